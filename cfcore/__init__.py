@@ -1,0 +1,67 @@
+"""cfcore: a fast core for collaborative filtering on explicit ratings."""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+from cfcore.errors import CfcoreError, ConvergenceWarning, DataError, FileFormatError, NotFittedError
+
+if TYPE_CHECKING:
+    from cfcore import errors as errors
+    from cfcore import metrics as metrics
+    from cfcore.backends import backend as backend
+    from cfcore.config import show_config as show_config
+    from cfcore.data import datasets as datasets
+    from cfcore.data import split as split
+    from cfcore.data.ratings import Ratings as Ratings
+    from cfcore.models.baseline import Baseline as Baseline
+    from cfcore.models.mean import GlobalMean as GlobalMean
+    from cfcore.models.neighbors import ItemKNN as ItemKNN
+    from cfcore.models.neighbors import UserKNN as UserKNN
+    from cfcore.models.svd import SVD as SVD
+    from cfcore.persist import load as load
+
+__version__ = "0.1.0"
+
+# Public name -> (module, attribute or None for the module itself). Resolved on first use, so that
+# `import cfcore` stays light.
+_PUBLIC: dict[str, tuple[str, str | None]] = {
+    "Baseline": ("cfcore.models.baseline", "Baseline"),
+    "GlobalMean": ("cfcore.models.mean", "GlobalMean"),
+    "ItemKNN": ("cfcore.models.neighbors", "ItemKNN"),
+    "Ratings": ("cfcore.data.ratings", "Ratings"),
+    "SVD": ("cfcore.models.svd", "SVD"),
+    "UserKNN": ("cfcore.models.neighbors", "UserKNN"),
+    "backend": ("cfcore.backends", "backend"),
+    "datasets": ("cfcore.data.datasets", None),
+    "errors": ("cfcore.errors", None),
+    "load": ("cfcore.persist", "load"),
+    "metrics": ("cfcore.metrics", None),
+    "show_config": ("cfcore.config", "show_config"),
+    "split": ("cfcore.data.split", None),
+}
+
+__all__ = [
+    "CfcoreError",
+    "ConvergenceWarning",
+    "DataError",
+    "FileFormatError",
+    "NotFittedError",
+    *_PUBLIC,
+]
+
+
+def __getattr__(name: str) -> Any:
+    try:
+        module_name, attribute = _PUBLIC[name]
+    except KeyError:
+        raise AttributeError(f"module 'cfcore' has no attribute {name!r}") from None
+    module = importlib.import_module(module_name)
+    value = module if attribute is None else getattr(module, attribute)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

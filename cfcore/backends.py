@@ -1,0 +1,63 @@
+"""Which implementation of the kernels the models run on: compiled, or the reference twins."""
+
+from __future__ import annotations
+
+import importlib
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from types import ModuleType
+
+__all__ = ["BACKENDS", "backend", "current_backend", "kernel"]
+
+BACKENDS = {"compiled": "cfcore.kernels", "reference": "cfcore.reference"}
+
+_forced: ContextVar[str | None] = ContextVar("cfcore_backend", default=None)
+
+
+def _checked(name: str, source: str) -> str:
+    if name not in BACKENDS:
+        raise ValueError(f"{source}: unknown backend {name!r}; known: {', '.join(BACKENDS)}")
+    return name
+
+
+def current_backend() -> str:
+    """Name of the backend in force: "compiled" unless ``backend`` or CFCORE_BACKEND says otherwise."""
+    forced = _forced.get()
+    if forced is not None:
+        return forced
+    return _checked(os.environ.get("CFCORE_BACKEND", "").strip() or "compiled", "CFCORE_BACKEND")
+
+
+@contextmanager
+def backend(name: str) -> Iterator[None]:
+    """Run models on another implementation of the kernels within a ``with`` block.
+
+    Parameters
+    ----------
+    name : {"compiled", "reference"}
+        "reference" is the NumPy and plain Python twin of every kernel: slow, meant for reading and for
+        cross-checking. It is never chosen silently.
+
+    Raises
+    ------
+    ValueError
+        For any other name.
+
+    Examples
+    --------
+    >>> import cfcore as cf
+    >>> with cf.backend("reference"):
+    ...     model = cf.GlobalMean().fit(([1, 2], [1, 1], [3.0, 4.0]))
+    """
+    token = _forced.set(_checked(name, "backend"))
+    try:
+        yield
+    finally:
+        _forced.reset(token)
+
+
+def kernel(name: str) -> ModuleType:
+    """Module that implements the kernel `name` ("svd", "similarity", ...) in the backend in force."""
+    return importlib.import_module(f"{BACKENDS[current_backend()]}.{name}")

@@ -1,0 +1,27 @@
+# How many threads a parallel region may have.
+#
+# libgomp keeps its threads between regions, and they do not survive a fork: a child that opens a team
+# of two or more after its parent did would wait for ever. A kernel in a forked process (joblib,
+# multiprocessing) therefore runs on one thread; its results are the same bits, as on any number.
+
+cdef extern from *:
+    """
+    #ifdef _WIN32
+    static int cfcore_team_size(int n_threads) { return n_threads; }
+    #else
+    #include <sys/types.h>
+    #include <unistd.h>
+    static pid_t cfcore_home_process;
+    __attribute__((constructor)) static void cfcore_remember_process(void) {
+        cfcore_home_process = getpid();
+    }
+    static int cfcore_team_size(int n_threads) {
+        return getpid() == cfcore_home_process ? n_threads : 1;
+    }
+    #endif
+    """
+    int cfcore_team_size(int n_threads) noexcept nogil
+
+
+cdef inline int team_size(int n_threads) noexcept nogil:
+    return cfcore_team_size(n_threads)

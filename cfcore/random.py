@@ -1,0 +1,43 @@
+"""Randomness is explicit: every draw comes from a generator made from ``random_state``."""
+
+from __future__ import annotations
+
+import numpy as np
+
+__all__ = ["RandomState", "generator", "seed64"]
+
+RandomState = int | np.integer | np.random.SeedSequence | np.random.Generator | None
+
+
+def generator(random_state: RandomState) -> np.random.Generator:
+    """Generator for a `random_state`.
+
+    Parameters
+    ----------
+    random_state : int, SeedSequence, Generator or None
+        An int or a SeedSequence gives the same numbers every time; a Generator is used as it is (and
+        moves on); None draws a seed from the operating system.
+
+    Raises
+    ------
+    ValueError
+        For a negative int or any other type.
+    """
+    if isinstance(random_state, np.random.Generator):
+        return random_state
+    if isinstance(random_state, np.random.SeedSequence):
+        # Rebuilt, because a SeedSequence remembers how many children it has spawned.
+        random_state = np.random.SeedSequence(random_state.entropy, spawn_key=random_state.spawn_key)
+        return np.random.Generator(np.random.PCG64(random_state))
+    is_int = isinstance(random_state, (int, np.integer)) and not isinstance(random_state, bool)
+    if random_state is None or (is_int and random_state >= 0):
+        return np.random.Generator(np.random.PCG64(random_state))
+    raise ValueError(
+        "random_state must be None, a non-negative int, a SeedSequence or a Generator, "
+        f"got {random_state!r}"
+    )
+
+
+def seed64(rng: np.random.Generator) -> int:
+    """A 64-bit key for the counter-based generators of the kernels."""
+    return int(rng.integers(0, 2**64, dtype=np.uint64))

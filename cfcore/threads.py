@@ -1,0 +1,45 @@
+"""How many threads a call may use."""
+
+from __future__ import annotations
+
+import operator
+import os
+
+__all__ = ["resolve_threads"]
+
+
+def available_cores() -> int:
+    """Cores this process may run on (which a container or ``taskset`` may have limited)."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def resolve_threads(n_threads: int | None) -> int:
+    """Number of threads meant by `n_threads`.
+
+    Parameters
+    ----------
+    n_threads : int or None
+        A count of at least 1. None means the environment variable ``CFCORE_NUM_THREADS`` if it is set,
+        or else every core this process may use.
+
+    Raises
+    ------
+    ValueError
+        If the number is not an integer of at least 1.
+    """
+    source = "n_threads"
+    value: object = n_threads
+    if n_threads is None:
+        configured = os.environ.get("CFCORE_NUM_THREADS", "").strip()
+        if not configured:
+            return available_cores()
+        source, value = "CFCORE_NUM_THREADS", int(configured) if configured.isdecimal() else configured
+    try:
+        count = operator.index(value)  # type: ignore[arg-type]
+    except TypeError:
+        count = 0
+    if count < 1 or isinstance(value, bool):
+        raise ValueError(f"{source} must be an integer of at least 1, got {value!r}")
+    return count

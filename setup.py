@@ -1,0 +1,191 @@
+"""Compiles cfcore/kernels/*.pyx; everything else about the project is in pyproject.toml.
+
+Environment variables
+---------------------
+CFCORE_DEBUG=1      bounds and wraparound checks, assertions, -O1 -g
+CFCORE_NO_OPENMP=1  build as if the compiler had no OpenMP
+CFCORE_KERNELS      comma-separated kernels to build (while developing one)
+CFCORE_LEVELS       comma-separated SIMD levels to build (default: all the target can have)
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+import runpy
+import shutil
+import subprocess
+import sys
+import sysconfig
+import tempfile
+from pathlib import Path
+
+import numpy as np
+from Cython.Build import cythonize
+from setuptools import Extension, setup
+from setuptools.command.build_ext import build_ext
+
+ROOT = Path(__file__).parent
+os.chdir(ROOT)
+KERNELS = Path("cfcore/kernels")
+LEVEL_INFO = runpy.run_path(str(KERNELS / "levels.py"))
+DEBUG = os.environ.get("CFCORE_DEBUG", "0") not in ("", "0")
+FLAVOUR = "debug" if DEBUG else "release"
+GENERATED = Path("build") / f"cython-{FLAVOUR}"
+
+DIRECTIVES = {
+    "language_level": 3,
+    "embedsignature": True,
+    "boundscheck": DEBUG,
+    "wraparound": False,
+    "initializedcheck": DEBUG,
+    "cdivision": True,
+    "freethreading_compatible": True,
+}
+
+# -ffp-contract=off: a fused multiply-add on one level and not on another would give other bits.
+GNU_FLAGS = ["-O1", "-g"] if DEBUG else ["-O3", "-g0"]
+GNU_FLAGS += ["-ffp-contract=off", "-fno-math-errno", "-fno-trapping-math", "-fvisibility=hidden"]
+GNU_FLAGS += ["-Wno-unused-function", "-Wno-unreachable-code"]
+GNU_LEVELS = {
+    "baseline": [],
+    "avx2": ["-march=x86-64-v3", "-mtune=generic"],
+    "avx512": ["-march=x86-64-v4", "-mtune=generic", "-mprefer-vector-width=512"],
+}
+MSVC_FLAGS = ["/Od", "/Zi"] if DEBUG else ["/O2"]
+MSVC_FLAGS += ["/fp:precise"]
+MSVC_LEVELS = {"baseline": [], "avx2": ["/arch:AVX2"], "avx512": ["/arch:AVX512"]}
+
+OPENMP_PROGRAM = """
+#include <omp.h>
+int main(void) { int n = 0;
+#pragma omp parallel reduction(+:n)
+  n += 1;
+  return n < 1 || omp_get_max_threads() < 1; }
+"""
+
+
+def target_is_x86_64() -> bool:
+    """True if the extension modules are for x86-64 (and for nothing else: not a universal2 build)."""
+    if sys.platform == "darwin":
+        flags = os.environ.get("ARCHFLAGS", "") or sysconfig.get_platform()
+        return "x86_64" in flags and "arm64" not in flags and "universal" not in flags
+    return platform.machine().lower() in ("x86_64", "amd64") and sys.maxsize > 2**32
+
+
+def wanted(variable: str, everything: list[str]) -> list[str]:
+    chosen = [name for name in os.environ.get(variable, "").split(",") if name]
+    unknown = sorted(set(chosen) - set(everything))
+    if unknown:
+        raise SystemExit(f"{variable}: {', '.join(unknown)} not among {', '.join(everything)}")
+    return chosen or everything
+
+
+def extension(module: str, source: Path) -> Extension:
+    # Assertions in a .pyx cost a branch in a hot loop: only the debug build keeps them.
+    macros = [("NPY_NO_DEPRECATED_API", "NPY_1_7_API_VERSION")]
+    macros += [("CFCORE_DEBUG", "1")] if DEBUG else [("CYTHON_WITHOUT_ASSERTIONS", "1")]
+    return Extension(
+        f"cfcore.kernels.{module}",
+        [str(source)],
+        include_dirs=[str(KERNELS), np.get_include()],
+        define_macros=macros,
+        depends=[str(path) for path in sorted([*KERNELS.glob("*.h"), *KERNELS.glob("*.pxd")])],
+    )
+
+
+def level_of(ext: Extension) -> str:
+    """SIMD level that an extension module's name ends in (cythonize keeps nothing but the name)."""
+    suffix = ext.name.rsplit("_", 1)[-1]
+    return suffix if "._" in ext.name and suffix in GNU_LEVELS else "baseline"
+
+
+def extensions() -> list[Extension]:
+    """One Extension per kernel and level; a level's source is a copy of the .pyx under its own name."""
+    levels = wanted("CFCORE_LEVELS", list(LEVEL_INFO["LEVELS"])) if target_is_x86_64() else ["baseline"]
+    everything = sorted(path.stem for path in KERNELS.glob("*.pyx"))
+    found = []
+    for kernel in wanted("CFCORE_KERNELS", everything):
+        source = KERNELS / f"{kernel}.pyx"
+        if kernel not in LEVEL_INFO["LEVELLED"]:
+            found.append(extension(kernel, source))
+            continue
+        for level in levels:
+            module = LEVEL_INFO["module_name"](kernel, level)
+            copy = GENERATED / "levels" / f"{module}.pyx"
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            if not copy.exists() or copy.read_bytes() != source.read_bytes():
+                shutil.copyfile(source, copy)
+            found.append(extension(module, copy))
+    return found
+
+
+class BuildExt(build_ext):
+    """Adds the flags of each SIMD level and of OpenMP, and compiles on every core."""
+
+    def finalize_options(self) -> None:
+        super().finalize_options()
+        self.parallel = self.parallel or os.cpu_count() or 1
+
+    def build_extensions(self) -> None:
+        msvc = self.compiler.compiler_type == "msvc"
+        compile_openmp, link_openmp = self.openmp_flags(msvc)
+        for ext in self.extensions:
+            levels = MSVC_LEVELS if msvc else GNU_LEVELS
+            ext.extra_compile_args = (
+                (MSVC_FLAGS if msvc else GNU_FLAGS) + levels[level_of(ext)] + compile_openmp
+            )
+            ext.extra_link_args = link_openmp
+        self.rebuild_if_flavour_changed(bool(compile_openmp))
+        super().build_extensions()
+
+    def rebuild_if_flavour_changed(self, openmp: bool) -> None:
+        """Time stamps do not tell a debug object file from a release one."""
+        stamp = Path(self.build_temp) / "flavour"
+        flavour = f"{FLAVOUR} openmp={openmp}"
+        if not stamp.exists() or stamp.read_text() != flavour:
+            self.force = True
+        stamp.parent.mkdir(parents=True, exist_ok=True)
+        stamp.write_text(flavour)
+
+    def openmp_flags(self, msvc: bool) -> tuple[list[str], list[str]]:
+        """Flags that compile and link an OpenMP program here, or none at all."""
+        if os.environ.get("CFCORE_NO_OPENMP", "0") not in ("", "0"):
+            return [], []
+        candidates = [(["/openmp"], [])] if msvc else [(["-fopenmp"], ["-fopenmp"])]
+        if sys.platform == "darwin":
+            candidates = [(["-Xpreprocessor", "-fopenmp"], ["-lomp"])]
+        for compile_args, link_args in candidates:
+            if self.compiles(compile_args, link_args):
+                return compile_args, link_args
+        print("cfcore: the compiler has no OpenMP; kernels will run on one thread", file=sys.stderr)
+        return [], []
+
+    def compiles(self, compile_args: list[str], link_args: list[str]) -> bool:
+        with tempfile.TemporaryDirectory() as folder:
+            program = Path(folder) / "openmp.c"
+            program.write_text(OPENMP_PROGRAM)
+            try:
+                objects = self.compiler.compile([str(program)], output_dir=folder, extra_postargs=compile_args)
+                self.compiler.link_executable(
+                    objects, str(Path(folder) / "openmp"), extra_postargs=link_args
+                )
+            # setuptools has moved its compiler errors more than once; any failure means "no OpenMP".
+            except (Exception, subprocess.CalledProcessError):
+                return False
+        return True
+
+
+BUILDING = any(command.startswith(("build", "bdist", "install", "develop", "editable")) for command in sys.argv)
+
+setup(
+    ext_modules=cythonize(
+        extensions(),
+        build_dir=str(GENERATED),
+        compiler_directives=DIRECTIVES,
+        nthreads=os.cpu_count() if BUILDING and sys.platform != "win32" else 0,
+    )
+    if BUILDING
+    else [],
+    cmdclass={"build_ext": BuildExt},
+)
