@@ -14,7 +14,6 @@ import os
 import platform
 import runpy
 import shutil
-import subprocess
 import sys
 import sysconfig
 import tempfile
@@ -46,7 +45,9 @@ DIRECTIVES = {
 # -ffp-contract=off: a fused multiply-add on one level and not on another would give other bits.
 GNU_FLAGS = ["-O1", "-g"] if DEBUG else ["-O3", "-g0"]
 GNU_FLAGS += ["-ffp-contract=off", "-fno-math-errno", "-fno-trapping-math", "-fvisibility=hidden"]
-GNU_FLAGS += ["-Wno-unused-function", "-Wno-unreachable-code"]
+# Cython's generated C is full of these.
+GNU_FLAGS += ["-Wno-unused-function", "-Wno-unused-variable", "-Wno-unused-but-set-variable"]
+GNU_FLAGS += ["-Wno-maybe-uninitialized", "-Wno-unreachable-code"]
 GNU_LEVELS = {
     "baseline": [],
     "avx2": ["-march=x86-64-v3", "-mtune=generic"],
@@ -112,7 +113,7 @@ def extensions() -> list[Extension]:
             continue
         for level in levels:
             module = LEVEL_INFO["module_name"](kernel, level)
-            copy = GENERATED / "levels" / f"{module}.pyx"
+            copy = Path("build") / "levels" / f"{module}.pyx"
             copy.parent.mkdir(parents=True, exist_ok=True)
             if not copy.exists() or copy.read_bytes() != source.read_bytes():
                 shutil.copyfile(source, copy)
@@ -166,17 +167,19 @@ class BuildExt(build_ext):
             program = Path(folder) / "openmp.c"
             program.write_text(OPENMP_PROGRAM)
             try:
-                objects = self.compiler.compile([str(program)], output_dir=folder, extra_postargs=compile_args)
-                self.compiler.link_executable(
-                    objects, str(Path(folder) / "openmp"), extra_postargs=link_args
+                objects = self.compiler.compile(
+                    [str(program)], output_dir=folder, extra_postargs=compile_args
                 )
+                executable = str(Path(folder) / "openmp")
+                self.compiler.link_executable(objects, executable, extra_postargs=link_args)
             # setuptools has moved its compiler errors more than once; any failure means "no OpenMP".
-            except (Exception, subprocess.CalledProcessError):
+            except Exception:
                 return False
         return True
 
 
-BUILDING = any(command.startswith(("build", "bdist", "install", "develop", "editable")) for command in sys.argv)
+COMPILING = ("build", "bdist", "install", "develop", "editable")
+BUILDING = any(command.startswith(COMPILING) for command in sys.argv)
 
 setup(
     ext_modules=cythonize(
