@@ -1,0 +1,188 @@
+"""How well predictions meet ratings."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from cfcore.data import as_ratings
+from cfcore.errors import DataError
+
+__all__ = ["evaluate", "fcp", "mae", "rmse"]
+
+Array = np.ndarray[Any, Any]
+
+
+def rmse(ratings: ArrayLike, predictions: ArrayLike) -> float:
+    r"""Root mean square error, :math:`\sqrt{\frac1n \sum (r - \hat r)^2}`.
+
+    Parameters
+    ----------
+    ratings, predictions : array_like, shape (n,)
+
+    Returns
+    -------
+    float
+
+    Raises
+    ------
+    DataError
+        No entries, unequal lengths, or NaN or inf.
+    """
+    ratings, predictions = _checked(ratings, predictions)
+    errors = ratings - predictions
+    return float(np.sqrt(np.mean(errors * errors)))
+
+
+def mae(ratings: ArrayLike, predictions: ArrayLike) -> float:
+    r"""Mean absolute error, :math:`\frac1n \sum |r - \hat r|`.
+
+    Parameters, result and errors as `rmse`.
+    """
+    ratings, predictions = _checked(ratings, predictions)
+    return float(np.mean(np.abs(ratings - predictions)))
+
+
+def fcp(ratings: ArrayLike, predictions: ArrayLike, users: ArrayLike) -> float:
+    """Fraction of concordant pairs.
+
+    Of all pairs of ratings by the same user that differ, the part that the predictions put in the same order.
+    Equal predictions are not in order. 0.5 is what chance gives, 1 is perfect.
+
+    Parameters
+    ----------
+    ratings, predictions : array_like, shape (n,)
+    users : array_like, shape (n,)
+        Ids or codes of the users.
+
+    Returns
+    -------
+    float
+        NaN if no user gave two different ratings.
+
+    Raises
+    ------
+    DataError
+        As `rmse`.
+
+    Notes
+    -----
+    Pairs are counted over all users together, as in Koren and Sill, "Collaborative filtering on ordinal user
+    feedback", IJCAI 2013. Time is O(n log n): what is out of order are the inversions of one permutation.
+    """
+    ratings, predictions = _checked(ratings, predictions)
+    users = np.asarray(users)
+    if users.shape != ratings.shape:
+        raise DataError(f"users: shape {users.shape}, but ratings have {ratings.shape}")
+    users = np.unique(users, return_inverse=True)[1]
+    # Two orders of all entries, user by user: by rating, and by prediction. Ties are broken so that a pair of
+    # equal ratings is never an inversion of the one against the other, and a pair of different ratings with
+    # equal predictions always is.
+    by_rating = np.lexsort((predictions, ratings, users))
+    by_prediction = np.lexsort((-ratings, predictions, users))
+    position = np.empty(len(users), dtype=np.int64)
+    position[by_rating] = np.arange(len(users))
+    different = _pairs(users) - _pairs(users, ratings)
+    if different == 0:
+        return float("nan")
+    return 1.0 - _inversions(position[by_prediction]) / different
+
+
+def _pairs(*columns: Array) -> int:
+    """Number of pairs of rows that agree in all columns."""
+    order = np.lexsort(columns)
+    changes = np.zeros(len(order) - 1, dtype=bool)
+    for column in columns:
+        sorted_column = column[order]
+        changes |= sorted_column[1:] != sorted_column[:-1]
+    starts = np.concatenate([[0], np.flatnonzero(changes) + 1, [len(order)]])
+    sizes = np.diff(starts)
+    return int(np.sum(sizes * (sizes - 1) // 2))
+
+
+def _inversions(permutation: Array) -> int:
+    """Pairs of a permutation of 0 ... n-1 that stand in the wrong order.
+
+    A radix sort from the highest bit: within the entries that agree in all higher bits, a pair that this bit
+    tells apart is inverted if the one with the bit set stands first. One pass of array operations a bit.
+    """
+    n = len(permutation)
+    index = np.arange(n)
+    inversions = 0
+    for bit in range((n - 1).bit_length() - 1, -1, -1):
+        # Groups of entries that agree in the higher bits are complete, so where they lie is known.
+        starts = (index >> (bit + 1)) << (bit + 1)
+        ends = np.minimum(starts + (2 << bit), n)
+        zeros_in_group = np.minimum(starts + (1 << bit), n) - starts
+        is_one = (permutation >> bit) & 1 == 1
+        zeros_before = np.concatenate([[0], np.cumsum(~is_one)])
+        before_in_group = zeros_before[index] - zeros_before[starts]
+        inversions += int(np.sum((zeros_before[ends] - zeros_before[index])[is_one]))
+        ones_before = index - starts - before_in_group
+        target = starts + np.where(is_one, zeros_in_group + ones_before, before_in_group)
+        moved = np.empty_like(permutation)
+        moved[target] = permutation
+        permutation = moved
+    return inversions
+
+
+_METRICS: dict[str, Callable[[Array, Array, Array], float]] = {
+    "rmse": lambda ratings, predictions, users: rmse(ratings, predictions),
+    "mae": lambda ratings, predictions, users: mae(ratings, predictions),
+    "fcp": fcp,
+}
+
+
+def evaluate(model: Any, test: Any, metrics: Iterable[str] = ("rmse", "mae")) -> dict[str, float]:
+    """Predict held-out ratings and measure the predictions.
+
+    Parameters
+    ----------
+    model : Model
+        Fitted.
+    test : Ratings, DataFrame, (users, items, values[, timestamps]) or scipy sparse matrix
+    metrics : iterable of {"rmse", "mae", "fcp"}
+
+    Returns
+    -------
+    dict of str to float
+        In the order of `metrics`.
+
+    Raises
+    ------
+    ValueError
+        An unknown metric.
+    DataError
+        Ratings that cannot be used.
+    """
+    wanted = [metrics] if isinstance(metrics, str) else list(metrics)
+    for name in wanted:
+        if name not in _METRICS:
+            raise ValueError(f"unknown metric {name!r}; known: {', '.join(_METRICS)}")
+    test = as_ratings(test)
+    predictions = model.predict(test)
+    return {name: _METRICS[name](test.values, predictions, test.user_codes) for name in wanted}
+
+
+def _checked(ratings: ArrayLike, predictions: ArrayLike) -> tuple[Array, Array]:
+    columns = []
+    for name, given in (("ratings", ratings), ("predictions", predictions)):
+        try:
+            column = np.asarray(given, dtype=np.float64)
+        except (TypeError, ValueError) as error:
+            raise DataError(f"{name}: numbers are wanted ({error})") from error
+        if column.ndim != 1:
+            raise DataError(f"{name}: one dimension is wanted, not shape {column.shape}")
+        bad = ~np.isfinite(column)
+        if bad.any():
+            row = int(np.argmax(bad))
+            raise DataError(f"{name}: {column[row]} in row {row}")
+        columns.append(column)
+    if len(columns[0]) != len(columns[1]):
+        raise DataError(f"there are {len(columns[0])} ratings and {len(columns[1])} predictions")
+    if len(columns[0]) == 0:
+        raise DataError("ratings: there are none")
+    return columns[0], columns[1]

@@ -1,0 +1,408 @@
+"""`Model`: what every model does the same way, so that a new model writes its equations and little else."""
+
+from __future__ import annotations
+
+import os
+from typing import Any, ClassVar, Self
+
+import numpy as np
+
+from cfcore import codec
+from cfcore.data import Ratings, as_pairs, as_ratings
+from cfcore.data.ids import encode
+from cfcore.errors import DataError, FileFormatError, NotFittedError
+from cfcore.models.params import Params, check_flag, check_number
+from cfcore.models.ranking import best
+from cfcore.random import generator
+from cfcore.threads import resolve_threads
+
+Array = np.ndarray[Any, Any]
+
+
+class Model(Params):
+    """Base of all models: fit, predict, recommend, similar items and users, parameters, files.
+
+    A subclass stores its hyper-parameters in ``__init__`` (keyword arguments, nothing else), and writes
+
+    - ``_check_params()``: raise an error that names the hyper-parameter which is out of range;
+    - ``_fit(train, validation, early_stopping)``: set fitted attributes, whose names end in ``_``;
+    - ``_predict_codes(users, items, timestamps)``: float64 predictions for int32 codes, -1 being unknown;
+    - ``_similarity_to(kind, code)``, if users or items can be compared;
+    - ``_array_names`` and ``_scalar_names``: the fitted attributes that a saved file holds.
+
+    What can be derived from those at little cost goes into ``self._cache``, which neither files nor pickles
+    hold and which every fit empties.
+
+    Attributes
+    ----------
+    user_ids_, item_ids_ : ndarray
+        Raw ids, sorted; a code is a position in them.
+    user_counts_, item_counts_ : ndarray of int64
+        Training ratings of each. A code with none is unknown to the model.
+    scale_ : tuple of float
+        The lowest and the highest rating; predictions stay within.
+    mean_ : float
+        Mean of the training ratings.
+    seen_indptr_, seen_items_ : ndarray of int64, ndarray of int32
+        Items of each user in training (compressed rows), for ``exclude_seen``.
+    history_ : dict of str to list of float
+        Errors per epoch; empty for models without epochs.
+    """
+
+    #: Fitted ndarray attributes (or None) and JSON-able attributes of the subclass that `save` keeps.
+    _array_names: ClassVar[tuple[str, ...]] = ()
+    _scalar_names: ClassVar[tuple[str, ...]] = ()
+
+    _BASE_ARRAYS: ClassVar[tuple[str, ...]] = (
+        "user_ids_", "item_ids_", "user_counts_", "item_counts_", "seen_indptr_", "seen_items_",
+    )  # fmt: skip
+    _BASE_SCALARS: ClassVar[tuple[str, ...]] = ("scale_", "mean_", "history_")
+
+    #: Classes by the name that files give them.
+    _registry: ClassVar[dict[str, type[Model]]] = {}
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        Model._registry[cls._file_name()] = cls
+
+    # ------------------------------------------------------------------ for subclasses to write
+
+    def _check_params(self) -> None:
+        """Raise ValueError or TypeError naming the hyper-parameter that cannot be used."""
+
+    def _fit(self, train: Ratings, validation: Ratings | None, early_stopping: int | None) -> None:
+        raise NotImplementedError
+
+    def _predict_codes(self, users: Array, items: Array, timestamps: Array | None) -> Array:
+        raise NotImplementedError
+
+    def _similarity_to(self, kind: str, code: int) -> Array:
+        """Similarity of one known item or user to all (float64, NaN: cannot be compared)."""
+        raise TypeError(f"{type(self).__name__} does not compare {kind}s")
+
+    # ------------------------------------------------------------------ fitting
+
+    def fit(self, ratings: Any, *, validation: Any = None, early_stopping: int | None = None) -> Self:
+        """Fit the model, forgetting any earlier fit.
+
+        Parameters
+        ----------
+        ratings : Ratings, DataFrame, (users, items, values[, timestamps]) or scipy sparse matrix
+            Training ratings.
+        validation : like `ratings`, optional
+            Held-out ratings. Models with epochs put their error after each into ``history_``; others
+            ignore them.
+        early_stopping : int, optional
+            Stop after so many epochs without a lower validation error, and keep the best epoch's state.
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        DataError
+            Ratings that cannot be used; the message names the column and the row.
+        ValueError, TypeError
+            A hyper-parameter out of range; the message names it. As with `DataError`, an earlier fit is
+            kept then. A fit that is broken off later (Ctrl-C) leaves the model unfitted.
+        """
+        return self._run(ratings, validation, early_stopping)
+
+    def _run(self, ratings: Any, validation: Any, early_stopping: int | None, **extra: Any) -> Self:
+        """The course of every fit; a subclass with more arguments to `fit` hands them to its `_fit`."""
+        train = as_ratings(ratings)
+        held_out = None if validation is None else as_ratings(validation)
+        for name, checked in (("ratings", train), ("validation", held_out)):
+            if checked is not None and len(checked) == 0:
+                raise DataError(f"{name}: there is not a single rating")
+        check_number("early_stopping", early_stopping, 1, integer=True, none=True)
+        if early_stopping is not None and held_out is None:
+            raise ValueError("early_stopping needs ratings to judge by: fit(..., validation=ratings)")
+        self._check_common()
+        self._check_params()
+        self._forget()
+        try:
+            self._remember(train)
+            self._fit(train, held_out, early_stopping, **extra)
+        except BaseException:  # Ctrl-C included: half a fit must not pass for a whole one
+            self._forget()
+            raise
+        return self
+
+    def _check_common(self) -> None:
+        """Check the parameters that are spelled alike everywhere, where the model has them."""
+        if hasattr(self, "n_threads"):
+            resolve_threads(self.n_threads)
+        if hasattr(self, "random_state"):
+            generator(self.random_state)
+        if hasattr(self, "verbose") and not isinstance(self.verbose, bool):
+            check_number("verbose", self.verbose, 0, integer=True)
+
+    def _forget(self) -> None:
+        for name in [name for name in vars(self) if name.endswith("_")]:
+            delattr(self, name)
+        self._cache: dict[str, Any] = {}
+
+    def _remember(self, train: Ratings) -> None:
+        self.user_ids_ = train.user_ids
+        self.item_ids_ = train.item_ids
+        self.user_counts_ = train.user_counts
+        self.item_counts_ = train.item_counts
+        self.scale_ = (float(train.scale[0]), float(train.scale[1]))
+        self.mean_ = float(train.mean)
+        by_user = train.by_user
+        self.seen_indptr_ = by_user.indptr
+        self.seen_items_ = by_user.indices
+        self.history_: dict[str, list[float]] = {}
+
+    def _check_fitted(self) -> None:
+        if "user_ids_" not in vars(self):
+            raise NotFittedError(f"this {type(self).__name__} is not fitted yet; call fit(ratings) first")
+
+    # ------------------------------------------------------------------ predicting
+
+    def predict(self, users: Any, items: Any = None, timestamps: Any = None) -> Any:
+        """Predict ratings.
+
+        Parameters
+        ----------
+        users : array_like or scalar
+            Raw user ids. Or, as the only argument, pairs: Ratings, DataFrame, scipy sparse matrix (values
+            are not looked at) or (users, items[, timestamps]).
+        items : array_like or scalar, optional
+            Raw item ids. A single user or item is paired with all of the others.
+        timestamps : array_like or scalar, optional
+            For models that look at time.
+
+        Returns
+        -------
+        ndarray of float64, shape (n,); a float for a scalar user and item
+            Within ``scale_``. Ids unknown to the model never raise: each model says how it falls back.
+
+        Raises
+        ------
+        NotFittedError
+            Before `fit`.
+        DataError
+            Unequal lengths, or ids of another kind than in training (strings for integers).
+        """
+        self._check_fitted()
+        scalar = False
+        times: Array | None = None
+        if items is None:
+            if timestamps is not None:
+                raise TypeError("predict takes timestamps together with users and items")
+            if isinstance(users, Ratings):
+                user_codes = self._codes_of(users.user_ids, users.user_codes, "user")
+                item_codes = self._codes_of(users.item_ids, users.item_codes, "item")
+                times = users.timestamps
+            else:
+                raw_users, raw_items, times = as_pairs(users)
+                user_codes, item_codes = self._codes(raw_users, "user"), self._codes(raw_items, "item")
+        else:
+            scalar = np.ndim(users) == 0 and np.ndim(items) == 0
+            user_codes = self._codes(np.atleast_1d(users), "user")
+            item_codes = self._codes(np.atleast_1d(items), "item")
+            times = None if timestamps is None else np.atleast_1d(timestamps)
+            user_codes, item_codes, times = _paired(user_codes, item_codes, times)
+        predictions = self._predict_known(user_codes, item_codes, times)
+        return float(predictions[0]) if scalar and len(predictions) == 1 else predictions
+
+    def _predict_known(self, users: Array, items: Array, timestamps: Array | None) -> Array:
+        """Predictions for codes, within the scale (a fresh array, clipped in place)."""
+        low, high = self.scale_
+        predictions = np.asarray(self._predict_codes(users, items, timestamps), dtype=np.float64)
+        return np.clip(predictions, low, high, out=predictions)
+
+    def _codes(self, raw: Any, kind: str) -> Array:
+        """Codes of raw ids; -1 where the id is not in the vocabulary or has no training ratings."""
+        codes = encode(getattr(self, f"{kind}_ids_"), raw, kind)
+        table = self._known(kind)
+        return codes if table is None else table[codes]
+
+    def _codes_of(self, ids: Array, codes: Array, kind: str) -> Array:
+        """Codes in this model of codes in another vocabulary `ids`; nothing to look up in our own."""
+        if ids is getattr(self, f"{kind}_ids_"):
+            table = self._known(kind)
+            return codes if table is None else table[codes]
+        return self._codes(ids, kind)[codes]
+
+    def _known(self, kind: str) -> Array | None:
+        """Table code -> code, or -1 for codes without training ratings; None where there are none such."""
+        key = f"known_{kind}"
+        if key not in self._cache:
+            counts = getattr(self, f"{kind}_counts_")
+            table = None
+            if not counts.all():
+                # One entry more, which -1 (not in the vocabulary) picks by wrapping around.
+                table = np.full(len(counts) + 1, -1, dtype=np.int32)
+                table[:-1][counts > 0] = np.flatnonzero(counts)
+            self._cache[key] = table
+        return self._cache[key]
+
+    # ------------------------------------------------------------------ lists
+
+    def recommend(
+        self, user: Any, n: int = 10, *, exclude_seen: bool = True, min_support: int = 0
+    ) -> tuple[Array, Array]:
+        """Recommend items to a user.
+
+        Parameters
+        ----------
+        user : int or str
+            Raw user id. For one without training ratings the list holds what the model predicts for
+            anybody: the best items by its fallback.
+        n : int, default 10
+        exclude_seen : bool, default True
+            Leave out the items that the user rated in training.
+        min_support : int, default 0
+            Leave out items with fewer training ratings, so that one-rater fives do not lead the list.
+            Items without any are unknown to the model and never listed.
+
+        Returns
+        -------
+        ids : ndarray
+            Raw item ids, at most `n`, best first. Equal predictions are put in order before they are clipped
+            to the scale, then by the number of training ratings, most first, then by id.
+        scores : ndarray of float64
+            Their predictions, as `predict` gives them.
+        """
+        self._check_fitted()
+        check_number("n", n, 0, integer=True)
+        check_number("min_support", min_support, 0, integer=True)
+        check_flag("exclude_seen", exclude_seen)
+        code = int(self._codes(_single(user, "user"), "user")[0])
+        candidates = self.item_counts_ >= max(min_support, 1)
+        if exclude_seen and code >= 0:
+            candidates[self.seen_items_[self.seen_indptr_[code] : self.seen_indptr_[code + 1]]] = False
+        items = np.flatnonzero(candidates).astype(np.int32)
+        scores = self._predict_codes(np.full(len(items), code, dtype=np.int32), items, None)
+        order = best(scores, n, self.item_counts_[items])
+        return self.item_ids_[items[order]], np.clip(scores[order], *self.scale_)
+
+    def similar_items(self, item: Any, n: int = 10, *, min_support: int = 0) -> tuple[Array, Array]:
+        """Return the items most similar to an item.
+
+        Parameters
+        ----------
+        item : int or str
+            Raw id of an item with training ratings.
+        n : int, default 10
+        min_support : int, default 0
+            Leave out items with fewer training ratings.
+
+        Returns
+        -------
+        ids : ndarray
+            Raw ids, at most `n`, most similar first, the item itself left out.
+        similarities : ndarray of float64
+
+        Raises
+        ------
+        DataError
+            The item has no training ratings.
+        TypeError
+            The model does not compare items.
+        """
+        return self._similar("item", item, n, min_support)
+
+    def similar_users(self, user: Any, n: int = 10, *, min_support: int = 0) -> tuple[Array, Array]:
+        """Return the users most similar to a user; as `similar_items`, roles exchanged."""
+        return self._similar("user", user, n, min_support)
+
+    def _similar(self, kind: str, raw: Any, n: int, min_support: int) -> tuple[Array, Array]:
+        self._check_fitted()
+        check_number("n", n, 0, integer=True)
+        check_number("min_support", min_support, 0, integer=True)
+        code = int(self._codes(_single(raw, kind), kind)[0])
+        if code < 0:
+            raise DataError(f"{kind}: {raw!r} has no training ratings")
+        counts = getattr(self, f"{kind}_counts_")
+        similarities = np.asarray(self._similarity_to(kind, code), dtype=np.float64)
+        candidates = ~np.isnan(similarities) & (counts >= max(min_support, 1))
+        candidates[code] = False
+        codes = np.flatnonzero(candidates)
+        codes = codes[best(similarities[codes], n, counts[codes])]
+        return getattr(self, f"{kind}_ids_")[codes], similarities[codes]
+
+    # ------------------------------------------------------------------ files and pickles
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the fitted model to a file that `cfcore.load` reads.
+
+        The file is in the safetensors format and holds arrays and JSON, no pickle and no code. It appears
+        whole or not at all. A Generator given as `random_state` is not kept (None takes its place); integers
+        and SeedSequences are.
+
+        Raises
+        ------
+        NotFittedError
+            Before `fit`.
+        """
+        self._check_fitted()
+        arrays = {name: getattr(self, name) for name in self._BASE_ARRAYS + self._array_names}
+        header = {
+            "class": self._file_name(),
+            "params": codec.to_json(self.get_params(deep=False)),
+            "scalars": codec.to_json(
+                {name: getattr(self, name) for name in self._BASE_SCALARS + self._scalar_names}
+            ),
+            "absent": [name for name, array in arrays.items() if array is None],
+        }
+        codec.write(path, header, {name: array for name, array in arrays.items() if array is not None})
+
+    @classmethod
+    def _from_file(cls, header: dict[str, Any], arrays: dict[str, Array]) -> Self:
+        """The model that `save` wrote as `header` and `arrays`."""
+        model = cls(**codec.from_json(header["params"]))
+        model._forget()
+        scalars = codec.from_json(header["scalars"])
+        absent = set(header["absent"])
+        for name in cls._BASE_SCALARS + cls._scalar_names:
+            setattr(model, name, scalars[name])
+        for name in cls._BASE_ARRAYS + cls._array_names:
+            setattr(model, name, None if name in absent else arrays[name])
+        for kind in ("user", "item"):
+            if len(getattr(model, f"{kind}_ids_")) != len(getattr(model, f"{kind}_counts_")):
+                raise FileFormatError(f"{kind}_ids_ and {kind}_counts_ differ in length")
+        if len(model.seen_indptr_) != len(model.user_ids_) + 1:
+            raise FileFormatError("seen_indptr_ and user_ids_ do not belong together")
+        return model
+
+    @classmethod
+    def _file_name(cls) -> str:
+        """Name of the class in files: short for cfcore's own, with its module for anybody else's."""
+        own = cls.__module__.partition(".")[0] == "cfcore"
+        return cls.__name__ if own else f"{cls.__module__}.{cls.__qualname__}"
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: value for name, value in vars(self).items() if name != "_cache"}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state)
+        self._cache = {}
+
+
+def _single(raw: Any, kind: str) -> Array:
+    """The one id as an array."""
+    if np.ndim(raw) != 0:
+        raise DataError(f"{kind}: one id is wanted, not an array of shape {np.shape(raw)}")
+    return np.atleast_1d(raw)
+
+
+def _paired(users: Array, items: Array, times: Array | None) -> tuple[Array, Array, Array | None]:
+    """Repeat single entries so that all columns are of one length."""
+    columns = {"users": users, "items": items} | ({} if times is None else {"timestamps": times})
+    for name, column in columns.items():
+        if column.ndim != 1:
+            raise DataError(f"{name}: one dimension is wanted, not shape {column.shape}")
+    lengths = {len(column) for column in columns.values()} - {1}
+    if len(lengths) > 1:
+        sizes = ", ".join(f"{len(column)} {name}" for name, column in columns.items())
+        raise DataError(f"users and items differ in length: {sizes}")
+    length = lengths.pop() if lengths else 1
+    users, items, *rest = (
+        column if len(column) == length else np.repeat(column, length) for column in columns.values()
+    )
+    return users, items, rest[0] if rest else None

@@ -1,0 +1,140 @@
+"""Hyper-parameters: reading, setting and printing them, and the checks that `fit` makes."""
+
+from __future__ import annotations
+
+import copy
+import inspect
+import math
+import numbers
+from collections.abc import Collection
+from typing import Any, Self
+
+
+class Params:
+    """Hyper-parameters are the keyword arguments of ``__init__``, stored under their own names.
+
+    That is scikit-learn's convention, and it is what makes ``sklearn.base.clone``, grid searches and
+    pipelines work on these classes without importing scikit-learn here.
+    """
+
+    @classmethod
+    def _defaults(cls) -> dict[str, Any]:
+        """Name -> default of every hyper-parameter, in the order of the signature."""
+        parameters = list(inspect.signature(cls.__init__).parameters.values())[1:]
+        named = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
+        return {p.name: p.default for p in parameters if p.kind in named}
+
+    def get_params(self, deep: bool = True) -> dict[str, Any]:
+        """Return the hyper-parameters.
+
+        Parameters
+        ----------
+        deep : bool, default True
+            Also list the parameters of nested models, as ``outer__inner``.
+
+        Returns
+        -------
+        dict of str to object
+        """
+        params: dict[str, Any] = {}
+        for name in self._defaults():
+            value = getattr(self, name)
+            params[name] = value
+            if deep and hasattr(value, "get_params") and not isinstance(value, type):
+                params.update({f"{name}__{key}": inner for key, inner in value.get_params().items()})
+        return params
+
+    def set_params(self, **params: Any) -> Self:
+        """Set hyper-parameters by name and return the model; they take effect at the next ``fit``.
+
+        Raises
+        ------
+        ValueError
+            For a name that is no hyper-parameter of this model; nothing is set then.
+        """
+        names = self._defaults()
+        for key in params:
+            if key.partition("__")[0] not in names:
+                raise ValueError(
+                    f"{type(self).__name__} has no parameter {key!r}; it has {', '.join(names) or 'none'}"
+                )
+        # Whole parameters first: `outer__inner` then reaches into the new outer.
+        for key, value in sorted(params.items(), key=lambda entry: "__" in entry[0]):
+            name, nested, inner = key.partition("__")
+            if nested:
+                getattr(self, name).set_params(**{inner: value})
+            else:
+                setattr(self, name, value)
+        return self
+
+    def clone(self) -> Self:
+        """Return an unfitted model with the same hyper-parameters."""
+        params = {
+            name: value.clone() if isinstance(value, Params) else copy.deepcopy(value)
+            for name, value in self.get_params(deep=False).items()
+        }
+        return type(self)(**params)
+
+    def __repr__(self) -> str:
+        changed = [
+            f"{name}={getattr(self, name)!r}"
+            for name, default in self._defaults().items()
+            if not _same(getattr(self, name), default)
+        ]
+        return f"{type(self).__name__}({', '.join(changed)})"
+
+
+def _same(value: Any, default: Any) -> bool:
+    if value is default:
+        return True
+    try:
+        return type(value) is type(default) and bool(value == default)
+    except Exception:  # arrays and other things whose == is not a truth value
+        return False
+
+
+def check_number(
+    name: str,
+    value: Any,
+    low: float = -math.inf,
+    high: float = math.inf,
+    *,
+    integer: bool = False,
+    none: bool = False,
+    open_low: bool = False,
+) -> None:
+    """Raise unless hyper-parameter `name` is a number in [low, high] (or (low, high] with `open_low`).
+
+    Raises
+    ------
+    TypeError
+        Not a number (booleans do not count), not an integer where one is wanted, or None without `none`.
+    ValueError
+        Outside the range, or NaN.
+    """
+    if value is None and none:
+        return
+    kind = numbers.Integral if integer else numbers.Real
+    if isinstance(value, bool) or not isinstance(value, kind):
+        wanted = ("an integer" if integer else "a number") + (" or None" if none else "")
+        raise TypeError(f"{name} must be {wanted}, not {value!r}")
+    if not (low < value if open_low else low <= value) or not value <= high:
+        lower = f"{'>' if open_low else '>='} {low}" if low > -math.inf else ""
+        upper = f"<= {high}" if high < math.inf else ""
+        bounds = " and ".join(filter(None, (lower, upper)))
+        raise ValueError(f"{name} must be {bounds or 'a number'}, not {value!r}")
+
+
+def check_choice(name: str, value: Any, choices: Collection[Any]) -> None:
+    """Raise ValueError unless hyper-parameter `name` is one of `choices`."""
+    # `in` on a list would compare by ==, so that True would pass for 1.
+    if not any(value is choice or (type(value) is type(choice) and value == choice) for choice in choices):
+        raise ValueError(f"{name} must be one of {', '.join(map(repr, choices))}, not {value!r}")
+
+
+def check_flag(name: str, value: Any) -> None:
+    """Raise TypeError unless hyper-parameter `name` is True or False."""
+    import numpy as np
+
+    if not isinstance(value, (bool, np.bool_)):
+        raise TypeError(f"{name} must be True or False, not {value!r}")

@@ -1,0 +1,170 @@
+"""`Training`: what all models with epochs do around their kernel."""
+
+from __future__ import annotations
+
+import math
+import warnings
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from cfcore.errors import ConvergenceWarning
+from cfcore.progress import progress_bar
+
+if TYPE_CHECKING:
+    from cfcore.data import Ratings
+    from cfcore.models.base import Model
+
+Array = np.ndarray[Any, Any]
+Snapshot = Callable[[], dict[str, Array]]
+
+#: An epoch's training error has grown when it exceeds the lowest so far by this factor, and by this part of
+#: the scale's width beside (errors near 0 double for no reason).
+GROWTH, SLACK = 1.1, 0.01
+
+
+class Training:
+    """Loop over epochs: errors into ``history_``, early stopping, divergence, the progress bar.
+
+    ::
+
+        model.user_factors_, model.item_factors_ = p, q      # the kernel changes these in place
+        training = Training(model, n_epochs, validation, early_stopping, snapshot=copies)
+        for epoch in training:
+            ...                                              # one pass of the kernel
+            training.record(train_rmse)
+
+    When the loop ends, the model's attributes named by `snapshot` are those of the epoch to keep: the best
+    one by validation error with early stopping, the last good one if training diverged, the last one
+    otherwise. They are other arrays then, unless it is the last one, so read them from the model after the
+    loop.
+
+    Parameters
+    ----------
+    model : Model
+        Gets ``history_`` (``train_rmse`` and, with validation, ``validation_rmse``) and ``n_epochs_``, the
+        number of epochs its final state has seen (for its ``_scalar_names``).
+    n_epochs : int
+    validation : Ratings, optional
+    early_stopping : int, optional
+        Epochs without a lower validation error to wait for.
+    predict : callable (users, items) -> float64 array, optional
+        Predictions for codes; the model's own ``_predict_codes`` if not given.
+    snapshot : callable () -> dict of str to ndarray, optional
+        Copies of the model attributes that training changes. Taken before the first epoch, and after each
+        epoch worth coming back to.
+    lr : float, optional
+        The learning rate in use, for the advice given when training diverges.
+    """
+
+    def __init__(
+        self,
+        model: Model,
+        n_epochs: int,
+        validation: Ratings | None = None,
+        early_stopping: int | None = None,
+        predict: Callable[[Array, Array], Array] | None = None,
+        *,
+        snapshot: Snapshot | None = None,
+        lr: float | None = None,
+    ) -> None:
+        self._model = model
+        self._n_epochs = n_epochs
+        self._patience = early_stopping
+        self._predict = predict
+        self._snapshot = snapshot
+        self._lr = lr
+        self._kept = None if snapshot is None else snapshot()
+        self._kept_epoch = 0
+        self._lowest = math.inf  # the error that the next kept epoch must beat: validation, or training
+        self._stop = False
+        self._train: list[float] = []
+        self._validation: list[float] = []
+        model.history_ = {"train_rmse": self._train}
+        model.n_epochs_ = 0
+        if validation is not None:
+            model.history_["validation_rmse"] = self._validation
+            self._users = model._codes_of(validation.user_ids, validation.user_codes, "user")
+            self._items = model._codes_of(validation.item_ids, validation.item_codes, "item")
+            self._times = validation.timestamps
+            self._values = validation.values.astype(np.float64)
+        self._validates = validation is not None
+
+    def __iter__(self) -> Iterator[int]:
+        model = self._model
+        name = type(model).__name__
+        with progress_bar(self._n_epochs, name, bool(getattr(model, "verbose", False))) as bar:
+            for epoch in range(self._n_epochs):
+                recorded = len(self._train)
+                yield epoch
+                if len(self._train) != recorded + 1:
+                    raise RuntimeError("an epoch must call Training.record once")
+                figures = {"train": self._train[-1]}
+                if self._validates:
+                    figures["validation"] = self._validation[-1]
+                bar.set(**figures)
+                bar.update(1)
+                if self._stop:
+                    break
+        if self._kept is not None and self._kept_epoch < len(self._train):
+            for attribute, array in self._kept.items():
+                setattr(model, attribute, array)
+            model.n_epochs_ = self._kept_epoch
+        else:
+            model.n_epochs_ = len(self._train)
+        self._kept = None
+
+    def record(self, train_rmse: float, snapshot: Snapshot | None = None) -> None:
+        """Note the error of the epoch that just ended, and decide whether to go on and what to keep.
+
+        Parameters
+        ----------
+        train_rmse : float
+            Root mean square error over the epoch.
+        snapshot : callable, optional
+            In place of the one given at the start.
+        """
+        snapshot = snapshot or self._snapshot
+        train_rmse = float(train_rmse)
+        before = min(self._train, default=math.inf)
+        self._train.append(train_rmse)
+        if self._validates:
+            self._validation.append(self._validation_rmse())
+        low, high = self._model.scale_
+        grown = train_rmse > before * GROWTH + SLACK * ((high - low) or 1.0)
+        error = self._validation[-1] if self._validates else train_rmse
+        if grown or not math.isfinite(train_rmse) or not math.isfinite(error):
+            self._diverged(before)
+        elif self._patience is None:
+            self._keep(snapshot)
+        elif error < self._lowest:
+            self._lowest = error
+            self._keep(snapshot)
+        elif len(self._train) - self._kept_epoch >= self._patience:
+            self._stop = True
+
+    def _keep(self, snapshot: Snapshot | None) -> None:
+        self._kept_epoch = len(self._train)
+        if snapshot is not None:
+            self._kept = None  # freed first: never two copies beside the original
+            self._kept = snapshot()
+
+    def _diverged(self, before: float) -> None:
+        self._stop = True
+        message = (
+            f"{type(self._model).__name__} diverged in epoch {len(self._train)}: training RMSE "
+            f"{self._train[-1]:.4g}" + (f" after {before:.4g}" if math.isfinite(before) else "")
+        )
+        if self._kept is not None:
+            message += f"; the parameters of epoch {self._kept_epoch} are kept"
+        message += f". Try lr={self._lr / 4:.2g}" if self._lr else ". Try a smaller lr"
+        warnings.warn(message, ConvergenceWarning, stacklevel=6)
+
+    def _validation_rmse(self) -> float:
+        if self._predict is None:
+            predictions = self._model._predict_codes(self._users, self._items, self._times)
+        else:
+            predictions = self._predict(self._users, self._items)
+        errors = np.clip(predictions, *self._model.scale_) - self._values
+        return float(np.sqrt(np.mean(errors * errors)))

@@ -1,0 +1,57 @@
+"""`load`: from a file to the model it holds."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+from cfcore import codec, models
+from cfcore.errors import FileFormatError
+from cfcore.models.base import Model
+
+__all__ = ["load"]
+
+
+def load(path: str | os.PathLike[str]) -> Model:
+    """Load a model that ``model.save(path)`` wrote.
+
+    Parameters
+    ----------
+    path : path-like
+
+    Returns
+    -------
+    Model
+        Of the class that was saved, fitted; its predictions are the same to the bit.
+
+    Raises
+    ------
+    FileFormatError
+        The file is damaged, cut short, written by something else, or holds a class not known here. Nothing
+        in a file is ever executed.
+    OSError
+        There is no such file, or it cannot be read.
+
+    Notes
+    -----
+    A class of your own derived from `Model` is found once the module that defines it is imported.
+    """
+    header, arrays = codec.read(path)
+    try:
+        return _find_class(header["class"])._from_file(header, arrays)
+    except FileFormatError as error:
+        raise FileFormatError(f"{os.fspath(path)}: {error}") from error
+    except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
+        raise FileFormatError(
+            f"{os.fspath(path)}: holds no complete {header.get('class', 'model')} as this version of "
+            f"cfcore knows it ({type(error).__name__}: {error})"
+        ) from error
+
+
+def _find_class(name: Any) -> type[Model]:
+    # Only names on the list of models and classes already defined: a file cannot make us import anything.
+    if name in models.MODULES:
+        return getattr(models, name)
+    if name in Model._registry:
+        return Model._registry[name]
+    raise FileFormatError(f"holds a model of class {name!r}; import the module that defines it, then load")
