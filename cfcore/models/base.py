@@ -47,7 +47,11 @@ class Model(Params):
         Items of each user in training (compressed rows), for ``exclude_seen``.
     history_ : dict of str to list of float
         Errors per epoch; empty for models without epochs.
+    n_epochs_ : int
+        Epochs that the final state has seen; only models with epochs have it.
     """
+
+    n_epochs_: int
 
     #: Fitted ndarray attributes (or None) and JSON-able attributes of the subclass that `save` keeps.
     _array_names: ClassVar[tuple[str, ...]] = ()
@@ -56,7 +60,7 @@ class Model(Params):
     _BASE_ARRAYS: ClassVar[tuple[str, ...]] = (
         "user_ids_", "item_ids_", "user_counts_", "item_counts_", "seen_indptr_", "seen_items_",
     )  # fmt: skip
-    _BASE_SCALARS: ClassVar[tuple[str, ...]] = ("scale_", "mean_", "history_")
+    _BASE_SCALARS: ClassVar[tuple[str, ...]] = ("scale_", "mean_", "history_", "n_epochs_")
 
     #: Classes by the name that files give them.
     _registry: ClassVar[dict[str, type[Model]]] = {}
@@ -342,12 +346,11 @@ class Model(Params):
         """
         self._check_fitted()
         arrays = {name: getattr(self, name) for name in self._BASE_ARRAYS + self._array_names}
+        names = self._BASE_SCALARS + self._scalar_names
         header = {
             "class": self._file_name(),
             "params": codec.to_json(self.get_params(deep=False)),
-            "scalars": codec.to_json(
-                {name: getattr(self, name) for name in self._BASE_SCALARS + self._scalar_names}
-            ),
+            "scalars": codec.to_json({name: getattr(self, name) for name in names if name in vars(self)}),
             "absent": [name for name, array in arrays.items() if array is None],
         }
         codec.write(path, header, {name: array for name, array in arrays.items() if array is not None})
@@ -360,7 +363,8 @@ class Model(Params):
         scalars = codec.from_json(header["scalars"])
         absent = set(header["absent"])
         for name in cls._BASE_SCALARS + cls._scalar_names:
-            setattr(model, name, scalars[name])
+            if name in scalars or name != "n_epochs_":
+                setattr(model, name, scalars[name])
         for name in cls._BASE_ARRAYS + cls._array_names:
             setattr(model, name, None if name in absent else arrays[name])
         for kind in ("user", "item"):

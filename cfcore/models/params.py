@@ -9,6 +9,8 @@ import numbers
 from collections.abc import Collection
 from typing import Any, Self
 
+import numpy as np
+
 
 class Params:
     """Hyper-parameters are the keyword arguments of ``__init__``, stored under their own names.
@@ -118,7 +120,8 @@ def check_number(
     if isinstance(value, bool) or not isinstance(value, kind):
         wanted = ("an integer" if integer else "a number") + (" or None" if none else "")
         raise TypeError(f"{name} must be {wanted}, not {value!r}")
-    if not (low < value if open_low else low <= value) or not value <= high:
+    number = float(value)  # NaN fails every comparison below
+    if not (low < number if open_low else low <= number) or not number <= high:
         lower = f"{'>' if open_low else '>='} {low}" if low > -math.inf else ""
         upper = f"<= {high}" if high < math.inf else ""
         bounds = " and ".join(filter(None, (lower, upper)))
@@ -134,7 +137,5 @@ def check_choice(name: str, value: Any, choices: Collection[Any]) -> None:
 
 def check_flag(name: str, value: Any) -> None:
     """Raise TypeError unless hyper-parameter `name` is True or False."""
-    import numpy as np
-
     if not isinstance(value, (bool, np.bool_)):
         raise TypeError(f"{name} must be True or False, not {value!r}")

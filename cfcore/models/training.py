@@ -44,7 +44,7 @@ class Training:
     ----------
     model : Model
         Gets ``history_`` (``train_rmse`` and, with validation, ``validation_rmse``) and ``n_epochs_``, the
-        number of epochs its final state has seen (for its ``_scalar_names``).
+        number of epochs its final state has seen.
     n_epochs : int
     validation : Ratings, optional
     early_stopping : int, optional
