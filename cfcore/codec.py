@@ -74,7 +74,8 @@ def write(path: str | os.PathLike[str], header: dict[str, Any], arrays: dict[str
             "header": header,
         }
     )
-    metadata = {"cfcore": text, "checksum": _checksum(text, tensors)}
+    # One entry: safetensors writes several in any order, and equal models should give equal files.
+    metadata = {"cfcore": f"{_checksum(text, tensors)} {text}"}
     path = Path(path)
     # In the same folder, for os.replace is atomic only within a file system.
     temporary = path.with_name(f".{path.name}.{os.getpid()}.{secrets.token_hex(4)}.tmp")
@@ -108,7 +109,8 @@ def read(path: str | os.PathLike[str]) -> tuple[dict[str, Any], dict[str, Array]
             metadata = file.metadata() or {}
             if "cfcore" not in metadata:
                 raise FileFormatError(f"{path}: a safetensors file, but not one that cfcore wrote")
-            content = json.loads(metadata["cfcore"])
+            checksum, _, text = metadata["cfcore"].partition(" ")
+            content = json.loads(text)
             version = content["format"]
             if version > FORMAT:
                 raise FileFormatError(
@@ -116,7 +118,7 @@ def read(path: str | os.PathLike[str]) -> tuple[dict[str, Any], dict[str, Array]
                     f"this cfcore reads formats up to {FORMAT}"
                 )
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-        if metadata["checksum"] != _checksum(metadata["cfcore"], tensors):
+        if checksum != _checksum(text, tensors):
             raise FileFormatError(f"{path}: damaged, its checksum does not match its content")
         arrays = {name: _decode(name, dtype, tensors) for name, dtype in content["dtypes"].items()}
         return dict(content["header"]), arrays

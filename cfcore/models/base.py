@@ -9,6 +9,7 @@ import numpy as np
 
 from cfcore import codec
 from cfcore.data import Ratings, as_pairs, as_ratings
+from cfcore.data.checks import as_timestamps
 from cfcore.data.ids import encode
 from cfcore.errors import DataError, FileFormatError, NotFittedError
 from cfcore.models.params import Params, check_flag, check_number
@@ -117,9 +118,6 @@ class Model(Params):
         """The course of every fit; a subclass with more arguments to `fit` hands them to its `_fit`."""
         train = as_ratings(ratings)
         held_out = None if validation is None else as_ratings(validation)
-        for name, checked in (("ratings", train), ("validation", held_out)):
-            if checked is not None and len(checked) == 0:
-                raise DataError(f"{name}: there is not a single rating")
         check_number("early_stopping", early_stopping, 1, integer=True, none=True)
         if early_stopping is not None and held_out is None:
             raise ValueError("early_stopping needs ratings to judge by: fit(..., validation=ratings)")
@@ -173,7 +171,7 @@ class Model(Params):
         ----------
         users : array_like or scalar
             Raw user ids. Or, as the only argument, pairs: Ratings, DataFrame, scipy sparse matrix (values
-            are not looked at) or (users, items[, timestamps]).
+            are not looked at) or (users, items[, values[, timestamps]]).
         items : array_like or scalar, optional
             Raw item ids. A single user or item is paired with all of the others.
         timestamps : array_like or scalar, optional
@@ -202,14 +200,10 @@ class Model(Params):
                 item_codes = self._codes_of(users.item_ids, users.item_codes, "item")
                 times = users.timestamps
             else:
-                raw_users, raw_items, times = as_pairs(users)
-                user_codes, item_codes = self._codes(raw_users, "user"), self._codes(raw_items, "item")
+                user_codes, item_codes, times = self._pairs(*as_pairs(users))
         else:
-            scalar = np.ndim(users) == 0 and np.ndim(items) == 0
-            user_codes = self._codes(np.atleast_1d(users), "user")
-            item_codes = self._codes(np.atleast_1d(items), "item")
-            times = None if timestamps is None else np.atleast_1d(timestamps)
-            user_codes, item_codes, times = _paired(user_codes, item_codes, times)
+            scalar = _is_single(users) and _is_single(items)
+            user_codes, item_codes, times = self._pairs(users, items, timestamps)
         predictions = self._predict_known(user_codes, item_codes, times)
         return float(predictions[0]) if scalar and len(predictions) == 1 else predictions
 
@@ -219,9 +213,24 @@ class Model(Params):
         predictions = np.asarray(self._predict_codes(users, items, timestamps), dtype=np.float64)
         return np.clip(predictions, low, high, out=predictions)
 
+    def _pairs(self, users: Any, items: Any, timestamps: Any) -> tuple[Array, Array, Array | None]:
+        """Codes of raw ids, and timestamps, all of one length; single ones are repeated."""
+        columns = {"users": self._codes(_column(users), "user"), "items": self._codes(_column(items), "item")}
+        if timestamps is not None:
+            columns["timestamps"] = as_timestamps(_column(timestamps), "timestamps")
+        lengths = {len(column) for column in columns.values()} - {1}
+        if len(lengths) > 1:
+            sizes = ", ".join(f"{len(column)} {name}" for name, column in columns.items())
+            raise DataError(f"predict: the columns differ in length: {sizes}")
+        length = lengths.pop() if lengths else 1
+        for name, column in columns.items():
+            if len(column) != length:
+                columns[name] = np.repeat(column, length)
+        return columns["users"], columns["items"], columns.get("timestamps")
+
     def _codes(self, raw: Any, kind: str) -> Array:
         """Codes of raw ids; -1 where the id is not in the vocabulary or has no training ratings."""
-        codes = encode(getattr(self, f"{kind}_ids_"), raw, kind)
+        codes = encode(getattr(self, f"{kind}_ids_"), raw, f"{kind}s")
         table = self._known(kind)
         return codes if table is None else table[codes]
 
@@ -388,25 +397,20 @@ class Model(Params):
         self._cache = {}
 
 
-def _single(raw: Any, kind: str) -> Array:
-    """The one id as an array."""
-    if np.ndim(raw) != 0:
-        raise DataError(f"{kind}: one id is wanted, not an array of shape {np.shape(raw)}")
-    return np.atleast_1d(raw)
-
-
-def _paired(users: Array, items: Array, times: Array | None) -> tuple[Array, Array, Array | None]:
-    """Repeat single entries so that all columns are of one length."""
-    columns = {"users": users, "items": items} | ({} if times is None else {"timestamps": times})
-    for name, column in columns.items():
-        if column.ndim != 1:
-            raise DataError(f"{name}: one dimension is wanted, not shape {column.shape}")
-    lengths = {len(column) for column in columns.values()} - {1}
-    if len(lengths) > 1:
-        sizes = ", ".join(f"{len(column)} {name}" for name, column in columns.items())
-        raise DataError(f"users and items differ in length: {sizes}")
-    length = lengths.pop() if lengths else 1
-    users, items, *rest = (
-        column if len(column) == length else np.repeat(column, length) for column in columns.values()
+def _is_single(raw: Any) -> bool:
+    # Not np.ndim, which makes an array of a list only to count its dimensions.
+    return (
+        raw is None or isinstance(raw, (str, bytes, int, float, np.generic)) or getattr(raw, "ndim", 1) == 0
     )
-    return users, items, rest[0] if rest else None
+
+
+def _column(raw: Any) -> Any:
+    """A single value as a column of one; anything else as it is."""
+    return np.atleast_1d(raw) if _is_single(raw) else raw
+
+
+def _single(raw: Any, kind: str) -> Array:
+    """One id as a column."""
+    if not _is_single(raw):
+        raise DataError(f"{kind}: one id is wanted, not {type(raw).__name__} of shape {np.shape(raw)}")
+    return np.atleast_1d(raw)

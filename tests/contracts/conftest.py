@@ -1,0 +1,84 @@
+"""The models that must keep the promises of this folder, and the data they are tried on.
+
+A new model is one more line in MODELS.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+import cfcore as cf
+
+# Name shown by pytest -> class and hyper-parameters, small enough for tests.
+MODELS: dict[str, tuple[str, dict[str, Any]]] = {
+    "GlobalMean": ("GlobalMean", {}),
+    "Baseline-als": ("Baseline", {"method": "als"}),
+    "Baseline-sgd": ("Baseline", {"method": "sgd", "n_epochs": 4, "random_state": 0}),
+    "Baseline-mean": ("Baseline", {"method": "mean"}),
+    "ItemKNN": ("ItemKNN", {}),
+    "ItemKNN-pearson": ("ItemKNN", {"similarity": "pearson", "n_neighbors": None, "center": None}),
+    "UserKNN": ("UserKNN", {}),
+    "UserKNN-cosine": ("UserKNN", {"similarity": "cosine", "n_neighbors": 5, "center": "mean"}),
+    "SVD": ("SVD", {"n_factors": 8, "n_epochs": 4, "random_state": 0}),
+    "SVD-unbiased": ("SVD", {"biased": False, "n_factors": 5, "n_epochs": 4, "random_state": 0}),
+}
+
+#: Models with epochs, and those that compare items.
+ITERATIVE = ("Baseline-sgd", "SVD", "SVD-unbiased")
+
+
+def make(name: str) -> Any:
+    class_name, params = MODELS[name]
+    return getattr(cf, class_name)(**params)
+
+
+def numbers(n_users: int = 60, n_items: int = 40, n: int = 700, seed: int = 0) -> tuple[Any, ...]:
+    """Columns of ratings on a whole-star scale with structure to learn, without duplicates."""
+    rng = np.random.default_rng(seed)
+    cells = rng.choice(n_users * n_items, n, replace=False)
+    users, items = cells // n_items, cells % n_items
+    taste = rng.normal(0, 0.6, n_users)[users] + rng.normal(0, 0.6, n_items)[items]
+    values = np.clip(np.round(3.4 + taste + rng.normal(0, 0.7, n)), 1, 5).astype(np.float32)
+    timestamps = rng.integers(880_000_000, 890_000_000, n)
+    return users.astype(np.int64) * 3 + 10, items.astype(np.int64) * 2 + 100, values, timestamps
+
+
+@pytest.fixture(params=list(MODELS))
+def model(request: pytest.FixtureRequest) -> Any:
+    """A new model of each kind."""
+    return make(request.param)
+
+
+@pytest.fixture(scope="session")
+def columns() -> tuple[Any, ...]:
+    """users, items, values, timestamps."""
+    return numbers()
+
+
+@pytest.fixture(scope="session")
+def ratings(columns: tuple[Any, ...]) -> cf.Ratings:
+    return cf.Ratings(*columns)
+
+
+@pytest.fixture(scope="session")
+def train(ratings: cf.Ratings) -> cf.Ratings:
+    return ratings.subset(np.arange(len(ratings)) % 5 != 0)
+
+
+@pytest.fixture(scope="session")
+def test(ratings: cf.Ratings) -> cf.Ratings:
+    return ratings.subset(np.arange(len(ratings)) % 5 == 0)
+
+
+_fitted: dict[str, Any] = {}
+
+
+@pytest.fixture(params=list(MODELS))
+def fitted(request: pytest.FixtureRequest, train: cf.Ratings) -> Any:
+    """Each kind of model fitted on `train`; shared, so tests must not change it."""
+    if request.param not in _fitted:
+        _fitted[request.param] = make(request.param).fit(train)
+    return _fitted[request.param]

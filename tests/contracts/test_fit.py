@@ -1,0 +1,158 @@
+"""Fitting: the same bits every time, from every kind of input, and nothing left of an earlier fit."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+import cfcore as cf
+
+Array = np.ndarray[Any, Any]
+
+
+def test_returns_self_and_forgets_the_earlier_fit(model: Any, ratings: cf.Ratings, train: cf.Ratings) -> None:
+    assert model.fit(ratings.subset(np.arange(100))) is model
+    model.leftover_ = 1
+    assert model.fit(train) is model
+    assert not hasattr(model, "leftover_")
+    np.testing.assert_array_equal(model.predict(train), model.clone().fit(train).predict(train))
+
+
+def test_not_fitted(model: Any, tmp_path: Any) -> None:
+    calls = [
+        lambda: model.predict([1], [1]),
+        lambda: model.recommend(1),
+        lambda: model.similar_items(1),
+        lambda: model.similar_users(1),
+        lambda: model.save(tmp_path / "model"),
+    ]
+    for call in calls:
+        with pytest.raises(cf.NotFittedError, match="fit"):
+            call()
+
+
+def test_same_bits_on_any_number_of_threads(model: Any, train: cf.Ratings, test: cf.Ratings) -> None:
+    if "n_threads" not in model.get_params():
+        pytest.skip("runs on one thread")
+    expected = model.set_params(n_threads=1).fit(train).predict(test)
+    for n_threads in (2, 3, 4):
+        again = model.clone().set_params(n_threads=n_threads).fit(train).predict(test)
+        np.testing.assert_array_equal(again, expected)
+
+
+def test_same_bits_from_every_kind_of_input(model: Any, columns: tuple[Array, ...], test: cf.Ratings) -> None:
+    pandas, polars = pytest.importorskip("pandas"), pytest.importorskip("polars")
+    users, items, values, timestamps = columns
+    named = {"user": users, "item": items, "rating": values, "timestamp": timestamps}
+    expected = model.fit(cf.Ratings(users, items, values, timestamps)).predict(test)
+    for given in (
+        (users, items, values, timestamps),
+        (users.tolist(), items.tolist(), values.tolist()),
+        (users.astype(np.int32), items.astype(np.int32), values.astype(np.float64)),
+        pandas.DataFrame(named),
+        polars.DataFrame(named),
+    ):
+        np.testing.assert_array_equal(model.clone().fit(given).predict(test), expected)
+
+
+def test_fits_a_sparse_matrix(model: Any, columns: tuple[Array, ...]) -> None:
+    sparse = pytest.importorskip("scipy.sparse")
+    users, items, values, _ = columns
+    users, items = (users - 10) // 3, (items - 100) // 2
+    matrix = sparse.coo_matrix((values, (users, items))).tocsr()
+    from_matrix = model.fit(matrix).predict(users, items)
+    # By rows, as the matrix stores them: the order of the ratings is part of what a seed means.
+    order = np.lexsort((items, users))
+    from_columns = model.clone().fit((users[order], items[order], values[order])).predict(users, items)
+    np.testing.assert_array_equal(from_matrix, from_columns)
+
+
+def test_string_ids_and_integer_ids_agree(model: Any, columns: tuple[Array, ...]) -> None:
+    users, items, values, _ = columns
+    # Zero-padded, so that both kinds of ids sort alike and get the same codes.
+    names = [np.array([f"{mark}{i:06d}é" for i in ids]) for mark, ids in (("u", users), ("i", items))]
+    by_number = model.fit((users, items, values)).predict(users, items)
+    by_name = model.clone().fit((*names, values)).predict(*names)
+    np.testing.assert_array_equal(by_name, by_number)
+
+
+def test_half_stars_and_other_scales(model: Any, columns: tuple[Array, ...]) -> None:
+    users, items, values, _ = columns
+    for scaled in (values / 2, values * 2 - 1, values * 1.37 - 4):
+        predictions = model.fit((users, items, scaled)).predict(users, items)
+        assert predictions.min() >= np.float32(scaled).min()
+        assert predictions.max() <= np.float32(scaled).max()
+        rmse = cf.metrics.rmse(scaled, predictions)
+        assert rmse < 1.3 * np.std(scaled)
+
+
+def test_inputs_are_not_changed(model: Any, columns: tuple[Array, ...]) -> None:
+    copies = [column.copy() for column in columns]
+    for column in copies:
+        column.flags.writeable = False
+    ratings = cf.Ratings(*copies)
+    model.fit(ratings).predict(ratings)
+    model.predict(copies[0], copies[1], copies[3])
+    for copied, column in zip(copies, columns, strict=True):
+        np.testing.assert_array_equal(copied, column)
+    np.testing.assert_array_equal(ratings.values, columns[2])
+
+
+@pytest.mark.parametrize(
+    ("users", "items", "values"),
+    [
+        ([7], [3], [4.0]),
+        ([7] * 5, [1, 2, 3, 4, 5], [1.0, 2.0, 3.0, 4.0, 5.0]),
+        ([1, 2, 3, 4, 5], [9] * 5, [1.0, 2.0, 3.0, 4.0, 5.0]),
+        ([1, 1, 2, 2, 3], [1, 2, 1, 2, 2], [3.0, 3.0, 3.0, 3.0, 3.0]),
+    ],
+    ids=["one rating", "one user", "one item", "all the same"],
+)
+def test_tiny_data(model: Any, users: list[int], items: list[int], values: list[float]) -> None:
+    model.fit((users, items, values))
+    grid_users, grid_items = np.meshgrid([*set(users), -5], [*set(items), -5])
+    predictions = model.predict(grid_users.ravel(), grid_items.ravel())
+    assert np.isfinite(predictions).all()
+    assert predictions.min() >= min(values)
+    assert predictions.max() <= max(values)
+    ids, scores = model.recommend(users[0], exclude_seen=False)
+    assert set(ids) == set(items)
+    assert len(scores) == len(ids)
+
+
+def test_bad_input_keeps_the_earlier_fit(model: Any, train: cf.Ratings, test: cf.Ratings) -> None:
+    expected = model.fit(train).predict(test)
+    with pytest.raises(cf.DataError):
+        model.fit(([1, 2], [1, 2], [1.0, float("nan")]))
+    with pytest.raises(cf.DataError, match="rating"):
+        model.fit(train.subset(np.zeros(len(train), dtype=bool)))
+    with pytest.raises(ValueError, match="early_stopping"):
+        model.fit(train, early_stopping=2)
+    np.testing.assert_array_equal(model.predict(test), expected)
+
+
+def test_validation_and_early_stopping(model: Any, train: cf.Ratings, test: cf.Ratings) -> None:
+    plain = model.clone().fit(train).predict(test)
+    watched = model.fit(train, validation=test)
+    # Watching changes nothing.
+    np.testing.assert_array_equal(watched.predict(test), plain)
+    if "n_epochs" not in model.get_params() or not model.history_:
+        assert model.history_ == {}
+        return
+    assert len(model.history_["train_rmse"]) == len(model.history_["validation_rmse"]) == model.n_epochs_
+    assert model.history_["validation_rmse"][-1] == pytest.approx(cf.metrics.rmse(test.values, plain), 1e-6)
+    model.set_params(n_epochs=60).fit(train, validation=test, early_stopping=2)
+    errors = model.history_["validation_rmse"]
+    assert model.n_epochs_ == 1 + int(np.argmin(errors))
+    kept = cf.metrics.evaluate(model, test, ("rmse",))["rmse"]
+    assert kept == pytest.approx(min(errors), 1e-6)
+    assert len(errors) == 60 or len(errors) == model.n_epochs_ + 2
+
+
+def test_compiled_and_reference_backends_agree(model: Any, train: cf.Ratings, test: cf.Ratings) -> None:
+    compiled = model.fit(train).predict(test)
+    with cf.backend("reference"):
+        reference = model.clone().fit(train).predict(test)
+    np.testing.assert_allclose(compiled, reference, rtol=0, atol=1e-6)

@@ -1,0 +1,127 @@
+"""Predicting: every kind of input, unknown ids, the scale."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+import cfcore as cf
+
+
+def test_every_kind_of_input_gives_the_same(fitted: Any, test: cf.Ratings) -> None:
+    pandas, polars = pytest.importorskip("pandas"), pytest.importorskip("polars")
+    expected = fitted.predict(test)
+    assert expected.dtype == np.float64
+    assert expected.shape == (len(test),)
+    users, items = np.asarray(test.users), np.asarray(test.items)
+    named = {"user": users, "item": items, "rating": test.values}
+    own = cf.Ratings(users, items, test.values)  # a vocabulary of its own, smaller than the model's
+    for given in (
+        own,
+        (users, items),
+        (users.tolist(), items.tolist()),
+        (users.astype(np.int16), items.astype(np.uint64)),
+        pandas.DataFrame(named),
+        pandas.DataFrame(named).drop(columns="rating"),
+        polars.DataFrame(named),
+    ):
+        np.testing.assert_array_equal(fitted.predict(given), expected)
+    np.testing.assert_array_equal(fitted.predict(users, items), expected)
+    np.testing.assert_array_equal(fitted.predict(list(users), list(items), test.timestamps), expected)
+
+
+def test_sparse_matrix(fitted: Any, test: cf.Ratings) -> None:
+    sparse = pytest.importorskip("scipy.sparse")
+    users, items = np.asarray(test.users), np.asarray(test.items)
+    matrix = sparse.csr_matrix((test.values, (users, items)))
+    order = np.lexsort((items, users))
+    np.testing.assert_array_equal(fitted.predict(matrix), fitted.predict(users[order], items[order]))
+
+
+def test_scalars(fitted: Any, test: cf.Ratings) -> None:
+    users, items = test.users[:5], test.items[:5]
+    expected = fitted.predict(users, items)
+    one = fitted.predict(users[0], items[0])
+    assert isinstance(one, float)
+    assert one == expected[0]
+    np.testing.assert_array_equal(
+        fitted.predict(users[0], items), fitted.predict(np.repeat(users[0], 5), items)
+    )
+    np.testing.assert_array_equal(
+        fitted.predict(users, items[0]), fitted.predict(users, np.repeat(items[0], 5))
+    )
+
+
+def test_empty(fitted: Any) -> None:
+    for given in (([], []), (np.empty(0, dtype=np.int64),) * 2):
+        predictions = fitted.predict(*given)
+        assert predictions.shape == (0,)
+        assert predictions.dtype == np.float64
+
+
+def test_order_and_company_do_not_matter(fitted: Any, ratings: cf.Ratings) -> None:
+    users, items = np.asarray(ratings.users), np.asarray(ratings.items)
+    expected = fitted.predict(users, items)
+    shuffled = np.random.default_rng(1).permutation(len(users))
+    np.testing.assert_array_equal(fitted.predict(users[shuffled], items[shuffled]), expected[shuffled])
+    singly = [fitted.predict(u, i) for u, i in zip(users[:20], items[:20], strict=True)]
+    np.testing.assert_array_equal(singly, expected[:20])
+
+
+def test_unknown_ids_never_raise(fitted: Any, train: cf.Ratings) -> None:
+    known_user, known_item = train.users[0], train.items[0]
+    users = np.array([known_user, -99, -99, 10**12])
+    items = np.array([10**12, known_item, 10**12, -99])
+    predictions = fitted.predict(users, items)
+    assert np.isfinite(predictions).all()
+    assert predictions.min() >= fitted.scale_[0]
+    assert predictions.max() <= fitted.scale_[1]
+    # Two strangers are one like the other.
+    assert predictions[2] == fitted.predict(-7, -8)
+
+
+def test_codes_without_ratings_are_unknown(model: Any, ratings: cf.Ratings) -> None:
+    """A subset keeps the vocabulary; who has no ratings in it is a stranger all the same."""
+    user_code, item_code = ratings.user_codes[0], ratings.item_codes[0]
+    keep = (ratings.user_codes != user_code) & (ratings.item_codes != item_code)
+    part = ratings.subset(keep)
+    model.fit(part)
+    user, item = ratings.user_ids[user_code], ratings.item_ids[item_code]
+    others = np.asarray(part.users[:30]), np.asarray(part.items[:30])
+    np.testing.assert_array_equal(model.predict(others[0], item), model.predict(others[0], -99))
+    np.testing.assert_array_equal(model.predict(user, others[1]), model.predict(-99, others[1]))
+    # ... and the model is the one that never heard of them.
+    bare = model.clone().fit((part.users, part.items, part.values))
+    if "random_state" not in model.get_params():
+        np.testing.assert_allclose(bare.predict(*others), model.predict(*others), rtol=0, atol=1e-9)
+    assert item not in model.recommend(others[0][0], n=1000, exclude_seen=False)[0]
+
+
+def test_within_the_scale(fitted: Any, ratings: cf.Ratings) -> None:
+    users, items = np.meshgrid(ratings.user_ids, ratings.item_ids)
+    predictions = fitted.predict(users.ravel(), items.ravel())
+    assert fitted.scale_ == (1.0, 5.0)
+    assert predictions.min() >= 1
+    assert predictions.max() <= 5
+
+
+def test_a_given_scale_is_kept(model: Any, train: cf.Ratings) -> None:
+    model.fit(cf.Ratings(train.users, train.items, train.values, scale=(0, 10)))
+    assert model.scale_ == (0.0, 10.0)
+
+
+@pytest.mark.parametrize(
+    ("users", "items", "message"),
+    [
+        ([1, 2], [1, 2, 3], "length"),
+        (["a", "b"], [1, 2], "user"),
+        ([1, 2], ["a", "b"], "item"),
+        ([1, None], [1, 2], "user"),
+        (np.ones((2, 2), dtype=int), [1, 2], "dimension"),
+    ],
+)
+def test_bad_pairs_are_refused(fitted: Any, users: Any, items: Any, message: str) -> None:
+    with pytest.raises(cf.DataError, match=message):
+        fitted.predict(users, items)
