@@ -1,0 +1,56 @@
+"""The cache folder: the one place this library writes to on its own, safe for processes that race."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+__all__ = ["cache_folder", "check_digest", "put", "scratch_folder"]
+
+
+def cache_folder() -> Path:
+    """Folder for downloads: CFCORE_CACHE, or cfcore in the platform's cache folder; not created here."""
+    chosen = os.environ.get("CFCORE_CACHE", "").strip()
+    if chosen:
+        return Path(chosen).expanduser()
+    if sys.platform == "win32":
+        return Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData/Local") / "cfcore" / "Cache"
+    if sys.platform == "darwin":
+        return Path.home() / "Library/Caches/cfcore"
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "cfcore"
+
+
+@contextmanager
+def scratch_folder() -> Iterator[Path]:
+    """A folder inside the cache that is this process's own and is removed afterwards."""
+    folder = cache_folder()
+    folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix="tmp-", dir=folder, ignore_cleanup_errors=True) as own:
+        yield Path(own)
+
+
+def put(content: bytes | Path, target: Path) -> None:
+    """Place a complete file in the cache by renaming: another process sees it whole or not at all."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    if isinstance(content, Path):
+        os.replace(content, target)
+        return
+    handle, name = tempfile.mkstemp(prefix="tmp-", dir=target.parent)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+        os.replace(name, target)
+    except BaseException:
+        os.unlink(name)
+        raise
+
+
+def check_digest(path: Path, algorithm: str, expected: str) -> bool:
+    """True if the file has that digest."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, algorithm).hexdigest() == expected

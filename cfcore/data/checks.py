@@ -1,0 +1,120 @@
+"""What a rating, a timestamp and a scale may be; everything else is refused here."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from cfcore.data.ids import CHUNK
+from cfcore.errors import DataError
+
+__all__ = ["as_scale", "as_timestamps", "as_values", "check_lengths", "check_scale", "owned"]
+
+
+def _array(raw: ArrayLike, column: str) -> NDArray[Any]:
+    if isinstance(raw, np.ma.MaskedArray) and np.ma.is_masked(raw):
+        row = int(np.ma.getmaskarray(raw).argmax())
+        raise DataError(f"column {column!r}: missing value at row {row}")
+    array = raw if isinstance(raw, np.ndarray) else np.asarray(raw)
+    if array.ndim != 1:
+        raise DataError(f"column {column!r} must be one-dimensional, got shape {array.shape}")
+    return array
+
+
+def owned(array: NDArray[Any], source: Any) -> NDArray[Any]:
+    """`array`, copied if it is a writable view of what the caller passed; read-only views are kept."""
+    shared = not isinstance(source, np.ndarray) or np.may_share_memory(array, source)
+    return array.copy() if shared and array.flags.writeable and not isinstance(source, list) else array
+
+
+def as_values(raw: ArrayLike, column: str = "values") -> NDArray[np.float32]:
+    """Ratings as float32: a view where they are that already, and finite, or DataError."""
+    values = _array(raw, column)
+    if values.dtype.kind not in "iuf":
+        values = _numbers(values, column)
+    if values.dtype != np.float32:
+        with np.errstate(over="ignore"):
+            values = values.astype(np.float32)
+    for start in range(0, len(values), CHUNK):
+        finite = np.isfinite(values[start : start + CHUNK])
+        if not finite.all():
+            row = start + int(finite.argmin())
+            raise DataError(f"column {column!r}: {values[row]} at row {row} is not a finite float32 number")
+    return np.ascontiguousarray(values)
+
+
+def _numbers(array: NDArray[Any], column: str) -> NDArray[np.float64]:
+    """Objects (pandas' nullable columns, Decimal) as float64, missing ones as NaN; text is refused."""
+    if array.dtype.kind == "O":
+        numbers = np.empty(len(array), dtype=np.float64)
+        for row, value in enumerate(array.tolist()):
+            try:
+                missing = value is None or type(value).__name__ == "NAType"
+                if isinstance(value, (str, bytes, bool)):
+                    raise TypeError
+                numbers[row] = np.nan if missing else float(value)
+            except (TypeError, ValueError):
+                raise DataError(f"column {column!r}: {value!r} at row {row} is not a number") from None
+        return numbers
+    raise DataError(f"column {column!r} must hold numbers, got {array.dtype}")
+
+
+def as_timestamps(raw: ArrayLike, column: str = "timestamps") -> NDArray[np.int64]:
+    """Timestamps as int64; dates become seconds since 1970, fractions are refused."""
+    array = _array(raw, column)
+    if array.dtype.kind == "M":
+        missing = np.isnat(array)
+        if missing.any():
+            raise DataError(f"column {column!r}: missing value at row {int(missing.argmax())}")
+        return array.astype("datetime64[s]").astype(np.int64)
+    if array.dtype.kind in "iu":
+        if array.dtype == np.uint64 and len(array) and int(array.max()) >= 2**63:
+            raise DataError(f"column {column!r}: {array.max()} at row {int(array.argmax())} exceeds int64")
+        return np.ascontiguousarray(array, dtype=np.int64)
+    numbers = array.astype(np.float64) if array.dtype.kind == "f" else _numbers(array, column)
+    whole = np.isfinite(numbers) & (numbers == np.floor(numbers)) & (np.abs(numbers) < 2.0**63)
+    if not whole.all():
+        row = int(whole.argmin())
+        raise DataError(f"column {column!r}: {numbers[row]} at row {row} is not a whole number")
+    return numbers.astype(np.int64)
+
+
+def check_lengths(columns: dict[str, int]) -> None:
+    """All of one length and not empty, or DataError."""
+    (first, n), *others = columns.items()
+    for name, length in others:
+        if length != n:
+            raise DataError(
+                f"column {name!r} has {length} rows and {first!r} has {n}; "
+                f"row {min(length, n)} is the first without a partner"
+            )
+    if n == 0:
+        raise DataError(f"column {first!r} is empty: ratings need at least one row")
+
+
+def as_scale(scale: Any) -> tuple[float, float]:
+    """(min, max) as two floats, or DataError."""
+    try:
+        low, high = (float(bound) for bound in scale)
+    except (TypeError, ValueError):
+        raise DataError(f"scale must be a pair (min, max), got {scale!r}") from None
+    if not (np.isfinite(low) and np.isfinite(high) and low <= high):
+        raise DataError(f"scale must be a finite pair with min <= max, got {scale!r}")
+    return low, high
+
+
+def check_scale(
+    values: NDArray[np.float32], scale: tuple[float, float], column: str = "values"
+) -> None:
+    """Every rating within the scale, or DataError."""
+    # Compared as float32: 0.1 given as the least rating must admit the rating 0.1.
+    low, high = np.float32(scale[0]), np.float32(scale[1])
+    if values.min() >= low and values.max() <= high:
+        return
+    outside = (values < low) | (values > high)
+    row = int(outside.argmax())
+    raise DataError(
+        f"column {column!r}: {values[row]:g} at row {row} is outside the scale ({scale[0]:g}, {scale[1]:g})"
+    )

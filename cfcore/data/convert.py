@@ -1,0 +1,83 @@
+"""What may be passed where ratings, or pairs to predict, are expected."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from cfcore.data.ratings import Ratings
+from cfcore.errors import DataError
+
+__all__ = ["as_pairs", "as_ratings"]
+
+
+def as_ratings(x: Any, scale: tuple[float, float] | None = None) -> Ratings:
+    """Ratings from whatever holds ratings.
+
+    Parameters
+    ----------
+    x : Ratings, DataFrame, (users, items, values[, timestamps]) or SciPy sparse matrix
+        Ratings are returned as they are.
+    scale : (min, max), optional
+        Scale for what has none of its own.
+
+    Raises
+    ------
+    DataError
+        For anything else, and for what ``Ratings`` refuses.
+    """
+    if isinstance(x, Ratings):
+        return x
+    if hasattr(x, "tocoo"):
+        return Ratings.from_scipy(x, scale=scale)
+    if isinstance(x, tuple) and len(x) in (3, 4):
+        return Ratings(*x, scale=scale)
+    if _is_frame(x):
+        return Ratings.from_frame(x, scale=scale)
+    raise DataError(
+        "ratings must be Ratings, a DataFrame, a tuple (users, items, values[, timestamps]) or a sparse matrix, "
+        f"got {_describe(x)}"
+    )
+
+
+def as_pairs(x: Any) -> tuple[Any, Any, Any]:
+    """Raw users, items and timestamps (or None) of the pairs in `x`.
+
+    Parameters
+    ----------
+    x : Ratings, DataFrame, (users, items), (users, items, values[, timestamps]) or SciPy sparse matrix
+        Values, where there are any, are passed over.
+
+    Raises
+    ------
+    DataError
+        For anything else.
+    """
+    if isinstance(x, Ratings):
+        return x.users, x.items, x.timestamps
+    if hasattr(x, "tocoo"):
+        coo = x.tocoo()
+        return coo.row, coo.col, None
+    if isinstance(x, tuple) and 2 <= len(x) <= 4:
+        return x[0], x[1], x[3] if len(x) == 4 else None
+    if _is_frame(x):
+        from cfcore.data import frames
+
+        (users, items, _, timestamps), _ = frames.columns(x, needed=("user", "item"))
+        return users, items, timestamps
+    raise DataError(
+        "pairs must be Ratings, a DataFrame, a tuple (users, items[, values[, timestamps]]) or a sparse matrix, "
+        f"got {_describe(x)}"
+    )
+
+
+def _is_frame(x: Any) -> bool:
+    from cfcore.data.frames import is_frame
+
+    return is_frame(x)
+
+
+def _describe(x: Any) -> str:
+    shape = f" of length {len(x)}" if isinstance(x, (tuple, list, np.ndarray)) else ""
+    return f"{type(x).__name__}{shape}"

@@ -1,0 +1,94 @@
+"""Data frames in and out, through narwhals, so that none of their libraries is needed."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+from typing import Any
+
+from cfcore.errors import DataError
+
+__all__ = ["USUAL_NAMES", "build", "columns", "find_columns", "is_frame"]
+
+# Compared in lower case and without "_", "-" and blanks: userId, user_id and User ID are one.
+USUAL_NAMES = {
+    "user": ("user", "userid", "uid", "users", "reviewerid", "rater", "username"),
+    "item": ("item", "itemid", "iid", "items", "movie", "movieid", "asin", "productid", "bookid", "isbn"),
+    "rating": ("rating", "ratings", "score", "value", "values", "stars", "overall", "bookrating"),
+    "timestamp": ("timestamp", "timestamps", "time", "ts", "date", "datetime", "unixreviewtime"),
+}
+
+
+def find_columns(present: list[str], given: dict[str, Any], where: str) -> dict[str, str]:
+    """Name of the column for each role: the one given, or the first that has a usual name.
+
+    Raises
+    ------
+    DataError
+        For a given column that is not there, or a needed one that is not found; the message lists all.
+    """
+    plain = {"".join(c for c in name.lower() if c not in "_- "): name for name in reversed(present)}
+    found = {}
+    for role, usual in USUAL_NAMES.items():
+        name = given.get(role)
+        if name is None:
+            name = next((plain[word] for word in usual if word in plain), None)
+        elif name not in present:
+            raise DataError(f"{where} has no column {name!r} for {role}; it has {', '.join(map(repr, present))}")
+        if name is not None:
+            found[role] = name
+        elif role != "timestamp":
+            raise DataError(
+                f"{where}: no column looks like the {role}; name one with {role}=, "
+                f"there are {', '.join(map(repr, present))}"
+            )
+    return found
+
+
+def is_frame(x: Any) -> bool:
+    """True for what has named columns: pandas, polars, pyarrow and whatever else narwhals knows."""
+    return any(hasattr(x, name) for name in ("__narwhals_dataframe__", "__dataframe__", "column_names")) or (
+        type(x).__name__ in ("DataFrame", "LazyFrame", "Table") and hasattr(x, "columns")
+    )
+
+
+def columns(
+    frame: Any, *, needed: tuple[str, ...] = ("user", "item", "rating"), **given: str | None
+) -> tuple[list[Any], dict[str, str]]:
+    """Raw columns user, item, rating, timestamp (None where absent) as arrays, and their names."""
+    import narwhals as nw
+
+    try:
+        eager = nw.from_native(frame, eager_only=True)
+    except TypeError as error:
+        raise DataError(f"from_frame takes an eager DataFrame or a pyarrow Table: {error}") from None
+    present = list(eager.columns)
+    if "rating" in needed or any(given.values()):
+        names = find_columns(present, given, "the frame")
+    else:
+        names = find_columns([*present, "rating"], given, "the frame")
+    series = [None if role not in names or names[role] not in present else eager[names[role]]
+              for role in USUAL_NAMES]  # fmt: skip
+    arrays = []
+    for role, one in zip(USUAL_NAMES, series, strict=True):
+        if one is not None and one.is_null().any():
+            row = int(one.is_null().arg_true()[0])
+            what = "id" if role in ("user", "item") else "value"
+            raise DataError(f"column {names[role]!r}: missing {what} at row {row}")
+        arrays.append(None if one is None else one.to_numpy())
+    return arrays, {role: names.get(role, role) for role in USUAL_NAMES}
+
+
+def build(ratings: Any, library: str | None) -> Any:
+    """A frame of `library`, or of the first installed, with the columns of `ratings`."""
+    known = ("pandas", "polars", "pyarrow")
+    if library is not None and library not in known:
+        raise ValueError(f"library must be one of {', '.join(known)}, got {library!r}")
+    name = library or next((name for name in known if importlib.util.find_spec(name)), None)
+    if name is None:
+        raise ImportError("to_frame needs pandas, polars or pyarrow: pip install pandas")
+    module = importlib.import_module(name)
+    data = {"user": ratings.users, "item": ratings.items, "rating": ratings.values}
+    if ratings.timestamps is not None:
+        data["timestamp"] = ratings.timestamps
+    return module.table(data) if name == "pyarrow" else module.DataFrame(data)

@@ -1,0 +1,261 @@
+"""Raw ids to int32 codes, once, on the way in.
+
+A vocabulary is the sorted array of the distinct raw ids of a column; the code of an id is its position
+there. Integer ids keep their dtype, strings are held as NumPy's fixed-width unicode.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from cfcore.errors import DataError
+
+__all__ = ["MAX_CODES", "as_id_column", "check_size", "encode", "factorize", "merge"]
+
+MAX_CODES = 2**31 - 1
+"""The largest vocabulary that int32 codes can number."""
+
+# Rows handled at a time: temporaries stay in the cache, and a column on disk is never pulled into memory.
+CHUNK = 1 << 18
+
+
+def as_id_column(raw: ArrayLike, column: str) -> NDArray[Any]:
+    """One-dimensional array of integers or of unicode strings, a view of `raw` where it is one already.
+
+    Parameters
+    ----------
+    raw : array-like [n]
+        Integers, strings, or objects that are all of the one kind.
+    column : str
+        What to call it in an error.
+
+    Raises
+    ------
+    DataError
+        For missing ids (None, NaN, masked), and for any other kind of id: floats, booleans, dates, mixtures.
+    """
+    if isinstance(raw, np.ma.MaskedArray) and np.ma.is_masked(raw):
+        raise _missing(column, int(np.ma.getmaskarray(raw).argmax()))
+    if not isinstance(raw, np.ndarray):
+        raw = _from_sequence(raw)
+    if raw.ndim != 1:
+        raise DataError(f"column {column!r} must be one-dimensional, got shape {raw.shape}")
+    kind = raw.dtype.kind
+    if kind in "iuU":
+        return raw
+    if kind == "S":
+        return np.char.decode(raw, "utf-8")
+    if kind in "OT":
+        return _from_objects(raw, column)
+    if kind == "f" and np.isnan(raw).any():
+        raise _missing(column, int(np.isnan(raw).argmax()))
+    raise DataError(f"column {column!r} must hold integer or string ids, got {raw.dtype}")
+
+
+def _from_sequence(raw: ArrayLike) -> NDArray[Any]:
+    if hasattr(raw, "__array__"):
+        return np.asarray(raw)
+    values = list(raw)  # type: ignore[arg-type]
+    # NumPy would make strings of [1, "a"] and floats of [1, None]; objects keep what was given.
+    if values and not all(isinstance(value, (int, np.integer)) for value in values):
+        objects = np.empty(len(values), dtype=object)
+        objects[:] = values
+        return objects
+    return np.array(values) if values else np.empty(0, dtype=np.int64)
+
+
+def _missing(column: str, row: int) -> DataError:
+    return DataError(f"column {column!r}: missing id at row {row}")
+
+
+def _is_missing(value: Any) -> bool:
+    # NaN and NaT are the values that differ from themselves; pandas' NA refuses to say.
+    if value is None or type(value).__name__ == "NAType":
+        return True
+    try:
+        return bool(value != value)
+    except Exception:
+        return False
+
+
+def _from_objects(raw: NDArray[Any], column: str) -> NDArray[Any]:
+    values = raw.tolist()
+    kinds = set(map(type, values))
+    if kinds <= {str} or all(issubclass(kind, str) for kind in kinds):
+        return np.array(values, dtype=str) if values else np.empty(0, dtype="U1")
+    for row, value in enumerate(values):
+        if _is_missing(value):
+            raise _missing(column, row)
+    if all(issubclass(kind, (int, np.integer)) and kind is not bool for kind in kinds):
+        try:
+            return np.array(values, dtype=np.int64)
+        except OverflowError:
+            return np.array(values, dtype=np.uint64)
+    first = type(values[0])
+    for row, value in enumerate(values):
+        allowed = str if issubclass(first, str) else (int, np.integer)
+        if not isinstance(value, allowed) or isinstance(value, bool):
+            raise DataError(
+                f"column {column!r} must hold integer or string ids, all of one kind; "
+                f"row {row} holds {value!r} ({type(value).__name__})"
+            )
+    raise AssertionError("unreachable")
+
+
+def factorize(raw: NDArray[Any], column: str) -> tuple[NDArray[Any], NDArray[np.int32]]:
+    """Vocabulary of a column, and the code of each of its rows.
+
+    Parameters
+    ----------
+    raw : integers or unicode [n]
+        As ``as_id_column`` returns it.
+    column : str
+        What to call it in an error.
+
+    Returns
+    -------
+    ids : same dtype [n_ids]
+        Sorted, distinct.
+    codes : int32[n]
+        ``ids[codes]`` equals `raw`. When `raw` is int32 and already holds 0 ... n_ids - 1, each at least
+        once, this is `raw` itself, not a copy.
+
+    Raises
+    ------
+    DataError
+        For more than 2^31 - 1 distinct ids.
+
+    Notes
+    -----
+    Linear for integers of a range not much larger than their number (a table); otherwise the distinct ids
+    are found first, by hashing where pandas is in use already, and each row is looked up among them.
+    """
+    if len(raw) == 0:
+        return raw[:0], np.empty(0, dtype=np.int32)
+    if raw.dtype.kind == "U":
+        return _factorize_strings(raw, column)
+    low = raw.min()
+    size = int(raw.max()) - int(low) + 1
+    if not _table_pays(size, len(raw)):
+        ids = np.unique(raw)
+        check_size(len(ids), column)
+        return ids, _search(ids, raw)
+    present = np.zeros(size, dtype=bool)
+    for start in range(0, len(raw), CHUNK):
+        present[_offsets(raw[start : start + CHUNK], low)] = True
+    offsets = np.flatnonzero(present)
+    check_size(len(offsets), column)
+    ids = offsets.astype(raw.dtype) + low
+    if raw.dtype == np.int32 and int(low) == 0 and len(ids) == size:
+        return ids, raw
+    return ids, _look_up(ids, raw, size)
+
+
+def _table_pays(size: int, n: int) -> bool:
+    return size <= 16 * n + 65_536 and size <= 2**31
+
+
+def check_size(n_ids: int, column: str) -> int:
+    """`n_ids` itself if int32 codes can number that many, or DataError."""
+    if n_ids > MAX_CODES:
+        raise DataError(f"column {column!r}: {n_ids} distinct ids, more than {MAX_CODES}, the most there can be")
+    return n_ids
+
+
+def _offsets(part: NDArray[Any], low: Any) -> NDArray[Any]:
+    """``part - low`` where the range may exceed a narrow dtype (int8 ids -100 and 100)."""
+    return part - low if part.dtype.itemsize == 8 else part.astype(np.int64) - int(low)
+
+
+def _look_up(ids: NDArray[Any], raw: NDArray[Any], size: int) -> NDArray[np.int32]:
+    """Codes by a table over the range of `ids`; `raw` is of their dtype and within their range."""
+    low = ids[0]
+    table = np.full(size, -1, dtype=np.int32)
+    table[_offsets(ids, low)] = np.arange(len(ids), dtype=np.int32)
+    codes = np.empty(len(raw), dtype=np.int32)
+    for start in range(0, len(raw), CHUNK):
+        codes[start : start + CHUNK] = table[_offsets(raw[start : start + CHUNK], low)]
+    return codes
+
+
+def _search(ids: NDArray[Any], raw: NDArray[Any]) -> NDArray[np.int32]:
+    """Codes by binary search, -1 for ids that are not there."""
+    codes = np.empty(len(raw), dtype=np.int32)
+    for start in range(0, len(raw), CHUNK):
+        part = raw[start : start + CHUNK]
+        found = np.minimum(np.searchsorted(ids, part), len(ids) - 1)
+        codes[start : start + CHUNK] = np.where(ids[found] == part, found, -1)
+    return codes
+
+
+def _factorize_strings(raw: NDArray[Any], column: str) -> tuple[NDArray[Any], NDArray[np.int32]]:
+    pandas = sys.modules.get("pandas")
+    if pandas is not None and len(raw) > CHUNK:
+        hashed, found = pandas.factorize(raw.astype(object))
+        check_size(len(found), column)
+        found = found.astype(str)
+        order = np.argsort(found)
+        rank = np.empty(len(found), dtype=np.int32)
+        rank[order] = np.arange(len(found), dtype=np.int32)
+        return found[order], rank[hashed]
+    ids, codes = np.unique(raw, return_inverse=True)
+    check_size(len(ids), column)
+    return ids, codes.astype(np.int32)
+
+
+def encode(ids: NDArray[Any], raw: ArrayLike, column: str = "id") -> NDArray[np.int32]:
+    """Codes of raw ids in a vocabulary, -1 for those it does not hold.
+
+    Parameters
+    ----------
+    ids : integers or unicode [n_ids]
+        Sorted, distinct: ``Ratings.user_ids`` or ``item_ids``.
+    raw : array-like [n]
+        Ids of the same kind.
+    column : str
+        What to call it in an error.
+
+    Raises
+    ------
+    DataError
+        For missing ids, and for strings where the vocabulary holds integers or the reverse: they could
+        never match, so that is a mistake and not an unknown id.
+    """
+    raw = as_id_column(raw, column)
+    if len(raw) == 0 or len(ids) == 0:
+        return np.full(len(raw), -1, dtype=np.int32)
+    if (ids.dtype.kind == "U") != (raw.dtype.kind == "U"):
+        held, given = ("strings", "integers") if ids.dtype.kind == "U" else ("integers", "strings")
+        raise DataError(f"column {column!r}: the ids are {held}, but {given} were given (first: {raw[0]!r})")
+    if ids.dtype.kind == "U":
+        return _search(ids, raw)
+    low, high = int(ids[0]), int(ids[-1])
+    size = high - low + 1
+
+    def look_up(part: NDArray[Any]) -> NDArray[np.int32]:
+        return _look_up(ids, part, size) if _table_pays(size, len(part)) else _search(ids, part)
+
+    # Within the range every id fits the vocabulary's dtype, whatever the dtype it was given in.
+    if int(raw.min()) >= low and int(raw.max()) <= high:
+        return look_up(raw.astype(ids.dtype, copy=False))
+    inside = (raw >= low) & (raw <= high)
+    codes = np.full(len(raw), -1, dtype=np.int32)
+    codes[inside] = look_up(raw[inside].astype(ids.dtype))
+    return codes
+
+
+def merge(first: NDArray[Any], second: NDArray[Any], column: str) -> NDArray[Any]:
+    """Sorted union of two vocabularies.
+
+    Raises
+    ------
+    DataError
+        When one holds strings and the other integers.
+    """
+    if (first.dtype.kind == "U") != (second.dtype.kind == "U"):
+        raise DataError(f"column {column!r}: one vocabulary holds strings, the other integers")
+    return np.union1d(first, second)

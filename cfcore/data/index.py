@@ -1,0 +1,136 @@
+"""Ratings compressed by user or by item, and the search for repeated pairs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cfcore import backends
+
+__all__ = ["Compressed", "compress", "first_repeat", "position_dtype"]
+
+Positions = NDArray[np.int32] | NDArray[np.int64]
+
+
+def position_dtype(n: int) -> type[np.int32] | type[np.int64]:
+    """Dtype that can number `n` rows: int32 where it suffices, for half the memory."""
+    return np.int32 if n < 2**31 else np.int64
+
+
+class Compressed:
+    """Ratings grouped by a major key (users: CSR; items: CSC), the minor key ascending in each group.
+
+    Attributes
+    ----------
+    indptr : int64[n_major + 1]
+        The ratings of code c are at ``indptr[c]:indptr[c + 1]``.
+    indices : int32[n]
+        Minor codes.
+    values : float32[n]
+    order : int32[n] (int64 from 2^31 ratings)
+        Position of each entry in the input.
+    to_other : same dtype as `order` [n]
+        Position of each entry in the other compression: of a CSC entry in the CSR and the reverse. Made on
+        first use.
+    """
+
+    __slots__ = ("_find_other", "_to_other", "indices", "indptr", "order", "values")
+
+    def __init__(
+        self,
+        indptr: NDArray[np.int64],
+        indices: NDArray[np.int32],
+        values: NDArray[np.float32],
+        order: Positions,
+        find_other: Callable[[], Positions],
+    ) -> None:
+        self.indptr = indptr
+        self.indices = indices
+        self.values = values
+        self.order = order
+        self._find_other = find_other
+        self._to_other: Positions | None = None
+
+    @property
+    def to_other(self) -> Positions:
+        if self._to_other is None:
+            self._to_other = self._find_other()
+            self._to_other.flags.writeable = False
+        return self._to_other
+
+
+def compress(
+    major: NDArray[np.int32],
+    minor: NDArray[np.int32],
+    values: NDArray[np.float32],
+    n_major: int,
+    n_minor: int,
+) -> Compressed:
+    """Group ratings by `major` and sort them by `minor` within, in O(n + n_major + n_minor).
+
+    The result depends on the set of ratings alone and not on the order they came in (but for `order`).
+    """
+    csr = backends.kernel("csr")
+    n, dtype = len(values), position_dtype(len(values))
+    indptr = np.empty(max(n_major, n_minor) + 1, dtype=np.int64)
+    by_minor = np.empty(n, dtype=dtype)
+    order = np.empty(n, dtype=dtype)
+    csr.counting_sort(minor, indptr[: n_minor + 1], by_minor)
+    indptr = np.empty(n_major + 1, dtype=np.int64)
+    csr.counting_sort_after(major, by_minor, indptr, order)
+    # The first order is needed no more; its memory holds the gathered codes when it is of their size.
+    indices = by_minor if by_minor.dtype == np.int32 else np.empty(n, dtype=np.int32)
+    csr.take(minor, order, indices)
+    gathered = np.empty(n, dtype=np.float32)
+    csr.take(values, order, gathered)
+
+    def find_other() -> Positions:
+        # The entries sorted stably by the minor key are the other compression: its entry k is ours[k].
+        ours, other = np.empty(n, dtype=dtype), np.empty(n, dtype=dtype)
+        backends.kernel("csr").counting_sort(indices, np.empty(n_minor + 1, dtype=np.int64), ours)
+        backends.kernel("csr").invert(ours, other)
+        return other
+
+    for array in (indptr, indices, gathered, order):
+        array.flags.writeable = False
+    return Compressed(indptr, indices, gathered, order, find_other)
+
+
+def first_repeat(users: NDArray[np.int32], items: NDArray[np.int32], n_users: int, n_items: int) -> int:
+    """Earliest row whose (user, item) pair came before, or -1; linear time."""
+    csr = backends.kernel("csr")
+    dtype = position_dtype(len(users))
+    indptr, order = np.empty(n_users + 1, dtype=np.int64), np.empty(len(users), dtype=dtype)
+    csr.counting_sort(users, indptr, order)
+    return int(csr.first_repeat(items, indptr, order, np.empty(n_items, dtype=dtype)))
+
+
+def resolve_repeats(
+    users: NDArray[np.int32],
+    items: NDArray[np.int32],
+    values: NDArray[np.float32],
+    timestamps: NDArray[np.int64] | None,
+    n_users: int,
+    n_items: int,
+    how: str,
+) -> tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.float32], NDArray[np.int64] | None]:
+    """One row a pair, where its last one stood: with its value ("last") or the mean of all ("mean")."""
+    grouped = compress(users, items, values, n_users, n_items)
+    row_of = np.repeat(np.arange(n_users, dtype=np.int32), np.diff(grouped.indptr))
+    starts = np.ones(len(values), dtype=bool)
+    starts[1:] = (row_of[1:] != row_of[:-1]) | (grouped.indices[1:] != grouped.indices[:-1])
+    begin = np.flatnonzero(starts)
+    # Both sorts are stable: within a run of one pair the input order is kept, its last entry is the last.
+    last: NDArray[Any] = np.append(begin[1:], len(values)) - 1
+    kept = grouped.order[last]
+    in_order = np.argsort(kept, kind="stable")
+    kept = kept[in_order]
+    if how == "mean":
+        means = np.add.reduceat(grouped.values.astype(np.float64), begin) / (last - begin + 1)
+        new_values = means[in_order].astype(np.float32)
+    else:
+        new_values = values[kept]
+    return users[kept], items[kept], new_values, None if timestamps is None else timestamps[kept]

@@ -1,0 +1,496 @@
+"""The one container of ratings that every model takes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from os import PathLike
+from typing import Any, Literal, NoReturn
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from cfcore.data import checks, ids
+from cfcore.data.index import Compressed, compress, first_repeat, resolve_repeats
+from cfcore.errors import DataError
+
+__all__ = ["Duplicates", "Ratings"]
+
+Duplicates = Literal["error", "last", "mean"]
+
+_NAMES = {"user": "users", "item": "items", "rating": "values", "timestamp": "timestamps"}
+
+
+class Ratings:
+    """Explicit ratings: who gave what to which item, and when. Immutable and always valid.
+
+    Parameters
+    ----------
+    users, items : array-like of int or str [n]
+        Raw ids, of any integer dtype or strings; they are kept as they came.
+    values : array-like of float [n]
+        Ratings, finite.
+    timestamps : array-like of int or datetime64 [n], optional
+        Whole numbers, by custom seconds since 1970; dates become that.
+    scale : (min, max), optional
+        Least and greatest possible rating; by default the least and greatest there are.
+    duplicates : {"error", "last", "mean"}, default "error"
+        What to do when a user rated an item more than once: refuse; keep the last such row; or put the mean
+        of the ratings in the place of the last such row, with its timestamp.
+
+    Attributes
+    ----------
+    user_ids, item_ids : [n_users], [n_items]
+        The vocabularies: distinct raw ids, sorted. Integers in the dtype given, strings as fixed-width
+        unicode.
+    user_codes, item_codes : int32[n]
+        Each row's position in the vocabulary.
+    values : float32[n]
+    timestamps : int64[n] or None
+    scale : (float, float)
+
+    Raises
+    ------
+    DataError
+        For missing ids, ratings that are NaN, infinite or outside the scale, repeated (user, item) pairs,
+        columns of different lengths, no rows at all, more than 2^31 - 1 distinct ids. The message names the
+        column and the first offending row.
+
+    Notes
+    -----
+    All arrays are read-only and in input order. An int32, float32 or int64 array that is read-only when
+    passed (a memory map opened with mode "r", say) and needs no change is kept, not copied: int32 ids that
+    are 0 ... n - 1 already, float32 values, int64 timestamps. Writable ones are copied.
+
+    Resident are 12 bytes a rating, 20 with timestamps. ``by_user`` and ``by_item`` cost 12 more each while
+    they are held; ``drop_index`` frees them.
+
+    Examples
+    --------
+    >>> import cfcore as cf
+    >>> cf.Ratings(["ann", "ann", "bob"], [10, 20, 10], [4.0, 5.0, 3.5], scale=(0.5, 5))
+    Ratings(3 by 2 users of 2 items, 75% dense, scale 0.5 to 5, mean 4.17)
+    """
+
+    __slots__ = (
+        "_cache",
+        "item_codes",
+        "item_ids",
+        "scale",
+        "timestamps",
+        "user_codes",
+        "user_ids",
+        "values",
+    )
+
+    user_codes: NDArray[np.int32]
+    item_codes: NDArray[np.int32]
+    values: NDArray[np.float32]
+    timestamps: NDArray[np.int64] | None
+    user_ids: NDArray[Any]
+    item_ids: NDArray[Any]
+    scale: tuple[float, float]
+    _cache: dict[str, Any]
+
+    def __init__(
+        self,
+        users: ArrayLike,
+        items: ArrayLike,
+        values: ArrayLike,
+        timestamps: ArrayLike | None = None,
+        *,
+        scale: tuple[float, float] | None = None,
+        duplicates: Duplicates = "error",
+    ) -> None:
+        self._set_raw(users, items, values, timestamps, scale, duplicates, _NAMES)
+
+    def _set_raw(
+        self,
+        users: ArrayLike,
+        items: ArrayLike,
+        values: ArrayLike,
+        timestamps: ArrayLike | None,
+        scale: tuple[float, float] | None,
+        duplicates: Duplicates,
+        names: Mapping[str, str],
+    ) -> None:
+        user_column = ids.as_id_column(users, names["user"])
+        item_column = ids.as_id_column(items, names["item"])
+        rating_column = checks.as_values(values, names["rating"])
+        lengths = {
+            names["user"]: len(user_column),
+            names["item"]: len(item_column),
+            names["rating"]: len(rating_column),
+        }
+        times = None
+        if timestamps is not None:
+            times = checks.as_timestamps(timestamps, names["timestamp"])
+            lengths[names["timestamp"]] = len(times)
+        checks.check_lengths(lengths)
+        user_ids, user_codes = ids.factorize(user_column, names["user"])
+        item_ids, item_codes = ids.factorize(item_column, names["item"])
+        # What is still the caller's own writable array would let the caller change valid ratings.
+        user_codes, item_codes = checks.owned(user_codes, users), checks.owned(item_codes, items)
+        rating_column = checks.owned(rating_column, values)
+        times = None if times is None else checks.owned(times, timestamps)
+        self._set_codes(
+            user_codes, item_codes, rating_column, times, user_ids, item_ids, scale, duplicates, names
+        )
+
+    def _set_codes(
+        self,
+        user_codes: NDArray[np.int32],
+        item_codes: NDArray[np.int32],
+        values: NDArray[np.float32],
+        timestamps: NDArray[np.int64] | None,
+        user_ids: NDArray[Any],
+        item_ids: NDArray[Any],
+        scale: tuple[float, float] | None,
+        duplicates: Duplicates,
+        names: Mapping[str, str],
+    ) -> None:
+        """Check what only shows once ids are codes: the scale and repeated pairs."""
+        if duplicates not in ("error", "last", "mean"):
+            raise ValueError(f'duplicates must be "error", "last" or "mean", got {duplicates!r}')
+        if scale is not None:
+            scale = checks.as_scale(scale)
+            checks.check_scale(values, scale, names["rating"])
+        row = first_repeat(user_codes, item_codes, len(user_ids), len(item_ids))
+        if row >= 0 and duplicates == "error":
+            user, item = user_codes[row], item_codes[row]
+            earlier = int(((user_codes[:row] == user) & (item_codes[:row] == item)).argmax())
+            raise DataError(
+                f"columns {names['user']!r} and {names['item']!r}: row {row} repeats row {earlier} (user "
+                f'{user_ids[user]}, item {item_ids[item]}); pass duplicates="last" or "mean" to merge them'
+            )
+        if row >= 0:
+            user_codes, item_codes, values, timestamps = resolve_repeats(
+                user_codes, item_codes, values, timestamps, len(user_ids), len(item_ids), duplicates
+            )
+        self._set(
+            user_codes, item_codes, values, timestamps, user_ids, item_ids,
+            scale or (float(values.min()), float(values.max())),
+        )  # fmt: skip
+
+    def _set(
+        self,
+        user_codes: NDArray[np.int32],
+        item_codes: NDArray[np.int32],
+        values: NDArray[np.float32],
+        timestamps: NDArray[np.int64] | None,
+        user_ids: NDArray[Any],
+        item_ids: NDArray[Any],
+        scale: tuple[float, float],
+    ) -> None:
+        """Store valid columns as they are; whoever calls this has checked them and owns them."""
+        fields = (user_codes, item_codes, values, timestamps, user_ids, item_ids)
+        names = ("user_codes", "item_codes", "values", "timestamps", "user_ids", "item_ids")
+        for name, array in zip(names, fields, strict=True):
+            object.__setattr__(self, name, None if array is None else _frozen(array))
+        object.__setattr__(self, "scale", scale)
+        object.__setattr__(self, "_cache", {})
+
+    @classmethod
+    def _new(cls, *fields: Any) -> Ratings:
+        ratings = cls.__new__(cls)
+        ratings._set(*fields)
+        return ratings
+
+    def __setattr__(self, name: str, value: Any) -> NoReturn:
+        raise AttributeError(f"Ratings cannot be changed: {name!r} was assigned to")
+
+    def __delattr__(self, name: str) -> NoReturn:
+        raise AttributeError(f"Ratings cannot be changed: {name!r} was deleted")
+
+    def __getstate__(self) -> tuple[Any, ...]:
+        return (
+            self.user_codes, self.item_codes, self.values, self.timestamps,
+            self.user_ids, self.item_ids, self.scale,
+        )  # fmt: skip
+
+    def __setstate__(self, state: tuple[Any, ...]) -> None:
+        self._set(*state)
+
+    # What a person asks first.
+
+    @property
+    def n_users(self) -> int:
+        """Size of the vocabulary of users, including those a subset left without ratings."""
+        return len(self.user_ids)
+
+    @property
+    def n_items(self) -> int:
+        """Size of the vocabulary of items, including those a subset left without ratings."""
+        return len(self.item_ids)
+
+    @property
+    def n_ratings(self) -> int:
+        """Number of ratings."""
+        return len(self.values)
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+    @property
+    def users(self) -> NDArray[Any]:
+        """Raw user id of each row, looked up on each access."""
+        return self.user_ids[self.user_codes]
+
+    @property
+    def items(self) -> NDArray[Any]:
+        """Raw item id of each row, looked up on each access."""
+        return self.item_ids[self.item_codes]
+
+    @property
+    def mean(self) -> float:
+        """Mean rating, summed in double."""
+        return float(np.add.reduce(self.values, dtype=np.float64) / len(self.values))
+
+    def __repr__(self) -> str:
+        density = self.n_ratings / (self.n_users * self.n_items)
+        parts = [
+            f"{self.n_ratings:,} by {self.n_users:,} users of {self.n_items:,} items",
+            f"{100 * density:.3g}% dense",
+            f"scale {self.scale[0]:g} to {self.scale[1]:g}",
+            f"mean {self.mean:.3g}",
+        ]
+        if self.timestamps is not None:
+            first, last = int(self.timestamps.min()), int(self.timestamps.max())
+            if 0 < first and last < 2**32:  # seconds since 1970, until 2106
+                days = np.array([first, last], dtype="datetime64[s]").astype("datetime64[D]")
+                parts.append(f"{days[0]} to {days[1]}")
+            else:
+                parts.append(f"timestamps {first} to {last}")
+        return f"Ratings({', '.join(parts)})"
+
+    # Compressed forms, made on first use.
+
+    def _cached(self, name: str, make: Any) -> Any:
+        if name not in self._cache:
+            self._cache[name] = make()
+        return self._cache[name]
+
+    @property
+    def by_user(self) -> Compressed:
+        """Compressed rows (CSR): each user's ratings, items ascending; kept until ``drop_index``."""
+        return self._cached(
+            "by_user",
+            lambda: compress(self.user_codes, self.item_codes, self.values, self.n_users, self.n_items),
+        )
+
+    @property
+    def by_item(self) -> Compressed:
+        """Compressed columns (CSC): each item's ratings, users ascending; kept until ``drop_index``."""
+        return self._cached(
+            "by_item",
+            lambda: compress(self.item_codes, self.user_codes, self.values, self.n_items, self.n_users),
+        )
+
+    def drop_index(self) -> None:
+        """Free ``by_user``, ``by_item`` and the counts; they are made again when asked for."""
+        self._cache.clear()
+
+    @property
+    def user_counts(self) -> NDArray[np.int64]:
+        """Number of ratings of each user code, int64[n_users]; 0 for a user unknown to this subset."""
+        return self._cached("user_counts", lambda: _counts(self.user_codes, self.n_users))
+
+    @property
+    def item_counts(self) -> NDArray[np.int64]:
+        """Number of ratings of each item code, int64[n_items]; 0 for an item unknown to this subset."""
+        return self._cached("item_counts", lambda: _counts(self.item_codes, self.n_items))
+
+    # From one to another.
+
+    def subset(self, index: Any) -> Ratings:
+        """The rows that `index` picks, with the vocabulary, codes and scale of this container.
+
+        Parameters
+        ----------
+        index : int array, bool array [n] or slice
+            Rows in the order wanted.
+
+        Raises
+        ------
+        DataError
+            For rows that do not exist or are picked twice, a mask of the wrong length, and no rows at all.
+        """
+        if not isinstance(index, slice):
+            index = self._checked_index(index)
+        picked = self.values[index]
+        if len(picked) == 0:
+            raise DataError("subset: the index picks no row; ratings need at least one")
+        times = None if self.timestamps is None else self.timestamps[index]
+        return self._new(
+            self.user_codes[index], self.item_codes[index], picked, times,
+            self.user_ids, self.item_ids, self.scale,
+        )  # fmt: skip
+
+    def _checked_index(self, index: Any) -> NDArray[Any]:
+        index = np.asarray(index)
+        n = self.n_ratings
+        if index.ndim != 1 or (len(index) and index.dtype.kind not in "iub"):
+            raise DataError(f"subset: index must be a one-dimensional array of rows or a mask, got {index!r}")
+        if index.dtype.kind == "b":
+            if len(index) != n:
+                raise DataError(f"subset: the mask has {len(index)} rows, the ratings have {n}")
+            return index
+        index = index.astype(np.int64, copy=False)
+        outside = (index < -n) | (index >= n)
+        if outside.any():
+            at = int(outside.argmax())
+            raise DataError(f"subset: row {index[at]} at {at} does not exist, there are {n}")
+        met = np.zeros(n, dtype=bool)
+        met[index] = True
+        if np.count_nonzero(met) != len(index):
+            _, first = np.unique(index % n, return_index=True)
+            at = int(np.setdiff1d(np.arange(len(index)), first)[0])
+            raise DataError(f"subset: row {index[at]} at {at} was picked before")
+        return index
+
+    def concat(self, *others: Ratings, duplicates: Duplicates = "error") -> Ratings:
+        """These ratings followed by `others`, under the union of the vocabularies and of the scales.
+
+        Parameters
+        ----------
+        *others : Ratings
+            Their ids must be of the same kind, and all or none must have timestamps.
+        duplicates : {"error", "last", "mean"}, default "error"
+            As in the constructor, across all of them.
+
+        Raises
+        ------
+        DataError
+            For repeated pairs (rows are counted through), ids of different kinds, timestamps here but
+            not there.
+        """
+        parts = (self, *others)
+        timed = [part.timestamps is not None for part in parts]
+        if any(timed) != all(timed):
+            raise DataError(f"concat: column 'timestamps' is missing in part {timed.index(not timed[0])}")
+        vocabularies: dict[str, NDArray[Any]] = {}
+        codes: dict[str, NDArray[np.int32]] = {}
+        for kind in ("user", "item"):
+            held = [getattr(part, f"{kind}_ids") for part in parts]
+            union = held[0]
+            for more in held[1:]:
+                union = union if more is union else ids.merge(union, more, _NAMES[kind])
+            columns = [getattr(part, f"{kind}_codes") for part in parts]
+            if any(vocabulary is not union for vocabulary in held):
+                columns = [
+                    ids.encode(union, vocabulary)[column]
+                    for vocabulary, column in zip(held, columns, strict=True)
+                ]
+            vocabularies[kind], codes[kind] = union, np.concatenate(columns)
+        times = np.concatenate([part.timestamps for part in parts]) if all(timed) else None  # type: ignore[misc]
+        joined = self.__class__.__new__(self.__class__)
+        joined._set_codes(
+            codes["user"], codes["item"], np.concatenate([part.values for part in parts]), times,
+            vocabularies["user"], vocabularies["item"],
+            (min(part.scale[0] for part in parts), max(part.scale[1] for part in parts)), duplicates, _NAMES,
+        )  # fmt: skip
+        return joined
+
+    # To and from what others use.
+
+    @classmethod
+    def from_frame(
+        cls,
+        frame: Any,
+        *,
+        user: str | None = None,
+        item: str | None = None,
+        rating: str | None = None,
+        timestamp: str | None = None,
+        scale: tuple[float, float] | None = None,
+        duplicates: Duplicates = "error",
+    ) -> Ratings:
+        """Ratings from the columns of a pandas or polars DataFrame or a pyarrow Table.
+
+        Parameters
+        ----------
+        frame : DataFrame or Table
+            Anything eager that narwhals understands.
+        user, item, rating, timestamp : str, optional
+            Names of the columns. Those not given are looked for under the usual names (user, userId,
+            user_id, movieId, score, ...); a timestamp column is optional.
+        scale, duplicates
+            As in the constructor.
+        """
+        from cfcore.data import frames
+
+        columns, names = frames.columns(frame, user=user, item=item, rating=rating, timestamp=timestamp)
+        ratings = cls.__new__(cls)
+        ratings._set_raw(*columns, scale, duplicates, names)
+        return ratings
+
+    def to_frame(self, library: Literal["pandas", "polars", "pyarrow"] | None = None) -> Any:
+        """DataFrame (or pyarrow Table) with the columns user, item, rating and, if any, timestamp.
+
+        Parameters
+        ----------
+        library : {"pandas", "polars", "pyarrow"}, optional
+            By default the first of these that is installed.
+
+        Raises
+        ------
+        ImportError
+            When it, or none of them, is installed.
+        """
+        from cfcore.data import frames
+
+        return frames.build(self, library)
+
+    @classmethod
+    def from_scipy(
+        cls, matrix: Any, *, scale: tuple[float, float] | None = None, duplicates: Duplicates = "error"
+    ) -> Ratings:
+        """Ratings from a SciPy sparse matrix of users x items.
+
+        Stored entries are ratings, stored zeros too. Row and column numbers are the ids, and all of them
+        are in the vocabulary, rated or not.
+        """
+        coo = matrix.tocoo()
+        if coo.ndim != 2:
+            raise DataError(f"a sparse matrix of ratings has two dimensions, got {coo.ndim}")
+        values = checks.as_values(coo.data)
+        checks.check_lengths({"values": len(values)})
+        shape = [ids.check_size(size, name) for size, name in zip(coo.shape, ("users", "items"), strict=True)]
+        ratings = cls.__new__(cls)
+        ratings._set_codes(
+            np.array(coo.row, dtype=np.int32), np.array(coo.col, dtype=np.int32), values, None,
+            np.arange(shape[0]), np.arange(shape[1]), scale, duplicates, _NAMES,
+        )  # fmt: skip
+        return ratings
+
+    def to_scipy(self) -> Any:
+        """`scipy.sparse.csr_array` of float32, users x items by code; a rating of 0 is a stored zero."""
+        from scipy.sparse import csr_array
+
+        rows = self.by_user
+        shape = (self.n_users, self.n_items)
+        matrix = csr_array((rows.values.copy(), rows.indices.copy(), rows.indptr.copy()), shape=shape)
+        matrix.has_canonical_format = True
+        return matrix
+
+    @classmethod
+    def read(cls, path: str | PathLike[str], **options: Any) -> Ratings:
+        """Ratings from a text or parquet file, compressed or not; see ``cfcore.data.readers.read``."""
+        from cfcore.data import readers
+
+        return readers.read(path, **options)
+
+
+def _frozen(array: NDArray[Any]) -> NDArray[Any]:
+    array = np.ascontiguousarray(array)
+    array.flags.writeable = False
+    return array
+
+
+def _counts(codes: NDArray[np.int32], n_codes: int) -> NDArray[np.int64]:
+    # In pieces: bincount widens its argument to int64, which for 100 million codes is 800 MB.
+    counts = np.zeros(n_codes, dtype=np.int64)
+    for start in range(0, len(codes), 1 << 22):
+        counts += np.bincount(codes[start : start + (1 << 22)], minlength=n_codes)
+    counts.flags.writeable = False
+    return counts
+

@@ -1,0 +1,236 @@
+"""Compressed rows in linear time: a stable counting sort, gathers, and the search for repeated pairs.
+
+Ratings arrive as triples in any order; models read them by user or by item. Two stable counting sorts, the
+minor key first, put n triples in canonical order in O(n + n_codes) without a comparison, whatever order they
+came in. The twin is `cfcore.reference.csr`.
+"""
+from libc.stdint cimport int32_t, int64_t
+
+ctypedef fused position_t:
+    int32_t
+    int64_t
+
+ctypedef fused scalar_t:
+    int32_t
+    int64_t
+    float
+    double
+
+
+cdef inline Py_ssize_t first_outside(const int32_t[::1] codes, Py_ssize_t n_codes) noexcept nogil:
+    """Position of the first code that is not in [0, n_codes), or -1. A negative code is a huge unsigned one."""
+    cdef Py_ssize_t k
+    for k in range(codes.shape[0]):
+        if <unsigned int>codes[k] >= <size_t>n_codes:
+            return k
+    return -1
+
+
+cdef inline Py_ssize_t count(const int32_t[::1] codes, int64_t[::1] indptr) noexcept nogil:
+    """Fill `indptr` with the exclusive running count of each code; return the first bad position, or -1."""
+    cdef Py_ssize_t k, n_codes = indptr.shape[0] - 1
+    cdef int64_t total = 0, own
+    cdef Py_ssize_t bad = first_outside(codes, n_codes)
+    if bad >= 0:
+        return bad
+    for k in range(n_codes + 1):
+        indptr[k] = 0
+    for k in range(codes.shape[0]):
+        indptr[codes[k]] += 1
+    for k in range(n_codes + 1):
+        own = indptr[k]
+        indptr[k] = total
+        total += own
+    return -1
+
+
+cdef inline void unshift(int64_t[::1] indptr) noexcept nogil:
+    """Undo the placing pass, which moved the start of each row to its end, that is to the start of the next."""
+    cdef Py_ssize_t k
+    for k in range(indptr.shape[0] - 1, 0, -1):
+        indptr[k] = indptr[k - 1]
+    indptr[0] = 0
+
+
+def counting_sort(const int32_t[::1] codes, int64_t[::1] indptr, position_t[::1] order):
+    """Stable order of `codes`, and where each code's run starts in it.
+
+    Parameters
+    ----------
+    codes : int32[n], each in [0, n_codes)
+    indptr : int64[n_codes + 1], overwritten
+        ``order[indptr[c]:indptr[c + 1]]`` are the positions of code c, ascending.
+    order : int32[n] or int64[n], overwritten
+
+    Raises
+    ------
+    ValueError
+        When lengths do not fit, or a code is out of range.
+
+    Notes
+    -----
+    O(n + n_codes) time, no scratch: `indptr` itself is the cursor of the placing pass. Deterministic.
+    """
+    cdef Py_ssize_t k, bad, n = codes.shape[0]
+    if indptr.shape[0] < 1 or order.shape[0] != n:
+        raise ValueError("counting_sort: order must be as long as codes, indptr must have at least one entry")
+    if position_t is int32_t and n > 2147483647:
+        raise ValueError("counting_sort: more positions than int32 can count; pass an int64 order")
+    with nogil:
+        bad = count(codes, indptr)
+        if bad < 0:
+            for k in range(n):
+                order[indptr[codes[k]]] = <position_t>k
+                indptr[codes[k]] += 1
+            unshift(indptr)
+    if bad >= 0:
+        raise ValueError(f"counting_sort: code {codes[bad]} at {bad} is outside [0, {indptr.shape[0] - 1})")
+
+
+def counting_sort_after(const int32_t[::1] codes, const position_t[::1] first, int64_t[::1] indptr,
+                        position_t[::1] order):
+    """Second pass of a two-key sort: `codes`, read in the order `first`, sorted stably.
+
+    With `first` the order by item and `codes` the users, `order` is by user, and by item within a user.
+
+    Parameters
+    ----------
+    codes : int32[n], each in [0, n_codes)
+    first : int32[n] or int64[n], a permutation of the positions
+    indptr : int64[n_codes + 1], overwritten
+    order : same dtype as `first` [n], overwritten
+
+    Raises
+    ------
+    ValueError
+        When lengths do not fit, or a code or a position is out of range.
+    """
+    cdef Py_ssize_t k, bad, n = codes.shape[0]
+    cdef position_t at
+    if indptr.shape[0] < 1 or order.shape[0] != n or first.shape[0] != n:
+        raise ValueError("counting_sort_after: first and order must be as long as codes, "
+                         "indptr must have at least one entry")
+    with nogil:
+        bad = count(codes, indptr)
+        if bad < 0:
+            # A position met twice could overrun a run of `order`, hence the second check in the loop.
+            for k in range(n):
+                at = first[k]
+                if at < 0 or at >= n or indptr[codes[at]] >= n:
+                    bad = n + k
+                    break
+                order[indptr[codes[at]]] = at
+                indptr[codes[at]] += 1
+            unshift(indptr)
+    if bad >= n and n > 0:
+        raise ValueError(f"counting_sort_after: first is no permutation (at {bad - n})")
+    if bad >= 0:
+        raise ValueError(f"counting_sort_after: code {codes[bad]} at {bad} is outside [0, {indptr.shape[0] - 1})")
+
+
+def take(const scalar_t[::1] source, const position_t[::1] order, scalar_t[::1] out):
+    """Gather ``out[k] = source[order[k]]`` without widening the positions or filling a buffer first.
+
+    Parameters
+    ----------
+    source : int32, int64, float32 or float64 [m]
+    order : int32[n] or int64[n], each in [0, m)
+    out : same dtype as `source` [n], overwritten
+
+    Raises
+    ------
+    ValueError
+        When lengths do not fit, or a position is out of range.
+    """
+    cdef Py_ssize_t k, bad = -1, n = order.shape[0], m = source.shape[0]
+    if out.shape[0] != n:
+        raise ValueError("take: out must be as long as order")
+    with nogil:
+        for k in range(n):
+            if order[k] < 0 or order[k] >= m:
+                bad = k
+                break
+            out[k] = source[order[k]]
+    if bad >= 0:
+        raise ValueError(f"take: position {order[bad]} at {bad} is outside [0, {m})")
+
+
+def invert(const position_t[::1] order, position_t[::1] inverse):
+    """Inverse permutation, ``inverse[order[k]] = k``.
+
+    Parameters
+    ----------
+    order : int32[n] or int64[n], a permutation
+    inverse : same dtype [n], overwritten
+
+    Raises
+    ------
+    ValueError
+        When lengths differ, or a position is out of range.
+    """
+    cdef Py_ssize_t k, bad = -1, n = order.shape[0]
+    if inverse.shape[0] != n:
+        raise ValueError("invert: inverse must be as long as order")
+    with nogil:
+        for k in range(n):
+            if order[k] < 0 or order[k] >= n:
+                bad = k
+                break
+            inverse[order[k]] = <position_t>k
+    if bad >= 0:
+        raise ValueError(f"invert: position {order[bad]} at {bad} is outside [0, {n})")
+
+
+def first_repeat(const int32_t[::1] minor, const int64_t[::1] indptr, const position_t[::1] order,
+                 position_t[::1] seen_at):
+    """Earliest position whose (major, minor) pair came before, or -1.
+
+    Parameters
+    ----------
+    minor : int32[n], each in [0, n_minor)
+    indptr : int64[n_major + 1]
+    order : int32[n] or int64[n]
+        Both from `counting_sort` of the major codes.
+    seen_at : same dtype as `order` [n_minor], scratch, overwritten
+
+    Returns
+    -------
+    int
+        The smallest position k in input order for which an earlier one holds the same pair.
+
+    Raises
+    ------
+    ValueError
+        When lengths do not fit, or a code, position or row bound is out of range.
+
+    Notes
+    -----
+    O(n + n_minor). `seen_at` holds the place in `order` at which each minor code was last met; a place at or
+    after the start of the present row means: met in this row. So nothing is cleared between rows.
+    """
+    cdef Py_ssize_t row, k, bad, n = minor.shape[0], n_minor = seen_at.shape[0], found = n
+    cdef position_t at
+    if order.shape[0] != n or indptr.shape[0] < 1:
+        raise ValueError("first_repeat: order must be as long as minor, indptr must have at least one entry")
+    with nogil:
+        bad = first_outside(minor, n_minor)
+        for k in range(n_minor):
+            seen_at[k] = -1
+        if indptr[0] != 0 or indptr[indptr.shape[0] - 1] != n:
+            bad = n
+        if bad < 0:
+            for row in range(indptr.shape[0] - 1):
+                if indptr[row + 1] < indptr[row] or indptr[row + 1] > n:
+                    bad = n
+                    break
+                for k in range(indptr[row], indptr[row + 1]):
+                    at = order[k]
+                    if at < 0 or at >= n:
+                        bad = n
+                        break
+                    if seen_at[minor[at]] >= indptr[row] and at < found:
+                        found = at
+                    seen_at[minor[at]] = <position_t>k
+    if bad >= 0:
+        raise ValueError("first_repeat: a code, position or row bound is out of range")
+    return found if found < n else -1
