@@ -9,9 +9,8 @@ import numpy as np
 
 from cfcore import codec
 from cfcore.data import Ratings, as_pairs, as_ratings
-from cfcore.data.checks import as_timestamps
-from cfcore.data.ids import encode
 from cfcore.errors import DataError, FileFormatError, NotFittedError
+from cfcore.models.coding import Coded, is_single
 from cfcore.models.params import Params, check_flag, check_number
 from cfcore.models.ranking import best
 from cfcore.random import generator
@@ -20,7 +19,7 @@ from cfcore.threads import resolve_threads
 Array = np.ndarray[Any, Any]
 
 
-class Model(Params):
+class Model(Params, Coded):
     """Base of all models: fit, predict, recommend, similar items and users, parameters, files.
 
     A subclass stores its hyper-parameters in ``__init__`` (keyword arguments, nothing else), and writes
@@ -202,7 +201,7 @@ class Model(Params):
             else:
                 user_codes, item_codes, times = self._pairs(*as_pairs(users))
         else:
-            scalar = _is_single(users) and _is_single(items)
+            scalar = is_single(users) and is_single(items)
             user_codes, item_codes, times = self._pairs(users, items, timestamps)
         predictions = self._predict_known(user_codes, item_codes, times)
         return float(predictions[0]) if scalar and len(predictions) == 1 else predictions
@@ -212,47 +211,6 @@ class Model(Params):
         low, high = self.scale_
         predictions = np.asarray(self._predict_codes(users, items, timestamps), dtype=np.float64)
         return np.clip(predictions, low, high, out=predictions)
-
-    def _pairs(self, users: Any, items: Any, timestamps: Any) -> tuple[Array, Array, Array | None]:
-        """Codes of raw ids, and timestamps, all of one length; single ones are repeated."""
-        columns = {"users": self._codes(_column(users), "user"), "items": self._codes(_column(items), "item")}
-        if timestamps is not None:
-            columns["timestamps"] = as_timestamps(_column(timestamps), "timestamps")
-        lengths = {len(column) for column in columns.values()} - {1}
-        if len(lengths) > 1:
-            sizes = ", ".join(f"{len(column)} {name}" for name, column in columns.items())
-            raise DataError(f"predict: the columns differ in length: {sizes}")
-        length = lengths.pop() if lengths else 1
-        for name, column in columns.items():
-            if len(column) != length:
-                columns[name] = np.repeat(column, length)
-        return columns["users"], columns["items"], columns.get("timestamps")
-
-    def _codes(self, raw: Any, kind: str) -> Array:
-        """Codes of raw ids; -1 where the id is not in the vocabulary or has no training ratings."""
-        codes = encode(getattr(self, f"{kind}_ids_"), raw, f"{kind}s")
-        table = self._known(kind)
-        return codes if table is None else table[codes]
-
-    def _codes_of(self, ids: Array, codes: Array, kind: str) -> Array:
-        """Codes in this model of codes in another vocabulary `ids`; nothing to look up in our own."""
-        if ids is getattr(self, f"{kind}_ids_"):
-            table = self._known(kind)
-            return codes if table is None else table[codes]
-        return self._codes(ids, kind)[codes]
-
-    def _known(self, kind: str) -> Array | None:
-        """Table code -> code, or -1 for codes without training ratings; None where there are none such."""
-        key = f"known_{kind}"
-        if key not in self._cache:
-            counts = getattr(self, f"{kind}_counts_")
-            table = None
-            if not counts.all():
-                # One entry more, which -1 (not in the vocabulary) picks by wrapping around.
-                table = np.full(len(counts) + 1, -1, dtype=np.int32)
-                table[:-1][counts > 0] = np.flatnonzero(counts)
-            self._cache[key] = table
-        return self._cache[key]
 
     # ------------------------------------------------------------------ lists
 
@@ -285,7 +243,7 @@ class Model(Params):
         check_number("n", n, 0, integer=True)
         check_number("min_support", min_support, 0, integer=True)
         check_flag("exclude_seen", exclude_seen)
-        code = int(self._codes(_single(user, "user"), "user")[0])
+        code = self._code(user, "user")
         candidates = self.item_counts_ >= max(min_support, 1)
         if exclude_seen and code >= 0:
             candidates[self.seen_items_[self.seen_indptr_[code] : self.seen_indptr_[code + 1]]] = False
@@ -328,7 +286,7 @@ class Model(Params):
         self._check_fitted()
         check_number("n", n, 0, integer=True)
         check_number("min_support", min_support, 0, integer=True)
-        code = int(self._codes(_single(raw, kind), kind)[0])
+        code = self._code(raw, kind)
         if code < 0:
             raise DataError(f"{kind}: {raw!r} has no training ratings")
         counts = getattr(self, f"{kind}_counts_")
@@ -395,22 +353,3 @@ class Model(Params):
     def __setstate__(self, state: dict[str, Any]) -> None:
         vars(self).update(state)
         self._cache = {}
-
-
-def _is_single(raw: Any) -> bool:
-    # Not np.ndim, which makes an array of a list only to count its dimensions.
-    return (
-        raw is None or isinstance(raw, (str, bytes, int, float, np.generic)) or getattr(raw, "ndim", 1) == 0
-    )
-
-
-def _column(raw: Any) -> Any:
-    """A single value as a column of one; anything else as it is."""
-    return np.atleast_1d(raw) if _is_single(raw) else raw
-
-
-def _single(raw: Any, kind: str) -> Array:
-    """One id as a column."""
-    if not _is_single(raw):
-        raise DataError(f"{kind}: one id is wanted, not {type(raw).__name__} of shape {np.shape(raw)}")
-    return np.atleast_1d(raw)
