@@ -1,0 +1,128 @@
+"""What every benchmark here needs: the machine's description, alternating timings, a table, JSON."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import statistics
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+PEERS = ("numpy", "scipy", "scikit-surprise", "implicit")
+
+
+def machine() -> dict[str, Any]:
+    """Processor, load, versions and SIMD level: without them a figure means nothing."""
+    import cfcore
+    from cfcore import kernels
+    from cfcore.config import config
+
+    facts = config()
+    return {
+        "processor": processor(),
+        "cores": facts["cores"],
+        "load": [round(value, 2) for value in os.getloadavg()] if hasattr(os, "getloadavg") else None,
+        "python": platform.python_version(),
+        "cfcore": cfcore.__version__,
+        "simd_level": kernels.simd_level,
+        "compiler": facts["compiler"],
+        "debug_build": facts["debug_build"],
+        "openmp": facts["openmp"],
+        "packages": {name: installed for name in PEERS if (installed := installed_version(name))},
+    }
+
+
+def processor() -> str:
+    """The processor's own name, where the system tells it."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return platform.processor() or platform.machine()
+    return next((line.split(":")[1].strip() for line in lines if line.startswith("model name")), "unknown")
+
+
+def installed_version(package: str) -> str | None:
+    """Version of an installed package, or None."""
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None
+
+
+def describe(facts: Mapping[str, Any]) -> str:
+    """The machine in three lines, and a warning if it is busy or the build is slow."""
+    packages = ", ".join(f"{name} {number}" for name, number in facts["packages"].items())
+    lines = [
+        f"{facts['processor']}, {facts['cores']} cores, load {facts['load']}",
+        f"cfcore {facts['cfcore']}, {facts['simd_level']}, {facts['compiler']}",
+        f"Python {facts['python']}, {packages}",
+    ]
+    if facts["load"] and facts["load"][0] > 0.5:
+        lines.append("warning: the machine is busy; ratios may be off, times are")
+    if facts["debug_build"]:
+        lines.append("warning: this is a debug build; its times mean nothing")
+    return "\n".join(lines)
+
+
+def seconds(call: Callable[[], Any]) -> float:
+    """Wall-clock seconds of one call."""
+    start = time.perf_counter()
+    call()
+    return time.perf_counter() - start
+
+
+def alternate(
+    contenders: Mapping[str, Callable[[], float]], repeats: int = 5, budget: float = 30.0
+) -> dict[str, float]:
+    """Median of what each contender returns, measured in turns (A B A B ...).
+
+    Turns, because the speed of a machine drifts; medians, because a neighbour may wake up. A contender that
+    has used up `budget` seconds of its own keeps the turns it had.
+    """
+    found: dict[str, list[float]] = {name: [] for name in contenders}
+    spent = dict.fromkeys(contenders, 0.0)
+    for _ in range(repeats):
+        for name, call in contenders.items():
+            if not found[name] or spent[name] < budget:
+                start = time.perf_counter()
+                found[name].append(call())
+                spent[name] += time.perf_counter() - start
+    return {name: statistics.median(values) for name, values in found.items()}
+
+
+def table(headings: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
+    """Rows as aligned text: the first column to the left, the others to the right."""
+    cells = [[str(cell) for cell in row] for row in [headings, *rows]]
+    widths = [max(len(row[column]) for row in cells) for column in range(len(headings))]
+    lines = []
+    for row in cells:
+        padded = [row[0].ljust(widths[0])]
+        padded += [cell.rjust(width) for cell, width in zip(row[1:], widths[1:], strict=True)]
+        lines.append("  ".join(padded).rstrip())
+    return "\n".join([lines[0], "-" * len(lines[0]), *lines[1:]])
+
+
+def show(value: float | None, form: str = "{:.3f}") -> str:
+    """A figure, or a dash for what was not measured."""
+    return "-" if value is None else form.format(value)
+
+
+def arguments(description: str) -> argparse.ArgumentParser:
+    """A parser with the options that all benchmarks share."""
+    parser = argparse.ArgumentParser(description=description)
+    parser.add_argument("--quick", action="store_true", help="small and short: does it run at all")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write everything measured there")
+    return parser
+
+
+def write(path: Path | None, report: Mapping[str, Any]) -> None:
+    """Write the report as JSON if a path was given."""
+    if path is not None:
+        path.write_text(json.dumps(report, indent=2, default=str) + "\n")
+        print(f"written to {path}", file=sys.stderr)

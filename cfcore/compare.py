@@ -1,0 +1,347 @@
+"""The engine of ``cfcore compare``: fit each model, measure it, measure its reference twin and its peers.
+
+Nothing here prints; the command line shows what comes back. Times are wall-clock times of whole calls, the
+index of the ratings included: what a model builds of it on first use is dropped before each timed fit.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import math
+import statistics
+import time
+import tracemalloc
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import numpy as np
+
+import cfcore as cf
+from cfcore.errors import CfcoreError
+
+__all__ = ["MODELS", "Peer", "Row", "compare_model", "peers"]
+
+#: Name on the command line -> class. In the order of the table.
+MODELS = {
+    "global-mean": "GlobalMean",
+    "baseline": "Baseline",
+    "item-knn": "ItemKNN",
+    "user-knn": "UserKNN",
+    "svd": "SVD",
+}
+
+#: Whole job of the twin that is still run as it is, and the time spent on a smaller job otherwise (s).
+REFERENCE_LIMIT = 30.0
+REFERENCE_BUDGET = 10.0
+#: Ratings of the first, small trial that says how long the twin would take.
+TRIAL_ROWS = 4_000
+#: Fits shorter than this are repeated, and the median taken (s).
+SHORT = 2.0
+#: Peers that compare all pairs in Python-sized memory and time are left out above this many ratings.
+PEER_PAIRS_LIMIT = 200_000
+
+
+@dataclass
+class Row:
+    """What was measured of one model. Times in seconds, memory in bytes; None: not measured."""
+
+    model: str
+    params: dict[str, Any] = field(default_factory=dict)
+    rmse: float | None = None
+    mae: float | None = None
+    fit_seconds: float | None = None
+    predictions_per_second: float | None = None
+    model_bytes: int | None = None
+    peak_bytes: int | None = None
+    reference_seconds: float | None = None
+    reference_compiled_seconds: float | None = None
+    reference_job: str | None = None
+    reference_difference: float | None = None
+    speedup: float | None = None
+    error: str | None = None
+
+    def as_dict(self) -> dict[str, Any]:
+        """The row for JSON."""
+        return asdict(self)
+
+
+@dataclass
+class Peer:
+    """What was measured of another library on the same split."""
+
+    library: str
+    algorithm: str
+    counterpart: str
+    rmse: float | None = None
+    mae: float | None = None
+    fit_seconds: float | None = None
+    predictions_per_second: float | None = None
+    note: str | None = None
+
+    def as_dict(self) -> dict[str, Any]:
+        """The row for JSON."""
+        return asdict(self)
+
+
+def make(name: str, n_threads: int | None, verbose: int = 0, **params: Any) -> Any:
+    """The model called `name` on the command line, with its defaults and a fixed seed."""
+    model = getattr(cf, MODELS[name])()
+    wanted = {"random_state": 0, "n_threads": n_threads, "verbose": verbose, **params}
+    known = model.get_params()
+    return model.set_params(**{key: value for key, value in wanted.items() if key in known})
+
+
+def compare_model(
+    name: str,
+    train: cf.Ratings,
+    test: cf.Ratings,
+    *,
+    n_threads: int | None = None,
+    verbose: int = 0,
+    reference: bool = True,
+    stage: Callable[[str], None] = lambda text: None,
+) -> Row:
+    """Measure one model.
+
+    Parameters
+    ----------
+    name : str
+        A key of `MODELS`.
+    train, test : Ratings
+        The split.
+    n_threads : int, optional
+        Threads of the compiled kernels; None: all cores. The twins always run on one.
+    verbose : int
+        1 shows the model's own progress bar in the first fit.
+    reference : bool
+        Whether to time the reference twin.
+    stage : callable
+        Told what is being done, for a progress display.
+
+    Returns
+    -------
+    Row
+        With ``error`` set, and nothing else measured after it, if the model cannot do this data.
+    """
+    row = Row(MODELS[name])
+    try:
+        _measure(row, name, train, test, n_threads, verbose, stage)
+        if reference:
+            stage(f"{row.model}: reference twin")
+            _measure_reference(row, name, train, test, n_threads)
+    except MemoryError:
+        row.error = "not enough memory for this model on this data"
+    except CfcoreError as error:
+        row.error = str(error)
+    return row
+
+
+def _measure(
+    row: Row,
+    name: str,
+    train: cf.Ratings,
+    test: cf.Ratings,
+    n_threads: int | None,
+    verbose: int,
+    stage: Callable[[str], None],
+) -> None:
+    stage(f"{row.model}: fit")
+    row.params = {
+        key: value for key, value in make(name, n_threads).get_params().items() if key not in ("verbose",)
+    }
+    model, first = timed_fit(make(name, n_threads, verbose), train)
+    times = [first]
+    while first < SHORT and len(times) < 3:
+        times.append(timed_fit(make(name, n_threads), train)[1])
+    row.fit_seconds = statistics.median(times)
+
+    stage(f"{row.model}: predict")
+    predicted, seconds = timed(lambda: model.predict(test))
+    row.predictions_per_second = len(test) / seconds
+    row.rmse = cf.metrics.rmse(test.values, predicted)
+    row.mae = cf.metrics.mae(test.values, predicted)
+    row.model_bytes = fitted_bytes(model)
+    if first < 10 * SHORT:
+        stage(f"{row.model}: memory")
+        row.peak_bytes = peak_bytes(lambda: timed_fit(make(name, n_threads), train))
+
+
+def timed_fit(model: Any, train: cf.Ratings) -> tuple[Any, float]:
+    """Fit on ratings that have no index yet, and the seconds it took."""
+    train.drop_index()
+    start = time.perf_counter()
+    model.fit(train)
+    return model, time.perf_counter() - start
+
+
+def timed(call: Callable[[], Any], at_least: float = 0.2) -> tuple[Any, float]:
+    """Result of `call` and the median seconds of as many calls as fill `at_least` seconds (at most 50)."""
+    times: list[float] = []
+    while not times or (sum(times) < at_least and len(times) < 50):
+        start = time.perf_counter()
+        result = call()
+        times.append(time.perf_counter() - start)
+    return result, statistics.median(times)
+
+
+def fitted_bytes(model: Any) -> int:
+    """Bytes in the arrays that a fitted model keeps, each counted once."""
+    arrays = {
+        id(value): value.nbytes
+        for key, value in vars(model).items()
+        if key.endswith("_") and isinstance(value, np.ndarray)
+    }
+    return sum(arrays.values())
+
+
+def peak_bytes(call: Callable[[], Any]) -> int:
+    """The most memory that `call` had allocated at once, as Python and NumPy report it."""
+    tracemalloc.start()
+    try:
+        call()
+        return tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+
+
+@dataclass
+class Job:
+    """A fit of `rows` of the training rows with `epochs` epochs (None: as the model has it)."""
+
+    rows: int
+    epochs: int | None
+
+    def describe(self, n_rows: int, n_epochs: int | None) -> str:
+        """What was left out, in words; "the whole fit" if nothing."""
+        parts = []
+        if self.epochs is not None and self.epochs != n_epochs:
+            parts.append(f"{self.epochs} of {n_epochs} epochs")
+        if self.rows != n_rows:
+            parts.append(f"{self.rows:,} of {n_rows:,} ratings")
+        return ", ".join(parts) or "the whole fit"
+
+
+def choose_job(
+    run: Callable[[Job], float],
+    n_rows: int,
+    n_epochs: int | None,
+    limit: float = REFERENCE_LIMIT,
+    budget: float = REFERENCE_BUDGET,
+) -> Job:
+    """The largest job that the twin does in time, told by trials with `run`, which returns seconds.
+
+    A pass by stochastic gradient descent costs as much a rating whatever their number. Comparing all pairs
+    costs up to the square of it, so that is what is assumed of models without epochs; as it often costs less,
+    larger trials follow while they are cheap.
+    """
+    rows = min(TRIAL_ROWS, n_rows)
+    while True:
+        seconds = max(run(Job(rows, None if n_epochs is None else 1)), 1e-6)
+        growth = n_rows / rows
+        if n_epochs is None:
+            if seconds * growth**2 <= limit:
+                return Job(n_rows, None)
+            affordable = rows * max(1.0, math.sqrt(budget / seconds))
+            job = Job(min(n_rows, int(affordable)), None)
+        else:
+            epoch = seconds * growth
+            if epoch * n_epochs <= limit:
+                return Job(n_rows, n_epochs)
+            if epoch <= budget:
+                job = Job(n_rows, max(1, int(budget / epoch)))
+            else:
+                job = Job(max(rows, int(n_rows * budget / epoch)), 1)
+        if rows == n_rows or seconds > budget / 16:
+            return job
+        rows = min(n_rows, 4 * rows)
+
+
+def _measure_reference(
+    row: Row, name: str, train: cf.Ratings, test: cf.Ratings, n_threads: int | None
+) -> None:
+    """Time the twin, and the compiled kernels on the very same job, and compare what they predict."""
+    n_rows, n_epochs = len(train), make(name, n_threads).get_params().get("n_epochs")
+    if n_epochs is None:
+        n_epochs = getattr(make(name, n_threads).fit(train), "n_epochs_", None)
+    order = np.random.default_rng(0).permutation(n_rows)
+    with cf.backend("reference"):
+        job = choose_job(lambda trial: _run(name, trial, train, order, 1)[1], n_rows, n_epochs)
+        twin, row.reference_seconds = _run(name, job, train, order, 1)
+    runs = [_run(name, job, train, order, n_threads)]
+    while runs[0][1] < SHORT and len(runs) < 3:
+        runs.append(_run(name, job, train, order, n_threads))
+    row.reference_compiled_seconds = statistics.median(seconds for _, seconds in runs)
+    row.reference_job = job.describe(n_rows, n_epochs)
+    row.speedup = row.reference_seconds / row.reference_compiled_seconds
+    some = test.subset(np.arange(min(1_000, len(test))))
+    with cf.backend("reference"):
+        expected = twin.predict(some)
+    row.reference_difference = float(np.abs(runs[0][0].predict(some) - expected).max())
+
+
+def _run(
+    name: str, job: Job, train: cf.Ratings, order: np.ndarray[Any, Any], n_threads: int | None
+) -> tuple[Any, float]:
+    params = {} if job.epochs is None else {"n_epochs": job.epochs}
+    ratings = train if job.rows == len(train) else train.subset(np.sort(order[: job.rows]))
+    return timed_fit(make(name, n_threads, **params), ratings)
+
+
+def peers(
+    names: list[str],
+    train: cf.Ratings,
+    test: cf.Ratings,
+    stage: Callable[[str], None] = lambda text: None,
+) -> Iterator[Peer]:
+    """Measure scikit-surprise, if it is installed, on the counterparts of the models called `names`.
+
+    The models run with the library's defaults, neighbourhoods with the similarity it recommends
+    (``pearson_baseline``). Its predictions are clipped to the scale like ours.
+    """
+    if importlib.util.find_spec("surprise") is None:
+        return
+    import surprise
+
+    reader = surprise.Reader(rating_scale=train.scale)
+    data = surprise.Dataset([], reader)
+    # Codes as raw ids: its own conversion of ids is not what is measured.
+    trainset = data.construct_trainset(
+        [
+            (user, item, value, None)
+            for user, item, value in zip(
+                train.user_codes.tolist(), train.item_codes.tolist(), train.values.tolist(), strict=True
+            )
+        ]
+    )
+    rows = list(zip(test.user_codes.tolist(), test.item_codes.tolist(), test.values.tolist(), strict=True))
+
+    def knn(user_based: bool) -> Any:
+        options = {"name": "pearson_baseline", "user_based": user_based}
+        return surprise.KNNBaseline(sim_options=options, verbose=False)
+
+    counterparts: dict[str, tuple[str, Callable[[], Any]]] = {
+        "baseline": ("BaselineOnly", lambda: surprise.BaselineOnly(verbose=False)),
+        "item-knn": ("KNNBaseline, items", lambda: knn(False)),
+        "user-knn": ("KNNBaseline, users", lambda: knn(True)),
+        "svd": ("SVD", lambda: surprise.SVD(random_state=0)),
+    }
+    for name in names:
+        if name not in counterparts:
+            continue
+        algorithm, build = counterparts[name]
+        peer = Peer(f"scikit-surprise {surprise.__version__}", algorithm, MODELS[name])
+        if name.endswith("-knn") and len(train) > PEER_PAIRS_LIMIT:
+            peer.note = f"left out above {PEER_PAIRS_LIMIT:,} ratings: it would take minutes"
+            yield peer
+            continue
+        stage(f"scikit-surprise {algorithm}")
+        start = time.perf_counter()
+        fitted = build().fit(trainset)
+        peer.fit_seconds = time.perf_counter() - start
+        start = time.perf_counter()
+        predicted = np.array([prediction.est for prediction in fitted.test(rows)])
+        peer.predictions_per_second = len(rows) / (time.perf_counter() - start)
+        peer.rmse = cf.metrics.rmse(test.values, predicted)
+        peer.mae = cf.metrics.mae(test.values, predicted)
+        yield peer
