@@ -1,0 +1,41 @@
+from numpy import float32, float64, int32, int64, uint64
+from numpy.typing import NDArray
+
+def predict_dense(
+    similarity: NDArray[float32],
+    indptr: NDArray[int64],
+    indices: NDArray[int32],
+    values: NDArray[float32],
+    holders: NDArray[int32],
+    targets: NDArray[int32],
+    order: NDArray[int64],
+    out: NDArray[float64],
+    keys: NDArray[uint64],
+    n_neighbors: int,
+    damping: float,
+    power: float,
+    positive_only: bool,
+    begin: int,
+    end: int,
+    n_threads: int,
+) -> None: ...
+def predict_rows(
+    codes: NDArray[int32],
+    weights: NDArray[float32],
+    indptr: NDArray[int64],
+    indices: NDArray[int32],
+    values: NDArray[float32],
+    holders: NDArray[int32],
+    targets: NDArray[int32],
+    order: NDArray[int64],
+    out: NDArray[float64],
+    rows: NDArray[float32],
+    keys: NDArray[uint64],
+    n_neighbors: int,
+    damping: float,
+    power: float,
+    positive_only: bool,
+    begin: int,
+    end: int,
+    n_threads: int,
+) -> None: ...
