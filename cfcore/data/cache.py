@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-__all__ = ["cache_folder", "check_digest", "put", "scratch_folder"]
+__all__ = ["cache_folder", "has_digest", "put", "scratch_folder"]
 
 
 def cache_folder() -> Path:
@@ -50,7 +50,7 @@ def put(content: bytes | Path, target: Path) -> None:
         raise
 
 
-def check_digest(path: Path, algorithm: str, expected: str) -> bool:
+def has_digest(path: Path, algorithm: str, expected: str) -> bool:
     """True if the file has that digest."""
     with open(path, "rb") as file:
         return hashlib.file_digest(file, algorithm).hexdigest() == expected

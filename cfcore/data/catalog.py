@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-__all__ = ["CATALOG", "ML100K_MD5", "ML100K_SPLITS", "Entry"]
+__all__ = ["CATALOG", "GROUPLENS", "ML100K_SPLITS", "RECBOLE", "Entry"]
 
 
 @dataclass(frozen=True)
@@ -24,6 +24,8 @@ class Entry:
     header : bool
     archive_md5 : str or None
         Digest of GroupLens' NAME.zip; None where GroupLens does not publish the set.
+    file_md5 : str or None
+        Digest of the ratings file itself, where known and cheap to check.
     advice : str
         What to do when no source has it.
     """
@@ -35,14 +37,31 @@ class Entry:
     separator: str
     header: bool = False
     archive_md5: str | None = None
+    file_md5: str | None = None
     advice: str = ""
 
+
+@dataclass(frozen=True)
+class Wheel:
+    """A wheel on PyPI that carries u.data under a header line."""
+
+    requirement: str
+    sha256: str
+    member: str
+
+
+RECBOLE = Wheel(
+    "recbole==1.2.1",
+    "9c9948202011f37eb0a7c6768129313f00d6403ad221ec940d5e2d5d5f33a407",
+    "recbole/dataset_example/ml-100k/ml-100k.inter",
+)
 
 GROUPLENS = "https://files.grouplens.org/datasets/movielens/"
 
 CATALOG = {
     "ml-100k": Entry(
-        "ml-100k", "u.data", 100_000, (1, 5), "\t", archive_md5="0e33842e24a9c977be4e0107933c0723"
+        "ml-100k", "u.data", 100_000, (1, 5), "\t",
+        archive_md5="0e33842e24a9c977be4e0107933c0723", file_md5="6e47046882bad158b0efbb84cd5cb987",
     ),
     "ml-1m": Entry(
         "ml-1m", "ratings.dat", 1_000_209, (1, 5), "::", archive_md5="c4d9eecfca2ab87c1945afe126590906"
@@ -66,8 +85,7 @@ CATALOG = {
     ),
 }  # fmt: skip
 
-# Of u.data, and of the files that GroupLens' scripts mku.sh and allbut.pl make of it.
-ML100K_MD5 = "6e47046882bad158b0efbb84cd5cb987"
+# md5 of the .base and the .test file of each split that GroupLens' scripts make of u.data.
 ML100K_SPLITS = {
     "u1": ("4325f44281c9f8c119a3694662d63fc2", "62d5d837e7c8e36550cc956b09c2ecc8"),
     "u2": ("79541afecccbd5365bb2c09b123a01c7", "1951a71b7e1f4ed254508007fa2f6b70"),

@@ -2,37 +2,107 @@
 
 from __future__ import annotations
 
+import hashlib
+from pathlib import Path
+from typing import overload
+
 import numpy as np
 
-from cfcore.data import readers, sources, split as splits
+from cfcore.data import readers, sources
+from cfcore.data import split as splits
 from cfcore.data.catalog import CATALOG, ML100K_SPLITS
 from cfcore.data.ratings import Ratings
+from cfcore.data.sources import UnavailableError
+from cfcore.data.synthetic import synthetic
+from cfcore.errors import DataError
 from cfcore.random import RandomState
 
-__all__ = ["load"]
+__all__ = ["NAMES", "UnavailableError", "load", "synthetic"]
+
+NAMES = tuple(CATALOG)
+"""The data sets that ``load`` knows."""
 
 
+@overload
 def load(
-    name: str, split: str | float | None = None, *, random_state: RandomState = 0
+    name: str, split: None = None, *, random_state: RandomState = 0, progress: bool = True
+) -> Ratings: ...
+@overload
+def load(
+    name: str, split: str | float, *, random_state: RandomState = 0, progress: bool = True
+) -> tuple[Ratings, Ratings]: ...
+def load(
+    name: str, split: str | float | None = None, *, random_state: RandomState = 0, progress: bool = True
 ) -> Ratings | tuple[Ratings, Ratings]:
-    """A public data set, whole or as training and test part."""
+    """A public data set, whole or as training and test part.
+
+    It is looked for in the folder that CFCORE_DATA names (laid out as the publishers do:
+    ``ml-100k/u.data``), in the cache (CFCORE_CACHE, or cfcore in the platform's cache folder), and on
+    GroupLens' server (needs the extra ``data``); ml-100k also in a wheel on the package index. The logger
+    "cfcore" tells which source was taken and why the others were not.
+
+    Parameters
+    ----------
+    name : str
+        "ml-100k", "ml-1m", "ml-10m", "ml-20m", "ml-25m", "ml-32m" or "movietweetings".
+    split : str or float, optional
+        "u1" to "u5", "ua" or "ub": the splits that come with ml-100k, rows sorted by user and item as in
+        the published files. A fraction: that part of the rows, drawn at random, is the test part.
+    random_state : None, int, SeedSequence or Generator, default 0
+        For a random split; by default it is the same one every time.
+    progress : bool, default True
+        Show a bar while downloading.
+
+    Returns
+    -------
+    Ratings, or (train, test)
+        The two parts share one vocabulary and the scale of the data set.
+
+    Raises
+    ------
+    ValueError
+        For a name or a split that does not exist.
+    UnavailableError
+        When no source has the data set; the message says what was tried and what to do.
+    DataError
+        When a file is there but is not the published one. In the cache it is removed.
+
+    Examples
+    --------
+    >>> import cfcore as cf
+    >>> train, test = cf.datasets.load("ml-100k", split="u1")  # doctest: +SKIP
+    >>> train  # doctest: +SKIP
+    Ratings(80,000 by 943 users of 1,682 items, 5.04% dense, scale 1 to 5, mean 3.53, 1997-09-20 to 1998-04-22)
+    """
     if name not in CATALOG:
         raise ValueError(f"unknown data set {name!r}; known: {', '.join(CATALOG)}")
     if isinstance(split, str) and (name != "ml-100k" or split not in ML100K_SPLITS):
-        raise ValueError(f"unknown split {split!r} of {name}; ml-100k has {', '.join(ML100K_SPLITS)}")
+        raise ValueError(
+            f"unknown split {split!r} of {name}: a fraction such as 0.2 splits any data set, "
+            f"ml-100k also comes with {', '.join(ML100K_SPLITS)}"
+        )
     entry = CATALOG[name]
-    ratings = readers.read(
-        sources.locate(name), separator=entry.separator, header=entry.header, scale=entry.scale
-    )
+    path = sources.locate(name, progress)
+    ratings = readers.read(path, separator=entry.separator, header=entry.header, scale=entry.scale)
+    if len(ratings) != entry.n_ratings:
+        removed = sources.from_cache(path)
+        if removed:
+            path.unlink(missing_ok=True)
+        raise DataError(
+            f"{path} holds {len(ratings):,} ratings, {name} has {entry.n_ratings:,}"
+            + ("; it was removed from the cache, load again" if removed else "")
+        )
     if split is None:
         return ratings
     if isinstance(split, str):
-        return predefined(ratings, split)
+        train, test = _published_rows(ratings, split)
+        _check_published(path, split, train, test)
+        return ratings.subset(train), ratings.subset(test)
     return splits.holdout(ratings, test=split, random_state=random_state)
 
 
-def predefined(ratings: Ratings, split: str) -> tuple[Ratings, Ratings]:
-    """One of the splits that come with ml-100k, rebuilt from the order of its rows."""
+def _published_rows(ratings: Ratings, split: str) -> tuple[np.ndarray, np.ndarray]:
+    """Rows of u.data that make the .base and the .test file, each sorted by user, then item."""
     n = len(ratings)
     if split in ("ua", "ub"):
         # Each user's rows in input order: the first ten are the test part of ua, the next ten of ub.
@@ -45,5 +115,13 @@ def predefined(ratings: Ratings, split: str) -> tuple[Ratings, Ratings]:
     else:
         held = np.arange(n) // 20_000 == int(split[1]) - 1
     by_pair = ratings.by_user.order
-    ratings.drop_index()
-    return ratings.subset(by_pair[~held[by_pair]]), ratings.subset(by_pair[held[by_pair]])
+    return by_pair[~held[by_pair]], by_pair[held[by_pair]]
+
+
+def _check_published(path: Path, split: str, *parts: np.ndarray) -> None:
+    """The rows, written out, are to the byte the files that GroupLens publishes, or DataError."""
+    lines = path.read_bytes().splitlines(keepends=True)
+    for rows, suffix, expected in zip(parts, ("base", "test"), ML100K_SPLITS[split], strict=True):
+        content = b"".join([lines[row] for row in rows.tolist()])
+        if hashlib.md5(content, usedforsecurity=False).hexdigest() != expected:
+            raise DataError(f"{split}.{suffix}, rebuilt from {path}, is not the published file")

@@ -1,32 +1,175 @@
-"""Where the file of a data set comes from: a folder of the user's, the cache, its publisher, an index."""
+"""Where the file of a data set comes from: the user's folder, the cache, its publisher, a package index.
+
+Each source is tried in turn and says so in the log (logger "cfcore"). What is fetched goes to a scratch
+folder inside the cache, is checked there, and is renamed into place only when it is sound.
+"""
 
 from __future__ import annotations
 
 import logging
 import os
+import zipfile
+from collections.abc import Callable
 from pathlib import Path
 
-from cfcore.data.cache import cache_folder
-from cfcore.data.catalog import CATALOG
-from cfcore.errors import CfcoreError
+from cfcore.data import cache
+from cfcore.data.catalog import CATALOG, GROUPLENS, RECBOLE, Entry
+from cfcore.errors import CfcoreError, DataError
 
-__all__ = ["DatasetUnavailable", "locate"]
+__all__ = ["UnavailableError", "from_cache", "locate"]
 
 logger = logging.getLogger("cfcore")
 
+CONNECT_TIMEOUT = 10.0
+READ_TIMEOUT = 60.0
 
-class DatasetUnavailable(CfcoreError, FileNotFoundError):
+
+class UnavailableError(CfcoreError, FileNotFoundError):
     """No source has the data set; the message says what was tried and what to do."""
 
+    def __str__(self) -> str:
+        return str(self.args[0])
 
-def locate(name: str) -> Path:
-    """Path of the ratings file of a data set."""
+
+class _NotHere(Exception):
+    """Why one source cannot give the file; the next is tried."""
+
+
+def locate(name: str, progress: bool = True) -> Path:
+    """Path of the ratings file of a data set, fetched into the cache if need be.
+
+    Parameters
+    ----------
+    name : str
+        A key of the catalog.
+    progress : bool
+        Show a bar while downloading.
+
+    Raises
+    ------
+    UnavailableError
+        When no source has it.
+    DataError
+        When the copy in CFCORE_DATA is not the published file.
+    """
     entry = CATALOG[name]
     tried = []
-    for folder in (os.environ.get("CFCORE_DATA", ""), str(cache_folder())):
-        path = Path(folder) / entry.folder / entry.file
-        if folder and path.is_file():
-            logger.info("%s: read from %s", name, path)
+    for source in _sources(entry):
+        try:
+            path = source(name, entry, progress)
+        except _NotHere as reason:
+            logger.info("%s: %s", name, reason)
+            tried.append(str(reason))
+        else:
+            logger.info("%s: reading %s", name, path)
             return path
-        tried.append(str(path))
-    raise DatasetUnavailable(f"{name}: not found; tried {tried}")
+    raise UnavailableError(
+        f"data set {name!r} was not found. Tried:\n"
+        + "".join(f"  - {reason}\n" for reason in tried)
+        + f"Put {entry.file} into a folder {entry.folder} inside the folder that CFCORE_DATA names, or into "
+        f"{cache.cache_folder() / entry.folder}. {entry.advice}".rstrip()
+    )
+
+
+def from_cache(path: Path) -> bool:
+    """True for a file in the cache folder, which this library may remove."""
+    return path.resolve().is_relative_to(cache.cache_folder().resolve())
+
+
+def _sources(entry: Entry) -> list[Callable[[str, Entry, bool], Path]]:
+    found: list[Callable[[str, Entry, bool], Path]] = [_user_folder, _cached]
+    if entry.archive_md5 is not None:
+        found.append(_grouplens)
+    if entry.folder == "ml-100k":
+        found.append(_package_index)
+    return found
+
+
+def _user_folder(name: str, entry: Entry, progress: bool) -> Path:
+    folder = os.environ.get("CFCORE_DATA", "").strip()
+    if not folder:
+        raise _NotHere("CFCORE_DATA is not set")
+    path = Path(folder).expanduser() / entry.folder / entry.file
+    if not path.is_file():
+        raise _NotHere(f"CFCORE_DATA: there is no {path}")
+    if entry.file_md5 and not cache.has_digest(path, "md5", entry.file_md5):
+        raise DataError(f"{path} is not the published file of {name}: its md5 is not {entry.file_md5}")
+    return path
+
+
+def _cached(name: str, entry: Entry, progress: bool) -> Path:
+    path = cache.cache_folder() / entry.folder / entry.file
+    if not path.is_file():
+        raise _NotHere(f"cache: there is no {path}")
+    if entry.file_md5 and not cache.has_digest(path, "md5", entry.file_md5):
+        path.unlink(missing_ok=True)
+        raise _NotHere(f"cache: {path} was damaged; removed")
+    return path
+
+
+def _grouplens(name: str, entry: Entry, progress: bool) -> Path:
+    url = f"{GROUPLENS}{name}.zip"
+    try:
+        import pooch
+        import requests
+    except ImportError:
+        raise _NotHere("GroupLens: skipped, pooch is not installed (pip install 'cfcore[data]')") from None
+    logger.info("%s: downloading %s", name, url)
+    downloader = pooch.HTTPDownloader(
+        progressbar=_bar(name) if progress else False,
+        chunk_size=1 << 16,
+        timeout=(CONNECT_TIMEOUT, READ_TIMEOUT),
+    )
+    with cache.scratch_folder() as scratch:
+        try:
+            archive = pooch.retrieve(
+                url, f"md5:{entry.archive_md5}", fname=f"{name}.zip", path=scratch, downloader=downloader
+            )
+        except requests.RequestException as error:
+            raise _NotHere(f"GroupLens: {url}: {_first_line(error)}") from None
+        except ValueError as error:  # pooch's word for a digest that does not fit; it removed the file
+            raise _NotHere(f"GroupLens: refused the download, {_first_line(error)}") from None
+        return _unpack(Path(archive), f"{entry.folder}/{entry.file}", entry, scratch)
+
+
+def _bar(name: str) -> object:
+    from tqdm.auto import tqdm
+
+    return tqdm(desc=f"download {name}", unit="B", unit_scale=True, leave=False)
+
+
+def _package_index(name: str, entry: Entry, progress: bool) -> Path:
+    """The copy of u.data that a wheel on PyPI carries as an example; downloaded, never installed."""
+    from cfcore.data.wheel import WheelError, download_wheel
+
+    logger.info("%s: downloading %s from the package index", name, RECBOLE.requirement)
+    with cache.scratch_folder() as scratch:
+        try:
+            wheel = download_wheel(RECBOLE.requirement, scratch)
+        except WheelError as error:
+            raise _NotHere(f"package index: {error}") from None
+        if not cache.has_digest(wheel, "sha256", RECBOLE.sha256):
+            raise _NotHere(f"package index: refused {wheel.name}, its sha256 is not {RECBOLE.sha256}")
+        return _unpack(wheel, RECBOLE.member, entry, scratch, drop_header=True)
+
+
+def _unpack(archive: Path, member: str, entry: Entry, scratch: Path, drop_header: bool = False) -> Path:
+    """Put one member of a zip archive into the cache; zipfile checks its CRC, we its digest."""
+    target = cache.cache_folder() / entry.folder / entry.file
+    part = scratch / "member"
+    try:
+        with zipfile.ZipFile(archive) as zipped, zipped.open(member) as source, open(part, "wb") as out:
+            if drop_header:
+                source.readline()
+            while block := source.read(1 << 22):
+                out.write(block)
+    except (zipfile.BadZipFile, KeyError, EOFError) as error:
+        raise _NotHere(f"refused {archive.name}: {_first_line(error)}") from None
+    if entry.file_md5 and not cache.has_digest(part, "md5", entry.file_md5):
+        raise _NotHere(f"refused {archive.name}: the md5 of {member} is not {entry.file_md5}")
+    cache.put(part, target)
+    return target
+
+
+def _first_line(error: BaseException) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0]
