@@ -11,6 +11,7 @@ import contextlib
 import json
 import os
 import secrets
+import stat
 import zlib
 from itertools import pairwise
 from pathlib import Path
@@ -50,6 +51,7 @@ def write(path: str | os.PathLike[str], header: dict[str, Any], arrays: dict[str
     OSError
         The file cannot be written.
     """
+    from safetensors import SafetensorError
     from safetensors.numpy import save_file
 
     import cfcore
@@ -80,10 +82,15 @@ def write(path: str | os.PathLike[str], header: dict[str, Any], arrays: dict[str
     # In the same folder, for os.replace is atomic only within a file system.
     temporary = path.with_name(f".{path.name}.{os.getpid()}.{secrets.token_hex(4)}.tmp")
     try:
+        with open(temporary, "xb") as file:  # the usual OSError, and the usual permissions of a new file
+            mode = stat.S_IMODE(os.fstat(file.fileno()).st_mode)
         save_file(tensors, temporary, metadata)
+        os.chmod(temporary, mode)  # safetensors may have put a private file in its place
         with open(temporary, "rb+") as file:
             os.fsync(file.fileno())
         os.replace(temporary, path)
+    except SafetensorError as error:  # a full disk, for one
+        raise OSError(f"{path}: {error}") from error
     finally:
         with contextlib.suppress(OSError):
             temporary.unlink(missing_ok=True)

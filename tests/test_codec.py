@@ -1,0 +1,162 @@
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import cfcore as cf
+from cfcore import codec
+
+ARRAYS = {
+    "floats": np.array([1.5, np.nan, -0.0, np.inf]),
+    "singles": np.arange(12, dtype=np.float32).reshape(3, 4),
+    "halves": np.arange(3, dtype=np.float16),
+    "ints": np.array([-(2**63), 2**63 - 1]),
+    "codes": np.arange(5, dtype=np.int32),
+    "small": np.arange(5, dtype=np.uint8),
+    "large": np.array([2**64 - 1], dtype=np.uint64),
+    "flags": np.array([True, False]),
+    "names": np.array(["", "é", "物語", "a\0b", "trailing "]),
+    "objects": np.array(["x", "yyy" * 100], dtype=object),
+    "none": np.empty(0, dtype=np.float32),
+    "no names": np.empty(0, dtype="U7"),
+    "flat": np.empty((0, 4), dtype=np.int64),
+}
+
+
+def test_arrays_come_back_as_they_were(tmp_path: Path) -> None:
+    header = {"text": "ü", "number": 0.1 + 0.2, "nested": {"list": [1, None, True]}}
+    codec.write(tmp_path / "file", header, ARRAYS)
+    read_header, arrays = codec.read(tmp_path / "file")
+    assert read_header == header
+    assert list(arrays) == list(ARRAYS)
+    for name, array in ARRAYS.items():
+        assert arrays[name].dtype == array.dtype
+        assert arrays[name].shape == array.shape
+        if array.dtype.kind == "f":
+            assert arrays[name].tobytes() == array.tobytes()
+        else:
+            np.testing.assert_array_equal(arrays[name], array)
+
+
+def test_arrays_in_any_memory_order(tmp_path: Path) -> None:
+    array = np.arange(24.0).reshape(4, 6)
+    given_arrays = {"f": np.asfortranarray(array), "step": array[::2, ::-1], "big": array.astype(">f4")}
+    given_arrays["locked"] = array.copy()
+    given_arrays["locked"].flags.writeable = False
+    codec.write(tmp_path / "file", {}, given_arrays)
+    _, arrays = codec.read(tmp_path / "file")
+    for name, wanted in given_arrays.items():
+        np.testing.assert_array_equal(arrays[name], wanted)
+        assert arrays[name].dtype.isnative
+
+
+@given(st.lists(st.text(alphabet=st.characters(), max_size=6), max_size=12))
+def test_any_string(tmp_path_factory: pytest.TempPathFactory, texts: list[str]) -> None:
+    path = tmp_path_factory.getbasetemp() / "strings"
+    array = np.array(texts, dtype=object)
+    codec.write(path, {}, {"ids": array})
+    assert codec.read(path)[1]["ids"].tolist() == texts
+
+
+def test_what_cannot_be_written(tmp_path: Path) -> None:
+    for array in (np.array([1j]), np.array([b"x"]), np.array([1, "a"], dtype=object), np.array([["a"]])):
+        with pytest.raises(TypeError, match="ids"):
+            codec.write(tmp_path / "file", {}, {"ids": array})
+    with pytest.raises(TypeError):
+        codec.write(tmp_path / "file", {"x": object()}, {})
+    with pytest.raises(OSError):
+        codec.write(tmp_path / "no folder" / "file", {}, {})
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.skipif(os.name == "nt", reason="POSIX permissions")
+def test_a_file_has_the_permissions_of_any_new_file(tmp_path: Path) -> None:
+    codec.write(tmp_path / "file", {}, ARRAYS)
+    (tmp_path / "other").touch()
+    assert (tmp_path / "file").stat().st_mode == (tmp_path / "other").stat().st_mode
+
+
+def test_a_failed_write_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "file"
+    codec.write(path, {"old": True}, {"x": np.arange(3)})
+
+    def fail(*_: Any) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(os, "replace", fail)
+    with pytest.raises(KeyboardInterrupt):
+        codec.write(path, {"old": False}, {"x": np.arange(4)})
+    assert codec.read(path)[0] == {"old": True}
+    assert [entry.name for entry in tmp_path.iterdir()] == ["file"]
+
+
+def test_a_later_format_says_what_is_needed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(codec, "FORMAT", 99)
+    codec.write(tmp_path / "file", {}, {})
+    monkeypatch.undo()
+    with pytest.raises(cf.FileFormatError, match="format 99"):
+        codec.read(tmp_path / "file")
+
+
+def test_somebody_elses_safetensors(tmp_path: Path) -> None:
+    from safetensors.numpy import save_file
+
+    save_file({"x": np.arange(3)}, tmp_path / "file")
+    with pytest.raises(cf.FileFormatError, match="not one that cfcore wrote"):
+        codec.read(tmp_path / "file")
+    save_file({"x": np.arange(3)}, tmp_path / "file", {"cfcore": "00000000 {"})
+    with pytest.raises(cf.FileFormatError, match="damaged"):
+        codec.read(tmp_path / "file")
+
+
+def test_every_flipped_byte_is_noticed(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    codec.write(path, {"a": 1}, {"x": np.arange(4, dtype=np.int32), "ids": np.array(["ab", "c"])})
+    whole = path.read_bytes()
+    for position in range(len(whole)):
+        damaged = bytearray(whole)
+        damaged[position] ^= 0x11
+        path.write_bytes(damaged)
+        with pytest.raises(cf.FileFormatError):
+            codec.read(path)
+
+
+values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=4),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.lists(inner, max_size=3).map(tuple)
+        | st.dictionaries(st.text("abc", max_size=2), inner, max_size=3)
+    ),
+    max_leaves=8,
+)
+
+
+@given(values)
+def test_json_round_trip(value: Any) -> None:
+    import json
+
+    again = codec.from_json(json.loads(json.dumps(codec.to_json(value))))
+    assert again == value
+    assert repr(again) == repr(value)  # tuples stay tuples, 1 stays 1 and 1.0 stays 1.0
+
+
+def test_json_of_numpy_things() -> None:
+    assert codec.to_json({"a": np.float32(0.5), "b": np.int64(3), "c": np.True_}) == {
+        "a": 0.5,
+        "b": 3,
+        "c": True,
+    }
+    assert codec.from_json(codec.to_json(np.float32)) == np.dtype(np.float32)
+    seed = np.random.SeedSequence(2**100, spawn_key=(1, 2))
+    again = codec.from_json(codec.to_json(seed))
+    np.testing.assert_array_equal(again.generate_state(4), seed.generate_state(4))
+    for value in (print, {1: 2}, np.arange(3), {"$dtype": "x"}):
+        with pytest.raises(TypeError, match="thing"):
+            codec.to_json({"thing": value})
