@@ -2,7 +2,7 @@
 
     python benchmarks/article.py
 
-The settings reproduce the article's programs to the digits it prints; the last rows are the models as they come.
+The settings reproduce the article's programs; the last rows are the models with their defaults.
 """
 
 from __future__ import annotations
@@ -97,7 +97,7 @@ def main() -> None:
     print(table(headings, rows))
     print(
         "\ns: fit and predict on one thread, ratings in memory. its s: the article's Python, timed earlier"
-        "\non a machine of this kind, and what ratio compares with. reference s: the twins in cfcore.reference."
+        "\non a machine of this kind; ratio compares with that. reference s: our twins in NumPy and Python."
         "\nThe article's RBM is not built yet, so it is not listed."
     )
     write(options.json, {"machine": facts, "rows": report})

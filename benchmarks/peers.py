@@ -5,7 +5,7 @@
     python benchmarks/peers.py --quick                  # MovieLens 100K, one turn each
 
 Every row is a job that both sides do in full: a fit is a fit of ratings already in memory, cfcore's index of
-them built anew each time. An epoch is the difference between a longer and a shorter fit, divided by the epochs
+them built anew each time. An epoch is the difference between a longer and a shorter fit, over the epochs
 between them, so that nobody's set-up counts. RMSE is on predictions clipped to the scale. Peers that are not
 installed get a line that says so.
 """
@@ -317,9 +317,7 @@ def main() -> None:
         lines.append(line)
         print("  ".join(cells(line)[:2]), "done" if line.seconds else line.missing, file=sys.stderr)
     print(table(HEADINGS, [cells(line) for line in lines]))
-    print(
-        "\nSeconds are medians in turns. ratio: the peer's seconds over cfcore's on one thread, and on two (the"
-    )
+    print("\nSeconds are medians in turns. ratio: the peer's over cfcore's on one thread, and on two (the")
     print("peer on two as well where it has threads). 2 over 1: cfcore on two threads against one.")
     report = {"machine": facts, "data": name, "rows": [line.as_dict() for line in lines]}
     write(options.json, report)

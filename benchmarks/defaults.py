@@ -1,0 +1,151 @@
+"""The search that the defaults are read from: cross-validation within training rows, nothing else.
+
+    python benchmarks/defaults.py                           # all models, both data sets, about half an hour
+    python benchmarks/defaults.py --models svd --data ml-100k
+    python benchmarks/defaults.py --quick                   # does it run
+
+The rows are u1.base of MovieLens 100K and the training part of a random 90/10 split of MovieLens 1M; the test parts
+are dropped before anything is fitted. From the defaults as they are in the code, one parameter is varied at a time and
+its best value kept, until a round changes nothing. A difference below the standard error (over folds, of
+the difference to the default) is no reason to change a default, so what is marked is the best setting and every one
+that cannot be told from it.
+"""
+
+from __future__ import annotations
+
+import math
+import statistics
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from measure import arguments, describe, machine, table, write
+
+import cfcore as cf
+
+#: Model -> (class, values to try of each parameter); the default in the code is tried as well.
+SPACE: dict[str, tuple[Any, dict[str, list[Any]]]] = {}
+FOLDS = 5
+
+
+@dataclass
+class Trial:
+    """One setting and its error on each fold."""
+
+    params: dict[str, Any]
+    errors: list[float] = field(default_factory=list)
+    seconds: float = 0.0
+
+    @property
+    def mean(self) -> float:
+        """Cross-validated RMSE."""
+        return statistics.fmean(self.errors)
+
+    def worse_by(self, other: Trial) -> tuple[float, float]:
+        """How much higher the error is than `other`'s, and the standard error of that, over the same folds."""
+        gaps = [mine - theirs for mine, theirs in zip(self.errors, other.errors, strict=True)]
+        spread = statistics.stdev(gaps) / math.sqrt(len(gaps)) if len(gaps) > 1 else 0.0
+        return statistics.fmean(gaps), spread
+
+
+class Search:
+    """Coordinate search of one model on one set of training rows."""
+
+    def __init__(self, kind: Any, space: dict[str, list[Any]], rows: cf.Ratings, folds: int) -> None:
+        self.kind, self.space = kind, space
+        self.folds = list(cf.split.kfold(rows, k=5, random_state=1))[:folds]
+        self.trials: dict[str, Trial] = {}
+
+    def trial(self, params: dict[str, Any]) -> Trial:
+        """Cross-validate a setting, or recall it."""
+        key = repr(sorted(params.items()))
+        if key not in self.trials:
+            found = Trial(dict(params))
+            start = time.perf_counter()
+            for train, held_out in self.folds:
+                model = self.kind(**params)
+                if "random_state" in model.get_params():
+                    model.set_params(random_state=0)
+                found.errors.append(cf.metrics.rmse(held_out.values, model.fit(train).predict(held_out)))
+            found.seconds = time.perf_counter() - start
+            self.trials[key] = found
+        return self.trials[key]
+
+    def run(self, rounds: int) -> Trial:
+        """Vary one parameter after the other, keeping the best, until nothing changes."""
+        best = self.trial({})
+        for _ in range(rounds):
+            before = best
+            for name, values in self.space.items():
+                found = [self.trial({**best.params, name: value}) for value in values]
+                best = min([best, *found], key=lambda trial: trial.mean)
+            if best is before:
+                break
+        return best
+
+    def report(self) -> Iterator[dict[str, Any]]:
+        """Every setting, the best first; `marked` if it cannot be told from the best."""
+        ordered = sorted(self.trials.values(), key=lambda trial: trial.mean)
+        for trial in ordered:
+            gap, spread = trial.worse_by(ordered[0])
+            yield {
+                "params": trial.params,
+                "rmse": trial.mean,
+                "worse_by": gap,
+                "standard_error": spread,
+                "marked": gap <= spread,
+                "default": not trial.params,
+                "seconds": trial.seconds,
+            }
+
+
+def training_rows(name: str) -> cf.Ratings:
+    """Training rows of the split on which the library's figures are reported; its test rows are let go."""
+    train, _ = cf.datasets.load(name, split="u1" if name == "ml-100k" else 0.1)
+    return train
+
+
+def main() -> None:
+    """Search, print, write."""
+    parser = arguments(__doc__.splitlines()[0])
+    parser.add_argument("--data", default="ml-100k,ml-1m", help="comma-separated")
+    parser.add_argument("--models", default=",".join(SPACE), help="comma-separated")
+    parser.add_argument("--rounds", type=int, default=3, help="rounds over the parameters, at most")
+    options = parser.parse_args()
+    names = ["ml-100k"] if options.quick else options.data.split(",")
+    facts = machine()
+    print(describe(facts), "\n")
+    report: dict[str, Any] = {"machine": facts, "searches": []}
+    for name in names:
+        rows = training_rows(name)
+        if options.quick:
+            rows = rows.subset(slice(None, None, 10))
+        for model in options.models.split(","):
+            kind, space = SPACE[model]
+            if options.quick:
+                space = {parameter: values[:1] for parameter, values in space.items()}
+            search = Search(kind, space, rows, 2 if options.quick else FOLDS)
+            search.run(1 if options.quick else options.rounds)
+            found = list(search.report())
+            report["searches"].append({"data": name, "n_ratings": len(rows), "model": model, "trials": found})
+            print(f"{kind.__name__} on {len(rows):,} training rows of {name}, {len(search.folds)} folds")
+            print(table(["", "CV RMSE", "worse by", "+-", "s", "setting"], [cells(row) for row in found]), "\n")
+    write(options.json, report)
+
+
+def cells(row: dict[str, Any]) -> list[str]:
+    """A setting as it is printed."""
+    setting = ", ".join(f"{name}={value!r}" for name, value in row["params"].items())
+    return [
+        "*" if row["marked"] else "",
+        f"{row['rmse']:.5f}",
+        f"{row['worse_by']:.5f}",
+        f"{row['standard_error']:.5f}",
+        f"{row['seconds']:.1f}",
+        setting or "the defaults in the code",
+    ]
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,149 @@
+"""The command line, run as a process: what it prints, what it writes, and how it fails."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import cfcore as cf
+from cfcore.compare import Job, choose_job
+
+
+def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "cfcore", *arguments],
+        capture_output=True,
+        text=True,
+        timeout=200,
+        env={**os.environ, "COLUMNS": "160", "NO_COLOR": "1", **environment},
+    )
+
+
+@pytest.fixture(scope="module")
+def ratings_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    rng = np.random.default_rng(0)
+    pairs = rng.choice(60 * 40, size=1_200, replace=False)
+    lines = [f"u{pair // 40},{pair % 40},{rng.integers(1, 6)}" for pair in pairs]
+    path = tmp_path_factory.mktemp("data") / "ratings.csv"
+    path.write_text("user,item,rating\n" + "\n".join(lines) + "\n")
+    return path
+
+
+def test_file_of_ratings_and_json(ratings_file: Path, tmp_path: Path) -> None:
+    report_file = tmp_path / "report.json"
+    done = run(
+        "compare",
+        str(ratings_file),
+        "--split",
+        "0.2",
+        "--threads",
+        "2",
+        "--no-peers",
+        "--json",
+        str(report_file),
+    )
+    assert done.returncode == 0, done.stderr
+    report = json.loads(report_file.read_text())
+    assert (report["n_train"], report["n_test"], report["n_threads"]) == (960, 240, 2)
+    assert [row["model"] for row in report["models"]] == [
+        "GlobalMean",
+        "Baseline",
+        "ItemKNN",
+        "UserKNN",
+        "SVD",
+    ]
+    for row in report["models"]:
+        assert row["error"] is None
+        assert row["model"] in done.stdout
+        assert f"{row['rmse']:.4f}" in done.stdout
+        assert row["fit_seconds"] > 0
+        assert row["predictions_per_second"] > 0
+        assert row["speedup"] > 0
+        assert row["reference_job"] == "the whole fit"
+        assert row["reference_difference"] < 1e-4
+
+
+def test_figures_are_those_of_the_library(ratings_file: Path, tmp_path: Path) -> None:
+    report_file = tmp_path / "report.json"
+    done = run(
+        "compare",
+        str(ratings_file),
+        "--models",
+        "Baseline,global-mean",
+        "--no-reference",
+        "--json",
+        str(report_file),
+    )
+    assert done.returncode == 0, done.stderr
+    rows = json.loads(report_file.read_text())["models"]
+    train, test = cf.split.holdout(cf.Ratings.read(ratings_file), 0.1, random_state=0)
+    assert [row["model"] for row in rows] == ["Baseline", "GlobalMean"]
+    for row, model in zip(rows, (cf.Baseline(), cf.GlobalMean()), strict=True):
+        expected = cf.metrics.evaluate(model.fit(train), test)
+        assert row["rmse"] == pytest.approx(expected["rmse"])
+        assert row["mae"] == pytest.approx(expected["mae"])
+        assert row["speedup"] is None
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["ml-100"], "'ml-100' is neither a data set .*ml-100k.*synthetic.* nor a file"),
+        (["no/such/file.csv"], "neither a data set .* nor a file"),
+        (["synthetic", "--models", "svd,rbn"], "unknown model 'rbn'; known: .*svd"),
+        (["synthetic", "--split", "u1"], "synthetic has no such split"),
+        (["ml-100k", "--split", "u9"], "u9"),
+        (["synthetic", "--split", "1.5"], "between 0 and 1"),
+        (["synthetic", "--json", "no/such/folder/x.json"], "there is no folder"),
+    ],
+)
+def test_what_does_not_exist_is_said_in_a_line(arguments: list[str], message: str) -> None:
+    done = run("compare", *arguments)
+    assert done.returncode == 2
+    assert re.search(message, done.stderr)
+    assert "Traceback" not in done.stderr
+    assert done.stdout == ""
+
+
+def test_bad_ratings_are_refused_with_their_row(tmp_path: Path) -> None:
+    path = tmp_path / "bad.csv"
+    path.write_text("user,item,rating\n1,1,3\n1,2,nan\n")
+    done = run("compare", str(path))
+    assert done.returncode == 1
+    assert re.search("rating.*row 1", done.stderr)
+    assert "Traceback" not in done.stderr
+
+
+def test_config_and_help() -> None:
+    assert cf.__version__ in run("config").stdout
+    shown = run("compare", "--help").stdout
+    for option in ("--split", "--models", "--threads", "--json", "--no-reference", "--no-peers"):
+        assert option in shown
+
+
+@pytest.mark.parametrize(
+    ("a_rating", "n_epochs", "expected"),
+    [
+        (1e-6, 20, Job(80_000, 20)),  # a second and a half in all
+        (1e-5, 100, Job(80_000, 12)),  # .8 s a pass
+        (1e-3, 20, Job(10_000, 1)),  # 80 s a pass
+    ],
+)
+def test_twins_of_iterative_models_get_as_many_epochs_as_time_allows(
+    a_rating: float, n_epochs: int, expected: Job
+) -> None:
+    assert choose_job(lambda job: a_rating * job.rows, 80_000, n_epochs) == expected
+
+
+def test_twins_without_epochs_get_as_many_ratings_as_time_allows() -> None:
+    assert choose_job(lambda job: 1.0, 80_000, None) == Job(80_000, None)  # larger trials cost no more
+    chosen = choose_job(lambda job: 1e-7 * job.rows**2, 80_000, None)
+    assert chosen.epochs is None
+    assert 5 < 1e-7 * chosen.rows**2 <= 10

@@ -1,0 +1,51 @@
+"""The examples and commands in README are what a newcomer tries first: they have to work as they stand."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+import cfcore as cf
+from cfcore.data.sources import DatasetUnavailable
+
+ROOT = Path(__file__).parents[1]
+README = ROOT / "README.md"
+
+pytestmark = pytest.mark.skipif(not README.exists(), reason="tests run without the repository around them")
+
+
+def blocks(language: str) -> list[str]:
+    return re.findall(
+        rf"^```{language}\n(.*?)^```$", README.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL
+    )
+
+
+def test_examples_run_one_after_the_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    try:
+        cf.datasets.load("ml-100k")
+    except DatasetUnavailable as error:
+        pytest.skip(str(error))
+    monkeypatch.chdir(tmp_path)
+    names: dict[str, object] = {}
+    examples = blocks("python")
+    assert len(examples) >= 2
+    for example in examples:
+        exec(compile(example, str(README), "exec"), names)
+    assert names["same"].predict(196, 242) == names["model"].predict(196, 242)  # type: ignore[attr-defined]
+
+
+def test_commands_are_those_that_are_checked_on_fresh_machines() -> None:
+    commands = [block.strip() for block in blocks("")]
+    install = "python3 -m venv .venv && .venv/bin/pip install"
+    assert f"{install} '.[cli,data]' && .venv/bin/cfcore compare ml-100k" in commands
+    assert f"{install} -e '.[test]' && .venv/bin/python -m pytest" in commands
+
+
+@pytest.mark.parametrize("page", ["README.md", "CONTRIBUTING.md"])
+def test_scripts_and_files_that_pages_name_exist(page: str) -> None:
+    text = (ROOT / page).read_text(encoding="utf-8")
+    named = re.findall(r"(?:benchmarks|tests|cfcore)/[\w/]+\.\w+", text)
+    missing = [path for path in named if "name." not in path and not (ROOT / path).exists()]
+    assert not missing
