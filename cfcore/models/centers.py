@@ -1,0 +1,88 @@
+"""What neighbourhood models average around: the overall mean, means, z-scores or the baseline."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from cfcore.data import Ratings
+
+Array = np.ndarray[Any, Any]
+
+
+@dataclass(frozen=True)
+class Center:
+    """The centre of each user and item, with one entry more for the unknown, which code -1 picks."""
+
+    users: Array
+    items: Array
+    #: Added to the sum of both (baseline); None if the centre is that of the targets alone.
+    mean: float | None
+    #: Standard deviation of each target, for z-scores.
+    spreads: Array | None = None
+
+    def deviations(self, by_holder: Any, kind: str) -> Array:
+        """Ratings minus centres (over spreads), float32, in the order of `by_holder`; targets are `kind`s."""
+        targets, holders = (self.items, self.users) if kind == "item" else (self.users, self.items)
+        centers = targets[by_holder.indices]
+        if self.mean is not None:
+            centers += np.repeat(holders[:-1] + self.mean, np.diff(by_holder.indptr))
+        deviations = np.subtract(by_holder.values, centers, out=centers)
+        if self.spreads is not None:
+            deviations /= self.spreads[by_holder.indices]
+        return deviations.astype(np.float32)
+
+
+def center_of(
+    train: Ratings, center: str | None, kind: str, reg_user: float, reg_item: float, n_threads: int
+) -> Center:
+    """The centre of one kind ("mean", "zscore", "baseline" or None: the overall mean) for targets of `kind`."""
+    if center == "baseline":
+        users, items = estimate_biases(train, reg_user, reg_item, n_threads)
+        return Center(np.append(users, 0.0), np.append(items, 0.0), train.mean)
+    users, items = (means(rows, train.mean) for rows in (train.by_user, train.by_item))
+    if center is None:
+        (items if kind == "item" else users)[:] = train.mean
+        return Center(users, items, None)
+    spreads = None
+    if center == "zscore":
+        rows = train.by_item if kind == "item" else train.by_user
+        spreads = standard_deviations(rows, items if kind == "item" else users, train)
+    return Center(users, items, None, spreads)
+
+
+def means(rows: Any, mean: float) -> Array:
+    """Mean rating of each row, and `mean` for empty ones and at the end."""
+    counts = np.diff(rows.indptr)
+    out = np.full(len(counts) + 1, mean)
+    np.divide(_sums(rows, rows.values), counts, out=out[:-1], where=counts > 0)
+    return out
+
+
+def standard_deviations(rows: Any, centers: Array, train: Ratings) -> Array:
+    """Standard deviation of each row; that of all ratings (or 1) for rows without any spread, and at the end."""
+    counts = np.diff(rows.indptr)
+    squares = _sums(rows, (rows.values - np.repeat(centers[:-1], counts)) ** 2)
+    overall = float(np.std(train.values, dtype=np.float64)) or 1.0
+    out = np.full(len(counts) + 1, overall)
+    spread = np.sqrt(squares / np.maximum(counts, 1))
+    out[:-1][spread > 0] = spread[spread > 0]
+    return out
+
+
+def _sums(rows: Any, values: Array) -> Array:
+    """Sum of the values of each row, in double precision."""
+    majors = np.repeat(np.arange(len(rows.indptr) - 1), np.diff(rows.indptr))
+    return np.bincount(majors, values, minlength=len(rows.indptr) - 1)
+
+
+def estimate_biases(train: Ratings, reg_user: float, reg_item: float, n_threads: int) -> tuple[Array, Array]:
+    n_users, n_items = train.n_users, train.n_items
+    users, items = np.zeros(n_users), np.zeros(n_items)
+    rest = train.values - train.mean
+    for _ in range(12):
+        items = np.bincount(train.item_codes, rest - users[train.user_codes], n_items) / (reg_item + train.item_counts).clip(1e-9)
+        users = np.bincount(train.user_codes, rest - items[train.item_codes], n_users) / (reg_user + train.user_counts).clip(1e-9)
+    return users, items
