@@ -1,0 +1,112 @@
+# From the sums over co-raters to a similarity, 64 pairs at a time so that square roots and divisions vectorise.
+
+from libc.math cimport sqrt
+from libc.stdint cimport int64_t
+
+cdef enum:
+    BLOCK = 64
+
+cdef enum Measure:
+    PEARSON = 0
+    COSINE = 1
+    MSD = 2
+    JACCARD = 3
+
+cdef struct Rule:
+    int measure
+    double offset  # steps from the zero of the ratings to the zero of the levels
+    double step  # ratings a step
+    double tolerance  # share of n Sxx below which the variance is rounding
+    double shrinkage
+    double min_support
+    double no_overlap
+
+cdef struct Sums:
+    double n[BLOCK]
+    double x[BLOCK]
+    double y[BLOCK]
+    double xx[BLOCK]
+    double yy[BLOCK]
+    double xy[BLOCK]
+    double size[BLOCK]  # ratings of the partner, for Jaccard
+    double similarity[BLOCK]
+
+
+cdef inline double clamped(double r) noexcept nogil:
+    r = r if r < 1 else 1
+    return r if r > -1 else -1
+
+
+cdef inline void pearson(Sums *s, const Rule *rule) noexcept nogil:
+    """(n Sxy - Sx Sy) / sqrt((n Sxx - Sx^2) (n Syy - Sy^2)); from integers all but the root is exact."""
+    cdef int t
+    cdef double vx, vy, root
+    for t in range(BLOCK):
+        vx = s.n[t] * s.xx[t] - s.x[t] * s.x[t]
+        vy = s.n[t] * s.yy[t] - s.y[t] * s.y[t]
+        vx = vx if vx > rule.tolerance * s.n[t] * s.xx[t] else 0
+        vy = vy if vy > rule.tolerance * s.n[t] * s.yy[t] else 0
+        root = sqrt(vx * vy)
+        s.similarity[t] = clamped((s.n[t] * s.xy[t] - s.x[t] * s.y[t]) / (root if root > 0 else 1))
+        s.similarity[t] = s.similarity[t] if root > 0 else 0
+
+
+cdef inline void restore(Sums *s, double o) noexcept nogil:
+    """Sums of q + o from sums of q, the levels: exact, all terms are integers below 2^53."""
+    cdef int t
+    for t in range(BLOCK):
+        s.xx[t] += o * (2 * s.x[t] + o * s.n[t])
+        s.yy[t] += o * (2 * s.y[t] + o * s.n[t])
+        s.xy[t] += o * (s.x[t] + s.y[t] + o * s.n[t])
+
+
+cdef inline void cosine(Sums *s) noexcept nogil:
+    """Sxy / sqrt(Sxx Syy)"""
+    cdef int t
+    cdef double root
+    for t in range(BLOCK):
+        root = sqrt(s.xx[t] * s.yy[t])
+        s.similarity[t] = clamped(s.xy[t] / (root if root > 0 else 1))
+        s.similarity[t] = s.similarity[t] if root > 0 else 0
+
+
+cdef inline void msd(Sums *s, double step) noexcept nogil:
+    """1 / (1 + mean squared difference)"""
+    cdef int t
+    cdef double squares
+    for t in range(BLOCK):
+        squares = step * step * (s.xx[t] - 2 * s.xy[t] + s.yy[t])
+        squares = squares if squares > 0 else 0
+        s.similarity[t] = s.n[t] / (s.n[t] + squares if s.n[t] > 0 else 1)
+
+
+cdef inline void jaccard(Sums *s, double own_size) noexcept nogil:
+    """n / (ratings of x + ratings of y - n)"""
+    cdef int t
+    cdef double either
+    for t in range(BLOCK):
+        either = own_size + s.size[t] - s.n[t]
+        s.similarity[t] = s.n[t] / (either if either > 0 else 1)
+
+
+cdef inline void evaluate(Sums *s, const Rule *rule, double own_size) noexcept nogil:
+    """Similarity of 64 pairs, with shrinkage and the two exceptions: no co-rater, and fewer than min_support."""
+    cdef int t
+    cdef double r
+    if rule.measure == PEARSON:
+        pearson(s, rule)
+    elif rule.measure == JACCARD:
+        jaccard(s, own_size)
+    else:
+        if rule.offset != 0:
+            restore(s, rule.offset)
+        if rule.measure == COSINE:
+            cosine(s)
+        else:
+            msd(s, rule.step)
+    if rule.shrinkage > 0:
+        for t in range(BLOCK):
+            s.similarity[t] *= (s.n[t] - 1) / (s.n[t] - 1 + rule.shrinkage if s.n[t] > 1 else 1)
+    for t in range(BLOCK):
+        r = s.similarity[t] if s.n[t] >= rule.min_support else 0
+        s.similarity[t] = r if s.n[t] > 0 else rule.no_overlap
