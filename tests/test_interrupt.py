@@ -25,7 +25,7 @@ def columns(n_users, n_items, density):
     return users, items, (1 + (users * 7 + items * 13) % 41 / 10).astype(np.float32)
 
 
-small, large = columns(50, 40, 0.3), cf.Ratings(*columns(4000, 4000, 0.25))
+small, large = columns(50, 40, 0.3), cf.Ratings(*columns(4000, 4000, 0.3))
 large.by_user, large.by_item
 models = {
     "SVD": cf.SVD(n_factors=64, n_epochs=10**6, random_state=0),

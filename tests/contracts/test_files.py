@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 import cfcore as cf
+from cfcore import codec
 
 
 def assert_same(model: Any, other: Any, test: cf.Ratings) -> None:
@@ -101,6 +102,35 @@ def test_damage_is_refused(fitted: Any, tmp_path: Path) -> None:
     path.write_bytes(whole + b"\0")
     with pytest.raises(cf.FileFormatError):
         cf.load(path)
+
+
+def test_arrays_that_do_not_belong_together_harm_nothing(
+    fitted: Any, test: cf.Ratings, tmp_path: Path
+) -> None:
+    """A file can be whole and still be made up: it may be refused or fail later, but never read astray."""
+    path = tmp_path / "model"
+    fitted.save(path)
+    header, arrays = codec.read(path)
+    for name, array in arrays.items():
+        if not array.size or array.dtype.kind == "U":
+            continue
+        made_up = {"short": array[: len(array) // 2], "flat": array.reshape(-1)}
+        if array.dtype.kind == "i":
+            top = np.iinfo(array.dtype).max
+            made_up |= {
+                "large": np.full_like(array, top),
+                "low": np.full_like(array, -5),
+                "up": array + 10**6,
+            }
+        for other in made_up.values():
+            codec.write(path, header, arrays | {name: other})
+            try:
+                loaded = cf.load(path)
+                loaded.predict(test)
+                loaded.recommend(test.users[0])
+                loaded.similar_items(test.items[0])
+            except (ValueError, IndexError, TypeError):
+                pass
 
 
 def test_foreign_files_are_refused(tmp_path: Path) -> None:
