@@ -21,6 +21,8 @@ PEARSON = {
     "shrinkage": 0,
     "no_overlap": 1.0,
     "positive_only": True,
+    "damping": 0.0,
+    "power": 1.0,
 }
 SVD = {
     "n_factors": 30,

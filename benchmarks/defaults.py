@@ -4,11 +4,12 @@
     python benchmarks/defaults.py --models svd --data ml-100k
     python benchmarks/defaults.py --quick                   # does it run
 
-The rows are u1.base of MovieLens 100K and the training part of a random 90/10 split of MovieLens 1M; the test parts
-are dropped before anything is fitted. From the defaults as they are in the code, one parameter is varied at a time and
-its best value kept, until a round changes nothing. A difference below the standard error (over folds, of
-the difference to the default) is no reason to change a default, so what is marked is the best setting and every one
-that cannot be told from it.
+The rows are u1.base of MovieLens 100K and the training part of a random 90/10 split of MovieLens 1M; the
+test parts are dropped before anything is fitted. From the defaults as they are in the code, one parameter is
+varied at a time and its best value kept, until a round changes nothing. A difference below its standard error
+over the folds is no reason to change a default, so what is marked is the best setting and every one that
+cannot be told from it.
+
 """
 
 from __future__ import annotations
@@ -43,7 +44,7 @@ class Trial:
         return statistics.fmean(self.errors)
 
     def worse_by(self, other: Trial) -> tuple[float, float]:
-        """How much higher the error is than `other`'s, and the standard error of that, over the same folds."""
+        """How much higher the error is than `other`'s, and the standard error of that over the folds."""
         gaps = [mine - theirs for mine, theirs in zip(self.errors, other.errors, strict=True)]
         spread = statistics.stdev(gaps) / math.sqrt(len(gaps)) if len(gaps) > 1 else 0.0
         return statistics.fmean(gaps), spread
@@ -130,7 +131,9 @@ def main() -> None:
             found = list(search.report())
             report["searches"].append({"data": name, "n_ratings": len(rows), "model": model, "trials": found})
             print(f"{kind.__name__} on {len(rows):,} training rows of {name}, {len(search.folds)} folds")
-            print(table(["", "CV RMSE", "worse by", "+-", "s", "setting"], [cells(row) for row in found]), "\n")
+            print(
+                table(["", "CV RMSE", "worse by", "+-", "s", "setting"], [cells(row) for row in found]), "\n"
+            )
     write(options.json, report)
 
 

@@ -20,6 +20,8 @@ from typing import Any
 
 import numpy as np
 
+from cfcore.data.cache import cache_folder
+
 Array = np.ndarray[Any, Any]
 VERSION = "0.9.2"
 FLAGS = "-O3 -mavx -DUSEAVX"
@@ -31,8 +33,7 @@ class MissingError(Exception):
 
 def folder() -> Path:
     """Where this Python's build of LIBMF is kept."""
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    return cache / "cfcore" / "benchmarks" / f"libmf-{VERSION}-avx-{sysconfig.get_config_var('SOABI')}"
+    return cache_folder() / "benchmarks" / f"libmf-{VERSION}-avx-{sysconfig.get_config_var('SOABI')}"
 
 
 def load() -> ModuleType:

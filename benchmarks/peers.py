@@ -26,7 +26,18 @@ from measure import alternate, arguments, describe, machine, seconds, show, tabl
 import cfcore as cf
 
 #: cfcore's models with the settings of the peer's algorithm, nothing of our own on top.
-PEARSON = {"similarity": "pearson", "n_neighbors": 40, "center": None, "shrinkage": 0.0}
+PEARSON = {
+    "similarity": "pearson",
+    "n_neighbors": 40,
+    "center": None,
+    "shrinkage": 0.0,
+    "min_support": 1,
+    "no_overlap": 0.0,
+    "positive_only": True,
+    "damping": 0.0,
+    "power": 1.0,
+    "storage": "dense",
+}
 #: Settings that give LIBMF its best test error on MovieLens 1M, of reg .03, .05, .08 and 20, 40 epochs.
 LIBMF = {"n_epochs": 20, "reg": 0.05, "lr": 0.1}
 
@@ -99,7 +110,7 @@ class Bench:
 
         reader = surprise.Reader(rating_scale=self.train.scale)
         columns = (self.train.user_codes.tolist(), self.train.item_codes.tolist(), self.train.values.tolist())
-        return surprise.Dataset([], reader).construct_trainset(
+        return surprise.Dataset(reader).construct_trainset(
             [(user, item, value, None) for user, item, value in zip(*columns, strict=True)]
         )
 
@@ -213,8 +224,8 @@ def cosine(bench: Bench) -> Iterator[Line]:
         return seconds(lambda: model.fit(rated, show_progress=False))
 
     def ours(threads: int) -> float:
-        settings = {**PEARSON, "similarity": "cosine"}
-        return bench.fit(cf.ItemKNN(**settings, top_k=40, n_threads=threads))
+        settings = {**PEARSON, "similarity": "cosine", "storage": 40}
+        return bench.fit(cf.ItemKNN(**settings, n_threads=threads))
 
     times = bench.turns(
         {

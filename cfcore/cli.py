@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+import logging
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
     import typer
     from rich.console import Console
+    from rich.table import Table
 
     from cfcore.compare import Peer, Row
     from cfcore.data.ratings import Ratings
@@ -20,6 +22,10 @@ __all__ = ["main"]
 DEFAULT_SPLIT = {"ml-100k": "u1"}
 #: Size of the data that stands in where none can be had: that of MovieLens 100K.
 SYNTHETIC = {"n_users": 943, "n_items": 1_682, "n_ratings": 100_000, "random_state": 0}
+
+
+#: How `Row.reference_job` calls a job of the twin that was not cut short.
+WHOLE = "all of it"
 
 
 class UsageError(Exception):
@@ -112,7 +118,7 @@ def load(data: str, split: str) -> tuple[str, str, Ratings, Ratings, list[str]]:
     """Name, split, training and test ratings, and notes on what was done instead of what was asked."""
     import cfcore as cf
     from cfcore.data.catalog import CATALOG
-    from cfcore.data.sources import DatasetUnavailable
+    from cfcore.data.sources import UnavailableError
     from cfcore.errors import CfcoreError
 
     notes: list[str] = []
@@ -121,7 +127,7 @@ def load(data: str, split: str) -> tuple[str, str, Ratings, Ratings, list[str]]:
         try:
             train, test = cf.datasets.load(data, split=number(wanted))
             return data, wanted, train, test, notes
-        except DatasetUnavailable as error:
+        except UnavailableError as error:
             notes.append(f"{data} could not be had, so this runs on synthetic data. {error}")
             data, split = "synthetic", ""
         except CfcoreError:
@@ -168,13 +174,16 @@ def run_compare(
     from cfcore import compare
     from cfcore.config import config
 
+    # Which source the data comes from, and why not from an earlier one.
+    logging.basicConfig(format="%(message)s")
+    logging.getLogger("cfcore").setLevel(logging.INFO)
     wanted = chosen_models(models)
     if json_file is not None and not json_file.absolute().parent.is_dir():
         raise UsageError(f"--json {json_file}: there is no folder {json_file.absolute().parent}")
     console, progress = Console(), Console(stderr=True)
     name, split, train, test, notes = load(data, split)
     for note in notes:
-        console.print(f"[bold yellow]Note:[/] {note}", highlight=False)
+        console.print(f"Note: {note}\n", style="yellow", markup=False, highlight=False)
     facts = config()
     n_threads = threads or facts["threads"]
     console.print(
@@ -185,7 +194,7 @@ def run_compare(
     )
 
     def stage(text: str) -> None:
-        progress.print(f"[dim]{text} ...[/]", highlight=False)
+        progress.print(f"{text} ...", style="dim", markup=False, highlight=False)
 
     rows = [
         compare.compare_model(
@@ -221,35 +230,53 @@ def run_compare(
 
 
 def print_rows(console: Console, rows: list[Row], others: list[Peer]) -> None:
-    """The table and the remarks below it."""
-    from rich.table import Table
-
-    table = Table(box=None, pad_edge=False)
-    table.add_column("model", no_wrap=True)
-    for heading in ("RMSE", "MAE", "fit s", "predictions/s", "peak MB", "reference s", "speed-up"):
-        table.add_column(heading, justify="right", no_wrap=True)
+    """The tables and the remarks below them."""
+    ours = new_table("model", "RMSE", "MAE", "fit s", "predictions/s", "peak MB", "twin s", "speed-up")
     for row in rows:
         if row.error:
-            table.add_row(row.model, "failed")
+            ours.add_row(row.model, "failed")
             continue
-        mark = "" if row.reference_job in (None, "the whole fit") else "*"
-        table.add_row(
+        mark = "" if row.reference_job in (None, WHOLE) else "*"
+        ours.add_row(
             row.model,
-            *(figure(row.rmse, "{:.4f}"), figure(row.mae, "{:.4f}"), figure(row.fit_seconds, "{:.3f}")),
-            figure(row.predictions_per_second, "{:,.0f}"),
+            *accuracy_and_speed(row),
             figure(row.peak_bytes, "{:,.1f}", 1e-6),
             figure(row.reference_seconds, "{:.2f}") + mark,
-            figure(row.speedup, "{:,.0f}x") + mark,
+            figure(row.speedup, "{:,.0f}x"),
         )
-    for peer in others:
-        table.add_row(
-            f"{peer.library} {peer.algorithm}",
-            *(figure(peer.rmse, "{:.4f}"), figure(peer.mae, "{:.4f}"), figure(peer.fit_seconds, "{:.3f}")),
-            figure(peer.predictions_per_second, "{:,.0f}"),
-        )
-    console.print(table)
+    console.print(ours)
+    if others:
+        peers = new_table("peer", "RMSE", "MAE", "fit s", "predictions/s", "its fit over ours")
+        fits = {row.model: row.fit_seconds for row in rows}
+        for peer in others:
+            ratio = None
+            if peer.fit_seconds is not None and (own := fits.get(peer.counterpart)):
+                ratio = peer.fit_seconds / own
+            peers.add_row(peer.algorithm, *accuracy_and_speed(peer), figure(ratio, "{:,.0f}x"))
+        console.print(peers)
     for text in remarks(rows, others):
-        console.print(text, highlight=False, soft_wrap=True)
+        console.print(text, highlight=False, markup=False, soft_wrap=True)
+
+
+def new_table(*headings: str) -> Table:
+    """A table without lines: the first column to the left, figures to the right."""
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    for heading in headings:
+        justify: Literal["left", "right"] = "left" if heading == headings[0] else "right"
+        table.add_column(heading, justify=justify, no_wrap=True)
+    return table
+
+
+def accuracy_and_speed(measured: Row | Peer) -> list[str]:
+    """The figures that models and peers have in common."""
+    return [
+        figure(measured.rmse, "{:.4f}"),
+        figure(measured.mae, "{:.4f}"),
+        figure(measured.fit_seconds, "{:.3f}"),
+        figure(measured.predictions_per_second, "{:,.0f}"),
+    ]
 
 
 def figure(value: float | None, form: str, unit: float = 1.0) -> str:
@@ -258,20 +285,22 @@ def figure(value: float | None, form: str, unit: float = 1.0) -> str:
 
 
 def remarks(rows: list[Row], others: list[Peer]) -> list[str]:
-    """What a reader has to know to read the table rightly."""
+    """What a reader has to know to read the tables rightly."""
     texts = []
     if any(row.reference_seconds for row in rows):
-        texts.append("reference: the same fit by the NumPy and Python twin of the kernels, on one thread.")
+        texts.append("twin: fit and predict by the NumPy and Python twin of the kernels, on one thread.")
     for row in rows:
         if row.error:
             texts.append(f"{row.model} failed: {row.error}")
-        elif row.reference_job not in (None, "the whole fit"):
+        elif row.reference_job not in (None, WHOLE):
             texts.append(
                 f"* {row.model}: the twin would take more than half a minute, so both were timed on "
                 f"{row.reference_job} ({row.reference_compiled_seconds:.3f} s compiled)."
             )
     differences = [row.reference_difference for row in rows if row.reference_difference is not None]
     if differences:
-        texts.append(f"Compiled and reference predictions differ by at most {max(differences):.1g}.")
-    texts += [f"{peer.library} {peer.algorithm}: {peer.note}" for peer in others if peer.note]
+        texts.append(f"Predictions of kernels and twins differ by at most {max(differences):.1g}.")
+    if others:
+        texts.append(f"peer: {others[0].library} with its defaults, on one thread.")
+    texts += [f"{peer.algorithm}: {peer.note}" for peer in others if peer.note]
     return texts

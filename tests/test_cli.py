@@ -66,7 +66,7 @@ def test_file_of_ratings_and_json(ratings_file: Path, tmp_path: Path) -> None:
         assert row["fit_seconds"] > 0
         assert row["predictions_per_second"] > 0
         assert row["speedup"] > 0
-        assert row["reference_job"] == "the whole fit"
+        assert row["reference_job"] == "all of it"
         assert row["reference_difference"] < 1e-4
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 import cfcore as cf
-from cfcore.data.sources import DatasetUnavailable
+from cfcore.data.sources import UnavailableError
 
 ROOT = Path(__file__).parents[1]
 README = ROOT / "README.md"
@@ -25,7 +25,7 @@ def blocks(language: str) -> list[str]:
 def test_examples_run_one_after_the_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     try:
         cf.datasets.load("ml-100k")
-    except DatasetUnavailable as error:
+    except UnavailableError as error:
         pytest.skip(str(error))
     monkeypatch.chdir(tmp_path)
     names: dict[str, object] = {}
