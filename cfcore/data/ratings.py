@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from os import PathLike
 from typing import Any, Literal, NoReturn
 
@@ -188,6 +188,18 @@ class Ratings:
             object.__setattr__(self, name, None if array is None else _frozen(array))
         object.__setattr__(self, "scale", scale)
         object.__setattr__(self, "_cache", {})
+
+    @classmethod
+    def _from_raw(cls, columns: Sequence[Any], *rest: Any) -> Ratings:
+        ratings = cls.__new__(cls)
+        ratings._set_raw(*columns, *rest)
+        return ratings
+
+    @classmethod
+    def _from_codes(cls, *fields: Any) -> Ratings:
+        ratings = cls.__new__(cls)
+        ratings._set_codes(*fields)
+        return ratings
 
     @classmethod
     def _new(cls, *fields: Any) -> Ratings:
@@ -382,13 +394,11 @@ class Ratings:
                 ]
             vocabularies[kind], codes[kind] = union, np.concatenate(columns)
         times = np.concatenate([part.timestamps for part in parts]) if all(timed) else None  # type: ignore[misc]
-        joined = self.__class__.__new__(self.__class__)
-        joined._set_codes(
+        return self._from_codes(
             codes["user"], codes["item"], np.concatenate([part.values for part in parts]), times,
             vocabularies["user"], vocabularies["item"],
             (min(part.scale[0] for part in parts), max(part.scale[1] for part in parts)), duplicates, _NAMES,
         )  # fmt: skip
-        return joined
 
     # To and from what others use.
 
@@ -419,9 +429,7 @@ class Ratings:
         from cfcore.data import frames
 
         columns, names = frames.columns(frame, user=user, item=item, rating=rating, timestamp=timestamp)
-        ratings = cls.__new__(cls)
-        ratings._set_raw(*columns, scale, duplicates, names)
-        return ratings
+        return cls._from_raw(columns, scale, duplicates, names)
 
     def to_frame(self, library: Literal["pandas", "polars", "pyarrow"] | None = None) -> Any:
         """DataFrame (or pyarrow Table) with the columns user, item, rating and, if any, timestamp.
@@ -455,12 +463,10 @@ class Ratings:
         values = checks.as_values(coo.data)
         checks.check_lengths({"values": len(values)})
         shape = [ids.check_size(size, name) for size, name in zip(coo.shape, ("users", "items"), strict=True)]
-        ratings = cls.__new__(cls)
-        ratings._set_codes(
+        return cls._from_codes(
             np.array(coo.row, dtype=np.int32), np.array(coo.col, dtype=np.int32), values, None,
             np.arange(shape[0]), np.arange(shape[1]), scale, duplicates, _NAMES,
         )  # fmt: skip
-        return ratings
 
     def to_scipy(self) -> Any:
         """`scipy.sparse.csr_array` of float32, users x items by code; a rating of 0 is a stored zero."""

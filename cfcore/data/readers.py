@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import gzip
+import importlib.util
 from os import PathLike, fspath
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
-from cfcore import backends
+from cfcore.data import blocks, text
+from cfcore.data.layout import find_layout
 from cfcore.data.ratings import Duplicates, Ratings
 
 __all__ = ["read"]
-
-_ROLES = ("user", "item", "rating", "timestamp")
 
 
 def read(
@@ -23,25 +22,92 @@ def read(
     user: str | int | None = None,
     item: str | int | None = None,
     rating: str | int | None = None,
-    timestamp: str | int | None = None,
+    timestamp: str | int | Literal[False] | None = None,
     separator: str | None = None,
     header: bool | None = None,
+    encoding: str = "utf-8",
     scale: tuple[float, float] | None = None,
     duplicates: Duplicates = "error",
 ) -> Ratings:
-    """Temporary minimal reader."""
-    data = Path(fspath(path)).read_bytes()
-    if data[:2] == b"\x1f\x8b":
-        data = gzip.decompress(data)
-    begin = data.index(b"\n") + 1 if header else 0
-    n = data.count(b"\n", begin) + 1
-    users, items, times = (np.empty(n, dtype=np.int64) for _ in range(3))
-    values = np.empty(n, dtype=np.float32)
-    rows, _, column = backends.kernel("text").parse_ratings(
-        data, np.array([1, 2, 3, 4], dtype=np.int32), users, items, values, times, separator, begin
-    )
-    assert column == 0
-    arrays: list[Any] = [array[:rows] for array in (users, items, values, times)]
-    for array in arrays:
-        array.flags.writeable = False
-    return Ratings(*arrays, scale=scale, duplicates=duplicates)
+    """Ratings from a file, one a row.
+
+    Parameters
+    ----------
+    path : path
+        Delimited text, as it is or compressed by gzip, bzip2 or xz, or parquet (needs pyarrow or polars).
+    user, item, rating, timestamp : str or int, optional
+        Name or position (from 0) of the columns. By default those with the usual names (userId, movieId,
+        score, ...) under a header, and the first, second, third and, if it is a number, the fourth column
+        without one. ``timestamp=False`` reads none.
+    separator : str, optional
+        1 to 4 ASCII characters; by default the first of ``::``, tab, comma, semicolon, bar and blank that
+        gives three columns or more.
+    header : bool, optional
+        Whether the first line names the columns; by default it does if no field of it is a number.
+    encoding : str, default "utf-8"
+        Of string ids; any that extends ASCII.
+    scale, duplicates
+        As in ``Ratings``.
+
+    Returns
+    -------
+    Ratings
+        Ids are integers if all of a column are, without leading zeros; else strings, as they stand in the
+        file without the double quotes around them.
+
+    Raises
+    ------
+    DataError
+        For missing or unreadable fields and for what ``Ratings`` refuses; it names the column and the row,
+        counted from 0 without the header and blank lines.
+    FileNotFoundError
+        When there is no such file.
+    ImportError
+        For parquet without pyarrow and polars.
+
+    Notes
+    -----
+    Text needs no other library: numbers are parsed at some hundred MB/s. A quoted field must not contain
+    line breaks. Dates (ISO 8601) become seconds since 1970.
+    """
+    path = Path(fspath(path))
+    wanted: dict[str, Any] = {"user": user, "item": item, "rating": rating, "timestamp": timestamp}
+    with open(path, "rb") as file:
+        if file.read(4) == b"PAR1":
+            return _read_parquet(path, wanted, scale, duplicates)
+    layout = find_layout(blocks.head(path), str(path), wanted, separator, header, encoding)
+    numbers = text.read_numbers(path, layout)
+    if numbers is not None and numbers[0] is not None:
+        return Ratings._from_raw(numbers, scale, duplicates, layout.names)
+    columns, user_ids, item_ids = text.read_tokens(path, layout, encoding)
+    return Ratings._from_codes(*columns, user_ids, item_ids, scale, duplicates, layout.names)
+
+
+def _read_parquet(
+    path: Path, wanted: dict[str, Any], scale: tuple[float, float] | None, duplicates: Duplicates
+) -> Ratings:
+    from cfcore.data.frames import find_columns
+
+    # Names first, then only the columns needed.
+    if importlib.util.find_spec("pyarrow"):
+        import pyarrow.parquet
+
+        present = pyarrow.parquet.read_schema(path).names
+        load: Any = pyarrow.parquet.read_table
+    elif importlib.util.find_spec("polars"):
+        import polars
+
+        present = list(polars.read_parquet_schema(path))
+        load = polars.read_parquet
+    else:
+        raise ImportError("reading parquet needs pyarrow or polars: pip install 'cfcore[data]'")
+    given = {
+        role: present[column] if isinstance(column, (int, np.integer)) and column is not False else column
+        for role, column in wanted.items()
+    }
+    timed = given.pop("timestamp")
+    names = find_columns(present, given | {"timestamp": timed or None}, str(path))
+    if timed is False:
+        names.pop("timestamp", None)
+    frame = load(path, columns=list(names.values()))
+    return Ratings.from_frame(frame, **names, scale=scale, duplicates=duplicates)

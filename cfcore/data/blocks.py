@@ -1,0 +1,63 @@
+"""A text file as blocks of whole lines, compressed or not."""
+
+from __future__ import annotations
+
+import bz2
+import gzip
+import lzma
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["head", "line_blocks", "n_lines", "open_binary"]
+
+_MAGIC = {b"\x1f\x8b": gzip.open, b"BZh": bz2.open, b"\xfd7zXZ": lzma.open}
+
+BLOCK = 1 << 25
+
+
+def open_binary(path: Path) -> IO[bytes]:
+    """The file, decompressed on the fly when its first bytes say gzip, bzip2 or xz."""
+    with open(path, "rb") as file:
+        start = file.read(5)
+    for magic, opener in _MAGIC.items():
+        if start.startswith(magic):
+            return opener(path, "rb")  # type: ignore[return-value]
+    return open(path, "rb")
+
+
+def head(path: Path, size: int = 1 << 16) -> bytes:
+    """The first bytes, extended to the end of a line."""
+    with open_binary(path) as file:
+        return file.read(size) + file.readline()
+
+
+def line_blocks(path: Path, begin: int) -> Iterator[bytes]:
+    """Blocks of whole lines, from byte `begin` of the decompressed text on; only the last may lack a line end.
+
+    So ids of a 500 MB file never stand beside its text in memory.
+    """
+    with open_binary(path) as file:
+        file.read(begin)
+        rest = b""
+        while block := file.read(BLOCK):
+            cut = block.rfind(b"\n") + 1
+            if cut == 0:
+                rest += block
+                continue
+            yield rest + block[:cut] if rest else block[:cut]
+            rest = block[cut:]
+        if rest:
+            yield rest
+
+
+def n_lines(block: bytes) -> int:
+    """Lines in a block, a last one without a line end included."""
+    bytes_of: NDArray[Any] = np.frombuffer(block, dtype=np.uint8)
+    return sum(
+        int(np.count_nonzero(bytes_of[start : start + (1 << 20)] == 10))
+        for start in range(0, len(block), 1 << 20)
+    ) + (not block.endswith(b"\n"))

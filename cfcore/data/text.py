@@ -1,0 +1,203 @@
+"""Columns of ratings out of delimited text.
+
+Numbers are parsed by the kernel `text` as they are scanned. When a file holds anything else (string ids,
+quotes, dates) each field is found and equal fields are grouped by the kernel `tokens`, so that Python
+converts every distinct field once and not every row.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cfcore import backends
+from cfcore.data.blocks import line_blocks, n_lines
+from cfcore.data.layout import ROLES, Layout
+from cfcore.errors import DataError
+
+__all__ = ["read_numbers", "read_tokens"]
+
+_INTEGER = re.compile(r"0|-?[1-9]\d{0,17}", re.ASCII)
+
+
+def read_numbers(path: Path, layout: Layout) -> list[NDArray[Any] | None] | None:
+    """Columns user, item, rating, timestamp (None if absent) of a file that is all plain numbers.
+
+    Returns None when it is not: at the first field that ``read_tokens`` has to look at.
+    """
+    columns = np.zeros(max(layout.columns.values()) + 1, dtype=np.int32)
+    for role, column in layout.columns.items():
+        columns[column] = ROLES.index(role) + 1
+    parse = backends.kernel("text").parse_ratings
+    dtypes = (np.int64, np.int64, np.float32, np.int64)
+    parts: list[list[NDArray[Any]]] = [[], [], [], []]
+    for block in line_blocks(path, layout.begin):
+        n = n_lines(block)
+        arrays = [np.empty(n, dtype=dtype) for dtype in dtypes]
+        n_rows, _, stopped = parse(block, columns, *arrays, layout.separator, 0)
+        if stopped:
+            return None
+        for part, array in zip(parts, arrays, strict=True):
+            part.append(array[:n_rows])
+    if "timestamp" not in layout.columns:
+        parts[3] = []
+    return [_joined(part) if part else None for part in parts]
+
+
+def _joined(parts: list[NDArray[Any]]) -> NDArray[Any]:
+    column = parts[0] if len(parts) == 1 else np.concatenate(parts)
+    parts.clear()
+    # Read-only arrays are taken over by Ratings instead of being copied.
+    column.flags.writeable = False
+    return column
+
+
+class _Vocabulary:
+    """Distinct ids of a column over all blocks."""
+
+    def __init__(self) -> None:
+        self.codes: dict[str, int] = {}
+
+    def number(self, fields: list[str]) -> NDArray[np.int32]:
+        """Code of each field, new ones being numbered on."""
+        codes = self.codes
+        return np.array([codes.setdefault(field, len(codes)) for field in fields], dtype=np.int32)
+
+    def sorted(self) -> tuple[NDArray[Any], NDArray[np.int32]]:
+        """Ids in order, and the place there of each code: as integers if all are, else as strings."""
+        fields = list(self.codes)
+        numbers = all(_INTEGER.fullmatch(field) for field in fields)
+        raw = np.array([int(field) for field in fields], dtype=np.int64) if numbers else np.array(fields)
+        order = np.argsort(raw)
+        place = np.empty(len(raw), dtype=np.int32)
+        place[order] = np.arange(len(raw), dtype=np.int32)
+        return raw[order], place
+
+
+def read_tokens(path: Path, layout: Layout, encoding: str) -> tuple[list[Any], NDArray[Any], NDArray[Any]]:
+    """Columns of any text file: codes, codes, ratings, timestamps (or None), and the two vocabularies.
+
+    Raises
+    ------
+    DataError
+        For a row with too few columns, a missing id, and a rating or a time that is none; it names the
+        column, the row and the line.
+    """
+    roles = [role for role in ROLES if role in layout.columns]
+    columns = np.full(max(layout.columns.values()) + 1, -1, dtype=np.int32)
+    for place, role in enumerate(roles):
+        columns[layout.columns[role]] = place
+    users, items = _Vocabulary(), _Vocabulary()
+    convert: dict[str, Callable[[list[str]], NDArray[Any]]] = {
+        "user": users.number,
+        "item": items.number,
+        "rating": lambda fields: np.array([_rating(field) for field in fields], dtype=np.float32),
+        "timestamp": lambda fields: np.array([_time(field) for field in fields], dtype=np.int64),
+    }
+    parts: dict[str, list[NDArray[Any]]] = {role: [] for role in ROLES}
+    row = 0
+    for block in line_blocks(path, layout.begin):
+        n = n_lines(block)
+        starts, lengths = np.empty((len(roles), n), dtype=np.int64), np.empty((len(roles), n), dtype=np.int32)
+        locate = backends.kernel("tokens").locate_fields
+        n_rows, _, n_found = locate(block, columns, starts, lengths, layout.separator, 0)
+        if n_found >= 0:
+            missing = min((column, role) for role, column in layout.columns.items() if column >= n_found)[1]
+            raise DataError(
+                f"{path}: column {layout.names[missing]!r} is missing at row {row + n_rows}, "
+                f"which has {n_found} columns (separator {layout.separator!r})"
+            )
+        for place, role in enumerate(roles):
+            found = _Fields(block, starts[place, :n_rows], lengths[place, :n_rows], encoding)
+            try:
+                parts[role].append(convert[role](found.checked(role))[found.codes])
+            except _BadField as bad:
+                raise DataError(
+                    f"{path}: column {layout.names[role]!r}: {bad} at row {row + found.row_of(bad.field)}"
+                ) from None
+        row += n_rows
+    if row == 0:
+        raise DataError(f"{path} is empty: ratings need at least one row")
+    joined = [_joined(parts[role]) if parts[role] else None for role in ROLES]
+    (user_ids, user_place), (item_ids, item_place) = users.sorted(), items.sorted()
+    joined[0], joined[1] = user_place[joined[0]], item_place[joined[1]]
+    return joined, user_ids, item_ids
+
+
+class _BadField(Exception):
+    def __init__(self, message: str, field: str) -> None:
+        super().__init__(message)
+        self.field = field
+
+
+class _Fields:
+    """One column of a block: its distinct fields as text, and which of them each row holds."""
+
+    def __init__(
+        self, block: bytes, starts: NDArray[np.int64], lengths: NDArray[np.int32], encoding: str
+    ) -> None:
+        n = len(starts)
+        self.codes = np.empty(n, dtype=np.int32)
+        first = np.empty(n, dtype=np.int32)
+        table = np.empty(1 << (2 * n).bit_length(), dtype=np.int32)
+        starts, lengths = np.ascontiguousarray(starts), np.ascontiguousarray(lengths)
+        n_groups = backends.kernel("tokens").group_tokens(block, starts, lengths, self.codes, first, table)
+        self._first = first[:n_groups]
+        begins = starts[self._first].tolist()
+        ends = (starts[self._first] + lengths[self._first]).tolist()
+        self._raw = [block[begin:end] for begin, end in zip(begins, ends, strict=True)]
+        self._encoding = encoding
+        self._texts: list[str] = []
+
+    def checked(self, role: str) -> list[str]:
+        """The distinct fields, decoded, unquoted, none of them empty."""
+        for raw in self._raw:
+            try:
+                text = raw.decode(self._encoding)
+            except UnicodeDecodeError:
+                self._texts.append("")
+                raise _BadField(f"{raw!r} is not {self._encoding} (pass encoding=)", "") from None
+            if len(text) > 1 and text[0] == text[-1] == '"':
+                text = text[1:-1].replace('""', '"')
+            self._texts.append(text)
+            if not text:
+                raise _BadField("missing id" if role in ("user", "item") else "missing value", text)
+        return self._texts
+
+    def row_of(self, text: str) -> int:
+        """First row that holds this field."""
+        return int(self._first[self._texts.index(text)])
+
+
+def _rating(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        raise _BadField(f"{text!r} is not a number", text) from None
+    if not abs(value) <= np.finfo(np.float32).max:
+        raise _BadField(f"{text!r} is not a finite float32 number", text)
+    return value
+
+
+def _time(text: str) -> int:
+    try:
+        return int(text)
+    except ValueError:
+        pass
+    try:
+        value = float(text)
+        if value != int(value):
+            raise _BadField(f"{text!r} is not a whole number", text)
+        return int(value)
+    except (ValueError, OverflowError):
+        pass
+    try:
+        # NumPy takes no zone; "Z" says what it assumes anyway.
+        return int(np.datetime64(text.removesuffix("Z").strip(), "s").astype(np.int64))
+    except ValueError:
+        raise _BadField(f"{text!r} is neither a number nor an ISO 8601 date", text) from None
