@@ -48,12 +48,12 @@ cdef struct Rule:
 cdef inline double raised(double weight, const Rule* rule) noexcept nogil:
     """weight^power; powers that are halves of small integers need no call of pow, which is far slower."""
     cdef double out = 1.0
-    cdef int k
+    cdef int _
     if rule.halves == 2:
         return weight
     if rule.halves == 0:
         return pow(weight, rule.power)
-    for k in range(rule.halves >> 1):
+    for _ in range(rule.halves >> 1):
         out *= weight
     if rule.halves & 1:
         out *= sqrt(weight)
@@ -66,8 +66,8 @@ cdef inline float magnitude(float similarity, bint positive_only) noexcept nogil
 
 
 cdef inline uint64_t key_of(float near, Py_ssize_t position) noexcept nogil:
-    """The bits of a positive float order as the float does; below them, so that the lower code wins a tie, the
-    complement of the position."""
+    """The bits of a positive float, which order as it does, above the complement of the position, so that of
+    two equally near the lower code wins."""
     return (<uint64_t>float_bits(near) << 32) | <uint64_t>(~<uint32_t>position)
 
 
@@ -76,7 +76,7 @@ cdef inline Py_ssize_t position_of(uint64_t key) noexcept nogil:
 
 
 cdef inline void largest_first(uint64_t* keys, Py_ssize_t n, Py_ssize_t k) noexcept nogil:
-    """Move the k largest of n different keys to the front, the smallest of them to place k - 1 (Hoare's FIND).
+    """Move the k largest of n different keys to the front, the least of them to place k - 1 (Hoare's FIND).
 
     The partition has no branch that depends on the keys: a mispredicted one would cost more than the move.
     """
@@ -163,7 +163,8 @@ cdef int check(str who, const int64_t[::1] indptr, const int32_t[::1] indices, c
     if begin < 0 or end > n or begin > end:
         raise ValueError(f"{who}: [{begin}, {end}) is not within [0, {n})")
     if n_neighbors < 0 or not damping >= 0 or not power > 0 or n_threads < 1:
-        raise ValueError(f"{who}: n_neighbors and damping must be at least 0, power above 0, n_threads at least 1")
+        raise ValueError(f"{who}: n_neighbors and damping must be at least 0, power above 0, "
+                         "n_threads at least 1")
     if keys.shape[0] < n_threads or (n_neighbors > 0 and keys.shape[1] <= n_neighbors):
         raise ValueError(f"{who}: keys needs a row for each thread, longer than n_neighbors")
     with nogil:
@@ -211,8 +212,8 @@ cdef inline Rule rule_of(Py_ssize_t n_neighbors, double damping, double power, b
     return rule
 
 
-cdef inline double answer(const Rated* rated, const float* row, int32_t holder, int32_t target, const Rule* rule,
-                          uint64_t* keys) noexcept nogil:
+cdef inline double answer(const Rated* rated, const float* row, int32_t holder, int32_t target,
+                          const Rule* rule, uint64_t* keys) noexcept nogil:
     cdef int64_t at = rated.indptr[holder]
     return predicted(row, rated.indices + at, rated.values + at, rated.indptr[holder + 1] - at, target, rule,
                      keys)
@@ -260,7 +261,8 @@ def predict_dense(const float[:, ::1] similarity, const int64_t[::1] indptr, con
     out : float64[n], overwritten at ``order[begin:end]``
         NaN where there is nothing to divide by: no neighbours and no damping.
     keys : uint64[n_threads, room], scratch
-        room is longer than n_neighbors (three times as long is fast; any length gives the same bits).
+        room is longer than n_neighbors; four times as long is fast. Its length decides in which order the
+        neighbours are added up, so results are the same to rounding for all, and to the bit for equal lengths.
     n_neighbors : int
         How many of the nearest count; 0 for all. Of equally near ones the lower code wins. The target
         itself is never a neighbour.

@@ -35,12 +35,10 @@ class Center:
         return deviations.astype(np.float32)
 
 
-def center_of(
-    train: Ratings, center: str | None, kind: str, reg_user: float, reg_item: float, n_threads: int
-) -> Center:
-    """The centre of one kind ("mean", "zscore", "baseline" or None: the overall mean) for targets of `kind`."""
+def center_of(train: Ratings, center: str | None, kind: str, reg_user: float, reg_item: float) -> Center:
+    """The centre ("mean", "zscore", "baseline" or None: the overall mean) when targets are of one `kind`."""
     if center == "baseline":
-        users, items = estimate_biases(train, reg_user, reg_item, n_threads)
+        users, items = estimate_biases(train, reg_user, reg_item)
         return Center(np.append(users, 0.0), np.append(items, 0.0), train.mean)
     users, items = (means(rows, train.mean) for rows in (train.by_user, train.by_item))
     if center is None:
@@ -62,7 +60,7 @@ def means(rows: Any, mean: float) -> Array:
 
 
 def standard_deviations(rows: Any, centers: Array, train: Ratings) -> Array:
-    """Standard deviation of each row; that of all ratings (or 1) for rows without any spread, and at the end."""
+    """Standard deviation of each row; of all ratings (or 1) for rows without any spread, and at the end."""
     counts = np.diff(rows.indptr)
     squares = _sums(rows, (rows.values - np.repeat(centers[:-1], counts)) ** 2)
     overall = float(np.std(train.values, dtype=np.float64)) or 1.0
@@ -78,11 +76,15 @@ def _sums(rows: Any, values: Array) -> Array:
     return np.bincount(majors, values, minlength=len(rows.indptr) - 1)
 
 
-def estimate_biases(train: Ratings, reg_user: float, reg_item: float, n_threads: int) -> tuple[Array, Array]:
+def estimate_biases(train: Ratings, reg_user: float, reg_item: float) -> tuple[Array, Array]:
     n_users, n_items = train.n_users, train.n_items
     users, items = np.zeros(n_users), np.zeros(n_items)
     rest = train.values - train.mean
     for _ in range(12):
-        items = np.bincount(train.item_codes, rest - users[train.user_codes], n_items) / (reg_item + train.item_counts).clip(1e-9)
-        users = np.bincount(train.user_codes, rest - items[train.item_codes], n_users) / (reg_user + train.user_counts).clip(1e-9)
+        items = np.bincount(train.item_codes, rest - users[train.user_codes], n_items) / (
+            reg_item + train.item_counts
+        ).clip(1e-9)
+        users = np.bincount(train.user_codes, rest - items[train.item_codes], n_users) / (
+            reg_user + train.user_counts
+        ).clip(1e-9)
     return users, items

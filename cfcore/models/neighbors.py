@@ -1,4 +1,4 @@
-"""Neighbourhood models: `ItemKNN` and `UserKNN`, one algorithm with the roles of users and items exchanged."""
+"""`ItemKNN` and `UserKNN`: one algorithm, with the roles of users and items exchanged."""
 
 from __future__ import annotations
 
@@ -26,7 +26,11 @@ _SLICE = 80_000_000
 
 
 class _KNN(Model):
-    """What the two models share. A target (`_kind`) is what is compared; a holder rated it or was rated by it."""
+    """What the two models share.
+
+    Targets are of the kind `_kind` and compared with each other. Holders are of the other kind: those who
+    rated the targets, or what the targets rated.
+    """
 
     _kind: ClassVar[str]
 
@@ -34,6 +38,7 @@ class _KNN(Model):
         "similarity_", "neighbors_", "holder_indptr_", "holder_targets_", "deviations_",
         "user_centers_", "item_centers_", "spreads_",
     )  # fmt: skip
+    _scalar_names = ("rule_",)
 
     similarity: str
     n_neighbors: int | None
@@ -42,8 +47,8 @@ class _KNN(Model):
     min_support: int
     no_overlap: float
     positive_only: bool
-    damping: float
-    power: float
+    damping: float | None
+    power: float | None
     reg_user: float
     reg_item: float
     storage: str | int
@@ -58,6 +63,14 @@ class _KNN(Model):
     user_centers_: Array
     item_centers_: Array
     spreads_: Array | None
+    rule_: dict[str, Any]
+
+    #: Damping and power where None was given and the centre is the baseline; 0 and 1 around anything else.
+    _tuned: ClassVar[tuple[float, float]]
+
+    def _store(self, arguments: dict[str, Any]) -> None:
+        """Set the hyper-parameters: the arguments of ``__init__``."""
+        vars(self).update((name, value) for name, value in arguments.items() if name != "self")
 
     def _check_params(self) -> None:
         check_choice("similarity", self.similarity, SIMILARITIES)
@@ -66,9 +79,10 @@ class _KNN(Model):
         check_number("min_support", self.min_support, 0, integer=True)
         check_number("no_overlap", self.no_overlap, -1, 1)
         check_flag("positive_only", self.positive_only)
-        for name in ("shrinkage", "damping", "reg_user", "reg_item"):
+        for name in ("shrinkage", "reg_user", "reg_item"):
             check_number(name, getattr(self, name), 0)
-        check_number("power", self.power, 0, open_low=True)
+        check_number("damping", self.damping, 0, none=True)
+        check_number("power", self.power, 0, open_low=True, none=True)
         if isinstance(self.storage, str):
             check_choice("storage", self.storage, ("auto", "dense"))
         else:
@@ -88,25 +102,32 @@ class _KNN(Model):
         self.deviations_ = around.deviations(by_holder, self._kind)
         self.user_centers_, self.item_centers_ = around.users, around.items
         self.spreads_ = around.spreads
-        self._compare(train, by_target, by_holder, around)
+        damping, power = self._tuned if self.center == "baseline" else (0.0, 1.0)
+        self.rule_ = {
+            "additive": self.center == "baseline",
+            "n_neighbors": 0 if self.n_neighbors is None else int(self.n_neighbors),
+            "damping": damping if self.damping is None else float(self.damping),
+            "power": power if self.power is None else float(self.power),
+            "positive_only": bool(self.positive_only),
+        }
+        self._compare(train, by_target, by_holder)
 
     def _center(self, train: Ratings, center: str | None) -> Center:
-        return center_of(
-            train, center, self._kind, self.reg_user, self.reg_item, resolve_threads(self.n_threads)
-        )
+        return center_of(train, center, self._kind, self.reg_user, self.reg_item)
 
-    def _compare(self, train: Ratings, by_target: Any, by_holder: Any, around: Center) -> None:
+    def _compare(self, train: Ratings, by_target: Any, by_holder: Any) -> None:
         """Set the similarities of all pairs of targets."""
         measure = self.similarity
         compared: dict[str, Any] = {}
         if measure in ("pearson_baseline", "adjusted_cosine"):
-            other = "user" if self._kind == "item" else "item"
             if measure == "adjusted_cosine":
-                around = center_of(train, "mean", other, 0.0, 0.0, 1)
-            elif self.center != "baseline":
-                around = self._center(train, "baseline")
-            by_row = around.deviations(by_holder, self._kind)
-            compared = {"col_values": by_row, "row_values": by_row[by_target.to_other]}
+                other = "user" if self._kind == "item" else "item"
+                values = center_of(train, "mean", other, 0.0, 0.0).deviations(by_holder, self._kind)
+            elif self.center == "baseline":
+                values = self.deviations_
+            else:
+                values = self._center(train, "baseline").deviations(by_holder, self._kind)
+            compared = {"col_values": values, "row_values": values[by_target.to_other]}
             measure = "cosine"
         n = len(by_target.indptr) - 1
         n_kept: int | None = None
@@ -120,14 +141,17 @@ class _KNN(Model):
                 no_overlap=self.no_overlap, top_k=None if n_kept is None else min(n_kept, max(n - 1, 1)),
                 n_threads=self.n_threads, progress=bar.update, **compared,
             )  # fmt: skip
-        self.neighbors_, self.similarity_ = (None, found) if n_kept is None else found
+        if isinstance(found, tuple):
+            self.neighbors_, self.similarity_ = found
+        else:
+            self.neighbors_, self.similarity_ = None, found
 
     # ------------------------------------------------------------------ predicting
 
     def _predict_codes(self, users: Array, items: Array, timestamps: Array | None) -> Array:
         targets, holders = (items, users) if self._kind == "item" else (users, items)
         deviations = self._neighborhood(holders, targets)
-        np.nan_to_num(deviations, copy=False, nan=0.0)
+        deviations[np.isnan(deviations)] = 0.0
         if self.spreads_ is not None:
             deviations *= self.spreads_[targets]  # no deviation where the target is unknown
         deviations += self._centers_at(users, items)
@@ -137,7 +161,7 @@ class _KNN(Model):
         """What the weighted mean is taken around, and what stands alone where it is unknown."""
         # The entry that -1 picks, the last, is that of an unknown user or item.
         user_centers, item_centers = self.user_centers_[users], self.item_centers_[items]
-        if self.center == "baseline":
+        if self.rule_["additive"]:
             return self.mean_ + user_centers + item_centers
         target, holder, at = user_centers, item_centers, users
         if self._kind == "item":
@@ -155,13 +179,15 @@ class _KNN(Model):
         # Requests for the same target share its row of similarities; -1, the unknown, comes first.
         backends.kernel("csr").counting_sort(targets + 1, np.empty(n_targets + 2, dtype=np.int64), order)
         lengths = np.diff(indptr)
-        n_neighbors = 0 if self.n_neighbors is None else self.n_neighbors
+        rule = self.rule_
+        n_neighbors = rule["n_neighbors"]
         if n_neighbors >= lengths.max(initial=0):
             n_neighbors = 0  # all of them
         n_threads = resolve_threads(self.n_threads)
         scratch: tuple[Array, ...] = (np.empty((n_threads, 8 * (n_neighbors // 2 + 8)), dtype=np.uint64),)
+        compared: tuple[Array, ...] = (self.similarity_,)
         if self.neighbors_ is None:
-            predict, compared = kernel.predict_dense, (self.similarity_,)
+            predict = kernel.predict_dense
         else:
             predict, compared = kernel.predict_rows, (self.neighbors_, self.similarity_)
             scratch = (np.zeros((n_threads, n_targets), dtype=np.float32), *scratch)
@@ -171,7 +197,8 @@ class _KNN(Model):
         for begin in range(0, n, step):
             predict(
                 *compared, indptr, indices, self.deviations_, holders, targets, order, out, *scratch,
-                n_neighbors, self.damping, self.power, self.positive_only, begin, min(begin + step, n), n_threads,
+                n_neighbors, rule["damping"], rule["power"], rule["positive_only"],
+                begin, min(begin + step, n), n_threads,
             )  # fmt: skip
         return out
 
@@ -187,7 +214,86 @@ class _KNN(Model):
 
 
 class ItemKNN(_KNN):
+    r"""Predict from the most similar items among those that the user rated.
+
+    .. math::
+
+        \hat r_{ui} = c_{ui} + \sigma_i
+        \frac{\sum_{j \in N(i; u)} \operatorname{sign}(s_{ij}) |s_{ij}|^\rho\, d_{uj}}
+        {\lambda + \sum_{j \in N(i; u)} |s_{ij}|^\rho}
+
+    N(i; u) are the `n_neighbors` items nearest to i that user u rated; :math:`\sigma_i` is 1 but for
+    z-scores.
+
+    Parameters
+    ----------
+    similarity : str, default "pearson_baseline"
+        How two items are compared, over the users who rated both: "pearson"; "cosine"; "adjusted_cosine"
+        (of ratings less the mean of each user); "msd", 1 / (1 + mean squared difference); "jaccard";
+        "pearson_baseline", the cosine of what the baseline leaves of the ratings (Koren 2010).
+    n_neighbors : int or None, default 40
+        How many of the nearest count; None for all. Equally near ones: those that sort first by id.
+    center : {"baseline", "zscore", "mean", None}, default "baseline"
+        What :math:`c` is, around which the deviations :math:`d` of the ratings are averaged: overall mean
+        plus biases of user and item; the item's mean, deviations being in standard deviations; the item's
+        mean; the overall mean (with positive weights and no damping: the weighted mean of plain ratings).
+    shrinkage : float, default 100
+        Similarities are multiplied by (n - 1) / (n - 1 + shrinkage), n users who rated both.
+    min_support : int, default 1
+        Similarities over fewer users count as 0.
+    no_overlap : float, default 0
+        Similarity of items that no user rated both.
+    positive_only : bool, default True
+        Leave negative similarities out. Otherwise they count by their size, the deviation's sign reversed.
+    damping : float, optional
+        :math:`\lambda`, which pulls predictions from little evidence toward the centre. By default 0.03
+        around the baseline and 0 around anything else.
+    power : float, optional
+        :math:`\rho`, above 1 for more weight to the nearest. By default 2.0 around the baseline and 1 around
+        anything else. Halves of whole numbers up to 8 are fastest.
+    reg_user, reg_item : float, default 5 and 2
+        Regularisation of the baseline's biases (pseudo-counts), fitted by alternating least squares.
+    storage : {"auto", "dense"} or int, default "auto"
+        An int keeps so many of the most similar items of each; "dense" keeps all n_items**2 similarities, 4
+        bytes each; "auto" keeps all up to 16,384 items and 1,000 of each beyond.
+    n_threads : int, optional
+        The results do not depend on it.
+    verbose : int, default 0
+        1 shows a progress bar over the similarities.
+
+    Attributes
+    ----------
+    similarity_ : float32[n_items, n_items] or [n_items, n_kept]
+    neighbors_ : int32[n_items, n_kept] or None
+        Codes of those kept, -1 where there are fewer; None where all are.
+    user_centers_, item_centers_ : float64[n_users + 1], float64[n_items + 1]
+        Means or, around the baseline, biases; the last is for the unknown.
+
+    Notes
+    -----
+    Without any neighbour the prediction is :math:`c`. An unknown item is predicted by the user's mean, as if
+    it were equally similar to all items; an unknown user by :math:`c` alone, which around None is the overall
+    mean; both unknown, by the overall mean. Around the baseline, what is unknown has bias 0 instead.
+
+    The defaults were found by cross-validation within the training ratings of MovieLens 100K and 1M.
+
+    References
+    ----------
+    B. Sarwar et al., "Item-based collaborative filtering recommendation algorithms", WWW 2001.
+    Y. Koren, "Factor in the neighbors: scalable and accurate collaborative filtering", TKDD 2010.
+
+    Examples
+    --------
+    >>> import cfcore as cf
+    >>> model = cf.ItemKNN(similarity="cosine", center=None).fit(
+    ...     (["ann", "ann", "bob", "eve"], ["x", "y", "x", "y"], [5, 4, 3, 2])
+    ... )
+    >>> float(model.predict("bob", "y"))
+    3.0
+    """
+
     _kind = "item"
+    _tuned = (0.03, 2.0)
 
     def __init__(
         self,
@@ -199,25 +305,74 @@ class ItemKNN(_KNN):
         min_support: int = 1,
         no_overlap: float = 0.0,
         positive_only: bool = True,
-        damping: float = 0.03,
-        power: float = 2.0,
+        damping: float | None = None,
+        power: float | None = None,
         reg_user: float = 5.0,
         reg_item: float = 2.0,
         storage: str | int = "auto",
         n_threads: int | None = None,
         verbose: int = 0,
     ) -> None:
-        self.similarity = similarity
-        self.n_neighbors = n_neighbors
-        self.center = center
-        self.shrinkage = shrinkage
-        self.min_support = min_support
-        self.no_overlap = no_overlap
-        self.positive_only = positive_only
-        self.damping = damping
-        self.power = power
-        self.reg_user = reg_user
-        self.reg_item = reg_item
-        self.storage = storage
-        self.n_threads = n_threads
-        self.verbose = verbose
+        self._store(locals())
+
+
+class UserKNN(_KNN):
+    r"""Predict from the most similar users among those who rated the item.
+
+    .. math::
+
+        \hat r_{ui} = c_{ui} + \sigma_u
+        \frac{\sum_{v \in N(u; i)} \operatorname{sign}(s_{uv}) |s_{uv}|^\rho\, d_{vi}}
+        {\lambda + \sum_{v \in N(u; i)} |s_{uv}|^\rho}
+
+    N(u; i) are the `n_neighbors` users nearest to u who rated item i; :math:`\sigma_u` is 1 but for z-scores.
+
+    This is `ItemKNN` with the roles of users and items exchanged throughout: in what the parameters mean, in
+    the attributes and in how unknown users and items are predicted. Only defaults differ.
+
+    Parameters
+    ----------
+    n_neighbors : int or None, default 60
+    positive_only : bool, default False
+    damping, power : float, optional
+        By default 0.06 and 1.5 around the baseline, 0 and 1 around anything else.
+    similarity, center, shrinkage, min_support, no_overlap, reg_user, reg_item, storage, n_threads, verbose
+        As in `ItemKNN`.
+
+    References
+    ----------
+    J. Herlocker et al., "An algorithmic framework for performing collaborative filtering", SIGIR 1999.
+    Y. Koren, "Factor in the neighbors: scalable and accurate collaborative filtering", TKDD 2010.
+
+    Examples
+    --------
+    >>> import cfcore as cf
+    >>> model = cf.UserKNN(similarity="cosine", center=None).fit(
+    ...     (["ann", "ann", "bob", "eve"], ["x", "y", "x", "y"], [5, 4, 3, 2])
+    ... )
+    >>> float(model.predict("bob", "y"))
+    4.0
+    """
+
+    _kind = "user"
+    _tuned = (0.06, 1.5)
+
+    def __init__(
+        self,
+        *,
+        similarity: str = "pearson_baseline",
+        n_neighbors: int | None = 60,
+        center: str | None = "baseline",
+        shrinkage: float = 100.0,
+        min_support: int = 1,
+        no_overlap: float = 0.0,
+        positive_only: bool = False,
+        damping: float | None = None,
+        power: float | None = None,
+        reg_user: float = 5.0,
+        reg_item: float = 2.0,
+        storage: str | int = "auto",
+        n_threads: int | None = None,
+        verbose: int = 0,
+    ) -> None:
+        self._store(locals())

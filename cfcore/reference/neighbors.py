@@ -40,13 +40,16 @@ def _check(
     if not 0 <= begin <= end <= n:
         raise ValueError(f"{who}: [{begin}, {end}) is not within [0, {n})")
     if n_neighbors < 0 or not damping >= 0 or not power > 0 or n_threads < 1:
-        raise ValueError(f"{who}: n_neighbors and damping must be at least 0, power above 0, n_threads at least 1")
+        raise ValueError(
+            f"{who}: n_neighbors and damping must be at least 0, power above 0, n_threads at least 1"
+        )
     if len(keys) < n_threads or (n_neighbors > 0 and keys.shape[1] <= n_neighbors):
         raise ValueError(f"{who}: keys needs a row for each thread, longer than n_neighbors")
     rising = n_holders >= 0 and indptr[0] == 0 and indptr[-1] == len(indices) and (np.diff(indptr) >= 0).all()
     if not rising or ((indices < 0) | (indices >= n_targets)).any():
         raise ValueError(
-            f"{who}: indptr must rise from 0 to the length of indices, and indices must lie in [0, {n_targets})"
+            f"{who}: indptr must rise from 0 to the length of indices, "
+            f"and indices must lie in [0, {n_targets})"
         )
     outside = (holders < -1) | (holders >= n_holders) | (targets < -1) | (targets >= n_targets)
     if (outside | (order < 0) | (order >= n)).any():
