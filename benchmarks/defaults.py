@@ -25,8 +25,31 @@ from measure import arguments, describe, machine, table, write
 
 import cfcore as cf
 
-#: Model -> (class, values to try of each parameter); the default in the code is tried as well.
-SPACE: dict[str, tuple[Any, dict[str, list[Any]]]] = {}
+#: Model -> (name of its class, values to try of each parameter); the default in the code is tried as well.
+NEIGHBORS: dict[str, list[Any]] = {
+    "similarity": ["pearson_baseline", "pearson", "adjusted_cosine"],
+    "n_neighbors": [20, 30, 40, 60, 100],
+    "shrinkage": [30.0, 60.0, 100.0, 200.0],
+    "power": [1.0, 1.5, 2.0, 2.5],
+    "damping": [0.0, 0.03, 0.1, 0.3],
+    "positive_only": [True, False],
+    "reg_user": [3.0, 5.0, 10.0],
+    "reg_item": [1.0, 2.0, 5.0],
+}
+SPACE: dict[str, tuple[str, dict[str, list[Any]]]] = {
+    "baseline": ("Baseline", {"reg_user": [3.0, 5.0, 10.0], "reg_item": [1.0, 2.0, 5.0]}),
+    "item-knn": ("ItemKNN", NEIGHBORS),
+    "user-knn": ("UserKNN", NEIGHBORS),
+    "svd": (
+        "SVD",
+        {
+            "reg": [0.04, 0.05, 0.06, 0.08, 0.1, 0.12],
+            "lr": [0.005, 0.01, 0.02],
+            "n_epochs": [20, 30, 50, 80],
+            "n_factors": [50, 100, 200],
+        },
+    ),
+}
 FOLDS = 5
 
 
@@ -59,7 +82,9 @@ class Search:
         self.trials: dict[str, Trial] = {}
 
     def trial(self, params: dict[str, Any]) -> Trial:
-        """Cross-validate a setting, or recall it."""
+        """Cross-validate a setting, or recall it. What equals the default is left out of it."""
+        default = self.kind().get_params()
+        params = {name: value for name, value in params.items() if value != default[name]}
         key = repr(sorted(params.items()))
         if key not in self.trials:
             found = Trial(dict(params))
@@ -123,14 +148,14 @@ def main() -> None:
         if options.quick:
             rows = rows.subset(slice(None, None, 10))
         for model in options.models.split(","):
-            kind, space = SPACE[model]
+            class_name, space = SPACE[model]
             if options.quick:
                 space = {parameter: values[:1] for parameter, values in space.items()}
-            search = Search(kind, space, rows, 2 if options.quick else FOLDS)
+            search = Search(getattr(cf, class_name), space, rows, 2 if options.quick else FOLDS)
             search.run(1 if options.quick else options.rounds)
             found = list(search.report())
             report["searches"].append({"data": name, "n_ratings": len(rows), "model": model, "trials": found})
-            print(f"{kind.__name__} on {len(rows):,} training rows of {name}, {len(search.folds)} folds")
+            print(f"{class_name} on {len(rows):,} training rows of {name}, {len(search.folds)} folds")
             print(
                 table(["", "CV RMSE", "worse by", "+-", "s", "setting"], [cells(row) for row in found]), "\n"
             )

@@ -15,6 +15,7 @@ from __future__ import annotations
 import argparse
 import importlib.util
 import sys
+import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -216,7 +217,9 @@ def products(bench: Bench) -> Iterator[Line]:
 def cosine(bench: Bench) -> Iterator[Line]:
     """All item pairs by cosine, the 40 nearest kept, against implicit."""
     from implicit.nearest_neighbours import CosineRecommender
+    from implicit.utils import ParameterWarning
 
+    warnings.simplefilter("ignore", ParameterWarning)  # about a conversion of its own making
     rated = bench.train.to_scipy().tocsr().astype(np.float64)
 
     def theirs(threads: int) -> float:
