@@ -262,7 +262,7 @@ def predict_dense(const float[:, ::1] similarity, const int64_t[::1] indptr, con
         NaN where there is nothing to divide by: no neighbours and no damping.
     keys : uint64[n_threads, room], scratch
         room is longer than n_neighbors; four times as long is fast. Its length decides in which order the
-        neighbours are added up, so results are the same to rounding for all, and to the bit for equal lengths.
+        neighbours are added: results are the same to rounding for all, and to the bit for equal lengths.
     n_neighbors : int
         How many of the nearest count; 0 for all. Of equally near ones the lower code wins. The target
         itself is never a neighbour.

@@ -59,6 +59,11 @@ def means(rows: Any, mean: float) -> Array:
     return out
 
 
+def without_means(rows: Any, mean: float) -> Array:
+    """Ratings less the mean of their own row, float32."""
+    return (rows.values - np.repeat(means(rows, mean)[:-1], np.diff(rows.indptr))).astype(np.float32)
+
+
 def standard_deviations(rows: Any, centers: Array, train: Ratings) -> Array:
     """Standard deviation of each row; of all ratings (or 1) for rows without any spread, and at the end."""
     counts = np.diff(rows.indptr)

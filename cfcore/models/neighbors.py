@@ -9,7 +9,7 @@ import numpy as np
 from cfcore import backends, pairs
 from cfcore.data import Ratings
 from cfcore.models.base import Array, Model
-from cfcore.models.centers import Center, center_of
+from cfcore.models.centers import Center, center_of, without_means
 from cfcore.models.params import check_choice, check_flag, check_number
 from cfcore.progress import progress_bar
 from cfcore.threads import resolve_threads
@@ -121,8 +121,7 @@ class _KNN(Model):
         compared: dict[str, Any] = {}
         if measure in ("pearson_baseline", "adjusted_cosine"):
             if measure == "adjusted_cosine":
-                other = "user" if self._kind == "item" else "item"
-                values = center_of(train, "mean", other, 0.0, 0.0).deviations(by_holder, self._kind)
+                values = without_means(by_holder, train.mean)
             elif self.center == "baseline":
                 values = self.deviations_
             else:
@@ -135,6 +134,10 @@ class _KNN(Model):
             n_kept = self.storage
         elif self.storage == "auto" and n > DENSE_LIMIT:
             n_kept = AUTO_ROWS
+        if n_kept is not None and self.no_overlap != 0:
+            raise ValueError(
+                f'storage must be "dense" for no_overlap={self.no_overlap} and {n} {self._kind}s'
+            )
         with progress_bar(n, f"{self._kind} similarities", self.verbose) as bar:
             found = pairs.similarities(
                 by_target, by_holder, measure=measure, shrinkage=self.shrinkage, min_support=self.min_support,
