@@ -37,15 +37,15 @@ cdef inline double clamped(double r) noexcept nogil:
     return r if r > -1 else -1
 
 
-cdef inline void pearson(Sums *s, const Rule *rule) noexcept nogil:
+cdef inline void pearson(Sums *s, double tolerance) noexcept nogil:
     """(n Sxy - Sx Sy) / sqrt((n Sxx - Sx^2) (n Syy - Sy^2)); from integers all but the root is exact."""
     cdef int t
     cdef double vx, vy, root
     for t in range(BLOCK):
         vx = s.n[t] * s.xx[t] - s.x[t] * s.x[t]
         vy = s.n[t] * s.yy[t] - s.y[t] * s.y[t]
-        vx = vx if vx > rule.tolerance * s.n[t] * s.xx[t] else 0
-        vy = vy if vy > rule.tolerance * s.n[t] * s.yy[t] else 0
+        vx = vx if vx > tolerance * s.n[t] * s.xx[t] else 0
+        vy = vy if vy > tolerance * s.n[t] * s.yy[t] else 0
         root = sqrt(vx * vy)
         s.similarity[t] = clamped((s.n[t] * s.xy[t] - s.x[t] * s.y[t]) / (root if root > 0 else 1))
         s.similarity[t] = s.similarity[t] if root > 0 else 0
@@ -93,8 +93,10 @@ cdef inline void evaluate(Sums *s, const Rule *rule, double own_size) noexcept n
     """Similarity of 64 pairs, with shrinkage and the two exceptions: no co-rater, and fewer than min_support."""
     cdef int t
     cdef double r
+    # Copies, because `rule` might be taken for a part of `s`, and then no loop would vectorise.
+    cdef double shrinkage = rule.shrinkage, least = rule.min_support, no_overlap = rule.no_overlap
     if rule.measure == PEARSON:
-        pearson(s, rule)
+        pearson(s, rule.tolerance)
     elif rule.measure == JACCARD:
         jaccard(s, own_size)
     else:
@@ -104,9 +106,9 @@ cdef inline void evaluate(Sums *s, const Rule *rule, double own_size) noexcept n
             cosine(s)
         else:
             msd(s, rule.step)
-    if rule.shrinkage > 0:
+    if shrinkage > 0:
         for t in range(BLOCK):
-            s.similarity[t] *= (s.n[t] - 1) / (s.n[t] - 1 + rule.shrinkage if s.n[t] > 1 else 1)
+            s.similarity[t] *= (s.n[t] - 1) / (s.n[t] - 1 + shrinkage if s.n[t] > 1 else 1)
     for t in range(BLOCK):
-        r = s.similarity[t] if s.n[t] >= rule.min_support else 0
-        s.similarity[t] = r if s.n[t] > 0 else rule.no_overlap
+        r = s.similarity[t] if s.n[t] >= least else 0
+        s.similarity[t] = r if s.n[t] > 0 else no_overlap

@@ -7,6 +7,7 @@
 
 #if defined(__SSE2__) || defined(_M_X64)
 #include <emmintrin.h>
+#define CF_SSE2 1
 static inline void cf_add_eight(int16_t *sums, const int16_t *terms) {
     __m128i a = _mm_loadu_si128((const __m128i *)sums), b = _mm_loadu_si128((const __m128i *)terms);
     _mm_storeu_si128((__m128i *)sums, _mm_add_epi16(a, b));
@@ -21,6 +22,29 @@ static inline void cf_add_eight(int16_t *sums, const int16_t *terms) {
     for (int k = 0; k < 8; k++) sums[k] = (int16_t)(sums[k] + terms[k]);
 }
 #endif
+
+/* The six sums of eight partners, regrouped: sum k of partner t goes to columns[k * stride + t]. */
+static inline void cf_regroup_eight(const int16_t *sums, int16_t *columns, int stride) {
+#ifdef CF_SSE2
+    __m128i r[8], a[8];
+    for (int t = 0; t < 8; t++) r[t] = _mm_loadu_si128((const __m128i *)(sums + 8 * t));
+    for (int t = 0; t < 4; t++) {
+        a[2 * t] = _mm_unpacklo_epi16(r[t], r[t + 4]);
+        a[2 * t + 1] = _mm_unpackhi_epi16(r[t], r[t + 4]);
+    }
+    for (int t = 0; t < 4; t++) {
+        r[2 * t] = _mm_unpacklo_epi16(a[t], a[t + 4]);
+        r[2 * t + 1] = _mm_unpackhi_epi16(a[t], a[t + 4]);
+    }
+    for (int t = 0; t < 3; t++) {
+        _mm_storeu_si128((__m128i *)(columns + 2 * t * stride), _mm_unpacklo_epi16(r[t], r[t + 4]));
+        _mm_storeu_si128((__m128i *)(columns + (2 * t + 1) * stride), _mm_unpackhi_epi16(r[t], r[t + 4]));
+    }
+#else
+    for (int t = 0; t < 8; t++)
+        for (int k = 0; k < 6; k++) columns[k * stride + t] = sums[8 * t + k];
+#endif
+}
 
 /* The rows of co-raters are short and far apart: the hardware sees no stream, so their starts are asked for early.
    An address past the end of an array is never read from, only hinted at. */

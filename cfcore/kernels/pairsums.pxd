@@ -4,10 +4,12 @@
 # of steps from the middle of the scale), uint64 a code and a float32. The first kind is summed in eight 16-bit
 # integers that are spilled into 32-bit ones before they can overflow, the second in doubles.
 
-from libc.stdint cimport int16_t, int32_t, int64_t, uint8_t, uint32_t, uint64_t
+from libc.stdint cimport int16_t, int32_t, int64_t, uint32_t, uint64_t
+from libc.string cimport memset
 
 cdef extern from "pairsums.h" nogil:
     void cf_add_eight(int16_t *sums, const int16_t *terms) noexcept
+    void cf_regroup_eight(const int16_t *sums, int16_t *columns, int stride) noexcept
     void cf_prefetch_lines(const void *start) noexcept
     float cf_value_of(uint64_t entry) noexcept
 
@@ -27,11 +29,11 @@ cdef struct Sides:
     const int64_t *ends
     const void *co_entries
     const int64_t *co_indptr
-    const int16_t *products  # [LEVELS][LEVELS][LANES]
+    const int16_t *products  # [16][16][8]
     int64_t n_rows
     int64_t spill_every  # co-raters that fit the 16-bit sums
     int n_doubles  # 4 (n, Sxx, Syy, Sxy), or 6 with Sx, Sy behind them
-    int spills  # some row has more co-raters than that
+    int64_t wide_at  # where the 32-bit sums begin, counted in 16-bit ones
     int halves  # partners before the row alone
 
 
@@ -42,20 +44,23 @@ cdef inline int64_t code_of(entry_t entry) noexcept nogil:
         return entry >> 32
 
 
-cdef inline void add_levels(int16_t *sums, const int16_t *terms, const uint32_t *entry,
-                            const uint32_t *last) noexcept nogil:
+cdef inline void add_level(char *sums, const char *terms, uint32_t entry) noexcept nogil:
+    """Eight sums are 16 bytes: the entry without its level is the offset of the partner's."""
+    cf_add_eight(<int16_t *>(sums + (entry & 0xFFFFFFF0u)), <const int16_t *>(terms + ((entry & 15) << 4)))
+
+
+cdef inline void add_levels(char *sums, const char *terms, const uint32_t *entry, const uint32_t *last) noexcept nogil:
     """Add one co-rater: `terms` is the table row of its level for x."""
     cdef uint32_t a, b, c, d
     while last - entry >= 4:
         a, b, c, d = entry[0], entry[1], entry[2], entry[3]
-        cf_add_eight(sums + LANES * <int64_t>(a >> 4), terms + LANES * (a & 15))
-        cf_add_eight(sums + LANES * <int64_t>(b >> 4), terms + LANES * (b & 15))
-        cf_add_eight(sums + LANES * <int64_t>(c >> 4), terms + LANES * (c & 15))
-        cf_add_eight(sums + LANES * <int64_t>(d >> 4), terms + LANES * (d & 15))
+        add_level(sums, terms, a)
+        add_level(sums, terms, b)
+        add_level(sums, terms, c)
+        add_level(sums, terms, d)
         entry += 4
     while entry < last:
-        a = entry[0]
-        cf_add_eight(sums + LANES * <int64_t>(a >> 4), terms + LANES * (a & 15))
+        add_level(sums, terms, entry[0])
         entry += 1
 
 
@@ -94,12 +99,27 @@ cdef inline void spill(int16_t *sums, int32_t *wide, int64_t n_rows) noexcept no
         sums[k] = 0
 
 
-cdef inline int64_t scratch_bytes(const Sides *sides, bint packed, bint spills) noexcept nogil:
-    """Bytes of one thread's sums, a multiple of 64."""
-    cdef int64_t n = sides.n_rows * (16 if packed else 32 if sides.n_doubles == 4 else 64)
-    if packed and spills:
-        n += sides.n_rows * 32
-    return (n + 63) & ~63
+cdef inline int64_t scratch_bytes(int64_t n_rows, bint packed, bint spills, int n_doubles) noexcept nogil:
+    """Bytes of one thread's sums, a multiple of 64. Packed sums are read eight partners at a time."""
+    cdef int64_t whole = (n_rows + 7) & ~7
+    if packed:
+        return whole * (48 if spills else 16)
+    return whole * (32 if n_doubles == 4 else 64)
+
+
+cdef inline bint is_long(const Sides *sides, int64_t row) noexcept nogil:
+    """Whether the row has more co-raters than 16-bit sums hold."""
+    return sides.indptr[row + 1] - sides.indptr[row] > sides.spill_every
+
+
+cdef inline void clear(const entry_t *kind, const Sides *sides, void *sums, int64_t row, int64_t reach) noexcept nogil:
+    """Zero the sums of `row` with the partners before `reach`."""
+    if entry_t is uint32_t:
+        memset(sums, 0, reach * LANES * sizeof(int16_t))
+        if is_long(sides, row):
+            memset(<int16_t *>sums + sides.wide_at, 0, reach * LANES * sizeof(int32_t))
+    else:
+        memset(sums, 0, reach * (4 if sides.n_doubles == 4 else 8) * sizeof(double))
 
 
 cdef inline void sum_row(const entry_t *entries, const Sides *sides, int64_t row, void *sums) noexcept nogil:
@@ -117,10 +137,10 @@ cdef inline void sum_row(const entry_t *entries, const Sides *sides, int64_t row
         last = co_entries + (sides.ends[e] if sides.halves else sides.co_indptr[co + 1])
         if entry_t is uint32_t:
             if since == sides.spill_every:
-                spill(<int16_t *>sums, <int32_t *>(<int16_t *>sums + LANES * sides.n_rows), reach)
+                spill(<int16_t *>sums, <int32_t *>(<int16_t *>sums + sides.wide_at), reach)
                 since = 0
             since += 1
-            add_levels(<int16_t *>sums, sides.products + LANES * LEVELS * (entries[e] & 15), first, last)
+            add_levels(<char *>sums, <const char *>(sides.products + LANES * LEVELS * (entries[e] & 15)), first, last)
         elif sides.n_doubles == 4:
             add_four(<double *>sums, cf_value_of(entries[e]), first, last)
         else:

@@ -14,13 +14,16 @@ from cython.parallel cimport prange, threadid
 from libc.stdint cimport int16_t, int32_t, int64_t, uint8_t, uint32_t
 from libc.string cimport memset
 
-from cfcore.kernels.measures cimport BLOCK, COSINE, JACCARD, PEARSON, Measure, Rule, Sums, evaluate
+from cfcore.kernels.measures cimport BLOCK, JACCARD, PEARSON, Rule, Sums, evaluate
 from cfcore.kernels.pairsums cimport (
     LANES,
     LEVELS,
     Sides,
+    cf_regroup_eight,
+    clear,
     code_of,
     entry_t,
+    is_long,
     scratch_bytes,
     sum_row,
 )
@@ -32,16 +35,18 @@ cdef enum:
 MEASURES = {"pearson": 0, "cosine": 1, "msd": 2, "jaccard": 3}
 
 
-cdef inline int64_t count_of(const entry_t *kind, const Sides *sides, const void *sums, int64_t y) noexcept nogil:
+cdef inline int64_t count_of(const entry_t *kind, const Sides *sides, const void *sums, bint is_wide,
+                             int64_t y) noexcept nogil:
+    cdef int64_t n
     if entry_t is uint32_t:
-        return (<const int16_t *>sums)[LANES * y] + (
-            (<const int32_t *>(<const int16_t *>sums + LANES * sides.n_rows))[LANES * y] if sides.spills else 0)
+        n = (<const int16_t *>sums)[LANES * y]
+        return n + (<const int32_t *>(<const int16_t *>sums + sides.wide_at))[LANES * y] if is_wide else n
     else:
         return <int64_t>(<const double *>sums)[(4 if sides.n_doubles == 4 else 8) * y]
 
 
-cdef inline void take_sums(const entry_t *kind, const Sides *sides, const void *sums, int64_t y, Sums *block,
-                           int t) noexcept nogil:
+cdef inline void take_one(const entry_t *kind, const Sides *sides, const void *sums, bint is_wide, int64_t y,
+                          Sums *block, int t) noexcept nogil:
     """Put the sums of partner y at place t of the block."""
     cdef const int16_t *narrow
     cdef const int32_t *wide
@@ -55,8 +60,8 @@ cdef inline void take_sums(const entry_t *kind, const Sides *sides, const void *
         block.xx[t] = narrow[3]
         block.yy[t] = narrow[4]
         block.xy[t] = narrow[5]
-        if sides.spills:
-            wide = <const int32_t *>(<const int16_t *>sums + LANES * sides.n_rows) + LANES * y
+        if is_wide:
+            wide = <const int32_t *>(<const int16_t *>sums + sides.wide_at) + LANES * y
             block.n[t] += wide[0]
             block.x[t] += wide[1]
             block.y[t] += wide[2]
@@ -74,33 +79,45 @@ cdef inline void take_sums(const entry_t *kind, const Sides *sides, const void *
             block.y[t] = real[5]
 
 
+cdef inline void take_block(const Sides *sides, const int16_t *sums, int64_t y, int n, Sums *block) noexcept nogil:
+    """Put the 16-bit sums of the n partners from y on into the block, and of up to seven beyond them."""
+    cdef int16_t[6][BLOCK] columns
+    cdef int t
+    for t in range(0, n, 8):
+        cf_regroup_eight(sums + LANES * (y + t), &columns[0][t], BLOCK)
+    for t in range(BLOCK):
+        block.n[t] = columns[0][t]
+        block.x[t] = columns[1][t]
+        block.y[t] = columns[2][t]
+        block.xx[t] = columns[3][t]
+        block.yy[t] = columns[4][t]
+        block.xy[t] = columns[5][t]
+    for t in range(n):
+        block.size[t] = <double>(sides.indptr[y + t + 1] - sides.indptr[y + t])
+
+
 cdef void half_row(const entry_t *entries, const Sides *sides, const Rule *rule, int64_t x, void *sums,
                    floating *out) noexcept nogil:
     """Similarity of row x to each row before it, and 1 to itself."""
     cdef Sums block
     cdef int64_t y = 0
     cdef int t, n
+    cdef bint is_wide = is_long(sides, x)
     memset(&block, 0, sizeof(Sums))
-    clear(entries, sides, sums, x + 1)
+    clear(entries, sides, sums, x, x + 1)
     sum_row(entries, sides, x, sums)
     while y < x:
         n = <int>min(x - y, BLOCK)
-        for t in range(n):
-            take_sums(entries, sides, sums, y + t, &block, t)
+        if sizeof(entry_t) == 4 and not is_wide:
+            take_block(sides, <const int16_t *>sums, y, n, &block)
+        else:
+            for t in range(n):
+                take_one(entries, sides, sums, is_wide, y + t, &block, t)
         evaluate(&block, rule, <double>(sides.indptr[x + 1] - sides.indptr[x]))
         for t in range(n):
             out[y + t] = <floating>block.similarity[t]
         y += n
     out[x] = 1
-
-
-cdef inline void clear(const entry_t *kind, const Sides *sides, void *sums, int64_t reach) noexcept nogil:
-    if entry_t is uint32_t:
-        memset(sums, 0, reach * LANES * sizeof(int16_t))
-        if sides.spills:
-            memset(<int16_t *>sums + LANES * sides.n_rows, 0, reach * LANES * sizeof(int32_t))
-    else:
-        memset(sums, 0, reach * (4 if sides.n_doubles == 4 else 8) * sizeof(double))
 
 
 cdef inline bint worse(floating a, int32_t a_code, floating b, int32_t b_code) noexcept nogil:
@@ -145,16 +162,17 @@ cdef void top_row(const entry_t *entries, const Sides *sides, const Rule *rule, 
     cdef double own_size = <double>(sides.indptr[x + 1] - sides.indptr[x])
     cdef floating value
     cdef int32_t code
+    cdef bint is_wide = is_long(sides, x)
     memset(&block, 0, sizeof(Sums))
     for place in range(k):
         values[place], codes[place] = -2, 2147483647  # worse than any
     if own_size > 0:
-        clear(entries, sides, sums, sides.n_rows)
+        clear(entries, sides, sums, x, sides.n_rows)
         sum_row(entries, sides, x, sums)
         for y in range(sides.n_rows):
-            if count_of(entries, sides, sums, y) < least or y == x:
+            if count_of(entries, sides, sums, is_wide, y) < least or y == x:
                 continue
-            take_sums(entries, sides, sums, y, &block, n)
+            take_one(entries, sides, sums, is_wide, y, &block, n)
             partners[n] = <int32_t>y
             n += 1
             if n == BLOCK:
@@ -210,7 +228,8 @@ cdef check(const entry_t[::1] entries, const int64_t[::1] indptr, const int64_t[
         if sides.halves and not co_indptr[co] <= ends[k] <= co_indptr[co + 1]:
             raise ValueError(f"similarity: ends[{k}] is outside the row of co-rater {co}")
     sides.n_doubles = 6 if rule.measure == PEARSON else 4
-    sides.spills = 0
+    sides.spill_every = 9223372036854775807
+    sides.wide_at = LANES * ((sides.n_rows + 7) & ~7)
     if entry_t is uint32_t:
         if products.shape[0] != LEVELS or products.shape[1] != LEVELS or products.shape[2] != LANES:
             raise ValueError("similarity: products must have shape (16, 16, 8)")
@@ -219,12 +238,11 @@ cdef check(const entry_t[::1] entries, const int64_t[::1] indptr, const int64_t[
             q = (&products[0, 0, 0])[k]
             worst = max(worst, -q if q < 0 else q)
         sides.spill_every = 32767 // worst
-        sides.spills = longest > sides.spill_every
         if longest > 2147483647 // worst:
             raise ValueError("similarity: a row has more co-raters than 32-bit sums can count")
         sides.products = &products[0, 0, 0]
     if (scratch.shape[0] < n_threads
-            or scratch.shape[1] < scratch_bytes(sides, sizeof(entry_t) == 4, sides.spills)):
+            or scratch.shape[1] < scratch_bytes(sides.n_rows, sizeof(entry_t) == 4, longest > sides.spill_every, sides.n_doubles)):
         raise ValueError("similarity: scratch needs n_threads rows of row_bytes(...) bytes")
     sides.entries, sides.co_entries = NULL, NULL
     if entries.shape[0]:
@@ -250,10 +268,7 @@ def row_bytes(Py_ssize_t n_rows, bint packed, Py_ssize_t longest, int largest, i
     measure : int
         A value of ``MEASURES``.
     """
-    cdef Sides sides
-    sides.n_rows = n_rows
-    sides.n_doubles = 6 if measure == PEARSON else 4
-    return scratch_bytes(&sides, packed, longest > 32767 // max(largest, 1))
+    return scratch_bytes(n_rows, packed, longest > 32767 // max(largest, 1), 6 if measure == PEARSON else 4)
 
 
 cdef inline Rule rule_of(int measure, double offset, double step, double shrinkage, double min_support,

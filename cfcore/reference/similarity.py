@@ -22,8 +22,8 @@ def row_bytes(n_rows: int, packed: bool, longest: int, largest: int, measure: in
     """Bytes of scratch the compiled kernel needs a thread; this one needs none."""
     size = 16 if packed else 64 if measure == PEARSON else 32
     if packed and longest > 32767 // max(largest, 1):
-        size += 32
-    return (n_rows * size + 63) & ~63
+        size = 48
+    return -(-n_rows // 8) * 8 * size
 
 
 def half_rows(
