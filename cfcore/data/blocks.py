@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 __all__ = ["head", "line_blocks", "n_lines", "open_binary"]
 
-_MAGIC = {b"\x1f\x8b": gzip.open, b"BZh": bz2.open, b"\xfd7zXZ": lzma.open}
+_MAGIC: dict[bytes, Any] = {b"\x1f\x8b": gzip.open, b"BZh": bz2.open, b"\xfd7zXZ": lzma.open}
 
 BLOCK = 1 << 25
 
@@ -25,7 +25,7 @@ def open_binary(path: Path) -> IO[bytes]:
         start = file.read(5)
     for magic, opener in _MAGIC.items():
         if start.startswith(magic):
-            return opener(path, "rb")  # type: ignore[return-value]
+            return opener(path)
     return open(path, "rb")
 
 
@@ -36,9 +36,9 @@ def head(path: Path, size: int = 1 << 16) -> bytes:
 
 
 def line_blocks(path: Path, begin: int) -> Iterator[bytes]:
-    """Blocks of whole lines, from byte `begin` of the decompressed text on; only the last may lack a line end.
+    """Blocks of whole lines, from byte `begin` of the decompressed text on.
 
-    So ids of a 500 MB file never stand beside its text in memory.
+    Only the last may lack a line end. So the columns never stand in memory beside the whole text.
     """
     with open_binary(path) as file:
         file.read(begin)

@@ -67,7 +67,7 @@ CATALOG = {
         "ml-1m", "ratings.dat", 1_000_209, (1, 5), "::", archive_md5="c4d9eecfca2ab87c1945afe126590906"
     ),
     "ml-10m": Entry(
-        "ml-10M100K", "ratings.dat", 10_000_054, (0.5, 5), "::", archive_md5="ce571fd55effeba0271552578f2648bd"
+        "ml-10M100K", "ratings.dat", 10_000_054, (0.5, 5), "::", False, "ce571fd55effeba0271552578f2648bd"
     ),
     "ml-20m": Entry(
         "ml-20m", "ratings.csv", 20_000_263, (0.5, 5), ",", True, "cd245b17a1ae2cc31bb14903e1204af3"

@@ -105,9 +105,7 @@ def as_scale(scale: Any) -> tuple[float, float]:
     return low, high
 
 
-def check_scale(
-    values: NDArray[np.float32], scale: tuple[float, float], column: str = "values"
-) -> None:
+def check_scale(values: NDArray[np.float32], scale: tuple[float, float], column: str = "values") -> None:
     """Every rating within the scale, or DataError."""
     # Compared as float32: 0.1 given as the least rating must admit the rating 0.1.
     low, high = np.float32(scale[0]), np.float32(scale[1])

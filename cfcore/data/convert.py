@@ -36,7 +36,7 @@ def as_ratings(x: Any, scale: tuple[float, float] | None = None) -> Ratings:
     if _is_frame(x):
         return Ratings.from_frame(x, scale=scale)
     raise DataError(
-        "ratings must be Ratings, a DataFrame, a tuple (users, items, values[, timestamps]) or a sparse matrix, "
+        "ratings must be Ratings, a DataFrame, a tuple (users, items, values[, timestamps]) or sparse, "
         f"got {_describe(x)}"
     )
 
@@ -67,7 +67,7 @@ def as_pairs(x: Any) -> tuple[Any, Any, Any]:
         (users, items, _, timestamps), _ = frames.columns(x, needed=("user", "item"))
         return users, items, timestamps
     raise DataError(
-        "pairs must be Ratings, a DataFrame, a tuple (users, items[, values[, timestamps]]) or a sparse matrix, "
+        "pairs must be Ratings, a DataFrame, a tuple (users, items[, values[, timestamps]]) or sparse, "
         f"got {_describe(x)}"
     )
 

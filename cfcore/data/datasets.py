@@ -72,7 +72,7 @@ def load(
     >>> import cfcore as cf
     >>> train, test = cf.datasets.load("ml-100k", split="u1")  # doctest: +SKIP
     >>> train  # doctest: +SKIP
-    Ratings(80,000 by 943 users of 1,682 items, 5.04% dense, scale 1 to 5, mean 3.53, 1997-09-20 to 1998-04-22)
+    Ratings(80,000 by 943 users of 1,682 items, 5.04% dense, scale 1 to 5, mean 3.53, ...)
     """
     if name not in CATALOG:
         raise ValueError(f"unknown data set {name!r}; known: {', '.join(CATALOG)}")

@@ -34,7 +34,9 @@ def find_columns(present: list[str], given: dict[str, Any], where: str) -> dict[
         if name is None:
             name = next((plain[word] for word in usual if word in plain), None)
         elif name not in present:
-            raise DataError(f"{where} has no column {name!r} for {role}; it has {', '.join(map(repr, present))}")
+            raise DataError(
+                f"{where} has no column {name!r} for {role}; it has {', '.join(map(repr, present))}"
+            )
         if name is not None:
             found[role] = name
         elif role != "timestamp":

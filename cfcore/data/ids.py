@@ -162,7 +162,9 @@ def _table_pays(size: int, n: int) -> bool:
 def check_size(n_ids: int, column: str) -> int:
     """`n_ids` itself if int32 codes can number that many, or DataError."""
     if n_ids > MAX_CODES:
-        raise DataError(f"column {column!r}: {n_ids} distinct ids, more than {MAX_CODES}, the most there can be")
+        raise DataError(
+            f"column {column!r}: {n_ids} distinct ids, more than {MAX_CODES}, the most there can be"
+        )
     return n_ids
 
 

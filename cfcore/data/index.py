@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from cfcore import backends
 
-__all__ = ["Compressed", "compress", "first_repeat", "position_dtype"]
+__all__ = ["Compressed", "compress", "counts", "first_repeat", "position_dtype", "resolve_repeats"]
 
 Positions = NDArray[np.int32] | NDArray[np.int64]
 
@@ -75,21 +75,21 @@ def compress(
     """
     csr = backends.kernel("csr")
     n, dtype = len(values), position_dtype(len(values))
-    indptr = np.empty(max(n_major, n_minor) + 1, dtype=np.int64)
-    by_minor = np.empty(n, dtype=dtype)
-    order = np.empty(n, dtype=dtype)
-    csr.counting_sort(minor, indptr[: n_minor + 1], by_minor)
+    by_minor: NDArray[Any] = np.empty(n, dtype=dtype)
+    order: NDArray[Any] = np.empty(n, dtype=dtype)
+    csr.counting_sort(minor, np.empty(n_minor + 1, dtype=np.int64), by_minor)
     indptr = np.empty(n_major + 1, dtype=np.int64)
     csr.counting_sort_after(major, by_minor, indptr, order)
     # The first order is needed no more; its memory holds the gathered codes when it is of their size.
-    indices = by_minor if by_minor.dtype == np.int32 else np.empty(n, dtype=np.int32)
+    indices = by_minor if dtype is np.int32 else np.empty(n, dtype=np.int32)
     csr.take(minor, order, indices)
     gathered = np.empty(n, dtype=np.float32)
     csr.take(values, order, gathered)
 
     def find_other() -> Positions:
         # The entries sorted stably by the minor key are the other compression: its entry k is ours[k].
-        ours, other = np.empty(n, dtype=dtype), np.empty(n, dtype=dtype)
+        ours: NDArray[Any] = np.empty(n, dtype=dtype)
+        other: NDArray[Any] = np.empty(n, dtype=dtype)
         backends.kernel("csr").counting_sort(indices, np.empty(n_minor + 1, dtype=np.int64), ours)
         backends.kernel("csr").invert(ours, other)
         return other
@@ -97,6 +97,16 @@ def compress(
     for array in (indptr, indices, gathered, order):
         array.flags.writeable = False
     return Compressed(indptr, indices, gathered, order, find_other)
+
+
+def counts(codes: NDArray[np.int32], n_codes: int) -> NDArray[np.int64]:
+    """How often each code occurs, int64[n_codes]."""
+    # In pieces: bincount widens its argument to int64, which for 100 million codes is 800 MB.
+    found = np.zeros(n_codes, dtype=np.int64)
+    for start in range(0, len(codes), 1 << 22):
+        found += np.bincount(codes[start : start + (1 << 22)], minlength=n_codes)
+    found.flags.writeable = False
+    return found
 
 
 def first_repeat(users: NDArray[np.int32], items: NDArray[np.int32], n_users: int, n_items: int) -> int:

@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from os import PathLike
 from typing import Any, Literal, NoReturn
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from cfcore.data import checks, ids
-from cfcore.data.index import Compressed, compress, first_repeat, resolve_repeats
+from cfcore.data import checks, combine, ids
+from cfcore.data.build import NAMES, Duplicates, checked, encoded
+from cfcore.data.index import Compressed, compress, counts
 from cfcore.errors import DataError
 
 __all__ = ["Duplicates", "Ratings"]
-
-Duplicates = Literal["error", "last", "mean"]
-
-_NAMES = {"user": "users", "item": "items", "rating": "values", "timestamp": "timestamps"}
 
 
 class Ratings:
@@ -101,75 +98,7 @@ class Ratings:
         scale: tuple[float, float] | None = None,
         duplicates: Duplicates = "error",
     ) -> None:
-        self._set_raw(users, items, values, timestamps, scale, duplicates, _NAMES)
-
-    def _set_raw(
-        self,
-        users: ArrayLike,
-        items: ArrayLike,
-        values: ArrayLike,
-        timestamps: ArrayLike | None,
-        scale: tuple[float, float] | None,
-        duplicates: Duplicates,
-        names: Mapping[str, str],
-    ) -> None:
-        user_column = ids.as_id_column(users, names["user"])
-        item_column = ids.as_id_column(items, names["item"])
-        rating_column = checks.as_values(values, names["rating"])
-        lengths = {
-            names["user"]: len(user_column),
-            names["item"]: len(item_column),
-            names["rating"]: len(rating_column),
-        }
-        times = None
-        if timestamps is not None:
-            times = checks.as_timestamps(timestamps, names["timestamp"])
-            lengths[names["timestamp"]] = len(times)
-        checks.check_lengths(lengths)
-        user_ids, user_codes = ids.factorize(user_column, names["user"])
-        item_ids, item_codes = ids.factorize(item_column, names["item"])
-        # What is still the caller's own writable array would let the caller change valid ratings.
-        user_codes, item_codes = checks.owned(user_codes, users), checks.owned(item_codes, items)
-        rating_column = checks.owned(rating_column, values)
-        times = None if times is None else checks.owned(times, timestamps)
-        self._set_codes(
-            user_codes, item_codes, rating_column, times, user_ids, item_ids, scale, duplicates, names
-        )
-
-    def _set_codes(
-        self,
-        user_codes: NDArray[np.int32],
-        item_codes: NDArray[np.int32],
-        values: NDArray[np.float32],
-        timestamps: NDArray[np.int64] | None,
-        user_ids: NDArray[Any],
-        item_ids: NDArray[Any],
-        scale: tuple[float, float] | None,
-        duplicates: Duplicates,
-        names: Mapping[str, str],
-    ) -> None:
-        """Check what only shows once ids are codes: the scale and repeated pairs."""
-        if duplicates not in ("error", "last", "mean"):
-            raise ValueError(f'duplicates must be "error", "last" or "mean", got {duplicates!r}')
-        if scale is not None:
-            scale = checks.as_scale(scale)
-            checks.check_scale(values, scale, names["rating"])
-        row = first_repeat(user_codes, item_codes, len(user_ids), len(item_ids))
-        if row >= 0 and duplicates == "error":
-            user, item = user_codes[row], item_codes[row]
-            earlier = int(((user_codes[:row] == user) & (item_codes[:row] == item)).argmax())
-            raise DataError(
-                f"columns {names['user']!r} and {names['item']!r}: row {row} repeats row {earlier} (user "
-                f'{user_ids[user]}, item {item_ids[item]}); pass duplicates="last" or "mean" to merge them'
-            )
-        if row >= 0:
-            user_codes, item_codes, values, timestamps = resolve_repeats(
-                user_codes, item_codes, values, timestamps, len(user_ids), len(item_ids), duplicates
-            )
-        self._set(
-            user_codes, item_codes, values, timestamps, user_ids, item_ids,
-            scale or (float(values.min()), float(values.max())),
-        )  # fmt: skip
+        self._set(*encoded(users, items, values, timestamps, scale, duplicates, NAMES))
 
     def _set(
         self,
@@ -191,15 +120,11 @@ class Ratings:
 
     @classmethod
     def _from_raw(cls, columns: Sequence[Any], *rest: Any) -> Ratings:
-        ratings = cls.__new__(cls)
-        ratings._set_raw(*columns, *rest)
-        return ratings
+        return cls._new(*encoded(*columns, *rest))
 
     @classmethod
     def _from_codes(cls, *fields: Any) -> Ratings:
-        ratings = cls.__new__(cls)
-        ratings._set_codes(*fields)
-        return ratings
+        return cls._new(*checked(*fields))
 
     @classmethod
     def _new(cls, *fields: Any) -> Ratings:
@@ -258,16 +183,15 @@ class Ratings:
         return float(np.add.reduce(self.values, dtype=np.float64) / len(self.values))
 
     def __repr__(self) -> str:
-        density = self.n_ratings / (self.n_users * self.n_items)
         parts = [
             f"{self.n_ratings:,} by {self.n_users:,} users of {self.n_items:,} items",
-            f"{100 * density:.3g}% dense",
+            f"{100 * self.n_ratings / (self.n_users * self.n_items):.3g}% dense",
             f"scale {self.scale[0]:g} to {self.scale[1]:g}",
             f"mean {self.mean:.3g}",
         ]
         if self.timestamps is not None:
             first, last = int(self.timestamps.min()), int(self.timestamps.max())
-            if 0 < first and last < 2**32:  # seconds since 1970, until 2106
+            if first > 0 and last < 2**32:  # seconds since 1970, until 2106
                 days = np.array([first, last], dtype="datetime64[s]").astype("datetime64[D]")
                 parts.append(f"{days[0]} to {days[1]}")
             else:
@@ -304,12 +228,12 @@ class Ratings:
     @property
     def user_counts(self) -> NDArray[np.int64]:
         """Number of ratings of each user code, int64[n_users]; 0 for a user unknown to this subset."""
-        return self._cached("user_counts", lambda: _counts(self.user_codes, self.n_users))
+        return self._cached("user_counts", lambda: counts(self.user_codes, self.n_users))
 
     @property
     def item_counts(self) -> NDArray[np.int64]:
         """Number of ratings of each item code, int64[n_items]; 0 for an item unknown to this subset."""
-        return self._cached("item_counts", lambda: _counts(self.item_codes, self.n_items))
+        return self._cached("item_counts", lambda: counts(self.item_codes, self.n_items))
 
     # From one to another.
 
@@ -326,8 +250,7 @@ class Ratings:
         DataError
             For rows that do not exist or are picked twice, a mask of the wrong length, and no rows at all.
         """
-        if not isinstance(index, slice):
-            index = self._checked_index(index)
+        index = combine.checked_index(index, self.n_ratings)
         picked = self.values[index]
         if len(picked) == 0:
             raise DataError("subset: the index picks no row; ratings need at least one")
@@ -336,28 +259,6 @@ class Ratings:
             self.user_codes[index], self.item_codes[index], picked, times,
             self.user_ids, self.item_ids, self.scale,
         )  # fmt: skip
-
-    def _checked_index(self, index: Any) -> NDArray[Any]:
-        index = np.asarray(index)
-        n = self.n_ratings
-        if index.ndim != 1 or (len(index) and index.dtype.kind not in "iub"):
-            raise DataError(f"subset: index must be a one-dimensional array of rows or a mask, got {index!r}")
-        if index.dtype.kind == "b":
-            if len(index) != n:
-                raise DataError(f"subset: the mask has {len(index)} rows, the ratings have {n}")
-            return index
-        index = index.astype(np.int64, copy=False)
-        outside = (index < -n) | (index >= n)
-        if outside.any():
-            at = int(outside.argmax())
-            raise DataError(f"subset: row {index[at]} at {at} does not exist, there are {n}")
-        met = np.zeros(n, dtype=bool)
-        met[index] = True
-        if np.count_nonzero(met) != len(index):
-            _, first = np.unique(index % n, return_index=True)
-            at = int(np.setdiff1d(np.arange(len(index)), first)[0])
-            raise DataError(f"subset: row {index[at]} at {at} was picked before")
-        return index
 
     def concat(self, *others: Ratings, duplicates: Duplicates = "error") -> Ratings:
         """These ratings followed by `others`, under the union of the vocabularies and of the scales.
@@ -375,30 +276,7 @@ class Ratings:
             For repeated pairs (rows are counted through), ids of different kinds, timestamps here but
             not there.
         """
-        parts = (self, *others)
-        timed = [part.timestamps is not None for part in parts]
-        if any(timed) != all(timed):
-            raise DataError(f"concat: column 'timestamps' is missing in part {timed.index(not timed[0])}")
-        vocabularies: dict[str, NDArray[Any]] = {}
-        codes: dict[str, NDArray[np.int32]] = {}
-        for kind in ("user", "item"):
-            held = [getattr(part, f"{kind}_ids") for part in parts]
-            union = held[0]
-            for more in held[1:]:
-                union = union if more is union else ids.merge(union, more, _NAMES[kind])
-            columns = [getattr(part, f"{kind}_codes") for part in parts]
-            if any(vocabulary is not union for vocabulary in held):
-                columns = [
-                    ids.encode(union, vocabulary)[column]
-                    for vocabulary, column in zip(held, columns, strict=True)
-                ]
-            vocabularies[kind], codes[kind] = union, np.concatenate(columns)
-        times = np.concatenate([part.timestamps for part in parts]) if all(timed) else None  # type: ignore[misc]
-        return self._from_codes(
-            codes["user"], codes["item"], np.concatenate([part.values for part in parts]), times,
-            vocabularies["user"], vocabularies["item"],
-            (min(part.scale[0] for part in parts), max(part.scale[1] for part in parts)), duplicates, _NAMES,
-        )  # fmt: skip
+        return self._from_codes(*combine.joined((self, *others), NAMES), duplicates, NAMES)
 
     # To and from what others use.
 
@@ -460,12 +338,12 @@ class Ratings:
         coo = matrix.tocoo()
         if coo.ndim != 2:
             raise DataError(f"a sparse matrix of ratings has two dimensions, got {coo.ndim}")
-        values = checks.as_values(coo.data)
+        values = checks.owned(checks.as_values(coo.data), coo.data)
         checks.check_lengths({"values": len(values)})
         shape = [ids.check_size(size, name) for size, name in zip(coo.shape, ("users", "items"), strict=True)]
         return cls._from_codes(
             np.array(coo.row, dtype=np.int32), np.array(coo.col, dtype=np.int32), values, None,
-            np.arange(shape[0]), np.arange(shape[1]), scale, duplicates, _NAMES,
+            np.arange(shape[0]), np.arange(shape[1]), scale, duplicates, NAMES,
         )  # fmt: skip
 
     def to_scipy(self) -> Any:
@@ -490,13 +368,3 @@ def _frozen(array: NDArray[Any]) -> NDArray[Any]:
     array = np.ascontiguousarray(array)
     array.flags.writeable = False
     return array
-
-
-def _counts(codes: NDArray[np.int32], n_codes: int) -> NDArray[np.int64]:
-    # In pieces: bincount widens its argument to int64, which for 100 million codes is 800 MB.
-    counts = np.zeros(n_codes, dtype=np.int64)
-    for start in range(0, len(codes), 1 << 22):
-        counts += np.bincount(codes[start : start + (1 << 22)], minlength=n_codes)
-    counts.flags.writeable = False
-    return counts
-

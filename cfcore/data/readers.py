@@ -11,7 +11,8 @@ import numpy as np
 
 from cfcore.data import blocks, text
 from cfcore.data.layout import find_layout
-from cfcore.data.ratings import Duplicates, Ratings
+from cfcore.data.build import Duplicates
+from cfcore.data.ratings import Ratings
 
 __all__ = ["read"]
 

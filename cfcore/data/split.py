@@ -21,9 +21,7 @@ def _test_size(n: int, test: float) -> int:
     return size
 
 
-def holdout(
-    ratings: Ratings, test: float = 0.2, random_state: RandomState = None
-) -> tuple[Ratings, Ratings]:
+def holdout(ratings: Ratings, test: float = 0.2, random_state: RandomState = None) -> tuple[Ratings, Ratings]:
     """Random split of the rows.
 
     Parameters

@@ -65,7 +65,7 @@ def download_wheel(requirement: str, folder: Path) -> Path:
     """
     environment = {**os.environ, "TMPDIR": str(folder), "TEMP": str(folder), "TMP": str(folder)}
     environment |= {"UV_CACHE_DIR": str(folder / "uv-cache"), "UV_TOOL_DIR": str(folder / "uv-tools")}
-    failures = []
+    failures: list[str] = []
     for name, command in pip_commands():
         target = folder / f"wheel-{len(failures)}"
         options = ["download", "--no-deps", "--only-binary=:all:", "--no-cache-dir", "--no-input", "--quiet"]

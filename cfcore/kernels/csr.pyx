@@ -18,7 +18,7 @@ ctypedef fused scalar_t:
 
 
 cdef inline Py_ssize_t first_outside(const int32_t[::1] codes, Py_ssize_t n_codes) noexcept nogil:
-    """Position of the first code that is not in [0, n_codes), or -1. A negative code is a huge unsigned one."""
+    """Position of the first code outside [0, n_codes), or -1. A negative code is a huge unsigned one."""
     cdef Py_ssize_t k
     for k in range(codes.shape[0]):
         if <unsigned int>codes[k] >= <size_t>n_codes:
@@ -45,7 +45,7 @@ cdef inline Py_ssize_t count(const int32_t[::1] codes, int64_t[::1] indptr) noex
 
 
 cdef inline void unshift(int64_t[::1] indptr) noexcept nogil:
-    """Undo the placing pass, which moved the start of each row to its end, that is to the start of the next."""
+    """Undo the placing pass, which moved the start of each row to the start of the next."""
     cdef Py_ssize_t k
     for k in range(indptr.shape[0] - 1, 0, -1):
         indptr[k] = indptr[k - 1]
@@ -73,9 +73,10 @@ def counting_sort(const int32_t[::1] codes, int64_t[::1] indptr, position_t[::1]
     """
     cdef Py_ssize_t k, bad, n = codes.shape[0]
     if indptr.shape[0] < 1 or order.shape[0] != n:
-        raise ValueError("counting_sort: order must be as long as codes, indptr must have at least one entry")
+        raise ValueError("counting_sort: order must be as long as codes, "
+                         "indptr must have at least one entry")
     if position_t is int32_t and n > 2147483647:
-        raise ValueError("counting_sort: more positions than int32 can count; pass an int64 order")
+        raise ValueError("counting_sort: more positions than int32 can number; order must be int64")
     with nogil:
         bad = count(codes, indptr)
         if bad < 0:
@@ -84,7 +85,8 @@ def counting_sort(const int32_t[::1] codes, int64_t[::1] indptr, position_t[::1]
                 indptr[codes[k]] += 1
             unshift(indptr)
     if bad >= 0:
-        raise ValueError(f"counting_sort: code {codes[bad]} at {bad} is outside [0, {indptr.shape[0] - 1})")
+        raise ValueError(f"counting_sort: code {codes[bad]} at {bad} is outside "
+                         f"[0, {indptr.shape[0] - 1})")
 
 
 def counting_sort_after(const int32_t[::1] codes, const position_t[::1] first, int64_t[::1] indptr,
@@ -125,7 +127,8 @@ def counting_sort_after(const int32_t[::1] codes, const position_t[::1] first, i
     if bad >= n and n > 0:
         raise ValueError(f"counting_sort_after: first is no permutation (at {bad - n})")
     if bad >= 0:
-        raise ValueError(f"counting_sort_after: code {codes[bad]} at {bad} is outside [0, {indptr.shape[0] - 1})")
+        raise ValueError(f"counting_sort_after: code {codes[bad]} at {bad} is outside "
+                         f"[0, {indptr.shape[0] - 1})")
 
 
 def take(const scalar_t[::1] source, const position_t[::1] order, scalar_t[::1] out):

@@ -14,8 +14,8 @@ cdef enum:
     TIMESTAMP = 4
 
 # Powers of ten that a double holds exactly: a decimal of up to 15 digits is then correctly rounded.
-cdef double[23] POWERS = [1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15,
-                          1e16, 1e17, 1e18, 1e19, 1e20, 1e21, 1e22]
+cdef double[23] POWERS = [1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11,
+                          1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18, 1e19, 1e20, 1e21, 1e22]
 
 
 cdef inline bint is_digit(unsigned char c) noexcept nogil:

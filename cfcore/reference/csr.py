@@ -37,7 +37,8 @@ def counting_sort_after(
     """`codes`, read in the order `first`, sorted stably; see the kernel."""
     if len(indptr) < 1 or len(order) != len(codes) or len(first) != len(codes):
         raise ValueError(
-            "counting_sort_after: first and order must be as long as codes, indptr must have at least one entry"
+            "counting_sort_after: first and order must be as long as codes, "
+            "indptr must have at least one entry"
         )
     _check(codes, len(indptr) - 1, "counting_sort_after")
     wrong = (first < 0) | (first >= len(codes))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -65,7 +66,7 @@ def parse_ratings(
     for column, role in enumerate(layout):
         if not 0 <= role <= 4:
             raise ValueError(f"parse_ratings: role {role} of column {column} is unknown")
-    targets = {1: users, 2: items, 3: values, 4: timestamps}
+    targets: dict[int, NDArray[Any]] = {1: users, 2: items, 3: values, 4: timestamps}
     sep, n_rows = separator.encode(), 0
     for line, row in lines_from(bytes(text), begin):
         if n_rows == capacity:

@@ -1,0 +1,66 @@
+"""Rows of a container picked by an index, and containers put one after another."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from cfcore.data import ids
+from cfcore.errors import DataError
+
+if TYPE_CHECKING:
+    from cfcore.data.ratings import Ratings
+
+__all__ = ["checked_index", "joined"]
+
+
+def checked_index(index: Any, n: int) -> Any:
+    """Slice, mask or int64 rows that pick each of `n` rows at most once, or DataError."""
+    if isinstance(index, slice):
+        return index
+    index = np.asarray(index)
+    if index.ndim != 1 or (len(index) and index.dtype.kind not in "iub"):
+        raise DataError(f"subset: index must be a one-dimensional array of rows or a mask, got {index!r}")
+    if index.dtype.kind == "b":
+        if len(index) != n:
+            raise DataError(f"subset: the mask has {len(index)} rows, the ratings have {n}")
+        return index
+    if index.dtype.kind != "i":
+        index = index.astype(np.int64)
+    outside = (index < -n) | (index >= n)
+    if outside.any():
+        at = int(outside.argmax())
+        raise DataError(f"subset: row {index[at]} at {at} does not exist, there are {n}")
+    met = np.zeros(n, dtype=bool)
+    met[index] = True
+    if np.count_nonzero(met) != len(index):
+        _, first = np.unique(index % n, return_index=True)
+        at = int(np.setdiff1d(np.arange(len(index)), first)[0])
+        raise DataError(f"subset: row {index[at]} at {at} was picked before")
+    return index
+
+
+def joined(parts: Sequence[Ratings], names: Mapping[str, str]) -> tuple[Any, ...]:
+    """Columns, vocabularies and scale of all parts together, repeated pairs not looked for."""
+    times = [part.timestamps for part in parts if part.timestamps is not None]
+    if len(times) not in (0, len(parts)):
+        without = next(place for place, part in enumerate(parts) if part.timestamps is None)
+        raise DataError(f"concat: column {names['timestamp']!r} is missing in part {without}")
+    user_codes, user_ids = _merged([(part.user_codes, part.user_ids) for part in parts], names["user"])
+    item_codes, item_ids = _merged([(part.item_codes, part.item_ids) for part in parts], names["item"])
+    scale = min(part.scale[0] for part in parts), max(part.scale[1] for part in parts)
+    values = np.concatenate([part.values for part in parts])
+    return user_codes, item_codes, values, np.concatenate(times) if times else None, user_ids, item_ids, scale
+
+
+def _merged(columns: Sequence[tuple[Any, Any]], name: str) -> tuple[Any, Any]:
+    union = columns[0][1]
+    for _, vocabulary in columns[1:]:
+        union = union if vocabulary is union else ids.merge(union, vocabulary, name)
+    codes = [
+        codes if vocabulary is union else ids.encode(union, vocabulary, name)[codes]
+        for codes, vocabulary in columns
+    ]
+    return np.concatenate(codes), union
