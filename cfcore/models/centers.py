@@ -7,9 +7,13 @@ from typing import Any
 
 import numpy as np
 
+from cfcore import backends
 from cfcore.data import Ratings
 
 Array = np.ndarray[Any, Any]
+
+#: Passes over all biases; more of them move no RMSE on MovieLens by 1e-4.
+SWEEPS = 12
 
 
 @dataclass(frozen=True)
@@ -35,10 +39,12 @@ class Center:
         return deviations.astype(np.float32)
 
 
-def center_of(train: Ratings, center: str | None, kind: str, reg_user: float, reg_item: float) -> Center:
+def center_of(
+    train: Ratings, center: str | None, kind: str, reg_user: float, reg_item: float, n_threads: int
+) -> Center:
     """The centre ("mean", "zscore", "baseline" or None: the overall mean) when targets are of one `kind`."""
     if center == "baseline":
-        users, items = estimate_biases(train, reg_user, reg_item)
+        users, items = estimate_biases(train, reg_user, reg_item, n_threads)
         return Center(np.append(users, 0.0), np.append(items, 0.0), train.mean)
     users, items = (means(rows, train.mean) for rows in (train.by_user, train.by_item))
     if center is None:
@@ -81,15 +87,12 @@ def _sums(rows: Any, values: Array) -> Array:
     return np.bincount(majors, values, minlength=len(rows.indptr) - 1)
 
 
-def estimate_biases(train: Ratings, reg_user: float, reg_item: float) -> tuple[Array, Array]:
-    n_users, n_items = train.n_users, train.n_items
-    users, items = np.zeros(n_users), np.zeros(n_items)
-    rest = train.values - train.mean
-    for _ in range(12):
-        items = np.bincount(train.item_codes, rest - users[train.user_codes], n_items) / (
-            reg_item + train.item_counts
-        ).clip(1e-9)
-        users = np.bincount(train.user_codes, rest - items[train.item_codes], n_users) / (
-            reg_user + train.user_counts
-        ).clip(1e-9)
+def estimate_biases(train: Ratings, reg_user: float, reg_item: float, n_threads: int) -> tuple[Array, Array]:
+    """User and item biases of the baseline by alternating least squares; codes without ratings have 0."""
+    solve = backends.kernel("baseline").solve
+    by_user, by_item, mean = train.by_user, train.by_item, train.mean
+    users, items = np.zeros(train.n_users), np.zeros(train.n_items)
+    for _ in range(SWEEPS):
+        solve(by_item.indptr, by_item.indices, by_item.values, users, items, mean, reg_item, n_threads)
+        solve(by_user.indptr, by_user.indices, by_user.values, items, users, mean, reg_user, n_threads)
     return users, items

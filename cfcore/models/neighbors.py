@@ -113,7 +113,8 @@ class _KNN(Model):
         self._compare(train, by_target, by_holder)
 
     def _center(self, train: Ratings, center: str | None) -> Center:
-        return center_of(train, center, self._kind, self.reg_user, self.reg_item)
+        n_threads = resolve_threads(self.n_threads)
+        return center_of(train, center, self._kind, self.reg_user, self.reg_item, n_threads)
 
     def _compare(self, train: Ratings, by_target: Any, by_holder: Any) -> None:
         """Set the similarities of all pairs of targets."""
