@@ -24,9 +24,19 @@ def _array(raw: ArrayLike, column: str) -> NDArray[Any]:
 
 
 def owned(array: NDArray[Any], source: Any) -> NDArray[Any]:
-    """`array`, copied if it is a writable view of what the caller passed; read-only views are kept."""
-    shared = not isinstance(source, np.ndarray) or np.may_share_memory(array, source)
-    return array.copy() if shared and array.flags.writeable and not isinstance(source, list) else array
+    """`array`, copied if it shares memory with `source` that somebody may write to."""
+    if not isinstance(source, np.ndarray):
+        source = np.asarray(source) if hasattr(source, "__array__") else np.empty(0)
+    return array.copy() if np.may_share_memory(array, source) and _changeable(array) else array
+
+
+def _changeable(array: Any) -> bool:
+    """True if the array, or one that it is a view of, can be written to."""
+    while isinstance(array, np.ndarray):
+        if array.flags.writeable:
+            return True
+        array = array.base
+    return False
 
 
 def as_values(raw: ArrayLike, column: str = "values") -> NDArray[np.float32]:

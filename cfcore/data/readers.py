@@ -10,8 +10,8 @@ from typing import Any, Literal
 import numpy as np
 
 from cfcore.data import blocks, text
-from cfcore.data.layout import find_layout
 from cfcore.data.build import Duplicates
+from cfcore.data.layout import find_layout
 from cfcore.data.ratings import Ratings
 
 __all__ = ["read"]

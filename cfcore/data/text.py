@@ -53,7 +53,9 @@ def _joined(parts: list[NDArray[Any]]) -> NDArray[Any]:
     column = parts[0] if len(parts) == 1 else np.concatenate(parts)
     parts.clear()
     # Read-only arrays are taken over by Ratings instead of being copied.
-    column.flags.writeable = False
+    for array in (column, column.base):
+        if array is not None:
+            array.flags.writeable = False
     return column
 
 
@@ -179,7 +181,7 @@ def _rating(text: str) -> float:
         value = float(text)
     except ValueError:
         raise _BadField(f"{text!r} is not a number", text) from None
-    if not abs(value) <= np.finfo(np.float32).max:
+    if not abs(value) <= float(np.finfo(np.float32).max):
         raise _BadField(f"{text!r} is not a finite float32 number", text)
     return value
 

@@ -1,0 +1,108 @@
+"""Every kind of bad input is refused with an error that names the column and the first offending row."""
+
+from __future__ import annotations
+
+import datetime
+from typing import Any
+
+import numpy as np
+import pytest
+
+import cfcore as cf
+from cfcore.data import ids
+
+GOOD: dict[str, Any] = {
+    "users": [1, 2, 3],
+    "items": [1, 1, 2],
+    "values": [1.0, 2.0, 3.0],
+    "timestamps": [5, 6, 7],
+}
+
+BAD = {
+    "NaN rating": ({"values": [1.0, np.nan, np.nan]}, "'values': nan at row 1"),
+    "None rating": ({"values": [1.0, None, 2.0]}, "'values': nan at row 1"),
+    "infinite rating": ({"values": [1.0, 2.0, -np.inf]}, "'values': -inf at row 2"),
+    "rating too large for float32": ({"values": [1.0, 1e300, 2.0]}, "'values': inf at row 1"),
+    "text rating": ({"values": ["1", "2", "3"]}, "'values' must hold numbers"),
+    "object rating": ({"values": np.array([1, "x", 2], dtype=object)}, "'values': 'x' at row 1"),
+    "boolean ratings": ({"values": [True, False, True]}, "'values' must hold numbers"),
+    "masked rating": (
+        {"values": np.ma.masked_greater([1.0, 2.0, 9.0], 5)},
+        "'values': missing value at row 2",
+    ),
+    "two-dimensional ratings": ({"values": np.ones((3, 1))}, "'values' must be one-dimensional"),
+    "None user": ({"users": ["a", None, "b"]}, "'users': missing id at row 1"),
+    "NaN user": ({"users": np.array([1.0, 2.0, np.nan])}, "'users': missing id at row 2"),
+    "NaN among strings": ({"users": ["a", "b", float("nan")]}, "'users': missing id at row 2"),
+    "None item": ({"items": [None, 1, 2]}, "'items': missing id at row 0"),
+    "masked item": ({"items": np.ma.masked_less([5, 0, 7], 1)}, "'items': missing id at row 1"),
+    "NaT item": (
+        {"items": np.array([1, np.datetime64("NaT"), 2], dtype=object)},
+        "'items': missing id at row 1",
+    ),
+    "float ids": ({"users": [1.0, 2.0, 3.0]}, "'users' must hold integer or string ids"),
+    "boolean ids": ({"users": [True, False, True]}, "'users' must hold integer or string ids"),
+    "boolean array ids": (
+        {"users": np.array([True, False, True])},
+        "'users' must hold integer or string ids",
+    ),
+    "mixed ids": ({"users": [1, "b", 2]}, "'users' must hold .* of one kind; row 1 holds 'b'"),
+    "date ids": ({"items": [datetime.date(2020, 1, 1)] * 3}, "'items' must hold integer or string ids"),
+    "two-dimensional ids": ({"users": np.ones((3, 1), dtype=int)}, "'users' must be one-dimensional"),
+    "fewer items": ({"items": [1, 2]}, "'items' has 2 rows and 'users' has 3; row 2"),
+    "more ratings": ({"values": [1.0] * 5}, "'values' has 5 rows and 'users' has 3; row 3"),
+    "fewer timestamps": ({"timestamps": [1]}, "'timestamps' has 1 rows and 'users' has 3; row 1"),
+    "NaN timestamp": ({"timestamps": [1.0, 2.0, np.nan]}, "'timestamps': nan at row 2"),
+    "NaT timestamp": (
+        {"timestamps": np.array(["2020", "NaT", "2021"], dtype="datetime64[s]")},
+        "'timestamps': missing value at row 1",
+    ),
+    "fractional timestamp": ({"timestamps": [1.0, 2.5, 3.0]}, "'timestamps': 2.5 at row 1"),
+    "timestamp too large": (
+        {"timestamps": np.array([1, 2, 2**63], dtype=np.uint64)},
+        "'timestamps': .* row 2",
+    ),
+    "text timestamp": ({"timestamps": ["a", "b", "c"]}, "'timestamps' must hold numbers"),
+    "below the scale": ({"scale": (2, 5)}, r"'values': 1 at row 0 is outside the scale \(2, 5\)"),
+    "above the scale": ({"scale": (0, 2.5)}, r"'values': 3 at row 2 is outside the scale \(0, 2.5\)"),
+    "scale upside down": ({"scale": (5, 1)}, "min <= max"),
+    "scale of one": ({"scale": (5,)}, "pair"),
+    "endless scale": ({"scale": (0, np.inf)}, "finite"),
+    "scale of words": ({"scale": ("low", "high")}, "pair"),
+    "duplicate": (
+        {"users": [1, 1, 1], "items": [2, 1, 2]},
+        r"columns 'users' and 'items': row 2 repeats row 0 \(user 1, item 2\)",
+    ),
+    "all empty": ({"users": [], "items": [], "values": [], "timestamps": []}, "'users' is empty"),
+}
+
+
+@pytest.mark.parametrize(("change", "message"), BAD.values(), ids=BAD)
+def test_refused(change: dict[str, Any], message: str) -> None:
+    with pytest.raises(cf.DataError, match=message) as caught:
+        cf.Ratings(**(GOOD | change))
+    assert isinstance(caught.value, ValueError)
+
+
+def test_more_ids_than_codes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """2^31 distinct ids do not fit a test; the limit is checked where they are counted, on every way in."""
+    monkeypatch.setattr(ids, "MAX_CODES", 2)
+    for users in ([1, 2, 3], [1, 10**15, 3], ["a", "b", "c"]):
+        with pytest.raises(cf.DataError, match="'users': 3 distinct ids, more than 2"):
+            cf.Ratings(users, [1, 1, 2], [1.0, 2.0, 3.0])
+    from scipy.sparse import coo_array
+
+    with pytest.raises(cf.DataError, match="'items': 9 distinct ids"):
+        cf.Ratings.from_scipy(coo_array(([1.0], ([0], [1])), shape=(2, 9)))
+
+
+def test_the_first_of_several_duplicates_is_named() -> None:
+    users = np.array([9, 8, 8, 9, 8, 9])
+    items = np.array([1, 1, 2, 2, 2, 1])
+    with pytest.raises(cf.DataError, match="row 4 repeats row 2"):
+        cf.Ratings(users, items, np.ones(6))
+
+
+def test_unknown_treatment_of_duplicates() -> None:
+    with pytest.raises(ValueError, match="duplicates must be"):
+        cf.Ratings(**GOOD, duplicates="first")

@@ -1,0 +1,127 @@
+"""Data frames in and out."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+import cfcore as cf
+
+USERS, ITEMS, VALUES, TIMES = ["a", "b", "a"], [3, 3, 4], [1.0, 2.5, 3.0], [10, 20, 30]
+
+
+def frame(library: str, columns: dict[str, Any]) -> Any:
+    module = pytest.importorskip(library)
+    return module.table(columns) if library == "pyarrow" else module.DataFrame(columns)
+
+
+LIBRARIES = pytest.mark.parametrize("library", ["pandas", "polars", "pyarrow"])
+
+
+@LIBRARIES
+def test_round_trip(library: str) -> None:
+    given = frame(library, {"user": USERS, "item": ITEMS, "rating": VALUES, "timestamp": TIMES})
+    ratings = cf.Ratings.from_frame(given, scale=(1, 5))
+    assert ratings.users.tolist() == USERS
+    assert ratings.items.tolist() == ITEMS
+    assert ratings.values.tolist() == VALUES
+    assert ratings.timestamps is not None
+    assert ratings.timestamps.tolist() == TIMES
+    assert ratings.scale == (1.0, 5.0)
+    back = ratings.to_frame(library)  # type: ignore[arg-type]
+    assert type(back) is type(given)
+    again = cf.Ratings.from_frame(back)
+    assert again.users.tolist() == USERS
+    assert again.timestamps is not None
+    assert again.timestamps.tolist() == TIMES
+
+
+@LIBRARIES
+def test_named_columns(library: str) -> None:
+    given = frame(library, {"x": VALUES, "who": USERS, "what": ITEMS, "rating": [9.0] * 3})
+    ratings = cf.Ratings.from_frame(given, user="who", item="what", rating="x")
+    assert ratings.values.tolist() == VALUES
+    assert ratings.timestamps is None
+
+
+@LIBRARIES
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"user": ["a", None, "b"]}, "column 'user': missing id at row 1"),
+        ({"item": [None, 2, 3]}, "column 'item': missing id at row 0"),
+        ({"rating": [1.0, 2.0, None]}, "column 'rating': missing value at row 2"),
+        ({"rating": [1.0, float("inf"), 2.0]}, "column 'rating': inf at row 1"),
+        ({"timestamp": [1, None, 3]}, "column 'timestamp': missing value at row 1"),
+        ({"user": ["a", "a", "a"], "item": [1, 2, 1]}, "columns 'user' and 'item': row 2 repeats row 0"),
+    ],
+)
+def test_refused(library: str, change: dict[str, Any], message: str) -> None:
+    columns = {"user": USERS, "item": ITEMS, "rating": VALUES, "timestamp": TIMES} | change
+    with pytest.raises(cf.DataError, match=message):
+        cf.Ratings.from_frame(frame(library, columns))
+
+
+@LIBRARIES
+def test_missing_columns(library: str) -> None:
+    given = frame(library, {"who": USERS, "item": ITEMS, "rating": VALUES})
+    with pytest.raises(cf.DataError, match="no column looks like the user; name one with user="):
+        cf.Ratings.from_frame(given)
+    with pytest.raises(cf.DataError, match="the frame has no column 'nobody' for user"):
+        cf.Ratings.from_frame(given, user="nobody")
+
+
+def test_dates_and_categories() -> None:
+    pandas = pytest.importorskip("pandas")
+    given = pandas.DataFrame(
+        {
+            "user": pandas.Categorical(USERS),
+            "item": pandas.array(ITEMS, dtype="Int64"),
+            "rating": pandas.array(VALUES, dtype="Float64"),
+            "timestamp": pandas.to_datetime(TIMES, unit="s"),
+        }
+    )
+    ratings = cf.Ratings.from_frame(given)
+    assert ratings.users.tolist() == USERS
+    assert ratings.items.tolist() == ITEMS
+    assert ratings.timestamps is not None
+    assert ratings.timestamps.tolist() == TIMES
+
+
+def test_frames_are_copied() -> None:
+    """A frame's columns are its owner's; what is done to them later must not reach the ratings."""
+    pandas = pytest.importorskip("pandas")
+    import numpy as np
+
+    values = np.array(VALUES, dtype=np.float32)
+    given = pandas.DataFrame({"user": USERS, "item": ITEMS, "rating": values}, copy=False)
+    ratings = cf.Ratings.from_frame(given)
+    values[:] = 0
+    given.loc[:, "rating"] = 0
+    assert ratings.values.tolist() == VALUES
+
+
+def test_lazy_frames_and_unknown_libraries_are_refused() -> None:
+    polars = pytest.importorskip("polars")
+    lazy = polars.DataFrame({"user": USERS, "item": ITEMS, "rating": VALUES}).lazy()
+    with pytest.raises(cf.DataError, match="eager"):
+        cf.Ratings.from_frame(lazy)
+    with pytest.raises(cf.DataError, match="eager"):
+        cf.Ratings.from_frame([1, 2])
+    with pytest.raises(ValueError, match="library must be one of"):
+        cf.Ratings(USERS, ITEMS, VALUES).to_frame("dask")  # type: ignore[arg-type]
+
+
+def test_to_frame_takes_what_is_installed(monkeypatch: pytest.MonkeyPatch) -> None:
+    import importlib.util
+
+    polars = pytest.importorskip("polars")
+    found = importlib.util.find_spec
+    hidden = {"pandas"}
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name in hidden else found(name))
+    ratings = cf.Ratings(USERS, ITEMS, VALUES)
+    assert isinstance(ratings.to_frame(), polars.DataFrame)
+    hidden |= {"polars", "pyarrow"}
+    with pytest.raises(ImportError, match="needs pandas, polars or pyarrow"):
+        ratings.to_frame()

@@ -1,0 +1,71 @@
+"""Splits: every row once, one vocabulary, the same for the same seed."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import cfcore as cf
+
+
+@pytest.fixture(scope="module")
+def ratings() -> cf.Ratings:
+    return cf.datasets.synthetic(50, 40, 600, random_state=3)
+
+
+def rows_of(part: cf.Ratings) -> set[tuple[int, int]]:
+    return set(zip(part.user_codes.tolist(), part.item_codes.tolist(), strict=True))
+
+
+def check_parts(whole: cf.Ratings, train: cf.Ratings, test: cf.Ratings) -> None:
+    assert rows_of(train) | rows_of(test) == rows_of(whole)
+    assert len(train) + len(test) == len(whole)
+    assert train.user_ids is test.user_ids is whole.user_ids
+    assert train.scale == test.scale == whole.scale
+
+
+def test_holdout(ratings: cf.Ratings) -> None:
+    train, test = cf.split.holdout(ratings, test=0.25, random_state=1)
+    check_parts(ratings, train, test)
+    assert len(test) == 150
+    again, other = (cf.split.holdout(ratings, 0.25, random_state=seed)[1] for seed in (1, 2))
+    assert rows_of(test) == rows_of(again) != rows_of(other)
+
+
+def test_kfold(ratings: cf.Ratings) -> None:
+    parts = list(cf.split.kfold(ratings, 7, random_state=1))
+    assert len(parts) == 7
+    for train, test in parts:
+        check_parts(ratings, train, test)
+        assert len(test) in (85, 86)
+    assert set.union(*(rows_of(test) for _, test in parts)) == rows_of(ratings)
+
+
+def test_by_time(ratings: cf.Ratings) -> None:
+    train, test = cf.split.by_time(ratings, test=0.2)
+    check_parts(ratings, train, test)
+    assert train.timestamps is not None
+    assert test.timestamps is not None
+    assert train.timestamps.max() < test.timestamps.min()
+    assert len(test) == pytest.approx(120, abs=5)
+
+
+def test_by_time_never_divides_a_moment() -> None:
+    whole = cf.Ratings(np.arange(10), np.ones(10, dtype=int), np.ones(10), [1, 2, 2, 2, 2, 2, 2, 2, 3, 3])
+    assert len(cf.split.by_time(whole, test=0.3)[1]) == 2
+    assert len(cf.split.by_time(whole, test=0.8)[1]) == 9
+
+
+def test_refused(ratings: cf.Ratings) -> None:
+    for fraction in (0, 1, -0.5, 3, 0.0001, 0.9999):
+        with pytest.raises(ValueError, match="test"):
+            cf.split.holdout(ratings, fraction)
+        with pytest.raises(ValueError, match="test"):
+            cf.split.by_time(ratings, fraction)
+    for k in (1, 0, 601):
+        with pytest.raises(ValueError, match="k must be from 2"):
+            cf.split.kfold(ratings, k)
+    with pytest.raises(ValueError, match="needs ratings with timestamps"):
+        cf.split.by_time(cf.Ratings([1, 2], [1, 1], [1, 2]))
+    with pytest.raises(ValueError, match="two different timestamps"):
+        cf.split.by_time(cf.Ratings([1, 2], [1, 1], [1, 2], [5, 5]), 0.5)
