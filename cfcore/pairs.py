@@ -19,6 +19,7 @@ from cfcore.threads import resolve_threads
 __all__ = ["similarities"]
 
 SLICE_SECONDS = 0.2
+PAIR_SECONDS = 2e-9  # of a co-rated pair, and of the similarity from its sums
 N_LEVELS = 16
 TILE = 64  # rows of the mirror pass go by whole tiles
 
@@ -68,9 +69,9 @@ def similarities(
         The ratings by what is compared and by co-rater: ``r.by_item, r.by_user`` to compare items,
         ``r.by_user, r.by_item`` to compare users.
     measure : {"pearson", "cosine", "msd", "jaccard"}
-        Pearson's correlation, the cosine, 1 / (1 + mean squared difference), or the co-raters' share of all raters.
-        The cosine of ratings less the co-rater's mean is the adjusted cosine; the cosine of what a baseline leaves is
-        the Pearson of Koren (2010), which wants ``shrinkage=100`` or so.
+        Pearson's correlation, the cosine, 1 / (1 + mean squared difference), or the co-raters' share of all
+        who rated either. The cosine of ratings less the co-rater's mean is the adjusted cosine; the cosine of
+        what a baseline leaves is the Pearson of Koren (2010), which wants ``shrinkage=100`` or so.
     shrinkage : float
         If positive, similarities are multiplied by (n - 1) / (n - 1 + shrinkage), n the number of co-raters.
     min_support : int
@@ -93,7 +94,8 @@ def similarities(
         When `top_k` is None.
     codes : int32[n_rows, top_k], values : float[n_rows, top_k]
         Otherwise. Neighbours by falling similarity, ties by code; pairs without co-raters or with fewer than
-        `min_support` are left out; code -1 and similarity 0 fill up. Memory is O(n_rows * (top_k + n_threads)).
+        `min_support` are left out; code -1 and similarity 0 fill up. Beyond the ratings, memory is
+        O(n_rows * (top_k + n_threads)).
 
     Raises
     ------
@@ -102,8 +104,8 @@ def similarities(
 
     Notes
     -----
-    Where all values are whole or half units at most 15 steps apart, sums are packed in 16-bit integers and exact.
-    The same bits for any `n_threads`.
+    Where all values are whole or half units at most 15 steps apart, sums are packed in 16-bit integers and
+    exact. The same bits for any `n_threads`.
     """
     kernel = backends.kernel("similarity")
     threads = resolve_threads(n_threads)
@@ -112,46 +114,55 @@ def similarities(
     if not (0 <= shrinkage < np.inf and np.isfinite(no_overlap)):
         raise ValueError("shrinkage must be at least 0 and finite, no_overlap finite")
     if top_k is not None and (top_k < 1 or no_overlap != 0):
-        raise ValueError("top_k must be at least 1, and lists no pairs without co-raters: no_overlap must be 0")
+        raise ValueError("top_k must be at least 1, and needs no_overlap=0: it lists pairs with co-raters")
     if np.dtype(dtype) not in (np.float32, np.float64):
         raise ValueError(f"dtype must be float32 or float64, got {dtype!r}")
     n_rows, code = len(by_row.indptr) - 1, kernel.MEASURES[measure]
     packed = pack(by_row, by_col, measure, row_values, col_values)
     scratch = scratch_for(kernel, by_row.indptr, packed, code, threads)
     report = progress or (lambda n: None)
+    n_pairs = float(np.square(np.diff(by_col.indptr), dtype=np.float64).sum())
     if top_k is not None:
         codes = np.empty((n_rows, top_k), dtype=np.int32)
         values = np.empty((n_rows, top_k), dtype=dtype)
-        for begin, end in slices(n_rows):
+        for begin, end in slices(n_rows, n_pairs):
             kernel.top_rows(
-                packed.entries, by_row.indptr, packed.co_entries, by_col.indptr, packed.products, codes, values,
-                scratch, code, packed.offset, packed.step, shrinkage, min_support, begin, end, threads,
+                packed.entries, by_row.indptr, packed.co_entries, by_col.indptr, packed.products, codes,
+                values, scratch, code, packed.offset, packed.step, shrinkage, min_support,
+                begin, end, threads,
             )  # fmt: skip
             report(end - begin)
         return codes, values
     out = np.empty((n_rows, n_rows), dtype=dtype)
     ends = by_row.to_other.astype(np.int64, copy=False)
-    for begin, end in slices(n_rows):
+    for begin, end in slices(n_rows, n_pairs / 2):
         kernel.half_rows(
-            packed.entries, by_row.indptr, ends, packed.co_entries, by_col.indptr, packed.products, out, scratch,
-            code, packed.offset, packed.step, shrinkage, min_support, no_overlap, begin, end, threads,
+            packed.entries, by_row.indptr, ends, packed.co_entries, by_col.indptr, packed.products, out,
+            scratch, code, packed.offset, packed.step, shrinkage, min_support, no_overlap,
+            begin, end, threads,
         )  # fmt: skip
         report(end - begin)
-    for begin, end in slices(n_rows):
+    for begin, end in slices(n_rows, float(n_rows) ** 2):
         kernel.mirror(out, begin, end, threads)
     return out
 
 
-def slices(n_rows: int) -> Iterator[tuple[int, int]]:
-    """Row ranges that take about SLICE_SECONDS each; how rows are sliced changes no result."""
-    begin, size = 0, TILE
+def slices(n_rows: int, n_pairs: float) -> Iterator[tuple[int, int]]:
+    """Row ranges that take about SLICE_SECONDS each; how rows are sliced changes no result.
+
+    The first size is a guess from the work ahead, the others follow the clock. Small work stays whole:
+    threads meet at the end of each slice, which costs a lot on a busy machine.
+    """
+    guess = n_rows * SLICE_SECONDS / (n_pairs * PAIR_SECONDS + n_rows * n_rows * PAIR_SECONDS + 1e-9)
+    begin, size = 0, max(TILE, int(min(guess, n_rows)) // TILE * TILE)
+    size = n_rows if guess > n_rows else size
     while begin < n_rows:
         end = min(begin + size, n_rows)
         started = time.perf_counter()
         yield begin, end
         elapsed = max(time.perf_counter() - started, 1e-6)
         # Rows differ in cost: grow with care.
-        size = max(TILE, int(size * min(8.0, SLICE_SECONDS / elapsed)) // TILE * TILE)
+        size = max(TILE, int(size * min(4.0, SLICE_SECONDS / elapsed)) // TILE * TILE)
         begin = end
 
 

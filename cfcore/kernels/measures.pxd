@@ -1,4 +1,4 @@
-# From the sums over co-raters to a similarity, 64 pairs at a time so that square roots and divisions vectorise.
+# From the sums over co-raters to a similarity, 64 pairs at a time: square roots and divisions vectorise.
 
 from libc.math cimport sqrt
 from libc.stdint cimport int64_t
@@ -90,7 +90,7 @@ cdef inline void jaccard(Sums *s, double own_size) noexcept nogil:
 
 
 cdef inline void evaluate(Sums *s, const Rule *rule, double own_size) noexcept nogil:
-    """Similarity of 64 pairs, with shrinkage and the two exceptions: no co-rater, and fewer than min_support."""
+    """Similarity of 64 pairs, with shrinkage, and the exceptions: no co-rater, fewer than min_support."""
     cdef int t
     cdef double r
     # Copies, because `rule` might be taken for a part of `s`, and then no loop would vectorise.

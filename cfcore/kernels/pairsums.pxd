@@ -1,8 +1,8 @@
 # Sums over the co-raters of one row x and every partner row y: n, Sx, Sy, Sxx, Syy, Sxy.
 #
-# An entry is a code and a rating in one word: uint32 holds a code and one of 16 levels (the rating is a whole number
-# of steps from the middle of the scale), uint64 a code and a float32. The first kind is summed in eight 16-bit
-# integers that are spilled into 32-bit ones before they can overflow, the second in doubles.
+# An entry is a code and a rating in one word: uint32 holds a code and one of 16 levels (the rating is a whole
+# number of steps from the middle of the scale), uint64 a code and a float32. The first kind is summed in
+# eight 16-bit integers that are spilled into 32-bit ones before they can overflow, the second in doubles.
 
 from libc.stdint cimport int16_t, int32_t, int64_t, uint32_t, uint64_t
 from libc.string cimport memset
@@ -49,7 +49,8 @@ cdef inline void add_level(char *sums, const char *terms, uint32_t entry) noexce
     cf_add_eight(<int16_t *>(sums + (entry & 0xFFFFFFF0u)), <const int16_t *>(terms + ((entry & 15) << 4)))
 
 
-cdef inline void add_levels(char *sums, const char *terms, const uint32_t *entry, const uint32_t *last) noexcept nogil:
+cdef inline void add_levels(char *sums, const char *terms, const uint32_t *entry,
+                            const uint32_t *last) noexcept nogil:
     """Add one co-rater: `terms` is the table row of its level for x."""
     cdef uint32_t a, b, c, d
     while last - entry >= 4:
@@ -112,7 +113,8 @@ cdef inline bint is_long(const Sides *sides, int64_t row) noexcept nogil:
     return sides.indptr[row + 1] - sides.indptr[row] > sides.spill_every
 
 
-cdef inline void clear(const entry_t *kind, const Sides *sides, void *sums, int64_t row, int64_t reach) noexcept nogil:
+cdef inline void clear(const entry_t *kind, const Sides *sides, void *sums, int64_t row,
+                       int64_t reach) noexcept nogil:
     """Zero the sums of `row` with the partners before `reach`."""
     if entry_t is uint32_t:
         memset(sums, 0, reach * LANES * sizeof(int16_t))
@@ -127,6 +129,7 @@ cdef inline void sum_row(const entry_t *entries, const Sides *sides, int64_t row
     cdef const entry_t *co_entries = <const entry_t *>sides.co_entries
     cdef const entry_t *first
     cdef const entry_t *last
+    cdef const char *terms
     cdef int64_t e, end = sides.indptr[row + 1], co, since = 0
     cdef int64_t reach = row if sides.halves else sides.n_rows
     for e in range(sides.indptr[row], end):
@@ -140,7 +143,8 @@ cdef inline void sum_row(const entry_t *entries, const Sides *sides, int64_t row
                 spill(<int16_t *>sums, <int32_t *>(<int16_t *>sums + sides.wide_at), reach)
                 since = 0
             since += 1
-            add_levels(<char *>sums, <const char *>(sides.products + LANES * LEVELS * (entries[e] & 15)), first, last)
+            terms = <const char *>(sides.products + LANES * LEVELS * (entries[e] & 15))
+            add_levels(<char *>sums, terms, first, last)
         elif sides.n_doubles == 4:
             add_four(<double *>sums, cf_value_of(entries[e]), first, last)
         else:

@@ -1,13 +1,13 @@
 """Similarities of all pairs of items, or of users, from one pass over their co-raters.
 
-"Rows" are what is compared (items, say) and "co-raters" the other side (users). For a row x every co-rater's own row
-is walked once, and each entry y on it adds to the sums n, Sx, Sy, Sxx, Syy, Sxy of the pair (x, y); the ratings of both
-are at hand, nothing is looked up. Dense output walks only as far as x itself, so each pair is summed once, and
-`mirror` copies the half. The order of summation is that of the co-raters' codes, whatever the threads: same bits.
-The twin is `cfcore.reference.similarity`.
+"Rows" are what is compared (items, say) and "co-raters" the other side (users). For a row x every co-rater's
+own row is walked once, and each entry y on it adds to the sums n, Sx, Sy, Sxx, Syy, Sxy of the pair (x, y).
+Dense output walks only as far as x itself, so each pair is summed once, and `mirror` copies the half. The
+order of summation is that of the co-raters' codes, whatever the threads: same bits. The twin is
+`cfcore.reference.similarity`.
 
-Measures: Pearson, cosine (with centred values: adjusted cosine; with the residuals of a baseline: the Pearson of Koren,
-"Factor in the neighbors", TKDD 2010), mean squared difference, Jaccard.
+Measures: Pearson, cosine (with centred values: adjusted cosine; with the residuals of a baseline: the Pearson
+of Koren, "Factor in the neighbors", TKDD 2010), mean squared difference, Jaccard.
 """
 from cython cimport floating
 from cython.parallel cimport prange, threadid
@@ -79,7 +79,8 @@ cdef inline void take_one(const entry_t *kind, const Sides *sides, const void *s
             block.y[t] = real[5]
 
 
-cdef inline void take_block(const Sides *sides, const int16_t *sums, int64_t y, int n, Sums *block) noexcept nogil:
+cdef inline void take_block(const Sides *sides, const int16_t *sums, int64_t y, int n,
+                            Sums *block) noexcept nogil:
     """Put the 16-bit sums of the n partners from y on into the block, and of up to seven beyond them."""
     cdef int16_t[6][BLOCK] columns
     cdef int t
@@ -125,7 +126,8 @@ cdef inline bint worse(floating a, int32_t a_code, floating b, int32_t b_code) n
     return a < b or (a == b and a_code > b_code)
 
 
-cdef inline void sink(floating *values, int32_t *codes, int64_t k, floating value, int32_t code) noexcept nogil:
+cdef inline void sink(floating *values, int32_t *codes, int64_t k, floating value,
+                      int32_t code) noexcept nogil:
     """Replace the root of a heap whose root is the worst of its k members."""
     cdef int64_t place = 0, child
     while True:
@@ -141,8 +143,8 @@ cdef inline void sink(floating *values, int32_t *codes, int64_t k, floating valu
     values[place], codes[place] = value, code
 
 
-cdef inline void offer(Sums *block, const int32_t *partners, int n, const Rule *rule, double own_size, int64_t k,
-                       floating *values, int32_t *codes) noexcept nogil:
+cdef inline void offer(Sums *block, const int32_t *partners, int n, const Rule *rule, double own_size,
+                       int64_t k, floating *values, int32_t *codes) noexcept nogil:
     cdef int t
     cdef floating value
     evaluate(block, rule, own_size)
@@ -152,8 +154,8 @@ cdef inline void offer(Sums *block, const int32_t *partners, int n, const Rule *
             sink(values, codes, k, value, partners[t])
 
 
-cdef void top_row(const entry_t *entries, const Sides *sides, const Rule *rule, int64_t x, void *sums, int64_t k,
-                  floating *values, int32_t *codes) noexcept nogil:
+cdef void top_row(const entry_t *entries, const Sides *sides, const Rule *rule, int64_t x, void *sums,
+                  int64_t k, floating *values, int32_t *codes) noexcept nogil:
     """The k rows most similar to row x among those with co-raters enough."""
     cdef Sums block
     cdef int32_t[BLOCK] partners
@@ -191,9 +193,10 @@ cdef void top_row(const entry_t *entries, const Sides *sides, const Rule *rule, 
 
 cdef check(const entry_t[::1] entries, const int64_t[::1] indptr, const int64_t[::1] ends,
            const entry_t[::1] co_entries, const int64_t[::1] co_indptr, const int16_t[:, :, ::1] products,
-           uint8_t[:, ::1] scratch, Sides *sides, const Rule *rule, int64_t begin, int64_t end, int n_threads):
+           uint8_t[:, ::1] scratch, Sides *sides, const Rule *rule, int64_t begin, int64_t end,
+           int n_threads):
     """Refuse what would be read or written outside an array; fill in `sides`."""
-    cdef int64_t k, co, n_co = co_indptr.shape[0] - 1, top, longest = 0
+    cdef int64_t k, co, n_co = co_indptr.shape[0] - 1, top, longest = 0, needed
     cdef int q, worst = 0
     sides.n_rows = indptr.shape[0] - 1
     if sides.n_rows < 0 or n_co < 0 or sides.n_rows > (1 << 28 if sizeof(entry_t) == 4 else 2147483647):
@@ -241,8 +244,8 @@ cdef check(const entry_t[::1] entries, const int64_t[::1] indptr, const int64_t[
         if longest > 2147483647 // worst:
             raise ValueError("similarity: a row has more co-raters than 32-bit sums can count")
         sides.products = &products[0, 0, 0]
-    if (scratch.shape[0] < n_threads
-            or scratch.shape[1] < scratch_bytes(sides.n_rows, sizeof(entry_t) == 4, longest > sides.spill_every, sides.n_doubles)):
+    needed = scratch_bytes(sides.n_rows, sizeof(entry_t) == 4, longest > sides.spill_every, sides.n_doubles)
+    if scratch.shape[0] < n_threads or scratch.shape[1] < needed:
         raise ValueError("similarity: scratch needs n_threads rows of row_bytes(...) bytes")
     sides.entries, sides.co_entries = NULL, NULL
     if entries.shape[0]:
@@ -300,8 +303,8 @@ def half_rows(const entry_t[::1] entries, const int64_t[::1] indptr, const int64
         The same ratings co-rater by co-rater: row << 4 | level, or row << 32 | value, rows ascending.
     co_indptr : int64[n_co_raters + 1]
     products : int16[16, 16, 8]
-        For uint32 entries, ``[level of x, level of y]``: 1, x, y, x x, y y, x y, 0, 0, zero for levels not in use.
-        Ignored for uint64 entries.
+        For uint32 entries, ``[level of x, level of y]``: 1, x, y, x x, y y, x y, 0, 0, and zeros for levels
+        not in use. Ignored for uint64 entries.
     out : float32 or float64 [n_rows, n_rows], changed in place
         Row x gets columns 0..x, the diagonal 1; the rest is left to `mirror`.
     scratch : uint8[>= n_threads, >= row_bytes(...)], overwritten
@@ -333,7 +336,8 @@ def half_rows(const entry_t[::1] entries, const int64_t[::1] indptr, const int64
                              0 if sizeof(entry_t) == 4 else 1e-12)
     cdef Py_ssize_t k
     sides.halves = 1
-    check(entries, indptr, ends, co_entries, co_indptr, products, scratch, &sides, &rule, begin, end, n_threads)
+    check(entries, indptr, ends, co_entries, co_indptr, products, scratch, &sides, &rule, begin, end,
+          n_threads)
     if out.shape[0] != sides.n_rows or out.shape[1] != sides.n_rows:
         raise ValueError("similarity: out must be square, a row for each row of indptr")
     # The later a row, the more partners before it: the long ones first leave no thread waiting at the end.
@@ -353,8 +357,8 @@ def top_rows(const entry_t[::1] entries, const int64_t[::1] indptr, const entry_
     entries, indptr, co_entries, co_indptr, products, scratch, measure, offset, step, shrinkage
         As for `half_rows`.
     codes : int32[n_rows, k], changed in place
-        Row x gets the k rows most similar to it, itself and rows with fewer than max(1, min_support) co-raters
-        left out, the most similar first, ties in the order of their codes; -1 fills up.
+        Row x gets the k rows most similar to it, the most similar first, ties in the order of their codes; -1
+        fills up. Left out are x and rows with which it has fewer than max(1, min_support) co-raters.
     values : float32 or float64 [n_rows, k], changed in place
         Their similarities; 0 fills up.
     min_support, begin, end, n_threads : int
@@ -373,7 +377,8 @@ def top_rows(const entry_t[::1] entries, const int64_t[::1] indptr, const entry_
                              0 if sizeof(entry_t) == 4 else 1e-12)
     cdef Py_ssize_t k, top = codes.shape[1]
     sides.halves = 0
-    check(entries, indptr, indptr, co_entries, co_indptr, products, scratch, &sides, &rule, begin, end, n_threads)
+    check(entries, indptr, indptr, co_entries, co_indptr, products, scratch, &sides, &rule, begin, end,
+          n_threads)
     if codes.shape[0] != sides.n_rows or values.shape[0] != sides.n_rows or values.shape[1] != top or top < 1:
         raise ValueError("similarity: codes and values must have shape (n_rows, k) with k at least 1")
     for k in prange(begin, end, nogil=True, schedule="dynamic", num_threads=team_size(n_threads)):
@@ -381,9 +386,9 @@ def top_rows(const entry_t[::1] entries, const int64_t[::1] indptr, const entry_
                 &codes[k, 0])
 
 
-cdef void mirror_tile(floating *out, Py_ssize_t n, Py_ssize_t first) noexcept nogil:
-    """Fill rows [first, first + TILE) right of the diagonal, tile by tile so that both sides stay in cache."""
-    cdef Py_ssize_t i, j, left = first, last = min(first + TILE, n)
+cdef void mirror_tile(floating *out, Py_ssize_t n, Py_ssize_t first, Py_ssize_t last) noexcept nogil:
+    """Fill rows [first, last) right of the diagonal, by tiles so that both sides stay in cache."""
+    cdef Py_ssize_t i, j, left = first
     while left < n:
         for i in range(first, last):
             for j in range(max(left, i + 1), min(left + TILE, n)):
@@ -405,7 +410,7 @@ def mirror(floating[:, ::1] out, Py_ssize_t begin, Py_ssize_t end, int n_threads
         When `out` is not square or the rows are not in it.
     """
     cdef Py_ssize_t n = out.shape[0], k, n_tiles = (end - begin + TILE - 1) // TILE
-    if out.shape[1] != n or not 0 <= begin <= end <= n or n_threads < 1 or (begin % TILE and begin != end):
-        raise ValueError(f"similarity: mirror takes a square array and rows within it from a multiple of {TILE}")
+    if out.shape[1] != n or not 0 <= begin <= end <= n or n_threads < 1:
+        raise ValueError("similarity: mirror takes a square array and rows within it")
     for k in prange(n_tiles, nogil=True, schedule="dynamic", num_threads=team_size(n_threads)):
-        mirror_tile(&out[0, 0], n, begin + TILE * k)
+        mirror_tile(&out[0, 0], n, begin + TILE * k, min(begin + TILE * (k + 1), end))

@@ -1,7 +1,7 @@
 """Similarities of all pairs of rows, by sparse matrix products: the twin of `cfcore.kernels.similarity`.
 
-With R the ratings (rows by co-raters), R2 their squares and M the ones where there is a rating, the sums over co-raters are
-products of matrices: n = M M', Sx = R M', Sy = M R', Sxx = R2 M', Syy = M R2', Sxy = R R'.
+With R the ratings (rows by co-raters), R2 their squares and M the ones where there is a rating, the sums over
+co-raters are products of matrices: n = M M', Sx = R M', Sy = M R', Sxx = R2 M', Syy = M R2', Sxy = R R'.
 """
 
 from __future__ import annotations
@@ -15,7 +15,6 @@ Array = NDArray[Any]
 
 MEASURES = {"pearson": 0, "cosine": 1, "msd": 2, "jaccard": 3}
 PEARSON, COSINE, MSD, JACCARD = MEASURES.values()
-TILE = 64
 
 
 def row_bytes(n_rows: int, packed: bool, longest: int, largest: int, measure: int) -> int:
@@ -27,8 +26,8 @@ def row_bytes(n_rows: int, packed: bool, longest: int, largest: int, measure: in
 
 
 def half_rows(
-    entries: Array, indptr: Array, ends: Array, co_entries: Array, co_indptr: Array, products: Array, out: Array,
-    scratch: Array, measure: int, offset: float, step: float, shrinkage: float, min_support: int,
+    entries: Array, indptr: Array, ends: Array, co_entries: Array, co_indptr: Array, products: Array,
+    out: Array, scratch: Array, measure: int, offset: float, step: float, shrinkage: float, min_support: int,
     no_overlap: float, begin: int, end: int, n_threads: int,
 ) -> None:  # fmt: skip
     """Similarity of each of the rows [begin, end) to every row before it: see the kernel."""
@@ -51,8 +50,8 @@ def half_rows(
 
 def top_rows(
     entries: Array, indptr: Array, co_entries: Array, co_indptr: Array, products: Array, codes: Array,
-    values: Array, scratch: Array, measure: int, offset: float, step: float, shrinkage: float, min_support: int,
-    begin: int, end: int, n_threads: int,
+    values: Array, scratch: Array, measure: int, offset: float, step: float, shrinkage: float,
+    min_support: int, begin: int, end: int, n_threads: int,
 ) -> None:  # fmt: skip
     """The most similar rows of each of the rows [begin, end): see the kernel."""
     check(entries, indptr, co_entries, co_indptr, products, measure, shrinkage, begin, end, n_threads)
@@ -74,8 +73,6 @@ def mirror(out: Array, begin: int, end: int, n_threads: int) -> None:
     """Copy the half below the diagonal to the half above it, for the target rows [begin, end)."""
     if out.shape[0] != out.shape[1] or not 0 <= begin <= end <= len(out) or n_threads < 1:
         raise ValueError("similarity: mirror takes a square array and rows within it")
-    if begin % TILE and begin != end:
-        raise ValueError(f"similarity: mirror takes rows from a multiple of {TILE}")
     for row in range(begin, end):
         out[row, row + 1 :] = out[row + 1 :, row]
 
