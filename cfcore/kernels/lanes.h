@@ -1,0 +1,147 @@
+/* Dot products and gradient steps over factor rows, the same bits at every vector width.
+
+   A row is a whole number of 64-byte groups: 16 floats or 8 doubles. Lane j of a group is only ever added to
+   lane j of another; the lanes are summed at the end by halves (j and j + n/2, and so on). A group is one
+   AVX-512 register, two of AVX or four of SSE or NEON, so the width of the machine does not show in the sum.
+   No product is contracted with a sum (-ffp-contract=off): a fused one would round once instead of twice.
+
+   Rows need not be aligned to be correct; 64-byte aligned rows are faster. */
+#ifndef CFCORE_LANES_H
+#define CFCORE_LANES_H
+
+#include <stddef.h>
+#include <string.h>
+
+#if defined(__GNUC__)
+  #define CF_INLINE static inline __attribute__((always_inline))
+  /* `cdef inline` functions from here on: by itself GCC gives up on some, and then loops over rows of constant
+     length are no longer unrolled. */
+  #undef CYTHON_INLINE
+  #define CYTHON_INLINE inline __attribute__((always_inline))
+  #define CF_PREFETCH(address) __builtin_prefetch((address), 1, 3)
+  /* In the body of an `if`: keeps the compiler from computing both sides and choosing between them. */
+  #define CF_KEEP_BRANCH() __asm__ volatile("")
+  #if defined(__AVX512F__)
+    #define CF_BYTES 64
+  #elif defined(__AVX__)
+    #define CF_BYTES 32
+  #else
+    #define CF_BYTES 16
+  #endif
+  typedef float cf_f32_vector __attribute__((vector_size(CF_BYTES), aligned(4), may_alias));
+  typedef double cf_f64_vector __attribute__((vector_size(CF_BYTES), aligned(8), may_alias));
+#else
+  /* One lane a "vector": plain loops of 16 or 8 that the compiler may widen. */
+  #define CF_INLINE static __inline
+  #define CF_KEEP_BRANCH() ((void)0)
+  #if defined(_M_X64) || defined(_M_IX86)
+    #include <xmmintrin.h>
+    #define CF_PREFETCH(address) _mm_prefetch((const char *)(address), _MM_HINT_T0)
+  #else
+    #define CF_PREFETCH(address) ((void)(address))
+  #endif
+  typedef float cf_f32_vector;
+  typedef double cf_f64_vector;
+#endif
+
+#define CF_F32_LANES 16
+#define CF_F64_LANES 8
+
+/* Sum of the lanes of a group. Spelt out in quarters of 16 bytes: compilers make poor code of a loop here. */
+#if defined(__GNUC__)
+  typedef float cf_f32_quarter __attribute__((vector_size(16)));
+  typedef double cf_f64_quarter __attribute__((vector_size(16)));
+  #if defined(__AVX512F__)
+    #include <immintrin.h>
+    #define CF_F32_QUARTER(group, j) (cf_f32_quarter)_mm512_extractf32x4_ps((__m512)(group)[0], j)
+    #define CF_F64_QUARTER(group, j) (cf_f64_quarter)_mm512_extractf64x2_pd((__m512d)(group)[0], j)
+  #elif defined(__AVX__)
+    #include <immintrin.h>
+    #define CF_F32_QUARTER(group, j) (cf_f32_quarter)_mm256_extractf128_ps((__m256)(group)[(j) / 2], (j) % 2)
+    #define CF_F64_QUARTER(group, j) (cf_f64_quarter)_mm256_extractf128_pd((__m256d)(group)[(j) / 2], (j) % 2)
+  #else
+    #define CF_F32_QUARTER(group, j) (cf_f32_quarter)(group)[j]
+    #define CF_F64_QUARTER(group, j) (cf_f64_quarter)(group)[j]
+  #endif
+
+CF_INLINE float cf_sum_f32(const cf_f32_vector *group) {
+    cf_f32_quarter even = CF_F32_QUARTER(group, 0) + CF_F32_QUARTER(group, 2);
+    cf_f32_quarter odd = CF_F32_QUARTER(group, 1) + CF_F32_QUARTER(group, 3);
+    cf_f32_quarter sum = even + odd;
+    return (sum[0] + sum[2]) + (sum[1] + sum[3]);
+}
+
+CF_INLINE double cf_sum_f64(const cf_f64_vector *group) {
+    cf_f64_quarter even = CF_F64_QUARTER(group, 0) + CF_F64_QUARTER(group, 2);
+    cf_f64_quarter odd = CF_F64_QUARTER(group, 1) + CF_F64_QUARTER(group, 3);
+    cf_f64_quarter sum = even + odd;
+    return sum[0] + sum[1];
+}
+#else
+CF_INLINE float cf_sum_f32(const cf_f32_vector *lane) {
+    float sum[4];
+    int j;
+    for (j = 0; j < 4; ++j)
+        sum[j] = (lane[j] + lane[j + 8]) + (lane[j + 4] + lane[j + 12]);
+    return (sum[0] + sum[2]) + (sum[1] + sum[3]);
+}
+
+CF_INLINE double cf_sum_f64(const cf_f64_vector *lane) {
+    double sum[2];
+    int j;
+    for (j = 0; j < 2; ++j)
+        sum[j] = (lane[j] + lane[j + 4]) + (lane[j + 2] + lane[j + 6]);
+    return sum[0] + sum[1];
+}
+#endif
+
+/* Ask for every cache line of a row that will soon be written. */
+CF_INLINE void cf_prefetch_row(const void *row, ptrdiff_t bytes) {
+    ptrdiff_t at;
+    for (at = 0; at < bytes; at += 64)
+        CF_PREFETCH((const char *)row + at);
+}
+
+/* n is the length of a row, a multiple of LANES. PARTS: registers a group. */
+#define CF_DEFINE_ROWS(T, S, LANES, VECTOR)                                                                 \
+enum { cf_parts_##S = 64 / sizeof(VECTOR) };                                                                \
+                                                                                                            \
+CF_INLINE T cf_dot_##S(const T *p, const T *q, ptrdiff_t n) {                                          \
+    VECTOR sum[cf_parts_##S];                                                                               \
+    ptrdiff_t f;                                                                                            \
+    int j;                                                                                                  \
+    memset(sum, 0, sizeof(sum));                                                                            \
+    for (f = 0; f < n; f += LANES)                                                                          \
+        for (j = 0; j < cf_parts_##S; ++j)                                                                  \
+            sum[j] += ((const VECTOR *)(p + f))[j] * ((const VECTOR *)(q + f))[j];                          \
+    return cf_sum_##S(sum);                                                                                 \
+}                                                                                                           \
+                                                                                                            \
+CF_INLINE void cf_step_together_##S(T *p, T *q, ptrdiff_t n, T keep, T step) {                         \
+    ptrdiff_t f;                                                                                            \
+    int j;                                                                                                  \
+    for (f = 0; f < n; f += LANES)                                                                          \
+        for (j = 0; j < cf_parts_##S; ++j) {                                                                \
+            VECTOR *at_p = (VECTOR *)(p + f) + j, *at_q = (VECTOR *)(q + f) + j;                            \
+            VECTOR old_p = *at_p, old_q = *at_q;                                                            \
+            *at_p = old_p * keep + old_q * step;                                                            \
+            *at_q = old_q * keep + old_p * step;                                                            \
+        }                                                                                                   \
+}                                                                                                           \
+                                                                                                            \
+CF_INLINE void cf_step_in_turn_##S(T *p, T *q, ptrdiff_t n, T keep, T step) {                          \
+    ptrdiff_t f;                                                                                            \
+    int j;                                                                                                  \
+    for (f = 0; f < n; f += LANES)                                                                          \
+        for (j = 0; j < cf_parts_##S; ++j) {                                                                \
+            VECTOR *at_p = (VECTOR *)(p + f) + j, *at_q = (VECTOR *)(q + f) + j;                            \
+            VECTOR old_p = *at_p, new_q = *at_q * keep + old_p * step;                                      \
+            *at_q = new_q;                                                                                  \
+            *at_p = old_p * keep + new_q * step;                                                            \
+        }                                                                                                   \
+}
+
+CF_DEFINE_ROWS(float, f32, CF_F32_LANES, cf_f32_vector)
+CF_DEFINE_ROWS(double, f64, CF_F64_LANES, cf_f64_vector)
+
+#endif

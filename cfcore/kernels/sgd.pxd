@@ -1,0 +1,70 @@
+# Steps that the factor models trained by stochastic gradient descent share.
+
+from libc.stdint cimport int32_t, uint32_t
+from libc.string cimport memcpy, memset
+
+from cfcore.kernels.lanes cimport CF_KEEP_BRANCH
+from cython cimport floating
+
+# A training rating. In Python it is np.dtype([("user", "i4"), ("item", "i4"), ("value", "f4")]): one stream to read.
+cdef struct Rating:
+    int32_t user
+    int32_t item
+    float value
+
+# What one sweep over ratings needs to know. Doubles; a sweep rounds them to its own precision once.
+cdef struct Descent:
+    double mean          # mu; 0 for a model without biases
+    double low, high     # the prediction is clipped to them before the error is taken
+    double lr, reg       # factors
+    double lr_bias, reg_bias
+    bint in_turn         # p moves with the q that has just moved
+    Py_ssize_t n_users, n_items
+
+
+cdef inline floating clip(floating value, floating low, floating high) noexcept nogil:
+    """`value` within [low, high]; NaN stays NaN."""
+    # Branches that nearly always go the same way are foreseen; a minimum and a maximum would be waited for.
+    if value < low:
+        CF_KEEP_BRANCH()
+        return low
+    if value > high:
+        CF_KEEP_BRANCH()
+        return high
+    return value
+
+
+cdef inline void bias_step(floating *bias, floating keep, floating step) noexcept nogil:
+    """b <- b + lr (e - reg b), with keep = 1 - lr reg and step = lr e."""
+    bias[0] = bias[0] * keep + step
+
+
+cdef inline bint are_codes(const int32_t *codes, Py_ssize_t n, Py_ssize_t n_codes) noexcept nogil:
+    """True if all of `codes` are in [0, n_codes). One pass that the compiler turns into a running maximum."""
+    cdef Py_ssize_t k
+    cdef unsigned int largest = 0
+    for k in range(n):
+        largest = max(largest, <unsigned int>codes[k])
+    return n == 0 or <Py_ssize_t>largest < n_codes
+
+
+cdef inline bint are_ratings_of(const Rating *ratings, Py_ssize_t n, Py_ssize_t n_users,
+                                Py_ssize_t n_items) noexcept nogil:
+    """True if all users are in [0, n_users) and all items in [0, n_items)."""
+    # Word by word, 16 ratings at a time: the loop over j becomes a few vector instructions.
+    cdef uint32_t words[48]
+    cdef uint32_t largest[48]
+    cdef Py_ssize_t k, whole = n - n % 16
+    cdef int j
+    memset(largest, 0, sizeof(largest))
+    for k in range(0, whole, 16):
+        memcpy(words, ratings + k, sizeof(words))
+        for j in range(48):
+            largest[j] = max(largest[j], words[j])
+    for k in range(whole, n):
+        largest[0] = max(largest[0], <uint32_t>ratings[k].user)
+        largest[1] = max(largest[1], <uint32_t>ratings[k].item)
+    for j in range(0, 48, 3):
+        if n > 0 and (largest[j] >= <size_t>n_users or largest[j + 1] >= <size_t>n_items):
+            return False
+    return True
