@@ -11,6 +11,7 @@ cdef enum Measure:
     COSINE = 1
     MSD = 2
     JACCARD = 3
+    DOT = 4
 
 cdef struct Rule:
     int measure
@@ -75,9 +76,16 @@ cdef inline void msd(Sums *s, double step) noexcept nogil:
     cdef int t
     cdef double squares
     for t in range(BLOCK):
-        squares = step * step * (s.xx[t] - 2 * s.xy[t] + s.yy[t])
+        squares = step * step * (s.xx[t] + s.yy[t] - 2 * s.xy[t])  # in this order the same for (y, x)
         squares = squares if squares > 0 else 0
         s.similarity[t] = s.n[t] / (s.n[t] + squares if s.n[t] > 0 else 1)
+
+
+cdef inline void dot(Sums *s, double step) noexcept nogil:
+    """Sxy, for values that were brought to scale before"""
+    cdef int t
+    for t in range(BLOCK):
+        s.similarity[t] = step * step * s.xy[t]
 
 
 cdef inline void jaccard(Sums *s, double own_size) noexcept nogil:
@@ -104,6 +112,8 @@ cdef inline void evaluate(Sums *s, const Rule *rule, double own_size) noexcept n
             restore(s, rule.offset)
         if rule.measure == COSINE:
             cosine(s)
+        elif rule.measure == DOT:
+            dot(s, rule.step)
         else:
             msd(s, rule.step)
     if shrinkage > 0:

@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 
 Array = NDArray[Any]
 
-MEASURES = {"pearson": 0, "cosine": 1, "msd": 2, "jaccard": 3}
-PEARSON, COSINE, MSD, JACCARD = MEASURES.values()
+MEASURES = {"pearson": 0, "cosine": 1, "msd": 2, "jaccard": 3, "dot": 4}
+PEARSON, COSINE, MSD, JACCARD, DOT = MEASURES.values()
 
 
 def row_bytes(n_rows: int, packed: bool, longest: int, largest: int, measure: int) -> int:
@@ -92,7 +92,7 @@ def check(
         raise ValueError(f"similarity: rows {begin} to {end} are not within 0 to {n_rows}")
     if n_threads < 1:
         raise ValueError("similarity: n_threads must be at least 1")
-    if not (0 <= measure <= JACCARD and shrinkage >= 0):
+    if not (0 <= measure <= DOT and shrinkage >= 0):
         raise ValueError("similarity: measure must be one of MEASURES, shrinkage at least 0")
     if len(co_entries) and unpack(co_entries)[0].max() >= n_rows:
         raise ValueError(f"similarity: co_entries holds a code beyond its {n_rows} rows")
@@ -151,8 +151,10 @@ def evaluate(
         xy = xy + offset * (x + y + offset * n)
         if measure == COSINE:
             similar = quotient(xy, np.sqrt(xx * yy)).clip(-1, 1)
+        elif measure == DOT:
+            similar = step**2 * xy
         else:
-            similar = quotient(n, n + step**2 * np.maximum(xx - 2 * xy + yy, 0))
+            similar = quotient(n, n + step**2 * np.maximum(xx + yy - 2 * xy, 0))
     if shrinkage > 0:
         similar *= quotient(n - 1, n - 1 + shrinkage)
     return np.where(n == 0, no_overlap, np.where(n >= min_support, similar, 0.0))
