@@ -68,10 +68,12 @@ def similarities(
     by_row, by_col : Compressed
         The ratings by what is compared and by co-rater: ``r.by_item, r.by_user`` to compare items,
         ``r.by_user, r.by_item`` to compare users.
-    measure : {"pearson", "cosine", "msd", "jaccard"}
+    measure : {"pearson", "cosine", "msd", "jaccard", "dot"}
         Pearson's correlation, the cosine, 1 / (1 + mean squared difference), or the co-raters' share of all
         who rated either. The cosine of ratings less the co-rater's mean is the adjusted cosine; the cosine of
         what a baseline leaves is the Pearson of Koren (2010), which wants ``shrinkage=100`` or so.
+        "dot" is the sum of products itself, for values that were scaled before: a cosine whose norms are over
+        all ratings of a row.
     shrinkage : float
         If positive, similarities are multiplied by (n - 1) / (n - 1 + shrinkage), n the number of co-raters.
     min_support : int

@@ -14,7 +14,7 @@ from cython.parallel cimport prange, threadid
 from libc.stdint cimport int16_t, int32_t, int64_t, uint8_t, uint32_t
 from libc.string cimport memset
 
-from cfcore.kernels.measures cimport BLOCK, JACCARD, PEARSON, Rule, Sums, evaluate
+from cfcore.kernels.measures cimport BLOCK, DOT, PEARSON, Rule, Sums, evaluate
 from cfcore.kernels.pairsums cimport (
     LANES,
     LEVELS,
@@ -32,7 +32,7 @@ from cfcore.kernels.team cimport team_size
 cdef enum:
     TILE = 64
 
-MEASURES = {"pearson": 0, "cosine": 1, "msd": 2, "jaccard": 3}
+MEASURES = {"pearson": 0, "cosine": 1, "msd": 2, "jaccard": 3, "dot": 4}
 
 
 cdef inline int64_t count_of(const entry_t *kind, const Sides *sides, const void *sums, bint is_wide,
@@ -215,7 +215,7 @@ cdef check(const entry_t[::1] entries, const int64_t[::1] indptr, const int64_t[
         raise ValueError(f"similarity: rows {begin} to {end} are not within 0 to {sides.n_rows}")
     if n_threads < 1:
         raise ValueError("similarity: n_threads must be at least 1")
-    if not (0 <= rule.measure <= JACCARD and rule.shrinkage >= 0):
+    if not (0 <= rule.measure <= DOT and rule.shrinkage >= 0):
         raise ValueError("similarity: measure must be one of MEASURES, shrinkage at least 0")
     if sides.halves and ends.shape[0] != entries.shape[0]:
         raise ValueError("similarity: ends must be as long as entries")
@@ -309,7 +309,8 @@ def half_rows(const entry_t[::1] entries, const int64_t[::1] indptr, const int64
         Row x gets columns 0..x, the diagonal 1; the rest is left to `mirror`.
     scratch : uint8[>= n_threads, >= row_bytes(...)], overwritten
     measure : int
-        A value of ``MEASURES``: pearson, cosine, msd (1 / (1 + mean squared difference)), jaccard.
+        A value of ``MEASURES``: pearson, cosine, msd (1 / (1 + mean squared difference)), jaccard,
+        dot (Sxy as it is).
     offset, step : float
         A rating is ``step * (q + offset)`` for the whole number q of its level (0 and 1 for uint64 entries).
     shrinkage : float
