@@ -6,7 +6,6 @@ there. Integer ids keep their dtype, strings are held as NumPy's fixed-width uni
 
 from __future__ import annotations
 
-import sys
 from typing import Any
 
 import numpy as np
@@ -14,7 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from cfcore.errors import DataError
 
-__all__ = ["MAX_CODES", "as_id_column", "check_size", "encode", "factorize", "merge"]
+__all__ = ["MAX_CODES", "as_id_column", "check_size", "encode", "factorize", "merge", "sort_vocabulary"]
 
 MAX_CODES = 2**31 - 1
 """The largest vocabulary that int32 codes can number."""
@@ -24,7 +23,7 @@ CHUNK = 1 << 18
 
 
 def as_id_column(raw: ArrayLike, column: str) -> NDArray[Any]:
-    """One-dimensional array of integers or of unicode strings, a view of `raw` where it is one already.
+    """One-dimensional array of integers, of unicode strings or of str objects; `raw` itself if it is one.
 
     Parameters
     ----------
@@ -85,8 +84,8 @@ def _is_missing(value: Any) -> bool:
 def _from_objects(raw: NDArray[Any], column: str) -> NDArray[Any]:
     values = raw.tolist()
     kinds = set(map(type, values))
-    if kinds <= {str} or all(issubclass(kind, str) for kind in kinds):
-        return np.array(values, dtype=str) if values else np.empty(0, dtype="U1")
+    if all(issubclass(kind, str) for kind in kinds):
+        return raw if raw.dtype.kind == "O" else raw.astype(object)
     for row, value in enumerate(values):
         if _is_missing(value):
             raise _missing(column, row)
@@ -111,7 +110,7 @@ def factorize(raw: NDArray[Any], column: str) -> tuple[NDArray[Any], NDArray[np.
 
     Parameters
     ----------
-    raw : integers or unicode [n]
+    raw : integers, unicode or str objects [n]
         As ``as_id_column`` returns it.
     column : str
         What to call it in an error.
@@ -131,12 +130,12 @@ def factorize(raw: NDArray[Any], column: str) -> tuple[NDArray[Any], NDArray[np.
 
     Notes
     -----
-    Linear for integers of a range not much larger than their number (a table); otherwise the distinct ids
-    are found first, by hashing where pandas is in use already, and each row is looked up among them.
+    Linear for integers of a range not much larger than their number (a table) and for strings (hashing);
+    other integers are sorted.
     """
     if len(raw) == 0:
         return raw[:0], np.empty(0, dtype=np.int32)
-    if raw.dtype.kind == "U":
+    if raw.dtype.kind in "UO":
         return _factorize_strings(raw, column)
     low = raw.min()
     size = int(raw.max()) - int(low) + 1
@@ -194,19 +193,35 @@ def _search(ids: NDArray[Any], raw: NDArray[Any]) -> NDArray[np.int32]:
     return codes
 
 
+def _search_strings(ids: NDArray[Any], raw: NDArray[Any]) -> NDArray[np.int32]:
+    if len(raw) < len(ids) // 16:
+        return _search(ids, raw.astype(str))
+    code_of = {word: code for code, word in enumerate(ids.tolist())}
+    return np.array([code_of.get(word, -1) for word in raw.tolist()], dtype=np.int32)
+
+
 def _factorize_strings(raw: NDArray[Any], column: str) -> tuple[NDArray[Any], NDArray[np.int32]]:
-    pandas = sys.modules.get("pandas")
-    if pandas is not None and len(raw) > CHUNK:
-        hashed, found = pandas.factorize(raw.astype(object))
-        check_size(len(found), column)
-        found = found.astype(str)
-        order = np.argsort(found)
-        rank = np.empty(len(found), dtype=np.int32)
-        rank[order] = np.arange(len(found), dtype=np.int32)
-        return found[order], rank[hashed]
-    ids, codes = np.unique(raw, return_inverse=True)
-    check_size(len(ids), column)
-    return ids, codes.astype(np.int32)
+    met: dict[str, int] = {}
+    codes = np.empty(len(raw), dtype=np.int32)
+    for start in range(0, len(raw), CHUNK):
+        words = raw[start : start + CHUNK].tolist()
+        codes[start : start + CHUNK] = [met.setdefault(word, len(met)) for word in words]
+    check_size(len(met), column)
+    ids, place = sort_vocabulary(np.array(list(met), dtype=str), column)
+    return ids, place[codes]
+
+
+def sort_vocabulary(ids: NDArray[Any], column: str) -> tuple[NDArray[Any], NDArray[np.int32]]:
+    """Distinct ids in ascending order, and the place there of each, int32."""
+    order = np.argsort(ids)
+    place = np.empty(len(ids), dtype=np.int32)
+    place[order] = np.arange(len(ids), dtype=np.int32)
+    ids = ids[order]
+    if (ids[1:] == ids[:-1]).any():
+        # NumPy's unicode pads with NUL: "a" and "a\0" are one to it.
+        twice = ids[1:][ids[1:] == ids[:-1]][0]
+        raise DataError(f"column {column!r}: ids that differ only in NULs at the end, such as {str(twice)!r}")
+    return ids, place
 
 
 def encode(ids: NDArray[Any], raw: ArrayLike, column: str = "id") -> NDArray[np.int32]:
@@ -230,11 +245,11 @@ def encode(ids: NDArray[Any], raw: ArrayLike, column: str = "id") -> NDArray[np.
     raw = as_id_column(raw, column)
     if len(raw) == 0 or len(ids) == 0:
         return np.full(len(raw), -1, dtype=np.int32)
-    if (ids.dtype.kind == "U") != (raw.dtype.kind == "U"):
+    if (ids.dtype.kind == "U") != (raw.dtype.kind in "UO"):
         held, given = ("strings", "integers") if ids.dtype.kind == "U" else ("integers", "strings")
         raise DataError(f"column {column!r}: the ids are {held}, but {given} were given (first: {raw[0]!r})")
     if ids.dtype.kind == "U":
-        return _search(ids, raw)
+        return _search_strings(ids, raw)
     low, high = int(ids[0]), int(ids[-1])
     size = high - low + 1
 

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from cfcore import backends
 from cfcore.data.blocks import line_blocks, n_lines
+from cfcore.data.ids import check_size, sort_vocabulary
 from cfcore.data.layout import ROLES, Layout
 from cfcore.errors import DataError
 
@@ -30,23 +31,27 @@ def read_numbers(path: Path, layout: Layout) -> list[NDArray[Any] | None] | None
 
     Returns None when it is not: at the first field that ``read_tokens`` has to look at.
     """
-    columns = np.zeros(max(layout.columns.values()) + 1, dtype=np.int32)
-    for role, column in layout.columns.items():
-        columns[column] = ROLES.index(role) + 1
-    parse = backends.kernel("text").parse_ratings
-    dtypes = (np.int64, np.int64, np.float32, np.int64)
     parts: list[list[NDArray[Any]]] = [[], [], [], []]
     for block in line_blocks(path, layout.begin):
-        n = n_lines(block)
-        arrays = [np.empty(n, dtype=dtype) for dtype in dtypes]
-        n_rows, _, stopped = parse(block, columns, *arrays, layout.separator, 0)
-        if stopped:
+        arrays = _parsed(block, layout.columns, layout.separator)
+        if arrays is None:
             return None
         for part, array in zip(parts, arrays, strict=True):
-            part.append(array[:n_rows])
+            part.append(array)
     if "timestamp" not in layout.columns:
         parts[3] = []
     return [_joined(part) if part else None for part in parts]
+
+
+def _parsed(block: bytes, columns: dict[str, int], separator: str) -> list[NDArray[Any]] | None:
+    """Arrays of all roles, filled for those in `columns`; None if those are not plain numbers."""
+    layout = np.zeros(max(columns.values()) + 1, dtype=np.int32)
+    for role, column in columns.items():
+        layout[column] = ROLES.index(role) + 1
+    n = n_lines(block)
+    arrays = [np.empty(n, dtype=dtype) for dtype in (np.int64, np.int64, np.float32, np.int64)]
+    n_rows, _, stopped = backends.kernel("text").parse_ratings(block, layout, *arrays, separator, 0)
+    return None if stopped else [array[:n_rows] for array in arrays]
 
 
 def _joined(parts: list[NDArray[Any]]) -> NDArray[Any]:
@@ -70,15 +75,13 @@ class _Vocabulary:
         codes = self.codes
         return np.array([codes.setdefault(field, len(codes)) for field in fields], dtype=np.int32)
 
-    def sorted(self) -> tuple[NDArray[Any], NDArray[np.int32]]:
+    def sorted(self, column: str) -> tuple[NDArray[Any], NDArray[np.int32]]:
         """Ids in order, and the place there of each code: as integers if all are, else as strings."""
         fields = list(self.codes)
+        check_size(len(fields), column)
         numbers = all(_INTEGER.fullmatch(field) for field in fields)
         raw = np.array([int(field) for field in fields], dtype=np.int64) if numbers else np.array(fields)
-        order = np.argsort(raw)
-        place = np.empty(len(raw), dtype=np.int32)
-        place[order] = np.arange(len(raw), dtype=np.int32)
-        return raw[order], place
+        return sort_vocabulary(raw, column)
 
 
 def read_tokens(path: Path, layout: Layout, encoding: str) -> tuple[list[Any], NDArray[Any], NDArray[Any]]:
@@ -88,7 +91,7 @@ def read_tokens(path: Path, layout: Layout, encoding: str) -> tuple[list[Any], N
     ------
     DataError
         For a row with too few columns, a missing id, and a rating or a time that is none; it names the
-        column, the row and the line.
+        column and the row.
     """
     roles = [role for role in ROLES if role in layout.columns]
     columns = np.full(max(layout.columns.values()) + 1, -1, dtype=np.int32)
@@ -114,7 +117,14 @@ def read_tokens(path: Path, layout: Layout, encoding: str) -> tuple[list[Any], N
                 f"{path}: column {layout.names[missing]!r} is missing at row {row + n_rows}, "
                 f"which has {n_found} columns (separator {layout.separator!r})"
             )
+        numbers = None
+        if b'"' not in block:  # quotes may hide separators, which that kernel would not notice
+            wanted = {role: layout.columns[role] for role in roles if role in ("rating", "timestamp")}
+            numbers = _parsed(block, wanted, layout.separator)
         for place, role in enumerate(roles):
+            if numbers is not None and role in wanted:
+                parts[role].append(numbers[ROLES.index(role)])
+                continue
             found = _Fields(block, starts[place, :n_rows], lengths[place, :n_rows], encoding)
             try:
                 parts[role].append(convert[role](found.checked(role))[found.codes])
@@ -126,7 +136,8 @@ def read_tokens(path: Path, layout: Layout, encoding: str) -> tuple[list[Any], N
     if row == 0:
         raise DataError(f"{path} is empty: ratings need at least one row")
     joined = [_joined(parts[role]) if parts[role] else None for role in ROLES]
-    (user_ids, user_place), (item_ids, item_place) = users.sorted(), items.sorted()
+    user_ids, user_place = users.sorted(layout.names["user"])
+    item_ids, item_place = items.sorted(layout.names["item"])
     joined[0], joined[1] = user_place[joined[0]], item_place[joined[1]]
     return joined, user_ids, item_ids
 

@@ -3,6 +3,7 @@
 Only plain numbers are read here. At the first thing that is none (a quote, a name, an id with a leading
 zero, "nan") the kernel stops and says where, and the caller decides. The twin is `cfcore.reference.text`.
 """
+from libc.float cimport FLT_MAX
 from libc.stdint cimport int32_t, int64_t, uint64_t
 from libc.string cimport memchr
 
@@ -93,6 +94,8 @@ cdef inline Py_ssize_t read_decimal(const unsigned char *text, Py_ssize_t at, Py
             return -1
         power = 0
     out[0] = digits / POWERS[-power] if power < 0 else digits * POWERS[power]
+    if out[0] > FLT_MAX:
+        return -1
     if negative:
         out[0] = -out[0]
     return at
@@ -135,7 +138,7 @@ def parse_ratings(const unsigned char[::1] text, const int32_t[::1] layout, int6
     Notes
     -----
     Ids and timestamps are decimal integers of up to 18 digits without leading zeros; a timestamp may end
-    in a fraction of zeros only. Ratings are decimals; 19 digits are kept.
+    in a fraction of zeros only. Ratings are decimals that float32 can hold; 19 digits are kept.
     """
     cdef bytes separator_bytes = separator.encode()
     cdef const unsigned char *sep = separator_bytes

@@ -88,8 +88,9 @@ def parse_ratings(
                 any_digit, power = _power_of_ten(field)
                 if any_digit and abs(power) > 22:
                     return n_rows, line, role
-                with np.errstate(over="ignore"):
-                    values[n_rows] = np.float32(float(field))
+                if abs(float(field)) > float(np.finfo(np.float32).max):
+                    return n_rows, line, role
+                values[n_rows] = float(field)
             else:
                 targets[role][n_rows] = int(match.group(1) if role == 4 else field)
         n_rows += 1

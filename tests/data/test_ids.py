@@ -50,8 +50,7 @@ def test_nothing_asked_nothing_found() -> None:
     assert ids.encode(np.array([], dtype=np.int64), [1, 2]).tolist() == [-1, -1]
 
 
-def test_many_strings_by_hashing() -> None:
-    pytest.importorskip("pandas")
+def test_many_strings() -> None:
     rng = np.random.default_rng(0)
     raw = np.char.add("user-", rng.integers(0, 500, ids.CHUNK + 10).astype(str))
     vocabulary, codes = ids.factorize(raw, "users")
@@ -62,3 +61,8 @@ def test_many_strings_by_hashing() -> None:
 def test_dense_codes_are_not_copied() -> None:
     raw = np.array([2, 0, 1, 1], dtype=np.int32)
     assert ids.factorize(raw, "users")[1] is raw
+
+
+def test_strings_that_numpy_cannot_tell_apart() -> None:
+    with pytest.raises(cf.DataError, match="'users': ids that differ only in NULs at the end, such as 'a'"):
+        cf.Ratings(["a", "b", "a\0"], [1, 1, 1], [1, 2, 3])
