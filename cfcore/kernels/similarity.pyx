@@ -11,6 +11,7 @@ of Koren, "Factor in the neighbors", TKDD 2010), mean squared difference, Jaccar
 """
 from cython cimport floating
 from cython.parallel cimport prange, threadid
+from libc.math cimport INFINITY
 from libc.stdint cimport int16_t, int32_t, int64_t, uint8_t, uint32_t
 from libc.string cimport memset
 
@@ -31,6 +32,7 @@ from cfcore.kernels.team cimport team_size
 
 cdef enum:
     TILE = 64
+    NONE = 2147483647
 
 MEASURES = {"pearson": 0, "cosine": 1, "msd": 2, "jaccard": 3, "dot": 4}
 
@@ -167,7 +169,7 @@ cdef void top_row(const entry_t *entries, const Sides *sides, const Rule *rule, 
     cdef bint is_wide = is_long(sides, x)
     memset(&block, 0, sizeof(Sums))
     for place in range(k):
-        values[place], codes[place] = -2, 2147483647  # worse than any
+        values[place], codes[place] = -INFINITY, NONE  # worse than any
     if own_size > 0:
         clear(entries, sides, sums, x, sides.n_rows)
         sum_row(entries, sides, x, sums)
@@ -187,7 +189,7 @@ cdef void top_row(const entry_t *entries, const Sides *sides, const Rule *rule, 
         values[place], codes[place] = values[0], codes[0]
         sink(values, codes, place, value, code)
     for place in range(k):
-        if values[place] == -2:
+        if codes[place] == NONE:
             values[place], codes[place] = 0, -1
 
 
