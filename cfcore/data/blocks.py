@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import bz2
-import gzip
-import lzma
+import importlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any
@@ -14,7 +12,8 @@ from numpy.typing import NDArray
 
 __all__ = ["head", "line_blocks", "n_lines", "open_binary"]
 
-_MAGIC: dict[bytes, Any] = {b"\x1f\x8b": gzip.open, b"BZh": bz2.open, b"\xfd7zXZ": lzma.open}
+# Modules, imported when a file asks for them.
+_MAGIC = {b"\x1f\x8b": "gzip", b"BZh": "bz2", b"\xfd7zXZ": "lzma"}
 
 BLOCK = 1 << 25
 
@@ -23,9 +22,9 @@ def open_binary(path: Path) -> IO[bytes]:
     """The file, decompressed on the fly when its first bytes say gzip, bzip2 or xz."""
     with open(path, "rb") as file:
         start = file.read(5)
-    for magic, opener in _MAGIC.items():
+    for magic, module in _MAGIC.items():
         if start.startswith(magic):
-            return opener(path)
+            return importlib.import_module(module).open(path)
     return open(path, "rb")
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import os
 import sys
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -28,6 +27,8 @@ def cache_folder() -> Path:
 @contextmanager
 def scratch_folder() -> Iterator[Path]:
     """A folder inside the cache that is this process's own and is removed afterwards."""
+    import tempfile
+
     folder = cache_folder()
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="tmp-", dir=folder, ignore_cleanup_errors=True) as own:
@@ -36,6 +37,8 @@ def scratch_folder() -> Iterator[Path]:
 
 def put(content: bytes | Path, target: Path) -> None:
     """Place a complete file in the cache by renaming: another process sees it whole or not at all."""
+    import tempfile
+
     target.parent.mkdir(parents=True, exist_ok=True)
     if isinstance(content, Path):
         os.replace(content, target)

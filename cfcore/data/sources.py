@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import logging
 import os
-import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -155,6 +154,8 @@ def _package_index(name: str, entry: Entry, progress: bool) -> Path:
 
 def _unpack(archive: Path, member: str, entry: Entry, scratch: Path, drop_header: bool = False) -> Path:
     """Put one member of a zip archive into the cache; zipfile checks its CRC, we its digest."""
+    import zipfile
+
     target = cache.cache_folder() / entry.folder / entry.file
     part = scratch / "member"
     try:
