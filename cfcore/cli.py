@@ -134,16 +134,13 @@ def load(data: str, split: str) -> tuple[str, str, Ratings, Ratings, list[str]]:
             raise
         except ValueError as error:
             raise UsageError(str(error)) from None
-    if data == "synthetic":
-        whole = cf.datasets.synthetic(**SYNTHETIC)
-    elif Path(data).is_file():
-        whole = cf.Ratings.read(data)
-    else:
+    share = number(split or "0.1")
+    if data != "synthetic" and not Path(data).is_file():
         known = ", ".join([*CATALOG, "synthetic"])
         raise UsageError(f"{data!r} is neither a data set ({known}) nor a file")
-    share = number(split or "0.1")
     if isinstance(share, str):
         raise UsageError(f"--split {split}: {data} has no such split; give the share to test on, such as 0.1")
+    whole = cf.datasets.synthetic(**SYNTHETIC) if data == "synthetic" else cf.Ratings.read(data)
     train, test = cf.split.holdout(whole, share, random_state=0)
     return data, str(share), train, test, notes
 

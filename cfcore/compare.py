@@ -51,6 +51,7 @@ class Row:
 
     model: str
     params: dict[str, Any] = field(default_factory=dict)
+    n_epochs: int | None = None
     rmse: float | None = None
     mae: float | None = None
     fit_seconds: float | None = None
@@ -150,9 +151,7 @@ def _measure(
     stage: Callable[[str], None],
 ) -> None:
     stage(f"{row.model}: fit")
-    row.params = {
-        key: value for key, value in make(name, n_threads).get_params().items() if key not in ("verbose",)
-    }
+    row.params = make(name, n_threads).get_params()
     model, first = timed_fit(make(name, n_threads, verbose), train)
     times = [first]
     while first < SHORT and len(times) < 3:
@@ -164,6 +163,7 @@ def _measure(
     row.predictions_per_second = len(test) / seconds
     row.rmse = cf.metrics.rmse(test.values, predicted)
     row.mae = cf.metrics.mae(test.values, predicted)
+    row.n_epochs = len(model.history_.get("train_rmse", ())) or None
     row.model_bytes = fitted_bytes(model)
     if first < 10 * SHORT:
         stage(f"{row.model}: memory")
@@ -267,7 +267,7 @@ def _measure_reference(
     row: Row, name: str, train: cf.Ratings, test: cf.Ratings, n_threads: int | None
 ) -> None:
     """Time the twin, and the compiled kernels on the very same job, and compare what they predict."""
-    n_rows, n_epochs = len(train), make(name, n_threads).get_params().get("n_epochs")
+    n_rows, n_epochs = len(train), row.n_epochs
     order = np.random.default_rng(0).permutation(n_rows)
 
     def run(job: Job) -> tuple[Any, float]:

@@ -1,0 +1,253 @@
+"""What an update of SVD and a co-rated pair cost, beside the bare C loop, at each SIMD level.
+
+    python benchmarks/kernels.py                        # 100K, 1M and synthetic 20M ratings
+    python benchmarks/kernels.py --sizes 100k,1m
+    python benchmarks/kernels.py --quick
+
+The C loops are in benchmarks/limits, compiled in this run for the same instruction set and given the same
+arrays in the same order; they neither check, nor slice, nor evaluate what they summed. Kernel and loop take
+turns. An "epoch" is what a user waits for: the time between fits of one and three epochs, halved.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import limits
+import numpy as np
+from measure import alternate, arguments, describe, machine, seconds, show, table, write
+
+import cfcore as cf
+from cfcore import kernels, pairs
+from cfcore.models.blocks import Blocks
+
+Array = np.ndarray[Any, Any]
+#: Pairs are summed up to this many ratings: beyond, there are billions.
+PAIRS_LIMIT = 2_000_000
+RATE, REG = 0.005, 0.05
+
+
+def ratings_of(size: str) -> tuple[str, cf.Ratings]:
+    """Ratings of a size, and what they are."""
+    names = {"100k": "ml-100k", "1m": "ml-1m"}
+    shapes = {
+        "100k": (943, 1_682, 100_000),
+        "1m": (6_040, 3_706, 1_000_000),
+        "20m": (138_000, 27_000, 20_000_000),
+    }
+    if size in names:
+        try:
+            return names[size], cf.datasets.load(names[size])
+        except cf.CfcoreError as error:
+            print(f"{names[size]}: {error}\nsynthetic ratings instead", file=sys.stderr)
+    users, items, n = shapes[size]
+    return f"synthetic {size}", cf.datasets.synthetic(users, items, n, random_state=0)
+
+
+@contextmanager
+def level_in_force(level: str) -> Iterator[None]:
+    """Have the models run on the kernels compiled for `level`."""
+    modules = {f"cfcore.kernels.{kernel}": kernel for kernel in kernels.LEVELLED}
+    before = {name: sys.modules[name] for name in modules}
+    sys.modules.update({name: kernels.load_level(kernel, level) for name, kernel in modules.items()})
+    try:
+        yield
+    finally:
+        sys.modules.update(before)
+
+
+def at(level: str, call: Callable[[], float]) -> Callable[[], float]:
+    """`call`, run on the kernels compiled for `level`."""
+
+    def run() -> float:
+        with level_in_force(level):
+            return call()
+
+    return run
+
+
+def pointer(array: Array) -> ctypes.c_void_p:
+    """Address of an array's first entry."""
+    return ctypes.c_void_p(array.ctypes.data)
+
+
+def aligned(shape: int | tuple[int, ...], dtype: Any) -> Array:
+    """Zeros that begin on a 64-byte boundary."""
+    size = int(np.prod(shape)) * np.dtype(dtype).itemsize
+    memory = np.zeros(size + 64, dtype=np.uint8)
+    start = -memory.ctypes.data % 64
+    return memory[start : start + size].view(dtype).reshape(shape)
+
+
+def pair_loop(ratings: cf.Ratings, level: str) -> tuple[Callable[[], float], int]:
+    """The bare loop over all co-rated item pairs, and how many there are."""
+    rows, co = ratings.by_item, ratings.by_user
+    step = 0.5 if np.any(ratings.values % 1) else 1.0
+    levels = np.rint((rows.values - ratings.values.min()) / step).astype(np.uint8)
+    co_levels = np.rint((co.values - ratings.values.min()) / step).astype(np.uint32)
+    entries = co.indices.astype(np.uint32) << np.uint32(4) | co_levels
+    ends = rows.to_other.astype(np.int64)
+    sums = aligned((ratings.n_items, 8), np.int16)
+    function = limits.library("pair", level).pair
+    function.restype = ctypes.c_double
+    given = [rows.indptr, rows.indices, levels, ends, co.indptr, entries]
+
+    def run() -> float:
+        call = [*map(pointer, given), ctypes.c_int64(ratings.n_items), pointer(sums)]
+        return seconds(lambda: function(*call))
+
+    return run, int(np.sum(ends - co.indptr[rows.indices]))
+
+
+def pair_rows(name: str, ratings: cf.Ratings, repeats: int) -> Iterator[dict[str, Any]]:
+    """A co-rated pair, at each level: bare loop, kernel with evaluation on one thread and two."""
+    rows, co = ratings.by_item, ratings.by_user
+
+    def similarities(threads: int) -> float:
+        return seconds(lambda: pairs.similarities(rows, co, measure="pearson", n_threads=threads))
+
+    for level in kernels.available_levels():
+        bare, n_pairs = pair_loop(ratings, level)
+        contenders = {
+            "bare": bare,
+            "kernel": at(level, lambda: similarities(1)),
+            "kernel 2": at(level, lambda: similarities(2)),
+        }
+        times = alternate(contenders, repeats)
+        yield row(name, "co-rated pair, Pearson", level, times, n_pairs)
+
+
+class Factors:
+    """Factors and biases of a size, at the same beginning before each turn."""
+
+    def __init__(self, ratings: cf.Ratings, width: int) -> None:
+        self.ratings, self.width = ratings, width
+        rng = np.random.default_rng(0)
+        sizes = (ratings.n_users, ratings.n_items)
+        self.first = [rng.normal(0, 0.1, (n, width)).astype(np.float32) for n in sizes]
+        self.factors = [aligned((n, width), np.float32) for n in sizes]
+        self.biases = [np.zeros(n, dtype=np.float32) for n in sizes]
+        self.mean = float(ratings.mean)
+
+    def start(self) -> None:
+        """Go back: trained for long, numbers could grow or shrink to where arithmetic is slow."""
+        for factors, first in zip(self.factors, self.first, strict=True):
+            factors[:] = first
+        for biases in self.biases:
+            biases[:] = 0
+
+    def kernel(self, level: str, threads: int) -> Callable[[], float]:
+        """A pass by the kernel: all blocks, in the order and slices in which `SVD` calls it."""
+        with level_in_force(level):
+            blocks = Blocks(self.ratings, 4 * self.width, np.random.default_rng(0), threads)
+        arrays = (self.factors[0], self.factors[1], self.biases[0], self.biases[1])
+        rates = (self.mean, -np.inf, np.inf, RATE, REG, RATE, REG, False)
+
+        def run() -> float:
+            self.start()
+            return seconds(lambda: blocks.descend(arrays, rates))
+
+        return run
+
+    def bare(self, level: str) -> Callable[[], float]:
+        """A pass by the bare loop, in the order of the blocks: caches serve it as they serve the kernel."""
+        laid_out = Blocks(self.ratings, 4 * self.width, np.random.default_rng(0), 1).ratings
+        columns = [np.ascontiguousarray(laid_out[name]) for name in ("user", "item", "value")]
+        function = limits.library("sgd", level).sgd
+        function.restype = ctypes.c_double
+        numbers = [ctypes.c_int64(self.width), *map(ctypes.c_float, (self.mean, RATE, REG))]
+        arrays = map(pointer, [*self.factors, *self.biases])
+        call = [*map(pointer, columns), ctypes.c_int64(len(laid_out)), *arrays, *numbers]
+
+        def run() -> float:
+            self.start()
+            return seconds(lambda: (function(*call), columns))
+
+        return run
+
+    def fit(self, n_epochs: int) -> float:
+        """Seconds of a whole fit on one thread."""
+        model = cf.SVD(n_factors=self.width, n_epochs=n_epochs, random_state=0, n_threads=1)
+        return seconds(lambda: model.fit(self.ratings))
+
+
+def update_rows(name: str, ratings: cf.Ratings, widths: list[int], repeats: int) -> Iterator[dict[str, Any]]:
+    """An update of SVD, at each level and number of factors: bare loop, kernel, and the epoch of a fit."""
+    for width in widths:
+        factors = Factors(ratings, width)
+        for level in kernels.available_levels():
+            contenders = {
+                "bare": factors.bare(level),
+                "kernel": factors.kernel(level, 1),
+                "kernel 2": factors.kernel(level, 2),
+            }
+            if level == kernels.simd_level:
+                contenders["epoch"] = lambda fit=factors.fit: (fit(3) - fit(1)) / 2
+            times = alternate(contenders, repeats)
+            yield row(name, f"SVD update, k={width}", level, times, len(ratings))
+
+
+def row(name: str, what: str, level: str, times: dict[str, float], n: int) -> dict[str, Any]:
+    """Nanoseconds each, and ratios."""
+    each = {contender: 1e9 * value / n for contender, value in times.items()}
+    return {
+        "data": name,
+        "what": what,
+        "level": level,
+        "n": n,
+        "nanoseconds": each,
+        "kernel_over_bare": each["kernel"] / each["bare"],
+        "two_threads_against_one": each["kernel"] / each["kernel 2"],
+    }
+
+
+def cells(found: dict[str, Any]) -> list[str]:
+    """A row as it is printed."""
+    each = found["nanoseconds"]
+    return [
+        found["what"],
+        found["data"],
+        found["level"],
+        *[show(each.get(name), "{:.2f}") for name in ("bare", "kernel", "kernel 2", "epoch")],
+        show(found["kernel_over_bare"], "{:.2f}x"),
+        show(found["two_threads_against_one"], "{:.2f}x"),
+    ]
+
+
+HEADINGS = ["", "data", "level", "bare C ns", "kernel ns", "2 threads", "epoch ns", "over bare", "2 over 1"]
+
+
+def main() -> None:
+    """Measure, print, write."""
+    parser = arguments(__doc__.splitlines()[0])
+    parser.add_argument("--sizes", default="100k,1m,20m", help="comma-separated, of 100k, 1m, 20m")
+    parser.add_argument("--factors", default="32,64,128", help="comma-separated multiples of 16")
+    parser.add_argument("--repeats", type=int, default=7, help="turns of each contender")
+    options = parser.parse_args()
+    sizes = ["100k"] if options.quick else options.sizes.split(",")
+    widths = [32] if options.quick else [int(width) for width in options.factors.split(",")]
+    repeats = 1 if options.quick else options.repeats
+    facts = machine()
+    print(describe(facts), "\n")
+    found: list[dict[str, Any]] = []
+    for size in sizes:
+        name, ratings = ratings_of(size)
+        parts = [update_rows(name, ratings, widths, repeats)]
+        if len(ratings) <= PAIRS_LIMIT:
+            parts.append(pair_rows(name, ratings, repeats))
+        for part in parts:
+            for measured in part:
+                found.append(measured)
+                print(" ".join(cells(measured)[:3]), "done", file=sys.stderr)
+    print(table(HEADINGS, [cells(measured) for measured in found]))
+    print("\nNanoseconds an update and a pair, medians in turns. over bare: the kernel on one thread over C.")
+    print("A pair's kernel is the whole call: packing, sums, and Pearson of all pairs, co-rated or not.")
+    write(options.json, {"machine": facts, "rows": found})
+
+
+if __name__ == "__main__":
+    main()
