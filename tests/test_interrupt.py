@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+import cfcore as cf
+
 # Ratings so dense that all pairs take many seconds, on a scale too fine for the fast integer sums.
 SCRIPT = """
 import time
@@ -66,8 +68,9 @@ def test_interrupt(tmp_path: Path) -> None:
     script = tmp_path / "script.py"
     script.write_text(SCRIPT)
     with subprocess.Popen(
-        [sys.executable, script], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    ) as process:
+        [sys.executable, script], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        env=os.environ | {"PYTHONPATH": str(Path(cf.__file__).parents[1])},
+    ) as process:  # fmt: skip
         assert process.stdout is not None
         assert process.stderr is not None
         try:

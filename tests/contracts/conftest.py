@@ -23,11 +23,8 @@ MODELS: dict[str, tuple[str, dict[str, Any]]] = {
     "UserKNN": ("UserKNN", {}),
     "UserKNN-cosine": ("UserKNN", {"similarity": "cosine", "n_neighbors": 5, "center": "mean"}),
     "SVD": ("SVD", {"n_factors": 8, "n_epochs": 4, "random_state": 0}),
-    "SVD-unbiased": ("SVD", {"biased": False, "n_factors": 5, "n_epochs": 4, "random_state": 0}),
+    "SVD-unbiased": ("SVD", {"biased": False, "n_factors": 5, "n_epochs": 30, "random_state": 0}),
 }
-
-#: Models with epochs, and those that compare items.
-ITERATIVE = ("Baseline-sgd", "SVD", "SVD-unbiased")
 
 
 def make(name: str) -> Any:
