@@ -180,14 +180,15 @@ def run_compare(
     console, progress = Console(), Console(stderr=True)
     name, split, train, test, notes = load(data, split)
     for note in notes:
-        console.print(f"Note: {note}\n", style="yellow", markup=False, highlight=False)
+        console.print(f"Note: {note}\n", style="yellow", markup=False, highlight=False, soft_wrap=True)
     facts = config()
     n_threads = threads or facts["threads"]
     console.print(
         f"{name}, split {split}: {len(train):,} ratings to train on, {len(test):,} to test on; "
         f"{train.n_users:,} users, {train.n_items:,} items\n"
-        f"cfcore {facts['cfcore']}, {facts['simd_level']}, {n_threads} thread{'s' * (n_threads > 1)}",
+        f"cfcore {facts['cfcore']}, {facts['simd_level']}, {n_threads} thread{'s' * (n_threads > 1)}\n",
         highlight=False,
+        soft_wrap=True,
     )
 
     def stage(text: str) -> None:
@@ -242,6 +243,7 @@ def print_rows(console: Console, rows: list[Row], others: list[Peer]) -> None:
             figure(row.speedup, "{:,.0f}x"),
         )
     console.print(ours)
+    console.print()
     if others:
         peers = new_table("peer", "RMSE", "MAE", "fit s", "predictions/s", "its fit over ours")
         fits = {row.model: row.fit_seconds for row in rows}
@@ -251,6 +253,7 @@ def print_rows(console: Console, rows: list[Row], others: list[Peer]) -> None:
                 ratio = peer.fit_seconds / own
             peers.add_row(peer.algorithm, *accuracy_and_speed(peer), figure(ratio, "{:,.0f}x"))
         console.print(peers)
+        console.print()
     for text in remarks(rows, others):
         console.print(text, highlight=False, markup=False, soft_wrap=True)
 
