@@ -7,16 +7,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from cfcore.data.ids import CHUNK
+from cfcore.data.ids import CHUNK, first_masked
 from cfcore.errors import DataError
 
 __all__ = ["as_scale", "as_timestamps", "as_values", "check_lengths", "check_scale", "owned"]
 
 
 def _array(raw: ArrayLike, column: str) -> NDArray[Any]:
-    if isinstance(raw, np.ma.MaskedArray) and np.ma.is_masked(raw):
-        row = int(np.ma.getmaskarray(raw).argmax())
-        raise DataError(f"column {column!r}: missing value at row {row}")
+    masked = first_masked(raw)
+    if masked is not None:
+        raise DataError(f"column {column!r}: missing value at row {masked}")
     array = raw if isinstance(raw, np.ndarray) else np.asarray(raw)
     if array.ndim != 1:
         raise DataError(f"column {column!r} must be one-dimensional, got shape {array.shape}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+from collections.abc import Mapping
 from typing import Any
 
 from cfcore.errors import DataError
@@ -19,7 +20,12 @@ USUAL_NAMES = {
 }
 
 
-def find_columns(present: list[str], given: dict[str, Any], where: str) -> dict[str, str]:
+def find_columns(
+    present: list[str],
+    given: Mapping[str, str | None],
+    where: str,
+    needed: tuple[str, ...] = ("user", "item", "rating"),
+) -> dict[str, str]:
     """Name of the column for each role: the one given, or the first that has a usual name.
 
     Raises
@@ -39,7 +45,7 @@ def find_columns(present: list[str], given: dict[str, Any], where: str) -> dict[
             )
         if name is not None:
             found[role] = name
-        elif role != "timestamp":
+        elif role in needed:
             raise DataError(
                 f"{where}: no column looks like the {role}; name one with {role}=, "
                 f"there are {', '.join(map(repr, present))}"
@@ -64,13 +70,8 @@ def columns(
         eager = nw.from_native(frame, eager_only=True)
     except TypeError as error:
         raise DataError(f"from_frame takes an eager DataFrame or a pyarrow Table: {error}") from None
-    present = list(eager.columns)
-    if "rating" in needed or any(given.values()):
-        names = find_columns(present, given, "the frame")
-    else:
-        names = find_columns([*present, "rating"], given, "the frame")
-    series = [None if role not in names or names[role] not in present else eager[names[role]]
-              for role in USUAL_NAMES]  # fmt: skip
+    names = find_columns(list(eager.columns), given, "the frame", needed)
+    series = [eager[names[role]] if role in names else None for role in USUAL_NAMES]
     arrays = []
     for role, one in zip(USUAL_NAMES, series, strict=True):
         if one is not None and one.is_null().any():

@@ -6,6 +6,7 @@ there. Integer ids keep their dtype, strings are held as NumPy's fixed-width uni
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,16 @@ from numpy.typing import ArrayLike, NDArray
 
 from cfcore.errors import DataError
 
-__all__ = ["MAX_CODES", "as_id_column", "check_size", "encode", "factorize", "merge", "sort_vocabulary"]
+__all__ = [
+    "MAX_CODES",
+    "as_id_column",
+    "check_size",
+    "encode",
+    "factorize",
+    "first_masked",
+    "merge",
+    "sort_vocabulary",
+]
 
 MAX_CODES = 2**31 - 1
 """The largest vocabulary that int32 codes can number."""
@@ -37,8 +47,9 @@ def as_id_column(raw: ArrayLike, column: str) -> NDArray[Any]:
     DataError
         For missing ids (None, NaN, masked), and for any other kind of id: floats, booleans, dates, mixtures.
     """
-    if isinstance(raw, np.ma.MaskedArray) and np.ma.is_masked(raw):
-        raise _missing(column, int(np.ma.getmaskarray(raw).argmax()))
+    masked = first_masked(raw)
+    if masked is not None:
+        raise _missing(column, masked)
     if not isinstance(raw, np.ndarray):
         raw = _from_sequence(raw)
     if raw.ndim != 1:
@@ -53,6 +64,15 @@ def as_id_column(raw: ArrayLike, column: str) -> NDArray[Any]:
     if kind == "f" and np.isnan(raw).any():
         raise _missing(column, int(np.isnan(raw).argmax()))
     raise DataError(f"column {column!r} must hold integer or string ids, got {raw.dtype}")
+
+
+def first_masked(raw: ArrayLike) -> int | None:
+    """First masked row of a masked array; None if there is none, or it is no masked array."""
+    # numpy.ma takes longer to import than a small data set to load; who has a masked array has imported it.
+    masked = sys.modules.get("numpy.ma")
+    if masked is None or not isinstance(raw, masked.MaskedArray) or not masked.is_masked(raw):
+        return None
+    return int(masked.getmaskarray(raw).argmax())
 
 
 def _from_sequence(raw: ArrayLike) -> NDArray[Any]:

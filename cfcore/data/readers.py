@@ -101,7 +101,7 @@ def _read_parquet(
         present = list(polars.read_parquet_schema(path))
         load = polars.read_parquet
     else:
-        raise ImportError("reading parquet needs pyarrow or polars: pip install 'cfcore[data]'")
+        raise ImportError("reading parquet needs pyarrow or polars: pip install 'cfcore[frames]'")
     given = {
         role: present[column] if isinstance(column, (int, np.integer)) and column is not False else column
         for role, column in wanted.items()

@@ -9,7 +9,9 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
+from typing import Any
 
 from cfcore.data import cache
 from cfcore.data.catalog import CATALOG, GROUPLENS, RECBOLE, Entry
@@ -114,12 +116,10 @@ def _grouplens(name: str, entry: Entry, progress: bool) -> Path:
     except ImportError:
         raise _NotHere("GroupLens: skipped, pooch is not installed (pip install 'cfcore[data]')") from None
     logger.info("%s: downloading %s", name, url)
-    downloader = pooch.HTTPDownloader(
-        progressbar=_bar(name) if progress else False,
-        chunk_size=1 << 16,
-        timeout=(CONNECT_TIMEOUT, READ_TIMEOUT),
-    )
-    with cache.scratch_folder() as scratch:
+    with cache.scratch_folder() as scratch, _bar(name, progress) as bar:
+        downloader = pooch.HTTPDownloader(
+            progressbar=bar, chunk_size=1 << 16, timeout=(CONNECT_TIMEOUT, READ_TIMEOUT)
+        )
         try:
             archive = pooch.retrieve(
                 url, f"md5:{entry.archive_md5}", fname=f"{name}.zip", path=scratch, downloader=downloader
@@ -131,10 +131,13 @@ def _grouplens(name: str, entry: Entry, progress: bool) -> Path:
         return _unpack(Path(archive), f"{entry.folder}/{entry.file}", entry, scratch)
 
 
-def _bar(name: str) -> object:
+def _bar(name: str, progress: bool) -> AbstractContextManager[Any]:
+    if not progress:
+        return nullcontext(False)
     from tqdm.auto import tqdm
 
-    return tqdm(desc=f"download {name}", unit="B", unit_scale=True, leave=False)
+    # pooch sets the true total; without any, the bar has no truth value, which pooch asks it for.
+    return tqdm(total=1, desc=f"download {name}", unit="B", unit_scale=True, leave=False)
 
 
 def _package_index(name: str, entry: Entry, progress: bool) -> Path:

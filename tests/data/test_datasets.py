@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import hashlib
+import http.server
 import io
 import logging
 import os
+import socket
 import subprocess
 import sys
+import threading
 import zipfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -155,55 +159,72 @@ def test_files_that_are_not_the_published_ones(
     assert not short.exists()
 
 
-class _Server:
-    """Stands in for GroupLens: what pooch's downloader would write."""
-
-    def __init__(self, monkeypatch: pytest.MonkeyPatch, content: bytes | Exception) -> None:
-        pooch = pytest.importorskip("pooch")
-        self.options: dict[str, Any] = {}
-
-        def downloader(**options: Any) -> Any:
-            self.options = options
-
-            def download(url: str, output_file: Any, pooch: Any) -> None:
-                self.url = url
-                if isinstance(content, Exception):
-                    raise content
-                Path(output_file).write_bytes(content)
-
-            return download
-
-        monkeypatch.setattr(pooch, "HTTPDownloader", downloader)
-
-
 real_grouplens = sources._grouplens
 
 
-def test_grouplens(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture
+def grouplens(home: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, bytes]]:
+    """GroupLens' server, on this machine: what it has under each path."""
+    pytest.importorskip("pooch")
+    content: dict[str, bytes] = {}
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            body = content.get(self.path)
+            self.send_response(404 if body is None else 200)
+            self.send_header("Content-Length", str(len(body or b"")))
+            self.end_headers()
+            self.wfile.write(body or b"")
+
+        def log_message(self, *_: Any) -> None:
+            pass
+
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    monkeypatch.setattr(sources, "GROUPLENS", f"http://127.0.0.1:{server.server_port}/")
     monkeypatch.setattr(sources, "_grouplens", real_grouplens)
-    server = _Server(monkeypatch, made_up(monkeypatch))
-    assert cf.datasets.load("ml-1m", progress=False).users.tolist() == [1, 2]
-    assert server.url == "https://files.grouplens.org/datasets/movielens/ml-1m.zip"
-    assert server.options["timeout"][0] <= 10
+    yield content
+    server.shutdown()
+    server.server_close()
+
+
+@pytest.mark.parametrize("progress", [False, True])
+def test_grouplens(
+    grouplens: dict[str, bytes], home: Path, monkeypatch: pytest.MonkeyPatch, progress: bool
+) -> None:
+    grouplens["/ml-1m.zip"] = made_up(monkeypatch)
+    assert cf.datasets.load("ml-1m", progress=progress).users.tolist() == [1, 2]
     files = [path.relative_to(home) for path in home.rglob("*") if path.is_file()]
     assert files == [Path("cache/ml-1m/ratings.dat")]
-    _Server(monkeypatch, OSError("must not be asked again"))
-    assert cf.datasets.load("ml-1m", progress=False).users.tolist() == [1, 2]
+    grouplens.clear()
+    assert cf.datasets.load("ml-1m", progress=progress).users.tolist() == [1, 2], "from the cache"
 
 
-def test_grouplens_fails(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    requests = pytest.importorskip("requests")
-    monkeypatch.setattr(sources, "_grouplens", real_grouplens)
+def test_grouplens_fails(grouplens: dict[str, bytes], home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     archive = made_up(monkeypatch)
     for content, reason in (
         (archive[:-9], "refused the download"),
         (archive.replace(b"1::2", b"9::9"), "refused the download"),
-        (requests.ConnectTimeout("too slow"), "too slow"),
+        (None, "404"),
     ):
-        _Server(monkeypatch, content)
+        grouplens.clear()
+        if content is not None:
+            grouplens["/ml-1m.zip"] = content
         with pytest.raises(cf.datasets.UnavailableError, match=reason):
             cf.datasets.load("ml-1m", progress=False)
         assert not [path for path in home.rglob("*") if path.is_file()], "refused downloads are removed"
+
+
+def test_grouplens_cannot_be_reached(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("pooch")
+    monkeypatch.setattr(sources, "_grouplens", real_grouplens)
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        monkeypatch.setattr(sources, "GROUPLENS", f"http://127.0.0.1:{free.getsockname()[1]}/")
+    with pytest.raises(cf.datasets.UnavailableError, match=r"GroupLens: http.*ml-1m\.zip"):
+        cf.datasets.load("ml-1m", progress=False)
+    assert sources.CONNECT_TIMEOUT <= 10
 
 
 def test_without_pooch(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
