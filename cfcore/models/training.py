@@ -100,10 +100,7 @@ class Training:
                 yield epoch
                 if len(self._train) != recorded + 1:
                     raise RuntimeError("an epoch must call Training.record once")
-                figures = {"train": self._train[-1]}
-                if self._validates:
-                    figures["validation"] = self._validation[-1]
-                bar.set(**figures)
+                bar.set(**{name: f"{errors[-1]:.4f}" for name, errors in model.history_.items()})
                 bar.update(1)
                 if self._stop:
                     break
