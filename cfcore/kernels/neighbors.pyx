@@ -351,6 +351,7 @@ def predict_rows(const int32_t[:, ::1] codes, const float[:, ::1] weights, const
     cdef Py_ssize_t j, k, n_targets = codes.shape[0], n_chunks = (end - begin + CHUNK - 1) // CHUNK
     cdef Rule rule = rule_of(n_neighbors, damping, power, positive_only, keys.shape[1])
     cdef Rated rated
+    cdef int32_t target, seen = -1
     cdef bint sound = True
     if weights.shape[0] != n_targets or weights.shape[1] != codes.shape[1]:
         raise ValueError("predict_rows: codes and weights must be of one shape")
@@ -361,9 +362,12 @@ def predict_rows(const int32_t[:, ::1] codes, const float[:, ::1] weights, const
     if begin == end:
         return
     with nogil:
-        for k in range(n_targets):
-            for j in range(codes.shape[1]):
-                sound &= codes[k, j] >= -1 and codes[k, j] < n_targets
+        for k in range(begin, end):
+            target = targets[order[k]]
+            if target >= 0 and target != seen:
+                for j in range(codes.shape[1]):
+                    sound &= codes[target, j] >= -1 and codes[target, j] < n_targets
+                seen = target
     if not sound:
         raise ValueError(f"predict_rows: codes must lie in [-1, {n_targets})")
     rated = rated_by(indptr, indices, values)

@@ -31,6 +31,8 @@ DENSE_LIMIT = 16_384
 AUTO_ROWS = 1_000
 #: Ratings that one thread looks at in a call: about .3 s, after which Ctrl-C is heard.
 _SLICE = 80_000_000
+#: Ratings below which a call stays on one thread: about .2 ms.
+_WORTH_THREADS = 100_000
 
 
 class KNN(Model):
@@ -207,7 +209,9 @@ class KNN(Model):
         n_neighbors = rule["n_neighbors"]
         if n_neighbors >= lengths.max(initial=0):
             n_neighbors = 0  # all of them
-        n_threads = resolve_threads(self.n_threads)
+        cost = n * 100 + int(lengths[holders].sum())
+        # Waking other threads takes longer than a few requests.
+        n_threads = resolve_threads(self.n_threads) if cost > _WORTH_THREADS else 1
         scratch: tuple[Array, ...] = (np.empty((n_threads, 8 * (n_neighbors // 2 + 8)), dtype=np.uint64),)
         compared: tuple[Array, ...] = (self.similarity_,)
         if self.neighbors_ is None:
@@ -216,8 +220,7 @@ class KNN(Model):
             predict, compared = kernel.predict_rows, (self.neighbors_, self.similarity_)
             scratch = (np.zeros((n_threads, n_targets), dtype=np.float32), *scratch)
         out = np.empty(n)
-        cost = lengths[holders].mean() + 100 if n else 1
-        step = max(1, int(n_threads * _SLICE / cost))
+        step = max(1, n_threads * _SLICE * n // max(cost, 1))
         for begin in range(0, n, step):
             predict(
                 *compared, indptr, indices, self.deviations_, holders, targets, order, out, *scratch,

@@ -183,7 +183,9 @@ def predict_rows(
     )  # fmt: skip
     if begin == end:
         return
-    if ((codes < -1) | (codes >= n_targets)).any():
+    requested = targets[order[begin:end]]
+    to_read = codes[np.unique(requested[requested >= 0])]
+    if ((to_read < -1) | (to_read >= n_targets)).any():
         raise ValueError(f"predict_rows: codes must lie in [-1, {n_targets})")
     target, place = np.nonzero(codes >= 0)
     pair = target * n_targets + codes[target, place]
