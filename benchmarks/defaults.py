@@ -26,29 +26,29 @@ from measure import arguments, describe, machine, table, write
 import cfcore as cf
 
 #: Model -> (name of its class, values to try of each parameter); the default in the code is tried as well.
+#: None is a rule by which a parameter follows the data, where the class has one.
 NEIGHBORS: dict[str, list[Any]] = {
-    "similarity": ["pearson_baseline", "pearson", "adjusted_cosine"],
+    "similarity": ["cosine_baseline", "pearson_baseline", "pearson", "adjusted_cosine"],
+    "shrinkage": [5.0, 15.0, 40.0, 100.0, 200.0],
     "n_neighbors": [20, 30, 40, 60, 100],
-    "shrinkage": [30.0, 60.0, 100.0, 200.0],
     "power": [1.0, 1.5, 2.0, 2.5],
-    "damping": [0.0, 0.03, 0.1, 0.3],
+    "damping": [0.0, 0.005, 0.01, 0.02, 0.03, 0.06, 0.1, None],
     "positive_only": [True, False],
-    "reg_user": [3.0, 5.0, 10.0],
-    "reg_item": [1.0, 2.0, 5.0],
+    "reg_user": [3.0, 5.0, 8.0, 15.0],
+    "reg_item": [1.0, 2.0, 3.0, 5.0],
+}
+FACTORS: dict[str, list[Any]] = {
+    "reg": [0.03, 0.04, 0.05, 0.06, 0.08, 0.1, 0.12, None],
+    "lr": [0.005, 0.01, 0.02, None],
+    "lr_decay": [0.93, 0.95, 0.97, 1.0, None],
+    "n_epochs": [20, 30, 40, 60, 90, None],
+    "n_factors": [32, 64, 100, 200],
 }
 SPACE: dict[str, tuple[str, dict[str, list[Any]]]] = {
-    "baseline": ("Baseline", {"reg_user": [3.0, 5.0, 10.0], "reg_item": [1.0, 2.0, 5.0]}),
+    "baseline": ("Baseline", {"reg_user": [3.0, 5.0, 8.0, 15.0], "reg_item": [1.0, 2.0, 3.0, 5.0]}),
     "item-knn": ("ItemKNN", NEIGHBORS),
     "user-knn": ("UserKNN", NEIGHBORS),
-    "svd": (
-        "SVD",
-        {
-            "reg": [0.04, 0.05, 0.06, 0.08, 0.1, 0.12],
-            "lr": [0.005, 0.01, 0.02],
-            "n_epochs": [20, 30, 50, 80],
-            "n_factors": [50, 100, 200],
-        },
-    ),
+    "svd": ("SVD", FACTORS),
 }
 FOLDS = 5
 
