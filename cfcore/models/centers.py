@@ -84,7 +84,8 @@ def standard_deviations(rows: Any, centers: Array, train: Ratings) -> Array:
     overall = float(np.std(train.values, dtype=np.float64)) or 1.0
     out = np.full(len(counts) + 1, overall)
     spread = np.sqrt(squares / np.maximum(counts, 1))
-    out[:-1][spread > 0] = spread[spread > 0]
+    some = spread > 1e-6 * overall  # below, it is the rounding of equal ratings
+    out[:-1][some] = spread[some]
     return out
 
 

@@ -152,25 +152,28 @@ class KNN(Model):
             compared = {"col_values": values, "row_values": values[by_target.to_other]}
             measure = "dot" if measure == "cosine_baseline" else "cosine"
         n = len(by_target.indptr) - 1
-        n_kept: int | None = None
-        if isinstance(self.storage, int):
-            n_kept = self.storage
-        elif self.storage == "auto" and n > DENSE_LIMIT:
-            n_kept = AUTO_ROWS
-        if n_kept is not None and self.no_overlap != 0:
-            raise ValueError(
-                f'storage must be "dense" for no_overlap={self.no_overlap} and {n} {self._kind}s'
-            )
+        n_kept = self._n_kept(n)
         with progress_bar(n, f"{self._kind} similarities", self.verbose) as bar:
             found = pairs.similarities(
                 by_target, by_holder, measure=measure, shrinkage=shrinkage, min_support=self.min_support,
-                no_overlap=self.no_overlap, top_k=None if n_kept is None else min(n_kept, max(n - 1, 1)),
+                no_overlap=self.no_overlap, top_k=n_kept,
                 n_threads=self.n_threads, progress=bar.update, **compared,
             )  # fmt: skip
         if isinstance(found, tuple):
             self.neighbors_, self.similarity_ = found
         else:
             self.neighbors_, self.similarity_ = None, found
+
+    def _n_kept(self, n_targets: int) -> int | None:
+        """How many similarities of each target are kept; None for all."""
+        if self.storage == "dense" or (self.storage == "auto" and n_targets <= DENSE_LIMIT):
+            return None
+        if self.no_overlap != 0:
+            raise ValueError(
+                f"storage must be 'dense' for no_overlap={self.no_overlap} and {n_targets} {self._kind}s"
+            )
+        wanted = AUTO_ROWS if isinstance(self.storage, str) else int(self.storage)
+        return min(wanted, max(n_targets - 1, 1))
 
     # ------------------------------------------------------------------ predicting
 
