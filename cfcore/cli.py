@@ -21,7 +21,7 @@ __all__ = ["main"]
 #: Split of a data set when none is asked for; a fraction is a random test share.
 DEFAULT_SPLIT = {"ml-100k": "u1"}
 #: Size of the data that stands in where none can be had: that of MovieLens 100K.
-SYNTHETIC = {"n_users": 943, "n_items": 1_682, "n_ratings": 100_000, "random_state": 0}
+SYNTHETIC = (943, 1_682, 100_000)
 
 
 #: How `Row.reference_job` calls a job of the twin that was not cut short.
@@ -140,7 +140,9 @@ def load(data: str, split: str) -> tuple[str, str, Ratings, Ratings, list[str]]:
         raise UsageError(f"{data!r} is neither a data set ({known}) nor a file")
     if isinstance(share, str):
         raise UsageError(f"--split {split}: {data} has no such split; give the share to test on, such as 0.1")
-    whole = cf.datasets.synthetic(**SYNTHETIC) if data == "synthetic" else cf.Ratings.read(data)
+    whole = (
+        cf.datasets.synthetic(*SYNTHETIC, random_state=0) if data == "synthetic" else cf.Ratings.read(data)
+    )
     train, test = cf.split.holdout(whole, share, random_state=0)
     return data, str(share), train, test, notes
 

@@ -238,8 +238,8 @@ def choose_job(
     """The largest job that the twin does in time, told by trials with `run`, which returns seconds.
 
     A pass by stochastic gradient descent costs as much a rating whatever their number. Comparing all pairs
-    costs up to the square of it, so that is what is assumed of models without epochs; as it often costs less,
-    larger trials follow while they are cheap.
+    costs up to the square of it, so that is what is assumed of models without epochs. As either often costs
+    less than a small trial tells, larger ones follow while they are cheap.
     """
     rows = min(TRIAL_ROWS, n_rows)
     while True:
@@ -251,11 +251,15 @@ def choose_job(
             affordable = rows * max(1.0, math.sqrt(budget / seconds))
             job = Job(min(n_rows, int(affordable)), None)
         else:
-            epoch = seconds * growth
-            if epoch * n_epochs <= limit:
+            epoch, rest = seconds * growth, 0.0
+            if rows == n_rows and seconds < budget / 4:
+                # What there is to do besides the epochs is done once.
+                epoch = max((run(Job(rows, 3)) - seconds) / 2, 1e-6)
+                rest = max(seconds - epoch, 0.0)
+            if rest + epoch * n_epochs <= limit:
                 return Job(n_rows, n_epochs)
-            if epoch <= budget:
-                job = Job(n_rows, max(1, int(budget / epoch)))
+            if rest + epoch <= budget:
+                job = Job(n_rows, max(1, int((budget - rest) / epoch)))
             else:
                 job = Job(max(rows, int(n_rows * budget / epoch)), 1)
         if rows == n_rows or seconds > budget / 16:
