@@ -1,0 +1,132 @@
+"""The grid of users × items on which models are trained by stochastic gradient descent."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from cfcore import backends
+from cfcore.data import Ratings
+from cfcore.random import seed64
+from cfcore.threads import resolve_threads
+
+Array = np.ndarray[Any, Any]
+
+#: A training rating as the kernels read it.
+RATING = np.dtype([("user", "i4"), ("item", "i4"), ("value", "f4")])
+
+#: Factor rows of a stripe of users, or of items, that leave room for each other in half a level-2 cache.
+STRIPE_BYTES = 2**19
+#: Below so many stripes threads would wait for each other; blocks of fewer ratings are all bookkeeping.
+MIN_STRIPES, MIN_BLOCK = 64, 16
+#: Numbers in factor rows that a call may update: about .3 s, after which Ctrl-C is heard.
+SLICE = 1_500_000_000
+#: A pass over fewer is not worth waking other threads for.
+SMALL_PASS = 10_000_000
+
+
+def row_length(n_factors: int, dtype: Any) -> int:
+    """Length of a factor row: `n_factors` rounded up to whole groups of 64 bytes."""
+    group = 64 // np.dtype(dtype).itemsize
+    return -(-n_factors // group) * group
+
+
+def aligned_zeros(n_rows: int, n_columns: int, dtype: Any) -> Array:
+    """Array of zeros whose rows start at multiples of 64 bytes if their length is one."""
+    size = n_rows * n_columns * np.dtype(dtype).itemsize
+    buffer = np.zeros(size + 64, dtype=np.uint8)
+    skip = -buffer.ctypes.data % 64
+    return buffer[skip : skip + size].view(dtype).reshape(n_rows, n_columns)
+
+
+class Blocks:
+    """Training ratings in blocks of a stripe of users × a stripe of items, and a random order of them.
+
+    The grid depends on the ratings and on the length of factor rows, never on the number of threads; that is
+    why the number of threads does not change a bit of the result.
+
+    Parameters
+    ----------
+    train : Ratings
+    row_bytes : int
+        Size of a factor row.
+    rng : Generator
+        For the layout here, and for the order of each epoch.
+    n_threads : int or None
+    """
+
+    def __init__(
+        self, train: Ratings, row_bytes: int, rng: np.random.Generator, n_threads: int | None
+    ) -> None:
+        self._rng = rng
+        self._width = max(row_bytes // 4, 16)
+        self.kernel = backends.kernel("svd")
+        threads = resolve_threads(n_threads)
+        n_users, n_items = grid(len(train), train.n_users, train.n_items, row_bytes)
+        self.ratings = np.empty(len(train), dtype=RATING)
+        self.pointers = np.empty(n_users * n_items + 1, dtype=np.int64)
+        self.n_item_stripes = n_items
+        self.kernel.lay_out(
+            train.user_codes, train.item_codes, train.values,
+            stripes(train.user_counts, n_users), stripes(train.item_counts, n_items),
+            self.pointers, self.ratings, n_items, seed64(rng), threads,
+        )  # fmt: skip
+        self.n_threads = threads if len(train) * self._width >= SMALL_PASS else 1
+        self._rounds = rounds(n_users, n_items)
+        n_blocks = n_users * n_items
+        self._squares = np.zeros(n_blocks)
+        self._turns = np.empty((n_blocks, 3), dtype=np.int32)
+        self._latest = np.empty(n_users + n_items, dtype=np.int32)
+
+    def descend(self, arrays: tuple[Array, Array, Array, Array], rates: tuple[Any, ...]) -> float:
+        """One epoch over all ratings; the root mean square of the errors met on the way.
+
+        Parameters
+        ----------
+        arrays : user factors, item factors, user biases, item biases; changed in place
+        rates : mean, low, high, lr, reg, lr_bias, reg_bias, in_turn
+            As in the kernel `svd.train`.
+        """
+        order = self._rounds[self._rng.permutation(len(self._rounds))].ravel()
+        starts = self._rng.integers(0, 2**40, len(order))
+        for begin, end in self._slices(len(order)):
+            self.kernel.train(
+                self.ratings, self.pointers, order, starts, *arrays, self._squares, self._turns,
+                self._latest, self.n_item_stripes, *rates, begin, end, self.n_threads,
+            )  # fmt: skip
+        return float(np.sqrt(self._squares.sum() / len(self.ratings)))
+
+    def _slices(self, n_blocks: int) -> Iterator[tuple[int, int]]:
+        """Ranges of blocks for one call each."""
+        step = max(1, int(n_blocks * SLICE / (len(self.ratings) * self._width)))
+        for begin in range(0, n_blocks, step):
+            yield begin, min(begin + step, n_blocks)
+
+
+def grid(n_ratings: int, n_users: int, n_items: int, row_bytes: int) -> tuple[int, int]:
+    """Numbers of user stripes and of item stripes."""
+    fewest = min(MIN_STRIPES, max(1, int((n_ratings / MIN_BLOCK) ** 0.5)))
+    user_stripes = max(fewest, -(-n_users * row_bytes // STRIPE_BYTES))
+    item_stripes = max(fewest, -(-n_items * row_bytes // STRIPE_BYTES))
+    # Very sparse data: rather rows from beyond the cache than a block for every few ratings.
+    crowd = max(1.0, (user_stripes * item_stripes * MIN_BLOCK / n_ratings) ** 0.5)
+    user_stripes, item_stripes = (max(fewest, int(n / crowd)) for n in (user_stripes, item_stripes))
+    return min(user_stripes, n_users), min(item_stripes, n_items)
+
+
+def stripes(counts: Array, n_stripes: int) -> Array:
+    """Stripe of each code: consecutive codes, equal numbers of ratings as far as that goes."""
+    total = np.cumsum(counts)
+    middle = total - (counts + 1) // 2
+    return np.minimum(middle * n_stripes // max(int(total[-1]), 1), n_stripes - 1).astype(np.int32)
+
+
+def rounds(n_users: int, n_items: int) -> Array:
+    """All blocks, in rows of blocks that share no stripe: the diagonals of the grid (int32)."""
+    most, least = max(n_users, n_items), min(n_users, n_items)
+    along = np.arange(least)
+    across = (np.arange(most)[:, None] + along) % most
+    blocks = across * n_items + along if n_users >= n_items else along * n_items + across
+    return blocks.astype(np.int32)
