@@ -227,10 +227,8 @@ class TestStorage:
         monkeypatch.setattr(knn, "DENSE_LIMIT", 10)
         monkeypatch.setattr(knn, "AUTO_ROWS", 2)
         assert cf.ItemKNN().fit(ratings).similarity_.shape == (ratings.n_items, 2)
-        assert cf.ItemKNN(storage="dense").fit(ratings).similarity_.shape == (
-            ratings.n_items,
-            ratings.n_items,
-        )
+        assert cf.ItemKNN(storage="dense").fit(ratings).neighbors_ is None
+        assert cf.ItemKNN(storage=np.int64(3)).fit(ratings).similarity_.shape == (ratings.n_items, 3)
 
 
 class TestSimilar:
