@@ -231,7 +231,9 @@ def run_compare(
 
 def print_rows(console: Console, rows: list[Row], others: list[Peer]) -> None:
     """The tables and the remarks below them."""
-    ours = new_table("model", "RMSE", "MAE", "fit s", "predictions/s", "peak MB", "twin s", "speed-up")
+    twins = any(row.reference_seconds is not None for row in rows)
+    headings = ["model", "RMSE", "MAE", "fit s", "predictions/s", "peak MB"]
+    ours = new_table(*headings, *(["twin s", "speed-up"] if twins else []))
     for row in rows:
         if row.error:
             ours.add_row(row.model, "failed")
@@ -241,8 +243,11 @@ def print_rows(console: Console, rows: list[Row], others: list[Peer]) -> None:
             row.model,
             *accuracy_and_speed(row),
             figure(row.peak_bytes, "{:,.1f}", 1e-6),
-            figure(row.reference_seconds, "{:.2f}") + mark,
-            figure(row.speedup, "{:,.0f}x"),
+            *(
+                [figure(row.reference_seconds, "{:.2f}") + mark, figure(row.speedup, "{:,.0f}x")]
+                if twins
+                else []
+            ),
         )
     console.print(ours)
     console.print()
