@@ -1,7 +1,8 @@
 # From the sums over co-raters to a similarity, 64 pairs at a time: square roots and divisions vectorise.
 
+from cython cimport floating
 from libc.math cimport sqrt
-from libc.stdint cimport int64_t
+from libc.stdint cimport int16_t
 
 cdef enum:
     BLOCK = 64
@@ -52,6 +53,21 @@ cdef inline void pearson(Sums *s, double tolerance) noexcept nogil:
         s.similarity[t] = s.similarity[t] if root > 0 else 0
 
 
+cdef inline void pearson_of_levels(const int16_t *columns, floating *similarity) noexcept nogil:
+    """The same from sums of 16 bits, n, Sx, Sy, Sxx, Syy, Sxy a column: the terms fit 32 bits, and are exact."""
+    cdef const int16_t *n = columns
+    cdef const int16_t *x = columns + BLOCK
+    cdef const int16_t *y = columns + 2 * BLOCK
+    cdef const int16_t *xx = columns + 3 * BLOCK
+    cdef const int16_t *yy = columns + 4 * BLOCK
+    cdef const int16_t *xy = columns + 5 * BLOCK
+    cdef int t
+    cdef double root
+    for t in range(BLOCK):
+        root = sqrt(<double>(n[t] * xx[t] - x[t] * x[t]) * <double>(n[t] * yy[t] - y[t] * y[t]))
+        similarity[t] = <floating>clamped(<double>(n[t] * xy[t] - x[t] * y[t]) / (root if root > 0 else 1))
+
+
 cdef inline void restore(Sums *s, double o) noexcept nogil:
     """Sums of q + o from sums of q, the levels: exact, all terms are integers below 2^53."""
     cdef int t
@@ -98,11 +114,7 @@ cdef inline void jaccard(Sums *s, double own_size) noexcept nogil:
 
 
 cdef inline void evaluate(Sums *s, const Rule *rule, double own_size) noexcept nogil:
-    """Similarity of 64 pairs, with shrinkage, and the exceptions: no co-rater, fewer than min_support."""
-    cdef int t
-    cdef double r
-    # Copies, because `rule` might be taken for a part of `s`, and then no loop would vectorise.
-    cdef double shrinkage = rule.shrinkage, least = rule.min_support, no_overlap = rule.no_overlap
+    """Similarity of 64 pairs."""
     if rule.measure == PEARSON:
         pearson(s, rule.tolerance)
     elif rule.measure == JACCARD:
@@ -116,6 +128,21 @@ cdef inline void evaluate(Sums *s, const Rule *rule, double own_size) noexcept n
             dot(s, rule.step)
         else:
             msd(s, rule.step)
+    if not is_plain(rule):
+        settle(s, rule)
+
+
+cdef inline bint is_plain(const Rule *rule) noexcept nogil:
+    """Whether `settle` has nothing to do: without co-raters every measure is 0 by itself."""
+    return rule.shrinkage == 0 and rule.min_support <= 1 and rule.no_overlap == 0
+
+
+cdef inline void settle(Sums *s, const Rule *rule) noexcept nogil:
+    """Apply shrinkage and the exceptions: no co-rater, fewer than min_support."""
+    cdef int t
+    cdef double r
+    # Copies, because `rule` might be taken for a part of `s`, and then no loop would vectorise.
+    cdef double shrinkage = rule.shrinkage, least = rule.min_support, no_overlap = rule.no_overlap
     if shrinkage > 0:
         for t in range(BLOCK):
             s.similarity[t] *= (s.n[t] - 1) / (s.n[t] - 1 + shrinkage if s.n[t] > 1 else 1)

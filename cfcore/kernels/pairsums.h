@@ -9,8 +9,9 @@
 #include <emmintrin.h>
 #define CF_SSE2 1
 static inline void cf_add_eight(int16_t *sums, const int16_t *terms) {
-    __m128i a = _mm_loadu_si128((const __m128i *)sums), b = _mm_loadu_si128((const __m128i *)terms);
-    _mm_storeu_si128((__m128i *)sums, _mm_add_epi16(a, b));
+    /* Aligned: without VEX only such a load folds into the addition. */
+    __m128i b = _mm_loadu_si128((const __m128i *)terms);
+    _mm_store_si128((__m128i *)sums, _mm_add_epi16(b, *(const __m128i *)sums));
 }
 #elif defined(__ARM_NEON)
 #include <arm_neon.h>

@@ -15,7 +15,7 @@ from libc.math cimport INFINITY
 from libc.stdint cimport int16_t, int32_t, int64_t, uint8_t, uint32_t
 from libc.string cimport memset
 
-from cfcore.kernels.measures cimport BLOCK, DOT, PEARSON, Rule, Sums, evaluate
+from cfcore.kernels.measures cimport BLOCK, DOT, PEARSON, Rule, Sums, evaluate, is_plain, pearson_of_levels
 from cfcore.kernels.pairsums cimport (
     LANES,
     LEVELS,
@@ -81,13 +81,18 @@ cdef inline void take_one(const entry_t *kind, const Sides *sides, const void *s
             block.y[t] = real[5]
 
 
-cdef inline void take_block(const Sides *sides, const int16_t *sums, int64_t y, int n,
-                            Sums *block) noexcept nogil:
-    """Put the 16-bit sums of the n partners from y on into the block, and of up to seven beyond them."""
+cdef inline void evaluate_levels(const Sides *sides, const int16_t *sums, int64_t y, int n, const Rule *rule,
+                                 double own_size, Sums *block, floating *out) noexcept nogil:
+    """Similarity of the n partners from y on, from 16-bit sums (of whole groups of eight)."""
     cdef int16_t[6][BLOCK] columns
     cdef int t
+    if n < BLOCK:
+        memset(columns, 0, sizeof(columns))
     for t in range(0, n, 8):
         cf_regroup_eight(sums + LANES * (y + t), &columns[0][t], BLOCK)
+    if rule.measure == PEARSON and n == BLOCK and is_plain(rule):
+        pearson_of_levels(&columns[0][0], out)
+        return
     for t in range(BLOCK):
         block.n[t] = columns[0][t]
         block.x[t] = columns[1][t]
@@ -97,6 +102,9 @@ cdef inline void take_block(const Sides *sides, const int16_t *sums, int64_t y, 
         block.xy[t] = columns[5][t]
     for t in range(n):
         block.size[t] = <double>(sides.indptr[y + t + 1] - sides.indptr[y + t])
+    evaluate(block, rule, own_size)
+    for t in range(n):
+        out[t] = <floating>block.similarity[t]
 
 
 cdef void half_row(const entry_t *entries, const Sides *sides, const Rule *rule, int64_t x, void *sums,
@@ -106,19 +114,20 @@ cdef void half_row(const entry_t *entries, const Sides *sides, const Rule *rule,
     cdef int64_t y = 0
     cdef int t, n
     cdef bint is_wide = is_long(sides, x)
+    cdef double own_size = <double>(sides.indptr[x + 1] - sides.indptr[x])
     memset(&block, 0, sizeof(Sums))
     clear(entries, sides, sums, x, x + 1)
     sum_row(entries, sides, x, sums)
     while y < x:
         n = <int>min(x - y, BLOCK)
         if sizeof(entry_t) == 4 and not is_wide:
-            take_block(sides, <const int16_t *>sums, y, n, &block)
+            evaluate_levels(sides, <const int16_t *>sums, y, n, rule, own_size, &block, out + y)
         else:
             for t in range(n):
                 take_one(entries, sides, sums, is_wide, y + t, &block, t)
-        evaluate(&block, rule, <double>(sides.indptr[x + 1] - sides.indptr[x]))
-        for t in range(n):
-            out[y + t] = <floating>block.similarity[t]
+            evaluate(&block, rule, own_size)
+            for t in range(n):
+                out[y + t] = <floating>block.similarity[t]
         y += n
     out[x] = 1
 
@@ -249,6 +258,8 @@ cdef check(const entry_t[::1] entries, const int64_t[::1] indptr, const int64_t[
     needed = scratch_bytes(sides.n_rows, sizeof(entry_t) == 4, longest > sides.spill_every, sides.n_doubles)
     if scratch.shape[0] < n_threads or scratch.shape[1] < needed:
         raise ValueError("similarity: scratch needs n_threads rows of row_bytes(...) bytes")
+    if scratch.shape[1] % 16 or (scratch.shape[1] and <size_t>&scratch[0, 0] % 16):
+        raise ValueError("similarity: rows of scratch must start at multiples of 16 bytes")
     sides.entries, sides.co_entries = NULL, NULL
     if entries.shape[0]:
         sides.entries, sides.co_entries = &entries[0], &co_entries[0] if co_entries.shape[0] else NULL
@@ -310,6 +321,7 @@ def half_rows(const entry_t[::1] entries, const int64_t[::1] indptr, const int64
     out : float32 or float64 [n_rows, n_rows], changed in place
         Row x gets columns 0..x, the diagonal 1; the rest is left to `mirror`.
     scratch : uint8[>= n_threads, >= row_bytes(...)], overwritten
+        Rows start at multiples of 16 bytes, better 64.
     measure : int
         A value of ``MEASURES``: pearson, cosine, msd (1 / (1 + mean squared difference)), jaccard,
         dot (Sxy as it is).
