@@ -20,12 +20,18 @@ cdef extern from *:
     #include <string.h>
     #include <stdint.h>
     static inline uint32_t cfcore_float_bits(float x) { uint32_t b; memcpy(&b, &x, 4); return b; }
+    static inline float cfcore_float_if(int wanted, float x) {
+        uint32_t b = cfcore_float_bits(x) & (0u - (uint32_t)wanted);
+        memcpy(&x, &b, 4);
+        return x;
+    }
     #if defined(__GNUC__) || defined(__clang__)
     #define CFCORE_PREFETCH(p) __builtin_prefetch(p)
     #else
     #define CFCORE_PREFETCH(p) ((void)(p))
     #endif
     """
+    float float_if "cfcore_float_if"(bint wanted, float x) noexcept nogil  # x or 0, without a branch
     uint32_t float_bits "cfcore_float_bits"(float x) noexcept nogil
     void prefetch "CFCORE_PREFETCH"(const void* p) noexcept nogil
 
@@ -133,10 +139,8 @@ cdef inline double predicted(const float* row, const int32_t* codes, const float
     if rule.n_neighbors == 0 or n <= rule.n_neighbors:
         for q in range(n):
             near = magnitude(row[codes[q]], rule.positive_only)
-            # Branchless: about half of all similarities are negative, in no order that could be foreseen.
-            near = near if near > 0 else 0
-            near = near if codes[q] != target else 0
-            weight = raised(near, rule)
+            # About half of all similarities are negative, in no order that a branch could foresee.
+            weight = raised(float_if((near > 0) & (codes[q] != target), near), rule)
             above += copysign(weight, row[codes[q]]) * values[q]
             below += weight
     else:
