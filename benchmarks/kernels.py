@@ -12,6 +12,7 @@ turns. An "epoch" is what a user waits for: the time between fits of one and thr
 from __future__ import annotations
 
 import ctypes
+import itertools
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -239,10 +240,12 @@ def main() -> None:
         parts = [update_rows(name, ratings, widths, repeats)]
         if len(ratings) <= PAIRS_LIMIT:
             parts.append(pair_rows(name, ratings, repeats))
-        for part in parts:
-            for measured in part:
+        try:
+            for measured in itertools.chain(*parts):
                 found.append(measured)
                 print(" ".join(cells(measured)[:3]), "done", file=sys.stderr)
+        except limits.NoCompilerError as error:
+            sys.exit(f"the bare loops cannot be compiled: {error}")
     print(table(HEADINGS, [cells(measured) for measured in found]))
     print("\nNanoseconds an update and a pair, medians in turns. over bare: the kernel on one thread over C.")
     print("A pair's kernel is the whole call: packing, sums, and Pearson of all pairs, co-rated or not.")
