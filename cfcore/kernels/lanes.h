@@ -14,8 +14,8 @@
 
 #if defined(__GNUC__)
   #define CF_INLINE static inline __attribute__((always_inline))
-  /* `cdef inline` functions from here on: by itself GCC gives up on some, and then loops over rows of constant
-     length are no longer unrolled. */
+  /* For `cdef inline` functions from here on: by itself GCC gives up on some of them, and then loops over rows
+     of constant length are no longer unrolled. */
   #undef CYTHON_INLINE
   #define CYTHON_INLINE inline __attribute__((always_inline))
   #define CF_PREFETCH(address) __builtin_prefetch((address), 1, 3)

@@ -21,7 +21,8 @@ cdef inline floating dot(const floating *p, const floating *q, Py_ssize_t n) noe
         return cf_dot_f64(p, q, n)
 
 
-cdef inline void step_together(floating *p, floating *q, Py_ssize_t n, floating keep, floating step) noexcept nogil:
+cdef inline void step_together(floating *p, floating *q, Py_ssize_t n, floating keep,
+                               floating step) noexcept nogil:
     """p <- keep p + step q and q <- keep q + step p, both from the old values."""
     if floating is float:
         cf_step_together_f32(p, q, n, keep, step)
@@ -29,7 +30,8 @@ cdef inline void step_together(floating *p, floating *q, Py_ssize_t n, floating 
         cf_step_together_f64(p, q, n, keep, step)
 
 
-cdef inline void step_in_turn(floating *p, floating *q, Py_ssize_t n, floating keep, floating step) noexcept nogil:
+cdef inline void step_in_turn(floating *p, floating *q, Py_ssize_t n, floating keep,
+                              floating step) noexcept nogil:
     """q <- keep q + step p, then p <- keep p + step q with the new q."""
     if floating is float:
         cf_step_in_turn_f32(p, q, n, keep, step)

@@ -111,7 +111,8 @@ cdef inline floating svd_step(
     cdef floating *q_i = q + rating.item * width
     cdef floating *b_u = user_bias + rating.user
     cdef floating *b_i = item_bias + rating.item
-    cdef floating error = <floating>rating.value - clip(mean + b_u[0] + b_i[0] + dot(p_u, q_i, width), low, high)
+    cdef floating guess = mean + b_u[0] + b_i[0] + dot(p_u, q_i, width)
+    cdef floating error = <floating>rating.value - clip(guess, low, high)
     bias_step(b_u, keep_bias, lr_bias * error)
     bias_step(b_i, keep_bias, lr_bias * error)
     if in_turn:
@@ -134,8 +135,8 @@ cdef inline double sweep(const Rating *ratings, Py_ssize_t n, Py_ssize_t start, 
     cdef floating error
     cdef double squares = 0
     cdef Py_ssize_t begin = start, end = n, first, last, k
-    cdef int part
-    for part in range(2):
+    cdef int _part
+    for _part in range(2):
         first = begin
         while first < end:
             last = min(first + CHECKED, end)
@@ -181,8 +182,9 @@ cdef double sweep_block(const Rating *ratings, Py_ssize_t n, Py_ssize_t start, f
 def train(const Rating[::1] ratings, const int64_t[::1] block_ptr, const int32_t[::1] order,
           const int64_t[::1] starts, floating[:, ::1] user_factors, floating[:, ::1] item_factors,
           floating[::1] user_bias, floating[::1] item_bias, double[::1] squares, int32_t[:, ::1] turns,
-          int32_t[::1] latest, int n_item_stripes, double mean, double low, double high, double lr, double reg,
-          double lr_bias, double reg_bias, bint in_turn, Py_ssize_t begin, Py_ssize_t end, int n_threads):
+          int32_t[::1] latest, int n_item_stripes, double mean, double low, double high,
+          double lr, double reg, double lr_bias, double reg_bias, bint in_turn,
+          Py_ssize_t begin, Py_ssize_t end, int n_threads):
     """Work through blocks `order[begin:end]` of a pass of biased matrix factorisation.
 
     For each rating, with e = r - clip(mu + b_u + b_i + p_u . q_i, low, high):
@@ -229,7 +231,7 @@ def train(const Rating[::1] ratings, const int64_t[::1] block_ptr, const int32_t
     cdef Py_ssize_t n_users = user_factors.shape[0], n_items = item_factors.shape[0]
     cdef Py_ssize_t width = user_factors.shape[1]
     cdef int32_t next_turn = 0
-    cdef int worker, team = team_size(n_threads)
+    cdef int _worker, team = team_size(n_threads)
     cdef Descent how = Descent(mean=mean, low=low, high=high, lr=lr, reg=reg, lr_bias=lr_bias,
                                reg_bias=reg_bias, in_turn=in_turn, n_users=n_users, n_items=n_items)
     if n_blocks < 0 or starts.shape[0] != n_blocks or squares.shape[0] != n_blocks:
@@ -242,7 +244,7 @@ def train(const Rating[::1] ratings, const int64_t[::1] block_ptr, const int32_t
         raise ValueError("train: [begin, end) is not within order")
     if turns.shape[0] < order.shape[0] or turns.shape[1] != 3:
         raise ValueError("train: turns must be of shape (n_turns, 3)")
-    if n_item_stripes < 1 or latest.shape[0] < n_item_stripes + (n_blocks + n_item_stripes - 1) // n_item_stripes:
+    if n_item_stripes < 1 or (latest.shape[0] - n_item_stripes) * n_item_stripes < n_blocks:
         raise ValueError("train: latest must have an entry for each user stripe and each item stripe")
     for k in range(begin, end):
         block = order[k]
@@ -258,7 +260,7 @@ def train(const Rating[::1] ratings, const int64_t[::1] block_ptr, const int32_t
     cdef floating *q = &item_factors[0, 0] if width else NULL
     with nogil:
         plan_turns(&order[begin], end - begin, n_item_stripes, &latest[0], latest.shape[0], &turns[begin, 0])
-        for worker in prange(team, schedule="static", chunksize=1, num_threads=team):
+        for _worker in prange(team, schedule="static", chunksize=1, num_threads=team):
             work(&ratings[0], &block_ptr[0], &order[begin], &starts[0], p, q, &user_bias[0], &item_bias[0],
                  &squares[0], &turns[begin, 0], &next_turn, end - begin, width, &how)
         for k in range(begin, end):
