@@ -1,5 +1,5 @@
-# The k best of many (value, code) pairs, in a heap whose root is the worst of those kept. Larger values first,
-# ties in the order of codes: the outcome does not depend on the order in which pairs come.
+# The k best of many (value, code) pairs, in a heap whose root is the worst of those kept. Larger values
+# first, ties in the order of codes: the outcome does not depend on the order in which pairs come.
 
 from cython cimport floating
 from libc.math cimport INFINITY
