@@ -13,8 +13,12 @@ from cfcore.data import checks, combine, ids
 from cfcore.data.build import NAMES, Duplicates, checked, encoded
 from cfcore.data.index import Compressed, compress, counts
 from cfcore.errors import DataError
+from cfcore.threads import resolve_threads
 
 __all__ = ["Duplicates", "Ratings"]
+
+#: Ratings below which a second thread takes longer to start than it saves.
+WORTH_A_THREAD = 200_000
 
 
 class Ratings:
@@ -221,6 +225,21 @@ class Ratings:
             lambda: compress(self.item_codes, self.user_codes, self.values, self.n_items, self.n_users),
         )
 
+    def build_index(self, n_threads: int | None = None) -> None:
+        """Make ``by_user`` and ``by_item`` now, at the same time if there are two threads for it."""
+        if resolve_threads(n_threads) == 1 or len(self) < WORTH_A_THREAD or "by_user" in self._cache:
+            self.by_user, self.by_item  # noqa: B018
+            return
+        import contextvars
+        from concurrent.futures import ThreadPoolExecutor
+
+        # The other thread must see the backend that is in force here.
+        context = contextvars.copy_context()
+        with ThreadPoolExecutor(1) as executor:
+            other = executor.submit(context.run, lambda: self.by_item)
+            self.by_user  # noqa: B018
+            other.result()
+
     def drop_index(self) -> None:
         """Free ``by_user``, ``by_item`` and the counts; they are made again when asked for."""
         self._cache.clear()
@@ -228,12 +247,17 @@ class Ratings:
     @property
     def user_counts(self) -> NDArray[np.int64]:
         """Number of ratings of each user code, int64[n_users]; 0 for a user unknown to this subset."""
-        return self._cached("user_counts", lambda: counts(self.user_codes, self.n_users))
+        return self._cached("user_counts", lambda: self._counts("by_user", self.user_codes, self.n_users))
 
     @property
     def item_counts(self) -> NDArray[np.int64]:
         """Number of ratings of each item code, int64[n_items]; 0 for an item unknown to this subset."""
-        return self._cached("item_counts", lambda: counts(self.item_codes, self.n_items))
+        return self._cached("item_counts", lambda: self._counts("by_item", self.item_codes, self.n_items))
+
+    def _counts(self, index: str, codes: NDArray[np.int32], n_codes: int) -> NDArray[np.int64]:
+        if index not in self._cache:
+            return counts(codes, n_codes)
+        return _frozen(np.diff(self._cache[index].indptr))
 
     # From one to another.
 
