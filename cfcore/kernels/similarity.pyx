@@ -242,6 +242,8 @@ cdef check(const entry_t[::1] entries, const int64_t[::1] indptr, const int64_t[
         for k in range(LEVELS * LEVELS * LANES):
             q = (&products[0, 0, 0])[k]
             worst = max(worst, -q if q < 0 else q)
+        if worst > 32767:
+            raise ValueError("similarity: products must be within -32767 and 32767")
         sides.spill_every = 32767 // worst
         if longest > 2147483647 // worst:
             raise ValueError("similarity: a row has more co-raters than 32-bit sums can count")
