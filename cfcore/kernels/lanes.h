@@ -95,11 +95,11 @@ CF_INLINE double cf_sum_f64(const cf_f64_vector *lane) {
 }
 #endif
 
-/* Ask for every cache line of a row that will soon be written. */
-CF_INLINE void cf_prefetch_row(const void *row, ptrdiff_t bytes) {
+/* Ask for every cache line of what will soon be written, or read. */
+CF_INLINE void cf_prefetch(const void *begin, ptrdiff_t bytes) {
     ptrdiff_t at;
     for (at = 0; at < bytes; at += 64)
-        CF_PREFETCH((const char *)row + at);
+        CF_PREFETCH((const char *)begin + at);
 }
 
 /* n is the length of a row, a multiple of LANES. PARTS: registers a group. */

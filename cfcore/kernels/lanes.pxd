@@ -4,7 +4,7 @@ from cython cimport floating
 
 cdef extern from "lanes.h" nogil:
     void CF_KEEP_BRANCH() noexcept
-    void cf_prefetch_row(const void *row, Py_ssize_t bytes) noexcept
+    void cf_prefetch(const void *begin, Py_ssize_t bytes) noexcept
     float cf_dot_f32(const float *p, const float *q, Py_ssize_t n) noexcept
     double cf_dot_f64(const double *p, const double *q, Py_ssize_t n) noexcept
     void cf_step_together_f32(float *p, float *q, Py_ssize_t n, float keep, float step) noexcept
@@ -41,7 +41,7 @@ cdef inline void step_in_turn(floating *p, floating *q, Py_ssize_t n, floating k
 
 cdef inline void prefetch_row(const floating *row, Py_ssize_t n) noexcept nogil:
     """Ask for every cache line of a row that will soon be written."""
-    cf_prefetch_row(row, n * <Py_ssize_t>sizeof(row[0]))
+    cf_prefetch(row, n * <Py_ssize_t>sizeof(row[0]))
 
 
 cdef inline bint is_row_length(Py_ssize_t n, floating example) noexcept nogil:

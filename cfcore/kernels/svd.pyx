@@ -8,7 +8,7 @@ from cython cimport floating
 from cython.parallel cimport prange
 from libc.stdint cimport int32_t, int64_t, uint32_t, uint64_t
 
-from cfcore.kernels.lanes cimport dot, is_row_length, prefetch_row, step_in_turn, step_together
+from cfcore.kernels.lanes cimport cf_prefetch, dot, is_row_length, prefetch_row, step_in_turn, step_together
 from cfcore.kernels.philox cimport below, philox
 from cfcore.kernels.sgd cimport Descent, Rating, are_codes, are_ratings_of, bias_step, clip
 from cfcore.kernels.team cimport team_size
@@ -16,7 +16,8 @@ from cfcore.kernels.turns cimport await_turn, cf_fetch_add, end_turn, plan_turns
 
 cdef enum:
     AHEAD = 4      # ratings between asking for factor rows and using them
-    CHECKED = 256  # ratings whose codes are checked at a time
+    CHECKED = 32   # ratings whose codes are checked at a time
+    SOON = 64      # ratings between asking for ratings and using them
 
 
 def lay_out(const int32_t[::1] user_codes, const int32_t[::1] item_codes, const float[::1] values,
@@ -140,6 +141,7 @@ cdef inline double sweep(const Rating *ratings, Py_ssize_t n, Py_ssize_t start, 
         first = begin
         while first < end:
             last = min(first + CHECKED, end)
+            cf_prefetch(ratings + first + SOON, CHECKED * sizeof(Rating))
             if not are_ratings_of(ratings + first, last - first, how.n_users, how.n_items):
                 return -1
             for k in range(first, last):
@@ -262,7 +264,7 @@ def train(const Rating[::1] ratings, const int64_t[::1] block_ptr, const int32_t
         plan_turns(&order[begin], end - begin, n_item_stripes, &latest[0], latest.shape[0], &turns[begin, 0])
         for _worker in prange(team, schedule="static", chunksize=1, num_threads=team):
             work(&ratings[0], &block_ptr[0], &order[begin], &starts[0], p, q, &user_bias[0], &item_bias[0],
-                 &squares[0], &turns[begin, 0], &next_turn, end - begin, width, &how)
+                 &squares[0], &turns[begin, 0], &next_turn, end - begin, width, team, &how)
         for k in range(begin, end):
             if squares[order[k]] < 0:
                 bad = order[k]
@@ -272,11 +274,16 @@ def train(const Rating[::1] ratings, const int64_t[::1] block_ptr, const int32_t
 
 cdef void work(const Rating *ratings, const int64_t *block_ptr, const int32_t *order, const int64_t *starts,
                floating *p, floating *q, floating *user_bias, floating *item_bias, double *squares,
-               int32_t *turns, int32_t *next_turn, Py_ssize_t n_turns, Py_ssize_t width,
+               int32_t *turns, int32_t *next_turn, Py_ssize_t n_turns, Py_ssize_t width, int n_threads,
                const Descent *how) noexcept nogil:
     """What each thread does: take the next turn, wait until it is due, work through its block."""
     cdef Py_ssize_t turn = cf_fetch_add(next_turn), block, count
     while turn < n_turns:
+        if turn + n_threads < n_turns:  # the hardware does not foresee where the next block begins
+            block = order[turn + n_threads]
+            count = block_ptr[block + 1] - block_ptr[block]
+            if count > 0:
+                cf_prefetch(ratings + block_ptr[block] + starts[block] % count, SOON * sizeof(Rating))
         block = order[turn]
         count = block_ptr[block + 1] - block_ptr[block]
         await_turn(turns, turn)
