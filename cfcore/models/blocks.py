@@ -19,9 +19,9 @@ RATING = np.dtype([("user", "i4"), ("item", "i4"), ("value", "f4")])
 
 #: Factor rows of a stripe of users, or of items, that leave room for each other in half a level-2 cache.
 STRIPE_BYTES = 2**19
-#: Fewest stripes of users and of items. Threads need a few, not to wait for each other; the more there are, the
-#: more often rows move between their caches. On small data, which one thread trains, it is for the order of
-#: ratings to be random enough: with 16 the article's SVD loses .001 of RMSE on 80,000 ratings.
+#: Fewest stripes of users and of items. Threads need a few, not to wait for each other; the more there are,
+#: the more often rows move between their caches. On small data, which one thread trains, it is for the order
+#: of ratings to be random enough: with 16 the article's SVD loses .001 of RMSE on 80,000 ratings.
 MIN_STRIPES_SMALL, MIN_STRIPES, SMALL = 64, 16, 2**18
 #: Blocks of fewer ratings are all bookkeeping.
 MIN_BLOCK = 16
