@@ -359,6 +359,8 @@ class Ratings:
         Stored entries are ratings, stored zeros too. Row and column numbers are the ids, and all of them
         are in the vocabulary, rated or not.
         """
+        if not hasattr(matrix, "tocoo"):
+            raise DataError(f"from_scipy takes a SciPy sparse matrix, got {type(matrix).__name__}")
         coo = matrix.tocoo()
         if coo.ndim != 2:
             raise DataError(f"a sparse matrix of ratings has two dimensions, got {coo.ndim}")

@@ -71,8 +71,8 @@ def kfold(
         For any other k.
     """
     n = len(ratings)
-    if not 2 <= k <= n:
-        raise ValueError(f"k must be from 2 to the number of ratings, {n}; got {k!r}")
+    if not isinstance(k, (int, np.integer)) or not 2 <= k <= n:
+        raise ValueError(f"k must be an integer from 2 to the number of ratings, {n}; got {k!r}")
     return _folds(ratings, k, generator(random_state))
 
 

@@ -62,9 +62,9 @@ def test_refused(ratings: cf.Ratings) -> None:
             cf.split.holdout(ratings, fraction)
         with pytest.raises(ValueError, match="test"):
             cf.split.by_time(ratings, fraction)
-    for k in (1, 0, 601):
-        with pytest.raises(ValueError, match="k must be from 2"):
-            cf.split.kfold(ratings, k)
+    for k in (1, 0, 601, 2.5):
+        with pytest.raises(ValueError, match="k must be an integer from 2"):
+            cf.split.kfold(ratings, k)  # type: ignore[arg-type]
     with pytest.raises(ValueError, match="needs ratings with timestamps"):
         cf.split.by_time(cf.Ratings([1, 2], [1, 1], [1, 2]))
     with pytest.raises(ValueError, match="two different timestamps"):
