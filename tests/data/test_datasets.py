@@ -154,9 +154,22 @@ def test_files_that_are_not_the_published_ones(
     assert mine.exists(), "what is not ours is never removed"
     made_up(monkeypatch)
     short = put(cache.cache_folder(), "ml-1m", b"1::2::3::4\n")
-    with pytest.raises(cf.DataError, match="holds 1 ratings, ml-1m has 2; it was removed"):
+    with pytest.raises(cf.DataError, match="holds 1 ratings, ml-1m has 2; the file was removed"):
         cf.datasets.load("ml-1m")
     assert not short.exists()
+    short.write_bytes(b"1::2::3::4\n2::2:")  # cut within a line: the reader stumbles before rows are counted
+    with pytest.raises(cf.DataError, match=r"'rating' is missing at row 1.*the file was removed"):
+        cf.datasets.load("ml-1m")
+    assert not short.exists()
+
+
+def test_a_cache_that_cannot_be_written_to(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("CFCORE_DATA", raising=False)
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("CFCORE_CACHE", str(tmp_path / "file" / "cache"))
+    monkeypatch.setattr(sources, "_grouplens", lambda *_: _not_here("GroupLens: unreachable"))
+    with pytest.raises(cf.datasets.UnavailableError, match="the cache cannot be written to"):
+        cf.datasets.load("ml-100k")
 
 
 real_grouplens = sources._grouplens
