@@ -282,7 +282,9 @@ def encode(ids: NDArray[Any], raw: ArrayLike, column: str = "id") -> NDArray[np.
         return np.full(len(raw), -1, dtype=np.int32)
     if (ids.dtype.kind == "U") != (raw.dtype.kind in "UO"):
         held, given = ("strings", "integers") if ids.dtype.kind == "U" else ("integers", "strings")
-        raise DataError(f"column {column!r}: the ids are {held}, but {given} were given (first: {raw[0]!r})")
+        raise DataError(
+            f"column {column!r}: the ids are {held}, but {given} were given (first: {raw[:1].tolist()[0]!r})"
+        )
     if ids.dtype.kind == "U":
         return _search_strings(ids, raw)
     low, high = int(ids[0]), int(ids[-1])

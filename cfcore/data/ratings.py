@@ -300,6 +300,9 @@ class Ratings:
             For repeated pairs (rows are counted through), ids of different kinds, timestamps here but
             not there.
         """
+        for place, other in enumerate(others, start=1):
+            if not isinstance(other, Ratings):
+                raise DataError(f"concat takes Ratings; part {place} is a {type(other).__name__}")
         return self._from_codes(*combine.joined((self, *others), NAMES), duplicates, NAMES)
 
     # To and from what others use.

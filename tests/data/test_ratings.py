@@ -291,6 +291,8 @@ def test_concat_unites_vocabularies(small: cf.Ratings) -> None:
 
 
 def test_concat_refuses(small: cf.Ratings) -> None:
+    with pytest.raises(cf.DataError, match="concat takes Ratings; part 1 is a tuple"):
+        small.concat(([1], [1], [1.0]))  # type: ignore[arg-type]
     with pytest.raises(cf.DataError, match=r"row 4 repeats row 0 \(user bob, item 30\)"):
         small.concat(small.subset([0]))
     assert small.concat(small.subset([0]), duplicates="last").n_ratings == 4
