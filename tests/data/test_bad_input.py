@@ -37,7 +37,7 @@ BAD = {
     "None item": ({"items": [None, 1, 2]}, "'items': missing id at row 0"),
     "masked item": ({"items": np.ma.masked_less([5, 0, 7], 1)}, "'items': missing id at row 1"),
     "NaT item": (
-        {"items": np.array([1, np.datetime64("NaT"), 2], dtype=object)},
+        {"items": np.array([1, np.datetime64("NaT", "s"), 2], dtype=object)},
         "'items': missing id at row 1",
     ),
     "float ids": ({"users": [1.0, 2.0, 3.0]}, "'users' must hold integer or string ids"),
