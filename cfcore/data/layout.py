@@ -27,8 +27,6 @@ class Layout:
     separator : str
     begin : int
         Bytes before the first row: a byte order mark, the header line.
-    header_lines : int
-        Lines before the first row.
     columns : dict
         Position of the column for each role; "timestamp" only if there is one.
     names : dict
@@ -37,7 +35,6 @@ class Layout:
 
     separator: str
     begin: int
-    header_lines: int
     columns: dict[str, int]
     names: dict[str, str]
 
@@ -86,12 +83,10 @@ def find_layout(
         When the separator or a column cannot be found.
     """
     begin = 3 if head.startswith(b"\xef\xbb\xbf") else 0
-    blank_lines = 0
     for raw in head[begin:].splitlines(keepends=True):
         begin += len(raw)
         if raw.strip():
             break
-        blank_lines += 1
     else:
         raise DataError(f"{where} is empty: ratings need at least one row")
     first = raw.decode(encoding, errors="replace").rstrip("\r\n")
@@ -112,7 +107,7 @@ def find_layout(
         names = {role: role for role in columns}
     if len(set(columns.values())) < len(columns):
         raise ValueError(f"one column is named for two roles: {columns}")
-    return Layout(separator, begin, blank_lines + int(header), columns, names)
+    return Layout(separator, begin, columns, names)
 
 
 def _find_separator(line: str, where: str) -> str:

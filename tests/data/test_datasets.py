@@ -358,10 +358,18 @@ def test_cache_folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     assert cache.cache_folder() == tmp_path / "cfcore/Cache"
 
 
-def test_an_interrupted_write_leaves_nothing(tmp_path: Path) -> None:
-    with pytest.raises(TypeError):
-        cache.put("text", tmp_path / "file")  # type: ignore[arg-type]
-    assert list(tmp_path.iterdir()) == []
+def test_an_interrupted_download_leaves_nothing(
+    grouplens: dict[str, bytes], home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    grouplens["/ml-1m.zip"] = made_up(monkeypatch)
+
+    def interrupted(*_: Any) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(cache, "put", interrupted)  # the archive is there by then, and unpacked
+    with pytest.raises(KeyboardInterrupt):
+        cf.datasets.load("ml-1m")
+    assert list((home / "cache").iterdir()) == []
 
 
 def test_leading_zeros_stay(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
