@@ -226,7 +226,13 @@ class Ratings:
         )
 
     def build_index(self, n_threads: int | None = None) -> None:
-        """Make ``by_user`` and ``by_item`` now, at the same time if there are two threads for it."""
+        """Make ``by_user`` and ``by_item`` now, at the same time if there are two threads for it.
+
+        Parameters
+        ----------
+        n_threads : int, optional
+            1 makes one after the other; all cores by default. The result does not depend on it.
+        """
         if resolve_threads(n_threads) == 1 or len(self) < WORTH_A_THREAD or "by_user" in self._cache:
             self.by_user, self.by_item  # noqa: B018
             return
