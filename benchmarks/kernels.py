@@ -155,8 +155,8 @@ class Factors:
         return run
 
     def bare(self, level: str) -> Callable[[], float]:
-        """A pass by the bare loop, in the order of the blocks: caches serve it as they serve the kernel."""
-        laid_out = Blocks(self.ratings, 4 * self.width, np.random.default_rng(0), 1).ratings
+        """A pass by the bare loop, in the order of a pass: caches serve it as they serve the kernel."""
+        laid_out = Blocks(self.ratings, 4 * self.width, np.random.default_rng(0), 1).in_order()
         columns = [np.ascontiguousarray(laid_out[name]) for name in ("user", "item", "value")]
         function = limits.library("sgd", level).sgd
         function.restype = ctypes.c_double

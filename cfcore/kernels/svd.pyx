@@ -6,6 +6,7 @@ The twin is `cfcore.reference.svd`.
 """
 from cython cimport floating
 from cython.parallel cimport prange
+from libc.math cimport INFINITY
 from libc.stdint cimport int32_t, int64_t, uint32_t, uint64_t
 
 from cfcore.kernels.lanes cimport cf_prefetch, dot, is_row_length, prefetch_row, step_in_turn, step_together
@@ -15,7 +16,7 @@ from cfcore.kernels.team cimport team_size
 from cfcore.kernels.turns cimport await_turn, cf_fetch_add, end_turn, plan_turns
 
 cdef enum:
-    AHEAD = 4      # ratings between asking for factor rows and using them
+    AHEAD = 10     # ratings between asking for factor rows and using them: they may have to come from memory
     CHECKED = 32   # ratings whose codes are checked at a time
     SOON = 64      # ratings between asking for ratings and using them
 
@@ -105,7 +106,7 @@ cdef void shuffle(Rating *ratings, Py_ssize_t n, Py_ssize_t block, uint64_t seed
 cdef inline floating svd_step(
     Rating rating, floating *p, floating *q, floating *user_bias, floating *item_bias, Py_ssize_t width,
     floating mean, floating low, floating high, floating lr, floating keep, floating lr_bias,
-    floating keep_bias, bint in_turn
+    floating keep_bias, bint clips, bint in_turn
 ) noexcept nogil:
     """Move a user and an item along one rating; p, q and the biases are whole arrays. The error before."""
     cdef floating *p_u = p + rating.user * width
@@ -113,7 +114,7 @@ cdef inline floating svd_step(
     cdef floating *b_u = user_bias + rating.user
     cdef floating *b_i = item_bias + rating.item
     cdef floating guess = mean + b_u[0] + b_i[0] + dot(p_u, q_i, width)
-    cdef floating error = <floating>rating.value - clip(guess, low, high)
+    cdef floating error = <floating>rating.value - (clip(guess, low, high) if clips else guess)
     bias_step(b_u, keep_bias, lr_bias * error)
     bias_step(b_i, keep_bias, lr_bias * error)
     if in_turn:
@@ -125,7 +126,7 @@ cdef inline floating svd_step(
 
 cdef inline double sweep(const Rating *ratings, Py_ssize_t n, Py_ssize_t start, floating *p, floating *q,
                          floating *user_bias, floating *item_bias, Py_ssize_t width, const Descent *how,
-                         bint in_turn) noexcept nogil:
+                         bint clips, bint in_turn) noexcept nogil:
     """A step for each rating of a block, from `start` to its end, then from its beginning to `start`.
 
     Returns the sum of squared errors, each taken before its step; -1 at a user or an item out of range.
@@ -149,7 +150,7 @@ cdef inline double sweep(const Rating *ratings, Py_ssize_t n, Py_ssize_t start, 
                     prefetch_row(p + ratings[k + AHEAD].user * width, width)
                     prefetch_row(q + ratings[k + AHEAD].item * width, width)
                 error = svd_step(ratings[k], p, q, user_bias, item_bias, width, mean, low, high, lr, keep,
-                                 lr_bias, keep_bias, in_turn)
+                                 lr_bias, keep_bias, clips, in_turn)
                 squares += <double>error * error
             first = last
         begin, end = 0, start
@@ -158,27 +159,28 @@ cdef inline double sweep(const Rating *ratings, Py_ssize_t n, Py_ssize_t start, 
 
 cdef double sweep_block(const Rating *ratings, Py_ssize_t n, Py_ssize_t start, floating *p, floating *q,
                         floating *b, floating *c, Py_ssize_t width, const Descent *how) noexcept nogil:
-    """`sweep`, compiled for each usual width by itself: a row then stays in registers for its whole step."""
+    """`sweep`, the plain one compiled for each usual width by itself: rows then stay in registers."""
     cdef Py_ssize_t group = 64 // sizeof(p[0])
-    if how.in_turn:
-        return sweep(ratings, n, start, p, q, b, c, width, how, True)
+    cdef bint clips = how.low > -INFINITY or how.high < INFINITY
+    if clips or how.in_turn:
+        return sweep(ratings, n, start, p, q, b, c, width, how, clips, how.in_turn)
     if width == group:
-        return sweep(ratings, n, start, p, q, b, c, group, how, False)
+        return sweep(ratings, n, start, p, q, b, c, group, how, False, False)
     if width == 2 * group:
-        return sweep(ratings, n, start, p, q, b, c, 2 * group, how, False)
+        return sweep(ratings, n, start, p, q, b, c, 2 * group, how, False, False)
     if width == 3 * group:
-        return sweep(ratings, n, start, p, q, b, c, 3 * group, how, False)
+        return sweep(ratings, n, start, p, q, b, c, 3 * group, how, False, False)
     if width == 4 * group:
-        return sweep(ratings, n, start, p, q, b, c, 4 * group, how, False)
+        return sweep(ratings, n, start, p, q, b, c, 4 * group, how, False, False)
     if width == 5 * group:
-        return sweep(ratings, n, start, p, q, b, c, 5 * group, how, False)
+        return sweep(ratings, n, start, p, q, b, c, 5 * group, how, False, False)
     if width == 6 * group:
-        return sweep(ratings, n, start, p, q, b, c, 6 * group, how, False)
+        return sweep(ratings, n, start, p, q, b, c, 6 * group, how, False, False)
     if width == 7 * group:
-        return sweep(ratings, n, start, p, q, b, c, 7 * group, how, False)
+        return sweep(ratings, n, start, p, q, b, c, 7 * group, how, False, False)
     if width == 8 * group:
-        return sweep(ratings, n, start, p, q, b, c, 8 * group, how, False)
-    return sweep(ratings, n, start, p, q, b, c, width, how, False)
+        return sweep(ratings, n, start, p, q, b, c, 8 * group, how, False, False)
+    return sweep(ratings, n, start, p, q, b, c, width, how, False, False)
 
 
 def train(const Rating[::1] ratings, const int64_t[::1] block_ptr, const int32_t[::1] order,

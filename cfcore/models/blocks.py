@@ -102,6 +102,11 @@ class Blocks:
             )  # fmt: skip
         return float(np.sqrt(self._squares.sum() / len(self.ratings)))
 
+    def in_order(self) -> Array:
+        """The ratings in the order of an epoch whose rounds and starting points are not drawn at random."""
+        parts = [self.ratings[slice(*self.pointers[block : block + 2])] for block in self._rounds.ravel()]
+        return np.concatenate(parts)
+
     def _slices(self, n_blocks: int) -> Iterator[tuple[int, int]]:
         """Ranges of blocks for one call each."""
         step = max(1, int(n_blocks * SLICE / (len(self.ratings) * self._width)))
