@@ -80,7 +80,7 @@ def columns(
 
     try:
         eager = nw.from_native(frame, eager_only=True)
-    except (TypeError, nw.exceptions.DuplicateError) as error:
+    except (TypeError, ValueError) as error:  # ValueError: two columns of one name
         raise DataError(f"from_frame takes an eager DataFrame or a pyarrow Table: {error}") from None
     names = find_columns(list(eager.columns), given, "the frame", needed)
     series = [eager.get_column(names[role]) if role in names else None for role in USUAL_NAMES]
