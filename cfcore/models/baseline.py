@@ -150,7 +150,7 @@ class Baseline(Model):
         return {"user_bias_": self.user_bias_.copy(), "item_bias_": self.item_bias_.copy()}
 
     def _threads(self, n: int) -> int:
-        """Threads for a pass over n numbers: a short one takes less time than waking others on a busy machine."""
+        """Threads for a pass over n numbers: a short one takes less time than waking others."""
         return resolve_threads(self.n_threads) if n >= 200_000 else 1
 
     def _predict_codes(self, users: Array, items: Array, timestamps: Any) -> Array:
