@@ -11,14 +11,13 @@ from libc.stdint cimport int32_t, int64_t, uint32_t, uint64_t
 
 from cfcore.kernels.lanes cimport cf_prefetch, dot, is_row_length, prefetch_row, step_in_turn, step_together
 from cfcore.kernels.philox cimport below, philox
-from cfcore.kernels.sgd cimport Descent, Rating, are_codes, are_ratings_of, bias_step, clip
+from cfcore.kernels.sgd cimport Descent, Rating, are_codes, are_ratings_of, is_rating_of, bias_step, clip
 from cfcore.kernels.team cimport team_size
 from cfcore.kernels.turns cimport await_turn, cf_fetch_add, end_turn, plan_turns
 
 cdef enum:
     AHEAD = 10     # ratings between asking for factor rows and using them: they may have to come from memory
-    CHECKED = 32   # ratings whose codes are checked at a time
-    SOON = 64      # ratings between asking for ratings and using them
+    SOON = 64      # ratings of the next block that are asked for before this one
 
 
 def lay_out(const int32_t[::1] user_codes, const int32_t[::1] item_codes, const float[::1] values,
@@ -136,23 +135,20 @@ cdef inline double sweep(const Rating *ratings, Py_ssize_t n, Py_ssize_t start, 
     cdef floating lr_bias = <floating>how.lr_bias, keep_bias = <floating>(1 - how.lr_bias * how.reg_bias)
     cdef floating error
     cdef double squares = 0
-    cdef Py_ssize_t begin = start, end = n, first, last, k
+    cdef Py_ssize_t begin = start, end = n, k
     cdef int _part
     for _part in range(2):
-        first = begin
-        while first < end:
-            last = min(first + CHECKED, end)
-            cf_prefetch(ratings + first + SOON, CHECKED * sizeof(Rating))
-            if not are_ratings_of(ratings + first, last - first, how.n_users, how.n_items):
-                return -1
-            for k in range(first, last):
-                if k + AHEAD < end:  # a prefetch may be of any address: its codes need not be checked yet
-                    prefetch_row(p + ratings[k + AHEAD].user * width, width)
-                    prefetch_row(q + ratings[k + AHEAD].item * width, width)
-                error = svd_step(ratings[k], p, q, user_bias, item_bias, width, mean, low, high, lr, keep,
-                                 lr_bias, keep_bias, clips, in_turn)
-                squares += <double>error * error
-            first = last
+        if not are_ratings_of(ratings + begin, min(AHEAD, end - begin), how.n_users, how.n_items):
+            return -1
+        for k in range(begin, end):
+            if k + AHEAD < end:
+                if not is_rating_of(ratings[k + AHEAD], how.n_users, how.n_items):
+                    return -1
+                prefetch_row(p + ratings[k + AHEAD].user * width, width)
+                prefetch_row(q + ratings[k + AHEAD].item * width, width)
+            error = svd_step(ratings[k], p, q, user_bias, item_bias, width, mean, low, high, lr, keep,
+                             lr_bias, keep_bias, clips, in_turn)
+            squares += <double>error * error
         begin, end = 0, start
     return squares
 
