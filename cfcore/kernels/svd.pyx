@@ -112,8 +112,11 @@ cdef inline floating svd_step(
     cdef floating *q_i = q + rating.item * width
     cdef floating *b_u = user_bias + rating.user
     cdef floating *b_i = item_bias + rating.item
-    cdef floating guess = mean + b_u[0] + b_i[0] + dot(p_u, q_i, width)
-    cdef floating error = <floating>rating.value - (clip(guess, low, high) if clips else guess)
+    cdef floating base = mean + b_u[0] + b_i[0], inner = dot(p_u, q_i, width), error
+    if clips:
+        error = <floating>rating.value - clip(base + inner, low, high)
+    else:  # in this order because the dot product comes last
+        error = (<floating>rating.value - base) - inner
     bias_step(b_u, keep_bias, lr_bias * error)
     bias_step(b_i, keep_bias, lr_bias * error)
     if in_turn:
