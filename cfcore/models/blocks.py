@@ -27,8 +27,8 @@ MIN_STRIPES_SMALL, MIN_STRIPES, SMALL = 64, 16, 2**18
 MIN_BLOCK = 16
 #: Numbers in factor rows that a call may update: about .3 s, after which Ctrl-C is heard.
 SLICE = 1_500_000_000
-#: A pass over fewer is not worth waking other threads for.
-SMALL_PASS = 10_000_000
+#: A call that works on fewer is not worth waking other threads for.
+SMALL_CALL = 10_000_000
 
 
 def row_length(n_factors: int, dtype: Any) -> int:
@@ -43,6 +43,11 @@ def aligned_zeros(n_rows: int, n_columns: int, dtype: Any) -> Array:
     buffer = np.zeros(size + 64, dtype=np.uint8)
     skip = -buffer.ctypes.data % 64
     return buffer[skip : skip + size].view(dtype).reshape(n_rows, n_columns)
+
+
+def worthwhile_threads(n_threads: int | None, n_numbers: int) -> int:
+    """Threads to use for a call that works on so many numbers: `n_threads`, or 1 if it is soon done."""
+    return resolve_threads(n_threads) if n_numbers >= SMALL_CALL else 1
 
 
 class Blocks:
@@ -67,7 +72,7 @@ class Blocks:
         self._rng = rng
         self._width = max(row_bytes // 4, 16)
         self.kernel = backends.kernel("svd")
-        threads = resolve_threads(n_threads)
+        self.n_threads = worthwhile_threads(n_threads, len(train) * self._width)
         n_users, n_items = grid(len(train), train.n_users, train.n_items, row_bytes)
         self.ratings = np.empty(len(train), dtype=RATING)
         self.pointers = np.empty(n_users * n_items + 1, dtype=np.int64)
@@ -75,9 +80,8 @@ class Blocks:
         self.kernel.lay_out(
             train.user_codes, train.item_codes, train.values,
             stripes(train.user_counts, n_users), stripes(train.item_counts, n_items),
-            self.pointers, self.ratings, n_items, seed64(rng), threads,
+            self.pointers, self.ratings, n_items, seed64(rng), self.n_threads,
         )  # fmt: skip
-        self.n_threads = threads if len(train) * self._width >= SMALL_PASS else 1
         self._rounds = rounds(n_users, n_items)
         n_blocks = n_users * n_items
         self._squares = np.zeros(n_blocks)

@@ -10,11 +10,10 @@ import numpy as np
 from cfcore import backends
 from cfcore.data import Ratings
 from cfcore.models.base import Array, Model
-from cfcore.models.blocks import Blocks, aligned_zeros, row_length
+from cfcore.models.blocks import Blocks, aligned_zeros, row_length, worthwhile_threads
 from cfcore.models.params import check_choice, check_flag, check_number
 from cfcore.models.training import Training
 from cfcore.random import RandomState, generator
-from cfcore.threads import resolve_threads
 
 #: Defaults by cross-validation; `benchmarks/defaults.py` repeats the search.
 N_EPOCHS, INIT_SCALE = 20, 0.01
@@ -272,9 +271,10 @@ class SVD(Model):
 
     def _predict_codes(self, users: Array, items: Array, timestamps: Array | None) -> Array:
         out = np.empty(len(users))
+        rows = self._rows()
         backends.kernel("svd").predict(
-            users, items, *self._rows(), self.user_bias_, self.item_bias_, out, self._offset(),
-            resolve_threads(self.n_threads),
+            users, items, *rows, self.user_bias_, self.item_bias_, out, self._offset(),
+            worthwhile_threads(self.n_threads, len(users) * rows[0].shape[1]),
         )  # fmt: skip
         if not self.biased:
             out[(users < 0) | (items < 0)] = self.mean_
