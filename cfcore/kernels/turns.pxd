@@ -1,9 +1,9 @@
 # Blocks of work in a fixed order: any number of threads, the result of one thread.
 #
-# Threads take blocks in the given order, and a block waits until the last earlier one of its user stripe
-# and the last earlier one of its item stripe are finished; all other blocks may be under way. There is no
-# barrier at which a thread that lost its core would stop the others. The earliest unfinished block never
-# waits, so all end.
+# Each thread has a range of user stripes for its own, whose rows stay in its cache, and takes their blocks in
+# the given order. A block waits until the last earlier one of its user stripe and the last earlier one of its
+# item stripe are finished; all other blocks may be under way. The earliest unfinished block never waits, and
+# every stripe has a thread, so all end.
 
 from libc.stdint cimport int32_t
 
@@ -12,15 +12,11 @@ cdef extern from *:
     #include <stdint.h>
     #if defined(_MSC_VER) && !defined(__clang__)
       #include <intrin.h>
-      static int32_t cf_fetch_add(int32_t *at) {
-          return (int32_t)_InterlockedExchangeAdd((volatile long *)at, 1);
-      }
       static void cf_publish(int32_t *at) { _InterlockedExchange((volatile long *)at, 1); }
       static int cf_observe(int32_t *at) { return (int32_t)_InterlockedOr((volatile long *)at, 0); }
       static void cf_give_way(void) { }
     #else
       #include <sched.h>
-      static int32_t cf_fetch_add(int32_t *at) { return __atomic_fetch_add(at, 1, __ATOMIC_RELAXED); }
       static void cf_publish(int32_t *at) { __atomic_store_n(at, 1, __ATOMIC_RELEASE); }
       static int cf_observe(int32_t *at) { return __atomic_load_n(at, __ATOMIC_ACQUIRE); }
       static void cf_give_way(void) { sched_yield(); }
@@ -31,7 +27,6 @@ cdef extern from *:
             if (tries > 1000) cf_give_way();
     }
     """
-    int32_t cf_fetch_add(int32_t *at) noexcept nogil
     void cf_publish(int32_t *at) noexcept nogil
     void cf_wait_for(int32_t *at) noexcept nogil
 

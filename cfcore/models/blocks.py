@@ -97,7 +97,7 @@ class Blocks:
         rates : mean, low, high, lr, reg, lr_bias, reg_bias, in_turn
             As in the kernel `svd.train`.
         """
-        order = self._rounds[self._rng.permutation(len(self._rounds))].ravel()
+        order = self._order()
         starts = self._rng.integers(0, 2**40, len(order))
         for begin, end in self._slices(len(order)):
             self.kernel.train(
@@ -105,6 +105,13 @@ class Blocks:
                 self._latest, self.n_item_stripes, *rates, begin, end, self.n_threads,
             )  # fmt: skip
         return float(np.sqrt(self._squares.sum() / len(self.ratings)))
+
+    def _order(self) -> Array:
+        """All blocks, in an order drawn anew: `rounds` from any one on, the item stripes shuffled."""
+        shift = int(self._rng.integers(len(self._rounds)))
+        users, items = np.divmod(np.roll(self._rounds, shift, axis=0).ravel(), self.n_item_stripes)
+        shuffled = self._rng.permutation(self.n_item_stripes).astype(np.int32)
+        return (users * self.n_item_stripes + shuffled[items]).astype(np.int32)
 
     def in_order(self) -> Array:
         """The ratings in the order of an epoch whose rounds and starting points are not drawn at random."""
@@ -138,9 +145,16 @@ def stripes(counts: Array, n_stripes: int) -> Array:
 
 
 def rounds(n_users: int, n_items: int) -> Array:
-    """All blocks, in rows of blocks that share no stripe: the diagonals of the grid (int32)."""
+    """All blocks, in rows of blocks that share no stripe: the diagonals of the grid (int32).
+
+    From one row to the next, the user stripe before takes over each item stripe. So a thread that has a range
+    of user stripes for its own gets one item stripe from another thread in each row, and keeps the others in
+    its cache; and the stripe it gets is one that the other thread was done with early in the row before.
+    """
     most, least = max(n_users, n_items), min(n_users, n_items)
-    along = np.arange(least)
-    across = (np.arange(most)[:, None] + along) % most
-    blocks = across * n_items + along if n_users >= n_items else along * n_items + across
+    along, turn = np.arange(least), np.arange(most)[:, None]
+    if n_users >= n_items:
+        blocks = (along - turn) % most * n_items + along
+    else:
+        blocks = along * n_items + (along + turn) % most
     return blocks.astype(np.int32)
