@@ -12,8 +12,8 @@ from libc.stdint cimport int32_t, int64_t, uint32_t, uint64_t
 from cfcore.kernels.lanes cimport cf_prefetch, dot, is_row_length, prefetch_row, step_in_turn, step_together
 from cfcore.kernels.philox cimport below, philox
 from cfcore.kernels.sgd cimport Descent, Rating, are_codes, are_ratings_of, is_rating_of, bias_step, clip
-from cfcore.kernels.team cimport team_here, team_size
-from cfcore.kernels.turns cimport await_turn, end_turn, plan_turns
+from cfcore.kernels.team cimport team_size
+from cfcore.kernels.turns cimport begin_turn, end_turn, next_free, plan_turns
 
 cdef enum:
     AHEAD = 10     # ratings between asking for factor rows and using them: they may have to come from memory
@@ -263,10 +263,9 @@ def train(const Rating[::1] ratings, const int64_t[::1] block_ptr, const int32_t
     with nogil:
         plan_turns(&order[begin], end - begin, n_item_stripes, &latest[0], latest.shape[0], &turns[begin, 0])
         for worker in prange(team, schedule="static", chunksize=1, num_threads=team):
-            if worker < team_here():  # iteration w < team_here() is thread w's
-                work(&ratings[0], &block_ptr[0], &order[begin], &starts[0], p, q, &user_bias[0],
-                     &item_bias[0], &squares[0], &turns[begin, 0], end - begin, n_item_stripes,
-                     latest.shape[0] - n_item_stripes, width, worker, team_here(), &how)
+            work(&ratings[0], &block_ptr[0], &order[begin], &starts[0], p, q, &user_bias[0], &item_bias[0],
+                 &squares[0], &turns[begin, 0], end - begin, n_item_stripes,
+                 latest.shape[0] - n_item_stripes, width, worker, team, &how)
         for k in range(begin, end):
             if squares[order[k]] < 0:
                 bad = order[k]
@@ -274,25 +273,18 @@ def train(const Rating[::1] ratings, const int64_t[::1] block_ptr, const int32_t
         raise ValueError(f"train: a user or an item in block {bad} is out of range")
 
 
-cdef inline Py_ssize_t next_of(const int32_t *order, Py_ssize_t turn, Py_ssize_t n_turns,
-                               Py_ssize_t first_block, Py_ssize_t last_block) noexcept nogil:
-    """First turn from `turn` on whose block is in [first_block, last_block); n_turns if there is none."""
-    while turn < n_turns and not first_block <= order[turn] < last_block:
-        turn += 1
-    return turn
-
-
 cdef void work(const Rating *ratings, const int64_t *block_ptr, const int32_t *order, const int64_t *starts,
                floating *p, floating *q, floating *user_bias, floating *item_bias, double *squares,
                int32_t *turns, Py_ssize_t n_turns, int n_item_stripes, Py_ssize_t n_user_stripes,
                Py_ssize_t width, int worker, int n_workers, const Descent *how) noexcept nogil:
-    """What each thread does: for each block of its user stripes, in order, wait until it is due, sweep it."""
+    """What each thread does: begin a turn, its own user stripes' before others, and sweep its block."""
     # Numbers of blocks are in the order of their user stripes.
     cdef Py_ssize_t first = n_user_stripes * worker // n_workers * n_item_stripes
     cdef Py_ssize_t last = n_user_stripes * (worker + 1) // n_workers * n_item_stripes
-    cdef Py_ssize_t turn = next_of(order, 0, n_turns, first, last), following, block, count
+    cdef Py_ssize_t own = 0, earliest = 0, turn, following, block, count
+    turn = begin_turn(turns, &own, &earliest, n_turns, order, first, last)
     while turn < n_turns:
-        following = next_of(order, turn + 1, n_turns, first, last)
+        following = next_free(turns, own, n_turns, order, first, last)
         if following < n_turns:  # the hardware does not foresee where the next block begins
             block = order[following]
             count = block_ptr[block + 1] - block_ptr[block]
@@ -300,13 +292,12 @@ cdef void work(const Rating *ratings, const int64_t *block_ptr, const int32_t *o
                 cf_prefetch(ratings + block_ptr[block] + starts[block] % count, SOON * sizeof(Rating))
         block = order[turn]
         count = block_ptr[block + 1] - block_ptr[block]
-        await_turn(turns, turn)
         squares[block] = 0
         if count > 0:
             squares[block] = sweep_block(ratings + block_ptr[block], count, starts[block] % count, p, q,
                                          user_bias, item_bias, width, how)
         end_turn(turns, turn)
-        turn = following
+        turn = begin_turn(turns, &own, &earliest, n_turns, order, first, last)
 
 
 def predict(const int32_t[::1] users, const int32_t[::1] items,

@@ -6,12 +6,6 @@
 
 cdef extern from *:
     """
-    #ifdef _OPENMP
-    #include <omp.h>
-    static int cfcore_team_here(void) { return omp_get_num_threads(); }
-    #else
-    static int cfcore_team_here(void) { return 1; }
-    #endif
     #ifdef _WIN32
     static int cfcore_team_size(int n_threads) { return n_threads; }
     #else
@@ -27,13 +21,7 @@ cdef extern from *:
     #endif
     """
     int cfcore_team_size(int n_threads) noexcept nogil
-    int cfcore_team_here() noexcept nogil
 
 
 cdef inline int team_size(int n_threads) noexcept nogil:
     return cfcore_team_size(n_threads)
-
-
-cdef inline int team_here() noexcept nogil:
-    """Threads of the parallel region this is called in: limits of a system can make it fewer than asked."""
-    return cfcore_team_here()
