@@ -281,23 +281,42 @@ cdef void work(const Rating *ratings, const int64_t *block_ptr, const int32_t *o
     # Numbers of blocks are in the order of their user stripes.
     cdef Py_ssize_t first = n_user_stripes * worker // n_workers * n_item_stripes
     cdef Py_ssize_t last = n_user_stripes * (worker + 1) // n_workers * n_item_stripes
-    cdef Py_ssize_t own = 0, earliest = 0, turn, following, block, count
+    cdef Py_ssize_t own = 0, earliest = 0, turn = 0, following
+    if n_workers == 1:  # nobody to agree with
+        for turn in range(n_turns):
+            ask_for(ratings, block_ptr, starts, order[turn + 1] if turn + 1 < n_turns else -1)
+            squares[order[turn]] = sweep_of(ratings, block_ptr, starts, order[turn], p, q, user_bias,
+                                            item_bias, width, how)
+        return
     turn = begin_turn(turns, &own, &earliest, n_turns, order, first, last)
     while turn < n_turns:
         following = next_free(turns, own, n_turns, order, first, last)
-        if following < n_turns:  # the hardware does not foresee where the next block begins
-            block = order[following]
-            count = block_ptr[block + 1] - block_ptr[block]
-            if count > 0:
-                cf_prefetch(ratings + block_ptr[block] + starts[block] % count, SOON * sizeof(Rating))
-        block = order[turn]
-        count = block_ptr[block + 1] - block_ptr[block]
-        squares[block] = 0
-        if count > 0:
-            squares[block] = sweep_block(ratings + block_ptr[block], count, starts[block] % count, p, q,
-                                         user_bias, item_bias, width, how)
+        ask_for(ratings, block_ptr, starts, order[following] if following < n_turns else -1)
+        squares[order[turn]] = sweep_of(ratings, block_ptr, starts, order[turn], p, q, user_bias, item_bias,
+                                        width, how)
         end_turn(turns, turn)
         turn = begin_turn(turns, &own, &earliest, n_turns, order, first, last)
+
+
+cdef inline void ask_for(const Rating *ratings, const int64_t *block_ptr, const int64_t *starts,
+                         Py_ssize_t block) noexcept nogil:
+    """Prefetch where the sweep of a block (-1: none) begins; the hardware does not foresee that."""
+    cdef Py_ssize_t count
+    if block >= 0:
+        count = block_ptr[block + 1] - block_ptr[block]
+        if count > 0:
+            cf_prefetch(ratings + block_ptr[block] + starts[block] % count, SOON * sizeof(Rating))
+
+
+cdef inline double sweep_of(const Rating *ratings, const int64_t *block_ptr, const int64_t *starts,
+                            Py_ssize_t block, floating *p, floating *q, floating *user_bias,
+                            floating *item_bias, Py_ssize_t width, const Descent *how) noexcept nogil:
+    """`sweep_block` for the block of a number."""
+    cdef Py_ssize_t count = block_ptr[block + 1] - block_ptr[block]
+    if count == 0:
+        return 0
+    return sweep_block(ratings + block_ptr[block], count, starts[block] % count, p, q, user_bias, item_bias,
+                       width, how)
 
 
 def predict(const int32_t[::1] users, const int32_t[::1] items,
