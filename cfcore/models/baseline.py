@@ -106,9 +106,9 @@ class Baseline(Model):
             self._solve(train)
             return
         usual = 10 if self.method == "als" else 20
-        snapshot = {"als": None, "sgd": self.lr}[self.method]
+        lr = self.lr if self.method == "sgd" else None
         training = Training(
-            self, self.n_epochs or usual, validation, early_stopping, snapshot=self._snapshot, lr=snapshot
+            self, self.n_epochs or usual, validation, early_stopping, snapshot=self._snapshot, lr=lr
         )
         if self.method == "als":
             for _ in training:
