@@ -9,6 +9,7 @@ import numpy as np
 from cfcore import backends, pairs
 from cfcore.data import Ratings
 from cfcore.models.base import Array, Model
+from cfcore.models.blocks import aligned_zeros
 from cfcore.models.centers import Center, center_of, normalized, without_means
 from cfcore.models.params import check_choice, check_flag, check_number
 from cfcore.progress import progress_bar
@@ -219,7 +220,7 @@ class KNN(Model):
         cost = n * 100 + int(lengths[holders].sum())
         # Waking other threads takes longer than a few requests.
         n_threads = resolve_threads(self.n_threads) if cost > _WORTH_THREADS else 1
-        scratch: tuple[Array, ...] = (np.empty((n_threads, 8 * (n_neighbors // 2 + 8)), dtype=np.uint64),)
+        scratch: tuple[Array, ...] = (aligned_zeros(n_threads, 8 * (n_neighbors // 2 + 8), np.uint64),)
         compared: tuple[Array, ...] = (self.similarity_,)
         if self.neighbors_ is None:
             predict = kernel.predict_dense
