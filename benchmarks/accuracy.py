@@ -1,8 +1,10 @@
-"""Errors of all models with their defaults, on splits that no default was chosen by.
+"""Errors of all models with their defaults, over several splits.
 
     python benchmarks/accuracy.py               # MovieLens 100K, u1-u5, and 1M, five random 90/10 splits
     python benchmarks/accuracy.py --data ml-100k
 
+Defaults were chosen by cross-validation within the training rows of u1 and of seed 0: the test rows of these
+two had no part in it, those of the other splits are for the greater part among the rows that had.
 What depends on a seed is fitted with seed 0; `benchmarks/article.py` has u1 over seeds.
 """
 
