@@ -13,24 +13,28 @@ cdef extern from *:
       #include <intrin.h>
       static int32_t cf_fetch_add(int32_t *at) { return (int32_t)_InterlockedExchangeAdd((volatile long *)at, 1); }
       static void cf_publish(int32_t *at) { _InterlockedExchange((volatile long *)at, 1); }
-      static int cf_observe(int32_t *at) { return (int32_t)_InterlockedOr((volatile long *)at, 0); }
+      static void cf_arrive(int32_t *at) { _InterlockedExchangeAdd((volatile long *)at, 1); }
+      static int32_t cf_observe(int32_t *at) { return (int32_t)_InterlockedOr((volatile long *)at, 0); }
       static void cf_give_way(void) { }
     #else
       #include <sched.h>
       static int32_t cf_fetch_add(int32_t *at) { return __atomic_fetch_add(at, 1, __ATOMIC_RELAXED); }
       static void cf_publish(int32_t *at) { __atomic_store_n(at, 1, __ATOMIC_RELEASE); }
-      static int cf_observe(int32_t *at) { return __atomic_load_n(at, __ATOMIC_ACQUIRE); }
+      static void cf_arrive(int32_t *at) { __atomic_fetch_add(at, 1, __ATOMIC_ACQ_REL); }
+      static int32_t cf_observe(int32_t *at) { return __atomic_load_n(at, __ATOMIC_ACQUIRE); }
       static void cf_give_way(void) { sched_yield(); }
     #endif
-    static void cf_wait_for(int32_t *at) {
+    static void cf_wait_for(int32_t *at, int32_t count) {
         int tries;
-        for (tries = 0; !cf_observe(at); ++tries)
+        for (tries = 0; cf_observe(at) < count; ++tries)
             if (tries > 1000) cf_give_way();
     }
     """
     int32_t cf_fetch_add(int32_t *at) noexcept nogil
     void cf_publish(int32_t *at) noexcept nogil
-    void cf_wait_for(int32_t *at) noexcept nogil
+    void cf_arrive(int32_t *at) noexcept nogil
+    int32_t cf_observe(int32_t *at) noexcept nogil
+    void cf_wait_for(int32_t *at, int32_t count) noexcept nogil
 
 
 cdef enum:
@@ -59,9 +63,14 @@ cdef inline void plan_turns(const int32_t *blocks, Py_ssize_t n, int n_item_stri
 cdef inline void await_turn(int32_t *turns, Py_ssize_t t) noexcept nogil:
     """Return when the turns that turn t waits for are finished, and their results visible here."""
     if turns[3 * t + USER_BEFORE] >= 0:
-        cf_wait_for(&turns[3 * turns[3 * t + USER_BEFORE] + FINISHED])
+        cf_wait_for(&turns[3 * turns[3 * t + USER_BEFORE] + FINISHED], 1)
     if turns[3 * t + ITEM_BEFORE] >= 0:
-        cf_wait_for(&turns[3 * turns[3 * t + ITEM_BEFORE] + FINISHED])
+        cf_wait_for(&turns[3 * turns[3 * t + ITEM_BEFORE] + FINISHED], 1)
+
+
+cdef inline bint opens_user_stripe(const int32_t *turns, Py_ssize_t t) noexcept nogil:
+    """Whether turn t is the first of its user stripe."""
+    return turns[3 * t + USER_BEFORE] < 0
 
 
 cdef inline void end_turn(int32_t *turns, Py_ssize_t t) noexcept nogil:

@@ -1,0 +1,120 @@
+"""The chunks of users in which SVD++ is trained, each with its grid of users × items."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from cfcore import backends
+from cfcore.data import Ratings
+from cfcore.models.blocks import RATING, SLICE, SMALL_PASS, rounds, stripes
+from cfcore.random import seed64
+from cfcore.threads import resolve_threads
+
+Array = np.ndarray[Any, Any]
+
+#: Users of a chunk do not see what the implicit factors learn from each other. With few chunks, or crowded
+#: ones, their joint step is too long and training diverges; below these numbers errors are those of chunks of
+#: one user.
+MIN_CHUNKS, CHUNK_USERS = 16, 256
+#: A chunk's grid has at most so many stripes a side, and in the mean so many ratings a block.
+MAX_STRIPES, MIN_BLOCK = 16, 64
+#: The implicit factors are written in parts, each by one thread, that hold so many of a mean user's set: a
+#: part is searched for in each set.
+PART_OF_SET, MAX_PARTS = 16, 32
+
+
+class Chunks:
+    """Training ratings laid out for the kernel `svdpp`, and a random order for each epoch.
+
+    Depends on the ratings alone, never on the number of threads; that is why the number of threads does not
+    change a bit of the result.
+
+    Parameters
+    ----------
+    train : Ratings
+    indptr, members : int64[n_users + 1], int32[n]
+        The set N(u) of each user, ascending.
+    n_implicit : int
+        Number of implicit factors; members are below it.
+    width : int
+        Length of a factor row.
+    dtype : dtype
+        Of the factors.
+    rng : Generator
+        For the layout here, and for the order of each epoch.
+    n_threads : int or None
+    """
+
+    def __init__(
+        self,
+        train: Ratings,
+        indptr: Array,
+        members: Array,
+        n_implicit: int,
+        width: int,
+        dtype: Any,
+        rng: np.random.Generator,
+        n_threads: int | None,
+    ) -> None:
+        self._rng = rng
+        self.kernel = backends.kernel("svdpp")
+        threads = resolve_threads(n_threads)
+        self.n_chunks = min(train.n_users, max(MIN_CHUNKS, -(-train.n_users // CHUNK_USERS)))
+        side = int((len(train) / self.n_chunks / MIN_BLOCK) ** 0.5)
+        per_chunk = max(1, min(MAX_STRIPES, side, train.n_users // self.n_chunks))
+        self.n_item_stripes = max(1, min(MAX_STRIPES, side, train.n_items))
+        user_stripes = stripes(train.user_counts, self.n_chunks * per_chunk)
+        self.stripe_ptr = bounds(user_stripes, self.n_chunks * per_chunk)
+        n_parts = max(1, min(MAX_PARTS, len(members) // (train.n_users * PART_OF_SET)))
+        self.parts = bounds(stripes(np.bincount(members, minlength=n_implicit), n_parts), n_parts)
+        self.ratings = np.empty(len(train), dtype=RATING)
+        self.pointers = np.empty(self.n_chunks * per_chunk * self.n_item_stripes + 1, dtype=np.int64)
+        backends.kernel("svd").lay_out(
+            train.user_codes, train.item_codes, train.values, user_stripes,
+            stripes(train.item_counts, self.n_item_stripes), self.pointers, self.ratings,
+            self.n_item_stripes, seed64(rng), threads,
+        )  # fmt: skip
+        self._sets = train.user_counts, indptr, members, self.parts
+        self._work = (len(train) + len(members)) * max(width, 16)
+        self.n_threads = threads if self._work >= SMALL_PASS else 1
+        self._rounds = rounds(per_chunk, self.n_item_stripes)
+        n_blocks = self._rounds.size
+        self._sums = np.empty((train.n_users, width), dtype), np.empty((train.n_users, width), dtype)
+        self._kept = np.empty(train.n_users, dtype)
+        self._squares = np.zeros(self.n_chunks * n_blocks)
+        self._turns = np.empty((self.n_chunks * n_blocks, 3), dtype=np.int32)
+        self._latest = np.empty((self.n_chunks, per_chunk + self.n_item_stripes), dtype=np.int32)
+
+    def descend(self, arrays: tuple[Array, ...], rates: tuple[float, ...]) -> float:
+        """One epoch over all ratings; the root mean square of the errors met on the way.
+
+        Parameters
+        ----------
+        arrays : user, item and implicit factors, user biases, item biases; changed in place
+        rates : mean, lr, reg, lr_bias, reg_bias, lr_implicit, reg_implicit
+        """
+        chunks = self._rng.permutation(self.n_chunks).astype(np.int32)
+        turns = np.tile(np.arange(len(self._rounds)), (self.n_chunks, 1))
+        order = self._rounds[self._rng.permuted(turns, axis=1)].reshape(self.n_chunks, -1)
+        starts = self._rng.integers(0, 2**40, len(self._squares))
+        for begin, end in self._slices():
+            self.kernel.train(
+                self.ratings, self.pointers, chunks, order, starts, self.stripe_ptr, *self._sets, *arrays,
+                *self._sums, self._kept, self._squares, self._turns, self._latest, self.n_item_stripes,
+                *rates, begin, end, self.n_threads,
+            )  # fmt: skip
+        return float(np.sqrt(self._squares.sum() / len(self.ratings)))
+
+    def _slices(self) -> Iterator[tuple[int, int]]:
+        """Ranges of chunks for one call each."""
+        step = max(1, int(self.n_chunks * SLICE / self._work))
+        for begin in range(0, self.n_chunks, step):
+            yield begin, min(begin + step, self.n_chunks)
+
+
+def bounds(stripe_of: Array, n: int) -> Array:
+    """First code of each of `n` stripes, and the number of codes (int32[n + 1])."""
+    return np.searchsorted(stripe_of, np.arange(n + 1)).astype(np.int32)
