@@ -137,15 +137,14 @@ class BuildExt(build_ext):
                 (MSVC_FLAGS if msvc else GNU_FLAGS) + levels[level_of(ext)] + compile_openmp
             )
             ext.extra_link_args = link_openmp
-        self.rebuild_if_flavour_changed(bool(compile_openmp))
-        super().build_extensions()
-
-    def rebuild_if_flavour_changed(self, openmp: bool) -> None:
-        """Time stamps do not tell a debug object file from a release one."""
+        # Time stamps do not tell a debug object file from a release one. The note of what was built comes
+        # last, so that what an interrupted build left behind is built again.
         stamp = Path(self.build_temp) / "flavour"
-        flavour = f"{FLAVOUR} openmp={openmp}"
+        flavour = f"{FLAVOUR} openmp={bool(compile_openmp)}"
         if not stamp.exists() or stamp.read_text() != flavour:
             self.force = True
+            stamp.unlink(missing_ok=True)
+        super().build_extensions()
         stamp.parent.mkdir(parents=True, exist_ok=True)
         stamp.write_text(flavour)
 
@@ -181,14 +180,16 @@ class BuildExt(build_ext):
 COMPILING = ("build", "bdist", "install", "develop", "editable")
 BUILDING = any(command.startswith(COMPILING) for command in sys.argv)
 
-setup(
-    ext_modules=cythonize(
-        extensions(),
-        build_dir=str(GENERATED),
-        compiler_directives=DIRECTIVES,
-        nthreads=os.cpu_count() if BUILDING and sys.platform != "win32" else 0,
+# Guarded, because cythonize's worker processes import this file where processes are spawned, not forked.
+if __name__ == "__main__":
+    setup(
+        ext_modules=cythonize(
+            extensions(),
+            build_dir=str(GENERATED),
+            compiler_directives=DIRECTIVES,
+            nthreads=os.cpu_count() if BUILDING and sys.platform != "win32" else 0,
+        )
+        if BUILDING
+        else [],
+        cmdclass={"build_ext": BuildExt},
     )
-    if BUILDING
-    else [],
-    cmdclass={"build_ext": BuildExt},
-)

@@ -24,6 +24,7 @@ from typing import Any
 from measure import arguments, describe, machine, table, write
 
 import cfcore as cf
+from cfcore.models.svd import Rates
 
 #: Model -> (name of its class, values to try of each parameter); the default in the code is tried as well.
 #: None is a rule by which a parameter follows the data, where the class has one.
@@ -37,12 +38,16 @@ NEIGHBORS: dict[str, list[Any]] = {
     "reg_user": [3.0, 5.0, 8.0, 15.0],
     "reg_item": [1.0, 2.0, 3.0, 5.0],
 }
+#: Parameters of SVD that follow the data by a rule; what is searched is a factor on the rule, 1 the default.
+RATES = ("lr", "reg", "lr_bias", "reg_bias", "init_scale")
 FACTORS: dict[str, list[Any]] = {
-    "reg": [0.03, 0.04, 0.05, 0.06, 0.08, 0.1, 0.12, None],
-    "lr": [0.005, 0.01, 0.02, None],
-    "lr_decay": [0.93, 0.95, 0.97, 1.0, None],
-    "n_epochs": [20, 30, 40, 60, 90, None],
-    "n_factors": [32, 64, 100, 200],
+    "lr": [0.6, 0.8, 1.25, 1.6],
+    "reg": [0.6, 0.8, 1.25, 1.6],
+    "lr_bias": [0.5, 2.0],
+    "reg_bias": [0.5, 2.0],
+    "init_scale": [0.3, 3.0],
+    "n_epochs": [10, 15, 30, 40],
+    "n_factors": [32, 64, 200],
 }
 SPACE: dict[str, tuple[str, dict[str, list[Any]]]] = {
     "baseline": ("Baseline", {"reg_user": [3.0, 5.0, 8.0, 15.0], "reg_item": [1.0, 2.0, 3.0, 5.0]}),
@@ -83,14 +88,14 @@ class Search:
 
     def trial(self, params: dict[str, Any]) -> Trial:
         """Cross-validate a setting, or recall it. What equals the default is left out of it."""
-        default = self.kind().get_params()
+        default = {**self.kind().get_params(), **(dict.fromkeys(RATES, 1.0) if self.kind is cf.SVD else {})}
         params = {name: value for name, value in params.items() if value != default[name]}
         key = repr(sorted(params.items()))
         if key not in self.trials:
             found = Trial(dict(params))
             start = time.perf_counter()
             for train, held_out in self.folds:
-                model = self.kind(**params)
+                model = by_rule(params, train) if self.kind is cf.SVD else self.kind(**params)
                 if "random_state" in model.get_params():
                     model.set_params(random_state=0)
                 found.errors.append(cf.metrics.rmse(held_out.values, model.fit(train).predict(held_out)))
@@ -117,6 +122,7 @@ class Search:
             gap, spread = trial.worse_by(ordered[0])
             yield {
                 "params": trial.params,
+                "factors": self.kind is cf.SVD,
                 "rmse": trial.mean,
                 "worse_by": gap,
                 "standard_error": spread,
@@ -124,6 +130,13 @@ class Search:
                 "default": not trial.params,
                 "seconds": trial.seconds,
             }
+
+
+def by_rule(params: dict[str, Any], train: cf.Ratings) -> cf.SVD:
+    """SVD with rates that are multiples of those that its rule gives for `train`."""
+    model = cf.SVD(**{name: value for name, value in params.items() if name not in RATES})
+    usual = Rates.of(model, train)
+    return model.set_params(**{name: params.get(name, 1.0) * getattr(usual, name) for name in RATES})
 
 
 def training_rows(name: str) -> cf.Ratings:
@@ -164,7 +177,10 @@ def main() -> None:
 
 def cells(row: dict[str, Any]) -> list[str]:
     """A setting as it is printed."""
-    setting = ", ".join(f"{name}={value!r}" for name, value in row["params"].items())
+    setting = ", ".join(
+        f"{name} x {value}" if row["factors"] and name in RATES else f"{name}={value!r}"
+        for name, value in row["params"].items()
+    )
     return [
         "*" if row["marked"] else "",
         f"{row['rmse']:.5f}",

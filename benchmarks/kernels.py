@@ -12,6 +12,7 @@ turns. An "epoch" is what a user waits for: the time between fits of one and thr
 from __future__ import annotations
 
 import ctypes
+import itertools
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -221,6 +222,16 @@ def cells(found: dict[str, Any]) -> list[str]:
 HEADINGS = ["", "data", "level", "bare C ns", "kernel ns", "2 threads", "epoch ns", "over bare", "2 over 1"]
 
 
+def growth(found: list[dict[str, Any]]) -> Iterator[str]:
+    """What an update costs on the largest data, against the second largest, at the best level."""
+    updates = [row for row in found if "update" in row["what"] and row["level"] == kernels.simd_level]
+    sizes = sorted({row["n"] for row in updates})[-2:]
+    for what in dict.fromkeys(row["what"] for row in updates):
+        each = [row["nanoseconds"]["kernel"] for row in updates if row["what"] == what and row["n"] in sizes]
+        if len(each) == 2:
+            yield f"{what}: {sizes[1]:,} ratings over {sizes[0]:,}: {each[1] / each[0]:.2f}x an update"
+
+
 def main() -> None:
     """Measure, print, write."""
     parser = arguments(__doc__.splitlines()[0])
@@ -239,11 +250,14 @@ def main() -> None:
         parts = [update_rows(name, ratings, widths, repeats)]
         if len(ratings) <= PAIRS_LIMIT:
             parts.append(pair_rows(name, ratings, repeats))
-        for part in parts:
-            for measured in part:
+        try:
+            for measured in itertools.chain(*parts):
                 found.append(measured)
                 print(" ".join(cells(measured)[:3]), "done", file=sys.stderr)
+        except limits.NoCompilerError as error:
+            sys.exit(f"the bare loops cannot be compiled: {error}")
     print(table(HEADINGS, [cells(measured) for measured in found]))
+    print("", *growth(found), sep="\n")
     print("\nNanoseconds an update and a pair, medians in turns. over bare: the kernel on one thread over C.")
     print("A pair's kernel is the whole call: packing, sums, and Pearson of all pairs, co-rated or not.")
     write(options.json, {"machine": facts, "rows": found})

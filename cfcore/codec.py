@@ -28,6 +28,11 @@ FORMAT = 1
 
 Array = np.ndarray[Any, Any]
 
+# What reading content raises that `write` did not write: wrong types, missing entries, endless nesting ...
+_DAMAGE = (
+    ArithmeticError, AttributeError, LookupError, MemoryError, RecursionError, TypeError, ValueError
+)  # fmt: skip
+
 # Tensor names: a string array `x` is stored as two tensors.
 BYTES, OFFSETS = ".utf8", ".offsets"
 
@@ -131,7 +136,7 @@ def read(path: str | os.PathLike[str]) -> tuple[dict[str, Any], dict[str, Array]
         return dict(content["header"]), arrays
     except FileFormatError:
         raise
-    except (SafetensorError, ValueError, TypeError, KeyError, AttributeError, OverflowError) as error:
+    except (SafetensorError, *_DAMAGE) as error:
         raise FileFormatError(f"{path}: damaged, or not a file that cfcore wrote ({error})") from error
 
 
@@ -162,6 +167,8 @@ def _encode_strings(name: str, array: Array) -> tuple[Array, Array]:
 
 def _decode(name: str, dtype: str, tensors: dict[str, Array]) -> Array:
     wanted = np.dtype(dtype)
+    if wanted.kind not in "biufUO":
+        raise ValueError(f"{name}: dtype {dtype!r}")
     if wanted.kind not in "UO":
         # safetensors hands out little-endian arrays; the machine's own order is wanted
         return tensors[name].astype(wanted.newbyteorder("="), copy=False)

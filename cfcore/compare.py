@@ -248,8 +248,8 @@ def choose_job(
         if n_epochs is None:
             if seconds * growth**2 <= limit:
                 return Job(n_rows, None)
-            affordable = rows * max(1.0, math.sqrt(budget / seconds))
-            job = Job(min(n_rows, int(affordable)), None)
+            affordable = int(rows * math.sqrt(budget / seconds))
+            job = Job(min(n_rows, max(TRIAL_ROWS, affordable)), None)
         else:
             epoch, rest = seconds * growth, 0.0
             if rows == n_rows and seconds < budget / 4:
@@ -262,7 +262,8 @@ def choose_job(
                 job = Job(n_rows, max(1, int((budget - rest) / epoch)))
             else:
                 job = Job(max(rows, int(n_rows * budget / epoch)), 1)
-        if rows == n_rows or seconds > budget / 16:
+        # All pairs have a price of their own, whatever the ratings: there a small trial tells little.
+        if rows == n_rows or seconds > budget / (2 if n_epochs is None else 16):
             return job
         rows = min(n_rows, 4 * rows)
 

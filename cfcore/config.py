@@ -42,5 +42,5 @@ def show_config() -> None:
     """Print version, compiler, OpenMP, SIMD level and threads: what a bug report should quote."""
     for name, value in config().items():
         if name == "openmp" and value is None:
-            value = "no: the compiler had none, kernels run on one thread"
+            value = "no: compiled without, kernels run on one thread"
         print(f"{name:>14}  {', '.join(value) if isinstance(value, list) else value}")

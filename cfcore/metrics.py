@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from cfcore.data import as_ratings
+from cfcore.data.ids import first_masked
 from cfcore.errors import DataError
 
 __all__ = ["evaluate", "fcp", "mae", "rmse"]
@@ -170,6 +171,9 @@ def evaluate(model: Any, test: Any, metrics: Iterable[str] = ("rmse", "mae")) ->
 def _checked(ratings: ArrayLike, predictions: ArrayLike) -> tuple[Array, Array]:
     columns = []
     for name, given in (("ratings", ratings), ("predictions", predictions)):
+        masked = first_masked(given)
+        if masked is not None:
+            raise DataError(f"{name}: missing value in row {masked}")
         try:
             column = np.asarray(given, dtype=np.float64)
         except (TypeError, ValueError) as error:

@@ -225,8 +225,11 @@ def with_levels(
     indices: NDArray[np.int32], values: NDArray[np.float32], lowest: int, step: float
 ) -> NDArray[np.uint32]:
     """``code << 4 | level``"""
-    levels = (values * np.float32(1 / step) - np.float32(lowest)).astype(np.int32)
-    return (indices << 4 | levels).view(np.uint32)
+    levels = values * np.float32(1 / step)
+    levels -= np.float32(lowest)
+    words = indices << 4
+    words |= levels.astype(np.int32)
+    return words.view(np.uint32)
 
 
 def with_values(indices: NDArray[np.int32], values: NDArray[np.float32]) -> NDArray[np.uint64]:

@@ -41,7 +41,7 @@ def load(path: str | os.PathLike[str]) -> Model:
         return _find_class(header["class"])._from_file(header, arrays)
     except FileFormatError as error:
         raise FileFormatError(f"{os.fspath(path)}: {error}") from error
-    except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError, IndexError, RecursionError) as error:
         raise FileFormatError(
             f"{os.fspath(path)}: holds no complete {header.get('class', 'model')} as this version of "
             f"cfcore knows it ({type(error).__name__}: {error})"

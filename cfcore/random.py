@@ -33,8 +33,7 @@ def generator(random_state: RandomState) -> np.random.Generator:
     if random_state is None or (is_int and random_state >= 0):
         return np.random.Generator(np.random.PCG64(random_state))
     raise ValueError(
-        "random_state must be None, a non-negative int, a SeedSequence or a Generator, "
-        f"got {random_state!r}"
+        f"random_state must be None, a non-negative int, a SeedSequence or a Generator, got {random_state!r}"
     )
 
 

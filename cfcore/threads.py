@@ -5,7 +5,10 @@ from __future__ import annotations
 import operator
 import os
 
-__all__ = ["resolve_threads"]
+__all__ = ["MAX_THREADS", "resolve_threads"]
+
+MAX_THREADS = 1024
+"""More than any machine has cores; an OpenMP library that cannot start a thread ends the whole process."""
 
 
 def available_cores() -> int:
@@ -21,20 +24,20 @@ def resolve_threads(n_threads: int | None) -> int:
     Parameters
     ----------
     n_threads : int or None
-        A count of at least 1. None means the environment variable ``CFCORE_NUM_THREADS`` if it is set,
-        or else every core this process may use.
+        A count from 1 to `MAX_THREADS`. None means the environment variable ``CFCORE_NUM_THREADS`` if it
+        is set, or else every core this process may use.
 
     Raises
     ------
     ValueError
-        If the number is not an integer of at least 1.
+        If the number is not an integer of at least 1, or more than `MAX_THREADS`.
     """
     source = "n_threads"
     value: object = n_threads
     if n_threads is None:
         configured = os.environ.get("CFCORE_NUM_THREADS", "").strip()
         if not configured:
-            return available_cores()
+            return min(available_cores(), MAX_THREADS)
         source, value = "CFCORE_NUM_THREADS", int(configured) if configured.isdecimal() else configured
     try:
         count = operator.index(value)  # type: ignore[arg-type]
@@ -42,4 +45,6 @@ def resolve_threads(n_threads: int | None) -> int:
         count = 0
     if count < 1 or isinstance(value, bool):
         raise ValueError(f"{source} must be an integer of at least 1, got {value!r}")
+    if count > MAX_THREADS:
+        raise ValueError(f"{source} must be at most {MAX_THREADS}, got {value!r}")
     return count

@@ -115,6 +115,32 @@ def test_somebody_elses_safetensors(tmp_path: Path) -> None:
         codec.read(tmp_path / "file")
 
 
+def test_made_up_headers_are_refused(tmp_path: Path) -> None:
+    """Whole files, checksum and all, whose header is not one that `write` makes."""
+    import json
+
+    from safetensors.numpy import save_file
+
+    def save(text: str) -> None:
+        tensors = {"x": np.arange(3)}
+        save_file(tensors, tmp_path / "file", {"cfcore": f"{codec._checksum(text, tensors)} {text}"})
+
+    good = {"format": 1, "cfcore": "0", "dtypes": {"x": "<i8"}, "header": {}}
+    save(json.dumps(good))
+    assert codec.read(tmp_path / "file")[1]["x"].tolist() == [0, 1, 2]
+    for bad in (
+        "[" * 100_000,
+        json.dumps(good | {"dtypes": {"x": "V2000000000"}}),
+        json.dumps(good | {"dtypes": {"x": "<c16"}}),
+        json.dumps(good | {"dtypes": ["x"]}),
+        json.dumps(good | {"format": "1"}),
+        json.dumps([good]),
+    ):
+        save(bad)
+        with pytest.raises(cf.FileFormatError):
+            codec.read(tmp_path / "file")
+
+
 def test_every_flipped_byte_is_noticed(tmp_path: Path) -> None:
     path = tmp_path / "file"
     codec.write(path, {"a": 1}, {"x": np.arange(4, dtype=np.int32), "ids": np.array(["ab", "c"])})

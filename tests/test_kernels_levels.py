@@ -60,6 +60,12 @@ def test_compiled_modules_are_one_per_level_and_kernel() -> None:
             assert kernels.load_level(kernel, level).__name__ == f"cfcore.kernels._{kernel}_{level}"
 
 
+def test_every_kernel_is_an_attribute() -> None:
+    for kernel in ("csr", "text", "tokens", "rng", *kernels.LEVELLED):
+        assert getattr(kernels, kernel).__doc__
+    assert not hasattr(kernels, "nothing")
+
+
 def test_kernels_without_levels_say_so() -> None:
     with pytest.raises(ImportError, match="no SIMD levels"):
         kernels.load_level("cpu", "baseline")

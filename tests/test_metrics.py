@@ -63,6 +63,7 @@ def test_fcp_takes_names_for_users_and_knows_the_extremes() -> None:
         ([1, 2], [math.inf, 2], "predictions: inf in row 0"),
         ([[1, 2]], [[1, 2]], "dimension"),
         (["x"], [1], "numbers"),
+        (np.ma.masked_equal([1, 9, 2], 9), [1, 2, 3], "ratings: missing value in row 1"),
     ],
 )
 def test_bad_input(ratings: Any, predictions: Any, message: str) -> None:

@@ -25,6 +25,11 @@ def test_bad_thread_counts_are_refused(bad: object) -> None:
         resolve_threads(bad)  # type: ignore[arg-type]
 
 
+def test_more_threads_than_can_be_started_are_refused() -> None:
+    with pytest.raises(ValueError, match="n_threads must be at most 1024, got 40000"):
+        resolve_threads(40_000)
+
+
 def test_bad_thread_count_in_the_environment_names_the_variable(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CFCORE_NUM_THREADS", "many")
     with pytest.raises(ValueError, match="CFCORE_NUM_THREADS"):

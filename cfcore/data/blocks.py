@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import importlib
+import zlib
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from cfcore.errors import DataError
 
 __all__ = ["head", "line_blocks", "n_lines", "open_binary"]
 
@@ -18,14 +22,32 @@ _MAGIC = {b"\x1f\x8b": "gzip", b"BZh": "bz2", b"\xfd7zXZ": "lzma"}
 BLOCK = 1 << 25
 
 
-def open_binary(path: Path) -> IO[bytes]:
-    """The file, decompressed on the fly when its first bytes say gzip, bzip2 or xz."""
+@contextmanager
+def open_binary(path: Path) -> Iterator[IO[bytes]]:
+    """The file, decompressed on the fly when its first bytes say gzip, bzip2 or xz.
+
+    Raises
+    ------
+    DataError
+        From the ``with`` block, when the compressed data is damaged or cut short.
+    """
     with open(path, "rb") as file:
         start = file.read(5)
-    for magic, module in _MAGIC.items():
-        if start.startswith(magic):
-            return importlib.import_module(module).open(path)
-    return open(path, "rb")
+    module = next((name for magic, name in _MAGIC.items() if start.startswith(magic)), None)
+    with importlib.import_module(module).open(path) if module else open(path, "rb") as file:
+        try:
+            yield file
+        except Exception as error:
+            if not _is_damage(error):
+                raise
+            raise DataError(f"{path}: the compressed file is damaged or cut short ({error})") from error
+
+
+def _is_damage(error: Exception) -> bool:
+    # lzma's exception by name, for lzma is imported only when needed; bz2 and gzip raise an OSError that is
+    # not the system's.
+    of_data = isinstance(error, (EOFError, zlib.error)) or type(error).__name__ == "LZMAError"
+    return of_data or (isinstance(error, OSError) and error.errno is None)
 
 
 def head(path: Path, size: int = 1 << 16) -> bytes:

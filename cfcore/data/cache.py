@@ -35,22 +35,10 @@ def scratch_folder() -> Iterator[Path]:
         yield Path(own)
 
 
-def put(content: bytes | Path, target: Path) -> None:
-    """Place a complete file in the cache by renaming: another process sees it whole or not at all."""
-    import tempfile
-
+def put(complete: Path, target: Path) -> None:
+    """Place a complete file of a scratch folder by renaming: another process sees it whole or not at all."""
     target.parent.mkdir(parents=True, exist_ok=True)
-    if isinstance(content, Path):
-        os.replace(content, target)
-        return
-    handle, name = tempfile.mkstemp(prefix="tmp-", dir=target.parent)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-        os.replace(name, target)
-    except BaseException:
-        os.unlink(name)
-        raise
+    os.replace(complete, target)
 
 
 def has_digest(path: Path, algorithm: str, expected: str) -> bool:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Iterable
+from datetime import UTC, date, datetime
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from cfcore.data.ids import CHUNK, first_masked
+from cfcore.data.ids import CHUNK, first_masked, is_missing
 from cfcore.errors import DataError
 
 __all__ = ["as_scale", "as_timestamps", "as_values", "check_lengths", "check_scale", "owned"]
@@ -17,7 +20,11 @@ def _array(raw: ArrayLike, column: str) -> NDArray[Any]:
     masked = first_masked(raw)
     if masked is not None:
         raise DataError(f"column {column!r}: missing value at row {masked}")
-    array = raw if isinstance(raw, np.ndarray) else np.asarray(raw)
+    if isinstance(raw, Iterable) and not hasattr(raw, "__array__") and not isinstance(raw, (str, bytes)):
+        # NumPy would take a generator, or the values of a dict, for a single object.
+        array = np.asarray(list(raw))
+    else:
+        array = raw if isinstance(raw, np.ndarray) else np.asarray(raw)
     if array.ndim != 1:
         raise DataError(f"column {column!r} must be one-dimensional, got shape {array.shape}")
     return array
@@ -52,7 +59,7 @@ def as_values(raw: ArrayLike, column: str = "values") -> NDArray[np.float32]:
         if not finite.all():
             row = start + int(finite.argmin())
             raise DataError(f"column {column!r}: {values[row]} at row {row} is not a finite float32 number")
-    return np.ascontiguousarray(values)
+    return np.require(values, requirements=("C", "A"))
 
 
 def _numbers(array: NDArray[Any], column: str) -> NDArray[np.float64]:
@@ -61,10 +68,9 @@ def _numbers(array: NDArray[Any], column: str) -> NDArray[np.float64]:
         numbers = np.empty(len(array), dtype=np.float64)
         for row, value in enumerate(array.tolist()):
             try:
-                missing = value is None or type(value).__name__ == "NAType"
                 if isinstance(value, (str, bytes, bool)):
                     raise TypeError
-                numbers[row] = np.nan if missing else float(value)
+                numbers[row] = np.nan if is_missing(value) else float(value)
             except (TypeError, ValueError):
                 raise DataError(f"column {column!r}: {value!r} at row {row} is not a number") from None
         return numbers
@@ -74,6 +80,8 @@ def _numbers(array: NDArray[Any], column: str) -> NDArray[np.float64]:
 def as_timestamps(raw: ArrayLike, column: str = "timestamps") -> NDArray[np.int64]:
     """Timestamps as int64; dates become seconds since 1970, fractions are refused."""
     array = _array(raw, column)
+    if array.dtype.kind == "O" and len(array) and isinstance(array[0], date):
+        return _seconds(array.tolist(), column)
     if array.dtype.kind == "M":
         missing = np.isnat(array)
         if missing.any():
@@ -82,13 +90,27 @@ def as_timestamps(raw: ArrayLike, column: str = "timestamps") -> NDArray[np.int6
     if array.dtype.kind in "iu":
         if array.dtype == np.uint64 and len(array) and int(array.max()) >= 2**63:
             raise DataError(f"column {column!r}: {array.max()} at row {int(array.argmax())} exceeds int64")
-        return np.ascontiguousarray(array, dtype=np.int64)
+        return np.require(array, dtype=np.int64, requirements=("C", "A"))
     numbers = array.astype(np.float64) if array.dtype.kind == "f" else _numbers(array, column)
     whole = np.isfinite(numbers) & (numbers == np.floor(numbers)) & (np.abs(numbers) < 2.0**63)
     if not whole.all():
         row = int(whole.argmin())
         raise DataError(f"column {column!r}: {numbers[row]} at row {row} is not a whole number")
     return numbers.astype(np.int64)
+
+
+def _seconds(moments: list[Any], column: str) -> NDArray[np.int64]:
+    """Dates and datetimes as whole seconds since 1970; those without a zone are taken for UTC."""
+    seconds = np.empty(len(moments), dtype=np.int64)
+    for row, moment in enumerate(moments):
+        if is_missing(moment):
+            raise DataError(f"column {column!r}: missing value at row {row}")
+        if not isinstance(moment, date):
+            raise DataError(f"column {column!r}: {moment!r} at row {row} is not a date")
+        if not isinstance(moment, datetime):
+            moment = datetime(moment.year, moment.month, moment.day)
+        seconds[row] = math.floor((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp())
+    return seconds
 
 
 def check_lengths(columns: dict[str, int]) -> None:

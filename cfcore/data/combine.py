@@ -27,12 +27,11 @@ def checked_index(index: Any, n: int) -> Any:
         if len(index) != n:
             raise DataError(f"subset: the mask has {len(index)} rows, the ratings have {n}")
         return index
-    if index.dtype.kind != "i":
-        index = index.astype(np.int64)
     outside = (index < -n) | (index >= n)
     if outside.any():
         at = int(outside.argmax())
         raise DataError(f"subset: row {index[at]} at {at} does not exist, there are {n}")
+    index = index.astype(np.int64)
     met = np.zeros(n, dtype=bool)
     met[index] = True
     if np.count_nonzero(met) != len(index):

@@ -83,15 +83,15 @@ def load(
         )
     entry = CATALOG[name]
     path = sources.locate(name, progress)
-    ratings = readers.read(path, separator=entry.separator, header=entry.header, scale=entry.scale)
-    if len(ratings) != entry.n_ratings:
-        removed = sources.from_cache(path)
-        if removed:
-            path.unlink(missing_ok=True)
-        raise DataError(
-            f"{path} holds {len(ratings):,} ratings, {name} has {entry.n_ratings:,}"
-            + ("; it was removed from the cache, load again" if removed else "")
-        )
+    try:
+        ratings = readers.read(path, separator=entry.separator, header=entry.header, scale=entry.scale)
+        if len(ratings) != entry.n_ratings:
+            raise DataError(f"{path} holds {len(ratings):,} ratings, {name} has {entry.n_ratings:,}")
+    except DataError as error:
+        if not sources.from_cache(path):
+            raise
+        path.unlink(missing_ok=True)
+        raise DataError(f"{error}; the file was removed from the cache, load again") from None
     if split is None:
         return ratings
     if isinstance(split, str):

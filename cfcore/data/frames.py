@@ -28,12 +28,15 @@ def find_columns(
 ) -> dict[str, str]:
     """Name of the column for each role: the one given, or the first that has a usual name.
 
+    Names need not be strings: pandas numbers the columns of a file without header.
+
     Raises
     ------
     DataError
-        For a given column that is not there, or a needed one that is not found; the message lists all.
+        For a given column that is not there, a needed one that is not found (the message lists all), or
+        one that is named for two roles.
     """
-    plain = {"".join(c for c in name.lower() if c not in "_- "): name for name in reversed(present)}
+    plain = {_plain(str(name)): name for name in reversed(present) if name not in given.values()}
     found = {}
     for role, usual in USUAL_NAMES.items():
         name = given.get(role)
@@ -50,7 +53,16 @@ def find_columns(
                 f"{where}: no column looks like the {role}; name one with {role}=, "
                 f"there are {', '.join(map(repr, present))}"
             )
+    names = list(found.values())
+    twice = next((name for name in names if names.count(name) > 1), None)
+    if twice is not None:
+        raise DataError(f"{where}: column {twice!r} is named for two roles")
     return found
+
+
+def _plain(name: str) -> str:
+    # "rating:float" is how some tools write a typed column's name.
+    return "".join(c for c in name.partition(":")[0].lower() if c not in "_- ")
 
 
 def is_frame(x: Any) -> bool:
@@ -68,10 +80,10 @@ def columns(
 
     try:
         eager = nw.from_native(frame, eager_only=True)
-    except TypeError as error:
+    except (TypeError, nw.exceptions.DuplicateError) as error:
         raise DataError(f"from_frame takes an eager DataFrame or a pyarrow Table: {error}") from None
     names = find_columns(list(eager.columns), given, "the frame", needed)
-    series = [eager[names[role]] if role in names else None for role in USUAL_NAMES]
+    series = [eager.get_column(names[role]) if role in names else None for role in USUAL_NAMES]
     arrays = []
     for role, one in zip(USUAL_NAMES, series, strict=True):
         if one is not None and one.is_null().any():

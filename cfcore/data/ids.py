@@ -7,6 +7,7 @@ there. Integer ids keep their dtype, strings are held as NumPy's fixed-width uni
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -21,6 +22,7 @@ __all__ = [
     "encode",
     "factorize",
     "first_masked",
+    "is_missing",
     "merge",
     "sort_vocabulary",
 ]
@@ -51,19 +53,23 @@ def as_id_column(raw: ArrayLike, column: str) -> NDArray[Any]:
     if masked is not None:
         raise _missing(column, masked)
     if not isinstance(raw, np.ndarray):
-        raw = _from_sequence(raw)
+        raw = _from_sequence(raw, column)
     if raw.ndim != 1:
         raise DataError(f"column {column!r} must be one-dimensional, got shape {raw.shape}")
     kind = raw.dtype.kind
     if kind in "iuU":
         return raw
     if kind == "S":
-        return np.char.decode(raw, "utf-8")
+        try:
+            return np.char.decode(raw, "utf-8")
+        except UnicodeDecodeError as error:
+            raise DataError(f"column {column!r}: {error.object!r} is not UTF-8 text") from None
     if kind in "OT":
         return _from_objects(raw, column)
     if kind == "f" and np.isnan(raw).any():
         raise _missing(column, int(np.isnan(raw).argmax()))
-    raise DataError(f"column {column!r} must hold integer or string ids, got {raw.dtype}")
+    advice = "; convert it, such as by astype(int)" if kind in "fb" else ""
+    raise DataError(f"column {column!r} must hold integer or string ids, got {raw.dtype}{advice}")
 
 
 def first_masked(raw: ArrayLike) -> int | None:
@@ -75,23 +81,22 @@ def first_masked(raw: ArrayLike) -> int | None:
     return int(masked.getmaskarray(raw).argmax())
 
 
-def _from_sequence(raw: ArrayLike) -> NDArray[Any]:
+def _from_sequence(raw: ArrayLike, column: str) -> NDArray[Any]:
     if hasattr(raw, "__array__"):
         return np.asarray(raw)
-    values = list(raw)  # type: ignore[arg-type]
+    if isinstance(raw, (str, bytes)) or not isinstance(raw, Iterable):
+        raise DataError(f"column {column!r} must be one-dimensional, got the single value {raw!r}")
     # NumPy would make strings of [1, "a"] and floats of [1, None]; objects keep what was given.
-    if values and not all(isinstance(value, (int, np.integer)) for value in values):
-        objects = np.empty(len(values), dtype=object)
-        objects[:] = values
-        return objects
-    return np.array(values) if values else np.empty(0, dtype=np.int64)
+    objects = np.fromiter(raw, dtype=object)
+    return objects if len(objects) else np.empty(0, dtype=np.int64)
 
 
 def _missing(column: str, row: int) -> DataError:
     return DataError(f"column {column!r}: missing id at row {row}")
 
 
-def _is_missing(value: Any) -> bool:
+def is_missing(value: Any) -> bool:
+    """True for None, NaN, NaT and pandas' NA."""
     # NaN and NaT are the values that differ from themselves; pandas' NA refuses to say.
     if value is None or type(value).__name__ == "NAType":
         return True
@@ -107,13 +112,10 @@ def _from_objects(raw: NDArray[Any], column: str) -> NDArray[Any]:
     if all(issubclass(kind, str) for kind in kinds):
         return raw if raw.dtype.kind == "O" else raw.astype(object)
     for row, value in enumerate(values):
-        if _is_missing(value):
+        if is_missing(value):
             raise _missing(column, row)
     if all(issubclass(kind, (int, np.integer)) and kind is not bool for kind in kinds):
-        try:
-            return np.array(values, dtype=np.int64)
-        except OverflowError:
-            return np.array(values, dtype=np.uint64)
+        return _integers(values, column)
     first = type(values[0])
     for row, value in enumerate(values):
         allowed = str if issubclass(first, str) else (int, np.integer)
@@ -123,6 +125,19 @@ def _from_objects(raw: NDArray[Any], column: str) -> NDArray[Any]:
                 f"row {row} holds {value!r} ({type(value).__name__})"
             )
     raise AssertionError("unreachable")
+
+
+def _integers(values: list[int], column: str) -> NDArray[Any]:
+    """Integers as int64, or as uint64 when only that holds them all, or DataError."""
+    low, high = min(values), max(values)
+    if low >= -(2**63) and high < 2**63:
+        return np.array(values, dtype=np.int64)
+    if low >= 0 and high < 2**64:
+        return np.array(values, dtype=np.uint64)
+    row = next(row for row, value in enumerate(values) if not -(2**63) <= value < 2**63)
+    raise DataError(
+        f"column {column!r}: {values[row]} at row {row} does not fit int64, and not all rows fit uint64"
+    )
 
 
 def factorize(raw: NDArray[Any], column: str) -> tuple[NDArray[Any], NDArray[np.int32]]:
@@ -140,8 +155,8 @@ def factorize(raw: NDArray[Any], column: str) -> tuple[NDArray[Any], NDArray[np.
     ids : same dtype [n_ids]
         Sorted, distinct.
     codes : int32[n]
-        ``ids[codes]`` equals `raw`. When `raw` is int32 and already holds 0 ... n_ids - 1, each at least
-        once, this is `raw` itself, not a copy.
+        ``ids[codes]`` equals `raw`. When `raw` is int32, contiguous and already holds 0 ... n_ids - 1, each
+        at least once, this is `raw` itself, not a copy.
 
     Raises
     ------
@@ -170,7 +185,7 @@ def factorize(raw: NDArray[Any], column: str) -> tuple[NDArray[Any], NDArray[np.
     check_size(len(offsets), column)
     ids = offsets.astype(raw.dtype) + low
     if raw.dtype == np.int32 and int(low) == 0 and len(ids) == size:
-        return ids, raw
+        return ids, np.require(raw, requirements=("C", "A"))
     return ids, _look_up(ids, raw, size)
 
 
@@ -267,7 +282,9 @@ def encode(ids: NDArray[Any], raw: ArrayLike, column: str = "id") -> NDArray[np.
         return np.full(len(raw), -1, dtype=np.int32)
     if (ids.dtype.kind == "U") != (raw.dtype.kind in "UO"):
         held, given = ("strings", "integers") if ids.dtype.kind == "U" else ("integers", "strings")
-        raise DataError(f"column {column!r}: the ids are {held}, but {given} were given (first: {raw[0]!r})")
+        raise DataError(
+            f"column {column!r}: the ids are {held}, but {given} were given (first: {raw[:1].tolist()[0]!r})"
+        )
     if ids.dtype.kind == "U":
         return _search_strings(ids, raw)
     low, high = int(ids[0]), int(ids[-1])
@@ -291,8 +308,12 @@ def merge(first: NDArray[Any], second: NDArray[Any], column: str) -> NDArray[Any
     Raises
     ------
     DataError
-        When one holds strings and the other integers.
+        When one holds strings and the other integers, or integers that no one dtype holds.
     """
     if (first.dtype.kind == "U") != (second.dtype.kind == "U"):
         raise DataError(f"column {column!r}: one vocabulary holds strings, the other integers")
+    if np.result_type(first, second).kind == "f":  # int64 with uint64: NumPy would make floats of them
+        low, high = min(int(first[0]), int(second[0])), max(int(first[-1]), int(second[-1]))
+        dtype = _integers([low, high], column).dtype
+        first, second = first.astype(dtype), second.astype(dtype)
     return np.union1d(first, second)

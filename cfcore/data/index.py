@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -20,8 +21,11 @@ def position_dtype(n: int) -> type[np.int32] | type[np.int64]:
     return np.int32 if n < 2**31 else np.int64
 
 
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Compressed:
     """Ratings grouped by a major key (users: CSR; items: CSC), the minor key ascending in each group.
+
+    Neither the object nor its arrays can be changed.
 
     Attributes
     ----------
@@ -37,29 +41,20 @@ class Compressed:
         first use.
     """
 
-    __slots__ = ("_find_other", "_to_other", "indices", "indptr", "order", "values")
-
-    def __init__(
-        self,
-        indptr: NDArray[np.int64],
-        indices: NDArray[np.int32],
-        values: NDArray[np.float32],
-        order: Positions,
-        find_other: Callable[[], Positions],
-    ) -> None:
-        self.indptr = indptr
-        self.indices = indices
-        self.values = values
-        self.order = order
-        self._find_other = find_other
-        self._to_other: Positions | None = None
+    indptr: NDArray[np.int64]
+    indices: NDArray[np.int32]
+    values: NDArray[np.float32]
+    order: Positions
+    _find_other: Callable[[], Positions]
+    _found: list[Positions] = field(default_factory=list)
 
     @property
     def to_other(self) -> Positions:
-        if self._to_other is None:
-            self._to_other = self._find_other()
-            self._to_other.flags.writeable = False
-        return self._to_other
+        if not self._found:
+            other = self._find_other()
+            other.flags.writeable = False
+            self._found.append(other)
+        return self._found[0]
 
 
 def compress(

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from cfcore.data.frames import find_columns
 from cfcore.errors import DataError
 
-__all__ = ["ROLES", "Layout", "find_layout", "split_line"]
+__all__ = ["ROLES", "Layout", "find_layout", "split_line", "within"]
 
 ROLES = ("user", "item", "rating", "timestamp")
 
@@ -27,8 +27,6 @@ class Layout:
     separator : str
     begin : int
         Bytes before the first row: a byte order mark, the header line.
-    header_lines : int
-        Lines before the first row.
     columns : dict
         Position of the column for each role; "timestamp" only if there is one.
     names : dict
@@ -37,7 +35,6 @@ class Layout:
 
     separator: str
     begin: int
-    header_lines: int
     columns: dict[str, int]
     names: dict[str, str]
 
@@ -86,12 +83,10 @@ def find_layout(
         When the separator or a column cannot be found.
     """
     begin = 3 if head.startswith(b"\xef\xbb\xbf") else 0
-    blank_lines = 0
     for raw in head[begin:].splitlines(keepends=True):
         begin += len(raw)
         if raw.strip():
             break
-        blank_lines += 1
     else:
         raise DataError(f"{where} is empty: ratings need at least one row")
     first = raw.decode(encoding, errors="replace").rstrip("\r\n")
@@ -112,7 +107,7 @@ def find_layout(
         names = {role: role for role in columns}
     if len(set(columns.values())) < len(columns):
         raise ValueError(f"one column is named for two roles: {columns}")
-    return Layout(separator, begin, blank_lines + int(header), columns, names)
+    return Layout(separator, begin, columns, names)
 
 
 def _find_separator(line: str, where: str) -> str:
@@ -126,18 +121,22 @@ def _find_separator(line: str, where: str) -> str:
 
 
 def _by_header(fields: list[str], wanted: dict[str, str | int | bool | None], where: str) -> dict[str, int]:
-    # "rating:float" is how some tools write a typed column's name.
-    plain = [field.partition(":")[0] for field in fields]
-    given = {}
+    # By name where there is none; a position is kept as it is, for a header may name two columns alike.
+    untyped = [field.partition(":")[0] for field in fields]
+    columns, names = {}, {}
     for role, column in wanted.items():
         if isinstance(column, str):
-            given[role] = plain[fields.index(column)] if column in fields else column
+            without_type = column not in fields and column in untyped
+            names[role] = fields[untyped.index(column)] if without_type else column
         elif column is not None and column is not False:
-            given[role] = plain[_within(int(column), fields, where, role)]
-    found = find_columns(plain, given, where)
-    if wanted["timestamp"] is False:
-        found.pop("timestamp", None)
-    return {role: plain.index(name) for role, name in found.items()}
+            columns[role] = within(int(column), fields, where, role)
+    unnamed = [role for role in ("user", "item", "rating") if role not in columns]
+    places = [place for place in range(len(fields)) if place not in columns.values()]
+    free = [fields[place] for place in places]
+    for role, name in find_columns(free, names, where, tuple(unnamed)).items():
+        if role not in columns and not (role == "timestamp" and wanted[role] is False):
+            columns[role] = places[free.index(name)]
+    return columns
 
 
 def _by_position(fields: list[str], wanted: dict[str, str | int | bool | None], where: str) -> dict[str, int]:
@@ -149,11 +148,12 @@ def _by_position(fields: list[str], wanted: dict[str, str | int | bool | None], 
             absent = place >= len(fields) or not re.fullmatch(r"\d+(\.0*)?", fields[place])
             if column is False or (column is None and absent):
                 continue
-        columns[role] = _within(place if column is None else int(column), fields, where, role)
+        columns[role] = within(place if column is None else int(column), fields, where, role)
     return columns
 
 
-def _within(column: int, fields: list[str], where: str, role: str) -> int:
+def within(column: int, fields: list[str], where: str, role: str) -> int:
+    """The position `column` itself if there is such a field, or DataError."""
     if not 0 <= column < len(fields):
-        raise DataError(f"{where} has no column {column} for the {role}; its first line has {len(fields)}")
+        raise DataError(f"{where} has no column {column} for the {role}; there are {len(fields)}, from 0 on")
     return column

@@ -13,8 +13,12 @@ from cfcore.data import checks, combine, ids
 from cfcore.data.build import NAMES, Duplicates, checked, encoded
 from cfcore.data.index import Compressed, compress, counts
 from cfcore.errors import DataError
+from cfcore.threads import resolve_threads
 
 __all__ = ["Duplicates", "Ratings"]
+
+#: Ratings below which a second thread takes longer to start than it saves.
+WORTH_A_THREAD = 200_000
 
 
 class Ratings:
@@ -221,6 +225,27 @@ class Ratings:
             lambda: compress(self.item_codes, self.user_codes, self.values, self.n_items, self.n_users),
         )
 
+    def build_index(self, n_threads: int | None = None) -> None:
+        """Make ``by_user`` and ``by_item`` now, at the same time if there are two threads for it.
+
+        Parameters
+        ----------
+        n_threads : int, optional
+            1 makes one after the other; all cores by default. The result does not depend on it.
+        """
+        if resolve_threads(n_threads) == 1 or len(self) < WORTH_A_THREAD or "by_user" in self._cache:
+            self.by_user, self.by_item  # noqa: B018
+            return
+        import contextvars
+        from concurrent.futures import ThreadPoolExecutor
+
+        # The other thread must see the backend that is in force here.
+        context = contextvars.copy_context()
+        with ThreadPoolExecutor(1) as executor:
+            other = executor.submit(context.run, lambda: self.by_item)
+            self.by_user  # noqa: B018
+            other.result()
+
     def drop_index(self) -> None:
         """Free ``by_user``, ``by_item`` and the counts; they are made again when asked for."""
         self._cache.clear()
@@ -228,12 +253,17 @@ class Ratings:
     @property
     def user_counts(self) -> NDArray[np.int64]:
         """Number of ratings of each user code, int64[n_users]; 0 for a user unknown to this subset."""
-        return self._cached("user_counts", lambda: counts(self.user_codes, self.n_users))
+        return self._cached("user_counts", lambda: self._counts("by_user", self.user_codes, self.n_users))
 
     @property
     def item_counts(self) -> NDArray[np.int64]:
         """Number of ratings of each item code, int64[n_items]; 0 for an item unknown to this subset."""
-        return self._cached("item_counts", lambda: counts(self.item_codes, self.n_items))
+        return self._cached("item_counts", lambda: self._counts("by_item", self.item_codes, self.n_items))
+
+    def _counts(self, index: str, codes: NDArray[np.int32], n_codes: int) -> NDArray[np.int64]:
+        if index not in self._cache:
+            return counts(codes, n_codes)
+        return _frozen(np.diff(self._cache[index].indptr))
 
     # From one to another.
 
@@ -276,6 +306,9 @@ class Ratings:
             For repeated pairs (rows are counted through), ids of different kinds, timestamps here but
             not there.
         """
+        for place, other in enumerate(others, start=1):
+            if not isinstance(other, Ratings):
+                raise DataError(f"concat takes Ratings; part {place} is a {type(other).__name__}")
         return self._from_codes(*combine.joined((self, *others), NAMES), duplicates, NAMES)
 
     # To and from what others use.
@@ -335,6 +368,8 @@ class Ratings:
         Stored entries are ratings, stored zeros too. Row and column numbers are the ids, and all of them
         are in the vocabulary, rated or not.
         """
+        if not hasattr(matrix, "tocoo"):
+            raise DataError(f"from_scipy takes a SciPy sparse matrix, got {type(matrix).__name__}")
         coo = matrix.tocoo()
         if coo.ndim != 2:
             raise DataError(f"a sparse matrix of ratings has two dimensions, got {coo.ndim}")

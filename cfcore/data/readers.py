@@ -11,8 +11,9 @@ import numpy as np
 
 from cfcore.data import blocks, text
 from cfcore.data.build import Duplicates
-from cfcore.data.layout import find_layout
+from cfcore.data.layout import find_layout, within
 from cfcore.data.ratings import Ratings
+from cfcore.errors import DataError
 
 __all__ = ["read"]
 
@@ -53,8 +54,8 @@ def read(
     Returns
     -------
     Ratings
-        Ids are integers if all of a column are, without leading zeros; else strings, as they stand in the
-        file without the double quotes around them.
+        Ids are integers if all of a column are, without leading zeros and within int64; else strings, as
+        they stand in the file without the double quotes around them.
 
     Raises
     ------
@@ -74,8 +75,11 @@ def read(
     path = Path(fspath(path))
     wanted: dict[str, Any] = {"user": user, "item": item, "rating": rating, "timestamp": timestamp}
     with open(path, "rb") as file:
-        if file.read(4) == b"PAR1":
-            return _read_parquet(path, wanted, scale, duplicates)
+        start = file.read(4)
+    if start == b"PAR1":
+        return _read_parquet(path, wanted, scale, duplicates)
+    if start == b"PK\x03\x04":
+        raise DataError(f"{path} is a zip archive, which may hold many files; unpack the ratings first")
     layout = find_layout(blocks.head(path), str(path), wanted, separator, header, encoding)
     numbers = text.read_numbers(path, layout)
     if numbers is not None and numbers[0] is not None:
@@ -103,7 +107,9 @@ def _read_parquet(
     else:
         raise ImportError("reading parquet needs pyarrow or polars: pip install 'cfcore[frames]'")
     given = {
-        role: present[column] if isinstance(column, (int, np.integer)) and column is not False else column
+        role: present[within(int(column), present, str(path), role)]
+        if isinstance(column, (int, np.integer)) and column is not False
+        else column
         for role, column in wanted.items()
     }
     timed = given.pop("timestamp")

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -116,7 +116,7 @@ def _grouplens(name: str, entry: Entry, progress: bool) -> Path:
     except ImportError:
         raise _NotHere("GroupLens: skipped, pooch is not installed (pip install 'cfcore[data]')") from None
     logger.info("%s: downloading %s", name, url)
-    with cache.scratch_folder() as scratch, _bar(name, progress) as bar:
+    with _scratch_folder() as scratch, _bar(name, progress) as bar:
         downloader = pooch.HTTPDownloader(
             progressbar=bar, chunk_size=1 << 16, timeout=(CONNECT_TIMEOUT, READ_TIMEOUT)
         )
@@ -129,6 +129,16 @@ def _grouplens(name: str, entry: Entry, progress: bool) -> Path:
         except ValueError as error:  # pooch's word for a digest that does not fit; it removed the file
             raise _NotHere(f"GroupLens: refused the download, {_first_line(error)}") from None
         return _unpack(Path(archive), f"{entry.folder}/{entry.file}", entry, scratch)
+
+
+@contextmanager
+def _scratch_folder() -> Iterator[Path]:
+    with ExitStack() as stack:
+        try:
+            scratch = stack.enter_context(cache.scratch_folder())
+        except OSError as error:
+            raise _NotHere(f"download: the cache cannot be written to ({error})") from None
+        yield scratch
 
 
 def _bar(name: str, progress: bool) -> AbstractContextManager[Any]:
@@ -145,7 +155,7 @@ def _package_index(name: str, entry: Entry, progress: bool) -> Path:
     from cfcore.data.wheel import WheelError, download_wheel
 
     logger.info("%s: downloading %s from the package index", name, RECBOLE.requirement)
-    with cache.scratch_folder() as scratch:
+    with _scratch_folder() as scratch:
         try:
             wheel = download_wheel(RECBOLE.requirement, scratch)
         except WheelError as error:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 
+from cfcore.data.convert import as_ratings
 from cfcore.data.ratings import Ratings
 from cfcore.random import RandomState, generator
 
@@ -21,12 +23,12 @@ def _test_size(n: int, test: float) -> int:
     return size
 
 
-def holdout(ratings: Ratings, test: float = 0.2, random_state: RandomState = None) -> tuple[Ratings, Ratings]:
+def holdout(ratings: Any, test: float = 0.2, random_state: RandomState = None) -> tuple[Ratings, Ratings]:
     """Random split of the rows.
 
     Parameters
     ----------
-    ratings : Ratings
+    ratings : Ratings, or whatever `fit` takes
     test : float
         Fraction of the rows that become the test part, rounded to whole rows.
     random_state : None, int, SeedSequence or Generator
@@ -41,6 +43,7 @@ def holdout(ratings: Ratings, test: float = 0.2, random_state: RandomState = Non
     ValueError
         For a fraction outside (0, 1), or one that leaves a part empty.
     """
+    ratings = as_ratings(ratings)
     n = len(ratings)
     size = _test_size(n, test)
     held = np.zeros(n, dtype=bool)
@@ -48,14 +51,12 @@ def holdout(ratings: Ratings, test: float = 0.2, random_state: RandomState = Non
     return ratings.subset(~held), ratings.subset(held)
 
 
-def kfold(
-    ratings: Ratings, k: int = 5, random_state: RandomState = None
-) -> Iterator[tuple[Ratings, Ratings]]:
+def kfold(ratings: Any, k: int = 5, random_state: RandomState = None) -> Iterator[tuple[Ratings, Ratings]]:
     """Random split of the rows into k parts of equal size (to one row), each the test part once.
 
     Parameters
     ----------
-    ratings : Ratings
+    ratings : Ratings, or whatever `fit` takes
     k : int
         From 2 to the number of ratings.
     random_state : None, int, SeedSequence or Generator
@@ -70,9 +71,10 @@ def kfold(
     ValueError
         For any other k.
     """
+    ratings = as_ratings(ratings)
     n = len(ratings)
-    if not 2 <= k <= n:
-        raise ValueError(f"k must be from 2 to the number of ratings, {n}; got {k!r}")
+    if not isinstance(k, (int, np.integer)) or not 2 <= k <= n:
+        raise ValueError(f"k must be an integer from 2 to the number of ratings, {n}; got {k!r}")
     return _folds(ratings, k, generator(random_state))
 
 
@@ -84,7 +86,7 @@ def _folds(ratings: Ratings, k: int, rng: np.random.Generator) -> Iterator[tuple
         yield ratings.subset(fold != held), ratings.subset(fold == held)
 
 
-def by_time(ratings: Ratings, test: float = 0.2) -> tuple[Ratings, Ratings]:
+def by_time(ratings: Any, test: float = 0.2) -> tuple[Ratings, Ratings]:
     """The latest ratings as the test part.
 
     Ratings of one timestamp are never divided: the cut is moved to the nearest change of the timestamp,
@@ -92,7 +94,7 @@ def by_time(ratings: Ratings, test: float = 0.2) -> tuple[Ratings, Ratings]:
 
     Parameters
     ----------
-    ratings : Ratings
+    ratings : Ratings, or whatever `fit` takes
         With timestamps.
     test : float
         Fraction of the rows that should become the test part.
@@ -107,6 +109,7 @@ def by_time(ratings: Ratings, test: float = 0.2) -> tuple[Ratings, Ratings]:
     ValueError
         Without timestamps, with a single one, or for a fraction outside (0, 1).
     """
+    ratings = as_ratings(ratings)
     if ratings.timestamps is None:
         raise ValueError("by_time needs ratings with timestamps")
     n = len(ratings)

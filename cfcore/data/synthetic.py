@@ -76,6 +76,8 @@ def synthetic(
 
     Raises
     ------
+    TypeError
+        For numbers of users, items, ratings or factors that are not integers.
     ValueError
         For numbers that are not positive, more ratings than half of the pairs, or a scale that is not a
         whole number of steps.
@@ -97,7 +99,11 @@ def synthetic(
     >>> len(cf.datasets.synthetic(200, 100, 5000, random_state=1))
     5000
     """
-    if min(n_users, n_items, n_ratings, n_factors) < 1:
+    sizes = {"n_users": n_users, "n_items": n_items, "n_ratings": n_ratings, "n_factors": n_factors}
+    for name, size in sizes.items():
+        if not isinstance(size, (int, np.integer)):
+            raise TypeError(f"{name} must be an integer, got {size!r}")
+    if min(sizes.values()) < 1:
         raise ValueError("n_users, n_items, n_ratings and n_factors must be at least 1")
     if n_ratings > max(n_users * n_items // 2, 1):
         raise ValueError(f"n_ratings is {n_ratings}, more than half of the {n_users * n_items} pairs")

@@ -7,8 +7,11 @@ converts every distinct field once and not every row.
 
 from __future__ import annotations
 
+import contextlib
+import math
 import re
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +26,7 @@ from cfcore.errors import DataError
 
 __all__ = ["read_numbers", "read_tokens"]
 
-_INTEGER = re.compile(r"0|-?[1-9]\d{0,17}", re.ASCII)
+_INTEGER = re.compile(r"0|-?[1-9]\d{0,18}", re.ASCII)
 
 
 def read_numbers(path: Path, layout: Layout) -> list[NDArray[Any] | None] | None:
@@ -79,8 +82,11 @@ class _Vocabulary:
         """Ids in order, and the place there of each code: as integers if all are, else as strings."""
         fields = list(self.codes)
         check_size(len(fields), column)
-        numbers = all(_INTEGER.fullmatch(field) for field in fields)
-        raw = np.array([int(field) for field in fields], dtype=np.int64) if numbers else np.array(fields)
+        raw = np.array(fields)
+        if all(_INTEGER.fullmatch(field) for field in fields):
+            # Nineteen digits may be too many for int64; such a column stays text.
+            with contextlib.suppress(OverflowError):
+                raw = np.array([int(field) for field in fields], dtype=np.int64)
         return sort_vocabulary(raw, column)
 
 
@@ -189,7 +195,7 @@ class _Fields:
 
 def _rating(text: str) -> float:
     try:
-        value = float(text)
+        value = _number(text)
     except ValueError:
         raise _BadField(f"{text!r} is not a number", text) from None
     if not abs(value) <= float(np.finfo(np.float32).max):
@@ -197,20 +203,31 @@ def _rating(text: str) -> float:
     return value
 
 
+def _number(text: str) -> float:
+    # float() would take "1_000" and the digits of other scripts, which are no numbers in a file.
+    if "_" in text or not text.isascii():
+        raise ValueError
+    return float(text)
+
+
 def _time(text: str) -> int:
     try:
-        return int(text)
+        value = _number(text)
     except ValueError:
-        pass
+        return _seconds(text)
+    if not (math.isfinite(value) and value == math.floor(value)):
+        raise _BadField(f"{text!r} is not a whole number", text)
+    # A double holds whole numbers up to 2^53 only.
+    exact = int(text) if text.lstrip("+-").isdigit() else int(value)
+    if not -(2**63) <= exact < 2**63:
+        raise _BadField(f"{text!r} does not fit int64", text)
+    return exact
+
+
+def _seconds(text: str) -> int:
+    """Seconds since 1970 of an ISO 8601 date; UTC where it names no zone."""
     try:
-        value = float(text)
-        if value != int(value):
-            raise _BadField(f"{text!r} is not a whole number", text)
-        return int(value)
-    except (ValueError, OverflowError):
-        pass
-    try:
-        # NumPy takes no zone; "Z" says what it assumes anyway.
-        return int(np.datetime64(text.removesuffix("Z").strip(), "s").astype(np.int64))
+        moment = datetime.fromisoformat(text)
     except ValueError:
         raise _BadField(f"{text!r} is neither a number nor an ISO 8601 date", text) from None
+    return math.floor((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp())

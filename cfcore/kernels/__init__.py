@@ -72,6 +72,9 @@ for _kernel in LEVELLED:
 
 
 def __getattr__(name: str) -> ModuleType:
+    # The kernels without levels (csr, text, ...) are submodules like any other, imported when asked for.
+    if not name.startswith("_") and name not in LEVELLED and find_spec(f"{__name__}.{name}"):
+        return importlib.import_module(f"{__name__}.{name}")
     if name in LEVELLED:
         raise ImportError(f"cfcore.kernels.{name} is not compiled; install with `pip install .`")
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,4 +1,4 @@
-"""Biases by least squares: one side given the other, each bias on its own. Twin: `cfcore.reference.baseline`."""
+"""Biases by least squares, one side given the other. Twin: `cfcore.reference.baseline`."""
 from cython cimport floating
 from cython.parallel cimport prange
 from libc.stdint cimport int32_t, int64_t
@@ -84,7 +84,7 @@ def squared_error(const int64_t[::1] indptr, const int32_t[::1] indices, const f
     -----
     O(n + n_rows). The same bits for any number of threads.
     """
-    cdef Py_ssize_t row, k, n_rows = squares.shape[0], n = indices.shape[0], n_columns = column_bias.shape[0]
+    cdef Py_ssize_t row, n_rows = squares.shape[0], n = indices.shape[0], n_columns = column_bias.shape[0]
     cdef bint sound
     _check("squared_error", indptr, n_rows, n, values.shape[0])
     if row_bias.shape[0] != n_rows:

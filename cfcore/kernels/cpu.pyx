@@ -25,11 +25,20 @@ cdef extern from *:
             return (has7[1] & needed) == needed ? 2 : 1;
         }
       #else
+        #include <cpuid.h>
+        /* F16C, MOVBE and LZCNT belong to x86-64-v3 too, and virtual machines may lack them; not every
+           compiler has a name for them below. */
+        static int cfcore_has_rest_of_v3(void) {
+            unsigned a, b, c, d;
+            if (!__get_cpuid(1, &a, &b, &c, &d) || !(c & (1u << 29)) || !(c & (1u << 22))) return 0;
+            return __get_cpuid(0x80000001u, &a, &b, &c, &d) && (c & (1u << 5)) != 0;
+        }
         static int cfcore_cpu_level(void) {
             /* These builtins ask the operating system's XSAVE state as well as the processor. */
             __builtin_cpu_init();
             if (!__builtin_cpu_supports("avx2") || !__builtin_cpu_supports("fma")
-                || !__builtin_cpu_supports("bmi") || !__builtin_cpu_supports("bmi2")) return 0;
+                || !__builtin_cpu_supports("bmi") || !__builtin_cpu_supports("bmi2")
+                || !cfcore_has_rest_of_v3()) return 0;
             if (!__builtin_cpu_supports("avx512f") || !__builtin_cpu_supports("avx512bw")
                 || !__builtin_cpu_supports("avx512cd") || !__builtin_cpu_supports("avx512dq")
                 || !__builtin_cpu_supports("avx512vl")) return 1;

@@ -15,8 +15,8 @@
 
 #if defined(__GNUC__)
   #define CF_INLINE static inline __attribute__((always_inline))
-  /* `cdef inline` functions from here on: by itself GCC gives up on some, and then loops over rows of constant
-     length are no longer unrolled. */
+  /* For `cdef inline` functions from here on: by itself GCC gives up on some of them, and then loops over rows
+     of constant length are no longer unrolled. */
   #undef CYTHON_INLINE
   #define CYTHON_INLINE inline __attribute__((always_inline))
   #define CF_PREFETCH(address) __builtin_prefetch((address), 1, 3)
@@ -98,11 +98,11 @@ CF_INLINE double cf_sum_f64(const cf_f64_vector *lane) {
 }
 #endif
 
-/* Ask for every cache line of a row that will soon be written. */
-CF_INLINE void cf_prefetch_row(const void *row, ptrdiff_t bytes) {
+/* Ask for every cache line of what will soon be written, or read. */
+CF_INLINE void cf_prefetch(const void *begin, ptrdiff_t bytes) {
     ptrdiff_t at;
     for (at = 0; at < bytes; at += 64)
-        CF_PREFETCH((const char *)row + at);
+        CF_PREFETCH((const char *)begin + at);
 }
 
 #define CF_AHEAD 8 /* rows between asking for one that will be summed and using it */

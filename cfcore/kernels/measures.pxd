@@ -54,7 +54,7 @@ cdef inline void pearson(Sums *s, double tolerance) noexcept nogil:
 
 
 cdef inline void pearson_of_levels(const int16_t *columns, floating *similarity) noexcept nogil:
-    """The same from sums of 16 bits, n, Sx, Sy, Sxx, Syy, Sxy a column: the terms fit 32 bits, and are exact."""
+    """The same from sums of 16 bits, n, Sx, Sy, Sxx, Syy, Sxy by column: the terms fit 32 bits, exactly."""
     cdef const int16_t *n = columns
     cdef const int16_t *x = columns + BLOCK
     cdef const int16_t *y = columns + 2 * BLOCK

@@ -113,15 +113,17 @@ cdef inline bint is_long(const Sides *sides, int64_t row) noexcept nogil:
     return sides.indptr[row + 1] - sides.indptr[row] > sides.spill_every
 
 
-cdef inline void clear(const entry_t *kind, const Sides *sides, void *sums, int64_t row,
-                       int64_t reach) noexcept nogil:
-    """Zero the sums of `row` with the partners before `reach`."""
+cdef inline void clear(const entry_t *kind, const Sides *sides, void *sums, bint is_wide, int64_t first,
+                       int64_t last) noexcept nogil:
+    """Zero the sums of the partners [first, last)."""
+    cdef int n_doubles = 4 if sides.n_doubles == 4 else 8
     if entry_t is uint32_t:
-        memset(sums, 0, reach * LANES * sizeof(int16_t))
-        if is_long(sides, row):
-            memset(<int16_t *>sums + sides.wide_at, 0, reach * LANES * sizeof(int32_t))
+        memset(<int16_t *>sums + LANES * first, 0, (last - first) * LANES * sizeof(int16_t))
+        if is_wide:
+            memset(<int32_t *>(<int16_t *>sums + sides.wide_at) + LANES * first, 0,
+                   (last - first) * LANES * sizeof(int32_t))
     else:
-        memset(sums, 0, reach * (4 if sides.n_doubles == 4 else 8) * sizeof(double))
+        memset(<double *>sums + n_doubles * first, 0, (last - first) * n_doubles * sizeof(double))
 
 
 cdef inline void sum_row(const entry_t *entries, const Sides *sides, int64_t row, void *sums) noexcept nogil:

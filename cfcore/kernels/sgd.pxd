@@ -6,7 +6,7 @@ from libc.string cimport memcpy, memset
 from cfcore.kernels.lanes cimport CF_KEEP_BRANCH
 from cython cimport floating
 
-# A training rating. In Python it is np.dtype([("user", "i4"), ("item", "i4"), ("value", "f4")]): one stream to read.
+# A training rating; in Python np.dtype([("user", "i4"), ("item", "i4"), ("value", "f4")]).
 cdef struct Rating:
     int32_t user
     int32_t item

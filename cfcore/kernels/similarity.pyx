@@ -11,10 +11,10 @@ of Koren, "Factor in the neighbors", TKDD 2010), mean squared difference, Jaccar
 """
 from cython cimport floating
 from cython.parallel cimport prange, threadid
-from libc.math cimport INFINITY
 from libc.stdint cimport int16_t, int32_t, int64_t, uint8_t, uint32_t
 from libc.string cimport memset
 
+from cfcore.kernels.heap cimport heap_clear, heap_offer, heap_sort
 from cfcore.kernels.measures cimport BLOCK, DOT, PEARSON, Rule, Sums, evaluate, is_plain, pearson_of_levels
 from cfcore.kernels.pairsums cimport (
     LANES,
@@ -32,7 +32,6 @@ from cfcore.kernels.team cimport team_size
 
 cdef enum:
     TILE = 64
-    NONE = 2147483647
 
 MEASURES = {"pearson": 0, "cosine": 1, "msd": 2, "jaccard": 3, "dot": 4}
 
@@ -116,7 +115,7 @@ cdef void half_row(const entry_t *entries, const Sides *sides, const Rule *rule,
     cdef bint is_wide = is_long(sides, x)
     cdef double own_size = <double>(sides.indptr[x + 1] - sides.indptr[x])
     memset(&block, 0, sizeof(Sums))
-    clear(entries, sides, sums, x, x + 1)
+    clear(entries, sides, sums, is_wide, 0, x + 1)
     sum_row(entries, sides, x, sums)
     while y < x:
         n = <int>min(x - y, BLOCK)
@@ -132,74 +131,66 @@ cdef void half_row(const entry_t *entries, const Sides *sides, const Rule *rule,
     out[x] = 1
 
 
-cdef inline bint worse(floating a, int32_t a_code, floating b, int32_t b_code) noexcept nogil:
-    """The order of neighbours: by similarity, ties by code."""
-    return a < b or (a == b and a_code > b_code)
+cdef struct Candidates:
+    # Partners that wait for being evaluated together.
+    Sums block
+    int32_t partners[BLOCK]
+    int n
 
 
-cdef inline void sink(floating *values, int32_t *codes, int64_t k, floating value,
-                      int32_t code) noexcept nogil:
-    """Replace the root of a heap whose root is the worst of its k members."""
-    cdef int64_t place = 0, child
-    while True:
-        child = 2 * place + 1
-        if child >= k:
-            break
-        if child + 1 < k and worse(values[child + 1], codes[child + 1], values[child], codes[child]):
-            child += 1
-        if not worse(values[child], codes[child], value, code):
-            break
-        values[place], codes[place] = values[child], codes[child]
-        place = child
-    values[place], codes[place] = value, code
-
-
-cdef inline void offer(Sums *block, const int32_t *partners, int n, const Rule *rule, double own_size,
-                       int64_t k, floating *values, int32_t *codes) noexcept nogil:
+cdef inline void offer(Candidates *waiting, const Rule *rule, double own_size, int64_t k, floating *values,
+                       int32_t *codes) noexcept nogil:
+    """Evaluate those who wait and keep the best."""
     cdef int t
-    cdef floating value
-    evaluate(block, rule, own_size)
-    for t in range(n):
-        value = <floating>block.similarity[t]
-        if worse(values[0], codes[0], value, partners[t]):
-            sink(values, codes, k, value, partners[t])
+    evaluate(&waiting.block, rule, own_size)
+    for t in range(waiting.n):
+        heap_offer(values, codes, k, <floating>waiting.block.similarity[t], waiting.partners[t])
+    waiting.n = 0
+
+
+cdef inline void consider(const entry_t *kind, const Sides *sides, const Rule *rule, int64_t x, int64_t y,
+                          const void *sums, bint is_wide, double own_size, Candidates *waiting, int64_t k,
+                          floating *values, int32_t *codes) noexcept nogil:
+    """Let partner y wait if it has co-raters enough."""
+    cdef double n = <double>count_of(kind, sides, sums, is_wide, y)
+    if n < 1 or n < rule.min_support or y == x:
+        return
+    take_one(kind, sides, sums, is_wide, y, &waiting.block, waiting.n)
+    waiting.partners[waiting.n] = <int32_t>y
+    waiting.n += 1
+    if waiting.n == BLOCK:
+        offer(waiting, rule, own_size, k, values, codes)
 
 
 cdef void top_row(const entry_t *entries, const Sides *sides, const Rule *rule, int64_t x, void *sums,
                   int64_t k, floating *values, int32_t *codes) noexcept nogil:
-    """The k rows most similar to row x among those with co-raters enough."""
-    cdef Sums block
-    cdef int32_t[BLOCK] partners
-    cdef int64_t y, place, least = <int64_t>rule.min_support if rule.min_support > 1 else 1
-    cdef int n = 0
-    cdef double own_size = <double>(sides.indptr[x + 1] - sides.indptr[x])
-    cdef floating value
-    cdef int32_t code
+    """The k rows most similar to row x among those with co-raters enough. Sums are zero before and after."""
+    cdef const entry_t *co_entries = <const entry_t *>sides.co_entries
+    cdef const int64_t *co_indptr = sides.co_indptr
+    cdef Candidates waiting
+    cdef int64_t y, e, place, co, n_pairs = 0
     cdef bint is_wide = is_long(sides, x)
-    memset(&block, 0, sizeof(Sums))
-    for place in range(k):
-        values[place], codes[place] = -INFINITY, NONE  # worse than any
-    if own_size > 0:
-        clear(entries, sides, sums, x, sides.n_rows)
-        sum_row(entries, sides, x, sums)
+    cdef double own_size = <double>(sides.indptr[x + 1] - sides.indptr[x])
+    memset(&waiting, 0, sizeof(Candidates))
+    heap_clear(values, codes, k)
+    sum_row(entries, sides, x, sums)
+    for e in range(sides.indptr[x], sides.indptr[x + 1]):
+        co = code_of(entries[e])
+        n_pairs += co_indptr[co + 1] - co_indptr[co]
+    if n_pairs < sides.n_rows // 4 and not is_wide:
+        # Few partners among many rows: walk the co-raters again rather than look at all.
+        for e in range(sides.indptr[x], sides.indptr[x + 1]):
+            co = code_of(entries[e])
+            for place in range(co_indptr[co], co_indptr[co + 1]):
+                y = code_of(co_entries[place])
+                consider(entries, sides, rule, x, y, sums, 0, own_size, &waiting, k, values, codes)
+                clear(entries, sides, sums, 0, y, y + 1)
+    else:
         for y in range(sides.n_rows):
-            if count_of(entries, sides, sums, is_wide, y) < least or y == x:
-                continue
-            take_one(entries, sides, sums, is_wide, y, &block, n)
-            partners[n] = <int32_t>y
-            n += 1
-            if n == BLOCK:
-                offer(&block, partners, n, rule, own_size, k, values, codes)
-                n = 0
-        offer(&block, partners, n, rule, own_size, k, values, codes)
-    # Heap sort: the worst goes last.
-    for place in range(k - 1, 0, -1):
-        value, code = values[place], codes[place]
-        values[place], codes[place] = values[0], codes[0]
-        sink(values, codes, place, value, code)
-    for place in range(k):
-        if codes[place] == NONE:
-            values[place], codes[place] = 0, -1
+            consider(entries, sides, rule, x, y, sums, is_wide, own_size, &waiting, k, values, codes)
+        clear(entries, sides, sums, is_wide, 0, sides.n_rows)
+    offer(&waiting, rule, own_size, k, values, codes)
+    heap_sort(values, codes, k)
 
 
 cdef check(const entry_t[::1] entries, const int64_t[::1] indptr, const int64_t[::1] ends,
@@ -251,6 +242,8 @@ cdef check(const entry_t[::1] entries, const int64_t[::1] indptr, const int64_t[
         for k in range(LEVELS * LEVELS * LANES):
             q = (&products[0, 0, 0])[k]
             worst = max(worst, -q if q < 0 else q)
+        if worst > 32767:
+            raise ValueError("similarity: products must be within -32767 and 32767")
         sides.spill_every = 32767 // worst
         if longest > 2147483647 // worst:
             raise ValueError("similarity: a row has more co-raters than 32-bit sums can count")
@@ -396,6 +389,8 @@ def top_rows(const entry_t[::1] entries, const int64_t[::1] indptr, const entry_
           n_threads)
     if codes.shape[0] != sides.n_rows or values.shape[0] != sides.n_rows or values.shape[1] != top or top < 1:
         raise ValueError("similarity: codes and values must have shape (n_rows, k) with k at least 1")
+    if scratch.shape[1]:
+        memset(&scratch[0, 0], 0, scratch.shape[0] * scratch.shape[1])
     for k in prange(begin, end, nogil=True, schedule="dynamic", num_threads=team_size(n_threads)):
         top_row(<const entry_t *>sides.entries, &sides, &rule, k, &scratch[threadid(), 0], top, &values[k, 0],
                 &codes[k, 0])

@@ -8,7 +8,7 @@ from cython cimport floating
 from cython.parallel cimport prange
 from libc.stdint cimport int32_t, int64_t, uint32_t, uint64_t
 
-from cfcore.kernels.lanes cimport dot, is_row_length, prefetch_row, step_in_turn, step_together
+from cfcore.kernels.lanes cimport cf_prefetch, dot, is_row_length, prefetch_row, step_in_turn, step_together
 from cfcore.kernels.philox cimport below, philox
 from cfcore.kernels.sgd cimport Descent, Rating, are_codes, are_ratings_of, bias_step, clip
 from cfcore.kernels.team cimport team_size
@@ -16,7 +16,8 @@ from cfcore.kernels.turns cimport await_turn, cf_fetch_add, end_turn, plan_turns
 
 cdef enum:
     AHEAD = 4      # ratings between asking for factor rows and using them
-    CHECKED = 256  # ratings whose codes are checked at a time
+    CHECKED = 32   # ratings whose codes are checked at a time
+    SOON = 64      # ratings between asking for ratings and using them
 
 
 def lay_out(const int32_t[::1] user_codes, const int32_t[::1] item_codes, const float[::1] values,
@@ -111,7 +112,8 @@ cdef inline floating svd_step(
     cdef floating *q_i = q + rating.item * width
     cdef floating *b_u = user_bias + rating.user
     cdef floating *b_i = item_bias + rating.item
-    cdef floating error = <floating>rating.value - clip(mean + b_u[0] + b_i[0] + dot(p_u, q_i, width), low, high)
+    cdef floating guess = mean + b_u[0] + b_i[0] + dot(p_u, q_i, width)
+    cdef floating error = <floating>rating.value - clip(guess, low, high)
     bias_step(b_u, keep_bias, lr_bias * error)
     bias_step(b_i, keep_bias, lr_bias * error)
     if in_turn:
@@ -134,11 +136,12 @@ cdef inline double sweep(const Rating *ratings, Py_ssize_t n, Py_ssize_t start, 
     cdef floating error
     cdef double squares = 0
     cdef Py_ssize_t begin = start, end = n, first, last, k
-    cdef int part
-    for part in range(2):
+    cdef int _part
+    for _part in range(2):
         first = begin
         while first < end:
             last = min(first + CHECKED, end)
+            cf_prefetch(ratings + first + SOON, CHECKED * sizeof(Rating))
             if not are_ratings_of(ratings + first, last - first, how.n_users, how.n_items):
                 return -1
             for k in range(first, last):
@@ -181,8 +184,9 @@ cdef double sweep_block(const Rating *ratings, Py_ssize_t n, Py_ssize_t start, f
 def train(const Rating[::1] ratings, const int64_t[::1] block_ptr, const int32_t[::1] order,
           const int64_t[::1] starts, floating[:, ::1] user_factors, floating[:, ::1] item_factors,
           floating[::1] user_bias, floating[::1] item_bias, double[::1] squares, int32_t[:, ::1] turns,
-          int32_t[::1] latest, int n_item_stripes, double mean, double low, double high, double lr, double reg,
-          double lr_bias, double reg_bias, bint in_turn, Py_ssize_t begin, Py_ssize_t end, int n_threads):
+          int32_t[::1] latest, int n_item_stripes, double mean, double low, double high,
+          double lr, double reg, double lr_bias, double reg_bias, bint in_turn,
+          Py_ssize_t begin, Py_ssize_t end, int n_threads):
     """Work through blocks `order[begin:end]` of a pass of biased matrix factorisation.
 
     For each rating, with e = r - clip(mu + b_u + b_i + p_u . q_i, low, high):
@@ -229,7 +233,7 @@ def train(const Rating[::1] ratings, const int64_t[::1] block_ptr, const int32_t
     cdef Py_ssize_t n_users = user_factors.shape[0], n_items = item_factors.shape[0]
     cdef Py_ssize_t width = user_factors.shape[1]
     cdef int32_t next_turn = 0
-    cdef int worker, team = team_size(n_threads)
+    cdef int _worker, team = team_size(n_threads)
     cdef Descent how = Descent(mean=mean, low=low, high=high, lr=lr, reg=reg, lr_bias=lr_bias,
                                reg_bias=reg_bias, in_turn=in_turn, n_users=n_users, n_items=n_items)
     if n_blocks < 0 or starts.shape[0] != n_blocks or squares.shape[0] != n_blocks:
@@ -242,7 +246,7 @@ def train(const Rating[::1] ratings, const int64_t[::1] block_ptr, const int32_t
         raise ValueError("train: [begin, end) is not within order")
     if turns.shape[0] < order.shape[0] or turns.shape[1] != 3:
         raise ValueError("train: turns must be of shape (n_turns, 3)")
-    if n_item_stripes < 1 or latest.shape[0] < n_item_stripes + (n_blocks + n_item_stripes - 1) // n_item_stripes:
+    if n_item_stripes < 1 or (latest.shape[0] - n_item_stripes) * n_item_stripes < n_blocks:
         raise ValueError("train: latest must have an entry for each user stripe and each item stripe")
     for k in range(begin, end):
         block = order[k]
@@ -258,9 +262,9 @@ def train(const Rating[::1] ratings, const int64_t[::1] block_ptr, const int32_t
     cdef floating *q = &item_factors[0, 0] if width else NULL
     with nogil:
         plan_turns(&order[begin], end - begin, n_item_stripes, &latest[0], latest.shape[0], &turns[begin, 0])
-        for worker in prange(team, schedule="static", chunksize=1, num_threads=team):
+        for _worker in prange(team, schedule="static", chunksize=1, num_threads=team):
             work(&ratings[0], &block_ptr[0], &order[begin], &starts[0], p, q, &user_bias[0], &item_bias[0],
-                 &squares[0], &turns[begin, 0], &next_turn, end - begin, width, &how)
+                 &squares[0], &turns[begin, 0], &next_turn, end - begin, width, team, &how)
         for k in range(begin, end):
             if squares[order[k]] < 0:
                 bad = order[k]
@@ -270,11 +274,16 @@ def train(const Rating[::1] ratings, const int64_t[::1] block_ptr, const int32_t
 
 cdef void work(const Rating *ratings, const int64_t *block_ptr, const int32_t *order, const int64_t *starts,
                floating *p, floating *q, floating *user_bias, floating *item_bias, double *squares,
-               int32_t *turns, int32_t *next_turn, Py_ssize_t n_turns, Py_ssize_t width,
+               int32_t *turns, int32_t *next_turn, Py_ssize_t n_turns, Py_ssize_t width, int n_threads,
                const Descent *how) noexcept nogil:
     """What each thread does: take the next turn, wait until it is due, work through its block."""
     cdef Py_ssize_t turn = cf_fetch_add(next_turn), block, count
     while turn < n_turns:
+        if turn + n_threads < n_turns:  # the hardware does not foresee where the next block begins
+            block = order[turn + n_threads]
+            count = block_ptr[block + 1] - block_ptr[block]
+            if count > 0:
+                cf_prefetch(ratings + block_ptr[block] + starts[block] % count, SOON * sizeof(Rating))
         block = order[turn]
         count = block_ptr[block + 1] - block_ptr[block]
         await_turn(turns, turn)

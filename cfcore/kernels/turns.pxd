@@ -1,8 +1,9 @@
 # Blocks of work in a fixed order: any number of threads, the result of one thread.
 #
 # Threads take blocks in the given order, and a block waits until the last earlier one of its user stripe
-# and the last earlier one of its item stripe are finished; all other blocks may be under way. There is no barrier at which a
-# thread that lost its core would stop the others. The earliest unfinished block never waits, so all end.
+# and the last earlier one of its item stripe are finished; all other blocks may be under way. There is no
+# barrier at which a thread that lost its core would stop the others. The earliest unfinished block never
+# waits, so all end.
 
 from libc.stdint cimport int32_t
 
@@ -11,7 +12,9 @@ cdef extern from *:
     #include <stdint.h>
     #if defined(_MSC_VER) && !defined(__clang__)
       #include <intrin.h>
-      static int32_t cf_fetch_add(int32_t *at) { return (int32_t)_InterlockedExchangeAdd((volatile long *)at, 1); }
+      static int32_t cf_fetch_add(int32_t *at) {
+          return (int32_t)_InterlockedExchangeAdd((volatile long *)at, 1);
+      }
       static void cf_publish(int32_t *at) { _InterlockedExchange((volatile long *)at, 1); }
       static void cf_arrive(int32_t *at) { _InterlockedExchangeAdd((volatile long *)at, 1); }
       static int32_t cf_observe(int32_t *at) { return (int32_t)_InterlockedOr((volatile long *)at, 0); }

@@ -148,13 +148,13 @@ class Model(Params, Coded):
     def _remember(self, train: Ratings) -> None:
         self.user_ids_ = train.user_ids
         self.item_ids_ = train.item_ids
+        by_user = train.by_user
+        self.seen_indptr_ = by_user.indptr
+        self.seen_items_ = by_user.indices
         self.user_counts_ = train.user_counts
         self.item_counts_ = train.item_counts
         self.scale_ = (float(train.scale[0]), float(train.scale[1]))
         self.mean_ = float(train.mean)
-        by_user = train.by_user
-        self.seen_indptr_ = by_user.indptr
-        self.seen_items_ = by_user.indices
         self.history_: dict[str, list[float]] = {}
 
     def _check_fitted(self) -> None:

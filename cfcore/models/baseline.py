@@ -24,9 +24,10 @@ class Baseline(Model):
     Parameters
     ----------
     method : {"als", "sgd", "mean"}, default "als"
-        How the biases are found. "als": least squares, users and items in turn; each bias is a damped mean of
-        what is left of its ratings, :math:`b_i = \sum_u (r_{ui} - \mu - b_u) / (\lambda_i + n_i)`. "mean": the
-        same, once for the items and then once for the users. "sgd": stochastic gradient descent,
+        How the biases are found. "als": least squares, items and users in turn; each bias is a damped mean
+        of what is left of its ratings,
+        :math:`b_i = \sum_u (r_{ui} - \mu - b_u) / (\lambda_i + n_i)`. "mean": the same, once for the items
+        and then once for the users. "sgd": stochastic gradient descent,
         :math:`b \leftarrow b + \eta (e - \lambda b)`. (Koren, "Factor in the neighbors", 2010, section 2.1.)
     reg_user, reg_item : float
         Damping :math:`\lambda_u, \lambda_i` of "als" and "mean", in ratings.

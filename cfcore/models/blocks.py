@@ -19,8 +19,12 @@ RATING = np.dtype([("user", "i4"), ("item", "i4"), ("value", "f4")])
 
 #: Factor rows of a stripe of users, or of items, that leave room for each other in half a level-2 cache.
 STRIPE_BYTES = 2**19
-#: Below so many stripes threads would wait for each other; blocks of fewer ratings are all bookkeeping.
-MIN_STRIPES, MIN_BLOCK = 64, 16
+#: Fewest stripes of users and of items. Threads need a few, not to wait for each other; the more there are,
+#: the more often rows move between their caches. On small data, which one thread trains, it is for the order
+#: of ratings to be random enough: with 16 the article's SVD loses .001 of RMSE on 80,000 ratings.
+MIN_STRIPES_SMALL, MIN_STRIPES, SMALL = 64, 16, 2**18
+#: Blocks of fewer ratings are all bookkeeping.
+MIN_BLOCK = 16
 #: Numbers in factor rows that a call may update: about .3 s, after which Ctrl-C is heard.
 SLICE = 1_500_000_000
 #: A pass over fewer is not worth waking other threads for.
@@ -107,7 +111,8 @@ class Blocks:
 
 def grid(n_ratings: int, n_users: int, n_items: int, row_bytes: int) -> tuple[int, int]:
     """Numbers of user stripes and of item stripes."""
-    fewest = min(MIN_STRIPES, max(1, int((n_ratings / MIN_BLOCK) ** 0.5)))
+    usual = MIN_STRIPES_SMALL if n_ratings < SMALL else MIN_STRIPES
+    fewest = min(usual, max(1, int((n_ratings / MIN_BLOCK) ** 0.5)))
     user_stripes = max(fewest, -(-n_users * row_bytes // STRIPE_BYTES))
     item_stripes = max(fewest, -(-n_items * row_bytes // STRIPE_BYTES))
     # Very sparse data: rather rows from beyond the cache than a block for every few ratings.

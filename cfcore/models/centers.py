@@ -91,8 +91,10 @@ def standard_deviations(rows: Any, centers: Array, train: Ratings) -> Array:
 
 def _sums(rows: Any, values: Array) -> Array:
     """Sum of the values of each row, in double precision."""
-    majors = np.repeat(np.arange(len(rows.indptr) - 1), np.diff(rows.indptr))
-    return np.bincount(majors, values, minlength=len(rows.indptr) - 1)
+    sums = np.zeros(len(rows.indptr) - 1)
+    filled = rows.indptr[1:] > rows.indptr[:-1]  # reduceat takes an empty run for one of a single value
+    sums[filled] = np.add.reduceat(values, rows.indptr[:-1][filled], dtype=np.float64)
+    return sums
 
 
 def estimate_biases(train: Ratings, reg_user: float, reg_item: float, n_threads: int) -> tuple[Array, Array]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date
 from typing import Any
 
 import numpy as np
@@ -78,7 +79,9 @@ def is_single(raw: Any) -> bool:
     """Whether `raw` is one value and not a column of them."""
     # Not np.ndim, which makes an array of a list only to count its dimensions.
     return (
-        raw is None or isinstance(raw, (str, bytes, int, float, np.generic)) or getattr(raw, "ndim", 1) == 0
+        raw is None
+        or isinstance(raw, (str, bytes, int, float, date, np.generic))
+        or getattr(raw, "ndim", 1) == 0
     )
 
 

@@ -105,6 +105,10 @@ class KNN(Model):
 
     # ------------------------------------------------------------------ fitting
 
+    def _remember(self, train: Ratings) -> None:
+        train.build_index(self.n_threads)
+        super()._remember(train)
+
     def _fit(self, train: Ratings, validation: Ratings | None, early_stopping: int | None) -> None:
         by_target, by_holder = train.by_item, train.by_user
         if self._kind == "user":

@@ -56,7 +56,9 @@ class Params:
         """
         names = self._defaults()
         for key in params:
-            if key.partition("__")[0] not in names:
+            name, nested, _ = key.partition("__")
+            outer = params.get(name, getattr(self, name, None))
+            if name not in names or (nested and not hasattr(outer, "set_params")):
                 raise ValueError(
                     f"{type(self).__name__} has no parameter {key!r}; it has {', '.join(names) or 'none'}"
                 )

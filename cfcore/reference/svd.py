@@ -191,7 +191,7 @@ def _check_order(
         raise ValueError("train: [begin, end) is not within order")
     if len(turns) < len(order) or turns.shape[1] != 3:
         raise ValueError("train: turns must be of shape (n_turns, 3)")
-    if n_item_stripes < 1 or len(latest) < n_item_stripes + -(-n_blocks // n_item_stripes):
+    if n_item_stripes < 1 or (len(latest) - n_item_stripes) * n_item_stripes < n_blocks:
         raise ValueError("train: latest must have an entry for each user stripe and each item stripe")
     for block in order[begin:end].tolist():
         if not (0 <= block < n_blocks and 0 <= block_ptr[block] <= block_ptr[block + 1] <= len(ratings)):

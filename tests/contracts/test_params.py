@@ -34,6 +34,9 @@ def test_params_round_trip(model: Any) -> None:
     assert model.set_params(**params) is model
     with pytest.raises(ValueError, match="nonsense"):
         model.set_params(nonsense=1)
+    for name in params:
+        with pytest.raises(ValueError, match=f"no parameter '{name}__inner'"):
+            model.set_params(**{f"{name}__inner": 1})
 
 
 def test_clone_is_unfitted_with_equal_params(fitted: Any) -> None:

@@ -37,7 +37,7 @@ BAD = {
     "None item": ({"items": [None, 1, 2]}, "'items': missing id at row 0"),
     "masked item": ({"items": np.ma.masked_less([5, 0, 7], 1)}, "'items': missing id at row 1"),
     "NaT item": (
-        {"items": np.array([1, np.datetime64("NaT"), 2], dtype=object)},
+        {"items": np.array([1, np.datetime64("NaT", "s"), 2], dtype=object)},
         "'items': missing id at row 1",
     ),
     "float ids": ({"users": [1.0, 2.0, 3.0]}, "'users' must hold integer or string ids"),
@@ -48,6 +48,13 @@ BAD = {
     ),
     "mixed ids": ({"users": [1, "b", 2]}, "'users' must hold .* of one kind; row 1 holds 'b'"),
     "date ids": ({"items": [datetime.date(2020, 1, 1)] * 3}, "'items' must hold integer or string ids"),
+    "boolean among integers": ({"users": [1, True, 2]}, "'users' must hold .* row 1 holds True"),
+    "lists for ids": ({"users": [[1, 2], [3, 4], [5, 6]]}, r"'users' must hold .* row 0 holds \[1, 2\]"),
+    "a single id": ({"users": 7}, "'users' must be one-dimensional, got the single value 7"),
+    "a single string": ({"users": "abc"}, "'users' must be one-dimensional, got the single value 'abc'"),
+    "ids beyond 64 bits": ({"users": [1, 2**64, 3]}, "'users': 18446744073709551616 at row 1"),
+    "ids that no dtype holds": ({"items": [-1, 2, 2**63]}, "'items': 9223372036854775808 at row 2"),
+    "bytes that are no text": ({"users": np.array([b"a", b"\xff", b"b"])}, r"'users': b'\\xff' is not UTF-8"),
     "two-dimensional ids": ({"users": np.ones((3, 1), dtype=int)}, "'users' must be one-dimensional"),
     "fewer items": ({"items": [1, 2]}, "'items' has 2 rows and 'users' has 3; row 2"),
     "more ratings": ({"values": [1.0] * 5}, "'values' has 5 rows and 'users' has 3; row 3"),
@@ -58,6 +65,14 @@ BAD = {
         "'timestamps': missing value at row 1",
     ),
     "fractional timestamp": ({"timestamps": [1.0, 2.5, 3.0]}, "'timestamps': 2.5 at row 1"),
+    "missing date": (
+        {"timestamps": [datetime.date(2020, 1, 1), None, datetime.date(2020, 1, 2)]},
+        "'timestamps': missing value at row 1",
+    ),
+    "number among dates": (
+        {"timestamps": [datetime.date(2020, 1, 1), datetime.datetime(2020, 1, 1), 7]},
+        "'timestamps': 7 at row 2 is not a date",
+    ),
     "timestamp too large": (
         {"timestamps": np.array([1, 2, 2**63], dtype=np.uint64)},
         "'timestamps': .* row 2",

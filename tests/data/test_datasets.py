@@ -154,9 +154,22 @@ def test_files_that_are_not_the_published_ones(
     assert mine.exists(), "what is not ours is never removed"
     made_up(monkeypatch)
     short = put(cache.cache_folder(), "ml-1m", b"1::2::3::4\n")
-    with pytest.raises(cf.DataError, match="holds 1 ratings, ml-1m has 2; it was removed"):
+    with pytest.raises(cf.DataError, match="holds 1 ratings, ml-1m has 2; the file was removed"):
         cf.datasets.load("ml-1m")
     assert not short.exists()
+    short.write_bytes(b"1::2::3::4\n2::2:")  # cut within a line: the reader stumbles before rows are counted
+    with pytest.raises(cf.DataError, match=r"'rating' is missing at row 1.*the file was removed"):
+        cf.datasets.load("ml-1m")
+    assert not short.exists()
+
+
+def test_a_cache_that_cannot_be_written_to(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("CFCORE_DATA", raising=False)
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("CFCORE_CACHE", str(tmp_path / "file" / "cache"))
+    monkeypatch.setattr(sources, "_grouplens", lambda *_: _not_here("GroupLens: unreachable"))
+    with pytest.raises(cf.datasets.UnavailableError, match="the cache cannot be written to"):
+        cf.datasets.load("ml-100k")
 
 
 real_grouplens = sources._grouplens
@@ -345,10 +358,18 @@ def test_cache_folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     assert cache.cache_folder() == tmp_path / "cfcore/Cache"
 
 
-def test_an_interrupted_write_leaves_nothing(tmp_path: Path) -> None:
-    with pytest.raises(TypeError):
-        cache.put("text", tmp_path / "file")  # type: ignore[arg-type]
-    assert list(tmp_path.iterdir()) == []
+def test_an_interrupted_download_leaves_nothing(
+    grouplens: dict[str, bytes], home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    grouplens["/ml-1m.zip"] = made_up(monkeypatch)
+
+    def interrupted(*_: Any) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(cache, "put", interrupted)  # the archive is there by then, and unpacked
+    with pytest.raises(KeyboardInterrupt):
+        cf.datasets.load("ml-1m")
+    assert list((home / "cache").iterdir()) == []
 
 
 def test_leading_zeros_stay(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -89,6 +89,34 @@ def test_dates_and_categories() -> None:
     assert ratings.timestamps.tolist() == TIMES
 
 
+def test_names_that_are_no_strings() -> None:
+    """What pandas reads from a file without header has the columns 0, 1, 2."""
+    pandas = pytest.importorskip("pandas")
+    given = pandas.DataFrame(zip(USERS, ITEMS, VALUES, strict=True))
+    ratings = cf.Ratings.from_frame(given, user=0, item=1, rating=2)  # type: ignore[arg-type]
+    assert ratings.users.tolist() == USERS
+    with pytest.raises(cf.DataError, match=r"no column looks like the user; .* there are 0, 1, 2"):
+        cf.Ratings.from_frame(given)
+    with pytest.raises(cf.DataError, match="unique"):
+        cf.Ratings.from_frame(given.set_axis(["user", "item", "item"], axis=1))
+
+
+@LIBRARIES
+def test_one_column_has_one_role(library: str) -> None:
+    given = frame(library, {"user": USERS, "item": ITEMS, "time": VALUES})
+    ratings = cf.Ratings.from_frame(given, rating="time")
+    assert ratings.values.tolist() == VALUES
+    assert ratings.timestamps is None
+    with pytest.raises(cf.DataError, match="column 'item' is named for two roles"):
+        cf.Ratings.from_frame(given, user="item", item="item", rating="time")
+
+
+def test_typed_names() -> None:
+    polars = pytest.importorskip("polars")
+    given = polars.DataFrame({"user_id:token": USERS, "item_id:token": ITEMS, "rating:float": VALUES})
+    assert cf.Ratings.from_frame(given).users.tolist() == USERS
+
+
 def test_frames_are_copied() -> None:
     """A frame's columns are its owner's; what is done to them later must not reach the ratings."""
     pandas = pytest.importorskip("pandas")

@@ -70,6 +70,36 @@ def test_ids_far_apart_and_at_the_ends_of_their_dtype() -> None:
         assert ratings.user_ids.tolist() == sorted(users.tolist())
 
 
+def test_ids_that_only_unsigned_integers_hold() -> None:
+    large = cf.Ratings([1, 2**63], [1, 1], [1.0, 2.0])
+    assert large.user_ids.dtype == np.uint64
+    assert large.users.tolist() == [1, 2**63]
+    # NumPy's common dtype of int64 and uint64 is float64, which would merge neighbouring ids.
+    small = cf.Ratings([5, 6], [1, 1], [1.0, 2.0])
+    assert small.concat(large).users.tolist() == [5, 6, 1, 2**63]
+    unsigned = cf.Ratings(np.array([7, 8], np.uint64), [1, 1], [1.0, 2.0])
+    assert unsigned.concat(small).user_ids.dtype == np.int64
+    with pytest.raises(cf.DataError, match="'users': 9223372036854775808"):
+        large.concat(cf.Ratings([-1, 0], [1, 1], [1.0, 2.0]))
+
+
+def test_columns_of_any_memory_layout() -> None:
+    table = np.array([[0, 1], [1, 0], [2, 1]], dtype=np.int32)
+    table.flags.writeable = False
+    record = np.dtype([("user", "i4"), ("item", "i4"), ("pad", "i1"), ("rating", "f4")])
+    records = np.array([(0, 1, 0, 5.0), (1, 0, 0, 3.0), (2, 1, 0, 4.0)], dtype=record)
+    records.flags.writeable = False
+    swapped = table.astype(">i4")
+    for ratings in (
+        cf.Ratings(table[:, 0], table[:, 1], [5.0, 3.0, 4.0]),
+        cf.Ratings(records["user"], records["item"], records["rating"]),
+        cf.Ratings(swapped[:, 0], swapped[:, 1], np.array([5, 3, 4], dtype=">f8")),
+        cf.Ratings((k for k in range(3)), (k for k in (1, 0, 1)), (float(k) for k in (5, 3, 4))),
+        cf.Ratings({0: 5, 1: 3, 2: 4}.keys(), [1, 0, 1], {0: 5, 1: 3, 2: 4}.values()),  # type: ignore[arg-type]
+    ):
+        assert ratings.by_item.values.tolist() == [3.0, 5.0, 4.0]
+
+
 def test_string_ids_of_every_make() -> None:
     words = ["b", "é", "a", "b"]
     for users in (
@@ -131,6 +161,8 @@ def test_nothing_can_be_changed(small: cf.Ratings) -> None:
         small.item_ids,
     ]
     for index in (small.by_user, small.by_item):
+        with pytest.raises(AttributeError):
+            index.values = small.values  # type: ignore[misc]
         arrays += [index.indptr, index.indices, index.values, index.order, index.to_other]
     for array in arrays:
         assert array is not None
@@ -195,6 +227,25 @@ def test_dates_become_seconds() -> None:
     assert ratings.timestamps.tolist() == [86_400, 946_684_800]
 
 
+def test_dates_of_python_become_seconds() -> None:
+    from datetime import UTC, date, datetime, timedelta, timezone
+
+    moments = [date(1970, 1, 2), datetime(1970, 1, 2, 0, 0, 1, 900_000), datetime(1970, 1, 2, tzinfo=UTC)]
+    moments.append(datetime(1970, 1, 2, tzinfo=timezone(timedelta(hours=1))))
+    ratings = cf.Ratings([1, 2, 3, 4], [1, 1, 1, 1], [1, 2, 3, 4], moments)
+    assert ratings.timestamps is not None
+    assert ratings.timestamps.tolist() == [86_400, 86_401, 86_400, 82_800]
+
+
+def test_subset_by_a_narrow_dtype() -> None:
+    many = cf.Ratings(np.arange(1000), np.zeros(1000, dtype=int), np.ones(1000))
+    assert many.subset(np.array([-1, 3], dtype=np.int8)).users.tolist() == [999, 3]
+    with pytest.raises(cf.DataError, match="row 5 at 1 was picked before"):
+        many.subset(np.array([5, 5], dtype=np.int8))
+    with pytest.raises(cf.DataError, match=f"row {2**63} at 1 does not exist"):
+        many.subset(np.array([5, 2**63], dtype=np.uint64))
+
+
 def test_subset_keeps_codes(small: cf.Ratings) -> None:
     part = small.subset([3, 0])
     assert part.users.tolist() == ["cat", "bob"]
@@ -240,6 +291,8 @@ def test_concat_unites_vocabularies(small: cf.Ratings) -> None:
 
 
 def test_concat_refuses(small: cf.Ratings) -> None:
+    with pytest.raises(cf.DataError, match="concat takes Ratings; part 1 is a tuple"):
+        small.concat(([1], [1], [1.0]))  # type: ignore[arg-type]
     with pytest.raises(cf.DataError, match=r"row 4 repeats row 0 \(user bob, item 30\)"):
         small.concat(small.subset([0]))
     assert small.concat(small.subset([0]), duplicates="last").n_ratings == 4
@@ -282,6 +335,11 @@ def test_scipy_and_back(small: cf.Ratings) -> None:
     again = cf.Ratings.from_scipy(matrix)
     assert again.n_ratings == 4
     assert again.to_scipy().toarray().tolist() == matrix.toarray().tolist()
+
+
+def test_dense_matrices_are_no_sparse_ones() -> None:
+    with pytest.raises(cf.DataError, match="from_scipy takes a SciPy sparse matrix, got ndarray"):
+        cf.Ratings.from_scipy(np.eye(3))
 
 
 def test_scipy_keeps_zeros_and_empty_rows() -> None:

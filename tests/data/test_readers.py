@@ -150,6 +150,16 @@ def test_dates_become_seconds(tmp_path: Path) -> None:
         ('1,1,5\n1,"",5\n', "'item': missing id at row 1"),
         ("1,1,5,7\n1,2,5,soon\n", "'timestamp': 'soon' is neither .* at row 1"),
         ("1,1,5,7\n1,2,5,7.5\n", "'timestamp': '7.5' is not a whole number at row 1"),
+        ("1,1,5,7\n1,2,5,NaT\n", "'timestamp': 'NaT' is neither .* at row 1"),
+        ("1,1,5,7\n1,2,5,now\n", "'timestamp': 'now' is neither .* at row 1"),
+        ("1,1,5,7\n1,2,5,99999999999999999999\n", "'timestamp': '9*' does not fit int64 at row 1"),
+        ("1,1,5\n1,2,1_0\n", "'rating': '1_0' is not a number at row 1"),
+        (b"PK\x03\x04...", "is a zip archive"),
+        (gzip.compress(b"1,1,5\n" * 99)[:-9], "compressed file is damaged or cut short"),
+        (bz2.compress(b"1,1,5\n" * 99)[:-9], "compressed file is damaged or cut short"),
+        (lzma.compress(b"1,1,5\n" * 99)[:-9], "compressed file is damaged or cut short"),
+        (b"\x1f\x8b nonsense", "compressed file is damaged or cut short"),
+        (b"BZh9 nonsense", "compressed file is damaged or cut short"),
         ("who,item,rating\n1,1,1\n", "no column looks like the user; .*'who', 'item', 'rating'"),
         ("1,1,5\n1,1,4\n", "columns 'user' and 'item': row 1 repeats row 0"),
         ("userId,movieId,score\n1,1,5\n1,1,4\n", "columns 'userId' and 'movieId': row 1 repeats row 0"),
@@ -159,6 +169,35 @@ def test_dates_become_seconds(tmp_path: Path) -> None:
 def test_refused(tmp_path: Path, backend: str, content: str, message: str) -> None:
     with cf.backend(backend), pytest.raises(cf.DataError, match=message):
         cf.Ratings.read(written(tmp_path, content))
+
+
+def test_columns_named_alike_are_told_apart_by_position(tmp_path: Path) -> None:
+    path = written(tmp_path, "user,item,rating,rating\n1,2,3,4\n")
+    assert cf.Ratings.read(path).values.tolist() == [3.0]
+    assert cf.Ratings.read(path, rating=3).values.tolist() == [4.0]
+
+
+def test_a_given_column_is_not_taken_for_another(tmp_path: Path) -> None:
+    path = written(tmp_path, "user,item,time\n1,2,3\n")
+    for rating in ("time", 2):
+        ratings = cf.Ratings.read(path, rating=rating)
+        assert (ratings.values.tolist(), ratings.timestamps) == ([3.0], None)
+
+
+def test_ids_of_nineteen_digits_are_integers_while_int64_holds_them(tmp_path: Path) -> None:
+    ratings = cf.Ratings.read(written(tmp_path, f"{2**63 - 1},1,5\n{-(2**63)},1,4\n"))
+    assert ratings.users.tolist() == [2**63 - 1, -(2**63)]
+    ratings = cf.Ratings.read(written(tmp_path, f"{2**63},1,5\n7,1,4\n"))
+    assert ratings.users.tolist() == [str(2**63), "7"]
+
+
+def test_dates_with_a_zone(tmp_path: Path, recwarn: pytest.WarningsRecorder) -> None:
+    ratings = cf.Ratings.read(
+        written(tmp_path, "1,1,5,1970-01-02T00:00:00+01:00\n1,2,5,1970-01-02 00:00:00.9\n"), timestamp=3
+    )
+    assert ratings.timestamps is not None
+    assert ratings.timestamps.tolist() == [82_800, 86_400]
+    assert not recwarn.list
 
 
 def test_wrong_arguments(tmp_path: Path) -> None:
@@ -193,6 +232,8 @@ def test_parquet(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pyarrow.parquet.write_table(table, tmp_path / "r.parquet")
     check(cf.Ratings.read(tmp_path / "r.parquet"))
     check(cf.Ratings.read(tmp_path / "r.parquet", user=1, rating="x", timestamp=False), timed=False)
+    with pytest.raises(cf.DataError, match="has no column 9 for the user"):
+        cf.Ratings.read(tmp_path / "r.parquet", user=9)
     found = importlib.util.find_spec
     if found("polars"):
         hide = {"pyarrow"}

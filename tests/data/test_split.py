@@ -56,15 +56,24 @@ def test_by_time_never_divides_a_moment() -> None:
     assert len(cf.split.by_time(whole, test=0.8)[1]) == 9
 
 
+def test_whatever_holds_ratings_can_be_split() -> None:
+    columns = (np.arange(10), np.arange(10), np.ones(10), np.arange(10))
+    assert [len(part) for part in cf.split.holdout(columns, 0.3, 0)] == [7, 3]
+    assert [len(part) for part in cf.split.by_time(columns, 0.2)] == [8, 2]
+    assert [len(test) for _, test in cf.split.kfold(columns, 2, 0)] == [5, 5]
+    with pytest.raises(cf.DataError, match="ratings must be"):
+        cf.split.holdout([1, 2])
+
+
 def test_refused(ratings: cf.Ratings) -> None:
     for fraction in (0, 1, -0.5, 3, 0.0001, 0.9999):
         with pytest.raises(ValueError, match="test"):
             cf.split.holdout(ratings, fraction)
         with pytest.raises(ValueError, match="test"):
             cf.split.by_time(ratings, fraction)
-    for k in (1, 0, 601):
-        with pytest.raises(ValueError, match="k must be from 2"):
-            cf.split.kfold(ratings, k)
+    for k in (1, 0, 601, 2.5):
+        with pytest.raises(ValueError, match="k must be an integer from 2"):
+            cf.split.kfold(ratings, k)  # type: ignore[arg-type]
     with pytest.raises(ValueError, match="needs ratings with timestamps"):
         cf.split.by_time(cf.Ratings([1, 2], [1, 1], [1, 2]))
     with pytest.raises(ValueError, match="two different timestamps"):

@@ -79,3 +79,8 @@ def test_levels_and_timestamps() -> None:
 def test_refused(arguments: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         cf.datasets.synthetic(**arguments)
+
+
+def test_sizes_are_integers() -> None:
+    with pytest.raises(TypeError, match=r"n_ratings must be an integer, got 1000\.0"):
+        cf.datasets.synthetic(100, 100, 1e3)  # type: ignore[arg-type]

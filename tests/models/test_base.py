@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -74,6 +75,8 @@ def test_timestamps_reach_the_model_as_integers() -> None:
     assert model.asked_timestamps.tolist() == [5, 6]
     model.predict(1, [10, 20], 7)
     assert model.asked_timestamps.tolist() == [7, 7]
+    model.predict(1, 10, datetime(1970, 1, 2))
+    assert model.asked_timestamps.tolist() == [86_400]
     model.predict(1, 10)
     assert model.asked_timestamps is None
     with pytest.raises(TypeError, match="timestamps"):

@@ -1,0 +1,39 @@
+"""Compressed forms of the container."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import cfcore as cf
+from cfcore.data import ratings as ratings_module
+
+
+@pytest.mark.parametrize("n_threads", [1, 2])
+@pytest.mark.parametrize("backend", ["compiled", "reference"])
+def test_building_both_forms_at_once_changes_nothing(
+    n_threads: int, backend: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ratings_module, "WORTH_A_THREAD", 0)
+    made = cf.datasets.synthetic(60, 40, 900, random_state=1)
+    by_user, by_item = made.by_user, made.by_item
+    user_counts, item_counts = made.user_counts, made.item_counts
+    made.drop_index()
+    with cf.backend(backend):
+        made.build_index(n_threads)
+        for old, new in ((by_user, made.by_user), (by_item, made.by_item)):
+            for name in ("indptr", "indices", "values", "order", "to_other"):
+                np.testing.assert_array_equal(getattr(old, name), getattr(new, name), strict=True)
+        np.testing.assert_array_equal(made.user_counts, user_counts, strict=True)
+        np.testing.assert_array_equal(made.item_counts, item_counts, strict=True)
+
+
+def test_counts_are_the_same_with_and_without_an_index() -> None:
+    made = cf.datasets.synthetic(50, 30, 400, random_state=2)
+    part = made.subset(np.arange(100))
+    without = part.user_counts.copy(), part.item_counts.copy()
+    part.drop_index()
+    part.build_index(1)
+    np.testing.assert_array_equal(part.user_counts, without[0], strict=True)
+    np.testing.assert_array_equal(part.item_counts, without[1], strict=True)
+    assert not part.user_counts.flags.writeable
