@@ -44,7 +44,7 @@ cdef inline floating inverse_root(Py_ssize_t n, floating kind) noexcept nogil:
 
 cdef inline bint begin_users(const Layout *data, Py_ssize_t first, Py_ssize_t last, const floating *y,
                              floating *s, floating *s_first, Py_ssize_t width) noexcept nogil:
-    """Sum the y of users [first, last), and keep a copy of the sums. False if there is a set that cannot be."""
+    """Sum the y of users [first, last), and keep a copy of the sums. False if a set is not sound."""
     cdef Py_ssize_t u, k
     for u in range(first, last):
         if not implicit_sum(data.members + data.indptr[u], data.indptr[u + 1] - data.indptr[u], y,

@@ -15,10 +15,10 @@ cdef extern from "lanes.h" nogil:
     void cf_step_in_turn_f64(double *p, double *q, Py_ssize_t n, double keep, double step) noexcept
     float cf_dot_of_sum_f32(const float *p, const float *s, const float *q, Py_ssize_t n) noexcept
     double cf_dot_of_sum_f64(const double *p, const double *s, const double *q, Py_ssize_t n) noexcept
-    void cf_step_of_sum_f32(float *p, float *s, float *q, Py_ssize_t n, float keep, float step, float keep_s,
-                            float step_s) noexcept
-    void cf_step_of_sum_f64(double *p, double *s, double *q, Py_ssize_t n, double keep, double step, double keep_s,
-                            double step_s) noexcept
+    void cf_step_of_sum_f32(float *p, float *s, float *q, Py_ssize_t n, float keep, float step,
+                            float keep_s, float step_s) noexcept
+    void cf_step_of_sum_f64(double *p, double *s, double *q, Py_ssize_t n, double keep, double step,
+                            double keep_s, double step_s) noexcept
     void cf_decay_f32(float *row, const float *step, Py_ssize_t n, float keep) noexcept
     void cf_decay_f64(double *row, const double *step, Py_ssize_t n, double keep) noexcept
     void cf_sum_rows_f32(const float *rows, const int32_t *codes, Py_ssize_t n_codes, Py_ssize_t n,

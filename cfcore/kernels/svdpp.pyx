@@ -42,7 +42,7 @@ cdef inline floating svdpp_step(
     Py_ssize_t width, floating mean, floating lr, floating keep, floating lr_bias, floating keep_bias,
     floating lr_y, floating keep_y
 ) noexcept nogil:
-    """Move a user, the user's sum and an item along one rating; the pointers are whole arrays. The error before.
+    """Move a user, the user's sum and an item along one rating; pointers are whole arrays. The error before.
 
     When every y_j of N moves by lr (e |N|^-1/2 q_i - reg y_j), s = |N|^-1/2 sum y_j moves by
     lr (e q_i - reg s): the sum follows its y without their being visited.
@@ -119,7 +119,7 @@ cdef void work(const Layout *data, const int32_t *chunks, const int32_t *order, 
                floating *s_first, floating *kept, double *squares, int32_t *turns, int32_t *latest,
                int32_t *progress, Py_ssize_t width, const Descent *how, double lr_y,
                double reg_y) noexcept nogil:
-    """What each thread does: take the next block, or the next part of y, wait until it is due, work it through.
+    """What each thread does: take the next block, or part of y, wait until it is due, work it through.
 
     Units of work are numbered through all visits: those of a chunk are its blocks, then the parts of y.
     """
@@ -150,7 +150,7 @@ cdef void work_block(const Layout *data, Py_ssize_t first_block, const int32_t *
                      floating *item_bias, floating *s, floating *s_first, floating *kept, double *squares,
                      int32_t *turns, const int32_t *latest, int32_t *progress, Py_ssize_t width,
                      const Descent *how, double lr_y, double reg_y) noexcept nogil:
-    """A block of a chunk, with the sums of its users if it is their first, their steps if it is their last."""
+    """A block, with the sums of its users if it is their first, and their steps if it is their last."""
     cdef Py_ssize_t block = first_block + order[turn], stripe = order[turn] // data.n_item_stripes
     cdef Py_ssize_t count = data.block_ptr[block + 1] - data.block_ptr[block]
     await_turn(turns, turn)
@@ -215,7 +215,7 @@ def train(const Rating[::1] ratings, const int64_t[::1] block_ptr, const int32_t
           Py_ssize_t begin, Py_ssize_t end, int n_threads):
     """Work through chunks `chunks[begin:end]` of a pass of SVD++.
 
-    For each rating, with s_u = |N(u)|^-1/2 sum of y_j over j in N(u), e = r - mu - b_u - b_i - q_i . (p_u + s_u):
+    For each rating, with s_u = |N(u)|^-1/2 sum of y_j, j in N(u), and e = r - mu - b_u - b_i - q_i . (p_u + s_u):
 
         b_u += lr_bias (e - reg_bias b_u)        p_u += lr (e q_i - reg p_u)
         b_i += lr_bias (e - reg_bias b_i)        q_i += lr (e (p_u + s_u) - reg q_i)
@@ -283,8 +283,8 @@ def train(const Rating[::1] ratings, const int64_t[::1] block_ptr, const int32_t
     if (user_bias.shape[0] != n_users or item_bias.shape[0] != n_items or sums.shape[0] != n_users
             or first_sums.shape[0] != n_users or kept.shape[0] != n_users or user_counts.shape[0] != n_users):
         raise ValueError("train: arrays of users, or of items, must have the same number of rows")
-    _check_grid(block_ptr, chunks, order, starts, stripe_ptr, ratings.shape[0], n_users, n_item_stripes, begin,
-                end)
+    _check_grid(block_ptr, chunks, order, starts, stripe_ptr, ratings.shape[0], n_users, n_item_stripes,
+                begin, end)
     if squares.shape[0] != starts.shape[0]:
         raise ValueError("train: squares and starts must have one entry a block")
     if turns.shape[0] < chunks.shape[0] * n_blocks or turns.shape[1] != 3:

@@ -95,7 +95,7 @@ class Case:
         return [*arrays.values(), given["squares"]]
 
     def oracle(self) -> Any:
-        """The paper's equations, one y after the other, on a copy for each user of the y of the chunk's start."""
+        """The paper's equations, y by y, on a copy for each user of the y of the chunk's start."""
         p, q, y, b_user, b_item = (array.copy() for array in self.start.values())
         lr, reg, lr_bias, reg_bias, lr_y, reg_y = self.rates.values()
         data, per_chunk = self.data, self.grid[0] * self.grid[1]
