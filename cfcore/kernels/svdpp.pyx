@@ -215,7 +215,8 @@ def train(const Rating[::1] ratings, const int64_t[::1] block_ptr, const int32_t
           Py_ssize_t begin, Py_ssize_t end, int n_threads):
     """Work through chunks `chunks[begin:end]` of a pass of SVD++.
 
-    For each rating, with s_u = |N(u)|^-1/2 sum of y_j, j in N(u), and e = r - mu - b_u - b_i - q_i . (p_u + s_u):
+    For each rating, with s_u = |N(u)|^-1/2 sum of y_j over j in N(u) and
+    e = r - mu - b_u - b_i - q_i . (p_u + s_u):
 
         b_u += lr_bias (e - reg_bias b_u)        p_u += lr (e q_i - reg p_u)
         b_i += lr_bias (e - reg_bias b_i)        q_i += lr (e (p_u + s_u) - reg q_i)

@@ -9,7 +9,7 @@ import numpy as np
 
 from cfcore import backends
 from cfcore.data import Ratings
-from cfcore.models.blocks import RATING, SLICE, SMALL_PASS, rounds, stripes
+from cfcore.models.blocks import RATING, SLICE, SMALL_PASS, aligned_zeros, rounds, stripes
 from cfcore.random import seed64
 from cfcore.threads import resolve_threads
 
@@ -37,12 +37,8 @@ class Chunks:
     train : Ratings
     indptr, members : int64[n_users + 1], int32[n]
         The set N(u) of each user, ascending.
-    n_implicit : int
-        Number of implicit factors; members are below it.
-    width : int
-        Length of a factor row.
-    dtype : dtype
-        Of the factors.
+    implicit : ndarray, shape (n, width)
+        The y, for their number, length and dtype; members are below n.
     rng : Generator
         For the layout here, and for the order of each epoch.
     n_threads : int or None
@@ -53,13 +49,12 @@ class Chunks:
         train: Ratings,
         indptr: Array,
         members: Array,
-        n_implicit: int,
-        width: int,
-        dtype: Any,
+        implicit: Array,
         rng: np.random.Generator,
         n_threads: int | None,
     ) -> None:
         self._rng = rng
+        n_implicit, width = implicit.shape
         self.kernel = backends.kernel("svdpp")
         threads = resolve_threads(n_threads)
         self.n_chunks = min(train.n_users, max(MIN_CHUNKS, -(-train.n_users // CHUNK_USERS)))
@@ -82,8 +77,8 @@ class Chunks:
         self.n_threads = threads if self._work >= SMALL_PASS else 1
         self._rounds = rounds(per_chunk, self.n_item_stripes)
         n_blocks = self._rounds.size
-        self._sums = np.empty((train.n_users, width), dtype), np.empty((train.n_users, width), dtype)
-        self._kept = np.empty(train.n_users, dtype)
+        self._sums = [aligned_zeros(train.n_users, width, implicit.dtype) for _ in range(2)]
+        self._kept = np.empty(train.n_users, implicit.dtype)
         self._squares = np.zeros(self.n_chunks * n_blocks)
         self._turns = np.empty((self.n_chunks * n_blocks, 3), dtype=np.int32)
         self._latest = np.empty((self.n_chunks, per_chunk + self.n_item_stripes), dtype=np.int32)
