@@ -9,17 +9,16 @@ Users are cut into chunks, visited one after the other. A chunk has two steps, e
 Within a chunk a user does not see what y learns from the others. The twin is `cfcore.reference.svdpp`.
 """
 from cython cimport floating
-from cython.parallel cimport prange
+from cython.parallel cimport parallel, prange, threadid
 from libc.stdint cimport int32_t, int64_t
 
 from cfcore.kernels.implicit cimport Layout, begin_users, end_users, implicit_sum, write_back
 from cfcore.kernels.lanes cimport dot_of_sum, is_row_length, prefetch_row, step_of_sum
 from cfcore.kernels.sgd cimport Descent, Rating, are_ratings_of, bias_step
-from cfcore.kernels.team cimport team_size
+from cfcore.kernels.team cimport team_present, team_size
 from cfcore.kernels.turns cimport (
     await_turn,
     cf_arrive,
-    cf_fetch_add,
     cf_observe,
     cf_publish,
     cf_wait_for,
@@ -34,7 +33,7 @@ cdef enum:
 
 # Places in `progress`.
 cdef enum:
-    NEXT, DONE, FAILED, N_PROGRESS
+    DONE, FAILED, N_PROGRESS
 
 
 cdef inline floating svdpp_step(
@@ -117,32 +116,36 @@ cdef double sweep_block(const Rating *ratings, Py_ssize_t n, Py_ssize_t start, f
 cdef void work(const Layout *data, const int32_t *chunks, const int32_t *order, Py_ssize_t n_visits,
                floating *p, floating *q, floating *y, floating *user_bias, floating *item_bias, floating *s,
                floating *s_first, floating *kept, double *squares, int32_t *turns, int32_t *latest,
-               int32_t *progress, Py_ssize_t width, const Descent *how, double lr_y,
-               double reg_y) noexcept nogil:
-    """What each thread does: take the next block, or part of y, wait until it is due, work it through.
+               int32_t *progress, Py_ssize_t width, const Descent *how, double lr_y, double reg_y,
+               int member, int team) noexcept nogil:
+    """What a member of the team does: blocks of its own item stripes, in their order, and its own parts of y.
 
-    Units of work are numbered through all visits: those of a chunk are its blocks, then the parts of y.
+    The items stay with one member through all chunks, so that their rows stay in one cache; that is
+    why work is not given to whoever is free. It makes no difference to the result.
     """
-    cdef Py_ssize_t n_units = data.n_blocks + data.n_parts, unit, visit
-    cdef Py_ssize_t ticket = cf_fetch_add(&progress[NEXT])
+    cdef Py_ssize_t visit, unit, n_items = data.n_item_stripes
+    cdef int32_t done = 0  # units of work, of the whole team
     cdef const int32_t *stripes
-    while ticket < n_visits * n_units:
-        visit, unit = ticket // n_units, ticket % n_units
+    for visit in range(n_visits):
         stripes = data.stripe_ptr + chunks[visit] * data.per_chunk
-        if unit < data.n_blocks:
-            cf_wait_for(&progress[DONE], <int32_t>(visit * n_units))  # all of y of the chunk before
-            work_block(data, chunks[visit] * data.n_blocks, order + visit * data.n_blocks, unit, stripes, p,
-                       q, y, user_bias, item_bias, s, s_first, kept, squares,
-                       turns + 3 * visit * data.n_blocks,
-                       latest + visit * (data.per_chunk + data.n_item_stripes), progress, width, how, lr_y,
-                       reg_y)
-        else:
-            cf_wait_for(&progress[DONE], <int32_t>(visit * n_units + data.n_blocks))  # all blocks
-            if not cf_observe(&progress[FAILED]):
-                write_back(data, unit - data.n_blocks, stripes[0], stripes[data.per_chunk], s, kept, y,
-                           width)
-        cf_arrive(&progress[DONE])
-        ticket = cf_fetch_add(&progress[NEXT])
+        cf_wait_for(&progress[DONE], done)  # all of y of the chunk before
+        for unit in range(data.n_blocks):
+            if (order[unit] % n_items) * team // n_items == member:
+                work_block(data, chunks[visit] * data.n_blocks, order, unit, stripes, p, q, y, user_bias,
+                           item_bias, s, s_first, kept, squares, turns, latest, progress, width, how, lr_y,
+                           reg_y)
+                cf_arrive(&progress[DONE])
+        done += <int32_t>data.n_blocks
+        cf_wait_for(&progress[DONE], done)  # all blocks of this chunk
+        for unit in range(data.n_parts):
+            if unit * team // data.n_parts == member:
+                if not cf_observe(&progress[FAILED]):
+                    write_back(data, unit, stripes[0], stripes[data.per_chunk], s, kept, y, width)
+                cf_arrive(&progress[DONE])
+        done += <int32_t>data.n_parts
+        order += data.n_blocks
+        turns += 3 * data.n_blocks
+        latest += data.per_chunk + n_items
 
 
 cdef void work_block(const Layout *data, Py_ssize_t first_block, const int32_t *order, Py_ssize_t turn,
@@ -273,7 +276,7 @@ def train(const Rating[::1] ratings, const int64_t[::1] block_ptr, const int32_t
     """
     cdef Py_ssize_t k, t, n_users = user_factors.shape[0], n_items = item_factors.shape[0]
     cdef Py_ssize_t n_y = implicit_factors.shape[0], width = user_factors.shape[1], n_blocks = order.shape[1]
-    cdef int _worker, team = team_size(n_threads)
+    cdef int team = team_size(n_threads)
     cdef int32_t[N_PROGRESS] progress
     cdef Layout data
     cdef Descent how = Descent(mean=mean, low=0, high=0, lr=lr, reg=reg, lr_bias=lr_bias, reg_bias=reg_bias,
@@ -313,14 +316,14 @@ def train(const Rating[::1] ratings, const int64_t[::1] block_ptr, const int32_t
     cdef floating *s = &sums[0, 0] if width else NULL
     cdef floating *s_first = &first_sums[0, 0] if width else NULL
     with nogil:
-        progress[NEXT] = progress[DONE] = progress[FAILED] = 0
+        progress[DONE] = progress[FAILED] = 0
         for k in range(begin, end):
             plan_turns(&order[k, 0], n_blocks, n_item_stripes, &latest[k, 0], latest.shape[1],
                        &turns[k * n_blocks, 0])
-        for _worker in prange(team, schedule="static", chunksize=1, num_threads=team):
+        with parallel(num_threads=team):
             work(&data, &chunks[begin], &order[begin, 0], end - begin, p, q, y, &user_bias[0], &item_bias[0],
                  s, s_first, &kept[0], &squares[0], &turns[begin * n_blocks, 0], &latest[begin, 0], progress,
-                 width, &how, lr_implicit, reg_implicit)
+                 width, &how, lr_implicit, reg_implicit, threadid(), team_present())
     if progress[FAILED]:
         _name_bad_set("train", indptr, members, n_y)
     for k in range(begin, end):

@@ -8,7 +8,9 @@ from typing import Any, ClassVar, Self
 import numpy as np
 
 from cfcore import backends
-from cfcore.data import Ratings, as_pairs
+from cfcore.data import Ratings, as_pairs, as_ratings
+from cfcore.data.ids import as_id_column, encode
+from cfcore.errors import DataError
 from cfcore.models.base import Array
 from cfcore.models.blocks import aligned_zeros
 from cfcore.models.chunks import Chunks
@@ -59,9 +61,7 @@ class Rates:
             n_epochs, lr, decay, reg,
             lr_bias=either(model.lr_bias, model.lr, min(MAX_LR, max(0.055, 1.4 / density) / total)),
             reg_bias=either(model.reg_bias, model.reg, 0.02),
-            lr_implicit=either(
-                model.lr_implicit, model.lr, pace * min(MAX_LR, min(0.3, 2.3 / density) / total)
-            ),
+            lr_implicit=either(model.lr_implicit, None, lr * min(1.0, 7.7 / density)),
             reg_implicit=either(model.reg_implicit, model.reg, 2.2 * spread * density**-2),
             init_scale=either(model.init_scale, None, INIT_SCALE * pace**-0.5),
         )  # fmt: skip
@@ -98,9 +98,11 @@ class SVDpp(FactorModel):
     reg : float, optional
         Regularisation :math:`\lambda`. What is not given of `lr`, `lr_decay` and `reg` follows the data: see
         Notes.
-    lr_bias, reg_bias, lr_implicit, reg_implicit : float, optional
+    lr_bias, reg_bias, reg_implicit : float, optional
         The same for the biases, and for the y. By default those given for the factors, or by rules of
         their own.
+    lr_implicit : float, optional
+        Learning rate of the y; by default a part of that of the factors, by the rule.
     init_scale : float, optional
         Standard deviation of the first p and q (0.01 for ratings from 1 to 5). The biases and the y start at
         0, and so do factors of users and items without ratings.
@@ -138,10 +140,10 @@ class SVDpp(FactorModel):
     the user's ratings, and is written back to the y once: an epoch costs about twice one of `SVD`, and not
     :math:`|N(u)|` times as much.
 
-    Users are cut into chunks (16, or as many as make chunks of 256 users), visited one after the other in a
-    new order in each epoch; within a chunk ratings are visited block by block, as in `SVD`. Users of a chunk
-    start from the same y, and what each of them adds is applied at the chunk's end. That costs no accuracy,
-    and it makes fits on any number of threads the same to the bit.
+    Users are cut into chunks, 16 or more, visited one after the other in a new order in each epoch; within a
+    chunk ratings are visited block by block, as in `SVD`. Users of a chunk start from the same y, and what
+    each of them adds is applied at the chunk's end; the more their sets overlap, the fewer users make a
+    chunk. That costs no accuracy, and it makes fits on any number of threads the same to the bit.
 
     The rule for learning rates and regularisation: with d ratings per user and item (the number of ratings
     over that of users and items together) and ratings of standard deviation s,
@@ -151,7 +153,7 @@ class SVDpp(FactorModel):
         \lambda = 0.335\, s / \sqrt d, \quad \lambda_b = 0.02, \quad \lambda_y = 2.2\, s / d^2
 
         \sum_t \eta_t = 0.336 / s, \quad \sum_t \eta_{b,t} = \max(0.055, 1.4 / d), \quad
-        \sum_t \eta_{y,t} = \min(0.336, 2.6 / d) / s
+        \eta_y = \eta \min(1, 7.7 / d)
 
     where t runs over the epochs, and the last learning rate is a fiftieth of the first. A y moves with every
     rating of everyone who rated its item, hence the higher powers of d. The constants were found by
@@ -251,19 +253,20 @@ class SVDpp(FactorModel):
         DataError, ValueError, TypeError
             As `Model.fit` does; DataError for pairs that cannot be used as well.
         """
-        pairs = None if implicit is None else as_pairs(implicit)[:2]
-        return self._run(ratings, validation, early_stopping, pairs=pairs)
+        train = as_ratings(ratings)
+        sets = None if implicit is None else joined(train, implicit)
+        return self._run(train, validation, early_stopping, sets=sets)
 
     def _fit(
         self,
         train: Ratings,
         validation: Ratings | None,
         early_stopping: int | None,
-        pairs: tuple[Any, Any] | None = None,
+        sets: tuple[Array, Array, Array] | None = None,
     ) -> None:
         rng = generator(self.random_state)
         rates = Rates.of(self, train)
-        self._join(train, pairs)
+        self.implicit_indptr_, self.implicit_items_, self.extra_item_ids_ = sets or (None, None, None)
         indptr, members = self._sets()
         n_extra = 0 if self.extra_item_ids_ is None else len(self.extra_item_ids_)
 
@@ -295,25 +298,6 @@ class SVDpp(FactorModel):
             training.record(error)
         self._cache.pop("rows", None)
 
-    def _join(self, train: Ratings, pairs: tuple[Any, Any] | None) -> None:
-        """Note the sets N(u) if they are other than the items rated."""
-        self.implicit_indptr_ = self.implicit_items_ = self.extra_item_ids_ = None
-        if pairs is None:
-            return
-        users, items, _ = self._pairs(*pairs, None)
-        unknown = items < 0
-        raw = np.broadcast_to(np.asarray(pairs[1]), items.shape)
-        self.extra_item_ids_, rank = np.unique(raw[unknown], return_inverse=True)
-        items[unknown] = train.n_items + rank
-        n_possible = train.n_items + len(self.extra_item_ids_)
-        known = users >= 0
-        cells = np.append(train.user_codes, users[known]) * np.int64(n_possible)
-        cells += np.append(train.item_codes, items[known])
-        cells = np.unique(cells)
-        counts = np.bincount(cells // n_possible, minlength=train.n_users)
-        self.implicit_indptr_ = np.append(0, np.cumsum(counts)).astype(np.int64)
-        self.implicit_items_ = (cells % n_possible).astype(np.int32)
-
     def _sets(self) -> tuple[Array, Array]:
         """N(u) in compressed rows."""
         if self.implicit_indptr_ is None or self.implicit_items_ is None:
@@ -334,3 +318,31 @@ class SVDpp(FactorModel):
             self._cache["rows"] = users, padded(self.item_factors_)
         users, items = self._cache["rows"]
         return users, items
+
+
+def joined(train: Ratings, pairs: Any) -> tuple[Array, Array, Array]:
+    """Sets of the items that users rated and those of further pairs, given as ``fit(..., implicit=pairs)``.
+
+    Returns
+    -------
+    indptr, members : ndarray of int64, ndarray of int32
+        Item codes of each user, ascending.
+    extra_ids : ndarray
+        Items that are not among the training items; they have the codes from n_items on.
+    """
+    raw_users, raw_items, _ = as_pairs(pairs)
+    users = encode(train.user_ids, raw_users, "implicit users")
+    items = encode(train.item_ids, raw_items, "implicit items")
+    if len(users) != len(items):
+        raise DataError(f"implicit: the columns differ in length: {len(users)} users, {len(items)} items")
+    extra, extra_ids = items < 0, train.item_ids[:0]
+    if extra.any():
+        raw = as_id_column(raw_items, "implicit items")[extra]
+        extra_ids, rank = np.unique(raw.astype(str) if raw.dtype == object else raw, return_inverse=True)
+        items[extra] = train.n_items + rank
+    known = (users >= 0) & (train.user_counts[users] > 0)
+    n_items = np.int64(train.n_items + len(extra_ids))
+    cells = np.append(train.user_codes * n_items + train.item_codes, users[known] * n_items + items[known])
+    cells = np.unique(cells)
+    counts = np.bincount(cells // n_items, minlength=train.n_users)
+    return np.append(0, np.cumsum(counts)), (cells % n_items).astype(np.int32), extra_ids
