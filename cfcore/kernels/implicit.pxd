@@ -16,6 +16,7 @@ cdef struct Layout:
     const int64_t *indptr       # N(u)
     const int32_t *members
     const int32_t *parts        # items of each part of y
+    const int64_t *cuts         # of each user, where the parts of N(u) begin, and the last ends
     Py_ssize_t n_implicit, n_parts, n_item_stripes
     Py_ssize_t per_chunk, n_blocks  # of a chunk: user stripes, blocks
 
@@ -42,17 +43,54 @@ cdef inline floating inverse_root(Py_ssize_t n, floating kind) noexcept nogil:
     return <floating>((<double>n) ** -0.5 if n > 0 else 1.0)
 
 
-cdef inline bint begin_users(const Layout *data, Py_ssize_t first, Py_ssize_t last, const floating *y,
-                             floating *s, floating *s_first, Py_ssize_t width) noexcept nogil:
-    """Sum the y of users [first, last), and keep a copy of the sums. False if a set is not sound."""
-    cdef Py_ssize_t u, k
+cdef inline bint sum_part(const Layout *data, Py_ssize_t part, Py_ssize_t first, Py_ssize_t last,
+                          const floating *y, floating *partial, Py_ssize_t width) noexcept nogil:
+    """Sum the y of one part of the items for users [first, last). False if a set is not sound.
+
+    Row (u - first) * n_parts + part of `partial` is user u's.
+    """
+    cdef const int32_t *members = data.members
+    cdef int32_t lowest = data.parts[part], stop = data.parts[part + 1], unsorted
+    cdef int64_t k, begin, end
+    cdef Py_ssize_t u
     for u in range(first, last):
-        if not implicit_sum(data.members + data.indptr[u], data.indptr[u + 1] - data.indptr[u], y,
-                            data.n_implicit, width, s + u * width):
+        begin = data.cuts[u * (data.n_parts + 1) + part]
+        end = data.cuts[u * (data.n_parts + 1) + part + 1]
+        # Stretches that are sound, join up and reach from end to end make a set that is.
+        if (not data.indptr[u] <= begin <= end <= data.indptr[u + 1]
+                or (part == 0 and begin != data.indptr[u])
+                or (part == data.n_parts - 1 and end != data.indptr[u + 1])):
             return False
-        for k in range(width):
-            s_first[u * width + k] = s[u * width + k]
+        unsorted = 0
+        for k in range(begin + 1, end):
+            unsorted |= members[k - 1] >= members[k]
+        if unsorted or (begin < end and (members[begin] < lowest or members[end - 1] >= stop)):
+            return False
+        sum_rows(y, members + begin, end - begin, width,
+                 partial + ((u - first) * data.n_parts + part) * width)
     return True
+
+
+cdef inline void begin_users(const Layout *data, Py_ssize_t chunk_first, Py_ssize_t first, Py_ssize_t last,
+                             const floating *partial, floating *s, floating *s_first,
+                             Py_ssize_t width) noexcept nogil:
+    """Join the partial sums of users [first, last) of a chunk, and keep a copy of the sums."""
+    cdef const floating *rows
+    cdef floating *own
+    cdef floating scale
+    cdef Py_ssize_t u, k, part
+    for u in range(first, last):
+        rows = partial + (u - chunk_first) * data.n_parts * width
+        own = s + u * width
+        scale = inverse_root(data.indptr[u + 1] - data.indptr[u], <floating>0)
+        for k in range(width):
+            own[k] = rows[k]
+        for part in range(1, data.n_parts):
+            for k in range(width):
+                own[k] += rows[part * width + k]
+        for k in range(width):
+            own[k] *= scale
+            s_first[u * width + k] = own[k]
 
 
 cdef inline void end_users(const Layout *data, Py_ssize_t first, Py_ssize_t last, floating *s,
@@ -75,29 +113,25 @@ cdef inline void write_back(const Layout *data, Py_ssize_t part, Py_ssize_t firs
                             const floating *steps, const floating *kept, floating *y,
                             Py_ssize_t width) noexcept nogil:
     """Move the y of a part of the items by the steps of users [first, last), one user after the other."""
-    cdef const int64_t *indptr = data.indptr
     cdef const int32_t *members = data.members
-    cdef int32_t lowest = data.parts[part], stop = data.parts[part + 1]
-    cdef int64_t k, end
-    cdef Py_ssize_t u
+    cdef const int64_t *cuts = data.cuts + part
+    cdef Py_ssize_t u, n_cuts = data.n_parts + 1
+    cdef int64_t k
     for u in range(first, last):
-        end = indptr[u + 1]
-        k = place_of(members, indptr[u], end, lowest)
-        while k < end and members[k] < stop:
+        for k in range(cuts[u * n_cuts], cuts[u * n_cuts + 1]):
             decay(y + members[k] * width, steps + u * width, width, kept[u])
-            k += 1
 
 
 cdef inline int64_t place_of(const int32_t *members, int64_t begin, int64_t end,
                              int32_t code) noexcept nogil:
     """The first of the ascending members[begin:end] that is not below `code`."""
-    # Without branches, which would go either way and be foreseen half of the time.
-    cdef int64_t n = end - begin, half, below
-    while n > 0:
-        half = n // 2
-        below = members[begin + half] < code
-        begin += below * (half + 1)
-        n = half + below * (n - 2 * half - 1)
+    cdef int64_t middle
+    while begin < end:
+        middle = (begin + end) // 2
+        if members[middle] < code:
+            begin = middle + 1
+        else:
+            end = middle
     return begin
 
 

@@ -12,6 +12,7 @@ Floating = np.ndarray[Any, Any]
 def implicit_sums(
     indptr: Int64, members: Int32, implicit_factors: Floating, sums: Floating, n_threads: int
 ) -> None: ...
+def cut_sets(indptr: Int64, members: Int32, parts: Int32, cuts: Int64, n_threads: int) -> None: ...
 def train(
     ratings: Ratings,
     block_ptr: Int64,
@@ -23,6 +24,7 @@ def train(
     indptr: Int64,
     members: Int32,
     parts: Int32,
+    cuts: Int64,
     user_factors: Floating,
     item_factors: Floating,
     implicit_factors: Floating,
@@ -30,6 +32,7 @@ def train(
     item_bias: Floating,
     sums: Floating,
     first_sums: Floating,
+    partial_sums: Floating,
     kept: Floating,
     squares: Float64,
     turns: Int32,

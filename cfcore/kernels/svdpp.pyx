@@ -1,10 +1,11 @@
 """SVD++ by stochastic gradient descent: what a user rated, not only how, says where the user's taste lies.
 
-Users are cut into chunks, visited one after the other. A chunk has two steps, each in parallel:
+Users are cut into chunks, visited one after the other. A chunk has three steps, each in parallel:
 
-1. work through the ratings, block by block of users x items, in the manner of `cfcore.kernels.svd`; the first
-   block of a stripe of users sums the y of what each of them rated, and the last sees how far the sums came;
-2. hand that on to every y (items apart, users in their order).
+1. sum the y of what each user rated, part by part of the items;
+2. work through the ratings, block by block of users x items, in the manner of `cfcore.kernels.svd`; the first
+   block of a stripe of users joins the parts of their sums, and the last sees how far the sums came;
+3. hand that on to every y, part by part of the items, users in their order.
 
 Within a chunk a user does not see what y learns from the others. The twin is `cfcore.reference.svdpp`.
 """
@@ -12,7 +13,15 @@ from cython cimport floating
 from cython.parallel cimport parallel, prange, threadid
 from libc.stdint cimport int32_t, int64_t
 
-from cfcore.kernels.implicit cimport Layout, begin_users, end_users, implicit_sum, write_back
+from cfcore.kernels.implicit cimport (
+    Layout,
+    begin_users,
+    end_users,
+    implicit_sum,
+    place_of,
+    sum_part,
+    write_back,
+)
 from cfcore.kernels.lanes cimport dot_of_sum, is_row_length, prefetch_row, step_of_sum
 from cfcore.kernels.sgd cimport Descent, Rating, are_ratings_of, bias_step
 from cfcore.kernels.team cimport team_present, team_size
@@ -115,52 +124,68 @@ cdef double sweep_block(const Rating *ratings, Py_ssize_t n, Py_ssize_t start, f
 
 cdef void work(const Layout *data, const int32_t *chunks, const int32_t *order, Py_ssize_t n_visits,
                floating *p, floating *q, floating *y, floating *user_bias, floating *item_bias, floating *s,
-               floating *s_first, floating *kept, double *squares, int32_t *turns, int32_t *latest,
-               int32_t *progress, Py_ssize_t width, const Descent *how, double lr_y, double reg_y,
-               int member, int team) noexcept nogil:
-    """What a member of the team does: blocks of its own item stripes, in their order, and its own parts of y.
+               floating *s_first, floating *partial, floating *kept, double *squares, int32_t *turns,
+               int32_t *latest, int32_t *progress, Py_ssize_t width, const Descent *how, double lr_y,
+               double reg_y, int member, int team) noexcept nogil:
+    """What a member of the team does: its own parts of y, and blocks of its own item stripes in their order.
 
-    The items stay with one member through all chunks, so that their rows stay in one cache; that is
-    why work is not given to whoever is free. It makes no difference to the result.
+    Items stay with one member through all chunks, so that their rows stay in one cache; that is why work is
+    not given to whoever is free. It makes no difference to the result.
     """
-    cdef Py_ssize_t visit, unit, n_items = data.n_item_stripes
+    cdef Py_ssize_t visit, part, turn, n_items = data.n_item_stripes
     cdef int32_t done = 0  # units of work, of the whole team
-    cdef const int32_t *stripes
-    for visit in range(n_visits):
-        stripes = data.stripe_ptr + chunks[visit] * data.per_chunk
-        cf_wait_for(&progress[DONE], done)  # all of y of the chunk before
-        for unit in range(data.n_blocks):
-            if (order[unit] % n_items) * team // n_items == member:
-                work_block(data, chunks[visit] * data.n_blocks, order, unit, stripes, p, q, y, user_bias,
-                           item_bias, s, s_first, kept, squares, turns, latest, progress, width, how, lr_y,
-                           reg_y)
-                cf_arrive(&progress[DONE])
-        done += <int32_t>data.n_blocks
-        cf_wait_for(&progress[DONE], done)  # all blocks of this chunk
-        for unit in range(data.n_parts):
-            if unit * team // data.n_parts == member:
-                if not cf_observe(&progress[FAILED]):
-                    write_back(data, unit, stripes[0], stripes[data.per_chunk], s, kept, y, width)
+    cdef const int32_t *before = NULL
+    cdef const int32_t *stripes = NULL
+    for visit in range(n_visits + 1):
+        before = stripes  # the chunk before; NULL at the first
+        stripes = data.stripe_ptr + chunks[visit] * data.per_chunk if visit < n_visits else NULL
+        cf_wait_for(&progress[DONE], done)  # all blocks of the chunk before
+        for part in range(data.n_parts):
+            if part * team // data.n_parts == member:
+                work_part(data, part, before, stripes, y, s, partial, kept, progress, width)
                 cf_arrive(&progress[DONE])
         done += <int32_t>data.n_parts
+        if visit == n_visits:
+            return
+        cf_wait_for(&progress[DONE], done)  # all parts
+        for turn in range(data.n_blocks):
+            if (order[turn] % n_items) * team // n_items == member:
+                work_block(data, chunks[visit] * data.n_blocks, order, turn, stripes, p, q, user_bias,
+                           item_bias, s, s_first, partial, kept, squares, turns, latest, progress, width, how,
+                           lr_y, reg_y)
+                cf_arrive(&progress[DONE])
+        done += <int32_t>data.n_blocks
         order += data.n_blocks
         turns += 3 * data.n_blocks
         latest += data.per_chunk + n_items
 
 
+cdef inline void work_part(const Layout *data, Py_ssize_t part, const int32_t *before, const int32_t *stripes,
+                           floating *y, const floating *s, floating *partial, const floating *kept,
+                           int32_t *progress, Py_ssize_t width) noexcept nogil:
+    """A part of y: what the chunk before hands on to it, and its sums for the users of the next chunk."""
+    if cf_observe(&progress[FAILED]):
+        return
+    if before != NULL:
+        write_back(data, part, before[0], before[data.per_chunk], s, kept, y, width)
+    if stripes != NULL:
+        if not sum_part(data, part, stripes[0], stripes[data.per_chunk], y, partial, width):
+            cf_publish(&progress[FAILED])
+
+
 cdef void work_block(const Layout *data, Py_ssize_t first_block, const int32_t *order, Py_ssize_t turn,
-                     const int32_t *stripes, floating *p, floating *q, floating *y, floating *user_bias,
-                     floating *item_bias, floating *s, floating *s_first, floating *kept, double *squares,
-                     int32_t *turns, const int32_t *latest, int32_t *progress, Py_ssize_t width,
-                     const Descent *how, double lr_y, double reg_y) noexcept nogil:
+                     const int32_t *stripes, floating *p, floating *q, floating *user_bias,
+                     floating *item_bias, floating *s, floating *s_first, const floating *partial,
+                     floating *kept, double *squares, int32_t *turns, const int32_t *latest,
+                     int32_t *progress, Py_ssize_t width, const Descent *how, double lr_y,
+                     double reg_y) noexcept nogil:
     """A block, with the sums of its users if it is their first, and their steps if it is their last."""
     cdef Py_ssize_t block = first_block + order[turn], stripe = order[turn] // data.n_item_stripes
     cdef Py_ssize_t count = data.block_ptr[block + 1] - data.block_ptr[block]
     await_turn(turns, turn)
     squares[block] = 0
     if opens_user_stripe(turns, turn):
-        if not begin_users(data, stripes[stripe], stripes[stripe + 1], y, s, s_first, width):
-            cf_publish(&progress[FAILED])
+        begin_users(data, stripes[0], stripes[stripe], stripes[stripe + 1], partial, s, s_first, width)
     if count > 0 and not cf_observe(&progress[FAILED]):
         squares[block] = sweep_block(data.ratings + data.block_ptr[block], count, data.starts[block] % count,
                                      p, s, q, user_bias, item_bias, width, how, lr_y, reg_y)
@@ -207,12 +232,48 @@ def implicit_sums(const int64_t[::1] indptr, const int32_t[::1] members,
         _name_bad_set("implicit_sums", indptr, members, n_items)
 
 
+def cut_sets(const int64_t[::1] indptr, const int32_t[::1] members, const int32_t[::1] parts,
+             int64_t[:, ::1] cuts, int n_threads):
+    """Find where in every N(u) each part of the items begins, for `train`.
+
+    Parameters
+    ----------
+    indptr, members : int64[n_users + 1], int32[n_members]
+        N(u) as in `implicit_sums`.
+    parts : int32[n_parts + 1], ascending from 0 to the number of y
+    cuts : int64[n_users, n_parts + 1], overwritten
+        Place in `members` of the first of N(u) that is not below each of `parts`.
+    n_threads : int
+
+    Raises
+    ------
+    ValueError
+        When shapes do not fit.
+
+    Notes
+    -----
+    O(n_users x n_parts) binary searches. The result is that of one thread.
+    """
+    cdef Py_ssize_t u, part, n_users = cuts.shape[0], n_parts = parts.shape[0] - 1
+    if n_parts < 1 or cuts.shape[1] != n_parts + 1:
+        raise ValueError("cut_sets: cuts must be of shape (n_users, n_parts + 1)")
+    _check_parts("cut_sets", parts, parts[n_parts])
+    _check_sets("cut_sets", indptr, members, n_users, 1)
+    if members.shape[0] == 0:
+        cuts[:, :] = 0
+        return
+    for u in prange(n_users, nogil=True, schedule="dynamic", chunksize=64, num_threads=team_size(n_threads)):
+        for part in range(n_parts + 1):
+            cuts[u, part] = place_of(&members[0], indptr[u], indptr[u + 1], parts[part])
+
+
 def train(const Rating[::1] ratings, const int64_t[::1] block_ptr, const int32_t[::1] chunks,
           const int32_t[:, ::1] order, const int64_t[::1] starts, const int32_t[::1] stripe_ptr,
           const int64_t[::1] user_counts, const int64_t[::1] indptr, const int32_t[::1] members,
-          const int32_t[::1] parts, floating[:, ::1] user_factors, floating[:, ::1] item_factors,
-          floating[:, ::1] implicit_factors, floating[::1] user_bias, floating[::1] item_bias,
-          floating[:, ::1] sums, floating[:, ::1] first_sums, floating[::1] kept, double[::1] squares,
+          const int32_t[::1] parts, const int64_t[:, ::1] cuts, floating[:, ::1] user_factors,
+          floating[:, ::1] item_factors, floating[:, ::1] implicit_factors, floating[::1] user_bias,
+          floating[::1] item_bias, floating[:, ::1] sums, floating[:, ::1] first_sums,
+          floating[:, :, ::1] partial_sums, floating[::1] kept, double[::1] squares,
           int32_t[:, ::1] turns, int32_t[:, ::1] latest, int n_item_stripes, double mean, double lr,
           double reg, double lr_bias, double reg_bias, double lr_implicit, double reg_implicit,
           Py_ssize_t begin, Py_ssize_t end, int n_threads):
@@ -250,12 +311,15 @@ def train(const Rating[::1] ratings, const int64_t[::1] block_ptr, const int32_t
     indptr, members : int64[n_users + 1], int32[n_members]
         N(u) as in `implicit_sums`.
     parts : int32[n_parts + 1], ascending from 0 to the number of y
-        y of ``parts[k]`` to ``parts[k + 1]`` are written by one thread.
+        y of ``parts[k]`` to ``parts[k + 1]`` are summed and written by one thread.
+    cuts : int64[n_users, n_parts + 1]
+        From `cut_sets`.
     user_factors, item_factors, implicit_factors : float32 or float64 [n, width], changed in place
         p, q and y, rows padded with zeros to a multiple of 64 bytes; the padding stays zero. There may be
         more y than q: items with implicit feedback only.
     user_bias, item_bias : same dtype [n_users], [n_items], changed in place
     sums, first_sums, kept : same dtype [n_users, width], [n_users, width], [n_users], scratch
+    partial_sums : same dtype [users of the largest chunk, n_parts, width], scratch
     squares : float64[n_blocks], overwritten where a block is visited
         Sum of squared errors of each block, each taken before its rating's step.
     turns : int32[n_visits * blocks_per_chunk, 3], scratch
@@ -299,7 +363,11 @@ def train(const Rating[::1] ratings, const int64_t[::1] block_ptr, const int32_t
     if ratings.shape[0] > 0 and (n_users == 0 or n_items == 0):
         raise ValueError("train: there are ratings, but no users or no items")
     _check_sets("train", indptr, members, n_users, n_y)
-    _check_parts(parts, n_y)
+    _check_parts("train", parts, n_y)
+    if cuts.shape[0] != n_users or cuts.shape[1] != parts.shape[0]:
+        raise ValueError("train: cuts must be of shape (n_users, n_parts + 1)")
+    _check_partial(partial_sums.shape[0], partial_sums.shape[1], partial_sums.shape[2], stripe_ptr,
+                   n_blocks // n_item_stripes, parts.shape[0] - 1, width)
     if begin == end or n_users == 0 or n_items == 0 or ratings.shape[0] == 0:
         return
     cdef const int32_t *sets = NULL
@@ -307,7 +375,7 @@ def train(const Rating[::1] ratings, const int64_t[::1] block_ptr, const int32_t
         sets = &members[0]
     data = Layout(ratings=&ratings[0], block_ptr=&block_ptr[0], starts=&starts[0], stripe_ptr=&stripe_ptr[0],
                   user_counts=&user_counts[0], indptr=&indptr[0],
-                  members=sets, parts=&parts[0], n_implicit=n_y,
+                  members=sets, parts=&parts[0], cuts=&cuts[0, 0], n_implicit=n_y,
                   n_parts=parts.shape[0] - 1, n_item_stripes=n_item_stripes,
                   per_chunk=n_blocks // n_item_stripes, n_blocks=n_blocks)
     cdef floating *p = &user_factors[0, 0] if width else NULL
@@ -315,6 +383,7 @@ def train(const Rating[::1] ratings, const int64_t[::1] block_ptr, const int32_t
     cdef floating *y = &implicit_factors[0, 0] if width and n_y else NULL
     cdef floating *s = &sums[0, 0] if width else NULL
     cdef floating *s_first = &first_sums[0, 0] if width else NULL
+    cdef floating *partial = &partial_sums[0, 0, 0] if width and partial_sums.shape[0] else NULL
     with nogil:
         progress[DONE] = progress[FAILED] = 0
         for k in range(begin, end):
@@ -322,10 +391,11 @@ def train(const Rating[::1] ratings, const int64_t[::1] block_ptr, const int32_t
                        &turns[k * n_blocks, 0])
         with parallel(num_threads=team):
             work(&data, &chunks[begin], &order[begin, 0], end - begin, p, q, y, &user_bias[0], &item_bias[0],
-                 s, s_first, &kept[0], &squares[0], &turns[begin * n_blocks, 0], &latest[begin, 0], progress,
-                 width, &how, lr_implicit, reg_implicit, threadid(), team_present())
+                 s, s_first, partial, &kept[0], &squares[0], &turns[begin * n_blocks, 0], &latest[begin, 0],
+                 progress, width, &how, lr_implicit, reg_implicit, threadid(), team_present())
     if progress[FAILED]:
         _name_bad_set("train", indptr, members, n_y)
+        raise ValueError("train: cuts are not those of the sets")
     for k in range(begin, end):
         for t in range(chunks[k] * n_blocks, (chunks[k] + 1) * n_blocks):
             if squares[t] < 0:
@@ -361,13 +431,22 @@ def _check_grid(const int64_t[::1] block_ptr, const int32_t[::1] chunks, const i
                 raise ValueError(f"train: block {order[k, block]} of a chunk is out of range")
 
 
-def _check_parts(const int32_t[::1] parts, Py_ssize_t n_y):
+def _check_parts(str who, const int32_t[::1] parts, Py_ssize_t n_y):
     cdef Py_ssize_t k, n_parts = parts.shape[0] - 1
     if n_parts < 1 or parts[0] != 0 or parts[n_parts] != n_y:
-        raise ValueError("train: parts must run from 0 to the number of implicit factors")
+        raise ValueError(f"{who}: parts must run from 0 to the number of implicit factors")
     for k in range(n_parts):
         if parts[k] > parts[k + 1]:
-            raise ValueError("train: parts must be ascending")
+            raise ValueError(f"{who}: parts must be ascending")
+
+
+def _check_partial(Py_ssize_t rows, Py_ssize_t columns, Py_ssize_t length, const int32_t[::1] stripe_ptr,
+                   Py_ssize_t per_chunk, Py_ssize_t n_parts, Py_ssize_t width):
+    cdef Py_ssize_t stripe, most = 0
+    for stripe in range(0, stripe_ptr.shape[0] - 1, per_chunk):
+        most = max(most, stripe_ptr[stripe + per_chunk] - stripe_ptr[stripe])
+    if rows < most or columns != n_parts or length != width:
+        raise ValueError("train: partial_sums must be of shape (users of the largest chunk, n_parts, width)")
 
 
 def _check_sets(str who, const int64_t[::1] indptr, const int32_t[::1] members, Py_ssize_t n_users,

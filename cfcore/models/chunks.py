@@ -24,8 +24,8 @@ MIN_CHUNKS, MAX_USERS, MAX_CROWD = 16, 512, 24.0
 SAMPLE = 10_000
 #: A chunk's grid has at most so many stripes a side, and in the mean so many ratings a block.
 MAX_STRIPES, MIN_BLOCK = 16, 512
-#: The implicit factors are written in parts, each by one thread, that hold so many of a mean user's set: a
-#: part is searched for in each set.
+#: The implicit factors are summed and written in parts, each by one thread, that hold so many of a mean
+#: user's set: more would be all bookkeeping.
 PART_OF_SET, MAX_PARTS = 16, 32
 
 
@@ -76,12 +76,16 @@ class Chunks:
             stripes(train.item_counts, self.n_item_stripes), self.pointers, self.ratings,
             self.n_item_stripes, seed64(rng), threads,
         )  # fmt: skip
-        self._sets = train.user_counts, indptr, members, self.parts
+        cuts = np.empty((train.n_users, n_parts + 1), dtype=np.int64)
+        self.kernel.cut_sets(indptr, members, self.parts, cuts, threads)
+        self._sets = train.user_counts, indptr, members, self.parts, cuts
         self._work = (len(train) + len(members)) * max(width, 16)
         self.n_threads = threads if self._work >= SMALL_PASS else 1
         self._rounds = rounds(per_chunk, self.n_item_stripes)
         n_blocks = self._rounds.size
-        self._sums = [aligned_zeros(train.n_users, width, implicit.dtype) for _ in range(2)]
+        most = int(np.diff(self.stripe_ptr[::per_chunk]).max())
+        partial = aligned_zeros(most * n_parts, width, implicit.dtype).reshape(most, n_parts, width)
+        self._sums = [aligned_zeros(train.n_users, width, implicit.dtype) for _ in range(2)] + [partial]
         self._kept = np.empty(train.n_users, implicit.dtype)
         self._squares = np.zeros(self.n_chunks * n_blocks)
         self._turns = np.empty((self.n_chunks * n_blocks, 3), dtype=np.int32)

@@ -38,6 +38,16 @@ def _implicit_sum(indptr: Int64, members: Int32, y: Floating, user: int) -> Floa
     return total
 
 
+def cut_sets(indptr: Int64, members: Int32, parts: Int32, cuts: Int64, n_threads: int) -> None:
+    """Find where in every N(u) each part of the items begins; see the kernel."""
+    if len(parts) < 2 or cuts.shape[1] != len(parts):
+        raise ValueError("cut_sets: cuts must be of shape (n_users, n_parts + 1)")
+    _check_parts("cut_sets", parts, parts[-1])
+    _check_sets("cut_sets", indptr, members, len(cuts), 1)
+    for user, begin in enumerate(indptr[:-1].tolist()):
+        cuts[user] = begin + np.searchsorted(members[begin : indptr[user + 1]], parts)
+
+
 def train(
     ratings: Ratings,
     block_ptr: Int64,
@@ -49,6 +59,7 @@ def train(
     indptr: Int64,
     members: Int32,
     parts: Int32,
+    cuts: Int64,
     user_factors: Floating,
     item_factors: Floating,
     implicit_factors: Floating,
@@ -56,6 +67,7 @@ def train(
     item_bias: Floating,
     sums: Floating,
     first_sums: Floating,
+    partial_sums: Floating,
     kept: Floating,
     squares: Float64,
     turns: Int32,
@@ -92,7 +104,12 @@ def train(
     if len(ratings) and not (n_users and n_items):
         raise ValueError("train: there are ratings, but no users or no items")
     _check_sets("train", indptr, members, n_users, n_y)
-    _check_parts(parts, n_y)
+    _check_parts("train", parts, n_y)
+    if cuts.shape != (n_users, len(parts)):
+        raise ValueError("train: cuts must be of shape (n_users, n_parts + 1)")
+    most = int(np.diff(stripe_ptr[:: n_blocks // n_item_stripes]).max())
+    if len(partial_sums) < most or partial_sums.shape[1:] != (len(parts) - 1, user_factors.shape[1]):
+        raise ValueError("train: partial_sums must be of shape (users of the largest chunk, n_parts, width)")
     real = user_factors.dtype.type
     keep, keep_bias, keep_y = 1 - lr * reg, 1 - lr_bias * reg_bias, 1 - lr_implicit * reg_implicit
     rates = [real(rate) for rate in (mean, lr, keep, lr_bias, keep_bias, lr_implicit, keep_y)]
@@ -102,6 +119,9 @@ def train(
         users = range(stripe_ptr[first], stripe_ptr[first + n_blocks // n_item_stripes])
         for user in users:
             _check_set("train", indptr, members, user, n_y)
+            own = members[indptr[user] : indptr[user + 1]]
+            if not np.array_equal(cuts[user], indptr[user] + np.searchsorted(own, parts)):
+                raise ValueError("train: cuts are not those of the sets")
             first_sums[user] = sums[user] = _implicit_sum(indptr, members, implicit_factors, user)
             kept[user] = keep_y ** user_counts[user]
         for blocks in _independent(order[visit], n_item_stripes):
@@ -195,11 +215,11 @@ def _check_grid(
                 raise ValueError(f"train: block {block} of a chunk is out of range")
 
 
-def _check_parts(parts: Int32, n_y: int) -> None:
+def _check_parts(who: str, parts: Int32, n_y: int) -> None:
     if len(parts) < 2 or parts[0] != 0 or parts[-1] != n_y:
-        raise ValueError("train: parts must run from 0 to the number of implicit factors")
+        raise ValueError(f"{who}: parts must run from 0 to the number of implicit factors")
     if (np.diff(parts) < 0).any():
-        raise ValueError("train: parts must be ascending")
+        raise ValueError(f"{who}: parts must be ascending")
 
 
 def _check_sets(who: str, indptr: Int64, members: Int32, n_users: int, n_y: int) -> None:

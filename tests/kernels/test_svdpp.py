@@ -74,23 +74,27 @@ class Case:
             "members": np.nonzero(has)[1].astype(np.int32),
             "parts": bounds(stripes(has.sum(axis=0), self.n_parts), self.n_parts),
         }  # fmt: skip
+        cuts = np.empty((self.n_users, self.n_parts + 1), dtype=np.int64)
+        compiled.cut_sets(self.data["indptr"], self.data["members"], self.data["parts"], cuts, 1)
+        self.data["cuts"] = cuts
         for array in self.data.values():
             array.flags.writeable = False
         shapes = [(n, self.width) for n in (self.n_users, self.n_items, n_y)] + [self.n_users, self.n_items]
         self.start = {name: rng.normal(0, 0.3, shape) for name, shape in zip(PARAMETERS, shapes, strict=True)}
 
-    def train(self, module: Any, *, n_threads: int = 1, cuts: tuple[int, ...] = (), **changes: Any) -> Any:
-        """Parameters and squared errors after a pass, in as many calls as there are cuts, and one."""
+    def train(self, module: Any, *, n_threads: int = 1, stops: tuple[int, ...] = (), **changes: Any) -> Any:
+        """Parameters and squared errors after a pass, in as many calls as there are stops, and one."""
         arrays = {name: array.astype(self.dtype) for name, array in self.start.items()}
         users = np.full((self.n_users, self.width), 7, dtype=self.dtype)
         given = {
             **self.data, **arrays, "sums": users, "first_sums": users.copy(),
+            "partial_sums": np.full((self.n_users, self.n_parts, self.width), 7, dtype=self.dtype),
             "kept": np.zeros(self.n_users, self.dtype), "squares": np.zeros(len(self.data["starts"])),
             "turns": np.full((self.data["order"].size, 3), -7, dtype=np.int32),
             "latest": np.full((self.n_chunks, sum(self.grid)), -7, dtype=np.int32),
             "n_item_stripes": self.grid[1], "mean": 3.0, **self.rates,
         }  # fmt: skip
-        for begin, end in pairwise([0, *cuts, self.n_chunks]):
+        for begin, end in pairwise([0, *stops, self.n_chunks]):
             module.train(**{**given, "begin": begin, "end": end, **changes}, n_threads=n_threads)
         return [*arrays.values(), given["squares"]]
 
@@ -171,11 +175,11 @@ def test_kernel_and_twin_take_the_steps_of_the_paper(case: Case) -> None:
 @given(cases, st.data())
 def test_threads_levels_and_slices_do_not_change_a_bit(case: Case, data: st.DataObject) -> None:
     expected = case.train(compiled)
-    cut = data.draw(st.integers(0, case.n_chunks))
+    stop = data.draw(st.integers(0, case.n_chunks))
     for module in LEVELS.values():
         for n_threads in (1, 2, 3, 4):
             assert same_bits(case.train(module, n_threads=n_threads), expected)
-        assert same_bits(case.train(module, cuts=(cut,)), expected)
+        assert same_bits(case.train(module, stops=(stop,)), expected)
 
 
 def test_many_chunks_on_many_threads() -> None:
@@ -236,6 +240,34 @@ def test_implicit_sums(case: Case) -> None:
     assert all(np.array_equal(sums, found[0]) for sums in found[:-1])
 
 
+@given(cases)
+def test_cuts_divide_the_sets(case: Case) -> None:
+    data = case.data
+    for module, n_threads in ((compiled, 3), (twin, 1)):
+        cuts = np.empty_like(data["cuts"])
+        module.cut_sets(data["indptr"], data["members"], data["parts"], cuts, n_threads)
+        assert np.array_equal(cuts, data["cuts"])
+    assert np.array_equal(cuts[:, 0], data["indptr"][:-1])
+    assert np.array_equal(cuts[:, -1], data["indptr"][1:])
+    for row in cuts:
+        for part, (begin, end) in enumerate(pairwise(row)):
+            own = data["members"][begin:end]
+            assert ((own >= data["parts"][part]) & (own < data["parts"][part + 1])).all()
+
+
+@pytest.mark.parametrize("module", BOTH)
+def test_cut_sets_refuses(module: Any) -> None:
+    data, cuts = Case().data, np.empty((9, 4), dtype=np.int64)
+    for indptr, parts, out, message in (
+        (data["indptr"], data["parts"], cuts[:, :3].copy(), "cuts must be"),
+        (data["indptr"], data["parts"][:1], cuts[:, :1].copy(), "cuts must be"),
+        (data["indptr"], data["parts"][::-1].copy(), cuts, "parts must"),
+        (data["indptr"][:-1], data["parts"], cuts, "indptr must run"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            module.cut_sets(indptr, data["members"], parts, out, 1)
+
+
 @pytest.mark.parametrize("module", BOTH)
 class TestTrainRefuses:
     @pytest.mark.parametrize("n_threads", [1, 3])
@@ -276,6 +308,9 @@ class TestTrainRefuses:
             ({"stripe_ptr": np.array([0, 2, 3, 4, 10], dtype=np.int32)}, "users of stripe 3"),
             ({"indptr": down}, "indptr decreases at user"),
             ({"indptr": case.data["indptr"] + 1}, "indptr must run from 0"),
+            ({"cuts": case.data["cuts"] + 1}, "cuts are not"),
+            ({"cuts": np.roll(case.data["cuts"], 1, axis=1)}, "cuts are not"),
+            ({"parts": np.array([0, 4, 5, 9], dtype=np.int32)}, "cuts are not"),
             ({"parts": np.array([0, 8], dtype=np.int32)}, "parts must run from 0"),
             ({"parts": np.array([0, 5, 3, 9], dtype=np.int32)}, "parts must be ascending"),
         ):
@@ -296,6 +331,11 @@ class TestTrainRefuses:
             ({"user_bias": zeros(8)}, "the same number of rows"),
             ({"item_bias": zeros(8)}, "the same number of rows"),
             ({"kept": zeros(8)}, "the same number of rows"),
+            ({"cuts": zeros(9, 3, dtype=np.int64)}, "cuts must be"),
+            ({"cuts": zeros(8, 4, dtype=np.int64)}, "cuts must be"),
+            ({"partial_sums": zeros(9, 2, 16)}, "partial_sums"),
+            ({"partial_sums": zeros(9, 3, 32)}, "partial_sums"),
+            ({"partial_sums": zeros(1, 3, 16)}, "partial_sums"),
             ({"user_counts": zeros(8, dtype=np.int64)}, "the same number of rows"),
             ({"begin": 2, "end": 1}, r"\[begin, end\)"),
             ({"end": 3}, r"\[begin, end\)"),
