@@ -76,7 +76,7 @@ def test_interrupt(tmp_path: Path) -> None:
         assert process.stderr is not None
         try:
             waits = []
-            for _ in range(4):
+            for _ in range(5):
                 assert process.stdout.readline() == "start\n", process.stderr.read()
                 time.sleep(0.8)
                 process.send_signal(signal.SIGINT)
