@@ -243,11 +243,7 @@ def print_rows(console: Console, rows: list[Row], others: list[Peer]) -> None:
             row.model,
             *accuracy_and_speed(row),
             figure(row.peak_bytes, "{:,.1f}", 1e-6),
-            *(
-                [figure(row.reference_seconds, "{:.2f}") + mark, figure(row.speedup, "{:,.0f}x")]
-                if twins
-                else []
-            ),
+            *([figure(row.reference_seconds, "{:.2f}") + mark, times(row.speedup)] if twins else []),
         )
     console.print(ours)
     console.print()
@@ -258,7 +254,7 @@ def print_rows(console: Console, rows: list[Row], others: list[Peer]) -> None:
             ratio = None
             if peer.fit_seconds is not None and (own := fits.get(peer.counterpart)):
                 ratio = peer.fit_seconds / own
-            peers.add_row(peer.algorithm, *accuracy_and_speed(peer), figure(ratio, "{:,.0f}x"))
+            peers.add_row(peer.algorithm, *accuracy_and_speed(peer), times(ratio))
         console.print(peers)
         console.print()
     for text in remarks(rows, others):
@@ -289,6 +285,11 @@ def accuracy_and_speed(measured: Row | Peer) -> list[str]:
 def figure(value: float | None, form: str, unit: float = 1.0) -> str:
     """A number for the table; nothing for what was not measured."""
     return "" if value is None else form.format(value * unit)
+
+
+def times(ratio: float | None) -> str:
+    """How many times longer, with a decimal where it counts."""
+    return figure(ratio, "{:,.0f}x" if ratio is not None and ratio >= 10 else "{:.1f}x")
 
 
 def remarks(rows: list[Row], others: list[Peer]) -> list[str]:

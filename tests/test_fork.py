@@ -28,12 +28,12 @@ MODELS = {
     "Baseline": cf.Baseline(n_threads=2),
     "ItemKNN": cf.ItemKNN(n_threads=2),
     "UserKNN": cf.UserKNN(n_threads=2),
-    "SVD": cf.SVD(n_factors=256, n_epochs=2, random_state=0, n_threads=2),
-    "SVDpp": cf.SVDpp(n_factors=128, n_epochs=2, random_state=0, n_threads=2),
+    "SVD": cf.SVD(n_factors=64, n_epochs=2, random_state=0, n_threads=2),
+    "SVDpp": cf.SVDpp(n_factors=32, n_epochs=2, random_state=0, n_threads=2),
 }
 rng = np.random.default_rng(0)
-cells = rng.choice(400 * 300, 42_000, replace=False)
-COLUMNS = cells // 300, cells % 300, rng.integers(1, 6, 42_000).astype(np.float32)
+cells = rng.choice(900 * 500, 270_000, replace=False)
+COLUMNS = cells // 500, cells % 500, rng.integers(1, 6, 270_000).astype(np.float32)
 PAIRS = COLUMNS[0][:2000], COLUMNS[1][:2000]
 
 

@@ -17,9 +17,9 @@ pytestmark = pytest.mark.skipif(not README.exists(), reason="tests run without t
 
 
 def blocks(language: str) -> list[str]:
-    return re.findall(
-        rf"^```{language}\n(.*?)^```$", README.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL
-    )
+    """Fenced blocks of a language, from opening to closing fence."""
+    fenced = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+    return [text for name, text in fenced.findall(README.read_text(encoding="utf-8")) if name == language]
 
 
 def test_examples_run_one_after_the_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -64,7 +64,7 @@ def as_pairs(x: Any) -> tuple[Any, Any, Any]:
     if _is_frame(x):
         from cfcore.data import frames
 
-        (users, items, _, timestamps), _ = frames.columns(x, needed=("user", "item"))
+        (users, items, _, timestamps), _ = frames.columns(x, rated=False)
         return users, items, timestamps
     raise DataError(
         "pairs must be Ratings, a DataFrame, a tuple (users, items[, values[, timestamps]]) or sparse, "

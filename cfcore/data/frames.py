@@ -72,17 +72,21 @@ def is_frame(x: Any) -> bool:
     )
 
 
-def columns(
-    frame: Any, *, needed: tuple[str, ...] = ("user", "item", "rating"), **given: str | None
-) -> tuple[list[Any], dict[str, str]]:
-    """Raw columns user, item, rating, timestamp (None where absent) as arrays, and their names."""
+def columns(frame: Any, *, rated: bool = True, **given: str | None) -> tuple[list[Any], dict[str, str]]:
+    """Raw columns user, item, rating, timestamp (None where absent) as arrays, and their names.
+
+    Without `rated` no rating is needed, and if there is a column of them, it is not looked at.
+    """
     import narwhals as nw
 
     try:
         eager = nw.from_native(frame, eager_only=True)
-    except (TypeError, nw.exceptions.DuplicateError) as error:
+    except (TypeError, ValueError) as error:  # ValueError: two columns of one name
         raise DataError(f"from_frame takes an eager DataFrame or a pyarrow Table: {error}") from None
+    needed = ("user", "item", "rating") if rated else ("user", "item")
     names = find_columns(list(eager.columns), given, "the frame", needed)
+    if not rated:
+        names.pop("rating", None)
     series = [eager.get_column(names[role]) if role in names else None for role in USUAL_NAMES]
     arrays = []
     for role, one in zip(USUAL_NAMES, series, strict=True):

@@ -32,8 +32,12 @@ cdef extern from *:
     #endif
     """
     float float_if "cfcore_float_if"(bint wanted, float x) noexcept nogil  # x or 0, without a branch
-    uint32_t float_bits "cfcore_float_bits"(float x) noexcept nogil
     void prefetch "CFCORE_PREFETCH"(const void* p) noexcept nogil
+
+cdef extern from "collect.h" nogil:
+    Py_ssize_t collect "cfcore_collect"(const float* row, const int32_t* codes, Py_ssize_t q, Py_ssize_t stop,
+                                        int32_t target, bint positive_only, float threshold, uint64_t* keys,
+                                        Py_ssize_t kept) noexcept nogil
 
 # Requests that one thread takes at a time: enough for neighbours in `order` to share a row of similarities.
 cdef enum:
@@ -69,12 +73,6 @@ cdef inline double raised(double weight, const Rule* rule) noexcept nogil:
 cdef inline float magnitude(float similarity, bint positive_only) noexcept nogil:
     """How near: |s|, or s where only positive ones count; not above 0 (or NaN) for what is no neighbour."""
     return similarity if positive_only else fabsf(similarity)
-
-
-cdef inline uint64_t key_of(float near, Py_ssize_t position) noexcept nogil:
-    """The bits of a positive float, which order as it does, above the complement of the position, so that of
-    two equally near the lower code wins."""
-    return (<uint64_t>float_bits(near) << 32) | <uint64_t>(~<uint32_t>position)
 
 
 cdef inline Py_ssize_t position_of(uint64_t key) noexcept nogil:
@@ -115,14 +113,11 @@ cdef inline Py_ssize_t nearest(const float* row, const int32_t* codes, Py_ssize_
     Entries come in ascending order of codes, so one that only equals the threshold has lost the tie.
     """
     cdef Py_ssize_t q = 0, stop, kept = 0
-    cdef float near, threshold = 0
+    cdef float threshold = 0
     while q < n:
         stop = min(n, q + rule.room - kept)
-        while q < stop:
-            near = magnitude(row[codes[q]], rule.positive_only)
-            keys[kept] = key_of(near, q)
-            kept += (near > threshold) & (codes[q] != target)
-            q += 1
+        kept = collect(row, codes, q, stop, target, rule.positive_only, threshold, keys, kept)
+        q = stop
         if kept > rule.n_neighbors and (kept == rule.room or q == n):
             largest_first(keys, kept, rule.n_neighbors)
             kept = rule.n_neighbors

@@ -1,7 +1,6 @@
 # Steps that the factor models trained by stochastic gradient descent share.
 
 from libc.stdint cimport int32_t, uint32_t
-from libc.string cimport memcpy, memset
 
 from cfcore.kernels.lanes cimport CF_KEEP_BRANCH
 from cython cimport floating
@@ -48,23 +47,15 @@ cdef inline bint are_codes(const int32_t *codes, Py_ssize_t n, Py_ssize_t n_code
     return n == 0 or <Py_ssize_t>largest < n_codes
 
 
+cdef inline bint is_rating_of(const Rating rating, Py_ssize_t n_users, Py_ssize_t n_items) noexcept nogil:
+    """True if the user is in [0, n_users) and the item in [0, n_items)."""
+    return <uint32_t>rating.user < <size_t>n_users and <uint32_t>rating.item < <size_t>n_items
+
+
 cdef inline bint are_ratings_of(const Rating *ratings, Py_ssize_t n, Py_ssize_t n_users,
                                 Py_ssize_t n_items) noexcept nogil:
-    """True if all users are in [0, n_users) and all items in [0, n_items)."""
-    # Word by word, 16 ratings at a time: the loop over j becomes a few vector instructions.
-    cdef uint32_t words[48]
-    cdef uint32_t largest[48]
-    cdef Py_ssize_t k, whole = n - n % 16
-    cdef int j
-    memset(largest, 0, sizeof(largest))
-    for k in range(0, whole, 16):
-        memcpy(words, ratings + k, sizeof(words))
-        for j in range(48):
-            largest[j] = max(largest[j], words[j])
-    for k in range(whole, n):
-        largest[0] = max(largest[0], <uint32_t>ratings[k].user)
-        largest[1] = max(largest[1], <uint32_t>ratings[k].item)
-    for j in range(0, 48, 3):
-        if n > 0 and (largest[j] >= <size_t>n_users or largest[j + 1] >= <size_t>n_items):
+    cdef Py_ssize_t k
+    for k in range(n):
+        if not is_rating_of(ratings[k], n_users, n_items):
             return False
     return True

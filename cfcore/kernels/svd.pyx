@@ -6,18 +6,18 @@ The twin is `cfcore.reference.svd`.
 """
 from cython cimport floating
 from cython.parallel cimport prange
+from libc.math cimport INFINITY
 from libc.stdint cimport int32_t, int64_t, uint32_t, uint64_t
 
 from cfcore.kernels.lanes cimport cf_prefetch, dot, is_row_length, prefetch_row, step_in_turn, step_together
 from cfcore.kernels.philox cimport below, philox
-from cfcore.kernels.sgd cimport Descent, Rating, are_codes, are_ratings_of, bias_step, clip
+from cfcore.kernels.sgd cimport Descent, Rating, are_codes, are_ratings_of, is_rating_of, bias_step, clip
 from cfcore.kernels.team cimport team_size
-from cfcore.kernels.turns cimport await_turn, cf_fetch_add, end_turn, plan_turns
+from cfcore.kernels.turns cimport begin_turn, end_turn, next_free, plan_turns
 
 cdef enum:
-    AHEAD = 4      # ratings between asking for factor rows and using them
-    CHECKED = 32   # ratings whose codes are checked at a time
-    SOON = 64      # ratings between asking for ratings and using them
+    AHEAD = 10     # ratings between asking for factor rows and using them: they may have to come from memory
+    SOON = 64      # ratings of the next block that are asked for before this one
 
 
 def lay_out(const int32_t[::1] user_codes, const int32_t[::1] item_codes, const float[::1] values,
@@ -105,15 +105,18 @@ cdef void shuffle(Rating *ratings, Py_ssize_t n, Py_ssize_t block, uint64_t seed
 cdef inline floating svd_step(
     Rating rating, floating *p, floating *q, floating *user_bias, floating *item_bias, Py_ssize_t width,
     floating mean, floating low, floating high, floating lr, floating keep, floating lr_bias,
-    floating keep_bias, bint in_turn
+    floating keep_bias, bint clips, bint in_turn
 ) noexcept nogil:
     """Move a user and an item along one rating; p, q and the biases are whole arrays. The error before."""
     cdef floating *p_u = p + rating.user * width
     cdef floating *q_i = q + rating.item * width
     cdef floating *b_u = user_bias + rating.user
     cdef floating *b_i = item_bias + rating.item
-    cdef floating guess = mean + b_u[0] + b_i[0] + dot(p_u, q_i, width)
-    cdef floating error = <floating>rating.value - clip(guess, low, high)
+    cdef floating base = mean + b_u[0] + b_i[0], inner = dot(p_u, q_i, width), error
+    if clips:
+        error = <floating>rating.value - clip(base + inner, low, high)
+    else:  # in this order because the dot product comes last
+        error = (<floating>rating.value - base) - inner
     bias_step(b_u, keep_bias, lr_bias * error)
     bias_step(b_i, keep_bias, lr_bias * error)
     if in_turn:
@@ -125,7 +128,7 @@ cdef inline floating svd_step(
 
 cdef inline double sweep(const Rating *ratings, Py_ssize_t n, Py_ssize_t start, floating *p, floating *q,
                          floating *user_bias, floating *item_bias, Py_ssize_t width, const Descent *how,
-                         bint in_turn) noexcept nogil:
+                         bint clips, bint in_turn) noexcept nogil:
     """A step for each rating of a block, from `start` to its end, then from its beginning to `start`.
 
     Returns the sum of squared errors, each taken before its step; -1 at a user or an item out of range.
@@ -135,50 +138,48 @@ cdef inline double sweep(const Rating *ratings, Py_ssize_t n, Py_ssize_t start, 
     cdef floating lr_bias = <floating>how.lr_bias, keep_bias = <floating>(1 - how.lr_bias * how.reg_bias)
     cdef floating error
     cdef double squares = 0
-    cdef Py_ssize_t begin = start, end = n, first, last, k
+    cdef Py_ssize_t begin = start, end = n, k
     cdef int _part
     for _part in range(2):
-        first = begin
-        while first < end:
-            last = min(first + CHECKED, end)
-            cf_prefetch(ratings + first + SOON, CHECKED * sizeof(Rating))
-            if not are_ratings_of(ratings + first, last - first, how.n_users, how.n_items):
-                return -1
-            for k in range(first, last):
-                if k + AHEAD < end:  # a prefetch may be of any address: its codes need not be checked yet
-                    prefetch_row(p + ratings[k + AHEAD].user * width, width)
-                    prefetch_row(q + ratings[k + AHEAD].item * width, width)
-                error = svd_step(ratings[k], p, q, user_bias, item_bias, width, mean, low, high, lr, keep,
-                                 lr_bias, keep_bias, in_turn)
-                squares += <double>error * error
-            first = last
+        if not are_ratings_of(ratings + begin, min(AHEAD, end - begin), how.n_users, how.n_items):
+            return -1
+        for k in range(begin, end):
+            if k + AHEAD < end:
+                if not is_rating_of(ratings[k + AHEAD], how.n_users, how.n_items):
+                    return -1
+                prefetch_row(p + ratings[k + AHEAD].user * width, width)
+                prefetch_row(q + ratings[k + AHEAD].item * width, width)
+            error = svd_step(ratings[k], p, q, user_bias, item_bias, width, mean, low, high, lr, keep,
+                             lr_bias, keep_bias, clips, in_turn)
+            squares += <double>error * error
         begin, end = 0, start
     return squares
 
 
 cdef double sweep_block(const Rating *ratings, Py_ssize_t n, Py_ssize_t start, floating *p, floating *q,
                         floating *b, floating *c, Py_ssize_t width, const Descent *how) noexcept nogil:
-    """`sweep`, compiled for each usual width by itself: a row then stays in registers for its whole step."""
+    """`sweep`, the plain one compiled for each usual width by itself: rows then stay in registers."""
     cdef Py_ssize_t group = 64 // sizeof(p[0])
-    if how.in_turn:
-        return sweep(ratings, n, start, p, q, b, c, width, how, True)
+    cdef bint clips = how.low > -INFINITY or how.high < INFINITY
+    if clips or how.in_turn:
+        return sweep(ratings, n, start, p, q, b, c, width, how, clips, how.in_turn)
     if width == group:
-        return sweep(ratings, n, start, p, q, b, c, group, how, False)
+        return sweep(ratings, n, start, p, q, b, c, group, how, False, False)
     if width == 2 * group:
-        return sweep(ratings, n, start, p, q, b, c, 2 * group, how, False)
+        return sweep(ratings, n, start, p, q, b, c, 2 * group, how, False, False)
     if width == 3 * group:
-        return sweep(ratings, n, start, p, q, b, c, 3 * group, how, False)
+        return sweep(ratings, n, start, p, q, b, c, 3 * group, how, False, False)
     if width == 4 * group:
-        return sweep(ratings, n, start, p, q, b, c, 4 * group, how, False)
+        return sweep(ratings, n, start, p, q, b, c, 4 * group, how, False, False)
     if width == 5 * group:
-        return sweep(ratings, n, start, p, q, b, c, 5 * group, how, False)
+        return sweep(ratings, n, start, p, q, b, c, 5 * group, how, False, False)
     if width == 6 * group:
-        return sweep(ratings, n, start, p, q, b, c, 6 * group, how, False)
+        return sweep(ratings, n, start, p, q, b, c, 6 * group, how, False, False)
     if width == 7 * group:
-        return sweep(ratings, n, start, p, q, b, c, 7 * group, how, False)
+        return sweep(ratings, n, start, p, q, b, c, 7 * group, how, False, False)
     if width == 8 * group:
-        return sweep(ratings, n, start, p, q, b, c, 8 * group, how, False)
-    return sweep(ratings, n, start, p, q, b, c, width, how, False)
+        return sweep(ratings, n, start, p, q, b, c, 8 * group, how, False, False)
+    return sweep(ratings, n, start, p, q, b, c, width, how, False, False)
 
 
 def train(const Rating[::1] ratings, const int64_t[::1] block_ptr, const int32_t[::1] order,
@@ -232,8 +233,7 @@ def train(const Rating[::1] ratings, const int64_t[::1] block_ptr, const int32_t
     cdef Py_ssize_t k, block, bad = -1, n = ratings.shape[0], n_blocks = block_ptr.shape[0] - 1
     cdef Py_ssize_t n_users = user_factors.shape[0], n_items = item_factors.shape[0]
     cdef Py_ssize_t width = user_factors.shape[1]
-    cdef int32_t next_turn = 0
-    cdef int _worker, team = team_size(n_threads)
+    cdef int worker, team = team_size(n_threads)
     cdef Descent how = Descent(mean=mean, low=low, high=high, lr=lr, reg=reg, lr_bias=lr_bias,
                                reg_bias=reg_bias, in_turn=in_turn, n_users=n_users, n_items=n_items)
     if n_blocks < 0 or starts.shape[0] != n_blocks or squares.shape[0] != n_blocks:
@@ -262,9 +262,10 @@ def train(const Rating[::1] ratings, const int64_t[::1] block_ptr, const int32_t
     cdef floating *q = &item_factors[0, 0] if width else NULL
     with nogil:
         plan_turns(&order[begin], end - begin, n_item_stripes, &latest[0], latest.shape[0], &turns[begin, 0])
-        for _worker in prange(team, schedule="static", chunksize=1, num_threads=team):
+        for worker in prange(team, schedule="static", chunksize=1, num_threads=team):
             work(&ratings[0], &block_ptr[0], &order[begin], &starts[0], p, q, &user_bias[0], &item_bias[0],
-                 &squares[0], &turns[begin, 0], &next_turn, end - begin, width, team, &how)
+                 &squares[0], &turns[begin, 0], end - begin, n_item_stripes,
+                 latest.shape[0] - n_item_stripes, width, worker, team, &how)
         for k in range(begin, end):
             if squares[order[k]] < 0:
                 bad = order[k]
@@ -274,25 +275,48 @@ def train(const Rating[::1] ratings, const int64_t[::1] block_ptr, const int32_t
 
 cdef void work(const Rating *ratings, const int64_t *block_ptr, const int32_t *order, const int64_t *starts,
                floating *p, floating *q, floating *user_bias, floating *item_bias, double *squares,
-               int32_t *turns, int32_t *next_turn, Py_ssize_t n_turns, Py_ssize_t width, int n_threads,
-               const Descent *how) noexcept nogil:
-    """What each thread does: take the next turn, wait until it is due, work through its block."""
-    cdef Py_ssize_t turn = cf_fetch_add(next_turn), block, count
+               int32_t *turns, Py_ssize_t n_turns, int n_item_stripes, Py_ssize_t n_user_stripes,
+               Py_ssize_t width, int worker, int n_workers, const Descent *how) noexcept nogil:
+    """What each thread does: begin a turn, its own user stripes' before others, and sweep its block."""
+    # Numbers of blocks are in the order of their user stripes.
+    cdef Py_ssize_t first = n_user_stripes * worker // n_workers * n_item_stripes
+    cdef Py_ssize_t last = n_user_stripes * (worker + 1) // n_workers * n_item_stripes
+    cdef Py_ssize_t own = 0, earliest = 0, turn = 0, following
+    if n_workers == 1:  # nobody to agree with
+        for turn in range(n_turns):
+            ask_for(ratings, block_ptr, starts, order[turn + 1] if turn + 1 < n_turns else -1)
+            squares[order[turn]] = sweep_of(ratings, block_ptr, starts, order[turn], p, q, user_bias,
+                                            item_bias, width, how)
+        return
+    turn = begin_turn(turns, &own, &earliest, n_turns, order, first, last)
     while turn < n_turns:
-        if turn + n_threads < n_turns:  # the hardware does not foresee where the next block begins
-            block = order[turn + n_threads]
-            count = block_ptr[block + 1] - block_ptr[block]
-            if count > 0:
-                cf_prefetch(ratings + block_ptr[block] + starts[block] % count, SOON * sizeof(Rating))
-        block = order[turn]
-        count = block_ptr[block + 1] - block_ptr[block]
-        await_turn(turns, turn)
-        squares[block] = 0
-        if count > 0:
-            squares[block] = sweep_block(ratings + block_ptr[block], count, starts[block] % count, p, q,
-                                         user_bias, item_bias, width, how)
+        following = next_free(turns, own, n_turns, order, first, last)
+        ask_for(ratings, block_ptr, starts, order[following] if following < n_turns else -1)
+        squares[order[turn]] = sweep_of(ratings, block_ptr, starts, order[turn], p, q, user_bias, item_bias,
+                                        width, how)
         end_turn(turns, turn)
-        turn = cf_fetch_add(next_turn)
+        turn = begin_turn(turns, &own, &earliest, n_turns, order, first, last)
+
+
+cdef inline void ask_for(const Rating *ratings, const int64_t *block_ptr, const int64_t *starts,
+                         Py_ssize_t block) noexcept nogil:
+    """Prefetch where the sweep of a block (-1: none) begins; the hardware does not foresee that."""
+    cdef Py_ssize_t count
+    if block >= 0:
+        count = block_ptr[block + 1] - block_ptr[block]
+        if count > 0:
+            cf_prefetch(ratings + block_ptr[block] + starts[block] % count, SOON * sizeof(Rating))
+
+
+cdef inline double sweep_of(const Rating *ratings, const int64_t *block_ptr, const int64_t *starts,
+                            Py_ssize_t block, floating *p, floating *q, floating *user_bias,
+                            floating *item_bias, Py_ssize_t width, const Descent *how) noexcept nogil:
+    """`sweep_block` for the block of a number."""
+    cdef Py_ssize_t count = block_ptr[block + 1] - block_ptr[block]
+    if count == 0:
+        return 0
+    return sweep_block(ratings + block_ptr[block], count, starts[block] % count, p, q, user_bias, item_bias,
+                       width, how)
 
 
 def predict(const int32_t[::1] users, const int32_t[::1] items,

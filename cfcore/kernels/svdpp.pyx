@@ -23,22 +23,21 @@ from cfcore.kernels.implicit cimport (
     write_back,
 )
 from cfcore.kernels.lanes cimport dot_of_sum, is_row_length, prefetch_row, step_of_sum
-from cfcore.kernels.sgd cimport Descent, Rating, are_ratings_of, bias_step
+from cfcore.kernels.sgd cimport Descent, Rating, are_ratings_of, bias_step, is_rating_of
 from cfcore.kernels.team cimport team_present, team_size
 from cfcore.kernels.turns cimport (
+    await_count,
     await_turn,
     cf_arrive,
     cf_observe,
     cf_publish,
-    cf_wait_for,
     end_turn,
     opens_user_stripe,
     plan_turns,
 )
 
 cdef enum:
-    AHEAD = 4      # ratings between asking for factor rows and using them
-    CHECKED = 256  # ratings whose codes are checked at a time
+    AHEAD = 4  # ratings between asking for factor rows and using them
 
 # Places in `progress`.
 cdef enum:
@@ -60,8 +59,8 @@ cdef inline floating svdpp_step(
     cdef floating *q_i = q + rating.item * width
     cdef floating *b_u = user_bias + rating.user
     cdef floating *b_i = item_bias + rating.item
-    cdef floating guess = mean + b_u[0] + b_i[0] + dot_of_sum(p_u, s_u, q_i, width)
-    cdef floating error = <floating>rating.value - guess
+    cdef floating base = mean + b_u[0] + b_i[0]
+    cdef floating error = (<floating>rating.value - base) - dot_of_sum(p_u, s_u, q_i, width)
     bias_step(b_u, keep_bias, lr_bias * error)
     bias_step(b_i, keep_bias, lr_bias * error)
     step_of_sum(p_u, s_u, q_i, width, keep, lr * error, keep_y, lr_y * error)
@@ -81,23 +80,21 @@ cdef inline double sweep(const Rating *ratings, Py_ssize_t n, Py_ssize_t start, 
     cdef floating lr_y = <floating>rate_y, keep_y = <floating>(1 - rate_y * reg_y)
     cdef floating error
     cdef double squares = 0
-    cdef Py_ssize_t begin = start, end = n, first, last, k
+    cdef Py_ssize_t begin = start, end = n, k
     cdef int _part
     for _part in range(2):
-        first = begin
-        while first < end:
-            last = min(first + CHECKED, end)
-            if not are_ratings_of(ratings + first, last - first, how.n_users, how.n_items):
-                return -1
-            for k in range(first, last):
-                if k + AHEAD < end:  # a prefetch may be of any address: its codes need not be checked yet
-                    prefetch_row(p + ratings[k + AHEAD].user * width, width)
-                    prefetch_row(s + ratings[k + AHEAD].user * width, width)
-                    prefetch_row(q + ratings[k + AHEAD].item * width, width)
-                error = svdpp_step(ratings[k], p, s, q, user_bias, item_bias, width, mean, lr, keep,
-                                   lr_bias, keep_bias, lr_y, keep_y)
-                squares += <double>error * error
-            first = last
+        if not are_ratings_of(ratings + begin, min(AHEAD, end - begin), how.n_users, how.n_items):
+            return -1
+        for k in range(begin, end):
+            if k + AHEAD < end:
+                if not is_rating_of(ratings[k + AHEAD], how.n_users, how.n_items):
+                    return -1
+                prefetch_row(p + ratings[k + AHEAD].user * width, width)
+                prefetch_row(s + ratings[k + AHEAD].user * width, width)
+                prefetch_row(q + ratings[k + AHEAD].item * width, width)
+            error = svdpp_step(ratings[k], p, s, q, user_bias, item_bias, width, mean, lr, keep, lr_bias,
+                               keep_bias, lr_y, keep_y)
+            squares += <double>error * error
         begin, end = 0, start
     return squares
 
@@ -139,7 +136,7 @@ cdef void work(const Layout *data, const int32_t *chunks, const int32_t *order, 
     for visit in range(n_visits + 1):
         before = stripes  # the chunk before; NULL at the first
         stripes = data.stripe_ptr + chunks[visit] * data.per_chunk if visit < n_visits else NULL
-        cf_wait_for(&progress[DONE], done)  # all blocks of the chunk before
+        await_count(&progress[DONE], done)  # all blocks of the chunk before
         for part in range(data.n_parts):
             if part * team // data.n_parts == member:
                 work_part(data, part, before, stripes, y, s, partial, kept, progress, width)
@@ -147,7 +144,7 @@ cdef void work(const Layout *data, const int32_t *chunks, const int32_t *order, 
         done += <int32_t>data.n_parts
         if visit == n_visits:
             return
-        cf_wait_for(&progress[DONE], done)  # all parts
+        await_count(&progress[DONE], done)  # all parts
         for turn in range(data.n_blocks):
             if (order[turn] % n_items) * team // n_items == member:
                 work_block(data, chunks[visit] * data.n_blocks, order, turn, stripes, p, q, user_bias,
@@ -170,7 +167,7 @@ cdef inline void work_part(const Layout *data, Py_ssize_t part, const int32_t *b
         write_back(data, part, before[0], before[data.per_chunk], s, kept, y, width)
     if stripes != NULL:
         if not sum_part(data, part, stripes[0], stripes[data.per_chunk], y, partial, width):
-            cf_publish(&progress[FAILED])
+            cf_publish(&progress[FAILED], 1)
 
 
 cdef void work_block(const Layout *data, Py_ssize_t first_block, const int32_t *order, Py_ssize_t turn,

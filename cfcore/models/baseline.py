@@ -106,9 +106,9 @@ class Baseline(Model):
             self._solve(train)
             return
         usual = 10 if self.method == "als" else 20
-        snapshot = {"als": None, "sgd": self.lr}[self.method]
+        lr = self.lr if self.method == "sgd" else None
         training = Training(
-            self, self.n_epochs or usual, validation, early_stopping, snapshot=self._snapshot, lr=snapshot
+            self, self.n_epochs or usual, validation, early_stopping, snapshot=self._snapshot, lr=lr
         )
         if self.method == "als":
             for _ in training:
@@ -120,7 +120,7 @@ class Baseline(Model):
     def _solve(self, train: Ratings) -> None:
         """Least squares for the items, then for the users."""
         solve = backends.kernel("baseline").solve
-        users, items, mean, threads = self.user_bias_, self.item_bias_, self.mean_, self._threads()
+        users, items, mean, threads = self.user_bias_, self.item_bias_, self.mean_, self._threads(len(train))
         rows, columns = train.by_user, train.by_item
         solve(
             columns.indptr, columns.indices, columns.values, users, items, mean, float(self.reg_item), threads
@@ -131,7 +131,7 @@ class Baseline(Model):
         rows, squares = train.by_user, np.empty(train.n_users)
         backends.kernel("baseline").squared_error(
             rows.indptr, rows.indices, rows.values, self.user_bias_, self.item_bias_, squares, self.mean_,
-            self._threads(),
+            self._threads(len(train)),
         )  # fmt: skip
         return float(np.sqrt(squares.sum() / len(train)))
 
@@ -149,12 +149,13 @@ class Baseline(Model):
     def _snapshot(self) -> dict[str, Array]:
         return {"user_bias_": self.user_bias_.copy(), "item_bias_": self.item_bias_.copy()}
 
-    def _threads(self) -> int:
-        return resolve_threads(self.n_threads)
+    def _threads(self, n: int) -> int:
+        """Threads for a pass over n numbers: a short one takes less time than waking others."""
+        return resolve_threads(self.n_threads) if n >= 200_000 else 1
 
     def _predict_codes(self, users: Array, items: Array, timestamps: Any) -> Array:
         out = np.empty(len(users))
         backends.kernel("baseline").predict(
-            users, items, self.user_bias_, self.item_bias_, out, self.mean_, self._threads()
+            users, items, self.user_bias_, self.item_bias_, out, self.mean_, self._threads(len(users))
         )
         return out

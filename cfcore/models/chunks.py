@@ -9,7 +9,7 @@ import numpy as np
 
 from cfcore import backends
 from cfcore.data import Ratings
-from cfcore.models.blocks import RATING, SLICE, SMALL_PASS, aligned_zeros, rounds, stripes
+from cfcore.models.blocks import RATING, SLICE, SMALL_CALL, aligned_zeros, rounds, stripes
 from cfcore.random import seed64
 from cfcore.threads import resolve_threads
 
@@ -80,7 +80,7 @@ class Chunks:
         self.kernel.cut_sets(indptr, members, self.parts, cuts, threads)
         self._sets = train.user_counts, indptr, members, self.parts, cuts
         self._work = (len(train) + len(members)) * max(width, 16)
-        self.n_threads = threads if self._work >= SMALL_PASS else 1
+        self.n_threads = threads if self._work >= SMALL_CALL else 1
         self._rounds = rounds(per_chunk, self.n_item_stripes)
         n_blocks = self._rounds.size
         most = int(np.diff(self.stripe_ptr[::per_chunk]).max())

@@ -9,8 +9,7 @@ import numpy as np
 
 from cfcore import backends
 from cfcore.models.base import Array, Model
-from cfcore.models.blocks import aligned_zeros, row_length
-from cfcore.threads import resolve_threads
+from cfcore.models.blocks import aligned_zeros, row_length, worthwhile_threads
 
 
 class FactorModel(Model):
@@ -48,9 +47,10 @@ class FactorModel(Model):
 
     def _predict_codes(self, users: Array, items: Array, timestamps: Array | None) -> Array:
         out = np.empty(len(users))
+        rows = self._rows()
         backends.kernel("svd").predict(
-            users, items, *self._rows(), self.user_bias_, self.item_bias_, out, self._offset(),
-            resolve_threads(self.n_threads),
+            users, items, *rows, self.user_bias_, self.item_bias_, out, self._offset(),
+            worthwhile_threads(self.n_threads, len(users) * rows[0].shape[1]),
         )  # fmt: skip
         return out
 

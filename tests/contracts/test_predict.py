@@ -25,6 +25,7 @@ def test_every_kind_of_input_gives_the_same(fitted: Any, test: cf.Ratings) -> No
         (users.astype(np.int16), items.astype(np.uint64)),
         pandas.DataFrame(named),
         pandas.DataFrame(named).drop(columns="rating"),
+        pandas.DataFrame(named | {"rating": np.nan}),  # what is to be predicted
         polars.DataFrame(named),
     ):
         np.testing.assert_array_equal(fitted.predict(given), expected)

@@ -88,7 +88,8 @@ def test_learns_a_structure_that_biases_cannot_hold(ratings: cf.Ratings) -> None
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_number_of_threads_does_not_change_a_bit(dtype: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("cfcore.models.blocks.SMALL_PASS", 0)
+    monkeypatch.setattr("cfcore.models.blocks.SMALL", 0)
+    monkeypatch.setattr("cfcore.models.blocks.SMALL_CALL", 0)
     train = some_ratings(n_users=400, n_items=300, n=30_000)
     one, *more = (
         cf.SVD(n_factors=20, n_epochs=3, random_state=7, n_threads=n, dtype=dtype).fit(train)

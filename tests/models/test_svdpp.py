@@ -89,7 +89,7 @@ def test_what_is_rated_says_something_about_taste() -> None:
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_number_of_threads_does_not_change_a_bit(dtype: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("cfcore.models.chunks.SMALL_PASS", 0)
+    monkeypatch.setattr("cfcore.models.chunks.SMALL_CALL", 0)
     monkeypatch.setattr("cfcore.models.chunks.MIN_BLOCK", 16)
     train = some_ratings(n_users=400, n_items=300, n=30_000)
     one, *more = (

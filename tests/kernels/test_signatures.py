@@ -1,0 +1,46 @@
+"""A kernel, its stub and its twin have the same functions with the same arguments in the same order."""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import inspect
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+from cfcore import kernels, reference
+
+STUBS = {path.stem: path for path in Path(kernels.__file__).parent.glob("*.pyi")}
+TWINS = {path.stem for path in Path(reference.__file__).parent.glob("*.py")} - {"__init__"}
+
+
+def functions(module: ModuleType) -> dict[str, list[str]]:
+    return {
+        name: list(inspect.signature(function).parameters)
+        for name, function in vars(module).items()
+        if not name.startswith("_")
+        and inspect.isroutine(function)
+        and getattr(function, "__module__", module.__name__) == module.__name__
+    }
+
+
+@pytest.mark.parametrize("kernel", sorted(STUBS))
+def test_signatures_agree(kernel: str) -> None:
+    compiled = functions(getattr(kernels, kernel))
+    tree = ast.parse(STUBS[kernel].read_text(encoding="utf-8"))
+    stubs = {
+        node.name: [argument.arg for argument in node.args.args]
+        for node in tree.body
+        if isinstance(node, ast.FunctionDef)
+    }
+    assert stubs == compiled
+    if kernel in TWINS:
+        twin = functions(importlib.import_module(f"cfcore.reference.{kernel}"))
+        assert {name: twin.get(name) for name in compiled} == compiled
+
+
+def test_every_kernel_has_a_stub_and_a_twin() -> None:
+    assert set(STUBS) - {"cpu"} == TWINS  # that one asks the processor
+    assert set(kernels.LEVELLED) <= TWINS
