@@ -49,11 +49,22 @@ FACTORS: dict[str, list[Any]] = {
     "n_epochs": [10, 15, 30, 40],
     "n_factors": [32, 64, 200],
 }
+IMPLICIT: dict[str, list[Any]] = {
+    **FACTORS,
+    "reg": [0.035, 0.04, 0.045, 0.05, 0.06, 0.07, 0.08, None],
+    "lr": [0.03, 0.035, 0.04, 0.045, 0.05, None],
+    "lr_bias": [0.004, 0.007, 0.012, None],
+    "reg_bias": [0.005, 0.02, 0.05, None],
+    "lr_implicit": [0.002, 0.004, 0.008, 0.016, None],
+    "reg_implicit": [0.0, 0.0005, 0.002, 0.004, 0.01, None],
+    "init_scale": [0.005, 0.01, 0.02, None],
+}
 SPACE: dict[str, tuple[str, dict[str, list[Any]]]] = {
     "baseline": ("Baseline", {"reg_user": [3.0, 5.0, 8.0, 15.0], "reg_item": [1.0, 2.0, 3.0, 5.0]}),
     "item-knn": ("ItemKNN", NEIGHBORS),
     "user-knn": ("UserKNN", NEIGHBORS),
     "svd": ("SVD", FACTORS),
+    "svdpp": ("SVDpp", IMPLICIT),
 }
 FOLDS = 5
 

@@ -192,6 +192,39 @@ def factors_surprise(bench: Bench) -> Iterator[Line]:
     yield Line("... 20 epochs, whole fit", "scikit-surprise", whole, **errors)
 
 
+def implicit_sets(bench: Bench) -> Iterator[Line]:
+    """SVD++ with 20 factors, an epoch and predictions, against scikit-surprise; no more of it, it is slow."""
+    import surprise
+
+    trainset, pairs = bench.surprise_trainset(), bench.surprise_pairs()
+    theirs = surprise.SVDpp(n_factors=20, n_epochs=1, random_state=0)
+    found: dict[str, Any] = {}
+
+    def fit_ours(n_epochs: int, threads: int) -> float:
+        return bench.fit(cf.SVDpp(n_factors=20, n_epochs=n_epochs, random_state=0, n_threads=threads))
+
+    times = bench.turns(
+        {
+            "peer": lambda: seconds(lambda: theirs.fit(trainset)),
+            "ours 1": lambda: bench.epoch(lambda n: fit_ours(n, 1)),
+            "ours 2": lambda: bench.epoch(lambda n: fit_ours(n, 2)),
+        }
+    )
+    fitted = {
+        threads: cf.SVDpp(n_factors=20, random_state=0, n_threads=threads).fit(bench.train)
+        for threads in (1, 2)
+    }
+    predictions = bench.turns(
+        {
+            "peer": lambda: seconds(lambda: found.__setitem__("peer", theirs.test(pairs))),
+            "ours 1": lambda: seconds(lambda: fitted[1].predict(bench.pairs.users, bench.pairs.items)),
+            "ours 2": lambda: seconds(lambda: fitted[2].predict(bench.pairs.users, bench.pairs.items)),
+        }
+    )
+    yield Line("SVD++ k=20: an epoch", "scikit-surprise", times, rmse=bench.rmse(fitted[1]))
+    yield Line(f"... predict {len(pairs):,} pairs", "scikit-surprise", predictions)
+
+
 def products(bench: Bench) -> Iterator[Line]:
     """All item pairs by Pearson against the four sparse products that its sums are, in SciPy, float32."""
     rated = bench.train.to_scipy().tocsr().astype(np.float32)
@@ -280,6 +313,7 @@ def jobs(bench: Bench) -> Iterator[Line]:
         ("surprise", "scikit-surprise", lambda: neighbours(bench, "item")),
         ("surprise", "scikit-surprise", lambda: neighbours(bench, "user")),
         ("surprise", "scikit-surprise", lambda: factors_surprise(bench)),
+        ("surprise", "scikit-surprise", lambda: implicit_sets(bench)),
         ("scipy", "SciPy", lambda: products(bench)),
         ("implicit", "implicit", lambda: cosine(bench)),
         ("pip", "LIBMF", lambda: factors_libmf(bench)),

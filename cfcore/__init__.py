@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from cfcore.models.neighbors import ItemKNN as ItemKNN
     from cfcore.models.neighbors import UserKNN as UserKNN
     from cfcore.models.svd import SVD as SVD
+    from cfcore.models.svdpp import SVDpp as SVDpp
     from cfcore.persist import load as load
 
 __version__ = "0.1.0"
@@ -32,6 +33,7 @@ _PUBLIC: dict[str, tuple[str, str | None]] = {
     "ItemKNN": ("cfcore.models.neighbors", "ItemKNN"),
     "Ratings": ("cfcore.data.ratings", "Ratings"),
     "SVD": ("cfcore.models.svd", "SVD"),
+    "SVDpp": ("cfcore.models.svdpp", "SVDpp"),
     "UserKNN": ("cfcore.models.neighbors", "UserKNN"),
     "backend": ("cfcore.backends", "backend"),
     "datasets": ("cfcore.data.datasets", None),

@@ -29,6 +29,7 @@ MODELS = {
     "item-knn": "ItemKNN",
     "user-knn": "UserKNN",
     "svd": "SVD",
+    "svdpp": "SVDpp",
 }
 
 #: Whole job of the twin that is still run as it is, and the time spent on a smaller job otherwise (s).
@@ -38,8 +39,9 @@ REFERENCE_BUDGET = 10.0
 TRIAL_ROWS = 4_000
 #: Fits shorter than this are repeated, and the median taken (s).
 SHORT = 2.0
-#: Peers that compare all pairs in Python-sized memory and time are left out above this many ratings.
-PEER_PAIRS_LIMIT = 200_000
+#: Peers whose time and memory grow faster than the ratings are left out above so many.
+PEER_LIMIT = 200_000
+SLOW_PEERS = ("item-knn", "user-knn", "svdpp")
 
 
 @dataclass
@@ -334,14 +336,15 @@ def peers(
         "item-knn": ("KNNBaseline items", lambda: knn(False)),
         "user-knn": ("KNNBaseline users", lambda: knn(True)),
         "svd": ("SVD", lambda: surprise.SVD(random_state=0)),
+        "svdpp": ("SVDpp", lambda: surprise.SVDpp(random_state=0)),
     }
     for name in names:
         if name not in counterparts:
             continue
         algorithm, build = counterparts[name]
         peer = Peer(f"scikit-surprise {surprise.__version__}", algorithm, MODELS[name])
-        if name.endswith("-knn") and len(train) > PEER_PAIRS_LIMIT:
-            peer.note = f"left out above {PEER_PAIRS_LIMIT:,} ratings: it would take minutes"
+        if name in SLOW_PEERS and len(train) > PEER_LIMIT:
+            peer.note = f"left out above {PEER_LIMIT:,} ratings: it would take minutes"
             yield peer
             continue
         stage(f"scikit-surprise {algorithm}")

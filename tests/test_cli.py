@@ -58,6 +58,7 @@ def test_file_of_ratings_and_json(ratings_file: Path, tmp_path: Path) -> None:
         "ItemKNN",
         "UserKNN",
         "SVD",
+        "SVDpp",
     ]
     for row in report["models"]:
         assert row["error"] is None

@@ -29,6 +29,7 @@ MODELS = {
     "ItemKNN": cf.ItemKNN(n_threads=2),
     "UserKNN": cf.UserKNN(n_threads=2),
     "SVD": cf.SVD(n_factors=64, n_epochs=2, random_state=0, n_threads=2),
+    "SVDpp": cf.SVDpp(n_factors=32, n_epochs=2, random_state=0, n_threads=2),
 }
 rng = np.random.default_rng(0)
 cells = rng.choice(900 * 500, 270_000, replace=False)

@@ -31,6 +31,7 @@ small, large = columns(50, 40, 0.3), cf.Ratings(*columns(4000, 4000, 0.3))
 large.by_user, large.by_item
 models = {
     "SVD": cf.SVD(n_factors=64, n_epochs=10**6, random_state=0),
+    "SVDpp": cf.SVDpp(n_factors=64, n_epochs=10**6, random_state=0),
     "Baseline": cf.Baseline(method="sgd", n_epochs=10**6, random_state=0),
     "ItemKNN": cf.ItemKNN(similarity="pearson", center=None, n_threads=1),
     "UserKNN": cf.UserKNN(similarity="pearson", center=None, n_threads=2),
@@ -75,7 +76,7 @@ def test_interrupt(tmp_path: Path) -> None:
         assert process.stderr is not None
         try:
             waits = []
-            for _ in range(4):
+            for _ in range(5):
                 assert process.stdout.readline() == "start\n", process.stderr.read()
                 time.sleep(0.8)
                 process.send_signal(signal.SIGINT)

@@ -11,6 +11,8 @@
 #define CFCORE_LANES_H
 
 #include <stddef.h>
+#include <stdint.h>
+#include <string.h>
 
 #if defined(__GNUC__)
   #define CF_INLINE static inline __attribute__((always_inline))
@@ -19,6 +21,7 @@
   #undef CYTHON_INLINE
   #define CYTHON_INLINE inline __attribute__((always_inline))
   #define CF_PREFETCH(address) __builtin_prefetch((address), 1, 3)
+  #define CF_PREFETCH_READ(address) __builtin_prefetch((address), 0, 3)
   /* In the body of an `if`: keeps the compiler from computing both sides and choosing between them. */
   #define CF_KEEP_BRANCH() __asm__ volatile("")
   #if defined(__AVX512F__)
@@ -40,6 +43,7 @@
   #else
     #define CF_PREFETCH(address) ((void)(address))
   #endif
+  #define CF_PREFETCH_READ(address) CF_PREFETCH(address)
   typedef float cf_f32_vector;
   typedef double cf_f64_vector;
 #endif
@@ -102,6 +106,8 @@ CF_INLINE void cf_prefetch(const void *begin, ptrdiff_t bytes) {
         CF_PREFETCH((const char *)begin + at);
 }
 
+#define CF_AHEAD 8 /* rows between asking for one that will be summed and using it */
+
 /* n is the length of a row, a multiple of LANES. PARTS: registers a group. */
 #define CF_DEFINE_ROWS(T, S, LANES, VECTOR)                                                                 \
 enum { cf_parts_##S = 64 / sizeof(VECTOR) };                                                                \
@@ -154,6 +160,72 @@ CF_INLINE void cf_step_in_turn_##S(T *p, T *q, ptrdiff_t n, T keep, T step) {   
             *at_q = new_q;                                                                                  \
             *at_p = old_p * keep + new_q * step;                                                            \
         }                                                                                                   \
+}                                                                                                           \
+                                                                                                            \
+CF_INLINE T cf_dot_of_sum_##S(const T *p, const T *s, const T *q, ptrdiff_t n) {                            \
+    VECTOR sum[cf_parts_##S];                                                                               \
+    ptrdiff_t f;                                                                                            \
+    int j;                                                                                                  \
+    memset(sum, 0, sizeof(sum));                                                                            \
+    for (f = 0; f < n; f += LANES)                                                                          \
+        for (j = 0; j < cf_parts_##S; ++j)                                                                  \
+            sum[j] += (((const VECTOR *)(p + f))[j] + ((const VECTOR *)(s + f))[j])                         \
+                      * ((const VECTOR *)(q + f))[j];                                                       \
+    return cf_sum_##S(sum);                                                                                 \
+}                                                                                                           \
+                                                                                                            \
+CF_INLINE void cf_step_of_sum_##S(T *p, T *s, T *q, ptrdiff_t n, T keep, T step, T keep_s, T step_s) {      \
+    ptrdiff_t f;                                                                                            \
+    int j;                                                                                                  \
+    for (f = 0; f < n; f += LANES)                                                                          \
+        for (j = 0; j < cf_parts_##S; ++j) {                                                                \
+            VECTOR *at_p = (VECTOR *)(p + f) + j, *at_s = (VECTOR *)(s + f) + j;                            \
+            VECTOR *at_q = (VECTOR *)(q + f) + j;                                                           \
+            VECTOR old_p = *at_p, old_s = *at_s, old_q = *at_q;                                             \
+            *at_p = old_p * keep + old_q * step;                                                            \
+            *at_s = old_s * keep_s + old_q * step_s;                                                        \
+            *at_q = old_q * keep + (old_p + old_s) * step;                                                  \
+        }                                                                                                   \
+}                                                                                                           \
+                                                                                                            \
+CF_INLINE void cf_decay_##S(T *row, const T *step, ptrdiff_t n, T keep) {                                   \
+    ptrdiff_t f;                                                                                            \
+    int j;                                                                                                  \
+    for (f = 0; f < n; f += LANES)                                                                          \
+        for (j = 0; j < cf_parts_##S; ++j) {                                                                \
+            VECTOR *at = (VECTOR *)(row + f) + j;                                                           \
+            *at = *at * keep + ((const VECTOR *)(step + f))[j];                                             \
+        }                                                                                                   \
+}                                                                                                           \
+                                                                                                            \
+/* `groups` columns of groups, at most 4, of the sum of rows: a constant, so that the sums stay in registers. */ \
+CF_INLINE void cf_sum_columns_##S(const T *rows, const int32_t *codes, ptrdiff_t n_codes, ptrdiff_t n,      \
+                                  T *sum, int groups) {                                                     \
+    VECTOR part[4 * cf_parts_##S];                                                                          \
+    ptrdiff_t k;                                                                                            \
+    int j;                                                                                                  \
+    memset(part, 0, sizeof(part));                                                                          \
+    for (k = 0; k < n_codes; ++k) {                                                                         \
+        const VECTOR *row = (const VECTOR *)(rows + codes[k] * n);                                          \
+        if (k + CF_AHEAD < n_codes)                                                                         \
+            for (j = 0; j < groups; ++j)                                                                    \
+                CF_PREFETCH_READ(rows + codes[k + CF_AHEAD] * n + j * LANES);                               \
+        for (j = 0; j < groups * cf_parts_##S; ++j)                                                         \
+            part[j] += row[j];                                                                              \
+    }                                                                                                       \
+    for (j = 0; j < groups * cf_parts_##S; ++j)                                                             \
+        ((VECTOR *)sum)[j] = part[j];                                                                       \
+}                                                                                                           \
+                                                                                                            \
+CF_INLINE void cf_sum_rows_##S(const T *rows, const int32_t *codes, ptrdiff_t n_codes, ptrdiff_t n, T *sum) { \
+    ptrdiff_t f, left;                                                                                      \
+    for (f = 0; f < n; f += 4 * LANES) {                                                                    \
+        left = (n - f) / LANES;                                                                             \
+        if (left >= 4) cf_sum_columns_##S(rows + f, codes, n_codes, n, sum + f, 4);                         \
+        else if (left == 3) cf_sum_columns_##S(rows + f, codes, n_codes, n, sum + f, 3);                    \
+        else if (left == 2) cf_sum_columns_##S(rows + f, codes, n_codes, n, sum + f, 2);                    \
+        else cf_sum_columns_##S(rows + f, codes, n_codes, n, sum + f, 1);                                   \
+    }                                                                                                       \
 }
 
 CF_DEFINE_ROWS(float, f32, CF_F32_LANES, cf_f32_vector)

@@ -6,6 +6,12 @@
 
 cdef extern from *:
     """
+    #ifdef _OPENMP
+    #include <omp.h>
+    static int cfcore_team_present(void) { return omp_get_num_threads(); }
+    #else
+    static int cfcore_team_present(void) { return 1; }
+    #endif
     #ifdef _WIN32
     static int cfcore_team_size(int n_threads) { return n_threads; }
     #else
@@ -21,7 +27,13 @@ cdef extern from *:
     #endif
     """
     int cfcore_team_size(int n_threads) noexcept nogil
+    int cfcore_team_present() noexcept nogil
 
 
 cdef inline int team_size(int n_threads) noexcept nogil:
     return cfcore_team_size(n_threads)
+
+
+cdef inline int team_present() noexcept nogil:
+    """Threads in this parallel region: there may be fewer than were asked for."""
+    return cfcore_team_present()

@@ -17,6 +17,7 @@ cdef extern from *:
           return _InterlockedCompareExchange((volatile long *)at, wanted, old) == old;
       }
       static void cf_publish(int32_t *at, int32_t value) { _InterlockedExchange((volatile long *)at, value); }
+      static void cf_arrive(int32_t *at) { _InterlockedExchangeAdd((volatile long *)at, 1); }
       static int32_t cf_observe(int32_t *at) { return (int32_t)_InterlockedOr((volatile long *)at, 0); }
       static void cf_give_way(void) { }
     #else
@@ -25,12 +26,14 @@ cdef extern from *:
           return __atomic_compare_exchange_n(at, &old, wanted, 0, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED);
       }
       static void cf_publish(int32_t *at, int32_t value) { __atomic_store_n(at, value, __ATOMIC_RELEASE); }
+      static void cf_arrive(int32_t *at) { __atomic_fetch_add(at, 1, __ATOMIC_ACQ_REL); }
       static int32_t cf_observe(int32_t *at) { return __atomic_load_n(at, __ATOMIC_ACQUIRE); }
       static void cf_give_way(void) { sched_yield(); }
     #endif
     """
     bint cf_exchange_if(int32_t *at, int32_t old, int32_t wanted) noexcept nogil
     void cf_publish(int32_t *at, int32_t value) noexcept nogil
+    void cf_arrive(int32_t *at) noexcept nogil
     int32_t cf_observe(int32_t *at) noexcept nogil
     void cf_give_way() noexcept nogil
 
@@ -103,6 +106,29 @@ cdef inline Py_ssize_t begin_turn(int32_t *turns, Py_ssize_t *own, Py_ssize_t *e
             while not is_due(turns, t):
                 cf_give_way()
             return t
+
+
+cdef inline void await_turn(int32_t *turns, Py_ssize_t t) noexcept nogil:
+    """Return when turn t is due, for those who keep to turns of their own."""
+    cdef int tries = 0
+    while not is_due(turns, t):
+        tries += 1
+        if tries > PATIENCE:
+            cf_give_way()
+
+
+cdef inline void await_count(int32_t *at, int32_t count) noexcept nogil:
+    """Return when `at` has come to `count` by `cf_arrive`, and what was done before is visible here."""
+    cdef int tries = 0
+    while cf_observe(at) < count:
+        tries += 1
+        if tries > PATIENCE:
+            cf_give_way()
+
+
+cdef inline bint opens_user_stripe(const int32_t *turns, Py_ssize_t t) noexcept nogil:
+    """Whether turn t is the first of its user stripe."""
+    return turns[3 * t + USER_BEFORE] < 0
 
 
 cdef inline void end_turn(int32_t *turns, Py_ssize_t t) noexcept nogil:

@@ -15,6 +15,7 @@ MODULES = {
     "ItemKNN": "neighbors",
     "UserKNN": "neighbors",
     "SVD": "svd",
+    "SVDpp": "svdpp",
 }
 
 __all__ = ["MODULES", *MODULES]

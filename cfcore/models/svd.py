@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
 
 import numpy as np
 
-from cfcore import backends
 from cfcore.data import Ratings
-from cfcore.models.base import Array, Model
-from cfcore.models.blocks import Blocks, aligned_zeros, row_length, worthwhile_threads
+from cfcore.models.base import Array
+from cfcore.models.blocks import Blocks
+from cfcore.models.factors import FactorModel, first_factors
 from cfcore.models.params import check_choice, check_flag, check_number
 from cfcore.models.training import Training
 from cfcore.random import RandomState, generator
@@ -62,7 +61,7 @@ class Rates:
         return cls(n_epochs, lr, decay, reg, lr_bias, reg_bias, init_scale)
 
 
-class SVD(Model):
+class SVD(FactorModel):
     r"""Matrix factorisation with biases, trained by stochastic gradient descent.
 
     .. math:: \hat r_{ui} = \mu + b_u + b_i + p_u \cdot q_i
@@ -149,15 +148,6 @@ class SVD(Model):
     (2,)
     """
 
-    _array_names: ClassVar[tuple[str, ...]] = (
-        "user_factors_", "item_factors_", "user_bias_", "item_bias_",
-    )  # fmt: skip
-
-    user_factors_: Array
-    item_factors_: Array
-    user_bias_: Array
-    item_bias_: Array
-
     def __init__(
         self,
         *,
@@ -235,13 +225,8 @@ class SVD(Model):
             self._cache.clear()
 
     def _first_factors(self, counts: Array, scale: float, rng: np.random.Generator) -> Array:
-        """Rows of random factors, padded with zeros; zeros for what has no ratings."""
-        factors = aligned_zeros(len(counts), row_length(self.n_factors, self.dtype), self.dtype)
         draw = rng.standard_normal if self.init == "normal" else rng.random
-        drawn = draw((len(counts), self.n_factors), dtype=factors.dtype.type)
-        np.multiply(drawn, factors.dtype.type(scale), out=factors[:, : self.n_factors])
-        factors[counts == 0] = 0
-        return factors
+        return first_factors(counts, self.n_factors, self.dtype, scale, draw)
 
     def _use(self, users: Array, items: Array) -> None:
         """Keep padded factors for the kernels; the attributes are the part of them that is not padding."""
@@ -249,43 +234,13 @@ class SVD(Model):
         self.user_factors_ = users[:, : self.n_factors]
         self.item_factors_ = items[:, : self.n_factors]
 
-    def _snapshot(self) -> dict[str, Array]:
-        return {name: getattr(self, name).copy() for name in self._array_names}
-
     def _offset(self) -> float:
         return self.mean_ if self.biased else 0.0
 
     # ------------------------------------------------------------------ predicting
 
-    def _rows(self) -> tuple[Array, Array]:
-        """Padded factors; made anew after loading, unpickling or going back to an earlier epoch."""
-        if "rows" not in self._cache:
-            padded = []
-            for factors in (self.user_factors_, self.item_factors_):
-                rows = aligned_zeros(len(factors), row_length(factors.shape[1], factors.dtype), factors.dtype)
-                rows[:, : factors.shape[1]] = factors
-                padded.append(rows)
-            self._cache["rows"] = tuple(padded)
-        users, items = self._cache["rows"]
-        return users, items
-
     def _predict_codes(self, users: Array, items: Array, timestamps: Array | None) -> Array:
-        out = np.empty(len(users))
-        rows = self._rows()
-        backends.kernel("svd").predict(
-            users, items, *rows, self.user_bias_, self.item_bias_, out, self._offset(),
-            worthwhile_threads(self.n_threads, len(users) * rows[0].shape[1]),
-        )  # fmt: skip
+        out = super()._predict_codes(users, items, timestamps)
         if not self.biased:
             out[(users < 0) | (items < 0)] = self.mean_
         return out
-
-    def _similarity_to(self, kind: str, code: int) -> Array:
-        """Cosine of factors; NaN for factors of length 0."""
-        # The padded rows lie alike in memory after fitting and after loading, and so BLAS rounds alike.
-        factors = self._rows()[kind == "item"]
-        if f"{kind}_norms" not in self._cache:
-            self._cache[f"{kind}_norms"] = np.sqrt(np.einsum("nf,nf->n", factors, factors, dtype=np.float64))
-        norms = self._cache[f"{kind}_norms"]
-        products = (factors @ factors[code]).astype(np.float64)
-        return np.divide(products, norms * norms[code], out=np.full(len(norms), np.nan), where=norms > 0)

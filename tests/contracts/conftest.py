@@ -24,6 +24,7 @@ MODELS: dict[str, tuple[str, dict[str, Any]]] = {
     "UserKNN-cosine": ("UserKNN", {"similarity": "cosine", "n_neighbors": 5, "center": "mean"}),
     "SVD": ("SVD", {"n_factors": 8, "n_epochs": 4, "random_state": 0}),
     "SVD-unbiased": ("SVD", {"biased": False, "n_factors": 5, "n_epochs": 30, "random_state": 0}),
+    "SVDpp": ("SVDpp", {"n_factors": 8, "n_epochs": 4, "random_state": 0}),
 }
 
 

@@ -1,0 +1,83 @@
+"""`FactorModel`: what models of biases and factors have in common once they are fitted."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import ClassVar
+
+import numpy as np
+
+from cfcore import backends
+from cfcore.models.base import Array, Model
+from cfcore.models.blocks import aligned_zeros, row_length, worthwhile_threads
+
+
+class FactorModel(Model):
+    """Base of models that predict mean + biases + a product of user and item factors.
+
+    Fitted attributes hold factors without padding; the kernels get rows padded to whole groups of 64 bytes,
+    kept in ``_cache["rows"]``.
+    """
+
+    #: Fitted arrays that training changes; all of them are kept in files.
+    _trained: ClassVar[tuple[str, ...]] = ("user_factors_", "item_factors_", "user_bias_", "item_bias_")
+    _array_names: ClassVar[tuple[str, ...]] = _trained
+
+    n_threads: int | None
+
+    user_factors_: Array
+    item_factors_: Array
+    user_bias_: Array
+    item_bias_: Array
+
+    def _offset(self) -> float:
+        """The constant term."""
+        return self.mean_
+
+    def _rows(self) -> tuple[Array, Array]:
+        """Padded factors; made anew after loading, unpickling or going back to an earlier epoch."""
+        if "rows" not in self._cache:
+            self._cache["rows"] = padded(self.user_factors_), padded(self.item_factors_)
+        users, items = self._cache["rows"]
+        return users, items
+
+    def _snapshot(self) -> dict[str, Array]:
+        """Copies of what training changes."""
+        return {name: getattr(self, name).copy() for name in self._trained}
+
+    def _predict_codes(self, users: Array, items: Array, timestamps: Array | None) -> Array:
+        out = np.empty(len(users))
+        rows = self._rows()
+        backends.kernel("svd").predict(
+            users, items, *rows, self.user_bias_, self.item_bias_, out, self._offset(),
+            worthwhile_threads(self.n_threads, len(users) * rows[0].shape[1]),
+        )  # fmt: skip
+        return out
+
+    def _similarity_to(self, kind: str, code: int) -> Array:
+        """Cosine of factors; NaN for factors of length 0."""
+        # The padded rows lie alike in memory after fitting and after loading, and so BLAS rounds alike.
+        factors = self._rows()[kind == "item"]
+        if f"{kind}_norms" not in self._cache:
+            self._cache[f"{kind}_norms"] = np.sqrt(np.einsum("nf,nf->n", factors, factors, dtype=np.float64))
+        norms = self._cache[f"{kind}_norms"]
+        products = (factors @ factors[code]).astype(np.float64)
+        return np.divide(products, norms * norms[code], out=np.full(len(norms), np.nan), where=norms > 0)
+
+
+def first_factors(
+    counts: Array, n_factors: int, dtype: str, scale: float, draw: Callable[..., Array]
+) -> Array:
+    """Rows of random factors, padded with zeros; zeros for what has no ratings."""
+    factors = aligned_zeros(len(counts), row_length(n_factors, dtype), dtype)
+    drawn = draw((len(counts), n_factors), dtype=factors.dtype.type)
+    np.multiply(drawn, factors.dtype.type(scale), out=factors[:, :n_factors])
+    factors[counts == 0] = 0
+    return factors
+
+
+def padded(factors: Array) -> Array:
+    """Copy of factors in rows padded with zeros."""
+    rows = aligned_zeros(len(factors), row_length(factors.shape[1], factors.dtype), factors.dtype)
+    rows[:, : factors.shape[1]] = factors
+    return rows
