@@ -1,6 +1,6 @@
 """The search that the defaults are read from: cross-validation within training rows, nothing else.
 
-    python benchmarks/defaults.py                           # all models, both data sets, about half an hour
+    python benchmarks/defaults.py                           # all models, both data sets: some minutes
     python benchmarks/defaults.py --models svd --data ml-100k
     python benchmarks/defaults.py --quick                   # does it run
 
