@@ -5,7 +5,10 @@ from __future__ import annotations
 import operator
 import os
 
-__all__ = ["MAX_THREADS", "resolve_threads"]
+__all__ = ["MAX_THREADS", "resolve_threads", "threads_for"]
+
+#: Ratings that a pass must read for a second thread to save more than waking it takes.
+WORTH_A_THREAD = 200_000
 
 MAX_THREADS = 1024
 """More than any machine has cores; an OpenMP library that cannot start a thread ends the whole process."""
@@ -48,3 +51,8 @@ def resolve_threads(n_threads: int | None) -> int:
     if count > MAX_THREADS:
         raise ValueError(f"{source} must be at most {MAX_THREADS}, got {value!r}")
     return count
+
+
+def threads_for(n_threads: int | None, n_ratings: int) -> int:
+    """Threads to use for a pass over so many ratings: those meant by `n_threads`, or 1 if it is soon done."""
+    return resolve_threads(n_threads) if n_ratings >= WORTH_A_THREAD else 1

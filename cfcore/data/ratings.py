@@ -13,12 +13,9 @@ from cfcore.data import checks, combine, ids
 from cfcore.data.build import NAMES, Duplicates, checked, encoded
 from cfcore.data.index import Compressed, compress, counts
 from cfcore.errors import DataError
-from cfcore.threads import resolve_threads
+from cfcore.threads import threads_for
 
 __all__ = ["Duplicates", "Ratings"]
-
-#: Ratings below which a second thread takes longer to start than it saves.
-WORTH_A_THREAD = 200_000
 
 
 class Ratings:
@@ -233,7 +230,7 @@ class Ratings:
         n_threads : int, optional
             1 makes one after the other; all cores by default. The result does not depend on it.
         """
-        if resolve_threads(n_threads) == 1 or len(self) < WORTH_A_THREAD or "by_user" in self._cache:
+        if threads_for(n_threads, len(self)) == 1 or "by_user" in self._cache:
             self.by_user, self.by_item  # noqa: B018
             return
         import contextvars

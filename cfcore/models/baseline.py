@@ -13,7 +13,7 @@ from cfcore.models.blocks import Blocks, aligned_zeros
 from cfcore.models.params import check_choice, check_number
 from cfcore.models.training import Training
 from cfcore.random import RandomState, generator
-from cfcore.threads import resolve_threads
+from cfcore.threads import threads_for
 
 
 class Baseline(Model):
@@ -120,7 +120,8 @@ class Baseline(Model):
     def _solve(self, train: Ratings) -> None:
         """Least squares for the items, then for the users."""
         solve = backends.kernel("baseline").solve
-        users, items, mean, threads = self.user_bias_, self.item_bias_, self.mean_, self._threads(len(train))
+        users, items, mean = self.user_bias_, self.item_bias_, self.mean_
+        threads = threads_for(self.n_threads, len(train))
         rows, columns = train.by_user, train.by_item
         solve(
             columns.indptr, columns.indices, columns.values, users, items, mean, float(self.reg_item), threads
@@ -131,7 +132,7 @@ class Baseline(Model):
         rows, squares = train.by_user, np.empty(train.n_users)
         backends.kernel("baseline").squared_error(
             rows.indptr, rows.indices, rows.values, self.user_bias_, self.item_bias_, squares, self.mean_,
-            self._threads(len(train)),
+            threads_for(self.n_threads, len(train)),
         )  # fmt: skip
         return float(np.sqrt(squares.sum() / len(train)))
 
@@ -149,13 +150,15 @@ class Baseline(Model):
     def _snapshot(self) -> dict[str, Array]:
         return {"user_bias_": self.user_bias_.copy(), "item_bias_": self.item_bias_.copy()}
 
-    def _threads(self, n: int) -> int:
-        """Threads for a pass over n numbers: a short one takes less time than waking others."""
-        return resolve_threads(self.n_threads) if n >= 200_000 else 1
-
     def _predict_codes(self, users: Array, items: Array, timestamps: Any) -> Array:
         out = np.empty(len(users))
         backends.kernel("baseline").predict(
-            users, items, self.user_bias_, self.item_bias_, out, self.mean_, self._threads(len(users))
+            users,
+            items,
+            self.user_bias_,
+            self.item_bias_,
+            out,
+            self.mean_,
+            threads_for(self.n_threads, len(users)),
         )
         return out

@@ -9,6 +9,7 @@ import numpy as np
 
 from cfcore import backends
 from cfcore.data import Ratings
+from cfcore.threads import threads_for
 
 Array = np.ndarray[Any, Any]
 
@@ -102,8 +103,7 @@ def estimate_biases(train: Ratings, reg_user: float, reg_item: float, n_threads:
     solve = backends.kernel("baseline").solve
     by_user, by_item, mean = train.by_user, train.by_item, train.mean
     users, items = np.zeros(train.n_users), np.zeros(train.n_items)
-    if len(train) < 200_000:
-        n_threads = 1  # a pass takes less time than waking other threads on a busy machine
+    n_threads = threads_for(n_threads, len(train))
     for _ in range(SWEEPS):
         solve(by_item.indptr, by_item.indices, by_item.values, users, items, mean, reg_item, n_threads)
         solve(by_user.indptr, by_user.indices, by_user.values, items, users, mean, reg_user, n_threads)

@@ -8,6 +8,7 @@ from typing import ClassVar
 import numpy as np
 
 from cfcore import backends
+from cfcore.data import Ratings
 from cfcore.models.base import Array, Model
 from cfcore.models.blocks import aligned_zeros, row_length, worthwhile_threads
 
@@ -63,6 +64,24 @@ class FactorModel(Model):
         norms = self._cache[f"{kind}_norms"]
         products = (factors @ factors[code]).astype(np.float64)
         return np.divide(products, norms * norms[code], out=np.full(len(norms), np.nan), where=norms > 0)
+
+
+def density_and_spread(train: Ratings) -> tuple[float, float]:
+    """What the rules for learning rates and regularisation follow.
+
+    Ratings per user and item that has any, and the standard deviation of the ratings (1 if all are equal).
+    """
+    n_rows = np.count_nonzero(train.user_counts) + np.count_nonzero(train.item_counts)
+    return len(train) / n_rows, float(np.std(train.values, dtype=np.float64)) or 1.0
+
+
+def decay_and_total(n_epochs: int, lr_decay: float | None, cooled: float) -> tuple[float, float]:
+    """Factor on the learning rate after each epoch, and the sum of all rates in units of the first.
+
+    Without `lr_decay` the rate falls to the part `cooled` of the first.
+    """
+    decay = cooled ** (1 / n_epochs) if lr_decay is None else float(lr_decay)
+    return decay, float(np.sum(decay ** np.arange(n_epochs)))
 
 
 def first_factors(

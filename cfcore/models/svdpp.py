@@ -14,7 +14,7 @@ from cfcore.errors import DataError
 from cfcore.models.base import Array
 from cfcore.models.blocks import aligned_zeros
 from cfcore.models.chunks import Chunks
-from cfcore.models.factors import FactorModel, first_factors, padded
+from cfcore.models.factors import FactorModel, decay_and_total, density_and_spread, first_factors, padded
 from cfcore.models.params import check_choice, check_number
 from cfcore.models.training import Training
 from cfcore.random import RandomState, generator
@@ -45,11 +45,9 @@ class Rates:
     @classmethod
     def of(cls, model: SVDpp, train: Ratings) -> Rates:
         """What the model was given, and the rule for the rest."""
-        density = len(train) / (np.count_nonzero(train.user_counts) + np.count_nonzero(train.item_counts))
-        spread = float(np.std(train.values, dtype=np.float64)) or 1.0
+        density, spread = density_and_spread(train)
         n_epochs = model.n_epochs or N_EPOCHS
-        decay = COOLED ** (1 / n_epochs) if model.lr_decay is None else float(model.lr_decay)
-        total = float(np.sum(decay ** np.arange(n_epochs)))  # of the learning rates, as parts of the first
+        decay, total = decay_and_total(n_epochs, model.lr_decay, COOLED)
         pace = 1.12 / spread
 
         def either(given: float | None, shared: float | None, rule: float) -> float:

@@ -33,7 +33,21 @@ def test_not_fitted(model: Any, tmp_path: Any) -> None:
             call()
 
 
-def test_same_bits_on_any_number_of_threads(model: Any, train: cf.Ratings, test: cf.Ratings) -> None:
+#: Sizes below which models stay on one thread.
+THRESHOLDS = (
+    "cfcore.threads.WORTH_A_THREAD",
+    "cfcore.models.knn._WORTH_THREADS",
+    "cfcore.models.blocks.SMALL",
+    "cfcore.models.blocks.SMALL_CALL",
+    "cfcore.models.chunks.SMALL_CALL",
+)
+
+
+def test_same_bits_on_any_number_of_threads(
+    model: Any, train: cf.Ratings, test: cf.Ratings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for threshold in THRESHOLDS:
+        monkeypatch.setattr(threshold, 0)
     counts = [{"n_threads": n} for n in (1, 2, 3, 4)] if "n_threads" in model.get_params() else [{}, {}]
     expected = model.set_params(**counts[0]).fit(train).predict(test)
     for count in counts[1:]:

@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 
 import cfcore as cf
-from cfcore.data import ratings as ratings_module
 
 
 @pytest.mark.parametrize("n_threads", [1, 2])
@@ -14,7 +13,7 @@ from cfcore.data import ratings as ratings_module
 def test_building_both_forms_at_once_changes_nothing(
     n_threads: int, backend: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(ratings_module, "WORTH_A_THREAD", 0)
+    monkeypatch.setattr("cfcore.threads.WORTH_A_THREAD", 0)
     made = cf.datasets.synthetic(60, 40, 900, random_state=1)
     by_user, by_item = made.by_user, made.by_item
     user_counts, item_counts = made.user_counts, made.item_counts

@@ -67,7 +67,7 @@ def test_number_of_threads_does_not_change_a_bit(
     # So little work would be done on one thread whatever is asked for.
     monkeypatch.setattr("cfcore.models.blocks.SMALL", 0)
     monkeypatch.setattr("cfcore.models.blocks.SMALL_CALL", 0)
-    monkeypatch.setattr(cf.Baseline, "_threads", lambda self, n: self.n_threads)
+    monkeypatch.setattr("cfcore.threads.WORTH_A_THREAD", 0)
     models = [cf.Baseline(method=method, random_state=0, n_threads=n).fit(u1[0]) for n in (1, 2, 3, 4)]
     for model in models[1:]:
         assert model.user_bias_.tobytes() == models[0].user_bias_.tobytes()
