@@ -6,10 +6,12 @@ from cfcore.kernels.lanes cimport decay, sum_rows
 from cfcore.kernels.sgd cimport Rating
 from cython cimport floating
 
-# What a pass reads and never writes.
+# What a call reads and never writes, and, at the end, what it writes whatever the model.
 cdef struct Layout:
     const Rating *ratings
     const int64_t *block_ptr
+    const int32_t *chunks       # of each visit
+    const int32_t *order        # blocks of the chunk, a row for each visit
     const int64_t *starts
     const int32_t *stripe_ptr   # users of each stripe
     const int64_t *user_counts
@@ -17,8 +19,11 @@ cdef struct Layout:
     const int32_t *members
     const int32_t *parts        # items of each part of y
     const int64_t *cuts         # of each user, where the parts of N(u) begin, and the last ends
-    Py_ssize_t n_implicit, n_parts, n_item_stripes
-    Py_ssize_t per_chunk, n_blocks  # of a chunk: user stripes, blocks
+    Py_ssize_t n_visits, n_parts, n_item_stripes
+    Py_ssize_t per_chunk, n_blocks, n_stripes  # of a chunk: user stripes, blocks, stripes of both kinds
+    double *squares             # of each block
+    int32_t *turns
+    int32_t *latest
 
 
 cdef inline bint implicit_sum(const int32_t *members, Py_ssize_t n, const floating *y, Py_ssize_t n_items,
