@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -17,6 +18,9 @@ from cfcore.random import generator
 from cfcore.threads import resolve_threads
 
 Array = np.ndarray[Any, Any]
+
+#: Called after each epoch with the number of epochs and ``history_``; True stops the training.
+Callback = Callable[[int, dict[str, list[float]]], bool | None]
 
 
 class Model(Params, Coded):
@@ -86,7 +90,14 @@ class Model(Params, Coded):
 
     # ------------------------------------------------------------------ fitting
 
-    def fit(self, ratings: Any, *, validation: Any = None, early_stopping: int | None = None) -> Self:
+    def fit(
+        self,
+        ratings: Any,
+        *,
+        validation: Any = None,
+        early_stopping: int | None = None,
+        callback: Callback | None = None,
+    ) -> Self:
         """Fit the model, forgetting any earlier fit.
 
         Parameters
@@ -98,6 +109,9 @@ class Model(Params, Coded):
             ignore them.
         early_stopping : int, optional
             Stop after so many epochs without a lower validation error, and keep the best epoch's state.
+        callback : callable (epochs, history) -> bool or None, optional
+            Called after each epoch, by models with epochs: how many there were, and the errors so far, as in
+            ``history_``. True stops the training there. An exception ends the fit, and the model is unfitted.
 
         Returns
         -------
@@ -111,21 +125,33 @@ class Model(Params, Coded):
             A hyper-parameter out of range; the message names it. As with `DataError`, an earlier fit is
             kept then. A fit that is broken off later (Ctrl-C) leaves the model unfitted.
         """
-        return self._run(ratings, validation, early_stopping)
+        return self._run(ratings, validation, early_stopping, callback=callback)
 
-    def _run(self, ratings: Any, validation: Any, early_stopping: int | None, **extra: Any) -> Self:
+    def _run(
+        self,
+        ratings: Any,
+        validation: Any,
+        early_stopping: int | None,
+        *,
+        callback: Callback | None = None,
+        **extra: Any,
+    ) -> Self:
         """The course of every fit; a subclass with more arguments to `fit` hands them to its `_fit`."""
         train = as_ratings(ratings)
         held_out = None if validation is None else as_ratings(validation)
         check_number("early_stopping", early_stopping, 1, integer=True, none=True)
         if early_stopping is not None and held_out is None:
             raise ValueError("early_stopping needs ratings to judge by: fit(..., validation=ratings)")
+        if callback is not None and not callable(callback):
+            raise TypeError(f"callback must be callable or None, not {callback!r}")
         self._check_common()
         self._check_params()
         self._forget()
         try:
             self._remember(train)
+            self._cache["callback"] = callback
             self._fit(train, held_out, early_stopping, **extra)
+            self._cache.pop("callback", None)
         except BaseException:  # Ctrl-C included: half a fit must not pass for a whole one
             self._forget()
             raise
@@ -312,6 +338,10 @@ class Model(Params, Coded):
             Before `fit`.
         """
         self._check_fitted()
+        codec.write(path, *self._to_file())
+
+    def _to_file(self) -> tuple[dict[str, Any], dict[str, Array]]:
+        """The header and the arrays that `save` writes."""
         arrays = {name: getattr(self, name) for name in self._BASE_ARRAYS + self._array_names}
         names = self._BASE_SCALARS + self._scalar_names
         header = {
@@ -320,7 +350,7 @@ class Model(Params, Coded):
             "scalars": codec.to_json({name: getattr(self, name) for name in names if name in vars(self)}),
             "absent": [name for name, array in arrays.items() if array is None],
         }
-        codec.write(path, header, {name: array for name, array in arrays.items() if array is not None})
+        return header, {name: array for name, array in arrays.items() if array is not None}
 
     @classmethod
     def _from_file(cls, header: dict[str, Any], arrays: dict[str, Array]) -> Self:

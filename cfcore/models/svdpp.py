@@ -11,7 +11,7 @@ from cfcore import backends
 from cfcore.data import Ratings, as_pairs, as_ratings
 from cfcore.data.ids import as_id_column, encode
 from cfcore.errors import DataError
-from cfcore.models.base import Array
+from cfcore.models.base import Array, Callback
 from cfcore.models.blocks import aligned_zeros
 from cfcore.models.chunks import Chunks
 from cfcore.models.factors import FactorModel, decay_and_total, density_and_spread, first_factors, padded
@@ -230,13 +230,14 @@ class SVDpp(FactorModel):
         *,
         validation: Any = None,
         early_stopping: int | None = None,
+        callback: Callback | None = None,
         implicit: Any = None,
     ) -> Self:
         """Fit the model, forgetting any earlier fit.
 
         Parameters
         ----------
-        ratings, validation, early_stopping
+        ratings, validation, early_stopping, callback
             As for every model; see `Model.fit`.
         implicit : Ratings, DataFrame, (users, items) or scipy sparse matrix, optional
             Further pairs for the sets N(u): pages viewed, purchases, ratings whose value is not known.
@@ -254,7 +255,7 @@ class SVDpp(FactorModel):
         """
         train = as_ratings(ratings)
         sets = None if implicit is None else joined(train, implicit)
-        return self._run(train, validation, early_stopping, sets=sets)
+        return self._run(train, validation, early_stopping, callback=callback, sets=sets)
 
     def _fit(
         self,

@@ -140,6 +140,9 @@ class Training:
             self._keep(snapshot)
         elif len(self._train) - self._kept_epoch >= self._patience:
             self._stop = True
+        callback = self._model._cache.get("callback")
+        if callback is not None and callback(len(self._train), self._model.history_):
+            self._stop = True
 
     def _keep(self, snapshot: Snapshot | None) -> None:
         self._kept_epoch = len(self._train)

@@ -169,3 +169,31 @@ def test_compiled_and_reference_backends_agree(model: Any, train: cf.Ratings, te
     with cf.backend("reference"):
         reference = model.clone().fit(train).predict(test)
     np.testing.assert_allclose(compiled, reference, rtol=0, atol=1e-6)
+
+
+def test_callback_after_each_epoch(model: Any, train: cf.Ratings, test: cf.Ratings) -> None:
+    seen: list[tuple[int, float]] = []
+
+    def stop_after_two(epochs: int, history: dict[str, list[float]]) -> bool:
+        seen.append((epochs, history["validation_rmse"][-1]))
+        return epochs == 2
+
+    with pytest.raises(TypeError, match="callback"):
+        model.fit(train, callback=3)
+    watched = model.clone().fit(train, validation=test, callback=lambda epochs, history: None)
+    np.testing.assert_array_equal(model.fit(train).predict(test), watched.predict(test))
+    if not watched.history_:
+        return
+    model.fit(train, validation=test, callback=stop_after_two)
+    assert seen == list(enumerate(watched.history_["validation_rmse"][:2], start=1))
+    assert model.n_epochs_ == 2
+    assert model.history_["validation_rmse"] == watched.history_["validation_rmse"][:2]
+    assert cf.metrics.evaluate(model, test, "rmse")["rmse"] == pytest.approx(seen[-1][1], 1e-6)
+
+    def fail(epochs: int, history: dict[str, list[float]]) -> None:
+        raise RuntimeError("enough")
+
+    with pytest.raises(RuntimeError, match="enough"):
+        model.fit(train, callback=fail)
+    with pytest.raises(cf.NotFittedError):
+        model.predict(test)
