@@ -10,6 +10,7 @@ from cfcore.errors import CfcoreError, ConvergenceWarning, DataError, FileFormat
 if TYPE_CHECKING:
     from cfcore import errors as errors
     from cfcore import metrics as metrics
+    from cfcore import plots as plots
     from cfcore.backends import backend as backend
     from cfcore.config import show_config as show_config
     from cfcore.data import datasets as datasets
@@ -40,6 +41,7 @@ _PUBLIC: dict[str, tuple[str, str | None]] = {
     "errors": ("cfcore.errors", None),
     "load": ("cfcore.persist", "load"),
     "metrics": ("cfcore.metrics", None),
+    "plots": ("cfcore.plots", None),
     "show_config": ("cfcore.config", "show_config"),
     "split": ("cfcore.data.split", None),
 }
