@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from cfcore import errors as errors
     from cfcore import metrics as metrics
     from cfcore import plots as plots
+    from cfcore import selection as selection
     from cfcore.backends import backend as backend
     from cfcore.config import show_config as show_config
     from cfcore.data import datasets as datasets
@@ -42,6 +43,7 @@ _PUBLIC: dict[str, tuple[str, str | None]] = {
     "load": ("cfcore.persist", "load"),
     "metrics": ("cfcore.metrics", None),
     "plots": ("cfcore.plots", None),
+    "selection": ("cfcore.selection", None),
     "show_config": ("cfcore.config", "show_config"),
     "split": ("cfcore.data.split", None),
 }

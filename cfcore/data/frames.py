@@ -9,7 +9,7 @@ from typing import Any
 
 from cfcore.errors import DataError
 
-__all__ = ["USUAL_NAMES", "build", "columns", "find_columns", "is_frame"]
+__all__ = ["USUAL_NAMES", "build", "columns", "find_columns", "is_frame", "make"]
 
 # Compared in lower case and without "_", "-" and blanks: userId, user_id and User ID are one.
 USUAL_NAMES = {
@@ -100,6 +100,14 @@ def columns(frame: Any, *, rated: bool = True, **given: str | None) -> tuple[lis
 
 def build(ratings: Any, library: str | None) -> Any:
     """A frame of `library`, or of the first installed, with the columns of `ratings`."""
+    data = {"user": ratings.users, "item": ratings.items, "rating": ratings.values}
+    if ratings.timestamps is not None:
+        data["timestamp"] = ratings.timestamps
+    return make(data, library)
+
+
+def make(data: Mapping[str, Any], library: str | None) -> Any:
+    """A frame of `library`, or of the first installed, with these columns."""
     known = ("pandas", "polars", "pyarrow")
     if library is not None and library not in known:
         raise ValueError(f"library must be one of {', '.join(known)}, got {library!r}")
@@ -107,7 +115,5 @@ def build(ratings: Any, library: str | None) -> Any:
     if name is None:
         raise ImportError("to_frame needs pandas, polars or pyarrow: pip install pandas")
     module = importlib.import_module(name)
-    data = {"user": ratings.users, "item": ratings.items, "rating": ratings.values}
-    if ratings.timestamps is not None:
-        data["timestamp"] = ratings.timestamps
-    return module.table(data) if name == "pyarrow" else module.DataFrame(data)
+    columns = dict(data)
+    return module.table(columns) if name == "pyarrow" else module.DataFrame(columns)

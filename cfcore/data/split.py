@@ -11,7 +11,7 @@ from cfcore.data.convert import as_ratings
 from cfcore.data.ratings import Ratings
 from cfcore.random import RandomState, generator
 
-__all__ = ["by_time", "holdout", "kfold"]
+__all__ = ["by_time", "holdout", "kfold", "leave_k_out", "repeated_kfold", "time_folds", "user_holdout"]
 
 
 def _test_size(n: int, test: float) -> int:
@@ -84,6 +84,143 @@ def _folds(ratings: Ratings, k: int, rng: np.random.Generator) -> Iterator[tuple
     fold[rng.permutation(_rows(n))] = _rows(n) % k
     for held in range(k):
         yield ratings.subset(fold != held), ratings.subset(fold == held)
+
+
+def repeated_kfold(
+    ratings: Any, k: int = 5, repeats: int = 2, random_state: RandomState = None
+) -> Iterator[tuple[Ratings, Ratings]]:
+    """`kfold` several times over, each time with another division: k * repeats pairs.
+
+    Parameters, what is yielded and errors are as for `kfold`; ValueError for `repeats` below 1 as well.
+    """
+    ratings = as_ratings(ratings)
+    _check_count("repeats", repeats)
+    rng = generator(random_state)
+    rounds = [kfold(ratings, k, rng) for _ in range(repeats)]
+    return (parts for folds in rounds for parts in folds)
+
+
+def user_holdout(
+    ratings: Any, test: float = 0.2, random_state: RandomState = None
+) -> tuple[Ratings, Ratings]:
+    """That part of each user's ratings as the test part, drawn at random.
+
+    Parameters
+    ----------
+    ratings : Ratings, or whatever `fit` takes
+    test : float
+        Fraction of each user's ratings, rounded down; whoever has too few for one keeps them all.
+    random_state : None, int, SeedSequence or Generator
+
+    Returns
+    -------
+    train, test : Ratings
+        Subsets, rows in input order.
+
+    Raises
+    ------
+    ValueError
+        For a fraction outside (0, 1), or one that leaves the test part empty.
+    """
+    ratings = as_ratings(ratings)
+    if not 0 < test < 1:
+        raise ValueError(f"test must be a fraction between 0 and 1, got {test!r}")
+    draw = generator(random_state).random(len(ratings))
+    # A little more, so that a fifth of five is one in floating point too.
+    return _last_of_users(ratings, draw, np.floor(ratings.user_counts * test + 1e-9), f"test={test}")
+
+
+def leave_k_out(
+    ratings: Any, k: int = 1, *, latest: bool = False, random_state: RandomState = None
+) -> tuple[Ratings, Ratings]:
+    """k ratings of each user as the test part.
+
+    Parameters
+    ----------
+    ratings : Ratings, or whatever `fit` takes
+    k : int
+        Users with no more ratings than that keep them all.
+    latest : bool, default False
+        Each user's latest, by timestamp (of equal ones, the rows that come last), and not any.
+    random_state : None, int, SeedSequence or Generator
+
+    Returns
+    -------
+    train, test : Ratings
+        Subsets, rows in input order.
+
+    Raises
+    ------
+    ValueError
+        For k below 1, one that leaves the test part empty, or `latest` without timestamps.
+    """
+    ratings = as_ratings(ratings)
+    _check_count("k", k)
+    if not latest:
+        draw = generator(random_state).random(len(ratings))
+    elif ratings.timestamps is None:
+        raise ValueError("leave_k_out(latest=True) needs ratings with timestamps")
+    else:
+        draw = ratings.timestamps
+    sizes = np.where(ratings.user_counts > k, k, 0)
+    return _last_of_users(ratings, draw, sizes, f"k={k}")
+
+
+def _last_of_users(
+    ratings: Ratings, key: np.ndarray, sizes: np.ndarray, what: str
+) -> tuple[Ratings, Ratings]:
+    """Of each user's rows, ordered by `key`, the last `sizes` as the test part."""
+    order = np.lexsort((key, ratings.user_codes))  # stable: of equal keys, the row that comes last
+    users = ratings.user_codes[order]
+    ends = np.cumsum(ratings.user_counts)
+    held = np.zeros(len(ratings), dtype=bool)
+    held[order] = ends[users] - np.arange(len(order)) <= sizes[users]
+    if not held.any():
+        raise ValueError(f"{what} leaves the test part empty: no user has enough ratings")
+    return ratings.subset(~held), ratings.subset(held)
+
+
+def time_folds(ratings: Any, k: int = 5) -> Iterator[tuple[Ratings, Ratings]]:
+    """The past predicts what comes next: the time is cut into k + 1 parts, each but the first a test part.
+
+    Parameters
+    ----------
+    ratings : Ratings, or whatever `fit` takes
+        With timestamps.
+    k : int
+
+    Yields
+    ------
+    train, test : Ratings
+        Everything before a part, and the part. Parts have equal numbers of ratings, as nearly as is possible
+        without dividing ratings of one timestamp.
+
+    Raises
+    ------
+    ValueError
+        Without timestamps, or with fewer different ones than k + 1 parts need.
+    """
+    ratings = as_ratings(ratings)
+    _check_count("k", k)
+    times = ratings.timestamps
+    if times is None:
+        raise ValueError("time_folds needs ratings with timestamps")
+    moments, counts = np.unique(times, return_counts=True)
+    before = np.cumsum(counts)[:-1]
+    wanted = len(ratings) * np.arange(1, k + 1) / (k + 1)
+    cuts = [int(np.abs(before - want).argmin()) for want in wanted] if len(before) else []
+    if len(set(cuts)) < k:
+        raise ValueError(f"time_folds: the timestamps cannot be cut into {k + 1} parts; try a smaller k")
+    ends = [*moments[cuts[1:]], moments[-1]]
+    return (
+        (ratings.subset(times <= moments[cut]), ratings.subset((times > moments[cut]) & (times <= end)))
+        for cut, end in zip(cuts, ends, strict=True)
+    )
+
+
+def _check_count(name: str, value: Any) -> None:
+    if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < 1:
+        raise ValueError(f"{name} must be an integer of at least 1, got {value!r}")
 
 
 def by_time(ratings: Any, test: float = 0.2) -> tuple[Ratings, Ratings]:

@@ -78,3 +78,62 @@ def test_refused(ratings: cf.Ratings) -> None:
         cf.split.by_time(cf.Ratings([1, 2], [1, 1], [1, 2]))
     with pytest.raises(ValueError, match="two different timestamps"):
         cf.split.by_time(cf.Ratings([1, 2], [1, 1], [1, 2], [5, 5]), 0.5)
+
+
+def test_repeated_kfold(ratings: cf.Ratings) -> None:
+    parts = list(cf.split.repeated_kfold(ratings, 3, 2, random_state=1))
+    assert len(parts) == 6
+    for train, test in parts:
+        check_parts(ratings, train, test)
+    for start in (0, 3):
+        assert set().union(*(rows_of(test) for _, test in parts[start : start + 3])) == rows_of(ratings)
+    assert rows_of(parts[0][1]) != rows_of(parts[3][1])
+    with pytest.raises(ValueError, match="repeats"):
+        cf.split.repeated_kfold(ratings, 3, 0)
+
+
+def test_user_holdout_takes_its_part_of_each_user(ratings: cf.Ratings) -> None:
+    train, test = cf.split.user_holdout(ratings, 0.2, random_state=1)
+    check_parts(ratings, train, test)
+    np.testing.assert_array_equal(test.user_counts, ratings.user_counts // 5)
+    other = cf.split.user_holdout(ratings, 0.2, random_state=2)[1]
+    assert rows_of(test) != rows_of(other)
+    for bad in (0, 1, 1e-9):
+        with pytest.raises(ValueError, match="test"):
+            cf.split.user_holdout(ratings, bad)
+
+
+def test_leave_k_out(ratings: cf.Ratings) -> None:
+    train, test = cf.split.leave_k_out(ratings, 3, random_state=1)
+    check_parts(ratings, train, test)
+    np.testing.assert_array_equal(test.user_counts, np.where(ratings.user_counts > 3, 3, 0))
+    small = cf.Ratings([1, 1, 1, 2, 2], [1, 2, 3, 1, 2], [1, 2, 3, 4, 5], [7, 9, 9, 2, 1])
+    latest = cf.split.leave_k_out(small, latest=True)[1]
+    assert rows_of(latest) == {(0, 2), (1, 0)}
+    assert rows_of(cf.split.leave_k_out(small, 2, latest=True)[1]) == {(0, 1), (0, 2)}
+    for k in (0, 1.5, True):
+        with pytest.raises(ValueError, match="k must"):
+            cf.split.leave_k_out(small, k)  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="no user"):
+        cf.split.leave_k_out(small, 3)
+    with pytest.raises(ValueError, match="timestamps"):
+        cf.split.leave_k_out(cf.Ratings([1, 1], [1, 2], [1, 2]), latest=True)
+
+
+def test_time_folds_go_forward(ratings: cf.Ratings) -> None:
+    times = ratings.timestamps
+    assert times is not None
+    seen = 0
+    for train, test in cf.split.time_folds(ratings, 4):
+        assert train.timestamps is not None
+        assert test.timestamps is not None
+        assert train.timestamps.max() < test.timestamps.min()
+        assert len(train) == np.sum(times < test.timestamps.min())
+        assert abs(len(test) - len(ratings) / 5) < 0.05 * len(ratings)
+        seen += len(test)
+    assert len(train) + len(test) == len(ratings)
+    assert abs(seen - 0.8 * len(ratings)) < 0.05 * len(ratings)
+    with pytest.raises(ValueError, match="3 parts"):
+        cf.split.time_folds(cf.Ratings([1, 1, 2], [1, 2, 1], [1, 2, 3], [5, 5, 6]), 2)
+    with pytest.raises(ValueError, match="timestamps"):
+        cf.split.time_folds(cf.Ratings([1, 1], [1, 2], [1, 2]), 1)

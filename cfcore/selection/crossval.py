@@ -1,0 +1,112 @@
+"""`cross_validate`: the errors of a model on ratings held out, fold by fold."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable
+from typing import Any
+
+from cfcore import metrics as measures
+from cfcore.models.base import Model
+from cfcore.random import RandomState
+from cfcore.selection.folds import Folds, Pair, folds
+from cfcore.selection.table import Table
+from cfcore.selection.workers import Stop, prepared, share, side_by_side
+
+__all__ = ["cross_validate"]
+
+
+def cross_validate(
+    model: Model,
+    ratings: Any = None,
+    cv: Folds = 5,
+    metrics: Iterable[str] = ("rmse", "mae"),
+    *,
+    n_jobs: int | None = 1,
+    random_state: RandomState = 0,
+) -> Table:
+    """Fit a model on the training part of each fold, and measure its predictions of the test part.
+
+    Parameters
+    ----------
+    model : Model
+        Its hyper-parameters; it is not changed.
+    ratings : Ratings, DataFrame, (users, items, values[, timestamps]) or scipy sparse matrix
+        Left out where `cv` brings its own.
+    cv : int, str, callable or iterable, default 5
+        - an int: so many random folds of equal size (`cf.split.kfold`);
+        - "u1" to "u5", "ua", "ub", or a list of them: the splits that come with MovieLens 100K;
+        - a function of the ratings that returns one pair of parts or several: any of `cf.split`, such as
+          ``cf.split.user_holdout`` or ``lambda r: cf.split.repeated_kfold(r, 5, 3)``;
+        - pairs (train, test) of ratings, or of rows (indices or masks) of `ratings`.
+    metrics : iterable of str
+        Those of `cf.metrics.evaluate`.
+    n_jobs : int or None, default 1
+        Folds at a time; None or -1 for as many as there are cores. Each gets its part of the cores, so that
+        together they use no more than there are, and the errors do not depend on it.
+    random_state : None, int, SeedSequence or Generator, default 0
+        For random folds; by default they are the same every time, so that models can be compared.
+
+    Returns
+    -------
+    Table
+        A row for each fold: ``fold``, the metrics, ``fit_seconds``, ``predict_seconds``, ``n_train``,
+        ``n_test``. It prints with mean and standard deviation; ``.mean("rmse")``, ``.to_frame()``.
+
+    Raises
+    ------
+    ValueError, TypeError, DataError
+        What cannot be used as `cv`, metric or ratings, and whatever `fit` raises.
+
+    Notes
+    -----
+    Folds share the vocabularies. Their columns are taken from the ratings when a worker is free for them and
+    let go afterwards: beside the ratings there are never more copies of them than workers.
+
+    Examples
+    --------
+    >>> import cfcore as cf
+    >>> ratings = cf.datasets.synthetic(50, 40, 600, random_state=0)
+    >>> found = cf.selection.cross_validate(cf.Baseline(), ratings, cv=3)
+    >>> found["rmse"].shape
+    (3,)
+    """
+    if not isinstance(model, Model):
+        raise TypeError(f"model must be a model of cfcore, not {type(model).__name__}")
+    wanted = [metrics] if isinstance(metrics, str) else list(metrics)
+    workers, threads = share(n_jobs)
+
+    def one(pair: Pair, stop: Stop) -> dict[str, float]:
+        train, test = pair
+        timed = Timed(prepared(model, threads))
+        start = time.perf_counter()
+        timed.model.fit(train, callback=stop)
+        fit_seconds = time.perf_counter() - start
+        return {
+            **measures.evaluate(timed, test, wanted),
+            "fit_seconds": fit_seconds,
+            "predict_seconds": timed.seconds,
+            "n_train": len(train),
+            "n_test": len(test),
+        }
+
+    found = list(side_by_side(one, folds(ratings, cv, random_state), workers))
+    columns = {name: [row[name] for row in found] for name in found[0]}
+    return Table({"fold": range(len(found)), **columns}, summary=True)
+
+
+class Timed:
+    """A model whose predictions are timed."""
+
+    def __init__(self, model: Model) -> None:
+        self.model = model
+        self.seconds = 0.0
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.model, name)
+
+    def predict(self, *pairs: Any) -> Any:
+        start = time.perf_counter()
+        predictions = self.model.predict(*pairs)
+        self.seconds += time.perf_counter() - start
+        return predictions

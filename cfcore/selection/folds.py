@@ -1,0 +1,75 @@
+"""What may be passed as `cv`, turned into pairs of training and test ratings, one at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+import numpy as np
+
+from cfcore.data import Ratings, as_ratings, datasets, split
+from cfcore.data.catalog import ML100K_SPLITS
+from cfcore.random import RandomState
+
+__all__ = ["Folds", "folds"]
+
+Pair = tuple[Ratings, Ratings]
+Folds = int | str | Callable[[Ratings], Any] | Iterable[Any]
+
+
+def folds(ratings: Any, cv: Folds, random_state: RandomState) -> Iterator[Pair]:
+    """Pairs of training and test ratings, each made when it is asked for.
+
+    Parameters
+    ----------
+    ratings : Ratings, or whatever `fit` takes; None if `cv` brings its own
+    cv : int, str, callable or iterable
+        As for `cross_validate`.
+    random_state : None, int, SeedSequence or Generator
+        For an int.
+
+    Raises
+    ------
+    ValueError, TypeError
+        For any other `cv`, or where ratings are missing or too many; at once, not at the first fold.
+    """
+    if isinstance(cv, str):
+        cv = [cv]
+    if isinstance(cv, Iterable):
+        cv = [cv] if _is_pair(cv) else list(cv)
+        if not cv:
+            raise ValueError("cv: there are no folds")
+        if all(isinstance(entry, str) for entry in cv):
+            return _predefined(cv, ratings)
+    if isinstance(cv, Iterable) and all(_is_pair(entry) for entry in cv):
+        return iter([(train, test) for train, test in cv])
+    if ratings is None:
+        raise ValueError(f"ratings are needed to divide, unless cv names splits or holds pairs; cv={cv!r}")
+    ratings = as_ratings(ratings)
+    if isinstance(cv, (int, np.integer)) and not isinstance(cv, bool):
+        return split.kfold(ratings, int(cv), random_state)
+    if callable(cv):
+        made = cv(ratings)
+        return folds(ratings, [made] if _is_pair(made) else made, random_state)
+    if not isinstance(cv, Iterable):
+        raise TypeError(f"cv must be a number of folds, names of splits, a function or pairs, not {cv!r}")
+    if not all(isinstance(entry, tuple) and len(entry) == 2 for entry in cv):
+        raise TypeError("cv: every fold must be a pair (train, test) of ratings or of rows")
+    return ((ratings.subset(train), ratings.subset(test)) for train, test in cv)
+
+
+def _is_pair(entry: Any) -> bool:
+    return (
+        isinstance(entry, (tuple, list))
+        and len(entry) == 2
+        and all(isinstance(part, Ratings) for part in entry)
+    )
+
+
+def _predefined(names: list[Any], ratings: Any) -> Iterator[Pair]:
+    unknown = [name for name in names if name not in ML100K_SPLITS]
+    if unknown:
+        raise ValueError(f"cv: unknown split {unknown[0]!r}; MovieLens 100K has {', '.join(ML100K_SPLITS)}")
+    if ratings is not None:
+        raise ValueError("the splits of MovieLens 100K bring their own ratings: leave `ratings` out")
+    return (datasets.load("ml-100k", split=name, progress=False) for name in names)

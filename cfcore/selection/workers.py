@@ -1,0 +1,106 @@
+"""Several fits side by side, on no more cores than there are."""
+
+from __future__ import annotations
+
+import contextvars
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from typing import Any, TypeVar
+
+from cfcore.models.base import Model
+from cfcore.threads import resolve_threads
+
+__all__ = ["Stop", "prepared", "share", "side_by_side"]
+
+Task = TypeVar("Task")
+Result = TypeVar("Result")
+
+
+def share(n_jobs: int | None) -> tuple[int, int]:
+    """Number of workers, and of threads that each may use: together never more than there are.
+
+    Parameters
+    ----------
+    n_jobs : int or None
+        Workers; None or -1 for as many as there are threads, and at most so many.
+
+    Raises
+    ------
+    ValueError
+        For any other number below 1.
+    """
+    cores = resolve_threads(None)
+    if n_jobs is None or n_jobs == -1:
+        n_jobs = cores
+    if isinstance(n_jobs, bool) or not isinstance(n_jobs, int) or n_jobs < 1:
+        raise ValueError(f"n_jobs must be an integer of at least 1, -1 or None, got {n_jobs!r}")
+    workers = min(n_jobs, cores)
+    return workers, cores // workers
+
+
+def prepared(model: Model, threads: int) -> Model:
+    """A clone that uses no more than so many threads, in nested models too; the results are the same."""
+    model = model.clone()
+    limited = {}
+    for name, value in model.get_params().items():
+        if name == "n_threads" or name.endswith("__n_threads"):
+            limited[name] = threads if value is None else min(resolve_threads(value), threads)
+    return model.set_params(**limited)
+
+
+class Stop:
+    """A callback for fits that ends them once somebody has called `now`: Ctrl-C reaches every worker."""
+
+    def __init__(self) -> None:
+        self._event = threading.Event()
+
+    def now(self) -> None:
+        self._event.set()
+
+    def __call__(self, epochs: int, history: dict[str, list[float]]) -> None:
+        if self._event.is_set():
+            raise KeyboardInterrupt
+
+
+def side_by_side(
+    call: Callable[[Task, Stop], Result], tasks: Iterable[Task], workers: int
+) -> Iterator[Result]:
+    """Results of `call` for every task, in the order of the tasks, with so many workers.
+
+    Workers are threads: kernels release the GIL, and threads read the same ratings, whereas other processes
+    would need copies. A task is taken from `tasks` when a worker is free, and not before, so that no more
+    than `workers` of them exist at a time.
+    """
+    stop = Stop()
+    if workers == 1:
+        yield from (call(task, stop) for task in tasks)
+        return
+    waiting: dict[Future[Any], int] = {}
+    found: dict[int, Result] = {}
+    given = 0
+    with ThreadPoolExecutor(workers, thread_name_prefix="cfcore") as pool:
+        try:
+            for number, task in enumerate(tasks):
+                # In the caller's context: the backend in force is part of it.
+                waiting[pool.submit(contextvars.copy_context().run, call, task, stop)] = number
+                del task
+                while len(waiting) >= workers:
+                    _collect(waiting, found)
+                while given in found:
+                    yield found.pop(given)
+                    given += 1
+            while waiting:
+                _collect(waiting, found)
+                while given in found:
+                    yield found.pop(given)
+                    given += 1
+        except BaseException:
+            stop.now()
+            raise
+
+
+def _collect(waiting: dict[Future[Any], int], found: dict[int, Any]) -> None:
+    done, _ = wait(waiting, return_when=FIRST_COMPLETED)
+    for future in done:
+        found[waiting.pop(future)] = future.result()
