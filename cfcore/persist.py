@@ -37,6 +37,8 @@ def load(path: str | os.PathLike[str]) -> Model:
     A class of your own derived from `Model` is found once the module that defines it is imported.
     """
     header, arrays = codec.read(path)
+    if "checkpoint" in header:
+        raise FileFormatError(f"{os.fspath(path)}: a checkpoint; fit(..., checkpoint=path) goes on from it")
     try:
         return _find_class(header["class"])._from_file(header, arrays)
     except FileFormatError as error:

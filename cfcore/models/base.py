@@ -11,10 +11,11 @@ import numpy as np
 from cfcore import codec
 from cfcore.data import Ratings, as_pairs, as_ratings
 from cfcore.errors import DataError, FileFormatError, NotFittedError
+from cfcore.models.checkpoint import Checkpoint, identity_of
 from cfcore.models.coding import Coded, is_single
 from cfcore.models.params import Params, check_flag, check_number
 from cfcore.models.ranking import best
-from cfcore.random import generator
+from cfcore.random import RandomState, generator
 from cfcore.threads import resolve_threads
 
 Array = np.ndarray[Any, Any]
@@ -56,6 +57,10 @@ class Model(Params, Coded):
     """
 
     n_epochs_: int
+    random_state: RandomState
+
+    #: While a fit that was given one runs.
+    _checkpoint: Checkpoint | None = None
 
     #: Fitted ndarray attributes (or None) and JSON-able attributes of the subclass that `save` keeps.
     _array_names: ClassVar[tuple[str, ...]] = ()
@@ -97,6 +102,7 @@ class Model(Params, Coded):
         validation: Any = None,
         early_stopping: int | None = None,
         callback: Callback | None = None,
+        checkpoint: str | os.PathLike[str] | None = None,
     ) -> Self:
         """Fit the model, forgetting any earlier fit.
 
@@ -112,6 +118,15 @@ class Model(Params, Coded):
         callback : callable (epochs, history) -> bool or None, optional
             Called after each epoch, by models with epochs: how many there were, and the errors so far, as in
             ``history_``. True stops the training there. An exception ends the fit, and the model is unfitted.
+        checkpoint : path-like, optional
+            File in which models with epochs write, after each, where they stand; others ignore it. If it is
+            there already, the fit goes on from it, and ends with the same bits as one that was never broken
+            off. It stays when the fit is done: the same fit once more then gives the model at once.
+
+            Data, parameters and versions must be those of the fit that wrote it; `n_threads` and `verbose`
+            may differ, `n_epochs` may not (learning rates follow it), and of a Generator as `random_state`
+            the state in the file counts. The file replaces the one before it whole, so that there is never a
+            moment without one; whoever deletes it starts anew.
 
         Returns
         -------
@@ -120,12 +135,15 @@ class Model(Params, Coded):
         Raises
         ------
         DataError
-            Ratings that cannot be used; the message names the column and the row.
+            Ratings that cannot be used; the message names the column and the row. Or a checkpoint of another
+            fit; the message says what differs.
+        FileFormatError
+            A file given as checkpoint that is damaged or is none.
         ValueError, TypeError
             A hyper-parameter out of range; the message names it. As with `DataError`, an earlier fit is
             kept then. A fit that is broken off later (Ctrl-C) leaves the model unfitted.
         """
-        return self._run(ratings, validation, early_stopping, callback=callback)
+        return self._run(ratings, validation, early_stopping, callback=callback, checkpoint=checkpoint)
 
     def _run(
         self,
@@ -134,6 +152,7 @@ class Model(Params, Coded):
         early_stopping: int | None,
         *,
         callback: Callback | None = None,
+        checkpoint: str | os.PathLike[str] | None = None,
         **extra: Any,
     ) -> Self:
         """The course of every fit; a subclass with more arguments to `fit` hands them to its `_fit`."""
@@ -146,6 +165,10 @@ class Model(Params, Coded):
             raise TypeError(f"callback must be callable or None, not {callback!r}")
         self._check_common()
         self._check_params()
+        if checkpoint is not None:
+            params = self.get_params(deep=False)
+            identity = identity_of(self._file_name(), params, train, held_out, early_stopping, extra)
+            self._checkpoint = Checkpoint(checkpoint, identity)
         self._forget()
         try:
             self._remember(train)
@@ -155,7 +178,16 @@ class Model(Params, Coded):
         except BaseException:  # Ctrl-C included: half a fit must not pass for a whole one
             self._forget()
             raise
+        finally:
+            vars(self).pop("_checkpoint", None)
         return self
+
+    def _generator(self) -> np.random.Generator:
+        """The generator for all draws of a fit; one that goes on from a checkpoint starts as that one did."""
+        rng = generator(self.random_state)
+        if self._checkpoint is not None:
+            self._checkpoint.watch(rng)
+        return rng
 
     def _check_common(self) -> None:
         """Check the parameters that are spelled alike everywhere, where the model has them."""

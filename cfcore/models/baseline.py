@@ -12,7 +12,7 @@ from cfcore.models.base import Array, Model
 from cfcore.models.blocks import Blocks, aligned_zeros
 from cfcore.models.params import check_choice, check_number
 from cfcore.models.training import Training
-from cfcore.random import RandomState, generator
+from cfcore.random import RandomState
 from cfcore.threads import threads_for
 
 
@@ -138,7 +138,7 @@ class Baseline(Model):
 
     def _descend(self, train: Ratings, training: Training) -> None:
         """Matrix factorisation with no factors."""
-        blocks = Blocks(train, 0, generator(self.random_state), self.n_threads)
+        blocks = Blocks(train, 0, self._generator(), self.n_threads)
         users, items = (aligned_zeros(n, 0, np.float64) for n in (train.n_users, train.n_items))
         arrays = (users, items, self.user_bias_, self.item_bias_)
         for epoch in training:

@@ -12,7 +12,7 @@ from cfcore.models.blocks import Blocks
 from cfcore.models.factors import FactorModel, decay_and_total, density_and_spread, first_factors
 from cfcore.models.params import check_choice, check_flag, check_number
 from cfcore.models.training import Training
-from cfcore.random import RandomState, generator
+from cfcore.random import RandomState
 
 #: Defaults by cross-validation; `benchmarks/defaults.py` repeats the search.
 N_EPOCHS, INIT_SCALE = 20, 0.01
@@ -199,7 +199,7 @@ class SVD(FactorModel):
     # ------------------------------------------------------------------ fitting
 
     def _fit(self, train: Ratings, validation: Ratings | None, early_stopping: int | None) -> None:
-        rng = generator(self.random_state)
+        rng = self._generator()
         rates = Rates.of(self, train)
         lr_bias = rates.lr_bias if self.biased else 0.0
         low, high = self.scale_ if self.clip_error else (-np.inf, np.inf)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
@@ -17,7 +18,7 @@ from cfcore.models.chunks import Chunks
 from cfcore.models.factors import FactorModel, decay_and_total, density_and_spread, first_factors, padded
 from cfcore.models.params import check_choice, check_number
 from cfcore.models.training import Training
-from cfcore.random import RandomState, generator
+from cfcore.random import RandomState
 from cfcore.threads import resolve_threads
 
 #: Defaults by cross-validation; `benchmarks/defaults.py` repeats the search.
@@ -231,13 +232,14 @@ class SVDpp(FactorModel):
         validation: Any = None,
         early_stopping: int | None = None,
         callback: Callback | None = None,
+        checkpoint: str | os.PathLike[str] | None = None,
         implicit: Any = None,
     ) -> Self:
         """Fit the model, forgetting any earlier fit.
 
         Parameters
         ----------
-        ratings, validation, early_stopping, callback
+        ratings, validation, early_stopping, callback, checkpoint
             As for every model; see `Model.fit`.
         implicit : Ratings, DataFrame, (users, items) or scipy sparse matrix, optional
             Further pairs for the sets N(u): pages viewed, purchases, ratings whose value is not known.
@@ -255,18 +257,20 @@ class SVDpp(FactorModel):
         """
         train = as_ratings(ratings)
         sets = None if implicit is None else joined(train, implicit)
-        return self._run(train, validation, early_stopping, callback=callback, sets=sets)
+        return self._run(
+            train, validation, early_stopping, callback=callback, checkpoint=checkpoint, implicit=sets
+        )
 
     def _fit(
         self,
         train: Ratings,
         validation: Ratings | None,
         early_stopping: int | None,
-        sets: tuple[Array, Array, Array] | None = None,
+        implicit: tuple[Array, Array, Array] | None = None,
     ) -> None:
-        rng = generator(self.random_state)
+        rng = self._generator()
         rates = Rates.of(self, train)
-        self.implicit_indptr_, self.implicit_items_, self.extra_item_ids_ = sets or (None, None, None)
+        self.implicit_indptr_, self.implicit_items_, self.extra_item_ids_ = implicit or (None, None, None)
         indptr, members = self._sets()
         n_extra = 0 if self.extra_item_ids_ is None else len(self.extra_item_ids_)
 
@@ -274,14 +278,14 @@ class SVDpp(FactorModel):
             first_factors(counts, self.n_factors, self.dtype, rates.init_scale, rng.standard_normal)
             for counts in (train.user_counts, train.item_counts)
         )
-        implicit = aligned_zeros(len(items) + n_extra, items.shape[1], self.dtype)
+        y = aligned_zeros(len(items) + n_extra, items.shape[1], self.dtype)
         self.user_factors_ = users[:, : self.n_factors]
         self.item_factors_ = items[:, : self.n_factors]
-        self.implicit_factors_ = implicit[:, : self.n_factors]
+        self.implicit_factors_ = y[:, : self.n_factors]
         self.user_bias_ = np.zeros(len(users), dtype=self.dtype)
         self.item_bias_ = np.zeros(len(items), dtype=self.dtype)
-        arrays = (users, items, implicit, self.user_bias_, self.item_bias_)
-        chunks = Chunks(train, indptr, members, implicit, rng, self.n_threads)
+        arrays = (users, items, y, self.user_bias_, self.item_bias_)
+        chunks = Chunks(train, indptr, members, y, rng, self.n_threads)
         training = Training(
             self, rates.n_epochs, validation, early_stopping, snapshot=self._snapshot, lr=rates.lr
         )

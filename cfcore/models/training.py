@@ -15,6 +15,7 @@ from cfcore.progress import progress_bar
 if TYPE_CHECKING:
     from cfcore.data import Ratings
     from cfcore.models.base import Model
+    from cfcore.models.checkpoint import Checkpoint
 
 Array = np.ndarray[Any, Any]
 Snapshot = Callable[[], dict[str, Array]]
@@ -56,6 +57,16 @@ class Training:
         epoch worth coming back to.
     lr : float, optional
         The learning rate in use, for the advice given when training diverges.
+    carried : dict of str to ndarray, optional
+        Further arrays that an epoch hands on to the next, such as velocities; changed in place.
+
+    Notes
+    -----
+    With ``fit(..., checkpoint=path)``, where the training stands is written after each epoch, and the loop
+    begins at the first epoch that the file has not seen. For that `snapshot` and `carried` must name all
+    that an epoch changes, every draw must come from ``model._generator()``, and rates must follow from the
+    number of the epoch. Attributes and arrays are filled in place, so all must be set up when the loop
+    begins.
     """
 
     def __init__(
@@ -68,6 +79,7 @@ class Training:
         *,
         snapshot: Snapshot | None = None,
         lr: float | None = None,
+        carried: dict[str, Array] | None = None,
     ) -> None:
         self._model = model
         self._n_epochs = n_epochs
@@ -79,6 +91,7 @@ class Training:
         self._kept_epoch = 0
         self._lowest = math.inf  # the error that the next kept epoch must beat: validation, or training
         self._stop = False
+        self._advice = ""  # what to do about training that diverged
         self._train: list[float] = []
         self._validation: list[float] = []
         model.history_ = {"train_rmse": self._train}
@@ -90,20 +103,24 @@ class Training:
             self._times = validation.timestamps
             self._values = validation.values.astype(np.float64)
         self._validates = validation is not None
+        self._carried = carried or {}
 
     def __iter__(self) -> Iterator[int]:
         model = self._model
+        if model._checkpoint is not None:
+            self._resume(model._checkpoint)
         name = type(model).__name__
         with progress_bar(self._n_epochs, name, bool(getattr(model, "verbose", False))) as bar:
-            for epoch in range(self._n_epochs):
+            bar.update(len(self._train))
+            while len(self._train) < self._n_epochs and not self._stop:
                 recorded = len(self._train)
-                yield epoch
+                yield recorded
                 if len(self._train) != recorded + 1:
                     raise RuntimeError("an epoch must call Training.record once")
+                if model._checkpoint is not None:
+                    self._save(model._checkpoint)
                 bar.set(**{name: f"{errors[-1]:.4f}" for name, errors in model.history_.items()})
                 bar.update(1)
-                if self._stop:
-                    break
         if self._kept is not None and self._kept_epoch < len(self._train):
             for attribute, array in self._kept.items():
                 setattr(model, attribute, array)
@@ -112,17 +129,14 @@ class Training:
             model.n_epochs_ = len(self._train)
         self._kept = None
 
-    def record(self, train_rmse: float, snapshot: Snapshot | None = None) -> None:
+    def record(self, train_rmse: float) -> None:
         """Note the error of the epoch that just ended, and decide whether to go on and what to keep.
 
         Parameters
         ----------
         train_rmse : float
             Root mean square error over the epoch.
-        snapshot : callable, optional
-            In place of the one given at the start.
         """
-        snapshot = snapshot or self._snapshot
         train_rmse = float(train_rmse)
         before = min(self._train, default=math.inf)
         self._train.append(train_rmse)
@@ -134,21 +148,21 @@ class Training:
         if grown or not math.isfinite(train_rmse) or not math.isfinite(error):
             self._diverged(before)
         elif self._patience is None:
-            self._keep(snapshot)
+            self._keep()
         elif error < self._lowest:
             self._lowest = error
-            self._keep(snapshot)
+            self._keep()
         elif len(self._train) - self._kept_epoch >= self._patience:
             self._stop = True
         callback = self._model._cache.get("callback")
         if callback is not None and callback(len(self._train), self._model.history_):
             self._stop = True
 
-    def _keep(self, snapshot: Snapshot | None) -> None:
+    def _keep(self) -> None:
         self._kept_epoch = len(self._train)
-        if snapshot is not None:
+        if self._snapshot is not None:
             self._kept = None  # freed first: never two copies beside the original
-            self._kept = snapshot()
+            self._kept = self._snapshot()
 
     def _diverged(self, before: float) -> None:
         self._stop = True
@@ -159,7 +173,41 @@ class Training:
         if self._kept is not None:
             message += f"; the parameters of epoch {self._kept_epoch} are kept"
         message += f". Try lr={self._lr / 4:.2g}" if self._lr else ". Try a smaller lr"
+        self._advice = message
         warnings.warn(message, ConvergenceWarning, stacklevel=6)
+
+    def _groups(self) -> dict[str, dict[str, Array]]:
+        """What the next epoch starts from."""
+        if self._kept is None:
+            raise RuntimeError("a checkpoint needs Training(..., snapshot=...)")
+        return {
+            "state": {name: getattr(self._model, name) for name in self._kept},
+            "carried": self._carried,
+        }
+
+    def _save(self, checkpoint: Checkpoint) -> None:
+        groups = self._groups()
+        if self._kept_epoch < len(self._train):
+            groups["kept"] = self._kept or {}
+        state = {
+            "train": self._train, "validation": self._validation, "kept_epoch": self._kept_epoch,
+            "lowest": self._lowest, "stop": self._stop, "advice": self._advice,
+        }  # fmt: skip
+        checkpoint.write(state, groups)
+
+    def _resume(self, checkpoint: Checkpoint) -> None:
+        restored = checkpoint.restore(self._groups())
+        if restored is None:
+            return
+        state, kept = restored
+        self._train[:], self._validation[:] = state["train"], state["validation"]
+        self._kept_epoch, self._lowest = state["kept_epoch"], state["lowest"]
+        self._stop, self._advice = state["stop"], state["advice"]
+        if self._snapshot is not None:
+            self._kept = None
+            self._kept = kept if self._kept_epoch < len(self._train) else self._snapshot()
+        if self._advice:
+            warnings.warn(self._advice, ConvergenceWarning, stacklevel=6)
 
     def _validation_rmse(self) -> float:
         if self._predict is None:

@@ -1,0 +1,204 @@
+"""`Checkpoint`: where a fit stands, in a file from which it goes on to the same bits."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import re
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+import cfcore
+from cfcore import codec
+from cfcore.data import Ratings
+from cfcore.errors import DataError, FileFormatError
+
+Array = np.ndarray[Any, Any]
+
+#: Parameters that change neither a bit of the result nor its course.
+FREE = ("n_threads", "verbose")
+
+
+class Checkpoint:
+    """The file given as ``fit(..., checkpoint=path)``: read when the fit begins, written after each epoch.
+
+    A fit that goes on from it sets itself up as at the start, with the generator as it was then, and so comes
+    to the same layout of the data; then arrays and generator are put where they were after the last epoch in
+    the file.
+
+    Parameters
+    ----------
+    path : path-like
+    identity : dict of str to JSON-able
+        What must be the same for a fit to go on, under names that a user understands; see `identity_of`.
+
+    Raises
+    ------
+    DataError
+        The file belongs to another fit; the message says what differs.
+    FileFormatError
+        The file is damaged, or no checkpoint.
+    OSError
+        The file cannot be read, or its folder is not there.
+    """
+
+    def __init__(self, path: str | os.PathLike[str], identity: dict[str, Any]) -> None:
+        self._path = Path(path)
+        self._identity = identity
+        self._rng: np.random.Generator | None = None
+        self._first: Any = None  # state of the generator when the fit began
+        self._saved: tuple[dict[str, Any], dict[str, Array]] | None = None
+        if not self._path.parent.is_dir():
+            raise FileNotFoundError(f"checkpoint: there is no folder {self._path.parent}")
+        if os.path.lexists(self._path):
+            self._saved = self._read()
+        self._sweep()
+
+    def _read(self) -> tuple[dict[str, Any], dict[str, Array]]:
+        header, arrays = codec.read(self._path)
+        try:
+            identity, state = header["checkpoint"], header["state"]
+        except KeyError:
+            raise FileFormatError(f"{self._path}: holds a fitted model, not a checkpoint") from None
+        names = [*self._identity, *(name for name in identity if name not in self._identity)]
+        differing = [
+            name for name in names
+            if name not in identity or name not in self._identity or identity[name] != self._identity[name]
+        ]  # fmt: skip
+        if differing:
+            details = ", ".join(_difference(name, identity, self._identity) for name in differing)
+            raise DataError(
+                f"{self._path}: the checkpoint of another fit, which differs in {details}. Give what that "
+                "fit was given to go on with it, or another path to start anew"
+            )
+        return state, arrays
+
+    def _sweep(self) -> None:
+        """Remove what a killed fit left half-written beside the file."""
+        pattern = re.compile(re.escape(f".{self._path.name}.") + r"\d+\.[0-9a-f]{8}\.tmp")
+        for name in os.listdir(self._path.parent):
+            if pattern.fullmatch(name):
+                with contextlib.suppress(OSError):
+                    (self._path.parent / name).unlink()
+
+    def watch(self, rng: np.random.Generator) -> None:
+        """Keep the state of the fit's generator, or put the generator where the fit in the file began."""
+        self._rng = rng
+        if self._saved is None:
+            self._first = _plain(rng.bit_generator.state)
+        else:
+            self._first = self._saved[0]["first"]
+            self._set_generator(self._first)
+
+    def write(self, state: dict[str, Any], groups: dict[str, dict[str, Array]]) -> None:
+        """Write where the fit stands; the file before is there, whole, until this one is."""
+        now = None if self._rng is None else _plain(self._rng.bit_generator.state)
+        header = {
+            "checkpoint": self._identity,
+            "state": {**codec.to_json(state), "first": self._first, "now": now},
+        }
+        arrays = {f"{group}.{name}": array for group, of in groups.items() for name, array in of.items()}
+        codec.write(self._path, header, arrays)
+
+    def restore(self, groups: dict[str, dict[str, Array]]) -> tuple[dict[str, Any], dict[str, Array]] | None:
+        """Put arrays and generator where the file says; None if there is no file.
+
+        Parameters
+        ----------
+        groups : dict of str to dict of str to ndarray
+            As they will be given to `write`; filled in place.
+
+        Returns
+        -------
+        state : dict
+            As it was given to `write`.
+        rest : dict of str to ndarray
+            The arrays of a group that is not in `groups`, under their own names.
+        """
+        if self._saved is None:
+            return None
+        (state, arrays), self._saved = self._saved, None
+        for group, members in groups.items():
+            for name, array in members.items():
+                saved = arrays.pop(f"{group}.{name}", None)
+                if saved is None or saved.shape != array.shape or saved.dtype != array.dtype:
+                    raise FileFormatError(f"{self._path}: holds no {name} as this fit needs it")
+                array[...] = saved
+        if self._rng is not None:
+            self._set_generator(state["now"])
+        return codec.from_json(state), {name.partition(".")[2]: array for name, array in arrays.items()}
+
+    def _set_generator(self, state: Any) -> None:
+        assert self._rng is not None
+        own = type(self._rng.bit_generator).__name__
+        if state is None or state["bit_generator"] != own:
+            raise FileFormatError(f"{self._path}: holds the state of another generator than {own}")
+        self._rng.bit_generator.state = state
+
+
+def identity_of(
+    name: str,
+    params: dict[str, Any],
+    train: Ratings,
+    validation: Ratings | None,
+    early_stopping: int | None,
+    extra: dict[str, Any],
+) -> dict[str, Any]:
+    """What makes two fits the same: model, parameters, data, and the versions that draw the numbers.
+
+    Of a Generator only its kind counts, for it moves on while it is used.
+    """
+    identity: dict[str, Any] = {"model": name}
+    for key, value in params.items():
+        if isinstance(value, np.random.Generator):
+            identity[key] = f"Generator({type(value.bit_generator).__name__})"
+        elif key not in FREE:
+            identity[key] = codec.to_json(value, key)
+    identity |= {"training ratings": _digest(train), "validation ratings": _digest(validation)}
+    identity |= {"early_stopping": codec.to_json(early_stopping)}
+    identity |= {f"{key} given to fit": _digest(value) for key, value in extra.items()}
+    # Streams of a Generator may change from one minor version of NumPy to the next.
+    numpy = ".".join(np.__version__.split(".")[:2])
+    return identity | {"version of cfcore": cfcore.__version__, "version of NumPy": numpy}
+
+
+def _difference(name: str, theirs: dict[str, Any], ours: dict[str, Any]) -> str:
+    if name.endswith(("ratings", "given to fit")):
+        return f"the {name}"
+    return f"{name} ({theirs.get(name)!r} there, {ours.get(name)!r} here)"
+
+
+def _digest(value: Any) -> str | None:
+    """Hash of ratings, of an array, or of tuples of them and plain values."""
+    if value is None:
+        return None
+    hasher = hashlib.blake2b(digest_size=16)
+    _feed(hasher, value)
+    return hasher.hexdigest()
+
+
+def _feed(hasher: Any, value: Any) -> None:
+    if isinstance(value, Ratings):
+        value = (
+            value.user_ids, value.item_ids, value.user_codes, value.item_codes, value.values,
+            value.timestamps, tuple(map(float, value.scale)),
+        )  # fmt: skip
+    if isinstance(value, tuple):
+        hasher.update(f"({len(value)}".encode())
+        for part in value:
+            _feed(hasher, part)
+    elif isinstance(value, np.ndarray) and value.dtype != object:
+        hasher.update(f"{value.dtype.str}{value.shape}".encode())
+        hasher.update(np.ascontiguousarray(value).reshape(-1).view(np.uint8).data)
+    else:
+        hasher.update(repr(value.tolist() if isinstance(value, np.ndarray) else value).encode())
+
+
+def _plain(value: Any) -> Any:
+    """A generator's state, as JSON can hold it; generators take it back so."""
+    if isinstance(value, dict):
+        return {key: _plain(entry) for key, entry in value.items()}
+    return value.tolist() if isinstance(value, (np.ndarray, np.generic)) else value

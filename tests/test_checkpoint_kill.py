@@ -1,0 +1,130 @@
+"""Fits killed at random moments, also in the middle of a write, go on to the bits of the unbroken one."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import cfcore as cf
+
+# Writing is slowed down, and each of its steps announced, so that a kill can be sent into any of them: while
+# the temporary file is half there, before and after fsync, around os.replace, and while an epoch trains.
+SCRIPT = """
+import os, sys, time
+
+import numpy as np
+import safetensors.numpy
+
+import cfcore as cf
+from cfcore import codec
+
+name, path, pause = sys.argv[1], sys.argv[2], float(sys.argv[3])
+rng = np.random.default_rng(0)
+cells = rng.choice(150 * 120, 3000, replace=False)
+values = rng.integers(1, 6, len(cells)).astype(np.float32)
+train = cf.Ratings(cells // 120, cells % 120, values)
+held_out = cf.Ratings(cells[:300] // 120, cells[:300] % 120, 6 - values[:300])
+model = getattr(cf, name)(n_epochs=16, random_state=5, n_threads=1)
+if name != "Baseline":
+    model.set_params(n_factors=12, lr=0.05, reg=0.01)
+
+
+def step(text):
+    if pause:
+        print(text, flush=True)
+        time.sleep(pause)
+
+
+save_file, fsync, replace = safetensors.numpy.save_file, os.fsync, os.replace
+
+
+def slow_save_file(tensors, target, metadata):
+    save_file(tensors, target, metadata)
+    content = open(target, "rb").read()
+    with open(target, "wb") as file:
+        file.write(content[: len(content) // 2])
+        file.flush()
+        step("writing")
+        file.write(content[len(content) // 2 :])
+
+
+def slow_fsync(number):
+    step("syncing")
+    fsync(number)
+
+
+def slow_replace(source, target):
+    step("replacing")
+    replace(source, target)
+    step("training")
+
+
+safetensors.numpy.save_file, os.fsync, os.replace = slow_save_file, slow_fsync, slow_replace
+model.fit(train, validation=held_out, early_stopping=6, checkpoint=path)
+safetensors.numpy.save_file, os.fsync, os.replace = save_file, fsync, replace
+print("finished", flush=True)
+model.save(path + ".model")
+"""
+
+KILLS, STEPS = 20, ("writing", "syncing", "replacing", "training")
+
+
+def start(script: Path, name: str, path: Path, pause: float) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, script, name, path, str(pause)], stdout=subprocess.PIPE, text=True,
+        env=os.environ | {"PYTHONPATH": str(Path(cf.__file__).parents[1])},
+    )  # fmt: skip
+
+
+def finish(script: Path, name: str, path: Path) -> Any:
+    with start(script, name, path, 0) as process:
+        process.communicate(timeout=60)
+        assert process.returncode == 0
+    return cf.load(f"{path}.model")
+
+
+@pytest.mark.skipif(os.name == "nt", reason="signals of POSIX")
+def test_kills(tmp_path: Path) -> None:
+    script = tmp_path / "script.py"
+    script.write_text(SCRIPT)
+    names = ("SVD", "SVDpp", "Baseline")
+    whole = {name: finish(script, name, tmp_path / f"{name}.whole") for name in names}
+    chance = random.Random(11)
+    left_half = 0
+    # A fit is killed several times before it is let go to its end.
+    for run in range(5):
+        name, path = names[run % 3], tmp_path / f"run{run}"
+        for kill in range(KILLS // 5):
+            wanted = STEPS[(run + kill) % 4]
+            steps_to_wait = chance.randrange(1, 3)
+            with start(script, name, path, 0.03) as process:
+                assert process.stdout is not None
+                seen = 0
+                for line in process.stdout:
+                    seen += line.strip() == wanted
+                    if seen == steps_to_wait:
+                        break
+                assert seen == steps_to_wait, "the fit ended before it was killed"
+                time.sleep(chance.random() * 0.05)  # up to one step further on
+                process.send_signal(signal.SIGKILL)
+                assert process.wait(30) == -signal.SIGKILL
+                assert "finished" not in process.stdout.read(), "the fit ended before it was killed"
+            left_half += any(entry.suffix == ".tmp" for entry in tmp_path.iterdir())
+        model = finish(script, name, path)
+        assert model.history_ == whole[name].history_
+        assert model.n_epochs_ == whole[name].n_epochs_
+        for attribute in model._array_names:
+            one, two = getattr(model, attribute), getattr(whole[name], attribute)
+            assert (one is None and two is None) or np.array_equal(one, two), (name, attribute)
+        # What the killed writes left is gone.
+        assert not [entry for entry in tmp_path.iterdir() if entry.suffix == ".tmp"]
+    assert left_half >= 5, "too few kills fell into a write"
