@@ -1,161 +1,78 @@
-"""The command ``cfcore``: compare the models on a data set, and say what this installation is made of."""
+"""``cfcore compare``: every model on one data set, in a table."""
 
 from __future__ import annotations
 
-import json
-import logging
-import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
+
+from cfcore.cli.common import (
+    DEFAULT_SPLIT,
+    DataArgument,
+    ThreadsOption,
+    UsageError,
+    errors_in_a_line,
+    model_name,
+    need_folder,
+    read_split,
+    tell_sources,
+    write_json,
+)
 
 if TYPE_CHECKING:
-    import typer
     from rich.console import Console
     from rich.table import Table
 
     from cfcore.compare import Peer, Row
     from cfcore.data.ratings import Ratings
 
-__all__ = ["main"]
-
-#: Split of a data set when none is asked for; a fraction is a random test share.
-DEFAULT_SPLIT = {"ml-100k": "u1"}
-#: Size of the data that stands in where none can be had: that of MovieLens 100K.
-SYNTHETIC = (943, 1_682, 100_000)
-
-
 #: How `Row.reference_job` calls a job of the twin that was not cut short.
 WHOLE = "all of it"
 
 
-class UsageError(Exception):
-    """Something asked for does not exist; exit code 2."""
-
-
-def main() -> None:
-    """Run the command line."""
-    try:
-        app = build()
-    except ImportError as error:
-        # Only the command line needs them, so they are an extra.
-        sys.exit(f"cfcore: the command line needs {error.name}; install it with: pip install 'cfcore[cli]'")
-    app(prog_name="cfcore")
-
-
-def build() -> typer.Typer:
-    """The typer application."""
-    import typer
-
-    app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False)
-
-    @app.callback()
-    def cfcore() -> None:
-        """A fast core for collaborative filtering on explicit ratings."""
-
-    @app.command()
-    def compare(
-        data: str = typer.Argument(
-            help="A data set (ml-100k, ml-1m, ..., synthetic) or a file of ratings (csv, tsv, parquet, ::)."
-        ),
-        split: str = typer.Option(
-            "", help="u1..u5, ua, ub of ml-100k, or the share to test on.", show_default="u1 or 0.1"
-        ),
-        models: str = typer.Option(
-            "", help="Comma-separated: " + ", ".join(names()) + ".", show_default="all"
-        ),
-        threads: int = typer.Option(0, min=0, help="Threads of the compiled kernels; 0: all cores."),
-        reference: bool = typer.Option(True, help="Time the reference twins too."),
-        peers: bool = typer.Option(True, help="Time installed peers (scikit-surprise) too."),
-        json_file: Path | None = typer.Option(None, "--json", help="Write everything measured there."),  # noqa: B008
-    ) -> None:
-        """Fit each model on a data set and print its error, its speed and its reference twin's."""
-        try:
-            run_compare(data, split, models, threads or None, reference, peers, json_file)
-        except UsageError as error:
-            typer.echo(f"cfcore: {error}", err=True)
-            raise typer.Exit(2) from None
-        except Exception as error:
-            from cfcore.errors import CfcoreError
-
-            if not isinstance(error, CfcoreError | OSError | MemoryError):
-                raise
-            typer.echo(f"cfcore: {error}", err=True)
-            raise typer.Exit(1) from None
-
-    @app.command()
-    def config() -> None:
-        """Print version, compiler, threads and SIMD level: what a bug report should quote."""
-        from cfcore import show_config
-
-        show_config()
-
-    return app
-
-
-def names() -> list[str]:
-    """Names of the models on the command line."""
-    from cfcore.compare import MODELS
-
-    return list(MODELS)
+def compare(
+    data: DataArgument,
+    split: Annotated[
+        str,
+        typer.Option(help="u1..u5, ua, ub of ml-100k, or the share to test on.", show_default="u1 or 0.1"),
+    ] = "",
+    models: Annotated[
+        str, typer.Option(help="Comma-separated names, such as svd,item-knn.", show_default="all")
+    ] = "",
+    threads: ThreadsOption = 0,
+    reference: Annotated[bool, typer.Option(help="Time the reference twins too.")] = True,
+    peers: Annotated[bool, typer.Option(help="Time installed peers (scikit-surprise) too.")] = True,
+    json_file: Annotated[
+        Path | None, typer.Option("--json", metavar="FILE", help="Write everything measured there.")
+    ] = None,
+    plot: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Draw time against error there (.png, .svg, .pdf).")
+    ] = None,
+) -> None:
+    """Fit each model on a data set and print its error, its speed and its reference twin's."""
+    with errors_in_a_line():
+        run_compare(data, split, models, threads or None, reference, peers, json_file, plot)
 
 
 def chosen_models(text: str) -> list[str]:
     """Names from a comma-separated list; class names (ItemKNN) will do as well."""
     from cfcore.compare import MODELS
 
-    def plain(name: str) -> str:
-        return name.lower().replace("-", "").replace("_", "").strip()
-
-    known = {plain(name): name for name in MODELS}
     asked = [part for part in text.split(",") if part.strip()] or list(MODELS)
-    for part in asked:
-        if plain(part) not in known:
-            raise UsageError(f"unknown model {part.strip()!r}; known: {', '.join(MODELS)}")
-    return list(dict.fromkeys(known[plain(part)] for part in asked))
+    return list(dict.fromkeys(model_name(part) for part in asked))
 
 
 def load(data: str, split: str) -> tuple[str, str, Ratings, Ratings, list[str]]:
     """Name, split, training and test ratings, and notes on what was done instead of what was asked."""
-    import cfcore as cf
-    from cfcore.data.catalog import CATALOG
     from cfcore.data.sources import UnavailableError
-    from cfcore.errors import CfcoreError
 
-    notes: list[str] = []
-    if data in CATALOG:
-        wanted = split or DEFAULT_SPLIT.get(data, "0.1")
-        try:
-            train, test = cf.datasets.load(data, split=number(wanted))
-            return data, wanted, train, test, notes
-        except UnavailableError as error:
-            notes.append(f"{data} could not be had, so this runs on synthetic data. {error}")
-            data, split = "synthetic", ""
-        except CfcoreError:
-            raise
-        except ValueError as error:
-            raise UsageError(str(error)) from None
-    share = number(split or "0.1")
-    if data != "synthetic" and not Path(data).is_file():
-        known = ", ".join([*CATALOG, "synthetic"])
-        raise UsageError(f"{data!r} is neither a data set ({known}) nor a file")
-    if isinstance(share, str):
-        raise UsageError(f"--split {split}: {data} has no such split; give the share to test on, such as 0.1")
-    whole = (
-        cf.datasets.synthetic(*SYNTHETIC, random_state=0) if data == "synthetic" else cf.Ratings.read(data)
-    )
-    train, test = cf.split.holdout(whole, share, random_state=0)
-    return data, str(share), train, test, notes
-
-
-def number(split: str) -> float | str:
-    """A share between 0 and 1 as a number; anything else as it is, for the data set to judge."""
+    wanted = split or DEFAULT_SPLIT.get(data, "0.1")
     try:
-        share = float(split)
-    except ValueError:
-        return split
-    if not 0 < share < 1:
-        raise UsageError(f"--split {split}: a share must be between 0 and 1")
-    return share
+        return data, wanted, *read_split(data, wanted), []
+    except UnavailableError as error:
+        note = f"{data} could not be had, so this runs on synthetic data. {error}"
+        return "synthetic", "0.1", *read_split("synthetic", "0.1"), [note]
 
 
 def run_compare(
@@ -166,6 +83,7 @@ def run_compare(
     reference: bool,
     with_peers: bool,
     json_file: Path | None,
+    plot: Path | None,
 ) -> None:
     """Measure, print, and write."""
     from rich.console import Console
@@ -173,12 +91,10 @@ def run_compare(
     from cfcore import compare
     from cfcore.config import config
 
-    # Which source the data comes from, and why not from an earlier one.
-    logging.basicConfig(format="%(message)s")
-    logging.getLogger("cfcore").setLevel(logging.INFO)
+    tell_sources()
     wanted = chosen_models(models)
-    if json_file is not None and not json_file.absolute().parent.is_dir():
-        raise UsageError(f"--json {json_file}: there is no folder {json_file.absolute().parent}")
+    need_folder(json_file, "--json")
+    need_folder(plot, "--plot")
     console, progress = Console(), Console(stderr=True)
     name, split, train, test, notes = load(data, split)
     for note in notes:
@@ -222,11 +138,23 @@ def run_compare(
             "models": [row.as_dict() for row in rows],
             "peers": [peer.as_dict() for peer in others],
         }
-        json_file.write_text(json.dumps(report, indent=2, default=str) + "\n")
+        write_json(json_file, report)
+    if plot is not None:
+        draw(plot, [*rows, *others])
     if any(row.error for row in rows):
-        import typer
-
         raise typer.Exit(1)
+
+
+def draw(path: Path, rows: list[Any]) -> None:
+    """Time against error, as a picture."""
+    from cfcore import plots
+
+    try:
+        picture = plots.time_against_rmse(rows).get_figure(root=True)
+        if picture is not None:
+            picture.savefig(path, dpi=150)
+    except ValueError as error:  # an ending that matplotlib does not know
+        raise UsageError(f"--plot {path}: {error}") from None
 
 
 def print_rows(console: Console, rows: list[Row], others: list[Peer]) -> None:

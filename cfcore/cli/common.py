@@ -1,0 +1,162 @@
+"""What the commands share: errors in a line, data and models by name, JSON."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import logging
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from cfcore.data.ratings import Ratings
+    from cfcore.models.base import Model
+
+#: Split of a data set when none is asked for; a fraction is a random test share.
+DEFAULT_SPLIT = {"ml-100k": "u1"}
+
+#: Size of synthetic data: that of MovieLens 100K.
+SYNTHETIC = (943, 1_682, 100_000)
+
+# Arguments and options that several commands take.
+DataArgument = Annotated[
+    str,
+    typer.Argument(
+        metavar="DATA",
+        help="A data set (ml-100k, ml-1m, ..., synthetic) or a file of ratings (csv, tsv, parquet, ::).",
+    ),
+]
+ModelArgument = Annotated[Path, typer.Argument(metavar="MODEL", help="A file that `cfcore fit` wrote.")]
+ThreadsOption = Annotated[int, typer.Option(min=0, help="Threads of the compiled kernels; 0: all cores.")]
+JsonOption = Annotated[
+    Path | None, typer.Option("--json", metavar="FILE", help="Write a report there; - is standard output.")
+]
+OutOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--out", "-o", metavar="FILE", help="Write there (.csv or .parquet), not to standard output."
+    ),
+]
+
+
+class UsageError(Exception):
+    """Something asked for does not exist; exit code 2."""
+
+
+@contextlib.contextmanager
+def errors_in_a_line() -> Iterator[None]:
+    """What a user can mend, in a line on standard error; exit code 2 for the command, 1 for the data."""
+    from cfcore.errors import CfcoreError
+
+    try:
+        yield
+    except UsageError as error:
+        typer.echo(f"cfcore: {error}", err=True)
+        raise typer.Exit(2) from None
+    except BrokenPipeError:  # the reader of our output has gone: `cfcore predict ... | head`
+        sys.stderr.close()
+        raise typer.Exit(1) from None
+    except (CfcoreError, OSError, MemoryError, ImportError) as error:
+        typer.echo(f"cfcore: {error}", err=True)
+        raise typer.Exit(1) from None
+
+
+def plain(name: str) -> str:
+    """A model's name without what people write differently: ItemKNN, item-knn and item_knn are one."""
+    return name.lower().replace("-", "").replace("_", "").strip()
+
+
+def model_name(text: str) -> str:
+    """The name in the table of models that is meant by `text`."""
+    from cfcore.compare import MODELS
+
+    known = {plain(name): name for name in MODELS}
+    if plain(text) not in known:
+        raise UsageError(f"unknown model {text.strip()!r}; known: {', '.join(MODELS)}")
+    return known[plain(text)]
+
+
+def number(split: str) -> float | str:
+    """A share between 0 and 1 as a number; anything else as it is, for the data set to judge."""
+    try:
+        share = float(split)
+    except ValueError:
+        return split
+    if not 0 < share < 1:
+        raise UsageError(f"--split {split}: a share must be between 0 and 1")
+    return share
+
+
+def read(data: str, **columns: str | None) -> Ratings:
+    """All ratings of a data set or a file."""
+    import cfcore as cf
+    from cfcore.data.catalog import CATALOG
+
+    if data in CATALOG:
+        return cf.datasets.load(data)
+    if data == "synthetic":
+        return cf.datasets.synthetic(*SYNTHETIC, random_state=0)
+    if not Path(data).is_file():
+        known = ", ".join([*CATALOG, "synthetic"])
+        raise UsageError(f"{data!r} is neither a data set ({known}) nor a file")
+    return cf.Ratings.read(data, **{role: name for role, name in columns.items() if name})
+
+
+def read_split(data: str, split: str, **columns: str | None) -> tuple[Ratings, Ratings]:
+    """Training and test part of a data set or a file."""
+    import cfcore as cf
+    from cfcore.data.catalog import CATALOG
+
+    share = number(split)
+    if data in CATALOG:
+        try:
+            return cf.datasets.load(data, split=share)
+        except ValueError as error:
+            from cfcore.errors import CfcoreError
+
+            if isinstance(error, CfcoreError):
+                raise
+            raise UsageError(str(error)) from None
+    whole = read(data, **columns)
+    if isinstance(share, str):
+        raise UsageError(f"--split {split}: {data} has no such split; give the share to test on, such as 0.1")
+    return cf.split.holdout(whole, share, random_state=0)
+
+
+def load_model(path: Path, threads: int = 0) -> Model:
+    """The model in a file, on so many threads."""
+    import cfcore as cf
+
+    if not path.is_file():
+        raise UsageError(f"{path}: there is no such model file; `cfcore fit DATA --out {path}` writes one")
+    model = cf.load(path)
+    if threads and "n_threads" in model.get_params():
+        model.set_params(n_threads=threads)
+    return model
+
+
+def need_folder(path: Path | None, option: str) -> None:
+    """Refuse a file in a folder that does not exist before anything is computed for it."""
+    if path is not None and str(path) != "-" and not path.absolute().parent.is_dir():
+        raise UsageError(f"{option} {path}: there is no folder {path.absolute().parent}")
+
+
+def write_json(path: Path | None, report: Any) -> None:
+    """The report as JSON, if it was asked for."""
+    if path is None:
+        return
+    text = json.dumps(report, indent=2, default=str)
+    if str(path) == "-":
+        typer.echo(text)
+    else:
+        path.write_text(text + "\n")
+
+
+def tell_sources() -> None:
+    """Say on standard error which source data comes from, and why not from an earlier one."""
+    logging.basicConfig(format="%(message)s")
+    logging.getLogger("cfcore").setLevel(logging.INFO)

@@ -1,0 +1,107 @@
+"""``cfcore recommend`` and ``cfcore similar``: lists of items or users."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+import typer
+
+from cfcore.cli.common import (
+    ModelArgument,
+    OutOption,
+    ThreadsOption,
+    UsageError,
+    errors_in_a_line,
+    load_model,
+)
+from cfcore.cli.tables import RowWriter, as_ids
+from cfcore.progress import progress_bar
+
+#: Lists that are in memory at once.
+LISTS = 1_000
+
+LengthOption = Annotated[int, typer.Option("-n", min=1, help="Length of a list.")]
+SupportOption = Annotated[int, typer.Option(min=0, help="Leave out what has fewer training ratings.")]
+
+
+def recommend(
+    model: ModelArgument,
+    users: Annotated[list[str] | None, typer.Argument(metavar="[USER]...", help="Ids of users.")] = None,
+    users_file: Annotated[
+        Path | None, typer.Option("--users", metavar="FILE", help="A file with an id of a user in each line.")
+    ] = None,
+    everybody: Annotated[bool, typer.Option("--all", help="All users of the model.")] = False,
+    n: LengthOption = 10,
+    include_seen: Annotated[
+        bool, typer.Option(help="Items that the user rated in training as well.")
+    ] = False,
+    min_support: SupportOption = 0,
+    out: OutOption = None,
+    threads: ThreadsOption = 0,
+) -> None:
+    """List the items that users are predicted to rate highest."""
+    with errors_in_a_line():
+        if bool(users) + (users_file is not None) + everybody != 1:
+            raise UsageError("say whom to recommend to: ids of users, --users FILE or --all")
+        fitted = load_model(model, threads)
+        if everybody:
+            wanted = fitted.user_ids_[fitted.user_counts_ > 0]
+        else:
+            wanted = as_ids(fitted, "user", np.array(users or read_ids(users_file)))
+
+        def best(user: Any) -> Any:
+            return fitted.recommend(user, n, exclude_seen=not include_seen, min_support=min_support)
+
+        write_lists(out, ["user", "rank", "item", "score"], wanted, best)
+
+
+def similar(
+    model: ModelArgument,
+    ids: Annotated[
+        list[str], typer.Argument(metavar="ID...", help="Ids of items, or of users with --users.")
+    ],
+    compare_users: Annotated[bool, typer.Option("--users", help="Compare users, not items.")] = False,
+    n: LengthOption = 10,
+    min_support: SupportOption = 0,
+    out: OutOption = None,
+    threads: ThreadsOption = 0,
+) -> None:
+    """List the items most similar to items, or the users most similar to users."""
+    with errors_in_a_line():
+        fitted = load_model(model, threads)
+        kind = "user" if compare_users else "item"
+        find = fitted.similar_users if compare_users else fitted.similar_items
+        try:
+            write_lists(
+                out, [kind, "rank", f"similar_{kind}", "similarity"], as_ids(fitted, kind, np.array(ids)),
+                lambda raw: find(raw, n, min_support=min_support),
+            )  # fmt: skip
+        except TypeError as error:  # the model does not compare them
+            raise UsageError(str(error)) from None
+
+
+def read_ids(path: Path | None) -> list[str]:
+    """Ids, one a line; blank lines are passed over."""
+    if path is None or not path.is_file():
+        raise UsageError(f"--users {path}: there is no such file")
+    return [line.strip() for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
+
+
+def write_lists(out: Path | None, names: list[str], wanted: Any, find: Callable[[Any], Any]) -> None:
+    """A row for each entry of each list: whose it is, its rank, its id and its score."""
+    with (
+        RowWriter(out, names) as writer,
+        progress_bar(len(wanted), "lists", out is not None and sys.stderr.isatty()) as bar,
+    ):
+        for begin in range(0, len(wanted), LISTS):
+            some = wanted[begin : begin + LISTS]
+            found = [find(one) for one in some]
+            lengths = [len(ids) for ids, _ in found]
+            ranks = np.concatenate([np.arange(1, length + 1) for length in lengths])
+            columns = (np.concatenate(column) for column in zip(*found, strict=True))
+            writer.write(np.repeat(some, lengths), ranks, *columns)
+            bar.update(len(some))

@@ -1,0 +1,200 @@
+"""Pairs out of csv and parquet files, a chunk at a time, and rows into them."""
+
+from __future__ import annotations
+
+import csv
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
+from itertools import islice
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self
+
+import numpy as np
+
+from cfcore.cli.common import UsageError, need_folder
+from cfcore.errors import DataError
+
+if TYPE_CHECKING:
+    from cfcore.models.base import Model
+
+Array = np.ndarray[Any, Any]
+
+#: Rows that are in memory at once.
+CHUNK = 100_000
+ROLES = ("user", "item", "timestamp")
+
+
+def pairs(
+    path: Path, given: dict[str, str | None], size: int = CHUNK
+) -> Iterator[tuple[Array, Array, Array | None]]:
+    """Users, items and, where there is such a column, timestamps of a file, chunk by chunk.
+
+    Parameters
+    ----------
+    path : Path
+        Parquet, or text separated by tabs, commas or semicolons; "-" is standard input.
+    given : dict
+        Names of the columns for "user", "item", "timestamp"; None: a usual one, or in text without a header
+        the first two.
+    size : int
+        Rows of a chunk.
+
+    Raises
+    ------
+    DataError
+        A column is missing, or a row is too short; the message names it.
+    """
+    if str(path) == "-":
+        yield from _text(sys.stdin, "standard input", given, size)
+        return
+    if not path.is_file():
+        raise UsageError(f"{path}: there is no such file")
+    with open(path, "rb") as file:
+        parquet = file.read(4) == b"PAR1"
+    if parquet:
+        yield from _parquet(path, given, size)
+        return
+    with open(path, encoding="utf-8-sig", newline="") as text:
+        yield from _text(text, str(path), given, size)
+
+
+def _parquet(path: Path, given: dict[str, str | None], size: int) -> Iterator[Any]:
+    from cfcore.data.frames import find_columns
+
+    try:
+        import pyarrow.parquet
+    except ImportError:
+        raise ImportError("reading parquet needs pyarrow: pip install 'cfcore[frames]'") from None
+    file = pyarrow.parquet.ParquetFile(path)
+    names = find_columns(list(file.schema_arrow.names), given, str(path), ("user", "item"))
+    wanted = {role: names[role] for role in ROLES if role in names}
+    row = 0
+    for batch in file.iter_batches(batch_size=size, columns=list(wanted.values())):
+        for role, name in wanted.items():
+            column = batch.column(batch.schema.names.index(name))
+            if column.null_count:
+                first = int(np.flatnonzero(column.is_null().to_numpy(zero_copy_only=False))[0])
+                raise DataError(f"{path}: column {name!r} ({role}): nothing at row {row + first}")
+        row += len(batch)
+        columns = {
+            role: batch.column(batch.schema.names.index(name)).to_numpy(zero_copy_only=False)
+            for role, name in wanted.items()
+        }
+        yield columns["user"], columns["item"], columns.get("timestamp")
+
+
+def _text(lines: Any, where: str, given: dict[str, str | None], size: int) -> Iterator[Any]:
+    from cfcore.data.frames import find_columns
+
+    first = next(lines, "")
+    separator = next((mark for mark in "\t,;" if mark in first), ",")
+    head = next(csv.reader([first], delimiter=separator), [])
+    if len(head) < 2:
+        raise DataError(f"{where}: the first line has no two columns separated by tabs, commas or semicolons")
+    named = not any(_is_number(field) for field in head) or any(given.values())
+    if named:
+        found = find_columns(head, given, where, ("user", "item"))
+        places = {role: head.index(found[role]) for role in ROLES if role in found}
+        rows = csv.reader(lines, delimiter=separator)
+    else:
+        places = {"user": 0, "item": 1}
+        rows = csv.reader(_again(first, lines), delimiter=separator)
+    needed, row = max(places.values()), 0
+    while chunk := [fields for fields in islice(rows, size) if fields]:
+        for number, fields in enumerate(chunk, start=row):
+            if len(fields) <= needed:
+                raise DataError(f"{where}: row {number} has {len(fields)} columns, {needed + 1} are needed")
+        row += len(chunk)
+        columns = {role: np.array([fields[place] for fields in chunk]) for role, place in places.items()}
+        times = columns.get("timestamp")
+        yield columns["user"], columns["item"], None if times is None else _seconds(times, where)
+
+
+def _again(first: str, lines: Any) -> Iterator[str]:
+    yield first
+    yield from lines
+
+
+def _is_number(field: str) -> bool:
+    try:
+        float(field)
+    except ValueError:
+        return False
+    return True
+
+
+def _seconds(fields: Array, where: str) -> Array:
+    try:
+        return fields.astype(np.float64).astype(np.int64)
+    except ValueError as error:
+        raise DataError(f"{where}: column timestamp: {error}; seconds since 1970 are wanted") from None
+
+
+def as_ids(model: Model, kind: str, raw: Array) -> Array:
+    """Ids as the model has them: text becomes integers if the model's are integers."""
+    if raw.dtype.kind not in "UO" or getattr(model, f"{kind}_ids_").dtype.kind not in "iu":
+        return raw
+    try:
+        return raw.astype(np.int64)
+    except (ValueError, OverflowError):
+        bad = next(text for text in raw if not str(text).strip().lstrip("-").isdigit())
+        raise DataError(f"{kind}: {str(bad)!r} is no integer, but the model's ids are") from None
+
+
+class RowWriter:
+    """Rows to standard output as csv, or to a .csv or .parquet file that appears whole or not at all."""
+
+    def __init__(self, path: Path | None, names: Sequence[str]) -> None:
+        need_folder(path, "--out")
+        if path is not None and path.suffix not in (".csv", ".parquet"):
+            raise UsageError(f"--out {path}: the name must end in .csv or .parquet")
+        self._path, self._names, self._stack = path, list(names), ExitStack()
+        self._part = None if path is None else path.with_name(f"{path.name}.{os.getpid()}.part")
+        self._csv: Any = None
+        self._parquet: Any = None
+        if self._part is None:
+            self._csv = csv.writer(sys.stdout, lineterminator="\n")
+        elif path is not None and path.suffix == ".csv":
+            file = self._stack.enter_context(self._part.open("w", encoding="utf-8", newline=""))
+            self._csv = csv.writer(file, lineterminator="\n")
+        else:
+            try:
+                import pyarrow.parquet  # noqa: F401
+            except ImportError:
+                raise ImportError("writing parquet needs pyarrow: pip install 'cfcore[frames]'") from None
+        if self._csv is not None:
+            self._csv.writerow(self._names)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def write(self, *columns: Any) -> None:
+        """Add rows, given as columns of one length."""
+        if self._csv is not None:
+            self._csv.writerows(zip(*[np.asarray(column).tolist() for column in columns], strict=True))
+            return
+        import pyarrow
+        import pyarrow.parquet
+
+        table = pyarrow.table(dict(zip(self._names, map(np.asarray, columns), strict=True)))
+        if self._parquet is None:
+            writer = pyarrow.parquet.ParquetWriter(self._part, table.schema)
+            self._parquet = self._stack.enter_context(writer)
+        self._parquet.write_table(table)
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._part is not None and self._parquet is None and self._csv is None and kind is None:
+            self.write(*[np.array([]) for _ in self._names])
+        self._stack.close()
+        if self._csv is not None and self._part is None:
+            sys.stdout.flush()
+        if self._part is not None and self._path is not None:
+            if kind is None:
+                os.replace(self._part, self._path)
+            else:
+                self._part.unlink(missing_ok=True)

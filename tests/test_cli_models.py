@@ -1,0 +1,236 @@
+"""The commands that fit and use a model, run as processes."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import cfcore as cf
+
+
+def run(*arguments: Any, stdin: str | None = None) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "cfcore", *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        input=stdin,
+        timeout=200,
+        env={**os.environ, "COLUMNS": "160", "NO_COLOR": "1"},
+    )
+
+
+def rows(text: str) -> list[dict[str, str]]:
+    return list(csv.DictReader(io.StringIO(text)))
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Ratings of users with names and items with numbers, and a model that the command fitted to them."""
+    rng = np.random.default_rng(0)
+    cells = rng.choice(50 * 30, size=800, replace=False)
+    lines = [f"u{cell // 30},{cell % 30},{rng.integers(1, 6)},{880_000_000 + cell}" for cell in cells]
+    path = tmp_path_factory.mktemp("cli")
+    (path / "ratings.csv").write_text("user,item,rating,timestamp\n" + "\n".join(lines) + "\n")
+    done = run("fit", path / "ratings.csv", "--out", path / "svd.cf", "--model", "svd",
+               "--set", "n_factors=4", "--set", "lr=.02", "--seed", 3,
+               "--json", path / "fit.json")  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    return path
+
+
+@pytest.fixture(scope="module")
+def model(folder: Path) -> Any:
+    """What the command should have fitted."""
+    return cf.SVD(n_factors=4, lr=0.02, random_state=3).fit(cf.Ratings.read(folder / "ratings.csv"))
+
+
+def test_fit_writes_the_model_that_the_library_fits(folder: Path, model: Any) -> None:
+    written = cf.load(folder / "svd.cf")
+    np.testing.assert_array_equal(written.user_factors_, model.user_factors_)
+    report = json.loads((folder / "fit.json").read_text())
+    assert report["n_ratings"] == 800
+    assert report["params"]["lr"] == 0.02
+    assert report["history"]["train_rmse"] == model.history_["train_rmse"]
+
+
+def test_fit_with_validation_stops_early(folder: Path, tmp_path: Path) -> None:
+    done = run("fit", folder / "ratings.csv", "-o", tmp_path / "m.cf", "-m", "svd", "--validation", 0.2,
+               "--early-stopping", 1, "--set", "n_epochs=200", "--json", "-")  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    report = json.loads(done.stdout)
+    assert report["n_ratings"] == 640
+    assert len(report["history"]["validation_rmse"]) < 200
+
+
+def test_fit_goes_on_from_a_checkpoint(folder: Path, tmp_path: Path) -> None:
+    ratings, state = folder / "ratings.csv", tmp_path / "state"
+    arguments = ("fit", ratings, "-m", "svd", "--set", "n_epochs=4", "--checkpoint", state, "--json", "-")
+    first = json.loads(run(*arguments, "-o", tmp_path / "a.cf").stdout)
+    assert state.exists()
+    again = json.loads(run(*arguments, "-o", tmp_path / "b.cf").stdout)
+    assert again["history"] == first["history"]
+    refused = run(
+        *arguments[:4], "--set", "n_epochs=4", "--set", "lr=.5", *arguments[6:8], "-o", tmp_path / "c.cf"
+    )
+    assert refused.returncode == 1
+    assert "lr" in refused.stderr
+
+
+def test_predictions_do_not_depend_on_the_kind_of_file(folder: Path, tmp_path: Path, model: Any) -> None:
+    import pyarrow as pa
+    import pyarrow.parquet
+
+    users, items = ["u1", "u7", "nobody"], [3, 5, 7]
+    expected = model.predict(users, items)
+    text = "userId,movieId\n" + "".join(f"{u},{i}\n" for u, i in zip(users, items, strict=True))
+    streamed = rows(run("predict", folder / "svd.cf", "-", stdin=text).stdout)
+    np.testing.assert_array_equal([float(row["prediction"]) for row in streamed], expected)
+    assert [row["user"] for row in streamed] == users
+
+    pa.parquet.write_table(
+        pa.table({"who": users, "item": items}), tmp_path / "pairs.parquet", row_group_size=2
+    )
+    done = run("predict", folder / "svd.cf", tmp_path / "pairs.parquet", "--user", "who",
+               "--out", tmp_path / "p.parquet")  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    np.testing.assert_array_equal(pa.parquet.read_table(tmp_path / "p.parquet")["prediction"], expected)
+
+    (tmp_path / "pairs.tsv").write_text("u1\t3\nu7\t5\nnobody\t7\n")  # no header: the first two columns
+    run("predict", folder / "svd.cf", tmp_path / "pairs.tsv", "-o", tmp_path / "p.csv")
+    found = rows((tmp_path / "p.csv").read_text())
+    np.testing.assert_array_equal([float(row["prediction"]) for row in found], expected)
+    assert not list(tmp_path.glob("*.part"))
+
+
+def test_chunks_make_no_difference(folder: Path, tmp_path: Path, model: Any) -> None:
+    from cfcore.cli.tables import pairs
+
+    path = tmp_path / "pairs.csv"
+    path.write_text("item,user,timestamp\n" + "".join(f"{k % 30},u{k % 50},{k}\n" for k in range(25)))
+    parts = list(pairs(path, {"user": None, "item": None, "timestamp": None}, size=10))
+    assert [len(part[0]) for part in parts] == [10, 10, 5]
+    assert np.concatenate([part[1] for part in parts]).tolist() == [str(k % 30) for k in range(25)]
+    assert np.concatenate([part[2] for part in parts]).tolist() == list(range(25))
+
+
+def test_recommendations_are_those_of_the_model(folder: Path, tmp_path: Path, model: Any) -> None:
+    found = rows(run("recommend", folder / "svd.cf", "u1", "u2", "-n", 4).stdout)
+    for user in ("u1", "u2"):
+        ids, scores = model.recommend(user, 4)
+        own = [row for row in found if row["user"] == user]
+        assert [int(row["item"]) for row in own] == ids.tolist()
+        assert [float(row["score"]) for row in own] == scores.tolist()
+        assert [row["rank"] for row in own] == ["1", "2", "3", "4"]
+    (tmp_path / "users.txt").write_text("u1\n\nu2\n")
+    assert (
+        rows(run("recommend", folder / "svd.cf", "--users", tmp_path / "users.txt", "-n", 4).stdout) == found
+    )
+    everybody = rows(run("recommend", folder / "svd.cf", "--all", "-n", 1).stdout)
+    assert len(everybody) == 50
+
+
+def test_similar_items_and_users(folder: Path, model: Any) -> None:
+    items = rows(run("similar", folder / "svd.cf", 5, "-n", 3).stdout)
+    assert [int(row["similar_item"]) for row in items] == model.similar_items(5, 3)[0].tolist()
+    users = rows(run("similar", folder / "svd.cf", "u5", "--users", "-n", 3).stdout)
+    assert [row["similar_user"] for row in users] == model.similar_users("u5", 3)[0].tolist()
+
+
+def test_evaluate_and_info(folder: Path, model: Any) -> None:
+    done = run("evaluate", folder / "svd.cf", folder / "ratings.csv", "--json", "-")
+    found = json.loads(done.stdout)
+    test = cf.Ratings.read(folder / "ratings.csv")
+    assert found["rmse"] == cf.metrics.rmse(test.values, model.predict(test))
+    assert f"RMSE {found['rmse']:.4f}" in done.stderr
+    facts = json.loads(run("info", folder / "svd.cf", "--json", "-").stdout)
+    assert (facts["model"], facts["users"], facts["items"], facts["ratings"]) == ("SVD", 50, 30, 800)
+    assert "n_factors = 4" in run("info", folder / "svd.cf").stdout
+
+
+def test_data(tmp_path: Path) -> None:
+    assert "ml-100k" in run("data", "list").stdout
+    done = run("data", "get", "ml-100k", "--out", tmp_path / "copy.parquet")
+    assert "100,000 by 943 users" in done.stdout
+    assert len(cf.Ratings.read(tmp_path / "copy.parquet")) == 100_000
+
+
+def test_shell_completion_offers_the_commands() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "cfcore"],
+        capture_output=True,
+        text=True,
+        env={**os.environ, "_CFCORE_COMPLETE": "complete_bash", "COMP_WORDS": "cfcore re", "COMP_CWORD": "1"},
+    )
+    assert done.stdout.split() == ["recommend"]
+
+
+def test_compare_draws_a_picture(folder: Path, tmp_path: Path) -> None:
+    done = run("compare", folder / "ratings.csv", "--models", "svd,baseline", "--no-reference", "--no-peers",
+               "--plot", tmp_path / "models.png")  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "models.png").read_bytes().startswith(b"\x89PNG")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        (["predict", "no.cf", "@ratings.csv"], 2, "no such model file"),
+        (["predict", "@svd.cf", "no.csv"], 2, "no.csv: there is no such file"),
+        (["predict", "@damaged.cf", "@ratings.csv"], 1, "damaged.cf"),
+        (["info", "@damaged.cf"], 1, "damaged.cf"),
+        (["info", "@ratings.csv"], 1, "ratings.csv"),
+        (
+            ["predict", "@svd.cf", "@ratings.csv", "--user", "who"],
+            1,
+            "no column 'who' for user",
+        ),
+        (["predict", "@svd.cf", "@short.csv"], 1, "row 1 has 1 columns"),
+        (["predict", "@svd.cf", "@words.csv"], 1, "item: 'film' is no integer"),
+        (
+            ["predict", "@svd.cf", "@ratings.csv", "-o", "@x.txt"],
+            2,
+            "end in .csv or .parquet",
+        ),
+        (["predict", "@svd.cf", "@ratings.csv", "-o", "no/x.csv"], 2, "there is no folder"),
+        (["fit", "@short.csv", "-o", "@y.cf"], 1, "short.csv"),
+        (["fit", "@ratings.csv", "-o", "no/y.cf"], 2, "there is no folder"),
+        (["fit", "@ratings.csv", "-o", "@y.cf", "-m", "svm"], 2, "unknown model 'svm'"),
+        (
+            ["fit", "@ratings.csv", "-o", "@y.cf", "--set", "factors=3"],
+            2,
+            "SVDpp has n_factors",
+        ),
+        (["fit", "@ratings.csv", "-o", "@y.cf", "--set", "lr=-1"], 2, "lr must be"),
+        (["fit", "@ratings.csv", "-o", "@y.cf", "--rating", "stars"], 1, "no column 'stars'"),
+        (["fit", "@ratings.csv", "-o", "@y.cf", "--early-stopping", "2"], 2, "--validation"),
+        (["recommend", "@svd.cf"], 2, "say whom to recommend to"),
+        (["recommend", "@svd.cf", "--users", "no.txt"], 2, "no.txt: there is no such file"),
+        (["similar", "@svd.cf", "99"], 1, "no training ratings"),
+        (["similar", "@mean.cf", "5"], 2, "does not compare items"),
+        (["evaluate", "@svd.cf", "nowhere"], 2, "neither a data set"),
+        (["data", "get", "ml-100"], 2, "unknown data set"),
+        (["data", "get", "ml-100k", "-o", "no/x.csv"], 2, "there is no folder"),
+        (["compare", "@ratings.csv", "--plot", "no/x.png"], 2, "there is no folder"),
+    ],
+)
+def test_what_is_wrong_is_said_in_a_line(folder: Path, arguments: list[str], code: int, message: str) -> None:
+    (folder / "damaged.cf").write_bytes((folder / "svd.cf").read_bytes()[:-100])
+    (folder / "short.csv").write_text("user,item,rating\nu1,3,4\nu2\n")
+    (folder / "words.csv").write_text("user,item\nu1,film\n")
+    cf.GlobalMean().fit(cf.Ratings.read(folder / "ratings.csv")).save(folder / "mean.cf")
+    done = run(*[argument.replace("@", f"{folder}/") for argument in arguments])
+    assert done.returncode == code, done.stderr
+    assert re.search(re.escape(message), done.stderr), done.stderr
+    assert "Traceback" not in done.stderr
+    assert not list(folder.glob("*.part"))
+    assert not (folder / "y.cf").exists()
