@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from cfcore.data import datasets as datasets
     from cfcore.data import split as split
     from cfcore.data.ratings import Ratings as Ratings
+    from cfcore.ensemble import Blend as Blend
     from cfcore.models.baseline import Baseline as Baseline
     from cfcore.models.mean import GlobalMean as GlobalMean
     from cfcore.models.neighbors import ItemKNN as ItemKNN
@@ -31,6 +32,7 @@ __version__ = "0.1.0"
 # `import cfcore` stays light.
 _PUBLIC: dict[str, tuple[str, str | None]] = {
     "Baseline": ("cfcore.models.baseline", "Baseline"),
+    "Blend": ("cfcore.ensemble", "Blend"),
     "GlobalMean": ("cfcore.models.mean", "GlobalMean"),
     "ItemKNN": ("cfcore.models.neighbors", "ItemKNN"),
     "Ratings": ("cfcore.data.ratings", "Ratings"),

@@ -378,11 +378,15 @@ class Model(Params, Coded):
         names = self._BASE_SCALARS + self._scalar_names
         header = {
             "class": self._file_name(),
-            "params": codec.to_json(self.get_params(deep=False)),
+            "params": codec.to_json(self._file_params()),
             "scalars": codec.to_json({name: getattr(self, name) for name in names if name in vars(self)}),
             "absent": [name for name, array in arrays.items() if array is None],
         }
         return header, {name: array for name, array in arrays.items() if array is not None}
+
+    def _file_params(self) -> dict[str, Any]:
+        """The hyper-parameters that a file holds as JSON."""
+        return self.get_params(deep=False)
 
     @classmethod
     def _from_file(cls, header: dict[str, Any], arrays: dict[str, Array]) -> Self:

@@ -25,12 +25,29 @@ MODELS: dict[str, tuple[str, dict[str, Any]]] = {
     "SVD": ("SVD", {"n_factors": 8, "n_epochs": 4, "random_state": 0}),
     "SVD-unbiased": ("SVD", {"biased": False, "n_factors": 5, "n_epochs": 30, "random_state": 0}),
     "SVDpp": ("SVDpp", {"n_factors": 8, "n_epochs": 4, "random_state": 0}),
+    "Blend": ("Blend", {"cv": 2, "random_state": 0}),
+    "Blend-features": ("Blend", {"method": "feature-weighted", "cv": 3, "random_state": 0}),
+    "Blend-mean": ("Blend", {"method": "mean", "random_state": 0}),
+}
+
+#: Of which a blend is made.
+MEMBERS: dict[str, list[str]] = {
+    "Blend": ["ItemKNN", "SVD", "SVDpp"],
+    "Blend-features": ["UserKNN-cosine", "SVD", "SVD-unbiased", "Baseline-als"],
+    "Blend-mean": ["GlobalMean", "SVD"],
 }
 
 
 def make(name: str) -> Any:
     class_name, params = MODELS[name]
+    if name in MEMBERS:
+        params = {"models": [make(member) for member in MEMBERS[name]], **params}
     return getattr(cf, class_name)(**params)
+
+
+def plain(params: dict[str, Any]) -> dict[str, Any]:
+    """Hyper-parameters with what they say in the place of models, to be compared by ==."""
+    return {name: repr(value) if "models" in params else value for name, value in params.items()}
 
 
 def numbers(n_users: int = 60, n_items: int = 40, n: int = 700, seed: int = 0) -> tuple[Any, ...]:

@@ -1,0 +1,111 @@
+"""A blend of all kinds of models with their defaults, against its members, on MovieLens 100K.
+
+    python benchmarks/blend.py                          # u1-u5: some minutes
+    python benchmarks/blend.py --splits u1 --methods ridge,feature-weighted,mean
+    python benchmarks/blend.py --quick                  # does it run
+
+Weights are found within the training rows of each split, by five folds; the test rows are predicted once, at
+the end. What depends on a seed has seeds drawn from 0. "+-" is the standard error of the difference between
+the blend and its best member, over the test users.
+"""
+
+from __future__ import annotations
+
+import statistics
+import time
+from typing import Any
+
+import numpy as np
+from measure import arguments, describe, machine, table, write
+
+import cfcore as cf
+
+#: Members, where this version of cfcore has them.
+MEMBERS = ("ItemKNN", "UserKNN", "SVDpp", "TimeSVDpp", "RBM")
+
+
+def run(split: str, method: str, names: list[str], quick: bool) -> dict[str, Any]:
+    """Fit a blend to one training part, and measure it and its members on the test part."""
+    train, test = cf.datasets.load("ml-100k", split=split, progress=False)
+    if quick:
+        train = train.subset(slice(None, None, 10))
+    start = time.perf_counter()
+    models = [getattr(cf, name)() for name in names]
+    blend = cf.Blend(models, method=method, cv=2 if quick else 5, random_state=0).fit(train)
+    seconds = time.perf_counter() - start
+    predicted = {
+        name: member.predict(test) for name, member in zip(blend.names_, blend.members_, strict=True)
+    }
+    errors = {name: cf.metrics.rmse(test.values, column) for name, column in predicted.items()}
+    best = min(errors, key=lambda name: errors[name])
+    blended = blend.predict(test)
+    gain = (predicted[best] - test.values) ** 2 - (blended - test.values) ** 2
+    by_user = np.bincount(test.user_codes, weights=gain) / len(test)
+    rmse = cf.metrics.rmse(test.values, blended)
+    return {
+        "split": split,
+        "method": method,
+        "members": errors,
+        "best": best,
+        "rmse": rmse,
+        "mae": cf.metrics.mae(test.values, blended),
+        "below_best": errors[best] - rmse,
+        # Of the mean square error over users, turned into one of RMSE.
+        "standard_error": float(np.sqrt(np.sum(by_user**2)) / (2 * rmse)),
+        "weights": dict(zip(blend.names_, blend.weights_.T.tolist(), strict=True)),
+        "intercepts": blend.intercepts_.tolist(),
+        "reg": blend.reg_,
+        "out_of_fold": blend.oof_,
+        "seconds": seconds,
+    }
+
+
+def main() -> None:
+    """Fit, print, write."""
+    parser = arguments(__doc__.splitlines()[0])
+    parser.add_argument("--splits", default="u1,u2,u3,u4,u5", help="comma-separated")
+    parser.add_argument("--methods", default="ridge", help="comma-separated: ridge, feature-weighted, mean")
+    parser.add_argument("--members", default=",".join(MEMBERS), help="comma-separated")
+    options = parser.parse_args()
+    names = [name for name in options.members.split(",") if hasattr(cf, name)]
+    splits = ["u1"] if options.quick else options.splits.split(",")
+    facts = machine()
+    print(describe(facts), "\n")
+    report: dict[str, Any] = {"machine": facts, "blends": []}
+    for method in options.methods.split(","):
+        found = [run(split, method, names, options.quick) for split in splits]
+        report["blends"] += found
+        members = list(found[0]["members"])
+        print(f"Test RMSE on MovieLens 100K, blend: {method}")
+        rows = [
+            [
+                row["split"],
+                *(f"{row['members'][name]:.4f}" for name in members),
+                f"{row['rmse']:.4f}",
+                f"{row['below_best']:.4f}",
+                f"{row['standard_error']:.4f}",
+                f"{row['seconds']:.0f}",
+            ]
+            for row in found
+        ]
+        if len(found) > 1:
+            means = [f"{statistics.fmean(row['members'][name] for row in found):.4f}" for name in members]
+            rest = [statistics.fmean(row[name] for row in found) for name in ("rmse", "below_best")]
+            rows.append(["mean", *means, *(f"{value:.4f}" for value in rest), "", ""])
+        print(table(["split", *members, "blend", "below best", "+-", "s"], rows), "\n")
+        print("Weights" + (" (of 1, log ratings of the user, of the item)" if "feature" in method else ""))
+        rows = [
+            [
+                row["split"],
+                *(" ".join(f"{value:.3f}" for value in row["weights"][name]) for name in members),
+                " ".join(f"{value:.3f}" for value in row["intercepts"]),
+                f"{row['reg']:g}",
+            ]
+            for row in found
+        ]
+        print(table(["split", *members, "constant", "reg"], rows), "\n")
+    write(options.json, report)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,7 @@
+"""Models made of models."""
+
+from __future__ import annotations
+
+from cfcore.ensemble.blend import Blend
+
+__all__ = ["Blend"]

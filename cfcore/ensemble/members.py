@@ -1,0 +1,95 @@
+"""The members of a blend: their names, what they know together, and how a file describes them."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from cfcore import codec
+from cfcore.data.index import compress, counts
+from cfcore.errors import DataError
+from cfcore.models.base import Model
+from cfcore.persist import find_class
+
+Array = np.ndarray[Any, Any]
+
+
+def named(models: Any) -> dict[str, Model]:
+    """Models by name: the class in lower case, numbered where it repeats; none if they are not models."""
+    if not isinstance(models, Sequence) or not all(isinstance(model, Model) for model in models):
+        return {}
+    classes = [type(model).__name__.lower() for model in models]
+    seen: Counter[str] = Counter()
+    names = {}
+    for name, model in zip(classes, models, strict=True):
+        seen[name] += 1
+        names[f"{name}-{seen[name]}" if classes.count(name) > 1 else name] = model
+    return names
+
+
+def union(members: list[Model]) -> dict[str, Any]:
+    """The fitted attributes of `Model` for the users, items and training ratings of all members together."""
+    first = members[0]
+    alike = all(
+        np.array_equal(getattr(member, name), getattr(first, name))
+        for member in members[1:]
+        for name in ("user_ids_", "item_ids_", "seen_indptr_", "seen_items_")
+    )
+    found: dict[str, Any] = {
+        "scale_": (min(m.scale_[0] for m in members), max(m.scale_[1] for m in members)),
+        "mean_": float(np.mean([member.mean_ for member in members])),
+        "history_": {},
+    }
+    if alike:
+        return found | {name: getattr(first, name) for name in Model._BASE_ARRAYS}
+    ids, tables = {}, {}
+    for kind in ("user", "item"):
+        vocabularies = [getattr(member, f"{kind}_ids_") for member in members]
+        if len({vocabulary.dtype.kind in "US" for vocabulary in vocabularies}) > 1:
+            raise DataError(f"{kind}: some members know integers as ids, others strings")
+        ids[kind] = np.unique(np.concatenate(vocabularies))
+        tables[kind] = [np.searchsorted(ids[kind], vocabulary) for vocabulary in vocabularies]
+    n_items = len(ids["item"])
+    cells = []
+    for member, users, items in zip(members, tables["user"], tables["item"], strict=True):
+        row = np.repeat(users, np.diff(member.seen_indptr_))
+        cells.append(row.astype(np.int64) * n_items + items[member.seen_items_])
+    seen = np.unique(np.concatenate(cells))
+    users, items = (part.astype(np.int32) for part in np.divmod(seen, n_items))
+    by_user = compress(users, items, np.zeros(len(seen), dtype=np.float32), len(ids["user"]), n_items)
+    return found | {
+        "user_ids_": ids["user"],
+        "item_ids_": ids["item"],
+        "user_counts_": counts(users, len(ids["user"])),
+        "item_counts_": counts(items, n_items),
+        "seen_indptr_": by_user.indptr,
+        "seen_items_": by_user.indices,
+    }
+
+
+def describe(model: Model) -> dict[str, Any]:
+    """Class and hyper-parameters of an unfitted model, JSON-able."""
+    described: dict[str, Any] = {
+        "class": model._file_name(),
+        "params": codec.to_json(model._file_params()),
+    }
+    inner = named(getattr(model, "models", None))
+    if inner:
+        described["models"] = [describe(one) for one in inner.values()]
+    return described
+
+
+def rebuild(described: dict[str, Any]) -> Model:
+    """The unfitted model that `describe` described."""
+    params = codec.from_json(described["params"])
+    if "models" in described:
+        params["models"] = [rebuild(one) for one in described["models"]]
+    return class_of(described)(**params)
+
+
+def class_of(header: dict[str, Any]) -> type[Model]:
+    """The class that a file names."""
+    return find_class(header["class"])

@@ -1,0 +1,150 @@
+"""Weights of predictions by regularised least squares, which may change with what is known of a pair."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+Array = np.ndarray[Any, Any]
+
+#: What `reg` is chosen from where it is not given. Without any, nearly equal members would have weights of
+#: thousands that cancel each other.
+REGS = (1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 1e-1, 1.0)
+#: Rows whose columns are formed at a time.
+CHUNK = 1 << 17
+
+
+@dataclass(frozen=True)
+class Weights:
+    """The linear rule: :math:`\\sum_k f_k (a_k + \\sum_m w_{km} g_m)` of features f and predictions g.
+
+    Attributes
+    ----------
+    weights : float64[n_features, n_members]
+    intercepts : float64[n_features]
+    center, spread : float64[n_features - 1]
+        The first feature is the constant 1; from the others the centre is taken, and they are divided by
+        the spread.
+    reg : float
+    """
+
+    weights: Array
+    intercepts: Array
+    center: Array
+    spread: Array
+    reg: float = float("inf")
+
+    @classmethod
+    def equal(cls, n_members: int) -> Weights:
+        """The mean of the members."""
+        none = np.empty(0)
+        return cls(np.full((1, n_members), 1 / n_members), np.zeros(1), none, none)
+
+    def combine(self, predictions: Array, extra: Array) -> Array:
+        """Blended predictions.
+
+        Parameters
+        ----------
+        predictions : float64[n_members, n]
+        extra : float64[n_features - 1, n]
+            The features but for the constant.
+        """
+        if self.weights.shape != (len(self.intercepts), len(predictions)):
+            raise ValueError(f"weights of shape {self.weights.shape} for {len(predictions)} members")
+        # Term by term and not by BLAS, which rounds a row alone otherwise than among others.
+        blended = np.zeros(predictions.shape[1])
+        for row, intercept, feature in zip(
+            self.weights, self.intercepts, [None, *self.scaled(extra)], strict=True
+        ):
+            part = np.full(predictions.shape[1], intercept)
+            for weight, column in zip(row, predictions, strict=True):
+                part += weight * column
+            blended += part if feature is None else feature * part
+        return blended
+
+    def scaled(self, extra: Array) -> list[Array]:
+        """The features but for the constant, as they are multiplied with."""
+        rows = zip(extra, self.center, self.spread, strict=True)
+        return [(row - center) / spread for row, center, spread in rows]
+
+
+def fit_weights(
+    predictions: Array, extra: Array, values: Array, fold: Array, reg: float | None
+) -> tuple[Weights, Array]:
+    """Least squares with the weights drawn toward equal ones.
+
+    With w = 1/M + d, M members, the mean of ``(r - f.(a + w g))**2 + reg d**2`` is made as small as
+    can be; the first intercept is free.
+
+    Parameters
+    ----------
+    predictions : float64[n_members, n]
+        Of ratings that the members were not fitted to.
+    extra : float64[n_features - 1, n]
+    values : float64[n]
+        The ratings.
+    fold : int[n]
+        Each fold, 0 to k - 1, is predicted with weights from the others.
+    reg : float or None
+        None for the one of `REGS` with which that has the lowest error.
+
+    Returns
+    -------
+    weights : Weights
+        From all rows.
+    held_out : float64[n]
+        What each row is predicted with weights from the other folds.
+    """
+    center, spread = extra.mean(axis=1), extra.std(axis=1)
+    spread[spread < 1e-12] = 1.0
+    middle = predictions.mean()
+    n_members, n = predictions.shape
+    n_features = len(extra) + 1
+    base = Weights.equal(n_members).combine(predictions, extra[:0])
+    target = values - base
+    n_folds = int(fold.max()) + 1
+    width = n_features * (n_members + 1)
+    gram, moment = np.zeros((n_folds, width, width)), np.zeros((n_folds, width))
+
+    def columns(rows: Array) -> Array:
+        """1 and the members, centred, times each feature: [len(rows), width]."""
+        inner = np.vstack([np.ones(len(rows)), predictions[:, rows] - middle])
+        outer = np.vstack([np.ones(len(rows)), (extra[:, rows] - center[:, None]) / spread[:, None]])
+        return (outer[:, None] * inner).reshape(width, len(rows)).T
+
+    chunks = [
+        (k, rows[begin : begin + CHUNK])
+        for k in range(n_folds)
+        for rows in [np.flatnonzero(fold == k)]
+        for begin in range(0, len(rows), CHUNK)
+    ]
+    for k, rows in chunks:
+        x = columns(rows)
+        gram[k] += x.T @ x
+        moment[k] += x.T @ target[rows]
+    penalty = np.eye(width)
+    penalty[0, 0] = 1e-12  # the first intercept
+
+    def solve(matrix: Array, vector: Array, count: int, strength: float) -> Array:
+        return np.linalg.solve(matrix + max(strength, 1e-9) * max(count, 1) * penalty, vector)
+
+    best: tuple[float, float, Array] | None = None
+    for strength in REGS if reg is None else (float(reg),):
+        held_out = base.copy()
+        for k in range(n_folds):
+            counted = int(np.sum(fold != k))
+            found = solve(gram.sum(0) - gram[k], moment.sum(0) - moment[k], counted, strength)
+            for _, rows in (chunk for chunk in chunks if chunk[0] == k):
+                held_out[rows] += columns(rows) @ found
+        error = float(np.mean((values - held_out) ** 2))
+        if best is None or error < best[0]:
+            best = error, strength, held_out
+    assert best is not None
+    _, strength, held_out = best
+    found = solve(gram.sum(0), moment.sum(0), n, strength).reshape(n_features, n_members + 1)
+    weights = found[:, 1:].copy()
+    intercepts = found[:, 0] - weights.sum(axis=1) * middle
+    weights[0] += 1 / n_members
+    return Weights(weights, intercepts, center, spread, strength), held_out
