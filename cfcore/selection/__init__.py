@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from cfcore.selection.crossval import cross_validate as cross_validate
+    from cfcore.selection.searching import Search as Search
+    from cfcore.selection.searching import search as search
     from cfcore.selection.table import Table as Table
 
-_MODULES = {"Table": "table", "cross_validate": "crossval"}
+_MODULES = {"Search": "searching", "Table": "table", "cross_validate": "crossval", "search": "searching"}
 
 __all__ = sorted(_MODULES)
 

@@ -1,0 +1,117 @@
+"""What `cf.selection.search` makes of bad starting values within a budget, killed half-way and not.
+
+    python benchmarks/search.py                 # five minutes, and five minutes with a kill in the middle
+    python benchmarks/search.py --no-kill --budget 1m
+    python benchmarks/search.py --quick         # does it run
+
+SVDpp on u1 of MovieLens 100K. Settings are judged by five folds of the training rows; the test rows are
+predicted once, at the end, with seed 0: by the starting values, by the defaults, and by what was found.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+from measure import arguments, describe, machine, table, write
+
+import cfcore as cf
+from cfcore.selection.searching import parse_budget
+
+BAD = {"n_factors": 5, "n_epochs": 8, "lr": 0.05, "lr_decay": 1.0, "reg": 0.3}
+
+
+def training_rows(quick: bool) -> tuple[cf.Ratings, cf.Ratings]:
+    """Training and test rows of u1."""
+    train, test = cf.datasets.load("ml-100k", split="u1", progress=False)
+    return (train.subset(slice(None, None, 10)) if quick else train), test
+
+
+def run(budget: str, study: Path, n_jobs: int, quick: bool) -> Any:
+    """The search; with a study that is there already, what is left of it."""
+    train, _ = training_rows(quick)
+    return cf.selection.search(
+        cf.SVDpp(**BAD, random_state=0), ratings=train, budget=budget, study=study, n_jobs=n_jobs
+    )
+
+
+def killed(budget: str, study: Path, n_jobs: int, quick: bool) -> int:
+    """Run the search in a process, kill it half-way, and return how many trials it left."""
+    options = [budget, str(study), str(n_jobs), str(int(quick))]
+    program = "import sys; from search import *; b, s, n, q = sys.argv[1:]; run(b, Path(s), int(n), q == '1')"
+    process = subprocess.Popen([sys.executable, "-c", program, *options], cwd=Path(__file__).parent)
+    # From the first trial on, so that starting up is no part of the half.
+    while process.poll() is None and not study.exists():
+        time.sleep(0.1)
+    time.sleep((parse_budget(budget)[0] or 0.0) / 2)
+    process.kill()
+    process.wait()
+    import optuna
+
+    return len(optuna.load_study(study_name="cfcore", storage=f"sqlite:///{study}").trials)
+
+
+def main() -> None:
+    """Search, print, write."""
+    parser = arguments(__doc__.splitlines()[0])
+    parser.add_argument("--budget", default="5m", help="time for each search")
+    parser.add_argument("--n-jobs", type=int, default=1, help="trials at a time")
+    parser.add_argument("--no-kill", action="store_true", help="leave out the search that is killed half-way")
+    options = parser.parse_args()
+    budget = "6s" if options.quick else options.budget
+    facts = machine()
+    print(describe(facts), "\n")
+    train, test = training_rows(options.quick)
+
+    def test_rmse(model: Any) -> float:
+        return cf.metrics.evaluate(model, test, "rmse")["rmse"]
+
+    def cv_rmse(model: Any) -> float:
+        return cf.selection.cross_validate(model, train, metrics=("rmse",)).mean("rmse")
+
+    report: dict[str, Any] = {"machine": facts, "budget": budget, "rows": []}
+    for name, model in (
+        ("starting values", cf.SVDpp(**BAD, random_state=0)),
+        ("defaults", cf.SVDpp(random_state=0)),
+    ):
+        report["rows"].append(
+            {"what": name, "cv": cv_rmse(model), "test": test_rmse(model.fit(train)), "params": {}}
+        )
+    with tempfile.TemporaryDirectory() as folder:
+        for name in ("searched",) if options.no_kill else ("searched", "killed half-way"):
+            study = Path(folder) / f"{name[:6]}.db"
+            left = killed(budget, study, options.n_jobs, options.quick) if "killed" in name else None
+            start = time.perf_counter()
+            found = run(budget, study, options.n_jobs, options.quick)
+            states = list(found.table["state"])
+            report["rows"].append(
+                {
+                    "what": name,
+                    "cv": found.value,
+                    "test": test_rmse(found.model),
+                    "seconds": time.perf_counter() - start,
+                    "trials": {state: states.count(state) for state in dict.fromkeys(states)},
+                    "trials_before_kill": left,
+                    "params": found.params,
+                }
+            )
+    rows = []
+    for row in report["rows"]:
+        trials = ", ".join(f"{n} {state}" for state, n in row.get("trials", {}).items())
+        if row.get("trials_before_kill") is not None:
+            trials += f" ({row['trials_before_kill']} before the kill)"
+        seconds = f"{row['seconds']:.0f}" if "seconds" in row else ""
+        rows.append([row["what"], f"{row['cv']:.4f}", f"{row['test']:.4f}", seconds, trials])
+    print(f"SVDpp on u1, budget {budget}, {options.n_jobs} trial(s) at a time")
+    print(table(["", "CV RMSE", "test RMSE", "s", "trials"], rows), "\n")
+    for row in report["rows"][2:]:
+        print(f"{row['what']}:", ", ".join(f"{key}={value:.4g}" for key, value in row["params"].items()))
+    write(options.json, report)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,321 @@
+"""`search`: better hyper-parameters within a budget."""
+
+from __future__ import annotations
+
+import os
+import time
+import warnings
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from cfcore import metrics as measures
+from cfcore.data import as_ratings, split
+from cfcore.errors import ConvergenceWarning
+from cfcore.models.base import Model
+from cfcore.models.params import check_flag, check_number
+from cfcore.progress import progress_bar
+from cfcore.selection import spaces
+from cfcore.selection import study as studies
+from cfcore.selection.folds import Folds, Pair, folds
+from cfcore.selection.table import Table
+from cfcore.selection.workers import Stop, prepared, share, side_by_side
+
+__all__ = ["Search", "search"]
+
+#: Up to so many ratings, settings are judged by five folds; beyond, by a tenth of the ratings.
+FEW = 300_000
+#: Reports from the first fold, at equal parts of the epochs.
+PARTS = 4
+LARGER_IS_BETTER = ("fcp",)
+
+
+@dataclass(frozen=True)
+class Search:
+    """What `search` found.
+
+    Attributes
+    ----------
+    model : Model
+        With the best hyper-parameters; fitted to all ratings with ``refit=True``.
+    params : dict
+        Those that were varied, and their best values; as given, if nothing better was found.
+    value : float
+        The metric on held-out ratings, mean over the folds.
+    table : Table
+        A row for each trial: ``trial``, ``state`` ("complete", "pruned", "failed"), the metric (of pruned
+        trials: when they were broken off), ``seconds``, and the hyper-parameters.
+    study : optuna.Study
+    """
+
+    model: Model
+    params: dict[str, Any]
+    value: float
+    table: Table
+    study: Any
+
+    def __repr__(self) -> str:
+        states = list(self.table["state"])
+        counted = ", ".join(f"{states.count(state)} {state}" for state in dict.fromkeys(states))
+        return f"Search({self.value:.5f} with {self.model!r}; trials: {counted})"
+
+
+class OutOfTime(Exception):
+    """The budget ended during a trial."""
+
+
+def search(
+    model: Model,
+    space: spaces.Space | None = None,
+    ratings: Any = None,
+    *,
+    budget: str | float | int = "5m",
+    cv: Folds | None = None,
+    metric: str = "rmse",
+    n_jobs: int | None = 1,
+    study: str | os.PathLike[str] | None = None,
+    random_state: int = 0,
+    refit: bool = True,
+    verbose: int = 0,
+) -> Search:
+    """Search better hyper-parameters, judged by ratings held out within those given.
+
+    Parameters
+    ----------
+    model : Model
+        Where to start. What is not in `space` stays as it is in this model.
+    space : dict, optional
+        For each hyper-parameter to vary: ``(low, high)``, of ints or floats, ``(low, high, "log")``, or a
+        list of values. Members of a `Blend` have theirs as ``name__parameter``. By default ranges that
+        fit the class and the ratings.
+    ratings : Ratings, DataFrame, (users, items, values[, timestamps]) or scipy sparse matrix
+        Training ratings; test ratings are not among them.
+    budget : str or int, default "5m"
+        "90s", "5m", "2h": seconds in which trials are made, a trial at the end being broken off. Or the
+        number of trials. With `study`, what earlier calls used counts.
+    cv : optional
+        As for `cross_validate`. By default five folds, and of more than 300,000 ratings a tenth held out.
+    metric : str, default "rmse"
+        One of `cf.metrics.evaluate`.
+    n_jobs : int or None, default 1
+        Trials at a time, on shared cores; with more than one, results depend on what is finished first.
+    study : path-like, optional
+        SQLite file that keeps the trials. If it is there, the search goes on: after a kill, or with a larger
+        budget.
+    random_state : int, default 0
+        For folds and trials, and for models that have None.
+    refit : bool, default True
+        Fit the best model to all ratings; that comes on top of the budget.
+    verbose : int, default 0
+        1 shows a progress bar.
+
+    Returns
+    -------
+    Search
+        ``.model``, ``.params``, ``.value``, ``.table``.
+
+    Raises
+    ------
+    ImportError
+        Optuna is missing: ``pip install 'cfcore[tune]'``.
+    ValueError, TypeError, DataError
+        What cannot be used, by name; also a `study` of another search.
+
+    Notes
+    -----
+    The first trial is the model as given, the second has the defaults of its class, others are drawn by
+    Optuna's TPE. A trial is broken off when, in the first fold at half of its epochs or later, or after any
+    fold, it does worse than the median of the trials before. Held-out ratings that choose among many settings
+    are met a little better than others: the value found is somewhat optimistic.
+
+    Examples
+    --------
+    >>> import cfcore as cf
+    >>> ratings = cf.datasets.synthetic(50, 40, 600, random_state=0)
+    >>> found = cf.selection.search(cf.Baseline(), ratings=ratings, budget=4)
+    >>> sorted(found.params)
+    ['reg_item', 'reg_user']
+    """
+    optuna = studies.import_optuna()
+    if not isinstance(model, Model):
+        raise TypeError(f"model must be a model of cfcore, not {type(model).__name__}")
+    if ratings is None:
+        raise ValueError("ratings are needed: search(model, ratings=train)")
+    if metric not in measures._METRICS:
+        raise ValueError(f"unknown metric {metric!r}; known: {', '.join(measures._METRICS)}")
+    check_number("random_state", random_state, 0, integer=True)
+    check_flag("refit", refit)
+    seconds, n_trials = parse_budget(budget)
+    train = as_ratings(ratings)
+    built_in, defaults = ({}, {}) if space is not None else spaces.default_space(model, train)
+    space = spaces.check_space(built_in if space is None else space, model)
+    workers, threads = share(n_jobs)
+    if cv is None:
+        cv = 5 if len(train) <= FEW else [split.holdout(train, 0.1, random_state)]
+    pairs = list(folds(train, cv, random_state))
+    facts = studies.fingerprint(
+        train, model=model, space=space, metric=metric, folds=[len(held) for _, held in pairs],
+        random_state=random_state,
+    )  # fmt: skip
+    level = optuna.logging.get_verbosity()
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+            warnings.simplefilter("ignore", ConvergenceWarning)  # some settings are meant to be too much
+            kept = studies.open_study(study, facts, random_state)
+            if "started" not in kept.user_attrs:
+                kept.set_user_attr("started", True)
+                kept.enqueue_trial({}, user_attrs={studies.START: "given"})
+                if spaces.inside(space, defaults):
+                    kept.enqueue_trial(spaces.coordinates(space, defaults))
+            studies.recover(kept)
+            deadline = None
+            if seconds is not None:
+                deadline = time.monotonic() + seconds - studies.seconds_spent(kept) / workers
+            asked = studies.Asked(kept, n_trials, deadline)
+            judge = Judge(model, space, pairs, metric, threads, random_state, deadline, kept, asked)
+            with progress_bar(n_trials, "search", verbose) as bar:
+                for value in side_by_side(judge, asked, workers):
+                    bar.update(1)
+                    bar.set(**{metric: f"{value:.5f}"})
+    finally:
+        optuna.logging.set_verbosity(level)
+    return report(model, kept, space, metric, train if refit else None)
+
+
+class Judge:
+    """Runs trials; what `side_by_side` calls."""
+
+    def __init__(
+        self,
+        model: Model,
+        space: spaces.Space,
+        pairs: list[Pair],
+        metric: str,
+        threads: int,
+        seed: int,
+        deadline: float | None,
+        study: Any,
+        asked: studies.Asked,
+    ) -> None:
+        self.space, self.pairs, self.metric = space, pairs, metric
+        self.deadline, self.study, self.asked = deadline, study, asked
+        self.sign = -1.0 if metric in LARGER_IS_BETTER else 1.0
+        self.model = prepared(model, threads)
+        if self.model.get_params(deep=False).get("random_state", seed) is None:
+            self.model.set_params(random_state=seed)
+
+    def __call__(self, trial: Any, stop: Stop) -> float:
+        optuna = studies.import_optuna()
+        state = optuna.trial.TrialState
+        try:
+            value = self.measure(trial, stop)
+            self.study.tell(trial, value)
+        except optuna.TrialPruned:
+            self.study.tell(trial, state=state.PRUNED)
+        except (OutOfTime, FloatingPointError, np.linalg.LinAlgError):
+            self.study.tell(trial, state=state.FAIL)
+        except BaseException:
+            self.study.tell(trial, state=state.FAIL)
+            raise
+        finally:
+            self.asked.done()
+        try:
+            return float(self.study.best_value) * self.sign
+        except ValueError:  # no trial is complete yet
+            return float("nan")
+
+    def measure(self, trial: Any, stop: Stop) -> float:
+        """Mean of the metric over the folds (its negative, where larger is better)."""
+        model = self.model.clone()
+        if trial.user_attrs.get(studies.START) != "given":
+            model.set_params(**spaces.suggest(trial, self.space))
+        n_epochs = model.get_params(deep=False).get("n_epochs") or 30
+        errors = []
+        for fold, (train, held) in enumerate(self.pairs):
+
+            def watch(epochs: int, history: dict[str, list[float]], first: bool = fold == 0) -> None:
+                stop(epochs, history)
+                self.check_time()
+                part, whole = divmod(epochs * PARTS, n_epochs)
+                if first and self.metric == "rmse" and whole < PARTS and 0 < part < PARTS:
+                    self.report(trial, history["validation_rmse"][-1], part)
+
+            fitted = model.clone().fit(train, validation=held, callback=watch)
+            self.check_time()
+            errors.append(self.sign * measures.evaluate(fitted, held, self.metric)[self.metric])
+            if fold + 1 < len(self.pairs):
+                self.report(trial, float(np.mean(errors)), PARTS + fold)
+        return float(np.mean(errors))
+
+    def report(self, trial: Any, value: float, step: int) -> None:
+        trial.report(value, step)
+        if trial.should_prune():
+            raise studies.import_optuna().TrialPruned
+
+    def check_time(self) -> None:
+        if self.deadline is not None and time.monotonic() > self.deadline:
+            raise OutOfTime
+
+
+def report(model: Model, study: Any, space: spaces.Space, metric: str, train: Any) -> Search:
+    """The best trial, and all of them."""
+    sign = -1.0 if metric in LARGER_IS_BETTER else 1.0
+    try:
+        best = study.best_trial
+    except ValueError:
+        raise ValueError("budget: no trial was finished; give search more time") from None
+    trials = [trial for trial in study.trials if trial.state.is_finished()]
+    states = {"COMPLETE": "complete", "PRUNED": "pruned", "FAIL": "failed"}
+    columns: dict[str, Any] = {
+        "trial": [trial.number for trial in trials],
+        "state": [states[trial.state.name] for trial in trials],
+        metric: [np.nan if trial.value is None else sign * trial.value for trial in trials],
+        "seconds": [trial.duration.total_seconds() if trial.duration else 0.0 for trial in trials],
+    }
+    points = [point_of(trial, model, space) for trial in trials]
+    for name in space:
+        values = [point[name] for point in points]
+        numeric = all(isinstance(value, (int, float)) for value in values)
+        columns[name] = values if numeric else np.array([*values, None], dtype=object)[:-1]
+    params = point_of(best, model, space)
+    found = model.clone().set_params(**params)
+    if train is not None:
+        found.fit(train)
+    return Search(found, params, sign * float(best.value), Table(columns), study)
+
+
+def point_of(trial: Any, model: Model, space: spaces.Space) -> dict[str, Any]:
+    """The values that a trial had of what is varied."""
+    given = model.get_params()
+    return {
+        name: given[name]
+        if name not in trial.params
+        else values[trial.params[name]]
+        if isinstance(values, list)
+        else trial.params[name]
+        for name, values in space.items()
+    }
+
+
+def parse_budget(budget: str | float | int) -> tuple[float | None, int | None]:
+    """Seconds, or number of trials.
+
+    Raises
+    ------
+    ValueError
+        Anything but a positive whole number or a time such as "90s", "5m" or "2h".
+    """
+    if isinstance(budget, str):
+        text, unit = budget.strip()[:-1], budget.strip()[-1:]
+        try:
+            seconds = float(text) * {"s": 1, "m": 60, "h": 3600}[unit]
+        except (KeyError, ValueError):
+            seconds = 0.0
+        if 0 < seconds < float("inf"):
+            return seconds, None
+    elif isinstance(budget, (int, np.integer)) and not isinstance(budget, bool) and budget > 0:
+        return None, int(budget)
+    raise ValueError(f'budget must be a number of trials or a time such as "90s" or "5m", got {budget!r}')

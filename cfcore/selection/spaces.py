@@ -1,0 +1,163 @@
+"""What `search` varies: ranges given by the caller, and those built in for each class of models."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Any
+
+from cfcore.data import Ratings
+from cfcore.models.base import Model
+
+__all__ = ["Space", "check_space", "default_space", "suggest"]
+
+#: (low, high), (low, high, "log") or a list of values, for each hyper-parameter.
+Space = Mapping[str, Any]
+
+#: How far around the rule of a class its rates are searched, as a factor.
+AROUND = 5.0
+
+FACTORS: dict[str, Any] = {"n_factors": (8, 200, "log"), "n_epochs": (10, 60)}
+NEIGHBORS: dict[str, Any] = {
+    "similarity": ["cosine_baseline", "pearson_baseline", "pearson", "adjusted_cosine"],
+    "shrinkage": (1.0, 300.0, "log"),
+    "n_neighbors": (10, 150, "log"),
+    "power": [1.0, 1.5, 2.0, 2.5],
+    "damping": (0.0, 0.1),
+    "positive_only": [True, False],
+    "reg_user": (1.0, 30.0, "log"),
+    "reg_item": (1.0, 30.0, "log"),
+}
+#: Class -> ranges that do not depend on the ratings.
+SPACES: dict[str, dict[str, Any]] = {
+    "Baseline": {"reg_user": (1.0, 30.0, "log"), "reg_item": (1.0, 30.0, "log")},
+    "ItemKNN": NEIGHBORS,
+    "UserKNN": NEIGHBORS,
+    "SVD": FACTORS,
+    "SVDpp": FACTORS,
+    "TimeSVDpp": FACTORS,
+    "RBM": {
+        "n_hidden": (50, 400, "log"),
+        "n_epochs": (15, 60),
+        "momentum": (0.0, 0.9),
+        "batch_size": [10, 30, 100],
+    },
+}  # fmt: skip
+
+
+def default_space(model: Model, ratings: Ratings) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The built-in ranges for a model, and the class's defaults as a point in them.
+
+    Ranges of learning rates and the like are around what the class takes by default for these ratings, where
+    it has a rule.
+
+    Raises
+    ------
+    ValueError
+        There are none for its class.
+    """
+    name = next((kind.__name__ for kind in type(model).__mro__ if kind.__name__ in SPACES), None)
+    if name is None:
+        raise ValueError(f"there are no ranges built in for {type(model).__name__}; say what to vary: space=")
+    space = dict(SPACES[name])
+    defaults = {key: model._defaults()[key] for key in space}
+    if name == "Baseline" and getattr(model, "method", "als") == "sgd":
+        space = {"n_epochs": (5, 60), "lr": (5e-4, 0.1, "log"), "reg": (1e-3, 0.3, "log")}
+        defaults = {key: model._defaults()[key] for key in space}
+    if name in ("ItemKNN", "UserKNN"):
+        defaults["damping"] = type(model)._tuned_damping(len(ratings))  # type: ignore[attr-defined]
+        space["damping"] = (0.0, max(0.1, 2 * defaults["damping"]))  # more for less data
+        defaults["power"] = type(model)._tuned_power  # type: ignore[attr-defined]
+    for key, value in _rates(name, model, ratings).items():
+        defaults[key] = value
+        if key == "lr_decay":
+            space[key] = (0.7, 1.0)
+        elif key != "n_epochs" and value > 0:
+            space[key] = (value / AROUND, value * AROUND, "log")
+    return space, {key: value for key, value in defaults.items() if key in space and value is not None}
+
+
+def _rates(name: str, model: Model, ratings: Ratings) -> dict[str, float]:
+    """Learning rates and the like that the class takes for these ratings, where it has a rule."""
+    if name == "SVD":
+        from cfcore.models.svd import Rates as OfSVD
+
+        return asdict(OfSVD.of(type(model)(), ratings))  # type: ignore[arg-type]
+    if name == "SVDpp":
+        from cfcore.models.svdpp import Rates as OfSVDpp
+
+        return asdict(OfSVDpp.of(type(model)(), ratings))  # type: ignore[arg-type]
+    return {}
+
+
+def check_space(space: Space, model: Model) -> dict[str, Any]:
+    """The ranges as a dict, if all are ranges of hyper-parameters of the model.
+
+    Raises
+    ------
+    ValueError, TypeError
+        Naming the hyper-parameter.
+    """
+    if not isinstance(space, Mapping) or not space:
+        raise TypeError(f"space must map names of hyper-parameters to ranges, not {space!r}")
+    known = model.get_params()
+    for name, given in space.items():
+        if name not in known:
+            raise ValueError(f"space: {type(model).__name__} has no hyper-parameter {name!r}")
+        if isinstance(given, list):
+            if not given:
+                raise ValueError(f"space: {name} has no values to try")
+            continue
+        numbers = given[:2] if isinstance(given, tuple) else ()
+        if len(numbers) < 2 or len(given) > 3 or given[2:] not in ((), ("log",)):
+            raise TypeError(
+                f'space: {name} must be (low, high), (low, high, "log") or a list of values, not {given!r}'
+            )
+        if not all(isinstance(n, (int, float)) and math.isfinite(n) for n in numbers):
+            raise TypeError(f"space: {name} must lie between numbers, not {given!r}")
+        if numbers[0] > numbers[1] or ("log" in given and numbers[0] <= 0):
+            raise ValueError(f"space: {name} has the range {given!r}, which is empty or has no logarithms")
+    return dict(space)
+
+
+def inside(space: Space, point: Mapping[str, Any]) -> bool:
+    """Whether a point has a value in the range of every hyper-parameter."""
+    for name, given in space.items():
+        if name not in point:
+            return False
+        value = point[name]
+        if isinstance(given, list):
+            if value not in given:
+                return False
+        elif (
+            isinstance(value, bool)
+            or not isinstance(value, (int, float))
+            or value < given[0]
+            or value > given[1]
+        ):
+            return False
+    return True
+
+
+def suggest(trial: Any, space: Space) -> dict[str, Any]:
+    """A point of the space, drawn by an Optuna trial."""
+    point = {}
+    for name, given in space.items():
+        log = "log" in given[2:]
+        if isinstance(given, list):
+            # By position: values need not be what a database can hold.
+            point[name] = given[trial.suggest_categorical(name, list(range(len(given))))]
+        elif all(isinstance(n, int) for n in given[:2]):
+            point[name] = trial.suggest_int(name, given[0], given[1], log=log)
+        else:
+            point[name] = trial.suggest_float(name, given[0], given[1], log=log)
+    return point
+
+
+def coordinates(space: Space, point: Mapping[str, Any]) -> dict[str, Any]:
+    """A point as Optuna stores it."""
+    return {
+        name: given.index(point[name]) if isinstance(given, list) else point[name]
+        for name, given in space.items()
+    }

@@ -1,0 +1,150 @@
+"""Trials in an Optuna study, which may lie in a file and be gone on with after a kill."""
+
+from __future__ import annotations
+
+import os
+import socket
+import threading
+import time
+import zlib
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import numpy as np
+
+from cfcore.data import Ratings
+
+__all__ = ["fingerprint", "import_optuna", "open_study", "recover", "seconds_spent"]
+
+#: Names of what a study keeps beside the trials' parameters.
+WORKER, POINT, START = "worker", "point", "start"
+
+
+def import_optuna() -> Any:
+    """The library, or an ImportError that says how to get it."""
+    try:
+        import optuna
+    except ImportError as error:
+        raise ImportError("search needs Optuna: pip install 'cfcore[tune]'") from error
+    return optuna
+
+
+def fingerprint(ratings: Ratings, **facts: Any) -> dict[str, str]:
+    """What must be the same for trials to be comparable, as strings."""
+    crc = 0
+    for column in (ratings.user_codes, ratings.item_codes, ratings.values):
+        crc = zlib.crc32(np.ascontiguousarray(column).view(np.uint8).data, crc)
+    return {"ratings": f"{len(ratings)} {crc:08x}", **{name: repr(fact) for name, fact in facts.items()}}
+
+
+def open_study(path: str | os.PathLike[str] | None, facts: Mapping[str, str], seed: int) -> Any:
+    """The study in a file, or a new one; in memory if there is no path.
+
+    Raises
+    ------
+    ValueError
+        The study in the file is of another search; the message says in what they differ.
+    """
+    optuna = import_optuna()
+    storage = None
+    if path is not None:
+        storage = f"sqlite:///{os.path.abspath(os.fspath(path))}"
+    # Some settings at random first; from then on near the good ones.
+    sampler = optuna.samplers.TPESampler(
+        seed=seed, n_startup_trials=12, multivariate=True, constant_liar=True
+    )
+    # A quarter through its epochs, a fast setting that ends badly may look better than a slow one.
+    pruner = optuna.pruners.MedianPruner(n_startup_trials=6, n_warmup_steps=1)
+    study = optuna.create_study(
+        storage=storage, sampler=sampler, pruner=pruner, study_name="cfcore", load_if_exists=True
+    )
+    known = study.user_attrs.get("facts")
+    if known is None:
+        if study.trials:
+            raise ValueError(f"study={os.fspath(path or '')!r} was not written by cfcore's search")
+        study.set_user_attr("facts", dict(facts))
+        return study
+    for name, fact in facts.items():
+        if known.get(name) != fact:
+            raise ValueError(
+                f"study={os.fspath(path or '')!r} holds another search: {name} was {known.get(name)}, "
+                f"and is {fact}; go on with the same, or name another file"
+            )
+    return study
+
+
+def worker() -> str:
+    """This process, for the trials it takes on."""
+    return f"{socket.gethostname()}:{os.getpid()}"
+
+
+def recover(study: Any) -> int:
+    """Put trials that a killed process left behind in line again; how many there were."""
+    state = import_optuna().trial.TrialState
+    left = [trial for trial in study.get_trials(states=(state.RUNNING,)) if not _alive(trial)]
+    for trial in left:
+        study.tell(trial.number, state=state.FAIL)
+        start = {name: trial.user_attrs[name] for name in (START,) if name in trial.user_attrs}
+        if trial.params or start:
+            study.enqueue_trial(trial.params, user_attrs=start)
+    return len(left)
+
+
+def _alive(trial: Any) -> bool:
+    host, _, pid = str(trial.user_attrs.get(WORKER, "")).rpartition(":")
+    if host != socket.gethostname():
+        return bool(host)  # on another machine: not ours to judge
+    if int(pid) == os.getpid():
+        return False
+    try:
+        os.kill(int(pid), 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
+def finished(study: Any) -> list[Any]:
+    """Trials that came to a result, or were pruned."""
+    state = import_optuna().trial.TrialState
+    return study.get_trials(deepcopy=False, states=(state.COMPLETE, state.PRUNED))
+
+
+def seconds_spent(study: Any) -> float:
+    """Seconds that finished trials took, one after the other."""
+    return sum((trial.duration.total_seconds() for trial in finished(study)), 0.0)
+
+
+class Asked:
+    """Trials to be run, until the budget is used up.
+
+    Parameters
+    ----------
+    study : optuna.Study
+    n_trials : int or None
+        Finished ones, with those of earlier calls.
+    deadline : float or None
+        On `time.monotonic`.
+    """
+
+    def __init__(self, study: Any, n_trials: int | None, deadline: float | None) -> None:
+        self._study, self._n_trials, self._deadline = study, n_trials, deadline
+        self._lock = threading.Lock()
+        self._running = 0
+
+    def __iter__(self) -> Iterator[Any]:
+        while self._deadline is None or time.monotonic() < self._deadline:
+            with self._lock:
+                known = len(finished(self._study)) + self._running
+                if self._n_trials is not None and known >= self._n_trials:
+                    return
+                self._running += 1
+            trial = self._study.ask()
+            trial.set_user_attr(WORKER, worker())
+            yield trial
+
+    def done(self) -> None:
+        """One of the trials was told to the study."""
+        with self._lock:
+            self._running -= 1
