@@ -7,9 +7,11 @@ import importlib.util
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
+
 from cfcore.errors import DataError
 
-__all__ = ["USUAL_NAMES", "build", "columns", "find_columns", "is_frame", "make"]
+__all__ = ["USUAL_NAMES", "build", "columns", "find_columns", "is_frame", "lists", "make"]
 
 # Compared in lower case and without "_", "-" and blanks: userId, user_id and User ID are one.
 USUAL_NAMES = {
@@ -117,3 +119,31 @@ def make(data: Mapping[str, Any], library: str | None) -> Any:
     module = importlib.import_module(name)
     columns = dict(data)
     return module.table(columns) if name == "pyarrow" else module.DataFrame(columns)
+
+
+def lists(users: Any, ids: Any, scores: Any, library: str | None) -> Any:
+    """A frame with a row for each item listed: user, item, score, rank.
+
+    Parameters
+    ----------
+    users : array_like, shape (n_users,)
+    ids, scores : ndarray, shape (n_users, n)
+        Scores are NaN where a list has ended.
+    library : {"pandas", "polars", "pyarrow"} or None
+        None: the one that `users` is a column of, or else the first installed.
+    """
+    listed = ~np.isnan(scores)
+    rows, ranks = np.nonzero(listed)
+    data = {
+        "user": np.asarray(users)[rows],
+        "item": ids[listed],
+        "score": scores[listed],
+        "rank": ranks + 1,
+    }
+    return make(data, library or _library_of(users))
+
+
+def _library_of(column: Any) -> str | None:
+    """Name of the library that a column is of, if frames can be made with it."""
+    name = type(column).__module__.partition(".")[0]
+    return name if name in ("pandas", "polars", "pyarrow") else None

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, ClassVar, Self
 
 import numpy as np
 
 from cfcore import codec
-from cfcore.data import Ratings, as_pairs, as_ratings
+from cfcore.data import Ratings, as_pairs, as_ratings, frames
 from cfcore.errors import DataError, FileFormatError, NotFittedError
+from cfcore.models import lists
 from cfcore.models.checkpoint import Checkpoint, identity_of
 from cfcore.models.coding import Coded, is_single
 from cfcore.models.params import Params, check_flag, check_number
@@ -273,14 +274,22 @@ class Model(Params, Coded):
     # ------------------------------------------------------------------ lists
 
     def recommend(
-        self, user: Any, n: int = 10, *, exclude_seen: bool = True, min_support: int = 0
-    ) -> tuple[Array, Array]:
-        """Recommend items to a user.
+        self,
+        users: Any,
+        n: int = 10,
+        *,
+        exclude_seen: bool = True,
+        min_support: int = 0,
+        items: Any = None,
+        exclude: Any = None,
+        as_frame: bool | str = False,
+    ) -> Any:
+        """Recommend items to a user, or to each of many.
 
         Parameters
         ----------
-        user : int or str
-            Raw user id. For one without training ratings the list holds what the model predicts for
+        users : int or str, or array_like of them, shape (n_users,)
+            Raw user ids. For one without training ratings the list holds what the model predicts for
             anybody: the best items by its fallback.
         n : int, default 10
         exclude_seen : bool, default True
@@ -288,27 +297,97 @@ class Model(Params, Coded):
         min_support : int, default 0
             Leave out items with fewer training ratings, so that one-rater fives do not lead the list.
             Items without any are unknown to the model and never listed.
+        items : array_like, optional
+            Raw ids of the only items that may be listed. Unknown ones are passed over.
+        exclude : (users, items), DataFrame, Ratings or scipy sparse matrix, optional
+            Pairs that may not be listed: bought, dismissed, out of stock for this user. Pairs of other
+            users or items are passed over.
+        as_frame : bool or {"pandas", "polars", "pyarrow"}, default False
+            Give a data frame with a row for each item listed and the columns user, item, score and rank
+            (from 1). True means the library that `users` is a column of, or else the first installed.
 
         Returns
         -------
-        ids : ndarray
-            Raw item ids, at most `n`, best first. Equal predictions are put in order before they are clipped
-            to the scale, then by the number of training ratings, most first, then by id.
-        scores : ndarray of float64
+        ids : ndarray, shape (at most n,); (n_users, n) for many users
+            Raw item ids, best first. Equal predictions are put in order before they are clipped to the scale,
+            then by the number of training ratings, most first, then by id. Where a list of many ends early,
+            ids are -1 (integers) or "" (strings), and scores are NaN, which is what to test.
+        scores : ndarray of float64, of the same shape
             Their predictions, as `predict` gives them.
+
+        Notes
+        -----
+        No matrix of scores is held; beside the result and the model, memory does not grow with the number of
+        users. `recommend_batches` does not hold the result either.
         """
+        if is_single(users):
+            ids, scores = next(
+                self._lists(np.atleast_1d(users), n, exclude_seen, min_support, items, exclude)
+            )
+            kept = ~np.isnan(scores[0])
+            ids, scores = ids[:, kept], scores[:, kept]
+            users = np.atleast_1d(users)
+            single = True
+        else:
+            single = False
+            parts = list(self._lists(users, n, exclude_seen, min_support, items, exclude))
+            ids, scores = (np.concatenate(columns) for columns in zip(*parts, strict=True))
+        if as_frame is not False:
+            return frames.lists(users, ids, scores, None if as_frame is True else as_frame)
+        return (ids[0], scores[0]) if single else (ids, scores)
+
+    def recommend_batches(
+        self,
+        users: Any,
+        n: int = 10,
+        *,
+        exclude_seen: bool = True,
+        min_support: int = 0,
+        items: Any = None,
+        exclude: Any = None,
+    ) -> Iterator[tuple[Array, Array, Array]]:
+        """Recommend to many users, a batch at a time: lists that would not fit in memory all at once.
+
+        Parameters
+        ----------
+        users, n, exclude_seen, min_support, items, exclude
+            As in `recommend`.
+
+        Yields
+        ------
+        users : ndarray, shape (n_batch,)
+            Consecutive ones of `users`; how many follows from the work that a list is.
+        ids, scores : ndarray, shape (n_batch, n)
+            As `recommend` returns them.
+        """
+        begin = 0
+        column = np.asarray(users)
+        for ids, scores in self._lists(users, n, exclude_seen, min_support, items, exclude):
+            yield column[begin : begin + len(ids)], ids, scores
+            begin += len(ids)
+
+    def _lists(
+        self, users: Any, n: int, exclude_seen: bool, min_support: int, items: Any, exclude: Any
+    ) -> Iterator[tuple[Array, Array]]:
         self._check_fitted()
         check_number("n", n, 0, integer=True)
         check_number("min_support", min_support, 0, integer=True)
         check_flag("exclude_seen", exclude_seen)
-        code = self._code(user, "user")
-        candidates = self.item_counts_ >= max(min_support, 1)
-        if exclude_seen and code >= 0:
-            candidates[self.seen_items_[self.seen_indptr_[code] : self.seen_indptr_[code + 1]]] = False
-        items = np.flatnonzero(candidates).astype(np.int32)
-        scores = self._predict_codes(np.full(len(items), code, dtype=np.int32), items, None)
-        order = best(scores, n, self.item_counts_[items])
-        return self.item_ids_[items[order]], np.clip(scores[order], *self.scale_)
+        chosen = lists.candidates(self, items, min_support)
+        codes = self._codes(users, "user")
+        left_out = lists.left_out(self, users, exclude)
+        # No list is longer than there are items: room for more would only be padding to fill.
+        wanted = lists.Wanted(codes, min(n, len(chosen)), chosen, exclude_seen, left_out)
+        for _, found, scores in lists.blocks(self, wanted):
+            if n > wanted.n:
+                room = ((0, 0), (0, n - wanted.n))
+                found = np.pad(found, room, constant_values=-1)
+                scores = np.pad(scores, room, constant_values=np.nan)
+            yield lists.named(self.item_ids_, found), np.clip(scores, *self.scale_, out=scores)
+
+    def _products(self) -> lists.Products | None:
+        """What scores are products of, where they are; see `lists.Products`."""
+        return None
 
     def similar_items(self, item: Any, n: int = 10, *, min_support: int = 0) -> tuple[Array, Array]:
         """Return the items most similar to an item.

@@ -11,6 +11,7 @@ from cfcore import backends
 from cfcore.data import Ratings
 from cfcore.models.base import Array, Model
 from cfcore.models.blocks import aligned_zeros, row_length, worthwhile_threads
+from cfcore.models.lists import Products
 
 
 class FactorModel(Model):
@@ -54,6 +55,9 @@ class FactorModel(Model):
             worthwhile_threads(self.n_threads, len(users) * rows[0].shape[1]),
         )  # fmt: skip
         return out
+
+    def _products(self) -> Products | None:
+        return Products(*self._rows(), self.user_bias_, self.item_bias_, self._offset())
 
     def _similarity_to(self, kind: str, code: int) -> Array:
         """Cosine of factors; NaN for factors of length 0."""

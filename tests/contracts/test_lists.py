@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from typing import Any
 
 import numpy as np
@@ -52,8 +53,81 @@ def test_recommend_nothing(fitted: Any, train: cf.Ratings) -> None:
         fitted.recommend(train.users[0], n=-1)
     with pytest.raises(ValueError, match="min_support"):
         fitted.recommend(train.users[0], min_support=-1)
-    with pytest.raises(cf.DataError, match="one id"):
-        fitted.recommend(train.users[:2])
+    ids, scores = fitted.recommend(train.users[:2], n=0)
+    assert ids.shape == scores.shape == (2, 0)
+
+
+def test_recommend_to_many_is_recommend_to_each(fitted: Any, train: cf.Ratings) -> None:
+    # Known users, strangers, and one twice; enough of them for what is done only for many.
+    users = np.concatenate([[-99], train.user_ids, [-98, train.user_ids[0]]])
+    for options in ({}, {"exclude_seen": False}, {"min_support": 15}, {"items": train.item_ids[3:20]}):
+        ids, scores = fitted.recommend(users, n=12, **options)
+        assert ids.shape == scores.shape == (len(users), 12)
+        for user, row, its_scores in zip(users, ids, scores, strict=True):
+            alone, alone_scores = fitted.recommend(user, n=12, **options)
+            np.testing.assert_array_equal(row[: len(alone)], alone)
+            np.testing.assert_array_equal(its_scores[: len(alone)], alone_scores)
+            assert (row[len(alone) :] == -1).all()
+            assert np.isnan(its_scores[len(alone) :]).all()
+
+
+def test_recommend_to_many_leaves_out_what_each_may_not_have(fitted: Any, train: cf.Ratings) -> None:
+    users = np.concatenate([[-99, -98], train.user_ids])
+    before, _ = fitted.recommend(users, n=4)
+    pairs = np.repeat(users[::2], 2), before[::2, :2].ravel()
+    for given in (pairs, (np.append(pairs[0], 12345), np.append(pairs[1], 67890))):  # strangers do no harm
+        after, scores = fitted.recommend(users, n=4, exclude=given)
+        np.testing.assert_array_equal(after[1::2], before[1::2])
+        np.testing.assert_array_equal(after[::2, :2], before[::2, 2:])
+        assert np.isfinite(scores).all()
+    alone, _ = fitted.recommend(users[0], n=4, exclude=pairs)
+    np.testing.assert_array_equal(alone, after[0])
+
+
+def test_batches_are_the_lists_in_parts(fitted: Any, train: cf.Ratings, monkeypatch: Any) -> None:
+    from cfcore.models import lists
+
+    users = np.tile(train.user_ids, 3)
+    ids, scores = fitted.recommend(users, n=5)
+    monkeypatch.setattr(lists, "SCORES_AT_A_TIME", 1_000)
+    monkeypatch.setattr(lists, "USERS_AT_A_TIME", 40)
+    batches = list(fitted.recommend_batches(users, n=5))
+    assert len(batches) > 3
+    for whole, column in zip((users, ids, scores), zip(*batches, strict=True), strict=True):
+        np.testing.assert_array_equal(np.concatenate(column), whole)
+
+
+def test_many_on_any_number_of_threads(fitted: Any, train: cf.Ratings, monkeypatch: Any) -> None:
+    if not hasattr(fitted, "n_threads"):
+        return  # nothing to set
+    from cfcore.models import lists
+
+    monkeypatch.setattr(lists, "worthwhile_threads", lambda n_threads, _: n_threads)
+    found = []
+    for n_threads in (1, 2, 3):
+        model = copy.deepcopy(fitted).set_params(n_threads=n_threads)
+        found.append(model.recommend(train.user_ids, n=9))
+    for ids, scores in found[1:]:
+        np.testing.assert_array_equal(ids, found[0][0])
+        np.testing.assert_array_equal(scores, found[0][1])
+
+
+@pytest.mark.parametrize("library", ["pandas", "polars", "pyarrow"])
+def test_lists_as_a_frame(fitted: Any, train: cf.Ratings, library: str) -> None:
+    module = pytest.importorskip(library)
+    ids, scores = fitted.recommend(train.user_ids, n=40)
+    frame = fitted.recommend(train.user_ids, n=40, as_frame=library)
+    assert isinstance(frame, module.Table if library == "pyarrow" else module.DataFrame)
+    columns = {name: np.asarray(frame[name]) for name in ("user", "item", "score", "rank")}
+    listed = ~np.isnan(scores)
+    assert not listed.all()  # padding makes no rows
+    np.testing.assert_array_equal(columns["user"], np.repeat(train.user_ids, listed.sum(axis=1)))
+    np.testing.assert_array_equal(columns["item"], ids[listed])
+    np.testing.assert_array_equal(columns["score"], scores[listed])
+    assert columns["rank"][:3].tolist() == [1, 2, 3]
+    if library != "pyarrow":
+        again = fitted.recommend(module.Series(train.user_ids), n=40, as_frame=True)
+        assert isinstance(again, module.DataFrame)  # what it was asked with
 
 
 @pytest.mark.parametrize("kind", ["item", "user"])

@@ -1,0 +1,203 @@
+"""The best items of many users: `recommend` against a product with argpartition, and against implicit.
+
+    python benchmarks/lists.py                   # all users of MovieLens 1M, lists of 10, seen items excluded
+    python benchmarks/lists.py --memory          # memory for a million users of 20,000 items
+    python benchmarks/lists.py --quick           # MovieLens 100K, and fewer users
+
+All rank the same factors. What NumPy does: a product of factors block by block (BLAS on as many threads),
+biases, seen items out, argpartition, a sort of what is left. implicit's model gets the biases as two
+factors more.
+"""
+
+from __future__ import annotations
+
+import resource
+import sys
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from measure import alternate, arguments, describe, machine, seconds, show, table, write
+from threadpoolctl import threadpool_limits
+
+import cfcore as cf
+
+N = 10
+
+
+def by_numpy(model: Any, users: Any) -> tuple[Any, Any]:
+    """Codes and scores of the lists of known users, by product and argpartition."""
+    items = np.flatnonzero(model.item_counts_)
+    columns = np.ascontiguousarray(model.item_factors_[items].T)
+    bias = (model.item_bias_[items] + np.float32(model.mean_)).astype(np.float32)
+    place = np.full(len(model.item_ids_), -1)
+    place[items] = np.arange(len(items))
+    codes, scores = [], []
+    for begin in range(0, len(users), 512):
+        block = users[begin : begin + 512]
+        values = model.user_factors_[block] @ columns
+        values += bias
+        values += model.user_bias_[block, None]
+        starts, stops = model.seen_indptr_[block], model.seen_indptr_[block + 1]
+        rows = np.repeat(np.arange(len(block)), stops - starts)
+        seen = np.concatenate([model.seen_items_[a:b] for a, b in zip(starts, stops, strict=True)])
+        values[rows, place[seen]] = -np.inf
+        part = np.argpartition(values, values.shape[1] - N, axis=1)[:, -N:]
+        found = np.take_along_axis(values, part, axis=1)
+        order = np.argsort(-found, axis=1)
+        codes.append(items[np.take_along_axis(part, order, axis=1)])
+        scores.append(np.take_along_axis(found, order, axis=1))
+    return np.concatenate(codes), np.concatenate(scores)
+
+
+def implicit_model(model: Any, n_threads: int) -> Any:
+    """A model of implicit with our factors, or None if it is not installed."""
+    try:
+        from implicit.cpu.matrix_factorization_base import MatrixFactorizationBase
+    except ImportError:
+        return None
+
+    class Ours(MatrixFactorizationBase):
+        def fit(self, *_: Any, **__: Any) -> None: ...
+
+        def save(self, *_: Any, **__: Any) -> None: ...
+
+    peer = Ours(num_threads=n_threads)
+    one = np.ones((len(model.user_ids_), 1), dtype=np.float32)
+    peer.user_factors = np.hstack([model.user_factors_, one, model.user_bias_[:, None]])
+    one = np.ones((len(model.item_ids_), 1), dtype=np.float32)
+    peer.item_factors = np.hstack([model.item_factors_, model.item_bias_[:, None], one])
+    return peer
+
+
+def compare(name: str, n_factors: int, repeats: int) -> dict[str, Any]:
+    """Times of all contenders on one and on two threads."""
+    from scipy import sparse
+
+    ratings = cf.datasets.load(name)
+    model = cf.SVD(n_factors=n_factors, n_epochs=5, random_state=0, verbose=0).fit(ratings)
+    users = np.arange(len(model.user_ids_))
+    seen = sparse.csr_matrix(
+        (np.ones(len(model.seen_items_), dtype=np.float32), model.seen_items_, model.seen_indptr_),
+        shape=(len(users), len(model.item_ids_)),
+    )
+    codes, scores = by_numpy(model, users)
+    ids, ours = model.recommend(model.user_ids_, n=N)
+    same = float(np.mean(model.item_ids_[codes] == ids))
+    rows = {}
+    for n_threads in (1, 2):
+        model.set_params(n_threads=n_threads)
+        peer = implicit_model(model, n_threads)
+
+        def numpy_lists(n_threads: int = n_threads) -> float:
+            with threadpool_limits(n_threads):
+                return seconds(lambda: by_numpy(model, users))
+
+        def peer_lists(peer: Any = peer) -> float:
+            with threadpool_limits(1):  # as implicit asks for; it has threads of its own
+                return seconds(lambda: peer.recommend(users, seen, N=N, filter_already_liked_items=True))
+
+        contenders = {
+            "cfcore": lambda: seconds(lambda: model.recommend(model.user_ids_, n=N)),
+            "numpy": numpy_lists,
+        }
+        if peer is not None:
+            contenders["implicit"] = peer_lists
+        rows[n_threads] = alternate(contenders, repeats)
+    return {
+        "data": name, "n_factors": n_factors, "n_users": len(users), "n_items": len(model.item_ids_),
+        "same_items_as_numpy": same,
+        "largest_difference": float(np.nanmax(np.abs(np.clip(scores, *model.scale_) - ours))),
+        "seconds": rows,
+    }  # fmt: skip
+
+
+def status_bytes(field: str) -> int:
+    """A line of this process's status (Linux), in bytes; the peak where there is no such file."""
+    try:
+        text = Path("/proc/self/status").read_text()
+    except OSError:
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+    return int(next(line.split()[1] for line in text.splitlines() if line.startswith(field))) * 1024
+
+
+def memory(n_users: int, n_items: int, n_factors: int) -> dict[str, Any]:
+    """Memory that streamed lists of everybody take beside the fitted model."""
+    rng = np.random.default_rng(0)
+    small = cf.Ratings(
+        rng.integers(0, 50, 400), rng.integers(0, 30, 400), rng.integers(1, 6, 400), duplicates="last"
+    )
+    model = cf.SVD(n_factors=n_factors, n_epochs=1, random_state=0).fit(small)
+    model.user_ids_, model.item_ids_ = np.arange(n_users), np.arange(n_items)
+    for kind, size in (("user", n_users), ("item", n_items)):
+        setattr(model, f"{kind}_factors_", rng.standard_normal((size, n_factors), dtype=np.float32) / 10)
+        setattr(model, f"{kind}_bias_", rng.standard_normal(size, dtype=np.float32) / 3)
+        setattr(model, f"{kind}_counts_", np.full(size, 20))
+    model.seen_indptr_ = np.arange(n_users + 1) * 20
+    model.seen_items_ = rng.integers(0, n_items, n_users * 20, dtype=np.int32)
+    model._cache = {}
+    model._rows()  # the factors as kernels want them are the model's
+    before, peak, done = status_bytes("VmRSS"), 0, threading.Event()
+
+    def watch() -> None:
+        nonlocal peak
+        while not done.wait(0.02):
+            peak = max(peak, status_bytes("VmRSS"))
+
+    watcher = threading.Thread(target=watch)
+    watcher.start()
+    start, n_lists = time.perf_counter(), 0
+    for users, _, scores in model.recommend_batches(model.user_ids_, n=N):
+        n_lists += len(users)
+        assert np.isfinite(scores).all()
+    took = time.perf_counter() - start
+    done.set()
+    watcher.join()
+    return {
+        "n_users": n_users, "n_items": n_items, "n_factors": n_factors, "n_lists": n_lists,
+        "seconds": took, "bytes_beside_the_model": max(0, peak - before), "bytes_of_all_scores": 4 * n_users * n_items,  # noqa: E501
+    }  # fmt: skip
+
+
+def main() -> None:
+    parser = arguments("The best items of many users")
+    parser.add_argument("--memory", action="store_true", help="memory for many users instead of time")
+    options = parser.parse_args()
+    facts = machine()
+    print(describe(facts) + "\n")
+    report: dict[str, Any] = {"machine": facts}
+    if options.memory or options.quick:
+        report["memory"] = memory(*((20_000, 5_000) if options.quick else (1_000_000, 20_000)), n_factors=32)
+        found = report["memory"]
+        print(
+            f"{found['n_lists']:,} lists of {N} of {found['n_items']:,} items in {found['seconds']:.1f} s: "
+            f"{found['bytes_beside_the_model'] / 1e6:,.0f} MB beside the model "
+            f"(all scores: {found['bytes_of_all_scores'] / 1e6:,.0f} MB)\n"
+        )
+    if not options.memory:
+        found = report["lists"] = compare(*(("ml-100k", 100, 1) if options.quick else ("ml-1m", 100, 7)))
+        print(
+            f"{found['data']}: lists of {N} for {found['n_users']:,} users of {found['n_items']:,} items, "
+            f"{found['n_factors']} factors; {found['same_items_as_numpy']:.2%} of places hold the item NumPy puts there"  # noqa: E501
+        )
+        rows = []
+        for n_threads, times in found["seconds"].items():
+            for name in ("numpy", "implicit"):
+                ratio = times[name] / times["cfcore"] if name in times else None
+                rows.append(
+                    [
+                        name,
+                        n_threads,
+                        show(times.get(name), "{:.4f}"),
+                        show(times["cfcore"], "{:.4f}"),
+                        show(ratio, "{:.1f}x"),
+                    ]
+                )
+        print(table(["against", "threads", "seconds", "cfcore", "times faster"], rows))
+    write(options.json, report)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,221 @@
+"""The kernel `topk`, its twin and a full sort of `svd.predict` list the same, and refuse the same input."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from cfcore.kernels import available_levels, load_level, svd
+from cfcore.reference import topk as twin
+
+LEVELS = {level: load_level("topk", level) for level in available_levels()}
+compiled = LEVELS["baseline"]
+BOTH = [pytest.param(compiled, id="compiled"), pytest.param(twin, id="reference")]
+EVERYTHING = [
+    *(pytest.param(LEVELS[level], id=level) for level in LEVELS),
+    pytest.param(twin, id="reference"),
+]
+
+
+class Case:
+    """Factors, a choice of items in some order, and what each list leaves out."""
+
+    def __init__(
+        self, seed: int, n_users: int = 40, n_items: int = 150, width: int = 16, dtype: str = "float32",
+        *, whole: bool = False, scale: float = 1.0, density: float = 0.2, allowed: float = 0.8,
+    ) -> None:  # fmt: skip
+        rng = np.random.default_rng(seed)
+
+        def draw(*shape: int) -> Any:
+            numbers = rng.normal(0, scale, shape)
+            return (np.round(numbers) if whole else numbers).astype(dtype)  # whole numbers: many ties
+
+        self.user_factors, self.item_factors = draw(n_users, width), draw(n_items, width)
+        self.user_bias, self.item_bias = draw(n_users), draw(n_items)
+        self.users = rng.integers(0, n_users, n_users + 3).astype(np.int32)
+        self.order = rng.permutation(np.flatnonzero(rng.random(n_items) < allowed)).astype(np.int32)
+        self.places_of = np.full(n_items, -1, dtype=np.int32)
+        self.places_of[self.order] = np.arange(len(self.order))
+        lists = [np.flatnonzero(rng.random(n_items) < density) for _ in self.users]
+        self.stops = np.cumsum([len(one) for one in lists], dtype=np.int64)
+        self.starts = self.stops - [len(one) for one in lists]
+        self.excluded = np.concatenate(lists).astype(np.int32)
+        for array in vars(self).values():
+            array.flags.writeable = False
+
+    def room(self, n: int) -> tuple[Any, Any]:
+        shape = len(self.users), n
+        return np.full(shape, 99, dtype=np.int32), np.full(shape, 9.0)
+
+    def products(self, module: Any, n: int = 7, n_threads: int = 1, **changed: Any) -> tuple[Any, Any]:
+        case = {**vars(self), **changed}
+        m, width = len(self.order), self.user_factors.shape[1]
+        panels = np.full((-(-m // 32), width + 1, 32), 5, dtype=np.float32)
+        bounds = np.full((len(panels), 2), 5.0)
+        module.pack(self.item_factors, self.item_bias, self.order, panels, bounds)
+        places, scores = self.room(n)
+        marks = np.zeros((n_threads, 32 * -(-m // 64)), dtype=np.uint64)
+        module.best_products(
+            case["users"], self.user_factors, case["item_factors"], self.user_bias, self.item_bias,
+            case["order"], case["places_of"], case["starts"], case["stops"], case["excluded"], panels,
+            bounds, places, scores, marks, np.empty((n_threads, 32 * width), dtype=np.float32), 3.1, n_threads,
+        )  # fmt: skip
+        assert not marks.any()  # as they were, for the next call
+        return places, scores
+
+    def predictions(self) -> Any:
+        """Scores of all lists and all places, by the kernel that predicts."""
+        m = len(self.order)
+        out = np.empty(len(self.users) * m)
+        svd.predict(
+            np.repeat(self.users, m), np.tile(self.order, len(self.users)), self.user_factors,
+            self.item_factors, self.user_bias, self.item_bias, out, 3.1, 1,
+        )  # fmt: skip
+        return out.reshape(len(self.users), m)
+
+    def selected(self, module: Any, given_scores: Any, n: int = 7, n_threads: int = 1) -> tuple[Any, Any]:
+        places, scores = self.room(n)
+        marks = np.zeros((n_threads, -(-len(self.order) // 64)), dtype=np.uint64)
+        module.best_scores(
+            given_scores, np.arange(len(self.users), dtype=np.int32), self.order, self.places_of, self.starts,
+            self.stops, self.excluded, places, scores, marks, n_threads,
+        )  # fmt: skip
+        assert not marks.any()
+        return places, scores
+
+    def sorted(self, given_scores: Any, n: int) -> tuple[Any, Any]:
+        """The lists by sorting everything."""
+        places, scores = np.full((len(self.users), n), -1), np.zeros((len(self.users), n))
+        for k, row in enumerate(given_scores):
+            out = set(self.excluded[self.starts[k] : self.stops[k]].tolist())
+            left = [(-score, place) for place, score in enumerate(row) if self.order[place] not in out]
+            for j, (score, place) in enumerate(sorted(left)[:n]):
+                places[k, j], scores[k, j] = place, -score
+        return places, scores
+
+
+def same(ours: tuple[Any, Any], theirs: tuple[Any, Any]) -> None:
+    np.testing.assert_array_equal(ours[0], theirs[0])
+    np.testing.assert_array_equal(ours[1], theirs[1])
+
+
+@pytest.mark.parametrize("module", LEVELS.values(), ids=LEVELS)
+@settings(max_examples=60, deadline=None)
+@given(
+    seed=st.integers(0, 2**31),
+    shape=st.tuples(st.integers(1, 70), st.integers(1, 200)),
+    groups=st.integers(0, 3),
+    dtype=st.sampled_from(["float32", "float64"]),
+    whole=st.booleans(),
+    scale=st.sampled_from([1e-4, 0.3, 1.0, 50.0]),
+    density=st.sampled_from([0.0, 0.2, 1.0]),
+    n=st.integers(1, 40),
+)
+def test_lists_are_those_of_sorting_all_predictions(
+    module: Any, seed: int, shape: tuple[int, int], groups: int, dtype: str, whole: bool, scale: float,
+    density: float, n: int,
+) -> None:  # fmt: skip
+    width = groups * (16 if dtype == "float32" else 8)
+    case = Case(seed, *shape, width, dtype, whole=whole, scale=scale, density=density)
+    scores = case.predictions()
+    expected = case.sorted(scores, n)
+    same(case.products(module, n), expected)
+    same(case.selected(module, scores, n), expected)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_the_twin_agrees(dtype: str) -> None:
+    for seed in range(10):
+        case = Case(seed, dtype=dtype, whole=True)  # sums of whole numbers are exact in any order
+        same(case.products(twin), case.products(compiled))
+        scores = case.predictions()
+        same(case.selected(twin, scores), case.selected(compiled, scores))
+    rough = Case(99, dtype=dtype)
+    np.testing.assert_allclose(rough.products(twin)[1], rough.products(compiled)[1], rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("module", LEVELS.values(), ids=LEVELS)
+def test_scores_that_differ_by_less_than_rounding_of_sums_are_told_apart(module: Any) -> None:
+    # Items that are the same but for the order of large terms that cancel: only the exact sum ranks them.
+    rng = np.random.default_rng(0)
+    case = Case(1, 33, 400, 64)
+    row = rng.normal(0, 30, 64)
+    factors = np.stack([row + rng.normal(0, 1e-5, 64) for _ in range(400)]).astype(np.float32)
+    case.item_factors = factors
+    case.item_bias = np.zeros(400, dtype=np.float32)
+    same(case.products(module, 25), case.sorted(case.predictions(), 25))
+
+
+@pytest.mark.parametrize("n_threads", [2, 3])
+def test_any_number_of_threads(n_threads: int) -> None:
+    case = Case(3, 300, 90)
+    scores = case.predictions()
+    same(case.products(compiled, n_threads=n_threads), case.products(compiled))
+    same(case.selected(compiled, scores, n_threads=n_threads), case.selected(compiled, scores))
+
+
+@pytest.mark.parametrize("module", EVERYTHING)
+def test_nan_is_never_listed(module: Any) -> None:
+    case = Case(4, 10, 50, density=0)
+    factors = case.item_factors.copy()
+    factors[case.order[::2]] = np.nan
+    case.item_factors = factors
+    places, _ = case.products(module, 40)
+    assert not np.isin(places[places >= 0], np.arange(0, len(case.order), 2)).any()
+    assert (places >= 0).sum(axis=1).tolist() == [len(case.order) // 2] * len(case.users)
+
+
+@pytest.mark.parametrize("module", EVERYTHING)
+def test_no_items(module: Any) -> None:
+    case = Case(5, allowed=0)
+    for places, scores in (case.products(module), case.selected(module, np.empty((len(case.users), 0)))):
+        assert (places == -1).all()
+        assert (scores == 0).all()
+
+
+@pytest.mark.parametrize("module", BOTH)
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        ({"users": np.full(43, 40, dtype=np.int32)}, "user 40 is out of range"),
+        ({"users": np.full(43, -1, dtype=np.int32)}, "user -1 is out of range"),
+        ({"excluded": np.full(9_999, 150, dtype=np.int32)}, "excluded item 150"),
+        ({"stops": np.full(43, 10**6, dtype=np.int64)}, "excluded items"),
+        ({"starts": np.full(2, 0, dtype=np.int64)}, "starts and stops"),
+        ({"places_of": np.full(150, 999, dtype=np.int32)}, "place 999"),
+        ({"places_of": np.full(150, 0, dtype=np.int32)}, "do not belong together"),
+        ({"order": np.zeros(3, dtype=np.int32)}, "same order"),
+        ({"item_factors": np.zeros((150, 32), dtype=np.float32)}, "one length"),
+    ],
+)
+def test_bad_arguments(module: Any, changed: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        Case(6).products(module, **changed)
+
+
+@pytest.mark.parametrize("module", BOTH)
+def test_bad_lists(module: Any) -> None:
+    case = Case(7)
+    with pytest.raises(ValueError, match="room for an item"):
+        case.products(module, n=0)
+    with pytest.raises(ValueError, match="a column for each item"):
+        case.selected(module, np.zeros((50, 3)))
+    with pytest.raises(ValueError, match=r"row \d+ is out of range"):
+        case.selected(module, np.zeros((2, len(case.order))))
+    with pytest.raises(ValueError, match="item -1"):
+        module.pack(
+            case.item_factors, case.item_bias, np.array([-1], dtype=np.int32),
+            np.empty((1, 17, 32), dtype=np.float32), np.empty((1, 2)),
+        )  # fmt: skip
+    with pytest.raises(ValueError, match="panels must have shape"):
+        module.pack(
+            case.item_factors,
+            case.item_bias,
+            case.order,
+            np.empty((1, 17, 32), dtype=np.float32),
+            np.empty((1, 2)),
+        )
