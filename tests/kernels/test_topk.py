@@ -62,7 +62,8 @@ class Case:
         module.best_products(
             case["users"], self.user_factors, case["item_factors"], self.user_bias, self.item_bias,
             case["order"], case["places_of"], case["starts"], case["stops"], case["excluded"], panels,
-            bounds, places, scores, marks, np.empty((n_threads, 32 * width), dtype=np.float32), 3.1, n_threads,
+            bounds, places, scores, marks, np.empty((n_threads, 32 * width), dtype=np.float32), 3.1,
+            n_threads,
         )  # fmt: skip
         assert not marks.any()  # as they were, for the next call
         return places, scores
