@@ -126,9 +126,9 @@ cdef inline int name_bad_set(str who, const int64_t[::1] indptr, const int32_t[:
                 raise ValueError(f"{who}: the set of user {u} is not ascending or out of range")
 
 
-cdef inline int check_outcome(const Layout *data, bint sound, const int64_t[::1] indptr,
+cdef inline int check_outcome(const Layout *data, bint sound, str codes, const int64_t[::1] indptr,
                               const int32_t[::1] members, Py_ssize_t n_y) except -1:
-    """Raise if `visit_chunks` met a set or a rating that is out of range."""
+    """Raise if `visit_chunks` met a set, or `codes` of a rating, that are out of range."""
     cdef Py_ssize_t visit, block
     if not sound:
         name_bad_set("train", indptr, members, n_y)
@@ -136,7 +136,7 @@ cdef inline int check_outcome(const Layout *data, bint sound, const int64_t[::1]
     for visit in range(data.n_visits):
         for block in range(data.chunks[visit] * data.n_blocks, (data.chunks[visit] + 1) * data.n_blocks):
             if data.squares[block] < 0:
-                raise ValueError(f"train: a user or an item in block {block} is out of range")
+                raise ValueError(f"train: {codes} in block {block} is out of range")
 
 
 cdef inline floating *rows_of(floating[:, ::1] matrix) noexcept:

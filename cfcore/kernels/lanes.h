@@ -162,29 +162,50 @@ CF_INLINE void cf_step_in_turn_##S(T *p, T *q, ptrdiff_t n, T keep, T step) {   
         }                                                                                                   \
 }                                                                                                           \
                                                                                                             \
-CF_INLINE T cf_dot_of_sum_##S(const T *p, const T *s, const T *q, ptrdiff_t n) {                            \
+/* z = p + s + dev a + d; has_a and has_d are constants, and what is not there costs nothing. */            \
+CF_INLINE VECTOR cf_sum_at_##S(const T *p, const T *s, const T *a, const T *d, T dev, int has_a, int has_d) {\
+    VECTOR z = *(const VECTOR *)p + *(const VECTOR *)s;                                                     \
+    if (has_a)                                                                                              \
+        z += *(const VECTOR *)a * dev;                                                                      \
+    if (has_d)                                                                                              \
+        z += *(const VECTOR *)d;                                                                            \
+    return z;                                                                                               \
+}                                                                                                           \
+                                                                                                            \
+/* z . q */                                                                                                 \
+CF_INLINE T cf_dot_of_sum_##S(const T *p, const T *s, const T *a, const T *d, const T *q, ptrdiff_t n, T dev,\
+                              int has_a, int has_d) {                                                       \
     VECTOR sum[cf_parts_##S];                                                                               \
-    ptrdiff_t f;                                                                                            \
+    ptrdiff_t f, at;                                                                                        \
     int j;                                                                                                  \
     memset(sum, 0, sizeof(sum));                                                                            \
     for (f = 0; f < n; f += LANES)                                                                          \
-        for (j = 0; j < cf_parts_##S; ++j)                                                                  \
-            sum[j] += (((const VECTOR *)(p + f))[j] + ((const VECTOR *)(s + f))[j])                         \
-                      * ((const VECTOR *)(q + f))[j];                                                       \
+        for (j = 0; j < cf_parts_##S; ++j) {                                                                \
+            at = f + j * (LANES / cf_parts_##S);                                                            \
+            sum[j] += cf_sum_at_##S(p + at, s + at, a + at, d + at, dev, has_a, has_d)                      \
+                      * *(const VECTOR *)(q + at);                                                          \
+        }                                                                                                   \
     return cf_sum_##S(sum);                                                                                 \
 }                                                                                                           \
                                                                                                             \
-CF_INLINE void cf_step_of_sum_##S(T *p, T *s, T *q, ptrdiff_t n, T keep, T step, T keep_s, T step_s) {      \
-    ptrdiff_t f;                                                                                            \
+/* Each row x of p, s, a and d goes to keep_x x + step_x q, and q to keep_q q + step_q z, from the old values. */\
+CF_INLINE void cf_step_of_sum_##S(T *p, T *s, T *a, T *d, T *q, ptrdiff_t n, T dev, int has_a, int has_d,   \
+                                  T keep_p, T step_p, T keep_s, T step_s, T keep_a, T step_a, T keep_d,     \
+                                  T step_d, T keep_q, T step_q) {                                           \
+    ptrdiff_t f, at;                                                                                        \
     int j;                                                                                                  \
     for (f = 0; f < n; f += LANES)                                                                          \
         for (j = 0; j < cf_parts_##S; ++j) {                                                                \
-            VECTOR *at_p = (VECTOR *)(p + f) + j, *at_s = (VECTOR *)(s + f) + j;                            \
-            VECTOR *at_q = (VECTOR *)(q + f) + j;                                                           \
-            VECTOR old_p = *at_p, old_s = *at_s, old_q = *at_q;                                             \
-            *at_p = old_p * keep + old_q * step;                                                            \
-            *at_s = old_s * keep_s + old_q * step_s;                                                        \
-            *at_q = old_q * keep + (old_p + old_s) * step;                                                  \
+            at = f + j * (LANES / cf_parts_##S);                                                            \
+            VECTOR z = cf_sum_at_##S(p + at, s + at, a + at, d + at, dev, has_a, has_d);                    \
+            VECTOR old_q = *(VECTOR *)(q + at);                                                             \
+            *(VECTOR *)(p + at) = *(VECTOR *)(p + at) * keep_p + old_q * step_p;                            \
+            *(VECTOR *)(s + at) = *(VECTOR *)(s + at) * keep_s + old_q * step_s;                            \
+            if (has_a)                                                                                      \
+                *(VECTOR *)(a + at) = *(VECTOR *)(a + at) * keep_a + old_q * step_a;                        \
+            if (has_d)                                                                                      \
+                *(VECTOR *)(d + at) = *(VECTOR *)(d + at) * keep_d + old_q * step_d;                        \
+            *(VECTOR *)(q + at) = old_q * keep_q + z * step_q;                                              \
         }                                                                                                   \
 }                                                                                                           \
                                                                                                             \

@@ -300,4 +300,4 @@ def train(const Rating[::1] ratings, const int64_t[::1] block_ptr, const int32_t
     with nogil:
         sound = visit_chunks(&data, y, s, s_first, partial, &kept[0], width, 1 - lr_implicit * reg_implicit,
                              sweep_block, &model, team)
-    check_outcome(&data, sound, indptr, members, n_y)
+    check_outcome(&data, sound, "a user or an item", indptr, members, n_y)

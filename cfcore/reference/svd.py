@@ -111,14 +111,7 @@ def train(
     lr, lr_bias = real(lr), real(lr_bias)
     for blocks in _independent(order[begin:end], n_item_stripes):
         squares[blocks] = 0
-        first, count = block_ptr[blocks], block_ptr[blocks + 1] - block_ptr[blocks]
-        # Longest block first: the blocks that still have a k-th rating are then the first few.
-        longest = np.argsort(-count, kind="stable")
-        blocks, first, count = blocks[longest], first[longest], count[longest]
-        start = starts[blocks] % np.maximum(count, 1)
-        for k in range(count[0]):
-            active = slice(0, int(np.searchsorted(-count, -k)))
-            at = first[active] + (start[active] + k) % count[active]
+        for active, at in _side_by_side(block_ptr, blocks, starts):
             u, i = users[at], items[at]
             p, q = user_factors[u], item_factors[i]
             guess = mean + user_bias[u] + item_bias[i] + (p * q).sum(axis=1)
@@ -128,7 +121,19 @@ def train(
             step = (lr * error)[:, None]
             item_factors[i] = new_q = q * keep + p * step
             user_factors[u] = p * keep + (new_q if in_turn else q) * step
-            squares[blocks[active]] += error.astype(np.float64) ** 2
+            squares[active] += error.astype(np.float64) ** 2
+
+
+def _side_by_side(block_ptr: Int64, blocks: Int32, starts: Int64) -> Iterator[tuple[Int32, Int64]]:
+    """The k-th rating of each block, for k from 0 on: blocks that still have one, and its place in each."""
+    first, count = block_ptr[blocks], block_ptr[blocks + 1] - block_ptr[blocks]
+    # Longest block first: the blocks that still have a k-th rating are then the first few.
+    longest = np.argsort(-count, kind="stable")
+    blocks, first, count = blocks[longest], first[longest], count[longest]
+    start = starts[blocks] % np.maximum(count, 1)
+    for k in range(count[0]):
+        active = slice(0, int(np.searchsorted(-count, -k)))
+        yield blocks[active], first[active] + (start[active] + k) % count[active]
 
 
 def _independent(order: Int32, n_item_stripes: int) -> Iterator[Int32]:

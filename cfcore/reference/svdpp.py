@@ -5,12 +5,13 @@ As in `cfcore.reference.svd`, blocks that share no user and no item are stepped 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from cfcore.reference.svd import _are_codes, _independent
+from cfcore.reference.svd import _are_codes, _independent, _side_by_side
 
 Int32 = NDArray[np.int32]
 Int64 = NDArray[np.int64]
@@ -85,97 +86,119 @@ def train(
     n_threads: int,
 ) -> None:
     """Work through chunks `chunks[begin:end]` of a pass of SVD++; see the kernel."""
-    n_users, n_items, n_y = len(user_factors), len(item_factors), len(implicit_factors)
-    widths = {array.shape[1] for array in (user_factors, item_factors, implicit_factors, sums, first_sums)}
-    if len(widths) > 1 or user_factors.shape[1] * user_factors.itemsize % 64:
+    n_users, n_items = len(user_factors), len(item_factors)
+    if item_factors.shape[1] != user_factors.shape[1]:
         raise ValueError("train: factor rows must be of one length, a multiple of 64 bytes")
-    if len(item_bias) != n_items or {
-        len(array) for array in (user_bias, sums, first_sums, kept, user_counts)
-    } != {n_users}:
+    if len(item_bias) != n_items or len(user_bias) != n_users:
+        raise ValueError("train: arrays of users, or of items, must have the same number of rows")
+    if len(ratings) and not (n_users and n_items):
+        raise ValueError("train: there are ratings, but no users or no items")
+    users, items, values = ratings["user"], ratings["item"], ratings["value"]
+    real = user_factors.dtype.type
+    keep_y = 1 - lr_implicit * reg_implicit
+    given = (mean, lr, 1 - lr * reg, lr_bias, 1 - lr_bias * reg_bias, lr_implicit, keep_y)
+    mu, rate, keep, rate_bias, keep_bias, rate_y, kept_y = (real(number) for number in given)
+    p, s, q = user_factors, sums, item_factors
+
+    def step(at: Int64) -> Floating:
+        u, i = users[at], items[at]
+        p_u, s_u, q_i = p[u], s[u], q[i]
+        guess = mu + user_bias[u] + item_bias[i] + ((p_u + s_u) * q_i).sum(axis=1)
+        error: Floating = values[at].astype(real) - guess
+        user_bias[u] = user_bias[u] * keep_bias + rate_bias * error
+        item_bias[i] = item_bias[i] * keep_bias + rate_bias * error
+        p[u] = p_u * keep + q_i * (rate * error)[:, None]
+        s[u] = s_u * kept_y + q_i * (rate_y * error)[:, None]
+        q[i] = q_i * keep + (p_u + s_u) * (rate * error)[:, None]
+        return error
+
+    def sound(own: Ratings) -> bool:
+        return _are_codes(own["user"], n_users) and _are_codes(own["item"], n_items)
+
+    _visit_chunks(
+        step, sound, "a user or an item", ratings, block_ptr, chunks, order, starts, stripe_ptr, user_counts,
+        indptr, members, parts, cuts, user_factors, implicit_factors, sums, first_sums, partial_sums, kept,
+        squares, turns, latest, n_item_stripes, keep_y, begin, end,
+    )  # fmt: skip
+
+
+def _visit_chunks(
+    step: Callable[[Int64], Floating],
+    sound: Callable[[Ratings], bool],
+    codes: str,
+    ratings: Ratings,
+    block_ptr: Int64,
+    chunks: Int32,
+    order: Int32,
+    starts: Int64,
+    stripe_ptr: Int32,
+    user_counts: Int64,
+    indptr: Int64,
+    members: Int32,
+    parts: Int32,
+    cuts: Int64,
+    user_factors: Floating,
+    y: Floating,
+    sums: Floating,
+    first_sums: Floating,
+    partial_sums: Floating,
+    kept: Floating,
+    squares: Float64,
+    turns: Int32,
+    latest: Int32,
+    n_item_stripes: int,
+    keep_y: float,
+    begin: int,
+    end: int,
+) -> None:
+    """Twin of `chunked.pxd`.
+
+    `step` moves along the ratings in some places, which share no user and no item, and returns their errors;
+    `sound` says whether the `codes` of ratings are in range.
+    """
+    n_users, n_blocks, width = len(user_factors), order.shape[1], user_factors.shape[1]
+    if {array.shape[1] for array in (y, sums, first_sums)} != {width} or width * y.itemsize % 64:
+        raise ValueError("train: factor rows must be of one length, a multiple of 64 bytes")
+    if {len(array) for array in (sums, first_sums, kept, user_counts)} != {n_users}:
         raise ValueError("train: arrays of users, or of items, must have the same number of rows")
     _check_grid(ratings, block_ptr, chunks, order, starts, stripe_ptr, n_users, n_item_stripes, begin, end)
-    n_blocks = order.shape[1]
+    per_chunk = n_blocks // n_item_stripes
     if len(squares) != len(starts):
         raise ValueError("train: squares and starts must have one entry a block")
     if len(turns) < len(chunks) * n_blocks or turns.shape[1] != 3:
         raise ValueError("train: turns must be of shape (n_visits * blocks_per_chunk, 3)")
-    if len(latest) < len(chunks) or latest.shape[1] != n_item_stripes + n_blocks // n_item_stripes:
+    if len(latest) < len(chunks) or latest.shape[1] != n_item_stripes + per_chunk:
         raise ValueError("train: latest must have an entry for each visit and stripe of a chunk")
-    if len(ratings) and not (n_users and n_items):
-        raise ValueError("train: there are ratings, but no users or no items")
-    _check_sets("train", indptr, members, n_users, n_y)
-    _check_parts("train", parts, n_y)
+    _check_sets("train", indptr, members, n_users, len(y))
+    _check_parts("train", parts, len(y))
     if cuts.shape != (n_users, len(parts)):
         raise ValueError("train: cuts must be of shape (n_users, n_parts + 1)")
-    most = int(np.diff(stripe_ptr[:: n_blocks // n_item_stripes]).max())
-    if len(partial_sums) < most or partial_sums.shape[1:] != (len(parts) - 1, user_factors.shape[1]):
+    most = int(np.diff(stripe_ptr[::per_chunk]).max())
+    if len(partial_sums) < most or partial_sums.shape[1:] != (len(parts) - 1, width):
         raise ValueError("train: partial_sums must be of shape (users of the largest chunk, n_parts, width)")
-    real = user_factors.dtype.type
-    keep, keep_bias, keep_y = 1 - lr * reg, 1 - lr_bias * reg_bias, 1 - lr_implicit * reg_implicit
-    rates = [real(rate) for rate in (mean, lr, keep, lr_bias, keep_bias, lr_implicit, keep_y)]
     for visit in range(begin, end):
-        chunk = int(chunks[visit])
-        first = chunk * (n_blocks // n_item_stripes)
-        users = range(stripe_ptr[first], stripe_ptr[first + n_blocks // n_item_stripes])
+        first = int(chunks[visit]) * per_chunk
+        users = range(stripe_ptr[first], stripe_ptr[first + per_chunk])
         for user in users:
-            _check_set("train", indptr, members, user, n_y)
+            _check_set("train", indptr, members, user, len(y))
             own = members[indptr[user] : indptr[user + 1]]
             if not np.array_equal(cuts[user], indptr[user] + np.searchsorted(own, parts)):
                 raise ValueError("train: cuts are not those of the sets")
-            first_sums[user] = sums[user] = _implicit_sum(indptr, members, implicit_factors, user)
+            first_sums[user] = sums[user] = _implicit_sum(indptr, members, y, user)
             kept[user] = keep_y ** user_counts[user]
         for blocks in _independent(order[visit], n_item_stripes):
-            _sweep(
-                ratings, block_ptr, blocks + chunk * n_blocks, starts,
-                user_factors, sums, item_factors, user_bias, item_bias, squares, rates,
-            )  # fmt: skip
+            blocks = blocks + int(chunks[visit]) * n_blocks
+            squares[blocks] = 0
+            for block in blocks.tolist():
+                if not sound(ratings[block_ptr[block] : block_ptr[block + 1]]):
+                    raise ValueError(f"train: {codes} in block {block} is out of range")
+            for active, at in _side_by_side(block_ptr, blocks, starts):
+                squares[active] += step(at).astype(np.float64) ** 2
         for user in users:
             own = members[indptr[user] : indptr[user + 1]]
             sums[user] -= kept[user] * first_sums[user]
-            sums[user] *= real(max(len(own), 1) ** -0.5)
-            implicit_factors[own] = implicit_factors[own] * kept[user] + sums[user]
-
-
-def _sweep(
-    ratings: Ratings,
-    block_ptr: Int64,
-    blocks: Int32,
-    starts: Int64,
-    p: Floating,
-    s: Floating,
-    q: Floating,
-    user_bias: Floating,
-    item_bias: Floating,
-    squares: Float64,
-    rates: list[Any],
-) -> None:
-    """A step for each rating of blocks that share no user and no item."""
-    mean, lr, keep, lr_bias, keep_bias, lr_y, keep_y = rates
-    real = p.dtype.type
-    users, items, values = ratings["user"], ratings["item"], ratings["value"]
-    squares[blocks] = 0
-    for block in blocks.tolist():
-        own = slice(block_ptr[block], block_ptr[block + 1])
-        if not (_are_codes(users[own], len(p)) and _are_codes(items[own], len(q))):
-            raise ValueError(f"train: a user or an item in block {block} is out of range")
-    first, count = block_ptr[blocks], block_ptr[blocks + 1] - block_ptr[blocks]
-    # Longest block first: the blocks that still have a k-th rating are then the first few.
-    longest = np.argsort(-count, kind="stable")
-    blocks, first, count = blocks[longest], first[longest], count[longest]
-    start = starts[blocks] % np.maximum(count, 1)
-    for k in range(count[0]):
-        active = slice(0, int(np.searchsorted(-count, -k)))
-        at = first[active] + (start[active] + k) % count[active]
-        u, i = users[at], items[at]
-        p_u, s_u, q_i = p[u], s[u], q[i]
-        guess = mean + user_bias[u] + item_bias[i] + ((p_u + s_u) * q_i).sum(axis=1)
-        error = values[at].astype(real) - guess
-        user_bias[u] = user_bias[u] * keep_bias + lr_bias * error
-        item_bias[i] = item_bias[i] * keep_bias + lr_bias * error
-        p[u] = p_u * keep + q_i * (lr * error)[:, None]
-        s[u] = s_u * keep_y + q_i * (lr_y * error)[:, None]
-        q[i] = q_i * keep + (p_u + s_u) * (lr * error)[:, None]
-        squares[blocks[active]] += error.astype(np.float64) ** 2
+            sums[user] *= y.dtype.type(max(len(own), 1) ** -0.5)
+            y[own] = y[own] * kept[user] + sums[user]
 
 
 def _check_grid(
