@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from cfcore import metrics as metrics
     from cfcore import plots as plots
     from cfcore import selection as selection
+    from cfcore import sklearn as sklearn
     from cfcore.backends import backend as backend
     from cfcore.config import show_config as show_config
     from cfcore.data import datasets as datasets
@@ -47,6 +48,7 @@ _PUBLIC: dict[str, tuple[str, str | None]] = {
     "plots": ("cfcore.plots", None),
     "selection": ("cfcore.selection", None),
     "show_config": ("cfcore.config", "show_config"),
+    "sklearn": ("cfcore.sklearn", None),
     "split": ("cfcore.data.split", None),
 }
 

@@ -21,7 +21,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("models",),
     ("selection", "persist"),
     ("ensemble",),
-    ("distributed", "plots", "config", "compare", "cli", "__main__"),
+    ("distributed", "plots", "sklearn", "config", "compare", "cli", "__main__"),
 )
 FLOOR_OF = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}
 
