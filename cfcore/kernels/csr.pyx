@@ -131,6 +131,116 @@ def counting_sort_after(const int32_t[::1] codes, const position_t[::1] first, i
                          f"[0, {indptr.shape[0] - 1})")
 
 
+def scatter(const int32_t[::1] codes, const int32_t[::1] payload, int64_t[::1] indptr, int32_t[::1] out,
+            Py_ssize_t begin, Py_ssize_t end):
+    """Group `payload` by `codes`, a slice of the rows a call.
+
+    Parameters
+    ----------
+    codes : int32[n], each in [0, n_codes)
+    payload : int32[n]
+    indptr : int64[n_codes + 1], overwritten
+        Between calls it is the cursor of the placing pass; after the last, the bounds of the groups.
+    out : int32[n], overwritten
+        ``out[indptr[c]:indptr[c + 1]]`` is what stands beside code c, in the order of the rows.
+    begin, end : int
+        Rows of this call. The first call begins at 0 and counts all rows; the last ends at n.
+
+    Raises
+    ------
+    ValueError
+        When lengths do not fit, a code is out of range, or `indptr` is not from the call before.
+
+    Notes
+    -----
+    O(end - begin), the first call O(n + n_codes). Deterministic.
+    """
+    cdef Py_ssize_t k, bad = -1, n = codes.shape[0], n_codes = indptr.shape[0] - 1
+    cdef int64_t at
+    if n_codes < 0 or payload.shape[0] != n or out.shape[0] != n or not 0 <= begin <= end <= n:
+        raise ValueError("scatter: payload and out must be as long as codes, [begin, end) within them, "
+                         "indptr must have at least one entry")
+    with nogil:
+        if begin == 0:
+            bad = count(codes, indptr)
+        if bad < 0:
+            for k in range(begin, end):
+                if <unsigned int>codes[k] >= <size_t>n_codes:
+                    bad = k
+                    break
+                at = indptr[codes[k]]
+                if at < 0 or at >= n:
+                    bad = n + k
+                    break
+                out[at] = payload[k]
+                indptr[codes[k]] = at + 1
+            if end == n:
+                unshift(indptr)
+    if bad >= n and n > 0:
+        raise ValueError(f"scatter: indptr is not from the call before (at {bad - n})")
+    if bad >= 0:
+        raise ValueError(f"scatter: code {codes[bad]} at {bad} is outside [0, {n_codes})")
+
+
+def transpose(const int64_t[::1] indptr, const int32_t[::1] indices, int64_t[::1] other_indptr,
+              int32_t[::1] other, Py_ssize_t begin, Py_ssize_t end):
+    """From the columns of each row to the rows of each column, ascending; a slice of the rows a call.
+
+    Parameters
+    ----------
+    indptr, indices : int64[n_rows + 1], int32[n]
+        Row r has the columns ``indices[indptr[r]:indptr[r + 1]]``, each in [0, n_columns).
+    other_indptr : int64[n_columns + 1], overwritten
+        As `indptr` of `scatter`: the cursor between calls.
+    other : int32[n], overwritten
+        Column c has the rows ``other[other_indptr[c]:other_indptr[c + 1]]``.
+    begin, end : int
+        Rows of this call. The first call begins at 0 and counts everything; the last ends at n_rows.
+
+    Raises
+    ------
+    ValueError
+        When lengths do not fit, a column is out of range, or `other_indptr` is not from the call before.
+
+    Notes
+    -----
+    O(n + n_rows + n_columns) for all calls together. Reads go through memory once, in order. Deterministic.
+    """
+    cdef Py_ssize_t row, k, bad = -1, n = indices.shape[0], n_columns = other_indptr.shape[0] - 1
+    cdef Py_ssize_t n_rows = indptr.shape[0] - 1
+    cdef int64_t at
+    if n_rows < 0 or n_columns < 0 or other.shape[0] != n or not 0 <= begin <= end <= n_rows:
+        raise ValueError("transpose: other must be as long as indices, [begin, end) within the rows, "
+                         "indptr and other_indptr must have at least one entry")
+    if indptr[0] != 0 or indptr[n_rows] != n:
+        raise ValueError("transpose: indptr must run from 0 to the number of indices")
+    with nogil:
+        if begin == 0:
+            bad = count(indices, other_indptr)
+        if bad < 0:
+            for row in range(begin, end):
+                if not 0 <= indptr[row] <= indptr[row + 1] <= n:
+                    bad = n
+                for k in range(indptr[row], indptr[row + 1] if bad < 0 else indptr[row]):
+                    if <unsigned int>indices[k] >= <size_t>n_columns:
+                        bad = k
+                        break
+                    at = other_indptr[indices[k]]
+                    if at < 0 or at >= n:
+                        bad = n
+                        break
+                    other[at] = <int32_t>row
+                    other_indptr[indices[k]] = at + 1
+                if bad >= 0:
+                    break
+            if end == n_rows:
+                unshift(other_indptr)
+    if bad >= n and n > 0:
+        raise ValueError("transpose: indptr decreases, or other_indptr is not from the call before")
+    if bad >= 0:
+        raise ValueError(f"transpose: code {indices[bad]} at {bad} is outside [0, {n_columns})")
+
+
 def take(const scalar_t[::1] source, const position_t[::1] order, scalar_t[::1] out):
     """Gather ``out[k] = source[order[k]]`` without widening the positions or filling a buffer first.
 

@@ -21,6 +21,8 @@ def lay_out(
     n_item_stripes: int,
     seed: int,
     n_threads: int,
+    begin: int = 0,
+    end: int = -1,
 ) -> None: ...
 def train(
     ratings: Ratings,

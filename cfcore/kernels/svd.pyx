@@ -22,7 +22,8 @@ cdef enum:
 
 def lay_out(const int32_t[::1] user_codes, const int32_t[::1] item_codes, const float[::1] values,
             const int32_t[::1] user_stripes, const int32_t[::1] item_stripes,
-            int64_t[::1] block_ptr, Rating[::1] ratings, int n_item_stripes, uint64_t seed, int n_threads):
+            int64_t[::1] block_ptr, Rating[::1] ratings, int n_item_stripes, uint64_t seed, int n_threads,
+            Py_ssize_t begin=0, Py_ssize_t end=-1):
     """Sort ratings into blocks and shuffle each block.
 
     Parameters
@@ -38,24 +39,31 @@ def lay_out(const int32_t[::1] user_codes, const int32_t[::1] item_codes, const 
     n_item_stripes : int
     seed : int in [0, 2^64)
     n_threads : int
+    begin, end : int
+        Ratings to place in this call, by default all; -1 stands for n. The first call begins at 0, each goes
+        on where the one before ended, and the one that ends at n shuffles. `block_ptr` is scratch till then.
 
     Raises
     ------
     ValueError
-        When lengths do not fit, or a code or stripe is out of range.
+        When lengths do not fit, a code or stripe is out of range, or `block_ptr` is not from the call before.
 
     Notes
     -----
     A counting sort, then Fisher-Yates in each block with Philox words of counter (swap / 4, block, 0, 0).
     O(n + n_blocks); the same layout for any number of threads.
     """
-    cdef Py_ssize_t k, at, n = user_codes.shape[0], n_blocks = block_ptr.shape[0] - 1
-    cdef int64_t total = 0, own
-    cdef bint sound
+    cdef Py_ssize_t k, block, n = user_codes.shape[0], n_blocks = block_ptr.shape[0] - 1
+    cdef int64_t total = 0, own, at
+    cdef bint sound, misplaced = False
     if item_codes.shape[0] != n or values.shape[0] != n or ratings.shape[0] != n:
         raise ValueError("lay_out: user_codes, item_codes, values and ratings must be of one length")
     if n_item_stripes < 1 or n_blocks < 1 or n_blocks % n_item_stripes:
         raise ValueError("lay_out: block_ptr must have user stripes * n_item_stripes + 1 entries")
+    if end == -1:
+        end = n
+    if not 0 <= begin <= end <= n:
+        raise ValueError("lay_out: [begin, end) is not within the ratings")
     if n == 0:
         block_ptr[:] = 0
         return
@@ -64,7 +72,7 @@ def lay_out(const int32_t[::1] user_codes, const int32_t[::1] item_codes, const 
                  and are_codes(&item_codes[0], n, item_stripes.shape[0])
                  and are_codes(&user_stripes[0], user_stripes.shape[0], n_blocks // n_item_stripes)
                  and are_codes(&item_stripes[0], item_stripes.shape[0], n_item_stripes))
-        if sound:
+        if sound and begin == 0:
             block_ptr[:] = 0
             for k in range(n):
                 block_ptr[user_stripes[user_codes[k]] * n_item_stripes + item_stripes[item_codes[k]]] += 1
@@ -72,18 +80,28 @@ def lay_out(const int32_t[::1] user_codes, const int32_t[::1] item_codes, const 
                 own = block_ptr[k]
                 block_ptr[k] = total
                 total += own
-            for k in range(n):
-                at = user_stripes[user_codes[k]] * n_item_stripes + item_stripes[item_codes[k]]
-                block_ptr[at] += 1
-                at = block_ptr[at] - 1
+        if sound:
+            for k in range(begin, end):
+                block = user_stripes[user_codes[k]] * n_item_stripes + item_stripes[item_codes[k]]
+                at = block_ptr[block]
+                if at < 0 or at >= n:
+                    misplaced = True
+                    break
+                block_ptr[block] = at + 1
                 ratings[at] = Rating(user=user_codes[k], item=item_codes[k], value=values[k])
+        if sound and not misplaced and end == n:
             for k in range(n_blocks, 0, -1):  # placing moved each start to the end of its block
                 block_ptr[k] = block_ptr[k - 1]
             block_ptr[0] = 0
+            for k in range(n_blocks):
+                misplaced |= not block_ptr[k] <= block_ptr[k + 1] <= n
+        if sound and not misplaced and end == n:
             for k in prange(n_blocks, schedule="dynamic", num_threads=team_size(n_threads)):
                 shuffle(&ratings[0] + block_ptr[k], block_ptr[k + 1] - block_ptr[k], k, seed)
     if not sound:
         raise ValueError("lay_out: a user, an item or a stripe is out of range")
+    if misplaced:
+        raise ValueError("lay_out: block_ptr is not from the call before")
 
 
 cdef void shuffle(Rating *ratings, Py_ssize_t n, Py_ssize_t block, uint64_t seed) noexcept nogil:

@@ -67,6 +67,9 @@ class Model(Params, Coded):
     _array_names: ClassVar[tuple[str, ...]] = ()
     _scalar_names: ClassVar[tuple[str, ...]] = ()
 
+    #: Whether `_fit` reads ``train.by_user``, of which the base keeps a part in any case.
+    _reads_by_user: ClassVar[bool] = True
+
     _BASE_ARRAYS: ClassVar[tuple[str, ...]] = (
         "user_ids_", "item_ids_", "user_counts_", "item_counts_", "seen_indptr_", "seen_items_",
     )  # fmt: skip
@@ -207,9 +210,9 @@ class Model(Params, Coded):
     def _remember(self, train: Ratings) -> None:
         self.user_ids_ = train.user_ids
         self.item_ids_ = train.item_ids
-        by_user = train.by_user
-        self.seen_indptr_ = by_user.indptr
-        self.seen_items_ = by_user.indices
+        if self._reads_by_user:
+            train.by_user  # noqa: B018
+        self.seen_indptr_, self.seen_items_ = train.items_by_user
         self.user_counts_ = train.user_counts
         self.item_counts_ = train.item_counts
         self.scale_ = (float(train.scale[0]), float(train.scale[1]))

@@ -9,6 +9,7 @@ import numpy as np
 
 from cfcore import backends
 from cfcore.data import Ratings
+from cfcore.data.index import slices
 from cfcore.random import seed64
 from cfcore.threads import resolve_threads
 
@@ -78,7 +79,7 @@ class Blocks:
         self.ratings = np.empty(len(train), dtype=RATING)
         self.pointers = np.empty(n_users * n_items + 1, dtype=np.int64)
         self.n_item_stripes = n_items
-        self.kernel.lay_out(
+        lay_out(
             train.user_codes, train.item_codes, train.values,
             stripes(train.user_counts, n_users), stripes(train.item_counts, n_items),
             self.pointers, self.ratings, n_items, seed64(rng), self.n_threads,
@@ -124,6 +125,12 @@ class Blocks:
         step = max(1, int(n_blocks * SLICE / (len(self.ratings) * self._width)))
         for begin in range(0, n_blocks, step):
             yield begin, min(begin + step, n_blocks)
+
+
+def lay_out(*arguments: Any) -> None:
+    """The kernel's ``svd.lay_out``, in calls after each of which Ctrl-C is heard."""
+    for begin, end in slices(len(arguments[0])):
+        backends.kernel("svd").lay_out(*arguments, begin, end)
 
 
 def grid(n_ratings: int, n_users: int, n_items: int, row_bytes: int) -> tuple[int, int]:

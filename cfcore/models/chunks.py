@@ -9,7 +9,8 @@ import numpy as np
 
 from cfcore import backends
 from cfcore.data import Ratings
-from cfcore.models.blocks import RATING, SLICE, SMALL_CALL, aligned_zeros, rounds, stripes
+from cfcore.data.index import counts
+from cfcore.models.blocks import RATING, SLICE, SMALL_CALL, aligned_zeros, lay_out, rounds, stripes
 from cfcore.random import seed64
 from cfcore.threads import resolve_threads
 
@@ -68,10 +69,10 @@ class Chunks:
         user_stripes = stripes(train.user_counts, self.n_chunks * per_chunk)
         self.stripe_ptr = bounds(user_stripes, self.n_chunks * per_chunk)
         n_parts = max(1, min(MAX_PARTS, len(members) // (train.n_users * PART_OF_SET)))
-        self.parts = bounds(stripes(np.bincount(members, minlength=n_implicit), n_parts), n_parts)
+        self.parts = bounds(stripes(counts(members, n_implicit), n_parts), n_parts)
         self.ratings = np.empty(len(train), dtype=RATING)
         self.pointers = np.empty(self.n_chunks * per_chunk * self.n_item_stripes + 1, dtype=np.int64)
-        backends.kernel("svd").lay_out(
+        lay_out(
             train.user_codes, train.item_codes, train.values, user_stripes,
             stripes(train.item_counts, self.n_item_stripes), self.pointers, self.ratings,
             self.n_item_stripes, seed64(rng), threads,

@@ -13,6 +13,9 @@ from cfcore.models.base import Array, Model
 from cfcore.models.blocks import aligned_zeros, row_length, worthwhile_threads
 from cfcore.models.lists import Products
 
+#: Ratings looked at together: temporaries of 32 MB.
+PIECE = 1 << 22
+
 
 class FactorModel(Model):
     """Base of models that predict mean + biases + a product of user and item factors.
@@ -24,6 +27,9 @@ class FactorModel(Model):
     #: Fitted arrays that training changes; all of them are kept in files.
     _trained: ClassVar[tuple[str, ...]] = ("user_factors_", "item_factors_", "user_bias_", "item_bias_")
     _array_names: ClassVar[tuple[str, ...]] = _trained
+
+    # Ratings are laid out from their columns: at 100 million, by_user would be 800 MB for nothing.
+    _reads_by_user: ClassVar[bool] = False
 
     n_threads: int | None
 
@@ -76,7 +82,17 @@ def density_and_spread(train: Ratings) -> tuple[float, float]:
     Ratings per user and item that has any, and the standard deviation of the ratings (1 if all are equal).
     """
     n_rows = np.count_nonzero(train.user_counts) + np.count_nonzero(train.item_counts)
-    return len(train) / n_rows, float(np.std(train.values, dtype=np.float64)) or 1.0
+    return len(train) / n_rows, standard_deviation(train.values) or 1.0
+
+
+def standard_deviation(values: Array) -> float:
+    """``np.std`` in double, in pieces where its temporaries would be as large as the ratings."""
+    if len(values) <= PIECE:
+        return float(np.std(values, dtype=np.float64))
+    pieces = [slice(start, start + PIECE) for start in range(0, len(values), PIECE)]
+    mean = sum(float(np.sum(values[piece], dtype=np.float64)) for piece in pieces) / len(values)
+    squares = sum(float(np.sum(np.square(values[piece].astype(np.float64) - mean))) for piece in pieces)
+    return (squares / len(values)) ** 0.5
 
 
 def decay_and_total(n_epochs: int, lr_decay: float | None, cooled: float) -> tuple[float, float]:

@@ -11,6 +11,7 @@ import numpy as np
 from cfcore import backends
 from cfcore.data import Ratings, as_pairs, as_ratings
 from cfcore.data.ids import as_id_column, encode
+from cfcore.data.index import sets
 from cfcore.errors import DataError
 from cfcore.models.base import Array, Callback
 from cfcore.models.blocks import aligned_zeros
@@ -345,8 +346,10 @@ def joined(train: Ratings, pairs: Any) -> tuple[Array, Array, Array]:
         extra_ids, rank = np.unique(raw.astype(str) if raw.dtype == object else raw, return_inverse=True)
         items[extra] = train.n_items + rank
     known = (users >= 0) & (train.user_counts[users] > 0)
-    n_items = np.int64(train.n_items + len(extra_ids))
-    cells = np.append(train.user_codes * n_items + train.item_codes, users[known] * n_items + items[known])
-    cells = np.unique(cells)
-    counts = np.bincount(cells // n_items, minlength=train.n_users)
-    return np.append(0, np.cumsum(counts)), (cells % n_items).astype(np.int32), extra_ids
+    codes = (np.append(train.user_codes, users[known]), np.append(train.item_codes, items[known]))
+    indptr, members = sets(*codes, train.n_users, train.n_items + len(extra_ids))
+    again = np.zeros(len(members), dtype=bool)
+    again[1:] = members[1:] == members[:-1]
+    again[indptr[:-1][indptr[:-1] < indptr[1:]]] = False  # whatever the set before ended with
+    indptr = indptr - np.searchsorted(np.flatnonzero(again), indptr)
+    return indptr, members[~again], extra_ids

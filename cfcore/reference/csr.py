@@ -48,6 +48,84 @@ def counting_sort_after(
     order[:] = first[np.argsort(codes[first], kind="stable")]
 
 
+def scatter(
+    codes: NDArray[np.int32],
+    payload: NDArray[np.int32],
+    indptr: NDArray[np.int64],
+    out: NDArray[np.int32],
+    begin: int,
+    end: int,
+) -> None:
+    """Group `payload` by `codes`, a slice of the rows a call; see the kernel."""
+    n = len(codes)
+    if len(indptr) < 1 or len(payload) != n or len(out) != n or not 0 <= begin <= end <= n:
+        raise ValueError(
+            "scatter: payload and out must be as long as codes, [begin, end) within them, "
+            "indptr must have at least one entry"
+        )
+    if begin == 0:
+        _check(codes, len(indptr) - 1, "scatter")
+        _fill_indptr(codes, indptr)
+    _check(codes[begin:end], len(indptr) - 1, "scatter")
+    _place(codes[begin:end], payload[begin:end], indptr, out, "scatter: indptr is")
+    if end == n:
+        _to_bounds(indptr)
+
+
+def transpose(
+    indptr: NDArray[np.int64],
+    indices: NDArray[np.int32],
+    other_indptr: NDArray[np.int64],
+    other: NDArray[np.int32],
+    begin: int,
+    end: int,
+) -> None:
+    """From the columns of each row to the rows of each column, a slice of the rows a call; see the kernel."""
+    n, n_rows = len(indices), len(indptr) - 1
+    if n_rows < 0 or len(other_indptr) < 1 or len(other) != n or not 0 <= begin <= end <= n_rows:
+        raise ValueError(
+            "transpose: other must be as long as indices, [begin, end) within the rows, "
+            "indptr and other_indptr must have at least one entry"
+        )
+    if indptr[0] != 0 or indptr[-1] != n:
+        raise ValueError("transpose: indptr must run from 0 to the number of indices")
+    if begin == 0:
+        _check(indices, len(other_indptr) - 1, "transpose")
+        _fill_indptr(indices, other_indptr)
+    bounds = indptr[begin : end + 1]
+    message = "transpose: indptr decreases, or other_indptr is"
+    if (np.diff(bounds) < 0).any() or bounds.min() < 0 or bounds.max() > n:
+        raise ValueError(f"{message} not from the call before")
+    columns = indices[bounds[0] : bounds[-1]]
+    _check(columns, len(other_indptr) - 1, "transpose")
+    rows = np.repeat(np.arange(begin, end, dtype=np.int32), np.diff(bounds))
+    _place(columns, rows, other_indptr, other, message)
+    if end == n_rows:
+        _to_bounds(other_indptr)
+
+
+def _to_bounds(indptr: NDArray[np.int64]) -> None:
+    indptr[1:] = indptr[:-1].copy()
+    indptr[0] = 0
+
+
+def _place(
+    codes: NDArray[np.int32],
+    payload: NDArray[np.int32],
+    cursor: NDArray[np.int64],
+    out: NDArray[np.int32],
+    message: str,
+) -> None:
+    order = np.argsort(codes, kind="stable")
+    counts = np.bincount(codes, minlength=len(cursor) - 1)
+    ends = np.cumsum(counts)
+    places = np.repeat(cursor[:-1] - ends + counts, counts) + np.arange(len(codes))
+    if len(places) and (places.min() < 0 or places.max() >= len(out)):
+        raise ValueError(f"{message} not from the call before")
+    out[places] = payload[order]
+    cursor[:-1] += counts
+
+
 def take(source: NDArray[Any], order: Positions, out: NDArray[Any]) -> None:
     """Gather ``out[k] = source[order[k]]``; see the kernel."""
     if len(out) != len(order):

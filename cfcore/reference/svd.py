@@ -38,6 +38,8 @@ def lay_out(
     n_item_stripes: int,
     seed: int,
     n_threads: int,
+    begin: int = 0,
+    end: int = -1,
 ) -> None:
     """Sort ratings into blocks and shuffle each block; see the kernel."""
     n, n_blocks = len(user_codes), len(block_ptr) - 1
@@ -45,6 +47,9 @@ def lay_out(
         raise ValueError("lay_out: user_codes, item_codes, values and ratings must be of one length")
     if n_item_stripes < 1 or n_blocks < 1 or n_blocks % n_item_stripes:
         raise ValueError("lay_out: block_ptr must have user stripes * n_item_stripes + 1 entries")
+    end = n if end == -1 else end
+    if not 0 <= begin <= end <= n:
+        raise ValueError("lay_out: [begin, end) is not within the ratings")
     if n and not (
         _are_codes(user_codes, len(user_stripes))
         and _are_codes(item_codes, len(item_stripes))
@@ -52,6 +57,8 @@ def lay_out(
         and _are_codes(item_stripes, n_item_stripes)
     ):
         raise ValueError("lay_out: a user, an item or a stripe is out of range")
+    if end < n:  # the last call does the work of all
+        return
     block = user_stripes[user_codes] * n_item_stripes + item_stripes[item_codes]
     block_ptr[0] = 0
     np.cumsum(np.bincount(block, minlength=n_blocks), out=block_ptr[1:])

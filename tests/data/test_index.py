@@ -36,3 +36,23 @@ def test_counts_are_the_same_with_and_without_an_index() -> None:
     np.testing.assert_array_equal(part.user_counts, without[0], strict=True)
     np.testing.assert_array_equal(part.item_counts, without[1], strict=True)
     assert not part.user_counts.flags.writeable
+
+
+@pytest.mark.parametrize("backend", ["compiled", "reference"])
+def test_items_by_user_is_the_part_of_by_user_that_models_keep(
+    backend: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("cfcore.data.index.SLICE", 37)
+    made = cf.datasets.synthetic(60, 40, 900, random_state=1).subset(
+        np.random.default_rng(0).permutation(800)
+    )
+    with cf.backend(backend):
+        indptr, items = made.items_by_user
+        assert not indptr.flags.writeable
+        assert not items.flags.writeable
+        np.testing.assert_array_equal(indptr, made.by_user.indptr, strict=True)
+        assert made.by_user.indices is items  # once in memory, not twice
+        made.drop_index()
+        expected = made.by_user
+        assert made.items_by_user[1] is expected.indices
+        np.testing.assert_array_equal(items, expected.indices, strict=True)

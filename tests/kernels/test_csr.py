@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import Any
 
 import numpy as np
@@ -112,6 +113,25 @@ REFUSED = {
     "first too short": lambda csr: csr.counting_sort_after(
         int32(0, 1), int32(0), np.empty(3, dtype=np.int64), int32(0, 0)
     ),
+    "payload too short": lambda csr: csr.scatter(int32(0, 1), int32(0), int64(0, 0, 0), int32(0, 0), 0, 2),
+    "group out of range": lambda csr: csr.scatter(
+        int32(0, 2), int32(0, 0), int64(0, 0, 0), int32(0, 0), 0, 2
+    ),
+    "group negative": lambda csr: csr.scatter(int32(0, -1), int32(0, 0), int64(0, 0, 2), int32(0, 0), 1, 2),
+    "slice beyond": lambda csr: csr.scatter(int32(0, 1), int32(0, 0), int64(0, 0, 0), int32(0, 0), 0, 3),
+    "slice of something else": lambda csr: csr.scatter(
+        int32(0, 1), int32(0, 0), int64(0, 2, 2), int32(0, 0), 1, 2
+    ),
+    "column out of range": lambda csr: csr.transpose(
+        int64(0, 2), int32(0, 2), int64(0, 0, 0), int32(0, 0), 0, 1
+    ),
+    "rows do not end": lambda csr: csr.transpose(int64(0, 1), int32(0, 1), int64(0, 0, 0), int32(0, 0), 0, 1),
+    "rows turn back": lambda csr: csr.transpose(
+        int64(0, 2, 1, 2), int32(0, 1), int64(0, 0, 0), int32(0, 0), 0, 3
+    ),
+    "columns of something else": lambda csr: csr.transpose(
+        int64(0, 1, 2), int32(0, 1), int64(0, 2, 2), int32(0, 0), 1, 2
+    ),
     "gather beyond": lambda csr: csr.take(int32(1, 2), int32(2), int32(0)),
     "gather before": lambda csr: csr.take(int32(1, 2), int32(-1), int32(0)),
     "gather into less": lambda csr: csr.take(int32(1, 2), int32(0, 1), int32(0)),
@@ -129,7 +149,7 @@ REFUSED = {
 @BOTH
 @pytest.mark.parametrize("call", REFUSED.values(), ids=REFUSED)
 def test_refused(csr: Any, call: Any) -> None:
-    with pytest.raises(ValueError, match=r"counting_sort|take|invert|first_repeat"):
+    with pytest.raises(ValueError, match=r"counting_sort|scatter|transpose|take|invert|first_repeat"):
         call(csr)
 
 
@@ -138,3 +158,27 @@ def test_no_permutation_is_never_written_beyond() -> None:
     order = np.zeros(4, dtype=np.int32)
     with pytest.raises(ValueError, match="permutation"):
         compiled.counting_sort_after(int32(0, 0, 0, 1), int32(3, 3, 3, 3), np.empty(3, dtype=np.int64), order)
+
+
+@BOTH
+@given(pairs, st.data())
+def test_sets_slice_by_slice(csr: Any, drawn: tuple[int, list[tuple[int, int]]], data: Any) -> None:
+    n_codes, rows = drawn
+    users, items = columns(rows)
+    columns_ptr, by_item = np.full(n_codes + 1, -7, dtype=np.int64), np.full(len(rows), -7, dtype=np.int32)
+    for begin, end in slices_of(len(rows), data):
+        csr.scatter(items, users, columns_ptr, by_item, begin, end)
+    assert by_item.tolist() == [user for user, _ in sorted(rows, key=lambda row: row[1])]
+    assert columns_ptr.tolist() == [sum(item < bound for item in items) for bound in range(n_codes + 1)]
+    indptr, members = np.full(n_codes + 1, -7, dtype=np.int64), np.full(len(rows), -7, dtype=np.int32)
+    columns_ptr.flags.writeable = by_item.flags.writeable = False
+    for begin, end in slices_of(n_codes, data):
+        csr.transpose(columns_ptr, by_item, indptr, members, begin, end)
+    assert members.tolist() == [item for _, item in sorted(rows)]
+    assert indptr.tolist() == [sum(user < bound for user in users) for bound in range(n_codes + 1)]
+
+
+def slices_of(n: int, data: Any) -> list[tuple[int, int]]:
+    cuts = data.draw(st.lists(st.integers(1, max(n - 1, 1)), max_size=3, unique=True))
+    bounds = [0, *(cut for cut in sorted(cuts) if cut < n), n]
+    return list(itertools.pairwise(bounds))

@@ -247,6 +247,37 @@ class TestTrainRefuses:
 
 
 @pytest.mark.parametrize("module", BOTH)
+def test_lay_out_in_slices(module: Any) -> None:
+    case = Case()
+    whole, pointers = case.layout(module)
+    assert sorted(whole[["user", "item", "value"]].tolist()) == sorted(
+        zip(case.users.tolist(), case.items.tolist(), case.values.tolist(), strict=True)
+    )
+    found, own = np.empty_like(whole), np.empty_like(pointers)
+    given = (
+        case.users, case.items, case.values, case.user_stripes, case.item_stripes, own, found, case.grid[1],
+        12345 + case.seed, 2,
+    )  # fmt: skip
+    for begin, end in pairwise([0, 1, 7, case.n]):
+        module.lay_out(*given, begin, end)
+    assert found.tobytes() == whole.tobytes()
+    assert (own == pointers).all()
+    with pytest.raises(ValueError, match="within the ratings"):
+        module.lay_out(*given, 0, case.n + 1)
+
+
+def test_lay_out_refuses_to_go_on_from_nothing() -> None:
+    case = Case()
+    ratings, pointers = case.layout()
+    pointers[:] = case.n
+    with pytest.raises(ValueError, match="not from the call before"):
+        compiled.lay_out(
+            case.users, case.items, case.values, case.user_stripes, case.item_stripes, pointers, ratings,
+            case.grid[1], 1, 1, 1, case.n,
+        )  # fmt: skip
+
+
+@pytest.mark.parametrize("module", BOTH)
 def test_lay_out_refuses(module: Any) -> None:
     for name, index, value, message in (
         ("users", 3, 9, "out of range"),
