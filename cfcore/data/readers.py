@@ -70,7 +70,8 @@ def read(
     Notes
     -----
     Text needs no other library: numbers are parsed at some hundred MB/s. A quoted field must not contain
-    line breaks. Dates (ISO 8601) become seconds since 1970.
+    line breaks. Dates (ISO 8601) become seconds since 1970. Parquet is decoded batch by batch
+    where pyarrow is installed: beside the ratings themselves it takes some 100 MB.
     """
     path = Path(fspath(path))
     wanted: dict[str, Any] = {"user": user, "item": item, "rating": rating, "timestamp": timestamp}
@@ -116,5 +117,12 @@ def _read_parquet(
     names = find_columns(present, given | {"timestamp": timed or None}, str(path))
     if timed is False:
         names.pop("timestamp", None)
+    if importlib.util.find_spec("pyarrow"):
+        from cfcore.data.parquet import read_batches
+
+        found = read_batches(path, names)
+        if found is not None:
+            columns, user_ids, item_ids = found
+            return Ratings._from_codes(*columns, user_ids, item_ids, scale, duplicates, names)
     frame = load(path, columns=list(names.values()))
     return Ratings.from_frame(frame, **names, scale=scale, duplicates=duplicates)
