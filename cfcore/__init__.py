@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from cfcore.models.mean import GlobalMean as GlobalMean
     from cfcore.models.neighbors import ItemKNN as ItemKNN
     from cfcore.models.neighbors import UserKNN as UserKNN
+    from cfcore.models.rbm import RBM as RBM
     from cfcore.models.svd import SVD as SVD
     from cfcore.models.svdpp import SVDpp as SVDpp
     from cfcore.persist import load as load
@@ -36,6 +37,7 @@ _PUBLIC: dict[str, tuple[str, str | None]] = {
     "Blend": ("cfcore.ensemble", "Blend"),
     "GlobalMean": ("cfcore.models.mean", "GlobalMean"),
     "ItemKNN": ("cfcore.models.neighbors", "ItemKNN"),
+    "RBM": ("cfcore.models.rbm", "RBM"),
     "Ratings": ("cfcore.data.ratings", "Ratings"),
     "SVD": ("cfcore.models.svd", "SVD"),
     "SVDpp": ("cfcore.models.svdpp", "SVDpp"),

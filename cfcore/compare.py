@@ -30,6 +30,7 @@ MODELS = {
     "user-knn": "UserKNN",
     "svd": "SVD",
     "svdpp": "SVDpp",
+    "rbm": "RBM",
 }
 
 #: Whole job of the twin that is still run as it is, and the time spent on a smaller job otherwise (s).

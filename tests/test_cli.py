@@ -59,6 +59,7 @@ def test_file_of_ratings_and_json(ratings_file: Path, tmp_path: Path) -> None:
         "UserKNN",
         "SVD",
         "SVDpp",
+        "RBM",
     ]
     for row in report["models"]:
         assert row["error"] is None

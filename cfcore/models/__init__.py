@@ -16,6 +16,7 @@ MODULES = {
     "UserKNN": "neighbors",
     "SVD": "svd",
     "SVDpp": "svdpp",
+    "RBM": "rbm",
 }
 
 __all__ = ["MODULES", *MODULES]

@@ -250,6 +250,14 @@ class Model(Params, Coded):
         DataError
             Unequal lengths, or ids of another kind than in training (strings for integers).
         """
+        user_codes, item_codes, times, scalar = self._asked(users, items, timestamps)
+        predictions = self._predict_known(user_codes, item_codes, times)
+        return float(predictions[0]) if scalar and len(predictions) == 1 else predictions
+
+    def _asked(
+        self, users: Any, items: Any, timestamps: Any = None
+    ) -> tuple[Array, Array, Array | None, bool]:
+        """Codes and timestamps of what `predict` was given, and whether that was one user and one item."""
         self._check_fitted()
         scalar = False
         times: Array | None = None
@@ -265,8 +273,7 @@ class Model(Params, Coded):
         else:
             scalar = is_single(users) and is_single(items)
             user_codes, item_codes, times = self._pairs(users, items, timestamps)
-        predictions = self._predict_known(user_codes, item_codes, times)
-        return float(predictions[0]) if scalar and len(predictions) == 1 else predictions
+        return user_codes, item_codes, times, scalar
 
     def _predict_known(self, users: Array, items: Array, timestamps: Array | None) -> Array:
         """Predictions for codes, within the scale (a fresh array, clipped in place)."""

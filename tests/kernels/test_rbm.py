@@ -1,0 +1,268 @@
+"""The kernel of the RBM: its twin, its gradient, the distribution it samples from, and its limits."""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pytest
+
+from cfcore import kernels
+from cfcore.kernels import rbm as compiled
+from cfcore.reference import rbm as reference
+
+Array = np.ndarray[Any, Any]
+
+
+@dataclass
+class Problem:
+    """Cases, parameters and scratch, made anew from a seed, so that two kernels start alike."""
+
+    n_cases: int = 14
+    n_units: int = 9
+    n_levels: int = 3
+    n_hidden: int = 5
+    conditional: bool = True
+    batch: int = 4
+    scale: float = 0.3
+    everything: bool = False
+    rates: tuple[float, ...] = (0.1, 0.2, 0.05, 0.03)
+    decay: float = 0.01
+    momentum: float = 0.5
+    cd_steps: int = 2
+    by_count: bool = False
+    arrays: dict[str, Array] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        rng = np.random.default_rng(5)
+        width = -(-self.n_hidden // 16) * 16
+        mask = rng.random((self.n_cases, self.n_units)) < (1.1 if self.everything else 0.5)
+        mask[1] = False  # a case without ratings
+        mask[1] |= self.everything
+        more = mask | (rng.random(mask.shape) < 0.1)
+        more[1] = mask[1]
+
+        def rows(pairs: Array) -> tuple[Array, Array]:
+            return np.append(0, np.cumsum(pairs.sum(axis=1))), np.nonzero(pairs)[1].astype(np.int32)
+
+        self.data = (*rows(mask), rng.integers(0, self.n_levels, mask.sum()).astype(np.uint8), *rows(more))
+        self.order = rng.permutation(np.flatnonzero(mask.any(axis=1))).astype(np.int32)
+        shapes = [(self.n_units, self.n_levels, width), (self.n_units, self.n_levels), (width,)]
+        shapes.append((self.n_units if self.conditional else 0, width))
+        self.parameters = [rng.normal(0, self.scale, shape).astype(np.float32) for shape in shapes]
+        for array, padded in zip(self.parameters, (True, False, True, True), strict=True):
+            if padded:
+                array[..., self.n_hidden :] = 0
+        self.velocities = [np.zeros_like(array) for array in self.parameters]
+        n = len(self.data[4])
+        self.drawn = np.zeros(len(self.data[1]), dtype=np.uint8)
+        self.scratch = (
+            np.zeros((self.batch, width), np.float32), np.zeros((self.batch, width), np.float32), self.drawn,
+            np.zeros((4, (max(2, self.n_levels) + 1) * width), np.float32),
+            np.zeros(self.n_units, np.int32), np.zeros(self.n_units, np.int32),
+            np.zeros(self.n_units + 1, np.int64), np.zeros((n, 2), np.int64), np.zeros(len(self.order)),
+        )  # fmt: skip
+
+    def train(self, kernel: Any, epochs: int = 2, n_threads: int = 1, slices: int = 1) -> float:
+        n_batches = -(-len(self.order) // self.batch)
+        cuts = np.linspace(0, n_batches, slices + 1).astype(int)
+        if len(self.scratch[-1]) != len(self.order):
+            self.scratch = (*self.scratch[:-1], np.zeros(len(self.order)))
+        total = 0.0
+        for epoch in range(epochs):
+            for begin, end in itertools.pairwise(cuts):
+                kernel.train(
+                    *self.data, self.order, np.arange(1.0, self.n_levels + 1), *self.parameters,
+                    *self.velocities, *self.scratch, np.array(self.rates), self.decay, self.momentum,
+                    self.n_hidden, self.cd_steps, self.by_count, 2**63 + 7, epoch, begin, end, n_threads,
+                )  # fmt: skip
+            total += float(self.scratch[-1].sum())
+        return total
+
+    def inputs(self, kernel: Any) -> Array:
+        out = np.zeros((self.n_cases, self.parameters[2].size), np.float32)
+        kernel.hidden_inputs(*self.data, *self.parameters, self.scratch[3], out, self.n_hidden, 1)
+        return out
+
+    def answers(self, kernel: Any, exact: bool) -> Array:
+        cells = np.indices((self.n_cases, self.n_units)).reshape(2, -1).astype(np.int32)
+        out = np.empty((cells.shape[1], self.n_levels))
+        kernel.probabilities(
+            *cells, self.inputs(kernel), *self.parameters, self.scratch[3], out, self.n_hidden, exact, 1
+        )
+        return out
+
+
+@pytest.mark.parametrize("by_count", [False, True])
+@pytest.mark.parametrize("conditional", [False, True])
+@pytest.mark.parametrize(("n_levels", "n_hidden"), [(1, 1), (2, 16), (5, 21)])
+def test_twin(by_count: bool, conditional: bool, n_levels: int, n_hidden: int) -> None:
+    given: dict[str, Any] = {
+        "by_count": by_count, "conditional": conditional, "n_levels": n_levels, "n_hidden": n_hidden,
+    }  # fmt: skip
+    one, two = Problem(**given), Problem(**given)
+    assert one.train(compiled) == pytest.approx(two.train(reference), rel=1e-5)
+    for mine, theirs in zip(one.parameters + one.velocities, two.parameters + two.velocities, strict=True):
+        np.testing.assert_allclose(mine, theirs, rtol=0, atol=2e-6)
+    np.testing.assert_array_equal(one.drawn, two.drawn)
+    for exact in (False, True):
+        np.testing.assert_allclose(
+            one.answers(compiled, exact), two.answers(reference, exact), rtol=0, atol=2e-6
+        )
+
+
+@pytest.mark.parametrize("kernel", [compiled, reference], ids=["compiled", "reference"])
+def test_padding_stays_zero(kernel: Any) -> None:
+    problem = Problem(n_hidden=5)
+    problem.train(kernel)
+    for array in (problem.parameters[0], problem.parameters[2], problem.parameters[3]):
+        assert not array[..., 5:].any()
+
+
+def test_same_bits_for_any_threads_slices_and_levels() -> None:
+    expected = Problem(n_cases=60)
+    total = expected.train(compiled)
+    for level in kernels.available_levels():
+        kernel = kernels.load_level("rbm", level)
+        for n_threads, slices in ((1, 1), (2, 1), (3, 2), (4, 3)):
+            problem = Problem(n_cases=60)
+            assert problem.train(kernel, n_threads=n_threads, slices=slices) == total
+            for mine, theirs in zip(problem.parameters, expected.parameters, strict=True):
+                np.testing.assert_array_equal(mine, theirs)
+
+
+def log_sum(problem: Problem, levels: Array) -> float:
+    """log of the sum over hidden states of exp(-E) of one rating of all units."""
+    weights, visible, hidden, conditional = (array.astype(np.float64) for array in problem.parameters)
+    units = np.arange(problem.n_units)
+    x = hidden + weights[units, levels].sum(axis=0) + conditional.sum(axis=0)
+    return float(visible[units, levels].sum() + np.logaddexp(0, x[: problem.n_hidden]).sum())
+
+
+def everything(problem: Problem) -> tuple[Array, Array]:
+    """All ratings of all units, and their probabilities, by enumeration."""
+    states = np.array(list(itertools.product(range(problem.n_levels), repeat=problem.n_units)))
+    logs = np.array([log_sum(problem, state) for state in states])
+    return states, np.exp(logs - np.logaddexp.reduce(logs))
+
+
+def tiny(cd_steps: int, rates: tuple[float, ...]) -> Problem:
+    """30,000 cases that rated all of 3 units alike, in one batch."""
+    n = 30_000
+    problem = Problem(
+        n_cases=n, n_units=3, n_hidden=2, batch=n, scale=0.6, everything=True, cd_steps=cd_steps,
+        rates=rates, decay=0.0, momentum=0.0,
+    )  # fmt: skip
+    problem.data[2][:] = np.tile(np.array([0, 2, 1], dtype=np.uint8), n)
+    return problem
+
+
+def test_the_chain_ends_in_the_distribution_of_the_model() -> None:
+    problem = tiny(30, (0.0, 0.0, 0.0, 0.0))
+    states, expected = everything(problem)
+    problem.train(compiled, epochs=1)
+    cells = problem.drawn.reshape(-1, 3).astype(int) @ np.array([9, 3, 1])
+    counts = np.bincount(cells, minlength=27)
+    expected *= len(cells)
+    chi_square = ((counts - expected) ** 2 / expected).sum()
+    assert chi_square < 54.1  # 26 degrees of freedom: exceeded once in a thousand seeds
+    assert (states @ np.array([9, 3, 1]) == np.arange(27)).all()
+
+
+def test_the_step_is_the_gradient_of_the_log_likelihood() -> None:
+    problem = tiny(30, (1.0, 1.0, 1.0, 1.0))
+    before = [array.copy() for array in problem.parameters]
+    data = np.array([0, 2, 1])
+
+    def log_likelihood() -> float:
+        logs = [log_sum(problem, np.array(s)) for s in itertools.product(range(3), repeat=3)]
+        return log_sum(problem, data) - float(np.logaddexp.reduce(logs))
+
+    slopes = []
+    for array in problem.parameters:
+        slope = np.zeros(array.shape)
+        for index in np.ndindex(array.shape):
+            if array.ndim != 2 or array.shape[1] == 3:
+                inside = array.ndim == 2 or index[-1] < 2
+            else:
+                inside = index[-1] < 2
+            if inside:
+                ends = []
+                for step in (0.01, -0.01):
+                    array[index] += np.float32(step)
+                    ends.append(log_likelihood())
+                    array[index] -= np.float32(step)
+                slope[index] = (ends[0] - ends[1]) / 0.02
+        slopes.append(slope)
+    problem.parameters[:] = [array.copy() for array in before]
+    problem.train(compiled, epochs=1)
+    for array, start, slope in zip(problem.parameters, before, slopes, strict=True):
+        np.testing.assert_allclose(array - start, slope, atol=0.015)  # five standard errors
+        assert np.abs(slope).max() > 0.1
+
+
+def test_exact_predictions_by_enumeration() -> None:
+    problem = Problem(n_units=4, n_cases=6, scale=1.0)
+    indptr, units, levels, rated_indptr, rated = problem.data
+    weights, visible, hidden, conditional = (array.astype(np.float64) for array in problem.parameters)
+    found = problem.answers(compiled, exact=True).reshape(6, 4, 3)
+    for case, unit in np.ndindex(6, 4):
+        mine = slice(indptr[case], indptr[case + 1])
+        x = hidden + weights[units[mine], levels[mine]].sum(axis=0)
+        x = x + conditional[rated[rated_indptr[case] : rated_indptr[case + 1]]].sum(axis=0)
+        joint = np.zeros(3)
+        for state in itertools.product((0, 1), repeat=problem.n_hidden):
+            on = np.zeros(x.size)
+            on[: problem.n_hidden] = state
+            joint += np.exp(visible[unit] + weights[unit] @ on + x @ on)
+        np.testing.assert_allclose(found[case, unit], joint / joint.sum(), atol=1e-6)
+
+
+@pytest.mark.parametrize("kernel", [compiled, reference], ids=["compiled", "reference"])
+def test_extreme_weights_give_probabilities(kernel: Any) -> None:
+    problem = Problem(scale=1e4)
+    assert np.isfinite(problem.train(kernel))
+    for array in problem.parameters:
+        assert np.isfinite(array).all()
+    for exact in (False, True):
+        found = problem.answers(kernel, exact)
+        np.testing.assert_allclose(found.sum(axis=1), 1, atol=1e-12)
+        assert (found >= 0).all()
+
+
+def test_what_no_case_rated_is_not_touched() -> None:
+    problem = Problem()
+    indptr, units, _, rated_indptr, rated = problem.data
+    before = [array.copy() for array in problem.parameters]
+    problem.order = problem.order[:1]
+    problem.train(compiled, epochs=1)
+    case = problem.order[0]
+    mine = units[indptr[case] : indptr[case + 1]]
+    seen = rated[rated_indptr[case] : rated_indptr[case + 1]]
+    pairs = zip(problem.parameters, before, strict=True)
+    moved = [(a != b).reshape(len(a), -1).any(axis=1) for a, b in pairs]
+    np.testing.assert_array_equal(np.flatnonzero(moved[0]), mine)
+    np.testing.assert_array_equal(np.flatnonzero(moved[3]), seen)
+
+
+@pytest.mark.parametrize("kernel", [compiled, reference], ids=["compiled", "reference"])
+@pytest.mark.parametrize(
+    ("which", "value"),
+    [(1, 9), (1, -1), (2, 3), (4, 9), ("order", 14)],
+    ids=["unit", "below", "level", "r", "case"],
+)
+def test_codes_out_of_range(kernel: Any, which: Any, value: int) -> None:
+    problem = Problem()
+    (problem.order if which == "order" else problem.data[which])[0] = value
+    with pytest.raises(ValueError, match="out of range"):
+        problem.train(kernel)
+
+
+def test_shapes_that_do_not_fit() -> None:
+    for spoil in range(4):
+        problem = Problem()
+        problem.parameters[spoil] = problem.parameters[spoil][:-1].copy()
+        with pytest.raises(ValueError, match="must"):
+            problem.train(compiled)
