@@ -25,7 +25,7 @@ from cfcore.models.svdpp import joined
 from cfcore.models.training import Training
 from cfcore.random import RandomState
 
-#: Defaults by cross-validation; `benchmarks/defaults.py` repeats the search.
+#: Chosen by two folds of ten within the training rows of MovieLens 100K, u1; not searched on larger data.
 USUAL = {"weights": 0.02, "visible_bias": 0.0025, "hidden_bias": 0.002, "conditional": 0.006}
 WEIGHT_DECAY = 0.005
 
