@@ -25,6 +25,7 @@ MODELS: dict[str, Any] = {
     "UserKNN": cf.UserKNN,
     "SVD": cf.SVD,
     "SVDpp": cf.SVDpp,
+    "TimeSVDpp": cf.TimeSVDpp,
     "RBM": cf.RBM,
 }
 SPLITS = {"ml-100k": ("u1", "u2", "u3", "u4", "u5"), "ml-1m": (0, 1, 2, 3, 4)}

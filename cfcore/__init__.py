@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from cfcore.models.rbm import RBM as RBM
     from cfcore.models.svd import SVD as SVD
     from cfcore.models.svdpp import SVDpp as SVDpp
+    from cfcore.models.timesvdpp import TimeSVDpp as TimeSVDpp
     from cfcore.persist import load as load
 
 __version__ = "0.1.0"
@@ -41,6 +42,7 @@ _PUBLIC: dict[str, tuple[str, str | None]] = {
     "Ratings": ("cfcore.data.ratings", "Ratings"),
     "SVD": ("cfcore.models.svd", "SVD"),
     "SVDpp": ("cfcore.models.svdpp", "SVDpp"),
+    "TimeSVDpp": ("cfcore.models.timesvdpp", "TimeSVDpp"),
     "UserKNN": ("cfcore.models.neighbors", "UserKNN"),
     "backend": ("cfcore.backends", "backend"),
     "datasets": ("cfcore.data.datasets", None),

@@ -30,6 +30,7 @@ MODELS = {
     "user-knn": "UserKNN",
     "svd": "SVD",
     "svdpp": "SVDpp",
+    "timesvdpp": "TimeSVDpp",
     "rbm": "RBM",
 }
 

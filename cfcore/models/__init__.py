@@ -16,6 +16,7 @@ MODULES = {
     "UserKNN": "neighbors",
     "SVD": "svd",
     "SVDpp": "svdpp",
+    "TimeSVDpp": "timesvdpp",
     "RBM": "rbm",
 }
 

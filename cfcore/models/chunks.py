@@ -1,4 +1,4 @@
-"""The chunks of users in which SVD++ is trained, each with its grid of users × items."""
+"""The chunks of users in which SVD++ and its kin are trained, each with its grid of users × items."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ PART_OF_SET, MAX_PARTS = 16, 32
 
 
 class Chunks:
-    """Training ratings laid out for the kernel `svdpp`, and a random order for each epoch.
+    """Training ratings laid out for the kernels of the SVD++ family, and a random order for each epoch.
 
     Depends on the ratings alone, never on the number of threads; that is why the number of threads does not
     change a bit of the result.
@@ -46,6 +46,10 @@ class Chunks:
     rng : Generator
         For the layout here, and for the order of each epoch.
     n_threads : int or None
+    kernel : str
+        The kernel whose ``train`` is called.
+    codes, users_of : int32[n_ratings], int32[n_codes], optional
+        Codes that take the users' place in the ratings, of a user's days say, and the user of each code.
     """
 
     def __init__(
@@ -56,10 +60,14 @@ class Chunks:
         implicit: Array,
         rng: np.random.Generator,
         n_threads: int | None,
+        *,
+        kernel: str = "svdpp",
+        codes: Array | None = None,
+        users_of: Array | None = None,
     ) -> None:
         self._rng = rng
         n_implicit, width = implicit.shape
-        self.kernel = backends.kernel("svdpp")
+        self.kernel = backends.kernel(kernel)
         threads = resolve_threads(n_threads)
         crowd = max(1, int(min(MAX_USERS, MAX_CROWD / max(overlap(indptr, members), 1e-9))))
         self.n_chunks = min(train.n_users, max(MIN_CHUNKS, -(-train.n_users // crowd)))
@@ -73,12 +81,13 @@ class Chunks:
         self.ratings = np.empty(len(train), dtype=RATING)
         self.pointers = np.empty(self.n_chunks * per_chunk * self.n_item_stripes + 1, dtype=np.int64)
         lay_out(
-            train.user_codes, train.item_codes, train.values, user_stripes,
+            train.user_codes if codes is None else codes, train.item_codes, train.values,
+            user_stripes if users_of is None else user_stripes[users_of],
             stripes(train.item_counts, self.n_item_stripes), self.pointers, self.ratings,
             self.n_item_stripes, seed64(rng), threads,
         )  # fmt: skip
         cuts = np.empty((train.n_users, n_parts + 1), dtype=np.int64)
-        self.kernel.cut_sets(indptr, members, self.parts, cuts, threads)
+        backends.kernel("svdpp").cut_sets(indptr, members, self.parts, cuts, threads)
         self._sets = train.user_counts, indptr, members, self.parts, cuts
         self._work = (len(train) + len(members)) * max(width, 16)
         self.n_threads = threads if self._work >= SMALL_CALL else 1
@@ -92,13 +101,13 @@ class Chunks:
         self._turns = np.empty((self.n_chunks * n_blocks, 3), dtype=np.int32)
         self._latest = np.empty((self.n_chunks, per_chunk + self.n_item_stripes), dtype=np.int32)
 
-    def descend(self, arrays: tuple[Array, ...], rates: tuple[float, ...]) -> float:
+    def descend(self, arrays: tuple[Array, ...], scalars: tuple[float, ...]) -> float:
         """One epoch over all ratings; the root mean square of the errors met on the way.
 
         Parameters
         ----------
-        arrays : user, item and implicit factors, user biases, item biases; changed in place
-        rates : mean, lr, reg, lr_bias, reg_bias, lr_implicit, reg_implicit
+        arrays : what the kernel's ``train`` takes before the scratch; parameters are changed in place
+        scalars : what it takes between the number of item stripes and the range of chunks
         """
         chunks = self._rng.permutation(self.n_chunks).astype(np.int32)
         # Around the grid from a random start: blocks of a user stripe then lie side by side more often than
@@ -111,7 +120,7 @@ class Chunks:
             self.kernel.train(
                 self.ratings, self.pointers, chunks, order, starts, self.stripe_ptr, *self._sets, *arrays,
                 *self._sums, self._kept, self._squares, self._turns, self._latest, self.n_item_stripes,
-                *rates, begin, end, self.n_threads,
+                *scalars, begin, end, self.n_threads,
             )  # fmt: skip
         return float(np.sqrt(self._squares.sum() / len(self.ratings)))
 

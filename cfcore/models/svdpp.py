@@ -271,22 +271,9 @@ class SVDpp(FactorModel):
     ) -> None:
         rng = self._generator()
         rates = Rates.of(self, train)
-        self.implicit_indptr_, self.implicit_items_, self.extra_item_ids_ = implicit or (None, None, None)
-        indptr, members = self._sets()
-        n_extra = 0 if self.extra_item_ids_ is None else len(self.extra_item_ids_)
-
-        users, items = (
-            first_factors(counts, self.n_factors, self.dtype, rates.init_scale, rng.standard_normal)
-            for counts in (train.user_counts, train.item_counts)
-        )
-        y = aligned_zeros(len(items) + n_extra, items.shape[1], self.dtype)
-        self.user_factors_ = users[:, : self.n_factors]
-        self.item_factors_ = items[:, : self.n_factors]
-        self.implicit_factors_ = y[:, : self.n_factors]
-        self.user_bias_ = np.zeros(len(users), dtype=self.dtype)
-        self.item_bias_ = np.zeros(len(items), dtype=self.dtype)
+        users, items, y = self._start(train, rates.init_scale, rng, implicit)
         arrays = (users, items, y, self.user_bias_, self.item_bias_)
-        chunks = Chunks(train, indptr, members, y, rng, self.n_threads)
+        chunks = Chunks(train, *self._sets(), y, rng, self.n_threads)
         training = Training(
             self, rates.n_epochs, validation, early_stopping, snapshot=self._snapshot, lr=rates.lr
         )
@@ -302,6 +289,29 @@ class SVDpp(FactorModel):
             self._cache.pop("rows", None)
             training.record(error)
         self._cache.pop("rows", None)
+
+    def _start(
+        self,
+        train: Ratings,
+        init_scale: float,
+        rng: np.random.Generator,
+        implicit: tuple[Array, Array, Array] | None,
+    ) -> tuple[Array, Array, Array]:
+        """The sets N(u), and all parameters at their start, as attributes; the padded rows of p, q and y."""
+        self.implicit_indptr_, self.implicit_items_, self.extra_item_ids_ = implicit or (None, None, None)
+        n_extra = 0 if self.extra_item_ids_ is None else len(self.extra_item_ids_)
+
+        users, items = (
+            first_factors(counts, self.n_factors, self.dtype, init_scale, rng.standard_normal)
+            for counts in (train.user_counts, train.item_counts)
+        )
+        y = aligned_zeros(len(items) + n_extra, items.shape[1], self.dtype)
+        self.user_factors_ = users[:, : self.n_factors]
+        self.item_factors_ = items[:, : self.n_factors]
+        self.implicit_factors_ = y[:, : self.n_factors]
+        self.user_bias_ = np.zeros(len(users), dtype=self.dtype)
+        self.item_bias_ = np.zeros(len(items), dtype=self.dtype)
+        return users, items, y
 
     def _sets(self) -> tuple[Array, Array]:
         """N(u) in compressed rows."""

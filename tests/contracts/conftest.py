@@ -25,6 +25,7 @@ MODELS: dict[str, tuple[str, dict[str, Any]]] = {
     "SVD": ("SVD", {"n_factors": 8, "n_epochs": 4, "random_state": 0}),
     "SVD-unbiased": ("SVD", {"biased": False, "n_factors": 5, "n_epochs": 30, "random_state": 0}),
     "SVDpp": ("SVDpp", {"n_factors": 8, "n_epochs": 4, "random_state": 0}),
+    "TimeSVDpp": ("TimeSVDpp", {"n_factors": 8, "n_epochs": 4, "random_state": 0}),
     "RBM-item": ("RBM", {"n_hidden": 8, "n_epochs": 4, "random_state": 0}),
     "RBM-user": (
         "RBM",
