@@ -1,4 +1,4 @@
-"""The user-days of training, and the days that predictions are wanted for, as the kernel `timesvdpp` reads them."""
+"""The user-days of training, and the days that predictions are for, as the kernel `timesvdpp` reads them."""
 
 from __future__ import annotations
 

@@ -22,7 +22,7 @@ from cfcore.random import RandomState
 
 
 class Term(NamedTuple):
-    """How fast a term of time learns by the rule, and what holds it back: a row of the table in `TimeSVDpp`."""
+    """How fast a term of time learns by the rule, and what holds it back: a row of `TimeSVDpp`'s table."""
 
     of: str  # the rate of SVD++ that its learning rate is a part of
     part: float
@@ -178,6 +178,8 @@ class TimeSVDpp(SVDpp):
         "day_indptr_", "day_numbers_", "day_frequencies_", "user_dates_", "bin_edges_",
     )  # fmt: skip
 
+    user_drift_: Array
+    day_factors_: Array
     day_indptr_: Array
     day_numbers_: Array
     day_frequencies_: Array
@@ -250,7 +252,7 @@ class TimeSVDpp(SVDpp):
     def _run(self, ratings: Any, *args: Any, **kwargs: Any) -> Self:
         train = as_ratings(ratings)
         if train.timestamps is None:
-            raise DataError("TimeSVDpp needs ratings with timestamps, and these have none; SVDpp does without")
+            raise DataError("TimeSVDpp needs ratings with timestamps, and these have none")
         return super()._run(train, *args, **kwargs)
 
     def _fit(
@@ -263,7 +265,8 @@ class TimeSVDpp(SVDpp):
         rng = self._generator()
         rates = Rates.of(self, train)
         days, codes = Days.of(train, self.n_bins, self.frequency_base)
-        self.day_indptr_, self.day_numbers_, self.day_frequencies_ = days.indptr, days.numbers, days.frequencies
+        self.day_indptr_, self.day_numbers_ = days.indptr, days.numbers
+        self.day_frequencies_ = days.frequencies
         self.user_dates_, self.bin_edges_ = days.dates, days.edges
         if self.day_factors:
             self._say_what_days_need(len(days.numbers))
@@ -318,7 +321,7 @@ class TimeSVDpp(SVDpp):
         text = f"day_factors of {n_days:,} user-days need {needed / 2**20:,.1f} MiB"
         if free is not None and needed > free:
             raise MemoryError(
-                f"{text}, and {free / 2**20:,.1f} MiB are free: fit with day_factors=False, or fewer n_factors"
+                f"{text}; {free / 2**20:,.1f} MiB are free: fit with day_factors=False or fewer n_factors"
             )
         if self.verbose:
             print(f"TimeSVDpp: {text}", file=sys.stderr)
