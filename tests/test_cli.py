@@ -50,6 +50,7 @@ def test_file_of_ratings_and_json(ratings_file: Path, tmp_path: Path) -> None:
         str(report_file),
     )
     assert done.returncode == 0, done.stderr
+    assert "have no timestamps" in done.stdout
     report = json.loads(report_file.read_text())
     assert (report["n_train"], report["n_test"], report["n_threads"]) == (960, 240, 2)
     assert [row["model"] for row in report["models"]] == [

@@ -63,6 +63,14 @@ def chosen_models(text: str) -> list[str]:
     return list(dict.fromkeys(model_name(part) for part in asked))
 
 
+def needs_timestamps(name: str) -> bool:
+    """Whether the model called `name` can be fitted only to ratings with timestamps."""
+    import cfcore as cf
+    from cfcore.compare import MODELS
+
+    return bool(getattr(cf, MODELS[name])._needs_timestamps)
+
+
 def load(data: str, split: str) -> tuple[str, str, Ratings, Ratings, list[str]]:
     """Name, split, training and test ratings, and notes on what was done instead of what was asked."""
     from cfcore.data.sources import UnavailableError
@@ -97,6 +105,9 @@ def run_compare(
     need_folder(plot, "--plot")
     console, progress = Console(), Console(stderr=True)
     name, split, train, test, notes = load(data, split)
+    if not models and train.timestamps is None:
+        wanted = [model for model in wanted if not needs_timestamps(model)]
+        notes.append("these ratings have no timestamps, so models that need them are left out.")
     for note in notes:
         console.print(f"Note: {note}\n", style="yellow", markup=False, highlight=False, soft_wrap=True)
     facts = config()

@@ -60,6 +60,9 @@ class Model(Params, Coded):
     n_epochs_: int
     random_state: RandomState
 
+    #: Whether ratings to fit must have timestamps.
+    _needs_timestamps: ClassVar[bool] = False
+
     #: While a fit that was given one runs.
     _checkpoint: Checkpoint | None = None
 
@@ -169,6 +172,8 @@ class Model(Params, Coded):
             raise TypeError(f"callback must be callable or None, not {callback!r}")
         self._check_common()
         self._check_params()
+        if self._needs_timestamps and train.timestamps is None:
+            raise DataError(f"{type(self).__name__} needs ratings with timestamps, and these have none")
         if checkpoint is not None:
             params = self.get_params(deep=False)
             identity = identity_of(self._file_name(), params, train, held_out, early_stopping, extra)

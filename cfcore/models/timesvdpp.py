@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import sys
-from typing import Any, ClassVar, NamedTuple, Self
+from typing import ClassVar, NamedTuple
 
 import numpy as np
 
 from cfcore import backends
-from cfcore.data import Ratings, as_ratings
-from cfcore.errors import DataError
+from cfcore.data import Ratings
 from cfcore.models.base import Array
 from cfcore.models.blocks import aligned_zeros, worthwhile_threads
 from cfcore.models.chunks import Chunks
@@ -153,8 +152,7 @@ class TimeSVDpp(SVDpp):
     bin, f, weekday and week. Unknown users and items leave out their terms, as in `SVDpp`.
 
     The terms of a user's days learn from ratings of the same day. They pay where ratings to be predicted have
-    company in training, as in a random split; ratings of days to come gain nothing by them.
-    `benchmarks/time_ablation.py` shows both.
+    company in training, as in a random split; on days to come they are left out.
 
     ``day_factors`` are n_factors numbers for each user-day, and as many in a copy of the last good epoch.
     With ``verbose`` the fit says how much that is, and it stops with MemoryError, before anything is
@@ -172,6 +170,8 @@ class TimeSVDpp(SVDpp):
     (2,)
     """
 
+    _needs_timestamps: ClassVar[bool] = True
+    _takes_more: ClassVar[bool] = False  # days to come, of users in training or new, would need tables anew
     _trained: ClassVar[tuple[str, ...]] = tuple(f"{name}_" for name in ORDER)
     _array_names: ClassVar[tuple[str, ...]] = (
         *_trained, "implicit_indptr_", "implicit_items_", "extra_item_ids_",
@@ -248,12 +248,6 @@ class TimeSVDpp(SVDpp):
         check_number("frequency_base", self.frequency_base, 1, open_low=True)
 
     # ------------------------------------------------------------------ fitting
-
-    def _run(self, ratings: Any, *args: Any, **kwargs: Any) -> Self:
-        train = as_ratings(ratings)
-        if train.timestamps is None:
-            raise DataError("TimeSVDpp needs ratings with timestamps, and these have none")
-        return super()._run(train, *args, **kwargs)
 
     def _fit(
         self,
@@ -340,6 +334,9 @@ class TimeSVDpp(SVDpp):
             )
         days: Days = self._cache["days"]
         return days
+
+    def _products(self) -> None:
+        """None: predictions are more than biases and a product of two rows, and lists go by `predict`."""
 
     def _predict_codes(self, users: Array, items: Array, timestamps: Array | None) -> Array:
         if "time_rows" not in self._cache:

@@ -67,7 +67,7 @@ def test_unfitted_copies(model: Any) -> None:
 
 def test_string_ids_are_kept(model: Any, tmp_path: Path) -> None:
     users, items = ["ann", "bob", "bob", "çelik"], ["x", "x", "物語", "物語"]
-    model.fit((users, items, [1.0, 2.0, 3.0, 5.0])).save(tmp_path / "model")
+    model.fit((users, items, [1.0, 2.0, 3.0, 5.0], [0, 0, 90_000, 0])).save(tmp_path / "model")
     loaded = cf.load(tmp_path / "model")
     np.testing.assert_array_equal(loaded.user_ids_, model.user_ids_)
     assert loaded.item_ids_.dtype == model.item_ids_.dtype

@@ -62,8 +62,8 @@ def test_same_bits_from_every_kind_of_input(model: Any, columns: tuple[Array, ..
     expected = model.fit(cf.Ratings(users, items, values, timestamps)).predict(test)
     for given in (
         (users, items, values, timestamps),
-        (users.tolist(), items.tolist(), values.tolist()),
-        (users.astype(np.int32), items.astype(np.int32), values.astype(np.float64)),
+        (users.tolist(), items.tolist(), values.tolist(), timestamps.tolist()),
+        (users.astype(np.int32), items.astype(np.int32), values.astype(np.float64), timestamps),
         pandas.DataFrame(named),
         polars.DataFrame(named),
     ):
@@ -75,6 +75,10 @@ def test_fits_a_sparse_matrix(model: Any, columns: tuple[Array, ...]) -> None:
     users, items, values, _ = columns
     users, items = (users - 10) // 3, (items - 100) // 2
     matrix = sparse.coo_matrix((values, (users, items))).tocsr()
+    if model._needs_timestamps:
+        with pytest.raises(cf.DataError, match="timestamps"):
+            model.fit(matrix)
+        return
     from_matrix = model.fit(matrix).predict(users, items)
     # By rows, as the matrix stores them: the order of the ratings is part of what a seed means.
     order = np.lexsort((items, users))
@@ -83,18 +87,18 @@ def test_fits_a_sparse_matrix(model: Any, columns: tuple[Array, ...]) -> None:
 
 
 def test_string_ids_and_integer_ids_agree(model: Any, columns: tuple[Array, ...]) -> None:
-    users, items, values, _ = columns
+    users, items, values, timestamps = columns
     # Zero-padded, so that both kinds of ids sort alike and get the same codes.
     names = [np.array([f"{mark}{i:06d}é" for i in ids]) for mark, ids in (("u", users), ("i", items))]
-    by_number = model.fit((users, items, values)).predict(users, items)
-    by_name = model.clone().fit((*names, values)).predict(*names)
+    by_number = model.fit((users, items, values, timestamps)).predict(users, items)
+    by_name = model.clone().fit((*names, values, timestamps)).predict(*names)
     np.testing.assert_array_equal(by_name, by_number)
 
 
 def test_half_stars_and_other_scales(model: Any, columns: tuple[Array, ...]) -> None:
-    users, items, values, _ = columns
+    users, items, values, timestamps = columns
     for scaled in (values / 2, values * 2 - 1, values * 1.37 - 4):
-        predictions = model.fit((users, items, scaled)).predict(users, items)
+        predictions = model.fit((users, items, scaled, timestamps)).predict(users, items, timestamps)
         assert predictions.min() >= np.float32(scaled).min()
         assert predictions.max() <= np.float32(scaled).max()
         rmse = cf.metrics.rmse(scaled, predictions)
@@ -124,7 +128,7 @@ def test_inputs_are_not_changed(model: Any, columns: tuple[Array, ...]) -> None:
     ids=["one rating", "one user", "one item", "all the same"],
 )
 def test_tiny_data(model: Any, users: list[int], items: list[int], values: list[float]) -> None:
-    model.fit((users, items, values))
+    model.fit((users, items, values, [86_400 * day for day in range(len(values))]))
     grid_users, grid_items = np.meshgrid([*set(users), -5], [*set(items), -5])
     predictions = model.predict(grid_users.ravel(), grid_items.ravel())
     assert np.isfinite(predictions).all()

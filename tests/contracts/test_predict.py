@@ -12,11 +12,12 @@ import cfcore as cf
 
 def test_every_kind_of_input_gives_the_same(fitted: Any, test: cf.Ratings) -> None:
     pandas, polars = pytest.importorskip("pandas"), pytest.importorskip("polars")
-    expected = fitted.predict(test)
-    assert expected.dtype == np.float64
-    assert expected.shape == (len(test),)
+    dated = fitted.predict(test)
+    assert dated.dtype == np.float64
+    assert dated.shape == (len(test),)
     users, items = np.asarray(test.users), np.asarray(test.items)
     named = {"user": users, "item": items, "rating": test.values}
+    expected = fitted.predict(users, items)
     own = cf.Ratings(users, items, test.values)  # a vocabulary of its own, smaller than the model's
     for given in (
         own,
@@ -29,8 +30,16 @@ def test_every_kind_of_input_gives_the_same(fitted: Any, test: cf.Ratings) -> No
         polars.DataFrame(named),
     ):
         np.testing.assert_array_equal(fitted.predict(given), expected)
-    np.testing.assert_array_equal(fitted.predict(users, items), expected)
-    np.testing.assert_array_equal(fitted.predict(list(users), list(items), test.timestamps), expected)
+    times = test.timestamps
+    for given in (
+        cf.Ratings(users, items, test.values, times),
+        (users, items, test.values, times),
+        pandas.DataFrame(named | {"timestamp": times}),
+        polars.DataFrame(named | {"timestamp": times}).drop("rating"),
+    ):
+        np.testing.assert_array_equal(fitted.predict(given), dated)
+    np.testing.assert_array_equal(fitted.predict(list(users), list(items), times), dated)
+    assert fitted._needs_timestamps or np.array_equal(dated, expected)
 
 
 def test_sparse_matrix(fitted: Any, test: cf.Ratings) -> None:
@@ -94,7 +103,7 @@ def test_codes_without_ratings_are_unknown(model: Any, ratings: cf.Ratings) -> N
     np.testing.assert_array_equal(model.predict(others[0], item), model.predict(others[0], -99))
     np.testing.assert_array_equal(model.predict(user, others[1]), model.predict(-99, others[1]))
     # ... and the model is the one that never heard of them.
-    bare = model.clone().fit((part.users, part.items, part.values))
+    bare = model.clone().fit((part.users, part.items, part.values, part.timestamps))
     if "random_state" not in model.get_params():
         np.testing.assert_allclose(bare.predict(*others), model.predict(*others), rtol=0, atol=1e-9)
     assert item not in model.recommend(others[0][0], n=1000, exclude_seen=False)[0]
@@ -109,7 +118,7 @@ def test_within_the_scale(fitted: Any, ratings: cf.Ratings) -> None:
 
 
 def test_a_given_scale_is_kept(model: Any, train: cf.Ratings) -> None:
-    model.fit(cf.Ratings(train.users, train.items, train.values, scale=(0, 10)))
+    model.fit(cf.Ratings(train.users, train.items, train.values, train.timestamps, scale=(0, 10)))
     assert model.scale_ == (0.0, 10.0)
 
 
