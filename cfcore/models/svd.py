@@ -9,7 +9,14 @@ import numpy as np
 from cfcore.data import Ratings
 from cfcore.models.base import Array
 from cfcore.models.blocks import Blocks
-from cfcore.models.factors import FactorModel, decay_and_total, density_and_spread, first_factors
+from cfcore.models.factors import (
+    FactorModel,
+    decay_and_total,
+    density_and_spread,
+    first_factors,
+    last_rates,
+    padded,
+)
 from cfcore.models.params import check_choice, check_flag, check_number
 from cfcore.models.training import Training
 from cfcore.random import RandomState
@@ -113,6 +120,8 @@ class SVD(FactorModel):
     mean_ : float
     history_ : dict of str to list of float
         ``train_rmse``: errors met during each epoch; ``validation_rmse`` if fitted with ``validation``.
+    rates_ : dict of str to float
+        Learning rates of the last epoch, and regularisation, as they were in force.
 
     Notes
     -----
@@ -201,15 +210,31 @@ class SVD(FactorModel):
     def _fit(self, train: Ratings, validation: Ratings | None, early_stopping: int | None) -> None:
         rng = self._generator()
         rates = Rates.of(self, train)
+        users = self._first_factors(train.user_counts, rates.init_scale, rng)
+        items = self._first_factors(train.item_counts, rates.init_scale, rng)
+        self.user_bias_ = np.zeros(len(users), dtype=self.dtype)
+        self.item_bias_ = np.zeros(len(items), dtype=self.dtype)
+        self._descend(train, users, items, rates, rng, validation, early_stopping)
+
+    def _go_on(self, train: Ratings, n_epochs: int) -> None:
+        rates = Rates(n_epochs, lr_decay=1.0, init_scale=0.0, **self.rates_)
+        self._descend(train, padded(self.user_factors_), padded(self.item_factors_), rates, self._generator())
+
+    def _descend(
+        self,
+        train: Ratings,
+        users: Array,
+        items: Array,
+        rates: Rates,
+        rng: np.random.Generator,
+        validation: Ratings | None = None,
+        early_stopping: int | None = None,
+    ) -> None:
+        """Train padded factors and the biases there are."""
         lr_bias = rates.lr_bias if self.biased else 0.0
         low, high = self.scale_ if self.clip_error else (-np.inf, np.inf)
         in_turn = self.update == "sequential"
-
-        users = self._first_factors(train.user_counts, rates.init_scale, rng)
-        items = self._first_factors(train.item_counts, rates.init_scale, rng)
         self._use(users, items)
-        self.user_bias_ = np.zeros(len(users), dtype=self.dtype)
-        self.item_bias_ = np.zeros(len(items), dtype=self.dtype)
         arrays = (users, items, self.user_bias_, self.item_bias_)
         blocks = Blocks(train, users.shape[1] * users.itemsize, rng, self.n_threads)
         training = Training(
@@ -221,6 +246,7 @@ class SVD(FactorModel):
             training.record(blocks.descend(arrays, (self._offset(), low, high, *steps, in_turn)))
         if self.user_bias_ is not arrays[2]:  # an earlier epoch is kept
             self._cache.clear()
+        self.rates_ = last_rates(rates, self.n_epochs_)
 
     def _first_factors(self, counts: Array, scale: float, rng: np.random.Generator) -> Array:
         draw = rng.standard_normal if self.init == "normal" else rng.random

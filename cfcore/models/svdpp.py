@@ -16,7 +16,15 @@ from cfcore.errors import DataError
 from cfcore.models.base import Array, Callback
 from cfcore.models.blocks import aligned_zeros
 from cfcore.models.chunks import Chunks
-from cfcore.models.factors import FactorModel, decay_and_total, density_and_spread, first_factors, padded
+from cfcore.models.factors import (
+    FactorModel,
+    decay_and_total,
+    density_and_spread,
+    first_factors,
+    last_rates,
+    padded,
+)
+from cfcore.models.joining import joined_rows, moved
 from cfcore.models.params import check_choice, check_number
 from cfcore.models.training import Training
 from cfcore.random import RandomState
@@ -129,6 +137,8 @@ class SVDpp(FactorModel):
     mean_ : float
     history_ : dict of str to list of float
         ``train_rmse``: errors met during each epoch; ``validation_rmse`` if fitted with ``validation``.
+    rates_ : dict of str to float
+        Learning rates of the last epoch, and regularisation, as they were in force.
 
     Notes
     -----
@@ -271,9 +281,27 @@ class SVDpp(FactorModel):
     ) -> None:
         rng = self._generator()
         rates = Rates.of(self, train)
-        users, items, y = self._start(train, rates.init_scale, rng, implicit)
-        arrays = (users, items, y, self.user_bias_, self.item_bias_)
-        chunks = Chunks(train, *self._sets(), y, rng, self.n_threads)
+        factors = self._start(train, rates.init_scale, rng, implicit)
+        self._descend(train, factors, rates, rng, validation, early_stopping)
+
+    def _go_on(self, train: Ratings, n_epochs: int) -> None:
+        factors = padded(self.user_factors_), padded(self.item_factors_), padded(self.implicit_factors_)
+        rates = Rates(n_epochs, lr_decay=1.0, init_scale=0.0, **self.rates_)
+        self._descend(train, factors, rates, self._generator())
+
+    def _descend(
+        self,
+        train: Ratings,
+        factors: tuple[Array, Array, Array],
+        rates: Rates,
+        rng: np.random.Generator,
+        validation: Ratings | None = None,
+        early_stopping: int | None = None,
+    ) -> None:
+        """Train padded p, q and y, and the biases there are."""
+        self._show(*factors)
+        arrays = (*factors, self.user_bias_, self.item_bias_)
+        chunks = Chunks(train, *self._sets(), factors[2], rng, self.n_threads)
         training = Training(
             self, rates.n_epochs, validation, early_stopping, snapshot=self._snapshot, lr=rates.lr
         )
@@ -289,6 +317,25 @@ class SVDpp(FactorModel):
             self._cache.pop("rows", None)
             training.record(error)
         self._cache.pop("rows", None)
+        self.rates_ = last_rates(rates, self.n_epochs_)
+
+    def _join_sets(self, before: Self, users_at: Array, items_at: Array, users: Array, items: Array) -> None:
+        n_items = len(self.item_ids_)
+        y_at = items_at
+        if before.extra_item_ids_ is not None and before.implicit_indptr_ is not None:
+            # An item that only `implicit` named may be rated now.
+            self.extra_item_ids_ = np.setdiff1d(before.extra_item_ids_, self.item_ids_)
+            extra_at = encode(self.item_ids_, before.extra_item_ids_, "items")
+            extra_at[extra_at < 0] = n_items + np.arange(len(self.extra_item_ids_))
+            y_at = np.append(items_at, extra_at)
+            owners = np.repeat(np.arange(len(before.user_ids_)), np.diff(before.implicit_indptr_))
+            members = y_at[before.implicit_items_]
+            members = members[np.lexsort((members, owners))]
+            self.implicit_indptr_, self.implicit_items_ = joined_rows(
+                before.implicit_indptr_, members, users_at, len(self.user_ids_), users, items
+            )
+        n_extra = 0 if self.extra_item_ids_ is None else len(self.extra_item_ids_)
+        self.implicit_factors_ = moved(before.implicit_factors_, y_at, n_items + n_extra)
 
     def _start(
         self,
@@ -306,12 +353,16 @@ class SVDpp(FactorModel):
             for counts in (train.user_counts, train.item_counts)
         )
         y = aligned_zeros(len(items) + n_extra, items.shape[1], self.dtype)
-        self.user_factors_ = users[:, : self.n_factors]
-        self.item_factors_ = items[:, : self.n_factors]
-        self.implicit_factors_ = y[:, : self.n_factors]
+        self._show(users, items, y)
         self.user_bias_ = np.zeros(len(users), dtype=self.dtype)
         self.item_bias_ = np.zeros(len(items), dtype=self.dtype)
         return users, items, y
+
+    def _show(self, users: Array, items: Array, y: Array) -> None:
+        """Attributes that are the padded rows without their padding."""
+        self.user_factors_ = users[:, : self.n_factors]
+        self.item_factors_ = items[:, : self.n_factors]
+        self.implicit_factors_ = y[:, : self.n_factors]
 
     def _sets(self) -> tuple[Array, Array]:
         """N(u) in compressed rows."""

@@ -172,6 +172,7 @@ class TimeSVDpp(SVDpp):
 
     _needs_timestamps: ClassVar[bool] = True
     _takes_more: ClassVar[bool] = False  # days to come, of users in training or new, would need tables anew
+    _scalar_names: ClassVar[tuple[str, ...]] = ()
     _trained: ClassVar[tuple[str, ...]] = tuple(f"{name}_" for name in ORDER)
     _array_names: ClassVar[tuple[str, ...]] = (
         *_trained, "implicit_indptr_", "implicit_items_", "extra_item_ids_",

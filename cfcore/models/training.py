@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 import warnings
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
@@ -23,6 +24,14 @@ Snapshot = Callable[[], dict[str, Array]]
 #: An epoch's training error has grown when it exceeds the lowest so far by this factor, and by this part of
 #: the scale's width beside (errors near 0 double for no reason).
 GROWTH, SLACK = 1.1, 0.01
+
+
+def _caller() -> int:
+    """The `stacklevel` at which a warning points at the line that called cfcore, however deep it is."""
+    level, frame = 1, sys._getframe(1)
+    while frame.f_back is not None and frame.f_globals.get("__name__", "").partition(".")[0] == "cfcore":
+        level, frame = level + 1, frame.f_back
+    return level
 
 
 class Training:
@@ -174,7 +183,7 @@ class Training:
             message += f"; the parameters of epoch {self._kept_epoch} are kept"
         message += f". Try lr={self._lr / 4:.2g}" if self._lr else ". Try a smaller lr"
         self._advice = message
-        warnings.warn(message, ConvergenceWarning, stacklevel=6)
+        warnings.warn(message, ConvergenceWarning, stacklevel=_caller())
 
     def _groups(self) -> dict[str, dict[str, Array]]:
         """What the next epoch starts from."""
@@ -207,7 +216,7 @@ class Training:
             self._kept = None
             self._kept = kept if self._kept_epoch < len(self._train) else self._snapshot()
         if self._advice:
-            warnings.warn(self._advice, ConvergenceWarning, stacklevel=6)
+            warnings.warn(self._advice, ConvergenceWarning, stacklevel=_caller())
 
     def _validation_rmse(self) -> float:
         if self._predict is None:
