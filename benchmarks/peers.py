@@ -82,6 +82,7 @@ class Bench:
 
     def __init__(self, train: cf.Ratings, test: cf.Ratings, options: argparse.Namespace) -> None:
         self.train, self.test = train, test
+        self.quick: bool = options.quick
         self.repeats = 1 if options.quick else options.repeats
         self.epochs = (1, 3) if options.quick else (2, 8)
         pairs = min(len(test), 100_000)
@@ -275,6 +276,9 @@ def cosine(bench: Bench) -> Iterator[Line]:
 
 def factors_libmf(bench: Bench) -> Iterator[Line]:
     """An epoch of matrix factorisation, and a whole fit to the best test error, against LIBMF."""
+    if bench.quick:
+        # Its workers miss the last wake-up now and then and are waited for without end: not for a smoke run.
+        raise MissingError("left out of --quick")
     module = quiet_import(load)
     train, test = bench.train, bench.test
     triples = np.column_stack([train.user_codes, train.item_codes, train.values]).astype(np.float32)
