@@ -18,190 +18,21 @@ from libc.math cimport exp, fabs, log1p
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t, uint64_t
 from libc.string cimport memset
 
+from cfcore.kernels.boltzmann cimport (
+    MAX_LEVELS,
+    Machine,
+    Rows,
+    cf_add,
+    cf_move,
+    cf_subtract,
+    chain,
+    hidden_means,
+    inputs_of,
+    offset_of,
+)
 from cfcore.kernels.lanes cimport dot
-from cfcore.kernels.philox cimport philox
+from cfcore.kernels.sgd cimport are_codes
 from cfcore.kernels.team cimport team_size
-
-cdef extern from *:
-    """
-    #include <stdint.h>
-    #include <string.h>
-    /* exp(x) for |x| <= 87: two to a whole power times a polynomial; relative error below 3e-7. */
-    static inline float cf_expf(float x) {
-        float t = x * 1.44269504089f, whole, part;
-        uint32_t bits;
-        whole = (t + 12582912.0f) - 12582912.0f;
-        part = (x - whole * 0.693359375f) + whole * 2.12194440e-4f;
-        float p = 1.9875691500e-4f;
-        p = p * part + 1.3981999507e-3f;
-        p = p * part + 8.3334519073e-3f;
-        p = p * part + 4.1665795894e-2f;
-        p = p * part + 1.6666665459e-1f;
-        p = p * part + 5.0000001201e-1f;
-        p = p * part * part + part + 1.0f;
-        bits = (uint32_t)((int32_t)whole + 127) << 23;
-        memcpy(&t, &bits, 4);
-        return p * t;
-    }
-    static inline float cf_hold(float x) { x = x < -87.0f ? -87.0f : x; return x > 87.0f ? 87.0f : x; }
-    static void cf_sigmoids(const float *x, float *out, Py_ssize_t n) {
-        for (Py_ssize_t j = 0; j < n; j++) out[j] = 1.0f / (1.0f + cf_expf(-cf_hold(x[j])));
-    }
-    static inline void cf_add(float *sum, const float *x, Py_ssize_t n) {
-        for (Py_ssize_t j = 0; j < n; j++) sum[j] += x[j];
-    }
-    static inline void cf_subtract(float *sum, const float *x, Py_ssize_t n) {
-        for (Py_ssize_t j = 0; j < n; j++) sum[j] -= x[j];
-    }
-    static inline void cf_move(float *x, float *v, const float *g, Py_ssize_t n, float over, float decay,
-                               float rate, float momentum) {
-        for (Py_ssize_t j = 0; j < n; j++) {
-            v[j] = v[j] * momentum + rate * (g[j] * over - decay * x[j]);
-            x[j] += v[j];
-        }
-    }
-    """
-    float cf_expf(float x) noexcept nogil
-    float cf_hold(float x) noexcept nogil
-    void cf_sigmoids(const float *x, float *out, Py_ssize_t n) noexcept nogil
-    void cf_add(float *sum, const float *x, Py_ssize_t n) noexcept nogil
-    void cf_subtract(float *sum, const float *x, Py_ssize_t n) noexcept nogil
-    void cf_move(float *x, float *v, const float *g, Py_ssize_t n, float over, float decay, float rate,
-                 float momentum) noexcept nogil
-
-cdef enum:
-    HIDDEN = 0
-    VISIBLE = 1
-    MAX_LEVELS = 64
-
-
-cdef struct Machine:
-    float *weights
-    float *visible_bias
-    float *hidden_bias
-    float *conditional  # NULL without D
-    Py_ssize_t n_units, n_levels, width, n_hidden
-
-
-cdef struct Rows:
-    const int64_t *indptr
-    const int32_t *units
-    const uint8_t *levels
-    const int64_t *rated_indptr
-    const int32_t *rated_units
-
-
-cdef inline float uniform(const uint32_t *words, Py_ssize_t j) noexcept nogil:
-    return <float>(words[j & 3] >> 8) * <float>(1.0 / 16777216)
-
-
-cdef inline void words_of(uint32_t *words, uint64_t seed, int64_t epoch, int64_t case, Py_ssize_t step,
-                          int kind, Py_ssize_t group) noexcept nogil:
-    words[0] = <uint32_t>case
-    words[1] = <uint32_t>epoch
-    words[2] = <uint32_t>(2 * step + kind)
-    words[3] = <uint32_t>group
-    philox(words, seed)
-
-
-cdef inline void hidden_means(const Machine *m, const float *inputs, float *out) noexcept nogil:
-    """P(h_j = 1), and 0 in the padding."""
-    cf_sigmoids(inputs, out, m.width)
-    memset(out + m.n_hidden, 0, (m.width - m.n_hidden) * sizeof(float))
-
-
-cdef inline void draw_hidden(const float *on, float *state, Py_ssize_t n, uint64_t seed, int64_t epoch,
-                             int64_t case, Py_ssize_t step) noexcept nogil:
-    """h_j = 1 with probability on[j]."""
-    cdef uint32_t words[4]
-    cdef Py_ssize_t j
-    for j in range(n):
-        if j & 3 == 0:
-            words_of(words, seed, epoch, case, step, HIDDEN, j >> 2)
-        state[j] = <float>(uniform(words, j) < on[j])
-
-
-cdef inline void shares_of(const Machine *m, Py_ssize_t unit, const float *state,
-                           float *shares) noexcept nogil:
-    """P(v_unit = k | h), the maximum subtracted before exp."""
-    cdef Py_ssize_t k
-    cdef float top = 0, total = 0
-    for k in range(m.n_levels):
-        shares[k] = m.visible_bias[unit * m.n_levels + k] + dot(
-            <const float*>(m.weights + (unit * m.n_levels + k) * m.width), state, m.width)
-        if k == 0 or shares[k] > top:
-            top = shares[k]
-    for k in range(m.n_levels):
-        shares[k] = cf_expf(cf_hold(shares[k] - top))
-        total += shares[k]
-    for k in range(m.n_levels):
-        shares[k] /= total
-
-
-cdef inline void inputs_of(const Machine *m, const float *offset, const int32_t *units, const uint8_t *levels,
-                           Py_ssize_t n, float *out) noexcept nogil:
-    """offset + sum_i W[i, v_i]"""
-    cdef Py_ssize_t k
-    for k in range(m.width):
-        out[k] = 0
-    for k in range(n):
-        cf_add(out, m.weights + (units[k] * m.n_levels + levels[k]) * m.width, m.width)
-    cf_add(out, offset, m.width)
-
-
-cdef inline void offset_of(const Machine *m, const Rows *rows, int64_t case, float *out) noexcept nogil:
-    """b + sum_{i in r} D_i"""
-    cdef Py_ssize_t k
-    for k in range(m.width):
-        out[k] = 0
-    if m.conditional != NULL:
-        for k in range(rows.rated_indptr[case], rows.rated_indptr[case + 1]):
-            cf_add(out, m.conditional + rows.rated_units[k] * m.width, m.width)
-    cf_add(out, m.hidden_bias, m.width)
-
-
-cdef double chain(const Machine *m, const Rows *rows, int64_t case, const double *values, float *first,
-                  float *last, uint8_t *drawn, float *scratch, Py_ssize_t cd_steps, uint64_t seed,
-                  int64_t epoch) noexcept nogil:
-    """Up, and `cd_steps` times down and up: hidden probabilities of data and reconstruction, and the latter.
-
-    Returns the sum of squared errors of the first reconstruction's expectations.
-    """
-    cdef float *offset = scratch
-    cdef float *state = scratch + m.width
-    cdef float shares[MAX_LEVELS]
-    cdef uint32_t words[4]
-    cdef int64_t begin = rows.indptr[case]
-    cdef Py_ssize_t n = rows.indptr[case + 1] - begin, step, i, k
-    cdef const int32_t *units = rows.units + begin
-    cdef const uint8_t *levels = rows.levels + begin
-    cdef double squares = 0, error
-    cdef float u, end
-    offset_of(m, rows, case, offset)
-    inputs_of(m, offset, units, levels, n, state)
-    hidden_means(m, state, first)
-    for step in range(cd_steps):
-        memset(state, 0, m.width * sizeof(float))
-        draw_hidden(first if step == 0 else last, state, m.n_hidden, seed, epoch, case, step)
-        for i in range(n):
-            shares_of(m, units[i], state, shares)
-            if step == 0:
-                error = -values[levels[i]]
-                for k in range(m.n_levels):
-                    error += shares[k] * values[k]
-                squares += error * error
-            if i & 3 == 0:
-                words_of(words, seed, epoch, case, step, VISIBLE, i >> 2)
-            u = uniform(words, i)
-            end = shares[0]
-            k = 0
-            while k < m.n_levels - 1 and u >= end:
-                k += 1
-                end += shares[k]
-            drawn[begin + i] = <uint8_t>k
-        inputs_of(m, offset, units, drawn + begin, n, state)
-        hidden_means(m, state, last)
-    return squares
 
 
 cdef void gather(const Rows *rows, const int32_t *cases, Py_ssize_t n_cases, int32_t *counts,
@@ -281,14 +112,6 @@ cdef void update_unit(const Machine *m, const Machine *v, const Rows *rows, Py_s
                 <float>rates[3], <float>momentum)
 
 
-cdef inline bint within(const int32_t *codes, Py_ssize_t n, Py_ssize_t bound) noexcept nogil:
-    cdef Py_ssize_t k
-    cdef bint sound = True
-    for k in range(n):
-        sound &= 0 <= codes[k] < bound
-    return sound
-
-
 cdef bint are_rows(const int64_t[::1] indptr, const int32_t[::1] units, Py_ssize_t n_units):
     """Whether bounds ascend within the entries, and entries are units."""
     cdef Py_ssize_t row
@@ -297,7 +120,7 @@ cdef bint are_rows(const int64_t[::1] indptr, const int32_t[::1] units, Py_ssize
     for row in range(indptr.shape[0] - 1):
         if indptr[row + 1] < indptr[row]:
             return False
-    return units.shape[0] == 0 or within(&units[0], units.shape[0], n_units)
+    return units.shape[0] == 0 or are_codes(&units[0], units.shape[0], n_units)
 
 
 cdef int fill(Machine *m, float[:, :, ::1] weights, float[:, ::1] visible_bias, float[::1] hidden_bias,
@@ -433,7 +256,7 @@ def train(const int64_t[::1] indptr, const int32_t[::1] units, const uint8_t[::1
             counts.shape[0] != m.n_units or touched.shape[0] != m.n_units or (
                 starts.shape[0] != m.n_units + 1)):
         raise ValueError("train: drawn, counts, touched, starts or places is too small")
-    if order.shape[0] < 1 or not within(&order[0], order.shape[0], indptr.shape[0] - 1):
+    if order.shape[0] < 1 or not are_codes(&order[0], order.shape[0], indptr.shape[0] - 1):
         raise ValueError("train: order holds a case that is out of range")
     if cd_steps < 1 or begin < 0 or end > (order.shape[0] + batch - 1) // batch:
         raise ValueError("train: cd_steps, begin or end is out of range")
@@ -566,7 +389,7 @@ def probabilities(const int32_t[::1] cases, const int32_t[::1] units, const floa
         raise ValueError("probabilities: inputs and scratch must be as wide as weights")
     if n == 0:
         return
-    if not within(&cases[0], n, inputs.shape[0]) or not within(&units[0], n, m.n_units):
+    if not are_codes(&cases[0], n, inputs.shape[0]) or not are_codes(&units[0], n, m.n_units):
         raise ValueError("probabilities: a case or a unit is out of range")
     with nogil:
         for k in prange(n, schedule="static", num_threads=team_size(min(n_threads, <int>scratch.shape[0]))):
