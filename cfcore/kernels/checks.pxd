@@ -82,7 +82,7 @@ cdef inline int check_grid(const int64_t[::1] block_ptr, const int32_t[::1] chun
 cdef inline int check_parts(str who, const int32_t[::1] parts, Py_ssize_t n_y) except -1:
     cdef Py_ssize_t k, n_parts = parts.shape[0] - 1
     if n_parts < 1 or parts[0] != 0 or parts[n_parts] != n_y:
-        raise ValueError(f"{who}: parts must run from 0 to the number of implicit factors")
+        raise ValueError(f"{who}: parts must run from 0 to {n_y}, the number of what they part")
     for k in range(n_parts):
         if parts[k] > parts[k + 1]:
             raise ValueError(f"{who}: parts must be ascending")

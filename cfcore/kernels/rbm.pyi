@@ -6,6 +6,7 @@ Int32 = NDArray[np.int32]
 Int64 = NDArray[np.int64]
 Float32 = NDArray[np.float32]
 Float64 = NDArray[np.float64]
+Places = NDArray[np.void]
 
 def train(
     indptr: Int64,
@@ -14,6 +15,7 @@ def train(
     rated_indptr: Int64,
     rated_units: Int32,
     order: Int32,
+    parts: Int32,
     values: Float64,
     weights: Float32,
     visible_bias: Float32,
@@ -23,14 +25,14 @@ def train(
     visible_velocity: Float32,
     hidden_velocity: Float32,
     conditional_velocity: Float32,
-    first: Float32,
-    last: Float32,
     drawn: UInt8,
-    scratch: Float32,
+    rows: Float32,
+    sums: Float32,
+    places: Places,
     counts: Int32,
     touched: Int32,
-    starts: Int64,
-    places: Int64,
+    ranges: Int64,
+    gradients: Float32,
     squares: Float64,
     rates: Float64,
     decay: float,
@@ -38,6 +40,7 @@ def train(
     n_hidden: int,
     cd_steps: int,
     by_count: bool,
+    persistent: bool,
     seed: int,
     epoch: int,
     begin: int,

@@ -6,121 +6,35 @@ rated (Salakhutdinov, Mnih and Hinton 2007):
     P(h_j = 1 | V) = sigma(b_j + sum_i W[i, v_i, j] + sum_{i in r} D[i, j])
     P(v_i = k | h) ~ exp(b[i, k] + sum_j W[i, k, j] h_j)
 
-A mini-batch has two parts. Case by case, each by one thread: up, then `cd_steps` times down and up again.
-Unit by unit, each by one thread: the gradients of W_i, b_i and D_i are summed over the batch's cases in their
-order and applied. Nothing races, no sum depends on who made it, and what no case of the batch rated is not
-touched.
-Random numbers are Philox4x32-10 under `seed`, word j % 4 of the counter (case, epoch, 2 step + kind, j // 4),
-kind 0 being hidden units and 1 ratings. The twin is `cfcore.reference.rbm`.
+`minibatch.pxd` says in which order a mini-batch is worked on. What no case of it rated is not touched. Random
+numbers are Philox4x32-10 under `seed`: for hidden unit j word j % 4 of the counter (case, epoch, 2 step, j //
+4), for visible unit i word 0 of (case, epoch, 2 step + 1, i). The twin is `cfcore.reference.rbm`.
 """
 from cython.parallel cimport prange, threadid
 from libc.math cimport exp, fabs, log1p
-from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t, uint64_t
+from libc.stdint cimport int32_t, int64_t, uint8_t, uint64_t
 from libc.string cimport memset
 
-from cfcore.kernels.boltzmann cimport (
-    MAX_LEVELS,
-    Machine,
-    Rows,
-    cf_add,
-    cf_move,
-    cf_subtract,
-    chain,
-    hidden_means,
-    inputs_of,
-    offset_of,
-)
+from cfcore.kernels.boltzmann cimport MAX_LEVELS, Machine, Rows, hidden_means, inputs_of, offset_of
+from cfcore.kernels.checks cimport check_parts
 from cfcore.kernels.lanes cimport dot
+from cfcore.kernels.minibatch cimport N_ROWS, N_SUMS, Place, Task, train_batches
 from cfcore.kernels.sgd cimport are_codes
 from cfcore.kernels.team cimport team_size
 
 
-cdef void gather(const Rows *rows, const int32_t *cases, Py_ssize_t n_cases, int32_t *counts,
-                 int32_t *touched, int64_t *starts, int64_t *places, Py_ssize_t *n_touched) noexcept nogil:
-    """The batch by unit: for each touched unit, its cases' slots and the positions of its ratings, or -1.
-
-    counts is all 0 before; afterwards it holds a touched unit's place among the touched.
-    """
-    cdef Py_ssize_t slot, k, n = 0, unit
-    cdef int64_t at, position, stop
-    for slot in range(n_cases):
-        for k in range(rows.rated_indptr[cases[slot]], rows.rated_indptr[cases[slot] + 1]):
-            unit = rows.rated_units[k]
-            if counts[unit] == 0:
-                touched[n] = <int32_t>unit
-                n += 1
-            counts[unit] += 1
-    starts[0] = 0
-    for k in range(n):
-        starts[k + 1] = starts[k] + counts[touched[k]]
-        counts[touched[k]] = <int32_t>k
-    for slot in range(n_cases):
-        position = rows.indptr[cases[slot]]
-        stop = rows.indptr[cases[slot] + 1]
-        for k in range(rows.rated_indptr[cases[slot]], rows.rated_indptr[cases[slot] + 1]):
-            unit = rows.rated_units[k]
-            at = starts[counts[unit]]
-            starts[counts[unit]] += 1
-            places[2 * at] = slot
-            if position < stop and rows.units[position] == unit:  # both ascend
-                places[2 * at + 1] = position
-                position += 1
-            else:
-                places[2 * at + 1] = -1
-    for k in range(n, 0, -1):
-        starts[k] = starts[k - 1]
-    starts[0] = 0
-    for k in range(n):
-        counts[touched[k]] = 0
-    n_touched[0] = n
-
-
-cdef void update_unit(const Machine *m, const Machine *v, const Rows *rows, Py_ssize_t unit,
-                      const int64_t *places, Py_ssize_t n, const float *first, const float *last,
-                      const uint8_t *drawn, float *scratch, Py_ssize_t n_cases, const double *rates,
-                      double decay, double momentum, bint by_count) noexcept nogil:
-    """Move W, b and D of one unit by their gradients over the batch."""
-    cdef Py_ssize_t k, slot, size = m.n_levels * m.width, rated = 0
-    cdef int64_t position
-    cdef float *toward = scratch
-    cdef float *toward_d = scratch + size
-    cdef float bias[MAX_LEVELS]
-    cdef float over
-    memset(scratch, 0, (size + m.width) * sizeof(float))
-    memset(bias, 0, sizeof(bias))
-    for k in range(n):
-        slot = places[2 * k]
-        position = places[2 * k + 1]
-        if position >= 0:
-            rated += 1
-            cf_add(toward + rows.levels[position] * m.width, first + slot * m.width, m.width)
-            cf_subtract(toward + drawn[position] * m.width, last + slot * m.width, m.width)
-            bias[rows.levels[position]] += 1
-            bias[drawn[position]] -= 1
-        if m.conditional != NULL:
-            cf_add(toward_d, first + slot * m.width, m.width)
-            cf_subtract(toward_d, last + slot * m.width, m.width)
-    if rated:
-        over = <float>(1.0 / rated if by_count else 1.0 / n_cases)
-        cf_move(m.weights + unit * size, v.weights + unit * size, toward, size, over, <float>decay,
-                <float>rates[0], <float>momentum)
-        cf_move(m.visible_bias + unit * m.n_levels, v.visible_bias + unit * m.n_levels, bias, m.n_levels,
-                over, 0, <float>rates[1], <float>momentum)
-    if m.conditional != NULL:
-        over = <float>(1.0 / n if by_count else 1.0 / n_cases)
-        cf_move(m.conditional + unit * m.width, v.conditional + unit * m.width, toward_d, m.width, over, 0,
-                <float>rates[3], <float>momentum)
-
-
 cdef bint are_rows(const int64_t[::1] indptr, const int32_t[::1] units, Py_ssize_t n_units):
-    """Whether bounds ascend within the entries, and entries are units."""
-    cdef Py_ssize_t row
+    """Whether bounds ascend within the entries, and the entries of each row are units that ascend."""
+    cdef Py_ssize_t row, k
+    cdef bint sound = True
     if indptr.shape[0] < 1 or indptr[0] != 0 or indptr[indptr.shape[0] - 1] != units.shape[0]:
         return False
     for row in range(indptr.shape[0] - 1):
         if indptr[row + 1] < indptr[row]:
             return False
-    return units.shape[0] == 0 or are_codes(&units[0], units.shape[0], n_units)
+        for k in range(indptr[row] + 1, indptr[row + 1]):
+            sound &= units[k - 1] < units[k]
+    return sound and (units.shape[0] == 0 or are_codes(&units[0], units.shape[0], n_units))
 
 
 cdef int fill(Machine *m, float[:, :, ::1] weights, float[:, ::1] visible_bias, float[::1] hidden_bias,
@@ -151,16 +65,14 @@ cdef int fill_rows(Rows *rows, const int64_t[::1] indptr, const int32_t[::1] uni
                    const int64_t[::1] rated_indptr, const int32_t[::1] rated_units,
                    const Machine *m) except -1:
     """Pointers to rows whose bounds and codes are checked."""
-    cdef Py_ssize_t k
     if levels.shape[0] != units.shape[0]:
         raise ValueError("rbm: units and levels must be of one length")
     if rated_indptr.shape[0] != indptr.shape[0]:
         raise ValueError("rbm: indptr and rated_indptr must be of one length")
     if not are_rows(indptr, units, m.n_units) or not are_rows(rated_indptr, rated_units, m.n_units):
         raise ValueError("rbm: the bounds of a case or a unit are out of range")
-    for k in range(levels.shape[0]):
-        if levels[k] >= m.n_levels:
-            raise ValueError(f"rbm: level {levels[k]} is out of range")
+    if not are_levels(levels, m.n_levels):
+        raise ValueError("rbm: a level is out of range")
     rows.indptr = &indptr[0]
     rows.units = &units[0] if units.shape[0] else NULL
     rows.levels = &levels[0] if levels.shape[0] else NULL
@@ -171,14 +83,14 @@ cdef int fill_rows(Rows *rows, const int64_t[::1] indptr, const int32_t[::1] uni
 
 def train(const int64_t[::1] indptr, const int32_t[::1] units, const uint8_t[::1] levels,
           const int64_t[::1] rated_indptr, const int32_t[::1] rated_units, const int32_t[::1] order,
-          const double[::1] values, float[:, :, ::1] weights, float[:, ::1] visible_bias,
-          float[::1] hidden_bias, float[:, ::1] conditional, float[:, :, ::1] weights_velocity,
-          float[:, ::1] visible_velocity, float[::1] hidden_velocity, float[:, ::1] conditional_velocity,
-          float[:, ::1] first, float[:, ::1] last, uint8_t[::1] drawn, float[:, ::1] scratch,
-          int32_t[::1] counts, int32_t[::1] touched, int64_t[::1] starts, int64_t[:, ::1] places,
-          double[::1] squares, const double[::1] rates, double decay, double momentum, Py_ssize_t n_hidden,
-          Py_ssize_t cd_steps, bint by_count, uint64_t seed, int64_t epoch, Py_ssize_t begin,
-          Py_ssize_t end, int n_threads):
+          const int32_t[::1] parts, const double[::1] values, float[:, :, ::1] weights,
+          float[:, ::1] visible_bias, float[::1] hidden_bias, float[:, ::1] conditional,
+          float[:, :, ::1] weights_velocity, float[:, ::1] visible_velocity, float[::1] hidden_velocity,
+          float[:, ::1] conditional_velocity, uint8_t[::1] drawn, float[:, :, ::1] rows,
+          float[:, :, :, ::1] sums, Place[:, ::1] places, int32_t[::1] counts, int32_t[::1] touched,
+          int64_t[:, ::1] ranges, float[:, ::1] gradients, double[:, ::1] squares, const double[::1] rates,
+          double decay, double momentum, Py_ssize_t n_hidden, Py_ssize_t cd_steps, bint by_count,
+          bint persistent, uint64_t seed, int64_t epoch, Py_ssize_t begin, Py_ssize_t end, int n_threads):
     """Train on the mini-batches `begin` to `end` of an epoch, by contrastive divergence.
 
     With p and p' the hidden probabilities of a case and of its reconstruction v' after `cd_steps`, and n the
@@ -196,27 +108,38 @@ def train(const int64_t[::1] indptr, const int32_t[::1] units, const uint8_t[::1
     indptr, units, levels : int64[n_cases + 1], int32[n], uint8[n]
         Ratings of each case, units ascending.
     rated_indptr, rated_units : int64[n_cases + 1], int32[m]
-        The sets r, ascending; each holds the units that its case rated.
+        The sets r, ascending; each holds the units that its case rated. Faster where they are the same arrays
+        as indptr and units.
     order : int32[n_order]
-        Cases in the order of this epoch; a batch is the next ``len(first)`` of them.
+        Cases in the order of this epoch; a batch is the next ``rows.shape[1]`` of them.
+    parts : int32[n_parts + 1]
+        First unit of each part, and the number of units; ratings should be spread evenly. A part is one
+        thread's at a time.
     values : float64[n_levels]
         Ratings that the levels stand for.
     weights, visible_bias, hidden_bias, conditional : float32, changed in place
         [n_units, n_levels, width], [n_units, n_levels], [width] and [n_units, width] (no rows: without D).
         width is n_hidden padded with zeros to a multiple of 16.
     weights_velocity and so on : the same shapes, changed in place
-    first, last : float32[batch, width], overwritten
-    drawn : uint8[n], overwritten
-    scratch : float32[n_threads or more, (n_levels + 1) width], overwritten
+        Or all of length 0: without momentum, which saves reading and writing them.
+    drawn : uint8[n]
+        Overwritten with the level last drawn for each rating; with `persistent`, chains start from it.
+    rows : float32[4, batch, width], overwritten
+    sums : float32[n_parts, 3, batch, width], overwritten
+    places : PLACE[2, entries of r in the largest batch, or more], overwritten
+        np.dtype([("position", "i8"), ("unit", "i4"), ("slot", "i4"), ("level", "i4"), ("drawn", "i4")])
     counts : int32[n_units], all 0 before and after
-    touched, starts, places : int32[n_units], int64[n_units + 1], int64[m or more, 2], overwritten
-    squares : float64[n_order], written in the places of the batches' cases
-        Sum of squared errors of each first reconstruction's expected ratings.
+    touched, ranges : int32[n_units], int64[n_parts, 2], overwritten
+    gradients : float32[n_threads or more, (n_levels + 1) width], overwritten
+    squares : float64[n_batches, n_parts], written in the rows of the batches
+        Sums of squared errors of the first reconstructions' expected ratings.
     rates : float64[4]
         Of weights, visible biases, hidden biases, D.
     decay, momentum : float
     n_hidden, cd_steps : int
     by_count : bool
+    persistent : bool
+        Chains go on from the reconstructions that `drawn` holds, not from the data (Tieleman 2008).
     seed, epoch : int
         Key and second word of the random numbers.
     begin, end : int
@@ -231,58 +154,83 @@ def train(const int64_t[::1] indptr, const int32_t[::1] units, const uint8_t[::1
     -----
     O(ratings * cd_steps * n_levels * width). The same bits for any number of threads and any slicing.
     """
-    cdef Machine m, v
-    cdef Rows rows
-    cdef Py_ssize_t batch = first.shape[0], number, slot, k, n_cases, n_touched = 0, size
-    cdef const int32_t *cases
-    cdef int team
-    cdef float over, toward
-    fill(&m, weights, visible_bias, hidden_bias, conditional, n_hidden)
-    fill(&v, weights_velocity, visible_velocity, hidden_velocity, conditional_velocity, n_hidden)
-    fill_rows(&rows, indptr, units, levels, rated_indptr, rated_units, &m)
-    if v.n_units != m.n_units or v.n_levels != m.n_levels or v.width != m.width or (
-            conditional_velocity.shape[0] != conditional.shape[0]):
-        raise ValueError("train: velocities must have the shapes of their parameters")
-    if values.shape[0] != m.n_levels or rates.shape[0] != 4:
+    cdef Task t
+    cdef Py_ssize_t k
+    fill(&t.m, weights, visible_bias, hidden_bias, conditional, n_hidden)
+    fill_rows(&t.rows, indptr, units, levels, rated_indptr, rated_units, &t.m)
+    memset(&t.v, 0, sizeof(t.v))
+    if weights_velocity.shape[0] > 0:
+        fill(&t.v, weights_velocity, visible_velocity, hidden_velocity, conditional_velocity, n_hidden)
+        if t.v.n_units != t.m.n_units or t.v.n_levels != t.m.n_levels or t.v.width != t.m.width or (
+                conditional_velocity.shape[0] != conditional.shape[0]):
+            raise ValueError("train: velocities must have the shapes of their parameters")
+    elif momentum != 0:
+        raise ValueError("train: momentum must have velocities")
+    if values.shape[0] != t.m.n_levels or rates.shape[0] != 4:
         raise ValueError("train: values must have an entry for each level, and rates 4")
-    if batch < 1 or last.shape[0] != batch or first.shape[1] != m.width or last.shape[1] != m.width:
-        raise ValueError("train: first and last must have a row for each case of a batch")
-    if squares.shape[0] != order.shape[0]:
-        raise ValueError("train: squares must be as long as order")
-    size = (max(2, m.n_levels) + 1) * m.width
-    if scratch.shape[0] < 1 or scratch.shape[1] < size:
-        raise ValueError("train: scratch is too small")
-    if drawn.shape[0] < units.shape[0] or places.shape[0] < rated_units.shape[0] or places.shape[1] != 2 or (
-            counts.shape[0] != m.n_units or touched.shape[0] != m.n_units or (
-                starts.shape[0] != m.n_units + 1)):
-        raise ValueError("train: drawn, counts, touched, starts or places is too small")
     if order.shape[0] < 1 or not are_codes(&order[0], order.shape[0], indptr.shape[0] - 1):
         raise ValueError("train: order holds a case that is out of range")
-    if cd_steps < 1 or begin < 0 or end > (order.shape[0] + batch - 1) // batch:
+    check_parts("train", parts, t.m.n_units)
+    t.order, t.n_order, t.batch, t.begin, t.end = &order[0], order.shape[0], rows.shape[1], begin, end
+    t.parts, t.n_parts = &parts[0], parts.shape[0] - 1
+    if t.batch < 1 or rows.shape[0] != N_ROWS or rows.shape[2] != t.m.width:
+        raise ValueError("train: rows must be of shape (4, batch, width)")
+    if sums.shape[0] != t.n_parts or sums.shape[1] != N_SUMS or sums.shape[2] != t.batch or (
+            sums.shape[3] != t.m.width):
+        raise ValueError("train: sums must be of shape (n_parts, 3, batch, width)")
+    k = (order.shape[0] + t.batch - 1) // t.batch
+    if squares.shape[0] != k or squares.shape[1] != t.n_parts:
+        raise ValueError("train: squares must be of shape (n_batches, n_parts)")
+    if cd_steps < 1 or not 0 <= begin <= end <= k:
         raise ValueError("train: cd_steps, begin or end is out of range")
-    if units.shape[0] == 0:
+    t.gradient_length = gradients.shape[1]
+    if gradients.shape[0] < 1 or t.gradient_length < (t.m.n_levels + 1) * t.m.width:
+        raise ValueError("train: gradients must have (n_levels + 1) width columns")
+    if drawn.shape[0] != units.shape[0] or counts.shape[0] != t.m.n_units or (
+            touched.shape[0] != t.m.n_units or ranges.shape[0] != t.n_parts or ranges.shape[1] != 2):
+        raise ValueError("train: drawn, counts, touched or ranges must be of another length")
+    for k in range(t.m.n_units):
+        if counts[k] != 0:
+            raise ValueError("train: counts must be 0")
+    t.capacity = places.shape[1]
+    if places.shape[0] != 2 or t.capacity < largest(&t):
+        raise ValueError("train: places must have two rows with room for the largest batch")
+    if persistent and not are_levels(drawn, t.m.n_levels):
+        raise ValueError("train: drawn holds a level that is out of range")
+    if begin == end or units.shape[0] == 0:
         return
-    team = team_size(min(n_threads, <int>scratch.shape[0]))
+    t.rated_only = t.rows.units == t.rows.rated_units and t.rows.indptr == t.rows.rated_indptr
+    t.persistent, t.by_count, t.cd_steps, t.seed, t.epoch = persistent, by_count, cd_steps, seed, epoch
+    t.cases, t.sums, t.drawn, t.places = &rows[0, 0, 0], &sums[0, 0, 0, 0], &drawn[0], &places[0, 0]
+    t.counts, t.touched, t.ranges = &counts[0], &touched[0], &ranges[0, 0]
+    t.gradients, t.squares = &gradients[0, 0], &squares[0, 0]
+    t.decay, t.momentum = <float>decay, <float>momentum
+    for k in range(4):
+        t.rates[k] = <float>rates[k]
+    for k in range(t.m.n_levels):
+        t.values[k] = <float>values[k]
+    cdef int team = team_size(min(n_threads, <int>min(gradients.shape[0], t.n_parts)))
     with nogil:
-        for number in range(begin, end):
-            cases = &order[0] + number * batch
-            n_cases = min(batch, order.shape[0] - number * batch)
-            for slot in prange(n_cases, schedule="dynamic", num_threads=team):
-                squares[number * batch + slot] = chain(
-                    &m, &rows, cases[slot], &values[0], &first[slot, 0], &last[slot, 0], &drawn[0],
-                    &scratch[threadid(), 0], cd_steps, seed, epoch)
-            gather(&rows, cases, n_cases, &counts[0], &touched[0], &starts[0], &places[0, 0], &n_touched)
-            for k in prange(n_touched, schedule="dynamic", chunksize=16, num_threads=team):
-                update_unit(&m, &v, &rows, touched[k], &places[starts[k], 0], starts[k + 1] - starts[k],
-                            &first[0, 0], &last[0, 0], &drawn[0], &scratch[threadid(), 0], n_cases, &rates[0],
-                            decay, momentum, by_count)
-            over = <float>(1.0 / n_cases)
-            for k in range(n_hidden):
-                toward = 0
-                for slot in range(n_cases):
-                    toward = toward + (first[slot, k] - last[slot, k])
-                hidden_velocity[k] = hidden_velocity[k] * <float>momentum + <float>rates[2] * (toward * over)
-                hidden_bias[k] += hidden_velocity[k]
+        train_batches(&t, team)
+
+
+cdef Py_ssize_t largest(const Task *t) noexcept:
+    """Entries of r in the largest of the call's batches."""
+    cdef Py_ssize_t number, k, entries, most = 0
+    for number in range(t.begin, t.end):
+        entries = 0
+        for k in range(number * t.batch, min((number + 1) * t.batch, t.n_order)):
+            entries += t.rows.rated_indptr[t.order[k] + 1] - t.rows.rated_indptr[t.order[k]]
+        most = max(most, entries)
+    return most
+
+
+cdef bint are_levels(const uint8_t[::1] levels, Py_ssize_t n_levels) noexcept:
+    cdef Py_ssize_t k
+    cdef uint8_t highest = 0
+    for k in range(levels.shape[0]):
+        highest = max(highest, levels[k])
+    return highest < n_levels or levels.shape[0] == 0
 
 
 def hidden_inputs(const int64_t[::1] indptr, const int32_t[::1] units, const uint8_t[::1] levels,

@@ -72,6 +72,9 @@ class RBM(Distributions):
         rated it, or by the size of the mini-batch.
     conditional : bool, default True
         Whether to have D.
+    sampler : {"cd", "pcd"}, default "cd"
+        Whether reconstructions start from the data, or go on from those of the epoch before: persistent
+        contrastive divergence, a chain for each case (Tieleman 2008).
     average : bool, default True
         Keep the mean of the parameters over the last three eighths of the epochs.
     inference : {"mean_field", "exact"}, default "mean_field"
@@ -142,6 +145,7 @@ class RBM(Distributions):
         batch_size: int = 30,
         normalize: str = "count",
         conditional: bool = True,
+        sampler: str = "cd",
         average: bool = True,
         inference: str = "mean_field",
         estimate: str = "mean",
@@ -160,6 +164,7 @@ class RBM(Distributions):
         self.batch_size = batch_size
         self.normalize = normalize
         self.conditional = conditional
+        self.sampler = sampler
         self.average = average
         self.inference = inference
         self.estimate = estimate
@@ -179,6 +184,7 @@ class RBM(Distributions):
         check_number("batch_size", self.batch_size, 1, integer=True)
         check_choice("normalize", self.normalize, ("batch", "count"))
         check_flag("conditional", self.conditional)
+        check_choice("sampler", self.sampler, ("cd", "pcd"))
         check_flag("average", self.average)
         check_choice("inference", self.inference, ("mean_field", "exact"))
         check_choice("estimate", self.estimate, ("mean", "median", "mode"))
@@ -248,8 +254,9 @@ class RBM(Distributions):
         n_units = train.n_items if self.by == "user" else train.n_users
         first = Parameters.first(cases, n_units, len(self.levels_), self.n_hidden, self.conditional, rng)
         engine = Engine(
-            first, cases, self._rated(), self.levels_, self.batch_size, self.normalize, rng, self.n_threads
-        )
+            first, cases, self._rated(), self.levels_, self.batch_size, self.normalize,
+            max(schedule.momentum) > 0, self.sampler == "pcd", rng, self.n_threads,
+        )  # fmt: skip
         # What the model shows: the mean of the last epochs, before them the latest.
         mean = Parameters(n_units, len(self.levels_), self.n_hidden, self.conditional)
         mean.follow(first, 0)

@@ -7,7 +7,9 @@ from typing import Any
 import numpy as np
 
 from cfcore import backends
-from cfcore.models.blocks import aligned_zeros, row_length, worthwhile_threads
+from cfcore.data.index import counts
+from cfcore.models.blocks import aligned_zeros, row_length, stripes, worthwhile_threads
+from cfcore.models.chunks import bounds
 from cfcore.models.rbm_cases import Cases, smoothed
 from cfcore.models.rbm_schedule import Epoch
 from cfcore.random import seed64
@@ -20,6 +22,12 @@ Array = np.ndarray[Any, Any]
 INIT_SCALE, SMOOTH = 0.03, 10.0
 #: Numbers in rows of W that a call may read and write: about .3 s, after which Ctrl-C is heard.
 SLICE = 1_000_000_000
+#: Visible units are trained in parts, each by one thread, that hold so many ratings of a mean case: with
+#: fewer it would be all bookkeeping.
+PART_OF_CASE, MIN_PARTS, MAX_PARTS = 8, 4, 8
+
+#: A rating of a mini-batch, as the kernel sorts them.
+PLACE = np.dtype([("position", "i8"), ("unit", "i4"), ("slot", "i4"), ("level", "i4"), ("drawn", "i4")])
 
 
 class Parameters:
@@ -99,6 +107,9 @@ class Engine:
     levels : ndarray, shape (n_levels,)
     batch_size : int
     normalize : {"count", "batch"}
+    momentum : bool
+        Whether there is any: without, velocities are neither kept nor read.
+    persistent : bool
     rng : Generator
         For the order of the cases in each epoch; the noise is drawn from counters under one key of it.
     n_threads : int or None
@@ -106,7 +117,8 @@ class Engine:
 
     def __init__(
         self, parameters: Parameters, cases: Cases, rated: tuple[Array, Array], levels: Array,
-        batch_size: int, normalize: str, rng: np.random.Generator, n_threads: int | None,
+        batch_size: int, normalize: str, momentum: bool, persistent: bool, rng: np.random.Generator,
+        n_threads: int | None,
     ) -> None:  # fmt: skip
         self._kernel = backends.kernel("rbm")
         self._cases = cases
@@ -115,20 +127,30 @@ class Engine:
         self._by_count = normalize == "count"
         self._parameters = parameters
         n_units, n_levels, width = parameters.weights.shape
-        self._velocities = Parameters(n_units, n_levels, parameters.n_hidden, len(parameters.conditional) > 0)
+        self._persistent = persistent
+        velocities = Parameters(
+            n_units if momentum else 0, n_levels, parameters.n_hidden, len(parameters.conditional) > 0
+        )
+        self._velocities = velocities.arrays()
         self._some = np.flatnonzero(np.diff(cases.indptr)).astype(np.int32)
         self._batch = min(batch_size, len(self._some))
+        n_batches = -(-len(self._some) // self._batch)
+        self._parts = parts_of(rated[1], n_units, len(self._some))
+        n_parts = len(self._parts) - 1
         self._n_threads = threads_for(n_threads, len(cases.units))
         self._data = (cases.indptr, cases.units, cases.levels, *rated)
         self._values = levels.astype(np.float64)
+        largest = np.sort(np.diff(rated[0]))[-self._batch :].sum()
+        rows, batch = aligned_zeros, self._batch
         self._scratch = (
-            aligned_zeros(self._batch, width, np.float32), aligned_zeros(self._batch, width, np.float32),
-            np.zeros(len(cases.units), dtype=np.uint8),
-            aligned_zeros(self._n_threads, (max(2, n_levels) + 1) * width, np.float32),
-            np.zeros(n_units, dtype=np.int32), np.zeros(n_units, dtype=np.int32),
-            np.zeros(n_units + 1, dtype=np.int64), np.zeros((len(rated[1]), 2), dtype=np.int64),
-            np.zeros(len(self._some)),
+            rows(4 * batch, width, np.float32).reshape(4, batch, width),
+            rows(3 * n_parts * batch, width, np.float32).reshape(n_parts, 3, batch, width),
+            np.zeros((2, largest), dtype=PLACE), np.zeros(n_units, dtype=np.int32),
+            np.zeros(n_units, dtype=np.int32), np.zeros((n_parts, 2), dtype=np.int64),
+            rows(self._n_threads, (n_levels + 1) * width, np.float32),
         )  # fmt: skip
+        self._drawn = cases.levels.copy()
+        self._squares = np.zeros((n_batches, n_parts))
         self._numbers = len(rated[1]) * width * n_levels
 
     def epoch(self, epoch: int, how: Epoch, weight_decay: float) -> float:
@@ -139,11 +161,25 @@ class Engine:
         rates = np.array(how.lr) * (1 - how.momentum)
         for begin in range(0, n_batches, step):
             self._kernel.train(
-                *self._data, order, self._values, *self._parameters.arrays(), *self._velocities.arrays(),
-                *self._scratch, rates, weight_decay, how.momentum, self._parameters.n_hidden, how.cd_steps,
-                self._by_count, self._seed, epoch, begin, min(begin + step, n_batches), self._n_threads,
+                *self._data, order, self._parts, self._values, *self._parameters.arrays(),
+                *self._velocities, self._drawn, *self._scratch, self._squares, rates, weight_decay,
+                how.momentum, self._parameters.n_hidden, how.cd_steps, self._by_count, self._persistent,
+                self._seed, epoch, begin, min(begin + step, n_batches), self._n_threads,
             )  # fmt: skip
-        return float(np.sqrt(self._scratch[-1].sum() / len(self._cases.units)))
+        if self._persistent:
+            return self._error()
+        return float(np.sqrt(self._squares.sum() / len(self._cases.units)))
+
+    def _error(self) -> float:
+        """Root mean square error of the training ratings' own expectations, by mean field.
+
+        Persistent chains say nothing of it: what they reconstruct is no longer the data.
+        """
+        cases, rated = self._cases, self._data[3:]
+        inputs = hidden_inputs(self._parameters, cases, rated, self._n_threads)
+        rows = np.repeat(np.arange(len(inputs), dtype=np.int32), np.diff(cases.indptr))
+        shares = probabilities(self._parameters, inputs, rows, cases.units, False, self._n_threads)
+        return float(np.sqrt(np.mean((shares @ self._values - self._values[cases.levels]) ** 2)))
 
     def is_sound(self) -> bool:
         """Whether all parameters are finite: reconstructions can look right when they no longer are."""
@@ -152,12 +188,19 @@ class Engine:
     def carried(self) -> dict[str, Array]:
         """What an epoch hands on to the next, beside what the model shows."""
         names = ("weights", "visible_bias", "hidden_bias", "conditional")
-        groups = {"latest": self._parameters, "velocity": self._velocities}
-        return {
+        groups = {"latest": self._parameters.arrays(), "velocity": self._velocities}
+        arrays = {
             f"{group}_{name}": array
             for group, held in groups.items()
-            for name, array in zip(names, held.arrays(), strict=True)
+            for name, array in zip(names, held, strict=True)
         }
+        return {**arrays, "drawn": self._drawn} if self._persistent else arrays
+
+
+def parts_of(members: Array, n_units: int, n_cases: int) -> Array:
+    """First unit of each part, equal numbers of ratings as far as that goes, and the number of units."""
+    n_parts = min(n_units, max(MIN_PARTS, min(MAX_PARTS, len(members) // (n_cases * PART_OF_CASE))))
+    return bounds(stripes(counts(members, n_units), n_parts), n_parts)
 
 
 def hidden_inputs(

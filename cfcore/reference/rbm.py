@@ -10,18 +10,30 @@ from cfcore.reference.rng import philox
 
 Array = np.ndarray[Any, Any]
 
-#: Which of the draws under one (case, epoch, step) a counter is for.
+#: Which of the draws of a step a counter is for.
 HIDDEN, VISIBLE = 0, 1
 
 
-def uniforms(seed: int, epoch: int, case: int, step: int, kind: int, n: int) -> Array:
-    """`n` float32 numbers in [0, 1): word j % 4 of the counter (case, epoch, 2 step + kind, j // 4)."""
-    counters = np.empty((-(-n // 4), 4), dtype=np.uint32)
-    counters[:, :3] = case, epoch, 2 * step + kind
-    counters[:, 3] = np.arange(len(counters))
+def uniforms(seed: int, epoch: int, case: int, kind: int, last: Array) -> Array:
+    """Words of the counters (case, epoch, kind, last), a row each, as float32 numbers in [0, 1)."""
+    counters = np.empty((len(last), 4), dtype=np.uint32)
+    counters[:, :3] = case, epoch, kind
+    counters[:, 3] = last
     words = np.empty_like(counters)
     philox(counters, words, seed)
-    return (words.ravel()[:n] >> np.uint32(8)).astype(np.float32) * np.float32(2.0**-24)
+    return (words >> np.uint32(8)).astype(np.float32) * np.float32(2.0**-24)
+
+
+def draw_hidden(on: Array, seed: int, epoch: int, case: int, step: int) -> Array:
+    """h_j = 1 with probability on[j], by word j % 4 of the counter (case, epoch, 2 step, j // 4)."""
+    u = uniforms(seed, epoch, case, 2 * step + HIDDEN, np.arange(-(-len(on) // 4)))
+    return (u.ravel()[: len(on)] < on).astype(np.float32)
+
+
+def draw_levels(shares: Array, units: Array, seed: int, epoch: int, case: int, step: int) -> Array:
+    """Levels by inverse CDF, by word 0 of the counter (case, epoch, 2 step + 1, unit)."""
+    u = uniforms(seed, epoch, case, 2 * step + VISIBLE, units)[:, 0]
+    return (u[:, None] >= np.cumsum(shares, axis=1)[:, :-1]).sum(axis=1)
 
 
 def sigmoid(x: Array) -> Array:
@@ -44,18 +56,21 @@ def softmax(x: Array) -> Array:
 
 def train(
     indptr: Array, units: Array, levels: Array, rated_indptr: Array, rated_units: Array, order: Array,
-    values: Array, weights: Array, visible_bias: Array, hidden_bias: Array, conditional: Array,
+    parts: Array, values: Array, weights: Array, visible_bias: Array, hidden_bias: Array, conditional: Array,
     weights_velocity: Array, visible_velocity: Array, hidden_velocity: Array, conditional_velocity: Array,
-    first: Array, last: Array, drawn: Array, scratch: Array, counts: Array, touched: Array, starts: Array,
-    places: Array, squares: Array, rates: Array, decay: float, momentum: float, n_hidden: int, cd_steps: int,
-    by_count: bool, seed: int, epoch: int, begin: int, end: int, n_threads: int,
+    drawn: Array, rows: Array, sums: Array, places: Array, counts: Array, touched: Array, ranges: Array,
+    gradients: Array, squares: Array, rates: Array, decay: float, momentum: float, n_hidden: int,
+    cd_steps: int, by_count: bool, persistent: bool, seed: int, epoch: int, begin: int, end: int,
+    n_threads: int,
 ) -> None:  # fmt: skip
     """Train on mini-batches `begin` to `end`; see the kernel."""
     _check(indptr, units, levels, rated_units, order, values, weights, visible_bias)
-    batch = len(first)
+    batch = rows.shape[1]
+    first, last = rows[:2]
     with np.errstate(over="ignore", invalid="ignore"):
         for number in range(begin, end):
             cases = order[number * batch : (number + 1) * batch]
+            squares[number] = 0
             for slot, case in enumerate(cases):
                 mine = slice(indptr[case], indptr[case + 1])
                 i, k = units[mine], levels[mine]
@@ -64,15 +79,15 @@ def train(
                     rated = rated_units[rated_indptr[case] : rated_indptr[case + 1]]
                     offset += conditional[rated].sum(axis=0)
                 first[slot] = on = means(offset + weights[i, k].sum(axis=0), n_hidden)
+                if persistent:
+                    on = means(offset + weights[i, drawn[mine]].sum(axis=0), n_hidden)
                 for step in range(cd_steps):
-                    u = uniforms(seed, epoch, case, step, HIDDEN, len(on))
-                    state = (u < on).astype(np.float32)
+                    state = draw_hidden(on, seed, epoch, case, step)
                     shares = softmax(visible_bias[i] + weights[i] @ state)
                     if step == 0:
                         error = shares.astype(np.float64) @ values - values[k]
-                        squares[number * batch + slot] = float(error @ error)
-                    u = uniforms(seed, epoch, case, step, VISIBLE, len(i))
-                    drawn[mine] = (u[:, None] >= np.cumsum(shares, axis=1)[:, :-1]).sum(axis=1)
+                        squares[number, 0] += float(error @ error)
+                    drawn[mine] = draw_levels(shares, i, seed, epoch, case, step)
                     on = means(offset + weights[i, drawn[mine]].sum(axis=0), n_hidden)
                 last[slot] = on
             _update(
@@ -89,6 +104,8 @@ def _update(
     rates: Array, decay: float, momentum: float, by_count: bool,
 ) -> None:  # fmt: skip
     weights, visible_bias, hidden_bias, conditional = parameters
+    if not len(velocities[0]):  # without momentum
+        velocities = tuple(np.zeros_like(array) for array in parameters)
     towards = [np.zeros_like(array) for array in parameters]
     counts = np.zeros(len(weights), dtype=np.int64)
     members = np.zeros(len(weights), dtype=np.int64)

@@ -11,6 +11,7 @@ import pytest
 
 from cfcore import kernels
 from cfcore.kernels import rbm as compiled
+from cfcore.models.rbm_engine import PLACE
 from cfcore.reference import rbm as reference
 
 Array = np.ndarray[Any, Any]
@@ -33,6 +34,7 @@ class Problem:
     momentum: float = 0.5
     cd_steps: int = 2
     by_count: bool = False
+    persistent: bool = False
     arrays: dict[str, Array] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -56,51 +58,58 @@ class Problem:
             if padded:
                 array[..., self.n_hidden :] = 0
         self.velocities = [np.zeros_like(array) for array in self.parameters]
-        n = len(self.data[4])
-        self.drawn = np.zeros(len(self.data[1]), dtype=np.uint8)
+        self.drawn = self.data[2].copy()
+        parts = np.array([0, self.n_units // 2, self.n_units // 2, self.n_units], dtype=np.int32)
+        self.parts = parts[: self.n_units]  # one of them empty
+        self.parts[-1] = self.n_units
+        n_parts = len(self.parts) - 1
         self.scratch = (
-            np.zeros((self.batch, width), np.float32), np.zeros((self.batch, width), np.float32), self.drawn,
-            np.zeros((4, (max(2, self.n_levels) + 1) * width), np.float32),
-            np.zeros(self.n_units, np.int32), np.zeros(self.n_units, np.int32),
-            np.zeros(self.n_units + 1, np.int64), np.zeros((n, 2), np.int64), np.zeros(len(self.order)),
+            np.zeros((4, self.batch, width), np.float32),
+            np.zeros((n_parts, 3, self.batch, width), np.float32),
+            np.zeros((2, len(self.data[4])), PLACE), np.zeros(self.n_units, np.int32),
+            np.zeros(self.n_units, np.int32), np.zeros((n_parts, 2), np.int64),
+            np.zeros((4, (self.n_levels + 1) * width), np.float32),
         )  # fmt: skip
 
     def train(self, kernel: Any, epochs: int = 2, n_threads: int = 1, slices: int = 1) -> float:
         n_batches = -(-len(self.order) // self.batch)
         cuts = np.linspace(0, n_batches, slices + 1).astype(int)
-        if len(self.scratch[-1]) != len(self.order):
-            self.scratch = (*self.scratch[:-1], np.zeros(len(self.order)))
+        squares = np.zeros((n_batches, len(self.parts) - 1))
         total = 0.0
         for epoch in range(epochs):
             for begin, end in itertools.pairwise(cuts):
                 kernel.train(
-                    *self.data, self.order, np.arange(1.0, self.n_levels + 1), *self.parameters,
-                    *self.velocities, *self.scratch, np.array(self.rates), self.decay, self.momentum,
-                    self.n_hidden, self.cd_steps, self.by_count, 2**63 + 7, epoch, begin, end, n_threads,
+                    *self.data, self.order, self.parts, np.arange(1.0, self.n_levels + 1), *self.parameters,
+                    *self.velocities, self.drawn, *self.scratch, squares, np.array(self.rates), self.decay,
+                    self.momentum, self.n_hidden, self.cd_steps, self.by_count, self.persistent, 2**63 + 7,
+                    epoch, begin, end, n_threads,
                 )  # fmt: skip
-            total += float(self.scratch[-1].sum())
+            total += float(squares.sum())
         return total
 
     def inputs(self, kernel: Any) -> Array:
         out = np.zeros((self.n_cases, self.parameters[2].size), np.float32)
-        kernel.hidden_inputs(*self.data, *self.parameters, self.scratch[3], out, self.n_hidden, 1)
+        kernel.hidden_inputs(*self.data, *self.parameters, self.scratch[-1], out, self.n_hidden, 1)
         return out
 
     def answers(self, kernel: Any, exact: bool) -> Array:
         cells = np.indices((self.n_cases, self.n_units)).reshape(2, -1).astype(np.int32)
         out = np.empty((cells.shape[1], self.n_levels))
         kernel.probabilities(
-            *cells, self.inputs(kernel), *self.parameters, self.scratch[3], out, self.n_hidden, exact, 1
+            *cells, self.inputs(kernel), *self.parameters, self.scratch[-1], out, self.n_hidden, exact, 1
         )
         return out
 
 
 @pytest.mark.parametrize("by_count", [False, True])
 @pytest.mark.parametrize("conditional", [False, True])
-@pytest.mark.parametrize(("n_levels", "n_hidden"), [(1, 1), (2, 16), (5, 21)])
-def test_twin(by_count: bool, conditional: bool, n_levels: int, n_hidden: int) -> None:
+@pytest.mark.parametrize(
+    ("n_levels", "n_hidden", "persistent"), [(1, 1, False), (2, 16, True), (5, 21, False), (11, 33, True)]
+)
+def test_twin(by_count: bool, conditional: bool, n_levels: int, n_hidden: int, persistent: bool) -> None:
     given: dict[str, Any] = {
         "by_count": by_count, "conditional": conditional, "n_levels": n_levels, "n_hidden": n_hidden,
+        "persistent": persistent,
     }  # fmt: skip
     one, two = Problem(**given), Problem(**given)
     assert one.train(compiled) == pytest.approx(two.train(reference), rel=1e-5)
@@ -111,6 +120,27 @@ def test_twin(by_count: bool, conditional: bool, n_levels: int, n_hidden: int) -
         np.testing.assert_allclose(
             one.answers(compiled, exact), two.answers(reference, exact), rtol=0, atol=2e-6
         )
+
+
+@pytest.mark.parametrize("kernel", [compiled, reference], ids=["compiled", "reference"])
+def test_persistent_chains_go_on_where_they_were(kernel: Any) -> None:
+    fresh, persistent, moved = (Problem(persistent=p, scale=2.0) for p in (False, True, True))
+    moved.drawn[:] = (moved.drawn + 1) % moved.n_levels
+    for problem in (fresh, persistent, moved):
+        problem.train(kernel, epochs=1)
+    np.testing.assert_array_equal(fresh.parameters[0], persistent.parameters[0])  # from the data
+    assert (fresh.parameters[0] != moved.parameters[0]).any()
+
+
+def test_without_momentum_no_velocities_are_needed() -> None:
+    with_rows, without = Problem(momentum=0.0), Problem(momentum=0.0)
+    without.velocities = [array[:0] for array in without.velocities]
+    assert with_rows.train(compiled) == without.train(compiled)
+    for mine, theirs in zip(with_rows.parameters, without.parameters, strict=True):
+        np.testing.assert_array_equal(mine, theirs)
+    without.momentum = 0.5
+    with pytest.raises(ValueError, match="velocities"):
+        without.train(compiled)
 
 
 @pytest.mark.parametrize("kernel", [compiled, reference], ids=["compiled", "reference"])

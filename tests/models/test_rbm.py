@@ -36,7 +36,10 @@ def two_tastes() -> tuple[cf.Ratings, cf.Ratings]:
 
 
 @pytest.mark.parametrize("by", ["item", "user"])
-@pytest.mark.parametrize("options", [{}, {"conditional": False, "average": False, "cd_steps": 1}])
+@pytest.mark.parametrize(
+    "options",
+    [{}, {"conditional": False, "average": False, "cd_steps": 1}, {"sampler": "pcd", "momentum": 0}],
+)
 def test_learns_what_no_bias_can_say(by: str, options: dict[str, Any]) -> None:
     train, test = two_tastes()
     model = cf.RBM(by=by, n_hidden=8, n_epochs=120, lr=0.05, random_state=0, **options).fit(train)

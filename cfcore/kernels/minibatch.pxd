@@ -1,0 +1,416 @@
+# Contrastive divergence over mini-batches, visible unit by visible unit.
+#
+# A rating touches 2 KB of W, so the order in which ratings are worked on matters more than what is done with
+# them. The ratings of a mini-batch are sorted by visible unit: W_i is loaded once for all cases that rated i,
+# and its gradient is formed in the first cache and applied there. The units are cut into parts, each of which
+# stays with one thread, and so do its rows of W. For each mini-batch:
+#
+# 1. part by part: sort the ratings, and sum the rows of W (and D) into each case's inputs;
+# 2. case by case: join the parts' sums in their order, and draw the hidden units;
+# 3. part by part: draw the ratings anew, and sum their rows of W; then again 2 and 3 for each further step;
+# 4. part by part: move W, b and D.
+#
+# The parts depend on the data alone, so that sums are the same for any number of threads.
+
+from cython.parallel cimport parallel, threadid
+from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t, uint64_t
+from libc.string cimport memset
+
+from cfcore.kernels.boltzmann cimport (
+    MAX_LEVELS,
+    VISIBLE,
+    Machine,
+    Rows,
+    cf_add,
+    cf_add_less,
+    cf_draw,
+    cf_expect,
+    cf_logits,
+    cf_move,
+    cf_move_few,
+    cf_softmax,
+    cf_subtract,
+    cf_uniforms,
+    draw_hidden,
+    hidden_means,
+)
+from cfcore.kernels.implicit cimport place_of
+from cfcore.kernels.lanes cimport cf_prefetch
+from cfcore.kernels.team cimport team_present
+from cfcore.kernels.turns cimport await_count, cf_arrive
+
+# A member of a case's r, in Python np.dtype([("position", "i8"), ("unit", "i4"), ("slot", "i4"),
+# ("level", "i4"), ("drawn", "i4")]): where its rating is, or -1; the unit; which case of the batch; its
+# level, and the level drawn for it.
+cdef struct Place:
+    int64_t position
+    int32_t unit
+    int32_t slot
+    int32_t level
+    int32_t drawn
+
+cdef enum:
+    LANES = 16      # ratings drawn together
+    AHEAD = 8       # places between asking for a row and adding it
+
+cdef enum:
+    FIRST, LAST, OFFSET, STATE, N_ROWS  # rows of a case
+cdef enum:
+    DATA, GIVEN, CHAIN, N_SUMS          # sums of a part for a case: of W, of D, of W where chains go on
+
+cdef struct Task:
+    Machine m
+    Machine v              # velocities; v.weights NULL: without momentum
+    Rows rows
+    bint rated_only        # each r holds just what its case rated
+    bint persistent        # chains go on from where they ended in the epoch before
+    const int32_t *order
+    Py_ssize_t n_order, batch, begin, end
+    const int32_t *parts
+    Py_ssize_t n_parts
+    float *cases           # [N_ROWS, batch, width]
+    float *sums            # [n_parts, N_SUMS, batch, width]
+    uint8_t *drawn
+    Place *places          # [2, capacity]: of this batch and of the next
+    Py_ssize_t capacity
+    int64_t *ranges        # [n_parts, 2]: places of each part
+    int32_t *counts
+    int32_t *touched
+    float *gradients       # [threads, (n_levels + 1) width]
+    Py_ssize_t gradient_length
+    double *squares        # [n_batches, n_parts]
+    float values[MAX_LEVELS]
+    float rates[4]
+    float decay, momentum
+    bint by_count
+    Py_ssize_t cd_steps
+    uint64_t seed
+    int64_t epoch
+
+
+cdef inline void train_batches(const Task *t, int team) noexcept nogil:
+    cdef int32_t done = 0
+    with parallel(num_threads=team):
+        work_usual(t, &done, threadid(), team_present())
+
+
+cdef inline void work_usual(const Task *t, int32_t *done, int member, int team) noexcept nogil:
+    """`work`, compiled for 32, 100 and 200 hidden units (padded) by itself: rows are then unrolled."""
+    if t.m.width == 32:
+        work(t, done, member, team, 32)
+    elif t.m.width == 112:
+        work(t, done, member, team, 112)
+    elif t.m.width == 208:
+        work(t, done, member, team, 208)
+    else:
+        work(t, done, member, team, t.m.width)
+
+
+cdef inline void work(const Task *t, int32_t *done, int member, int team, Py_ssize_t width) noexcept nogil:
+    """What a member of the team does: its own parts, and its share of the cases of each batch."""
+    cdef Py_ssize_t number, step, part, n_cases
+    cdef Py_ssize_t first_part = own(member, t.n_parts, team), last_part = own(member + 1, t.n_parts, team)
+    cdef Py_ssize_t first_slot, last_slot
+    cdef const int32_t *cases
+    cdef Place *places
+    cdef int32_t stages = 0
+    cdef double squares
+    for number in range(t.begin, t.end):
+        cases = t.order + number * t.batch
+        n_cases = min(t.batch, t.n_order - number * t.batch)
+        first_slot, last_slot = own(member, n_cases, team), own(member + 1, n_cases, team)
+        places = t.places + (number & 1) * t.capacity
+        for part in range(first_part, last_part):
+            gather(t, part, cases, n_cases, places)
+            sum_data(t, width, part, places, n_cases)
+        stage(done, &stages, team)
+        begin_cases(t, width, cases, first_slot, last_slot)
+        stage(done, &stages, team)
+        for step in range(t.cd_steps):
+            for part in range(first_part, last_part):
+                squares = draw_ratings(t, width, part, cases, n_cases, places, step)
+                if step == 0:
+                    t.squares[number * t.n_parts + part] = squares
+            stage(done, &stages, team)
+            end_step(t, width, cases, first_slot, last_slot, step)
+            stage(done, &stages, team)
+        for part in range(first_part, last_part):
+            move_part(t, width, part, n_cases, places, t.gradients + member * t.gradient_length)
+        if member == 0:
+            move_hidden(t, width, n_cases)
+
+
+cdef inline Py_ssize_t own(int member, Py_ssize_t n, int team) noexcept nogil:
+    """The first of n things that are a member's."""
+    return (member * n + team - 1) // team
+
+
+cdef inline void stage(int32_t *done, int32_t *stages, int team) noexcept nogil:
+    """Wait for the whole team."""
+    stages[0] += team
+    if team > 1:
+        cf_arrive(done)
+        await_count(done, stages[0])
+
+
+cdef inline void gather(const Task *t, Py_ssize_t part, const int32_t *cases, Py_ssize_t n_cases,
+                        Place *places) noexcept nogil:
+    """The ratings of a batch in a part of the units, sorted by unit, and by case within a unit."""
+    cdef const Rows *rows = &t.rows
+    cdef int32_t first = t.parts[part], stop = t.parts[part + 1], unit
+    cdef int32_t *touched = t.touched + first
+    cdef Py_ssize_t slot, k, n_touched = 0
+    cdef int64_t begin = 0, at, end, position, last, count
+    cdef Place *place
+    for slot in range(n_cases):
+        at = rows.rated_indptr[cases[slot]]
+        end = rows.rated_indptr[cases[slot] + 1]
+        begin -= at
+        at = place_of(rows.rated_units, at, end, first)
+        begin += at  # what the parts before have
+        while at < end and rows.rated_units[at] < stop:
+            unit = rows.rated_units[at]
+            if t.counts[unit] == 0:
+                touched[n_touched] = unit
+                n_touched += 1
+            t.counts[unit] += 1
+            at += 1
+    t.ranges[2 * part] = begin
+    count = begin
+    for k in range(n_touched):
+        unit = touched[k]
+        count += t.counts[unit]
+        t.counts[unit] = <int32_t>(count - t.counts[unit])
+    t.ranges[2 * part + 1] = count
+    for slot in range(n_cases):
+        end = rows.rated_indptr[cases[slot] + 1]
+        at = place_of(rows.rated_units, rows.rated_indptr[cases[slot]], end, first)
+        last = rows.indptr[cases[slot] + 1]
+        position = at if t.rated_only else place_of(rows.units, rows.indptr[cases[slot]], last, first)
+        while at < end and rows.rated_units[at] < stop:
+            unit = rows.rated_units[at]
+            place = places + t.counts[unit]
+            t.counts[unit] += 1
+            place.unit = unit
+            place.slot = <int32_t>slot
+            place.position = -1
+            if position < last and rows.units[position] == unit:
+                place.position = position
+                place.level = rows.levels[position]
+                place.drawn = t.drawn[position]
+                position += 1
+            at += 1
+    for k in range(n_touched):
+        t.counts[touched[k]] = 0
+
+
+cdef inline float *sum_of(const Task *t, Py_ssize_t width, Py_ssize_t part, int kind) noexcept nogil:
+    """The sums of a part: a row for each case of the batch."""
+    return t.sums + (part * N_SUMS + kind) * t.batch * width
+
+
+cdef inline float *row_of(const Task *t, Py_ssize_t width, int kind, Py_ssize_t slot) noexcept nogil:
+    return t.cases + (kind * t.batch + slot) * width
+
+
+cdef inline float *weights_of(const Task *t, Py_ssize_t width, const Place *place,
+                              int32_t level) noexcept nogil:
+    return t.m.weights + (place.unit * t.m.n_levels + level) * width
+
+
+cdef inline void sum_data(const Task *t, Py_ssize_t width, Py_ssize_t part, const Place *places,
+                          Py_ssize_t n_cases) noexcept nogil:
+    """sum W[i, v_i] and sum D_i over a part of the units, for each case."""
+    cdef float *data = sum_of(t, width, part, DATA)
+    cdef float *given = sum_of(t, width, part, GIVEN)
+    cdef float *chain = sum_of(t, width, part, CHAIN)
+    cdef Py_ssize_t k, end = t.ranges[2 * part + 1]
+    cdef const Place *place
+    memset(data, 0, n_cases * width * sizeof(float))
+    if t.m.conditional != NULL:
+        memset(given, 0, n_cases * width * sizeof(float))
+    if t.persistent:
+        memset(chain, 0, n_cases * width * sizeof(float))
+    for k in range(t.ranges[2 * part], end):
+        place = places + k + AHEAD
+        if k + AHEAD < end and (place.unit != place[-1].unit or place.level != place[-1].level):
+            cf_prefetch(weights_of(t, width, place, place.level), width * sizeof(float))
+        place = places + k
+        if place.position >= 0:
+            cf_add(data + place.slot * width, weights_of(t, width, place, place.level), width)
+            if t.persistent:
+                cf_add(chain + place.slot * width, weights_of(t, width, place, place.drawn), width)
+        if t.m.conditional != NULL:
+            cf_add(given + place.slot * width, t.m.conditional + place.unit * width, width)
+
+
+cdef inline void joined(const Task *t, Py_ssize_t width, Py_ssize_t slot, int kind,
+                        float *out) noexcept nogil:
+    """Add what the parts have summed for a case, in the order of the parts."""
+    cdef Py_ssize_t part
+    for part in range(t.n_parts):
+        cf_add(out, sum_of(t, width, part, kind) + slot * width, width)
+
+
+cdef inline void means_of(const Task *t, Py_ssize_t width, Py_ssize_t slot, int kind, float *inputs,
+                          float *means) noexcept nogil:
+    """P(h) of a case from the parts' sums; `inputs` is scratch."""
+    cdef const float *offset = row_of(t, width, OFFSET, slot)
+    cdef Py_ssize_t k
+    for k in range(width):
+        inputs[k] = offset[k]
+    joined(t, width, slot, kind, inputs)
+    hidden_means(&t.m, inputs, means)
+
+
+cdef inline void begin_cases(const Task *t, Py_ssize_t width, const int32_t *cases, Py_ssize_t first,
+                             Py_ssize_t last) noexcept nogil:
+    """P(h | V) of the data, and hidden states drawn from it."""
+    cdef Py_ssize_t slot, k
+    cdef float *offset
+    cdef float *state
+    for slot in range(first, last):
+        offset = row_of(t, width, OFFSET, slot)
+        state = row_of(t, width, STATE, slot)
+        for k in range(width):
+            offset[k] = t.m.hidden_bias[k]
+        if t.m.conditional != NULL:
+            joined(t, width, slot, GIVEN, offset)
+        means_of(t, width, slot, DATA, state, row_of(t, width, FIRST, slot))
+        if t.persistent:
+            means_of(t, width, slot, CHAIN, state, row_of(t, width, LAST, slot))
+        draw_hidden(row_of(t, width, LAST if t.persistent else FIRST, slot), state, t.m.n_hidden, width,
+                    t.seed, t.epoch, cases[slot], 0)
+
+
+cdef inline void end_step(const Task *t, Py_ssize_t width, const int32_t *cases, Py_ssize_t first,
+                          Py_ssize_t last, Py_ssize_t step) noexcept nogil:
+    """P(h | V') of what was drawn and, but for the last step, hidden states drawn from it."""
+    cdef Py_ssize_t slot
+    cdef float *state
+    for slot in range(first, last):
+        state = row_of(t, width, STATE, slot)
+        means_of(t, width, slot, DATA, state, row_of(t, width, LAST, slot))
+        if step + 1 < t.cd_steps:
+            draw_hidden(row_of(t, width, LAST, slot), state, t.m.n_hidden, width, t.seed, t.epoch,
+                        cases[slot], step + 1)
+
+
+cdef inline double draw_ratings(const Task *t, Py_ssize_t width, Py_ssize_t part, const int32_t *cases,
+                                Py_ssize_t n_cases, Place *places, Py_ssize_t step) noexcept nogil:
+    """Draw v' given h, `LANES` ratings at a time, and sum W[i, v'_i] for each case.
+
+    Returns the sum of squared errors of the expected ratings.
+    """
+    cdef float *sums = sum_of(t, width, part, DATA)
+    cdef Py_ssize_t k, n_levels = t.m.n_levels, end = t.ranges[2 * part + 1]
+    cdef float shares[MAX_LEVELS * LANES]
+    cdef float noise[LANES]
+    cdef float expected[LANES]
+    cdef int64_t some_cases[LANES]
+    cdef int64_t some_units[LANES]
+    cdef int32_t drawn[LANES]
+    cdef Place *some[LANES]
+    cdef Place *place
+    cdef int lane, n = 0
+    cdef double squares = 0, error
+    memset(sums, 0, n_cases * width * sizeof(float))
+    memset(shares, 0, n_levels * LANES * sizeof(float))
+    memset(some_cases, 0, sizeof(some_cases))
+    memset(some_units, 0, sizeof(some_units))
+    for k in range(t.ranges[2 * part], end):
+        place = places + k
+        if k + AHEAD < end and place[AHEAD].unit != place[AHEAD - 1].unit:
+            cf_prefetch(weights_of(t, width, place + AHEAD, 0), n_levels * width * sizeof(float))
+        if place.position >= 0:
+            cf_logits(t.m.weights + place.unit * n_levels * width, t.m.visible_bias + place.unit * n_levels,
+                      row_of(t, width, STATE, place.slot), width, n_levels, shares + n)
+            some[n] = place
+            some_cases[n] = cases[place.slot]
+            some_units[n] = place.unit
+            n += 1
+        if n < LANES and k + 1 < end:
+            continue
+        cf_softmax(shares, n_levels)
+        cf_uniforms(some_cases, some_units, <uint32_t>t.epoch, <uint32_t>(2 * step + VISIBLE), t.seed, noise)
+        cf_draw(shares, noise, n_levels, drawn)
+        if step == 0:
+            cf_expect(shares, t.values, n_levels, expected)
+            for lane in range(n):
+                error = expected[lane] - t.values[some[lane].level]
+                squares += error * error
+        for lane in range(n):
+            place = some[lane]
+            place.drawn = drawn[lane]
+            cf_add(sums + place.slot * width, weights_of(t, width, place, drawn[lane]), width)
+            if step + 1 == t.cd_steps:
+                t.drawn[place.position] = <uint8_t>drawn[lane]
+        n = 0
+    return squares
+
+
+cdef inline void move_part(const Task *t, Py_ssize_t width, Py_ssize_t part, Py_ssize_t n_cases,
+                           const Place *places, float *gradient) noexcept nogil:
+    """Move W, b and D of a part of the units."""
+    cdef Py_ssize_t k = t.ranges[2 * part], end = t.ranges[2 * part + 1], next_unit
+    cdef Py_ssize_t size = t.m.n_levels * width * sizeof(float)
+    while k < end:
+        next_unit = k + 1
+        while next_unit < end and places[next_unit].unit == places[k].unit:
+            next_unit += 1
+        if next_unit < end:
+            cf_prefetch(weights_of(t, width, places + next_unit, 0), size)
+            if t.v.weights != NULL:
+                cf_prefetch(t.v.weights + places[next_unit].unit * t.m.n_levels * width, size)
+        move_unit(t, width, places[k].unit, n_cases, places + k, next_unit - k, gradient)
+        k = next_unit
+
+
+cdef inline void move_unit(const Task *t, Py_ssize_t width, Py_ssize_t unit, Py_ssize_t n_cases,
+                           const Place *places, Py_ssize_t n, float *gradient) noexcept nogil:
+    """Move W, b and D of one unit by their gradients over its n places in the batch."""
+    cdef Py_ssize_t k, size = t.m.n_levels * width, rated = 0
+    cdef const float *first
+    cdef const float *last
+    cdef float *toward_d = gradient + size
+    cdef float bias[MAX_LEVELS]
+    cdef float over
+    memset(gradient, 0, (size + width) * sizeof(float))
+    memset(bias, 0, t.m.n_levels * sizeof(float))
+    for k in range(n):
+        first = row_of(t, width, FIRST, places[k].slot)
+        last = row_of(t, width, LAST, places[k].slot)
+        if places[k].position >= 0:
+            rated += 1
+            cf_add(gradient + places[k].level * width, first, width)
+            cf_subtract(gradient + places[k].drawn * width, last, width)
+            bias[places[k].level] += 1
+            bias[places[k].drawn] -= 1
+        if t.m.conditional != NULL:
+            cf_add_less(toward_d, first, last, width)
+    if rated:
+        over = <float>(1.0 / (rated if t.by_count else n_cases))
+        cf_move(t.m.weights + unit * size, from_row(t.v.weights, unit * size), gradient, size, over, t.decay,
+                t.rates[0], t.momentum)
+        cf_move_few(t.m.visible_bias + unit * t.m.n_levels, from_row(t.v.visible_bias, unit * t.m.n_levels),
+                    bias, t.m.n_levels, over, t.rates[1], t.momentum)
+    if t.m.conditional != NULL:
+        over = <float>(1.0 / (n if t.by_count else n_cases))
+        cf_move(t.m.conditional + unit * width, from_row(t.v.conditional, unit * width), toward_d, width,
+                over, 0, t.rates[3], t.momentum)
+
+
+cdef inline float *from_row(float *first, Py_ssize_t at) noexcept nogil:
+    """A place in an array, unless there is none."""
+    return first + at if first != NULL else NULL
+
+
+cdef inline void move_hidden(const Task *t, Py_ssize_t width, Py_ssize_t n_cases) noexcept nogil:
+    """Move b_j by the mean of p - p' over the cases."""
+    cdef Py_ssize_t slot
+    cdef float *toward = t.gradients
+    memset(toward, 0, width * sizeof(float))
+    for slot in range(n_cases):
+        cf_add_less(toward, row_of(t, width, FIRST, slot), row_of(t, width, LAST, slot), width)
+    cf_move(t.m.hidden_bias, t.v.hidden_bias, toward, width, <float>(1.0 / n_cases), 0, t.rates[2],
+            t.momentum)
