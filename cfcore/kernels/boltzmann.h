@@ -40,4 +40,17 @@ static inline void cf_move(float *x, float *v, const float *g, Py_ssize_t n, flo
     }
 }
 
+/* rows <- sharing rows, for `levels` rows of n, a multiple of 16 or fewer than 16. */
+static inline void cf_share(float *rows, const float *sharing, Py_ssize_t levels, Py_ssize_t n) {
+    float mixed[64][16];
+    for (Py_ssize_t f = 0; f < n; f += 16) {
+        Py_ssize_t lanes = n - f < 16 ? n - f : 16;
+        memset(mixed, 0, levels * sizeof(mixed[0]));
+        for (Py_ssize_t k = 0; k < levels; k++)
+            for (Py_ssize_t l = 0; l < levels; l++)
+                for (Py_ssize_t j = 0; j < lanes; j++) mixed[k][j] += sharing[k * levels + l] * rows[l * n + f + j];
+        for (Py_ssize_t k = 0; k < levels; k++) memcpy(rows + k * n + f, mixed[k], lanes * sizeof(float));
+    }
+}
+
 #endif

@@ -15,6 +15,7 @@ def train(
     rated_units: Int32,
     order: Int32,
     values: Float64,
+    sharing: Float32,
     weights: Float32,
     visible_bias: Float32,
     hidden_bias: Float32,

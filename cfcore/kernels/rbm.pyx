@@ -15,7 +15,7 @@ kind 0 being hidden units and 1 ratings. The twin is `cfcore.reference.rbm`.
 """
 from cython.parallel cimport prange, threadid
 from libc.math cimport exp, fabs, log1p
-from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t, uint64_t
+from libc.stdint cimport int32_t, int64_t, uint8_t, uint64_t
 from libc.string cimport memset
 
 from cfcore.kernels.boltzmann cimport (
@@ -24,6 +24,7 @@ from cfcore.kernels.boltzmann cimport (
     Rows,
     cf_add,
     cf_move,
+    cf_share,
     cf_subtract,
     chain,
     hidden_means,
@@ -78,7 +79,7 @@ cdef void gather(const Rows *rows, const int32_t *cases, Py_ssize_t n_cases, int
 cdef void update_unit(const Machine *m, const Machine *v, const Rows *rows, Py_ssize_t unit,
                       const int64_t *places, Py_ssize_t n, const float *first, const float *last,
                       const uint8_t *drawn, float *scratch, Py_ssize_t n_cases, const double *rates,
-                      double decay, double momentum, bint by_count) noexcept nogil:
+                      double decay, double momentum, bint by_count, const float *sharing) noexcept nogil:
     """Move W, b and D of one unit by their gradients over the batch."""
     cdef Py_ssize_t k, slot, size = m.n_levels * m.width, rated = 0
     cdef int64_t position
@@ -102,6 +103,8 @@ cdef void update_unit(const Machine *m, const Machine *v, const Rows *rows, Py_s
             cf_subtract(toward_d, last + slot * m.width, m.width)
     if rated:
         over = <float>(1.0 / rated if by_count else 1.0 / n_cases)
+        if sharing != NULL:
+            cf_share(toward, sharing, m.n_levels, m.width)
         cf_move(m.weights + unit * size, v.weights + unit * size, toward, size, over, <float>decay,
                 <float>rates[0], <float>momentum)
         cf_move(m.visible_bias + unit * m.n_levels, v.visible_bias + unit * m.n_levels, bias, m.n_levels,
@@ -171,9 +174,10 @@ cdef int fill_rows(Rows *rows, const int64_t[::1] indptr, const int32_t[::1] uni
 
 def train(const int64_t[::1] indptr, const int32_t[::1] units, const uint8_t[::1] levels,
           const int64_t[::1] rated_indptr, const int32_t[::1] rated_units, const int32_t[::1] order,
-          const double[::1] values, float[:, :, ::1] weights, float[:, ::1] visible_bias,
-          float[::1] hidden_bias, float[:, ::1] conditional, float[:, :, ::1] weights_velocity,
-          float[:, ::1] visible_velocity, float[::1] hidden_velocity, float[:, ::1] conditional_velocity,
+          const double[::1] values, const float[:, ::1] sharing, float[:, :, ::1] weights,
+          float[:, ::1] visible_bias, float[::1] hidden_bias, float[:, ::1] conditional,
+          float[:, :, ::1] weights_velocity, float[:, ::1] visible_velocity, float[::1] hidden_velocity,
+          float[:, ::1] conditional_velocity,
           float[:, ::1] first, float[:, ::1] last, uint8_t[::1] drawn, float[:, ::1] scratch,
           int32_t[::1] counts, int32_t[::1] touched, int64_t[::1] starts, int64_t[:, ::1] places,
           double[::1] squares, const double[::1] rates, double decay, double momentum, Py_ssize_t n_hidden,
@@ -189,6 +193,10 @@ def train(const int64_t[::1] indptr, const int32_t[::1] units, const uint8_t[::1
                    b_ik  the same without p and p'
                    D_i   sum over cases that have i in r of (p - p') / n,   b_j  mean of p - p' over the cases
 
+    With `sharing`, a matrix S over the levels, the gradient of W_i is S times that. For S = A A', this is the
+    gradient of U where W_i = A U_i: levels have part of their weights in common, as in Zheng et al., "A
+    neural autoregressive approach to collaborative filtering" (2016), where A adds up the levels below.
+
     Only units in the r of one of the batch's cases move, and only W decays.
 
     Parameters
@@ -201,6 +209,8 @@ def train(const int64_t[::1] indptr, const int32_t[::1] units, const uint8_t[::1
         Cases in the order of this epoch; a batch is the next ``len(first)`` of them.
     values : float64[n_levels]
         Ratings that the levels stand for.
+    sharing : float32[n_levels, n_levels], or no rows
+        Symmetric and positive definite; no rows: every level by itself.
     weights, visible_bias, hidden_bias, conditional : float32, changed in place
         [n_units, n_levels, width], [n_units, n_levels], [width] and [n_units, width] (no rows: without D).
         width is n_hidden padded with zeros to a multiple of 16.
@@ -237,6 +247,7 @@ def train(const int64_t[::1] indptr, const int32_t[::1] units, const uint8_t[::1
     cdef const int32_t *cases
     cdef int team
     cdef float over, toward
+    cdef const float *mixing = &sharing[0, 0] if sharing.shape[0] else NULL
     fill(&m, weights, visible_bias, hidden_bias, conditional, n_hidden)
     fill(&v, weights_velocity, visible_velocity, hidden_velocity, conditional_velocity, n_hidden)
     fill_rows(&rows, indptr, units, levels, rated_indptr, rated_units, &m)
@@ -245,6 +256,8 @@ def train(const int64_t[::1] indptr, const int32_t[::1] units, const uint8_t[::1
         raise ValueError("train: velocities must have the shapes of their parameters")
     if values.shape[0] != m.n_levels or rates.shape[0] != 4:
         raise ValueError("train: values must have an entry for each level, and rates 4")
+    if sharing.shape[0] not in (0, m.n_levels) or (sharing.shape[0] and sharing.shape[1] != m.n_levels):
+        raise ValueError("train: sharing must have a row and a column for each level, or no rows")
     if batch < 1 or last.shape[0] != batch or first.shape[1] != m.width or last.shape[1] != m.width:
         raise ValueError("train: first and last must have a row for each case of a batch")
     if squares.shape[0] != order.shape[0]:
@@ -275,7 +288,7 @@ def train(const int64_t[::1] indptr, const int32_t[::1] units, const uint8_t[::1
             for k in prange(n_touched, schedule="dynamic", chunksize=16, num_threads=team):
                 update_unit(&m, &v, &rows, touched[k], &places[starts[k], 0], starts[k + 1] - starts[k],
                             &first[0, 0], &last[0, 0], &drawn[0], &scratch[threadid(), 0], n_cases, &rates[0],
-                            decay, momentum, by_count)
+                            decay, momentum, by_count, mixing)
             over = <float>(1.0 / n_cases)
             for k in range(n_hidden):
                 toward = 0

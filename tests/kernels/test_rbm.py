@@ -33,6 +33,7 @@ class Problem:
     momentum: float = 0.5
     cd_steps: int = 2
     by_count: bool = False
+    shared: float = 0.0
     arrays: dict[str, Array] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -56,6 +57,10 @@ class Problem:
             if padded:
                 array[..., self.n_hidden :] = 0
         self.velocities = [np.zeros_like(array) for array in self.parameters]
+        level = np.arange(self.n_levels)
+        self.sharing = (self.shared ** np.abs(level[:, None] - level)).astype(np.float32)
+        if not self.shared:
+            self.sharing = self.sharing[:0]
         n = len(self.data[4])
         self.drawn = np.zeros(len(self.data[1]), dtype=np.uint8)
         self.scratch = (
@@ -74,7 +79,7 @@ class Problem:
         for epoch in range(epochs):
             for begin, end in itertools.pairwise(cuts):
                 kernel.train(
-                    *self.data, self.order, np.arange(1.0, self.n_levels + 1), *self.parameters,
+                    *self.data, self.order, np.arange(1.0, self.n_levels + 1), self.sharing, *self.parameters,
                     *self.velocities, *self.scratch, np.array(self.rates), self.decay, self.momentum,
                     self.n_hidden, self.cd_steps, self.by_count, 2**63 + 7, epoch, begin, end, n_threads,
                 )  # fmt: skip
@@ -95,12 +100,14 @@ class Problem:
         return out
 
 
+@pytest.mark.parametrize("shared", [0.0, 0.6])
 @pytest.mark.parametrize("by_count", [False, True])
 @pytest.mark.parametrize("conditional", [False, True])
 @pytest.mark.parametrize(("n_levels", "n_hidden"), [(1, 1), (2, 16), (5, 21)])
-def test_twin(by_count: bool, conditional: bool, n_levels: int, n_hidden: int) -> None:
+def test_twin(shared: float, by_count: bool, conditional: bool, n_levels: int, n_hidden: int) -> None:
     given: dict[str, Any] = {
         "by_count": by_count, "conditional": conditional, "n_levels": n_levels, "n_hidden": n_hidden,
+        "shared": shared,
     }  # fmt: skip
     one, two = Problem(**given), Problem(**given)
     assert one.train(compiled) == pytest.approx(two.train(reference), rel=1e-5)
@@ -122,12 +129,12 @@ def test_padding_stays_zero(kernel: Any) -> None:
 
 
 def test_same_bits_for_any_threads_slices_and_levels() -> None:
-    expected = Problem(n_cases=60)
+    expected = Problem(n_cases=60, n_hidden=21, shared=0.6)
     total = expected.train(compiled)
     for level in kernels.available_levels():
         kernel = kernels.load_level("rbm", level)
         for n_threads, slices in ((1, 1), (2, 1), (3, 2), (4, 3)):
-            problem = Problem(n_cases=60)
+            problem = Problem(n_cases=60, n_hidden=21, shared=0.6)
             assert problem.train(kernel, n_threads=n_threads, slices=slices) == total
             for mine, theirs in zip(problem.parameters, expected.parameters, strict=True):
                 np.testing.assert_array_equal(mine, theirs)
@@ -232,6 +239,20 @@ def test_extreme_weights_give_probabilities(kernel: Any) -> None:
         assert (found >= 0).all()
 
 
+def test_sharing_is_the_gradient_of_what_levels_have_in_common() -> None:
+    shared, alone = Problem(shared=0.6, momentum=0.0), Problem(momentum=0.0)
+    shared.order = alone.order = alone.order[:4]  # one mini-batch
+    before = alone.parameters[0].copy()
+    for problem in (shared, alone):
+        problem.decay = 0.0
+        problem.train(compiled, epochs=1)
+    factor = np.linalg.cholesky(shared.sharing.astype(np.float64))  # W = A U, U moves by A' dW
+    expected = factor @ (factor.T @ (alone.parameters[0] - before))
+    np.testing.assert_allclose(shared.parameters[0] - before, expected, atol=1e-6)
+    for mine, theirs in zip(shared.parameters[1:], alone.parameters[1:], strict=True):
+        np.testing.assert_array_equal(mine, theirs)
+
+
 def test_what_no_case_rated_is_not_touched() -> None:
     problem = Problem()
     indptr, units, _, rated_indptr, rated = problem.data
@@ -262,6 +283,10 @@ def test_codes_out_of_range(kernel: Any, which: Any, value: int) -> None:
 
 def test_shapes_that_do_not_fit() -> None:
     for spoil in range(4):
+        problem = Problem()
+        problem.sharing = np.eye(2, dtype=np.float32)
+        with pytest.raises(ValueError, match="sharing must"):
+            problem.train(compiled)
         problem = Problem()
         problem.parameters[spoil] = problem.parameters[spoil][:-1].copy()
         with pytest.raises(ValueError, match="must"):
