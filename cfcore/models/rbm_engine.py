@@ -97,6 +97,7 @@ class Engine:
     rated : (indptr, units)
         The sets r.
     levels : ndarray, shape (n_levels,)
+    sharing : ndarray of float32, shape (n_levels, n_levels), or no rows
     batch_size : int
     normalize : {"count", "batch"}
     rng : Generator
@@ -106,7 +107,7 @@ class Engine:
 
     def __init__(
         self, parameters: Parameters, cases: Cases, rated: tuple[Array, Array], levels: Array,
-        batch_size: int, normalize: str, rng: np.random.Generator, n_threads: int | None,
+        sharing: Array, batch_size: int, normalize: str, rng: np.random.Generator, n_threads: int | None,
     ) -> None:  # fmt: skip
         self._kernel = backends.kernel("rbm")
         self._cases = cases
@@ -121,6 +122,7 @@ class Engine:
         self._n_threads = threads_for(n_threads, len(cases.units))
         self._data = (cases.indptr, cases.units, cases.levels, *rated)
         self._values = levels.astype(np.float64)
+        self._sharing = sharing
         self._scratch = (
             aligned_zeros(self._batch, width, np.float32), aligned_zeros(self._batch, width, np.float32),
             np.zeros(len(cases.units), dtype=np.uint8),
@@ -139,9 +141,10 @@ class Engine:
         rates = np.array(how.lr) * (1 - how.momentum)
         for begin in range(0, n_batches, step):
             self._kernel.train(
-                *self._data, order, self._values, *self._parameters.arrays(), *self._velocities.arrays(),
-                *self._scratch, rates, weight_decay, how.momentum, self._parameters.n_hidden, how.cd_steps,
-                self._by_count, self._seed, epoch, begin, min(begin + step, n_batches), self._n_threads,
+                *self._data, order, self._values, self._sharing, *self._parameters.arrays(),
+                *self._velocities.arrays(), *self._scratch, rates, weight_decay,
+                how.momentum, self._parameters.n_hidden, how.cd_steps, self._by_count, self._seed, epoch,
+                begin, min(begin + step, n_batches), self._n_threads,
             )  # fmt: skip
         return float(np.sqrt(self._scratch[-1].sum() / len(self._cases.units)))
 
