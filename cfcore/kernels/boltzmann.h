@@ -71,7 +71,22 @@ CF_INLINE void cf_move(float *x, float *v, const float *g, ptrdiff_t n, float ov
         }
 }
 
-/* The same, number by number: rows of levels are not padded. */
+/* rows <- sharing rows, for `levels` rows of n. */
+CF_INLINE void cf_share(float *rows, const float *sharing, ptrdiff_t levels, ptrdiff_t n) {
+    float mixed[64][CF_F32_LANES];
+    ptrdiff_t f, k, l;
+    int j;
+    for (f = 0; f < n; f += CF_F32_LANES) {
+        memset(mixed, 0, levels * sizeof(mixed[0]));
+        for (k = 0; k < levels; k++)
+            for (l = 0; l < levels; l++)
+                for (j = 0; j < cf_parts_f32; j++)
+                    ((cf_f32_vector *)mixed[k])[j] += ((const cf_f32_vector *)(rows + l * n + f))[j] * sharing[k * levels + l];
+        for (k = 0; k < levels; k++) memcpy(rows + k * n + f, mixed[k], sizeof(mixed[0]));
+    }
+}
+
+/* cf_move without decay, number by number: rows of levels are not padded. */
 CF_INLINE void cf_move_few(float *x, float *v, const float *g, ptrdiff_t n, float over, float rate, float momentum) {
     for (ptrdiff_t k = 0; k < n; k++) {
         float next = (v == NULL ? 0.0f : v[k] * momentum) + rate * (g[k] * over);

@@ -12,6 +12,7 @@ cdef extern from "boltzmann.h" nogil:
     void cf_subtract(float *sum, const float *x, Py_ssize_t n) noexcept
     void cf_move(float *x, float *v, const float *g, Py_ssize_t n, float over, float decay, float rate,
                  float momentum) noexcept
+    void cf_share(float *rows, const float *sharing, Py_ssize_t levels, Py_ssize_t n) noexcept
     void cf_move_few(float *x, float *v, const float *g, Py_ssize_t n, float over, float rate,
                      float momentum) noexcept
     void cf_logits(const float *rows, const float *bias, const float *x, Py_ssize_t n, Py_ssize_t levels,

@@ -28,6 +28,7 @@ from cfcore.kernels.boltzmann cimport (
     cf_logits,
     cf_move,
     cf_move_few,
+    cf_share,
     cf_softmax,
     cf_subtract,
     cf_uniforms,
@@ -80,6 +81,7 @@ cdef struct Task:
     Py_ssize_t gradient_length
     double *squares        # [n_batches, n_parts]
     float values[MAX_LEVELS]
+    const float *sharing   # [n_levels, n_levels]; NULL: every level by itself
     float rates[4]
     float decay, momentum
     bint by_count
@@ -390,6 +392,8 @@ cdef inline void move_unit(const Task *t, Py_ssize_t width, Py_ssize_t unit, Py_
             cf_add_less(toward_d, first, last, width)
     if rated:
         over = <float>(1.0 / (rated if t.by_count else n_cases))
+        if t.sharing != NULL:
+            cf_share(gradient, t.sharing, t.m.n_levels, width)
         cf_move(t.m.weights + unit * size, from_row(t.v.weights, unit * size), gradient, size, over, t.decay,
                 t.rates[0], t.momentum)
         cf_move_few(t.m.visible_bias + unit * t.m.n_levels, from_row(t.v.visible_bias, unit * t.m.n_levels),

@@ -17,6 +17,7 @@ def train(
     order: Int32,
     parts: Int32,
     values: Float64,
+    sharing: Float32,
     weights: Float32,
     visible_bias: Float32,
     hidden_bias: Float32,

@@ -83,9 +83,10 @@ cdef int fill_rows(Rows *rows, const int64_t[::1] indptr, const int32_t[::1] uni
 
 def train(const int64_t[::1] indptr, const int32_t[::1] units, const uint8_t[::1] levels,
           const int64_t[::1] rated_indptr, const int32_t[::1] rated_units, const int32_t[::1] order,
-          const int32_t[::1] parts, const double[::1] values, float[:, :, ::1] weights,
-          float[:, ::1] visible_bias, float[::1] hidden_bias, float[:, ::1] conditional,
-          float[:, :, ::1] weights_velocity, float[:, ::1] visible_velocity, float[::1] hidden_velocity,
+          const int32_t[::1] parts, const double[::1] values, const float[:, ::1] sharing,
+          float[:, :, ::1] weights, float[:, ::1] visible_bias, float[::1] hidden_bias,
+          float[:, ::1] conditional, float[:, :, ::1] weights_velocity, float[:, ::1] visible_velocity,
+          float[::1] hidden_velocity,
           float[:, ::1] conditional_velocity, uint8_t[::1] drawn, float[:, :, ::1] rows,
           float[:, :, :, ::1] sums, Place[:, ::1] places, int32_t[::1] counts, int32_t[::1] touched,
           int64_t[:, ::1] ranges, float[:, ::1] gradients, double[:, ::1] squares, const double[::1] rates,
@@ -100,6 +101,10 @@ def train(const int64_t[::1] indptr, const int32_t[::1] units, const uint8_t[::1
         gradients: W_ik  sum over cases that rated i of ([v_i = k] p - [v'_i = k] p') / n
                    b_ik  the same without p and p'
                    D_i   sum over cases that have i in r of (p - p') / n,   b_j  mean of p - p' over the cases
+
+    With `sharing`, a matrix S over the levels, the gradient of W_i is S times that. For S = A A', this is the
+    gradient of U where W_i = A U_i: levels have part of their weights in common, as in Zheng et al., "A
+    neural autoregressive approach to collaborative filtering" (2016), where A adds up the levels below.
 
     Only units in the r of one of the batch's cases move, and only W decays.
 
@@ -117,6 +122,8 @@ def train(const int64_t[::1] indptr, const int32_t[::1] units, const uint8_t[::1
         thread's at a time.
     values : float64[n_levels]
         Ratings that the levels stand for.
+    sharing : float32[n_levels, n_levels], or no rows
+        Symmetric and positive definite; no rows: every level by itself.
     weights, visible_bias, hidden_bias, conditional : float32, changed in place
         [n_units, n_levels, width], [n_units, n_levels], [width] and [n_units, width] (no rows: without D).
         width is n_hidden padded with zeros to a multiple of 16.
@@ -168,6 +175,8 @@ def train(const int64_t[::1] indptr, const int32_t[::1] units, const uint8_t[::1
         raise ValueError("train: momentum must have velocities")
     if values.shape[0] != t.m.n_levels or rates.shape[0] != 4:
         raise ValueError("train: values must have an entry for each level, and rates 4")
+    if sharing.shape[0] not in (0, t.m.n_levels) or (sharing.shape[0] and sharing.shape[1] != t.m.n_levels):
+        raise ValueError("train: sharing must have a row and a column for each level, or no rows")
     if order.shape[0] < 1 or not are_codes(&order[0], order.shape[0], indptr.shape[0] - 1):
         raise ValueError("train: order holds a case that is out of range")
     check_parts("train", parts, t.m.n_units)
@@ -204,6 +213,7 @@ def train(const int64_t[::1] indptr, const int32_t[::1] units, const uint8_t[::1
     t.cases, t.sums, t.drawn, t.places = &rows[0, 0, 0], &sums[0, 0, 0, 0], &drawn[0], &places[0, 0]
     t.counts, t.touched, t.ranges = &counts[0], &touched[0], &ranges[0, 0]
     t.gradients, t.squares = &gradients[0, 0], &squares[0, 0]
+    t.sharing = &sharing[0, 0] if sharing.shape[0] else NULL
     t.decay, t.momentum = <float>decay, <float>momentum
     for k in range(4):
         t.rates[k] = <float>rates[k]

@@ -14,6 +14,8 @@ Array = np.ndarray[Any, Any]
 
 #: More different ratings than this are measurements and not levels of a scale.
 MAX_LEVELS = 64
+#: Part of the width of the scale at which levels share 1/e of a step: neighbours of five share .7.
+REACH = 0.7
 
 
 @dataclass(frozen=True)
@@ -62,6 +64,17 @@ def find_levels(values: Array) -> Array:
             f"{MAX_LEVELS} levels (round them, or use SVD)"
         )
     return levels
+
+
+def sharing_of(levels: Array, visible: str) -> Array:
+    """How levels share what a rating teaches: by exp(-distance / REACH), 1 being the width of the scale.
+
+    No rows for softmax units, whose levels do not know of each other.
+    """
+    if visible == "softmax":
+        return np.zeros((0, len(levels)), dtype=np.float32)
+    places = levels.astype(np.float64) / max(float(levels[-1] - levels[0]), 1e-9)
+    return np.exp(-np.abs(places[:, None] - places) / REACH).astype(np.float32)
 
 
 def find_cases(train: Ratings, levels: Array, by: str) -> Cases:

@@ -105,6 +105,7 @@ class Engine:
     rated : (indptr, units)
         The sets r.
     levels : ndarray, shape (n_levels,)
+    sharing : ndarray of float32, shape (n_levels, n_levels), or no rows
     batch_size : int
     normalize : {"count", "batch"}
     momentum : bool
@@ -117,8 +118,8 @@ class Engine:
 
     def __init__(
         self, parameters: Parameters, cases: Cases, rated: tuple[Array, Array], levels: Array,
-        batch_size: int, normalize: str, momentum: bool, persistent: bool, rng: np.random.Generator,
-        n_threads: int | None,
+        sharing: Array, batch_size: int, normalize: str, momentum: bool, persistent: bool,
+        rng: np.random.Generator, n_threads: int | None,
     ) -> None:  # fmt: skip
         self._kernel = backends.kernel("rbm")
         self._cases = cases
@@ -142,6 +143,7 @@ class Engine:
         self._values = levels.astype(np.float64)
         largest = np.sort(np.diff(rated[0]))[-self._batch :].sum()
         rows, batch = aligned_zeros, self._batch
+        self._sharing = sharing
         self._scratch = (
             rows(4 * batch, width, np.float32).reshape(4, batch, width),
             rows(3 * n_parts * batch, width, np.float32).reshape(n_parts, 3, batch, width),
@@ -161,8 +163,9 @@ class Engine:
         rates = np.array(how.lr) * (1 - how.momentum)
         for begin in range(0, n_batches, step):
             self._kernel.train(
-                *self._data, order, self._parts, self._values, *self._parameters.arrays(),
-                *self._velocities, self._drawn, *self._scratch, self._squares, rates, weight_decay,
+                *self._data, order, self._parts, self._values, self._sharing,
+                *self._parameters.arrays(), *self._velocities, self._drawn, *self._scratch, self._squares,
+                rates, weight_decay,
                 how.momentum, self._parameters.n_hidden, how.cd_steps, self._by_count, self._persistent,
                 self._seed, epoch, begin, min(begin + step, n_batches), self._n_threads,
             )  # fmt: skip

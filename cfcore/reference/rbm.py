@@ -56,9 +56,10 @@ def softmax(x: Array) -> Array:
 
 def train(
     indptr: Array, units: Array, levels: Array, rated_indptr: Array, rated_units: Array, order: Array,
-    parts: Array, values: Array, weights: Array, visible_bias: Array, hidden_bias: Array, conditional: Array,
-    weights_velocity: Array, visible_velocity: Array, hidden_velocity: Array, conditional_velocity: Array,
-    drawn: Array, rows: Array, sums: Array, places: Array, counts: Array, touched: Array, ranges: Array,
+    parts: Array, values: Array, sharing: Array, weights: Array, visible_bias: Array, hidden_bias: Array,
+    conditional: Array, weights_velocity: Array, visible_velocity: Array, hidden_velocity: Array,
+    conditional_velocity: Array, drawn: Array, rows: Array, sums: Array, places: Array, counts: Array,
+    touched: Array, ranges: Array,
     gradients: Array, squares: Array, rates: Array, decay: float, momentum: float, n_hidden: int,
     cd_steps: int, by_count: bool, persistent: bool, seed: int, epoch: int, begin: int, end: int,
     n_threads: int,
@@ -94,14 +95,14 @@ def train(
                 cases, indptr, units, levels, rated_indptr, rated_units,
                 (weights, visible_bias, hidden_bias, conditional),
                 (weights_velocity, visible_velocity, hidden_velocity, conditional_velocity),
-                first, last, drawn, rates, decay, momentum, by_count,
+                first, last, drawn, rates, decay, momentum, by_count, sharing,
             )  # fmt: skip
 
 
 def _update(
     cases: Array, indptr: Array, units: Array, levels: Array, rated_indptr: Array, rated_units: Array,
     parameters: tuple[Array, ...], velocities: tuple[Array, ...], first: Array, last: Array, drawn: Array,
-    rates: Array, decay: float, momentum: float, by_count: bool,
+    rates: Array, decay: float, momentum: float, by_count: bool, sharing: Array,
 ) -> None:  # fmt: skip
     weights, visible_bias, hidden_bias, conditional = parameters
     if not len(velocities[0]):  # without momentum
@@ -127,7 +128,8 @@ def _update(
         i = int(unit)
         if counts[i]:
             over = np.float32(1 / counts[i] if by_count else 1 / len(cases))
-            step = towards[0][i] * over - loss * weights[i]
+            toward = np.einsum("kl,lj->kj", sharing, towards[0][i]) if len(sharing) else towards[0][i]
+            step = toward * over - loss * weights[i]
             velocities[0][i] = velocities[0][i] * keep + rate[0] * step
             weights[i] += velocities[0][i]
             velocities[1][i] = velocities[1][i] * keep + rate[1] * (towards[1][i] * over)

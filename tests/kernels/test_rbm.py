@@ -35,6 +35,7 @@ class Problem:
     cd_steps: int = 2
     by_count: bool = False
     persistent: bool = False
+    shared: float = 0.0
     arrays: dict[str, Array] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -63,6 +64,10 @@ class Problem:
         self.parts = parts[: self.n_units]  # one of them empty
         self.parts[-1] = self.n_units
         n_parts = len(self.parts) - 1
+        level = np.arange(self.n_levels)
+        self.sharing = (self.shared ** np.abs(level[:, None] - level)).astype(np.float32)
+        if not self.shared:
+            self.sharing = self.sharing[:0]
         self.scratch = (
             np.zeros((4, self.batch, width), np.float32),
             np.zeros((n_parts, 3, self.batch, width), np.float32),
@@ -79,8 +84,9 @@ class Problem:
         for epoch in range(epochs):
             for begin, end in itertools.pairwise(cuts):
                 kernel.train(
-                    *self.data, self.order, self.parts, np.arange(1.0, self.n_levels + 1), *self.parameters,
-                    *self.velocities, self.drawn, *self.scratch, squares, np.array(self.rates), self.decay,
+                    *self.data, self.order, self.parts, np.arange(1.0, self.n_levels + 1), self.sharing,
+                    *self.parameters, *self.velocities, self.drawn, *self.scratch, squares,
+                    np.array(self.rates), self.decay,
                     self.momentum, self.n_hidden, self.cd_steps, self.by_count, self.persistent, 2**63 + 7,
                     epoch, begin, end, n_threads,
                 )  # fmt: skip
@@ -101,15 +107,18 @@ class Problem:
         return out
 
 
+@pytest.mark.parametrize("shared", [0.0, 0.6])
 @pytest.mark.parametrize("by_count", [False, True])
 @pytest.mark.parametrize("conditional", [False, True])
 @pytest.mark.parametrize(
     ("n_levels", "n_hidden", "persistent"), [(1, 1, False), (2, 16, True), (5, 21, False), (11, 33, True)]
 )
-def test_twin(by_count: bool, conditional: bool, n_levels: int, n_hidden: int, persistent: bool) -> None:
+def test_twin(
+    shared: float, by_count: bool, conditional: bool, n_levels: int, n_hidden: int, persistent: bool
+) -> None:
     given: dict[str, Any] = {
         "by_count": by_count, "conditional": conditional, "n_levels": n_levels, "n_hidden": n_hidden,
-        "persistent": persistent,
+        "persistent": persistent, "shared": shared,
     }  # fmt: skip
     one, two = Problem(**given), Problem(**given)
     assert one.train(compiled) == pytest.approx(two.train(reference), rel=1e-5)
@@ -152,12 +161,12 @@ def test_padding_stays_zero(kernel: Any) -> None:
 
 
 def test_same_bits_for_any_threads_slices_and_levels() -> None:
-    expected = Problem(n_cases=60)
+    expected = Problem(n_cases=60, n_hidden=21, shared=0.6)
     total = expected.train(compiled)
     for level in kernels.available_levels():
         kernel = kernels.load_level("rbm", level)
         for n_threads, slices in ((1, 1), (2, 1), (3, 2), (4, 3)):
-            problem = Problem(n_cases=60)
+            problem = Problem(n_cases=60, n_hidden=21, shared=0.6)
             assert problem.train(kernel, n_threads=n_threads, slices=slices) == total
             for mine, theirs in zip(problem.parameters, expected.parameters, strict=True):
                 np.testing.assert_array_equal(mine, theirs)
@@ -262,6 +271,20 @@ def test_extreme_weights_give_probabilities(kernel: Any) -> None:
         assert (found >= 0).all()
 
 
+def test_sharing_is_the_gradient_of_what_levels_have_in_common() -> None:
+    shared, alone = Problem(shared=0.6, momentum=0.0), Problem(momentum=0.0)
+    shared.order = alone.order = alone.order[:4]  # one mini-batch
+    before = alone.parameters[0].copy()
+    for problem in (shared, alone):
+        problem.decay = 0.0
+        problem.train(compiled, epochs=1)
+    factor = np.linalg.cholesky(shared.sharing.astype(np.float64))  # W = A U, U moves by A' dW
+    expected = factor @ (factor.T @ (alone.parameters[0] - before))
+    np.testing.assert_allclose(shared.parameters[0] - before, expected, atol=1e-6)
+    for mine, theirs in zip(shared.parameters[1:], alone.parameters[1:], strict=True):
+        np.testing.assert_array_equal(mine, theirs)
+
+
 def test_what_no_case_rated_is_not_touched() -> None:
     problem = Problem()
     indptr, units, _, rated_indptr, rated = problem.data
@@ -292,6 +315,10 @@ def test_codes_out_of_range(kernel: Any, which: Any, value: int) -> None:
 
 def test_shapes_that_do_not_fit() -> None:
     for spoil in range(4):
+        problem = Problem()
+        problem.sharing = np.eye(2, dtype=np.float32)
+        with pytest.raises(ValueError, match="sharing must"):
+            problem.train(compiled)
         problem = Problem()
         problem.parameters[spoil] = problem.parameters[spoil][:-1].copy()
         with pytest.raises(ValueError, match="must"):
