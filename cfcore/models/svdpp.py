@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
@@ -302,24 +303,35 @@ class SVDpp(FactorModel):
         self._show(*factors)
         arrays = (*factors, self.user_bias_, self.item_bias_)
         chunks = Chunks(train, *self._sets(), factors[2], rng, self.n_threads)
+
+        def arguments(slower: float) -> tuple[tuple[Array, ...], tuple[float, ...]]:
+            return arrays, (
+                self.mean_, rates.lr * slower, rates.reg, rates.lr_bias * slower, rates.reg_bias,
+                rates.lr_implicit * slower, rates.reg_implicit,
+            )  # fmt: skip
+
+        self._train(chunks, vars(rates), arguments, validation, early_stopping)
+
+    def _train(
+        self,
+        chunks: Chunks,
+        rates: dict[str, Any],
+        arguments: Callable[[float], tuple[tuple[Array, ...], tuple[float, ...]]],
+        validation: Ratings | None,
+        early_stopping: int | None,
+    ) -> None:
+        """Epochs over `chunks`; `arguments` makes those of `descend` from the factor on learning rates."""
         training = Training(
-            self, rates.n_epochs, validation, early_stopping, snapshot=self._snapshot, lr=rates.lr
+            self, rates["n_epochs"], validation, early_stopping, snapshot=self._snapshot, lr=rates["lr"]
         )
         for epoch in training:
-            slower = rates.lr_decay**epoch
-            error = chunks.descend(
-                arrays,
-                (
-                    self.mean_, rates.lr * slower, rates.reg, rates.lr_bias * slower, rates.reg_bias,
-                    rates.lr_implicit * slower, rates.reg_implicit,
-                ),
-            )  # fmt: skip
-            self._cache.pop("rows", None)
+            error = chunks.descend(*arguments(rates["lr_decay"] ** epoch))
+            self._forget_rows()
             training.record(error)
-        self._cache.pop("rows", None)
+        self._forget_rows()
         self.rates_ = last_rates(rates, self.n_epochs_)
 
-    def _join_sets(self, before: Self, users_at: Array, items_at: Array, users: Array, items: Array) -> None:
+    def _join_more(self, before: Self, users_at: Array, items_at: Array, train: Ratings) -> None:
         n_items = len(self.item_ids_)
         y_at = items_at
         if before.extra_item_ids_ is not None and before.implicit_indptr_ is not None:
@@ -332,8 +344,9 @@ class SVDpp(FactorModel):
             members = y_at[before.implicit_items_]
             members = members[np.lexsort((members, owners))]
             self.implicit_indptr_, self.implicit_items_ = joined_rows(
-                before.implicit_indptr_, members, users_at, len(self.user_ids_), users, items
-            )
+                before.implicit_indptr_, members, users_at, len(self.user_ids_), train.user_codes,
+                train.item_codes,
+            )  # fmt: skip
         n_extra = 0 if self.extra_item_ids_ is None else len(self.extra_item_ids_)
         self.implicit_factors_ = moved(before.implicit_factors_, y_at, n_items + n_extra)
 
