@@ -158,10 +158,3 @@ def test_the_scale_of_ratings_is_only_a_scale(split: tuple[cf.Ratings, cf.Rating
     tenfold = cf.Ratings(train.users, train.items, train.values * 10, train.timestamps)
     small_, large = (small(dtype="float64", n_epochs=5).fit(x) for x in (train, tenfold))
     np.testing.assert_allclose(large.predict(test), 10 * small_.predict(test), rtol=0, atol=0.5)
-
-
-def test_ratings_after_the_fit_are_refused(split: tuple[cf.Ratings, cf.Ratings]) -> None:
-    model = small(n_epochs=2).fit(split[0])
-    for more in (model.fold_in, model.partial_fit):
-        with pytest.raises(TypeError, match="TimeSVDpp has no"):
-            more(split[1])
