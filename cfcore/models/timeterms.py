@@ -22,6 +22,7 @@ class Term(NamedTuple):
     power: int  # of the ratings' standard deviation: reg is multiplied by it, and the rate of a scale divided
 
 
+#: Constants by cross-validation; `benchmarks/defaults.py` searches around them.
 TERMS = {
     "user_slope": Term("lr_bias", 0.007, 0.05, 0),
     "user_scale": Term("lr_bias", 0.9, 0.008, 2),
