@@ -37,6 +37,8 @@ N_EPOCHS, INIT_SCALE = 30, 0.01
 COOLED = 0.02
 #: Not much above it training diverges.
 MAX_LR = 0.08
+#: Sum over the epochs of the biases' learning rates where ratings are dense; it is more where they are not.
+BIAS_TOTAL = 0.055
 
 
 @dataclass(frozen=True)
@@ -68,7 +70,7 @@ class Rates:
         reg = either(model.reg, None, 0.335 * spread * density**-0.5)
         return cls(
             n_epochs, lr, decay, reg,
-            lr_bias=either(model.lr_bias, model.lr, min(MAX_LR, max(0.055, 1.4 / density) / total)),
+            lr_bias=either(model.lr_bias, model.lr, min(MAX_LR, max(BIAS_TOTAL, 1.4 / density) / total)),
             reg_bias=either(model.reg_bias, model.reg, 0.02),
             lr_implicit=either(model.lr_implicit, None, lr * min(1.0, 7.7 / density)),
             reg_implicit=either(model.reg_implicit, model.reg, 2.2 * spread * density**-2),

@@ -48,7 +48,8 @@ class TimeSVDpp(SVDpp):
 
     Each term of time has a parameter of its own: False leaves it out, True trains it by the rule, and a pair
     (lr, reg) gives its learning rate of the first epoch and its regularisation. The rule, with s for the
-    ratings' standard deviation and the other rates as in `SVDpp`, and what is published for Netflix:
+    ratings' standard deviation and the other rates as in `SVDpp` (but no more of lr_bias than sums up to .055
+    over the epochs), and what is published for Netflix:
 
     ================  =======================  =======  ======================  =======  =====================
     parameter         term                     default  lr                      reg      Netflix: lr, reg

@@ -6,8 +6,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from cfcore.models.factors import decay_and_total
+from cfcore.models.svdpp import BIAS_TOTAL, Rates
+
 if TYPE_CHECKING:
-    from cfcore.models.svdpp import Rates
     from cfcore.models.timesvdpp import TimeSVDpp
 
 Array = np.ndarray[Any, Any]
@@ -57,13 +59,16 @@ def named(kind: str, parameter: str) -> str:
 
 def rates_of_terms(model: TimeSVDpp, rates: Rates, spread: float) -> dict[str, float]:
     """Learning rates of the first epoch and regularisation of all terms: what is given, and the rule."""
+    total = decay_and_total(rates.n_epochs, rates.lr_decay, 1.0)[1]
+    # On sparse data biases learn faster; days, of a rating or two each, would learn by heart.
+    follows = {"lr_bias": min(rates.lr_bias, BIAS_TOTAL / total), "lr_implicit": rates.lr_implicit}
     found: dict[str, float] = {}
     for name, term in TERMS.items():
         given = getattr(model, name)
         if isinstance(given, (tuple, list)):
             lr, reg = given
         else:
-            lr = getattr(rates, term.of) * term.part
+            lr = follows[term.of] * term.part
             lr, reg = (lr / spread**2 if term.power == 2 else lr), term.reg * spread**term.power
         found |= {named("lr", name): float(lr), named("reg", name): float(reg)}
     return found

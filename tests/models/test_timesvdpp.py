@@ -68,6 +68,17 @@ def test_real_ratings_within_the_training_part() -> None:
     assert timed < plain - 0.002
 
 
+def test_terms_of_time_do_no_harm_where_ratings_are_sparse() -> None:
+    rows, _ = cf.datasets.load("ml-100k", split="u1")
+    few = rows.subset(np.random.default_rng(0).random(len(rows)) < 0.1)
+    train, held_out = cf.split.holdout(few, 0.2, random_state=0)
+    plain, timed = (
+        cf.metrics.rmse(held_out.values, model.fit(train).predict(held_out))
+        for model in (cf.SVDpp(random_state=0), cf.TimeSVDpp(random_state=0))
+    )
+    assert timed < plain + 0.002
+
+
 @pytest.mark.parametrize("name", TERMS)
 def test_each_term_has_its_own_switch(split: tuple[cf.Ratings, cf.Ratings], name: str) -> None:
     train, _ = split
