@@ -172,8 +172,7 @@ class Model(Params, Coded):
             raise TypeError(f"callback must be callable or None, not {callback!r}")
         self._check_common()
         self._check_params()
-        if self._needs_timestamps and train.timestamps is None:
-            raise DataError(f"{type(self).__name__} needs ratings with timestamps, and these have none")
+        self._check_timestamps(train)
         if checkpoint is not None:
             params = self.get_params(deep=False)
             identity = identity_of(self._file_name(), params, train, held_out, early_stopping, extra)
@@ -206,6 +205,10 @@ class Model(Params, Coded):
             generator(self.random_state)
         if hasattr(self, "verbose") and not isinstance(self.verbose, bool):
             check_number("verbose", self.verbose, 0, integer=True)
+
+    def _check_timestamps(self, ratings: Ratings) -> None:
+        if self._needs_timestamps and ratings.timestamps is None:
+            raise DataError(f"{type(self).__name__} needs ratings with timestamps, and these have none")
 
     def _forget(self) -> None:
         for name in [name for name in vars(self) if name.endswith("_")]:

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from cfcore.data import Ratings
+from cfcore.models.joining import moved
 
 Array = np.ndarray[Any, Any]
 
@@ -55,25 +56,41 @@ class Days:
         Bins are of equal length, from the first day to the last; f is the logarithm to `base` of the number
         of the user's ratings that day, rounded down.
         """
-        numbers = np.asarray(train.timestamps) // SECONDS
-        distinct, rank = np.unique(numbers, return_inverse=True)
-        keys, codes, counts = np.unique(
-            train.user_codes * np.int64(len(distinct)) + rank, return_inverse=True, return_counts=True
-        )
-        users = keys // len(distinct)
-        # Of a count that is a power of the base, the quotient of logarithms may be a hair too small.
-        frequencies = np.minimum(np.floor(np.log(counts) / np.log(base) + 1e-9), LEFT_OUT - 1)
-        n_ratings = np.maximum(train.user_counts, 1)
-        dates = np.bincount(train.user_codes, weights=numbers, minlength=train.n_users) / n_ratings
-        first, last = float(distinct[0]), float(distinct[-1]) + 1
-        days = cls(
-            np.searchsorted(users, np.arange(train.n_users + 1)).astype(np.int64),
+        users, numbers, frequencies, codes = user_days(train, base)
+        first, last = float(numbers.min()), float(numbers.max()) + 1
+        edges = first + (last - first) * np.arange(1, n_bins) / n_bins
+        indptr = np.searchsorted(users, np.arange(train.n_users + 1)).astype(np.int64)
+        return cls(indptr, numbers, frequencies, mean_dates(train), edges), codes
+
+    def joined(self, train: Ratings, users_at: Array, base: float) -> tuple[Days, Array]:
+        """These days and those of ratings that came later, and the new code of each of these user-days.
+
+        Of a day that both have, the greater frequency counts. Users keep their dates, new ones have none (0),
+        and the bins stay as they are.
+
+        Parameters
+        ----------
+        train : Ratings
+            The later ratings.
+        users_at : int[n_users]
+            Code in `train` of each user.
+        base : float
+            As in `of`.
+        """
+        users, numbers, frequencies, _ = user_days(train, base)
+        owners = np.append(users_at[self.table["user"]], users)
+        distinct, rank = np.unique(np.append(self.numbers, numbers), return_inverse=True)
+        keys, codes = np.unique(owners * np.int64(len(distinct)) + rank, return_inverse=True)
+        most = np.zeros(len(keys), dtype=np.uint8)
+        np.maximum.at(most, codes, np.append(self.frequencies, frequencies))
+        days = Days(
+            np.searchsorted(keys // len(distinct), np.arange(train.n_users + 1)).astype(np.int64),
             distinct[keys % len(distinct)],
-            frequencies.astype(np.uint8),
-            dates,
-            first + (last - first) * np.arange(1, n_bins) / n_bins,
+            most,
+            moved(self.dates, users_at, train.n_users),
+            self.edges,
         )
-        return days, codes.astype(np.int32)
+        return days, codes[: len(self.numbers)]
 
     def place(self, users: Array, timestamps: Array | None) -> tuple[Array, Array]:
         """User-day codes of pairs, -1 for days without ratings by the user in training, and what is known.
@@ -122,6 +139,28 @@ class Days:
         when["weekday"] = (numbers + 3) % WEEKDAYS  # 1970 began on a Thursday; Monday is 0
         when["week"] = (dates - dates.astype("datetime64[Y]").astype("datetime64[D]")).astype(np.int64) // 7
         return when
+
+
+def user_days(train: Ratings, base: float) -> tuple[Array, Array, Array, Array]:
+    """Of each user-day, by user and then by day: user, day and f; and the user-day of each rating (int32)."""
+    numbers = np.asarray(train.timestamps) // SECONDS
+    distinct, rank = np.unique(numbers, return_inverse=True)
+    keys, codes, counts = np.unique(
+        train.user_codes * np.int64(len(distinct)) + rank, return_inverse=True, return_counts=True
+    )
+    # Of a count that is a power of the base, the quotient of logarithms may be a hair too small.
+    frequencies = np.minimum(np.floor(np.log(counts) / np.log(base) + 1e-9), LEFT_OUT - 1)
+    return (
+        keys // len(distinct), distinct[keys % len(distinct)], frequencies.astype(np.uint8),
+        codes.astype(np.int32),
+    )  # fmt: skip
+
+
+def mean_dates(train: Ratings) -> Array:
+    """Mean day of each user's ratings; 0 without any."""
+    numbers = np.asarray(train.timestamps) // SECONDS
+    n_ratings = np.maximum(train.user_counts, 1)
+    return np.bincount(train.user_codes, weights=numbers, minlength=train.n_users) / n_ratings
 
 
 def available_memory() -> int | None:

@@ -68,6 +68,10 @@ class FactorModel(Model):
         users, items = self._cache["rows"]
         return users, items
 
+    def _forget_rows(self) -> None:
+        """Have padded factors made anew when they are next needed."""
+        self._cache.pop("rows", None)
+
     def _snapshot(self) -> dict[str, Array]:
         """Copies of what training changes."""
         return {name: getattr(self, name).copy() for name in self._trained}
@@ -104,7 +108,8 @@ class FactorModel(Model):
         Notes
         -----
         The mean, the scale, ``history_`` and all parameters of items stay as they are. In `SVDpp` the user's
-        set N(u) is that of all items seen, and the sum over their y is held, too.
+        set N(u) is that of all items seen, and the sum over their y is held, too. `TimeSVDpp`, which needs
+        timestamps here as well, solves then for the biases of the users' days: see its Notes.
 
         A user's result does not depend on the others in the call. One with n ratings costs O(n k^2 + k^3)
         for k factors.
@@ -188,6 +193,7 @@ class FactorModel(Model):
     def _later(self, ratings: Any) -> Ratings:
         """Ratings given after the fit, on the scale of the model."""
         given = as_ratings(ratings)
+        self._check_timestamps(given)
         low, high = self.scale_
         outside = (given.values < low) | (given.values > high)
         if outside.any():
@@ -217,17 +223,17 @@ class FactorModel(Model):
         )
         model.user_counts_ = np.diff(model.seen_indptr_)
         model.item_counts_ = np.bincount(model.seen_items_, minlength=n_items)
-        model._join_sets(self, users_at, items_at, users, items)
         train = Ratings._new(
             users, items, given.values, given.timestamps, model.user_ids_, model.item_ids_, self.scale_
         )
+        model._join_more(self, users_at, items_at, train)
         return model, train
 
-    def _join_sets(self, before: Self, users_at: Array, items_at: Array, users: Array, items: Array) -> None:
+    def _join_more(self, before: Self, users_at: Array, items_at: Array, train: Ratings) -> None:
         """Put in place what a subclass has beside rows of users and items.
 
         Called on the copy that `_joined` makes, with the model itself, the new codes of its users and
-        items, and the codes of the ratings given.
+        items, and the ratings given, in the new codes.
         """
 
     def _solve(self, kind: str, train: Ratings, who: Array) -> None:
@@ -242,8 +248,9 @@ class FactorModel(Model):
         wanted = np.zeros(len(counts), dtype=bool)
         wanted[who] = True
         picked = rows.order[np.repeat(wanted, counts)]
-        self._cache.pop("rows", None)
-        without = self._predict_codes(train.user_codes[picked], train.item_codes[picked], None)
+        self._forget_rows()
+        times = None if train.timestamps is None else train.timestamps[picked]
+        without = self._predict_codes(train.user_codes[picked], train.item_codes[picked], times)
         others, columns = np.unique(rows.indices[np.repeat(wanted, counts)], return_inverse=True)
         factors, biases = ridge(
             np.append(0, np.cumsum(counts[who])), columns, train.values[picked] - without,
@@ -321,9 +328,9 @@ def decay_and_total(n_epochs: int, lr_decay: float | None, cooled: float) -> tup
     return decay, float(np.sum(decay ** np.arange(n_epochs)))
 
 
-def last_rates(rates: Any, n_epochs: int) -> dict[str, float]:
+def last_rates(rates: dict[str, Any], n_epochs: int) -> dict[str, float]:
     """``rates_``: learning rates of the last of `n_epochs` epochs, and regularisation."""
-    named = {name: value for name, value in vars(rates).items() if name.startswith(("lr", "reg"))}
+    named = {name: value for name, value in rates.items() if name.startswith(("lr", "reg"))}
     slower = named.pop("lr_decay") ** max(n_epochs - 1, 0)
     return {name: float(value * slower if name[:2] == "lr" else value) for name, value in named.items()}
 

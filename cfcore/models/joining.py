@@ -30,9 +30,9 @@ def places(ids: Array, further: Array, column: str) -> tuple[Array, Array]:
     return together, encode(together, ids, column)
 
 
-def moved(array: Array, at: Array, n: int) -> Array:
-    """Rows put at the places `at` of a new array with `n` rows, of which the others hold zeros."""
-    out = np.zeros((n, *array.shape[1:]), dtype=array.dtype)
+def moved(array: Array, at: Array, n: int, fill: float = 0) -> Array:
+    """Rows put at the places `at` of a new array with `n` rows, of which the others hold `fill`."""
+    out = np.full((n, *array.shape[1:]), fill, dtype=array.dtype)
     out[at] = array
     return out
 

@@ -246,7 +246,7 @@ class SVD(FactorModel):
             training.record(blocks.descend(arrays, (self._offset(), low, high, *steps, in_turn)))
         if self.user_bias_ is not arrays[2]:  # an earlier epoch is kept
             self._cache.clear()
-        self.rates_ = last_rates(rates, self.n_epochs_)
+        self.rates_ = last_rates(vars(rates), self.n_epochs_)
 
     def _first_factors(self, counts: Array, scale: float, rng: np.random.Generator) -> Array:
         draw = rng.standard_normal if self.init == "normal" else rng.random

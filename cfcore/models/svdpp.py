@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
@@ -36,6 +37,8 @@ N_EPOCHS, INIT_SCALE = 30, 0.01
 COOLED = 0.02
 #: Not much above it training diverges.
 MAX_LR = 0.08
+#: Sum over the epochs of the biases' learning rates where ratings are dense; it is more where they are not.
+BIAS_TOTAL = 0.055
 
 
 @dataclass(frozen=True)
@@ -67,7 +70,7 @@ class Rates:
         reg = either(model.reg, None, 0.335 * spread * density**-0.5)
         return cls(
             n_epochs, lr, decay, reg,
-            lr_bias=either(model.lr_bias, model.lr, min(MAX_LR, max(0.055, 1.4 / density) / total)),
+            lr_bias=either(model.lr_bias, model.lr, min(MAX_LR, max(BIAS_TOTAL, 1.4 / density) / total)),
             reg_bias=either(model.reg_bias, model.reg, 0.02),
             lr_implicit=either(model.lr_implicit, None, lr * min(1.0, 7.7 / density)),
             reg_implicit=either(model.reg_implicit, model.reg, 2.2 * spread * density**-2),
@@ -302,24 +305,35 @@ class SVDpp(FactorModel):
         self._show(*factors)
         arrays = (*factors, self.user_bias_, self.item_bias_)
         chunks = Chunks(train, *self._sets(), factors[2], rng, self.n_threads)
+
+        def arguments(slower: float) -> tuple[tuple[Array, ...], tuple[float, ...]]:
+            return arrays, (
+                self.mean_, rates.lr * slower, rates.reg, rates.lr_bias * slower, rates.reg_bias,
+                rates.lr_implicit * slower, rates.reg_implicit,
+            )  # fmt: skip
+
+        self._train(chunks, vars(rates), arguments, validation, early_stopping)
+
+    def _train(
+        self,
+        chunks: Chunks,
+        rates: dict[str, Any],
+        arguments: Callable[[float], tuple[tuple[Array, ...], tuple[float, ...]]],
+        validation: Ratings | None,
+        early_stopping: int | None,
+    ) -> None:
+        """Epochs over `chunks`; `arguments` makes those of `descend` from the factor on learning rates."""
         training = Training(
-            self, rates.n_epochs, validation, early_stopping, snapshot=self._snapshot, lr=rates.lr
+            self, rates["n_epochs"], validation, early_stopping, snapshot=self._snapshot, lr=rates["lr"]
         )
         for epoch in training:
-            slower = rates.lr_decay**epoch
-            error = chunks.descend(
-                arrays,
-                (
-                    self.mean_, rates.lr * slower, rates.reg, rates.lr_bias * slower, rates.reg_bias,
-                    rates.lr_implicit * slower, rates.reg_implicit,
-                ),
-            )  # fmt: skip
-            self._cache.pop("rows", None)
+            error = chunks.descend(*arguments(rates["lr_decay"] ** epoch))
+            self._forget_rows()
             training.record(error)
-        self._cache.pop("rows", None)
+        self._forget_rows()
         self.rates_ = last_rates(rates, self.n_epochs_)
 
-    def _join_sets(self, before: Self, users_at: Array, items_at: Array, users: Array, items: Array) -> None:
+    def _join_more(self, before: Self, users_at: Array, items_at: Array, train: Ratings) -> None:
         n_items = len(self.item_ids_)
         y_at = items_at
         if before.extra_item_ids_ is not None and before.implicit_indptr_ is not None:
@@ -332,8 +346,9 @@ class SVDpp(FactorModel):
             members = y_at[before.implicit_items_]
             members = members[np.lexsort((members, owners))]
             self.implicit_indptr_, self.implicit_items_ = joined_rows(
-                before.implicit_indptr_, members, users_at, len(self.user_ids_), users, items
-            )
+                before.implicit_indptr_, members, users_at, len(self.user_ids_), train.user_codes,
+                train.item_codes,
+            )  # fmt: skip
         n_extra = 0 if self.extra_item_ids_ is None else len(self.extra_item_ids_)
         self.implicit_factors_ = moved(before.implicit_factors_, y_at, n_items + n_extra)
 

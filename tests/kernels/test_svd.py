@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from cfcore.kernels import available_levels, load_level
 from cfcore.models.blocks import RATING, rounds, stripes
 from cfcore.reference import svd as twin
+from tests.kernels.conftest import gradient
 
 LEVELS = {level: load_level("svd", level) for level in available_levels()}
 compiled = LEVELS["baseline"]
@@ -102,6 +103,16 @@ class Case:
                 squares[block] += error**2
         return [p, q, b_user, b_item, squares]
 
+    def loss(self) -> float:
+        """Half the loss of which a pass of small steps descends the gradient."""
+        p, q, b_user, b_item = self.start
+        total = 0.0
+        for u, i, value in zip(self.users.tolist(), self.items.tolist(), self.values.tolist(), strict=True):
+            total += (value - (3.0 + b_user[u] + b_item[i] + p[u] @ q[i])) ** 2
+            total += self.rates["reg"] * (p[u] @ p[u] + q[i] @ q[i])
+            total += self.rates["reg_bias"] * (b_user[u] ** 2 + b_item[i] ** 2)
+        return total / 2
+
 
 cases = st.builds(
     Case,
@@ -174,6 +185,18 @@ def test_each_place_within_a_block_is_as_likely() -> None:
         case.seed = seed
         places[np.arange(5), case.layout()[0]["user"]] += 1
     assert np.abs(places - 400).max() < 100  # 5.6 standard deviations
+
+
+@pytest.mark.parametrize("module", BOTH)
+@pytest.mark.parametrize("term", range(4), ids=["user_factors", "item_factors", "user_bias", "item_bias"])
+@pytest.mark.parametrize("in_turn", [False, True])
+def test_each_gradient_is_that_of_the_loss(module: Any, term: int, in_turn: bool) -> None:
+    # Steps so small that all are taken at the starting point: their sum is that of the gradients.
+    pace = 1e-7
+    rates = {name: pace if name.startswith("lr") else value for name, value in RATES.items()}
+    case = Case(dtype="float64", rates=rates, in_turn=in_turn)
+    step = (case.train(module)[term] - case.start[term]) / pace
+    np.testing.assert_allclose(step, -gradient(case.loss, case.start[term]), rtol=1e-4, atol=1e-4)
 
 
 def test_padding_stays_zero() -> None:

@@ -15,6 +15,7 @@ from cfcore.kernels import available_levels, load_level
 from cfcore.models.blocks import RATING, rounds, stripes
 from cfcore.models.chunks import bounds
 from cfcore.reference import svdpp as twin
+from tests.kernels.conftest import gradient
 
 LEVELS = {level: load_level("svdpp", level) for level in available_levels()}
 compiled = LEVELS["baseline"]
@@ -197,15 +198,10 @@ def test_each_gradient_is_that_of_the_loss(module: Any, term: int) -> None:
     pace = 1e-7
     rates = {name: pace if name.startswith("lr") else value for name, value in RATES.items()}
     case = Case(dtype="float64", rates=rates, n=30)
-    start = [array.copy() for array in case.start.values()]
+    start = [*case.start.values()]
     step = (case.train(module)[term] - start[term]) / pace
-    gradient = np.zeros_like(step)
-    for place in np.ndindex(step.shape):
-        ahead, behind = ([array.copy() for array in start] for _ in range(2))
-        ahead[term][place] += 1e-4
-        behind[term][place] -= 1e-4
-        gradient[place] = (case.loss(ahead) - case.loss(behind)) / 2e-4
-    np.testing.assert_allclose(step, -gradient, rtol=1e-4, atol=1e-4)
+    expected = -gradient(lambda: case.loss(start), start[term])
+    np.testing.assert_allclose(step, expected, rtol=1e-4, atol=1e-4)
 
 
 def test_padding_stays_zero() -> None:

@@ -19,7 +19,9 @@ MODELS: dict[str, Any] = {
     ),
     "SVD-no-factors": lambda **kw: cf.SVD(**{"n_factors": 0, "n_epochs": 6, "random_state": 0} | kw),
     "SVDpp": lambda **kw: cf.SVDpp(**{"n_factors": 8, "n_epochs": 6, "random_state": 0} | kw),
+    "TimeSVDpp": lambda **kw: cf.TimeSVDpp(**{"n_factors": 8, "n_epochs": 6, "random_state": 0} | kw),
 }
+FIRST, DAY = 880_000_000, 86_400
 KEPT = ("user_ids_", "item_ids_", "user_counts_", "item_counts_", "seen_indptr_", "seen_items_")
 
 
@@ -35,7 +37,13 @@ def some_ratings(seed: int = 0, n_users: int = 60, n_items: int = 40, n: int = 9
     users, items = cells // n_items, cells % n_items
     p, q = rng.normal(0, 0.7, (n_users, 2)), rng.normal(0, 0.7, (n_items, 2))
     values = 3 + rng.normal(0, 0.4, n_users)[users] + (p[users] * q[items]).sum(axis=1)
-    return cf.Ratings(users * 3 + 10, items * 2 + 100, np.clip(np.round(values), 1, 5), scale=(1, 5))
+    times = FIRST + DAY * ((users * 7 + items) % 4 * 9)
+    return cf.Ratings(users * 3 + 10, items * 2 + 100, np.clip(np.round(values), 1, 5), times, scale=(1, 5))
+
+
+def columns(users: Any, items: Any, values: Any) -> tuple[Any, ...]:
+    """The columns with timestamps of three days, for those who need them."""
+    return users, items, values, FIRST + DAY * (np.arange(len(users)) % 3)
 
 
 RATINGS = some_ratings()
@@ -46,7 +54,7 @@ EARLY, LATER = RATINGS.subset(~LATE), RATINGS.subset(LATE)
 
 def early() -> cf.Ratings:
     """The early users' ratings, in a vocabulary of their own."""
-    return cf.Ratings(EARLY.users, EARLY.items, EARLY.values, scale=(1, 5))
+    return cf.Ratings(EARLY.users, EARLY.items, EARLY.values, EARLY.timestamps, scale=(1, 5))
 
 
 def state(model: Any) -> dict[str, Any]:
@@ -87,7 +95,7 @@ def assert_sound(model: Any, seen: cf.Ratings) -> None:
 # ---------------------------------------------------------------------- accuracy, on real data
 
 
-@pytest.mark.parametrize("model_class", [cf.SVD, cf.SVDpp])
+@pytest.mark.parametrize("model_class", [cf.SVD, cf.SVDpp, cf.TimeSVDpp])
 def test_users_folded_in_are_predicted_almost_as_after_a_full_fit(model_class: Any) -> None:
     data = cf.datasets.load("ml-100k")
     rng = np.random.default_rng(0)
@@ -102,7 +110,7 @@ def test_users_folded_in_are_predicted_almost_as_after_a_full_fit(model_class: A
     assert folded < without - 0.07
 
 
-@pytest.mark.parametrize("model_class", [cf.SVD, cf.SVDpp])
+@pytest.mark.parametrize("model_class", [cf.SVD, cf.SVDpp, cf.TimeSVDpp])
 def test_partial_fit_on_what_came_later_makes_the_model_better(model_class: Any) -> None:
     data = cf.datasets.load("ml-100k")
     part = np.random.default_rng(0).random(len(data))
@@ -118,7 +126,7 @@ def test_partial_fit_on_a_new_user_and_new_items_learns_them(make: Any) -> None:
     users = np.repeat([1, 4], [6, 8])
     items = np.append(known, [*known, 901, 903])
     values = np.array([5, 5, 4, 5, 5, 4, 2, 1, 1, 2, 1, 1, 1, 2], dtype=np.float32)
-    new = cf.Ratings(users, items, values)
+    new = cf.Ratings(*columns(users, items, values))
     before = rmse(model, new)
     model.partial_fit(new)
     assert rmse(model, new) < before - 0.3
@@ -149,7 +157,7 @@ def test_after_partial_fit_ids_are_sorted_and_codes_right(make: Any) -> None:
     # New users, new items, and new ratings of known ones: items below 120 are held back for all.
     first = RATINGS.subset((RATINGS.items >= 120) & ~LATE)
     rest = RATINGS.subset((RATINGS.items < 120) | LATE)
-    model = make().fit(cf.Ratings(first.users, first.items, first.values, scale=(1, 5)))
+    model = make().fit(cf.Ratings(first.users, first.items, first.values, first.timestamps, scale=(1, 5)))
     error, n_epochs = rmse(model, rest), model.n_epochs_
     model.partial_fit(rest, n_epochs=3)
     assert_sound(model, RATINGS)
@@ -159,10 +167,10 @@ def test_after_partial_fit_ids_are_sorted_and_codes_right(make: Any) -> None:
 
 
 def test_strings_longer_than_those_known_keep_their_whole_names(make: Any) -> None:
-    model = make().fit((["a", "b", "b"], ["x", "x", "y"], [1, 5, 4]))
-    model.fold_in((["a longer name"], ["x"], [5]))
+    model = make().fit(columns(["a", "b", "b"], ["x", "x", "y"], [1, 5, 4]))
+    model.fold_in(columns(["a longer name"], ["x"], [5]))
     assert model.user_ids_.tolist() == ["a", "a longer name", "b"]
-    model.partial_fit((["aa"], ["xyz"], [5]))
+    model.partial_fit(columns(["aa"], ["xyz"], [5]))
     assert model.item_ids_.tolist() == ["x", "xyz", "y"]
 
 
@@ -170,7 +178,7 @@ def test_strings_longer_than_those_known_keep_their_whole_names(make: Any) -> No
 def test_user_whom_only_the_vocabulary_names_is_new(make: Any, method: str) -> None:
     model = make().fit(EARLY)  # a subset, whose vocabulary names the late users, too
     user = LATER.subset(LATER.users == LATER.users[0])
-    stranger = cf.Ratings(user.users * 0 + 1, user.items, user.values, scale=(1, 5))
+    stranger = cf.Ratings(user.users * 0 + 1, user.items, user.values, user.timestamps, scale=(1, 5))
     other = getattr(copy.deepcopy(model), method)(stranger)
     getattr(model, method)(user)
     assert_sound(model, RATINGS.subset(~LATE | (RATINGS.users == LATER.users[0])))
@@ -192,9 +200,11 @@ def test_known_user_counts_anew_from_what_is_given(make: Any) -> None:
     model = make().fit(early())
     user = int(EARLY.users[0])
     own = EARLY.subset(EARLY.users == user)
-    opposite = cf.Ratings(own.users, own.items, 6 - own.values, scale=(1, 5))
+    opposite = cf.Ratings(own.users, own.items, 6 - own.values, own.timestamps, scale=(1, 5))
     again = copy.deepcopy(model).fold_in(opposite)
-    stranger = model.fold_in(cf.Ratings(own.users * 0 + 1, own.items, 6 - own.values, scale=(1, 5)))
+    stranger = model.fold_in(
+        cf.Ratings(own.users * 0 + 1, own.items, opposite.values, own.timestamps, scale=(1, 5))
+    )
     assert again.user_counts_.tolist() == make().fit(early()).user_counts_.tolist()
     items = RATINGS.item_ids
     np.testing.assert_array_equal(again.predict(user, items), stranger.predict(1, items))
@@ -207,8 +217,8 @@ def test_new_ratings_of_a_known_user_join_what_is_seen(make: Any) -> None:
     new = next(item for item in RATINGS.item_ids.tolist() if item not in rated(model, user))
     own = rated(model, user) | {new}
     for changed in (
-        copy.deepcopy(model).fold_in(([user], [new], [5])),
-        model.partial_fit(([user], [new], [5])),
+        copy.deepcopy(model).fold_in(columns([user], [new], [5])),
+        model.partial_fit(columns([user], [new], [5])),
     ):
         assert rated(changed, user) == own
         assert new not in changed.recommend(user, 40)[0]
@@ -308,7 +318,7 @@ def test_ratings_that_cannot_be_used_leave_the_model_as_it_was(
     model = make().fit(early())
     before, predictions = state(model), model.predict(RATINGS)
     with pytest.raises(cf.DataError, match=message):
-        getattr(model, method)(given)
+        getattr(model, method)(columns(*given))
     assert state(model) == before
     assert model.predict(RATINGS).tobytes() == predictions.tobytes()
 
@@ -316,15 +326,15 @@ def test_ratings_that_cannot_be_used_leave_the_model_as_it_was(
 def test_items_without_training_ratings_are_named_or_left_out(make: Any) -> None:
     model = make().fit(early())
     before = state(model)
-    given = ([1, 1, 1], [901, 120, 903], [5, 4, 3])
+    given = columns([1, 1, 1], [901, 120, 903], [5, 4, 3])
     with pytest.raises(cf.DataError, match="2 of the items have no training ratings: 901, 903; pass"):
         model.fold_in(given)
     with pytest.raises(cf.DataError, match=r"901$"):  # nothing would be left
-        model.fold_in(([1], [901], [5]), unknown_items="ignore")
+        model.fold_in(columns([1], [901], [5]), unknown_items="ignore")
     with pytest.raises(ValueError, match="unknown_items"):
         model.fold_in(given, unknown_items="drop")
     assert state(model) == before
-    alone = copy.deepcopy(model).fold_in(([1], [120], [4]))
+    alone = copy.deepcopy(model).fold_in(([1], [120], [4], [FIRST + DAY]))
     assert state(model.fold_in(given, unknown_items="ignore")) == state(alone)
 
 

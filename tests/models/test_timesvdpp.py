@@ -68,6 +68,17 @@ def test_real_ratings_within_the_training_part() -> None:
     assert timed < plain - 0.002
 
 
+def test_terms_of_time_do_no_harm_where_ratings_are_sparse() -> None:
+    rows, _ = cf.datasets.load("ml-100k", split="u1")
+    few = rows.subset(np.random.default_rng(0).random(len(rows)) < 0.1)
+    train, held_out = cf.split.holdout(few, 0.2, random_state=0)
+    plain, timed = (
+        cf.metrics.rmse(held_out.values, model.fit(train).predict(held_out))
+        for model in (cf.SVDpp(random_state=0), cf.TimeSVDpp(random_state=0))
+    )
+    assert timed < plain + 0.002
+
+
 @pytest.mark.parametrize("name", TERMS)
 def test_each_term_has_its_own_switch(split: tuple[cf.Ratings, cf.Ratings], name: str) -> None:
     train, _ = split
@@ -158,10 +169,3 @@ def test_the_scale_of_ratings_is_only_a_scale(split: tuple[cf.Ratings, cf.Rating
     tenfold = cf.Ratings(train.users, train.items, train.values * 10, train.timestamps)
     small_, large = (small(dtype="float64", n_epochs=5).fit(x) for x in (train, tenfold))
     np.testing.assert_allclose(large.predict(test), 10 * small_.predict(test), rtol=0, atol=0.5)
-
-
-def test_ratings_after_the_fit_are_refused(split: tuple[cf.Ratings, cf.Ratings]) -> None:
-    model = small(n_epochs=2).fit(split[0])
-    for more in (model.fold_in, model.partial_fit):
-        with pytest.raises(TypeError, match="TimeSVDpp has no"):
-            more(split[1])
