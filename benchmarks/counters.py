@@ -156,6 +156,12 @@ def measure(name: str, folder: str, n: int, options: Any) -> Iterator[dict[str, 
             }  # fmt: skip
 
 
+def bytes_of(text: str) -> int:
+    """ "512k" -> 524,288: caches are counted in powers of two, ratings are not."""
+    units = {"k": 2**10, "m": 2**20}
+    return int(text[:-1]) * units[text[-1]] if text[-1] in units else int(text)
+
+
 def put(name: str, folder: str) -> int:
     """Write ratings for the simulated process to map; how many there are."""
     if name in cf.datasets.NAMES:
@@ -177,12 +183,10 @@ def main() -> None:
     parser.add_argument("--models", default=",".join(MODELS), help="comma-separated")
     parser.add_argument("--factors", default="64", help="comma-separated")
     parser.add_argument("--level", default=levels[-1], choices=levels, help="SIMD level of the kernels")
-    parser.add_argument("--cache", default=0, type=number_of, help="last-level cache: 512k is 512 KiB")
+    parser.add_argument("--cache", default=0, type=bytes_of, help="size of the last level, such as 512k")
     options = parser.parse_args()
     if options.quick:
         options.data, options.factors, options.models = "20k", "16", "SVD"
-    # Caches are counted in powers of two, ratings are not.
-    options.cache = options.cache * 1024 // 1000 if options.cache % 1000 == 0 else options.cache
     if shutil.which("valgrind") is None:
         print("valgrind is not installed, and nothing else here counts: apt-get install valgrind, say")
         sys.exit(0 if options.quick else 1)
