@@ -130,6 +130,11 @@ def plain(function: str) -> str:
     return match[2] + kind
 
 
+def is_ours(file: str) -> bool:
+    """Whether a source is one of the kernels' and not the C library's."""
+    return file.endswith(".pyx") or (Path(kernels.__file__).parent / Path(file).name).exists()
+
+
 def top(by_place: dict[Any, Counter[str]], total: Counter[str]) -> Iterator[list[str]]:
     """Rows of the places with most instructions, with their shares."""
     for place, events in sorted(by_place.items(), key=lambda pair: -pair[1]["instructions"])[:TOP]:
@@ -147,7 +152,7 @@ def measure(name: str, folder: str, n: int, options: Any) -> Iterator[dict[str, 
             epoch = an_epoch(runs[0], runs[1], 2)
             total = summed(epoch, lambda *_: "")[""]
             functions = list(top(summed(epoch, lambda _, function, __: plain(function)), total))
-            named = {place: events for place, events in epoch.items() if place[2] > 0}
+            named = {place: events for place, events in epoch.items() if place[2] > 0 and is_ours(place[0])}
             lines = list(top(summed(named, lambda file, _, line: f"{Path(file).name}:{line}"), total))
             print(f"{model} k={width}, {name}: done", file=sys.stderr, flush=True)
             yield {
