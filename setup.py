@@ -3,6 +3,7 @@
 Environment variables
 ---------------------
 CFCORE_DEBUG=1      bounds and wraparound checks, assertions, -O1 -g
+CFCORE_LINES=1      the release with line numbers, for profilers
 CFCORE_NO_OPENMP=1  build as if the compiler had no OpenMP
 CFCORE_KERNELS      comma-separated kernels to build (while developing one)
 CFCORE_LEVELS       comma-separated SIMD levels to build (default: all the target can have)
@@ -29,7 +30,8 @@ os.chdir(ROOT)
 KERNELS = Path("cfcore/kernels")
 LEVEL_INFO = runpy.run_path(str(KERNELS / "levels.py"))
 DEBUG = os.environ.get("CFCORE_DEBUG", "0") not in ("", "0")
-FLAVOUR = "debug" if DEBUG else "release"
+LINES = os.environ.get("CFCORE_LINES", "0") not in ("", "0")
+FLAVOUR = "debug" if DEBUG else "lines" if LINES else "release"
 GENERATED = Path("build") / f"cython-{FLAVOUR}"
 
 DIRECTIVES = {
@@ -43,7 +45,7 @@ DIRECTIVES = {
 }
 
 # -ffp-contract=off: a fused multiply-add on one level and not on another would give other bits.
-GNU_FLAGS = ["-O1", "-g"] if DEBUG else ["-O3", "-g0"]
+GNU_FLAGS = ["-O1", "-g"] if DEBUG else ["-O3", "-g" if LINES else "-g0"]
 GNU_FLAGS += ["-ffp-contract=off", "-fno-math-errno", "-fno-trapping-math", "-fvisibility=hidden"]
 # Cython's generated C is full of these.
 GNU_FLAGS += ["-Wno-unused-function", "-Wno-unused-variable", "-Wno-unused-but-set-variable"]
@@ -187,6 +189,7 @@ if __name__ == "__main__":
             extensions(),
             build_dir=str(GENERATED),
             compiler_directives=DIRECTIVES,
+            emit_linenums=LINES,
             nthreads=os.cpu_count() if BUILDING and sys.platform != "win32" else 0,
         )
         if BUILDING

@@ -2,6 +2,7 @@
 
     python benchmarks/defaults.py                           # all models, both data sets: some minutes
     python benchmarks/defaults.py --models svd --data ml-100k
+    python benchmarks/defaults.py --data synthetic-1m,synthetic-20m     # do the rules hold for 20 million?
     python benchmarks/defaults.py --quick                   # does it run
 
 The rows are u1.base of MovieLens 100K and the training part of a random 90/10 split of MovieLens 1M; the
@@ -10,21 +11,27 @@ varied at a time and its best value kept, until a round changes nothing. A diffe
 over the folds is no reason to change a default, so what is marked is the best setting and every one that
 cannot be told from it.
 
+Synthetic ratings have another truth than those of people, and no constant is read from them. What they can
+show is whether a rule goes along with the size of the data: the factors on it that are best at 20 million
+should be those that are best at one million of the same making. There only factors on the rules of SVD and
+SVD++ are tried, on one fold. Whether a rating is given depends on it, so that what a user rated tells of the
+user's taste.
 """
 
 from __future__ import annotations
 
 import math
 import statistics
+import sys
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
 from measure import arguments, describe, machine, table, write
 
 import cfcore as cf
-from cfcore.models.svd import Rates
 
 #: Model -> (name of its class, values to try of each parameter); the default in the code is tried as well.
 #: None is a rule by which a parameter follows the data, where the class has one.
@@ -38,8 +45,9 @@ NEIGHBORS: dict[str, list[Any]] = {
     "reg_user": [3.0, 5.0, 8.0, 15.0],
     "reg_item": [1.0, 2.0, 3.0, 5.0],
 }
-#: Parameters of SVD that follow the data by a rule; what is searched is a factor on the rule, 1 the default.
-RATES = ("lr", "reg", "lr_bias", "reg_bias", "init_scale")
+#: Parameters that follow the data by a rule. What is searched of those of SVD, and of those of SVD++ on
+#: synthetic ratings, is a factor on the rule, 1 the default.
+RATES = ("lr", "reg", "lr_bias", "reg_bias", "lr_implicit", "reg_implicit", "init_scale")
 FACTORS: dict[str, list[Any]] = {
     "lr": [0.6, 0.8, 1.25, 1.6],
     "reg": [0.6, 0.8, 1.25, 1.6],
@@ -82,6 +90,14 @@ SPACE: dict[str, tuple[str, dict[str, list[Any]]]] = {
     "timesvdpp": ("TimeSVDpp", TIME),
 }
 FOLDS = 5
+#: Synthetic ratings -> users, items and number, as in MovieLens of that size; and what is tried on them.
+SYNTHETIC = {"synthetic-1m": (6_040, 3_706, 1_000_000), "synthetic-20m": (138_493, 26_744, 20_000_000)}
+HALF_AND_TWICE: dict[str, list[Any]] = {name: [0.5, 2.0] for name in RATES if name != "init_scale"}
+ON_SYNTHETIC: dict[str, dict[str, list[Any]]] = {
+    "svd": {name: values for name, values in HALF_AND_TWICE.items() if "implicit" not in name}
+    | {"n_epochs": [10, 30]},
+    "svdpp": HALF_AND_TWICE | {"n_epochs": [20, 45]},
+}
 
 
 @dataclass
@@ -107,21 +123,23 @@ class Trial:
 class Search:
     """Coordinate search of one model on one set of training rows."""
 
-    def __init__(self, kind: Any, space: dict[str, list[Any]], rows: cf.Ratings, folds: int) -> None:
-        self.kind, self.space = kind, space
+    def __init__(
+        self, kind: Any, space: dict[str, list[Any]], rows: cf.Ratings, folds: int, by_factor: bool
+    ) -> None:
+        self.kind, self.space, self.by_factor = kind, space, by_factor
         self.folds = list(cf.split.kfold(rows, k=5, random_state=1))[:folds]
         self.trials: dict[str, Trial] = {}
 
     def trial(self, params: dict[str, Any]) -> Trial:
         """Cross-validate a setting, or recall it. What equals the default is left out of it."""
-        default = {**self.kind().get_params(), **(dict.fromkeys(RATES, 1.0) if self.kind is cf.SVD else {})}
+        default = {**self.kind().get_params(), **(dict.fromkeys(RATES, 1.0) if self.by_factor else {})}
         params = {name: value for name, value in params.items() if value != default[name]}
         key = repr(sorted(params.items()))
         if key not in self.trials:
             found = Trial(dict(params))
             start = time.perf_counter()
             for train, held_out in self.folds:
-                model = by_rule(params, train) if self.kind is cf.SVD else self.kind(**params)
+                model = by_rule(self.kind, params, train) if self.by_factor else self.kind(**params)
                 if "random_state" in model.get_params():
                     model.set_params(random_state=0)
                 found.errors.append(cf.metrics.rmse(held_out.values, model.fit(train).predict(held_out)))
@@ -148,7 +166,7 @@ class Search:
             gap, spread = trial.worse_by(ordered[0])
             yield {
                 "params": trial.params,
-                "factors": self.kind is cf.SVD,
+                "factors": self.by_factor,
                 "rmse": trial.mean,
                 "worse_by": gap,
                 "standard_error": spread,
@@ -158,17 +176,29 @@ class Search:
             }
 
 
-def by_rule(params: dict[str, Any], train: cf.Ratings) -> cf.SVD:
-    """SVD with rates that are multiples of those that its rule gives for `train`."""
-    model = cf.SVD(**{name: value for name, value in params.items() if name not in RATES})
-    usual = Rates.of(model, train)
-    return model.set_params(**{name: params.get(name, 1.0) * getattr(usual, name) for name in RATES})
+def by_rule(kind: Any, params: dict[str, Any], train: cf.Ratings) -> Any:
+    """A model with rates that are multiples of those that its rule gives for `train`."""
+    model = kind(**{name: value for name, value in params.items() if name not in RATES})
+    usual = sys.modules[kind.__module__].Rates.of(model, train)
+    rates = [name for name in RATES if hasattr(usual, name)]
+    return model.set_params(**{name: params.get(name, 1.0) * getattr(usual, name) for name in rates})
 
 
 def training_rows(name: str) -> cf.Ratings:
     """Training rows of the split on which the library's figures are reported; its test rows are let go."""
+    if name in SYNTHETIC:
+        return synthetic(*SYNTHETIC[name])
     train, _ = cf.datasets.load(name, split="u1" if name == "ml-100k" else 0.1)
     return train
+
+
+def synthetic(n_users: int, n_items: int, n_ratings: int) -> cf.Ratings:
+    """Ratings of which those of what is liked are given more often: in proportion to their square."""
+    rng = np.random.default_rng(0)
+    every = cf.datasets.synthetic(n_users, n_items, int(2.3 * n_ratings), timestamps=False)
+    given = np.flatnonzero(rng.random(len(every), dtype=np.float32) < (every.values / every.scale[1]) ** 2)
+    left_out = rng.choice(len(given), len(given) - n_ratings, replace=False)
+    return every.subset(np.delete(given, left_out))
 
 
 def main() -> None:
@@ -188,10 +218,14 @@ def main() -> None:
             rows = rows.subset(slice(None, None, 10))
         for model in options.models.split(","):
             class_name, space = SPACE[model]
+            made_up = name in SYNTHETIC
+            if made_up:
+                space = ON_SYNTHETIC.get(model, {})
             if options.quick:
                 space = {parameter: values[:1] for parameter, values in space.items()}
-            search = Search(getattr(cf, class_name), space, rows, 2 if options.quick else FOLDS)
-            search.run(1 if options.quick else options.rounds)
+            folds = 2 if options.quick else 1 if made_up else FOLDS
+            search = Search(getattr(cf, class_name), space, rows, folds, made_up or model == "svd")
+            search.run(1 if options.quick or made_up else options.rounds)
             found = list(search.report())
             report["searches"].append({"data": name, "n_ratings": len(rows), "model": model, "trials": found})
             print(f"{class_name} on {len(rows):,} training rows of {name}, {len(search.folds)} folds")

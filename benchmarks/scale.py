@@ -1,0 +1,325 @@
+"""What a rating costs as ratings grow from 1 to 100 million: time of an epoch, and peak memory of a fit.
+
+    python benchmarks/scale.py                          # some 20 minutes, 2 GB of disk
+    python benchmarks/scale.py --plot scale.png         # draws it too (pip install 'cfcore[plots]')
+    python benchmarks/scale.py --sizes 1m,100m --factors 64 --threads 1
+    python benchmarks/scale.py --quick
+
+Ratings are synthetic, in the shapes of published data: users and items of MovieLens 1M, 10M and 20M and of
+Netflix' 100 million; sizes between these lie between them. Cutting one shape down instead would leave small
+data with an item for every few ratings, as none is. They are written to a temporary folder once, int32
+codes and float32 values, and mapped read-only by each process that fits.
+
+Each fit has a process of its own, and the sizes of one model, rank and number of threads follow each other:
+a machine whose speed drifts shows less in their ratio. An epoch is the time between two calls of
+``fit(..., callback=f)``: all that a user waits for once training is under way, the copy kept of the last
+good epoch included; checks, layout and first touches of memory are not in it. The first epoch is not counted,
+of the others the median is. Set-up is what `fit` takes beside its epochs.
+
+Peak memory is all that was resident in the process at once, as Linux counts it (VmHWM): Python and its
+libraries, the model, its layout of the ratings, and the pages of the mapped ratings, 12 bytes a rating,
+that the system could take back.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from lists import status_bytes
+from measure import arguments, describe, machine, show, table, write
+
+import cfcore as cf
+
+#: Ratings -> users, items: MovieLens 100K, 1M, 10M and 20M, and Netflix.
+SHAPES = {
+    100_000: (943, 1_682),
+    1_000_000: (6_040, 3_706),
+    10_000_000: (69_878, 10_677),
+    20_000_000: (138_493, 26_744),
+    100_000_000: (480_000, 17_770),
+}
+COLUMNS = ("user", "item", "value")
+SCALE = (0.5, 5.0)
+#: The goals: growth of the cost of a rating from the smallest size to the largest, and bytes at 100 million.
+MOST_GROWTH, MOST_BYTES = 1.6, 6e9
+#: Rates at which nothing diverges, however few epochs there are.
+RATES = {"lr": 0.005, "reg": 0.05}
+#: Timed epochs are so many more on small data that together they see this many ratings, but 30 at most.
+RATINGS_SEEN, MOST_EPOCHS = 50_000_000, 30
+ROW_GROUP = 1 << 20
+
+
+def number_of(size: str) -> int:
+    """ "20m" -> 20,000,000."""
+    units = {"k": 1_000, "m": 1_000_000}
+    size = size.strip().lower()
+    return int(float(size[:-1]) * units[size[-1]]) if size[-1] in units else int(size)
+
+
+def shape_of(n: int) -> tuple[int, int]:
+    """Users and items of so many ratings."""
+    known = np.log(list(SHAPES))
+    users, items = np.log(list(SHAPES.values())).T
+    return round(np.exp(np.interp(np.log(n), known, users))), round(
+        np.exp(np.interp(np.log(n), known, items))
+    )
+
+
+# ---------------------------------------------------------------------- what runs in processes of its own
+
+
+def make(folder: str, n: int, parquet: bool) -> dict[str, Any]:
+    """Write ratings, as arrays and, if asked for, as a parquet file."""
+    start = time.perf_counter()
+    n_users, n_items = shape_of(n)
+    ratings = cf.datasets.synthetic(n_users, n_items, n, scale=SCALE, timestamps=False)
+    for name, array in zip(COLUMNS, (ratings.user_codes, ratings.item_codes, ratings.values), strict=True):
+        np.save(path_of(folder, n, name), array)
+    if parquet:
+        write_parquet(path_of(folder, n, "parquet"), ratings)
+    return {"n": n, "n_users": n_users, "n_items": n_items, "seconds": time.perf_counter() - start}
+
+
+def write_parquet(path: Path, ratings: cf.Ratings) -> None:
+    """Ratings as others write them: ids of 8 bytes, row groups, columns by their usual names."""
+    import pyarrow
+    import pyarrow.parquet
+
+    kinds = {"userId": pyarrow.int64(), "itemId": pyarrow.int64(), "rating": pyarrow.float32()}
+    columns = (ratings.user_codes, ratings.item_codes, ratings.values)
+    with pyarrow.parquet.ParquetWriter(path, pyarrow.schema(kinds)) as writer:
+        for begin in range(0, len(ratings), ROW_GROUP):
+            part = [column[begin : begin + ROW_GROUP] for column in columns]
+            arrays = [
+                pyarrow.array(column.astype(kind.to_pandas_dtype()), kind)
+                for column, kind in zip(part, kinds.values(), strict=True)
+            ]
+            writer.write_table(pyarrow.table(arrays, names=list(kinds)))
+
+
+def fit(folder: str, n: int, model: str, n_factors: int, n_threads: int, epochs: int) -> dict[str, Any]:
+    """Fit a model to mapped ratings."""
+    columns = [np.load(path_of(folder, n, name), mmap_mode="r") for name in COLUMNS]
+    start = time.perf_counter()
+    ratings = cf.Ratings(*columns, scale=SCALE)
+    loaded = time.perf_counter()
+    ends: list[float] = []
+    kind = {"SVD": cf.SVD, "SVDpp": cf.SVDpp}[model]
+    fitted = kind(n_factors=n_factors, n_epochs=epochs + 1, n_threads=n_threads, random_state=0, **RATES)
+    fitted.fit(ratings, callback=lambda *_: ends.append(time.perf_counter()))
+    each = statistics.median(np.diff(ends))
+    return {
+        "epoch": each,
+        "epochs": np.diff(ends).tolist(),
+        "nanoseconds": 1e9 * each / n,
+        "check": loaded - start,
+        "setup": ends[0] - loaded - each,
+        "peak": status_bytes("VmHWM"),
+    }
+
+
+def read(folder: str, n: int) -> dict[str, Any]:
+    """Read ratings from a parquet file."""
+    start = time.perf_counter()
+    ratings = cf.Ratings.read(path_of(folder, n, "parquet"), scale=SCALE)
+    assert len(ratings) == n
+    return {"seconds": time.perf_counter() - start, "peak": status_bytes("VmHWM")}
+
+
+def path_of(folder: str, n: int, name: str) -> Path:
+    """File of a column."""
+    return Path(folder) / (f"{n}.parquet" if name == "parquet" else f"{n}-{name}.npy")
+
+
+JOBS = {"make": make, "fit": fit, "read": read}
+
+
+def in_process(job: str, **given: Any) -> dict[str, Any]:
+    """What a job returns, done by a fresh process."""
+    command = [sys.executable, __file__, job, json.dumps(given)]
+    found: dict[str, Any] = json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE).stdout)
+    return given | found
+
+
+# ---------------------------------------------------------------------- what starts them
+
+
+def say(text: str) -> None:
+    """Progress."""
+    print(text, file=sys.stderr, flush=True)
+
+
+def timed_epochs(n: int, given: int) -> int:
+    """How many epochs are timed."""
+    return given or min(max(3, round(RATINGS_SEEN / n)), MOST_EPOCHS)
+
+
+def cells_of(options: Any, sizes: list[int], folder: str) -> Iterator[dict[str, Any]]:
+    """All fits, the sizes of each setting in a row."""
+    for model in options.models.split(","):
+        for width in options.factors.split(","):
+            for threads in options.threads.split(","):
+                for n in sizes:
+                    cell = in_process(
+                        "fit", folder=folder, n=n, model=model, n_factors=int(width),
+                        n_threads=int(threads), epochs=timed_epochs(n, options.epochs),
+                    )  # fmt: skip
+                    say("  ".join(row_of(cell)))
+                    yield cell
+
+
+def name_of(cell: dict[str, Any]) -> str:
+    """What stays the same while the size grows."""
+    return f"{cell['model']} k={cell['n_factors']}"
+
+
+def row_of(cell: dict[str, Any]) -> list[str]:
+    """A fit as it is printed."""
+    return [
+        name_of(cell),
+        str(cell["n_threads"]),
+        f"{cell['n']:,}",
+        f"{cell['epoch']:.3f}",
+        f"{cell['nanoseconds']:.1f}",
+        f"{cell['setup']:.1f}",
+        f"{cell['peak'] / 1e9:.2f}",
+        "over the goal" if too_large(cell) else "",
+    ]
+
+
+HEADINGS = ["model", "threads", "ratings", "epoch s", "ns a rating", "set-up s", "peak GB", ""]
+
+
+def too_large(cell: dict[str, Any]) -> bool:
+    """Whether a peak misses its goal, where there is one."""
+    counts = cell.get("n_factors", 0) <= 64 and cell["n"] <= max(SHAPES)
+    return bool(counts and cell["peak"] > MOST_BYTES)
+
+
+def growth(cells: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    """Cost of a rating at the largest size over that at the smallest, for each setting."""
+    settings = dict.fromkeys((name_of(cell), cell["n_threads"]) for cell in cells)
+    for name, threads in settings:
+        own = [cell for cell in cells if (name_of(cell), cell["n_threads"]) == (name, threads)]
+        first, last = min(own, key=lambda cell: cell["n"]), max(own, key=lambda cell: cell["n"])
+        if first is not last:
+            ratio = last["nanoseconds"] / first["nanoseconds"]
+            yield {
+                "setting": name, "n_threads": threads, "from": first["n"], "to": last["n"], "growth": ratio,
+                "missed": ratio > MOST_GROWTH,
+            }  # fmt: skip
+
+
+def draw(path: Path, cells: list[dict[str, Any]]) -> None:
+    """Cost of a rating, and peak memory, against the number of ratings."""
+    from matplotlib.figure import Figure
+
+    from cfcore.plots import COLORS
+
+    figure = Figure(figsize=(11, 4.5), layout="constrained")
+    left, right = figure.subplots(1, 2)
+    colors = dict(zip(dict.fromkeys(map(name_of, cells)), COLORS * len(cells), strict=False))
+    least = min(cell["n_threads"] for cell in cells)
+    for name, threads in dict.fromkeys((name_of(cell), cell["n_threads"]) for cell in cells):
+        own = [cell for cell in cells if (name_of(cell), cell["n_threads"]) == (name, threads)]
+        sizes = [cell["n"] for cell in own]
+        style = {"color": colors[name], "marker": "o", "linestyle": "-" if threads == least else "--"}
+        label = f"{name}, {threads} thread{'s' if threads > 1 else ''}"
+        left.plot(sizes, [cell["nanoseconds"] for cell in own], label=label, **style)
+        if threads == least:
+            right.plot(sizes, [cell["peak"] / 1e9 for cell in own], label=label, **style)
+    right.axhline(MOST_BYTES / 1e9, color="grey", linewidth=1, label=f"goal at k = 64: {MOST_BYTES / 1e9:g}")
+    for axes, what in ((left, "nanoseconds a rating"), (right, "peak memory, GB")):
+        axes.set(xscale="log", xlabel="ratings", ylabel=what, ylim=(0, None))
+        axes.legend(fontsize="x-small")
+    figure.savefig(path)
+    say(f"drawn to {path}")
+
+
+def measure(options: Any, sizes: list[int], folder: str) -> dict[str, Any]:
+    """Make the ratings and run all cells."""
+    largest, found = max(sizes), {"made": [], "cells": [], "read": None}
+    try:
+        import pyarrow.parquet  # noqa: F401
+
+        parquet = True
+    except ImportError:
+        parquet = False
+        say("no pyarrow (pip install 'cfcore[frames]'): nothing is read from parquet")
+    for n in sizes:
+        found["made"].append(in_process("make", folder=folder, n=n, parquet=parquet and n == largest))
+        say(f"{n:,} ratings made in {found['made'][-1]['seconds']:.0f} s")
+    if parquet:
+        found["read"] = in_process("read", folder=folder, n=largest)
+        path_of(folder, largest, "parquet").unlink()
+    found["cells"] = list(cells_of(options, sizes, folder))
+    return found
+
+
+def main() -> None:
+    """Measure, print, draw, write."""
+    parser = arguments(__doc__.splitlines()[0])
+    parser.add_argument("--sizes", default="1m,10m,20m,100m", help="comma-separated")
+    parser.add_argument("--factors", default="32,64,128", help="comma-separated")
+    parser.add_argument("--models", default="SVD,SVDpp", help="comma-separated")
+    parser.add_argument("--threads", default="1,2", help="comma-separated")
+    parser.add_argument("--epochs", type=int, default=0, help="epochs timed (3 of 20 million, more of fewer)")
+    parser.add_argument("--folder", type=Path, help="where the temporary folder is made")
+    parser.add_argument("--plot", type=Path, metavar="FILE", help="draw the curves there (png, svg, pdf)")
+    options = parser.parse_args()
+    if options.quick:
+        options.sizes, options.factors, options.threads, options.epochs = "20k,50k", "16", "1", 2
+    sizes = sorted(map(number_of, options.sizes.split(",")))
+    facts = machine()
+    print(describe(facts), "\n", flush=True)
+    with tempfile.TemporaryDirectory(prefix="cfcore-scale-", dir=options.folder) as folder:
+        free, needed = shutil.disk_usage(folder).free, 12 * sum(sizes) + 12 * max(sizes)
+        if free < needed:
+            sys.exit(f"{needed / 1e9:.1f} GB of disk are needed, {free / 1e9:.1f} are free: see --folder")
+        found = measure(options, sizes, folder)
+    found["growth"] = list(growth(found["cells"]))
+    report(found)
+    if options.plot:
+        draw(options.plot, found["cells"])
+    write(options.json, {"machine": facts, **found})
+
+
+def report(found: dict[str, Any]) -> None:
+    """All as text."""
+    shapes = [f"{made['n']:,} by {made['n_users']:,} users of {made['n_items']:,}" for made in found["made"]]
+    print(f"ratings: {'; '.join(shapes)} items\n")
+    print(table(HEADINGS, [row_of(cell) for cell in found["cells"]]), "\n")
+    rows = [
+        [row["setting"], row["n_threads"], show(row["growth"], "{:.2f}x"), "missed" if row["missed"] else ""]
+        for row in found["growth"]
+    ]
+    if rows:
+        first, last = found["growth"][0]["from"], found["growth"][0]["to"]
+        print(f"cost of a rating with {last:,} over that with {first:,}; goal: {MOST_GROWTH}x at most")
+        print(table(["model", "threads", "growth", ""], rows), "\n")
+    if found["read"]:
+        row = found["read"]
+        missed = ", over the goal" if too_large(row) else ""
+        print(
+            f"Ratings.read of a parquet file of {row['n']:,} rows: {row['seconds']:.1f} s, "
+            f"peak {row['peak'] / 1e9:.2f} GB{missed}\n"
+        )
+    print("Peaks count all that was resident: Python, model, layout, and the mapped ratings, 12 bytes each;")
+    print(f"goal: {MOST_BYTES / 1e9:g} GB at most with 100 million ratings and 64 factors.")
+
+
+if __name__ == "__main__":
+    if len(sys.argv) == 3 and sys.argv[1] in JOBS:
+        print(json.dumps(JOBS[sys.argv[1]](**json.loads(sys.argv[2]))))
+    else:
+        main()
