@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Self
 import numpy as np
 
 from cfcore import codec
-from cfcore.data import Ratings, as_pairs, as_ratings
+from cfcore.data import Ratings, as_pairs, as_ratings, frames
 from cfcore.errors import DataError, FileFormatError, NotFittedError
 from cfcore.models.checkpoint import Checkpoint, identity_of
 from cfcore.models.coding import is_single
@@ -241,7 +241,9 @@ class Model(Params, Listing):
         Returns
         -------
         ndarray of float64, shape (n,); a float for a scalar user and item
-            Within ``scale_``. Ids unknown to the model never raise: each model says how it falls back.
+            Within ``scale_``. Ids unknown to the model never raise: each model says how it falls back. For a
+            frame, or columns of one, a column "prediction" of the same library: a Series with the index of
+            the frame (pandas), a Series (polars), a ChunkedArray (pyarrow).
 
         Raises
         ------
@@ -252,7 +254,10 @@ class Model(Params, Listing):
         """
         user_codes, item_codes, times, scalar = self._asked(users, items, timestamps)
         predictions = self._predict_known(user_codes, item_codes, times)
-        return float(predictions[0]) if scalar and len(predictions) == 1 else predictions
+        if scalar and len(predictions) == 1:
+            return float(predictions[0])
+        given = users if items is None or not is_single(users) else items
+        return frames.column_like(given, predictions, "prediction")
 
     def _asked(
         self, users: Any, items: Any, timestamps: Any = None
