@@ -125,6 +125,17 @@ def test_bad_space(train: cf.Ratings, space: Any, error: Any, message: str) -> N
         cf.selection.search(cf.Baseline(), space, train)
 
 
+def test_searches_by_lists(train: cf.Ratings) -> None:
+    space = {"n_factors": (2, 8), "lr": (0.005, 0.03, "log")}
+    found = cf.selection.search(
+        cf.SVD(n_epochs=4, random_state=0), space, train, budget=4, cv=2, metric="ndcg@5", refit=False
+    )
+    complete = found.table["ndcg@5"][found.table["state"] == "complete"]
+    assert found.value == max(complete) > min(complete)  # larger is better
+    table = cf.selection.cross_validate(found.model, train, cv=2, metrics="ndcg@5")
+    assert found.value == pytest.approx(table.mean("ndcg@5"))
+
+
 def test_bad_arguments(train: cf.Ratings, monkeypatch: pytest.MonkeyPatch) -> None:
     for budget in (0, -1, "5", "m", "-5m", "infm", 2.5, None, True):
         with pytest.raises(ValueError, match="budget"):
