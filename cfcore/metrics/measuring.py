@@ -208,6 +208,7 @@ def bootstrap(
         Draws.
     level : float, default 0.95
     random_state : None, int, SeedSequence or Generator, default 0
+        The same gives the same intervals, to rounding.
 
     Returns
     -------

@@ -12,7 +12,7 @@ import numpy as np
 
 from cfcore import metrics as measures
 from cfcore.data import as_ratings, split
-from cfcore.errors import ConvergenceWarning
+from cfcore.errors import ConvergenceWarning, DataError
 from cfcore.metrics.measuring import larger_is_better, parse
 from cfcore.models.base import Model
 from cfcore.models.params import check_flag, check_number
@@ -121,6 +121,8 @@ def search(
         Optuna is missing: ``pip install 'cfcore[tune]'``.
     ValueError, TypeError, DataError
         What cannot be used, by name; also a `study` of another search.
+    FileFormatError
+        A file given as `study` that is damaged or no study.
 
     Notes
     -----
@@ -208,19 +210,20 @@ class Judge:
 
     def __call__(self, trial: Any, stop: Stop) -> float:
         optuna = studies.import_optuna()
-        state = optuna.trial.TrialState
+        state, failed = optuna.trial.TrialState, False
         try:
             value = self.measure(trial, stop)
             self.study.tell(trial, value)
         except optuna.TrialPruned:
             self.study.tell(trial, state=state.PRUNED)
         except (OutOfTime, FloatingPointError, np.linalg.LinAlgError):
+            failed = True
             self.study.tell(trial, state=state.FAIL)
         except BaseException:
             self.study.tell(trial, state=state.FAIL)
             raise
         finally:
-            self.asked.done()
+            self.asked.done(failed)
         try:
             return float(self.study.best_value) * self.sign
         except ValueError:  # no trial is complete yet
@@ -244,7 +247,10 @@ class Judge:
 
             fitted = model.clone().fit(train, validation=held, callback=watch)
             self.check_time()
-            errors.append(self.sign * measures.evaluate(fitted, held, self.metric)[self.metric])
+            value = measures.evaluate(fitted, held, self.metric)[self.metric]
+            if np.isnan(value):
+                raise DataError(f"{self.metric}: it has no value for the ratings held out in fold {fold}")
+            errors.append(self.sign * value)
             if fold + 1 < len(self.pairs):
                 self.report(trial, float(np.mean(errors)), PARTS + fold)
         return float(np.mean(errors))

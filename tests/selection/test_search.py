@@ -136,6 +136,21 @@ def test_searches_by_lists(train: cf.Ratings) -> None:
     assert found.value == pytest.approx(table.mean("ndcg@5"))
 
 
+def test_a_metric_without_a_value_ends_the_search(train: cf.Ratings) -> None:
+    low = cf.Ratings(train.users, train.items, np.clip(train.values, 1, 2), scale=(1, 5))
+    with pytest.raises(cf.DataError, match=r"ndcg: it has no value .* fold 0"):  # nobody likes anything
+        cf.selection.search(cf.Baseline(), ratings=low, budget=3, metric="ndcg")
+
+
+def test_a_model_that_always_fails_ends_the_search(train: cf.Ratings) -> None:
+    class Failing(cf.Baseline):
+        def _fit(self, *given: Any, **extra: Any) -> None:
+            raise FloatingPointError
+
+    with pytest.raises(ValueError, match="no trial was finished"):
+        cf.selection.search(Failing(), ratings=train, budget=3)
+
+
 def test_bad_arguments(train: cf.Ratings, monkeypatch: pytest.MonkeyPatch) -> None:
     for budget in (0, -1, "5", "m", "-5m", "infm", 2.5, None, True):
         with pytest.raises(ValueError, match="budget"):
