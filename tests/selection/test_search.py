@@ -91,6 +91,31 @@ def test_built_in_ranges_hold_the_defaults(train: cf.Ratings) -> None:
         cf.selection.search(cf.GlobalMean(), ratings=train)
 
 
+@pytest.mark.parametrize("name", ["TimeSVDpp", "RBM"])
+def test_built_in_ranges_of_slow_models(name: str) -> None:
+    """Settings from all over the ranges can be fitted, and bad ones are broken off."""
+    train = cf.datasets.synthetic(60, 40, 1_000, random_state=2)
+    model = getattr(cf, name)(random_state=0)
+    space, defaults = spaces.default_space(model, train)
+    spaces.check_space(space, model)
+    assert spaces.inside(space, defaults)
+    found = cf.selection.search(model, ratings=train, budget=14, cv=2, refit=False)
+    assert set(found.params) == set(space)
+    states = list(found.table["state"])
+    assert states.count("complete") + states.count("pruned") == 14
+    assert states.count("pruned") >= 1
+    assert found.value <= found.table["rmse"][1]  # the defaults of the class
+    for key, given in space.items():
+        drawn = list(found.table[key][2:])
+        if isinstance(given, list):
+            assert all(value in given for value in drawn)
+            assert len({repr(value) for value in drawn}) > 1
+        else:
+            assert given[0] <= min(drawn) < max(drawn) <= given[1]
+    # What was found is what it says.
+    assert cf.selection.cross_validate(found.model, train, cv=2).mean("rmse") == pytest.approx(found.value)
+
+
 def test_space_of_ones_own(train: cf.Ratings) -> None:
     blend = cf.Blend([cf.Baseline(), cf.SVD(n_factors=2, n_epochs=3)], cv=2)
     space = {
