@@ -115,7 +115,7 @@ def columns_of(X: Any) -> list[Array] | None:
     import narwhals as nw
 
     frame = nw.from_native(X, eager_only=True)
-    return [frame[name].to_numpy() for name in frame.columns]
+    return [frame.get_column(name).to_numpy() for name in frame.columns]  # names may be numbers
 
 
 def as_columns(X: Any) -> tuple[Any, Any, Any]:

@@ -157,6 +157,30 @@ def test_evaluate_and_info(folder: Path, model: Any) -> None:
     assert "n_factors = 4" in run("info", folder / "svd.cf").stdout
 
 
+def test_evaluate_lists_with_intervals(folder: Path, tmp_path: Path, model: Any) -> None:
+    from cfcore.cli.evaluate import OF_LISTS
+
+    test = folder / "liked.csv"
+    test.write_text("who,item,rating\n" + "".join(f"u{k % 50},{k % 31},{1 + k % 5}\n" for k in range(200)))
+    done = run("evaluate", folder / "svd.cf", test, "--user", "who", "--k", 5, "--bootstrap",
+               "--threshold", 3, "--json", tmp_path / "e.json")  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    found = json.loads((tmp_path / "e.json").read_text())
+    ratings = cf.Ratings.read(test, user="who")
+    names = [f"{name}@5" for name in OF_LISTS]
+    expected = cf.metrics.bootstrap(model, ratings, names, threshold=3)
+    for name in names:
+        assert found[name] == expected[name].value
+        low, high = found["intervals"][name]
+        ends = (None, None) if "coverage" in name else pytest.approx(expected[name][1:3])
+        assert (low, high) == ends
+        assert re.search(f"^{name} +{found[name]:.4f}", done.stdout, re.MULTILINE)
+    assert set(OF_LISTS) | {"rmse", "mae", "fcp"} == set(cf.metrics.METRICS)
+    plain = json.loads(run("evaluate", folder / "svd.cf", test, "--user", "who", "--json", "-").stdout)
+    assert found["rmse"] == plain["rmse"]
+    assert "ndcg@5" not in plain
+
+
 def test_data(tmp_path: Path) -> None:
     assert "ml-100k" in run("data", "list").stdout
     done = run("data", "get", "ml-100k", "--out", tmp_path / "copy.parquet")
@@ -218,6 +242,10 @@ def test_compare_draws_a_picture(folder: Path, tmp_path: Path) -> None:
         (["similar", "@svd.cf", "99"], 1, "no training ratings"),
         (["similar", "@mean.cf", "5"], 2, "does not compare items"),
         (["evaluate", "@svd.cf", "nowhere"], 2, "neither a data set"),
+        (["evaluate", "@svd.cf", "@ratings.csv", "--rating", "stars"], 1, "no column 'stars'"),
+        (["evaluate", "@damaged.cf", "@ratings.csv", "--k", "5"], 1, "damaged.cf"),
+        (["evaluate", "@svd.cf", "@ratings.csv", "--k", "5", "--threshold", "nan"], 2, "threshold"),
+        (["evaluate", "@svd.cf", "@ratings.csv", "--json", "no/x.json"], 2, "there is no folder"),
         (["data", "get", "ml-100"], 2, "unknown data set"),
         (["data", "get", "ml-100k", "-o", "no/x.csv"], 2, "there is no folder"),
         (["compare", "@ratings.csv", "--plot", "no/x.png"], 2, "there is no folder"),

@@ -25,7 +25,7 @@ def build() -> typer.Typer:
     """The typer application."""
     import typer
 
-    from cfcore.cli import compare, data, evaluate, fit, info, lists, predict
+    from cfcore.cli import compare, data, evaluate, fit, info, lists, predict, tune
 
     app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False)
 
@@ -34,8 +34,8 @@ def build() -> typer.Typer:
         """A fast core for collaborative filtering on explicit ratings."""
 
     for command in (
-        compare.compare, fit.fit, evaluate.evaluate, predict.predict, lists.recommend, lists.similar,
-        info.info, info.config,
+        compare.compare, fit.fit, tune.tune, evaluate.evaluate, predict.predict, lists.recommend,
+        lists.similar, info.info, info.config,
     ):  # fmt: skip
         app.command()(command)
     app.add_typer(data.app, name="data")

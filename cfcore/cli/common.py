@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import logging
+import math
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -35,6 +36,19 @@ ThreadsOption = Annotated[int, typer.Option(min=0, help="Threads of the compiled
 JsonOption = Annotated[
     Path | None, typer.Option("--json", metavar="FILE", help="Write a report there; - is standard output.")
 ]
+MetricOption = Annotated[
+    str, typer.Option(help="rmse, mae, fcp, ndcg@10, recall@20, ...: what `cfcore evaluate` prints.")
+]
+UserOption = Annotated[str, typer.Option(help="Column of users, if it has no usual name.")]
+ItemOption = Annotated[str, typer.Option(help="Column of items, if it has no usual name.")]
+RatingOption = Annotated[str, typer.Option(help="Column of ratings, if it has no usual name.")]
+TimestampOption = Annotated[str, typer.Option(help="Column of times, if it has no usual name.")]
+NewModelOption = Annotated[str, typer.Option("--model", "-m", help="baseline, item-knn, svd, svdpp, ...")]
+SetOption = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="NAME=VALUE", help="A hyper-parameter, such as n_factors=50; repeatable."),
+]
+SeedOption = Annotated[int, typer.Option(min=0, help="Random state of models that have one.")]
 OutOption = Annotated[
     Path | None,
     typer.Option(
@@ -63,6 +77,19 @@ def errors_in_a_line() -> Iterator[None]:
     except (CfcoreError, OSError, MemoryError, ImportError) as error:
         typer.echo(f"cfcore: {error}", err=True)
         raise typer.Exit(1) from None
+
+
+@contextlib.contextmanager
+def usage() -> Iterator[None]:
+    """What the library does not take from us was asked for on the command line: exit code 2."""
+    from cfcore.errors import CfcoreError
+
+    try:
+        yield
+    except (TypeError, ValueError) as error:
+        if isinstance(error, CfcoreError):
+            raise
+        raise UsageError(str(error)) from None
 
 
 def plain(name: str) -> str:
@@ -149,11 +176,22 @@ def write_json(path: Path | None, report: Any) -> None:
     """The report as JSON, if it was asked for."""
     if path is None:
         return
-    text = json.dumps(report, indent=2, default=str)
+    text = json.dumps(finite(report), indent=2, default=str)
     if str(path) == "-":
         typer.echo(text)
     else:
         path.write_text(text + "\n")
+
+
+def finite(value: Any) -> Any:
+    """The same with null for NaN and infinities, for which JSON has no numbers."""
+    if isinstance(value, dict):
+        return {key: finite(entry) for key, entry in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [finite(entry) for entry in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value
 
 
 def tell_sources() -> None:

@@ -1,24 +1,35 @@
-"""``cfcore evaluate``: how well a model in a file predicts."""
+"""``cfcore evaluate``: how well a model in a file predicts, and lists."""
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from cfcore.cli.common import (
     DataArgument,
+    ItemOption,
     JsonOption,
     ModelArgument,
+    RatingOption,
     ThreadsOption,
+    TimestampOption,
+    UserOption,
     errors_in_a_line,
     load_model,
     need_folder,
     read,
     read_split,
     tell_sources,
+    usage,
     write_json,
 )
+
+if TYPE_CHECKING:
+    from cfcore.metrics import Interval
+
+OF_RATINGS = ("rmse", "mae", "fcp")
+OF_LISTS = ("precision", "recall", "ndcg", "map", "mrr", "hit_rate", "coverage", "novelty")
 
 
 def evaluate(
@@ -27,26 +38,68 @@ def evaluate(
     split: Annotated[
         str, typer.Option(help="Judge by the test part of this split only (u1, 0.1); else by everything.")
     ] = "",
+    k: Annotated[
+        int, typer.Option("--k", "-k", min=0, help="Judge lists of so many items too; 0: no lists.")
+    ] = 0,
+    threshold: Annotated[
+        float | None,
+        typer.Option(help="A rating from which an item is relevant.", show_default="3/4 up the scale"),
+    ] = None,
+    bootstrap: Annotated[
+        bool, typer.Option("--bootstrap", help="Add confidence intervals, by drawing users.")
+    ] = False,
+    level: Annotated[float, typer.Option(min=0.01, max=0.999, help="Of the intervals.")] = 0.95,
+    user: UserOption = "",
+    item: ItemOption = "",
+    rating: RatingOption = "",
+    timestamp: TimestampOption = "",
     threads: ThreadsOption = 0,
     json_file: JsonOption = None,
 ) -> None:
-    """Print RMSE, MAE and FCP of a fitted model on ratings."""
+    """Print RMSE, MAE and FCP of a fitted model on ratings; with --k also what its lists are worth."""
     with errors_in_a_line():
         import cfcore as cf
 
         tell_sources()
         need_folder(json_file, "--json")
         fitted = load_model(model, threads)
-        test = read_split(data, split)[1] if split else read(data)
-        predictions = fitted.predict(test)
-        found = {
-            "rmse": cf.metrics.rmse(test.values, predictions),
-            "mae": cf.metrics.mae(test.values, predictions),
-            "fcp": cf.metrics.fcp(test.values, predictions, test.user_codes),
-        }
-        typer.echo(
-            f"{type(fitted).__name__} on {len(test):,} ratings: "
-            + ", ".join(f"{name.upper()} {value:.4f}" for name, value in found.items()),
-            err=str(json_file) == "-",
+        columns = {"user": user, "item": item, "rating": rating, "timestamp": timestamp}
+        test = read_split(data, split, **columns)[1] if split else read(data, **columns)
+        level_of_relevance = cf.metrics.relevant_from(fitted.scale_) if threshold is None else threshold
+        wanted = [*OF_RATINGS, *(f"{name}@{k}" for name in OF_LISTS if k)]
+        intervals: dict[str, Interval] = {}
+        with usage():  # a threshold that is no number
+            if bootstrap:
+                intervals = cf.metrics.bootstrap(fitted, test, wanted, threshold=threshold, level=level)
+                found = {name: interval.value for name, interval in intervals.items()}
+            else:
+                found = cf.metrics.evaluate(fitted, test, wanted, threshold=threshold)
+        name = type(fitted).__name__
+        say(f"{name} on {len(test):,} ratings", found, intervals, level_of_relevance, str(json_file) == "-")
+        report: dict[str, Any] = {"model": name, "n_ratings": len(test), **found}
+        if k:
+            report["threshold"] = level_of_relevance
+        if bootstrap:
+            report["level"] = level
+            report["intervals"] = {name: [each.low, each.high] for name, each in intervals.items()}
+        write_json(json_file, report)
+
+
+def say(
+    what: str, found: dict[str, float], intervals: dict[str, Interval], threshold: float, aside: bool
+) -> None:
+    """The figures: in a line if they are few, else one below the other."""
+    if len(found) == len(OF_RATINGS) and not intervals:
+        line = ", ".join(f"{name.upper()} {value:.4f}" for name, value in found.items())
+        typer.echo(f"{what}: {line}", err=aside)
+        return
+    typer.echo(what, err=aside)
+    if len(found) > len(OF_RATINGS):
+        typer.echo(f"lists of all items but those rated in training; relevant from {threshold:g}", err=aside)
+    for name, value in found.items():
+        shown = name.upper() if name in OF_RATINGS else name
+        given = intervals.get(name)
+        ends = (
+            f"  [{given.low:.4f}, {given.high:.4f}]" if given is not None and given.low == given.low else ""
         )
-        write_json(json_file, {"model": type(fitted).__name__, "n_ratings": len(test), **found})
+        typer.echo(f"{shown:14}{value:8.4f}{ends}", err=aside)

@@ -12,15 +12,23 @@ import typer
 
 from cfcore.cli.common import (
     DataArgument,
+    ItemOption,
     JsonOption,
+    NewModelOption,
+    RatingOption,
+    SeedOption,
+    SetOption,
     ThreadsOption,
+    TimestampOption,
     UsageError,
+    UserOption,
     errors_in_a_line,
     model_name,
     need_folder,
     read,
     read_split,
     tell_sources,
+    usage,
     write_json,
 )
 
@@ -28,15 +36,8 @@ from cfcore.cli.common import (
 def fit(
     data: DataArgument,
     out: Annotated[Path, typer.Option("--out", "-o", metavar="FILE", help="Write the model there.")],
-    model: Annotated[
-        str, typer.Option("--model", "-m", help="baseline, item-knn, svd, svdpp, ...")
-    ] = "svdpp",
-    settings: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--set", metavar="NAME=VALUE", help="A hyper-parameter, such as n_factors=50; repeatable."
-        ),
-    ] = None,
+    model: NewModelOption = "svdpp",
+    settings: SetOption = None,
     split: Annotated[
         str, typer.Option(help="Fit on the training part of this split only (u1, 0.1); else on everything.")
     ] = "",
@@ -50,11 +51,11 @@ def fit(
         Path | None,
         typer.Option(metavar="FILE", help="Keep a file of the state after each epoch, and go on from it."),
     ] = None,
-    user: Annotated[str, typer.Option(help="Column of a file, if it has no usual name.")] = "",
-    item: Annotated[str, typer.Option(help="The same.")] = "",
-    rating: Annotated[str, typer.Option(help="The same.")] = "",
-    timestamp: Annotated[str, typer.Option(help="The same.")] = "",
-    seed: Annotated[int, typer.Option(min=0, help="Random state of models that have one.")] = 0,
+    user: UserOption = "",
+    item: ItemOption = "",
+    rating: RatingOption = "",
+    timestamp: TimestampOption = "",
+    seed: SeedOption = 0,
     threads: ThreadsOption = 0,
     json_file: JsonOption = None,
 ) -> None:
@@ -77,16 +78,10 @@ def fit(
         if "verbose" in fitted.get_params():
             fitted.set_params(verbose=int(sys.stderr.isatty()))
         start = time.perf_counter()
-        try:
+        with usage():  # a hyper-parameter may be out of range
             fitted.fit(
                 train, validation=held_out, early_stopping=early_stopping or None, checkpoint=checkpoint
             )
-        except (TypeError, ValueError) as error:
-            from cfcore.errors import CfcoreError
-
-            if isinstance(error, CfcoreError):
-                raise
-            raise UsageError(str(error)) from None  # a hyper-parameter out of range
         seconds = time.perf_counter() - start
         fitted.save(out)
         history = fitted.history_

@@ -8,7 +8,16 @@ from typing import Annotated
 
 import typer
 
-from cfcore.cli.common import ModelArgument, OutOption, ThreadsOption, errors_in_a_line, load_model
+from cfcore.cli.common import (
+    ItemOption,
+    ModelArgument,
+    OutOption,
+    ThreadsOption,
+    TimestampOption,
+    UserOption,
+    errors_in_a_line,
+    load_model,
+)
 from cfcore.cli.tables import RowWriter, as_ids, pairs
 from cfcore.progress import progress_bar
 
@@ -20,9 +29,9 @@ def predict(
         typer.Argument(metavar="PAIRS", help="csv or parquet with users and items; - is standard input."),
     ],
     out: OutOption = None,
-    user: Annotated[str, typer.Option(help="Column of users, if it has no usual name.")] = "",
-    item: Annotated[str, typer.Option(help="Column of items, if it has no usual name.")] = "",
-    timestamp: Annotated[str, typer.Option(help="Column of times, if it has no usual name.")] = "",
+    user: UserOption = "",
+    item: ItemOption = "",
+    timestamp: TimestampOption = "",
     threads: ThreadsOption = 0,
 ) -> None:
     """Predict the ratings of pairs, a chunk at a time: any number of them fits."""

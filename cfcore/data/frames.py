@@ -11,7 +11,10 @@ import numpy as np
 
 from cfcore.errors import DataError
 
-__all__ = ["USUAL_NAMES", "build", "columns", "find_columns", "is_frame", "lists", "make"]
+__all__ = ["USUAL_NAMES", "build", "column_like", "columns", "find_columns", "is_frame", "lists", "make"]
+
+#: Whose values are given back as arrays: what has no columns with an index or a name.
+PLAIN = ("builtins", "numpy", "scipy", "cfcore")
 
 # Compared in lower case and without "_", "-" and blanks: userId, user_id and User ID are one.
 USUAL_NAMES = {
@@ -70,7 +73,7 @@ def _plain(name: str) -> str:
 def is_frame(x: Any) -> bool:
     """True for what has named columns: pandas, polars, pyarrow and whatever else narwhals knows."""
     return any(hasattr(x, name) for name in ("__narwhals_dataframe__", "__dataframe__", "column_names")) or (
-        type(x).__name__ in ("DataFrame", "LazyFrame", "Table") and hasattr(x, "columns")
+        type(x).__name__ in ("DataFrame", "LazyFrame", "Table") and hasattr(type(x), "columns")
     )
 
 
@@ -141,6 +144,31 @@ def lists(users: Any, ids: Any, scores: Any, library: str | None) -> Any:
         "rank": ranks + 1,
     }
     return make(data, library or _library_of(users))
+
+
+def column_like(given: Any, values: Any, name: str) -> Any:
+    """Values as a column of the library of `given`: a pandas or polars Series, a pyarrow ChunkedArray.
+
+    Parameters
+    ----------
+    given : frame or column, or anything else
+        A Series of pandas gets its index. For what is no eager frame or column, values stay as they are.
+    values : ndarray, shape (n,)
+    name : str
+    """
+    if type(given).__module__.partition(".")[0] in PLAIN:
+        return values
+    import narwhals as nw
+
+    eager = nw.from_native(given, eager_only=True, allow_series=True, pass_through=True)
+    if not isinstance(eager, (nw.DataFrame, nw.Series)):
+        return values
+    kind, library = eager.implementation, nw.get_native_namespace(eager)
+    if kind.is_pandas_like():
+        return library.Series(values, index=given.index, name=name)
+    if kind.is_polars():
+        return library.Series(name, values)
+    return library.chunked_array([values]) if kind.is_pyarrow() else values
 
 
 def _library_of(column: Any) -> str | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from cfcore import metrics as measures
@@ -40,7 +40,7 @@ def cross_validate(
           ``cf.split.user_holdout`` or ``lambda r: cf.split.repeated_kfold(r, 5, 3)``;
         - pairs (train, test) of ratings, or of rows (indices or masks) of `ratings`.
     metrics : iterable of str
-        Those of `cf.metrics.evaluate`.
+        Those of `cf.metrics.evaluate`, of lists such as "ndcg@10" among them.
     n_jobs : int or None, default 1
         Folds at a time; None or -1 for as many as there are cores. Each gets its part of the cores, so that
         together they use no more than there are, and the errors do not depend on it.
@@ -50,8 +50,9 @@ def cross_validate(
     Returns
     -------
     Table
-        A row for each fold: ``fold``, the metrics, ``fit_seconds``, ``predict_seconds``, ``n_train``,
-        ``n_test``. It prints with mean and standard deviation; ``.mean("rmse")``, ``.to_frame()``.
+        A row for each fold: ``fold``, the metrics, ``fit_seconds``, ``predict_seconds`` (lists included),
+        ``n_train``, ``n_test``. It prints with mean and standard deviation; ``.mean("rmse")``,
+        ``.to_frame()``.
 
     Raises
     ------
@@ -96,7 +97,7 @@ def cross_validate(
 
 
 class Timed:
-    """A model whose predictions are timed."""
+    """A model whose predictions and lists are timed."""
 
     def __init__(self, model: Model) -> None:
         self.model = model
@@ -110,3 +111,13 @@ class Timed:
         predictions = self.model.predict(*pairs)
         self.seconds += time.perf_counter() - start
         return predictions
+
+    def recommend_batches(self, *users: Any) -> Iterator[Any]:
+        batches = self.model.recommend_batches(*users)
+        while True:
+            start = time.perf_counter()
+            batch = next(batches, None)
+            self.seconds += time.perf_counter() - start
+            if batch is None:
+                return
+            yield batch

@@ -12,7 +12,8 @@ import numpy as np
 
 from cfcore import metrics as measures
 from cfcore.data import as_ratings, split
-from cfcore.errors import ConvergenceWarning
+from cfcore.errors import ConvergenceWarning, DataError
+from cfcore.metrics.measuring import larger_is_better, parse
 from cfcore.models.base import Model
 from cfcore.models.params import check_flag, check_number
 from cfcore.progress import progress_bar
@@ -28,7 +29,6 @@ __all__ = ["Search", "search"]
 FEW = 300_000
 #: Reports from the first fold, at equal parts of the epochs.
 PARTS = 4
-LARGER_IS_BETTER = ("fcp",)
 
 
 @dataclass(frozen=True)
@@ -97,7 +97,7 @@ def search(
     cv : optional
         As for `cross_validate`. By default five folds, and of more than 300,000 ratings a tenth held out.
     metric : str, default "rmse"
-        One of `cf.metrics.evaluate`.
+        One of `cf.metrics.evaluate`, such as "ndcg@10".
     n_jobs : int or None, default 1
         Trials at a time, on shared cores; with more than one, results depend on what is finished first.
     study : path-like, optional
@@ -121,6 +121,8 @@ def search(
         Optuna is missing: ``pip install 'cfcore[tune]'``.
     ValueError, TypeError, DataError
         What cannot be used, by name; also a `study` of another search.
+    FileFormatError
+        A file given as `study` that is damaged or no study.
 
     Notes
     -----
@@ -142,8 +144,7 @@ def search(
         raise TypeError(f"model must be a model of cfcore, not {type(model).__name__}")
     if ratings is None:
         raise ValueError("ratings are needed: search(model, ratings=train)")
-    if metric not in measures._METRICS:
-        raise ValueError(f"unknown metric {metric!r}; known: {', '.join(measures._METRICS)}")
+    parse(metric)
     check_number("random_state", random_state, 0, integer=True)
     check_flag("refit", refit)
     seconds, n_trials = parse_budget(budget)
@@ -202,26 +203,27 @@ class Judge:
     ) -> None:
         self.space, self.pairs, self.metric = space, pairs, metric
         self.deadline, self.study, self.asked = deadline, study, asked
-        self.sign = -1.0 if metric in LARGER_IS_BETTER else 1.0
+        self.sign = -1.0 if larger_is_better(metric) else 1.0
         self.model = prepared(model, threads)
         if self.model.get_params(deep=False).get("random_state", seed) is None:
             self.model.set_params(random_state=seed)
 
     def __call__(self, trial: Any, stop: Stop) -> float:
         optuna = studies.import_optuna()
-        state = optuna.trial.TrialState
+        state, failed = optuna.trial.TrialState, False
         try:
             value = self.measure(trial, stop)
             self.study.tell(trial, value)
         except optuna.TrialPruned:
             self.study.tell(trial, state=state.PRUNED)
         except (OutOfTime, FloatingPointError, np.linalg.LinAlgError):
+            failed = True
             self.study.tell(trial, state=state.FAIL)
         except BaseException:
             self.study.tell(trial, state=state.FAIL)
             raise
         finally:
-            self.asked.done()
+            self.asked.done(failed)
         try:
             return float(self.study.best_value) * self.sign
         except ValueError:  # no trial is complete yet
@@ -245,7 +247,10 @@ class Judge:
 
             fitted = model.clone().fit(train, validation=held, callback=watch)
             self.check_time()
-            errors.append(self.sign * measures.evaluate(fitted, held, self.metric)[self.metric])
+            value = measures.evaluate(fitted, held, self.metric)[self.metric]
+            if np.isnan(value):
+                raise DataError(f"{self.metric}: it has no value for the ratings held out in fold {fold}")
+            errors.append(self.sign * value)
             if fold + 1 < len(self.pairs):
                 self.report(trial, float(np.mean(errors)), PARTS + fold)
         return float(np.mean(errors))
@@ -262,7 +267,7 @@ class Judge:
 
 def report(model: Model, study: Any, space: spaces.Space, metric: str, train: Any) -> Search:
     """The best trial, and all of them."""
-    sign = -1.0 if metric in LARGER_IS_BETTER else 1.0
+    sign = -1.0 if larger_is_better(metric) else 1.0
     try:
         best = study.best_trial
     except ValueError:

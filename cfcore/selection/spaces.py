@@ -36,10 +36,13 @@ SPACES: dict[str, dict[str, Any]] = {
     "UserKNN": NEIGHBORS,
     "SVD": FACTORS,
     "SVDpp": FACTORS,
-    "TimeSVDpp": FACTORS,
+    "TimeSVDpp": {**FACTORS, "day_factors": [True, False], "item_bins": [True, False]},
     "RBM": {
         "n_hidden": (50, 400, "log"),
         "n_epochs": (15, 60),
+        # Of the weights; the other kinds keep their rates. None is the rule of the class.
+        "lr": [None, *({"weights": rate} for rate in (0.003, 0.006, 0.012, 0.025, 0.05))],
+        "weight_decay": [None, 0.0, 0.001, 0.003, 0.01, 0.03],
         "momentum": (0.0, 0.9),
         "batch_size": [10, 30, 100],
     },
@@ -75,7 +78,12 @@ def default_space(model: Model, ratings: Ratings) -> tuple[dict[str, Any], dict[
             space[key] = (0.7, 1.0)
         elif key != "n_epochs" and value > 0:
             space[key] = (value / AROUND, value * AROUND, "log")
-    return space, {key: value for key, value in defaults.items() if key in space and value is not None}
+    for key, given in space.items():
+        if isinstance(given, list) and defaults[key] not in given:
+            space[key] = [defaults[key], *given]
+    # None stands for a rule, and is a point only where it is among the values to try.
+    points = {key for key, given in space.items() if defaults[key] is not None or isinstance(given, list)}
+    return space, {key: value for key, value in defaults.items() if key in points}
 
 
 def _rates(name: str, model: Model, ratings: Ratings) -> dict[str, float]:
@@ -84,7 +92,7 @@ def _rates(name: str, model: Model, ratings: Ratings) -> dict[str, float]:
         from cfcore.models.svd import Rates as OfSVD
 
         return asdict(OfSVD.of(type(model)(), ratings))  # type: ignore[arg-type]
-    if name == "SVDpp":
+    if name in ("SVDpp", "TimeSVDpp"):  # whose terms of time learn by parts of these
         from cfcore.models.svdpp import Rates as OfSVDpp
 
         return asdict(OfSVDpp.of(type(model)(), ratings))  # type: ignore[arg-type]

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from cfcore.data import Ratings
+from cfcore.errors import FileFormatError
 
 __all__ = ["fingerprint", "import_optuna", "open_study", "recover", "seconds_spent"]
 
@@ -44,8 +45,12 @@ def open_study(path: str | os.PathLike[str] | None, facts: Mapping[str, str], se
     ------
     ValueError
         The study in the file is of another search; the message says in what they differ.
+    FileFormatError
+        The file is damaged, or no study.
     """
     optuna = import_optuna()
+    from sqlalchemy.exc import SQLAlchemyError  # Optuna is built on it
+
     storage = None
     if path is not None:
         storage = f"sqlite:///{os.path.abspath(os.fspath(path))}"
@@ -55,10 +60,17 @@ def open_study(path: str | os.PathLike[str] | None, facts: Mapping[str, str], se
     )
     # A quarter through its epochs, a fast setting that ends badly may look better than a slow one.
     pruner = optuna.pruners.MedianPruner(n_startup_trials=6, n_warmup_steps=1)
-    study = optuna.create_study(
-        storage=storage, sampler=sampler, pruner=pruner, study_name="cfcore", load_if_exists=True
-    )
-    known = study.user_attrs.get("facts")
+    try:
+        study = optuna.create_study(
+            storage=storage, sampler=sampler, pruner=pruner, study_name="cfcore", load_if_exists=True
+        )
+        known, _ = study.user_attrs.get("facts"), study.trials
+    except (SQLAlchemyError, optuna.exceptions.OptunaError, RuntimeError, ValueError) as error:
+        reason = str(getattr(error, "orig", None) or error).partition("\n")[0]
+        raise FileFormatError(
+            f"study={os.fspath(path or '')!r} cannot be read: it is damaged or no study ({reason}); "
+            "name another file"
+        ) from error
     if known is None:
         if study.trials:
             raise ValueError(f"study={os.fspath(path or '')!r} was not written by cfcore's search")
@@ -123,7 +135,7 @@ class Asked:
     ----------
     study : optuna.Study
     n_trials : int or None
-        Finished ones, with those of earlier calls.
+        Finished ones, with those of earlier calls. So many that fail end it too: then all of them might.
     deadline : float or None
         On `time.monotonic`.
     """
@@ -132,19 +144,21 @@ class Asked:
         self._study, self._n_trials, self._deadline = study, n_trials, deadline
         self._lock = threading.Lock()
         self._running = 0
+        self._failed = 0
 
     def __iter__(self) -> Iterator[Any]:
         while self._deadline is None or time.monotonic() < self._deadline:
             with self._lock:
                 known = len(finished(self._study)) + self._running
-                if self._n_trials is not None and known >= self._n_trials:
+                if self._n_trials is not None and max(known, self._failed) >= self._n_trials:
                     return
                 self._running += 1
             trial = self._study.ask()
             trial.set_user_attr(WORKER, worker())
             yield trial
 
-    def done(self) -> None:
+    def done(self, failed: bool = False) -> None:
         """One of the trials was told to the study."""
         with self._lock:
             self._running -= 1
+            self._failed += failed

@@ -66,6 +66,7 @@ def test_same_bits_from_every_kind_of_input(model: Any, columns: tuple[Array, ..
         (users.astype(np.int32), items.astype(np.int32), values.astype(np.float64), timestamps),
         pandas.DataFrame(named),
         polars.DataFrame(named),
+        pytest.importorskip("pyarrow").table(named),
     ):
         np.testing.assert_array_equal(model.clone().fit(given).predict(test), expected)
 

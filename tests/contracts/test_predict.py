@@ -28,6 +28,7 @@ def test_every_kind_of_input_gives_the_same(fitted: Any, test: cf.Ratings) -> No
         pandas.DataFrame(named).drop(columns="rating"),
         pandas.DataFrame(named | {"rating": np.nan}),  # what is to be predicted
         polars.DataFrame(named),
+        pytest.importorskip("pyarrow").table(named),
     ):
         np.testing.assert_array_equal(fitted.predict(given), expected)
     times = test.timestamps
@@ -40,6 +41,48 @@ def test_every_kind_of_input_gives_the_same(fitted: Any, test: cf.Ratings) -> No
         np.testing.assert_array_equal(fitted.predict(given), dated)
     np.testing.assert_array_equal(fitted.predict(list(users), list(items), times), dated)
     assert fitted._needs_timestamps or np.array_equal(dated, expected)
+
+
+def test_a_frame_gets_a_column(fitted: Any, test: cf.Ratings) -> None:
+    """What is asked with a frame, or with its columns, is answered with a column of its library."""
+    pandas, polars = pytest.importorskip("pandas"), pytest.importorskip("polars")
+    pyarrow = pytest.importorskip("pyarrow")
+    named = {"item": test.items, "user": test.users, "timestamp": test.timestamps}
+    expected = fitted.predict(test)
+
+    index = np.arange(len(test)) * 7 % (8 * len(test))  # neither sorted nor from 0
+    frame = pandas.DataFrame(named, index=index)
+    for given in ((frame,), (frame["user"], frame["item"], frame["timestamp"])):
+        found = fitted.predict(*given)
+        assert isinstance(found, pandas.Series)
+        assert found.name == "prediction"
+        np.testing.assert_array_equal(found.index, index)
+        np.testing.assert_array_equal(found.to_numpy(), expected)
+    added = frame.assign(prediction=fitted.predict(frame))  # pandas goes by the index
+    np.testing.assert_array_equal(added["prediction"], expected)
+
+    frame = polars.DataFrame(named)
+    for given in ((frame,), (frame["user"], frame["item"], frame["timestamp"])):
+        found = fitted.predict(*given)
+        assert isinstance(found, polars.Series)
+        np.testing.assert_array_equal(found.to_numpy(), expected)
+    assert frame.with_columns(fitted.predict(frame)).columns[-1] == "prediction"
+
+    frame = pyarrow.table(named)
+    for given in ((frame,), (frame["user"], frame["item"], frame["timestamp"])):
+        found = fitted.predict(*given)
+        assert isinstance(found, pyarrow.ChunkedArray)
+        np.testing.assert_array_equal(found.to_numpy(), expected)
+    assert frame.append_column("prediction", fitted.predict(frame)).column_names[-1] == "prediction"
+
+    one_user = fitted.predict(test.users[0], polars.Series(test.items[:3]))
+    assert isinstance(one_user, polars.Series)
+    assert isinstance(fitted.predict(test.users[0], test.items[0]), float)
+    assert isinstance(fitted.predict(frame.slice(0, 0)), pyarrow.ChunkedArray)
+    for given in ((test.users, test.items), (test.users.tolist(), test.items.tolist())):
+        assert type(fitted.predict(*given)) is np.ndarray
+    with pytest.raises(cf.DataError, match="eager"):
+        fitted.predict(polars.DataFrame(named).lazy())
 
 
 def test_sparse_matrix(fitted: Any, test: cf.Ratings) -> None:

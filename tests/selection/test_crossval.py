@@ -202,3 +202,13 @@ def test_table_prints_and_becomes_a_frame(ratings: cf.Ratings) -> None:
 def test_folds_are_made_one_at_a_time(ratings: cf.Ratings) -> None:
     made = folds_module.folds(ratings, 5, 0)
     assert iter(made) is made
+
+
+def test_metrics_of_lists() -> None:
+    ratings = cf.datasets.synthetic(60, 40, 1_200, random_state=0)
+    found = cf.selection.cross_validate(cf.Baseline(), ratings, cv=3, metrics=("ndcg@5", "coverage"))
+    for fold, (train, test) in enumerate(cf.split.kfold(ratings, 3, 0)):
+        expected = cf.metrics.evaluate(cf.Baseline().fit(train), test, ("ndcg@5", "coverage"))
+        assert {name: found[name][fold] for name in expected} == expected
+    assert (found["predict_seconds"] > 0).all()  # lists count, although no rating is predicted
+    assert "ndcg@5" in repr(found)

@@ -91,6 +91,31 @@ def test_built_in_ranges_hold_the_defaults(train: cf.Ratings) -> None:
         cf.selection.search(cf.GlobalMean(), ratings=train)
 
 
+@pytest.mark.parametrize("name", ["TimeSVDpp", "RBM"])
+def test_built_in_ranges_of_slow_models(name: str) -> None:
+    """Settings from all over the ranges can be fitted, and bad ones are broken off."""
+    train = cf.datasets.synthetic(60, 40, 1_000, random_state=2)
+    model = getattr(cf, name)(random_state=0)
+    space, defaults = spaces.default_space(model, train)
+    spaces.check_space(space, model)
+    assert spaces.inside(space, defaults)
+    found = cf.selection.search(model, ratings=train, budget=14, cv=2, refit=False)
+    assert set(found.params) == set(space)
+    states = list(found.table["state"])
+    assert states.count("complete") + states.count("pruned") == 14
+    assert states.count("pruned") >= 1
+    assert found.value <= found.table["rmse"][1]  # the defaults of the class
+    for key, given in space.items():
+        drawn = list(found.table[key][2:])
+        if isinstance(given, list):
+            assert all(value in given for value in drawn)
+            assert len({repr(value) for value in drawn}) > 1
+        else:
+            assert given[0] <= min(drawn) < max(drawn) <= given[1]
+    # What was found is what it says.
+    assert cf.selection.cross_validate(found.model, train, cv=2).mean("rmse") == pytest.approx(found.value)
+
+
 def test_space_of_ones_own(train: cf.Ratings) -> None:
     blend = cf.Blend([cf.Baseline(), cf.SVD(n_factors=2, n_epochs=3)], cv=2)
     space = {
@@ -125,6 +150,32 @@ def test_bad_space(train: cf.Ratings, space: Any, error: Any, message: str) -> N
         cf.selection.search(cf.Baseline(), space, train)
 
 
+def test_searches_by_lists(train: cf.Ratings) -> None:
+    space = {"n_factors": (2, 8), "lr": (0.005, 0.03, "log")}
+    found = cf.selection.search(
+        cf.SVD(n_epochs=4, random_state=0), space, train, budget=4, cv=2, metric="ndcg@5", refit=False
+    )
+    complete = found.table["ndcg@5"][found.table["state"] == "complete"]
+    assert found.value == max(complete) > min(complete)  # larger is better
+    table = cf.selection.cross_validate(found.model, train, cv=2, metrics="ndcg@5")
+    assert found.value == pytest.approx(table.mean("ndcg@5"))
+
+
+def test_a_metric_without_a_value_ends_the_search(train: cf.Ratings) -> None:
+    low = cf.Ratings(train.users, train.items, np.clip(train.values, 1, 2), scale=(1, 5))
+    with pytest.raises(cf.DataError, match=r"ndcg: it has no value .* fold 0"):  # nobody likes anything
+        cf.selection.search(cf.Baseline(), ratings=low, budget=3, metric="ndcg")
+
+
+def test_a_model_that_always_fails_ends_the_search(train: cf.Ratings) -> None:
+    class Failing(cf.Baseline):
+        def _fit(self, *given: Any, **extra: Any) -> None:
+            raise FloatingPointError
+
+    with pytest.raises(ValueError, match="no trial was finished"):
+        cf.selection.search(Failing(), ratings=train, budget=3)
+
+
 def test_bad_arguments(train: cf.Ratings, monkeypatch: pytest.MonkeyPatch) -> None:
     for budget in (0, -1, "5", "m", "-5m", "infm", 2.5, None, True):
         with pytest.raises(ValueError, match="budget"):
@@ -144,29 +195,32 @@ def test_budget_of_time(train: cf.Ratings) -> None:
     assert [parse_budget(text) for text in ("90s", "5m", "1.5h", 7)] == [
         (90, None), (300, None), (5400, None), (None, 7)
     ]  # fmt: skip
-    ended = []
+    now, begun, ended = [0.0], [], []
 
-    class Slow(cf.SVD):
-        """Whose epochs a clock that only the search reads makes long."""
+    class Late(cf.SVD):
+        """In whose fifth fit time runs out."""
 
         def _fit(self, *given: Any, **extra: Any) -> None:
+            begun.append(1)
+            if len(begun) == 5:
+                now[0] = 41.0
             super()._fit(*given, **extra)
-            ended.append(self.n_epochs_)
+            ended.append(1)
 
-    clock = iter(range(10_000))
     real = time.monotonic
     try:
-        time.monotonic = lambda: float(next(clock))  # type: ignore[assignment]
+        time.monotonic = lambda: now[0]  # type: ignore[assignment]
         found = cf.selection.search(
-            Slow(n_factors=2, n_epochs=3, random_state=0), {"lr": (0.01, 0.02)}, train, budget="40s", cv=2,
+            Late(n_factors=2, n_epochs=3, random_state=0), {"lr": (0.01, 0.02)}, train, budget="40s", cv=2,
             refit=False,
         )  # fmt: skip
     finally:
         time.monotonic = real
-    # Some 10 looks at the clock a trial: a few trials, of which the last is broken off, with no model of it.
-    assert 2 <= len(found.table["trial"]) <= 8
-    assert list(found.table["state"])[-1] in ("failed", "complete", "pruned")
-    assert next(clock) < 60
+    # Two trials of two folds; the third was broken off in its first fit, counts for nothing, and is the last.
+    assert (len(begun), len(ended)) == (5, 4)
+    assert list(found.table["state"]) == ["complete", "complete", "failed"]
+    assert np.isnan(found.table["rmse"][-1])
+    assert found.value == min(found.table["rmse"][:2])
 
 
 def test_study_goes_on(train: cf.Ratings, tmp_path: Path) -> None:

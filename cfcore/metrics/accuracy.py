@@ -1,18 +1,16 @@
-"""How well predictions meet ratings."""
+"""How far predictions are from ratings, and whether they put them in the right order."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from cfcore.data import as_ratings
 from cfcore.data.ids import first_masked
 from cfcore.errors import DataError
 
-__all__ = ["evaluate", "fcp", "mae", "rmse"]
+__all__ = ["fcp", "mae", "rmse"]
 
 Array = np.ndarray[Any, Any]
 
@@ -74,11 +72,26 @@ def fcp(ratings: ArrayLike, predictions: ArrayLike, users: ArrayLike) -> float:
     Pairs are counted over all users together, as in Koren and Sill, "Collaborative filtering on ordinal user
     feedback", IJCAI 2013. Time is O(n log n): what is out of order are the inversions of one permutation.
     """
+    in_order, different = pairs_by_user(ratings, predictions, users)
+    return float(in_order.sum() / different.sum()) if different.any() else float("nan")
+
+
+def pairs_by_user(ratings: ArrayLike, predictions: ArrayLike, users: ArrayLike) -> tuple[Array, Array]:
+    """Pairs of ratings by the same user that differ, user by user: those in order, and all of them.
+
+    Parameters and errors as `fcp`.
+
+    Returns
+    -------
+    in_order, different : ndarray of int64, shape (n_users,)
+        In the order of the sorted distinct users.
+    """
     ratings, predictions = _checked(ratings, predictions)
     users = np.asarray(users)
     if users.shape != ratings.shape:
         raise DataError(f"users: shape {users.shape}, but ratings have {ratings.shape}")
     users = np.unique(users, return_inverse=True)[1]
+    n_users = int(users.max()) + 1
     # Two orders of all entries, user by user: by rating, and by prediction. Ties are broken so that a pair of
     # equal ratings is never an inversion of the one against the other, and a pair of different ratings with
     # equal predictions always is.
@@ -86,33 +99,30 @@ def fcp(ratings: ArrayLike, predictions: ArrayLike, users: ArrayLike) -> float:
     by_prediction = np.lexsort((-ratings, predictions, users))
     position = np.empty(len(users), dtype=np.int64)
     position[by_rating] = np.arange(len(users))
-    different = _pairs(users) - _pairs(users, ratings)
-    if different == 0:
-        return float("nan")
-    return 1.0 - _inversions(position[by_prediction]) / different
+    inversions = np.bincount(
+        users[by_rating], weights=_inversions(position[by_prediction]), minlength=n_users
+    ).astype(np.int64)  # sums of whole numbers below 2^53: exact
+    levels, level = np.unique(ratings, return_inverse=True)
+    groups, sizes = np.unique(users * len(levels) + level, return_counts=True)
+    alike = np.bincount(groups // len(levels), weights=_pairs(sizes), minlength=n_users).astype(np.int64)
+    different = _pairs(np.bincount(users, minlength=n_users)) - alike
+    return different - inversions, different
 
 
-def _pairs(*columns: Array) -> int:
-    """Number of pairs of rows that agree in all columns."""
-    order = np.lexsort(columns)
-    changes = np.zeros(len(order) - 1, dtype=bool)
-    for column in columns:
-        sorted_column = column[order]
-        changes |= sorted_column[1:] != sorted_column[:-1]
-    starts = np.concatenate([[0], np.flatnonzero(changes) + 1, [len(order)]])
-    sizes = np.diff(starts)
-    return int(np.sum(sizes * (sizes - 1) // 2))
+def _pairs(sizes: Array) -> Array:
+    """Number of pairs in groups of these sizes."""
+    return sizes * (sizes - 1) // 2
 
 
-def _inversions(permutation: Array) -> int:
-    """Pairs of a permutation of 0 ... n-1 that stand in the wrong order.
+def _inversions(permutation: Array) -> Array:
+    """Of each number in a permutation of 0 ... n-1, how many smaller ones stand behind it.
 
     A radix sort from the highest bit: within the entries that agree in all higher bits, a pair that this bit
     tells apart is inverted if the one with the bit set stands first. One pass of array operations a bit.
     """
     n = len(permutation)
     index = np.arange(n)
-    inversions = 0
+    inversions = np.zeros(n, dtype=np.int64)
     for bit in range((n - 1).bit_length() - 1, -1, -1):
         # Groups of entries that agree in the higher bits are complete, so where they lie is known.
         starts = (index >> (bit + 1)) << (bit + 1)
@@ -121,51 +131,13 @@ def _inversions(permutation: Array) -> int:
         is_one = (permutation >> bit) & 1 == 1
         zeros_before = np.concatenate([[0], np.cumsum(~is_one)])
         before_in_group = zeros_before[index] - zeros_before[starts]
-        inversions += int(np.sum((zeros_before[ends] - zeros_before[index])[is_one]))
+        inversions[permutation[is_one]] += (zeros_before[ends] - zeros_before[index])[is_one]
         ones_before = index - starts - before_in_group
         target = starts + np.where(is_one, zeros_in_group + ones_before, before_in_group)
         moved = np.empty_like(permutation)
         moved[target] = permutation
         permutation = moved
     return inversions
-
-
-_METRICS: dict[str, Callable[[Array, Array, Array], float]] = {
-    "rmse": lambda ratings, predictions, users: rmse(ratings, predictions),
-    "mae": lambda ratings, predictions, users: mae(ratings, predictions),
-    "fcp": fcp,
-}
-
-
-def evaluate(model: Any, test: Any, metrics: Iterable[str] = ("rmse", "mae")) -> dict[str, float]:
-    """Predict held-out ratings and measure the predictions.
-
-    Parameters
-    ----------
-    model : Model
-        Fitted.
-    test : Ratings, DataFrame, (users, items, values[, timestamps]) or scipy sparse matrix
-    metrics : iterable of {"rmse", "mae", "fcp"}
-
-    Returns
-    -------
-    dict of str to float
-        In the order of `metrics`.
-
-    Raises
-    ------
-    ValueError
-        An unknown metric.
-    DataError
-        Ratings that cannot be used.
-    """
-    wanted = [metrics] if isinstance(metrics, str) else list(metrics)
-    for name in wanted:
-        if name not in _METRICS:
-            raise ValueError(f"unknown metric {name!r}; known: {', '.join(_METRICS)}")
-    test = as_ratings(test)
-    predictions = model.predict(test)
-    return {name: _METRICS[name](test.values, predictions, test.user_codes) for name in wanted}
 
 
 def _checked(ratings: ArrayLike, predictions: ArrayLike) -> tuple[Array, Array]:

@@ -1,0 +1,40 @@
+"""How well predictions meet ratings, how well lists meet what users came to like, and how sure that is."""
+
+from __future__ import annotations
+
+from cfcore.metrics.accuracy import fcp, mae, rmse
+from cfcore.metrics.lists import (
+    Judged,
+    average_precision,
+    coverage,
+    hit_rate,
+    judge,
+    ndcg,
+    novelty,
+    precision,
+    recall,
+    reciprocal_rank,
+    relevant_from,
+)
+from cfcore.metrics.measuring import METRICS, Interval, bootstrap, evaluate
+
+__all__ = [
+    "METRICS",
+    "Interval",
+    "Judged",
+    "average_precision",
+    "bootstrap",
+    "coverage",
+    "evaluate",
+    "fcp",
+    "hit_rate",
+    "judge",
+    "mae",
+    "ndcg",
+    "novelty",
+    "precision",
+    "recall",
+    "reciprocal_rank",
+    "relevant_from",
+    "rmse",
+]

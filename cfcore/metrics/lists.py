@@ -1,0 +1,337 @@
+"""How well lists of the best items meet what users came to like.
+
+A list has k places. An entry that the user rated well in the test part is a hit. The functions below take
+hits and give a value for each user; `judge` makes lists for the users of test ratings and finds the hits.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from cfcore.data import Ratings, as_ratings
+from cfcore.errors import DataError
+
+__all__ = [
+    "Judged", "average_precision", "coverage", "hit_rate", "judge", "ndcg", "novelty", "precision", "recall",
+    "reciprocal_rank", "relevant_from",
+]  # fmt: skip
+
+Array = np.ndarray[Any, Any]
+
+#: Ratings in the upper part of the scale, from here on, are relevant.
+UPPER = 0.75
+
+
+@dataclass(frozen=True, eq=False)
+class Judged:
+    """Lists for the users of test ratings, and which of their entries are relevant.
+
+    Attributes
+    ----------
+    users : ndarray, shape (n_users,)
+        Raw ids of all users who have test ratings.
+    items : ndarray of int32, shape (n_users, k)
+        Codes (positions in the model's ``item_ids_``), best first; -1 where a list has ended.
+    hits : ndarray of bool, shape (n_users, k)
+    n_relevant : ndarray of int64, shape (n_users,)
+        Relevant items of each user, listed or not.
+    shares : ndarray of float64, shape (n_items,)
+        Part of the training users who rated each item; 0 for items that are never listed.
+    threshold : float
+        The rating from which an item is relevant.
+    """
+
+    users: Array
+    items: Array
+    hits: Array
+    n_relevant: Array
+    shares: Array
+    threshold: float
+
+    def at(self, k: int) -> Judged:
+        """The first k places of the lists."""
+        return (
+            self if k == self.hits.shape[1] else replace(self, items=self.items[:, :k], hits=self.hits[:, :k])
+        )
+
+
+def relevant_from(scale: tuple[float, float]) -> float:
+    """The rating from which an item is relevant, unless a threshold is given: three quarters up the scale.
+
+    4 on a scale of 1 to 5, as is usual for MovieLens; 8 on one of 1 to 10, whose 7.75 nobody can give.
+    """
+    low, high = scale
+    return low + UPPER * (high - low)
+
+
+def judge(model: Any, test: Any, k: int = 10, *, threshold: float | None = None) -> Judged:
+    """Make lists of k items for each user of the test ratings, and find the relevant ones among them.
+
+    Parameters
+    ----------
+    model : Model
+        Fitted.
+    test : Ratings, DataFrame, (users, items, values[, timestamps]) or scipy sparse matrix
+    k : int, default 10
+        May be more than there are items: the places left over are no hits.
+    threshold : float, optional
+        Ratings of at least so much are relevant; by default those of `relevant_from` for the model's scale.
+
+    Raises
+    ------
+    ValueError
+        k below 1, or a threshold that is no number.
+    DataError
+        Ratings that cannot be used.
+
+    Notes
+    -----
+    Lists are of all items that the model knows but those that the user rated in training. An entry without a
+    test rating counts as a miss, though the user might have liked it: precision is a lower bound, and figures
+    compare models on one data set rather than data sets.
+
+    A user whom the model does not know is listed what it lists for anybody. A relevant item that the model
+    does not know can only be missed. A pair that is in training too is neither hit nor miss.
+
+    The lists come from `recommend_batches`: one blocked pass on all threads that holds no matrix of scores.
+    """
+    model._check_fitted()
+    test, k = as_ratings(test), check_k(k)
+    level = relevant_from(model.scale_) if threshold is None else float(threshold)
+    if not np.isfinite(level):
+        raise ValueError(f"threshold must be a number, not {threshold!r}")
+    codes, row_of = np.unique(test.user_codes, return_inverse=True)
+    users, n_items = test.user_ids[codes], len(model.item_ids_)
+    rows, relevant = _relevant(model, test, codes.astype(np.int32), row_of, np.float32(level))
+    # Pairs as numbers, in order: to look an entry up is then a binary search.
+    keys = np.sort(rows[relevant >= 0] * n_items + relevant[relevant >= 0])
+    items = np.full((len(users), k), -1, dtype=np.int32)
+    hits = np.zeros((len(users), k), dtype=bool)
+    begin = 0
+    for some, ids, scores in model.recommend_batches(users, k):
+        part = slice(begin, begin + len(some))
+        listed = ~np.isnan(scores)
+        items[part][listed] = model._codes(ids[listed], "item")
+        pairs = np.arange(part.start, part.stop)[:, None] * n_items + items[part]
+        hits[part] = _among(pairs, keys) & listed
+        begin = part.stop
+    n_relevant = np.bincount(rows, minlength=len(users))
+    shares = model.item_counts_ / np.count_nonzero(model.user_counts_)
+    return Judged(users, items, hits, n_relevant, shares, level)
+
+
+def check_k(k: Any) -> int:
+    """k as an int of at least 1."""
+    if isinstance(k, bool) or not isinstance(k, (int, np.integer)) or k < 1:
+        raise ValueError(f"k must be an integer of at least 1, not {k!r}")
+    return int(k)
+
+
+def _relevant(
+    model: Any, test: Ratings, codes: Array, row_of: Array, level: np.float32
+) -> tuple[Array, Array]:
+    """Row of the user and code of the item (-1: unknown) of relevant test ratings not seen in training."""
+    chosen = test.values >= level  # both float32: 3.3 is 3.3
+    rows = row_of[chosen].astype(np.int64)
+    items = model._codes_of(test.item_ids, test.item_codes[chosen], "item").astype(np.int64)
+    users = model._codes_of(test.user_ids, codes, "user")[rows]
+    # A binary search for each pair at once, in the user's training items, which are in order.
+    known = (users >= 0) & (items >= 0)
+    low = np.where(known, model.seen_indptr_[users], 0)
+    end = np.where(known, model.seen_indptr_[users + 1], 0)
+    high = end.copy()
+    while (open_ := low < high).any():
+        middle = (low + high) // 2
+        below = np.zeros(len(low), dtype=bool)
+        below[open_] = model.seen_items_[middle[open_]] < items[open_]
+        low, high = np.where(open_ & below, middle + 1, low), np.where(open_ & ~below, middle, high)
+    seen = low < end
+    seen[seen] = model.seen_items_[low[seen]] == items[seen]
+    return rows[~seen], items[~seen]
+
+
+def _among(pairs: Array, keys: Array) -> Array:
+    """Which of `pairs` are among the sorted `keys`."""
+    if len(keys) == 0:
+        return np.zeros(pairs.shape, dtype=bool)
+    return keys[np.minimum(np.searchsorted(keys, pairs), len(keys) - 1)] == pairs
+
+
+# ---------------------------------------------------------------------- of each user
+
+
+def precision(hits: ArrayLike, n_relevant: ArrayLike) -> Array:
+    r"""Part of the k places that are hits, :math:`\frac1k \sum_{j \le k} h_j`.
+
+    Parameters
+    ----------
+    hits : array_like of bool, shape (n_users, k)
+        Whether the user's j-th entry is relevant.
+    n_relevant : array_like of int, shape (n_users,)
+        How many items are relevant to the user.
+
+    Returns
+    -------
+    ndarray of float64, shape (n_users,)
+        NaN for users to whom nothing is relevant; means leave them out.
+
+    Raises
+    ------
+    DataError
+        Shapes that do not belong together, or more hits than relevant items.
+
+    Notes
+    -----
+    Places that a shorter list leaves empty count. Herlocker, Konstan, Terveen and Riedl, "Evaluating
+    collaborative filtering recommender systems", ACM TOIS 22 (2004).
+    """
+    hits, n_relevant = _checked(hits, n_relevant)
+    return _where_relevant(hits.sum(axis=1) / hits.shape[1], n_relevant)
+
+
+def recall(hits: ArrayLike, n_relevant: ArrayLike) -> Array:
+    r"""Part of the relevant items R that is listed, :math:`\frac1{|R|} \sum_{j \le k} h_j`.
+
+    Parameters, result, errors and source as `precision`. With more than k relevant items it stays below 1.
+    """
+    hits, n_relevant = _checked(hits, n_relevant)
+    return _where_relevant(hits.sum(axis=1) / np.maximum(n_relevant, 1), n_relevant)
+
+
+def ndcg(hits: ArrayLike, n_relevant: ArrayLike) -> Array:
+    r"""Normalised discounted cumulative gain of hits.
+
+    .. math:: \sum_{j \le k} \frac{h_j}{\log_2(j + 1)} \Big/ \sum_{j \le \min(k, |R|)} \frac1{\log_2(j + 1)}
+
+    1 if the hits that are possible stand at the top. Parameters, result and errors as `precision`.
+
+    Notes
+    -----
+    A hit gains 1 whatever its rating. Järvelin and Kekäläinen, "Cumulated gain-based evaluation of IR
+    techniques", ACM TOIS 20 (2002), with the discount of Burges et al., "Learning to rank using gradient
+    descent", ICML 2005.
+    """
+    hits, n_relevant = _checked(hits, n_relevant)
+    discounts = 1 / np.log2(np.arange(2, hits.shape[1] + 2))
+    ideal = np.append(0.0, np.cumsum(discounts))[np.minimum(n_relevant, hits.shape[1])]
+    return _where_relevant(hits @ discounts / np.where(n_relevant, ideal, 1), n_relevant)
+
+
+def average_precision(hits: ArrayLike, n_relevant: ArrayLike) -> Array:
+    r"""Mean precision at the hits; its mean over users is MAP.
+
+    .. math:: \frac1{\min(k, |R|)} \sum_{j \le k} h_j \frac1j \sum_{l \le j} h_l
+
+    1 if the hits that are possible stand at the top. Parameters, result and errors as `precision`.
+
+    Notes
+    -----
+    Manning, Raghavan and Schütze, "Introduction to information retrieval" (2008), 8.4, cut off at k.
+    """
+    hits, n_relevant = _checked(hits, n_relevant)
+    places = np.arange(1, hits.shape[1] + 1)
+    total = np.sum(hits * np.cumsum(hits, axis=1) / places, axis=1)
+    return _where_relevant(total / np.clip(n_relevant, 1, hits.shape[1]), n_relevant)
+
+
+def reciprocal_rank(hits: ArrayLike, n_relevant: ArrayLike) -> Array:
+    r"""One over the place of the first hit, 0 without a hit; its mean over users is MRR.
+
+    Parameters, result and errors as `precision`.
+
+    Notes
+    -----
+    Voorhees, "The TREC-8 question answering track report" (1999), cut off at k.
+    """
+    hits, n_relevant = _checked(hits, n_relevant)
+    return _where_relevant(hits.any(axis=1) / (hits.argmax(axis=1) + 1.0), n_relevant)
+
+
+def hit_rate(hits: ArrayLike, n_relevant: ArrayLike) -> Array:
+    """1 if there is a hit in the list, else 0.
+
+    Parameters, result and errors as `precision`.
+
+    Notes
+    -----
+    Deshpande and Karypis, "Item-based top-N recommendation algorithms", ACM TOIS 22 (2004).
+    """
+    hits, n_relevant = _checked(hits, n_relevant)
+    return _where_relevant(np.where(hits.any(axis=1), 1.0, 0.0), n_relevant)
+
+
+def novelty(items: ArrayLike, shares: ArrayLike) -> Array:
+    r"""Mean self-information of the entries in bits, :math:`-\frac1{|L|} \sum_{i \in L} \log_2 p_i`.
+
+    Parameters
+    ----------
+    items : array_like of int, shape (n_users, k)
+        Codes of the entries; -1 where a list has ended.
+    shares : array_like of float, shape (n_items,)
+        :math:`p_i`, the part of the training users who rated item i.
+
+    Returns
+    -------
+    ndarray of float64, shape (n_users,)
+        0 for items that everybody rated; NaN for empty lists.
+
+    Notes
+    -----
+    Zhou et al., "Solving the apparent diversity-accuracy dilemma of recommender systems", PNAS 107 (2010).
+    """
+    items, shares = np.asarray(items), np.asarray(shares, dtype=np.float64)
+    listed = items >= 0
+    bits: Array = np.append(-np.log2(np.where(shares > 0, shares, 1.0)), 0.0)[np.where(listed, items, -1)]
+    lengths = listed.sum(axis=1)
+    return _where_relevant(bits.sum(axis=1) / np.maximum(lengths, 1), lengths)
+
+
+# ---------------------------------------------------------------------- of all lists together
+
+
+def coverage(items: ArrayLike, shares: ArrayLike) -> float:
+    """Part of the items that could be listed, those with training ratings, that occur in a list at all.
+
+    Parameters as `novelty`. It grows with the number of users.
+
+    Notes
+    -----
+    Ge, Delgado-Battenfeld and Jannach, "Beyond accuracy: evaluating recommender systems by coverage and
+    serendipity", RecSys 2010.
+    """
+    items, possible = np.asarray(items), int(np.count_nonzero(shares))
+    return len(np.unique(items[items >= 0])) / max(possible, 1)
+
+
+#: Metric -> value of each user.
+BY_USER: dict[str, Callable[[Judged], Array]] = {
+    "precision": lambda judged: precision(judged.hits, judged.n_relevant),
+    "recall": lambda judged: recall(judged.hits, judged.n_relevant),
+    "ndcg": lambda judged: ndcg(judged.hits, judged.n_relevant),
+    "map": lambda judged: average_precision(judged.hits, judged.n_relevant),
+    "mrr": lambda judged: reciprocal_rank(judged.hits, judged.n_relevant),
+    "hit_rate": lambda judged: hit_rate(judged.hits, judged.n_relevant),
+    "novelty": lambda judged: novelty(judged.items, judged.shares),
+}
+
+
+def _checked(hits: ArrayLike, n_relevant: ArrayLike) -> tuple[Array, Array]:
+    hits, n_relevant = np.asarray(hits), np.asarray(n_relevant)
+    if hits.ndim != 2 or hits.shape[1] == 0 or n_relevant.shape != hits.shape[:1]:
+        raise DataError(
+            "hits must have a row for each user and k columns, and n_relevant an entry for each user; "
+            f"got shapes {hits.shape} and {n_relevant.shape}"
+        )
+    if (n_relevant < hits.sum(axis=1)).any():
+        row = int(np.argmax(n_relevant < hits.sum(axis=1)))
+        raise DataError(f"row {row}: {hits[row].sum()} hits, but {n_relevant[row]} relevant items")
+    return hits.astype(bool), n_relevant
+
+
+def _where_relevant(values: Array, n_relevant: Array) -> Array:
+    return np.where(n_relevant > 0, values, np.nan)
