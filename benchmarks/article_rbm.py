@@ -48,9 +48,9 @@ class Settings:
     conditional_decay : float
         Decay of D in the rows that move.
     normalize : {"article", "count", "batch"}
-        What gradients are divided by. "count": those of an item's parameters by the cases that rated it, that
-        of b_j by the cases of the mini-batch; "batch": all by the latter; "article": W and b_ik as "count", D and
-        b_j by the size that mini-batches are meant to have, also when the last is shorter.
+        What gradients are divided by. "count": those of an item's parameters by the cases that rated it,
+        that of b_j by the cases of the mini-batch; "batch": all by the latter; "article": W and b_ik as
+        "count", D and b_j by the size that mini-batches are meant to have, also when the last is shorter.
     start : {"article", "smoothed"}
         Visible biases: logs of frequencies, -10 for a level never seen and 0 for an item never seen; or logs
         of frequencies drawn to those of all ratings.
@@ -226,41 +226,44 @@ class Machine:
         first = on = sigmoid(offset + data @ flat)
         for _ in range(n_steps):
             state = (self._rng.random(on.shape, dtype=np.float32) < on).astype(np.float32)
-            level = draw((state @ flat.T).ravel()[cells] + biases, self._rng)
+            level = draw(np.take(state @ flat.T, cells) + biases, self._rng)
             guess.indices = (local * n_levels + level).astype(data.indices.dtype)
             on = sigmoid(offset + guess @ flat)
 
         difference = first - on
-        visible = np.bincount(data.indices, minlength=len(flat)) - np.bincount(
-            guess.indices, minlength=len(flat)
-        )
-        if how.per_rating:
-            total = np.diff(indptr).astype(np.float32) @ difference
-        else:
-            total = difference.sum(axis=0)
-        counts = np.bincount(local, minlength=len(items)).astype(np.float32)
+        weight = np.diff(indptr).astype(np.float32) if how.per_rating else np.ones(len(users), np.float32)
+        total = weight @ difference
+        counts = np.bincount(local, minlength=shape[0]).astype(np.float32)
         size = np.float32(how.batch_size if how.normalize == "article" else len(users))
         over = np.full_like(counts, len(users)) if how.normalize == "batch" else counts
-        moves = [
-            (data.T @ first - guess.T @ on).reshape(shape) / over[:, None, None]
-            - np.float32(how.weight_decay) * weights,
-            visible.reshape(shape[:2]).astype(np.float32) / over[:, None],
-            total / size,
-        ]
+        seen = np.bincount(data.indices, minlength=len(flat)) - np.bincount(
+            guess.indices, minlength=len(flat)
+        )
+        step = data.T @ first
+        step -= guess.T @ on
+        step = step.reshape(shape)
+        step /= over[:, None, None]
+        self._move(0, items, step, rates[0], how.weight_decay)
+        self._move(1, items, seen.reshape(shape[:2]).astype(np.float32) / over[:, None], rates[1])
+        self._move(2, slice(None), total / size, rates[2])
         if how.conditional == "own":
-            moves.append((rated.T @ difference) / (over[:, None] if how.normalize == "count" else size))
+            step = (rated.T @ difference) / (over[:, None] if how.normalize == "count" else size)
+            self._move(3, items, step, rates[3], how.conditional_decay)
         elif how.conditional == "sum":
-            moves.append(np.broadcast_to(total / size, (len(items), how.n_hidden)))
-        if how.conditional_decay and how.conditional:
-            moves[-1] = moves[-1] - np.float32(how.conditional_decay) * now.conditional[items]
-        keep = np.float32(how.momentum)
-        # Rows of items outside the mini-batch keep their values and their velocities.
-        where: list[Any] = [items, items, slice(None), items]
-        for kind, move in enumerate(moves):
-            velocity, array = self._velocity.arrays()[kind], now.arrays()[kind]
-            fresh = keep * velocity[where[kind]] + np.float32(rates[kind]) * move
-            velocity[where[kind]] = fresh
-            array[where[kind]] += fresh
+            step = np.tile(total / size, (shape[0], 1))
+            self._move(3, items, step, rates[3], how.conditional_decay)
+
+    def _move(self, kind: int, where: Any, step: Array, rate: float, decay: float = 0.0) -> None:
+        """Move one kind of parameter; rows of items outside the mini-batch keep values and velocities."""
+        array, velocity = self.latest.arrays()[kind], self._velocity.arrays()[kind]
+        before, fresh = array[where], velocity[where]
+        if decay:
+            step -= np.float32(decay) * before
+        step *= np.float32(rate)
+        fresh = fresh * np.float32(self.settings.momentum)
+        fresh += step
+        velocity[where] = fresh
+        array[where] = before + fresh
 
     def predict(
         self,
@@ -281,7 +284,7 @@ class Machine:
         exact : bool
             With the hidden units summed out, not at their expectation.
         fallback : bool
-            For an item never seen, the user's mean drawn to that of all, not what its b_ik and W happen to be.
+            For an item never seen, the user's mean drawn to that of all, not what its b_ik and W are.
         """
         now = self.mean if averaged else self.latest
         ratings = self.ratings

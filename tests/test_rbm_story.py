@@ -1,4 +1,4 @@
-"""The article's RBM in `benchmarks/`: mended it climbs the likelihood, unmended it has the article's faults."""
+"""The article's RBM in `benchmarks/`: mended it climbs the likelihood, unmended it has its faults."""
 
 from __future__ import annotations
 
