@@ -57,7 +57,7 @@ static inline __attribute__((always_inline)) void batches(
                 places[counts[units[k]]++] = (Place){units[k], (int32_t)s, levels[k], 0};
 
         for (int64_t s = 0; s < n_cases; s++) memcpy(offset + s * width, hidden_bias, width * 4);
-        memset(sum, 0, n_cases * width * 4);
+        memset(sum, 0, (size_t)(n_cases * width) * 4);
         for (int64_t k = 0; k < n; k++) {
             float *to = sum + places[k].slot * width, *given = offset + places[k].slot * width;
             const float *w = weights + (places[k].unit * LEVELS + places[k].level) * width;
@@ -73,7 +73,7 @@ static inline __attribute__((always_inline)) void batches(
             for (int64_t j = n_hidden; j < width; j++) first[s + j] = 0;
             for (int64_t j = 0; j < width; j++) state[s + j] = (float)(uniform(&seed) < first[s + j]);
         }
-        memset(sum, 0, n_cases * width * 4);
+        memset(sum, 0, (size_t)(n_cases * width) * 4);
         for (int64_t start = 0; start < n; start += 16) {
             const int some = n - start < 16 ? (int)(n - start) : 16;
             float x[LEVELS][16] = {{0}};
