@@ -19,11 +19,13 @@ import statistics
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from measure import arguments, describe, machine, table, write
 
 import cfcore as cf
+from cfcore.models.rbm import USUAL
 from cfcore.models.svd import Rates
 
 #: Model -> (name of its class, values to try of each parameter); the default in the code is tried as well.
@@ -59,13 +61,32 @@ IMPLICIT: dict[str, list[Any]] = {
     "reg_implicit": [0.0, 0.0005, 0.002, 0.004, 0.01, None],
     "init_scale": [0.005, 0.01, 0.02, None],
 }
+BOLTZMANN: dict[str, list[Any]] = {
+    "visible": ["softmax", "ordinal"],
+    "weight_decay": [0.005, 0.01, 0.02, 0.05, None],
+    "lr": [
+        {kind: factor * rate for kind, rate in USUAL.items()} for factor in (0.5, 0.7, 1.4, 2.0)
+    ],
+    "n_hidden": [100, 200, 400],
+    "cd_steps": [(1, 2, 3)],
+    "n_epochs": [20, 30, 60],
+    "batch_size": [10, 100],
+    "normalize": ["batch"],
+    "conditional": [False],
+    "average": [False],
+    "inference": ["exact"],
+}  # fmt: skip
 SPACE: dict[str, tuple[str, dict[str, list[Any]]]] = {
     "baseline": ("Baseline", {"reg_user": [3.0, 5.0, 8.0, 15.0], "reg_item": [1.0, 2.0, 3.0, 5.0]}),
     "item-knn": ("ItemKNN", NEIGHBORS),
     "user-knn": ("UserKNN", NEIGHBORS),
     "svd": ("SVD", FACTORS),
     "svdpp": ("SVDpp", IMPLICIT),
+    "rbm": ("RBM", BOLTZMANN),
+    "rbm-user": ("RBM", BOLTZMANN),
 }
+#: What is not varied.
+FIXED: dict[str, dict[str, Any]] = {"rbm-user": {"by": "user"}}
 FOLDS = 5
 
 
@@ -175,7 +196,10 @@ def main() -> None:
             class_name, space = SPACE[model]
             if options.quick:
                 space = {parameter: values[:1] for parameter, values in space.items()}
-            search = Search(getattr(cf, class_name), space, rows, 2 if options.quick else FOLDS)
+            kind = getattr(cf, class_name)
+            if model in FIXED:
+                kind = partial(kind, **FIXED[model])
+            search = Search(kind, space, rows, 2 if options.quick else FOLDS)
             search.run(1 if options.quick else options.rounds)
             found = list(search.report())
             report["searches"].append({"data": name, "n_ratings": len(rows), "model": model, "trials": found})

@@ -45,7 +45,8 @@ def softmax(x: Array) -> Array:
 def train(
     indptr: Array, units: Array, levels: Array, rated_indptr: Array, rated_units: Array, order: Array,
     values: Array, sharing: Array, weights: Array, visible_bias: Array, hidden_bias: Array,
-    conditional: Array, weights_velocity: Array, visible_velocity: Array, hidden_velocity: Array, conditional_velocity: Array,
+    conditional: Array, weights_velocity: Array, visible_velocity: Array, hidden_velocity: Array,
+    conditional_velocity: Array,
     first: Array, last: Array, drawn: Array, scratch: Array, counts: Array, touched: Array, starts: Array,
     places: Array, squares: Array, rates: Array, decay: float, momentum: float, n_hidden: int, cd_steps: int,
     by_count: bool, seed: int, epoch: int, begin: int, end: int, n_threads: int,
