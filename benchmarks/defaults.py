@@ -26,12 +26,14 @@ import sys
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import numpy as np
 from measure import arguments, describe, machine, table, write
 
 import cfcore as cf
+from cfcore.models.rbm import USUAL
 
 #: Model -> (name of its class, values to try of each parameter); the default in the code is tried as well.
 #: None is a rule by which a parameter follows the data, where the class has one.
@@ -81,6 +83,21 @@ TIME: dict[str, list[Any]] = {
     "item_weekdays": [True, False],
     "item_weeks": [True, False],
 }
+BOLTZMANN: dict[str, list[Any]] = {
+    "visible": ["softmax", "ordinal"],
+    "weight_decay": [0.005, 0.01, 0.02, 0.05, None],
+    "lr": [
+        {kind: factor * rate for kind, rate in USUAL.items()} for factor in (0.5, 0.7, 1.4, 2.0)
+    ],
+    "n_hidden": [100, 200, 400],
+    "cd_steps": [(1, 2, 3)],
+    "n_epochs": [20, 30, 60],
+    "batch_size": [10, 100],
+    "normalize": ["batch"],
+    "conditional": [False],
+    "average": [False],
+    "inference": ["exact"],
+}  # fmt: skip
 SPACE: dict[str, tuple[str, dict[str, list[Any]]]] = {
     "baseline": ("Baseline", {"reg_user": [3.0, 5.0, 8.0, 15.0], "reg_item": [1.0, 2.0, 3.0, 5.0]}),
     "item-knn": ("ItemKNN", NEIGHBORS),
@@ -88,7 +105,11 @@ SPACE: dict[str, tuple[str, dict[str, list[Any]]]] = {
     "svd": ("SVD", FACTORS),
     "svdpp": ("SVDpp", IMPLICIT),
     "timesvdpp": ("TimeSVDpp", TIME),
+    "rbm": ("RBM", BOLTZMANN),
+    "rbm-user": ("RBM", BOLTZMANN),
 }
+#: What is not varied.
+FIXED: dict[str, dict[str, Any]] = {"rbm-user": {"by": "user"}}
 FOLDS = 5
 #: Synthetic ratings -> users, items and number, as in MovieLens of that size; and what is tried on them.
 SYNTHETIC = {"synthetic-1m": (6_040, 3_706, 1_000_000), "synthetic-20m": (138_493, 26_744, 20_000_000)}
@@ -224,7 +245,10 @@ def main() -> None:
             if options.quick:
                 space = {parameter: values[:1] for parameter, values in space.items()}
             folds = 2 if options.quick else 1 if made_up else FOLDS
-            search = Search(getattr(cf, class_name), space, rows, folds, made_up or model == "svd")
+            kind = getattr(cf, class_name)
+            if model in FIXED:
+                kind = partial(kind, **FIXED[model])
+            search = Search(kind, space, rows, folds, made_up or model == "svd")
             search.run(1 if options.quick or made_up else options.rounds)
             found = list(search.report())
             report["searches"].append({"data": name, "n_ratings": len(rows), "model": model, "trials": found})

@@ -4,9 +4,9 @@
     python benchmarks/rbm.py --quick            # MovieLens 100K, one turn each: does it run
 
 100 hidden units, all in nanoseconds a rating. ``bare C`` is `limits/rbm.c`: the same order of work on one
-thread, without checks, with cheaper random numbers and fused and reordered sums. ``bytes`` is what W and its
-velocities alone must move beyond the second cache, a unit at a time, over the speed at which NumPy adds one
-array of their size to another: a bound where they do not stay in a cache. PyTorch (extra ``bench``) runs two
+thread, without checks, with cheaper random numbers and fused and reordered sums. ``bytes`` is what W
+alone must move beyond the second cache, a unit at a time, over the speed at which NumPy adds one array of its
+size to another: a bound where it does not stay in a cache. PyTorch (extra ``bench``) runs two
 straightforward versions: rows of W gathered for the rated pairs, and dense matrices with a mask. The NumPy
 loop goes user by user and item by item, as the article has it.
 """
@@ -31,7 +31,7 @@ from cfcore.models.rbm_schedule import Epoch
 Array = np.ndarray[Any, Any]
 
 N_HIDDEN = 100
-MOMENTUM, DECAY = 0.5, 0.005
+DECAY = 0.01
 RATES = (0.01, 0.001, 0.001, 0.003)
 NO_SHARING = np.zeros((0, 5), dtype=np.float32)
 
@@ -54,14 +54,14 @@ class Job:
     def ours(self, n_threads: int) -> Callable[[], float]:
         rated = (self.cases.indptr, self.cases.units)
         engine = Engine(
-            self.parameters(), self.cases, rated, self.levels, NO_SHARING, self.batch, "count", True, False,
+            self.parameters(), self.cases, rated, self.levels, NO_SHARING, self.batch, "count", False, False,
             np.random.default_rng(1), n_threads,
         )  # fmt: skip
-        how = Epoch(RATES, MOMENTUM, 1, 0)
+        how = Epoch(RATES, 0.0, 1, 0)
         return lambda: seconds(lambda: engine.epoch(0, how, DECAY))
 
     def bare(self) -> Callable[[], float]:
-        own, velocity = self.parameters(), Parameters(self.n_units, 5, N_HIDDEN, self.conditional)
+        own = self.parameters()
         width = own.weights.shape[2]
         work = aligned_zeros(5 * self.batch, width, np.float32)
         call, rng = library("rbm", kernels.simd_level).rbm, np.random.default_rng(2)
@@ -71,8 +71,8 @@ class Job:
             order = rng.permutation(self.some)
             data = (self.cases.indptr, self.cases.units, self.cases.levels, order)
             numbers = [ctypes.c_int64(n) for n in (len(order), self.batch, self.n_units, width, N_HIDDEN)]
-            floats = [ctypes.c_float(x) for x in (RATES[0], MOMENTUM, DECAY)]
-            arrays = [address(array) for array in (*own.arrays(), *velocity.arrays(), work)]
+            floats = [ctypes.c_float(x) for x in (RATES[0], DECAY)]
+            arrays = [address(array) for array in (*own.arrays(), work)]
             call(
                 *map(address, data), *numbers[:3], *arrays, *numbers[3:], *floats, ctypes.c_uint64(2**63 + 9)
             )
@@ -80,7 +80,7 @@ class Job:
         return lambda: seconds(run)
 
     def bound(self) -> float:
-        """Seconds a pass: W read for the sums, the draws and the update, its velocities too, both written."""
+        """Seconds a pass: W read for the sums, for the draws and for the update, and written."""
         size = self.n_units * len(self.levels) * 112
         one, two = np.zeros(size, np.float32), np.ones(size, np.float32)
         one += two
@@ -91,7 +91,7 @@ class Job:
             rows = [self.cases.units[self.cases.indptr[c] : self.cases.indptr[c + 1]]
                     for c in order[begin : begin + self.batch]]  # fmt: skip
             touched += len(np.unique(np.concatenate(rows)))
-        return touched * len(self.levels) * 112 * 4 * 6 / rate
+        return touched * len(self.levels) * 112 * 4 * 4 / rate
 
 
 def address(array: Array) -> ctypes.c_void_p | None:
@@ -155,13 +155,12 @@ def torch_versions(job: Job, n_batches: int, n_threads: int) -> dict[str, Callab
     start = torch.as_tensor(own.weights[:, :, :N_HIDDEN].copy())
     bias = torch.as_tensor(own.visible_bias.copy())
 
-    def move(weights: Any, velocity: Any, gradient: Any, units: Any) -> None:
+    def move(weights: Any, gradient: Any, units: Any) -> None:
         counts = torch.bincount(units, minlength=job.n_units).clamp(min=1).to(torch.float32)
         gradient = gradient.view(job.n_units, n_levels, N_HIDDEN) / counts[:, None, None]
-        velocity.mul_(MOMENTUM).add_(gradient - DECAY * weights, alpha=RATES[0])
-        weights.add_(velocity)
+        weights.add_(gradient - DECAY * weights, alpha=RATES[0])
 
-    def gathered(weights: Any, velocity: Any) -> None:
+    def gathered(weights: Any) -> None:
         bag = torch.nn.functional.embedding_bag
         for _, rows, units, levels, starts in batches:
             flat, cells = weights.view(-1, N_HIDDEN), units * n_levels + levels
@@ -173,9 +172,9 @@ def torch_versions(job: Job, n_batches: int, n_threads: int) -> dict[str, Callab
             gradient = torch.zeros_like(flat)
             gradient.index_add_(0, cells, first[rows])
             gradient.index_add_(0, drawn, last[rows], alpha=-1)
-            move(weights, velocity, gradient, units)
+            move(weights, gradient, units)
 
-    def dense(weights: Any, velocity: Any) -> None:
+    def dense(weights: Any) -> None:
         for n_cases, rows, units, levels, _ in batches:
             flat = weights.view(-1, N_HIDDEN)
             visible = torch.zeros(n_cases, job.n_units, n_levels)
@@ -188,11 +187,11 @@ def torch_versions(job: Job, n_batches: int, n_threads: int) -> dict[str, Callab
             drawn = torch.nn.functional.one_hot(level, n_levels) * mask
             last = torch.sigmoid(drawn.view(n_cases, -1) @ flat)
             gradient = visible.view(n_cases, -1).T @ first - drawn.view(n_cases, -1).T @ last
-            move(weights, velocity, gradient, units)
+            move(weights, gradient, units)
 
-    def timed(version: Callable[[Any, Any], None]) -> Callable[[], float]:
-        weights, velocity = start.clone(), torch.zeros_like(start)
-        return lambda: seconds(lambda: version(weights, velocity)) / n
+    def timed(version: Callable[[Any], None]) -> Callable[[], float]:
+        weights = start.clone()
+        return lambda: seconds(lambda: version(weights)) / n
 
     return {"PyTorch, rows gathered": timed(gathered), "PyTorch, dense": timed(dense)}
 

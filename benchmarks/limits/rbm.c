@@ -1,6 +1,6 @@
 /* Contrastive divergence (CD-1) on a softmax RBM, bare: what a pass over the ratings costs on one thread when nothing
    is checked, sliced or kept in step with other threads, sums may be reordered and random numbers are cheap (xorshift
-   in place of Philox). Five levels.
+   in place of Philox). Five levels, no momentum.
 
    The order is what matters. Case by case, each rating reads and writes its own rows of W, mostly from beyond the
    cache. Here the ratings of a mini-batch are sorted by visible unit, as the kernel has them. */
@@ -36,8 +36,7 @@ static inline float quick_exp(float x) {
 static inline __attribute__((always_inline)) void batches(
     const int64_t *indptr, const int32_t *units, const uint8_t *levels, const int32_t *order, int64_t n_order,
     int64_t batch, int64_t n_units, float *weights, float *visible_bias, float *hidden_bias, float *conditional,
-    float *velocity, float *visible_velocity, float *hidden_velocity, float *conditional_velocity, float *work,
-    const int64_t width, int64_t n_hidden, float lr, float momentum, float decay, uint64_t seed) {
+    float *work, const int64_t width, int64_t n_hidden, float lr, float decay, uint64_t seed) {
     float *first = work, *last = first + batch * width, *state = last + batch * width, *sum = state + batch * width;
     float *offset = sum + batch * width;
     int32_t *counts = calloc(n_units + 1, 4);
@@ -127,27 +126,16 @@ static inline __attribute__((always_inline)) void batches(
                     for (int64_t j = 0; j < width; j++) toward[j] += p[j] - q[j];
             }
             const float over = lr / (float)(k - start), keep = lr * decay;
-            for (int64_t j = 0; j < LEVELS * width; j++) {
-                velocity[at + j] = velocity[at + j] * momentum + gradient[j] * over - keep * weights[at + j];
-                weights[at + j] += velocity[at + j];
-            }
-            for (int v = 0; v < LEVELS; v++) {
-                float *speed = visible_velocity + unit * LEVELS + v;
-                *speed = *speed * momentum + bias[v] * over;
-                visible_bias[unit * LEVELS + v] += *speed;
-            }
+            for (int64_t j = 0; j < LEVELS * width; j++)
+                weights[at + j] += gradient[j] * over - keep * weights[at + j];
+            for (int v = 0; v < LEVELS; v++) visible_bias[unit * LEVELS + v] += bias[v] * over;
             if (conditional)
-                for (int64_t j = 0; j < width; j++) {
-                    float *speed = conditional_velocity + unit * width + j;
-                    *speed = *speed * momentum + toward[j] * over;
-                    conditional[unit * width + j] += *speed;
-                }
+                for (int64_t j = 0; j < width; j++) conditional[unit * width + j] += toward[j] * over;
         }
         for (int64_t j = 0; j < width; j++) {
             float toward = 0;
             for (int64_t s = 0; s < n_cases; s++) toward += first[s * width + j] - last[s * width + j];
-            hidden_velocity[j] = hidden_velocity[j] * momentum + toward * (lr / (float)n_cases);
-            hidden_bias[j] += hidden_velocity[j];
+            hidden_bias[j] += toward * (lr / (float)n_cases);
         }
     }
     free(places);
@@ -157,12 +145,10 @@ static inline __attribute__((always_inline)) void batches(
 /* A pass over `order`, by count; conditional NULL: without D. work: 5 * batch rows of `width` floats. */
 void rbm(const int64_t *indptr, const int32_t *units, const uint8_t *levels, const int32_t *order, int64_t n_order,
          int64_t batch, int64_t n_units, float *weights, float *visible_bias, float *hidden_bias, float *conditional,
-         float *velocity, float *visible_velocity, float *hidden_velocity, float *conditional_velocity, float *work,
-         int64_t width, int64_t n_hidden, float lr, float momentum, float decay, uint64_t seed) {
+         float *work, int64_t width, int64_t n_hidden, float lr, float decay, uint64_t seed) {
 #define PASS(known) \
     batches(indptr, units, levels, order, n_order, batch, n_units, weights, visible_bias, hidden_bias, conditional, \
-            velocity, visible_velocity, hidden_velocity, conditional_velocity, work, known, n_hidden, lr, momentum, \
-            decay, seed)
+            work, known, n_hidden, lr, decay, seed)
     if (width == 112)
         PASS(112);
     else

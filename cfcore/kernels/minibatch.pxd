@@ -97,13 +97,13 @@ cdef inline void train_batches(const Task *t, int team) noexcept nogil:
 
 
 cdef inline void work_usual(const Task *t, int32_t *done, int member, int team) noexcept nogil:
-    """`work`, compiled for 32, 100 and 200 hidden units (padded) by itself: rows are then unrolled."""
+    """`work`, compiled for 30, 100 and 300 hidden units (padded) by itself: rows are then unrolled."""
     if t.m.width == 32:
         work(t, done, member, team, 32)
     elif t.m.width == 112:
         work(t, done, member, team, 112)
-    elif t.m.width == 208:
-        work(t, done, member, team, 208)
+    elif t.m.width == 304:
+        work(t, done, member, team, 304)
     else:
         work(t, done, member, team, t.m.width)
 

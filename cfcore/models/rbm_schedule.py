@@ -14,7 +14,7 @@ from cfcore.models.params import check_number
 KINDS = ("weights", "visible_bias", "hidden_bias", "conditional")
 
 #: Part of the first learning rate that is left at the end.
-COOLED = 0.2
+COOLED = 0.1
 #: Epochs over which momentum rises from its first value to its last.
 RAMP = 5
 #: The part of all epochs whose parameters are averaged.

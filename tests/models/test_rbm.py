@@ -42,7 +42,7 @@ def two_tastes() -> tuple[cf.Ratings, cf.Ratings]:
 )
 def test_learns_what_no_bias_can_say(by: str, options: dict[str, Any]) -> None:
     train, test = two_tastes()
-    model = cf.RBM(by=by, n_hidden=8, n_epochs=120, lr=0.05, random_state=0, **options).fit(train)
+    model = cf.RBM(by=by, n_hidden=8, n_epochs=120, lr=0.1, random_state=0, **options).fit(train)
     assert cf.metrics.rmse(test.values, model.predict(test)) < 0.5
     assert cf.metrics.rmse(test.values, cf.Baseline().fit(train).predict(test)) > 1.8
 
