@@ -98,8 +98,8 @@ class RBM(Distributions):
     hidden_bias_ : ndarray of float32, shape (n_hidden,)
     conditional_weights_ : ndarray of float32, shape (n_visible, n_hidden), or None
     history_ : dict of str to list of float
-        ``train_rmse``: of the first reconstruction's expectation, met during each epoch; ``validation_rmse``
-        if fitted with ``validation``.
+        ``train_rmse``: of the first reconstruction's expectation, met during each epoch, or with "pcd" of the
+        training ratings' own expectation after it; ``validation_rmse`` if fitted with ``validation``.
 
     Notes
     -----
@@ -109,8 +109,8 @@ class RBM(Distributions):
 
     The rates of the first epoch are 0.04 for W, 0.005 for b_ik, 0.004 for b_j and 0.012 for D. W decays by
     0.03 with a case per item, by 0.02 with a case per user. All were found by validation within training
-    rows of MovieLens 100K (u1) and 1M. One set of rates
-    suited both sizes. Far smaller data want smaller ones: of 8,000 ratings a quarter of these learnt more.
+    rows of MovieLens 100K (u1, two folds) and 1M (one fold). One set of rates suited both sizes. Far smaller
+    data want smaller ones: of 8,000 ratings a quarter of these learnt more.
 
     Ordinal units take levels with the same probabilities, but W_i = A U_i, and U_i is what is trained, where
     A A' = S, S_kl = exp(-|r_k - r_l| / (0.7 (r_max - r_min))), r being the ratings that levels stand for. So
