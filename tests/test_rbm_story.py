@@ -162,7 +162,7 @@ def test_mended_it_learns_what_the_library_learns(article: Any) -> None:
         model = cf.RBM(
             by="user", n_hidden=10, n_epochs=80, cd_steps=1, lr_decay=1.0, momentum=0.5, weight_decay=0.001,
             lr={"weights": 0.1, "visible_bias": 0.04, "hidden_bias": 0.04, "conditional": 0.01},
-            normalize="count", average=True, random_state=seed,
+            normalize="count", visible="softmax", average=True, random_state=seed,
         )  # fmt: skip
         theirs.append(cf.metrics.rmse(test.values, model.fit(train).predict(test)))
     trivial = cf.metrics.rmse(test.values, cf.Baseline().fit(train).predict(test))
