@@ -32,7 +32,7 @@ CF_INLINE void cf_sigmoids(const float *x, float *out, ptrdiff_t n) {
     for (ptrdiff_t j = 0; j < n; j++) out[j] = 1.0f / (1.0f + cf_expf(-cf_hold(x[j])));
 }
 
-/* Rows of hidden units: n is a multiple of 16, and best a constant. X stands for the vector at lane f. */
+/* Rows of hidden units: n is a multiple of 16, and best a constant. CF_AT and CF_OF are the vector at lane f. */
 enum { cf_step_f32 = sizeof(cf_f32_vector) / sizeof(float) };
 #define CF_AT(row) (*(cf_f32_vector *)((row) + f))
 #define CF_OF(row) (*(const cf_f32_vector *)((row) + f))

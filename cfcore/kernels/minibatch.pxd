@@ -13,81 +13,42 @@
 # The parts depend on the data alone, so that sums are the same for any number of threads.
 
 from cython.parallel cimport parallel, threadid
-from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t, uint64_t
+from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t
 from libc.string cimport memset
 
 from cfcore.kernels.boltzmann cimport (
     MAX_LEVELS,
     VISIBLE,
-    Machine,
-    Rows,
     cf_add,
-    cf_add_less,
     cf_draw,
     cf_expect,
     cf_logits,
-    cf_move,
-    cf_move_few,
-    cf_share,
     cf_softmax,
-    cf_subtract,
     cf_uniforms,
     draw_hidden,
     hidden_means,
 )
-from cfcore.kernels.implicit cimport place_of
 from cfcore.kernels.lanes cimport cf_prefetch
+from cfcore.kernels.moves cimport move_hidden, move_part
+from cfcore.kernels.places cimport (
+    AHEAD,
+    CHAIN,
+    DATA,
+    FIRST,
+    GIVEN,
+    LANES,
+    LAST,
+    OFFSET,
+    STATE,
+    Place,
+    Task,
+    gather,
+    row_of,
+    sum_of,
+    weights_of,
+)
 from cfcore.kernels.team cimport team_present
 from cfcore.kernels.turns cimport await_count, cf_arrive
-
-# A member of a case's r, in Python np.dtype([("position", "i8"), ("unit", "i4"), ("slot", "i4"),
-# ("level", "i4"), ("drawn", "i4")]): where its rating is, or -1; the unit; which case of the batch; its
-# level, and the level drawn for it.
-cdef struct Place:
-    int64_t position
-    int32_t unit
-    int32_t slot
-    int32_t level
-    int32_t drawn
-
-cdef enum:
-    LANES = 16      # ratings drawn together
-    AHEAD = 8       # places between asking for a row and adding it
-
-cdef enum:
-    FIRST, LAST, OFFSET, STATE, N_ROWS  # rows of a case
-cdef enum:
-    DATA, GIVEN, CHAIN, N_SUMS          # sums of a part for a case: of W, of D, of W where chains go on
-
-cdef struct Task:
-    Machine m
-    Machine v              # velocities; v.weights NULL: without momentum
-    Rows rows
-    bint rated_only        # each r holds just what its case rated
-    bint persistent        # chains go on from where they ended in the epoch before
-    const int32_t *order
-    Py_ssize_t n_order, batch, begin, end
-    const int32_t *parts
-    Py_ssize_t n_parts
-    float *cases           # [N_ROWS, batch, width]
-    float *sums            # [n_parts, N_SUMS, batch, width]
-    uint8_t *drawn
-    Place *places          # [2, capacity]: of this batch and of the next
-    Py_ssize_t capacity
-    int64_t *ranges        # [n_parts, 2]: places of each part
-    int32_t *counts
-    int32_t *touched
-    float *gradients       # [threads, (n_levels + 1) width]
-    Py_ssize_t gradient_length
-    double *squares        # [n_batches, n_parts]
-    float values[MAX_LEVELS]
-    const float *sharing   # [n_levels, n_levels]; NULL: every level by itself
-    float rates[4]
-    float decay, momentum
-    bint by_count
-    Py_ssize_t cd_steps
-    uint64_t seed
-    int64_t epoch
 
 
 cdef inline void train_batches(const Task *t, int team) noexcept nogil:
@@ -153,71 +114,6 @@ cdef inline void stage(int32_t *done, int32_t *stages, int team) noexcept nogil:
     if team > 1:
         cf_arrive(done)
         await_count(done, stages[0])
-
-
-cdef inline void gather(const Task *t, Py_ssize_t part, const int32_t *cases, Py_ssize_t n_cases,
-                        Place *places) noexcept nogil:
-    """The ratings of a batch in a part of the units, sorted by unit, and by case within a unit."""
-    cdef const Rows *rows = &t.rows
-    cdef int32_t first = t.parts[part], stop = t.parts[part + 1], unit
-    cdef int32_t *touched = t.touched + first
-    cdef Py_ssize_t slot, k, n_touched = 0
-    cdef int64_t begin = 0, at, end, position, last, count
-    cdef Place *place
-    for slot in range(n_cases):
-        at = rows.rated_indptr[cases[slot]]
-        end = rows.rated_indptr[cases[slot] + 1]
-        begin -= at
-        at = place_of(rows.rated_units, at, end, first)
-        begin += at  # what the parts before have
-        while at < end and rows.rated_units[at] < stop:
-            unit = rows.rated_units[at]
-            if t.counts[unit] == 0:
-                touched[n_touched] = unit
-                n_touched += 1
-            t.counts[unit] += 1
-            at += 1
-    t.ranges[2 * part] = begin
-    count = begin
-    for k in range(n_touched):
-        unit = touched[k]
-        count += t.counts[unit]
-        t.counts[unit] = <int32_t>(count - t.counts[unit])
-    t.ranges[2 * part + 1] = count
-    for slot in range(n_cases):
-        end = rows.rated_indptr[cases[slot] + 1]
-        at = place_of(rows.rated_units, rows.rated_indptr[cases[slot]], end, first)
-        last = rows.indptr[cases[slot] + 1]
-        position = at if t.rated_only else place_of(rows.units, rows.indptr[cases[slot]], last, first)
-        while at < end and rows.rated_units[at] < stop:
-            unit = rows.rated_units[at]
-            place = places + t.counts[unit]
-            t.counts[unit] += 1
-            place.unit = unit
-            place.slot = <int32_t>slot
-            place.position = -1
-            if position < last and rows.units[position] == unit:
-                place.position = position
-                place.level = rows.levels[position]
-                place.drawn = t.drawn[position]
-                position += 1
-            at += 1
-    for k in range(n_touched):
-        t.counts[touched[k]] = 0
-
-
-cdef inline float *sum_of(const Task *t, Py_ssize_t width, Py_ssize_t part, int kind) noexcept nogil:
-    """The sums of a part: a row for each case of the batch."""
-    return t.sums + (part * N_SUMS + kind) * t.batch * width
-
-
-cdef inline float *row_of(const Task *t, Py_ssize_t width, int kind, Py_ssize_t slot) noexcept nogil:
-    return t.cases + (kind * t.batch + slot) * width
-
-
-cdef inline float *weights_of(const Task *t, Py_ssize_t width, const Place *place,
-                              int32_t level) noexcept nogil:
-    return t.m.weights + (place.unit * t.m.n_levels + level) * width
 
 
 cdef inline void sum_data(const Task *t, Py_ssize_t width, Py_ssize_t part, const Place *places,
@@ -349,72 +245,3 @@ cdef inline double draw_ratings(const Task *t, Py_ssize_t width, Py_ssize_t part
                 t.drawn[place.position] = <uint8_t>drawn[lane]
         n = 0
     return squares
-
-
-cdef inline void move_part(const Task *t, Py_ssize_t width, Py_ssize_t part, Py_ssize_t n_cases,
-                           const Place *places, float *gradient) noexcept nogil:
-    """Move W, b and D of a part of the units."""
-    cdef Py_ssize_t k = t.ranges[2 * part], end = t.ranges[2 * part + 1], next_unit
-    cdef Py_ssize_t size = t.m.n_levels * width * sizeof(float)
-    while k < end:
-        next_unit = k + 1
-        while next_unit < end and places[next_unit].unit == places[k].unit:
-            next_unit += 1
-        if next_unit < end:
-            cf_prefetch(weights_of(t, width, places + next_unit, 0), size)
-            if t.v.weights != NULL:
-                cf_prefetch(t.v.weights + places[next_unit].unit * t.m.n_levels * width, size)
-        move_unit(t, width, places[k].unit, n_cases, places + k, next_unit - k, gradient)
-        k = next_unit
-
-
-cdef inline void move_unit(const Task *t, Py_ssize_t width, Py_ssize_t unit, Py_ssize_t n_cases,
-                           const Place *places, Py_ssize_t n, float *gradient) noexcept nogil:
-    """Move W, b and D of one unit by their gradients over its n places in the batch."""
-    cdef Py_ssize_t k, size = t.m.n_levels * width, rated = 0
-    cdef const float *first
-    cdef const float *last
-    cdef float *toward_d = gradient + size
-    cdef float bias[MAX_LEVELS]
-    cdef float over
-    memset(gradient, 0, (size + width) * sizeof(float))
-    memset(bias, 0, t.m.n_levels * sizeof(float))
-    for k in range(n):
-        first = row_of(t, width, FIRST, places[k].slot)
-        last = row_of(t, width, LAST, places[k].slot)
-        if places[k].position >= 0:
-            rated += 1
-            cf_add(gradient + places[k].level * width, first, width)
-            cf_subtract(gradient + places[k].drawn * width, last, width)
-            bias[places[k].level] += 1
-            bias[places[k].drawn] -= 1
-        if t.m.conditional != NULL:
-            cf_add_less(toward_d, first, last, width)
-    if rated:
-        over = <float>(1.0 / (rated if t.by_count else n_cases))
-        if t.sharing != NULL:
-            cf_share(gradient, t.sharing, t.m.n_levels, width)
-        cf_move(t.m.weights + unit * size, from_row(t.v.weights, unit * size), gradient, size, over, t.decay,
-                t.rates[0], t.momentum)
-        cf_move_few(t.m.visible_bias + unit * t.m.n_levels, from_row(t.v.visible_bias, unit * t.m.n_levels),
-                    bias, t.m.n_levels, over, t.rates[1], t.momentum)
-    if t.m.conditional != NULL:
-        over = <float>(1.0 / (n if t.by_count else n_cases))
-        cf_move(t.m.conditional + unit * width, from_row(t.v.conditional, unit * width), toward_d, width,
-                over, 0, t.rates[3], t.momentum)
-
-
-cdef inline float *from_row(float *first, Py_ssize_t at) noexcept nogil:
-    """A place in an array, unless there is none."""
-    return first + at if first != NULL else NULL
-
-
-cdef inline void move_hidden(const Task *t, Py_ssize_t width, Py_ssize_t n_cases) noexcept nogil:
-    """Move b_j by the mean of p - p' over the cases."""
-    cdef Py_ssize_t slot
-    cdef float *toward = t.gradients
-    memset(toward, 0, width * sizeof(float))
-    for slot in range(n_cases):
-        cf_add_less(toward, row_of(t, width, FIRST, slot), row_of(t, width, LAST, slot), width)
-    cf_move(t.m.hidden_bias, t.v.hidden_bias, toward, width, <float>(1.0 / n_cases), 0, t.rates[2],
-            t.momentum)

@@ -18,7 +18,8 @@ from libc.string cimport memset
 from cfcore.kernels.boltzmann cimport MAX_LEVELS, Machine, Rows, hidden_means, inputs_of, offset_of
 from cfcore.kernels.checks cimport check_parts
 from cfcore.kernels.lanes cimport dot
-from cfcore.kernels.minibatch cimport N_ROWS, N_SUMS, Place, Task, train_batches
+from cfcore.kernels.minibatch cimport train_batches
+from cfcore.kernels.places cimport N_ROWS, N_SUMS, Place, Task
 from cfcore.kernels.sgd cimport are_codes
 from cfcore.kernels.team cimport team_size
 
