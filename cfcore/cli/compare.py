@@ -161,9 +161,7 @@ def draw(path: Path, rows: list[Any]) -> None:
     from cfcore import plots
 
     try:
-        picture = plots.time_against_rmse(rows).get_figure(root=True)
-        if picture is not None:
-            picture.savefig(path, dpi=150)
+        plots.time_against_rmse(rows).figure.savefig(path, dpi=150)  # type: ignore[union-attr]
     except ValueError as error:  # an ending that matplotlib does not know
         raise UsageError(f"--plot {path}: {error}") from None
 
