@@ -93,6 +93,13 @@ def main() -> None:
             rest = [statistics.fmean(row[name] for row in found) for name in ("rmse", "below_best")]
             rows.append(["mean", *means, *(f"{value:.4f}" for value in rest), "", ""])
         print(table(["split", *members, "blend", "below best", "+-", "s"], rows), "\n")
+        below = [row["split"] for row in found if row["below_best"] > 0]
+        above = [row["split"] for row in found if row["below_best"] <= 0]
+        print(
+            f"Below its best member on {len(below)} of {len(found)}: {', '.join(below) or 'none'}"
+            + (f"; not on {', '.join(above)}" if above else ""),
+            "\n",
+        )
         print("Weights" + (" (of 1, log ratings of the user, of the item)" if "feature" in method else ""))
         rows = [
             [

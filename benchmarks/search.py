@@ -39,8 +39,16 @@ def run(budget: str, study: Path, n_jobs: int, quick: bool) -> Any:
     )
 
 
-def killed(budget: str, study: Path, n_jobs: int, quick: bool) -> int:
-    """Run the search in a process, kill it half-way, and return how many trials it left."""
+def finished(study: Path) -> dict[int, float]:
+    """Trials that a study holds with a result, by number."""
+    import optuna
+
+    trials = optuna.load_study(study_name="cfcore", storage=f"sqlite:///{study}").trials
+    return {trial.number: trial.value for trial in trials if trial.state.name in ("COMPLETE", "PRUNED")}
+
+
+def killed(budget: str, study: Path, n_jobs: int, quick: bool) -> dict[int, float]:
+    """Run the search in a process, kill it half-way, and return the trials that it had finished."""
     options = [budget, str(study), str(n_jobs), str(int(quick))]
     program = "import sys; from search import *; b, s, n, q = sys.argv[1:]; run(b, Path(s), int(n), q == '1')"
     process = subprocess.Popen([sys.executable, "-c", program, *options], cwd=Path(__file__).parent)
@@ -48,11 +56,16 @@ def killed(budget: str, study: Path, n_jobs: int, quick: bool) -> int:
     while process.poll() is None and not study.exists():
         time.sleep(0.1)
     time.sleep((parse_budget(budget)[0] or 0.0) / 2)
+    if process.poll() is not None:
+        raise SystemExit(f"the search ended by itself, with {process.returncode}, before it could be killed")
     process.kill()
     process.wait()
-    import optuna
+    return finished(study)
 
-    return len(optuna.load_study(study_name="cfcore", storage=f"sqlite:///{study}").trials)
+
+def shown(value: Any) -> str:
+    """A hyper-parameter; it is None where nothing better than the rule of the class was found."""
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
 def main() -> None:
@@ -84,10 +97,13 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         for name in ("searched",) if options.no_kill else ("searched", "killed half-way"):
             study = Path(folder) / f"{name[:6]}.db"
-            left = killed(budget, study, options.n_jobs, options.quick) if "killed" in name else None
+            left = killed(budget, study, options.n_jobs, options.quick) if "killed" in name else {}
             start = time.perf_counter()
             found = run(budget, study, options.n_jobs, options.quick)
             states = list(found.table["state"])
+            kept = finished(study)
+            if any(kept.get(number) != value for number, value in left.items()):
+                raise SystemExit("trials from before the kill were lost or run again")
             report["rows"].append(
                 {
                     "what": name,
@@ -95,7 +111,7 @@ def main() -> None:
                     "test": test_rmse(found.model),
                     "seconds": time.perf_counter() - start,
                     "trials": {state: states.count(state) for state in dict.fromkeys(states)},
-                    "trials_before_kill": left,
+                    "trials_before_kill": len(left) if "killed" in name else None,
                     "params": found.params,
                 }
             )
@@ -103,13 +119,16 @@ def main() -> None:
     for row in report["rows"]:
         trials = ", ".join(f"{n} {state}" for state, n in row.get("trials", {}).items())
         if row.get("trials_before_kill") is not None:
-            trials += f" ({row['trials_before_kill']} before the kill)"
+            trials += f" ({row['trials_before_kill']} finished before the kill, all of them kept)"
         seconds = f"{row['seconds']:.0f}" if "seconds" in row else ""
         rows.append([row["what"], f"{row['cv']:.4f}", f"{row['test']:.4f}", seconds, trials])
     print(f"SVDpp on u1, budget {budget}, {options.n_jobs} trial(s) at a time")
     print(table(["", "CV RMSE", "test RMSE", "s", "trials"], rows), "\n")
+    defaults = report["rows"][1]["test"]
     for row in report["rows"][2:]:
-        print(f"{row['what']}:", ", ".join(f"{key}={value:.4g}" for key, value in row["params"].items()))
+        verdict = "at least as good as" if row["test"] <= defaults else "worse than"
+        print(f"{row['what']}: {verdict} the defaults on u1 ({row['test'] - defaults:+.4f})")
+        print("  ", ", ".join(f"{key}={shown(value)}" for key, value in row["params"].items()))
     write(options.json, report)
 
 

@@ -32,6 +32,14 @@ GROUPS = {
     "rating": ("rating", False),
     "time": ("time", False),
 }
+#: Marks of libraries.
+MARKS = ("o", "s", "^", "D", "v")
+#: Where a name may stand beside its point: points to the right and up, and how it is aligned.
+PLACES = [
+    (side * 6, up - 3, "left" if side > 0 else "right")
+    for up in sorted(range(-72, 73, 4), key=abs)
+    for side in (1, -1)
+]
 #: Levels of ratings that are drawn one by one; more are put into bins.
 MAX_LEVELS = 20
 
@@ -200,11 +208,13 @@ def error_correlation(models: Any, test: Any, ax: Axes | None = None) -> Axes:
     matrix = np.corrcoef(errors)
     ax = ax or _axes(size=(1.5 + 0.9 * len(named), 1.2 + 0.8 * len(named)))
     lowest = min(matrix.min(), 0.999)
+    others = matrix[~np.eye(len(named), dtype=bool)]
+    digits = 3 if others.max() >= 0.995 else 2  # two models are not one
     ax.imshow(matrix, cmap="Blues", vmin=lowest - 0.2 * (1 - lowest), vmax=1.0)
     for row in range(len(named)):
         for column in range(len(named)):
             dark = matrix[row, column] > (lowest + 1) / 2
-            ax.text(column, row, f"{matrix[row, column]:.2f}", ha="center", va="center",
+            ax.text(column, row, f"{matrix[row, column]:.{digits}f}", ha="center", va="center",
                     color="white" if dark else "black")  # fmt: skip
     rmses = np.sqrt(np.mean(errors**2, axis=1))
     labels = [f"{name}\n{rmse:.4f}" for name, rmse in zip(named, rmses, strict=True)]
@@ -230,7 +240,7 @@ def time_against_rmse(rows: Iterable[Any], ax: Axes | None = None) -> Axes:
     Returns
     -------
     Axes
-        Time on a logarithmic scale; a dot for each model, peers hollow.
+        Time on a logarithmic scale; a dot for each model, peers hollow, with a mark for each library.
 
     Raises
     ------
@@ -242,18 +252,23 @@ def time_against_rmse(rows: Iterable[Any], ax: Axes | None = None) -> Axes:
     for row in rows:
         facts = row if isinstance(row, Mapping) else vars(row)
         if facts.get("fit_seconds") and facts.get("rmse"):
-            peer = "library" in facts
-            name = f"{facts['algorithm']} ({facts['library']})" if peer else facts["model"]
-            points.append((facts["fit_seconds"], facts["rmse"], name, peer))
+            library = facts.get("library")
+            name = facts["algorithm"] if library else facts["model"]
+            points.append((facts["fit_seconds"], facts["rmse"], name, library))
     if not points:
         raise DataError("no row has both a time and an error")
-    for seconds, rmse, name, peer in points:
-        ax.plot(seconds, rmse, "o", color=COLORS[0], markerfacecolor="white" if peer else COLORS[0])
-        ax.annotate(name, (seconds, rmse), xytext=(6, 3), textcoords="offset points", fontsize=9)
+    libraries = sorted({point[3] for point in points}, key=lambda library: library or "")  # ours first
+    for place, library in enumerate(libraries):
+        seconds, errors = zip(*[point[:2] for point in points if point[3] == library], strict=True)
+        color, mark = COLORS[place % len(COLORS)], MARKS[place % len(MARKS)]
+        face = "white" if library else color
+        ax.plot(seconds, errors, mark, color=color, markerfacecolor=face, label=library or "cfcore")
     ax.set_xscale("log")
-    ax.margins(x=0.15, y=0.1)
+    ax.margins(x=0.08, y=0.1)
     ax.set(xlabel="seconds to fit", ylabel="RMSE", title="Time against error (lower left is better)")
-    return _finished(ax, legend=False)
+    _finished(ax, legend=len(libraries) > 1)
+    _write_names(ax, [point[:3] for point in points])
+    return ax
 
 
 # ---------------------------------------------------------------------- what they share
@@ -278,6 +293,42 @@ def _finished(ax: Axes, legend: bool) -> Axes:
     if legend and len(ax.get_legend_handles_labels()[1]) > 0:
         ax.legend(frameon=False)
     return ax
+
+
+def _write_names(ax: Axes, points: list[tuple[float, float, str]]) -> None:
+    """Names beside their points, each at the first of `PLACES` where it covers least of what is there."""
+    figure = ax.figure
+    while hasattr(figure, "figure") and figure.figure is not figure:  # of a figure within a figure
+        figure = figure.figure
+    figure.draw_without_rendering()  # type: ignore[union-attr]
+    dots = ax.transData.transform([point[:2] for point in points])
+    taken = [(x - 5, y - 5, x + 5, y + 5) for x, y in dots]
+    if (legend := ax.get_legend()) is not None:
+        taken.append(legend.get_window_extent().extents)
+    frame = ax.get_window_extent().extents
+    for x, y, name in points:
+        tries: list[tuple[float, int, Any, Any]] = []
+        for right, up, align in PLACES:
+            text = ax.annotate(
+                name, (x, y), xytext=(right, up), textcoords="offset points", fontsize=9, ha=align
+            )
+            box = text.get_window_extent().extents
+            outside = _area(box) - _shared(box, frame)
+            tries.append((sum(_shared(box, other) for other in taken) + outside, len(tries), text, box))
+        _, chosen, _, box = min(tries, key=lambda one: one[:2])
+        taken.append(box)
+        for _, number, text, _ in tries:
+            if number != chosen:
+                text.remove()
+
+
+def _area(box: Any) -> float:
+    return float(max(box[2] - box[0], 0) * max(box[3] - box[1], 0))
+
+
+def _shared(one: Any, other: Any) -> float:
+    """Area that two boxes (left, bottom, right, top) have in common."""
+    return _area((*np.maximum(one[:2], other[:2]), *np.minimum(one[2:], other[2:])))
 
 
 def _dates(ax: Axes) -> Any:

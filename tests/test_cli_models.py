@@ -135,8 +135,15 @@ def test_recommendations_are_those_of_the_model(folder: Path, tmp_path: Path, mo
     assert (
         rows(run("recommend", folder / "svd.cf", "--users", tmp_path / "users.txt", "-n", 4).stdout) == found
     )
-    everybody = rows(run("recommend", folder / "svd.cf", "--all", "-n", 1).stdout)
-    assert len(everybody) == 50
+    # Everybody, strangers too, and lists that end early: nothing but what `recommend` gives to each.
+    everybody = rows(run("recommend", folder / "svd.cf", "--all", "-n", 40).stdout)
+    assert len({row["user"] for row in everybody}) == 50
+    for user in ("u3", "u44"):
+        own = [int(row["item"]) for row in everybody if row["user"] == user]
+        assert own == model.recommend(user, 40)[0].tolist()
+        assert len(own) < 40
+    stranger = rows(run("recommend", folder / "svd.cf", "nobody", "-n", 2).stdout)
+    assert [int(row["item"]) for row in stranger] == model.recommend("nobody", 2)[0].tolist()
 
 
 def test_similar_items_and_users(folder: Path, model: Any) -> None:
@@ -249,6 +256,7 @@ def test_compare_draws_a_picture(folder: Path, tmp_path: Path) -> None:
         (["data", "get", "ml-100"], 2, "unknown data set"),
         (["data", "get", "ml-100k", "-o", "no/x.csv"], 2, "there is no folder"),
         (["compare", "@ratings.csv", "--plot", "no/x.png"], 2, "there is no folder"),
+        (["compare", "@ratings.csv", "--item", "film"], 1, "no column 'film' for item"),
     ],
 )
 def test_what_is_wrong_is_said_in_a_line(folder: Path, arguments: list[str], code: int, message: str) -> None:

@@ -103,7 +103,12 @@ def test_correlations_are_those_of_the_errors(models: dict[str, Any], split: Any
     errors = [model.predict(test) - test.values for model in models.values()]
     expected = np.corrcoef(errors)[0, 1]
     assert np.asarray(ax.images[0].get_array())[0, 1] == pytest.approx(expected)
-    assert f"{expected:.2f}" in [text.get_text() for text in ax.texts]
+    assert 0.995 < expected < 0.9995  # to two digits they would be one
+    assert [text.get_text() for text in ax.texts].count(f"{expected:.3f}") == 2
+    other = {**models, "mean": cf.GlobalMean().fit(split[0])}
+    apart = plots.error_correlation({"mean": other["mean"], "factors": other["factors"]}, test)
+    errors[0] = other["mean"].predict(test) - test.values
+    assert f"{np.corrcoef(errors)[0, 1]:.2f}" in [text.get_text() for text in apart.texts]
     assert ax.get_yticklabels()[0].get_text().startswith("biases\n")
     with pytest.raises(ValueError, match="two models"):
         plots.error_correlation(models["biases"], test)
@@ -116,11 +121,30 @@ def test_time_against_rmse_draws_models_and_peers() -> None:
         {"library": "scikit-surprise", "algorithm": "SVD", "fit_seconds": 0.3, "rmse": 0.95},
     ]
     ax = plots.time_against_rmse(rows)
-    assert [text.get_text() for text in ax.texts] == ["SVD", "SVD (scikit-surprise)"]
+    assert [text.get_text() for text in ax.texts] == ["SVD", "SVD"]
     assert [tuple(line.get_xydata()[0]) for line in ax.lines] == [(0.03, 0.91), (0.3, 0.95)]
+    assert [line.get_markerfacecolor() for line in ax.lines][1] == "white"
+    assert [text.get_text() for text in ax.get_legend().get_texts()] == ["cfcore", "scikit-surprise"]
     assert ax.get_xscale() == "log"
     with pytest.raises(DataError, match="no row"):
         plots.time_against_rmse([{"model": "broken", "fit_seconds": None, "rmse": None}])
+
+
+def test_names_of_near_points_do_not_cover_each_other() -> None:
+    rows = [
+        {"model": f"Model number {k}", "fit_seconds": 0.1 * 1.02**k, "rmse": 0.9 + 0.001 * k}
+        for k in range(6)
+    ]
+    ax = plots.time_against_rmse([*rows, {"model": "far", "fit_seconds": 10.0, "rmse": 1.1}])
+    boxes = [text.get_window_extent() for text in ax.texts]
+    assert [text.get_text() for text in ax.texts] == [*(row["model"] for row in rows), "far"]
+    for place, box in enumerate(boxes):
+        assert not any(box.overlaps(other) for other in boxes[:place])
+        assert ax.bbox.x0 <= box.x0 < box.x1 <= ax.bbox.x1
+    from matplotlib.figure import Figure
+
+    inner = Figure().subfigures(1, 2)[0].subplots()
+    assert plots.time_against_rmse(rows, ax=inner) is inner
 
 
 def test_names_axes_and_state(models: dict[str, Any], split: Any, tmp_path: Any) -> None:

@@ -43,6 +43,24 @@ def test_commands_are_those_that_are_checked_on_fresh_machines() -> None:
     assert f"{install} -e '.[test]' && .venv/bin/python -m pytest" in commands
 
 
+def test_commands_that_pages_name_exist() -> None:
+    """What code spans say of the command line and of the library is there."""
+    import typer.main
+
+    from cfcore.cli import build
+
+    commands = typer.main.get_command(build()).commands  # type: ignore[attr-defined]
+    text = README.read_text(encoding="utf-8")
+    named = set(re.findall(r"`(?:\S*/)?cfcore ([a-z]\w*)", text))
+    named |= set(re.findall(r"bin/cfcore (\w+)", text))
+    assert named
+    assert named <= set(commands), named - set(commands)
+    for name in re.findall(r"`cf\.([\w.]+)", text):
+        value: object = cf
+        for part in name.split("."):
+            value = getattr(value, part)
+
+
 @pytest.mark.parametrize("page", ["README.md", "CONTRIBUTING.md"])
 def test_scripts_and_files_that_pages_name_exist(page: str) -> None:
     text = (ROOT / page).read_text(encoding="utf-8")

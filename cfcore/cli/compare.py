@@ -10,8 +10,12 @@ import typer
 from cfcore.cli.common import (
     DEFAULT_SPLIT,
     DataArgument,
+    ItemOption,
+    RatingOption,
     ThreadsOption,
+    TimestampOption,
     UsageError,
+    UserOption,
     errors_in_a_line,
     model_name,
     need_folder,
@@ -40,6 +44,10 @@ def compare(
     models: Annotated[
         str, typer.Option(help="Comma-separated names, such as svd,item-knn.", show_default="all")
     ] = "",
+    user: UserOption = "",
+    item: ItemOption = "",
+    rating: RatingOption = "",
+    timestamp: TimestampOption = "",
     threads: ThreadsOption = 0,
     reference: Annotated[bool, typer.Option(help="Time the reference twins too.")] = True,
     peers: Annotated[bool, typer.Option(help="Time installed peers (scikit-surprise) too.")] = True,
@@ -52,7 +60,8 @@ def compare(
 ) -> None:
     """Fit each model on a data set and print its error, its speed and its reference twin's."""
     with errors_in_a_line():
-        run_compare(data, split, models, threads or None, reference, peers, json_file, plot)
+        columns = {"user": user, "item": item, "rating": rating, "timestamp": timestamp}
+        run_compare(data, split, columns, models, threads or None, reference, peers, json_file, plot)
 
 
 def chosen_models(text: str) -> list[str]:
@@ -71,13 +80,13 @@ def needs_timestamps(name: str) -> bool:
     return bool(getattr(cf, MODELS[name])._needs_timestamps)
 
 
-def load(data: str, split: str) -> tuple[str, str, Ratings, Ratings, list[str]]:
+def load(data: str, split: str, columns: dict[str, str]) -> tuple[str, str, Ratings, Ratings, list[str]]:
     """Name, split, training and test ratings, and notes on what was done instead of what was asked."""
     from cfcore.data.sources import UnavailableError
 
     wanted = split or DEFAULT_SPLIT.get(data, "0.1")
     try:
-        return data, wanted, *read_split(data, wanted), []
+        return data, wanted, *read_split(data, wanted, **columns), []
     except UnavailableError as error:
         note = f"{data} could not be had, so this runs on synthetic data. {error}"
         return "synthetic", "0.1", *read_split("synthetic", "0.1"), [note]
@@ -86,6 +95,7 @@ def load(data: str, split: str) -> tuple[str, str, Ratings, Ratings, list[str]]:
 def run_compare(
     data: str,
     split: str,
+    columns: dict[str, str],
     models: str,
     threads: int | None,
     reference: bool,
@@ -104,7 +114,7 @@ def run_compare(
     need_folder(json_file, "--json")
     need_folder(plot, "--plot")
     console, progress = Console(), Console(stderr=True)
-    name, split, train, test, notes = load(data, split)
+    name, split, train, test, notes = load(data, split, columns)
     if not models and train.timestamps is None:
         wanted = [model for model in wanted if not needs_timestamps(model)]
         notes.append("these ratings have no timestamps, so models that need them are left out.")
@@ -161,9 +171,7 @@ def draw(path: Path, rows: list[Any]) -> None:
     from cfcore import plots
 
     try:
-        picture = plots.time_against_rmse(rows).get_figure(root=True)
-        if picture is not None:
-            picture.savefig(path, dpi=150)
+        plots.time_against_rmse(rows).figure.savefig(path, dpi=150)  # type: ignore[union-attr]
     except ValueError as error:  # an ending that matplotlib does not know
         raise UsageError(f"--plot {path}: {error}") from None
 

@@ -53,8 +53,12 @@ def recommend(
         else:
             wanted = as_ids(fitted, "user", np.array(users or read_ids(users_file)))
 
-        def best(user: Any) -> Any:
-            return fitted.recommend(user, n, exclude_seen=not include_seen, min_support=min_support)
+        def best(some: Any) -> Any:
+            ids, scores = fitted.recommend(some, n, exclude_seen=not include_seen, min_support=min_support)
+            return [
+                (row[listed], its[listed])
+                for row, its, listed in zip(ids, scores, ~np.isnan(scores), strict=True)
+            ]
 
         write_lists(out, ["user", "rank", "item", "score"], wanted, best)
 
@@ -78,7 +82,7 @@ def similar(
         try:
             write_lists(
                 out, [kind, "rank", f"similar_{kind}", "similarity"], as_ids(fitted, kind, np.array(ids)),
-                lambda raw: find(raw, n, min_support=min_support),
+                lambda some: [find(one, n, min_support=min_support) for one in some],
             )  # fmt: skip
         except TypeError as error:  # the model does not compare them
             raise UsageError(str(error)) from None
@@ -92,14 +96,17 @@ def read_ids(path: Path | None) -> list[str]:
 
 
 def write_lists(out: Path | None, names: list[str], wanted: Any, find: Callable[[Any], Any]) -> None:
-    """A row for each entry of each list: whose it is, its rank, its id and its score."""
+    """A row for each entry of each list: whose it is, its rank, its id and its score.
+
+    `find` gives ids and scores for each of several users or items.
+    """
     with (
         RowWriter(out, names) as writer,
         progress_bar(len(wanted), "lists", out is not None and sys.stderr.isatty()) as bar,
     ):
         for begin in range(0, len(wanted), LISTS):
             some = wanted[begin : begin + LISTS]
-            found = [find(one) for one in some]
+            found = find(some)
             lengths = [len(ids) for ids, _ in found]
             ranks = np.concatenate([np.arange(1, length + 1) for length in lengths])
             columns = (np.concatenate(column) for column in zip(*found, strict=True))
