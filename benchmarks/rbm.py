@@ -33,7 +33,7 @@ Array = np.ndarray[Any, Any]
 N_HIDDEN = 100
 DECAY = 0.01
 RATES = (0.01, 0.001, 0.001, 0.003)
-NO_SHARING = np.zeros((0, 5), dtype=np.float32)
+NO_SHARING = np.zeros(0, dtype=np.float32)
 
 
 class Job:

@@ -38,18 +38,15 @@ enum { cf_step_f32 = sizeof(cf_f32_vector) / sizeof(float) };
 #define CF_OF(row) (*(const cf_f32_vector *)((row) + f))
 #if defined(__GNUC__)
   #define CF_UNROLL _Pragma("GCC unroll 16")
+  #define CF_UNROLL_FEW _Pragma("GCC unroll 4")
 #else
   #define CF_UNROLL
+  #define CF_UNROLL_FEW
 #endif
 
 CF_INLINE void cf_add(float *sum, const float *x, ptrdiff_t n) {
     CF_UNROLL
     for (ptrdiff_t f = 0; f < n; f += cf_step_f32) CF_AT(sum) += CF_OF(x);
-}
-
-CF_INLINE void cf_subtract(float *sum, const float *x, ptrdiff_t n) {
-    CF_UNROLL
-    for (ptrdiff_t f = 0; f < n; f += cf_step_f32) CF_AT(sum) -= CF_OF(x);
 }
 
 CF_INLINE void cf_add_less(float *sum, const float *x, const float *y, ptrdiff_t n) {
@@ -60,30 +57,65 @@ CF_INLINE void cf_add_less(float *sum, const float *x, const float *y, ptrdiff_t
 /* v <- momentum v + rate (over g - decay x), x <- x + v; v NULL: without momentum. */
 CF_INLINE void cf_move(float *x, float *v, const float *g, ptrdiff_t n, float over, float decay, float rate,
                        float momentum) {
+    const float step = rate * over, loss = rate * decay;
     if (v == NULL)
-        for (ptrdiff_t f = 0; f < n; f += cf_step_f32)
-            CF_AT(x) += (CF_OF(g) * over - CF_OF(x) * decay) * rate;
+        CF_UNROLL_FEW
+        for (ptrdiff_t f = 0; f < n; f += cf_step_f32) CF_AT(x) += CF_OF(g) * step - CF_OF(x) * loss;
     else
         for (ptrdiff_t f = 0; f < n; f += cf_step_f32) {
-            cf_f32_vector next = CF_OF(v) * momentum + (CF_OF(g) * over - CF_OF(x) * decay) * rate;
+            cf_f32_vector next = CF_OF(v) * momentum + (CF_OF(g) * step - CF_OF(x) * loss);
             CF_AT(v) = next;
             CF_AT(x) += next;
         }
 }
 
-/* rows <- sharing rows, for `levels` rows of n. */
-CF_INLINE void cf_share(float *rows, const float *sharing, ptrdiff_t levels, ptrdiff_t n) {
-    float mixed[64][CF_F32_LANES];
-    ptrdiff_t f, k, l;
+/* out = sum of the rows `up` of `first`, less that of the rows `down` of `last`, in `groups` (a constant) groups
+   of lanes that stay in registers meanwhile. Rows are of length n. */
+CF_INLINE void cf_some_less(const float *first, const int32_t *up, ptrdiff_t n_up, const float *last,
+                            const int32_t *down, ptrdiff_t n_down, ptrdiff_t n, int groups, float *out) {
+    cf_f32_vector sum[4 * cf_parts_f32];
+    const int parts = groups * cf_parts_f32;
+    ptrdiff_t k;
     int j;
-    for (f = 0; f < n; f += CF_F32_LANES) {
-        memset(mixed, 0, levels * sizeof(mixed[0]));
-        for (k = 0; k < levels; k++)
-            for (l = 0; l < levels; l++)
-                for (j = 0; j < cf_parts_f32; j++)
-                    ((cf_f32_vector *)mixed[k])[j] += ((const cf_f32_vector *)(rows + l * n + f))[j] * sharing[k * levels + l];
-        for (k = 0; k < levels; k++) memcpy(rows + k * n + f, mixed[k], sizeof(mixed[0]));
+    memset(sum, 0, sizeof(sum));
+    for (k = 0; k < n_up; k++)
+        for (j = 0; j < parts; j++) sum[j] += ((const cf_f32_vector *)(first + up[k] * n))[j];
+    for (k = 0; k < n_down; k++)
+        for (j = 0; j < parts; j++) sum[j] -= ((const cf_f32_vector *)(last + down[k] * n))[j];
+    for (j = 0; j < parts; j++) ((cf_f32_vector *)out)[j] = sum[j];
+}
+
+CF_INLINE void cf_rows_less(const float *first, const int32_t *up, ptrdiff_t n_up, const float *last,
+                            const int32_t *down, ptrdiff_t n_down, ptrdiff_t n, float *out) {
+    CF_UNROLL
+    for (ptrdiff_t f = 0; f < n; f += 4 * CF_F32_LANES) {
+        const ptrdiff_t left = (n - f) / CF_F32_LANES;
+        if (left >= 4) cf_some_less(first + f, up, n_up, last + f, down, n_down, n, 4, out + f);
+        else if (left == 3) cf_some_less(first + f, up, n_up, last + f, down, n_down, n, 3, out + f);
+        else if (left == 2) cf_some_less(first + f, up, n_up, last + f, down, n_down, n, 2, out + f);
+        else cf_some_less(first + f, up, n_up, last + f, down, n_down, n, 1, out + f);
     }
+}
+
+/* rows <- S rows, for `levels` rows of n, where S[k, l] is the product of sharing[min(k, l)] to
+   sharing[max(k, l) - 1]: each level hands its sum, and what it was handed, on to both sides. */
+CF_INLINE void cf_share_some(float *rows, const float *sharing, ptrdiff_t levels, ptrdiff_t n) {
+    cf_f32_vector below[64], above;
+    for (ptrdiff_t f = 0; f < n; f += cf_step_f32) {
+        below[0] = CF_OF(rows);
+        for (ptrdiff_t k = 1; k < levels; k++) below[k] = CF_OF(rows + k * n) + below[k - 1] * sharing[k - 1];
+        memset(&above, 0, sizeof(above));
+        for (ptrdiff_t k = levels - 1; k >= 0; k--) {
+            const cf_f32_vector own = CF_OF(rows + k * n);
+            CF_AT(rows + k * n) = below[k] + above;
+            if (k > 0) above = (own + above) * sharing[k - 1];
+        }
+    }
+}
+
+CF_INLINE void cf_share(float *rows, const float *sharing, ptrdiff_t levels, ptrdiff_t n) {
+    if (levels == 5) cf_share_some(rows, sharing, 5, n);
+    else cf_share_some(rows, sharing, levels, n);
 }
 
 /* cf_move without decay, number by number: rows of levels are not padded. */
@@ -97,26 +129,47 @@ CF_INLINE void cf_move_few(float *x, float *v, const float *g, ptrdiff_t n, floa
 
 /* The sums of the lanes of four groups, each as cf_sum_f32 has it. */
 CF_INLINE void cf_four_sums(const cf_f32_vector (*group)[cf_parts_f32], float *out) {
-#if defined(__GNUC__)
-    typedef int32_t places __attribute__((vector_size(16)));
-    cf_f32_quarter q[4], low, high;
-    for (int k = 0; k < 4; k++)
-        q[k] = (CF_F32_QUARTER(group[k], 0) + CF_F32_QUARTER(group[k], 2))
-             + (CF_F32_QUARTER(group[k], 1) + CF_F32_QUARTER(group[k], 3));
-    for (int k = 0; k < 4; k += 2) /* lanes 0 + 2 of two groups, then lanes 1 + 3 of both */
-        q[k] = __builtin_shuffle(q[k], q[k + 1], (places){0, 4, 1, 5})
-             + __builtin_shuffle(q[k], q[k + 1], (places){2, 6, 3, 7});
-    low = __builtin_shuffle(q[0], q[2], (places){0, 1, 4, 5});
-    high = __builtin_shuffle(q[0], q[2], (places){2, 3, 6, 7});
-    low += high;
-    memcpy(out, &low, sizeof(low));
+#if defined(__GNUC__) && defined(__AVX__)
+  #if defined(__AVX512F__)
+    #define CF_F32_HALVES(group) _mm256_add_ps(_mm512_castps512_ps256((__m512)(group)[0]), \
+                                               _mm512_extractf32x8_ps((__m512)(group)[0], 1))
+  #else
+    #define CF_F32_HALVES(group) _mm256_add_ps((__m256)(group)[0], (__m256)(group)[1])
+  #endif
+    /* Lower halves hold quarters 0 + 2, upper ones 1 + 3. */
+    __m256 a = CF_F32_HALVES(group[0]), b = CF_F32_HALVES(group[1]);
+    __m256 c = CF_F32_HALVES(group[2]), d = CF_F32_HALVES(group[3]), e;
+    __m128 low, high;
+    a = _mm256_add_ps(_mm256_permute2f128_ps(a, c, 0x20), _mm256_permute2f128_ps(a, c, 0x31));
+    b = _mm256_add_ps(_mm256_permute2f128_ps(b, d, 0x20), _mm256_permute2f128_ps(b, d, 0x31));
+    e = _mm256_add_ps(_mm256_unpacklo_ps(a, b), _mm256_unpackhi_ps(a, b));
+    low = _mm256_castps256_ps128(e);
+    high = _mm256_extractf128_ps(e, 1);
+    _mm_storeu_ps(out, _mm_add_ps(_mm_movelh_ps(low, high), _mm_movehl_ps(high, low)));
 #else
     for (int k = 0; k < 4; k++) out[k] = cf_sum_f32(group[k]);
 #endif
 }
 
-/* out[16 k] = bias[k] + row k of a unit's weights . x, for `count` (a constant) rows. */
-CF_INLINE void cf_some_logits(const float *rows, const float *bias, const float *x, ptrdiff_t n, int count,
+/* A number in [0, 1) from a random word. */
+CF_INLINE float cf_uniform(uint32_t word) { return (float)(int32_t)(word >> 8) * (1.0f / 16777216.0f); }
+
+/* 1 where a word, as a number in [0, 1), is below on, else 0. */
+CF_INLINE void cf_states(const uint32_t *words, const float *on, float *state, ptrdiff_t n) {
+    for (ptrdiff_t j = 0; j < n; j++) state[j] = cf_uniform(words[j]) < on[j] ? 1.0f : 0.0f;
+}
+
+/* x + h y where h is 0 or 1 in each lane: the product is exact, so that fused or not the bits are the same. */
+#if defined(__GNUC__) && defined(__AVX512F__)
+  #define CF_ADD_IF(x, h, y) (cf_f32_vector)_mm512_fmadd_ps((__m512)(h), (__m512)(y), (__m512)(x))
+#elif defined(__GNUC__) && defined(__FMA__)
+  #define CF_ADD_IF(x, h, y) (cf_f32_vector)_mm256_fmadd_ps((__m256)(h), (__m256)(y), (__m256)(x))
+#else
+  #define CF_ADD_IF(x, h, y) ((x) + (h) * (y))
+#endif
+
+/* out[16 k] = bias[k] + row k of a unit's weights . h, for `count` (a constant) rows; h holds zeros and ones. */
+CF_INLINE void cf_some_logits(const float *rows, const float *bias, const float *h, ptrdiff_t n, int count,
                               float *out) {
     cf_f32_vector sum[5][cf_parts_f32];
     float total[5];
@@ -125,8 +178,9 @@ CF_INLINE void cf_some_logits(const float *rows, const float *bias, const float 
     CF_UNROLL
     for (ptrdiff_t f = 0; f < n; f += CF_F32_LANES)
         for (j = 0; j < cf_parts_f32; j++) {
-            cf_f32_vector at = ((const cf_f32_vector *)(x + f))[j];
-            for (k = 0; k < count; k++) sum[k][j] += ((const cf_f32_vector *)(rows + k * n + f))[j] * at;
+            const cf_f32_vector at = ((const cf_f32_vector *)(h + f))[j];
+            for (k = 0; k < count; k++)
+                sum[k][j] = CF_ADD_IF(sum[k][j], at, ((const cf_f32_vector *)(rows + k * n + f))[j]);
         }
     if (count == 5) cf_four_sums((const cf_f32_vector (*)[cf_parts_f32])sum, total);
     total[count - 1] = cf_sum_f32(sum[count - 1]);
@@ -134,11 +188,11 @@ CF_INLINE void cf_some_logits(const float *rows, const float *bias, const float 
 }
 
 /* Five rows at a time stay in registers, and five is the number of levels of most scales. */
-CF_INLINE void cf_logits(const float *rows, const float *bias, const float *x, ptrdiff_t n, ptrdiff_t levels,
+CF_INLINE void cf_logits(const float *rows, const float *bias, const float *h, ptrdiff_t n, ptrdiff_t levels,
                          float *out) {
     ptrdiff_t k = 0;
-    for (; k + 5 <= levels; k += 5) cf_some_logits(rows + k * n, bias + k, x, n, 5, out + 16 * k);
-    for (; k < levels; k++) cf_some_logits(rows + k * n, bias + k, x, n, 1, out + 16 * k);
+    for (; k + 5 <= levels; k += 5) cf_some_logits(rows + k * n, bias + k, h, n, 5, out + 16 * k);
+    for (; k < levels; k++) cf_some_logits(rows + k * n, bias + k, h, n, 1, out + 16 * k);
 }
 
 /* Philox needs the whole product of 32-bit numbers. They lie in lanes of 64 bits, whose upper halves no
@@ -185,12 +239,13 @@ CF_INLINE void cf_uniforms(const int64_t *cases, const int64_t *units, uint32_t 
         k1 += 0xBB67AE85u;
     }
     memcpy(words, a, sizeof(words));
-    for (j = 0; j < 16; j++) out[j] = (float)(int32_t)((uint32_t)words[j] >> 8) * (1.0f / 16777216.0f);
+    for (j = 0; j < 16; j++) out[j] = cf_uniform((uint32_t)words[j]);
 }
 
-/* Logits of 16 visible units, [levels][16], become probabilities; the maximum is subtracted before exp. */
-CF_INLINE void cf_softmax(float *restrict x, ptrdiff_t levels) {
-    float top[16], total[16];
+/* Logits of 16 visible units, [levels][16], become weights in proportion to their probabilities, of which the
+   largest is 1; total[16]: their sums. */
+CF_INLINE void cf_softmax(float *restrict x, ptrdiff_t levels, float *restrict total) {
+    float top[16];
     ptrdiff_t k;
     int j;
     for (j = 0; j < 16; j++) { top[j] = x[j]; total[j] = 0; }
@@ -201,31 +256,30 @@ CF_INLINE void cf_softmax(float *restrict x, ptrdiff_t levels) {
             x[16 * k + j] = cf_expf(cf_hold(x[16 * k + j] - top[j]));
             total[j] += x[16 * k + j];
         }
-    for (k = 0; k < levels; k++)
-        for (j = 0; j < 16; j++) x[16 * k + j] /= total[j];
 }
 
-/* Levels by inverse CDF: how many of the first levels - 1 running sums u has reached. */
-CF_INLINE void cf_draw(const float *restrict shares, const float *restrict u, ptrdiff_t levels,
-                       int32_t *restrict drawn) {
-    float end[16];
+/* Levels by inverse CDF: how many of the first levels - 1 running sums u total has reached. */
+CF_INLINE void cf_draw(const float *restrict shares, const float *restrict total, const float *restrict u,
+                       ptrdiff_t levels, int32_t *restrict drawn) {
+    float end[16], mark[16];
     ptrdiff_t k;
     int j;
-    for (j = 0; j < 16; j++) { end[j] = 0; drawn[j] = 0; }
+    for (j = 0; j < 16; j++) { end[j] = 0; drawn[j] = 0; mark[j] = u[j] * total[j]; }
     for (k = 0; k + 1 < levels; k++)
         for (j = 0; j < 16; j++) {
             end[j] += shares[16 * k + j];
-            drawn[j] += u[j] >= end[j];
+            drawn[j] += mark[j] >= end[j];
         }
 }
 
-CF_INLINE void cf_expect(const float *restrict shares, const float *restrict values, ptrdiff_t levels,
-                         float *restrict out) {
+CF_INLINE void cf_expect(const float *restrict shares, const float *restrict total, const float *restrict values,
+                         ptrdiff_t levels, float *restrict out) {
     ptrdiff_t k;
     int j;
     for (j = 0; j < 16; j++) out[j] = 0;
     for (k = 0; k < levels; k++)
         for (j = 0; j < 16; j++) out[j] += shares[16 * k + j] * values[k];
+    for (j = 0; j < 16; j++) out[j] /= total[j];
 }
 
 #endif

@@ -9,24 +9,29 @@ cdef extern from "boltzmann.h" nogil:
     void cf_sigmoids(const float *x, float *out, Py_ssize_t n) noexcept
     void cf_add(float *sum, const float *x, Py_ssize_t n) noexcept
     void cf_add_less(float *sum, const float *x, const float *y, Py_ssize_t n) noexcept
-    void cf_subtract(float *sum, const float *x, Py_ssize_t n) noexcept
+    void cf_rows_less(const float *first, const int32_t *up, Py_ssize_t n_up, const float *last,
+                      const int32_t *down, Py_ssize_t n_down, Py_ssize_t n, float *out) noexcept
     void cf_move(float *x, float *v, const float *g, Py_ssize_t n, float over, float decay, float rate,
                  float momentum) noexcept
     void cf_share(float *rows, const float *sharing, Py_ssize_t levels, Py_ssize_t n) noexcept
     void cf_move_few(float *x, float *v, const float *g, Py_ssize_t n, float over, float rate,
                      float momentum) noexcept
-    void cf_logits(const float *rows, const float *bias, const float *x, Py_ssize_t n, Py_ssize_t levels,
+    void cf_logits(const float *rows, const float *bias, const float *h, Py_ssize_t n, Py_ssize_t levels,
                    float *out) noexcept
     void cf_uniforms(const int64_t *cases, const int64_t *units, uint32_t epoch, uint32_t kind,
                      uint64_t key, float *out) noexcept
-    void cf_softmax(float *x, Py_ssize_t levels) noexcept
-    void cf_draw(const float *shares, const float *u, Py_ssize_t levels, int32_t *drawn) noexcept
-    void cf_expect(const float *shares, const float *values, Py_ssize_t levels, float *out) noexcept
+    void cf_softmax(float *x, Py_ssize_t levels, float *total) noexcept
+    void cf_draw(const float *shares, const float *total, const float *u, Py_ssize_t levels,
+                 int32_t *drawn) noexcept
+    void cf_expect(const float *shares, const float *total, const float *values, Py_ssize_t levels,
+                   float *out) noexcept
+    void cf_states(const uint32_t *words, const float *on, float *state, Py_ssize_t n) noexcept
 
 cdef enum:
     HIDDEN = 0
     VISIBLE = 1
     MAX_LEVELS = 64
+    LANES = 16      # hidden units, or ratings, drawn together
 
 
 cdef struct Machine:
@@ -53,16 +58,18 @@ cdef inline void hidden_means(const Machine *m, const float *inputs, float *out)
 
 cdef inline void draw_hidden(const float *on, float *state, Py_ssize_t n, Py_ssize_t width, uint64_t seed,
                              int64_t epoch, int64_t case, Py_ssize_t step) noexcept nogil:
-    """h_j = 1 with probability on[j], and 0 in the padding."""
-    cdef uint32_t words[4]
-    cdef Py_ssize_t j
-    memset(state, 0, width * sizeof(float))
-    for j in range(n):
-        if j & 3 == 0:
-            words[0], words[1] = <uint32_t>case, <uint32_t>epoch
-            words[2], words[3] = <uint32_t>(2 * step + HIDDEN), <uint32_t>(j >> 2)
-            philox(words, seed)
-        state[j] = <float>(<float>(words[j & 3] >> 8) * <float>(1.0 / 16777216) < on[j])
+    """h_j = 1 with probability on[j]; on[j] is 0 in the padding, and so is the state."""
+    cdef uint32_t words[LANES]
+    cdef Py_ssize_t group, k
+    cdef uint32_t last
+    for group in range(width // LANES):
+        for k in range(LANES // 4):
+            last = <uint32_t>(group * (LANES // 4) + k)
+            words[4 * k], words[4 * k + 1] = <uint32_t>case, <uint32_t>epoch
+            words[4 * k + 2], words[4 * k + 3] = <uint32_t>(2 * step + HIDDEN), last
+            if 4 * last < n:
+                philox(words + 4 * k, seed)
+        cf_states(words, on + group * LANES, state + group * LANES, LANES)
 
 
 cdef inline void inputs_of(const Machine *m, const float *offset, const int32_t *units, const uint8_t *levels,

@@ -17,6 +17,7 @@ from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t
 from libc.string cimport memset
 
 from cfcore.kernels.boltzmann cimport (
+    LANES,
     MAX_LEVELS,
     VISIBLE,
     cf_add,
@@ -36,7 +37,6 @@ from cfcore.kernels.places cimport (
     DATA,
     FIRST,
     GIVEN,
-    LANES,
     LAST,
     OFFSET,
     STATE,
@@ -98,7 +98,7 @@ cdef inline void work(const Task *t, int32_t *done, int member, int team, Py_ssi
             end_step(t, width, cases, first_slot, last_slot, step)
             stage(done, &stages, team)
         for part in range(first_part, last_part):
-            move_part(t, width, part, n_cases, places, t.gradients + member * t.gradient_length)
+            move_part(t, width, part, n_cases, places, member)
         if member == 0:
             move_hidden(t, width, n_cases)
 
@@ -203,6 +203,7 @@ cdef inline double draw_ratings(const Task *t, Py_ssize_t width, Py_ssize_t part
     cdef float *sums = sum_of(t, width, part, DATA)
     cdef Py_ssize_t k, n_levels = t.m.n_levels, end = t.ranges[2 * part + 1]
     cdef float shares[MAX_LEVELS * LANES]
+    cdef float totals[LANES]
     cdef float noise[LANES]
     cdef float expected[LANES]
     cdef int64_t some_cases[LANES]
@@ -229,11 +230,11 @@ cdef inline double draw_ratings(const Task *t, Py_ssize_t width, Py_ssize_t part
             n += 1
         if n < LANES and k + 1 < end:
             continue
-        cf_softmax(shares, n_levels)
+        cf_softmax(shares, n_levels, totals)
         cf_uniforms(some_cases, some_units, <uint32_t>t.epoch, <uint32_t>(2 * step + VISIBLE), t.seed, noise)
-        cf_draw(shares, noise, n_levels, drawn)
+        cf_draw(shares, totals, noise, n_levels, drawn)
         if step == 0:
-            cf_expect(shares, t.values, n_levels, expected)
+            cf_expect(shares, totals, t.values, n_levels, expected)
             for lane in range(n):
                 error = expected[lane] - t.values[some[lane].level]
                 squares += error * error

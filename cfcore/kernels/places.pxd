@@ -2,7 +2,7 @@
 
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint64_t
 
-from cfcore.kernels.boltzmann cimport MAX_LEVELS, Machine, Rows
+from cfcore.kernels.boltzmann cimport LANES, MAX_LEVELS, Machine, Rows
 from cfcore.kernels.implicit cimport place_of
 
 # A member of a case's r, in Python np.dtype([("position", "i8"), ("unit", "i4"), ("slot", "i4"),
@@ -16,8 +16,8 @@ cdef struct Place:
     int32_t drawn
 
 cdef enum:
-    LANES = 16      # ratings drawn together
     AHEAD = 8       # places between asking for a row and adding it
+    SPARSE = 16     # units of a part for each of its ratings in a batch from which on counts are not scanned
 
 cdef enum:
     FIRST, LAST, OFFSET, STATE, N_ROWS  # rows of a case
@@ -44,9 +44,10 @@ cdef struct Task:
     int32_t *touched
     float *gradients       # [threads, (n_levels + 1) width]
     Py_ssize_t gradient_length
+    int32_t *slots         # [threads, 2, n_levels, batch]: of the cases that rated a unit, by level
     double *squares        # [n_batches, n_parts]
     float values[MAX_LEVELS]
-    const float *sharing   # [n_levels, n_levels]; NULL: every level by itself
+    const float *sharing   # [n_levels - 1]; NULL: every level by itself
     float rates[4]
     float decay, momentum
     bint by_count
@@ -57,53 +58,104 @@ cdef struct Task:
 
 cdef inline void gather(const Task *t, Py_ssize_t part, const int32_t *cases, Py_ssize_t n_cases,
                         Place *places) noexcept nogil:
-    """The ratings of a batch in a part of the units, sorted by unit, and by case within a unit."""
+    """The ratings of a batch in a part of the units, sorted by unit, and by case within a unit.
+
+    Units ascend, unless the batch rated so few of the part that looking for them would cost more than that is
+    worth: then they come as they are met.
+    """
+    cdef int32_t first = t.parts[part], unit, count
+    cdef const int32_t *touched = NULL
+    cdef Py_ssize_t k, n = t.parts[part + 1] - first
+    count_units(t, part, cases, n_cases)
+    cdef int64_t at = t.ranges[2 * part], end = t.ranges[2 * part + 1]
+    if n > SPARSE * (end - at):
+        touched = t.touched + first
+        n = note_touched(t, part, cases, n_cases)
+    for k in range(n):  # counts become places
+        unit = touched[k] if touched != NULL else first + <int32_t>k
+        count = t.counts[unit]
+        t.counts[unit] = <int32_t>at
+        at += count
+    put(t, part, cases, n_cases, places)
+    for k in range(n):
+        t.counts[touched[k] if touched != NULL else first + <int32_t>k] = 0
+
+
+cdef inline void count_units(const Task *t, Py_ssize_t part, const int32_t *cases,
+                             Py_ssize_t n_cases) noexcept nogil:
+    """Count each unit of a part, and find the range of the part's places: those of the parts before precede."""
+    cdef const int32_t *units = t.rows.rated_units
+    cdef int64_t at, end, before = 0, own = 0
+    cdef Py_ssize_t slot
+    for slot in range(n_cases):
+        at = t.rows.rated_indptr[cases[slot]]
+        end = t.rows.rated_indptr[cases[slot] + 1]
+        before -= at
+        at = place_of(units, at, end, t.parts[part])
+        before += at
+        own -= at
+        while at < end and units[at] < t.parts[part + 1]:
+            t.counts[units[at]] += 1
+            at += 1
+        own += at
+    t.ranges[2 * part] = before
+    t.ranges[2 * part + 1] = before + own
+
+
+cdef inline Py_ssize_t note_touched(const Task *t, Py_ssize_t part, const int32_t *cases,
+                                    Py_ssize_t n_cases) noexcept nogil:
+    """Note which units of a part were counted, as they are met, in `touched`; how many there are."""
+    cdef const int32_t *units = t.rows.rated_units
+    cdef int32_t *touched = t.touched + t.parts[part]
+    cdef int64_t at, end
+    cdef Py_ssize_t slot, k, n = 0
+    for slot in range(n_cases):
+        end = t.rows.rated_indptr[cases[slot] + 1]
+        at = place_of(units, t.rows.rated_indptr[cases[slot]], end, t.parts[part])
+        while at < end and units[at] < t.parts[part + 1]:
+            if t.counts[units[at]] > 0:
+                touched[n] = units[at]
+                n += 1
+                t.counts[units[at]] = -t.counts[units[at]]  # met
+            at += 1
+    for k in range(n):
+        t.counts[touched[k]] = -t.counts[touched[k]]
+    return n
+
+
+cdef inline void put(const Task *t, Py_ssize_t part, const int32_t *cases, Py_ssize_t n_cases,
+                     Place *places) noexcept nogil:
+    """Put the ratings of a part where `counts` says, which then says where the next of the unit belongs."""
     cdef const Rows *rows = &t.rows
     cdef int32_t first = t.parts[part], stop = t.parts[part + 1], unit
-    cdef int32_t *touched = t.touched + first
-    cdef Py_ssize_t slot, k, n_touched = 0
-    cdef int64_t begin = 0, at, end, position, last, count
+    cdef int32_t *next_of = t.counts
+    cdef int64_t at, end, position, last
+    cdef Py_ssize_t slot
     cdef Place *place
-    for slot in range(n_cases):
-        at = rows.rated_indptr[cases[slot]]
-        end = rows.rated_indptr[cases[slot] + 1]
-        begin -= at
-        at = place_of(rows.rated_units, at, end, first)
-        begin += at  # what the parts before have
-        while at < end and rows.rated_units[at] < stop:
-            unit = rows.rated_units[at]
-            if t.counts[unit] == 0:
-                touched[n_touched] = unit
-                n_touched += 1
-            t.counts[unit] += 1
-            at += 1
-    t.ranges[2 * part] = begin
-    count = begin
-    for k in range(n_touched):
-        unit = touched[k]
-        count += t.counts[unit]
-        t.counts[unit] = <int32_t>(count - t.counts[unit])
-    t.ranges[2 * part + 1] = count
     for slot in range(n_cases):
         end = rows.rated_indptr[cases[slot] + 1]
         at = place_of(rows.rated_units, rows.rated_indptr[cases[slot]], end, first)
+        if t.rated_only and not t.persistent:
+            while at < end and rows.rated_units[at] < stop:
+                unit = rows.rated_units[at]
+                place = places + next_of[unit]
+                next_of[unit] += 1
+                place.position, place.unit, place.slot, place.level = at, unit, <int32_t>slot, rows.levels[at]
+                at += 1
+            continue
         last = rows.indptr[cases[slot] + 1]
-        position = at if t.rated_only else place_of(rows.units, rows.indptr[cases[slot]], last, first)
+        position = place_of(rows.units, rows.indptr[cases[slot]], last, first)
         while at < end and rows.rated_units[at] < stop:
             unit = rows.rated_units[at]
-            place = places + t.counts[unit]
-            t.counts[unit] += 1
-            place.unit = unit
-            place.slot = <int32_t>slot
-            place.position = -1
+            place = places + next_of[unit]
+            next_of[unit] += 1
+            place.position, place.unit, place.slot = -1, unit, <int32_t>slot
             if position < last and rows.units[position] == unit:
                 place.position = position
                 place.level = rows.levels[position]
                 place.drawn = t.drawn[position]
                 position += 1
             at += 1
-    for k in range(n_touched):
-        t.counts[touched[k]] = 0
 
 
 cdef inline float *sum_of(const Task *t, Py_ssize_t width, Py_ssize_t part, int kind) noexcept nogil:

@@ -34,6 +34,7 @@ def train(
     touched: Int32,
     ranges: Int64,
     gradients: Float32,
+    slots: Int32,
     squares: Float64,
     rates: Float64,
     decay: float,

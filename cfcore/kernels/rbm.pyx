@@ -84,14 +84,14 @@ cdef int fill_rows(Rows *rows, const int64_t[::1] indptr, const int32_t[::1] uni
 
 def train(const int64_t[::1] indptr, const int32_t[::1] units, const uint8_t[::1] levels,
           const int64_t[::1] rated_indptr, const int32_t[::1] rated_units, const int32_t[::1] order,
-          const int32_t[::1] parts, const double[::1] values, const float[:, ::1] sharing,
+          const int32_t[::1] parts, const double[::1] values, const float[::1] sharing,
           float[:, :, ::1] weights, float[:, ::1] visible_bias, float[::1] hidden_bias,
           float[:, ::1] conditional, float[:, :, ::1] weights_velocity, float[:, ::1] visible_velocity,
           float[::1] hidden_velocity,
           float[:, ::1] conditional_velocity, uint8_t[::1] drawn, float[:, :, ::1] rows,
           float[:, :, :, ::1] sums, Place[:, ::1] places, int32_t[::1] counts, int32_t[::1] touched,
-          int64_t[:, ::1] ranges, float[:, ::1] gradients, double[:, ::1] squares, const double[::1] rates,
-          double decay, double momentum, Py_ssize_t n_hidden, Py_ssize_t cd_steps, bint by_count,
+          int64_t[:, ::1] ranges, float[:, ::1] gradients, int32_t[:, :, :, ::1] slots,
+          double[:, ::1] squares, const double[::1] rates, double decay, double momentum, Py_ssize_t n_hidden, Py_ssize_t cd_steps, bint by_count,
           bint persistent, uint64_t seed, int64_t epoch, Py_ssize_t begin, Py_ssize_t end, int n_threads):
     """Train on the mini-batches `begin` to `end` of an epoch, by contrastive divergence.
 
@@ -103,9 +103,10 @@ def train(const int64_t[::1] indptr, const int32_t[::1] units, const uint8_t[::1
                    b_ik  the same without p and p'
                    D_i   sum over cases that have i in r of (p - p') / n,   b_j  mean of p - p' over the cases
 
-    With `sharing`, a matrix S over the levels, the gradient of W_i is S times that. For S = A A', this is the
-    gradient of U where W_i = A U_i: levels have part of their weights in common, as in Zheng et al., "A
-    neural autoregressive approach to collaborative filtering" (2016), where A adds up the levels below.
+    With `sharing`, the gradient of W_i is S times that, where S[k, l] is the product of what lies between
+    levels k and l. For S = A A', this is the gradient of U where W_i = A U_i: levels have part of their
+    weights in common, as in Zheng et al., "A neural autoregressive approach to collaborative filtering"
+    (2016), where A adds up the levels below.
 
     Only units in the r of one of the batch's cases move, and only W decays.
 
@@ -123,8 +124,8 @@ def train(const int64_t[::1] indptr, const int32_t[::1] units, const uint8_t[::1
         thread's at a time.
     values : float64[n_levels]
         Ratings that the levels stand for.
-    sharing : float32[n_levels, n_levels], or no rows
-        Symmetric and positive definite; no rows: every level by itself.
+    sharing : float32[n_levels - 1], or none
+        What a level has in common with the next, from 0 to 1; none: every level by itself.
     weights, visible_bias, hidden_bias, conditional : float32, changed in place
         [n_units, n_levels, width], [n_units, n_levels], [width] and [n_units, width] (no rows: without D).
         width is n_hidden padded with zeros to a multiple of 16.
@@ -138,7 +139,8 @@ def train(const int64_t[::1] indptr, const int32_t[::1] units, const uint8_t[::1
         np.dtype([("position", "i8"), ("unit", "i4"), ("slot", "i4"), ("level", "i4"), ("drawn", "i4")])
     counts : int32[n_units], all 0 before and after
     touched, ranges : int32[n_units], int64[n_parts, 2], overwritten
-    gradients : float32[n_threads or more, (n_levels + 1) width], overwritten
+    gradients : float32[n_threads or more, n_levels width], overwritten
+    slots : int32[as many as gradients, 2, n_levels, batch], overwritten
     squares : float64[n_batches, n_parts], written in the rows of the batches
         Sums of squared errors of the first reconstructions' expected ratings.
     rates : float64[4]
@@ -176,8 +178,8 @@ def train(const int64_t[::1] indptr, const int32_t[::1] units, const uint8_t[::1
         raise ValueError("train: momentum must have velocities")
     if values.shape[0] != t.m.n_levels or rates.shape[0] != 4:
         raise ValueError("train: values must have an entry for each level, and rates 4")
-    if sharing.shape[0] not in (0, t.m.n_levels) or (sharing.shape[0] and sharing.shape[1] != t.m.n_levels):
-        raise ValueError("train: sharing must have a row and a column for each level, or no rows")
+    if sharing.shape[0] not in (0, t.m.n_levels - 1):
+        raise ValueError("train: sharing must have an entry for each pair of levels side by side, or none")
     if order.shape[0] < 1 or not are_codes(&order[0], order.shape[0], indptr.shape[0] - 1):
         raise ValueError("train: order holds a case that is out of range")
     check_parts("train", parts, t.m.n_units)
@@ -194,8 +196,11 @@ def train(const int64_t[::1] indptr, const int32_t[::1] units, const uint8_t[::1
     if cd_steps < 1 or not 0 <= begin <= end <= k:
         raise ValueError("train: cd_steps, begin or end is out of range")
     t.gradient_length = gradients.shape[1]
-    if gradients.shape[0] < 1 or t.gradient_length < (t.m.n_levels + 1) * t.m.width:
-        raise ValueError("train: gradients must have (n_levels + 1) width columns")
+    if gradients.shape[0] < 1 or t.gradient_length < t.m.n_levels * t.m.width:
+        raise ValueError("train: gradients must have n_levels width columns")
+    if (slots.shape[0] != gradients.shape[0] or slots.shape[1] != 2 or slots.shape[2] != t.m.n_levels
+            or slots.shape[3] != t.batch):
+        raise ValueError("train: slots must be of shape (threads, 2, n_levels, batch)")
     if drawn.shape[0] != units.shape[0] or counts.shape[0] != t.m.n_units or (
             touched.shape[0] != t.m.n_units or ranges.shape[0] != t.n_parts or ranges.shape[1] != 2):
         raise ValueError("train: drawn, counts, touched or ranges must be of another length")
@@ -213,8 +218,8 @@ def train(const int64_t[::1] indptr, const int32_t[::1] units, const uint8_t[::1
     t.persistent, t.by_count, t.cd_steps, t.seed, t.epoch = persistent, by_count, cd_steps, seed, epoch
     t.cases, t.sums, t.drawn, t.places = &rows[0, 0, 0], &sums[0, 0, 0, 0], &drawn[0], &places[0, 0]
     t.counts, t.touched, t.ranges = &counts[0], &touched[0], &ranges[0, 0]
-    t.gradients, t.squares = &gradients[0, 0], &squares[0, 0]
-    t.sharing = &sharing[0, 0] if sharing.shape[0] else NULL
+    t.gradients, t.slots, t.squares = &gradients[0, 0], &slots[0, 0, 0, 0], &squares[0, 0]
+    t.sharing = &sharing[0] if sharing.shape[0] else NULL
     t.decay, t.momentum = <float>decay, <float>momentum
     for k in range(4):
         t.rates[k] = <float>rates[k]

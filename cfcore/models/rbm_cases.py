@@ -67,14 +67,14 @@ def find_levels(values: Array) -> Array:
 
 
 def sharing_of(levels: Array, visible: str) -> Array:
-    """How levels share what a rating teaches: by exp(-distance / REACH), 1 being the width of the scale.
+    """What each level shares with the next: exp(-distance / REACH), 1 being the width of the scale.
 
-    No rows for softmax units, whose levels do not know of each other.
+    Nothing for softmax units, whose levels do not know of each other.
     """
     if visible == "softmax":
-        return np.zeros((0, len(levels)), dtype=np.float32)
-    places = levels.astype(np.float64) / max(float(levels[-1] - levels[0]), 1e-9)
-    return np.exp(-np.abs(places[:, None] - places) / REACH).astype(np.float32)
+        return np.zeros(0, dtype=np.float32)
+    steps = np.diff(levels.astype(np.float64)) / max(float(levels[-1] - levels[0]), 1e-9)
+    return np.exp(-steps / REACH).astype(np.float32)
 
 
 def find_cases(train: Ratings, levels: Array, by: str) -> Cases:

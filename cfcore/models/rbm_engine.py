@@ -105,7 +105,7 @@ class Engine:
     rated : (indptr, units)
         The sets r.
     levels : ndarray, shape (n_levels,)
-    sharing : ndarray of float32, shape (n_levels, n_levels), or no rows
+    sharing : ndarray of float32, shape (n_levels - 1,), or empty
     batch_size : int
     normalize : {"count", "batch"}
     momentum : bool
@@ -149,7 +149,8 @@ class Engine:
             rows(3 * n_parts * batch, width, np.float32).reshape(n_parts, 3, batch, width),
             np.zeros((2, largest), dtype=PLACE), np.zeros(n_units, dtype=np.int32),
             np.zeros(n_units, dtype=np.int32), np.zeros((n_parts, 2), dtype=np.int64),
-            rows(self._n_threads, (n_levels + 1) * width, np.float32),
+            rows(self._n_threads, n_levels * width, np.float32),
+            np.zeros((self._n_threads, 2, n_levels, batch), dtype=np.int32),
         )  # fmt: skip
         self._drawn = cases.levels.copy()
         self._squares = np.zeros((n_batches, n_parts))

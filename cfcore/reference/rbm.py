@@ -60,7 +60,7 @@ def train(
     conditional: Array, weights_velocity: Array, visible_velocity: Array, hidden_velocity: Array,
     conditional_velocity: Array, drawn: Array, rows: Array, sums: Array, places: Array, counts: Array,
     touched: Array, ranges: Array,
-    gradients: Array, squares: Array, rates: Array, decay: float, momentum: float, n_hidden: int,
+    gradients: Array, slots: Array, squares: Array, rates: Array, decay: float, momentum: float, n_hidden: int,
     cd_steps: int, by_count: bool, persistent: bool, seed: int, epoch: int, begin: int, end: int,
     n_threads: int,
 ) -> None:  # fmt: skip
@@ -99,12 +99,19 @@ def train(
             )  # fmt: skip
 
 
+def sharing_matrix(sharing: Array) -> Array:
+    """S: what two levels have in common is the product of what lies between them."""
+    ends = np.append(0.0, np.cumsum(np.log(np.maximum(sharing.astype(np.float64), 1e-300))))
+    return np.exp(-np.abs(ends[:, None] - ends)).astype(np.float32)
+
+
 def _update(
     cases: Array, indptr: Array, units: Array, levels: Array, rated_indptr: Array, rated_units: Array,
     parameters: tuple[Array, ...], velocities: tuple[Array, ...], first: Array, last: Array, drawn: Array,
     rates: Array, decay: float, momentum: float, by_count: bool, sharing: Array,
 ) -> None:  # fmt: skip
     weights, visible_bias, hidden_bias, conditional = parameters
+    shared = sharing_matrix(sharing)
     if not len(velocities[0]):  # without momentum
         velocities = tuple(np.zeros_like(array) for array in parameters)
     towards = [np.zeros_like(array) for array in parameters]
@@ -128,7 +135,7 @@ def _update(
         i = int(unit)
         if counts[i]:
             over = np.float32(1 / counts[i] if by_count else 1 / len(cases))
-            toward = np.einsum("kl,lj->kj", sharing, towards[0][i]) if len(sharing) else towards[0][i]
+            toward = np.einsum("kl,lj->kj", shared, towards[0][i]) if len(sharing) else towards[0][i]
             step = toward * over - loss * weights[i]
             velocities[0][i] = velocities[0][i] * keep + rate[0] * step
             weights[i] += velocities[0][i]

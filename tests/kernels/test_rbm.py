@@ -64,16 +64,15 @@ class Problem:
         self.parts = parts[: self.n_units]  # one of them empty
         self.parts[-1] = self.n_units
         n_parts = len(self.parts) - 1
-        level = np.arange(self.n_levels)
-        self.sharing = (self.shared ** np.abs(level[:, None] - level)).astype(np.float32)
-        if not self.shared:
-            self.sharing = self.sharing[:0]
+        steps = rng.uniform(0.5, 2.0, self.n_levels - 1 if self.shared else 0)
+        self.sharing = (self.shared**steps).astype(np.float32)
         self.scratch = (
             np.zeros((4, self.batch, width), np.float32),
             np.zeros((n_parts, 3, self.batch, width), np.float32),
             np.zeros((2, len(self.data[4])), PLACE), np.zeros(self.n_units, np.int32),
             np.zeros(self.n_units, np.int32), np.zeros((n_parts, 2), np.int64),
-            np.zeros((4, (self.n_levels + 1) * width), np.float32),
+            np.zeros((4, self.n_levels * width), np.float32),
+            np.zeros((4, 2, self.n_levels, self.batch), np.int32),
         )  # fmt: skip
 
     def train(self, kernel: Any, epochs: int = 2, n_threads: int = 1, slices: int = 1) -> float:
@@ -95,14 +94,14 @@ class Problem:
 
     def inputs(self, kernel: Any) -> Array:
         out = np.zeros((self.n_cases, self.parameters[2].size), np.float32)
-        kernel.hidden_inputs(*self.data, *self.parameters, self.scratch[-1], out, self.n_hidden, 1)
+        kernel.hidden_inputs(*self.data, *self.parameters, self.scratch[-2], out, self.n_hidden, 1)
         return out
 
     def answers(self, kernel: Any, exact: bool) -> Array:
         cells = np.indices((self.n_cases, self.n_units)).reshape(2, -1).astype(np.int32)
         out = np.empty((cells.shape[1], self.n_levels))
         kernel.probabilities(
-            *cells, self.inputs(kernel), *self.parameters, self.scratch[-1], out, self.n_hidden, exact, 1
+            *cells, self.inputs(kernel), *self.parameters, self.scratch[-2], out, self.n_hidden, exact, 1
         )
         return out
 
@@ -278,7 +277,7 @@ def test_sharing_is_the_gradient_of_what_levels_have_in_common() -> None:
     for problem in (shared, alone):
         problem.decay = 0.0
         problem.train(compiled, epochs=1)
-    factor = np.linalg.cholesky(shared.sharing.astype(np.float64))  # W = A U, U moves by A' dW
+    factor = np.linalg.cholesky(reference.sharing_matrix(shared.sharing).astype(np.float64))  # W = A U, U moves by A' dW
     expected = factor @ (factor.T @ (alone.parameters[0] - before))
     np.testing.assert_allclose(shared.parameters[0] - before, expected, atol=1e-6)
     for mine, theirs in zip(shared.parameters[1:], alone.parameters[1:], strict=True):
@@ -316,7 +315,7 @@ def test_codes_out_of_range(kernel: Any, which: Any, value: int) -> None:
 def test_shapes_that_do_not_fit() -> None:
     for spoil in range(4):
         problem = Problem()
-        problem.sharing = np.eye(2, dtype=np.float32)
+        problem.sharing = np.ones(7, dtype=np.float32)
         with pytest.raises(ValueError, match="sharing must"):
             problem.train(compiled)
         problem = Problem()
