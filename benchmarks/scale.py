@@ -1,6 +1,6 @@
 """What a rating costs as ratings grow from 1 to 100 million: time of an epoch, and peak memory of a fit.
 
-    python benchmarks/scale.py                          # some 20 minutes, 2 GB of disk
+    python benchmarks/scale.py                          # some 30 minutes, 2 GB of disk
     python benchmarks/scale.py --plot scale.png         # draws it too (pip install 'cfcore[plots]')
     python benchmarks/scale.py --sizes 1m,100m --factors 64 --threads 1
     python benchmarks/scale.py --quick
@@ -10,11 +10,12 @@ Netflix' 100 million; sizes between these lie between them. Cutting one shape do
 data with an item for every few ratings, as none is. They are written to a temporary folder once, int32
 codes and float32 values, and mapped read-only by each process that fits.
 
-Each fit has a process of its own, and the sizes of one model, rank and number of threads follow each other:
-a machine whose speed drifts shows less in their ratio. An epoch is the time between two calls of
-``fit(..., callback=f)``: all that a user waits for once training is under way, the copy kept of the last
-good epoch included; checks, layout and first touches of memory are not in it. The first epoch is not counted,
-of the others the median is. Set-up is what `fit` takes beside its epochs.
+Each fit has a process of its own, and the sizes of one model, rank and number of threads follow each other,
+as often as ``--repeats`` says: a machine whose speed drifts shows less in the ratio of two that follow each
+other. An epoch is the time between two calls of ``fit(..., callback=f)``: all that a user waits for once
+training is under way, the copy kept of the last good epoch included; checks, layout and first touches of
+memory are not in it. The first epoch is not counted, of the others the median is, and of the repeats the
+median again. Growth is the median of the ratios of each turn. Set-up is what `fit` takes beside its epochs.
 
 Peak memory is all that was resident in the process at once, as Linux counts it (VmHWM): Python and its
 libraries, the model, its layout of the ratings, and the pages of the mapped ratings, 12 bytes a rating,
@@ -165,17 +166,32 @@ def timed_epochs(n: int, given: int) -> int:
 
 
 def cells_of(options: Any, sizes: list[int], folder: str) -> Iterator[dict[str, Any]]:
-    """All fits, the sizes of each setting in a row."""
+    """All fits, the sizes of each setting in a row, turn by turn."""
     for model in options.models.split(","):
         for width in options.factors.split(","):
             for threads in options.threads.split(","):
-                for n in sizes:
-                    cell = in_process(
-                        "fit", folder=folder, n=n, model=model, n_factors=int(width),
-                        n_threads=int(threads), epochs=timed_epochs(n, options.epochs),
-                    )  # fmt: skip
+                turns: list[list[dict[str, Any]]] = [[] for _ in sizes]
+                for _ in range(options.repeats):
+                    for n, found in zip(sizes, turns, strict=True):
+                        found.append(
+                            in_process(
+                                "fit", folder=folder, n=n, model=model, n_factors=int(width),
+                                n_threads=int(threads), epochs=timed_epochs(n, options.epochs),
+                            )
+                        )  # fmt: skip
+                for found in turns:
+                    cell = joined(found)
                     say("  ".join(row_of(cell)))
                     yield cell
+
+
+def joined(found: list[dict[str, Any]]) -> dict[str, Any]:
+    """The turns of one fit as a cell: medians, and the largest peak."""
+    medians = {
+        name: statistics.median(fit[name] for fit in found) for name in ("epoch", "nanoseconds", "setup")
+    }
+    turns = [fit["nanoseconds"] for fit in found]
+    return found[0] | medians | {"peak": max(fit["peak"] for fit in found), "turns": turns}
 
 
 def name_of(cell: dict[str, Any]) -> str:
@@ -213,7 +229,8 @@ def growth(cells: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
         own = [cell for cell in cells if (name_of(cell), cell["n_threads"]) == (name, threads)]
         first, last = min(own, key=lambda cell: cell["n"]), max(own, key=lambda cell: cell["n"])
         if first is not last:
-            ratio = last["nanoseconds"] / first["nanoseconds"]
+            pairs = zip(first["turns"], last["turns"], strict=True)
+            ratio = statistics.median(large / small for small, large in pairs)
             yield {
                 "setting": name, "n_threads": threads, "from": first["n"], "to": last["n"], "growth": ratio,
                 "missed": ratio > MOST_GROWTH,
@@ -274,11 +291,13 @@ def main() -> None:
     parser.add_argument("--models", default="SVD,SVDpp", help="comma-separated")
     parser.add_argument("--threads", default="1,2", help="comma-separated")
     parser.add_argument("--epochs", type=int, default=0, help="epochs timed (3 of 20 million, more of fewer)")
+    parser.add_argument("--repeats", type=int, default=3, help="turns of each fit")
     parser.add_argument("--folder", type=Path, help="where the temporary folder is made")
     parser.add_argument("--plot", type=Path, metavar="FILE", help="draw the curves there (png, svg, pdf)")
     options = parser.parse_args()
     if options.quick:
         options.sizes, options.factors, options.threads, options.epochs = "20k,50k", "16", "1", 2
+        options.repeats = 1
     sizes = sorted(map(number_of, options.sizes.split(",")))
     facts = machine()
     print(describe(facts), "\n", flush=True)

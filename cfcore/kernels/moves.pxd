@@ -41,8 +41,8 @@ cdef inline void move_unit(const Task *t, Py_ssize_t width, Py_ssize_t unit, Py_
                            int32_t *slots) noexcept nogil:
     """Move W and b of one unit by their gradients over its n places in the batch.
 
-    The cases are sorted by the level they gave and by the level drawn, so that a level's gradient is summed in
-    registers.
+    The cases are sorted by the level they gave and by the level drawn, so that a level's gradient is summed
+    in registers.
     """
     cdef Py_ssize_t k, size = t.m.n_levels * width, rated = 0
     cdef int32_t *up = slots

@@ -83,7 +83,7 @@ cdef inline void gather(const Task *t, Py_ssize_t part, const int32_t *cases, Py
 
 cdef inline void count_units(const Task *t, Py_ssize_t part, const int32_t *cases,
                              Py_ssize_t n_cases) noexcept nogil:
-    """Count each unit of a part, and find the range of the part's places: those of the parts before precede."""
+    """Count each unit of a part, and find the range of its places, after those of the parts before."""
     cdef const int32_t *units = t.rows.rated_units
     cdef int64_t at, end, before = 0, own = 0
     cdef Py_ssize_t slot

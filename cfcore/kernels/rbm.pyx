@@ -91,8 +91,9 @@ def train(const int64_t[::1] indptr, const int32_t[::1] units, const uint8_t[::1
           float[:, ::1] conditional_velocity, uint8_t[::1] drawn, float[:, :, ::1] rows,
           float[:, :, :, ::1] sums, Place[:, ::1] places, int32_t[::1] counts, int32_t[::1] touched,
           int64_t[:, ::1] ranges, float[:, ::1] gradients, int32_t[:, :, :, ::1] slots,
-          double[:, ::1] squares, const double[::1] rates, double decay, double momentum, Py_ssize_t n_hidden, Py_ssize_t cd_steps, bint by_count,
-          bint persistent, uint64_t seed, int64_t epoch, Py_ssize_t begin, Py_ssize_t end, int n_threads):
+          double[:, ::1] squares, const double[::1] rates, double decay, double momentum, Py_ssize_t n_hidden,
+          Py_ssize_t cd_steps, bint by_count, bint persistent, uint64_t seed, int64_t epoch, Py_ssize_t begin,
+          Py_ssize_t end, int n_threads):
     """Train on the mini-batches `begin` to `end` of an epoch, by contrastive divergence.
 
     With p and p' the hidden probabilities of a case and of its reconstruction v' after `cd_steps`, and n the

@@ -22,9 +22,9 @@ Array = np.ndarray[Any, Any]
 #: of 24 users, and the learning rate of the implicit factors has room for twice as much.
 MIN_CHUNKS, MAX_USERS, MAX_CROWD = 16, 1024, 24.0
 #: Where there are more ratings per user and item than this (MovieLens 1M has as many), the rule for learning
-#: rates lets the implicit factors learn the more slowly, and the limit rises as that rate falls. On 100 million
-#: ratings (density 200) chunks are twice as long, and y moves to and from memory half as often; the RMSE of
-#: held-out ratings is that of short chunks within .0001.
+#: rates lets the implicit factors learn the more slowly, and the limit rises as that rate falls. On 100
+#: million ratings (density 200) chunks are twice as long, and y moves to and from memory half as often; the
+#: RMSE of held-out ratings is that of short chunks within .0001.
 DENSE = 103.0
 #: Users by whom the overlap is judged, at most.
 SAMPLE = 10_000

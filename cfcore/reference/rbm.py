@@ -59,10 +59,9 @@ def train(
     parts: Array, values: Array, sharing: Array, weights: Array, visible_bias: Array, hidden_bias: Array,
     conditional: Array, weights_velocity: Array, visible_velocity: Array, hidden_velocity: Array,
     conditional_velocity: Array, drawn: Array, rows: Array, sums: Array, places: Array, counts: Array,
-    touched: Array, ranges: Array,
-    gradients: Array, slots: Array, squares: Array, rates: Array, decay: float, momentum: float, n_hidden: int,
-    cd_steps: int, by_count: bool, persistent: bool, seed: int, epoch: int, begin: int, end: int,
-    n_threads: int,
+    touched: Array, ranges: Array, gradients: Array, slots: Array, squares: Array, rates: Array, decay: float,
+    momentum: float, n_hidden: int, cd_steps: int, by_count: bool, persistent: bool, seed: int, epoch: int,
+    begin: int, end: int, n_threads: int,
 ) -> None:  # fmt: skip
     """Train on mini-batches `begin` to `end`; see the kernel."""
     _check(indptr, units, levels, rated_units, order, values, weights, visible_bias)

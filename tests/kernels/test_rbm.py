@@ -277,7 +277,8 @@ def test_sharing_is_the_gradient_of_what_levels_have_in_common() -> None:
     for problem in (shared, alone):
         problem.decay = 0.0
         problem.train(compiled, epochs=1)
-    factor = np.linalg.cholesky(reference.sharing_matrix(shared.sharing).astype(np.float64))  # W = A U, U moves by A' dW
+    matrix = reference.sharing_matrix(shared.sharing).astype(np.float64)
+    factor = np.linalg.cholesky(matrix)  # W = A U, U moves by A' dW
     expected = factor @ (factor.T @ (alone.parameters[0] - before))
     np.testing.assert_allclose(shared.parameters[0] - before, expected, atol=1e-6)
     for mine, theirs in zip(shared.parameters[1:], alone.parameters[1:], strict=True):
