@@ -1,4 +1,4 @@
-"""cfcore against scikit-surprise, implicit, SciPy and LIBMF: same split, same run, taken in turns.
+"""cfcore against scikit-surprise, implicit, SciPy, LIBMF and PyTorch: same split, same run, in turns.
 
     pip install '.[bench]'
     python benchmarks/peers.py --json peers.json        # MovieLens 1M, some ten minutes
@@ -7,7 +7,9 @@
 Every row is a job that both sides do in full: a fit is a fit of ratings already in memory, cfcore's index of
 them built anew each time. An epoch is the difference between a longer and a shorter fit, over the epochs
 between them, so that nobody's set-up counts. RMSE is on predictions clipped to the scale. Peers that are not
-installed get a line that says so.
+installed get a line that says so. No other library has timeSVD++: beside it stands scikit-surprise's SVD++,
+which does less. None has the RBM either: PyTorch's versions, and loops in NumPy as the article has them, are
+those of `rbm.py`, a mini-batch of 200 users, and their times are of a few mini-batches.
 """
 
 from __future__ import annotations
@@ -23,6 +25,7 @@ from typing import Any
 import numpy as np
 from libmf_build import Libmf, MissingError, load, quiet_import
 from measure import alternate, arguments, describe, machine, seconds, show, table, write
+from rbm import Job, numpy_loop, torch_versions
 
 import cfcore as cf
 
@@ -194,23 +197,32 @@ def factors_surprise(bench: Bench) -> Iterator[Line]:
 
 
 def implicit_sets(bench: Bench) -> Iterator[Line]:
-    """SVD++ with 20 factors, an epoch and predictions, against scikit-surprise; no more of it, it is slow."""
+    """SVD++ and timeSVD++ with 20 factors, an epoch, and predictions of the former, against scikit-surprise.
+
+    No more of it, it is slow.
+    """
     import surprise
 
     trainset, pairs = bench.surprise_trainset(), bench.surprise_pairs()
     theirs = surprise.SVDpp(n_factors=20, n_epochs=1, random_state=0)
     found: dict[str, Any] = {}
 
-    def fit_ours(n_epochs: int, threads: int) -> float:
-        return bench.fit(cf.SVDpp(n_factors=20, n_epochs=n_epochs, random_state=0, n_threads=threads))
+    def fit_ours(kind: Any, n_epochs: int, threads: int) -> float:
+        return bench.fit(kind(n_factors=20, n_epochs=n_epochs, random_state=0, n_threads=threads))
 
     times = bench.turns(
         {
             "peer": lambda: seconds(lambda: theirs.fit(trainset)),
-            "ours 1": lambda: bench.epoch(lambda n: fit_ours(n, 1)),
-            "ours 2": lambda: bench.epoch(lambda n: fit_ours(n, 2)),
+            "SVD++ 1": lambda: bench.epoch(lambda n: fit_ours(cf.SVDpp, n, 1)),
+            "SVD++ 2": lambda: bench.epoch(lambda n: fit_ours(cf.SVDpp, n, 2)),
+            "timeSVD++ 1": lambda: bench.epoch(lambda n: fit_ours(cf.TimeSVDpp, n, 1)),
+            "timeSVD++ 2": lambda: bench.epoch(lambda n: fit_ours(cf.TimeSVDpp, n, 2)),
         }
     )
+
+    def beside_theirs(name: str) -> Times:
+        return {"peer": times["peer"], "ours 1": times[f"{name} 1"], "ours 2": times[f"{name} 2"]}
+
     fitted = {
         threads: cf.SVDpp(n_factors=20, random_state=0, n_threads=threads).fit(bench.train)
         for threads in (1, 2)
@@ -222,8 +234,23 @@ def implicit_sets(bench: Bench) -> Iterator[Line]:
             "ours 2": lambda: seconds(lambda: fitted[2].predict(bench.pairs.users, bench.pairs.items)),
         }
     )
-    yield Line("SVD++ k=20: an epoch", "scikit-surprise", times, rmse=bench.rmse(fitted[1]))
+    yield Line("SVD++ k=20: an epoch", "scikit-surprise", beside_theirs("SVD++"), rmse=bench.rmse(fitted[1]))
     yield Line(f"... predict {len(pairs):,} pairs", "scikit-surprise", predictions)
+    yield Line("timeSVD++ k=20: an epoch", "scikit-surprise's SVD++", beside_theirs("timeSVD++"))
+
+
+def boltzmann(bench: Bench) -> Iterator[Line]:
+    """A pass of CD-1 with 100 hidden units, the update included, against PyTorch and loops in NumPy."""
+    job = Job(bench.train, "user", 200, conditional=False)
+    few = (1, 2) if bench.quick else (5, 20)  # mini-batches, and cases of the loops
+    theirs = torch_versions(job, few[0], 1) | {"NumPy, loops": lambda: numpy_loop(job, few[1])}
+    ours = {f"ours {threads}": job.ours(threads) for threads in (1, 2)}
+    # Theirs are seconds a rating.
+    contenders = {name: lambda call=call: job.n * call() for name, call in theirs.items()}
+    times = bench.turns(contenders | ours)
+    for name in theirs:
+        found = {"peer": times[name], "ours 1": times["ours 1"], "ours 2": times["ours 2"]}
+        yield Line("RBM, 100 hidden, CD-1: a pass", name, found)
 
 
 def products(bench: Bench) -> Iterator[Line]:
@@ -318,6 +345,7 @@ def jobs(bench: Bench) -> Iterator[Line]:
         ("surprise", "scikit-surprise", lambda: neighbours(bench, "user")),
         ("surprise", "scikit-surprise", lambda: factors_surprise(bench)),
         ("surprise", "scikit-surprise", lambda: implicit_sets(bench)),
+        ("torch", "PyTorch", lambda: boltzmann(bench)),
         ("scipy", "SciPy", lambda: products(bench)),
         ("implicit", "implicit", lambda: cosine(bench)),
         ("pip", "LIBMF", lambda: factors_libmf(bench)),

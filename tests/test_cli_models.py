@@ -146,6 +146,30 @@ def test_recommendations_are_those_of_the_model(folder: Path, tmp_path: Path, mo
     assert [int(row["item"]) for row in stranger] == model.recommend("nobody", 2)[0].tolist()
 
 
+def test_rows_as_json_are_those_of_csv(folder: Path, tmp_path: Path) -> None:
+    def objects(text: str) -> list[dict[str, Any]]:
+        return [json.loads(line) for line in text.splitlines()]
+
+    def same(found: list[dict[str, Any]], table: str) -> None:
+        assert found
+        assert [{name: str(value) for name, value in row.items()} for row in found] == rows(table)
+
+    (tmp_path / "pairs.csv").write_text("user,item\nu1,3\nnobody,7\n")
+    for command in (
+        ("predict", folder / "svd.cf", tmp_path / "pairs.csv"),
+        ("recommend", folder / "svd.cf", "u1", "u2", "-n", 3),
+        ("similar", folder / "svd.cf", 5, "-n", 3),
+    ):
+        table = run(*command).stdout
+        same(objects(run(*command, "--json").stdout), table)
+        assert run(*command, "--out", tmp_path / "rows.jsonl").returncode == 0
+        same(objects((tmp_path / "rows.jsonl").read_text()), table)
+    both = run("recommend", folder / "svd.cf", "u1", "--json", "--out", tmp_path / "rows.csv")
+    assert (both.returncode, (tmp_path / "rows.csv").exists()) == (2, False)
+    assert "ends in .jsonl" in both.stderr
+    assert {"name": "ml-1m", "ratings": 1_000_209} in objects(run("data", "list", "--json").stdout)
+
+
 def test_similar_items_and_users(folder: Path, model: Any) -> None:
     items = rows(run("similar", folder / "svd.cf", 5, "-n", 3).stdout)
     assert [int(row["similar_item"]) for row in items] == model.similar_items(5, 3)[0].tolist()
@@ -193,6 +217,8 @@ def test_data(tmp_path: Path) -> None:
     done = run("data", "get", "ml-100k", "--out", tmp_path / "copy.parquet")
     assert "100,000 by 943 users" in done.stdout
     assert len(cf.Ratings.read(tmp_path / "copy.parquet")) == 100_000
+    told = json.loads(run("data", "get", "ml-100k", "--json", "-").stdout)
+    assert (told["users"], told["items"], told["scale"]) == (943, 1682, [1.0, 5.0])
 
 
 def test_shell_completion_offers_the_commands() -> None:
@@ -230,7 +256,7 @@ def test_compare_draws_a_picture(folder: Path, tmp_path: Path) -> None:
         (
             ["predict", "@svd.cf", "@ratings.csv", "-o", "@x.txt"],
             2,
-            "end in .csv or .parquet",
+            "end in .csv, .jsonl or .parquet",
         ),
         (["predict", "@svd.cf", "@ratings.csv", "-o", "no/x.csv"], 2, "there is no folder"),
         (["fit", "@short.csv", "-o", "@y.cf"], 1, "short.csv"),

@@ -52,9 +52,10 @@ SeedOption = Annotated[int, typer.Option(min=0, help="Random state of models tha
 OutOption = Annotated[
     Path | None,
     typer.Option(
-        "--out", "-o", metavar="FILE", help="Write there (.csv or .parquet), not to standard output."
+        "--out", "-o", metavar="FILE", help="Write there (.csv, .jsonl or .parquet), not to standard output."
     ),
 ]
+JsonRowsOption = Annotated[bool, typer.Option("--json", help="Rows as JSON objects, one a line, not as csv.")]
 
 
 class UsageError(Exception):

@@ -2,35 +2,48 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from cfcore.cli.common import UsageError, errors_in_a_line, tell_sources
+from cfcore.cli.common import (
+    JsonOption,
+    JsonRowsOption,
+    UsageError,
+    errors_in_a_line,
+    need_folder,
+    tell_sources,
+    write_json,
+)
 from cfcore.cli.tables import RowWriter
 
 app = typer.Typer(no_args_is_help=True, help="Public data sets: list them, fetch them.")
 
 
 @app.command(name="list")
-def list_() -> None:
+def list_(as_json: JsonRowsOption = False) -> None:
     """List the data sets that have a name here."""
     from cfcore.data.catalog import CATALOG
 
     for name, entry in CATALOG.items():
-        typer.echo(f"{name:16}{entry.n_ratings:>12,} ratings")
+        line = json.dumps({"name": name, "ratings": entry.n_ratings})
+        typer.echo(line if as_json else f"{name:16}{entry.n_ratings:>12,} ratings")
 
 
 @app.command()
 def get(
     name: Annotated[str, typer.Argument(help="Its name: see `cfcore data list`.")],
     out: Annotated[
-        Path | None, typer.Option("--out", "-o", metavar="FILE", help="Copy it there as .csv or .parquet.")
+        Path | None,
+        typer.Option("--out", "-o", metavar="FILE", help="Copy it there as .csv, .jsonl or .parquet."),
     ] = None,
+    json_file: JsonOption = None,
 ) -> None:
     """Find or fetch a data set, check it, and say where it lies."""
     with errors_in_a_line():
+        need_folder(json_file, "--json")
         import cfcore as cf
         from cfcore.data import sources
         from cfcore.data.catalog import CATALOG
@@ -39,7 +52,13 @@ def get(
         if name not in CATALOG:
             raise UsageError(f"unknown data set {name!r}; known: {', '.join(CATALOG)}")
         ratings = cf.datasets.load(name)
-        typer.echo(f"{ratings}\n{sources.locate(name, False)}")
+        place = sources.locate(name, False)
+        typer.echo(f"{ratings}\n{place}", err=str(json_file) == "-")
+        report = {
+            "name": name, "path": str(place), "ratings": len(ratings),
+            "users": ratings.n_users, "items": ratings.n_items, "scale": list(ratings.scale),
+        }  # fmt: skip
+        write_json(json_file, report)
         if out is not None:
             times = {} if ratings.timestamps is None else {"timestamp": ratings.timestamps}
             with RowWriter(out, ["user", "item", "rating", *times]) as writer:

@@ -11,6 +11,7 @@ import numpy as np
 import typer
 
 from cfcore.cli.common import (
+    JsonRowsOption,
     ModelArgument,
     OutOption,
     ThreadsOption,
@@ -41,6 +42,7 @@ def recommend(
     ] = False,
     min_support: SupportOption = 0,
     out: OutOption = None,
+    as_json: JsonRowsOption = False,
     threads: ThreadsOption = 0,
 ) -> None:
     """List the items that users are predicted to rate highest."""
@@ -60,7 +62,7 @@ def recommend(
                 for row, its, listed in zip(ids, scores, ~np.isnan(scores), strict=True)
             ]
 
-        write_lists(out, ["user", "rank", "item", "score"], wanted, best)
+        write_lists(out, as_json, ["user", "rank", "item", "score"], wanted, best)
 
 
 def similar(
@@ -72,6 +74,7 @@ def similar(
     n: LengthOption = 10,
     min_support: SupportOption = 0,
     out: OutOption = None,
+    as_json: JsonRowsOption = False,
     threads: ThreadsOption = 0,
 ) -> None:
     """List the items most similar to items, or the users most similar to users."""
@@ -81,7 +84,8 @@ def similar(
         find = fitted.similar_users if compare_users else fitted.similar_items
         try:
             write_lists(
-                out, [kind, "rank", f"similar_{kind}", "similarity"], as_ids(fitted, kind, np.array(ids)),
+                out, as_json, [kind, "rank", f"similar_{kind}", "similarity"],
+                as_ids(fitted, kind, np.array(ids)),
                 lambda some: [find(one, n, min_support=min_support) for one in some],
             )  # fmt: skip
         except TypeError as error:  # the model does not compare them
@@ -95,13 +99,15 @@ def read_ids(path: Path | None) -> list[str]:
     return [line.strip() for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
 
 
-def write_lists(out: Path | None, names: list[str], wanted: Any, find: Callable[[Any], Any]) -> None:
+def write_lists(
+    out: Path | None, as_json: bool, names: list[str], wanted: Any, find: Callable[[Any], Any]
+) -> None:
     """A row for each entry of each list: whose it is, its rank, its id and its score.
 
     `find` gives ids and scores for each of several users or items.
     """
     with (
-        RowWriter(out, names) as writer,
+        RowWriter(out, names, as_json) as writer,
         progress_bar(len(wanted), "lists", out is not None and sys.stderr.isatty()) as bar,
     ):
         for begin in range(0, len(wanted), LISTS):

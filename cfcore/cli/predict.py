@@ -10,6 +10,7 @@ import typer
 
 from cfcore.cli.common import (
     ItemOption,
+    JsonRowsOption,
     ModelArgument,
     OutOption,
     ThreadsOption,
@@ -29,6 +30,7 @@ def predict(
         typer.Argument(metavar="PAIRS", help="csv or parquet with users and items; - is standard input."),
     ],
     out: OutOption = None,
+    as_json: JsonRowsOption = False,
     user: UserOption = "",
     item: ItemOption = "",
     timestamp: TimestampOption = "",
@@ -39,7 +41,7 @@ def predict(
         fitted = load_model(model, threads)
         given = {"user": user or None, "item": item or None, "timestamp": timestamp or None}
         with (
-            RowWriter(out, ["user", "item", "prediction"]) as writer,
+            RowWriter(out, ["user", "item", "prediction"], as_json) as writer,
             progress_bar(None, "predictions", out is not None and sys.stderr.isatty()) as bar,
         ):
             for users, items, times in pairs(pairs_file, given):

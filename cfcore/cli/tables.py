@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import csv
+import json
 import os
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from itertools import islice
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Self, TextIO
 
 import numpy as np
 
-from cfcore.cli.common import UsageError, need_folder
+from cfcore.cli.common import UsageError, finite, need_folder
 from cfcore.errors import DataError
 
 if TYPE_CHECKING:
@@ -144,37 +145,57 @@ def as_ids(model: Model, kind: str, raw: Array) -> Array:
         raise DataError(f"{kind}: {str(bad)!r} is no integer, but the model's ids are") from None
 
 
-class RowWriter:
-    """Rows to standard output as csv, or to a .csv or .parquet file that appears whole or not at all."""
+class JsonLines:
+    """Rows as JSON objects, one a line; numbers that JSON does not have become null."""
 
-    def __init__(self, path: Path | None, names: Sequence[str]) -> None:
+    def __init__(self, file: TextIO, names: list[str]) -> None:
+        self._file, self._names = file, names
+
+    def writerows(self, rows: Iterable[Sequence[Any]]) -> None:
+        """Write rows of plain Python values."""
+        for row in rows:
+            self._file.write(json.dumps(finite(dict(zip(self._names, row, strict=True)))) + "\n")
+
+
+class RowWriter:
+    """Rows to standard output, as csv or JSON lines, or to a file that appears whole or not at all.
+
+    The file's name says what it holds: .csv, .jsonl or .parquet.
+    """
+
+    def __init__(self, path: Path | None, names: Sequence[str], as_json: bool = False) -> None:
         need_folder(path, "--out")
-        if path is not None and path.suffix not in (".csv", ".parquet"):
-            raise UsageError(f"--out {path}: the name must end in .csv or .parquet")
+        if path is not None and path.suffix not in (".csv", ".jsonl", ".parquet"):
+            raise UsageError(f"--out {path}: the name must end in .csv, .jsonl or .parquet")
+        if as_json and path is not None and path.suffix != ".jsonl":
+            raise UsageError(f"--json and --out {path}: give a name that ends in .jsonl, or leave out one")
+        as_json |= path is not None and path.suffix == ".jsonl"
         self._path, self._names, self._stack = path, list(names), ExitStack()
         self._part = None if path is None else path.with_name(f"{path.name}.{os.getpid()}.part")
-        self._csv: Any = None
+        self._text: Any = None
         self._parquet: Any = None
-        if self._part is None:
-            self._csv = csv.writer(sys.stdout, lineterminator="\n")
-        elif path is not None and path.suffix == ".csv":
-            file = self._stack.enter_context(self._part.open("w", encoding="utf-8", newline=""))
-            self._csv = csv.writer(file, lineterminator="\n")
+        if path is None or path.suffix != ".parquet":
+            file: TextIO = sys.stdout
+            if self._part is not None:
+                file = self._stack.enter_context(self._part.open("w", encoding="utf-8", newline=""))
+            if as_json:
+                self._text = JsonLines(file, self._names)
+            else:
+                self._text = csv.writer(file, lineterminator="\n")
+                self._text.writerow(self._names)
         else:
             try:
                 import pyarrow.parquet  # noqa: F401
             except ImportError:
                 raise ImportError("writing parquet needs pyarrow: pip install 'cfcore[frames]'") from None
-        if self._csv is not None:
-            self._csv.writerow(self._names)
 
     def __enter__(self) -> Self:
         return self
 
     def write(self, *columns: Any) -> None:
         """Add rows, given as columns of one length."""
-        if self._csv is not None:
-            self._csv.writerows(zip(*[np.asarray(column).tolist() for column in columns], strict=True))
+        if self._text is not None:
+            self._text.writerows(zip(*[np.asarray(column).tolist() for column in columns], strict=True))
             return
         import pyarrow
         import pyarrow.parquet
@@ -188,10 +209,10 @@ class RowWriter:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._part is not None and self._parquet is None and self._csv is None and kind is None:
+        if self._part is not None and self._parquet is None and self._text is None and kind is None:
             self.write(*[np.array([]) for _ in self._names])
         self._stack.close()
-        if self._csv is not None and self._part is None:
+        if self._text is not None and self._part is None:
             sys.stdout.flush()
         if self._part is not None and self._path is not None:
             if kind is None:

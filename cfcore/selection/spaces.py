@@ -45,6 +45,7 @@ SPACES: dict[str, dict[str, Any]] = {
         "weight_decay": [None, 0.0, 0.001, 0.003, 0.01, 0.03],
         "momentum": (0.0, 0.9),
         "batch_size": [10, 30, 100],
+        "visible": ["ordinal", "softmax"],
     },
 }  # fmt: skip
 
