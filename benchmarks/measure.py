@@ -14,7 +14,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-PEERS = ("numpy", "scipy", "scikit-surprise", "implicit")
+PEERS = ("numpy", "scipy", "scikit-surprise", "implicit", "torch")
 
 
 def machine() -> dict[str, Any]:

@@ -9,7 +9,7 @@ them built anew each time. An epoch is the difference between a longer and a sho
 between them, so that nobody's set-up counts. RMSE is on predictions clipped to the scale. Peers that are not
 installed get a line that says so. No other library has timeSVD++: beside it stands scikit-surprise's SVD++,
 which does less. None has the RBM either: PyTorch's versions, and loops in NumPy as the article has them, are
-those of `rbm.py`, a mini-batch of 200 users, and their times are of a few mini-batches.
+those of `rbm.py`, a mini-batch of 200 users, on one thread, and their times are of a few mini-batches.
 """
 
 from __future__ import annotations
@@ -250,7 +250,7 @@ def boltzmann(bench: Bench) -> Iterator[Line]:
     times = bench.turns(contenders | ours)
     for name in theirs:
         found = {"peer": times[name], "ours 1": times["ours 1"], "ours 2": times["ours 2"]}
-        yield Line("RBM, 100 hidden, CD-1: a pass", name, found)
+        yield Line("RBM, 100 hidden, CD-1: a pass", f"{name}, one thread", found)
 
 
 def products(bench: Bench) -> Iterator[Line]:
@@ -398,7 +398,8 @@ def main() -> None:
         print("  ".join(cells(line)[:2]), "done" if line.seconds else line.missing, file=sys.stderr)
     print(table(HEADINGS, [cells(line) for line in lines]))
     print("\nSeconds are medians in turns. ratio: the peer's over cfcore's on one thread, and on two (the")
-    print("peer on two as well where it has threads). 2 over 1: cfcore on two threads against one.")
+    print("peer on two as well where it has threads and its row does not say otherwise). 2 over 1: cfcore on")
+    print("two threads against one.")
     report = {"machine": facts, "data": name, "rows": [line.as_dict() for line in lines]}
     write(options.json, report)
 

@@ -39,15 +39,23 @@ def run(budget: str, study: Path, n_jobs: int, quick: bool) -> Any:
     )
 
 
-def finished(study: Path) -> dict[int, float]:
+#: Value and settings of a trial.
+Trial = tuple[float | None, dict[str, Any]]
+
+
+def finished(study: Path) -> dict[int, Trial]:
     """Trials that a study holds with a result, by number."""
     import optuna
 
     trials = optuna.load_study(study_name="cfcore", storage=f"sqlite:///{study}").trials
-    return {trial.number: trial.value for trial in trials if trial.state.name in ("COMPLETE", "PRUNED")}
+    return {
+        trial.number: (trial.value, trial.params)
+        for trial in trials
+        if trial.state.name in ("COMPLETE", "PRUNED")
+    }
 
 
-def killed(budget: str, study: Path, n_jobs: int, quick: bool) -> dict[int, float]:
+def killed(budget: str, study: Path, n_jobs: int, quick: bool) -> dict[int, Trial]:
     """Run the search in a process, kill it half-way, and return the trials that it had finished."""
     options = [budget, str(study), str(n_jobs), str(int(quick))]
     program = "import sys; from search import *; b, s, n, q = sys.argv[1:]; run(b, Path(s), int(n), q == '1')"
@@ -102,7 +110,8 @@ def main() -> None:
             found = run(budget, study, options.n_jobs, options.quick)
             states = list(found.table["state"])
             kept = finished(study)
-            if any(kept.get(number) != value for number, value in left.items()):
+            again = [trial[1] for number, trial in kept.items() if number not in left]
+            if any(kept.get(number) != trial or trial[1] in again for number, trial in left.items()):
                 raise SystemExit("trials from before the kill were lost or run again")
             report["rows"].append(
                 {
@@ -119,7 +128,8 @@ def main() -> None:
     for row in report["rows"]:
         trials = ", ".join(f"{n} {state}" for state, n in row.get("trials", {}).items())
         if row.get("trials_before_kill") is not None:
-            trials += f" ({row['trials_before_kill']} finished before the kill, all of them kept)"
+            number = row["trials_before_kill"]
+            trials += f" ({number} finished before the kill{', all of them kept' if number else ''})"
         seconds = f"{row['seconds']:.0f}" if "seconds" in row else ""
         rows.append([row["what"], f"{row['cv']:.4f}", f"{row['test']:.4f}", seconds, trials])
     print(f"SVDpp on u1, budget {budget}, {options.n_jobs} trial(s) at a time")

@@ -138,6 +138,7 @@ def test_recommendations_are_those_of_the_model(folder: Path, tmp_path: Path, mo
     # Everybody, strangers too, and lists that end early: nothing but what `recommend` gives to each.
     everybody = rows(run("recommend", folder / "svd.cf", "--all", "-n", 40).stdout)
     assert len({row["user"] for row in everybody}) == 50
+    assert rows(run("recommend", folder / "svd.cf", "--all", "-n", 10**9).stdout) == everybody
     for user in ("u3", "u44"):
         own = [int(row["item"]) for row in everybody if row["user"] == user]
         assert own == model.recommend(user, 40)[0].tolist()

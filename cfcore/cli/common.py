@@ -55,7 +55,7 @@ OutOption = Annotated[
         "--out", "-o", metavar="FILE", help="Write there (.csv, .jsonl or .parquet), not to standard output."
     ),
 ]
-JsonRowsOption = Annotated[bool, typer.Option("--json", help="Rows as JSON objects, one a line, not as csv.")]
+JsonRowsOption = Annotated[bool, typer.Option("--json", help="Rows as JSON objects, one a line.")]
 
 
 class UsageError(Exception):

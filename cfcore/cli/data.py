@@ -17,7 +17,7 @@ from cfcore.cli.common import (
     tell_sources,
     write_json,
 )
-from cfcore.cli.tables import RowWriter
+from cfcore.cli.tables import RowWriter, check_rows_file
 
 app = typer.Typer(no_args_is_help=True, help="Public data sets: list them, fetch them.")
 
@@ -44,6 +44,7 @@ def get(
     """Find or fetch a data set, check it, and say where it lies."""
     with errors_in_a_line():
         need_folder(json_file, "--json")
+        check_rows_file(out)
         import cfcore as cf
         from cfcore.data import sources
         from cfcore.data.catalog import CATALOG
@@ -58,8 +59,8 @@ def get(
             "name": name, "path": str(place), "ratings": len(ratings),
             "users": ratings.n_users, "items": ratings.n_items, "scale": list(ratings.scale),
         }  # fmt: skip
-        write_json(json_file, report)
         if out is not None:
             times = {} if ratings.timestamps is None else {"timestamp": ratings.timestamps}
             with RowWriter(out, ["user", "item", "rating", *times]) as writer:
                 writer.write(ratings.users, ratings.items, ratings.values, *times.values())
+        write_json(json_file, report)

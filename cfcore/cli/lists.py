@@ -55,8 +55,12 @@ def recommend(
         else:
             wanted = as_ids(fitted, "user", np.array(users or read_ids(users_file)))
 
+        length = max(1, min(n, len(fitted.item_ids_)))  # lists are padded to it
+
         def best(some: Any) -> Any:
-            ids, scores = fitted.recommend(some, n, exclude_seen=not include_seen, min_support=min_support)
+            ids, scores = fitted.recommend(
+                some, length, exclude_seen=not include_seen, min_support=min_support
+            )
             return [
                 (row[listed], its[listed])
                 for row, its, listed in zip(ids, scores, ~np.isnan(scores), strict=True)

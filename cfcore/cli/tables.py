@@ -145,8 +145,15 @@ def as_ids(model: Model, kind: str, raw: Array) -> Array:
         raise DataError(f"{kind}: {str(bad)!r} is no integer, but the model's ids are") from None
 
 
+def check_rows_file(path: Path | None) -> None:
+    """Refuse a file for rows whose folder does not exist or whose name does not say what it holds."""
+    need_folder(path, "--out")
+    if path is not None and path.suffix not in (".csv", ".jsonl", ".parquet"):
+        raise UsageError(f"--out {path}: the name must end in .csv, .jsonl or .parquet")
+
+
 class JsonLines:
-    """Rows as JSON objects, one a line; numbers that JSON does not have become null."""
+    """Rows as JSON objects, one a line; numbers that JSON does not have become null, other ids text."""
 
     def __init__(self, file: TextIO, names: list[str]) -> None:
         self._file, self._names = file, names
@@ -154,7 +161,8 @@ class JsonLines:
     def writerows(self, rows: Iterable[Sequence[Any]]) -> None:
         """Write rows of plain Python values."""
         for row in rows:
-            self._file.write(json.dumps(finite(dict(zip(self._names, row, strict=True)))) + "\n")
+            entry = finite(dict(zip(self._names, row, strict=True)))
+            self._file.write(json.dumps(entry, default=str) + "\n")
 
 
 class RowWriter:
@@ -164,9 +172,7 @@ class RowWriter:
     """
 
     def __init__(self, path: Path | None, names: Sequence[str], as_json: bool = False) -> None:
-        need_folder(path, "--out")
-        if path is not None and path.suffix not in (".csv", ".jsonl", ".parquet"):
-            raise UsageError(f"--out {path}: the name must end in .csv, .jsonl or .parquet")
+        check_rows_file(path)
         if as_json and path is not None and path.suffix != ".jsonl":
             raise UsageError(f"--json and --out {path}: give a name that ends in .jsonl, or leave out one")
         as_json |= path is not None and path.suffix == ".jsonl"

@@ -244,7 +244,7 @@ CF_INLINE void cf_uniforms(const int64_t *cases, const int64_t *units, uint32_t 
 
 /* Logits of 16 visible units, [levels][16], become weights in proportion to their probabilities, of which the
    largest is 1; total[16]: their sums. */
-CF_INLINE void cf_softmax(float *restrict x, ptrdiff_t levels, float *restrict total) {
+CF_INLINE void cf_softmax(float *CF_RESTRICT x, ptrdiff_t levels, float *CF_RESTRICT total) {
     float top[16];
     ptrdiff_t k;
     int j;
@@ -259,8 +259,8 @@ CF_INLINE void cf_softmax(float *restrict x, ptrdiff_t levels, float *restrict t
 }
 
 /* Levels by inverse CDF: how many of the first levels - 1 running sums u total has reached. */
-CF_INLINE void cf_draw(const float *restrict shares, const float *restrict total, const float *restrict u,
-                       ptrdiff_t levels, int32_t *restrict drawn) {
+CF_INLINE void cf_draw(const float *CF_RESTRICT shares, const float *CF_RESTRICT total, const float *CF_RESTRICT u,
+                       ptrdiff_t levels, int32_t *CF_RESTRICT drawn) {
     float end[16], mark[16];
     ptrdiff_t k;
     int j;
@@ -272,8 +272,8 @@ CF_INLINE void cf_draw(const float *restrict shares, const float *restrict total
         }
 }
 
-CF_INLINE void cf_expect(const float *restrict shares, const float *restrict total, const float *restrict values,
-                         ptrdiff_t levels, float *restrict out) {
+CF_INLINE void cf_expect(const float *CF_RESTRICT shares, const float *CF_RESTRICT total, const float *CF_RESTRICT values,
+                         ptrdiff_t levels, float *CF_RESTRICT out) {
     ptrdiff_t k;
     int j;
     for (j = 0; j < 16; j++) out[j] = 0;

@@ -14,6 +14,12 @@
 #include <stdint.h>
 #include <string.h>
 
+#if defined(_MSC_VER)
+  #define CF_RESTRICT __restrict
+#else
+  #define CF_RESTRICT restrict
+#endif
+
 #if defined(__GNUC__)
   #define CF_INLINE static inline __attribute__((always_inline))
   /* For `cdef inline` functions from here on: by itself GCC gives up on some of them, and then loops over rows

@@ -21,7 +21,7 @@ cdef inline void move_part(const Task *t, Py_ssize_t width, Py_ssize_t part, Py_
     cdef Py_ssize_t k = t.ranges[2 * part], end = t.ranges[2 * part + 1], next_unit
     cdef Py_ssize_t size = t.m.n_levels * width * sizeof(float)
     cdef float *gradient = t.gradients + member * t.gradient_length
-    cdef int32_t *slots = t.slots + member * 2 * t.m.n_levels * t.batch
+    cdef int32_t *slots = t.slots + member * t.slots_length
     while k < end:
         next_unit = k + 1
         while next_unit < end and places[next_unit].unit == places[k].unit:
@@ -32,7 +32,7 @@ cdef inline void move_part(const Task *t, Py_ssize_t width, Py_ssize_t part, Py_
                 cf_prefetch(t.v.weights + places[next_unit].unit * t.m.n_levels * width, size)
         move_unit(t, width, places[k].unit, n_cases, places + k, next_unit - k, gradient, slots)
         if t.m.conditional != NULL:
-            move_conditional(t, width, places[k].unit, n_cases, places + k, next_unit - k, gradient)
+            move_conditional(t, width, places[k].unit, n_cases, places + k, next_unit - k, gradient, slots)
         k = next_unit
 
 
@@ -76,13 +76,13 @@ cdef inline void move_unit(const Task *t, Py_ssize_t width, Py_ssize_t unit, Py_
 
 
 cdef inline void move_conditional(const Task *t, Py_ssize_t width, Py_ssize_t unit, Py_ssize_t n_cases,
-                                  const Place *places, Py_ssize_t n, float *toward) noexcept nogil:
+                                  const Place *places, Py_ssize_t n, float *toward,
+                                  int32_t *slots) noexcept nogil:
     """Move D of one unit by p - p' of the cases that have it in their r."""
     cdef Py_ssize_t k
-    memset(toward, 0, width * sizeof(float))
     for k in range(n):
-        cf_add_less(toward, row_of(t, width, FIRST, places[k].slot), row_of(t, width, LAST, places[k].slot),
-                    width)
+        slots[k] = places[k].slot
+    cf_rows_less(row_of(t, width, FIRST, 0), slots, n, row_of(t, width, LAST, 0), slots, n, width, toward)
     cf_move(t.m.conditional + unit * width, from_row(t.v.conditional, unit * width), toward, width,
             <float>(1.0 / (n if t.by_count else n_cases)), 0, t.rates[3], t.momentum)
 

@@ -42,9 +42,10 @@ cdef struct Task:
     int64_t *ranges        # [n_parts, 2]: places of each part
     int32_t *counts
     int32_t *touched
-    float *gradients       # [threads, (n_levels + 1) width]
+    float *gradients       # [threads, n_levels width or more]
     Py_ssize_t gradient_length
-    int32_t *slots         # [threads, 2, n_levels, batch]: of the cases that rated a unit, by level
+    int32_t *slots         # [threads, 2 n_levels batch or more]: cases of a unit, by level given and drawn
+    Py_ssize_t slots_length
     double *squares        # [n_batches, n_parts]
     float values[MAX_LEVELS]
     const float *sharing   # [n_levels - 1]; NULL: every level by itself

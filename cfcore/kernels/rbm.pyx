@@ -90,7 +90,7 @@ def train(const int64_t[::1] indptr, const int32_t[::1] units, const uint8_t[::1
           float[::1] hidden_velocity,
           float[:, ::1] conditional_velocity, uint8_t[::1] drawn, float[:, :, ::1] rows,
           float[:, :, :, ::1] sums, Place[:, ::1] places, int32_t[::1] counts, int32_t[::1] touched,
-          int64_t[:, ::1] ranges, float[:, ::1] gradients, int32_t[:, :, :, ::1] slots,
+          int64_t[:, ::1] ranges, float[:, ::1] gradients, int32_t[:, ::1] slots,
           double[:, ::1] squares, const double[::1] rates, double decay, double momentum, Py_ssize_t n_hidden,
           Py_ssize_t cd_steps, bint by_count, bint persistent, uint64_t seed, int64_t epoch, Py_ssize_t begin,
           Py_ssize_t end, int n_threads):
@@ -141,7 +141,8 @@ def train(const int64_t[::1] indptr, const int32_t[::1] units, const uint8_t[::1
     counts : int32[n_units], all 0 before and after
     touched, ranges : int32[n_units], int64[n_parts, 2], overwritten
     gradients : float32[n_threads or more, n_levels width], overwritten
-    slots : int32[as many as gradients, 2, n_levels, batch], overwritten
+    slots : int32[as many rows as gradients, 2 n_levels batch or more], overwritten
+        Rows should be whole groups of 64 bytes, as each is one thread's.
     squares : float64[n_batches, n_parts], written in the rows of the batches
         Sums of squared errors of the first reconstructions' expected ratings.
     rates : float64[4]
@@ -199,9 +200,9 @@ def train(const int64_t[::1] indptr, const int32_t[::1] units, const uint8_t[::1
     t.gradient_length = gradients.shape[1]
     if gradients.shape[0] < 1 or t.gradient_length < t.m.n_levels * t.m.width:
         raise ValueError("train: gradients must have n_levels width columns")
-    if (slots.shape[0] != gradients.shape[0] or slots.shape[1] != 2 or slots.shape[2] != t.m.n_levels
-            or slots.shape[3] != t.batch):
-        raise ValueError("train: slots must be of shape (threads, 2, n_levels, batch)")
+    t.slots_length = slots.shape[1]
+    if slots.shape[0] != gradients.shape[0] or t.slots_length < 2 * t.m.n_levels * t.batch:
+        raise ValueError("train: slots must have a row for each of gradients, and 2 n_levels batch columns")
     if drawn.shape[0] != units.shape[0] or counts.shape[0] != t.m.n_units or (
             touched.shape[0] != t.m.n_units or ranges.shape[0] != t.n_parts or ranges.shape[1] != 2):
         raise ValueError("train: drawn, counts, touched or ranges must be of another length")
@@ -219,7 +220,7 @@ def train(const int64_t[::1] indptr, const int32_t[::1] units, const uint8_t[::1
     t.persistent, t.by_count, t.cd_steps, t.seed, t.epoch = persistent, by_count, cd_steps, seed, epoch
     t.cases, t.sums, t.drawn, t.places = &rows[0, 0, 0], &sums[0, 0, 0, 0], &drawn[0], &places[0, 0]
     t.counts, t.touched, t.ranges = &counts[0], &touched[0], &ranges[0, 0]
-    t.gradients, t.slots, t.squares = &gradients[0, 0], &slots[0, 0, 0, 0], &squares[0, 0]
+    t.gradients, t.slots, t.squares = &gradients[0, 0], &slots[0, 0], &squares[0, 0]
     t.sharing = &sharing[0] if sharing.shape[0] else NULL
     t.decay, t.momentum = <float>decay, <float>momentum
     for k in range(4):

@@ -21,10 +21,10 @@ Array = np.ndarray[Any, Any]
 #: (the cosine of two sets); on MovieLens 1M it gives 190 users. There RMSE is some .0002 above that of chunks
 #: of 24 users, and the learning rate of the implicit factors has room for twice as much.
 MIN_CHUNKS, MAX_USERS, MAX_CROWD = 16, 1024, 24.0
-#: Where there are more ratings per user and item than this (MovieLens 1M has as many), the rule for learning
-#: rates lets the implicit factors learn the more slowly, and the limit rises as that rate falls. On 100
-#: million ratings (density 200) chunks are twice as long, and y moves to and from memory half as often; the
-#: RMSE of held-out ratings is that of short chunks within .0001.
+#: Where there are more ratings per user and item than this (MovieLens 1M has as many), the limit rises as the
+#: rule of `SVDpp` lowers the rate of the implicit factors, whatever rates are given. On 100 million ratings
+#: (density 200) chunks are twice as long, and y moves to and from memory half as often; the RMSE of held-out
+#: ratings is that of short chunks within .0001.
 DENSE = 103.0
 #: Users by whom the overlap is judged, at most.
 SAMPLE = 10_000

@@ -150,7 +150,7 @@ class Engine:
             np.zeros((2, largest), dtype=PLACE), np.zeros(n_units, dtype=np.int32),
             np.zeros(n_units, dtype=np.int32), np.zeros((n_parts, 2), dtype=np.int64),
             rows(self._n_threads, n_levels * width, np.float32),
-            np.zeros((self._n_threads, 2, n_levels, batch), dtype=np.int32),
+            rows(self._n_threads, row_length(2 * n_levels * batch, np.int32), np.int32),
         )  # fmt: skip
         self._drawn = cases.levels.copy()
         self._squares = np.zeros((n_batches, n_parts))

@@ -29,6 +29,7 @@ class Problem:
     batch: int = 4
     scale: float = 0.3
     everything: bool = False
+    density: float = 0.5
     rates: tuple[float, ...] = (0.1, 0.2, 0.05, 0.03)
     decay: float = 0.01
     momentum: float = 0.5
@@ -41,10 +42,10 @@ class Problem:
     def __post_init__(self) -> None:
         rng = np.random.default_rng(5)
         width = -(-self.n_hidden // 16) * 16
-        mask = rng.random((self.n_cases, self.n_units)) < (1.1 if self.everything else 0.5)
+        mask = rng.random((self.n_cases, self.n_units)) < (1.1 if self.everything else self.density)
         mask[1] = False  # a case without ratings
         mask[1] |= self.everything
-        more = mask | (rng.random(mask.shape) < 0.1)
+        more = mask | (rng.random(mask.shape) < 0.2 * self.density)
         more[1] = mask[1]
 
         def rows(pairs: Array) -> tuple[Array, Array]:
@@ -72,7 +73,7 @@ class Problem:
             np.zeros((2, len(self.data[4])), PLACE), np.zeros(self.n_units, np.int32),
             np.zeros(self.n_units, np.int32), np.zeros((n_parts, 2), np.int64),
             np.zeros((4, self.n_levels * width), np.float32),
-            np.zeros((4, 2, self.n_levels, self.batch), np.int32),
+            np.zeros((4, 2 * self.n_levels * self.batch), np.int32),
         )  # fmt: skip
 
     def train(self, kernel: Any, epochs: int = 2, n_threads: int = 1, slices: int = 1) -> float:
@@ -159,15 +160,47 @@ def test_padding_stays_zero(kernel: Any) -> None:
         assert not array[..., 5:].any()
 
 
-def test_same_bits_for_any_threads_slices_and_levels() -> None:
-    expected = Problem(n_cases=60, n_hidden=21, shared=0.6)
+@pytest.mark.parametrize("persistent", [False, True])
+def test_few_ratings_of_many_units(persistent: bool) -> None:
+    given: dict[str, Any] = {"n_units": 2000, "density": 0.002, "persistent": persistent, "n_cases": 20}
+    one, two = Problem(**given), Problem(**given)
+    assert one.train(compiled) == pytest.approx(two.train(reference), rel=1e-5)
+    for mine, theirs in zip(one.parameters, two.parameters, strict=True):
+        np.testing.assert_allclose(mine, theirs, rtol=0, atol=2e-6)
+    np.testing.assert_array_equal(one.drawn, two.drawn)
+    assert not one.scratch[3].any()  # counts, for the next call
+
+
+# 30, 100 and 300 hidden units have loops of their own, and so have five levels.
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"n_hidden": 21, "shared": 0.6},
+        {"n_levels": 5, "n_hidden": 100, "shared": 0.6, "momentum": 0.0},
+        {"n_levels": 11, "n_hidden": 70, "cd_steps": 1},
+        {"n_levels": 5, "n_hidden": 300, "conditional": False, "by_count": True},
+        {"n_units": 2000, "density": 0.002, "persistent": True},
+    ],
+    ids=["30", "100", "70", "300", "sparse"],
+)
+def test_same_bits_for_any_threads_slices_and_levels(given: dict[str, Any]) -> None:
+    def problem_of() -> Problem:
+        problem = Problem(n_cases=60, **given)
+        if problem.momentum == 0:
+            problem.velocities = [array[:0] for array in problem.velocities]
+        return problem
+
+    expected = problem_of()
     total = expected.train(compiled)
     for level in kernels.available_levels():
         kernel = kernels.load_level("rbm", level)
         for n_threads, slices in ((1, 1), (2, 1), (3, 2), (4, 3)):
-            problem = Problem(n_cases=60, n_hidden=21, shared=0.6)
+            problem = problem_of()
             assert problem.train(kernel, n_threads=n_threads, slices=slices) == total
-            for mine, theirs in zip(problem.parameters, expected.parameters, strict=True):
+            arrays = [*problem.parameters, *problem.velocities, problem.drawn]
+            for mine, theirs in zip(
+                arrays, [*expected.parameters, *expected.velocities, expected.drawn], strict=True
+            ):
                 np.testing.assert_array_equal(mine, theirs)
 
 
@@ -311,6 +344,16 @@ def test_codes_out_of_range(kernel: Any, which: Any, value: int) -> None:
     (problem.order if which == "order" else problem.data[which])[0] = value
     with pytest.raises(ValueError, match="out of range"):
         problem.train(kernel)
+
+
+@pytest.mark.parametrize(("at", "name"), [(-2, "gradients"), (-1, "slots")])
+def test_scratch_that_is_too_small(at: int, name: str) -> None:
+    problem = Problem()
+    scratch = list(problem.scratch)
+    scratch[at] = np.ascontiguousarray(scratch[at][:, 1:])
+    problem.scratch = tuple(scratch)
+    with pytest.raises(ValueError, match=f"{name} must"):
+        problem.train(compiled)
 
 
 def test_shapes_that_do_not_fit() -> None:
