@@ -84,7 +84,7 @@ cdef inline void work(const Task *t, int32_t *done, int member, int team, Py_ssi
         first_slot, last_slot = own(member, n_cases, team), own(member + 1, n_cases, team)
         places = t.places + (number & 1) * t.capacity
         for part in range(first_part, last_part):
-            gather(t, part, cases, n_cases, places)
+            gather(t, part, part > first_part, cases, n_cases, places, t.slots + member * t.slots_length)
             sum_data(t, width, part, places, n_cases)
         stage(done, &stages, team)
         begin_cases(t, width, cases, first_slot, last_slot)

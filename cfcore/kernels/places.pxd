@@ -57,9 +57,12 @@ cdef struct Task:
     int64_t epoch
 
 
-cdef inline void gather(const Task *t, Py_ssize_t part, const int32_t *cases, Py_ssize_t n_cases,
-                        Place *places) noexcept nogil:
+cdef inline void gather(const Task *t, Py_ssize_t part, bint goes_on, const int32_t *cases,
+                        Py_ssize_t n_cases, Place *places, int32_t *reached) noexcept nogil:
     """The ratings of a batch in a part of the units, sorted by unit, and by case within a unit.
+
+    `reached` says how far into the r of each case the part before went, if this one `goes_on` from it, and
+    then how far this one did.
 
     Units ascend, unless the batch rated so few of the part that looking for them would cost more than that is
     worth: then they come as they are met.
@@ -67,33 +70,37 @@ cdef inline void gather(const Task *t, Py_ssize_t part, const int32_t *cases, Py
     cdef int32_t first = t.parts[part], unit, count
     cdef const int32_t *touched = NULL
     cdef Py_ssize_t k, n = t.parts[part + 1] - first
-    count_units(t, part, cases, n_cases)
-    cdef int64_t at = t.ranges[2 * part], end = t.ranges[2 * part + 1]
+    cdef int64_t at, end
+    if not goes_on:
+        for k in range(n_cases):
+            at = t.rows.rated_indptr[cases[k]]
+            reached[k] = <int32_t>(place_of(t.rows.rated_units, at, t.rows.rated_indptr[cases[k] + 1], first)
+                                   - at)
+    count_units(t, part, cases, n_cases, reached)
+    at, end = t.ranges[2 * part], t.ranges[2 * part + 1]
     if n > SPARSE * (end - at):
         touched = t.touched + first
-        n = note_touched(t, part, cases, n_cases)
+        n = note_touched(t, part, cases, n_cases, reached)
     for k in range(n):  # counts become places
         unit = touched[k] if touched != NULL else first + <int32_t>k
         count = t.counts[unit]
         t.counts[unit] = <int32_t>at
         at += count
-    put(t, part, cases, n_cases, places)
+    put(t, part, cases, n_cases, places, reached)
     for k in range(n):
         t.counts[touched[k] if touched != NULL else first + <int32_t>k] = 0
 
 
-cdef inline void count_units(const Task *t, Py_ssize_t part, const int32_t *cases,
-                             Py_ssize_t n_cases) noexcept nogil:
+cdef inline void count_units(const Task *t, Py_ssize_t part, const int32_t *cases, Py_ssize_t n_cases,
+                             const int32_t *reached) noexcept nogil:
     """Count each unit of a part, and find the range of its places, after those of the parts before."""
     cdef const int32_t *units = t.rows.rated_units
     cdef int64_t at, end, before = 0, own = 0
     cdef Py_ssize_t slot
     for slot in range(n_cases):
-        at = t.rows.rated_indptr[cases[slot]]
+        before += reached[slot]
+        at = t.rows.rated_indptr[cases[slot]] + reached[slot]
         end = t.rows.rated_indptr[cases[slot] + 1]
-        before -= at
-        at = place_of(units, at, end, t.parts[part])
-        before += at
         own -= at
         while at < end and units[at] < t.parts[part + 1]:
             t.counts[units[at]] += 1
@@ -103,16 +110,16 @@ cdef inline void count_units(const Task *t, Py_ssize_t part, const int32_t *case
     t.ranges[2 * part + 1] = before + own
 
 
-cdef inline Py_ssize_t note_touched(const Task *t, Py_ssize_t part, const int32_t *cases,
-                                    Py_ssize_t n_cases) noexcept nogil:
+cdef inline Py_ssize_t note_touched(const Task *t, Py_ssize_t part, const int32_t *cases, Py_ssize_t n_cases,
+                                    const int32_t *reached) noexcept nogil:
     """Note which units of a part were counted, as they are met, in `touched`; how many there are."""
     cdef const int32_t *units = t.rows.rated_units
     cdef int32_t *touched = t.touched + t.parts[part]
     cdef int64_t at, end
     cdef Py_ssize_t slot, k, n = 0
     for slot in range(n_cases):
+        at = t.rows.rated_indptr[cases[slot]] + reached[slot]
         end = t.rows.rated_indptr[cases[slot] + 1]
-        at = place_of(units, t.rows.rated_indptr[cases[slot]], end, t.parts[part])
         while at < end and units[at] < t.parts[part + 1]:
             if t.counts[units[at]] > 0:
                 touched[n] = units[at]
@@ -124,18 +131,19 @@ cdef inline Py_ssize_t note_touched(const Task *t, Py_ssize_t part, const int32_
     return n
 
 
-cdef inline void put(const Task *t, Py_ssize_t part, const int32_t *cases, Py_ssize_t n_cases,
-                     Place *places) noexcept nogil:
+cdef inline void put(const Task *t, Py_ssize_t part, const int32_t *cases, Py_ssize_t n_cases, Place *places,
+                     int32_t *reached) noexcept nogil:
     """Put the ratings of a part where `counts` says, which then says where the next of the unit belongs."""
     cdef const Rows *rows = &t.rows
     cdef int32_t first = t.parts[part], stop = t.parts[part + 1], unit
     cdef int32_t *next_of = t.counts
-    cdef int64_t at, end, position, last
+    cdef int64_t begin, at, end, position, last
     cdef Py_ssize_t slot
     cdef Place *place
     for slot in range(n_cases):
+        begin = rows.rated_indptr[cases[slot]]
         end = rows.rated_indptr[cases[slot] + 1]
-        at = place_of(rows.rated_units, rows.rated_indptr[cases[slot]], end, first)
+        at = begin + reached[slot]
         if t.rated_only and not t.persistent:
             while at < end and rows.rated_units[at] < stop:
                 unit = rows.rated_units[at]
@@ -143,6 +151,7 @@ cdef inline void put(const Task *t, Py_ssize_t part, const int32_t *cases, Py_ss
                 next_of[unit] += 1
                 place.position, place.unit, place.slot, place.level = at, unit, <int32_t>slot, rows.levels[at]
                 at += 1
+            reached[slot] = <int32_t>(at - begin)
             continue
         last = rows.indptr[cases[slot] + 1]
         position = place_of(rows.units, rows.indptr[cases[slot]], last, first)
@@ -157,6 +166,7 @@ cdef inline void put(const Task *t, Py_ssize_t part, const int32_t *cases, Py_ss
                 place.drawn = t.drawn[position]
                 position += 1
             at += 1
+        reached[slot] = <int32_t>(at - begin)
 
 
 cdef inline float *sum_of(const Task *t, Py_ssize_t width, Py_ssize_t part, int kind) noexcept nogil:
