@@ -243,7 +243,7 @@ def draw(path: Path, cells: list[dict[str, Any]]) -> None:
 
     from cfcore.plots import COLORS
 
-    figure = Figure(figsize=(11, 4.5), layout="constrained")
+    figure = Figure(figsize=(10, 4.8), layout="constrained")
     left, right = figure.subplots(1, 2)
     colors = dict(zip(dict.fromkeys(map(name_of, cells)), COLORS * len(cells), strict=False))
     least = min(cell["n_threads"] for cell in cells)
@@ -254,11 +254,13 @@ def draw(path: Path, cells: list[dict[str, Any]]) -> None:
         label = f"{name}, {threads} thread{'s' if threads > 1 else ''}"
         left.plot(sizes, [cell["nanoseconds"] for cell in own], label=label, **style)
         if threads == least:
-            right.plot(sizes, [cell["peak"] / 1e9 for cell in own], label=label, **style)
-    right.axhline(MOST_BYTES / 1e9, color="grey", linewidth=1, label=f"goal at k = 64: {MOST_BYTES / 1e9:g}")
+            right.plot(sizes, [cell["peak"] / 1e9 for cell in own], **style)
+    right.axhline(MOST_BYTES / 1e9, color="grey", linewidth=1)
+    right.annotate("goal at k = 64", (sizes[0], MOST_BYTES / 1e9), (0, -12), textcoords="offset points")
     for axes, what in ((left, "nanoseconds a rating"), (right, "peak memory, GB")):
         axes.set(xscale="log", xlabel="ratings", ylabel=what, ylim=(0, None))
-        axes.legend(fontsize="x-small")
+    # Below, where it covers no line.
+    figure.legend(*left.get_legend_handles_labels(), loc="outside lower center", ncols=4, fontsize="small")
     figure.savefig(path)
     say(f"drawn to {path}")
 
