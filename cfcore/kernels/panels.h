@@ -4,7 +4,9 @@
    between levels in the last bits. What passes is computed again, with `dot`, by the caller, who also makes
    the limits low enough for rounding (see topk.pyx).
 
-   panel: [n + 1][32], the last line is added to the sums.  rows: [n][8], eight rows side by side. */
+   panel: [n + 1][32], the last line is added to the sums.  rows: [n][CF_ROWS], rows side by side.
+
+   As many sums at once as there are registers for: with fewer, each would wait for its own last product. */
 #ifndef CFCORE_PANELS_H
 #define CFCORE_PANELS_H
 
@@ -12,10 +14,10 @@
 #include <stdint.h>
 
 #define CF_COLUMNS 32
-#define CF_ROWS 8
 
 #if defined(__GNUC__) && defined(__AVX512F__)
   #include <immintrin.h>
+  #define CF_ROWS 8
   #define CF_TOGETHER 8
   #define CF_WIDE 16
   typedef __m512 cf_wide;
@@ -27,7 +29,8 @@
   #define CF_WIDE_NOT_BELOW(x, y) ((uint32_t)_mm512_cmp_ps_mask((x), (y), _CMP_NLT_UQ))
 #elif defined(__GNUC__) && defined(__AVX2__) && defined(__FMA__)
   #include <immintrin.h>
-  #define CF_TOGETHER 4
+  #define CF_ROWS 6
+  #define CF_TOGETHER 6
   #define CF_WIDE 8
   typedef __m256 cf_wide;
   #define CF_WIDE_LOAD _mm256_loadu_ps
@@ -38,6 +41,7 @@
   #define CF_WIDE_NOT_BELOW(x, y) ((uint32_t)_mm256_movemask_ps(_mm256_cmp_ps((x), (y), _CMP_NLT_UQ)))
 #elif defined(__GNUC__) && defined(__SSE2__)
   #include <emmintrin.h>
+  #define CF_ROWS 8
   #define CF_TOGETHER 4
   #define CF_WIDE 4
   typedef __m128 cf_wide;
@@ -47,6 +51,8 @@
   #define CF_WIDE_ADD _mm_add_ps
   #define CF_WIDE_ZERO _mm_setzero_ps
   #define CF_WIDE_NOT_BELOW(x, y) ((uint32_t)_mm_movemask_ps(_mm_cmpnlt_ps((x), (y))))
+#else
+  #define CF_ROWS 8
 #endif
 
 /* Bit j of passed[r] is set unless rows[:, r] . panel[:n, j] + panel[n, j] < limits[r]; NaN passes. */

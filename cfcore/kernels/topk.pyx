@@ -4,9 +4,9 @@ Items stand in an order of the caller's; a place is a position in it, and of two
 place comes first is the better. `best_products` ranks by mean + b_u + b_i + p_u . q_i, `best_scores`
 whatever it is given.
 
-How `best_products` goes: items lie in panels of 32, factor by factor (`pack`). Eight users at a time are
-multiplied with a panel in registers, in whatever way is fastest, and compared with the worst score on each
-user's list, lowered by a bound on the rounding of both sums. The few that pass are computed again in the
+How `best_products` goes: items lie in panels of 32, factor by factor (`pack`). Six or eight users at a time
+are multiplied with a panel in registers, in whatever way is fastest, and compared with the worst score on
+each user's list, lowered by a bound on the rounding of both sums. The few that pass are computed again in the
 fixed order of lanes that `svd.predict` uses, and put on the list or not by that. So the lists are those of
 predicting every pair, to the bit. The twin is `cfcore.reference.topk`.
 """
@@ -27,7 +27,7 @@ cdef extern from "panels.h" nogil:
     int lowest_bit "cf_lowest_bit"(uint32_t bits) noexcept
 
 cdef enum:
-    GROUP = 32  # users whose rows wait in the cache while the panels pass; a multiple of ROWS
+    GROUP = 24  # users whose rows wait in the cache while the panels pass; a multiple of ROWS, 6 or 8
 
 # Twice the largest relative error of one float32 operation, which leaves room for second-order terms.
 cdef double UNIT = 2.0 ** -23
@@ -107,7 +107,7 @@ cdef void rank_group(const int32_t *users, Py_ssize_t n_users, const floating[:,
                      float *rows, int32_t *places, double *scores, Py_ssize_t n) noexcept nogil:
     """Lists of at most GROUP users: each panel is met by all of them while it is in the cache."""
     cdef Py_ssize_t width = user_factors.shape[1], m = order.shape[0]
-    cdef Py_ssize_t panel, octet, first, f, r, k, place
+    cdef Py_ssize_t panel, batch, first, f, r, k, place
     cdef double[GROUP] lengths, bases
     cdef float[8] limits
     cdef uint32_t[8] passed
@@ -126,8 +126,8 @@ cdef void rank_group(const int32_t *users, Py_ssize_t n_users, const floating[:,
             bases[k] = mean + user_bias[users[k]]
             heap_clear(scores + k * n, places + k * n, n)
     for panel in range(panels.shape[0]):
-        for octet in range((n_users + ROWS - 1) // ROWS):
-            first = octet * ROWS
+        for batch in range((n_users + ROWS - 1) // ROWS):
+            first = batch * ROWS
             for r in range(ROWS):
                 limits[r] = <float>INFINITY
                 k = first + r
@@ -180,8 +180,8 @@ def best_products(const int32_t[::1] users, const floating[:, ::1] user_factors,
         From `pack` with the same factors, biases and order.
     places : int32[n_lists, n], overwritten; -1 where fewer than n items are left
     scores : float64[n_lists, n], overwritten; 0 where places are -1
-    marks : uint64[n_threads, 32 ceil(m / 64)], scratch of zeros, and zeros again at the end
-    rows : float32[n_threads, 32 width], scratch
+    marks : uint64[n_threads, 24 ceil(m / 64)], scratch of zeros, and zeros again at the end
+    rows : float32[n_threads, 24 width], scratch
     mean : float
     n_threads : int
 

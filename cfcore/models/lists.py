@@ -169,8 +169,8 @@ class Ranking:
         self.kernel.best_products(
             users, given.user_rows, given.item_rows, given.user_bias, given.item_bias, self.order,
             self.places_of, starts, stops, excluded, self.panels, self.bounds, places, scores,
-            np.zeros((n_threads, 32 * -(-len(self.order) // 64)), dtype=np.uint64),
-            np.empty((n_threads, 32 * width), dtype=np.float32), given.mean, n_threads,
+            np.zeros((n_threads, 24 * -(-len(self.order) // 64)), dtype=np.uint64),
+            np.empty((n_threads, 24 * width), dtype=np.float32), given.mean, n_threads,
         )  # fmt: skip
 
     def _by_scores(

@@ -68,8 +68,8 @@ def best_products(
         raise ValueError(f"{what}: panels and bounds must come from pack with the same order")
     if (
         min(len(marks), len(rows)) < n_threads
-        or marks.shape[1] < 32 * -(-m // 64)
-        or rows.shape[1] < 32 * width
+        or marks.shape[1] < 24 * -(-m // 64)
+        or rows.shape[1] < 24 * width
     ):
         raise ValueError(f"{what}: marks or rows are too small")
     _check_lists(what, order, places_of, starts, stops, excluded, places, scores, len(users))

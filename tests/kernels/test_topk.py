@@ -58,11 +58,11 @@ class Case:
         bounds = np.full((len(panels), 2), 5.0)
         module.pack(self.item_factors, self.item_bias, self.order, panels, bounds)
         places, scores = self.room(n)
-        marks = np.zeros((n_threads, 32 * -(-m // 64)), dtype=np.uint64)
+        marks = np.zeros((n_threads, 24 * -(-m // 64)), dtype=np.uint64)
         module.best_products(
             case["users"], self.user_factors, case["item_factors"], self.user_bias, self.item_bias,
             case["order"], case["places_of"], case["starts"], case["stops"], case["excluded"], panels,
-            bounds, places, scores, marks, np.empty((n_threads, 32 * width), dtype=np.float32), 3.1,
+            bounds, places, scores, marks, np.empty((n_threads, 24 * width), dtype=np.float32), 3.1,
             n_threads,
         )  # fmt: skip
         assert not marks.any()  # as they were, for the next call
