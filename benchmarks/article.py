@@ -106,7 +106,7 @@ def main() -> None:
     print(
         "\ns: fit and predict on one thread, ratings in memory. its s: the article's Python, timed earlier"
         "\non a machine of this kind; ratio compares with that. reference s: our twins in NumPy and Python."
-        "\nRMSE of SVD: for seeds 0-4. The article's RBM is not built yet, so it is not listed."
+        "\nRMSE of SVD: for seeds 0-4. The article's RBM has a benchmark of its own: rbm_story.py."
     )
     write(options.json, {"machine": facts, "rows": report})
 
