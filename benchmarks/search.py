@@ -110,7 +110,7 @@ def main() -> None:
             found = run(budget, study, options.n_jobs, options.quick)
             states = list(found.table["state"])
             kept = finished(study)
-            again = [trial[1] for number, trial in kept.items() if number not in left]
+            again = [trial[1] for number, trial in kept.items() if number not in left and trial[1]]
             if any(kept.get(number) != trial or trial[1] in again for number, trial in left.items()):
                 raise SystemExit("trials from before the kill were lost or run again")
             report["rows"].append(

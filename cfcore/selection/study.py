@@ -54,15 +54,18 @@ def open_study(path: str | os.PathLike[str] | None, facts: Mapping[str, str], se
     storage = None
     if path is not None:
         storage = f"sqlite:///{os.path.abspath(os.fspath(path))}"
-    # Some settings at random first; from then on near the good ones.
-    sampler = optuna.samplers.TPESampler(
-        seed=seed, n_startup_trials=12, multivariate=True, constant_liar=True
-    )
+
+    def sampler(trials_before: int) -> Any:
+        # Some settings at random first, others where a study goes on; from then on near the good ones.
+        return optuna.samplers.TPESampler(
+            seed=(seed + trials_before) % 2**32, n_startup_trials=12, multivariate=True, constant_liar=True
+        )
+
     # A quarter through its epochs, a fast setting that ends badly may look better than a slow one.
     pruner = optuna.pruners.MedianPruner(n_startup_trials=6, n_warmup_steps=1)
     try:
         study = optuna.create_study(
-            storage=storage, sampler=sampler, pruner=pruner, study_name="cfcore", load_if_exists=True
+            storage=storage, sampler=sampler(0), pruner=pruner, study_name="cfcore", load_if_exists=True
         )
         known, _ = study.user_attrs.get("facts"), study.trials
     except (SQLAlchemyError, optuna.exceptions.OptunaError, RuntimeError, ValueError) as error:
@@ -82,6 +85,7 @@ def open_study(path: str | os.PathLike[str] | None, facts: Mapping[str, str], se
                 f"study={os.fspath(path or '')!r} holds another search: {name} was {known.get(name)}, "
                 f"and is {fact}; go on with the same, or name another file"
             )
+    study.sampler = sampler(len(study.trials))
     return study
 
 
