@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+from typing import Any
+
 import hypothesis
 import pytest
 
@@ -10,6 +15,20 @@ import cfcore as cf
 # Compiled code and twins are both exercised: a slow twin is no reason to fail.
 hypothesis.settings.register_profile("cfcore", deadline=None, max_examples=40, derandomize=True)
 hypothesis.settings.load_profile("cfcore")
+
+
+def run_cfcore(
+    *arguments: Any, stdin: str | None = None, **environment: str
+) -> subprocess.CompletedProcess[str]:
+    """The command line as a process of its own, on a wide terminal without colours."""
+    return subprocess.run(
+        [sys.executable, "-m", "cfcore", *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        input=stdin,
+        timeout=200,
+        env={**os.environ, "COLUMNS": "160", "NO_COLOR": "1", **environment},
+    )
 
 
 @pytest.fixture(scope="session")

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -14,16 +11,7 @@ import pytest
 
 import cfcore as cf
 from cfcore.compare import Job, choose_job
-
-
-def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "cfcore", *arguments],
-        capture_output=True,
-        text=True,
-        timeout=200,
-        env={**os.environ, "COLUMNS": "160", "NO_COLOR": "1", **environment},
-    )
+from tests.conftest import run_cfcore as run
 
 
 @pytest.fixture(scope="module")

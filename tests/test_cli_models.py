@@ -16,17 +16,7 @@ import numpy as np
 import pytest
 
 import cfcore as cf
-
-
-def run(*arguments: Any, stdin: str | None = None) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "cfcore", *map(str, arguments)],
-        capture_output=True,
-        text=True,
-        input=stdin,
-        timeout=200,
-        env={**os.environ, "COLUMNS": "160", "NO_COLOR": "1"},
-    )
+from tests.conftest import run_cfcore as run
 
 
 def rows(text: str) -> list[dict[str, str]]:
@@ -190,8 +180,6 @@ def test_evaluate_and_info(folder: Path, model: Any) -> None:
 
 
 def test_evaluate_lists_with_intervals(folder: Path, tmp_path: Path, model: Any) -> None:
-    from cfcore.cli.evaluate import OF_LISTS
-
     test = folder / "liked.csv"
     test.write_text("who,item,rating\n" + "".join(f"u{k % 50},{k % 31},{1 + k % 5}\n" for k in range(200)))
     done = run("evaluate", folder / "svd.cf", test, "--user", "who", "--k", 5, "--bootstrap",
@@ -199,7 +187,8 @@ def test_evaluate_lists_with_intervals(folder: Path, tmp_path: Path, model: Any)
     assert done.returncode == 0, done.stderr
     found = json.loads((tmp_path / "e.json").read_text())
     ratings = cf.Ratings.read(test, user="who")
-    names = [f"{name}@5" for name in OF_LISTS]
+    of_ratings = {"rmse", "mae", "fcp"}
+    names = [f"{name}@5" for name in cf.metrics.METRICS if name not in of_ratings]
     expected = cf.metrics.bootstrap(model, ratings, names, threshold=3)
     for name in names:
         assert found[name] == expected[name].value
@@ -207,7 +196,7 @@ def test_evaluate_lists_with_intervals(folder: Path, tmp_path: Path, model: Any)
         ends = (None, None) if "coverage" in name else pytest.approx(expected[name][1:3])
         assert (low, high) == ends
         assert re.search(f"^{name} +{found[name]:.4f}", done.stdout, re.MULTILINE)
-    assert set(OF_LISTS) | {"rmse", "mae", "fcp"} == set(cf.metrics.METRICS)
+    assert found["intervals"].keys() == of_ratings | set(names)
     plain = json.loads(run("evaluate", folder / "svd.cf", test, "--user", "who", "--json", "-").stdout)
     assert found["rmse"] == plain["rmse"]
     assert "ndcg@5" not in plain

@@ -5,25 +5,16 @@ from __future__ import annotations
 import json
 import os
 import re
-import subprocess
-import sys
+from functools import partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 
 import cfcore as cf
+from tests.conftest import run_cfcore
 
-
-def run(*arguments: Any, **environment: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "cfcore", "tune", *map(str, arguments)],
-        capture_output=True,
-        text=True,
-        timeout=200,
-        env={**os.environ, "COLUMNS": "160", "NO_COLOR": "1", **environment},
-    )
+run = partial(run_cfcore, "tune")
 
 
 @pytest.fixture(scope="module")

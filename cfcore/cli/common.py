@@ -155,6 +155,11 @@ def read_split(data: str, split: str, **columns: str | None) -> tuple[Ratings, R
     return cf.split.holdout(whole, share, random_state=0)
 
 
+def read_part(data: str, split: str, part: int, **columns: str | None) -> Ratings:
+    """Training (0) or test part (1) of a split, or everything if there is none."""
+    return read_split(data, split, **columns)[part] if split else read(data, **columns)
+
+
 def load_model(path: Path, threads: int = 0) -> Model:
     """The model in a file, on so many threads."""
     import cfcore as cf

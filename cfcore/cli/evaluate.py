@@ -18,8 +18,7 @@ from cfcore.cli.common import (
     errors_in_a_line,
     load_model,
     need_folder,
-    read,
-    read_split,
+    read_part,
     tell_sources,
     usage,
     write_json,
@@ -27,9 +26,6 @@ from cfcore.cli.common import (
 
 if TYPE_CHECKING:
     from cfcore.metrics import Interval
-
-OF_RATINGS = ("rmse", "mae", "fcp")
-OF_LISTS = ("precision", "recall", "ndcg", "map", "mrr", "hit_rate", "coverage", "novelty")
 
 
 def evaluate(
@@ -59,14 +55,15 @@ def evaluate(
     """Print RMSE, MAE and FCP of a fitted model on ratings; with --k also what its lists are worth."""
     with errors_in_a_line():
         import cfcore as cf
+        from cfcore.metrics.measuring import METRICS, OF_RATINGS
 
         tell_sources()
         need_folder(json_file, "--json")
         fitted = load_model(model, threads)
         columns = {"user": user, "item": item, "rating": rating, "timestamp": timestamp}
-        test = read_split(data, split, **columns)[1] if split else read(data, **columns)
+        test = read_part(data, split, 1, **columns)
         level_of_relevance = cf.metrics.relevant_from(fitted.scale_) if threshold is None else threshold
-        wanted = [*OF_RATINGS, *(f"{name}@{k}" for name in OF_LISTS if k)]
+        wanted = [*OF_RATINGS, *(f"{name}@{k}" for name in METRICS if k and name not in OF_RATINGS)]
         intervals: dict[str, Interval] = {}
         with usage():  # a threshold that is no number
             if bootstrap:
@@ -89,6 +86,8 @@ def say(
     what: str, found: dict[str, float], intervals: dict[str, Interval], threshold: float, aside: bool
 ) -> None:
     """The figures: in a line if they are few, else one below the other."""
+    from cfcore.metrics.measuring import OF_RATINGS
+
     if len(found) == len(OF_RATINGS) and not intervals:
         line = ", ".join(f"{name.upper()} {value:.4f}" for name, value in found.items())
         typer.echo(f"{what}: {line}", err=aside)

@@ -25,8 +25,7 @@ from cfcore.cli.common import (
     errors_in_a_line,
     model_name,
     need_folder,
-    read,
-    read_split,
+    read_part,
     tell_sources,
     usage,
     write_json,
@@ -69,7 +68,7 @@ def fit(
             raise UsageError("--early-stopping needs ratings to judge by: give --validation 0.1")
         fitted = build_model(model, settings or [], seed, threads)
         columns = {"user": user, "item": item, "rating": rating, "timestamp": timestamp}
-        train = read_split(data, split, **columns)[0] if split else read(data, **columns)
+        train = read_part(data, split, 0, **columns)
         held_out = None
         if validation:
             import cfcore as cf

@@ -24,8 +24,7 @@ from cfcore.cli.common import (
     UserOption,
     errors_in_a_line,
     need_folder,
-    read,
-    read_split,
+    read_part,
     tell_sources,
     usage,
     write_json,
@@ -92,7 +91,7 @@ def tune(
         space = dict(map(range_of, vary)) if vary else None
         import_optuna()  # before any data is fetched
         columns = {"user": user, "item": item, "rating": rating, "timestamp": timestamp}
-        train = read_split(data, split, **columns)[0] if split else read(data, **columns)
+        train = read_part(data, split, 0, **columns)
         with usage():  # a range, a budget or a metric that cannot be, or another search in the study
             found = search(
                 start,

@@ -54,28 +54,23 @@ def open_study(path: str | os.PathLike[str] | None, facts: Mapping[str, str], se
     storage = None
     if path is not None:
         storage = f"sqlite:///{os.path.abspath(os.fspath(path))}"
-
-    def sampler(trials_before: int) -> Any:
-        # Some settings at random first, others where a study goes on; from then on near the good ones.
-        return optuna.samplers.TPESampler(
-            seed=(seed + trials_before) % 2**32, n_startup_trials=12, multivariate=True, constant_liar=True
-        )
-
     # A quarter through its epochs, a fast setting that ends badly may look better than a slow one.
     pruner = optuna.pruners.MedianPruner(n_startup_trials=6, n_warmup_steps=1)
     try:
-        study = optuna.create_study(
-            storage=storage, sampler=sampler(0), pruner=pruner, study_name="cfcore", load_if_exists=True
-        )
-        known, _ = study.user_attrs.get("facts"), study.trials
+        study = optuna.create_study(storage=storage, pruner=pruner, study_name="cfcore", load_if_exists=True)
+        known, trials = study.user_attrs.get("facts"), study.trials
     except (SQLAlchemyError, optuna.exceptions.OptunaError, RuntimeError, ValueError) as error:
         reason = str(getattr(error, "orig", None) or error).partition("\n")[0]
         raise FileFormatError(
             f"study={os.fspath(path or '')!r} cannot be read: it is damaged or no study ({reason}); "
             "name another file"
         ) from error
+    # Some settings at random first, others where a study goes on; from then on near the good ones.
+    study.sampler = optuna.samplers.TPESampler(
+        seed=(seed + len(trials)) % 2**32, n_startup_trials=12, multivariate=True, constant_liar=True
+    )
     if known is None:
-        if study.trials:
+        if trials:
             raise ValueError(f"study={os.fspath(path or '')!r} was not written by cfcore's search")
         study.set_user_attr("facts", dict(facts))
         return study
@@ -85,7 +80,6 @@ def open_study(path: str | os.PathLike[str] | None, facts: Mapping[str, str], se
                 f"study={os.fspath(path or '')!r} holds another search: {name} was {known.get(name)}, "
                 f"and is {fact}; go on with the same, or name another file"
             )
-    study.sampler = sampler(len(study.trials))
     return study
 
 

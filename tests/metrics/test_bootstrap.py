@@ -15,16 +15,6 @@ from cfcore.metrics import measuring
 NAMES = ("rmse", "mae", "fcp", "precision", "recall", "ndcg", "map", "mrr", "hit_rate", "novelty")
 
 
-@pytest.fixture(scope="module")
-def split() -> tuple[cf.Ratings, cf.Ratings]:
-    return cf.split.holdout(cf.datasets.synthetic(80, 60, 2_000, random_state=3), 0.3, random_state=0)
-
-
-@pytest.fixture(scope="module")
-def model(split: Any) -> Any:
-    return cf.SVD(n_factors=4, n_epochs=5, random_state=0).fit(split[0])
-
-
 def test_each_draw_is_the_metric_of_the_users_drawn(split: Any, model: Any) -> None:
     """Draws by weights against ratings that are written out again for each user drawn."""
     _, test = split

@@ -150,16 +150,6 @@ def test_judging_is_brute_force(
         assert found[name] == pytest.approx(expected[name], rel=1e-9, nan_ok=True), name
 
 
-@pytest.fixture(scope="module")
-def split() -> tuple[cf.Ratings, cf.Ratings]:
-    return cf.split.holdout(cf.datasets.synthetic(80, 60, 2_000, random_state=3), 0.3, random_state=0)
-
-
-@pytest.fixture(scope="module")
-def model(split: Any) -> Any:
-    return cf.SVD(n_factors=4, n_epochs=5, random_state=0).fit(split[0])
-
-
 def test_a_model_of_factors_by_brute_force(split: Any, model: Any) -> None:
     names = (*FUNCTIONS, "novelty", "coverage")
     found = metrics.evaluate(model, split[1], names, k=5)

@@ -223,6 +223,17 @@ def test_budget_of_time(train: cf.Ratings) -> None:
     assert found.value == min(found.table["rmse"][:2])
 
 
+def test_study_that_goes_on_draws_other_settings(train: cf.Ratings, tmp_path: Path) -> None:
+    settings = []
+    for budget in (5, 10):  # all of them drawn at random, after the two that are given
+        study = cf.selection.search(
+            cf.Baseline(), ratings=train, budget=budget, study=tmp_path / "study.db", random_state=3
+        ).study
+        settings = [tuple(trial.params.values()) for trial in study.trials]
+    assert len(settings) == 10
+    assert len(set(settings)) == 10
+
+
 def test_study_goes_on(train: cf.Ratings, tmp_path: Path) -> None:
     path = tmp_path / "study.db"
     first = cf.selection.search(cf.Baseline(), ratings=train, budget=4, study=path)
