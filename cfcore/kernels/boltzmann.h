@@ -100,7 +100,7 @@ CF_INLINE void cf_rows_less(const float *first, const int32_t *up, ptrdiff_t n_u
 /* rows <- S rows, for `levels` rows of n, where S[k, l] is the product of sharing[min(k, l)] to
    sharing[max(k, l) - 1]: each level hands its sum, and what it was handed, on to both sides. */
 CF_INLINE void cf_share_some(float *rows, const float *sharing, ptrdiff_t levels, ptrdiff_t n) {
-    cf_f32_vector below[64], above;
+    cf_f32_vector below[64], above; /* MAX_LEVELS */
     for (ptrdiff_t f = 0; f < n; f += cf_step_f32) {
         below[0] = CF_OF(rows);
         for (ptrdiff_t k = 1; k < levels; k++) below[k] = CF_OF(rows + k * n) + below[k - 1] * sharing[k - 1];
