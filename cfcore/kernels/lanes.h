@@ -105,7 +105,14 @@ CF_INLINE double cf_sum_f64(const cf_f64_vector *lane) {
 }
 #endif
 
-/* Ask for every cache line of what will soon be written, or read. */
+/* Ask for every cache line of what will soon be read. */
+CF_INLINE void cf_prefetch_read(const void *begin, ptrdiff_t bytes) {
+    ptrdiff_t at;
+    for (at = 0; at < bytes; at += 64)
+        CF_PREFETCH_READ((const char *)begin + at);
+}
+
+/* Ask for every cache line of what will soon be written. */
 CF_INLINE void cf_prefetch(const void *begin, ptrdiff_t bytes) {
     ptrdiff_t at;
     for (at = 0; at < bytes; at += 64)

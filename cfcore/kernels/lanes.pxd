@@ -6,6 +6,7 @@ from cython cimport floating
 
 cdef extern from "lanes.h" nogil:
     void CF_KEEP_BRANCH() noexcept
+    void cf_prefetch_read(const void *begin, Py_ssize_t bytes) noexcept
     void cf_prefetch(const void *begin, Py_ssize_t bytes) noexcept
     float cf_dot_f32(const float *p, const float *q, Py_ssize_t n) noexcept
     double cf_dot_f64(const double *p, const double *q, Py_ssize_t n) noexcept
@@ -116,6 +117,11 @@ cdef inline void sum_rows(const floating *rows, const int32_t *codes, Py_ssize_t
 cdef inline void prefetch_row(const floating *row, Py_ssize_t n) noexcept nogil:
     """Ask for every cache line of a row that will soon be written."""
     cf_prefetch(row, n * <Py_ssize_t>sizeof(row[0]))
+
+
+cdef inline void prefetch_row_to_read(const floating *row, Py_ssize_t n) noexcept nogil:
+    """Ask for every cache line of a row that other threads may read too."""
+    cf_prefetch_read(row, n * <Py_ssize_t>sizeof(row[0]))
 
 
 cdef inline bint is_row_length(Py_ssize_t n, floating example) noexcept nogil:

@@ -9,7 +9,7 @@ from __future__ import annotations
 LEVELS = ("baseline", "avx2", "avx512")
 
 # Hot kernels: one compiled module per level. Every other .pyx is compiled once, for the baseline.
-LEVELLED = ("similarity", "neighbors", "baseline", "svd", "svdpp", "timesvdpp", "topk", "rbm")
+LEVELLED = ("similarity", "neighbors", "baseline", "svd", "svdpp", "timesvdpp", "products", "rbm")
 
 
 def module_name(kernel: str, level: str) -> str:

@@ -2,9 +2,11 @@
 
    A filter and not a result: sums are fused where the machine can and rounded as it comes, so they differ
    between levels in the last bits. What passes is computed again, with `dot`, by the caller, who also makes
-   the limits low enough for rounding (see topk.pyx).
+   the limits low enough for rounding (see products.pyx).
 
-   panel: [n + 1][32], the last line is added to the sums.  rows: [n][CF_ROWS], rows side by side.
+   panel: [n + 1 + checks][32]: factors, biases, and the length of what is left of each column at each check.
+   rows: [n][CF_ROWS] and rests: [checks][CF_ROWS], rows side by side.
+   Checks come before factors 0, 16, 32, 64 ... of n, and at the end.
 
    As many sums at once as there are registers for: with fewer, each would wait for its own last product. */
 #ifndef CFCORE_PANELS_H
@@ -14,6 +16,7 @@
 #include <stdint.h>
 
 #define CF_COLUMNS 32
+#define CF_FIRST_CHECK 16
 
 #if defined(__GNUC__) && defined(__AVX512F__)
   #include <immintrin.h>
@@ -21,78 +24,205 @@
   #define CF_TOGETHER 8
   #define CF_WIDE 16
   typedef __m512 cf_wide;
+  typedef __mmask16 cf_mask;
   #define CF_WIDE_LOAD _mm512_loadu_ps
+  #define CF_WIDE_STORE _mm512_storeu_ps
   #define CF_WIDE_FILL _mm512_set1_ps
   #define CF_WIDE_FMA _mm512_fmadd_ps
-  #define CF_WIDE_ADD _mm512_add_ps
   #define CF_WIDE_ZERO _mm512_setzero_ps
-  #define CF_WIDE_NOT_BELOW(x, y) ((uint32_t)_mm512_cmp_ps_mask((x), (y), _CMP_NLT_UQ))
+  #define CF_WIDE_MIN _mm512_min_ps
+  #define CF_WIDE_MAX _mm512_max_ps
+  #define CF_WIDE_NOT_BELOW(x, y) _mm512_cmp_ps_mask((x), (y), _CMP_NLT_UQ)
+  #define CF_MASK_NONE() ((cf_mask)0)
+  #define CF_MASK_OR(x, y) ((cf_mask)((x) | (y)))
+  #define CF_MASK_BITS(x) ((uint32_t)(x))
 #elif defined(__GNUC__) && defined(__AVX2__) && defined(__FMA__)
   #include <immintrin.h>
   #define CF_ROWS 6
   #define CF_TOGETHER 6
   #define CF_WIDE 8
   typedef __m256 cf_wide;
+  typedef __m256 cf_mask;
   #define CF_WIDE_LOAD _mm256_loadu_ps
+  #define CF_WIDE_STORE _mm256_storeu_ps
   #define CF_WIDE_FILL _mm256_set1_ps
   #define CF_WIDE_FMA _mm256_fmadd_ps
-  #define CF_WIDE_ADD _mm256_add_ps
   #define CF_WIDE_ZERO _mm256_setzero_ps
-  #define CF_WIDE_NOT_BELOW(x, y) ((uint32_t)_mm256_movemask_ps(_mm256_cmp_ps((x), (y), _CMP_NLT_UQ)))
+  #define CF_WIDE_MIN _mm256_min_ps
+  #define CF_WIDE_MAX _mm256_max_ps
+  #define CF_WIDE_NOT_BELOW(x, y) _mm256_cmp_ps((x), (y), _CMP_NLT_UQ)
+  #define CF_MASK_NONE _mm256_setzero_ps
+  #define CF_MASK_OR _mm256_or_ps
+  #define CF_MASK_BITS(x) ((uint32_t)_mm256_movemask_ps(x))
 #elif defined(__GNUC__) && defined(__SSE2__)
   #include <emmintrin.h>
   #define CF_ROWS 8
   #define CF_TOGETHER 4
   #define CF_WIDE 4
   typedef __m128 cf_wide;
+  typedef __m128 cf_mask;
   #define CF_WIDE_LOAD _mm_loadu_ps
+  #define CF_WIDE_STORE _mm_storeu_ps
   #define CF_WIDE_FILL _mm_set1_ps
   #define CF_WIDE_FMA(x, y, z) _mm_add_ps(_mm_mul_ps((x), (y)), (z))
-  #define CF_WIDE_ADD _mm_add_ps
   #define CF_WIDE_ZERO _mm_setzero_ps
-  #define CF_WIDE_NOT_BELOW(x, y) ((uint32_t)_mm_movemask_ps(_mm_cmpnlt_ps((x), (y))))
+  #define CF_WIDE_MIN _mm_min_ps
+  #define CF_WIDE_MAX _mm_max_ps
+  #define CF_WIDE_NOT_BELOW _mm_cmpnlt_ps
+  #define CF_MASK_NONE _mm_setzero_ps
+  #define CF_MASK_OR _mm_or_ps
+  #define CF_MASK_BITS(x) ((uint32_t)_mm_movemask_ps(x))
 #else
   #define CF_ROWS 8
 #endif
 
-/* Bit j of passed[r] is set unless rows[:, r] . panel[:n, j] + panel[n, j] < limits[r]; NaN passes. */
-static inline void cf_products_above(const float *panel, const float *rows, Py_ssize_t n,
-                                     const float *limits, uint32_t *passed) {
+/* The factor before which the next check comes. */
+static inline Py_ssize_t cf_next_check(Py_ssize_t check) {
+    return check ? 2 * check : CF_FIRST_CHECK;
+}
+
 #ifdef CF_WIDE
+/* sums[r][h] += rows[begin:end, first + r] . panel[begin:end, column and on], h half of the columns each. */
+static inline __attribute__((always_inline)) void cf_tile_add(cf_wide sums[CF_TOGETHER][2],
+                                                              const float *panel, const float *rows,
+                                                              Py_ssize_t begin, Py_ssize_t end) {
+    for (Py_ssize_t k = begin; k < end; k++) {
+        cf_wide left = CF_WIDE_LOAD(panel + k * CF_COLUMNS);
+        cf_wide right = CF_WIDE_LOAD(panel + k * CF_COLUMNS + CF_WIDE);
+        for (int r = 0; r < CF_TOGETHER; r++) {
+            cf_wide one = CF_WIDE_FILL(rows[k * CF_ROWS + r]);
+            sums[r][0] = CF_WIDE_FMA(one, left, sums[r][0]);
+            sums[r][1] = CF_WIDE_FMA(one, right, sums[r][1]);
+        }
+    }
+}
+
+/* True if any sum may still reach its limit, were both rows parallel from here on (Cauchy and Schwarz). */
+static inline __attribute__((always_inline)) int cf_tile_hopes(cf_wide sums[CF_TOGETHER][2],
+                                                               const float *lengths, const float *rests,
+                                                               const float *limits) {
+    cf_wide left = CF_WIDE_LOAD(lengths), right = CF_WIDE_LOAD(lengths + CF_WIDE);
+    cf_mask any = CF_MASK_NONE(), other = CF_MASK_NONE();
+    for (int r = 0; r < CF_TOGETHER; r++) {
+        cf_wide rest = CF_WIDE_FILL(rests[r]), limit = CF_WIDE_FILL(limits[r]);
+        any = CF_MASK_OR(any, CF_WIDE_NOT_BELOW(CF_WIDE_FMA(rest, left, sums[r][0]), limit));
+        other = CF_MASK_OR(other, CF_WIDE_NOT_BELOW(CF_WIDE_FMA(rest, right, sums[r][1]), limit));
+    }
+    return CF_MASK_BITS(CF_MASK_OR(any, other)) != 0;
+}
+#endif
+
+/* values[r][j] = rows[:, r] . panel[:n, j] + panel[n, j] where bit j of passed[r] is set: unless that with all
+   that may be left, rests . lengths, is less than limits[r]. NaN passes. */
+static inline void cf_products_above(const float *panel, const float *rows, const float *rests, Py_ssize_t n,
+                                     const float *limits, uint32_t *passed,
+                                     float values[CF_ROWS][CF_COLUMNS]) {
     for (int r = 0; r < CF_ROWS; r++) passed[r] = 0;
+#ifdef CF_WIDE
+    for (int column = 0; column < CF_COLUMNS; column += 2 * CF_WIDE) {
+        const float *lines = panel + column;
+        for (int first = 0; first < CF_ROWS; first += CF_TOGETHER) {
+            cf_wide sums[CF_TOGETHER][2];
+            Py_ssize_t done = 0;
+            const float *lengths = lines + (n + 1) * CF_COLUMNS, *rest = rests + first;
+            for (int r = 0; r < CF_TOGETHER; r++) {
+                sums[r][0] = CF_WIDE_LOAD(lines + n * CF_COLUMNS);
+                sums[r][1] = CF_WIDE_LOAD(lines + n * CF_COLUMNS + CF_WIDE);
+            }
+            while (done < n && cf_tile_hopes(sums, lengths, rest, limits + first)) {
+                Py_ssize_t next = cf_next_check(done) < n ? cf_next_check(done) : n;
+                cf_tile_add(sums, lines, rows + first, done, next);
+                done = next;
+                lengths += CF_COLUMNS;
+                rest += CF_ROWS;
+            }
+            if (done < n) continue;
+            cf_wide left = CF_WIDE_LOAD(lengths), right = CF_WIDE_LOAD(lengths + CF_WIDE);
+            for (int r = 0; r < CF_TOGETHER; r++) {
+                cf_wide limit = CF_WIDE_FILL(limits[first + r]), one = CF_WIDE_FILL(rest[r]);
+                CF_WIDE_STORE(values[first + r] + column, sums[r][0]);
+                CF_WIDE_STORE(values[first + r] + column + CF_WIDE, sums[r][1]);
+                cf_wide most = CF_WIDE_FMA(one, left, sums[r][0]);
+                passed[first + r] |= CF_MASK_BITS(CF_WIDE_NOT_BELOW(most, limit)) << column;
+                most = CF_WIDE_FMA(one, right, sums[r][1]);
+                passed[first + r] |= CF_MASK_BITS(CF_WIDE_NOT_BELOW(most, limit)) << (column + CF_WIDE);
+            }
+        }
+    }
+#else
+    const float *lengths = panel + n * CF_COLUMNS, *rest = rests - CF_ROWS;
+    for (Py_ssize_t check = 0; ; check = cf_next_check(check)) {
+        lengths += CF_COLUMNS;
+        rest += CF_ROWS;
+        if (check >= n) break;
+    }
+    for (int r = 0; r < CF_ROWS; r++) {
+        float *sums = values[r];
+        for (int j = 0; j < CF_COLUMNS; j++) sums[j] = panel[n * CF_COLUMNS + j];
+        for (Py_ssize_t k = 0; k < n; k++)
+            for (int j = 0; j < CF_COLUMNS; j++) sums[j] += rows[k * CF_ROWS + r] * panel[k * CF_COLUMNS + j];
+        for (int j = 0; j < CF_COLUMNS; j++)
+            passed[r] |= (uint32_t)!(sums[j] + rest[r] * lengths[j] < limits[r]) << j;
+    }
+#endif
+}
+
+/* x . y, of n numbers, whole groups of 16 */
+static inline float cf_tail(const float *x, const float *y, Py_ssize_t n) {
+    float lanes[16] = {0}, sum = 0;
+#ifdef CF_WIDE
+    cf_wide sums[16 / CF_WIDE];
+    for (int part = 0; part < 16 / CF_WIDE; part++) sums[part] = CF_WIDE_ZERO();
+    for (Py_ssize_t k = 0; k < n; k += 16)
+        for (int part = 0; part < 16 / CF_WIDE; part++)
+            sums[part] = CF_WIDE_FMA(CF_WIDE_LOAD(x + k + part * CF_WIDE), CF_WIDE_LOAD(y + k + part * CF_WIDE),
+                                     sums[part]);
+    for (int part = 0; part < 16 / CF_WIDE; part++) CF_WIDE_STORE(lanes + part * CF_WIDE, sums[part]);
+#else
+    for (Py_ssize_t k = 0; k < n; k++) lanes[k % 16] += x[k] * y[k];
+#endif
+    for (int j = 0; j < 8; j++) lanes[j] += lanes[j + 8];
+    for (int j = 0; j < 4; j++) lanes[j] += lanes[j + 4];
+    for (int j = 0; j < 4; j++) sum += lanes[j];
+    return sum;
+}
+
+/* out[r][j] = rows[:, r] . panel[:n, j] */
+static inline void cf_products(const float *panel, const float *rows, Py_ssize_t n,
+                               float out[CF_ROWS][CF_COLUMNS]) {
+#ifdef CF_WIDE
     for (int column = 0; column < CF_COLUMNS; column += 2 * CF_WIDE) {
         for (int first = 0; first < CF_ROWS; first += CF_TOGETHER) {
             cf_wide sums[CF_TOGETHER][2];
             for (int r = 0; r < CF_TOGETHER; r++) sums[r][0] = sums[r][1] = CF_WIDE_ZERO();
-            for (Py_ssize_t k = 0; k < n; k++) {
-                cf_wide left = CF_WIDE_LOAD(panel + k * CF_COLUMNS + column);
-                cf_wide right = CF_WIDE_LOAD(panel + k * CF_COLUMNS + column + CF_WIDE);
-                for (int r = 0; r < CF_TOGETHER; r++) {
-                    cf_wide one = CF_WIDE_FILL(rows[k * CF_ROWS + first + r]);
-                    sums[r][0] = CF_WIDE_FMA(one, left, sums[r][0]);
-                    sums[r][1] = CF_WIDE_FMA(one, right, sums[r][1]);
-                }
-            }
-            cf_wide left = CF_WIDE_LOAD(panel + n * CF_COLUMNS + column);
-            cf_wide right = CF_WIDE_LOAD(panel + n * CF_COLUMNS + column + CF_WIDE);
+            cf_tile_add(sums, panel + column, rows + first, 0, n);
             for (int r = 0; r < CF_TOGETHER; r++) {
-                cf_wide limit = CF_WIDE_FILL(limits[first + r]);
-                passed[first + r] |= CF_WIDE_NOT_BELOW(CF_WIDE_ADD(sums[r][0], left), limit) << column;
-                passed[first + r] |= CF_WIDE_NOT_BELOW(CF_WIDE_ADD(sums[r][1], right), limit)
-                    << (column + CF_WIDE);
+                CF_WIDE_STORE(out[first + r] + column, sums[r][0]);
+                CF_WIDE_STORE(out[first + r] + column + CF_WIDE, sums[r][1]);
             }
         }
     }
 #else
     for (int r = 0; r < CF_ROWS; r++) {
-        float sums[CF_COLUMNS] = {0};
+        for (int j = 0; j < CF_COLUMNS; j++) out[r][j] = 0;
         for (Py_ssize_t k = 0; k < n; k++)
-            for (int j = 0; j < CF_COLUMNS; j++) sums[j] += rows[k * CF_ROWS + r] * panel[k * CF_COLUMNS + j];
-        uint32_t bits = 0;
-        for (int j = 0; j < CF_COLUMNS; j++)
-            bits |= (uint32_t)!(sums[j] + panel[n * CF_COLUMNS + j] < limits[r]) << j;
-        passed[r] = bits;
+            for (int j = 0; j < CF_COLUMNS; j++)
+                out[r][j] += rows[k * CF_ROWS + r] * panel[k * CF_COLUMNS + j];
     }
+#endif
+}
+
+/* Put x among the n best, falling numbers, and drop the last of them; nothing happens if x is no better, or is
+   NaN: of two numbers these instructions give the second if one is none. best[-1] is infinite; n is a
+   multiple of 16. */
+static inline void cf_insert(float *best, Py_ssize_t n, float x) {
+#ifdef CF_WIDE
+    cf_wide one = CF_WIDE_FILL(x);
+    for (Py_ssize_t k = n - CF_WIDE; k >= 0; k -= CF_WIDE)
+        CF_WIDE_STORE(best + k, CF_WIDE_MAX(CF_WIDE_MIN(CF_WIDE_LOAD(best + k - 1), one),
+                                            CF_WIDE_LOAD(best + k)));
+#else
+    for (Py_ssize_t k = n - 1; k >= 0 && best[k] < x; k--) best[k] = best[k - 1] < x ? best[k - 1] : x;
 #endif
 }
 

@@ -15,7 +15,7 @@ from cfcore.errors import DataError
 from cfcore.models.base import Array, Model
 from cfcore.models.blocks import aligned_zeros, row_length, worthwhile_threads
 from cfcore.models.joining import joined_rows, moved, places, ridge
-from cfcore.models.lists import Products
+from cfcore.models.panels import Products
 from cfcore.models.params import check_choice, check_number
 
 #: Ratings looked at together: temporaries of 32 MB.
@@ -262,6 +262,7 @@ class FactorModel(Model):
         # As the rows would be made anew, without the work for all others.
         padded_rows = self._rows()[kind == "item"]
         padded_rows[who, : factors.shape[1]] += own[who]
+        self._cache.pop("panels", None)
 
     def _become(self, model: Self) -> Self:
         """Take over all that is fitted in `model`."""

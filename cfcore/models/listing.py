@@ -9,7 +9,7 @@ import numpy as np
 
 from cfcore.data import frames
 from cfcore.errors import DataError
-from cfcore.models import lists
+from cfcore.models import lists, panels
 from cfcore.models.coding import Coded, is_single
 from cfcore.models.params import check_flag, check_number
 from cfcore.models.ranking import best
@@ -35,8 +35,8 @@ class Listing(Coded):
         """Similarity of one known item or user to all (float64, NaN: cannot be compared)."""
         raise TypeError(f"{type(self).__name__} does not compare {kind}s")
 
-    def _products(self) -> lists.Products | None:
-        """What scores are products of, where they are; see `lists.Products`."""
+    def _products(self) -> panels.Products | None:
+        """What scores are products of, where they are; see `panels.Products`."""
         return None
 
     # ------------------------------------------------------------------ recommending

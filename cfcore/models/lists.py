@@ -13,6 +13,7 @@ from cfcore.data import as_pairs
 from cfcore.data.ids import encode
 from cfcore.models.blocks import worthwhile_threads
 from cfcore.models.coding import is_single
+from cfcore.models.panels import Panels, Products
 
 Array = np.ndarray[Any, Any]
 
@@ -21,20 +22,9 @@ Array = np.ndarray[Any, Any]
 SCORES_AT_A_TIME = 1 << 21
 PRODUCTS_AT_A_TIME = 1 << 34
 #: Lists for which items are not laid out in panels.
-FEW = 32
+FEW = 128
 #: Users in one call of `best_products`: what bounds the memory of requests and lists.
 USERS_AT_A_TIME = 1 << 16
-
-
-@dataclass(frozen=True)
-class Products:
-    """A model whose score is mean + b_u + b_i + p_u . q_i for users and items that it knows."""
-
-    user_rows: Array
-    item_rows: Array
-    user_bias: Array
-    item_bias: Array
-    mean: float
 
 
 @dataclass(frozen=True)
@@ -106,17 +96,11 @@ class Ranking:
         # Panels are worth making for more than a handful; the scores are the same bits either way.
         many = len(wanted.users) >= FEW
         self.products: Products | None = model._products() if many else None
-        self.kernel = backends.kernel("topk")
         m = max(len(self.order), 1)
         self.step = max(1, SCORES_AT_A_TIME // m)
         if self.products is not None:
+            self.panels = Panels.of(model, self.products, self.order)
             width = self.products.item_rows.shape[1]
-            n_panels = -(-len(self.order) // 32)
-            self.panels = np.empty((n_panels, width + 1, 32), dtype=np.float32)
-            self.bounds = np.empty((n_panels, 2))
-            self.kernel.pack(
-                self.products.item_rows, self.products.item_bias, self.order, self.panels, self.bounds
-            )
             self.step = min(USERS_AT_A_TIME, max(32, PRODUCTS_AT_A_TIME // (m * (width + 1))))
 
     def lists(self, part: slice) -> tuple[Array, Array]:
@@ -162,16 +146,23 @@ class Ranking:
     def _by_products(
         self, users: Array, starts: Array, stops: Array, excluded: Array, places: Array, scores: Array
     ) -> None:
-        given = self.products
+        given, panels = self.products, self.panels
         assert given is not None
-        width = given.item_rows.shape[1]
-        n_threads = worthwhile_threads(self.model.n_threads, len(users) * len(self.order) * (width + 1))
-        self.kernel.best_products(
-            users, given.user_rows, given.item_rows, given.user_bias, given.item_bias, self.order,
-            self.places_of, starts, stops, excluded, self.panels, self.bounds, places, scores,
-            np.zeros((n_threads, 24 * -(-len(self.order) // 64)), dtype=np.uint64),
-            np.empty((n_threads, 24 * width), dtype=np.float32), given.mean, n_threads,
+        kernel = backends.kernel("products")
+        m, width = len(self.order), given.item_rows.shape[1]
+        n_threads = worthwhile_threads(self.model.n_threads, len(users) * m * (width + 1))
+        alike = panels.alike(users, given.user_rows)
+        listed = places[alike], scores[alike]
+        n_floats, n_codes = kernel.scratch_sizes(width, panels.head, panels.tails.shape[1], places.shape[1])
+        kernel.best_products(
+            users[alike], given.user_rows, given.item_rows, given.user_bias, given.item_bias, panels.columns,
+            panels.column_of, panels.standing, starts[alike], stops[alike], excluded, panels.turn,
+            panels.panels, panels.tails, panels.bounds, *listed,
+            np.zeros((n_threads, 24 * -(-m // 64)), dtype=np.uint64),
+            np.empty((n_threads, n_floats), dtype=np.float32),
+            np.empty((n_threads, n_codes), dtype=np.int32), given.mean, n_threads,
         )  # fmt: skip
+        places[alike], scores[alike] = listed
 
     def _by_scores(
         self, users: Array, starts: Array, stops: Array, excluded: Array, places: Array, scores: Array
@@ -182,7 +173,7 @@ class Ranking:
             np.repeat(distinct, m).astype(np.int32), np.tile(self.order, len(distinct)), None
         )
         n_threads = worthwhile_threads(getattr(self.model, "n_threads", None), len(users) * m)
-        self.kernel.best_scores(
+        backends.kernel("topk").best_scores(
             np.ascontiguousarray(predicted, dtype=np.float64).reshape(len(distinct), m),
             rows.astype(np.int32).reshape(-1), self.order, self.places_of, starts, stops, excluded, places,
             scores, np.zeros((n_threads, -(-m // 64)), dtype=np.uint64), n_threads,

@@ -1,4 +1,4 @@
-"""Twin of `cfcore.kernels.topk`: every score of a list at once, and a stable sort."""
+"""Twin of `cfcore.kernels.topk`: a stable sort of the scores of each list."""
 
 from __future__ import annotations
 
@@ -11,77 +11,6 @@ Floating = NDArray[Any]
 Int32 = NDArray[np.int32]
 Int64 = NDArray[np.int64]
 Float64 = NDArray[np.float64]
-
-
-def pack(
-    item_factors: Floating, item_bias: Floating, order: Int32, panels: NDArray[np.float32], bounds: Float64
-) -> None:
-    """Lay items out in panels of 32; see the kernel."""
-    m, width = len(order), item_factors.shape[1]
-    n_panels = -(-m // 32)
-    if panels.shape != (n_panels, width + 1, 32):
-        raise ValueError("pack: panels must have shape (ceil(m / 32), width + 1, 32)")
-    if bounds.shape != (n_panels, 2):
-        raise ValueError("pack: bounds must have shape (ceil(m / 32), 2)")
-    if len(item_bias) != len(item_factors):
-        raise ValueError("pack: biases and factors must have the same number of rows")
-    bad = (order < 0) | (order >= len(item_factors))
-    if bad.any():
-        raise ValueError(f"pack: item {order[bad.argmax()]} is out of range")
-    lines = np.zeros((n_panels * 32, width + 1))
-    lines[:m, :width] = item_factors[order]
-    lines[:m, width] = item_bias[order]
-    panels[:] = lines.reshape(n_panels, 32, width + 1).transpose(0, 2, 1)
-    lengths = np.sqrt(np.sum(lines[:, :width] ** 2, axis=1))
-    bounds[:, 0] = lengths.reshape(n_panels, 32).max(axis=1)
-    bounds[:, 1] = np.abs(lines[:, width]).reshape(n_panels, 32).max(axis=1)
-
-
-def best_products(
-    users: Int32,
-    user_factors: Floating,
-    item_factors: Floating,
-    user_bias: Floating,
-    item_bias: Floating,
-    order: Int32,
-    places_of: Int32,
-    starts: Int64,
-    stops: Int64,
-    excluded: Int32,
-    panels: NDArray[np.float32],
-    bounds: Float64,
-    places: Int32,
-    scores: Float64,
-    marks: NDArray[np.uint64],
-    rows: NDArray[np.float32],
-    mean: float,
-    n_threads: int,
-) -> None:
-    """For each user the n places of highest mean + b_u + b_i + p_u . q_i, best first; see the kernel."""
-    what = "best_products"
-    m, width = len(order), user_factors.shape[1]
-    if item_factors.shape[1] != width or width * user_factors.itemsize % 64:
-        raise ValueError(f"{what}: factor rows must be of one length, a multiple of 64 bytes")
-    if len(user_bias) != len(user_factors) or len(item_bias) != len(item_factors):
-        raise ValueError(f"{what}: biases and factors must have the same number of rows")
-    if panels.shape != (-(-m // 32), width + 1, 32) or bounds.shape != (len(panels), 2):
-        raise ValueError(f"{what}: panels and bounds must come from pack with the same order")
-    if (
-        min(len(marks), len(rows)) < n_threads
-        or marks.shape[1] < 24 * -(-m // 64)
-        or rows.shape[1] < 24 * width
-    ):
-        raise ValueError(f"{what}: marks or rows are too small")
-    _check_lists(what, order, places_of, starts, stops, excluded, places, scores, len(users))
-    if len(places_of) != len(item_factors):
-        raise ValueError(f"{what}: places_of must be as long as item_factors")
-    bad = (users < 0) | (users >= len(user_factors))
-    if bad.any():
-        raise ValueError(f"{what}: user {users[bad.argmax()]} is out of range")
-    for k, user in enumerate(users):
-        base = mean + np.float64(user_bias[user])
-        given = base + item_bias[order] + np.einsum("nf,f->n", item_factors[order], user_factors[user])
-        _best(given, places_of[excluded[starts[k] : stops[k]]], places[k], scores[k])
 
 
 def best_scores(
@@ -103,15 +32,15 @@ def best_scores(
         raise ValueError(f"{what}: given must have a column for each item in order")
     if len(marks) < n_threads or marks.shape[1] < -(-len(order) // 64):
         raise ValueError(f"{what}: marks are too small")
-    _check_lists(what, order, places_of, starts, stops, excluded, places, scores, len(given_rows))
+    check_lists(what, order, places_of, starts, stops, excluded, places, scores, len(given_rows))
     bad = (given_rows < 0) | (given_rows >= len(given))
     if bad.any():
         raise ValueError(f"{what}: row {given_rows[bad.argmax()]} is out of range")
     for k, row in enumerate(given_rows):
-        _best(given[row], places_of[excluded[starts[k] : stops[k]]], places[k], scores[k])
+        best(given[row], places_of[excluded[starts[k] : stops[k]]], places[k], scores[k])
 
 
-def _best(given: Float64, left_out: Int32, places: Int32, scores: Float64) -> None:
+def best(given: Float64, left_out: Int32, places: Int32, scores: Float64) -> None:
     """The best of the `given` scores, without the places in `left_out`, into `places` and `scores`."""
     keys = -given
     keys[left_out[left_out >= 0]] = np.inf
@@ -123,7 +52,7 @@ def _best(given: Float64, left_out: Int32, places: Int32, scores: Float64) -> No
     scores[: len(order)] = given[order]
 
 
-def _check_lists(
+def check_lists(
     what: str,
     order: Int32,
     places_of: Int32,

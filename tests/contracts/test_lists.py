@@ -11,6 +11,14 @@ import pytest
 import cfcore as cf
 
 
+@pytest.fixture(autouse=True)
+def panels_for_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is done for many users is done for the few of this data."""
+    from cfcore.models import lists
+
+    monkeypatch.setattr(lists, "FEW", 8)
+
+
 def test_recommend_is_sorted_and_scored_as_predicted(fitted: Any, train: cf.Ratings) -> None:
     user = train.users[3]
     ids, scores = fitted.recommend(user, n=12)

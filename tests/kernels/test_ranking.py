@@ -1,4 +1,4 @@
-"""The kernel `topk`, its twin and a full sort of `svd.predict` list the same, and refuse the same input."""
+"""Kernels `products` and `topk`, their twins and a full sort of `svd.predict` list the same."""
 
 from __future__ import annotations
 
@@ -9,16 +9,23 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cfcore.kernels import available_levels, load_level, svd
-from cfcore.reference import topk as twin
+from cfcore.kernels import available_levels, load_level, svd, topk
+from cfcore.reference import products as twin
+from cfcore.reference import topk as twin_of_topk
 
-LEVELS = {level: load_level("topk", level) for level in available_levels()}
+LEVELS = {level: load_level("products", level) for level in available_levels()}
 compiled = LEVELS["baseline"]
 BOTH = [pytest.param(compiled, id="compiled"), pytest.param(twin, id="reference")]
+BOTH_OF_TOPK = [pytest.param(topk, id="compiled"), pytest.param(twin_of_topk, id="reference")]
 EVERYTHING = [
     *(pytest.param(LEVELS[level], id=level) for level in LEVELS),
     pytest.param(twin, id="reference"),
 ]
+
+
+def rotation(seed: int, width: int) -> Any:
+    """An orthogonal matrix: which one may not matter."""
+    return np.linalg.qr(np.random.default_rng(seed).normal(size=(width, width)))[0]
 
 
 class Case:
@@ -51,19 +58,41 @@ class Case:
         shape = len(self.users), n
         return np.full(shape, 99, dtype=np.int32), np.full(shape, 9.0)
 
-    def products(self, module: Any, n: int = 7, n_threads: int = 1, **changed: Any) -> tuple[Any, Any]:
-        case = {**vars(self), **changed}
+    def packed(self, module: Any, rows: Any, head: int, bias: Any) -> tuple[Any, Any, Any]:
+        panels = np.full((-(-len(rows) // 32), module.n_lines(head), 32), 5, dtype=np.float32)
+        tails = np.full((len(rows), -(-(rows.shape[1] - head) // 16) * 16), 5, dtype=np.float32)
+        bounds = np.full(2, 5.0)
+        module.pack(np.ascontiguousarray(rows), np.ascontiguousarray(bias), panels, tails, bounds)
+        return panels, tails, bounds
+
+    def products(
+        self, module: Any, n: int = 7, n_threads: int = 1, *, head: int | None = None, **changed: Any
+    ) -> tuple[Any, Any]:
         m, width = len(self.order), self.user_factors.shape[1]
-        panels = np.full((-(-m // 32), width + 1, 32), 5, dtype=np.float32)
-        bounds = np.full((len(panels), 2), 5.0)
-        module.pack(self.item_factors, self.item_bias, self.order, panels, bounds)
+        head = width if head is None else min(head, width)
+        standing = np.random.default_rng(m).permutation(m).astype(np.int32)
+        columns, column_of = self.order[standing], np.full(len(self.places_of), -1, dtype=np.int32)
+        column_of[columns] = np.arange(m)
+        dtype = self.item_factors.dtype
+        turn = rotation(m, width).astype(dtype)
+        turned, _, _ = self.packed(module, turn.T, width, np.zeros(width, dtype=dtype))
+        rows = self.item_factors[columns] @ turn
+        panels, tails, bounds = self.packed(module, rows, head, self.item_bias[columns])
+        floats, codes = module.scratch_sizes(width, head, tails.shape[1], n)
+        given = {
+            "users": self.users, "item_factors": self.item_factors, "columns": columns,
+            "column_of": column_of,
+            "standing": standing, "starts": self.starts, "stops": self.stops, "excluded": self.excluded,
+            "panels": panels, "tails": tails, **changed,
+        }  # fmt: skip
         places, scores = self.room(n)
         marks = np.zeros((n_threads, 24 * -(-m // 64)), dtype=np.uint64)
         module.best_products(
-            case["users"], self.user_factors, case["item_factors"], self.user_bias, self.item_bias,
-            case["order"], case["places_of"], case["starts"], case["stops"], case["excluded"], panels,
-            bounds, places, scores, marks, np.empty((n_threads, 24 * width), dtype=np.float32), 3.1,
-            n_threads,
+            given["users"], self.user_factors, given["item_factors"], self.user_bias, self.item_bias,
+            given["columns"], given["column_of"], given["standing"], given["starts"], given["stops"],
+            given["excluded"], turned, given["panels"], given["tails"], bounds, places, scores, marks,
+            np.full((n_threads, floats), np.nan, dtype=np.float32),
+            np.full((n_threads, codes), -9, dtype=np.int32), 3.1, n_threads,
         )  # fmt: skip
         assert not marks.any()  # as they were, for the next call
         return places, scores
@@ -109,23 +138,24 @@ def same(ours: tuple[Any, Any], theirs: tuple[Any, Any]) -> None:
 @given(
     seed=st.integers(0, 2**31),
     shape=st.tuples(st.integers(1, 70), st.integers(1, 200)),
-    groups=st.integers(0, 3),
+    groups=st.integers(0, 5),
     dtype=st.sampled_from(["float32", "float64"]),
     whole=st.booleans(),
     scale=st.sampled_from([1e-4, 0.3, 1.0, 50.0]),
     density=st.sampled_from([0.0, 0.2, 1.0]),
     n=st.integers(1, 40),
+    head=st.sampled_from([0, 5, 16, 32, 99]),
 )
 def test_lists_are_those_of_sorting_all_predictions(
     module: Any, seed: int, shape: tuple[int, int], groups: int, dtype: str, whole: bool, scale: float,
-    density: float, n: int,
+    density: float, n: int, head: int,
 ) -> None:  # fmt: skip
     width = groups * (16 if dtype == "float32" else 8)
     case = Case(seed, *shape, width, dtype, whole=whole, scale=scale, density=density)
     scores = case.predictions()
     expected = case.sorted(scores, n)
-    same(case.products(module, n), expected)
-    same(case.selected(module, scores, n), expected)
+    same(case.products(module, n, head=head), expected)
+    same(case.selected(topk, scores, n), expected)
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
@@ -134,7 +164,7 @@ def test_the_twin_agrees(dtype: str) -> None:
         case = Case(seed, dtype=dtype, whole=True)  # sums of whole numbers are exact in any order
         same(case.products(twin), case.products(compiled))
         scores = case.predictions()
-        same(case.selected(twin, scores), case.selected(compiled, scores))
+        same(case.selected(twin_of_topk, scores), case.selected(topk, scores))
     rough = Case(99, dtype=dtype)
     np.testing.assert_allclose(rough.products(twin)[1], rough.products(compiled)[1], rtol=1e-5, atol=1e-5)
 
@@ -148,7 +178,33 @@ def test_scores_that_differ_by_less_than_rounding_of_sums_are_told_apart(module:
     factors = np.stack([row + rng.normal(0, 1e-5, 64) for _ in range(400)]).astype(np.float32)
     case.item_factors = factors
     case.item_bias = np.zeros(400, dtype=np.float32)
-    same(case.products(module, 25), case.sorted(case.predictions(), 25))
+    expected = case.sorted(case.predictions(), 25)
+    for head in (0, 16, 64):
+        same(case.products(module, 25, head=head), expected)
+
+
+@pytest.mark.parametrize("module", LEVELS.values(), ids=LEVELS)
+@pytest.mark.parametrize("scale", [1e-25, 1e18, 1e30])
+def test_numbers_that_float32_is_too_narrow_for(module: Any, scale: float) -> None:
+    # Products that vanish in float32, or overflow; the scores themselves are in float64.
+    case = Case(2, dtype="float64")
+    case.user_factors, case.item_factors = case.user_factors * scale, case.item_factors * scale
+    case.user_bias, case.item_bias = np.zeros(40), np.zeros(150)
+    for head in (0, 16):
+        same(case.products(module, head=head), case.sorted(case.predictions(), 7))
+
+
+@pytest.mark.parametrize("module", LEVELS.values(), ids=LEVELS)
+def test_what_is_packed(module: Any) -> None:
+    case = Case(8, n_items=70, width=48)
+    for head in (0, 16, 20, 48):
+        ours = case.packed(module, case.item_factors, head, case.item_bias)
+        theirs = case.packed(twin, case.item_factors, head, case.item_bias)
+        for one, other in zip(ours, theirs, strict=True):
+            np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-12)
+        for line, begin in enumerate(twin.checks(head)):  # what is left is never said to be less than it is
+            left = np.linalg.norm(case.item_factors[:, begin:].astype(float), axis=1)
+            assert (ours[0][:, head + 1 + line].ravel()[:70] >= left).all()
 
 
 @pytest.mark.parametrize("n_threads", [2, 3])
@@ -156,7 +212,7 @@ def test_any_number_of_threads(n_threads: int) -> None:
     case = Case(3, 300, 90)
     scores = case.predictions()
     same(case.products(compiled, n_threads=n_threads), case.products(compiled))
-    same(case.selected(compiled, scores, n_threads=n_threads), case.selected(compiled, scores))
+    same(case.selected(topk, scores, n_threads=n_threads), case.selected(topk, scores))
 
 
 @pytest.mark.parametrize("module", EVERYTHING)
@@ -172,10 +228,17 @@ def test_nan_is_never_listed(module: Any) -> None:
 
 @pytest.mark.parametrize("module", EVERYTHING)
 def test_no_items(module: Any) -> None:
+    places, scores = Case(5, allowed=0).products(module)
+    assert (places == -1).all()
+    assert (scores == 0).all()
+
+
+@pytest.mark.parametrize("module", BOTH_OF_TOPK)
+def test_no_items_by_scores(module: Any) -> None:
     case = Case(5, allowed=0)
-    for places, scores in (case.products(module), case.selected(module, np.empty((len(case.users), 0)))):
-        assert (places == -1).all()
-        assert (scores == 0).all()
+    places, scores = case.selected(module, np.empty((len(case.users), 0)))
+    assert (places == -1).all()
+    assert (scores == 0).all()
 
 
 @pytest.mark.parametrize("module", BOTH)
@@ -187,9 +250,13 @@ def test_no_items(module: Any) -> None:
         ({"excluded": np.full(9_999, 150, dtype=np.int32)}, "excluded item 150"),
         ({"stops": np.full(43, 10**6, dtype=np.int64)}, "excluded items"),
         ({"starts": np.full(2, 0, dtype=np.int64)}, "starts and stops"),
-        ({"places_of": np.full(150, 999, dtype=np.int32)}, "place 999"),
-        ({"places_of": np.full(150, 0, dtype=np.int32)}, "do not belong together"),
-        ({"order": np.zeros(3, dtype=np.int32)}, "same order"),
+        ({"column_of": np.full(150, 999, dtype=np.int32)}, "place 999"),
+        ({"column_of": np.full(150, 0, dtype=np.int32)}, "do not belong together"),
+        ({"columns": np.zeros(3, dtype=np.int32)}, "rows of all columns"),
+        ({"panels": np.zeros((4, 3, 32), dtype=np.float32)}, "rows of all columns"),
+        ({"tails": np.zeros((3, 16), dtype=np.float32)}, "rows of all columns"),
+        ({"standing": np.zeros(3, dtype=np.int32)}, "an entry for each column"),
+        ({"standing": np.full(Case(6).order.shape, 2, dtype=np.int32)}, "no permutation: place 2"),
         ({"item_factors": np.zeros((150, 32), dtype=np.float32)}, "one length"),
     ],
 )
@@ -198,25 +265,32 @@ def test_bad_arguments(module: Any, changed: dict[str, Any], message: str) -> No
         Case(6).products(module, **changed)
 
 
+@pytest.mark.parametrize("module", BOTH_OF_TOPK)
+def test_bad_scores(module: Any) -> None:
+    case = Case(7)
+    with pytest.raises(ValueError, match="a column for each item"):
+        case.selected(module, np.zeros((50, 3)))
+    with pytest.raises(ValueError, match=r"row \d+ is out of range"):
+        case.selected(module, np.zeros((2, len(case.order))))
+    case.excluded = np.full(9_999, 150, dtype=np.int32)
+    with pytest.raises(ValueError, match="excluded item 150"):
+        case.selected(module, np.zeros((len(case.users), len(case.order))))
+
+
 @pytest.mark.parametrize("module", BOTH)
 def test_bad_lists(module: Any) -> None:
     case = Case(7)
     with pytest.raises(ValueError, match="room for an item"):
         case.products(module, n=0)
-    with pytest.raises(ValueError, match="a column for each item"):
-        case.selected(module, np.zeros((50, 3)))
-    with pytest.raises(ValueError, match=r"row \d+ is out of range"):
-        case.selected(module, np.zeros((2, len(case.order))))
-    with pytest.raises(ValueError, match="item -1"):
-        module.pack(
-            case.item_factors, case.item_bias, np.array([-1], dtype=np.int32),
-            np.empty((1, 17, 32), dtype=np.float32), np.empty((1, 2)),
-        )  # fmt: skip
-    with pytest.raises(ValueError, match="panels must have shape"):
-        module.pack(
-            case.item_factors,
-            case.item_bias,
-            case.order,
-            np.empty((1, 17, 32), dtype=np.float32),
-            np.empty((1, 2)),
-        )
+    for panels, tails, bounds, bias, message in (
+        ((1, module.n_lines(16), 32), (150, 0), 2, 150, "panels must have shape"),
+        ((5, module.n_lines(0), 32), (150, 0), 2, 150, "tails must have shape"),
+        ((5, module.n_lines(16), 32), (150, 16), 2, 150, "tails must have shape"),
+        ((5, module.n_lines(16), 32), (150, 0), 3, 150, "bounds"),
+        ((5, module.n_lines(16), 32), (150, 0), 2, 149, "same number of rows"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            module.pack(
+                case.item_factors, case.item_bias[:bias], np.empty(panels, dtype=np.float32),
+                np.empty(tails, dtype=np.float32), np.empty(bounds),
+            )  # fmt: skip

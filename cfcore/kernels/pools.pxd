@@ -1,0 +1,203 @@
+# The lists of a group of users while panels pass: their rows, what they leave out, and the pools of sums that
+# may belong on them. See products.pyx.
+
+from cython cimport floating
+from libc.math cimport INFINITY, fabs, sqrt
+from libc.stdint cimport int32_t, int64_t, uint64_t
+from libc.string cimport memset
+
+from cfcore.kernels.heap cimport heap_clear, heap_offer
+from cfcore.kernels.lanes cimport dot, prefetch_row_to_read
+from cfcore.kernels.listing cimport mark
+from cfcore.kernels.panels cimport COLUMNS, HUGE, ROWS, TINY, UNIT, count_checks, insert, measure, products
+
+cdef enum:
+    GROUP = 24  # users whose rows wait in the cache while the panels pass; a multiple of ROWS, 6 or 8
+    SPARE = 64  # sums that a pool can hold beside the n best
+
+
+cdef struct Arrays:
+    # What `best_products` was given.
+    const int32_t *users
+    const int32_t *columns
+    const int32_t *column_of
+    const int32_t *standing
+    const int64_t *starts
+    const int64_t *stops
+    const int32_t *excluded
+    const float *turn    # panels of turn_lines
+    const float *panels
+    const float *tails
+    double mean
+    double length        # of the longest item
+    double bias          # the largest
+    Py_ssize_t n_items, m, width, kept, head, n_tail, n_checks, turn_lines, n, n_best, words
+
+
+cdef struct Scratch:
+    float *raw           # [GROUP / ROWS][width][ROWS]
+    float *rows          # [GROUP / ROWS][head][ROWS], turned,
+    float *tails         # [GROUP][n_tail], and what is left of them
+    float *rests         # [GROUP / ROWS][n_checks][ROWS]
+    float *best          # [GROUP][n_best]: from 16 on the n best sums, falling, and infinity before them
+    float *sums          # [GROUP][n + SPARE], the pools: sums,
+    int32_t *found       # [GROUP][n + SPARE], and of which column
+    uint64_t *marks      # [GROUP][words], columns that a list leaves out
+
+
+cdef struct Lists:
+    # Of the users in a group.
+    int32_t *places
+    double *scores
+    double[GROUP] bases
+    float[GROUP] errors  # what a sum may be off
+    float[GROUP] limits  # what a sum must reach to be looked at
+    int32_t[GROUP] pooled
+
+
+cdef inline Py_ssize_t room_of_best(Py_ssize_t n) noexcept nogil:
+    """Whole groups of 16, and as much before them, of which the last is infinite."""
+    return (n + 15) // 16 * 16 + 16
+
+
+cdef inline Py_ssize_t floats_of(Py_ssize_t width, Py_ssize_t head, Py_ssize_t n_tail,
+                                 Py_ssize_t n) noexcept nogil:
+    return GROUP * (width + head + n_tail + count_checks(head) + room_of_best(n) + n + SPARE)
+
+
+cdef inline Py_ssize_t codes_of(Py_ssize_t n) noexcept nogil:
+    return GROUP * (n + SPARE)
+
+
+cdef inline Scratch scratch(const Arrays *given, float *rows, int32_t *found, uint64_t *marks) noexcept nogil:
+    cdef Scratch own
+    own.raw = rows
+    own.rows = own.raw + GROUP * given.width
+    own.tails = own.rows + GROUP * given.head
+    own.rests = own.tails + GROUP * given.n_tail
+    own.best = own.rests + GROUP * given.n_checks
+    own.sums = own.best + GROUP * given.n_best
+    own.found = found
+    own.marks = marks
+    return own
+
+
+cdef inline Lists room(int32_t *places, double *scores) noexcept nogil:
+    cdef Lists lists
+    lists.places, lists.scores = places, scores
+    return lists
+
+
+cdef inline void turn_rows(const Arrays *given, const Scratch *own, Py_ssize_t batch) noexcept nogil:
+    """Rows of a batch in the turned coordinates, and their lengths from each check on."""
+    cdef Py_ssize_t head = given.head, panel, f, r
+    cdef const float *raw = own.raw + batch * given.width * ROWS
+    cdef float *rows = own.rows + batch * head * ROWS
+    cdef float *tails = own.tails + batch * ROWS * given.n_tail
+    cdef float[ROWS][32] found
+    if given.n_tail:
+        memset(tails, 0, ROWS * given.n_tail * sizeof(float))
+    for panel in range((given.kept + COLUMNS - 1) // COLUMNS):
+        products(given.turn + panel * COLUMNS * given.turn_lines, raw, given.width, found)
+        for f in range(panel * COLUMNS, min(given.kept, (panel + 1) * COLUMNS)):
+            for r in range(ROWS):
+                if f < head:
+                    rows[f * ROWS + r] = found[r][f - panel * COLUMNS]
+                else:
+                    tails[r * given.n_tail + f - head] = found[r][f - panel * COLUMNS]
+    measure(rows, ROWS, head, tails, given.n_tail, ROWS, own.rests + batch * given.n_checks * ROWS)
+
+
+cdef inline void begin_lists(const Arrays *given, const Scratch *own, Lists *lists, const int32_t *users,
+                             Py_ssize_t n_users, const floating[:, ::1] user_factors,
+                             const floating[::1] user_bias) noexcept nogil:
+    """Rows side by side, empty lists, and what rounding can do to a sum."""
+    cdef Py_ssize_t width = given.width, k, f
+    cdef float *row
+    cdef double square, size, error
+    if width:
+        for k in range(n_users):
+            prefetch_row_to_read(&user_factors[users[k], 0], width)
+    for k in range(GROUP):
+        row = own.raw + (k // ROWS) * width * ROWS + k % ROWS
+        lists.limits[k] = <float>INFINITY
+        if k >= n_users:
+            for f in range(width):
+                row[f * ROWS] = 0
+            continue
+        for f in range(width):
+            row[f * ROWS] = <float>user_factors[users[k], f]
+        square = dot(&user_factors[users[k], 0], &user_factors[users[k], 0], width) if width else 0
+        lists.bases[k] = given.mean + user_bias[users[k]]
+        # Turning a row moves it by no more than width sqrt(width) roundings of its length, sums err by width
+        # of them, and terms by one.
+        size = sqrt(square) * given.length
+        error = UNIT * ((width + 16) * ((2 * sqrt(<double>width) + 2) * size + given.bias)
+                        + fabs(lists.bases[k])) + TINY
+        lists.errors[k] = <float>error if size + given.bias < HUGE else <float>INFINITY
+        lists.limits[k] = <float>-INFINITY
+        lists.pooled[k] = 0
+        for f in range(given.n_best):
+            own.best[k * given.n_best + f] = <float>-INFINITY
+        own.best[k * given.n_best + 15] = <float>INFINITY
+        heap_clear(lists.scores + k * given.n, lists.places + k * given.n, given.n)
+
+
+cdef inline void settle(const Arrays *given, const Scratch *own, Lists *lists, Py_ssize_t k, int32_t user,
+                        const floating[:, ::1] user_factors, const floating[:, ::1] item_factors,
+                        const floating[::1] item_bias) noexcept nogil:
+    """Empty the pool of a user: put on the list what belongs there, by the score that svd.predict gives."""
+    cdef Py_ssize_t e, begin = k * (given.n + SPARE)
+    cdef int32_t column, item
+    cdef double score
+    if given.width:
+        for e in range(begin, begin + lists.pooled[k]):
+            if not own.sums[e] < lists.limits[k]:
+                prefetch_row_to_read(&item_factors[given.columns[own.found[e]], 0], given.width)
+    for e in range(begin, begin + lists.pooled[k]):
+        if own.sums[e] < lists.limits[k]:
+            continue
+        column = own.found[e]
+        item = given.columns[column]
+        score = lists.bases[k] + item_bias[item]
+        if given.width > 0:
+            score += dot(&user_factors[user, 0], &item_factors[item, 0], given.width)
+        heap_offer(lists.scores + k * given.n, lists.places + k * given.n, given.n, score,
+                   given.standing[column])
+    lists.pooled[k] = 0
+
+
+cdef inline void drop_beaten(const Arrays *given, const Scratch *own, Lists *lists,
+                             Py_ssize_t k) noexcept nogil:
+    """Take out of the pool of a user what has fallen below the limit."""
+    cdef Py_ssize_t e, kept = k * (given.n + SPARE)
+    for e in range(kept, kept + lists.pooled[k]):
+        own.sums[kept], own.found[kept] = own.sums[e], own.found[e]
+        kept += not own.sums[e] < lists.limits[k]
+    lists.pooled[k] = <int32_t>(kept - k * (given.n + SPARE))
+
+
+cdef inline void pool(const Arrays *given, const Scratch *own, Lists *lists, Py_ssize_t k, float sum,
+                      int32_t column) noexcept nogil:
+    """Keep a sum that reaches the limit."""
+    cdef float *best = own.best + k * given.n_best + 16
+    cdef Py_ssize_t e = k * (given.n + SPARE) + lists.pooled[k]
+    # No branches: nobody could foretell them.
+    own.sums[e], own.found[e] = sum, column
+    lists.pooled[k] += not sum < lists.limits[k]
+    insert(best, given.n_best - 16, sum)
+
+
+cdef inline bint mark_excluded(const Arrays *given, const Scratch *own, Py_ssize_t first,
+                               Py_ssize_t n_users, bint on) noexcept nogil:
+    """Mark what lists leave out, or take the marks off; false if there is an item that does not exist."""
+    cdef Py_ssize_t k, start, n
+    cdef bint sound = True
+    for k in range(n_users):
+        start, n = given.starts[first + k], given.stops[first + k] - given.starts[first + k]
+        if not on and n > given.words:
+            memset(own.marks + k * given.words, 0, given.words * sizeof(uint64_t))
+        elif n > 0:
+            sound &= mark(own.marks + k * given.words, given.excluded + start, n, given.column_of,
+                          given.n_items, on)
+    return sound

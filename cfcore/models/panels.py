@@ -1,0 +1,119 @@
+"""Items laid out as the kernel `products` reads them: turned, and those that may score highest first."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from cfcore import backends
+
+Array = np.ndarray[Any, Any]
+
+#: What of the squares of turned rows need not be in panels.
+HEAD_LEAVES = 0.2
+TINY = np.finfo(np.float64).tiny
+#: Users that are put in order by direction among those of about their length.
+USERS_OF_A_LENGTH = 256
+
+
+@dataclass(frozen=True)
+class Products:
+    """A model whose score is mean + b_u + b_i + p_u . q_i for users and items that it knows."""
+
+    user_rows: Array
+    item_rows: Array
+    user_bias: Array
+    item_bias: Array
+    mean: float
+
+
+class Panels:
+    """Items as `best_products` reads them; see there.
+
+    Parameters
+    ----------
+    given : Products
+    order : int32[m]
+        Items that may be listed, in the order of equal scores.
+    """
+
+    def __init__(self, given: Products, order: Array) -> None:
+        # What may score highest for a user of usual length comes first, so that lists are soon full of good
+        # ones and the rest is dismissed. (Not a number: anywhere, it is never listed.)
+        lengths = np.sqrt(squares(given.item_rows))
+        usual = np.sqrt(np.mean(squares(some(given.user_rows))))
+        most = (given.item_bias + usual * lengths)[order]
+        self.standing = np.argsort(-most, kind="stable").astype(np.int32)
+        self.columns = order[self.standing]
+        self.column_of = np.full(len(given.item_rows), -1, dtype=np.int32)
+        self.column_of[self.columns] = np.arange(len(order), dtype=np.int32)
+        rows = given.item_rows[self.columns]
+        turn, head = turned(rows)
+        self.axis = turn[:, 0] if turn.shape[1] else np.zeros(len(turn), dtype=turn.dtype)
+        self.turn, _, _ = packed(np.ascontiguousarray(turn.T), rows.shape[1])
+        self.panels, self.tails, self.bounds = packed(rows @ turn, head, given.item_bias[self.columns])
+        self.head = head
+
+    @classmethod
+    def of(cls, model: Any, given: Products, order: Array) -> Panels:
+        """Make them, or take those of the model's last lists if they were of the same items."""
+        last, made_of = model._cache.get("panels", (None, (None, None, None)))
+        same = made_of[0] is given.item_rows and made_of[1] is given.item_bias
+        if last is None or not same or not np.array_equal(made_of[2], order):
+            last = cls(given, order)
+            model._cache["panels"] = last, (given.item_rows, given.item_bias, order)
+        return last
+
+    def alike(self, users: Array, rows: Array) -> Array:
+        """Order in which neighbours have rows of like length and direction: a bound is that of a group."""
+        if 4 * len(users) < len(rows):
+            rows, users = rows[users], np.arange(len(users))
+        level = np.empty(len(users))
+        level[np.argsort(squares(rows)[users])] = np.arange(len(users)) // USERS_OF_A_LENGTH
+        along = (rows @ self.axis)[users]
+        order: Array = np.argsort(level + along / (2.01 * np.abs(along).max(initial=0) + TINY))
+        return order
+
+
+def some(rows: Array) -> Array:
+    """Enough of the rows to tell how long they are, and along which axes."""
+    return rows[:: max(1, len(rows) // 1024)]
+
+
+def squares(rows: Array) -> Array:
+    """Square of the length of each row."""
+    lengths: Array = np.einsum("nf,nf->n", rows, rows)
+    return lengths
+
+
+def turned(rows: Array) -> tuple[Array, int]:
+    """Orthonormal columns that span the rows: their principal axes, the longest first; how many are the head.
+
+    The tail, what is left after the head, is at most HEAD_LEAVES of the rows in the square.
+    """
+    factors = np.flatnonzero(np.abs(rows).max(axis=0, initial=0))
+    turn = np.zeros((rows.shape[1], len(factors)), dtype=rows.dtype)
+    sample = some(rows)[:, factors].astype(np.float64)
+    moments = sample.T @ sample
+    if len(factors) == 0 or not np.isfinite(moments).all():
+        turn[factors] = np.eye(len(factors))
+        return turn, len(factors)
+    squares_along, axes = np.linalg.eigh(moments)
+    turn[factors] = axes[:, ::-1]
+    # A head of 16 or 32 factors ... or all.
+    left = 1 - np.cumsum(squares_along[::-1]) / max(squares_along.sum(), TINY)
+    few = 16 * (int(np.count_nonzero(left > HEAD_LEAVES)) // 16 + 1)
+    return turn, few if few + 16 <= len(factors) else len(factors)
+
+
+def packed(rows: Array, head: int, bias: Array | None = None) -> tuple[Array, Array, Array]:
+    """Panels and tails of rows, and the largest length and bias among them."""
+    kernel = backends.kernel("products")
+    panels = np.empty((-(-len(rows) // 32), kernel.n_lines(head), 32), dtype=np.float32)
+    tails = np.empty((len(rows), -(-(rows.shape[1] - head) // 16) * 16), dtype=np.float32)
+    bounds = np.empty(2)
+    bias = np.zeros(len(rows), dtype=rows.dtype) if bias is None else bias
+    kernel.pack(rows, bias, panels, tails, bounds)
+    return panels, tails, bounds

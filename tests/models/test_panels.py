@@ -1,0 +1,73 @@
+"""Lists for many users follow the model, though its items are laid out once and kept."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+import cfcore as cf
+from cfcore.models import lists, panels
+
+SMALL = {"n_factors": 40, "n_epochs": 5, "random_state": 0, "verbose": 0}
+
+
+@pytest.fixture(scope="module")
+def ratings() -> cf.Ratings:
+    return cf.datasets.load("ml-100k")
+
+
+def lists_of(model: Any, n: int = 10, **options: Any) -> Any:
+    assert lists.FEW <= 200
+    return model.recommend(model.user_ids_[:200], n=n, **options)
+
+
+def listed_one_by_one(model: Any, n: int = 10, **options: Any) -> Any:
+    found = [model.recommend(user, n=n, **options) for user in model.user_ids_[:200]]
+    return tuple(np.stack(column) for column in zip(*found, strict=True))
+
+
+def same(model: Any, **options: Any) -> None:
+    for many, single in zip(lists_of(model, **options), listed_one_by_one(model, **options), strict=True):
+        np.testing.assert_array_equal(many, single)
+
+
+@pytest.mark.parametrize("name", ["SVD", "SVDpp"])
+def test_panels_are_made_once_and_never_of_parameters_that_were(name: str, ratings: cf.Ratings) -> None:
+    model = getattr(cf, name)(**SMALL)
+    model.fit(ratings, callback=lambda *_: same(model))  # while it is trained
+    same(model)
+    kept = panels.Panels.of(model, model._products(), lists.Ranking(model, wanted(model)).order)
+    same(model, min_support=20)  # other items, other panels
+    same(model)
+    newcomer = (np.full(30, -1), ratings.item_ids[:30], np.full(30, 5.0))
+    model.fold_in(newcomer)
+    same(model)
+    model.partial_fit((np.full(5, ratings.user_ids[0]), np.arange(-5, 0), np.full(5, 1.0)))
+    same(model)
+    model.fit(ratings)
+    same(model)
+    assert kept is not panels.Panels.of(model, model._products(), lists.Ranking(model, wanted(model)).order)
+
+
+def wanted(model: Any) -> lists.Wanted:
+    n_users = len(model.user_ids_)
+    return lists.Wanted(np.arange(n_users), 10, lists.candidates(model, None, 0), True)
+
+
+def test_panels_are_kept_for_the_same_items(ratings: cf.Ratings, monkeypatch: pytest.MonkeyPatch) -> None:
+    model = cf.SVD(**SMALL).fit(ratings)
+    before = lists_of(model)
+    monkeypatch.setattr(panels.Panels, "__init__", None)  # none may be made
+    for one, other in zip(lists_of(model), before, strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+def test_factors_of_one_axis_and_of_none(ratings: cf.Ratings) -> None:
+    model = cf.SVD(**SMALL).fit(ratings)
+    for n_axes in (1, 0):
+        model.item_factors_ = np.ascontiguousarray(model.item_factors_)
+        model.item_factors_[:, n_axes:] = 0
+        model._cache.clear()
+        same(model)
