@@ -29,7 +29,7 @@ from cfcore.kernels.boltzmann cimport (
     draw_hidden,
     hidden_means,
 )
-from cfcore.kernels.lanes cimport cf_prefetch
+from cfcore.kernels.lanes cimport cf_prefetch, cf_prefetch_read
 from cfcore.kernels.moves cimport move_hidden, move_part
 from cfcore.kernels.places cimport (
     AHEAD,
@@ -39,6 +39,7 @@ from cfcore.kernels.places cimport (
     GIVEN,
     LAST,
     OFFSET,
+    SOON,
     STATE,
     Place,
     Task,
@@ -221,9 +222,12 @@ cdef inline double draw_ratings(const Task *t, Py_ssize_t width, Py_ssize_t part
         place = places + k
         if k + AHEAD < end and place[AHEAD].unit != place[AHEAD - 1].unit:
             cf_prefetch(weights_of(t, width, place + AHEAD, 0), n_levels * width * sizeof(float))
+        if k + SOON < end:
+            cf_prefetch_read(row_of(t, width, STATE, place[SOON].slot), width * sizeof(float))
         if place.position >= 0:
             cf_logits(t.m.weights + place.unit * n_levels * width, t.m.visible_bias + place.unit * n_levels,
                       row_of(t, width, STATE, place.slot), width, n_levels, shares + n)
+            cf_prefetch(sums + place.slot * width, width * sizeof(float))
             some[n] = place
             some_cases[n] = cases[place.slot]
             some_units[n] = place.unit

@@ -16,6 +16,7 @@ cdef struct Place:
     int32_t drawn
 
 cdef enum:
+    SOON = 3        # places between asking for the state of a case and drawing a rating of it
     AHEAD = 8       # places between asking for a row and adding it
     SPARSE = 16     # units of a part for each of its ratings in a batch from which on counts are not scanned
 
