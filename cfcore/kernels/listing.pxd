@@ -46,7 +46,7 @@ cdef inline int check_lists(str what, const int32_t[::1] order, const int32_t[::
             raise ValueError(f"{what}: place {places_of[k]} is out of range")
     for k in range(m):
         if not (0 <= order[k] < places_of.shape[0] and places_of[order[k]] == k):
-            raise ValueError(f"{what}: order and places_of do not belong together")
+            raise ValueError(f"{what}: items and their places do not belong together")
     for k in range(n_lists):
         if not 0 <= starts[k] <= stops[k] <= excluded.shape[0]:
             raise ValueError(f"{what}: list {k}: excluded items {starts[k]} to {stops[k]} do not exist")

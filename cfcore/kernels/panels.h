@@ -218,9 +218,12 @@ static inline void cf_products(const float *panel, const float *rows, Py_ssize_t
 static inline void cf_insert(float *best, Py_ssize_t n, float x) {
 #ifdef CF_WIDE
     cf_wide one = CF_WIDE_FILL(x);
-    for (Py_ssize_t k = n - CF_WIDE; k >= 0; k -= CF_WIDE)
-        CF_WIDE_STORE(best + k, CF_WIDE_MAX(CF_WIDE_MIN(CF_WIDE_LOAD(best + k - 1), one),
-                                            CF_WIDE_LOAD(best + k)));
+    for (Py_ssize_t last = n - 16; last >= 0; last -= 16) {
+        for (Py_ssize_t k = last + 16 - CF_WIDE; k >= last; k -= CF_WIDE)
+            CF_WIDE_STORE(best + k, CF_WIDE_MAX(CF_WIDE_MIN(CF_WIDE_LOAD(best + k - 1), one),
+                                                CF_WIDE_LOAD(best + k)));
+        if (!(best[last - 1] < x)) break;
+    }
 #else
     for (Py_ssize_t k = n - 1; k >= 0 && best[k] < x; k--) best[k] = best[k - 1] < x ? best[k - 1] : x;
 #endif

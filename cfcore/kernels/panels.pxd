@@ -17,7 +17,6 @@ cdef extern from *:
 
 cdef extern from "panels.h" nogil:
     int COLUMNS "CF_COLUMNS"
-    int FIRST_CHECK "CF_FIRST_CHECK"
     enum:
         ROWS "CF_ROWS"
     Py_ssize_t next_check "cf_next_check"(Py_ssize_t check) noexcept
@@ -29,6 +28,9 @@ cdef extern from "panels.h" nogil:
                                 float (*out)[32]) noexcept
     void insert "cf_insert"(float *best, Py_ssize_t n, float x) noexcept
     int lowest_bit "cf_lowest_bit"(uint32_t bits) noexcept
+
+cdef enum:
+    MOST_CHECKS = 64  # there is one before each power of two
 
 
 cdef inline Py_ssize_t count_checks(Py_ssize_t head) noexcept nogil:
@@ -43,13 +45,18 @@ cdef inline Py_ssize_t count_checks(Py_ssize_t head) noexcept nogil:
 cdef inline void measure(const float *rows, Py_ssize_t stride, Py_ssize_t head, const float *tails,
                          Py_ssize_t n_tail, Py_ssize_t n, float *lengths) noexcept nogil:
     """Lengths of n rows, side by side, from each check on, rounded up."""
-    cdef Py_ssize_t n_checks = count_checks(head), line, check, f = head, k
+    cdef Py_ssize_t n_checks = count_checks(head), line, f = head, k
+    cdef Py_ssize_t[MOST_CHECKS] checks
     cdef float[32] squares
-    for k in range(n):
-        squares[k] = tail_product(tails + k * n_tail, tails + k * n_tail, n_tail) if n_tail else 0
+    checks[0] = 0
+    for line in range(1, n_checks):
+        checks[line] = min(head, next_check(checks[line - 1]))
+    for k in range(stride):
+        squares[k] = 0
+        if n_tail and k < n:
+            squares[k] = tail_product(tails + k * n_tail, tails + k * n_tail, n_tail)
     for line in range(n_checks - 1, -1, -1):
-        check = head if line == n_checks - 1 else FIRST_CHECK << (line - 1) if line else 0
-        while f > check:
+        while f > checks[line]:
             f -= 1
             for k in range(stride):
                 squares[k] += rows[f * stride + k] * rows[f * stride + k]

@@ -1,5 +1,5 @@
-# The lists of a group of users while panels pass: their rows, what they leave out, and the pools of sums that
-# may belong on them. See products.pyx.
+# A group of users while panels pass: their rows, what their lists leave out, and the pools of sums that may
+# belong on them. See products.pyx.
 
 from cython cimport floating
 from libc.math cimport INFINITY, fabs, sqrt
@@ -94,17 +94,17 @@ cdef inline void turn_rows(const Arrays *given, const Scratch *own, Py_ssize_t b
     cdef const float *raw = own.raw + batch * given.width * ROWS
     cdef float *rows = own.rows + batch * head * ROWS
     cdef float *tails = own.tails + batch * ROWS * given.n_tail
-    cdef float[ROWS][32] found
+    cdef float[ROWS][32] tile
     if given.n_tail:
         memset(tails, 0, ROWS * given.n_tail * sizeof(float))
     for panel in range((given.kept + COLUMNS - 1) // COLUMNS):
-        products(given.turn + panel * COLUMNS * given.turn_lines, raw, given.width, found)
+        products(given.turn + panel * COLUMNS * given.turn_lines, raw, given.width, tile)
         for f in range(panel * COLUMNS, min(given.kept, (panel + 1) * COLUMNS)):
             for r in range(ROWS):
                 if f < head:
-                    rows[f * ROWS + r] = found[r][f - panel * COLUMNS]
+                    rows[f * ROWS + r] = tile[r][f - panel * COLUMNS]
                 else:
-                    tails[r * given.n_tail + f - head] = found[r][f - panel * COLUMNS]
+                    tails[r * given.n_tail + f - head] = tile[r][f - panel * COLUMNS]
     measure(rows, ROWS, head, tails, given.n_tail, ROWS, own.rests + batch * given.n_checks * ROWS)
 
 
@@ -127,14 +127,17 @@ cdef inline void begin_lists(const Arrays *given, const Scratch *own, Lists *lis
             continue
         for f in range(width):
             row[f * ROWS] = <float>user_factors[users[k], f]
-        square = dot(&user_factors[users[k], 0], &user_factors[users[k], 0], width) if width else 0
+        square = TINY
+        if width:
+            square += dot(&user_factors[users[k], 0], &user_factors[users[k], 0], width)
         lists.bases[k] = given.mean + user_bias[users[k]]
-        # Turning a row moves it by no more than width sqrt(width) roundings of its length, sums err by width
-        # of them, and terms by one.
+        # Turning a row, of a user or of an item, moves it by no more than width sqrt(width) roundings of its
+        # length, and the turn itself is as good as its roundings; sums, this one and that of `dot`, err by
+        # width of them, the limit and the way to the score by a few. UNIT is two.
         size = sqrt(square) * given.length
         error = UNIT * ((width + 16) * ((2 * sqrt(<double>width) + 2) * size + given.bias)
                         + fabs(lists.bases[k])) + TINY
-        lists.errors[k] = <float>error if size + given.bias < HUGE else <float>INFINITY
+        lists.errors[k] = <float>error if size + sqrt(square) + given.bias < HUGE else <float>INFINITY
         lists.limits[k] = <float>-INFINITY
         lists.pooled[k] = 0
         for f in range(given.n_best):
@@ -170,22 +173,22 @@ cdef inline void settle(const Arrays *given, const Scratch *own, Lists *lists, P
 cdef inline void drop_beaten(const Arrays *given, const Scratch *own, Lists *lists,
                              Py_ssize_t k) noexcept nogil:
     """Take out of the pool of a user what has fallen below the limit."""
-    cdef Py_ssize_t e, kept = k * (given.n + SPARE)
-    for e in range(kept, kept + lists.pooled[k]):
-        own.sums[kept], own.found[kept] = own.sums[e], own.found[e]
-        kept += not own.sums[e] < lists.limits[k]
-    lists.pooled[k] = <int32_t>(kept - k * (given.n + SPARE))
+    cdef Py_ssize_t e, begin = k * (given.n + SPARE), to = begin
+    for e in range(begin, begin + lists.pooled[k]):
+        own.sums[to], own.found[to] = own.sums[e], own.found[e]
+        to += not own.sums[e] < lists.limits[k]
+    lists.pooled[k] = <int32_t>(to - begin)
 
 
-cdef inline void pool(const Arrays *given, const Scratch *own, Lists *lists, Py_ssize_t k, float sum,
+cdef inline void pool(const Arrays *given, const Scratch *own, Lists *lists, Py_ssize_t k, float value,
                       int32_t column) noexcept nogil:
     """Keep a sum that reaches the limit."""
     cdef float *best = own.best + k * given.n_best + 16
     cdef Py_ssize_t e = k * (given.n + SPARE) + lists.pooled[k]
     # No branches: nobody could foretell them.
-    own.sums[e], own.found[e] = sum, column
-    lists.pooled[k] += not sum < lists.limits[k]
-    insert(best, given.n_best - 16, sum)
+    own.sums[e], own.found[e] = value, column
+    lists.pooled[k] += not value < lists.limits[k]
+    insert(best, given.n_best - 16, value)
 
 
 cdef inline bint mark_excluded(const Arrays *given, const Scratch *own, Py_ssize_t first,

@@ -7,12 +7,13 @@ Most pairs are dismissed by a bound (as in Teflioudi, Gemulla and Mykytiuk 2015;
 2017). Factors are turned, by one rotation for users and items, so that the first few carry most of what a
 product is. The first of them, the head, lie in panels of 32 items, factor by factor (`pack`), and items that
 may score highest come first. Six or eight users at a time are multiplied with a panel in registers, in
-whatever way is fastest. After 0, 16, 32 ... factors what is left of a product is at most what two parallel
-rows would give (Cauchy and Schwarz): if with that no item reaches the n-th best sum of a user so far, they go
-on to the next. After the head the rest, the tail, is added for single pairs that still may. Sums that do
-reach it wait in a pool. At the end those that are not beaten by more than rounding can do, hardly more than
-n, are computed from the rows as they were, in the fixed order of lanes that `svd.predict` uses, and put on
-the list or not by that. So the lists are those of predicting every pair, to the bit, whatever the rotation.
+whatever way is fastest. After 0, 16, 32, 64 ... factors what is left of a product is at most what two
+parallel rows would give (Cauchy and Schwarz): if with that no item reaches the n-th best sum of a user so
+far, they go on to the next. After the head the rest, the tail, is added for single pairs that still may. Sums
+that do reach it wait in a pool. At the end those that are not beaten by more than rounding can do, hardly
+more than n, are computed from the rows as they were, in the fixed order of lanes that `svd.predict` uses, and
+put on the list or not by that. So the lists are those of predicting every pair, to the bit, whatever the
+rotation.
 The twin is `cfcore.reference.products`.
 """
 from cython cimport floating
@@ -107,7 +108,7 @@ cdef bint rank_group(const Arrays *given, Scratch own, Lists lists, Py_ssize_t f
     cdef float[ROWS][32] sums
     cdef uint32_t[ROWS] passed
     cdef uint32_t bits
-    cdef float sum
+    cdef float value
     cdef const int32_t *users = given.users + first_list
     cdef bint sound = mark_excluded(given, &own, first_list, n_users, True)
     begin_lists(given, &own, &lists, users, n_users, user_factors, user_bias)
@@ -129,11 +130,11 @@ cdef bint rank_group(const Arrays *given, Scratch own, Lists lists, Py_ssize_t f
                     bits &= bits - 1
                     if begin + column >= given.m:
                         break
-                    sum = sums[r][column]
+                    value = sums[r][column]
                     if given.n_tail:
-                        sum += tail_product(own.tails + k * given.n_tail,
-                                            given.tails + (begin + column) * given.n_tail, given.n_tail)
-                    pool(given, &own, &lists, k, sum, <int32_t>(begin + column))
+                        value += tail_product(own.tails + k * given.n_tail,
+                                              given.tails + (begin + column) * given.n_tail, given.n_tail)
+                    pool(given, &own, &lists, k, value, <int32_t>(begin + column))
                     if lists.pooled[k] == capacity:
                         drop_beaten(given, &own, &lists, k)
                         if lists.pooled[k] > capacity - SPARE // 2:
@@ -148,9 +149,9 @@ cdef bint rank_group(const Arrays *given, Scratch own, Lists lists, Py_ssize_t f
     return sound
 
 
-def scratch_sizes(Py_ssize_t width, Py_ssize_t head, Py_ssize_t n_tail, Py_ssize_t n):
-    """Entries of a row of `rows` and of `found` that `best_products` needs for lists of n."""
-    return floats_of(width, head, n_tail, n), codes_of(n)
+def scratch_sizes(Py_ssize_t m, Py_ssize_t width, Py_ssize_t head, Py_ssize_t n_tail, Py_ssize_t n):
+    """Entries of a row of `marks`, `rows` and `found` that lists of n of m items need."""
+    return GROUP * ((m + 63) // 64), floats_of(width, head, n_tail, n), codes_of(n)
 
 
 def best_products(const int32_t[::1] users, const floating[:, ::1] user_factors,
@@ -187,8 +188,8 @@ def best_products(const int32_t[::1] users, const floating[:, ::1] user_factors,
         each factor, and their biases.
     places : int32[n_lists, n], overwritten; -1 where fewer than n items are left
     scores : float64[n_lists, n], overwritten; 0 where places are -1
-    marks : uint64[n_threads, 24 ceil(m / 64)], scratch of zeros, and zeros again at the end
-    rows, found : float32 and int32 [n_threads, scratch_sizes(width, head, n_tail, n)], scratch
+    marks, rows, found : uint64, float32, int32 [n_threads, scratch_sizes(m, width, head, n_tail, n)]
+        Scratch; marks are zeros, and zeros again at the end.
     mean : float
     n_threads : int
 
@@ -199,8 +200,8 @@ def best_products(const int32_t[::1] users, const floating[:, ::1] user_factors,
 
     Notes
     -----
-    O(n_lists x m x width) at worst, no memory but the lists. The same bits as `svd.predict` followed by a
-    stable sort, for any T, any number of threads and any SIMD level. Scores that are NaN are never listed.
+    O(n_lists x m x (width + n)) at worst, no memory but the lists. The same bits as `svd.predict` followed by
+    a stable sort, for any T, any number of threads and any SIMD level. Scores that are NaN are never listed.
     """
     cdef Py_ssize_t n_lists = users.shape[0], m = columns.shape[0], n = places.shape[1]
     cdef Py_ssize_t width = user_factors.shape[1], words = (m + 63) // 64
@@ -216,7 +217,7 @@ def best_products(const int32_t[::1] users, const floating[:, ::1] user_factors,
     if head < 0 or panels.shape[0] != (m + COLUMNS - 1) // COLUMNS or tails.shape[0] != m or n_tail % 16:
         raise ValueError("best_products: panels and tails must come from pack with the rows of all columns")
     if turn.shape[1] != width + 1 + count_checks(width) or turn.shape[2] != COLUMNS or bounds.shape[0] != 2 \
-            or turn.shape[0] > (width + COLUMNS - 1) // COLUMNS:
+            or not head <= turn.shape[0] * COLUMNS < width + COLUMNS:
         raise ValueError("best_products: turn and bounds must be those of the panels")
     if min(marks.shape[0], rows.shape[0], found.shape[0]) < n_threads or marks.shape[1] < GROUP * words \
             or rows.shape[1] < floats_of(width, head, n_tail, n) or found.shape[1] < codes_of(n):
@@ -229,6 +230,7 @@ def best_products(const int32_t[::1] users, const floating[:, ::1] user_factors,
         if not 0 <= users[k] < user_factors.shape[0]:
             raise ValueError(f"best_products: user {users[k]} is out of range")
     if m == 0 or n_lists == 0:
+        name_bad_item("best_products", starts, stops, excluded, column_of.shape[0])
         places[:, :] = -1
         scores[:, :] = 0
         return

@@ -46,6 +46,7 @@ def best_scores(const double[:, ::1] given, const int32_t[::1] given_rows, const
         if not 0 <= given_rows[k] < given.shape[0]:
             raise ValueError(f"best_scores: row {given_rows[k]} is out of range")
     if m == 0:
+        name_bad_item("best_scores", starts, stops, excluded, places_of.shape[0])
         places[:, :] = -1
         scores[:, :] = 0
         return

@@ -262,7 +262,6 @@ class FactorModel(Model):
         # As the rows would be made anew, without the work for all others.
         padded_rows = self._rows()[kind == "item"]
         padded_rows[who, : factors.shape[1]] += own[who]
-        self._cache.pop("panels", None)
 
     def _become(self, model: Self) -> Self:
         """Take over all that is fitted in `model`."""

@@ -18,7 +18,7 @@ from cfcore.models.panels import Panels, Products
 Array = np.ndarray[Any, Any]
 
 #: Scores that models without a kernel of their own compute at a time, and multiplications in one call of
-#: `best_products` (about a third of a second on one core).
+#: `best_products`: about a third of a second on one core if no pair can be dismissed.
 SCORES_AT_A_TIME = 1 << 21
 PRODUCTS_AT_A_TIME = 1 << 34
 #: Lists for which items are not laid out in panels.
@@ -99,7 +99,6 @@ class Ranking:
         m = max(len(self.order), 1)
         self.step = max(1, SCORES_AT_A_TIME // m)
         if self.products is not None:
-            self.panels = Panels.of(model, self.products, self.order)
             width = self.products.item_rows.shape[1]
             self.step = min(USERS_AT_A_TIME, max(32, PRODUCTS_AT_A_TIME // (m * (width + 1))))
 
@@ -146,19 +145,22 @@ class Ranking:
     def _by_products(
         self, users: Array, starts: Array, stops: Array, excluded: Array, places: Array, scores: Array
     ) -> None:
-        given, panels = self.products, self.panels
+        given = self.products
         assert given is not None
+        panels = Panels.of(self.model, given, self.order)
         kernel = backends.kernel("products")
         m, width = len(self.order), given.item_rows.shape[1]
         n_threads = worthwhile_threads(self.model.n_threads, len(users) * m * (width + 1))
         alike = panels.alike(users, given.user_rows)
         listed = places[alike], scores[alike]
-        n_floats, n_codes = kernel.scratch_sizes(width, panels.head, panels.tails.shape[1], places.shape[1])
+        n_marks, n_floats, n_codes = kernel.scratch_sizes(
+            m, width, panels.head, panels.tails.shape[1], places.shape[1]
+        )
         kernel.best_products(
             users[alike], given.user_rows, given.item_rows, given.user_bias, given.item_bias, panels.columns,
             panels.column_of, panels.standing, starts[alike], stops[alike], excluded, panels.turn,
             panels.panels, panels.tails, panels.bounds, *listed,
-            np.zeros((n_threads, 24 * -(-m // 64)), dtype=np.uint64),
+            np.zeros((n_threads, n_marks), dtype=np.uint64),
             np.empty((n_threads, n_floats), dtype=np.float32),
             np.empty((n_threads, n_codes), dtype=np.int32), given.mean, n_threads,
         )  # fmt: skip

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from cfcore import backends
+from cfcore.backends import current_backend
 
 Array = np.ndarray[Any, Any]
 
@@ -42,9 +43,10 @@ class Panels:
     def __init__(self, given: Products, order: Array) -> None:
         # What may score highest for a user of usual length comes first, so that lists are soon full of good
         # ones and the rest is dismissed. (Not a number: anywhere, it is never listed.)
-        lengths = np.sqrt(squares(given.item_rows))
-        usual = np.sqrt(np.mean(squares(some(given.user_rows))))
-        most = (given.item_bias + usual * lengths)[order]
+        with np.errstate(over="ignore", invalid="ignore"):  # of a model that diverges
+            lengths = np.sqrt(squares(given.item_rows))
+            usual = np.sqrt(np.mean(squares(some(given.user_rows))))
+            most = (given.item_bias + usual * lengths)[order]
         self.standing = np.argsort(-most, kind="stable").astype(np.int32)
         self.columns = order[self.standing]
         self.column_of = np.full(len(given.item_rows), -1, dtype=np.int32)
@@ -58,12 +60,18 @@ class Panels:
 
     @classmethod
     def of(cls, model: Any, given: Products, order: Array) -> Panels:
-        """Make them, or take those of the model's last lists if they were of the same items."""
-        last, made_of = model._cache.get("panels", (None, (None, None, None)))
-        same = made_of[0] is given.item_rows and made_of[1] is given.item_bias
-        if last is None or not same or not np.array_equal(made_of[2], order):
+        """Make them, or take those that the model keeps if they are of the same items with the same numbers.
+
+        Training changes parameters in place, and so may anybody: only the numbers themselves can tell.
+        """
+        made_of, made_by = (order, given.item_rows, given.item_bias), current_backend()
+        last, last_of, last_by = model._cache.get("panels", (None, (), ""))
+        same = last_by == made_by and all(
+            np.array_equal(one, other) for one, other in zip(last_of, made_of, strict=False)
+        )
+        if last is None or not same:
             last = cls(given, order)
-            model._cache["panels"] = last, (given.item_rows, given.item_bias, order)
+            model._cache["panels"] = last, tuple(array.copy() for array in made_of), made_by
         return last
 
     def alike(self, users: Array, rows: Array) -> Array:

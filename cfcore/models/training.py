@@ -146,7 +146,6 @@ class Training:
         train_rmse : float
             Root mean square error over the epoch.
         """
-        self._model._cache.pop("panels", None)  # of parameters that the epoch has changed in place
         train_rmse = float(train_rmse)
         before = min(self._train, default=math.inf)
         self._train.append(train_rmse)

@@ -43,17 +43,18 @@ def pack(rows: Floating, biases: Floating, panels: Float32, tails: Float32, boun
     lines[:m, :head] = rows[:, :head]
     lines[:m, head] = biases
     for line, check in enumerate(checks(head)):
-        lines[:m, head + 1 + line] = np.sqrt(np.sum(np.square(rows[:, check:], dtype=np.float64), axis=1))
+        left = np.sqrt(np.sum(np.square(rows[:, check:], dtype=np.float64), axis=1))
+        lines[:m, head + 1 + line] = np.nextafter(left.astype(np.float32), np.float32(np.inf))
     panels[:] = lines.reshape(len(panels), 32, n_lines(head)).transpose(0, 2, 1)
     tails[:] = 0
     tails[:, : width - head] = rows[:, head:]
     bounds[:] = lines[:, head + 1].max(initial=0), np.abs(lines[:, head]).max(initial=0)
 
 
-def scratch_sizes(width: int, head: int, n_tail: int, n: int) -> tuple[int, int]:
-    """Entries of a row of `rows` and of `found` that `best_products` needs for lists of n."""
+def scratch_sizes(m: int, width: int, head: int, n_tail: int, n: int) -> tuple[int, int, int]:
+    """Entries of a row of `marks`, `rows` and `found` that lists of n of m items need."""
     floats = width + head + n_tail + len(checks(head)) + math.ceil(n / 16) * 16 + 16 + n + SPARE
-    return GROUP * floats, GROUP * (n + SPARE)
+    return GROUP * -(-m // 64), GROUP * floats, GROUP * (n + SPARE)
 
 
 def best_products(
@@ -90,12 +91,16 @@ def best_products(
     head = _head(panels, width)
     if head is None or len(panels) != -(-m // 32) or len(tails) != m or n_tail % 16:
         raise ValueError(f"{what}: panels and tails must come from pack with the rows of all columns")
-    if turn.shape[1:] != (n_lines(width), 32) or len(turn) > -(-width // 32) or bounds.shape != (2,):
+    if (
+        turn.shape[1:] != (n_lines(width), 32)
+        or not head <= len(turn) * 32 < width + 32
+        or bounds.shape != (2,)
+    ):
         raise ValueError(f"{what}: turn and bounds must be those of the panels")
-    n_floats, n_codes = scratch_sizes(width, head, n_tail, places.shape[1])
+    n_marks, n_floats, n_codes = scratch_sizes(m, width, head, n_tail, places.shape[1])
     if (
         min(len(marks), len(rows), len(found)) < n_threads
-        or marks.shape[1] < GROUP * -(-m // 64)
+        or marks.shape[1] < n_marks
         or rows.shape[1] < n_floats
         or found.shape[1] < n_codes
     ):

@@ -74,7 +74,7 @@ def check_lists(
     if bad.any():
         raise ValueError(f"{what}: place {places_of[bad.argmax()]} is out of range")
     if ((order < 0) | (order >= len(places_of))).any() or (places_of[order] != np.arange(m)).any():
-        raise ValueError(f"{what}: order and places_of do not belong together")
+        raise ValueError(f"{what}: items and their places do not belong together")
     bad = (starts < 0) | (stops < starts) | (stops > len(excluded))
     if bad.any():
         k = int(bad.argmax())

@@ -65,36 +65,42 @@ class Case:
         module.pack(np.ascontiguousarray(rows), np.ascontiguousarray(bias), panels, tails, bounds)
         return panels, tails, bounds
 
+    mean = 3.1
+
     def products(
-        self, module: Any, n: int = 7, n_threads: int = 1, *, head: int | None = None, **changed: Any
+        self, module: Any, n: int = 7, n_threads: int = 1, *, head: int = 999, **changed: Any
     ) -> tuple[Any, Any]:
         m, width = len(self.order), self.user_factors.shape[1]
-        head = width if head is None else min(head, width)
         standing = np.random.default_rng(m).permutation(m).astype(np.int32)
         columns, column_of = self.order[standing], np.full(len(self.places_of), -1, dtype=np.int32)
         column_of[columns] = np.arange(m)
         dtype = self.item_factors.dtype
-        turn = rotation(m, width).astype(dtype)
-        turned, _, _ = self.packed(module, turn.T, width, np.zeros(width, dtype=dtype))
+        # Factors that no item has need not be turned.
+        had = np.flatnonzero(self.item_factors[columns].any(axis=0))
+        turn = np.zeros((width, len(had)), dtype=dtype)
+        turn[had] = rotation(m, len(had))
+        head = min(head, len(had))
+        turned, _, _ = self.packed(module, turn.T, width, np.zeros(len(had), dtype=dtype))
         rows = self.item_factors[columns] @ turn
         panels, tails, bounds = self.packed(module, rows, head, self.item_bias[columns])
-        floats, codes = module.scratch_sizes(width, head, tails.shape[1], n)
+        words, floats, codes = module.scratch_sizes(m, width, head, tails.shape[1], n)
         given = {
             "users": self.users, "item_factors": self.item_factors, "columns": columns,
             "column_of": column_of,
             "standing": standing, "starts": self.starts, "stops": self.stops, "excluded": self.excluded,
-            "panels": panels, "tails": tails, **changed,
+            "turn": turned, "panels": panels, "tails": tails, "bounds": bounds, "item_bias": self.item_bias,
+            "marks": np.zeros((n_threads, words), dtype=np.uint64),
+            "rows": np.full((n_threads, floats), np.nan, dtype=np.float32),
+            "found": np.full((n_threads, codes), -9, dtype=np.int32), **changed,
         }  # fmt: skip
         places, scores = self.room(n)
-        marks = np.zeros((n_threads, 24 * -(-m // 64)), dtype=np.uint64)
         module.best_products(
-            given["users"], self.user_factors, given["item_factors"], self.user_bias, self.item_bias,
+            given["users"], self.user_factors, given["item_factors"], self.user_bias, given["item_bias"],
             given["columns"], given["column_of"], given["standing"], given["starts"], given["stops"],
-            given["excluded"], turned, given["panels"], given["tails"], bounds, places, scores, marks,
-            np.full((n_threads, floats), np.nan, dtype=np.float32),
-            np.full((n_threads, codes), -9, dtype=np.int32), 3.1, n_threads,
+            given["excluded"], given["turn"], given["panels"], given["tails"], given["bounds"], places,
+            scores, given["marks"], given["rows"], given["found"], self.mean, n_threads,
         )  # fmt: skip
-        assert not marks.any()  # as they were, for the next call
+        assert not given["marks"].any()  # as they were, for the next call
         return places, scores
 
     def predictions(self) -> Any:
@@ -103,7 +109,7 @@ class Case:
         out = np.empty(len(self.users) * m)
         svd.predict(
             np.repeat(self.users, m), np.tile(self.order, len(self.users)), self.user_factors,
-            self.item_factors, self.user_bias, self.item_bias, out, 3.1, 1,
+            self.item_factors, self.user_bias, self.item_bias, out, self.mean, 1,
         )  # fmt: skip
         return out.reshape(len(self.users), m)
 
@@ -184,14 +190,37 @@ def test_scores_that_differ_by_less_than_rounding_of_sums_are_told_apart(module:
 
 
 @pytest.mark.parametrize("module", LEVELS.values(), ids=LEVELS)
-@pytest.mark.parametrize("scale", [1e-25, 1e18, 1e30])
-def test_numbers_that_float32_is_too_narrow_for(module: Any, scale: float) -> None:
-    # Products that vanish in float32, or overflow; the scores themselves are in float64.
-    case = Case(2, dtype="float64")
-    case.user_factors, case.item_factors = case.user_factors * scale, case.item_factors * scale
-    case.user_bias, case.item_bias = np.zeros(40), np.zeros(150)
-    for head in (0, 16):
-        same(case.products(module, head=head), case.sorted(case.predictions(), 7))
+@pytest.mark.parametrize(
+    ("dtype", "users", "items"),
+    [
+        ("float32", 1e-24, 1e4), ("float32", 1e4, 1e-24), ("float64", 1e-25, 1e-25), ("float64", 1e-44, 1e18),
+        ("float64", 1e18, 1e18), ("float64", 1e30, 1e30), ("float64", 1e38, 1e-7), ("float64", 1e-7, 1e38),
+    ],
+)  # fmt: skip
+def test_numbers_that_float32_is_too_narrow_for(module: Any, dtype: str, users: float, items: float) -> None:
+    # Squares or products that vanish in float32, or overflow, with nothing added that would hide it.
+    case = Case(2, dtype=dtype)
+    rng = np.random.default_rng(2)
+    alike = 1 + rng.normal(0, 1e-7, case.item_factors.shape)  # items that only the exact sum tells apart
+    for items_factors in (case.item_factors, alike * case.item_factors[0]):
+        case.mean = 0.0
+        case.user_bias, case.item_bias = np.zeros(40, dtype=dtype), np.zeros(150, dtype=dtype)
+        case.user_factors = (case.user_factors / np.abs(case.user_factors).max() * users).astype(dtype)
+        case.item_factors = (items_factors / np.abs(items_factors).max() * items).astype(dtype)
+        expected = case.sorted(case.predictions(), 7)
+        for head in (0, 16):
+            same(case.products(module, head=head), expected)
+
+
+@pytest.mark.parametrize("module", LEVELS.values(), ids=LEVELS)
+@pytest.mark.parametrize("n_had", [0, 1, 20, 40])
+def test_factors_that_no_item_has(module: Any, n_had: int) -> None:
+    case = Case(3, 50, 120, 64)
+    factors = case.item_factors.copy()
+    factors[:, n_had:] = 0
+    case.item_factors = factors
+    for head in (0, 16, 40):
+        same(case.products(module, 9, head=head), case.sorted(case.predictions(), 9))
 
 
 @pytest.mark.parametrize("module", LEVELS.values(), ids=LEVELS)
@@ -211,7 +240,8 @@ def test_what_is_packed(module: Any) -> None:
 def test_any_number_of_threads(n_threads: int) -> None:
     case = Case(3, 300, 90)
     scores = case.predictions()
-    same(case.products(compiled, n_threads=n_threads), case.products(compiled))
+    for head in (0, 16):
+        same(case.products(compiled, n_threads=n_threads, head=head), case.products(compiled))
     same(case.selected(topk, scores, n_threads=n_threads), case.selected(topk, scores))
 
 
@@ -231,6 +261,8 @@ def test_no_items(module: Any) -> None:
     places, scores = Case(5, allowed=0).products(module)
     assert (places == -1).all()
     assert (scores == 0).all()
+    with pytest.raises(ValueError, match="excluded item 150"):
+        Case(5, allowed=0).products(module, excluded=np.full(9_999, 150, dtype=np.int32))
 
 
 @pytest.mark.parametrize("module", BOTH_OF_TOPK)
@@ -256,6 +288,13 @@ def test_no_items_by_scores(module: Any) -> None:
         ({"panels": np.zeros((4, 3, 32), dtype=np.float32)}, "rows of all columns"),
         ({"tails": np.zeros((3, 16), dtype=np.float32)}, "rows of all columns"),
         ({"standing": np.zeros(3, dtype=np.int32)}, "an entry for each column"),
+        ({"turn": np.zeros((0, 20, 32), dtype=np.float32)}, "turn and bounds"),
+        ({"turn": np.zeros((1, 7, 32), dtype=np.float32)}, "turn and bounds"),
+        ({"bounds": np.zeros(3)}, "turn and bounds"),
+        ({"item_bias": np.zeros(149, dtype=np.float32)}, "same number of rows"),
+        ({"marks": np.zeros((1, 5), dtype=np.uint64)}, "too small"),
+        ({"rows": np.zeros((1, 5), dtype=np.float32)}, "too small"),
+        ({"found": np.zeros((0, 9999), dtype=np.int32)}, "too small"),
         ({"standing": np.full(Case(6).order.shape, 2, dtype=np.int32)}, "no permutation: place 2"),
         ({"item_factors": np.zeros((150, 32), dtype=np.float32)}, "one length"),
     ],
