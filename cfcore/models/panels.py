@@ -66,9 +66,8 @@ class Panels:
         """
         made_of, made_by = (order, given.item_rows, given.item_bias), current_backend()
         last, last_of, last_by = model._cache.get("panels", (None, (), ""))
-        same = last_by == made_by and all(
-            np.array_equal(one, other) for one, other in zip(last_of, made_of, strict=False)
-        )
+        pairs = zip(last_of, made_of, strict=False)
+        same = last_by == made_by and all(np.array_equal(one, other) for one, other in pairs)
         if last is None or not same:
             last = cls(given, order)
             model._cache["panels"] = last, tuple(array.copy() for array in made_of), made_by
