@@ -50,7 +50,8 @@ class RBM(Distributions):
     n_hidden : int, default 300
     by : {"item", "user"}, default "item"
         What a case is: an item, whose visible units are the users, or a user, whose visible units are the
-        items (the paper's way).
+        items (the paper's way). The two err in different places: ``cf.Blend([cf.RBM(), cf.RBM(by="user")])``
+        is better than either.
     n_epochs : int, default 40
     lr : float or dict, optional
         Learning rate of the first epoch: one for all, or by kind of parameter, "weights", "visible_bias",
