@@ -13,23 +13,15 @@ from __future__ import annotations
 
 import statistics
 import time
-from functools import partial
 from typing import Any
 
 import numpy as np
+from accuracy import MODELS
 from measure import arguments, describe, machine, table, write
 
 import cfcore as cf
 
-#: Members, where this version of cfcore has them.
 MEMBERS = ("ItemKNN", "UserKNN", "SVDpp", "TimeSVDpp", "RBM")
-#: Members that have names of their own here.
-NAMED = {"RBM by user": partial(cf.RBM, by="user")}
-
-
-def made(name: str) -> Any:
-    """The model with its defaults."""
-    return NAMED[name]() if name in NAMED else getattr(cf, name)()
 
 
 def run(split: str, method: str, names: list[str], quick: bool) -> dict[str, Any]:
@@ -38,7 +30,7 @@ def run(split: str, method: str, names: list[str], quick: bool) -> dict[str, Any
     if quick:
         train = train.subset(slice(None, None, 10))
     start = time.perf_counter()
-    models = [made(name) for name in names]
+    models = [MODELS[name]() for name in names]
     blend = cf.Blend(models, method=method, cv=2 if quick else 5, random_state=0).fit(train)
     seconds = time.perf_counter() - start
     predicted = {
@@ -75,7 +67,9 @@ def main() -> None:
     parser.add_argument("--methods", default="ridge", help="comma-separated: ridge, feature-weighted, mean")
     parser.add_argument("--members", default=",".join(MEMBERS), help="comma-separated")
     options = parser.parse_args()
-    names = [name for name in options.members.split(",") if name in NAMED or hasattr(cf, name)]
+    names = options.members.split(",")
+    if unknown := sorted(set(names) - set(MODELS)):
+        parser.error(f"unknown members: {', '.join(unknown)}; known: {', '.join(MODELS)}")
     splits = ["u1"] if options.quick else options.splits.split(",")
     facts = machine()
     print(describe(facts), "\n")

@@ -165,8 +165,9 @@ cdef inline void settle(const Arrays *given, const Scratch *own, Lists *lists, P
         score = lists.bases[k] + item_bias[item]
         if given.width > 0:
             score += dot(&user_factors[user, 0], &item_factors[item, 0], given.width)
-        heap_offer(lists.scores + k * given.n, lists.places + k * given.n, given.n, score,
-                   given.standing[column])
+        if score > -INFINITY:
+            heap_offer(lists.scores + k * given.n, lists.places + k * given.n, given.n, score,
+                       given.standing[column])
     lists.pooled[k] = 0
 
 

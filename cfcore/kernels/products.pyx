@@ -201,7 +201,8 @@ def best_products(const int32_t[::1] users, const floating[:, ::1] user_factors,
     Notes
     -----
     O(n_lists x m x (width + n)) at worst, no memory but the lists. The same bits as `svd.predict` followed by
-    a stable sort, for any T, any number of threads and any SIMD level. Scores that are NaN are never listed.
+    a stable sort, for any T, any number of threads and any SIMD level. Scores that are NaN or -inf are never
+    listed.
     """
     cdef Py_ssize_t n_lists = users.shape[0], m = columns.shape[0], n = places.shape[1]
     cdef Py_ssize_t width = user_factors.shape[1], words = (m + 63) // 64

@@ -33,7 +33,7 @@ def best_scores(const double[:, ::1] given, const int32_t[::1] given_rows, const
 
     Notes
     -----
-    O(n_lists x m). The same bits for any number of threads. Scores that are NaN are never listed.
+    O(n_lists x m). The same bits for any number of threads. Scores that are NaN or -inf are never listed.
     """
     cdef Py_ssize_t n_lists = given_rows.shape[0], m = order.shape[0], n = places.shape[1], k, place
     cdef int thread, n_bad = 0

@@ -86,7 +86,8 @@ class Listing(Coded):
         Notes
         -----
         No matrix of scores is held; beside the result and the model, memory does not grow with the number of
-        users. `recommend_batches` does not hold the result either.
+        users. A model whose scores are products keeps its items as many lists need them, twice the size of
+        their factors, for the next call. `recommend_batches` does not hold the result either.
         """
         if is_single(users):
             ids, scores = next(

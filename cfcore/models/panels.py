@@ -70,7 +70,9 @@ class Panels:
         same = last_by == made_by and all(np.array_equal(one, other) for one, other in pairs)
         if last is None or not same:
             last = cls(given, order)
-            model._cache["panels"] = last, tuple(array.copy() for array in made_of), made_by
+            # Orders are made for each call; parameters are the model's own and may change under its hands.
+            kept = order, given.item_rows.copy(), given.item_bias.copy()
+            model._cache["panels"] = last, kept, made_by
         return last
 
     def alike(self, users: Array, rows: Array) -> Array:

@@ -257,6 +257,19 @@ def test_nan_is_never_listed(module: Any) -> None:
 
 
 @pytest.mark.parametrize("module", EVERYTHING)
+def test_minus_infinity_is_never_listed(module: Any) -> None:
+    case = Case(4, 10, 50, density=0, width=16)
+    bias = case.item_bias.copy()
+    bias[case.order[::2]] = -np.inf
+    case.item_bias = bias
+    given = case.predictions()
+    ranking = topk if module is not twin else twin_of_topk
+    for places, _ in (case.products(module, 40), case.selected(ranking, given, 40)):
+        assert not np.isin(places[places >= 0], np.arange(0, len(case.order), 2)).any()
+        assert (places >= 0).sum(axis=1).tolist() == [len(case.order) // 2] * len(case.users)
+
+
+@pytest.mark.parametrize("module", EVERYTHING)
 def test_no_items(module: Any) -> None:
     places, scores = Case(5, allowed=0).products(module)
     assert (places == -1).all()
