@@ -49,6 +49,11 @@ CF_INLINE void cf_add(float *sum, const float *x, ptrdiff_t n) {
     for (ptrdiff_t f = 0; f < n; f += cf_step_f32) CF_AT(sum) += CF_OF(x);
 }
 
+CF_INLINE void cf_less(float *sum, const float *x, ptrdiff_t n) {
+    CF_UNROLL
+    for (ptrdiff_t f = 0; f < n; f += cf_step_f32) CF_AT(sum) -= CF_OF(x);
+}
+
 CF_INLINE void cf_add_less(float *sum, const float *x, const float *y, ptrdiff_t n) {
     CF_UNROLL
     for (ptrdiff_t f = 0; f < n; f += cf_step_f32) CF_AT(sum) += CF_OF(x) - CF_OF(y);

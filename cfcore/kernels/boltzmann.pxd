@@ -8,6 +8,7 @@ from cfcore.kernels.philox cimport philox
 cdef extern from "boltzmann.h" nogil:
     void cf_sigmoids(const float *x, float *out, Py_ssize_t n) noexcept
     void cf_add(float *sum, const float *x, Py_ssize_t n) noexcept
+    void cf_less(float *sum, const float *x, Py_ssize_t n) noexcept
     void cf_add_less(float *sum, const float *x, const float *y, Py_ssize_t n) noexcept
     void cf_rows_less(const float *first, const int32_t *up, Py_ssize_t n_up, const float *last,
                       const int32_t *down, Py_ssize_t n_down, Py_ssize_t n, float *out) noexcept

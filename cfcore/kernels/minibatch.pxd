@@ -2,15 +2,16 @@
 #
 # A rating touches 2 KB of W, so the order in which ratings are worked on matters more than what is done with
 # them. The ratings of a mini-batch are sorted by visible unit: W_i is loaded once for all cases that rated i,
-# and its gradient is summed in registers, level by level, and applied there. The units are cut into parts,
-# each of which stays with one thread, and so do its rows of W. For each mini-batch:
+# and its gradient is summed in registers, level by level, and applied there. The units are cut into parts.
+# For each mini-batch:
 #
 # 1. part by part: sort the ratings, and sum the rows of W (and D) into each case's inputs;
 # 2. case by case: join the parts' sums in their order, and draw the hidden units;
 # 3. part by part: draw the ratings anew, and sum their rows of W; then again 2 and 3 for each further step;
-# 4. part by part: move W, b and D.
+# 4. piece by piece of a part: move W, b and D.
 #
-# The parts depend on the data alone, so that sums are the same for any number of threads.
+# The parts depend on the data alone, so that sums are the same for any number of threads. A part stays with
+# one thread as long as threads are equally fast (see crew.pxd).
 
 from cython.parallel cimport parallel, threadid
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t
@@ -29,8 +30,9 @@ from cfcore.kernels.boltzmann cimport (
     draw_hidden,
     hidden_means,
 )
+from cfcore.kernels.crew cimport Board, Member, clear, end_stage, first_own, join, piece_at, take
 from cfcore.kernels.lanes cimport cf_prefetch, cf_prefetch_read
-from cfcore.kernels.moves cimport move_hidden, move_part
+from cfcore.kernels.moves cimport PIECES_OF_PART, move_hidden, move_piece
 from cfcore.kernels.places cimport (
     AHEAD,
     CHAIN,
@@ -38,6 +40,7 @@ from cfcore.kernels.places cimport (
     FIRST,
     GIVEN,
     LAST,
+    NEAR,
     OFFSET,
     SOON,
     STATE,
@@ -49,75 +52,68 @@ from cfcore.kernels.places cimport (
     weights_of,
 )
 from cfcore.kernels.team cimport team_present
-from cfcore.kernels.turns cimport await_count, cf_arrive
 
 
 cdef inline void train_batches(const Task *t, int team) noexcept nogil:
-    cdef int32_t done = 0
+    cdef Board board
+    clear(&board)
     with parallel(num_threads=team):
-        work_usual(t, &done, threadid(), team_present())
+        work_usual(t, join(&board, threadid(), team_present()))
 
 
-cdef inline void work_usual(const Task *t, int32_t *done, int member, int team) noexcept nogil:
+cdef inline void work_usual(const Task *t, Member me) noexcept nogil:
     """`work`, compiled for 30, 100 and 300 hidden units (padded) by itself: rows are then unrolled."""
     if t.m.width == 32:
-        work(t, done, member, team, 32)
+        work(t, &me, 32)
     elif t.m.width == 112:
-        work(t, done, member, team, 112)
+        work(t, &me, 112)
     elif t.m.width == 304:
-        work(t, done, member, team, 304)
+        work(t, &me, 304)
     else:
-        work(t, done, member, team, t.m.width)
+        work(t, &me, t.m.width)
 
 
-cdef inline void work(const Task *t, int32_t *done, int member, int team, Py_ssize_t width) noexcept nogil:
-    """What a member of the team does: its own parts, and its share of the cases of each batch."""
-    cdef Py_ssize_t number, step, part, n_cases
-    cdef Py_ssize_t first_part = own(member, t.n_parts, team), last_part = own(member + 1, t.n_parts, team)
-    cdef Py_ssize_t first_slot, last_slot
+cdef inline void work(const Task *t, Member *me, Py_ssize_t width) noexcept nogil:
+    """What a member of the crew does of each mini-batch."""
+    cdef Py_ssize_t number, step, turn, part, piece, gathered, n_cases, first_slot, last_slot
+    cdef Py_ssize_t n_pieces = t.n_parts * PIECES_OF_PART
     cdef const int32_t *cases
-    cdef Place *places
-    cdef int32_t stages = 0
     cdef double squares
     for number in range(t.begin, t.end):
         cases = t.order + number * t.batch
         n_cases = min(t.batch, t.n_order - number * t.batch)
-        first_slot, last_slot = own(member, n_cases, team), own(member + 1, n_cases, team)
-        places = t.places + (number & 1) * t.capacity
-        for part in range(first_part, last_part):
-            gather(t, part, part > first_part, cases, n_cases, places, t.slots + member * t.slots_length)
-            sum_data(t, width, part, places, n_cases)
-        stage(done, &stages, team)
+        first_slot = first_own(me.number, n_cases, me.team)
+        last_slot = first_own(me.number + 1, n_cases, me.team)
+        gathered = -2
+        for turn in range(t.n_parts):
+            part = piece_at(me, turn, t.n_parts)
+            if take(me, part):
+                gather(t, part, part == gathered + 1, cases, n_cases, t.slots + me.number * t.slots_length)
+                sum_data(t, width, part, n_cases)
+                gathered = part
+        end_stage(me)
         begin_cases(t, width, cases, first_slot, last_slot)
-        stage(done, &stages, team)
+        end_stage(me)
         for step in range(t.cd_steps):
-            for part in range(first_part, last_part):
-                squares = draw_ratings(t, width, part, cases, n_cases, places, step)
-                if step == 0:
-                    t.squares[number * t.n_parts + part] = squares
-            stage(done, &stages, team)
+            for turn in range(t.n_parts):
+                part = piece_at(me, turn, t.n_parts)
+                if take(me, part):
+                    squares = draw_ratings(t, width, part, cases, n_cases, step)
+                    if step == 0:
+                        t.squares[number * t.n_parts + part] = squares
+            end_stage(me)
             end_step(t, width, cases, first_slot, last_slot, step)
-            stage(done, &stages, team)
-        for part in range(first_part, last_part):
-            move_part(t, width, part, n_cases, places, member)
-        if member == 0:
+            end_stage(me)
+        if me.number == 0:
             move_hidden(t, width, n_cases)
+        for turn in range(n_pieces):
+            piece = piece_at(me, turn, n_pieces)
+            if take(me, piece):
+                move_piece(t, width, piece, n_cases, me.number)
+        end_stage(me)
 
 
-cdef inline Py_ssize_t own(int member, Py_ssize_t n, int team) noexcept nogil:
-    """The first of n things that are a member's."""
-    return (member * n + team - 1) // team
-
-
-cdef inline void stage(int32_t *done, int32_t *stages, int team) noexcept nogil:
-    """Wait for the whole team."""
-    stages[0] += team
-    if team > 1:
-        cf_arrive(done)
-        await_count(done, stages[0])
-
-
-cdef inline void sum_data(const Task *t, Py_ssize_t width, Py_ssize_t part, const Place *places,
+cdef inline void sum_data(const Task *t, Py_ssize_t width, Py_ssize_t part,
                           Py_ssize_t n_cases) noexcept nogil:
     """sum W[i, v_i] and sum D_i over a part of the units, for each case."""
     cdef float *data = sum_of(t, width, part, DATA)
@@ -131,10 +127,10 @@ cdef inline void sum_data(const Task *t, Py_ssize_t width, Py_ssize_t part, cons
     if t.persistent:
         memset(chain, 0, n_cases * width * sizeof(float))
     for k in range(t.ranges[2 * part], end):
-        place = places + k + AHEAD
+        place = t.places + k + AHEAD
         if k + AHEAD < end and (place.unit != place[-1].unit or place.level != place[-1].level):
             cf_prefetch(weights_of(t, width, place, place.level), width * sizeof(float))
-        place = places + k
+        place = t.places + k
         if place.position >= 0:
             cf_add(data + place.slot * width, weights_of(t, width, place, place.level), width)
             if t.persistent:
@@ -196,7 +192,7 @@ cdef inline void end_step(const Task *t, Py_ssize_t width, const int32_t *cases,
 
 
 cdef inline double draw_ratings(const Task *t, Py_ssize_t width, Py_ssize_t part, const int32_t *cases,
-                                Py_ssize_t n_cases, Place *places, Py_ssize_t step) noexcept nogil:
+                                Py_ssize_t n_cases, Py_ssize_t step) noexcept nogil:
     """Draw v' given h, `LANES` ratings at a time, and sum W[i, v'_i] for each case.
 
     Returns the sum of squared errors of the expected ratings.
@@ -214,20 +210,22 @@ cdef inline double draw_ratings(const Task *t, Py_ssize_t width, Py_ssize_t part
     cdef Place *place
     cdef int lane, n = 0
     cdef double squares = 0, error
+    cdef bint far = 2 * n_cases * width * sizeof(float) > NEAR  # states and sums
     memset(sums, 0, n_cases * width * sizeof(float))
     memset(shares, 0, n_levels * LANES * sizeof(float))
     memset(some_cases, 0, sizeof(some_cases))
     memset(some_units, 0, sizeof(some_units))
     for k in range(t.ranges[2 * part], end):
-        place = places + k
+        place = t.places + k
         if k + AHEAD < end and place[AHEAD].unit != place[AHEAD - 1].unit:
             cf_prefetch(weights_of(t, width, place + AHEAD, 0), n_levels * width * sizeof(float))
-        if k + SOON < end:
+        if far and k + SOON < end:
             cf_prefetch_read(row_of(t, width, STATE, place[SOON].slot), width * sizeof(float))
         if place.position >= 0:
             cf_logits(t.m.weights + place.unit * n_levels * width, t.m.visible_bias + place.unit * n_levels,
                       row_of(t, width, STATE, place.slot), width, n_levels, shares + n)
-            cf_prefetch(sums + place.slot * width, width * sizeof(float))
+            if far:
+                cf_prefetch(sums + place.slot * width, width * sizeof(float))
             some[n] = place
             some_cases[n] = cases[place.slot]
             some_units[n] = place.unit

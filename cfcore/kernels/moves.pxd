@@ -1,11 +1,13 @@
 # The end of a mini-batch of `rbm.pyx`: W, b and D move by their gradients.
 
-from libc.stdint cimport int32_t
+from libc.stdint cimport int32_t, int64_t
 from libc.string cimport memset
 
 from cfcore.kernels.boltzmann cimport (
     MAX_LEVELS,
+    cf_add,
     cf_add_less,
+    cf_less,
     cf_move,
     cf_move_few,
     cf_rows_less,
@@ -15,11 +17,17 @@ from cfcore.kernels.lanes cimport cf_prefetch
 from cfcore.kernels.places cimport FIRST, LAST, Place, Task, row_of, weights_of
 
 
-cdef inline void move_part(const Task *t, Py_ssize_t width, Py_ssize_t part, Py_ssize_t n_cases,
-                           const Place *places, int member) noexcept nogil:
-    """Move W, b and D of a part of the units."""
-    cdef Py_ssize_t k = t.ranges[2 * part], end = t.ranges[2 * part + 1], next_unit
+cdef enum:
+    PIECES_OF_PART = 4  # units move one by one: so pieces can be as small as taking them allows
+    FEW = 8             # places of a unit up to which sorting them by level costs more than it saves
+
+
+cdef inline void move_piece(const Task *t, Py_ssize_t width, Py_ssize_t piece, Py_ssize_t n_cases,
+                            int member) noexcept nogil:
+    """Move W, b and D of some units of a part."""
+    cdef Py_ssize_t k = begin_of(t, piece), end = end_of(t, piece), next_unit
     cdef Py_ssize_t size = t.m.n_levels * width * sizeof(float)
+    cdef const Place *places = t.places
     cdef float *gradient = t.gradients + member * t.gradient_length
     cdef int32_t *slots = t.slots + member * t.slots_length
     while k < end:
@@ -36,21 +44,78 @@ cdef inline void move_part(const Task *t, Py_ssize_t width, Py_ssize_t part, Py_
         k = next_unit
 
 
+cdef inline Py_ssize_t begin_of(const Task *t, Py_ssize_t piece) noexcept nogil:
+    """The first place of a piece: pieces are about equally long, and a unit is in one of them."""
+    cdef Py_ssize_t part = piece // PIECES_OF_PART
+    cdef int64_t first = t.ranges[2 * part], end = t.ranges[2 * part + 1]
+    cdef int64_t at = first + (end - first) * (piece % PIECES_OF_PART) // PIECES_OF_PART
+    while first < at < end and t.places[at].unit == t.places[at - 1].unit:
+        at += 1
+    return at
+
+
+cdef inline Py_ssize_t end_of(const Task *t, Py_ssize_t piece) noexcept nogil:
+    """Where the next piece of the part begins, or the part ends."""
+    if (piece + 1) % PIECES_OF_PART == 0:
+        return t.ranges[2 * (piece // PIECES_OF_PART) + 1]
+    return begin_of(t, piece + 1)
+
+
 cdef inline void move_unit(const Task *t, Py_ssize_t width, Py_ssize_t unit, Py_ssize_t n_cases,
                            const Place *places, Py_ssize_t n, float *gradient,
                            int32_t *slots) noexcept nogil:
-    """Move W and b of one unit by their gradients over its n places in the batch.
+    """Move W and b of one unit by their gradients over its n places in the batch."""
+    cdef Py_ssize_t size = t.m.n_levels * width, rated
+    cdef float[MAX_LEVELS] bias
+    cdef float over
+    if n <= FEW:
+        rated = sum_few(t, width, places, n, gradient, bias)
+    else:
+        rated = sum_many(t, width, places, n, gradient, bias, slots)
+    if rated == 0:
+        return
+    if t.sharing != NULL:
+        cf_share(gradient, t.sharing, t.m.n_levels, width)
+    over = <float>(1.0 / (rated if t.by_count else n_cases))
+    cf_move(t.m.weights + unit * size, from_row(t.v.weights, unit * size), gradient, size, over, t.decay,
+            t.rates[0], t.momentum)
+    cf_move_few(t.m.visible_bias + unit * t.m.n_levels, from_row(t.v.visible_bias, unit * t.m.n_levels),
+                bias, t.m.n_levels, over, t.rates[1], t.momentum)
+
+
+cdef inline Py_ssize_t sum_few(const Task *t, Py_ssize_t width, const Place *places, Py_ssize_t n,
+                               float *gradient, float *bias) noexcept nogil:
+    """Gradients of a unit, rating by rating; how many cases rated it.
+
+    The same bits as `sum_many`: what was given is summed before what was drawn.
+    """
+    cdef Py_ssize_t k, rated = 0
+    memset(gradient, 0, t.m.n_levels * width * sizeof(float))
+    memset(bias, 0, t.m.n_levels * sizeof(float))
+    for k in range(n):
+        if places[k].position >= 0:
+            cf_add(gradient + places[k].level * width, row_of(t, width, FIRST, places[k].slot), width)
+            bias[places[k].level] += 1
+            rated += 1
+    for k in range(n):
+        if places[k].position >= 0:
+            cf_less(gradient + places[k].drawn * width, row_of(t, width, LAST, places[k].slot), width)
+            bias[places[k].drawn] -= 1
+    return rated
+
+
+cdef inline Py_ssize_t sum_many(const Task *t, Py_ssize_t width, const Place *places, Py_ssize_t n,
+                                float *gradient, float *bias, int32_t *slots) noexcept nogil:
+    """Gradients of a unit, level by level; how many cases rated it.
 
     The cases are sorted by the level they gave and by the level drawn, so that a level's gradient is summed
-    in registers.
+    in registers. With few of them that is more branches than sums.
     """
-    cdef Py_ssize_t k, size = t.m.n_levels * width, rated = 0
+    cdef Py_ssize_t k, rated = 0
     cdef int32_t *up = slots
     cdef int32_t *down = slots + t.m.n_levels * t.batch
     cdef int32_t[MAX_LEVELS] n_up
     cdef int32_t[MAX_LEVELS] n_down
-    cdef float[MAX_LEVELS] bias
-    cdef float over
     memset(n_up, 0, t.m.n_levels * sizeof(int32_t))
     memset(n_down, 0, t.m.n_levels * sizeof(int32_t))
     for k in range(n):
@@ -60,19 +125,11 @@ cdef inline void move_unit(const Task *t, Py_ssize_t width, Py_ssize_t unit, Py_
             n_up[places[k].level] += 1
             down[places[k].drawn * t.batch + n_down[places[k].drawn]] = places[k].slot
             n_down[places[k].drawn] += 1
-    if rated == 0:
-        return
     for k in range(t.m.n_levels):
         cf_rows_less(row_of(t, width, FIRST, 0), up + k * t.batch, n_up[k], row_of(t, width, LAST, 0),
                      down + k * t.batch, n_down[k], width, gradient + k * width)
         bias[k] = <float>(n_up[k] - n_down[k])
-    if t.sharing != NULL:
-        cf_share(gradient, t.sharing, t.m.n_levels, width)
-    over = <float>(1.0 / (rated if t.by_count else n_cases))
-    cf_move(t.m.weights + unit * size, from_row(t.v.weights, unit * size), gradient, size, over, t.decay,
-            t.rates[0], t.momentum)
-    cf_move_few(t.m.visible_bias + unit * t.m.n_levels, from_row(t.v.visible_bias, unit * t.m.n_levels),
-                bias, t.m.n_levels, over, t.rates[1], t.momentum)
+    return rated
 
 
 cdef inline void move_conditional(const Task *t, Py_ssize_t width, Py_ssize_t unit, Py_ssize_t n_cases,

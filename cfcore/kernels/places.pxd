@@ -18,6 +18,7 @@ cdef struct Place:
 cdef enum:
     SOON = 3        # places between asking for the state of a case and drawing a rating of it
     AHEAD = 8       # places between asking for a row and adding it
+    NEAR = 32768    # bytes that the nearest cache holds: to ask for them ahead would only cost
     SPARSE = 16     # units of a part for each of its ratings in a batch from which on counts are not scanned
 
 cdef enum:
@@ -38,8 +39,7 @@ cdef struct Task:
     float *cases           # [N_ROWS, batch, width]
     float *sums            # [n_parts, N_SUMS, batch, width]
     uint8_t *drawn
-    Place *places          # [2, capacity]: of this batch and of the next
-    Py_ssize_t capacity
+    Place *places          # of this batch
     int64_t *ranges        # [n_parts, 2]: places of each part
     int32_t *counts
     int32_t *touched
@@ -59,7 +59,7 @@ cdef struct Task:
 
 
 cdef inline void gather(const Task *t, Py_ssize_t part, bint goes_on, const int32_t *cases,
-                        Py_ssize_t n_cases, Place *places, int32_t *reached) noexcept nogil:
+                        Py_ssize_t n_cases, int32_t *reached) noexcept nogil:
     """The ratings of a batch in a part of the units, sorted by unit, and by case within a unit.
 
     `reached` says how far into the r of each case the part before went, if this one `goes_on` from it, and
@@ -87,7 +87,7 @@ cdef inline void gather(const Task *t, Py_ssize_t part, bint goes_on, const int3
         count = t.counts[unit]
         t.counts[unit] = <int32_t>at
         at += count
-    put(t, part, cases, n_cases, places, reached)
+    put(t, part, cases, n_cases, reached)
     for k in range(n):
         t.counts[touched[k] if touched != NULL else first + <int32_t>k] = 0
 
@@ -132,7 +132,7 @@ cdef inline Py_ssize_t note_touched(const Task *t, Py_ssize_t part, const int32_
     return n
 
 
-cdef inline void put(const Task *t, Py_ssize_t part, const int32_t *cases, Py_ssize_t n_cases, Place *places,
+cdef inline void put(const Task *t, Py_ssize_t part, const int32_t *cases, Py_ssize_t n_cases,
                      int32_t *reached) noexcept nogil:
     """Put the ratings of a part where `counts` says, which then says where the next of the unit belongs."""
     cdef const Rows *rows = &t.rows
@@ -148,7 +148,7 @@ cdef inline void put(const Task *t, Py_ssize_t part, const int32_t *cases, Py_ss
         if t.rated_only and not t.persistent:
             while at < end and rows.rated_units[at] < stop:
                 unit = rows.rated_units[at]
-                place = places + next_of[unit]
+                place = t.places + next_of[unit]
                 next_of[unit] += 1
                 place.position, place.unit, place.slot, place.level = at, unit, <int32_t>slot, rows.levels[at]
                 at += 1
@@ -158,7 +158,7 @@ cdef inline void put(const Task *t, Py_ssize_t part, const int32_t *cases, Py_ss
         position = place_of(rows.units, rows.indptr[cases[slot]], last, first)
         while at < end and rows.rated_units[at] < stop:
             unit = rows.rated_units[at]
-            place = places + next_of[unit]
+            place = t.places + next_of[unit]
             next_of[unit] += 1
             place.position, place.unit, place.slot = -1, unit, <int32_t>slot
             if position < last and rows.units[position] == unit:

@@ -17,9 +17,11 @@ from libc.string cimport memset
 
 from cfcore.kernels.boltzmann cimport Machine, Rows, hidden_means, inputs_of, offset_of
 from cfcore.kernels.checks cimport check_parts
+from cfcore.kernels.crew cimport MOST_PIECES
 from cfcore.kernels.lanes cimport dot
 from cfcore.kernels.machines cimport are_levels, fill, fill_rows
 from cfcore.kernels.minibatch cimport train_batches
+from cfcore.kernels.moves cimport PIECES_OF_PART
 from cfcore.kernels.places cimport N_ROWS, N_SUMS, Place, Task
 from cfcore.kernels.sgd cimport are_codes
 from cfcore.kernels.team cimport team_size
@@ -32,7 +34,7 @@ def train(const int64_t[::1] indptr, const int32_t[::1] units, const uint8_t[::1
           float[:, ::1] conditional, float[:, :, ::1] weights_velocity, float[:, ::1] visible_velocity,
           float[::1] hidden_velocity,
           float[:, ::1] conditional_velocity, uint8_t[::1] drawn, float[:, :, ::1] rows,
-          float[:, :, :, ::1] sums, Place[:, ::1] places, int32_t[::1] counts, int32_t[::1] touched,
+          float[:, :, :, ::1] sums, Place[::1] places, int32_t[::1] counts, int32_t[::1] touched,
           int64_t[:, ::1] ranges, float[:, ::1] gradients, int32_t[:, ::1] slots,
           double[:, ::1] squares, const double[::1] rates, double decay, double momentum, Py_ssize_t n_hidden,
           Py_ssize_t cd_steps, bint by_count, bint persistent, uint64_t seed, int64_t epoch, Py_ssize_t begin,
@@ -65,7 +67,7 @@ def train(const int64_t[::1] indptr, const int32_t[::1] units, const uint8_t[::1
         Cases in the order of this epoch; a batch is the next ``rows.shape[1]`` of them.
     parts : int32[n_parts + 1]
         First unit of each part, and the number of units; ratings should be spread evenly. A part is one
-        thread's at a time.
+        thread's at a time; there may be 64.
     values : float64[n_levels]
         Ratings that the levels stand for.
     sharing : float32[n_levels - 1], or none
@@ -79,7 +81,7 @@ def train(const int64_t[::1] indptr, const int32_t[::1] units, const uint8_t[::1
         Overwritten with the level last drawn for each rating; with `persistent`, chains start from it.
     rows : float32[4, batch, width], overwritten
     sums : float32[n_parts, 3, batch, width], overwritten
-    places : PLACE[2, entries of r in the largest batch, or more], overwritten
+    places : PLACE[entries of r in the largest batch, or more], overwritten
         np.dtype([("position", "i8"), ("unit", "i4"), ("slot", "i4"), ("level", "i4"), ("drawn", "i4")])
     counts : int32[n_units], all 0 before and after
     touched, ranges : int32[n_units], int64[n_parts, 2], overwritten
@@ -130,6 +132,8 @@ def train(const int64_t[::1] indptr, const int32_t[::1] units, const uint8_t[::1
     check_parts("train", parts, t.m.n_units)
     t.order, t.n_order, t.batch, t.begin, t.end = &order[0], order.shape[0], rows.shape[1], begin, end
     t.parts, t.n_parts = &parts[0], parts.shape[0] - 1
+    if t.n_parts * PIECES_OF_PART > MOST_PIECES:
+        raise ValueError(f"train: {t.n_parts} parts are too many")
     if t.batch < 1 or rows.shape[0] != N_ROWS or rows.shape[2] != t.m.width:
         raise ValueError("train: rows must be of shape (4, batch, width)")
     if sums.shape[0] != t.n_parts or sums.shape[1] != N_SUMS or sums.shape[2] != t.batch or (
@@ -152,16 +156,15 @@ def train(const int64_t[::1] indptr, const int32_t[::1] units, const uint8_t[::1
     for k in range(t.m.n_units):
         if counts[k] != 0:
             raise ValueError("train: counts must be 0")
-    t.capacity = places.shape[1]
-    if places.shape[0] != 2 or t.capacity < largest(&t):
-        raise ValueError("train: places must have two rows with room for the largest batch")
+    if places.shape[0] < largest(&t):
+        raise ValueError("train: places must have room for the largest batch")
     if persistent and not are_levels(drawn, t.m.n_levels):
         raise ValueError("train: drawn holds a level that is out of range")
     if begin == end or units.shape[0] == 0:
         return
     t.rated_only = t.rows.units == t.rows.rated_units and t.rows.indptr == t.rows.rated_indptr
     t.persistent, t.by_count, t.cd_steps, t.seed, t.epoch = persistent, by_count, cd_steps, seed, epoch
-    t.cases, t.sums, t.drawn, t.places = &rows[0, 0, 0], &sums[0, 0, 0, 0], &drawn[0], &places[0, 0]
+    t.cases, t.sums, t.drawn, t.places = &rows[0, 0, 0], &sums[0, 0, 0, 0], &drawn[0], &places[0]
     t.counts, t.touched, t.ranges = &counts[0], &touched[0], &ranges[0, 0]
     t.gradients, t.slots, t.squares = &gradients[0, 0], &slots[0, 0], &squares[0, 0]
     t.sharing = &sharing[0] if sharing.shape[0] else NULL

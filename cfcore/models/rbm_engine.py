@@ -147,7 +147,7 @@ class Engine:
         self._scratch = (
             rows(4 * batch, width, np.float32).reshape(4, batch, width),
             rows(3 * n_parts * batch, width, np.float32).reshape(n_parts, 3, batch, width),
-            np.zeros((2, largest), dtype=PLACE), np.zeros(n_units, dtype=np.int32),
+            np.zeros(largest, dtype=PLACE), np.zeros(n_units, dtype=np.int32),
             np.zeros(n_units, dtype=np.int32), np.zeros((n_parts, 2), dtype=np.int64),
             rows(self._n_threads, n_levels * width, np.float32),
             rows(self._n_threads, row_length(2 * n_levels * batch, np.int32), np.int32),

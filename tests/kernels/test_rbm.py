@@ -70,7 +70,7 @@ class Problem:
         self.scratch = (
             np.zeros((4, self.batch, width), np.float32),
             np.zeros((n_parts, 3, self.batch, width), np.float32),
-            np.zeros((2, len(self.data[4])), PLACE), np.zeros(self.n_units, np.int32),
+            np.zeros(len(self.data[4]), PLACE), np.zeros(self.n_units, np.int32),
             np.zeros(self.n_units, np.int32), np.zeros((n_parts, 2), np.int64),
             np.zeros((4, self.n_levels * width), np.float32),
             np.zeros((4, 2 * self.n_levels * self.batch), np.int32),
@@ -171,7 +171,18 @@ def test_few_ratings_of_many_units(persistent: bool) -> None:
     assert not one.scratch[3].any()  # counts, for the next call
 
 
-# 30, 100 and 300 hidden units have loops of their own, and so have five levels.
+@pytest.mark.parametrize("conditional", [False, True])
+def test_many_ratings_of_a_unit_in_a_batch(conditional: bool) -> None:
+    given: dict[str, Any] = {"n_cases": 50, "batch": 40, "n_hidden": 100, "conditional": conditional}
+    one, two = Problem(**given), Problem(**given)
+    assert one.train(compiled) == pytest.approx(two.train(reference), rel=1e-5)
+    for mine, theirs in zip(one.parameters, two.parameters, strict=True):
+        np.testing.assert_allclose(mine, theirs, rtol=0, atol=2e-6)
+    np.testing.assert_array_equal(one.drawn, two.drawn)
+
+
+# 30, 100 and 300 hidden units have loops of their own, and so have five levels; few and many ratings of a
+# unit in a batch are summed in different ways.
 @pytest.mark.parametrize(
     "given",
     [
@@ -180,8 +191,9 @@ def test_few_ratings_of_many_units(persistent: bool) -> None:
         {"n_levels": 11, "n_hidden": 70, "cd_steps": 1},
         {"n_levels": 5, "n_hidden": 300, "conditional": False, "by_count": True},
         {"n_units": 2000, "density": 0.002, "persistent": True},
+        {"n_hidden": 100, "batch": 40},
     ],
-    ids=["30", "100", "70", "300", "sparse"],
+    ids=["30", "100", "70", "300", "sparse", "large batch"],
 )
 def test_same_bits_for_any_threads_slices_and_levels(given: dict[str, Any]) -> None:
     def problem_of() -> Problem:
@@ -353,6 +365,24 @@ def test_scratch_that_is_too_small(at: int, name: str) -> None:
     scratch[at] = np.ascontiguousarray(scratch[at][:, 1:])
     problem.scratch = tuple(scratch)
     with pytest.raises(ValueError, match=f"{name} must"):
+        problem.train(compiled)
+
+
+def test_no_room_for_the_largest_batch() -> None:
+    problem = Problem()
+    scratch = list(problem.scratch)
+    scratch[2] = scratch[2][:3].copy()
+    problem.scratch = tuple(scratch)
+    with pytest.raises(ValueError, match="places must"):
+        problem.train(compiled)
+
+
+def test_more_parts_than_threads_can_share_out() -> None:
+    problem = Problem(n_units=70)
+    problem.parts = np.arange(71, dtype=np.int32)
+    problem.scratch = (problem.scratch[0], np.zeros((70, *problem.scratch[1].shape[1:]), np.float32),
+                       *problem.scratch[2:])  # fmt: skip
+    with pytest.raises(ValueError, match="70 parts are too many"):
         problem.train(compiled)
 
 
