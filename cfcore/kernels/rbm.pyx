@@ -85,9 +85,9 @@ def train(const int64_t[::1] indptr, const int32_t[::1] units, const uint8_t[::1
         np.dtype([("position", "i8"), ("unit", "i4"), ("slot", "i4"), ("level", "i4"), ("drawn", "i4")])
     counts : int32[n_units], all 0 before and after
     touched, ranges : int32[n_units], int64[n_parts, 2], overwritten
-    gradients : float32[n_threads or more, n_levels width], overwritten
+    gradients : float32[n_threads or more, n_levels width or more], overwritten
     slots : int32[as many rows as gradients, 2 n_levels batch or more], overwritten
-        Rows should be whole groups of 64 bytes, as each is one thread's.
+        Rows, each one thread's, should be whole groups of 64 bytes and end with some that nobody uses.
     squares : float64[n_batches, n_parts], written in the rows of the batches
         Sums of squared errors of the first reconstructions' expected ratings.
     rates : float64[4]

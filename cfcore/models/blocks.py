@@ -28,6 +28,9 @@ MIN_STRIPES_SMALL, MIN_STRIPES, SMALL = 32, 16, 2**18
 MIN_BLOCK = 16
 #: Numbers in factor rows that a call may update: about .3 s, after which Ctrl-C is heard.
 SLICE = 1_500_000_000
+#: Bytes between what threads write. Processors fetch lines next to those in use, and what another core has
+#: just written is slow to come: side by side, threads would take such lines from each other at every write.
+APART = 4096
 #: A call that works on fewer is not worth waking other threads for.
 SMALL_CALL = 10_000_000
 
@@ -39,11 +42,19 @@ def row_length(n_factors: int, dtype: Any) -> int:
 
 
 def aligned_zeros(n_rows: int, n_columns: int, dtype: Any) -> Array:
-    """Array of zeros whose rows start at multiples of 64 bytes if their length is one."""
+    """Array of zeros whose rows start at multiples of 64 bytes if their length is one.
+
+    The first starts at a multiple of 128: processors fetch lines of 64 bytes in pairs.
+    """
     size = n_rows * n_columns * np.dtype(dtype).itemsize
-    buffer = np.zeros(size + 64, dtype=np.uint8)
-    skip = -buffer.ctypes.data % 64
+    buffer = np.zeros(size + 128, dtype=np.uint8)
+    skip = -buffer.ctypes.data % 128
     return buffer[skip : skip + size].view(dtype).reshape(n_rows, n_columns)
+
+
+def thread_rows(n_threads: int, length: int, dtype: Any) -> Array:
+    """Zeros to write on, a row for each thread, of `length` or more."""
+    return aligned_zeros(n_threads, row_length(length, dtype) + APART // np.dtype(dtype).itemsize, dtype)
 
 
 def worthwhile_threads(n_threads: int | None, n_numbers: int) -> int:

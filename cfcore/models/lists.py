@@ -11,7 +11,7 @@ import numpy as np
 from cfcore import backends
 from cfcore.data import as_pairs
 from cfcore.data.ids import encode
-from cfcore.models.blocks import worthwhile_threads
+from cfcore.models.blocks import thread_rows, worthwhile_threads
 from cfcore.models.coding import is_single
 from cfcore.models.panels import Panels, Products
 
@@ -160,9 +160,8 @@ class Ranking:
             users[alike], given.user_rows, given.item_rows, given.user_bias, given.item_bias, panels.columns,
             panels.column_of, panels.standing, starts[alike], stops[alike], excluded, panels.turn,
             panels.panels, panels.tails, panels.bounds, *listed,
-            np.zeros((n_threads, n_marks), dtype=np.uint64),
-            np.empty((n_threads, n_floats), dtype=np.float32),
-            np.empty((n_threads, n_codes), dtype=np.int32), given.mean, n_threads,
+            thread_rows(n_threads, n_marks, np.uint64), thread_rows(n_threads, n_floats, np.float32),
+            thread_rows(n_threads, n_codes, np.int32), given.mean, n_threads,
         )  # fmt: skip
         places[alike], scores[alike] = listed
 
@@ -178,7 +177,7 @@ class Ranking:
         backends.kernel("topk").best_scores(
             np.ascontiguousarray(predicted, dtype=np.float64).reshape(len(distinct), m),
             rows.astype(np.int32).reshape(-1), self.order, self.places_of, starts, stops, excluded, places,
-            scores, np.zeros((n_threads, -(-m // 64)), dtype=np.uint64), n_threads,
+            scores, thread_rows(n_threads, -(-m // 64), np.uint64), n_threads,
         )  # fmt: skip
 
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from cfcore import backends
 from cfcore.data.index import counts
-from cfcore.models.blocks import aligned_zeros, row_length, stripes, worthwhile_threads
+from cfcore.models.blocks import aligned_zeros, row_length, stripes, thread_rows, worthwhile_threads
 from cfcore.models.chunks import bounds
 from cfcore.models.rbm_cases import Cases, smoothed
 from cfcore.models.rbm_schedule import Epoch
@@ -149,8 +149,8 @@ class Engine:
             rows(3 * n_parts * batch, width, np.float32).reshape(n_parts, 3, batch, width),
             np.zeros(largest, dtype=PLACE), np.zeros(n_units, dtype=np.int32),
             np.zeros(n_units, dtype=np.int32), np.zeros((n_parts, 2), dtype=np.int64),
-            rows(self._n_threads, n_levels * width, np.float32),
-            rows(self._n_threads, row_length(2 * n_levels * batch, np.int32), np.int32),
+            thread_rows(self._n_threads, n_levels * width, np.float32),
+            thread_rows(self._n_threads, 2 * n_levels * batch, np.int32),
         )  # fmt: skip
         self._drawn = cases.levels.copy()
         self._squares = np.zeros((n_batches, n_parts))
@@ -214,7 +214,7 @@ def hidden_inputs(
     width = parameters.weights.shape[2]
     out = aligned_zeros(len(cases.indptr) - 1, width, np.float32)
     threads = worthwhile_threads(n_threads, len(cases.units) * width)
-    scratch = aligned_zeros(threads, width, np.float32)
+    scratch = thread_rows(threads, width, np.float32)
     backends.kernel("rbm").hidden_inputs(
         cases.indptr, cases.units, cases.levels, *rated, *parameters.arrays(), scratch, out,
         parameters.n_hidden, threads,
@@ -229,7 +229,7 @@ def probabilities(
     _, n_levels, width = parameters.weights.shape
     out = np.empty((len(cases), n_levels))
     threads = worthwhile_threads(n_threads, len(cases) * n_levels * width)
-    scratch = aligned_zeros(threads, width, np.float32)
+    scratch = thread_rows(threads, width, np.float32)
     backends.kernel("rbm").probabilities(
         cases, units, inputs, *parameters.arrays(), scratch, out, parameters.n_hidden, exact, threads
     )
