@@ -1,6 +1,6 @@
 # What the kernels that make lists share: marks on what a list leaves out, and the checks of their arguments.
 
-from libc.stdint cimport int32_t, int64_t, uint64_t
+from libc.stdint cimport int32_t, int64_t, uint32_t, uint64_t
 
 
 cdef inline bint mark(uint64_t *marks, const int32_t *items, Py_ssize_t n, const int32_t *places,
@@ -8,11 +8,12 @@ cdef inline bint mark(uint64_t *marks, const int32_t *items, Py_ssize_t n, const
     """Set or clear the bit of each item's place; false if there is an item that does not exist."""
     cdef Py_ssize_t k
     cdef int32_t place
-    cdef bint sound = True
+    cdef uint32_t last = 0
+    for k in range(n):  # a loop of its own, which compilers can do for many items at once
+        last = max(last, <uint32_t>items[k])
+    if n and last >= <uint32_t>n_items:
+        return False
     for k in range(n):
-        if not 0 <= items[k] < n_items:
-            sound = False
-            continue
         place = places[items[k]]
         if place < 0:
             continue
@@ -20,7 +21,7 @@ cdef inline bint mark(uint64_t *marks, const int32_t *items, Py_ssize_t n, const
             marks[place >> 6] |= <uint64_t>1 << (place & 63)
         else:
             marks[place >> 6] &= ~(<uint64_t>1 << (place & 63))
-    return sound
+    return True
 
 
 cdef inline bint marked(const uint64_t *marks, int64_t place) noexcept nogil:

@@ -29,9 +29,14 @@
   #define CF_WIDE_STORE _mm512_storeu_ps
   #define CF_WIDE_FILL _mm512_set1_ps
   #define CF_WIDE_FMA _mm512_fmadd_ps
+  #define CF_WIDE_ADD _mm512_add_ps
   #define CF_WIDE_ZERO _mm512_setzero_ps
   #define CF_WIDE_MIN _mm512_min_ps
   #define CF_WIDE_MAX _mm512_max_ps
+  #define CF_WIDE_SUM _mm512_reduce_add_ps
+  #define CF_WIDE_HALVES(x) _mm256_add_ps(_mm512_castps512_ps256((x)[0]), _mm512_extractf32x8_ps((x)[0], 1))
+  #define CF_WIDE_AFTER(first, x) \
+      _mm512_castsi512_ps(_mm512_alignr_epi32(_mm512_castps_si512(x), _mm512_castps_si512(first), 15))
   #define CF_WIDE_NOT_BELOW(x, y) _mm512_cmp_ps_mask((x), (y), _CMP_NLT_UQ)
   #define CF_MASK_NONE() ((cf_mask)0)
   #define CF_MASK_OR(x, y) ((cf_mask)((x) | (y)))
@@ -47,9 +52,14 @@
   #define CF_WIDE_STORE _mm256_storeu_ps
   #define CF_WIDE_FILL _mm256_set1_ps
   #define CF_WIDE_FMA _mm256_fmadd_ps
+  #define CF_WIDE_ADD _mm256_add_ps
   #define CF_WIDE_ZERO _mm256_setzero_ps
   #define CF_WIDE_MIN _mm256_min_ps
   #define CF_WIDE_MAX _mm256_max_ps
+  #define CF_WIDE_SUM(x) cf_sum_four(_mm_add_ps(_mm256_castps256_ps128(x), _mm256_extractf128_ps((x), 1)))
+  #define CF_WIDE_HALVES(x) _mm256_add_ps((x)[0], (x)[1])
+  #define CF_WIDE_AFTER(first, x) _mm256_blend_ps( \
+      _mm256_permutevar8x32_ps((x), _mm256_setr_epi32(7, 0, 1, 2, 3, 4, 5, 6)), (first), 1)
   #define CF_WIDE_NOT_BELOW(x, y) _mm256_cmp_ps((x), (y), _CMP_NLT_UQ)
   #define CF_MASK_NONE _mm256_setzero_ps
   #define CF_MASK_OR _mm256_or_ps
@@ -65,9 +75,12 @@
   #define CF_WIDE_STORE _mm_storeu_ps
   #define CF_WIDE_FILL _mm_set1_ps
   #define CF_WIDE_FMA(x, y, z) _mm_add_ps(_mm_mul_ps((x), (y)), (z))
+  #define CF_WIDE_ADD _mm_add_ps
   #define CF_WIDE_ZERO _mm_setzero_ps
   #define CF_WIDE_MIN _mm_min_ps
   #define CF_WIDE_MAX _mm_max_ps
+  #define CF_WIDE_SUM cf_sum_four
+  #define CF_WIDE_AFTER(first, x) _mm_move_ss(_mm_shuffle_ps((x), (x), _MM_SHUFFLE(2, 1, 0, 3)), (first))
   #define CF_WIDE_NOT_BELOW _mm_cmpnlt_ps
   #define CF_MASK_NONE _mm_setzero_ps
   #define CF_MASK_OR _mm_or_ps
@@ -82,6 +95,11 @@ static inline Py_ssize_t cf_next_check(Py_ssize_t check) {
 }
 
 #ifdef CF_WIDE
+static inline float cf_sum_four(__m128 x) {
+    x = _mm_add_ps(x, _mm_movehl_ps(x, x));
+    return _mm_cvtss_f32(_mm_add_ss(x, _mm_shuffle_ps(x, x, 1)));
+}
+
 /* sums[r][h] += rows[begin:end, first + r] . panel[begin:end, column and on], h half of the columns each. */
 static inline __attribute__((always_inline)) void cf_tile_add(cf_wide sums[CF_TOGETHER][2],
                                                               const float *panel, const float *rows,
@@ -113,10 +131,11 @@ static inline __attribute__((always_inline)) int cf_tile_hopes(cf_wide sums[CF_T
 #endif
 
 /* values[r][j] = rows[:, r] . panel[:n, j] + panel[n, j] where bit j of passed[r] is set: unless that with all
-   that may be left, rests . lengths, is less than limits[r]. NaN passes. */
-static inline void cf_products_above(const float *panel, const float *rows, const float *rests, Py_ssize_t n,
-                                     const float *limits, uint32_t *passed,
-                                     float values[CF_ROWS][CF_COLUMNS]) {
+   that may be left, rests . lengths, is less than limits[r]. NaN passes. Returns bit r for any in passed[r]. */
+static inline uint32_t cf_products_above(const float *panel, const float *rows, const float *rests, Py_ssize_t n,
+                                         const float *limits, uint32_t *passed,
+                                         float values[CF_ROWS][CF_COLUMNS]) {
+    uint32_t any = 0;
     for (int r = 0; r < CF_ROWS; r++) passed[r] = 0;
 #ifdef CF_WIDE
     for (int column = 0; column < CF_COLUMNS; column += 2 * CF_WIDE) {
@@ -142,10 +161,10 @@ static inline void cf_products_above(const float *panel, const float *rows, cons
                 cf_wide limit = CF_WIDE_FILL(limits[first + r]), one = CF_WIDE_FILL(rest[r]);
                 CF_WIDE_STORE(values[first + r] + column, sums[r][0]);
                 CF_WIDE_STORE(values[first + r] + column + CF_WIDE, sums[r][1]);
-                cf_wide most = CF_WIDE_FMA(one, left, sums[r][0]);
-                passed[first + r] |= CF_MASK_BITS(CF_WIDE_NOT_BELOW(most, limit)) << column;
-                most = CF_WIDE_FMA(one, right, sums[r][1]);
-                passed[first + r] |= CF_MASK_BITS(CF_WIDE_NOT_BELOW(most, limit)) << (column + CF_WIDE);
+                uint32_t bits = CF_MASK_BITS(CF_WIDE_NOT_BELOW(CF_WIDE_FMA(one, left, sums[r][0]), limit));
+                bits |= CF_MASK_BITS(CF_WIDE_NOT_BELOW(CF_WIDE_FMA(one, right, sums[r][1]), limit)) << CF_WIDE;
+                passed[first + r] |= bits << column;
+                any |= (uint32_t)(bits != 0) << (first + r);
             }
         }
     }
@@ -163,13 +182,14 @@ static inline void cf_products_above(const float *panel, const float *rows, cons
             for (int j = 0; j < CF_COLUMNS; j++) sums[j] += rows[k * CF_ROWS + r] * panel[k * CF_COLUMNS + j];
         for (int j = 0; j < CF_COLUMNS; j++)
             passed[r] |= (uint32_t)!(sums[j] + rest[r] * lengths[j] < limits[r]) << j;
+        any |= (uint32_t)(passed[r] != 0) << r;
     }
 #endif
+    return any;
 }
 
 /* x . y, of n numbers, whole groups of 16 */
 static inline float cf_tail(const float *x, const float *y, Py_ssize_t n) {
-    float lanes[16] = {0}, sum = 0;
 #ifdef CF_WIDE
     cf_wide sums[16 / CF_WIDE];
     for (int part = 0; part < 16 / CF_WIDE; part++) sums[part] = CF_WIDE_ZERO();
@@ -177,14 +197,36 @@ static inline float cf_tail(const float *x, const float *y, Py_ssize_t n) {
         for (int part = 0; part < 16 / CF_WIDE; part++)
             sums[part] = CF_WIDE_FMA(CF_WIDE_LOAD(x + k + part * CF_WIDE), CF_WIDE_LOAD(y + k + part * CF_WIDE),
                                      sums[part]);
-    for (int part = 0; part < 16 / CF_WIDE; part++) CF_WIDE_STORE(lanes + part * CF_WIDE, sums[part]);
+    for (int part = 1; part < 16 / CF_WIDE; part++) sums[0] = CF_WIDE_ADD(sums[0], sums[part]);
+    return CF_WIDE_SUM(sums[0]);
 #else
+    float lanes[16] = {0}, sum = 0;
     for (Py_ssize_t k = 0; k < n; k++) lanes[k % 16] += x[k] * y[k];
-#endif
-    for (int j = 0; j < 8; j++) lanes[j] += lanes[j + 8];
-    for (int j = 0; j < 4; j++) lanes[j] += lanes[j + 4];
-    for (int j = 0; j < 4; j++) sum += lanes[j];
+    for (int j = 0; j < 16; j++) sum += lanes[j];
     return sum;
+#endif
+}
+
+/* sums[j] += x . row which[j] of rows, for four j at once: one by one, adding up lanes would be most of it. */
+static inline void cf_four_tails(const float *x, const float *rows, const int32_t *which, Py_ssize_t n, float *sums) {
+#ifdef CF_WIDE_HALVES
+    cf_wide parts[4][16 / CF_WIDE];
+    __m256 halves[4];
+    for (int j = 0; j < 4; j++)
+        for (int part = 0; part < 16 / CF_WIDE; part++) parts[j][part] = CF_WIDE_ZERO();
+    for (Py_ssize_t k = 0; k < n; k += 16)
+        for (int part = 0; part < 16 / CF_WIDE; part++) {
+            cf_wide one = CF_WIDE_LOAD(x + k + part * CF_WIDE);
+            for (int j = 0; j < 4; j++)
+                parts[j][part] = CF_WIDE_FMA(one, CF_WIDE_LOAD(rows + which[j] * n + k + part * CF_WIDE), parts[j][part]);
+        }
+    for (int j = 0; j < 4; j++) halves[j] = CF_WIDE_HALVES(parts[j]);
+    __m256 all = _mm256_hadd_ps(_mm256_hadd_ps(halves[0], halves[1]), _mm256_hadd_ps(halves[2], halves[3]));
+    __m128 four = _mm_add_ps(_mm256_castps256_ps128(all), _mm256_extractf128_ps(all, 1));
+    _mm_storeu_ps(sums, _mm_add_ps(_mm_loadu_ps(sums), four));
+#else
+    for (int j = 0; j < 4; j++) sums[j] += cf_tail(x, rows + which[j] * n, n);
+#endif
 }
 
 /* out[r][j] = rows[:, r] . panel[:n, j] */
@@ -219,9 +261,10 @@ static inline void cf_insert(float *best, Py_ssize_t n, float x) {
 #ifdef CF_WIDE
     cf_wide one = CF_WIDE_FILL(x);
     for (Py_ssize_t last = n - 16; last >= 0; last -= 16) {
-        for (Py_ssize_t k = last + 16 - CF_WIDE; k >= last; k -= CF_WIDE)
-            CF_WIDE_STORE(best + k, CF_WIDE_MAX(CF_WIDE_MIN(CF_WIDE_LOAD(best + k - 1), one),
-                                                CF_WIDE_LOAD(best + k)));
+        for (Py_ssize_t k = last + 16 - CF_WIDE; k >= last; k -= CF_WIDE) {
+            cf_wide own = CF_WIDE_LOAD(best + k), before = CF_WIDE_AFTER(CF_WIDE_FILL(best[k - 1]), own);
+            CF_WIDE_STORE(best + k, CF_WIDE_MAX(CF_WIDE_MIN(before, one), own));
+        }
         if (!(best[last - 1] < x)) break;
     }
 #else

@@ -1,7 +1,7 @@
 # Panels of 32 rows, and how long what is left of each row is at each check: see panels.h and products.pyx.
 
 from libc.math cimport sqrt
-from libc.stdint cimport uint32_t
+from libc.stdint cimport int32_t, uint32_t
 
 cdef extern from *:
     """
@@ -20,10 +20,12 @@ cdef extern from "panels.h" nogil:
     enum:
         ROWS "CF_ROWS"
     Py_ssize_t next_check "cf_next_check"(Py_ssize_t check) noexcept
-    void products_above "cf_products_above"(const float *panel, const float *rows, const float *rests,
-                                            Py_ssize_t n, const float *limits, uint32_t *passed,
-                                            float (*values)[32]) noexcept
+    uint32_t products_above "cf_products_above"(const float *panel, const float *rows, const float *rests,
+                                                Py_ssize_t n, const float *limits, uint32_t *passed,
+                                                float (*values)[32]) noexcept
     float tail_product "cf_tail"(const float *x, const float *y, Py_ssize_t n) noexcept
+    void four_tails "cf_four_tails"(const float *x, const float *rows, const int32_t *which, Py_ssize_t n,
+                                    float *sums) noexcept
     void products "cf_products"(const float *panel, const float *rows, Py_ssize_t n,
                                 float (*out)[32]) noexcept
     void insert "cf_insert"(float *best, Py_ssize_t n, float x) noexcept

@@ -3,13 +3,15 @@
 
 from cython cimport floating
 from libc.math cimport INFINITY, fabs, sqrt
-from libc.stdint cimport int32_t, int64_t, uint64_t
+from libc.stdint cimport int32_t, int64_t, uint32_t, uint64_t
 from libc.string cimport memset
 
 from cfcore.kernels.heap cimport heap_clear, heap_offer
-from cfcore.kernels.lanes cimport dot, prefetch_row_to_read
+from cfcore.kernels.lanes cimport cf_prefetch_read, dot, prefetch_row_to_read
 from cfcore.kernels.listing cimport mark
-from cfcore.kernels.panels cimport COLUMNS, HUGE, ROWS, TINY, UNIT, count_checks, insert, measure, products
+from cfcore.kernels.panels cimport (
+    COLUMNS, HUGE, ROWS, TINY, UNIT, count_checks, four_tails, insert, lowest_bit, measure, products
+)
 
 cdef enum:
     GROUP = 24  # users whose rows wait in the cache while the panels pass; a multiple of ROWS, 6 or 8
@@ -146,6 +148,16 @@ cdef inline void begin_lists(const Arrays *given, const Scratch *own, Lists *lis
         heap_clear(lists.scores + k * given.n, lists.places + k * given.n, given.n)
 
 
+cdef inline void ask_for_pooled(const Arrays *given, const Scratch *own, const Lists *lists, Py_ssize_t k,
+                                const floating[:, ::1] item_factors) noexcept nogil:
+    """Ask for the rows that `settle` will read."""
+    cdef Py_ssize_t e, begin = k * (given.n + SPARE)
+    if given.width:
+        for e in range(begin, begin + lists.pooled[k]):
+            if not own.sums[e] < lists.limits[k]:
+                prefetch_row_to_read(&item_factors[given.columns[own.found[e]], 0], given.width)
+
+
 cdef inline void settle(const Arrays *given, const Scratch *own, Lists *lists, Py_ssize_t k, int32_t user,
                         const floating[:, ::1] user_factors, const floating[:, ::1] item_factors,
                         const floating[::1] item_bias) noexcept nogil:
@@ -153,10 +165,6 @@ cdef inline void settle(const Arrays *given, const Scratch *own, Lists *lists, P
     cdef Py_ssize_t e, begin = k * (given.n + SPARE)
     cdef int32_t column, item
     cdef double score
-    if given.width:
-        for e in range(begin, begin + lists.pooled[k]):
-            if not own.sums[e] < lists.limits[k]:
-                prefetch_row_to_read(&item_factors[given.columns[own.found[e]], 0], given.width)
     for e in range(begin, begin + lists.pooled[k]):
         if own.sums[e] < lists.limits[k]:
             continue
@@ -181,23 +189,49 @@ cdef inline void drop_beaten(const Arrays *given, const Scratch *own, Lists *lis
     lists.pooled[k] = <int32_t>(to - begin)
 
 
-cdef inline void pool(const Arrays *given, const Scratch *own, Lists *lists, Py_ssize_t k, float value,
-                      int32_t column) noexcept nogil:
-    """Keep a sum that reaches the limit."""
+cdef inline void pool(const Arrays *given, const Scratch *own, Lists *lists, Py_ssize_t k,
+                      const float *values, uint32_t bits, int32_t begin) noexcept nogil:
+    """Keep what may belong on the list of user k, of the columns `begin` and on whose bit is set.
+
+    There must be room in the pool for all of them and three more.
+    """
     cdef float *best = own.best + k * given.n_best + 16
-    cdef Py_ssize_t e = k * (given.n + SPARE) + lists.pooled[k]
-    # No branches: nobody could foretell them.
-    own.sums[e], own.found[e] = value, column
-    lists.pooled[k] += not value < lists.limits[k]
-    insert(best, given.n_best - 16, value)
+    cdef float *sums = own.sums + k * (given.n + SPARE)
+    cdef int32_t *found = own.found + k * (given.n + SPARE)
+    cdef const float *tail = own.tails + k * given.n_tail
+    cdef Py_ssize_t first = lists.pooled[k], end = first, e
+    while bits:
+        e = lowest_bit(bits)
+        bits &= bits - 1
+        sums[end], found[end] = values[e], begin + <int32_t>e
+        end += 1
+    if given.n_tail:
+        for e in range(end, end + 3):
+            found[e] = begin
+        for e in range(first, end, 4):
+            four_tails(tail, given.tails, found + e, given.n_tail, sums + e)
+    e = first
+    while first < end:
+        # No branch: nobody could foretell it.
+        sums[e], found[e] = sums[first], found[first]
+        e += not sums[first] < lists.limits[k]
+        first += 1
+    for first in range(lists.pooled[k], e):
+        insert(best, given.n_best - 16, sums[first])
+    lists.pooled[k] = <int32_t>e
+    # The n-th best so far, less what both may be off.
+    lists.limits[k] = best[given.n - 1] - 2 * lists.errors[k]
 
 
 cdef inline bint mark_excluded(const Arrays *given, const Scratch *own, Py_ssize_t first,
                                Py_ssize_t n_users, bint on) noexcept nogil:
     """Mark what lists leave out, or take the marks off; false if there is an item that does not exist."""
-    cdef Py_ssize_t k, start, n
+    cdef Py_ssize_t k, start, n, ahead
     cdef bint sound = True
     for k in range(n_users):
+        if on and k + 1 < n_users:
+            ahead = given.starts[first + k + 1]
+            cf_prefetch_read(given.excluded + ahead, (given.stops[first + k + 1] - ahead) * sizeof(int32_t))
         start, n = given.starts[first + k], given.stops[first + k] - given.starts[first + k]
         if not on and n > given.words:
             memset(own.marks + k * given.words, 0, given.words * sizeof(uint64_t))

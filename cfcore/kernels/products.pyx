@@ -25,11 +25,11 @@ from cfcore.kernels.heap cimport heap_sort
 from cfcore.kernels.lanes cimport is_row_length
 from cfcore.kernels.listing cimport check_lists, name_bad_item
 from cfcore.kernels.panels cimport (
-    COLUMNS, ROWS, count_checks, head_of, lowest_bit, measure, products_above, tail_product
+    COLUMNS, ROWS, count_checks, head_of, lowest_bit, measure, products_above
 )
 from cfcore.kernels.pools cimport (
-    GROUP, SPARE, Arrays, Lists, Scratch, begin_lists, codes_of, drop_beaten, floats_of, mark_excluded, pool,
-    room, room_of_best, scratch, settle, turn_rows
+    GROUP, SPARE, Arrays, Lists, Scratch, ask_for_pooled, begin_lists, codes_of, drop_beaten, floats_of,
+    mark_excluded, pool, room, room_of_best, scratch, settle, turn_rows
 )
 from cfcore.kernels.team cimport team_size
 
@@ -94,6 +94,10 @@ def pack(const floating[:, ::1] rows, const floating[::1] biases, float[:, :, ::
                 bounds[0] = max(bounds[0], panels[panel, head + 1, column])
 
 
+cdef inline uint32_t first_bits(Py_ssize_t n) noexcept nogil:
+    return <uint32_t>0xFFFFFFFF if n >= 32 else (<uint32_t>1 << n) - 1
+
+
 cdef bint rank_group(const Arrays *given, Scratch own, Lists lists, Py_ssize_t first_list,
                      Py_ssize_t n_users, const floating[:, ::1] user_factors,
                      const floating[:, ::1] item_factors, const floating[::1] user_bias,
@@ -102,13 +106,12 @@ cdef bint rank_group(const Arrays *given, Scratch own, Lists lists, Py_ssize_t f
 
     False if there is an item to be left out that does not exist.
     """
-    cdef Py_ssize_t lines = given.head + 1 + given.n_checks, capacity = given.n + SPARE
+    cdef Py_ssize_t lines = given.head + 1 + given.n_checks, full = given.n + SPARE - COLUMNS - 3
     cdef Py_ssize_t n_batches = (n_users + ROWS - 1) // ROWS
-    cdef Py_ssize_t panel, batch, begin, first, r, k, column
+    cdef Py_ssize_t panel, batch, begin, first, r, k
     cdef float[ROWS][32] sums
     cdef uint32_t[ROWS] passed
-    cdef uint32_t bits
-    cdef float value
+    cdef uint32_t rows, bits
     cdef const int32_t *users = given.users + first_list
     cdef bint sound = mark_excluded(given, &own, first_list, n_users, True)
     begin_lists(given, &own, &lists, users, n_users, user_factors, user_bias)
@@ -118,31 +121,26 @@ cdef bint rank_group(const Arrays *given, Scratch own, Lists lists, Py_ssize_t f
         begin = panel * COLUMNS
         for batch in range(n_batches):
             first = batch * ROWS
-            products_above(given.panels + begin * lines, own.rows + first * given.head,
-                           own.rests + first * given.n_checks, given.head, &lists.limits[first], passed, sums)
-            for r in range(min(<Py_ssize_t>ROWS, n_users - first)):
-                if not passed[r]:
-                    continue
+            rows = products_above(given.panels + begin * lines, own.rows + first * given.head,
+                                  own.rests + first * given.n_checks, given.head, &lists.limits[first],
+                                  passed, sums)
+            rows &= first_bits(n_users - first)
+            while rows:
+                r = lowest_bit(rows)
+                rows &= rows - 1
                 k = first + r
-                bits = passed[r] & ~<uint32_t>(own.marks[k * given.words + (begin >> 6)] >> (begin & 63))
-                while bits:
-                    column = lowest_bit(bits)
-                    bits &= bits - 1
-                    if begin + column >= given.m:
-                        break
-                    value = sums[r][column]
-                    if given.n_tail:
-                        value += tail_product(own.tails + k * given.n_tail,
-                                              given.tails + (begin + column) * given.n_tail, given.n_tail)
-                    pool(given, &own, &lists, k, value, <int32_t>(begin + column))
-                    if lists.pooled[k] == capacity:
-                        drop_beaten(given, &own, &lists, k)
-                        if lists.pooled[k] > capacity - SPARE // 2:
-                            settle(given, &own, &lists, k, users[k], user_factors, item_factors,
-                                   item_bias)
-                # The n-th best so far, less what both may be off.
-                lists.limits[k] = own.best[k * given.n_best + given.n + 15] - 2 * lists.errors[k]
+                bits = passed[r] & first_bits(given.m - begin)
+                bits &= ~<uint32_t>(own.marks[k * given.words + (begin >> 6)] >> (begin & 63))
+                if lists.pooled[k] > full:
+                    drop_beaten(given, &own, &lists, k)
+                    if lists.pooled[k] > given.n + SPARE // 4:
+                        ask_for_pooled(given, &own, &lists, k, item_factors)
+                        settle(given, &own, &lists, k, users[k], user_factors, item_factors, item_bias)
+                pool(given, &own, &lists, k, sums[r], bits, <int32_t>begin)
+    ask_for_pooled(given, &own, &lists, 0, item_factors)
     for k in range(n_users):
+        if k + 1 < n_users:
+            ask_for_pooled(given, &own, &lists, k + 1, item_factors)
         settle(given, &own, &lists, k, users[k], user_factors, item_factors, item_bias)
         heap_sort(lists.scores + k * given.n, lists.places + k * given.n, given.n)
     mark_excluded(given, &own, first_list, n_users, False)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
 import numpy as np
@@ -70,4 +71,12 @@ def test_factors_of_one_axis_and_of_none(ratings: cf.Ratings) -> None:
         model.item_factors_ = np.ascontiguousarray(model.item_factors_)
         model.item_factors_[:, n_axes:] = 0
         model._cache.pop("rows")
+        same(model)
+
+
+def test_users_whose_factors_are_out_of_bounds(ratings: cf.Ratings) -> None:
+    model = cf.SVD(**SMALL).fit(ratings)
+    model._rows()[0][:5] = np.array([[np.nan], [np.inf], [-np.inf], [3e38], [0]])
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
         same(model)
