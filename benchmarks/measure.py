@@ -78,18 +78,20 @@ def seconds(call: Callable[[], Any]) -> float:
 
 
 def alternate(
-    contenders: Mapping[str, Callable[[], float]], repeats: int = 5, budget: float = 30.0
+    contenders: Mapping[str, Callable[[], float]], repeats: int = 5, budget: float = 30.0, pause: float = 0.0
 ) -> dict[str, float]:
     """Median of what each contender returns, measured in turns (A B A B ...).
 
     Turns, because the speed of a machine drifts; medians, because a neighbour may wake up. A contender that
-    has used up `budget` seconds of its own keeps the turns it had.
+    has used up `budget` seconds of its own keeps the turns it had. A `pause` before each turn, in seconds, is
+    for contenders whose threads go on waiting for work on all cores (BLAS does so for some 100 ms).
     """
     found: dict[str, list[float]] = {name: [] for name in contenders}
     spent = dict.fromkeys(contenders, 0.0)
     for _ in range(repeats):
         for name, call in contenders.items():
             if not found[name] or spent[name] < budget:
+                time.sleep(pause)
                 start = time.perf_counter()
                 found[name].append(call())
                 spent[name] += time.perf_counter() - start

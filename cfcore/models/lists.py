@@ -152,7 +152,7 @@ class Ranking:
         m, width = len(self.order), given.item_rows.shape[1]
         n_threads = worthwhile_threads(self.model.n_threads, len(users) * m * (width + 1))
         alike = panels.alike(users, given.user_rows)
-        listed = places[alike], scores[alike]
+        listed = np.empty_like(places), np.empty_like(scores)
         n_marks, n_floats, n_codes = kernel.scratch_sizes(
             m, width, panels.head, panels.tails.shape[1], places.shape[1]
         )

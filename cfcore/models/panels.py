@@ -9,14 +9,15 @@ import numpy as np
 
 from cfcore import backends
 from cfcore.backends import current_backend
+from cfcore.models.blocks import aligned_zeros
 
 Array = np.ndarray[Any, Any]
 
 #: What of the squares of turned rows need not be in panels.
-HEAD_LEAVES = 0.2
+HEAD_LEAVES = 0.1
 TINY = np.finfo(np.float64).tiny
-#: Users that are put in order by direction among those of about their length.
-USERS_OF_A_LENGTH = 256
+#: Users are put in order by direction among those whose lengths differ less, in powers of two.
+LENGTHS_ALIKE = 0.25
 
 
 @dataclass(frozen=True)
@@ -53,7 +54,7 @@ class Panels:
         self.column_of[self.columns] = np.arange(len(order), dtype=np.int32)
         rows = given.item_rows[self.columns]
         turn, head = turned(rows)
-        self.axis = turn[:, 0] if turn.shape[1] else np.zeros(len(turn), dtype=turn.dtype)
+        self.axis = turn[:, 0].copy() if turn.shape[1] else np.zeros(len(turn), dtype=turn.dtype)
         self.turn, _, _ = packed(np.ascontiguousarray(turn.T), rows.shape[1])
         self.panels, self.tails, self.bounds = packed(rows @ turn, head, given.item_bias[self.columns])
         self.head = head
@@ -79,10 +80,12 @@ class Panels:
         """Order in which neighbours have rows of like length and direction: a bound is that of a group."""
         if 4 * len(users) < len(rows):
             rows, users = rows[users], np.arange(len(users))
-        level = np.empty(len(users))
-        level[np.argsort(squares(rows)[users])] = np.arange(len(users)) // USERS_OF_A_LENGTH
-        along = (rows @ self.axis)[users]
-        order: Array = np.argsort(level + along / (2.01 * np.abs(along).max(initial=0) + TINY))
+        with np.errstate(over="ignore", invalid="ignore"):  # of a model that diverges
+            lengths = np.sqrt(squares(rows)) + TINY
+            # Not by BLAS: its threads go on waiting for work on the cores that the kernel is about to use.
+            along = np.einsum("nf,f->n", rows, self.axis) / lengths
+            level = np.floor(np.log2(lengths) / LENGTHS_ALIKE)
+            order: Array = np.argsort((level + along / 2.01)[users])
         return order
 
 
@@ -120,8 +123,9 @@ def turned(rows: Array) -> tuple[Array, int]:
 def packed(rows: Array, head: int, bias: Array | None = None) -> tuple[Array, Array, Array]:
     """Panels and tails of rows, and the largest length and bias among them."""
     kernel = backends.kernel("products")
-    panels = np.empty((-(-len(rows) // 32), kernel.n_lines(head), 32), dtype=np.float32)
-    tails = np.empty((len(rows), -(-(rows.shape[1] - head) // 16) * 16), dtype=np.float32)
+    n_panels, n_lines = -(-len(rows) // 32), kernel.n_lines(head)
+    panels = aligned_zeros(n_panels * n_lines, 32, np.float32).reshape(n_panels, n_lines, 32)
+    tails = aligned_zeros(len(rows), -(-(rows.shape[1] - head) // 16) * 16, np.float32)
     bounds = np.empty(2)
     bias = np.zeros(len(rows), dtype=rows.dtype) if bias is None else bias
     kernel.pack(rows, bias, panels, tails, bounds)

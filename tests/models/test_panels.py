@@ -79,4 +79,11 @@ def test_users_whose_factors_are_out_of_bounds(ratings: cf.Ratings) -> None:
     model._rows()[0][:5] = np.array([[np.nan], [np.inf], [-np.inf], [3e38], [0]])
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        same(model)
+        ids, scores = lists_of(model)
+        for user in range(10):
+            kept = ~np.isnan(scores[user])
+            one = model.recommend(model.user_ids_[user], n=10)
+            np.testing.assert_array_equal(ids[user][kept], one[0])
+            np.testing.assert_array_equal(scores[user][kept], one[1])
+    assert np.isnan(scores[0]).all()
+    assert not np.isnan(scores[4:]).any()
