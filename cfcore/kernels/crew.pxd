@@ -27,7 +27,7 @@ cdef inline void clear(Board *board) noexcept nogil:
     memset(board, 0, sizeof(Board))
 
 
-cdef inline Member join(Board *board, int number, int team) noexcept nogil:
+cdef inline Member member_of(Board *board, int number, int team) noexcept nogil:
     return Member(board=board, number=number, team=team, stage=1)
 
 
@@ -36,10 +36,14 @@ cdef inline Py_ssize_t first_own(int number, Py_ssize_t n, int team) noexcept no
     return (number * n + team - 1) // team
 
 
-cdef inline Py_ssize_t piece_at(const Member *me, Py_ssize_t turn, Py_ssize_t n) noexcept nogil:
-    """The piece that a member looks at in a turn, of n: its own, rising, then the others, falling."""
-    cdef Py_ssize_t first = first_own(me.number, n, me.team)
-    cdef Py_ssize_t n_own = first_own(me.number + 1, n, me.team) - first
+cdef inline Py_ssize_t piece_at(const Member *me, Py_ssize_t turn, Py_ssize_t n,
+                                Py_ssize_t together) noexcept nogil:
+    """The piece that a member looks at in a turn, of n: its own, rising, then the others, falling.
+
+    `together` pieces at a time, which n is a multiple of, are one member's own.
+    """
+    cdef Py_ssize_t first = together * first_own(me.number, n // together, me.team)
+    cdef Py_ssize_t n_own = together * first_own(me.number + 1, n // together, me.team) - first
     if turn < n_own:
         return first + turn
     return (first - 1 - (turn - n_own) + n) % n

@@ -5,7 +5,7 @@ from libc.stdint cimport int32_t, int64_t, uint32_t, uint64_t
 
 cdef inline bint mark(uint64_t *marks, const int32_t *items, Py_ssize_t n, const int32_t *places,
                       Py_ssize_t n_items, bint on) noexcept nogil:
-    """Set or clear the bit of each item's place; false if there is an item that does not exist."""
+    """Set or clear the bit of each item's place; false, and nothing done, if an item does not exist."""
     cdef Py_ssize_t k
     cdef int32_t place
     cdef uint32_t last = 0

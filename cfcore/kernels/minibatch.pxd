@@ -30,7 +30,7 @@ from cfcore.kernels.boltzmann cimport (
     draw_hidden,
     hidden_means,
 )
-from cfcore.kernels.crew cimport Board, Member, clear, end_stage, first_own, join, piece_at, take
+from cfcore.kernels.crew cimport Board, Member, clear, end_stage, first_own, member_of, piece_at, take
 from cfcore.kernels.lanes cimport cf_prefetch, cf_prefetch_read
 from cfcore.kernels.moves cimport PIECES_OF_PART, move_hidden, move_piece
 from cfcore.kernels.places cimport (
@@ -58,7 +58,7 @@ cdef inline void train_batches(const Task *t, int team) noexcept nogil:
     cdef Board board
     clear(&board)
     with parallel(num_threads=team):
-        work_usual(t, join(&board, threadid(), team_present()))
+        work_usual(t, member_of(&board, threadid(), team_present()))
 
 
 cdef inline void work_usual(const Task *t, Member me) noexcept nogil:
@@ -84,9 +84,9 @@ cdef inline void work(const Task *t, Member *me, Py_ssize_t width) noexcept nogi
         n_cases = min(t.batch, t.n_order - number * t.batch)
         first_slot = first_own(me.number, n_cases, me.team)
         last_slot = first_own(me.number + 1, n_cases, me.team)
-        gathered = -2
+        gathered = -2  # no part is the next
         for turn in range(t.n_parts):
-            part = piece_at(me, turn, t.n_parts)
+            part = piece_at(me, turn, t.n_parts, 1)
             if take(me, part):
                 gather(t, part, part == gathered + 1, cases, n_cases, t.slots + me.number * t.slots_length)
                 sum_data(t, width, part, n_cases)
@@ -96,7 +96,7 @@ cdef inline void work(const Task *t, Member *me, Py_ssize_t width) noexcept nogi
         end_stage(me)
         for step in range(t.cd_steps):
             for turn in range(t.n_parts):
-                part = piece_at(me, turn, t.n_parts)
+                part = piece_at(me, turn, t.n_parts, 1)
                 if take(me, part):
                     squares = draw_ratings(t, width, part, cases, n_cases, step)
                     if step == 0:
@@ -107,7 +107,7 @@ cdef inline void work(const Task *t, Member *me, Py_ssize_t width) noexcept nogi
         if me.number == 0:
             move_hidden(t, width, n_cases)
         for turn in range(n_pieces):
-            piece = piece_at(me, turn, n_pieces)
+            piece = piece_at(me, turn, n_pieces, PIECES_OF_PART)
             if take(me, piece):
                 move_piece(t, width, piece, n_cases, me.number)
         end_stage(me)

@@ -14,8 +14,10 @@ from cfcore.kernels.panels cimport (
 )
 
 cdef enum:
-    GROUP = 24  # users whose rows wait in the cache while the panels pass; a multiple of ROWS, 6 or 8
-    SPARE = 64  # sums that a pool can hold beside the n best
+    GROUP = 24    # users whose rows wait in the cache while the panels pass; a multiple of ROWS, 6 or 8
+    SPARE = 64    # sums that a pool has room for beside the n best
+    ASKED = 1024  # items left out of a list that are asked for a user ahead
+    PADDING = 3   # entries after the last that `four_tails` may write to
 
 
 cdef struct Arrays:
@@ -193,32 +195,30 @@ cdef inline void pool(const Arrays *given, const Scratch *own, Lists *lists, Py_
                       const float *values, uint32_t bits, int32_t begin) noexcept nogil:
     """Keep what may belong on the list of user k, of the columns `begin` and on whose bit is set.
 
-    There must be room in the pool for all of them and three more.
+    There must be room in the pool for all of them and PADDING.
     """
     cdef float *best = own.best + k * given.n_best + 16
     cdef float *sums = own.sums + k * (given.n + SPARE)
     cdef int32_t *found = own.found + k * (given.n + SPARE)
-    cdef const float *tail = own.tails + k * given.n_tail
-    cdef Py_ssize_t first = lists.pooled[k], end = first, e
+    cdef Py_ssize_t first = lists.pooled[k], end = first, kept = first, e
+    cdef int column
     while bits:
-        e = lowest_bit(bits)
+        column = lowest_bit(bits)
         bits &= bits - 1
-        sums[end], found[end] = values[e], begin + <int32_t>e
+        sums[end], found[end] = values[column], begin + column
         end += 1
     if given.n_tail:
-        for e in range(end, end + 3):
+        for e in range(end, end + PADDING):
             found[e] = begin
         for e in range(first, end, 4):
-            four_tails(tail, given.tails, found + e, given.n_tail, sums + e)
-    e = first
-    while first < end:
+            four_tails(own.tails + k * given.n_tail, given.tails, found + e, given.n_tail, sums + e)
+    for e in range(first, end):
         # No branch: nobody could foretell it.
-        sums[e], found[e] = sums[first], found[first]
-        e += not sums[first] < lists.limits[k]
-        first += 1
-    for first in range(lists.pooled[k], e):
-        insert(best, given.n_best - 16, sums[first])
-    lists.pooled[k] = <int32_t>e
+        sums[kept], found[kept] = sums[e], found[e]
+        kept += not sums[e] < lists.limits[k]
+    for e in range(first, kept):
+        insert(best, given.n_best - 16, sums[e])
+    lists.pooled[k] = <int32_t>kept
     # The n-th best so far, less what both may be off.
     lists.limits[k] = best[given.n - 1] - 2 * lists.errors[k]
 
@@ -226,12 +226,12 @@ cdef inline void pool(const Arrays *given, const Scratch *own, Lists *lists, Py_
 cdef inline bint mark_excluded(const Arrays *given, const Scratch *own, Py_ssize_t first,
                                Py_ssize_t n_users, bint on) noexcept nogil:
     """Mark what lists leave out, or take the marks off; false if there is an item that does not exist."""
-    cdef Py_ssize_t k, start, n, ahead
+    cdef Py_ssize_t k, start, n
     cdef bint sound = True
     for k in range(n_users):
-        if on and k + 1 < n_users:
-            ahead = given.starts[first + k + 1]
-            cf_prefetch_read(given.excluded + ahead, (given.stops[first + k + 1] - ahead) * sizeof(int32_t))
+        if on and k + 1 < n_users and given.excluded != NULL:
+            start, n = given.starts[first + k + 1], given.stops[first + k + 1] - given.starts[first + k + 1]
+            cf_prefetch_read(given.excluded + start, min(n, <Py_ssize_t>ASKED) * sizeof(int32_t))
         start, n = given.starts[first + k], given.stops[first + k] - given.starts[first + k]
         if not on and n > given.words:
             memset(own.marks + k * given.words, 0, given.words * sizeof(uint64_t))

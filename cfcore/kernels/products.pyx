@@ -28,8 +28,8 @@ from cfcore.kernels.panels cimport (
     COLUMNS, ROWS, count_checks, head_of, lowest_bit, measure, products_above
 )
 from cfcore.kernels.pools cimport (
-    GROUP, SPARE, Arrays, Lists, Scratch, ask_for_pooled, begin_lists, codes_of, drop_beaten, floats_of,
-    mark_excluded, pool, room, room_of_best, scratch, settle, turn_rows
+    GROUP, PADDING, SPARE, Arrays, Lists, Scratch, ask_for_pooled, begin_lists, codes_of, drop_beaten,
+    floats_of, mark_excluded, pool, room, room_of_best, scratch, settle, turn_rows
 )
 from cfcore.kernels.team cimport team_size
 
@@ -106,7 +106,7 @@ cdef bint rank_group(const Arrays *given, Scratch own, Lists lists, Py_ssize_t f
 
     False if there is an item to be left out that does not exist.
     """
-    cdef Py_ssize_t lines = given.head + 1 + given.n_checks, full = given.n + SPARE - COLUMNS - 3
+    cdef Py_ssize_t lines = given.head + 1 + given.n_checks, full = given.n + SPARE - COLUMNS - PADDING
     cdef Py_ssize_t n_batches = (n_users + ROWS - 1) // ROWS
     cdef Py_ssize_t panel, batch, begin, first, r, k
     cdef float[ROWS][32] sums
@@ -133,7 +133,7 @@ cdef bint rank_group(const Arrays *given, Scratch own, Lists lists, Py_ssize_t f
                 bits &= ~<uint32_t>(own.marks[k * given.words + (begin >> 6)] >> (begin & 63))
                 if lists.pooled[k] > full:
                     drop_beaten(given, &own, &lists, k)
-                    if lists.pooled[k] > given.n + SPARE // 4:
+                    if lists.pooled[k] > given.n + SPARE // 4:  # or it would be full again at once
                         ask_for_pooled(given, &own, &lists, k, item_factors)
                         settle(given, &own, &lists, k, users[k], user_factors, item_factors, item_bias)
                 pool(given, &own, &lists, k, sums[r], bits, <int32_t>begin)
@@ -186,7 +186,7 @@ def best_products(const int32_t[::1] users, const floating[:, ::1] user_factors,
         each factor, and their biases.
     places : int32[n_lists, n], overwritten; -1 where fewer than n items are left
     scores : float64[n_lists, n], overwritten; 0 where places are -1
-    marks, rows, found : uint64, float32, int32 [n_threads, scratch_sizes(m, width, head, n_tail, n)]
+    marks, rows, found : uint64, float32, int32 [n_threads, scratch_sizes(...) of the same or more]
         Scratch; marks are zeros, and zeros again at the end.
     mean : float
     n_threads : int
@@ -218,8 +218,9 @@ def best_products(const int32_t[::1] users, const floating[:, ::1] user_factors,
     if turn.shape[1] != width + 1 + count_checks(width) or turn.shape[2] != COLUMNS or bounds.shape[0] != 2 \
             or not head <= turn.shape[0] * COLUMNS < width + COLUMNS:
         raise ValueError("best_products: turn and bounds must be those of the panels")
-    if min(marks.shape[0], rows.shape[0], found.shape[0]) < n_threads or marks.shape[1] < GROUP * words \
-            or rows.shape[1] < floats_of(width, head, n_tail, n) or found.shape[1] < codes_of(n):
+    if min(marks.shape[0], rows.shape[0], found.shape[0]) < max(1, n_threads) or \
+            marks.shape[1] < GROUP * words or found.shape[1] < codes_of(n) or \
+            rows.shape[1] < floats_of(width, head, n_tail, n):
         raise ValueError("best_products: marks, rows or found are too small")
     check_lists("best_products", columns, column_of, starts, stops, excluded, places, scores, n_lists)
     if column_of.shape[0] != item_factors.shape[0]:

@@ -200,7 +200,7 @@ def hidden_inputs(const int64_t[::1] indptr, const int32_t[::1] units, const uin
     indptr, units, levels, rated_indptr, rated_units : as for `train`
     weights, visible_bias, hidden_bias, conditional, n_hidden
         As for `train`; only read.
-    scratch : float32[n_threads or more, width], overwritten
+    scratch : float32[n_threads or more, width or more], overwritten
     out : float32[n_cases, width], overwritten
     n_threads : int
 
@@ -273,7 +273,7 @@ def probabilities(const int32_t[::1] cases, const int32_t[::1] units, const floa
         From `hidden_inputs`.
     weights, visible_bias, hidden_bias, conditional, n_hidden
         As for `train`; only read.
-    scratch : float32[n_threads or more, width], overwritten
+    scratch : float32[n_threads or more, width or more], overwritten
     out : float64[n, n_levels], overwritten
     exact : bool
     n_threads : int

@@ -31,7 +31,8 @@ cdef extern from *:
 
 
 cdef inline int team_size(int n_threads) noexcept nogil:
-    return cfcore_team_size(n_threads)
+    """1 or more: to OpenMP, 0 would be all cores."""
+    return max(1, cfcore_team_size(n_threads))
 
 
 cdef inline int team_present() noexcept nogil:

@@ -24,7 +24,7 @@ def best_scores(const double[:, ::1] given, const int32_t[::1] given_rows, const
         Row of `given` for each list; several may share one.
     order, places_of, starts, stops, excluded, places, scores, n_threads
         As in `products.best_products`.
-    marks : uint64[n_threads, ceil(m / 64)], scratch of zeros, and zeros again at the end
+    marks : uint64[n_threads, ceil(m / 64)] or more, scratch of zeros, and zeros again at the end
 
     Raises
     ------
@@ -39,7 +39,7 @@ def best_scores(const double[:, ::1] given, const int32_t[::1] given_rows, const
     cdef int thread, n_bad = 0
     if given.shape[1] != m:
         raise ValueError("best_scores: given must have a column for each item in order")
-    if marks.shape[0] < n_threads or marks.shape[1] < (m + 63) // 64:
+    if marks.shape[0] < max(1, n_threads) or marks.shape[1] < (m + 63) // 64:
         raise ValueError("best_scores: marks are too small")
     check_lists("best_scores", order, places_of, starts, stops, excluded, places, scores, n_lists)
     for k in range(n_lists):

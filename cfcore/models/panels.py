@@ -16,6 +16,8 @@ Array = np.ndarray[Any, Any]
 #: What of the squares of turned rows need not be in panels.
 HEAD_LEAVES = 0.1
 TINY = np.finfo(np.float64).tiny
+#: Cosine of the angle between a user and an item on their list, about.
+LIKED = 0.6
 #: Users are put in order by direction among those whose lengths differ less, in powers of two.
 LENGTHS_ALIKE = 0.25
 
@@ -42,12 +44,14 @@ class Panels:
     """
 
     def __init__(self, given: Products, order: Array) -> None:
-        # What may score highest for a user of usual length comes first, so that lists are soon full of good
-        # ones and the rest is dismissed. (Not a number: anywhere, it is never listed.)
         with np.errstate(over="ignore", invalid="ignore"):  # of a model that diverges
-            lengths = np.sqrt(squares(given.item_rows))
-            usual = np.sqrt(np.mean(squares(some(given.user_rows))))
-            most = (given.item_bias + usual * lengths)[order]
+            self._lay_out(given, order)
+
+    def _lay_out(self, given: Products, order: Array) -> None:
+        # What scores highest for a user of usual length who likes it comes first, so that lists are soon full
+        # of good ones and the rest is dismissed. (Not a number: anywhere, it is never listed.)
+        usual = np.sqrt(np.mean(squares(some(given.user_rows))))
+        most = (given.item_bias + LIKED * usual * np.sqrt(squares(given.item_rows)))[order]
         self.standing = np.argsort(-most, kind="stable").astype(np.int32)
         self.columns = order[self.standing]
         self.column_of = np.full(len(given.item_rows), -1, dtype=np.int32)

@@ -22,8 +22,8 @@ Array = np.ndarray[Any, Any]
 INIT_SCALE, SMOOTH = 0.03, 10.0
 #: Numbers in rows of W that a call may read and write: about .3 s, after which Ctrl-C is heard.
 SLICE = 1_000_000_000
-#: Visible units are trained in parts, each by one thread, that hold so many ratings of a mean case: with
-#: fewer it would be all bookkeeping.
+#: Visible units are trained in parts, shared out among threads, that hold so many ratings of a mean case:
+#: with fewer it would be all bookkeeping.
 PART_OF_CASE, MIN_PARTS, MAX_PARTS = 8, 4, 8
 
 #: A rating of a mini-batch, as the kernel sorts them.

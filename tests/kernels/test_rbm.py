@@ -368,6 +368,47 @@ def test_scratch_that_is_too_small(at: int, name: str) -> None:
         problem.train(compiled)
 
 
+@pytest.mark.parametrize("n_threads", [2, 3])
+def test_threads_with_less_to_do_take_parts_of_others(n_threads: int) -> None:
+    def problem_of() -> Problem:
+        problem = Problem(n_cases=30, n_units=300, batch=10)
+        # The second half of the parts is of one unit each: who owns them is soon done.
+        problem.parts = np.array([0, 70, 140, 210, 296, 297, 298, 299, 300], dtype=np.int32)
+        scratch = list(problem.scratch)
+        scratch[1] = np.zeros((8, *scratch[1].shape[1:]), np.float32)
+        scratch[5] = np.zeros((8, 2), np.int64)
+        problem.scratch = tuple(scratch)
+        return problem
+
+    one, more = problem_of(), problem_of()
+    assert one.train(compiled, epochs=30) == more.train(compiled, epochs=30, n_threads=n_threads)
+    for mine, theirs in zip(one.parameters, more.parameters, strict=True):
+        np.testing.assert_array_equal(mine, theirs)
+
+
+def test_few_ratings_are_summed_to_the_bits_of_many() -> None:
+    # Cases that rated nothing change how many places a unit has in the batch, and nothing else.
+    few, many = (
+        Problem(n_cases=6, batch=26, conditional=False, by_count=True, rates=(0.1, 0.2, 0.0, 0.03))
+        for _ in range(2)
+    )
+    indptr, units, levels, rated_indptr, rated = many.data
+    idle = 20
+    many.data = (
+        np.append(indptr, np.full(idle, indptr[-1])), units, levels,
+        np.append(rated_indptr, rated_indptr[-1] + np.arange(1, idle + 1) * many.n_units),
+        np.append(rated, np.tile(np.arange(many.n_units, dtype=np.int32), idle)),
+    )  # fmt: skip
+    many.order = np.append(many.order, np.arange(6, 6 + idle, dtype=np.int32))
+    scratch = list(many.scratch)
+    scratch[2] = np.zeros(len(many.data[4]), PLACE)
+    many.scratch = tuple(scratch)
+    assert few.train(compiled) == many.train(compiled)
+    for mine, theirs in zip(few.parameters, many.parameters, strict=True):
+        np.testing.assert_array_equal(mine, theirs)
+    assert (few.parameters[0] != Problem(n_cases=6, conditional=False).parameters[0]).any()
+
+
 def test_no_room_for_the_largest_batch() -> None:
     problem = Problem()
     scratch = list(problem.scratch)
