@@ -2,8 +2,8 @@
 #
 # A rating touches 2 KB of W, so the order in which ratings are worked on matters more than what is done with
 # them. The ratings of a mini-batch are sorted by visible unit: W_i is loaded once for all cases that rated i,
-# and its gradient is summed in registers, level by level, and applied there. The units are cut into parts.
-# For each mini-batch:
+# and its gradient is summed in registers or the nearest cache, and applied there. The units are cut into
+# parts. For each mini-batch:
 #
 # 1. part by part: sort the ratings, and sum the rows of W (and D) into each case's inputs;
 # 2. case by case: join the parts' sums in their order, and draw the hidden units;

@@ -43,11 +43,8 @@ class Panels:
         Items that may be listed, in the order of equal scores.
     """
 
+    @np.errstate(over="ignore", invalid="ignore")  # of a model that diverges
     def __init__(self, given: Products, order: Array) -> None:
-        with np.errstate(over="ignore", invalid="ignore"):  # of a model that diverges
-            self._lay_out(given, order)
-
-    def _lay_out(self, given: Products, order: Array) -> None:
         # What scores highest for a user of usual length who likes it comes first, so that lists are soon full
         # of good ones and the rest is dismissed. (Not a number: anywhere, it is never listed.)
         usual = np.sqrt(np.mean(squares(some(given.user_rows))))
@@ -80,16 +77,16 @@ class Panels:
             model._cache["panels"] = last, kept, made_by
         return last
 
+    @np.errstate(over="ignore", invalid="ignore")
     def alike(self, users: Array, rows: Array) -> Array:
         """Order in which neighbours have rows of like length and direction: a bound is that of a group."""
         if 4 * len(users) < len(rows):
             rows, users = rows[users], np.arange(len(users))
-        with np.errstate(over="ignore", invalid="ignore"):  # of a model that diverges
-            lengths = np.sqrt(squares(rows)) + TINY
-            # Not by BLAS: its threads go on waiting for work on the cores that the kernel is about to use.
-            along = np.einsum("nf,f->n", rows, self.axis) / lengths
-            level = np.floor(np.log2(lengths) / LENGTHS_ALIKE)
-            order: Array = np.argsort((level + along / 2.01)[users])
+        lengths = np.sqrt(squares(rows)) + TINY
+        # Not by BLAS: its threads go on waiting for work on the cores that the kernel is about to use.
+        along = np.einsum("nf,f->n", rows, self.axis) / lengths
+        level = np.floor(np.log2(lengths) / LENGTHS_ALIKE)
+        order: Array = np.argsort((level + along / 2.01)[users])
         return order
 
 

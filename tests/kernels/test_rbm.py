@@ -76,6 +76,9 @@ class Problem:
             np.zeros((4, 2 * self.n_levels * self.batch), np.int32),
         )  # fmt: skip
 
+    def replace_scratch(self, at: int, array: Array) -> None:
+        self.scratch = (*self.scratch[:at], array, *self.scratch[at + 1 :])
+
     def train(self, kernel: Any, epochs: int = 2, n_threads: int = 1, slices: int = 1) -> float:
         n_batches = -(-len(self.order) // self.batch)
         cuts = np.linspace(0, n_batches, slices + 1).astype(int)
@@ -374,10 +377,8 @@ def test_threads_with_less_to_do_take_parts_of_others(n_threads: int) -> None:
         problem = Problem(n_cases=30, n_units=300, batch=10)
         # The second half of the parts is of one unit each: who owns them is soon done.
         problem.parts = np.array([0, 70, 140, 210, 296, 297, 298, 299, 300], dtype=np.int32)
-        scratch = list(problem.scratch)
-        scratch[1] = np.zeros((8, *scratch[1].shape[1:]), np.float32)
-        scratch[5] = np.zeros((8, 2), np.int64)
-        problem.scratch = tuple(scratch)
+        problem.replace_scratch(1, np.zeros((8, *problem.scratch[1].shape[1:]), np.float32))
+        problem.replace_scratch(5, np.zeros((8, 2), np.int64))
         return problem
 
     one, more = problem_of(), problem_of()
@@ -400,9 +401,7 @@ def test_few_ratings_are_summed_to_the_bits_of_many() -> None:
         np.append(rated, np.tile(np.arange(many.n_units, dtype=np.int32), idle)),
     )  # fmt: skip
     many.order = np.append(many.order, np.arange(6, 6 + idle, dtype=np.int32))
-    scratch = list(many.scratch)
-    scratch[2] = np.zeros(len(many.data[4]), PLACE)
-    many.scratch = tuple(scratch)
+    many.replace_scratch(2, np.zeros(len(many.data[4]), PLACE))
     assert few.train(compiled) == many.train(compiled)
     for mine, theirs in zip(few.parameters, many.parameters, strict=True):
         np.testing.assert_array_equal(mine, theirs)
@@ -411,9 +410,7 @@ def test_few_ratings_are_summed_to_the_bits_of_many() -> None:
 
 def test_no_room_for_the_largest_batch() -> None:
     problem = Problem()
-    scratch = list(problem.scratch)
-    scratch[2] = scratch[2][:3].copy()
-    problem.scratch = tuple(scratch)
+    problem.replace_scratch(2, problem.scratch[2][:3].copy())
     with pytest.raises(ValueError, match="places must"):
         problem.train(compiled)
 
@@ -421,8 +418,7 @@ def test_no_room_for_the_largest_batch() -> None:
 def test_more_parts_than_threads_can_share_out() -> None:
     problem = Problem(n_units=70)
     problem.parts = np.arange(71, dtype=np.int32)
-    problem.scratch = (problem.scratch[0], np.zeros((70, *problem.scratch[1].shape[1:]), np.float32),
-                       *problem.scratch[2:])  # fmt: skip
+    problem.replace_scratch(1, np.zeros((70, *problem.scratch[1].shape[1:]), np.float32))
     with pytest.raises(ValueError, match="70 parts are too many"):
         problem.train(compiled)
 
