@@ -1,11 +1,11 @@
-"""Compiles cfcore/kernels/*.pyx; everything else about the project is in pyproject.toml.
+"""Compiles cfcore/kernels/*/*.pyx; everything else about the project is in pyproject.toml.
 
 Environment variables
 ---------------------
 CFCORE_DEBUG=1      bounds and wraparound checks, assertions, -O1 -g
 CFCORE_LINES=1      the release with line numbers, for profilers
 CFCORE_NO_OPENMP=1  build as if the compiler had no OpenMP
-CFCORE_KERNELS      comma-separated kernels to build (while developing one)
+CFCORE_KERNELS      comma-separated kernels to build (while developing one): factorization.svd,...
 CFCORE_LEVELS       comma-separated SIMD levels to build (default: all the target can have)
 """
 
@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import os
 import platform
+import re
 import runpy
 import shutil
 import sys
@@ -84,17 +85,36 @@ def wanted(variable: str, everything: list[str]) -> list[str]:
     return chosen or everything
 
 
-def extension(module: str, source: Path) -> Extension:
+def extension(kernel: str, source: Path) -> Extension:
     # Assertions in a .pyx cost a branch in a hot loop: only the debug build keeps them.
-    macros = [("NPY_NO_DEPRECATED_API", "NPY_1_7_API_VERSION")]
+    macros = [("NPY_NO_DEPRECATED_API", "NPY_2_0_API_VERSION"), ("NPY_TARGET_VERSION", "NPY_2_0_API_VERSION")]
     macros += [("CFCORE_DEBUG", "1")] if DEBUG else [("CYTHON_WITHOUT_ASSERTIONS", "1")]
     return Extension(
-        f"cfcore.kernels.{module}",
+        f"cfcore.kernels.{kernel}",
         [str(source)],
         include_dirs=[str(KERNELS), np.get_include()],
         define_macros=macros,
-        depends=[str(path) for path in sorted([*KERNELS.glob("*.h"), *KERNELS.glob("*.pxd")])],
+        depends=headers_of(source, set()),
     )
+
+
+INCLUDED = re.compile(
+    r"^\s*(?:from\s+(cfcore\.kernels\.[\w.]+)\s+cimport|cdef extern from \"([\w/]+\.h)\"|#include \"([\w/.]+)\")",
+    re.MULTILINE,
+)
+
+
+def headers_of(source: Path, seen: set[Path]) -> list[str]:
+    """The .pxd and .h files that a source is made of, so that editing one builds no more than it must."""
+    for module, header, included in INCLUDED.findall(source.read_text(encoding="utf-8")):
+        if module:
+            path = Path(*module.split(".")).with_suffix(".pxd")
+        else:
+            path = KERNELS / header if header else source.parent / included
+        if path.exists() and path not in seen:
+            seen.add(path)
+            headers_of(path, seen)
+    return sorted(map(str, seen))
 
 
 def level_of(ext: Extension) -> str:
@@ -104,18 +124,21 @@ def level_of(ext: Extension) -> str:
 
 
 def extensions() -> list[Extension]:
-    """One Extension per kernel and level; a level's source is a copy of the .pyx under its own name."""
+    """One Extension per kernel, and per level for loops, whose source is a copy of the .pyx under its own name."""
     levels = wanted("CFCORE_LEVELS", list(LEVEL_INFO["LEVELS"])) if target_is_x86_64() else ["baseline"]
-    everything = sorted(path.stem for path in KERNELS.glob("*.pyx"))
+    sources = {
+        ".".join(path.relative_to(KERNELS).with_suffix("").parts): path
+        for path in sorted(KERNELS.rglob("*.pyx"))
+    }
     found = []
-    for kernel in wanted("CFCORE_KERNELS", everything):
-        source = KERNELS / f"{kernel}.pyx"
-        if kernel not in LEVEL_INFO["LEVELLED"]:
+    for kernel in wanted("CFCORE_KERNELS", list(sources)):
+        source = sources[kernel]
+        if not LEVEL_INFO["is_levelled"](kernel):
             found.append(extension(kernel, source))
             continue
         for level in levels:
             module = LEVEL_INFO["module_name"](kernel, level)
-            copy = Path("build") / "levels" / f"{module}.pyx"
+            copy = Path("build") / "levels" / (module.replace(".", "/") + ".pyx")
             copy.parent.mkdir(parents=True, exist_ok=True)
             if not copy.exists() or copy.read_bytes() != source.read_bytes():
                 shutil.copyfile(source, copy)

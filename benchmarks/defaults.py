@@ -33,7 +33,7 @@ import numpy as np
 from measure import arguments, describe, machine, table, write
 
 import cfcore as cf
-from cfcore.models.rbm import USUAL
+from cfcore.models.rbm.model import USUAL
 
 #: Model -> (name of its class, values to try of each parameter); the default in the code is tried as well.
 #: None is a rule by which a parameter follows the data, where the class has one.

@@ -23,8 +23,9 @@ import numpy as np
 from measure import alternate, arguments, describe, machine, seconds, show, table, write
 
 import cfcore as cf
-from cfcore import kernels, pairs
-from cfcore.models.blocks import Blocks
+from cfcore import kernels
+from cfcore.models.neighbors import similarities as pairs
+from cfcore.models.factorization.block_grid import Blocks
 
 Array = np.ndarray[Any, Any]
 #: Pairs are summed up to this many ratings: beyond, there are billions.
@@ -105,7 +106,7 @@ class Rows:
 
     def kernel(self, level: str, threads: int) -> Callable[[], float]:
         """Sums and correlations of the half matrix."""
-        kernel = kernels.load_level("similarity", level)
+        kernel = kernels.load_level("neighbors.similarity", level)
         packed, code = self.packed, kernel.MEASURES["pearson"]
         scratch = pairs.scratch_for(kernel, self.rows.indptr, packed, code, threads)
         return lambda: seconds(

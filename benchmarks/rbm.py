@@ -22,11 +22,11 @@ from limits import NoCompilerError, library
 from measure import alternate, arguments, describe, machine, seconds, show, table, write
 
 import cfcore as cf
+from cfcore.arrays import aligned_zeros
 from cfcore import kernels
-from cfcore.models.blocks import aligned_zeros
-from cfcore.models.rbm_cases import Cases, find_cases, find_levels
-from cfcore.models.rbm_engine import Engine, Parameters
-from cfcore.models.rbm_schedule import Epoch
+from cfcore.models.rbm.cases import Cases, find_cases, find_levels
+from cfcore.models.rbm.trainer import Engine, Parameters
+from cfcore.models.rbm.schedule import Epoch
 
 Array = np.ndarray[Any, Any]
 

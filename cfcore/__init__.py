@@ -19,14 +19,14 @@ if TYPE_CHECKING:
     from cfcore.data import split as split
     from cfcore.data.ratings import Ratings as Ratings
     from cfcore.ensemble import Blend as Blend
-    from cfcore.models.baseline import Baseline as Baseline
-    from cfcore.models.mean import GlobalMean as GlobalMean
-    from cfcore.models.neighbors import ItemKNN as ItemKNN
-    from cfcore.models.neighbors import UserKNN as UserKNN
-    from cfcore.models.rbm import RBM as RBM
-    from cfcore.models.svd import SVD as SVD
-    from cfcore.models.svdpp import SVDpp as SVDpp
-    from cfcore.models.timesvdpp import TimeSVDpp as TimeSVDpp
+    from cfcore.models.basic.baseline import Baseline as Baseline
+    from cfcore.models.basic.mean import GlobalMean as GlobalMean
+    from cfcore.models.neighbors.knn import ItemKNN as ItemKNN
+    from cfcore.models.neighbors.knn import UserKNN as UserKNN
+    from cfcore.models.rbm.model import RBM as RBM
+    from cfcore.models.factorization.svd import SVD as SVD
+    from cfcore.models.factorization.svdpp import SVDpp as SVDpp
+    from cfcore.models.factorization.timesvdpp import TimeSVDpp as TimeSVDpp
     from cfcore.persist import load as load
 
 __version__ = "0.1.0"
@@ -34,16 +34,16 @@ __version__ = "0.1.0"
 # Public name -> (module, attribute or None for the module itself). Resolved on first use, so that
 # `import cfcore` stays light.
 _PUBLIC: dict[str, tuple[str, str | None]] = {
-    "Baseline": ("cfcore.models.baseline", "Baseline"),
+    "Baseline": ("cfcore.models.basic.baseline", "Baseline"),
     "Blend": ("cfcore.ensemble", "Blend"),
-    "GlobalMean": ("cfcore.models.mean", "GlobalMean"),
-    "ItemKNN": ("cfcore.models.neighbors", "ItemKNN"),
-    "RBM": ("cfcore.models.rbm", "RBM"),
+    "GlobalMean": ("cfcore.models.basic.mean", "GlobalMean"),
+    "ItemKNN": ("cfcore.models.neighbors.knn", "ItemKNN"),
+    "RBM": ("cfcore.models.rbm.model", "RBM"),
     "Ratings": ("cfcore.data.ratings", "Ratings"),
-    "SVD": ("cfcore.models.svd", "SVD"),
-    "SVDpp": ("cfcore.models.svdpp", "SVDpp"),
-    "TimeSVDpp": ("cfcore.models.timesvdpp", "TimeSVDpp"),
-    "UserKNN": ("cfcore.models.neighbors", "UserKNN"),
+    "SVD": ("cfcore.models.factorization.svd", "SVD"),
+    "SVDpp": ("cfcore.models.factorization.svdpp", "SVDpp"),
+    "TimeSVDpp": ("cfcore.models.factorization.timesvdpp", "TimeSVDpp"),
+    "UserKNN": ("cfcore.models.neighbors.knn", "UserKNN"),
     "backend": ("cfcore.backends", "backend"),
     "datasets": ("cfcore.data.datasets", None),
     "errors": ("cfcore.errors", None),

@@ -76,7 +76,7 @@ def write(path: str | os.PathLike[str], header: dict[str, Any], arrays: dict[str
         {
             "format": FORMAT,
             "cfcore": cfcore.__version__,
-            "simd_level": kernels.simd_level,
+            "simd_level": kernels.current_level(),
             "dtypes": dtypes,
             "header": header,
         }

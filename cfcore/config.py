@@ -17,7 +17,7 @@ def config() -> dict[str, Any]:
     import cfcore
     from cfcore import kernels
     from cfcore.backends import current_backend
-    from cfcore.kernels import cpu
+    from cfcore.kernels.common import cpu
     from cfcore.threads import available_cores, resolve_threads
 
     openmp = cpu.openmp_version()
@@ -32,7 +32,7 @@ def config() -> dict[str, Any]:
         "openmp": openmp or None,
         "cores": available_cores(),
         "threads": resolve_threads(None) if openmp else 1,
-        "simd_level": kernels.simd_level,
+        "simd_level": kernels.current_level(),
         "simd_available": list(kernels.available_levels()),
         "backend": current_backend(),
     }

@@ -8,7 +8,7 @@ from typing import Any
 
 from cfcore import codec, models
 from cfcore.errors import FileFormatError
-from cfcore.models.base import Model
+from cfcore.models.core.model import Model
 
 __all__ = ["find_class", "load"]
 

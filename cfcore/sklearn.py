@@ -8,7 +8,7 @@ import numpy as np
 
 from cfcore.data import Ratings
 from cfcore.data.frames import is_frame
-from cfcore.models.base import Model
+from cfcore.models.core.model import Model
 
 try:
     from sklearn.base import BaseEstimator, RegressorMixin
@@ -79,7 +79,7 @@ class RatingRegressor(RegressorMixin, BaseEstimator):
             Columns that are no ids, numbers of them other than 2 or 3, or repeated pairs.
         """
         if self.model is None:
-            from cfcore.models.svd import SVD
+            from cfcore.models.factorization.svd import SVD
 
             model: Model = SVD()
         elif isinstance(self.model, Model):

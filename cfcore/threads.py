@@ -5,8 +5,10 @@ from __future__ import annotations
 import operator
 import os
 
-__all__ = ["MAX_THREADS", "resolve_threads", "threads_for"]
+__all__ = ["MAX_THREADS", "SMALL_CALL", "resolve_threads", "threads_for", "worthwhile_threads"]
 
+#: A call that works on fewer is not worth waking other threads for.
+SMALL_CALL = 10_000_000
 #: Ratings that a pass must read for a second thread to save more than waking it takes.
 WORTH_A_THREAD = 200_000
 
@@ -56,3 +58,8 @@ def resolve_threads(n_threads: int | None) -> int:
 def threads_for(n_threads: int | None, n_ratings: int) -> int:
     """Threads to use for a pass over so many ratings: those meant by `n_threads`, or 1 if it is soon done."""
     return resolve_threads(n_threads) if n_ratings >= WORTH_A_THREAD else 1
+
+
+def worthwhile_threads(n_threads: int | None, n_numbers: int) -> int:
+    """Threads to use for a call that works on so many numbers: `n_threads`, or 1 if it is soon done."""
+    return resolve_threads(n_threads) if n_numbers >= SMALL_CALL else 1

@@ -15,7 +15,7 @@ import typer
 
 if TYPE_CHECKING:
     from cfcore.data.ratings import Ratings
-    from cfcore.models.base import Model
+    from cfcore.models.core.model import Model
 
 #: Split of a data set when none is asked for; a fraction is a random test share.
 DEFAULT_SPLIT = {"ml-100k": "u1"}

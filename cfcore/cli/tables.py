@@ -19,7 +19,7 @@ from cfcore.cli.common import UsageError, finite, need_folder
 from cfcore.errors import DataError
 
 if TYPE_CHECKING:
-    from cfcore.models.base import Model
+    from cfcore.models.core.model import Model
 
 Array = np.ndarray[Any, Any]
 

@@ -73,7 +73,7 @@ def compress(
     The result depends on the set of ratings alone and not on the order they came in (but for `order`).
     `indices` may be given if they are known, as from `sets`.
     """
-    csr = backends.kernel("csr")
+    csr = backends.kernel("tables.csr")
     n, dtype = len(values), position_dtype(len(values))
     by_minor: NDArray[Any] = np.empty(n, dtype=dtype)
     order: NDArray[Any] = np.empty(n, dtype=dtype)
@@ -92,8 +92,8 @@ def compress(
         # The entries sorted stably by the minor key are the other compression: its entry k is ours[k].
         ours: NDArray[Any] = np.empty(n, dtype=dtype)
         other: NDArray[Any] = np.empty(n, dtype=dtype)
-        backends.kernel("csr").counting_sort(indices, np.empty(n_minor + 1, dtype=np.int64), ours)
-        backends.kernel("csr").invert(ours, other)
+        backends.kernel("tables.csr").counting_sort(indices, np.empty(n_minor + 1, dtype=np.int64), ours)
+        backends.kernel("tables.csr").invert(ours, other)
         return other
 
     for array in (indptr, indices, gathered, order):
@@ -109,7 +109,7 @@ def sets(
     Grouped by minor code first, then transposed: the codes come out ascending without a sort, and no pass
     reads memory out of order.
     """
-    csr = backends.kernel("csr")
+    csr = backends.kernel("tables.csr")
     n = len(major)
     columns, majors = np.empty(n_minor + 1, dtype=np.int64), np.empty(n, dtype=np.int32)
     for begin, end in slices(n):
@@ -141,7 +141,7 @@ def counts(codes: NDArray[np.int32], n_codes: int) -> NDArray[np.int64]:
 
 def first_repeat(users: NDArray[np.int32], items: NDArray[np.int32], n_users: int, n_items: int) -> int:
     """Earliest row whose (user, item) pair came before, or -1; linear time."""
-    csr = backends.kernel("csr")
+    csr = backends.kernel("tables.csr")
     dtype = position_dtype(len(users))
     indptr, order = np.empty(n_users + 1, dtype=np.int64), np.empty(len(users), dtype=dtype)
     csr.counting_sort(users, indptr, order)

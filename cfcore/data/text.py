@@ -53,7 +53,7 @@ def _parsed(block: bytes, columns: dict[str, int], separator: str) -> list[NDArr
         layout[column] = ROLES.index(role) + 1
     n = n_lines(block)
     arrays = [np.empty(n, dtype=dtype) for dtype in (np.int64, np.int64, np.float32, np.int64)]
-    n_rows, _, stopped = backends.kernel("text").parse_ratings(block, layout, *arrays, separator, 0)
+    n_rows, _, stopped = backends.kernel("tables.text").parse_ratings(block, layout, *arrays, separator, 0)
     return None if stopped else [array[:n_rows] for array in arrays]
 
 
@@ -115,7 +115,7 @@ def read_tokens(path: Path, layout: Layout, encoding: str) -> tuple[list[Any], N
     for block in line_blocks(path, layout.begin):
         n = n_lines(block)
         starts, lengths = np.empty((len(roles), n), dtype=np.int64), np.empty((len(roles), n), dtype=np.int32)
-        locate = backends.kernel("tokens").locate_fields
+        locate = backends.kernel("tables.tokens").locate_fields
         n_rows, _, n_found = locate(block, columns, starts, lengths, layout.separator, 0)
         if n_found >= 0:
             missing = min((column, role) for role, column in layout.columns.items() if column >= n_found)[1]
@@ -165,7 +165,7 @@ class _Fields:
         first = np.empty(n, dtype=np.int32)
         table = np.empty(1 << (2 * n).bit_length(), dtype=np.int32)
         starts, lengths = np.ascontiguousarray(starts), np.ascontiguousarray(lengths)
-        n_groups = backends.kernel("tokens").group_tokens(block, starts, lengths, self.codes, first, table)
+        n_groups = backends.kernel("tables.tokens").group_tokens(block, starts, lengths, self.codes, first, table)
         self._first = first[:n_groups]
         begins = starts[self._first].tolist()
         ends = (starts[self._first] + lengths[self._first]).tolist()

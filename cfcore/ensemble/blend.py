@@ -13,8 +13,8 @@ from cfcore.data import Ratings
 from cfcore.ensemble import members as parts
 from cfcore.ensemble.weights import Weights, fit_weights
 from cfcore.errors import NotFittedError
-from cfcore.models.base import Array, Callback, Model
-from cfcore.models.params import check_choice, check_number
+from cfcore.models.core.model import Array, Callback, Model
+from cfcore.models.core.params import check_choice, check_number
 from cfcore.progress import progress_bar
 from cfcore.random import RandomState, generator
 

@@ -11,7 +11,7 @@ import numpy as np
 from cfcore import codec
 from cfcore.data.index import compress, counts
 from cfcore.errors import DataError
-from cfcore.models.base import Model
+from cfcore.models.core.model import Model
 from cfcore.persist import find_class
 
 Array = np.ndarray[Any, Any]

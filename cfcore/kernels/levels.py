@@ -1,17 +1,34 @@
-"""Which kernels are compiled once per SIMD level, and which levels there are.
+"""The SIMD levels, and which kernels are compiled once for each of them.
 
-Read by ``setup.py`` (which must not import compiled code) and by ``cfcore.kernels``.
+Read by ``setup.py`` (which must not import compiled code) and by ``cfcore.kernels.simd``.
 """
 
 from __future__ import annotations
 
-# From the most portable to the most capable. Each name is a suffix of a module: ``_svd_avx2``.
+# From the most portable to the most capable. Each name is a suffix of a module: ``_svd_loops_avx2``.
 LEVELS = ("baseline", "avx2", "avx512")
 
-# Hot kernels: one compiled module per level. Every other .pyx is compiled once, for the baseline.
-LEVELLED = ("similarity", "neighbors", "baseline", "svd", "svdpp", "timesvdpp", "products", "rbm")
+# Loops are compiled once per level; every other .pyx once, for the baseline.
+SUFFIX = "_loops"
+
+# Kernels that are not split into a wrapper and loops yet: the whole module is compiled once per level.
+LEVELLED = (
+    "neighbors.similarity",
+    "neighbors.predict",
+    "factorization.baseline",
+    "factorization.svdpp",
+    "factorization.timesvdpp",
+    "top_n.products",
+    "rbm.rbm",
+)
+
+
+def is_levelled(kernel: str) -> bool:
+    """Whether the module `kernel`, named below ``cfcore.kernels``, is compiled once per level."""
+    return kernel.endswith(SUFFIX) or kernel in LEVELLED
 
 
 def module_name(kernel: str, level: str) -> str:
-    """Name, inside ``cfcore.kernels``, of the module that holds `kernel` compiled for `level`."""
-    return f"_{kernel}_{level}"
+    """Name, below ``cfcore.kernels``, of the module that holds `kernel` compiled for `level`."""
+    room, _, name = kernel.rpartition(".")
+    return f"{room}._{name}_{level}"

@@ -1,4 +1,4 @@
-"""Models: thin classes over the kernels, all with the manners of `cfcore.models.base.Model`.
+"""Models: thin classes over the kernels, all with the manners of `cfcore.models.core.model.Model`.
 
 The public classes are imported on first use, so that importing cfcore stays cheap.
 """
@@ -10,14 +10,14 @@ from typing import Any
 
 #: Public model -> the module it lives in. A new model is one more line.
 MODULES = {
-    "GlobalMean": "mean",
-    "Baseline": "baseline",
-    "ItemKNN": "neighbors",
-    "UserKNN": "neighbors",
-    "SVD": "svd",
-    "SVDpp": "svdpp",
-    "TimeSVDpp": "timesvdpp",
-    "RBM": "rbm",
+    "GlobalMean": "basic.mean",
+    "Baseline": "basic.baseline",
+    "ItemKNN": "neighbors.knn",
+    "UserKNN": "neighbors.knn",
+    "SVD": "factorization.svd",
+    "SVDpp": "factorization.svdpp",
+    "TimeSVDpp": "factorization.timesvdpp",
+    "RBM": "rbm.model",
 }
 
 __all__ = ["MODULES", *MODULES]

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from cfcore import metrics as measures
-from cfcore.models.base import Model
+from cfcore.models.core.model import Model
 from cfcore.random import RandomState
 from cfcore.selection.folds import Folds, Pair, folds
 from cfcore.selection.table import Table

@@ -14,8 +14,8 @@ from cfcore import metrics as measures
 from cfcore.data import as_ratings, split
 from cfcore.errors import ConvergenceWarning, DataError
 from cfcore.metrics.measuring import larger_is_better, parse
-from cfcore.models.base import Model
-from cfcore.models.params import check_flag, check_number
+from cfcore.models.core.model import Model
+from cfcore.models.core.params import check_flag, check_number
 from cfcore.progress import progress_bar
 from cfcore.selection import spaces
 from cfcore.selection import study as studies

@@ -8,7 +8,7 @@ from dataclasses import asdict
 from typing import Any
 
 from cfcore.data import Ratings
-from cfcore.models.base import Model
+from cfcore.models.core.model import Model
 
 __all__ = ["Space", "check_space", "default_space", "suggest"]
 
@@ -90,11 +90,11 @@ def default_space(model: Model, ratings: Ratings) -> tuple[dict[str, Any], dict[
 def _rates(name: str, model: Model, ratings: Ratings) -> dict[str, float]:
     """Learning rates and the like that the class takes for these ratings, where it has a rule."""
     if name == "SVD":
-        from cfcore.models.svd import Rates as OfSVD
+        from cfcore.models.factorization.svd import Rates as OfSVD
 
         return asdict(OfSVD.of(type(model)(), ratings))  # type: ignore[arg-type]
     if name in ("SVDpp", "TimeSVDpp"):  # whose terms of time learn by parts of these
-        from cfcore.models.svdpp import Rates as OfSVDpp
+        from cfcore.models.factorization.svdpp import Rates as OfSVDpp
 
         return asdict(OfSVDpp.of(type(model)(), ratings))  # type: ignore[arg-type]
     return {}

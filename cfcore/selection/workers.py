@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from typing import Any, TypeVar
 
-from cfcore.models.base import Model
+from cfcore.models.core.model import Model
 from cfcore.threads import resolve_threads
 
 __all__ = ["Stop", "prepared", "share", "side_by_side"]

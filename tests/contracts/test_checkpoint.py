@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import cfcore as cf
-from cfcore.models.checkpoint import Checkpoint
+from cfcore.models.core.checkpoint import Checkpoint
 from tests.contracts.conftest import MODELS, make, numbers
 
 WITH_EPOCHS = [name for name in MODELS if "n_epochs" in make(name).get_params() and name != "Baseline-mean"]

@@ -36,10 +36,10 @@ def test_not_fitted(model: Any, tmp_path: Any) -> None:
 #: Sizes below which models stay on one thread.
 THRESHOLDS = (
     "cfcore.threads.WORTH_A_THREAD",
-    "cfcore.models.knn._WORTH_THREADS",
-    "cfcore.models.blocks.SMALL",
-    "cfcore.models.blocks.SMALL_CALL",
-    "cfcore.models.chunks.SMALL_CALL",
+    "cfcore.models.neighbors.base._WORTH_THREADS",
+    "cfcore.models.factorization.block_grid.SMALL",
+    "cfcore.models.factorization.block_grid.SMALL_CALL",
+    "cfcore.models.factorization.user_batches.SMALL_CALL",
 )
 
 

@@ -14,7 +14,7 @@ import cfcore as cf
 @pytest.fixture(autouse=True)
 def panels_for_all(monkeypatch: pytest.MonkeyPatch) -> None:
     """What is done for many users is done for the few of this data."""
-    from cfcore.models import lists
+    from cfcore.models.recommend import top_n as lists
 
     monkeypatch.setattr(lists, "FEW", 8)
 
@@ -93,7 +93,7 @@ def test_recommend_to_many_leaves_out_what_each_may_not_have(fitted: Any, train:
 
 
 def test_batches_are_the_lists_in_parts(fitted: Any, train: cf.Ratings, monkeypatch: Any) -> None:
-    from cfcore.models import lists
+    from cfcore.models.recommend import top_n as lists
 
     users = np.tile(train.user_ids, 3)
     ids, scores = fitted.recommend(users, n=5)
@@ -108,7 +108,7 @@ def test_batches_are_the_lists_in_parts(fitted: Any, train: cf.Ratings, monkeypa
 def test_many_on_any_number_of_threads(fitted: Any, train: cf.Ratings, monkeypatch: Any) -> None:
     if not hasattr(fitted, "n_threads"):
         return  # nothing to set
-    from cfcore.models import lists
+    from cfcore.models.recommend import top_n as lists
 
     monkeypatch.setattr(lists, "worthwhile_threads", lambda n_threads, _: n_threads)
     found = []

@@ -11,7 +11,8 @@ import pytest
 
 import cfcore as cf
 from cfcore.data import parquet
-from cfcore.models import blocks, factors
+from cfcore.models.factorization import base as factors
+from cfcore.models.factorization import block_grid as blocks
 
 
 def mapped(folder: Path, ratings: cf.Ratings) -> list[np.ndarray]:

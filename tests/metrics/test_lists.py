@@ -189,7 +189,7 @@ def test_lists_of_several_lengths_from_one_pass(split: Any, model: Any, monkeypa
 
 
 def test_lists_come_in_batches(split: Any, model: Any, monkeypatch: Any) -> None:
-    from cfcore.models import lists
+    from cfcore.models.recommend import top_n as lists
 
     whole = metrics.judge(model, split[1], 6)
     monkeypatch.setattr(lists, "USERS_AT_A_TIME", 7)

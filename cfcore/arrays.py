@@ -1,0 +1,59 @@
+"""Arrays as the kernels want them: rows aligned to cache lines, padded rows, rows of scratch a page apart."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+import numpy as np
+
+__all__ = ["aligned_zeros", "available_memory", "padded", "row_length", "thread_rows"]
+
+Array = np.ndarray[Any, Any]
+
+#: Bytes between what threads write. Processors fetch lines next to those in use, and what another core has
+#: just written is slow to come: side by side, threads would take such lines from each other at every write.
+APART = 4096
+
+
+def row_length(n_factors: int, dtype: Any) -> int:
+    """Length of a factor row: `n_factors` rounded up to whole groups of 64 bytes."""
+    group = 64 // np.dtype(dtype).itemsize
+    return -(-n_factors // group) * group
+
+
+def aligned_zeros(n_rows: int, n_columns: int, dtype: Any) -> Array:
+    """Array of zeros whose rows start at multiples of 64 bytes if their length is one.
+
+    The first starts at a multiple of 128: processors fetch lines of 64 bytes in pairs.
+    """
+    size = n_rows * n_columns * np.dtype(dtype).itemsize
+    buffer = np.zeros(size + 128, dtype=np.uint8)
+    skip = -buffer.ctypes.data % 128
+    return buffer[skip : skip + size].view(dtype).reshape(n_rows, n_columns)
+
+
+def thread_rows(n_threads: int, length: int, dtype: Any) -> Array:
+    """Zeros to write on, a row for each thread, of `length` or more."""
+    return aligned_zeros(n_threads, row_length(length, dtype) + APART // np.dtype(dtype).itemsize, dtype)
+
+
+def padded(factors: Array) -> Array:
+    """Copy of factors in rows padded with zeros to whole groups of 64 bytes."""
+    rows = aligned_zeros(len(factors), row_length(factors.shape[1], factors.dtype), factors.dtype)
+    rows[:, : factors.shape[1]] = factors
+    return rows
+
+
+def available_memory() -> int | None:
+    """Bytes that a process may still take, where the system says so."""
+    try:
+        with open("/proc/meminfo") as file:
+            sizes = dict(line.split(":") for line in file)
+        return int(sizes["MemAvailable"].split()[0]) * 1024
+    except (OSError, KeyError, ValueError):
+        pass
+    try:
+        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    except (AttributeError, OSError, ValueError):
+        return None

@@ -1,0 +1,1 @@
+"""Biases and factors by stochastic gradient descent and least squares."""

@@ -1,0 +1,140 @@
+"""Loops of `cfcore.kernels.factorization.svd`."""
+from cython cimport floating
+from libc.math cimport INFINITY
+from libc.stdint cimport int32_t
+
+from cfcore.kernels.common.lanes cimport dot, prefetch_row, step_sequential, step_together
+from cfcore.kernels.common.loops cimport capsule_of
+from cfcore.kernels.factorization.sgd cimport Rating, Steps, are_ratings_of, bias_step, clip, is_rating_of
+from cfcore.kernels.factorization.svd_loops cimport FactorPointers, SvdLoops
+
+cdef enum:
+    AHEAD = 10  # ratings between prefetching factor rows and using them: they may have to come from memory
+
+
+cdef inline floating svd_step(
+    Rating rating, floating *p, floating *q, floating *user_bias, floating *item_bias, Py_ssize_t width,
+    floating mean, floating low, floating high, floating lr, floating keep, floating lr_bias,
+    floating keep_bias, bint clips, bint sequential
+) noexcept nogil:
+    """Update a user and an item by one rating; p, q and the biases are whole arrays. Returns the error before."""
+    cdef floating *p_u = p + rating.user * width
+    cdef floating *q_i = q + rating.item * width
+    cdef floating *b_u = user_bias + rating.user
+    cdef floating *b_i = item_bias + rating.item
+    cdef floating base = mean + b_u[0] + b_i[0], inner = dot(p_u, q_i, width), error
+    if clips:
+        error = <floating>rating.value - clip(base + inner, low, high)
+    else:  # in this order because the dot product comes last
+        error = (<floating>rating.value - base) - inner
+    bias_step(b_u, keep_bias, lr_bias * error)
+    bias_step(b_i, keep_bias, lr_bias * error)
+    if sequential:
+        step_sequential(p_u, q_i, width, keep, lr * error)
+    else:
+        step_together(p_u, q_i, width, keep, lr * error)
+    return error
+
+
+cdef inline double sweep(const Rating *ratings, Py_ssize_t n, Py_ssize_t start, const FactorPointers *f,
+                         const Steps *steps, Py_ssize_t width, bint clips, bint sequential,
+                         floating kind) noexcept nogil:
+    """`SvdLoops.sweep`; `kind` is of the type of the factors."""
+    cdef floating *p = <floating *>f.user_factors
+    cdef floating *q = <floating *>f.item_factors
+    cdef floating *user_bias = <floating *>f.user_bias
+    cdef floating *item_bias = <floating *>f.item_bias
+    cdef Py_ssize_t n_users = f.n_users, n_items = f.n_items
+    cdef floating mean = <floating>f.mean, low = <floating>steps.low, high = <floating>steps.high
+    cdef floating lr = <floating>steps.lr, keep = <floating>(1 - steps.lr * steps.reg)
+    cdef floating lr_bias = <floating>steps.lr_bias
+    cdef floating keep_bias = <floating>(1 - steps.lr_bias * steps.reg_bias)
+    cdef floating error
+    cdef double squares = 0
+    cdef Py_ssize_t begin = start, end = n, k
+    cdef int _part
+    for _part in range(2):
+        if not are_ratings_of(ratings + begin, min(AHEAD, end - begin), n_users, n_items):
+            return -1
+        for k in range(begin, end):
+            if k + AHEAD < end:
+                if not is_rating_of(ratings[k + AHEAD], n_users, n_items):
+                    return -1
+                prefetch_row(p + ratings[k + AHEAD].user * width, width)
+                prefetch_row(q + ratings[k + AHEAD].item * width, width)
+            error = svd_step(ratings[k], p, q, user_bias, item_bias, width, mean, low, high, lr, keep,
+                             lr_bias, keep_bias, clips, sequential)
+            squares += <double>error * error
+        begin, end = 0, start
+    return squares
+
+
+cdef inline double sweep_usual(const Rating *ratings, Py_ssize_t n, Py_ssize_t start, const FactorPointers *f,
+                               const Steps *steps, floating kind) noexcept nogil:
+    """`sweep`, the plain one compiled for each usual width separately: rows then stay in registers."""
+    cdef Py_ssize_t group = 64 // sizeof(kind), width = f.width
+    cdef bint clips = steps.low > -INFINITY or steps.high < INFINITY
+    if clips or steps.sequential:
+        return sweep(ratings, n, start, f, steps, width, clips, steps.sequential, kind)
+    if width == group:
+        return sweep(ratings, n, start, f, steps, group, False, False, kind)
+    if width == 2 * group:
+        return sweep(ratings, n, start, f, steps, 2 * group, False, False, kind)
+    if width == 3 * group:
+        return sweep(ratings, n, start, f, steps, 3 * group, False, False, kind)
+    if width == 4 * group:
+        return sweep(ratings, n, start, f, steps, 4 * group, False, False, kind)
+    if width == 5 * group:
+        return sweep(ratings, n, start, f, steps, 5 * group, False, False, kind)
+    if width == 6 * group:
+        return sweep(ratings, n, start, f, steps, 6 * group, False, False, kind)
+    if width == 7 * group:
+        return sweep(ratings, n, start, f, steps, 7 * group, False, False, kind)
+    if width == 8 * group:
+        return sweep(ratings, n, start, f, steps, 8 * group, False, False, kind)
+    return sweep(ratings, n, start, f, steps, width, False, False, kind)
+
+
+cdef double sweep_f32(const Rating *ratings, Py_ssize_t n, Py_ssize_t start, const FactorPointers *f,
+                      const Steps *steps) noexcept nogil:
+    return sweep_usual(ratings, n, start, f, steps, <float>0)
+
+
+cdef double sweep_f64(const Rating *ratings, Py_ssize_t n, Py_ssize_t start, const FactorPointers *f,
+                      const Steps *steps) noexcept nogil:
+    return sweep_usual(ratings, n, start, f, steps, <double>0)
+
+
+cdef inline void predict(const int32_t *users, const int32_t *items, const FactorPointers *f, double *out,
+                         Py_ssize_t first, Py_ssize_t last, floating kind) noexcept nogil:
+    """`SvdLoops.predict`: the terms of an unknown user or item are left out, and summed in double."""
+    cdef const floating *p = <const floating *>f.user_factors
+    cdef const floating *q = <const floating *>f.item_factors
+    cdef const floating *user_bias = <const floating *>f.user_bias
+    cdef const floating *item_bias = <const floating *>f.item_bias
+    cdef Py_ssize_t k, width = f.width
+    cdef double found
+    for k in range(first, last):
+        found = f.mean
+        if users[k] >= 0:
+            found += user_bias[users[k]]
+        if items[k] >= 0:
+            found += item_bias[items[k]]
+        if width > 0 and users[k] >= 0 and items[k] >= 0:
+            found += dot(p + users[k] * width, q + items[k] * width, width)
+        out[k] = found
+
+
+cdef void predict_f32(const int32_t *users, const int32_t *items, const FactorPointers *f, double *out,
+                      Py_ssize_t first, Py_ssize_t last) noexcept nogil:
+    predict(users, items, f, out, first, last, <float>0)
+
+
+cdef void predict_f64(const int32_t *users, const int32_t *items, const FactorPointers *f, double *out,
+                      Py_ssize_t first, Py_ssize_t last) noexcept nogil:
+    predict(users, items, f, out, first, last, <double>0)
+
+
+cdef SvdLoops loops = SvdLoops(sweep_f32=sweep_f32, sweep_f64=sweep_f64, predict_f32=predict_f32,
+                               predict_f64=predict_f64)
+table = capsule_of(&loops)

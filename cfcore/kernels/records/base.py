@@ -1,0 +1,203 @@
+"""`Record`: what the records of all rooms have in common.
+
+A record is a frozen dataclass of arrays and numbers. It checks itself once, when it is made: kinds, dtypes,
+layout in memory, shapes that fit together, codes and bounds in range. A kernel then checks only what the call
+alone can know. The arrays of a record must not be replaced or resized while it is in use.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import operator
+from collections.abc import Iterable
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any, ClassVar
+
+import numpy as np
+
+__all__ = [
+    "FLOATING",
+    "Array",
+    "Record",
+    "array",
+    "check_codes",
+    "check_compressed",
+    "check_row_length",
+    "check_written",
+    "dimension",
+    "integer",
+    "real",
+]
+
+Array = np.ndarray[Any, Any]
+
+#: Dtype of arrays that are float32 or float64, the same in the whole record.
+FLOATING = "floating"
+
+
+def array(dtype: Any, *shape: int | str | None, written: bool = False) -> Any:
+    """A field that holds an array.
+
+    Parameters
+    ----------
+    dtype : dtype-like or "floating"
+    *shape : int, str or None
+        A number; the name of a dimension, which is the same wherever the record names it; "name + 1"; or None
+        for any length.
+    written : bool
+        Whether a kernel that is given the record to train may write the array.
+    """
+    wanted = dtype if dtype == FLOATING else np.dtype(dtype)
+    return dataclasses.field(metadata={"dtype": wanted, "shape": shape, "written": written})
+
+
+def dimension() -> Any:
+    """A field that holds a dimension found in the arrays."""
+    return dataclasses.field(init=False, default=0, metadata={"dimension": True})
+
+
+def integer(low: int, high: int = 2**62, default: Any = dataclasses.MISSING) -> Any:
+    """A field that holds an integer in [low, high]."""
+    return dataclasses.field(default=default, metadata={"integer": (low, high)})
+
+
+def real(low: float = -math.inf, high: float = math.inf, default: Any = dataclasses.MISSING) -> Any:
+    """A field that holds a number in [low, high], which is not NaN."""
+    return dataclasses.field(default=default, metadata={"real": (low, high)})
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Record:
+    """Base of the records.
+
+    Attributes
+    ----------
+    dtype : dtype or None
+        float32 or float64 where the record has arrays of that kind.
+
+    Raises
+    ------
+    TypeError
+        A field is not an array, or not a number.
+    ValueError
+        A dtype, a shape or a number is not as the record wants it. The message names record and field.
+    """
+
+    dtype: ClassVar[Any] = None
+
+    def __post_init__(self) -> None:
+        sizes: dict[str, int] = {}
+        for field in dataclasses.fields(self):
+            if "dtype" in field.metadata:
+                self._check_array(field, getattr(self, field.name), sizes)
+            elif "integer" in field.metadata or "real" in field.metadata:
+                object.__setattr__(self, field.name, self._number(field, getattr(self, field.name)))
+        for field in dataclasses.fields(self):
+            if "dimension" in field.metadata:
+                object.__setattr__(self, field.name, sizes[field.name])
+        self._check()
+
+    def _check(self) -> None:
+        """Check what types and shapes do not say: codes, bounds, rows of whole groups of 64 bytes."""
+
+    def _name(self, field: str) -> str:
+        return f"{type(self).__name__}: {field}"
+
+    def _check_array(self, field: Any, value: Any, sizes: dict[str, int]) -> None:
+        name, wanted, shape = self._name(field.name), field.metadata["dtype"], field.metadata["shape"]
+        if not isinstance(value, np.ndarray):
+            raise TypeError(f"{name} must be an ndarray, not {type(value).__name__}")
+        if wanted == FLOATING:
+            if value.dtype not in (np.float32, np.float64) or not value.dtype.isnative:
+                raise ValueError(f"{name} must be of float32 or float64, not {value.dtype}")
+            if self.dtype is None:
+                object.__setattr__(self, "dtype", value.dtype)
+            wanted = self.dtype
+        if value.dtype != wanted:
+            raise ValueError(f"{name} must be of {wanted}, not {value.dtype}")
+        if value.ndim != len(shape):
+            raise ValueError(f"{name} must have {len(shape)} dimensions, not {value.ndim}")
+        if not (value.flags.c_contiguous and value.flags.aligned):
+            raise ValueError(f"{name} must be contiguous (C order) and aligned; pass np.ascontiguousarray of it")
+        for axis, (size, given) in enumerate(zip(value.shape, shape, strict=True)):
+            if given is None:
+                continue
+            symbol, _, more = str(given).partition(" + ")
+            own = size - int(more or 0)
+            expected = int(symbol) if symbol.isdecimal() else sizes.setdefault(symbol, own)
+            if own != expected or own < 0:
+                raise ValueError(
+                    f"{name} must be of shape ({', '.join(map(str, shape))}), got {value.shape}: "
+                    f"axis {axis} should be {expected + int(more or 0)}"
+                )
+
+    def _number(self, field: Any, value: Any) -> Any:
+        name = self._name(field.name)
+        kind = "integer" if "integer" in field.metadata else "real"
+        low, high = field.metadata[kind]
+        try:
+            number = operator.index(value) if kind == "integer" else float(value)
+        except (TypeError, ValueError):
+            raise TypeError(f"{name} must be {'an integer' if kind == 'integer' else 'a number'}") from None
+        if not low <= number <= high:
+            raise ValueError(f"{name} must be between {low} and {high}, not {value!r}")
+        return number
+
+    def arrays(self) -> Iterable[tuple[str, Array, bool]]:
+        """Name, array, and whether it may be written, of each array."""
+        for field in dataclasses.fields(self):
+            if "dtype" in field.metadata:
+                yield self._name(field.name), getattr(self, field.name), field.metadata["written"]
+
+
+def check_written(written: Iterable[Record], read: Iterable[Record] = ()) -> None:
+    """Raise unless what a kernel writes is writable and shares no memory with any other array of the records.
+
+    Parameters
+    ----------
+    written : records
+        Whose arrays with ``written=True`` are written.
+    read : records
+        Of which none are.
+
+    Raises
+    ------
+    ValueError
+        The message names the arrays.
+    """
+    extents = []
+    for record, writes in [*((record, True) for record in written), *((record, False) for record in read)]:
+        for name, held, may_write in record.arrays():
+            if writes and may_write and not held.flags.writeable:
+                raise ValueError(f"{name} is read-only, and would be written")
+            if held.size:
+                start = held.ctypes.data
+                extents.append((start, start + held.nbytes, writes and may_write, name))
+    extents.sort()
+    for (_, end, is_written, name), (start, _, also_written, other) in pairwise(extents):
+        if start < end and (is_written or also_written):
+            raise ValueError(f"{name} and {other} share memory, and one of them would be written")
+
+
+def check_compressed(name: str, indptr: Array, n: int) -> None:
+    """Raise ValueError unless `indptr` rises from 0 to `n`."""
+    if len(indptr) < 1 or indptr[0] != 0 or indptr[-1] != n:
+        raise ValueError(f"{name} must run from 0 to {n}, the number of entries")
+    falls = indptr[1:] < indptr[:-1]
+    if falls.any():
+        raise ValueError(f"{name} falls at row {int(falls.argmax())}")
+
+
+def check_codes(name: str, codes: Array, n_codes: int, low: int = 0) -> None:
+    """Raise ValueError unless all codes are in [low, n_codes)."""
+    if codes.size and (codes.min() < low or codes.max() >= n_codes):
+        bad = int(((codes < low) | (codes >= n_codes)).argmax())
+        raise ValueError(f"{name} holds {codes.reshape(-1)[bad]} at {bad}, which is not in [{low}, {n_codes})")
+
+
+def check_row_length(name: str, width: int, dtype: Any) -> None:
+    """Raise ValueError unless rows of `width` numbers are whole groups of 64 bytes."""
+    if width * np.dtype(dtype).itemsize % 64:
+        raise ValueError(f"{name}: rows must be padded to a multiple of 64 bytes; {width} numbers are not")

@@ -1,0 +1,1 @@
+"""Compressed rows, and ids and ratings from text."""

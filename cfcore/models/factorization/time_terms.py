@@ -1,0 +1,80 @@
+"""The terms of `TimeSVDpp`, and how fast each of them learns."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from cfcore.models.factorization.base import decay_and_total
+from cfcore.models.factorization.svdpp import BIAS_TOTAL, Rates
+
+if TYPE_CHECKING:
+    from cfcore.models.factorization.timesvdpp import TimeSVDpp
+
+Array = np.ndarray[Any, Any]
+
+
+class Term(NamedTuple):
+    """How fast a term of time learns by the rule, and what holds it back: a row of `TimeSVDpp`'s table."""
+
+    of: str  # the rate of SVD++ that its learning rate is a part of
+    part: float
+    reg: float
+    power: int  # of the ratings' standard deviation: reg is multiplied by it, and the rate of a scale divided
+
+
+#: Constants by cross-validation; `benchmarks/defaults.py` searches around them.
+TERMS = {
+    "user_slope": Term("lr_bias", 0.007, 0.05, 0),
+    "user_scale": Term("lr_bias", 0.9, 0.008, 2),
+    "day_bias": Term("lr_bias", 0.87, 0.2, 0),
+    "day_scale": Term("lr_bias", 0.36, 0.08, 2),
+    "user_drift": Term("lr_implicit", 0.01, 0.045, 1),
+    "day_factors": Term("lr_implicit", 0.6, 0.27, 1),
+    "item_bins": Term("lr_bias", 0.044, 0.02, 0),
+    "item_frequencies": Term("lr_bias", 0.044, 0.02, 0),
+    "item_weekdays": Term("lr_bias", 0.073, 0.02, 0),
+    "item_weeks": Term("lr_bias", 0.073, 0.02, 0),
+}
+#: All parameters that the kernel trains, in its order, and those of them that are rows of factors.
+ORDER = (
+    "user_bias", "user_slope", "user_scale", "day_bias", "day_scale", "user_factors", "user_drift",
+    "day_factors", "item_bias", "item_bins", "item_frequencies", "item_weekdays", "item_weeks",
+    "item_factors", "implicit_factors",
+)  # fmt: skip
+FACTORS = ("user_factors", "user_drift", "day_factors", "item_factors", "implicit_factors")
+#: What names the learning rate and the regularisation of the parameters that `SVDpp` has, too.
+SHARED = {
+    "user_bias": "bias", "item_bias": "bias", "user_factors": "", "item_factors": "",
+    "implicit_factors": "implicit",
+}  # fmt: skip
+
+
+def named(kind: str, parameter: str) -> str:
+    """Name in ``rates_`` of the "lr" or the "reg" of a parameter."""
+    end = SHARED.get(parameter, parameter)
+    return f"{kind}_{end}" if end else kind
+
+
+def rates_of_terms(model: TimeSVDpp, rates: Rates, spread: float) -> dict[str, float]:
+    """Learning rates of the first epoch and regularisation of all terms: what is given, and the rule."""
+    total = decay_and_total(rates.n_epochs, rates.lr_decay, 1.0)[1]
+    # On sparse data biases learn faster; days, of a rating or two each, would learn by heart.
+    follows = {"lr_bias": min(rates.lr_bias, BIAS_TOTAL / total), "lr_implicit": rates.lr_implicit}
+    found: dict[str, float] = {}
+    for name, term in TERMS.items():
+        given = getattr(model, name)
+        if isinstance(given, (tuple, list)):
+            lr, reg = given
+        else:
+            lr = follows[term.of] * term.part
+            lr, reg = (lr / spread**2 if term.power == 2 else lr), term.reg * spread**term.power
+        found |= {named("lr", name): float(lr), named("reg", name): float(reg)}
+    return found
+
+
+def in_order(rates: dict[str, float]) -> tuple[Array, Array]:
+    """Learning rates and regularisation by name, as the kernel takes them."""
+    lr, reg = (np.array([rates[named(kind, name)] for name in ORDER]) for kind in ("lr", "reg"))
+    return lr, reg

@@ -1,0 +1,110 @@
+"""What neighbourhood models average around: the overall mean, means, z-scores or the baseline."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from cfcore import backends
+from cfcore.data import Ratings
+from cfcore.threads import threads_for
+
+Array = np.ndarray[Any, Any]
+
+#: Passes over all biases; more of them move no RMSE on MovieLens by 1e-4.
+SWEEPS = 12
+
+
+@dataclass(frozen=True)
+class Center:
+    """The centre of each user and item, with one entry more for the unknown, which code -1 picks."""
+
+    users: Array
+    items: Array
+    #: Added to the sum of both (baseline); None if the centre is that of the targets alone.
+    mean: float | None
+    #: Standard deviation of each target, for z-scores.
+    spreads: Array | None = None
+
+    def deviations(self, by_holder: Any, kind: str) -> Array:
+        """Ratings minus centres (over spreads), float32, in the order of `by_holder`; targets are `kind`s."""
+        targets, holders = (self.items, self.users) if kind == "item" else (self.users, self.items)
+        centers = targets[by_holder.indices]
+        if self.mean is not None:
+            centers += np.repeat(holders[:-1] + self.mean, np.diff(by_holder.indptr))
+        deviations = np.subtract(by_holder.values, centers, out=centers)
+        if self.spreads is not None:
+            deviations /= self.spreads[by_holder.indices]
+        return deviations.astype(np.float32)
+
+
+def center_of(
+    train: Ratings, center: str | None, kind: str, reg_user: float, reg_item: float, n_threads: int
+) -> Center:
+    """The centre ("mean", "zscore", "baseline" or None: the overall mean) when targets are of one `kind`."""
+    if center == "baseline":
+        users, items = estimate_biases(train, reg_user, reg_item, n_threads)
+        return Center(np.append(users, 0.0), np.append(items, 0.0), train.mean)
+    users, items = (means(rows, train.mean) for rows in (train.by_user, train.by_item))
+    if center is None:
+        (items if kind == "item" else users)[:] = train.mean
+        return Center(users, items, None)
+    spreads = None
+    if center == "zscore":
+        rows = train.by_item if kind == "item" else train.by_user
+        spreads = standard_deviations(rows, items if kind == "item" else users, train)
+    return Center(users, items, None, spreads)
+
+
+def means(rows: Any, mean: float) -> Array:
+    """Mean rating of each row, and `mean` for empty ones and at the end."""
+    counts = np.diff(rows.indptr)
+    out = np.full(len(counts) + 1, mean)
+    np.divide(_sums(rows, rows.values), counts, out=out[:-1], where=counts > 0)
+    return out
+
+
+def without_means(rows: Any, mean: float) -> Array:
+    """Ratings less the mean of their own row, float32."""
+    return (rows.values - np.repeat(means(rows, mean)[:-1], np.diff(rows.indptr))).astype(np.float32)
+
+
+def normalized(values: Array, targets: Array, n_targets: int, damping: float) -> Array:
+    """Values over the damped norm, sqrt(sum of squares + damping), of all values of their target; float32."""
+    squares = np.bincount(targets, values.astype(np.float64) ** 2, minlength=n_targets) + damping
+    scale = np.divide(1.0, np.sqrt(squares), out=np.zeros(n_targets), where=squares > 0)
+    return (values * scale[targets]).astype(np.float32)
+
+
+def standard_deviations(rows: Any, centers: Array, train: Ratings) -> Array:
+    """Standard deviation of each row; of all ratings (or 1) for rows without any spread, and at the end."""
+    counts = np.diff(rows.indptr)
+    squares = _sums(rows, (rows.values - np.repeat(centers[:-1], counts)) ** 2)
+    overall = float(np.std(train.values, dtype=np.float64)) or 1.0
+    out = np.full(len(counts) + 1, overall)
+    spread = np.sqrt(squares / np.maximum(counts, 1))
+    some = spread > 1e-6 * overall  # below, it is the rounding of equal ratings
+    out[:-1][some] = spread[some]
+    return out
+
+
+def _sums(rows: Any, values: Array) -> Array:
+    """Sum of the values of each row, in double precision."""
+    sums = np.zeros(len(rows.indptr) - 1)
+    filled = rows.indptr[1:] > rows.indptr[:-1]  # reduceat takes an empty run for one of a single value
+    sums[filled] = np.add.reduceat(values, rows.indptr[:-1][filled], dtype=np.float64)
+    return sums
+
+
+def estimate_biases(train: Ratings, reg_user: float, reg_item: float, n_threads: int) -> tuple[Array, Array]:
+    """User and item biases of the baseline by alternating least squares; codes without ratings have 0."""
+    solve = backends.kernel("factorization.baseline").solve
+    by_user, by_item, mean = train.by_user, train.by_item, train.mean
+    users, items = np.zeros(train.n_users), np.zeros(train.n_items)
+    n_threads = threads_for(n_threads, len(train))
+    for _ in range(SWEEPS):
+        solve(by_item.indptr, by_item.indices, by_item.values, users, items, mean, reg_item, n_threads)
+        solve(by_user.indptr, by_user.indices, by_user.values, items, users, mean, reg_user, n_threads)
+    return users, items

@@ -1,0 +1,187 @@
+"""`ItemKNN` and `UserKNN`: one algorithm, with the roles of users and items exchanged."""
+
+from __future__ import annotations
+
+import math
+
+from cfcore.models.neighbors.base import KNN
+
+
+class ItemKNN(KNN):
+    r"""Predict from the most similar items among those that the user rated.
+
+    .. math::
+
+        \hat r_{ui} = c_{ui} + \sigma_i
+        \frac{\sum_{j \in N(i; u)} \operatorname{sign}(s_{ij}) |s_{ij}|^\rho\, d_{uj}}
+        {\lambda + \sum_{j \in N(i; u)} |s_{ij}|^\rho}
+
+    N(i; u) are the `n_neighbors` items nearest to i that user u rated; :math:`\sigma_i` is 1 but for
+    z-scores.
+
+    Parameters
+    ----------
+    similarity : str, default "cosine_baseline"
+        How two items are compared, over the users who rated both: "pearson"; "cosine"; "adjusted_cosine"
+        (of ratings less the mean of each user); "msd", 1 / (1 + mean squared difference); "jaccard";
+        "pearson_baseline", the cosine of what the baseline leaves of the ratings (Koren 2010);
+        "cosine_baseline", the same with norms over all who rated either, so that few common users make a
+        small similarity.
+    n_neighbors : int or None, default 30
+        How many of the nearest count; None for all. Equally near ones: those that sort first by id.
+    center : {"baseline", "zscore", "mean", None}, default "baseline"
+        What :math:`c` is, around which the deviations :math:`d` of the ratings are averaged: overall mean
+        plus biases of user and item; the item's mean, deviations being in standard deviations; the item's
+        mean; the overall mean (with positive weights and no damping: the weighted mean of plain ratings).
+    shrinkage : float, default 15
+        Similarities are multiplied by (n - 1) / (n - 1 + shrinkage), n users who rated both. With
+        "cosine_baseline", it is added to each sum of squares instead.
+    min_support : int, default 1
+        Similarities over fewer users count as 0.
+    no_overlap : float, default 0
+        Similarity of items that no user rated both.
+    positive_only : bool, default True
+        Leave negative similarities out. Otherwise they count by their size, the deviation's sign reversed.
+    damping : float, optional
+        :math:`\lambda`, which pulls predictions from little evidence toward the centre. By default 8 over the
+        square root of the number of ratings around the baseline, and 0 around anything else.
+    power : float, optional
+        :math:`\rho`, above 1 for more weight to the nearest. By default 2 around the baseline and 1 around
+        anything else. Halves of whole numbers up to 8 are fastest.
+    reg_user, reg_item : float, default 8 and 3
+        Regularisation of the baseline's biases (pseudo-counts), fitted by alternating least squares.
+    storage : {"auto", "dense"} or int, default "auto"
+        An int keeps so many of the most similar items of each; "dense" keeps all n_items**2 similarities, 4
+        bytes each; "auto" keeps all up to 16,384 items and 1,000 of each beyond.
+    n_threads : int, optional
+        The results do not depend on it.
+    verbose : int, default 0
+        1 shows a progress bar over the similarities.
+
+    Attributes
+    ----------
+    similarity_ : float32[n_items, n_items] or [n_items, n_kept]
+    neighbors_ : int32[n_items, n_kept] or None
+        Codes of those kept, -1 where there are fewer; None where all are.
+    user_centers_, item_centers_ : float64[n_users + 1], float64[n_items + 1]
+        Means or, around the baseline, biases; the last is for the unknown.
+
+    Notes
+    -----
+    Without any neighbour the prediction is :math:`c`. An unknown item is predicted by the user's mean, as if
+    it were equally similar to all items; an unknown user by :math:`c` alone, which around None is the overall
+    mean; both unknown, by the overall mean. Around the baseline, what is unknown has bias 0 instead.
+
+    The defaults were found by cross-validation within the training ratings of MovieLens 100K and 1M.
+
+    References
+    ----------
+    B. Sarwar et al., "Item-based collaborative filtering recommendation algorithms", WWW 2001.
+    Y. Koren, "Factor in the neighbors: scalable and accurate collaborative filtering", TKDD 2010.
+
+    Examples
+    --------
+    >>> import cfcore as cf
+    >>> model = cf.ItemKNN(similarity="cosine", center=None).fit(
+    ...     (["ann", "ann", "bob", "eve"], ["x", "y", "x", "y"], [5, 4, 3, 2])
+    ... )
+    >>> float(model.predict("bob", "y"))
+    3.0
+    """
+
+    _kind = "item"
+    _tuned_power = 2.0
+
+    @staticmethod
+    def _tuned_damping(n_ratings: int) -> float:
+        # Best by cross-validation: .032 at 64,000 ratings, .015 at 270,000, .006 at 810,000.
+        return 8.0 / math.sqrt(n_ratings)
+
+    def __init__(
+        self,
+        *,
+        similarity: str = "cosine_baseline",
+        n_neighbors: int | None = 30,
+        center: str | None = "baseline",
+        shrinkage: float = 15.0,
+        min_support: int = 1,
+        no_overlap: float = 0.0,
+        positive_only: bool = True,
+        damping: float | None = None,
+        power: float | None = None,
+        reg_user: float = 8.0,
+        reg_item: float = 3.0,
+        storage: str | int = "auto",
+        n_threads: int | None = None,
+        verbose: int = 0,
+    ) -> None:
+        self._store(locals())
+
+
+class UserKNN(KNN):
+    r"""Predict from the most similar users among those who rated the item.
+
+    .. math::
+
+        \hat r_{ui} = c_{ui} + \sigma_u
+        \frac{\sum_{v \in N(u; i)} \operatorname{sign}(s_{uv}) |s_{uv}|^\rho\, d_{vi}}
+        {\lambda + \sum_{v \in N(u; i)} |s_{uv}|^\rho}
+
+    N(u; i) are the `n_neighbors` users nearest to u who rated item i; :math:`\sigma_u` is 1 but for z-scores.
+
+    This is `ItemKNN` with the roles of users and items exchanged throughout: in what the parameters mean, in
+    the attributes and in how unknown users and items are predicted. Only defaults differ.
+
+    Parameters
+    ----------
+    similarity : str, default "pearson_baseline"
+    n_neighbors : int or None, default 60
+    shrinkage : float, default 100
+    positive_only : bool, default False
+    damping, power : float, optional
+        By default 0.06 and 1.5 around the baseline, 0 and 1 around anything else.
+    reg_user, reg_item : float, default 5 and 2
+    center, min_support, no_overlap, storage, n_threads, verbose
+        As in `ItemKNN`.
+
+    References
+    ----------
+    J. Herlocker et al., "An algorithmic framework for performing collaborative filtering", SIGIR 1999.
+    Y. Koren, "Factor in the neighbors: scalable and accurate collaborative filtering", TKDD 2010.
+
+    Examples
+    --------
+    >>> import cfcore as cf
+    >>> model = cf.UserKNN(similarity="cosine", center=None).fit(
+    ...     (["ann", "ann", "bob", "eve"], ["x", "y", "x", "y"], [5, 4, 3, 2])
+    ... )
+    >>> float(model.predict("bob", "y"))
+    4.0
+    """
+
+    _kind = "user"
+    _tuned_power = 1.5
+
+    @staticmethod
+    def _tuned_damping(n_ratings: int) -> float:
+        return 0.06
+
+    def __init__(
+        self,
+        *,
+        similarity: str = "pearson_baseline",
+        n_neighbors: int | None = 60,
+        center: str | None = "baseline",
+        shrinkage: float = 100.0,
+        min_support: int = 1,
+        no_overlap: float = 0.0,
+        positive_only: bool = False,
+        damping: float | None = None,
+        power: float | None = None,
+        reg_user: float = 5.0,
+        reg_item: float = 2.0,
+        storage: str | int = "auto",
+        n_threads: int | None = None,
+        verbose: int = 0,
+    ) -> None:
+        self._store(locals())

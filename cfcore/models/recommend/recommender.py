@@ -1,0 +1,203 @@
+"""`Listing`: the part of a model that makes lists, of items for users and of what is most alike."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from cfcore.data import frames
+from cfcore.errors import DataError
+from cfcore.models.recommend import item_layout as panels
+from cfcore.models.recommend import top_n as lists
+from cfcore.models.core.ids import Coded, is_single
+from cfcore.models.core.params import check_flag, check_number
+from cfcore.models.recommend.ranking import best
+
+Array = np.ndarray[Any, Any]
+
+
+class Listing(Coded):
+    """Lists by what a model predicts, and by how alike it finds two items or users.
+
+    A model writes ``_similarity_to`` if it compares items or users, and ``_products`` if its scores are
+    products of factors.
+    """
+
+    scale_: tuple[float, float]
+
+    # ------------------------------------------------------------------ for models to write
+
+    def _check_fitted(self) -> None:
+        raise NotImplementedError
+
+    def _similarity_to(self, kind: str, code: int) -> Array:
+        """Similarity of one known item or user to all (float64, NaN: cannot be compared)."""
+        raise TypeError(f"{type(self).__name__} does not compare {kind}s")
+
+    def _products(self) -> panels.Products | None:
+        """What scores are products of, where they are; see `panels.Products`."""
+        return None
+
+    # ------------------------------------------------------------------ recommending
+
+    def recommend(
+        self,
+        users: Any,
+        n: int = 10,
+        *,
+        exclude_seen: bool = True,
+        min_support: int = 0,
+        items: Any = None,
+        exclude: Any = None,
+        as_frame: bool | str = False,
+    ) -> Any:
+        """Recommend items to a user, or to each of many.
+
+        Parameters
+        ----------
+        users : int or str, or array_like of them, shape (n_users,)
+            Raw user ids. For one without training ratings the list holds what the model predicts for
+            anybody: the best items by its fallback.
+        n : int, default 10
+        exclude_seen : bool, default True
+            Leave out the items that the user rated in training.
+        min_support : int, default 0
+            Leave out items with fewer training ratings, so that one-rater fives do not lead the list.
+            Items without any are unknown to the model and never listed.
+        items : array_like, optional
+            Raw ids of the only items that may be listed. Unknown ones are passed over.
+        exclude : (users, items), DataFrame, Ratings or scipy sparse matrix, optional
+            Pairs that may not be listed: bought, dismissed, out of stock for this user. Pairs of other
+            users or items are passed over.
+        as_frame : bool or {"pandas", "polars", "pyarrow"}, default False
+            Give a data frame with a row for each item listed and the columns user, item, score and rank
+            (from 1). True means the library that `users` is a column of, or else the first installed.
+
+        Returns
+        -------
+        ids : ndarray, shape (at most n,); (n_users, n) for many users
+            Raw item ids, best first. Equal predictions are put in order before they are clipped to the scale,
+            then by the number of training ratings, most first, then by id. Where a list of many ends early,
+            ids are -1 (integers) or "" (strings), and scores are NaN, which is what to test.
+        scores : ndarray of float64, of the same shape
+            Their predictions, as `predict` gives them.
+
+        Notes
+        -----
+        No matrix of scores is held; beside the result and the model, memory does not grow with the number of
+        users. A model whose scores are products keeps its items as many lists need them, twice the size of
+        their factors, for the next call. `recommend_batches` does not hold the result either.
+        """
+        if is_single(users):
+            ids, scores = next(
+                self._lists(np.atleast_1d(users), n, exclude_seen, min_support, items, exclude)
+            )
+            kept = ~np.isnan(scores[0])
+            ids, scores = ids[:, kept], scores[:, kept]
+            users = np.atleast_1d(users)
+            single = True
+        else:
+            single = False
+            parts = list(self._lists(users, n, exclude_seen, min_support, items, exclude))
+            ids, scores = (np.concatenate(columns) for columns in zip(*parts, strict=True))
+        if as_frame is not False:
+            return frames.lists(users, ids, scores, None if as_frame is True else as_frame)
+        return (ids[0], scores[0]) if single else (ids, scores)
+
+    def recommend_batches(
+        self,
+        users: Any,
+        n: int = 10,
+        *,
+        exclude_seen: bool = True,
+        min_support: int = 0,
+        items: Any = None,
+        exclude: Any = None,
+    ) -> Iterator[tuple[Array, Array, Array]]:
+        """Recommend to many users, a batch at a time: lists that would not fit in memory all at once.
+
+        Parameters
+        ----------
+        users, n, exclude_seen, min_support, items, exclude
+            As in `recommend`.
+
+        Yields
+        ------
+        users : ndarray, shape (n_batch,)
+            Consecutive ones of `users`; how many follows from the work that a list is.
+        ids, scores : ndarray, shape (n_batch, n)
+            As `recommend` returns them.
+        """
+        begin = 0
+        column = np.asarray(users)
+        for ids, scores in self._lists(users, n, exclude_seen, min_support, items, exclude):
+            yield column[begin : begin + len(ids)], ids, scores
+            begin += len(ids)
+
+    def _lists(
+        self, users: Any, n: int, exclude_seen: bool, min_support: int, items: Any, exclude: Any
+    ) -> Iterator[tuple[Array, Array]]:
+        self._check_fitted()
+        check_number("n", n, 0, integer=True)
+        check_number("min_support", min_support, 0, integer=True)
+        check_flag("exclude_seen", exclude_seen)
+        chosen = lists.candidates(self, items, min_support)
+        codes = self._codes(users, "user")
+        left_out = lists.left_out(self, users, exclude)
+        # No list is longer than there are items: room for more would only be padding to fill.
+        wanted = lists.Wanted(codes, min(n, len(chosen)), chosen, exclude_seen, left_out)
+        for _, found, scores in lists.blocks(self, wanted):
+            if n > wanted.n:
+                room = ((0, 0), (0, n - wanted.n))
+                found = np.pad(found, room, constant_values=-1)
+                scores = np.pad(scores, room, constant_values=np.nan)
+            yield lists.named(self.item_ids_, found), np.clip(scores, *self.scale_, out=scores)
+
+    # ------------------------------------------------------------------ comparing
+
+    def similar_items(self, item: Any, n: int = 10, *, min_support: int = 0) -> tuple[Array, Array]:
+        """Return the items most similar to an item.
+
+        Parameters
+        ----------
+        item : int or str
+            Raw id of an item with training ratings.
+        n : int, default 10
+        min_support : int, default 0
+            Leave out items with fewer training ratings.
+
+        Returns
+        -------
+        ids : ndarray
+            Raw ids, at most `n`, most similar first, the item itself left out.
+        similarities : ndarray of float64
+
+        Raises
+        ------
+        DataError
+            The item has no training ratings.
+        TypeError
+            The model does not compare items.
+        """
+        return self._similar("item", item, n, min_support)
+
+    def similar_users(self, user: Any, n: int = 10, *, min_support: int = 0) -> tuple[Array, Array]:
+        """Return the users most similar to a user; as `similar_items`, roles exchanged."""
+        return self._similar("user", user, n, min_support)
+
+    def _similar(self, kind: str, raw: Any, n: int, min_support: int) -> tuple[Array, Array]:
+        self._check_fitted()
+        check_number("n", n, 0, integer=True)
+        check_number("min_support", min_support, 0, integer=True)
+        code = self._code(raw, kind)
+        if code < 0:
+            raise DataError(f"{kind}: {raw!r} has no training ratings")
+        counts = getattr(self, f"{kind}_counts_")
+        similarities = np.asarray(self._similarity_to(kind, code), dtype=np.float64)
+        candidates = ~np.isnan(similarities) & (counts >= max(min_support, 1))
+        candidates[code] = False
+        codes = np.flatnonzero(candidates)
+        codes = codes[best(similarities[codes], n, counts[codes])]
+        return getattr(self, f"{kind}_ids_")[codes], similarities[codes]
