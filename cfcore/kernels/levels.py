@@ -16,8 +16,6 @@ LEVELLED = (
     "neighbors.similarity",
     "neighbors.predict",
     "factorization.baseline",
-    "factorization.svdpp",
-    "factorization.timesvdpp",
     "top_n.products",
     "rbm.rbm",
 )

@@ -1,0 +1,421 @@
+"""Records of the models with implicit terms, SVD++ and timeSVD++, which are trained user batch by user batch."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+
+import numpy as np
+
+from cfcore.kernels.records.base import (
+    FLOATING,
+    Array,
+    Record,
+    array,
+    check_codes,
+    check_compressed,
+    check_row_length,
+    check_written,
+    dimension,
+    integer,
+    real,
+)
+from cfcore.kernels.records.factorization import RATING, Factors
+
+__all__ = [
+    "DAY",
+    "LEFT_OUT",
+    "TIME_TERMS",
+    "BatchLayout",
+    "BatchScratch",
+    "BatchVisits",
+    "ImplicitRows",
+    "ImplicitSets",
+    "SVDppFactors",
+    "SVDppRates",
+    "TimeLayout",
+    "TimeParameters",
+    "TimeRates",
+    "check_batches",
+    "check_cuts",
+    "check_sums",
+]
+
+#: A user-day, one user's ratings of one day: the user, dev_u(t), and columns of the items' tables.
+DAY = np.dtype(
+    [("user", "i4"), ("dev", "f4"), ("bin", "u1"), ("frequency", "u1"), ("weekday", "u1"), ("week", "u1")]
+)
+#: In predictions: a bin, frequency, weekday or week that is not known, whose term is left out.
+LEFT_OUT = 255
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class ImplicitSets(Record):
+    """The sets N(u): of each user the members, rows of a table of factors y, and their weights.
+
+    s_u = sum of w_uj y_j over j in N(u). Sets of several terms (items rated, items seen, features of the
+    user) are one set over one table, in which the rows of the terms follow each other.
+
+    Attributes
+    ----------
+    indptr, members : int64[n_users + 1], int32[n_members]
+        N(u) is ``members[indptr[u]:indptr[u + 1]]``, ascending, each in [0, n_rows).
+    n_rows : int
+        Rows of the table.
+    weights : float32[n_members] or None
+        w_uj, which are finite. None: |N(u)|^-1/2 for all members of N(u).
+    """
+
+    indptr: Array = array("int64", "n_users + 1")
+    members: Array = array("int32", "n_members")
+    n_rows: int = integer(0, 2**31 - 1)
+    weights: Array | None = array("float32", "n_members", optional=True)
+    n_users: int = dimension()
+    n_members: int = dimension()
+
+    def _check(self) -> None:
+        check_compressed(self._name("indptr"), self.indptr, self.n_members)
+        check_codes(self._name("members"), self.members, self.n_rows)
+        follows = np.flatnonzero(self.members[1:] <= self.members[:-1]) + 1
+        bad = follows[self.indptr[np.searchsorted(self.indptr, follows)] != follows]
+        if bad.size:
+            user = int(np.searchsorted(self.indptr, bad[0], side="right")) - 1
+            raise ValueError(f"{self._name('members')} of user {user} are not ascending")
+        if self.weights is not None and not np.isfinite(self.weights).all():
+            bad_weight = int((~np.isfinite(self.weights)).argmax())
+            raise ValueError(f"{self._name('weights')} holds {self.weights[bad_weight]} at {bad_weight}")
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class ImplicitRows(Record):
+    """A table of implicit factors, and the sums s_u over them.
+
+    Attributes
+    ----------
+    table : float32 or float64 [n_rows, width]
+        y; rows padded with zeros to a multiple of 64 bytes.
+    sums : same dtype [n_users, width]
+    """
+
+    table: Array = array(FLOATING, "n_rows", "width")
+    sums: Array = array(FLOATING, "n_users", "width", written=True)
+    n_rows: int = dimension()
+    n_users: int = dimension()
+    width: int = dimension()
+
+    def _check(self) -> None:
+        check_row_length(self._name("table"), self.width, self.dtype)
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class BatchLayout(Record):
+    """Training ratings in user batches, each cut into blocks of a stripe of users x a stripe of items.
+
+    Attributes
+    ----------
+    ratings, block_ptr : RATING[n], int64[n_blocks + 1]
+        As in `BlockLayout`, by whose `lay_out` they are filled: block b is
+        ``ratings[block_ptr[b]:block_ptr[b + 1]]``, b = user stripe * n_item_stripes + item stripe.
+    stripe_ptr : int32[n_stripes + 1]
+        User stripe s has the users ``stripe_ptr[s]`` to ``stripe_ptr[s + 1]``, the latter not included. As many
+        consecutive stripes make a batch in each batch.
+    user_counts : int64[n_users]
+        Ratings of each user: how often the implicit factors of N(u) decay in an epoch.
+    parts : int32[n_parts + 1]
+        Rows of the table ``parts[k]`` to ``parts[k + 1]`` are summed and written by one thread at a time.
+    cuts : int64[n_users, n_parts + 1]
+        From `cut_sets`: position in ``ImplicitSets.members`` of the first member of N(u) that is not below
+        each of `parts`.
+    n_item_stripes, n_batches : int
+    """
+
+    ratings: Array = array(RATING, "n")
+    block_ptr: Array = array("int64", "n_blocks + 1")
+    stripe_ptr: Array = array("int32", "n_stripes + 1")
+    user_counts: Array = array("int64", "n_users")
+    parts: Array = array("int32", "n_parts + 1")
+    cuts: Array = array("int64", "n_users", "n_parts + 1", written=True)
+    n_item_stripes: int = integer(1, 2**31 - 1)
+    n_batches: int = integer(1, 2**31 - 1)
+    n: int = dimension()
+    n_blocks: int = dimension()
+    n_stripes: int = dimension()
+    n_users: int = dimension()
+    n_parts: int = dimension()
+
+    @property
+    def batch_stripes(self) -> int:
+        """User stripes of a batch."""
+        return self.n_stripes // self.n_batches
+
+    @property
+    def batch_blocks(self) -> int:
+        """Blocks of a batch."""
+        return self.n_blocks // self.n_batches
+
+    @property
+    def batch_users(self) -> int:
+        """Users of the largest batch."""
+        return int(np.diff(self.stripe_ptr[:: self.batch_stripes]).max())
+
+    def _check(self) -> None:
+        if self.n_stripes < 1 or self.n_stripes % self.n_batches:
+            raise ValueError(f"{self._name('stripe_ptr')} must have as many stripes in each of n_batches, and 1 more")
+        if self.n_blocks != self.n_stripes * self.n_item_stripes:
+            raise ValueError(f"{self._name('block_ptr')} must have user stripes * n_item_stripes + 1 entries")
+        check_compressed(self._name("stripe_ptr"), self.stripe_ptr, self.n_users)
+        check_compressed(self._name("block_ptr"), self.block_ptr, self.n)
+        if self.n_parts < 1:
+            raise ValueError(f"{self._name('parts')} must have an entry for each part, and 1 more")
+        check_compressed(self._name("parts"), self.parts, int(self.parts[-1]))
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class TimeLayout(BatchLayout):
+    """A `BatchLayout` in which the `user` of a rating is the code of its user-day.
+
+    Attributes
+    ----------
+    days : DAY[n_days]
+        Of each user-day the user, dev_u(t), and the columns of the items' tables.
+    """
+
+    days: Array = array(DAY, "n_days")
+    n_days: int = dimension()
+
+    def _check(self) -> None:
+        super()._check()
+        check_codes(self._name("days"), self.days["user"], self.n_users)
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class BatchVisits(Record):
+    """The order in which user batches, and in each the blocks, are worked on.
+
+    Attributes
+    ----------
+    batches : int32[n_visits]
+    order : int32[n_visits, batch_blocks]
+        Numbers of blocks within the batch. The result is that of working through them one after the other.
+    starts : int64[n_blocks]
+        Position inside each block, taken modulo its length, at which its sweep begins.
+    """
+
+    batches: Array = array("int32", "n_visits")
+    order: Array = array("int32", "n_visits", "batch_blocks")
+    starts: Array = array("int64", "n_blocks")
+    n_visits: int = dimension()
+    batch_blocks: int = dimension()
+    n_blocks: int = dimension()
+
+    def _check(self) -> None:
+        check_codes(self._name("order"), self.order, self.batch_blocks)
+        if self.n_blocks and self.starts.min() < 0:
+            raise ValueError(f"{self._name('starts')} must not be negative")
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class BatchScratch(Record):
+    """What a pass over user batches writes beside the parameters.
+
+    Attributes
+    ----------
+    sums, first_sums : float32 or float64 [n_users, width]
+        s_u, and s_u at the beginning of the batch.
+    partial_sums : same dtype [batch_users, n_parts, width]
+    kept, gains : same dtype [n_users]
+        The part of y that is left after all decays of the user, and c_u = sum of squared weights.
+    squares : float64[n_blocks]
+        Sum of squared errors of each block visited, each error taken before its rating's step.
+    schedule : int32[n_scheduled, 3]
+        A row for each visit of a block.
+    latest : int32[n_visits, stripes of a batch: of items, of users]
+    """
+
+    sums: Array = array(FLOATING, "n_users", "width", written=True)
+    first_sums: Array = array(FLOATING, "n_users", "width", written=True)
+    partial_sums: Array = array(FLOATING, "batch_users", "n_parts", "width", written=True)
+    kept: Array = array(FLOATING, "n_users", written=True)
+    gains: Array = array(FLOATING, "n_users", written=True)
+    squares: Array = array("float64", "n_blocks", written=True)
+    schedule: Array = array("int32", "n_scheduled", 3, written=True)
+    latest: Array = array("int32", "n_visits", "n_stripes", written=True)
+    n_users: int = dimension()
+    width: int = dimension()
+    batch_users: int = dimension()
+    n_parts: int = dimension()
+    n_blocks: int = dimension()
+    n_scheduled: int = dimension()
+    n_visits: int = dimension()
+    n_stripes: int = dimension()
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class SVDppFactors(Factors):
+    """Parameters of SVD++: mean + b_u + b_i + q_i . (p_u + sum of w_uj y_j over j in N(u)).
+
+    Attributes
+    ----------
+    user_factors, item_factors, user_bias, item_bias, mean
+        As in `Factors`.
+    implicit_factors : float32 or float64 [n_implicit, width]
+        y: the table of the sets.
+    """
+
+    implicit_factors: Array = array(FLOATING, "n_implicit", "width", written=True)
+    n_implicit: int = dimension()
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class SVDppRates(Record):
+    """Steps of stochastic gradient descent on the parameters of SVD++.
+
+    Attributes
+    ----------
+    lr, reg : float
+        Of p and q.
+    lr_bias, reg_bias, lr_implicit, reg_implicit : float
+        Of the biases, and of y.
+    lr_user : float, optional
+        Of p, if other than `lr`: 0 for a model in which p is 0.
+    """
+
+    lr: float = real(0)
+    reg: float = real(0)
+    lr_bias: float = real(0)
+    reg_bias: float = real(0)
+    lr_implicit: float = real(0)
+    reg_implicit: float = real(0)
+    lr_user: float = real(0, default=None)
+
+    def __post_init__(self) -> None:
+        if self.lr_user is None:
+            object.__setattr__(self, "lr_user", self.lr)
+        super().__post_init__()
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class TimeParameters(Record):
+    """Parameters of timeSVD++; its prediction is in `timesvdpp.train`.
+
+    Attributes
+    ----------
+    user_bias, user_slope, user_scale : float32 or float64 [n_users]
+        b_u, alpha_u, c_u.
+    day_bias, day_scale : same dtype [n_days]
+        b_ut, c_ut, of user-days.
+    user_factors, user_drift, day_factors : same dtype [n_users or n_days, width]
+        p_u, alpha_uk, p_ut; rows padded with zeros to a multiple of 64 bytes.
+    item_bias : same dtype [n_items]
+    item_bins, item_frequencies, item_weekdays, item_weeks : same dtype [n_items, any]
+    item_factors, implicit_factors : same dtype [n_items, width], [n_implicit, width]
+    mean : float
+
+    A term is left out by an array without rows (`user_slope`, `user_scale`, `day_bias`, `day_scale`,
+    `user_drift`, `day_factors`) or without columns (the items' tables).
+    """
+
+    user_bias: Array = array(FLOATING, "n_users", written=True)
+    user_slope: Array = array(FLOATING, None, written=True)
+    user_scale: Array = array(FLOATING, None, written=True)
+    day_bias: Array = array(FLOATING, None, written=True)
+    day_scale: Array = array(FLOATING, None, written=True)
+    user_factors: Array = array(FLOATING, "n_users", "width", written=True)
+    user_drift: Array = array(FLOATING, None, "width", written=True)
+    day_factors: Array = array(FLOATING, None, "width", written=True)
+    item_bias: Array = array(FLOATING, "n_items", written=True)
+    item_bins: Array = array(FLOATING, "n_items", None, written=True)
+    item_frequencies: Array = array(FLOATING, "n_items", None, written=True)
+    item_weekdays: Array = array(FLOATING, "n_items", None, written=True)
+    item_weeks: Array = array(FLOATING, "n_items", None, written=True)
+    item_factors: Array = array(FLOATING, "n_items", "width", written=True)
+    implicit_factors: Array = array(FLOATING, "n_implicit", "width", written=True)
+    mean: float = real()
+    n_users: int = dimension()
+    n_items: int = dimension()
+    n_implicit: int = dimension()
+    width: int = dimension()
+
+    @property
+    def n_days(self) -> int:
+        """User-days that have parameters; 0 if all terms of days are left out."""
+        return max(len(self.day_bias), len(self.day_scale), len(self.day_factors))
+
+    def _check(self) -> None:
+        check_row_length(self._name("user_factors"), self.width, self.dtype)
+        rows = {"user": self.n_users, "day": self.n_days}
+        for name in ("user_slope", "user_scale", "day_bias", "day_scale", "user_drift", "day_factors"):
+            needed = rows[name.split("_")[0]]
+            if len(getattr(self, name)) not in (needed, 0):
+                raise ValueError(f"{self._name(name)} must have {needed} rows, or none")
+
+
+#: The terms of timeSVD++, in the order of `TimeRates`.
+TIME_TERMS = tuple(field.name for field in dataclasses.fields(TimeParameters) if "dtype" in field.metadata)
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class TimeRates(Record):
+    """Steps of stochastic gradient descent on the parameters of timeSVD++.
+
+    Attributes
+    ----------
+    lr, reg : float64[15]
+        Of each of `TIME_TERMS`.
+    """
+
+    lr: Array = array("float64", len(TIME_TERMS))
+    reg: Array = array("float64", len(TIME_TERMS))
+
+    def _check(self) -> None:
+        if not (np.isfinite(self.lr).all() and np.isfinite(self.reg).all()):
+            raise ValueError(f"{type(self).__name__}: lr and reg must be finite")
+
+
+def check_batches(
+    layout: BatchLayout,
+    sets: ImplicitSets,
+    parameters: SVDppFactors | TimeParameters,
+    visits: BatchVisits,
+    scratch: BatchScratch,
+    span: tuple[int, int],
+) -> None:
+    """Raise ValueError unless the records given to `train` fit together, and span is within the visits."""
+    check_written((parameters, scratch), (layout, sets, visits))
+    begin, end = span
+    if {layout.n_users, sets.n_users, scratch.n_users} != {parameters.n_users}:
+        raise ValueError("train: layout, sets, parameters and scratch must be of the same number of users")
+    if {sets.n_rows, int(layout.parts[-1])} != {parameters.n_implicit}:
+        raise ValueError("train: sets.n_rows and the last of layout.parts must be the rows of implicit_factors")
+    if layout.n and not (parameters.n_users and parameters.n_items):
+        raise ValueError("train: there are ratings, but no users or no items")
+    if scratch.dtype != parameters.dtype or scratch.width != parameters.width:
+        raise ValueError("train: sums in scratch must be of the dtype and width of the factors")
+    if visits.n_blocks != layout.n_blocks or scratch.n_blocks != layout.n_blocks:
+        raise ValueError("train: visits.starts and scratch.squares must have one entry a block")
+    if visits.batch_blocks != layout.batch_blocks:
+        raise ValueError("train: rows of visits.order must have an entry for each block of a batch")
+    if not 0 <= begin <= end <= visits.n_visits:
+        raise ValueError("train: span is not within visits.batches")
+    check_codes("train: visits.batches", visits.batches, layout.n_batches)
+    check_compressed("train: layout.block_ptr", layout.block_ptr, layout.n)  # `lay_out` may have written it again
+    if scratch.n_scheduled < visits.n_visits * visits.batch_blocks:
+        raise ValueError("train: scratch.schedule must have a row for each visit of a block")
+    if scratch.n_visits < visits.n_visits or scratch.n_stripes != layout.n_item_stripes + layout.batch_stripes:
+        raise ValueError("train: scratch.latest must have an entry for each visit and each stripe of a batch")
+    if scratch.batch_users < layout.batch_users or scratch.n_parts != layout.n_parts:
+        raise ValueError("train: scratch.partial_sums must have a row for each user of a batch and each part")
+
+
+def check_sums(sets: ImplicitSets, rows: ImplicitRows) -> None:
+    """Raise ValueError unless the records given to `implicit_sums` fit together."""
+    check_written((rows,), (sets,))
+    if rows.n_users != sets.n_users or rows.n_rows != sets.n_rows:
+        raise ValueError("implicit_sums: rows must have a sum for each user, and a table of sets.n_rows")
+
+
+def check_cuts(sets: ImplicitSets, layout: BatchLayout) -> None:
+    """Raise ValueError unless the records given to `cut_sets` fit together."""
+    check_written((layout,), (sets,))
+    if layout.n_users != sets.n_users or layout.parts[-1] != sets.n_rows:
+        raise ValueError("cut_sets: layout must be of the users and of the table's rows of sets")
