@@ -13,7 +13,14 @@ from cfcore.kernels.common.lanes cimport cf_prefetch
 from cfcore.kernels.common.loops cimport table_in
 from cfcore.kernels.common.philox cimport below, philox
 from cfcore.kernels.common.threads cimport team_size
-from cfcore.kernels.factorization.block_schedule cimport begin_turn, end_turn, next_free, plan_turns
+from cfcore.kernels.factorization.block_schedule cimport (
+    Share,
+    begin_visit,
+    end_visit,
+    next_own,
+    plan_visits,
+    share_of,
+)
 from cfcore.kernels.factorization.sgd cimport Rating, Steps
 from cfcore.kernels.factorization.svd_loops cimport FactorPointers, Predict, Sweep, SvdLoops
 
@@ -55,7 +62,7 @@ def lay_out(columns, grid, layout, seed, span, n_threads):
     layout : BlockLayout, overwritten
     seed : int in [0, 2^64)
     span : (int, int)
-        Ratings to place in this call. The first call begins at 0, each goes on where the one before ended, and
+        Ratings to copy in this call. The first call begins at 0, each next where the one before ended, and
         the one that ends at n shuffles. ``layout.block_ptr`` is scratch till then.
     n_threads : int
 
@@ -239,7 +246,7 @@ def train(layout, factors, rates, visits, scratch, span, n_threads):
         return
     cdef int32_t *latest = <int32_t *>pointer(scratch.latest)
     with nogil:
-        plan_turns(work.order, work.n_visits, n_item_stripes, latest, n_stripes, work.schedule)
+        plan_visits(work.order, work.n_visits, n_item_stripes, latest, n_stripes, work.schedule)
         for worker in prange(team, schedule="static", chunksize=1, num_threads=team):
             visit_blocks(&work, &f, &steps, worker, team)
         for k in range(work.n_visits):
@@ -255,21 +262,21 @@ cdef void visit_blocks(const Pass *work, const FactorPointers *f, const Steps *s
     # Numbers of blocks are in the order of their user stripes.
     cdef Py_ssize_t first = work.n_user_stripes * worker // n_workers * work.n_item_stripes
     cdef Py_ssize_t last = work.n_user_stripes * (worker + 1) // n_workers * work.n_item_stripes
-    cdef Py_ssize_t own = 0, earliest = 0, visit = 0, following, n = work.n_visits
+    cdef Py_ssize_t visit, following, n = work.n_visits
     cdef const int32_t *order = work.order
-    cdef int32_t *schedule = work.schedule
+    cdef Share mine = share_of(work.schedule, order, n, first, last)
     if n_workers == 1:  # no other thread to wait for
         for visit in range(n):
             prefetch_block(work, order[visit + 1] if visit + 1 < n else -1)
             work.squares[order[visit]] = sweep_block(work, order[visit], f, steps)
         return
-    visit = begin_turn(schedule, &own, &earliest, n, order, first, last)
+    visit = begin_visit(&mine)
     while visit < n:
-        following = next_free(schedule, own, n, order, first, last)
+        following = next_own(&mine)
         prefetch_block(work, order[following] if following < n else -1)
         work.squares[order[visit]] = sweep_block(work, order[visit], f, steps)
-        end_turn(schedule, visit)
-        visit = begin_turn(schedule, &own, &earliest, n, order, first, last)
+        end_visit(work.schedule, visit)
+        visit = begin_visit(&mine)
 
 
 cdef inline void prefetch_block(const Pass *work, Py_ssize_t block) noexcept nogil:

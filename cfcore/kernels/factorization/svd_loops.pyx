@@ -17,7 +17,7 @@ cdef inline floating svd_step(
     floating mean, floating low, floating high, floating lr, floating keep, floating lr_bias,
     floating keep_bias, bint clips, bint sequential
 ) noexcept nogil:
-    """Update a user and an item by one rating; p, q and the biases are whole arrays. Returns the error before."""
+    """Update a user and an item by one rating; p, q and the biases are whole arrays. The error before it."""
     cdef floating *p_u = p + rating.user * width
     cdef floating *q_i = q + rating.item * width
     cdef floating *b_u = user_bias + rating.user
