@@ -1,10 +1,11 @@
 # Visits to blocks in a fixed order: any number of threads, the result of one thread.
 #
 # Visit t is due when the last earlier visit to its user stripe and the last earlier visit to its item stripe
-# are finished; all visits that are due may be under way at once. There is no barrier. A thread takes the blocks
-# of a range of user stripes, whose rows stay in its cache, in the given order; if the next of them is not due
-# for long, because another thread was preempted, it takes the earliest visit that is due. Only visits that are
-# due are begun, and the earliest unfinished visit always is: so all are finished, whatever the number of threads.
+# are finished; all visits that are due may be under way at once. There is no barrier. A thread takes the
+# blocks of a range of user stripes, whose rows stay in its cache, in the given order; if the next of them is
+# not due for long, because another thread was preempted, it takes the earliest visit that is due. Only visits
+# that are due are begun, and the earliest unfinished visit always is: so all are finished, however many
+# threads run.
 
 from libc.stdint cimport int32_t
 
