@@ -5,6 +5,7 @@ from __future__ import annotations
 from cfcore.kernels.records.base import Record, check_apart, check_written
 from cfcore.kernels.records.factorization import (
     RATING,
+    Biases,
     BlockGrid,
     BlockLayout,
     BlockScratch,
@@ -17,6 +18,7 @@ from cfcore.kernels.records.tables import RatingRows
 
 __all__ = [
     "RATING",
+    "Biases",
     "BlockGrid",
     "BlockLayout",
     "BlockScratch",
