@@ -158,7 +158,7 @@ class Record:
 
     def arrays(self) -> Iterable[tuple[str, Array, bool]]:
         """Name, array, and whether it may be written, of each array."""
-        for field, name, may_write in _array_fields(type(self)):
+        for field, name, may_write in _array_fields(type(self)):  # type: ignore[arg-type]
             held = getattr(self, field)
             if held is not None:
                 yield name, held, may_write

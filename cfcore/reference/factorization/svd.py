@@ -110,7 +110,7 @@ def train(
     lr, lr_bias = real(rates.lr), real(rates.lr_bias)
     for blocks in _independent(visits.order[slice(*span)], layout.n_item_stripes):
         scratch.squares[blocks] = 0
-        for active, at in _kth_ratings(layout.block_ptr, blocks, visits.starts):
+        for active, at in _side_by_side(layout.block_ptr, blocks, visits.starts):
             u, i = users[at], items[at]
             p, q = user_factors[u], item_factors[i]
             guess = mean + user_bias[u] + item_bias[i] + (p * q).sum(axis=1)
@@ -123,7 +123,7 @@ def train(
             scratch.squares[active] += error.astype(np.float64) ** 2
 
 
-def _kth_ratings(block_ptr: Int64, blocks: Int32, starts: Int64) -> Iterator[tuple[Int32, Int64]]:
+def _side_by_side(block_ptr: Int64, blocks: Int32, starts: Int64) -> Iterator[tuple[Int32, Int64]]:
     """The k-th rating of each block, for k from 0 on: blocks that have one left, and its position in each."""
     first, count = block_ptr[blocks], block_ptr[blocks + 1] - block_ptr[blocks]
     # Longest block first: the blocks that still have a k-th rating are then the first few.
