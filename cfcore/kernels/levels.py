@@ -15,7 +15,6 @@ SUFFIX = "_loops"
 LEVELLED = (
     "neighbors.similarity",
     "neighbors.predict",
-    "factorization.baseline",
     "top_n.products",
     "rbm.rbm",
 )

@@ -25,12 +25,12 @@ cdef struct Terms:
     void *partial_sums
     void *kept
     void *gains
-    Py_ssize_t n_parts, width
+    Py_ssize_t n_parts, n_rows, width
     double keep                 # 1 - lr reg of the table
 
 # The functions below that are called by pointer, for float or for double.
 cdef struct TermLoops:
-    void (*sum_users)(const Terms *terms, Py_ssize_t first, Py_ssize_t last) noexcept nogil
+    bint (*sum_users)(const Terms *terms, Py_ssize_t first, Py_ssize_t last) noexcept nogil
     bint (*sum_part)(const Terms *terms, Py_ssize_t part, Py_ssize_t first, Py_ssize_t last) noexcept nogil
     void (*begin_users)(const Terms *terms, Py_ssize_t batch_first, Py_ssize_t first,
                         Py_ssize_t last) noexcept nogil
@@ -54,8 +54,17 @@ cdef inline floating gain_of(const Terms *terms, Py_ssize_t u, floating kind) no
     return <floating>squares
 
 
-cdef inline void sum_users(const Terms *terms, Py_ssize_t first, Py_ssize_t last, floating kind) noexcept nogil:
-    """s_u of users [first, last)."""
+cdef inline bint is_ascending(const int32_t *members, Py_ssize_t n, int32_t low, Py_ssize_t stop) noexcept nogil:
+    """True if members are ascending, and in [low, stop)."""
+    cdef Py_ssize_t k
+    cdef int32_t unsorted = 0
+    for k in range(1, n):
+        unsorted |= members[k - 1] >= members[k]
+    return n == 0 or not (unsorted or members[0] < low or members[n - 1] >= stop)
+
+
+cdef inline bint sum_users(const Terms *terms, Py_ssize_t first, Py_ssize_t last, floating kind) noexcept nogil:
+    """s_u of users [first, last). False if a set is not ascending or out of range."""
     cdef const floating *table = <const floating *>terms.table
     cdef const float *weights = NULL
     cdef floating *own
@@ -64,6 +73,8 @@ cdef inline void sum_users(const Terms *terms, Py_ssize_t first, Py_ssize_t last
     cdef Py_ssize_t u, k, width = terms.width
     for u in range(first, last):
         begin, n = terms.indptr[u], terms.indptr[u + 1] - terms.indptr[u]
+        if not is_ascending(terms.members + begin, n, 0, terms.n_rows):
+            return False
         own = <floating *>terms.sums + u * width
         if terms.weights != NULL:
             weights = terms.weights + begin
@@ -72,11 +83,12 @@ cdef inline void sum_users(const Terms *terms, Py_ssize_t first, Py_ssize_t last
             scale = inverse_root(n, kind)
             for k in range(width):
                 own[k] *= scale
+    return True
 
 
 cdef inline bint sum_part(const Terms *terms, Py_ssize_t part, Py_ssize_t first, Py_ssize_t last,
                           floating kind) noexcept nogil:
-    """Sum the rows of one part of the table for users [first, last) of a batch. False if cuts are not sound.
+    """Sum the rows of one part of the table for users [first, last) of a batch. False if sets or cuts are wrong.
 
     Row (u - first) * n_parts + part of `partial_sums` is user u's.
     """
@@ -89,11 +101,11 @@ cdef inline bint sum_part(const Terms *terms, Py_ssize_t part, Py_ssize_t first,
     for u in range(first, last):
         begin = terms.cuts[u * (terms.n_parts + 1) + part]
         end = terms.cuts[u * (terms.n_parts + 1) + part + 1]
-        # Ranges that follow each other from the first member to the last make up the set, which is ascending.
+        # Ranges that are ascending and follow each other from the first member to the last make up the set.
         if (not terms.indptr[u] <= begin <= end <= terms.indptr[u + 1]
                 or (part == 0 and begin != terms.indptr[u])
                 or (part == terms.n_parts - 1 and end != terms.indptr[u + 1])
-                or (begin < end and (members[begin] < lowest or members[end - 1] >= stop))):
+                or not is_ascending(members + begin, end - begin, lowest, stop)):
             return False
         if terms.weights != NULL:
             weights = terms.weights + begin

@@ -10,6 +10,7 @@ from libc.stdint cimport int32_t, int64_t
 
 from cfcore.kernels.common.arrays cimport check_record, is_float32, pointer
 from cfcore.kernels.common.loops cimport table_in
+from cfcore.kernels.common.search cimport lower_bound
 from cfcore.kernels.common.threads cimport team_size
 from cfcore.kernels.factorization.implicit_terms cimport TermLoops, Terms
 from cfcore.kernels.factorization.svdpp_loops cimport SVDppLoops, SVDppModel
@@ -39,7 +40,7 @@ from cfcore.kernels.records import (
 cnp.import_array()
 
 cdef enum:
-    CHUNK = 64  # users whose sums a thread forms before it takes the next
+    USERS = 64  # that a thread works on before it takes the next
 
 cdef const SVDppLoops *loops = NULL
 
@@ -50,11 +51,6 @@ def _use(capsule):
 
 
 simd.register("factorization.svdpp_loops", _use)
-
-
-cdef TermLoops term_loops(bint single) noexcept:
-    """The loops over implicit terms at the SIMD level in force, for float or for double."""
-    return loops.terms_f32 if single else loops.terms_f64
 
 
 def implicit_sums(sets, rows, n_threads):
@@ -72,7 +68,7 @@ def implicit_sums(sets, rows, n_threads):
     TypeError
         When an argument is not the record that it should be.
     ValueError
-        When records do not fit together.
+        When records do not fit together, or a set is not ascending or out of range.
 
     Notes
     -----
@@ -82,12 +78,14 @@ def implicit_sums(sets, rows, n_threads):
     check_record(sets, ImplicitSets, "implicit_sums: sets")
     check_record(rows, ImplicitRows, "implicit_sums: rows")
     check_sums(sets, rows)
-    cdef Py_ssize_t chunk, n_users = sets.n_users, n_chunks = (n_users + CHUNK - 1) // CHUNK
+    cdef Py_ssize_t k, bad = 0, n_users = sets.n_users
     cdef int team = team_size(n_threads)
-    cdef TermLoops of_terms = term_loops(is_float32(rows.table))
+    cdef TermLoops own = loops.terms_f32 if is_float32(rows.table) else loops.terms_f64
     cdef Terms terms = terms_of(sets, rows.table, rows.sums)
-    for chunk in prange(n_chunks, nogil=True, schedule="dynamic", num_threads=team):
-        of_terms.sum_users(&terms, chunk * CHUNK, min((chunk + 1) * CHUNK, n_users))
+    for k in prange((n_users + USERS - 1) // USERS, nogil=True, schedule="dynamic", num_threads=team):
+        bad += not own.sum_users(&terms, k * USERS, min((k + 1) * USERS, n_users))
+    if bad:
+        raise ValueError("implicit_sums: sets are not ascending or out of range")
 
 
 def cut_sets(sets, layout, n_threads):
@@ -120,21 +118,9 @@ def cut_sets(sets, layout, n_threads):
     cdef const int32_t *members = <const int32_t *>pointer(sets.members)
     cdef const int32_t *parts = <const int32_t *>pointer(layout.parts)
     cdef int64_t *cuts = <int64_t *>pointer(layout.cuts)
-    for u in prange(n_users, nogil=True, schedule="dynamic", chunksize=CHUNK, num_threads=team):
+    for u in prange(n_users, nogil=True, schedule="dynamic", chunksize=USERS, num_threads=team):
         for part in range(n_bounds):
             cuts[u * n_bounds + part] = lower_bound(members, indptr[u], indptr[u + 1], parts[part])
-
-
-cdef int64_t lower_bound(const int32_t *members, int64_t begin, int64_t end, int32_t code) noexcept nogil:
-    """Position of the first of the ascending members[begin:end] that is not below `code`."""
-    cdef int64_t middle
-    while begin < end:
-        middle = (begin + end) // 2
-        if members[middle] < code:
-            begin = middle + 1
-        else:
-            end = middle
-    return begin
 
 
 def train(layout, sets, factors, rates, visits, scratch, span, n_threads):
@@ -172,8 +158,8 @@ def train(layout, sets, factors, rates, visits, scratch, span, n_threads):
     TypeError
         When an argument is not the record that it should be.
     ValueError
-        When records do not fit together, or a user, an item or one of the cuts is out of range. Ratings before a
-        bad one may have been used.
+        When records do not fit together, or sets, cuts or codes of ratings are wrong. Ratings before a bad one may
+        have been used.
 
     Notes
     -----
@@ -198,7 +184,7 @@ def train(layout, sets, factors, rates, visits, scratch, span, n_threads):
     cdef Batches work = batches_of(layout, visits, scratch, span)
     work.terms = batch_terms(layout, sets, factors.implicit_factors, scratch)
     work.terms.keep = 1 - model.lr_implicit * model.reg_implicit
-    work.loops = term_loops(single)
+    work.loops = loops.terms_f32 if single else loops.terms_f64
     work.sweep = loops.sweep_f32 if single else loops.sweep_f64
     work.model = &model
     if layout.n == 0:

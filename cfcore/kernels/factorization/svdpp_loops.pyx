@@ -98,12 +98,12 @@ cdef double sweep_f64(const Rating *ratings, Py_ssize_t n, Py_ssize_t start, con
     return sweep_usual(ratings, n, start, <const SVDppModel *>model, <double>0)
 
 
-cdef void sum_users_f32(const Terms *terms, Py_ssize_t first, Py_ssize_t last) noexcept nogil:
-    sum_users(terms, first, last, <float>0)
+cdef bint sum_users_f32(const Terms *terms, Py_ssize_t first, Py_ssize_t last) noexcept nogil:
+    return sum_users(terms, first, last, <float>0)
 
 
-cdef void sum_users_f64(const Terms *terms, Py_ssize_t first, Py_ssize_t last) noexcept nogil:
-    sum_users(terms, first, last, <double>0)
+cdef bint sum_users_f64(const Terms *terms, Py_ssize_t first, Py_ssize_t last) noexcept nogil:
+    return sum_users(terms, first, last, <double>0)
 
 
 cdef bint sum_part_f32(const Terms *terms, Py_ssize_t part, Py_ssize_t first, Py_ssize_t last) noexcept nogil:

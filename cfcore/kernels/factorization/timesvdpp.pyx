@@ -10,10 +10,10 @@ from cython.parallel cimport prange
 from libc.stdint cimport int32_t
 from libc.string cimport memset
 
-from cfcore.kernels.common.arrays cimport check_array, check_record, is_float32, length, pointer
+from cfcore.kernels.common.arrays cimport check_array, check_record, is_float32, length, overlaps, pointer
 from cfcore.kernels.common.loops cimport table_in
 from cfcore.kernels.common.threads cimport team_size
-from cfcore.kernels.factorization.svdpp cimport term_loops
+from cfcore.kernels.factorization.svdpp_loops cimport SVDppLoops
 from cfcore.kernels.factorization.time_parameters cimport (
     CODES,
     IMPLICIT_FACTORS,
@@ -51,6 +51,7 @@ from cfcore.kernels.records import (
 cnp.import_array()
 
 cdef const TimeSVDppLoops *loops = NULL
+cdef const SVDppLoops *svdpp_loops = NULL
 
 
 def _use(capsule):
@@ -58,7 +59,13 @@ def _use(capsule):
     loops = <const TimeSVDppLoops *>table_in(capsule)
 
 
+def _use_svdpp(capsule):
+    global svdpp_loops
+    svdpp_loops = <const SVDppLoops *>table_in(capsule)
+
+
 simd.register("factorization.timesvdpp_loops", _use)
+simd.register("factorization.svdpp_loops", _use_svdpp)
 
 
 cdef TimeModel model_of(parameters):
@@ -115,8 +122,8 @@ def train(layout, sets, parameters, rates, visits, scratch, span, n_threads):
     TypeError
         When an argument is not the record that it should be.
     ValueError
-        When records do not fit together, or a user-day, an item or one of the cuts is out of range. Ratings
-        before a bad one may have been used.
+        When records do not fit together, or sets, cuts or codes of ratings and days are wrong. Ratings before a
+        bad one may have been used.
 
     Notes
     -----
@@ -142,7 +149,7 @@ def train(layout, sets, parameters, rates, visits, scratch, span, n_threads):
     cdef Batches work = batches_of(layout, visits, scratch, span)
     work.terms = batch_terms(layout, sets, parameters.implicit_factors, scratch)
     work.terms.keep = model.keep[IMPLICIT_FACTORS]
-    work.loops = term_loops(single)
+    work.loops = svdpp_loops.terms_f32 if single else svdpp_loops.terms_f64
     work.sweep = loops.sweep_f32 if single else loops.sweep_f64
     work.model = &model
     if layout.n == 0:
@@ -173,7 +180,7 @@ def predict(items, days, when, parameters, out, n_threads):
     TypeError
         When an argument is not the array or record that it should be.
     ValueError
-        When lengths differ, or a code is below -1 or too large.
+        When lengths differ, a code is below -1 or too large, or `out` shares memory with another argument.
 
     Notes
     -----
@@ -196,6 +203,8 @@ def predict(items, days, when, parameters, out, n_threads):
         raise ValueError(f"predict: when must be of dtype {DAY}, not {when.dtype}")
     if length(days) != n or length(when) != n or length(out) != n:
         raise ValueError("predict: items, days, when and out must be of one length")
+    if overlaps(out, (items, days, when, *(held for _, held, _ in parameters.arrays()))):
+        raise ValueError("predict: out shares memory with another argument")
     for k in range(n):
         if not (-1 <= item_codes[k] < m.n_items and -1 <= known[k].user < m.n_users and day_codes[k] >= -1
                 and (m.n_days == 0 or day_codes[k] < m.n_days)):

@@ -15,16 +15,13 @@ from libc.stdint cimport int32_t, int64_t
 from libc.string cimport memset
 
 from cfcore.kernels.common.arrays cimport pointer
+from cfcore.kernels.common.atomics cimport await_count, cf_arrive, cf_observe, cf_publish
 from cfcore.kernels.common.threads cimport team_present
 from cfcore.kernels.factorization.block_schedule cimport (
-    await_count,
-    await_turn,
-    cf_arrive,
-    cf_observe,
-    cf_publish,
-    end_turn,
+    await_visit,
+    end_visit,
     opens_user_stripe,
-    plan_turns,
+    plan_visits,
 )
 from cfcore.kernels.factorization.implicit_terms cimport TermLoops, Terms
 from cfcore.kernels.factorization.sgd cimport Rating
@@ -82,7 +79,7 @@ cdef inline Terms terms_of(object sets, object table, object sums) except *:
     if sets.weights is not None:
         terms.weights = <const float *>pointer(sets.weights)
     terms.table, terms.sums = pointer(table), pointer(sums)
-    terms.width = table.shape[1]
+    terms.n_rows, terms.width = table.shape[0], table.shape[1]
     return terms
 
 
@@ -98,12 +95,12 @@ cdef inline Terms batch_terms(object layout, object sets, object table, object s
 
 
 cdef inline bint train_batches(const Batches *work, int team) noexcept nogil:
-    """All visits of a call. False if cuts are not sound; squares of a block are -1 if a rating is not."""
+    """All visits of a call. False if sets or cuts are wrong; squares of a block are -1 if a rating is out of range."""
     cdef int32_t[N_PROGRESS] progress
     cdef Py_ssize_t k
     progress[DONE] = progress[FAILED] = 0
     for k in range(work.n_visits):
-        plan_turns(work.order + k * work.n_blocks, work.n_blocks, <int>work.n_item_stripes,
+        plan_visits(work.order + k * work.n_blocks, work.n_blocks, <int>work.n_item_stripes,
                    work.latest + k * work.n_stripes, work.n_stripes, work.schedule + 3 * k * work.n_blocks)
     with parallel(num_threads=team):
         work_through(work, progress, threadid(), team_present())
@@ -164,7 +161,7 @@ cdef inline void work_block(const Batches *work, Py_ssize_t visit, Py_ssize_t pl
     cdef Py_ssize_t count = work.block_ptr[block + 1] - work.block_ptr[block]
     cdef int32_t *schedule = work.schedule + 3 * visit * work.n_blocks
     cdef const int32_t *latest = work.latest + visit * work.n_stripes
-    await_turn(schedule, place)
+    await_visit(schedule, place)
     work.squares[block] = 0
     if opens_user_stripe(schedule, place):
         work.loops.begin_users(&work.terms, stripes[0], stripes[stripe], stripes[stripe + 1])
@@ -173,14 +170,14 @@ cdef inline void work_block(const Batches *work, Py_ssize_t visit, Py_ssize_t pl
                                          work.starts[block] % count, work.model)
     if latest[work.n_item_stripes + stripe] == place:
         work.loops.end_users(&work.terms, stripes[stripe], stripes[stripe + 1])
-    end_turn(schedule, place)
+    end_visit(schedule, place)
 
 
 cdef inline int check_outcome(const Batches *work, bint sound, str codes) except -1:
-    """Raise ValueError if `train_batches` met a cut, or `codes` of a rating, that were out of range."""
+    """Raise ValueError if `train_batches` met wrong sets or cuts, or `codes` of a rating that were out of range."""
     cdef Py_ssize_t visit, block
     if not sound:
-        raise ValueError("train: layout.cuts are not those of the sets")
+        raise ValueError("train: sets are not ascending, or layout.cuts are not those of the sets")
     for visit in range(work.n_visits):
         for block in range(work.batches[visit] * work.n_blocks, (work.batches[visit] + 1) * work.n_blocks):
             if work.squares[block] < 0:

@@ -8,7 +8,7 @@
 from libc.stdint cimport int32_t
 from libc.string cimport memset
 
-from cfcore.kernels.factorization.block_schedule cimport await_count, cf_arrive, cf_exchange_if, cf_observe
+from cfcore.kernels.common.atomics cimport await_count, cf_arrive, cf_exchange_if, cf_observe
 
 cdef enum:
     MOST_PIECES = 256

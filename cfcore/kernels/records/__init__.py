@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from cfcore.kernels.records.base import Record, check_written
+from cfcore.kernels.records.base import Record, check_apart, check_written
 from cfcore.kernels.records.factorization import (
     RATING,
+    Biases,
     BlockGrid,
     BlockLayout,
     BlockScratch,
@@ -14,9 +15,6 @@ from cfcore.kernels.records.factorization import (
     SGDRates,
 )
 from cfcore.kernels.records.implicit import (
-    DAY,
-    LEFT_OUT,
-    TIME_TERMS,
     BatchLayout,
     BatchScratch,
     BatchVisits,
@@ -24,14 +22,19 @@ from cfcore.kernels.records.implicit import (
     ImplicitSets,
     SVDppFactors,
     SVDppRates,
-    TimeLayout,
-    TimeParameters,
-    TimeRates,
     check_batches,
     check_cuts,
     check_sums,
 )
 from cfcore.kernels.records.tables import RatingRows
+from cfcore.kernels.records.time_parameters import (
+    DAY,
+    LEFT_OUT,
+    TIME_TERMS,
+    TimeLayout,
+    TimeParameters,
+    TimeRates,
+)
 
 __all__ = [
     "DAY",
@@ -41,6 +44,7 @@ __all__ = [
     "BatchLayout",
     "BatchScratch",
     "BatchVisits",
+    "Biases",
     "BlockGrid",
     "BlockLayout",
     "BlockScratch",
@@ -57,6 +61,7 @@ __all__ = [
     "TimeLayout",
     "TimeParameters",
     "TimeRates",
+    "check_apart",
     "check_batches",
     "check_cuts",
     "check_sums",

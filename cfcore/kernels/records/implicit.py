@@ -1,9 +1,9 @@
-"""Records of the models with implicit terms, SVD++ and timeSVD++, which are trained user batch by user batch."""
+"""Records of the models with implicit terms, which are trained user batch by user batch; those of SVD++."""
 
 from __future__ import annotations
 
-import dataclasses
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -22,10 +22,10 @@ from cfcore.kernels.records.base import (
 )
 from cfcore.kernels.records.factorization import RATING, Factors
 
+if TYPE_CHECKING:
+    from cfcore.kernels.records.time_parameters import TimeParameters
+
 __all__ = [
-    "DAY",
-    "LEFT_OUT",
-    "TIME_TERMS",
     "BatchLayout",
     "BatchScratch",
     "BatchVisits",
@@ -33,20 +33,10 @@ __all__ = [
     "ImplicitSets",
     "SVDppFactors",
     "SVDppRates",
-    "TimeLayout",
-    "TimeParameters",
-    "TimeRates",
     "check_batches",
     "check_cuts",
     "check_sums",
 ]
-
-#: A user-day, one user's ratings of one day: the user, dev_u(t), and columns of the items' tables.
-DAY = np.dtype(
-    [("user", "i4"), ("dev", "f4"), ("bin", "u1"), ("frequency", "u1"), ("weekday", "u1"), ("week", "u1")]
-)
-#: In predictions: a bin, frequency, weekday or week that is not known, whose term is left out.
-LEFT_OUT = 255
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -117,8 +107,8 @@ class BatchLayout(Record):
         As in `BlockLayout`, by whose `lay_out` they are filled: block b is
         ``ratings[block_ptr[b]:block_ptr[b + 1]]``, b = user stripe * n_item_stripes + item stripe.
     stripe_ptr : int32[n_stripes + 1]
-        User stripe s has the users ``stripe_ptr[s]`` to ``stripe_ptr[s + 1]``, the latter not included. As many
-        consecutive stripes make a batch in each batch.
+        User stripe s has the users ``stripe_ptr[s]`` to ``stripe_ptr[s + 1]``, the latter not included. A batch
+        is a range of n_stripes / n_batches user stripes.
     user_counts : int64[n_users]
         Ratings of each user: how often the implicit factors of N(u) decay in an epoch.
     parts : int32[n_parts + 1]
@@ -160,32 +150,14 @@ class BatchLayout(Record):
 
     def _check(self) -> None:
         if self.n_stripes < 1 or self.n_stripes % self.n_batches:
-            raise ValueError(f"{self._name('stripe_ptr')} must have as many stripes in each of n_batches, and 1 more")
+            raise ValueError(f"{self._name('stripe_ptr')} must have n_batches * stripes of a batch + 1 entries")
         if self.n_blocks != self.n_stripes * self.n_item_stripes:
             raise ValueError(f"{self._name('block_ptr')} must have user stripes * n_item_stripes + 1 entries")
         check_compressed(self._name("stripe_ptr"), self.stripe_ptr, self.n_users)
         check_compressed(self._name("block_ptr"), self.block_ptr, self.n)
         if self.n_parts < 1:
-            raise ValueError(f"{self._name('parts')} must have an entry for each part, and 1 more")
+            raise ValueError(f"{self._name('parts')} must have n_parts + 1 entries")
         check_compressed(self._name("parts"), self.parts, int(self.parts[-1]))
-
-
-@dataclass(frozen=True, eq=False, repr=False)
-class TimeLayout(BatchLayout):
-    """A `BatchLayout` in which the `user` of a rating is the code of its user-day.
-
-    Attributes
-    ----------
-    days : DAY[n_days]
-        Of each user-day the user, dev_u(t), and the columns of the items' tables.
-    """
-
-    days: Array = array(DAY, "n_days")
-    n_days: int = dimension()
-
-    def _check(self) -> None:
-        super()._check()
-        check_codes(self._name("days"), self.days["user"], self.n_users)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -294,84 +266,6 @@ class SVDppRates(Record):
         super().__post_init__()
 
 
-@dataclass(frozen=True, eq=False, repr=False)
-class TimeParameters(Record):
-    """Parameters of timeSVD++; its prediction is in `timesvdpp.train`.
-
-    Attributes
-    ----------
-    user_bias, user_slope, user_scale : float32 or float64 [n_users]
-        b_u, alpha_u, c_u.
-    day_bias, day_scale : same dtype [n_days]
-        b_ut, c_ut, of user-days.
-    user_factors, user_drift, day_factors : same dtype [n_users or n_days, width]
-        p_u, alpha_uk, p_ut; rows padded with zeros to a multiple of 64 bytes.
-    item_bias : same dtype [n_items]
-    item_bins, item_frequencies, item_weekdays, item_weeks : same dtype [n_items, any]
-    item_factors, implicit_factors : same dtype [n_items, width], [n_implicit, width]
-    mean : float
-
-    A term is left out by an array without rows (`user_slope`, `user_scale`, `day_bias`, `day_scale`,
-    `user_drift`, `day_factors`) or without columns (the items' tables).
-    """
-
-    user_bias: Array = array(FLOATING, "n_users", written=True)
-    user_slope: Array = array(FLOATING, None, written=True)
-    user_scale: Array = array(FLOATING, None, written=True)
-    day_bias: Array = array(FLOATING, None, written=True)
-    day_scale: Array = array(FLOATING, None, written=True)
-    user_factors: Array = array(FLOATING, "n_users", "width", written=True)
-    user_drift: Array = array(FLOATING, None, "width", written=True)
-    day_factors: Array = array(FLOATING, None, "width", written=True)
-    item_bias: Array = array(FLOATING, "n_items", written=True)
-    item_bins: Array = array(FLOATING, "n_items", None, written=True)
-    item_frequencies: Array = array(FLOATING, "n_items", None, written=True)
-    item_weekdays: Array = array(FLOATING, "n_items", None, written=True)
-    item_weeks: Array = array(FLOATING, "n_items", None, written=True)
-    item_factors: Array = array(FLOATING, "n_items", "width", written=True)
-    implicit_factors: Array = array(FLOATING, "n_implicit", "width", written=True)
-    mean: float = real()
-    n_users: int = dimension()
-    n_items: int = dimension()
-    n_implicit: int = dimension()
-    width: int = dimension()
-
-    @property
-    def n_days(self) -> int:
-        """User-days that have parameters; 0 if all terms of days are left out."""
-        return max(len(self.day_bias), len(self.day_scale), len(self.day_factors))
-
-    def _check(self) -> None:
-        check_row_length(self._name("user_factors"), self.width, self.dtype)
-        rows = {"user": self.n_users, "day": self.n_days}
-        for name in ("user_slope", "user_scale", "day_bias", "day_scale", "user_drift", "day_factors"):
-            needed = rows[name.split("_")[0]]
-            if len(getattr(self, name)) not in (needed, 0):
-                raise ValueError(f"{self._name(name)} must have {needed} rows, or none")
-
-
-#: The terms of timeSVD++, in the order of `TimeRates`.
-TIME_TERMS = tuple(field.name for field in dataclasses.fields(TimeParameters) if "dtype" in field.metadata)
-
-
-@dataclass(frozen=True, eq=False, repr=False)
-class TimeRates(Record):
-    """Steps of stochastic gradient descent on the parameters of timeSVD++.
-
-    Attributes
-    ----------
-    lr, reg : float64[15]
-        Of each of `TIME_TERMS`.
-    """
-
-    lr: Array = array("float64", len(TIME_TERMS))
-    reg: Array = array("float64", len(TIME_TERMS))
-
-    def _check(self) -> None:
-        if not (np.isfinite(self.lr).all() and np.isfinite(self.reg).all()):
-            raise ValueError(f"{type(self).__name__}: lr and reg must be finite")
-
-
 def check_batches(
     layout: BatchLayout,
     sets: ImplicitSets,
@@ -386,30 +280,36 @@ def check_batches(
     if {layout.n_users, sets.n_users, scratch.n_users} != {parameters.n_users}:
         raise ValueError("train: layout, sets, parameters and scratch must be of the same number of users")
     if {sets.n_rows, int(layout.parts[-1])} != {parameters.n_implicit}:
-        raise ValueError("train: sets.n_rows and the last of layout.parts must be the rows of implicit_factors")
+        raise ValueError("train: sets and layout.parts must be of the rows of implicit_factors")
     if layout.n and not (parameters.n_users and parameters.n_items):
         raise ValueError("train: there are ratings, but no users or no items")
     if scratch.dtype != parameters.dtype or scratch.width != parameters.width:
-        raise ValueError("train: sums in scratch must be of the dtype and width of the factors")
+        raise ValueError("train: scratch must be of the dtype and row length of the factors")
     if visits.n_blocks != layout.n_blocks or scratch.n_blocks != layout.n_blocks:
         raise ValueError("train: visits.starts and scratch.squares must have one entry a block")
     if visits.batch_blocks != layout.batch_blocks:
         raise ValueError("train: rows of visits.order must have an entry for each block of a batch")
     if not 0 <= begin <= end <= visits.n_visits:
-        raise ValueError("train: span is not within visits.batches")
-    check_codes("train: visits.batches", visits.batches, layout.n_batches)
-    check_compressed("train: layout.block_ptr", layout.block_ptr, layout.n)  # `lay_out` may have written it again
+        raise ValueError(f"train: span ({begin}, {end}) is not within the {visits.n_visits} visits")
     if scratch.n_scheduled < visits.n_visits * visits.batch_blocks:
         raise ValueError("train: scratch.schedule must have a row for each visit of a block")
-    if scratch.n_visits < visits.n_visits or scratch.n_stripes != layout.n_item_stripes + layout.batch_stripes:
+    n_stripes = layout.n_item_stripes + layout.batch_stripes
+    if scratch.n_visits < visits.n_visits or scratch.n_stripes != n_stripes:
         raise ValueError("train: scratch.latest must have an entry for each visit and each stripe of a batch")
     if scratch.batch_users < layout.batch_users or scratch.n_parts != layout.n_parts:
-        raise ValueError("train: scratch.partial_sums must have a row for each user of a batch and each part")
+        raise ValueError("train: scratch.partial_sums must have rows for each user of a batch and each part")
+    check_codes("train: visits.batches", visits.batches, layout.n_batches)
+    # Arrays may have changed since their records were made. (The codes of ratings, days and sets are looked at
+    # where they are used.)
+    BatchLayout._check(layout)
+    visits._check()
+    check_compressed("train: sets.indptr", sets.indptr, sets.n_members)
 
 
 def check_sums(sets: ImplicitSets, rows: ImplicitRows) -> None:
     """Raise ValueError unless the records given to `implicit_sums` fit together."""
     check_written((rows,), (sets,))
+    check_compressed("implicit_sums: sets.indptr", sets.indptr, sets.n_members)
     if rows.n_users != sets.n_users or rows.n_rows != sets.n_rows:
         raise ValueError("implicit_sums: rows must have a sum for each user, and a table of sets.n_rows")
 
@@ -417,5 +317,6 @@ def check_sums(sets: ImplicitSets, rows: ImplicitRows) -> None:
 def check_cuts(sets: ImplicitSets, layout: BatchLayout) -> None:
     """Raise ValueError unless the records given to `cut_sets` fit together."""
     check_written((layout,), (sets,))
+    check_compressed("cut_sets: sets.indptr", sets.indptr, sets.n_members)
     if layout.n_users != sets.n_users or layout.parts[-1] != sets.n_rows:
         raise ValueError("cut_sets: layout must be of the users and of the table's rows of sets")

@@ -6,14 +6,14 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from cfcore.arrays import aligned_zeros
 from cfcore import backends
+from cfcore.arrays import aligned_zeros
 from cfcore.data import Ratings
-from cfcore.kernels.records import Factors, SGDRates
+from cfcore.kernels.records import Biases, Factors, RatingRows, SGDRates
 from cfcore.models.core.model import Array, Model
-from cfcore.models.factorization.block_grid import Blocks
 from cfcore.models.core.params import check_choice, check_number
 from cfcore.models.core.training import Training
+from cfcore.models.factorization.block_grid import Blocks
 from cfcore.random import RandomState
 from cfcore.threads import threads_for
 
@@ -124,18 +124,20 @@ class Baseline(Model):
         solve = backends.kernel("factorization.baseline").solve
         users, items, mean = self.user_bias_, self.item_bias_, self.mean_
         threads = threads_for(self.n_threads, len(train))
-        rows, columns = train.by_user, train.by_item
-        solve(
-            columns.indptr, columns.indices, columns.values, users, items, mean, float(self.reg_item), threads
-        )
-        solve(rows.indptr, rows.indices, rows.values, items, users, mean, float(self.reg_user), threads)
+        by_user, by_item = train.by_user, train.by_item
+        rows = RatingRows(by_user.indptr, by_user.indices, by_user.values, train.n_items)
+        columns = RatingRows(by_item.indptr, by_item.indices, by_item.values, train.n_users)
+        solve(columns, Biases(items, users, mean), float(self.reg_item), threads)
+        solve(rows, Biases(users, items, mean), float(self.reg_user), threads)
 
     def _train_rmse(self, train: Ratings) -> float:
-        rows, squares = train.by_user, np.empty(train.n_users)
+        by_user, squares = train.by_user, np.empty(train.n_users)
         backends.kernel("factorization.baseline").squared_error(
-            rows.indptr, rows.indices, rows.values, self.user_bias_, self.item_bias_, squares, self.mean_,
+            RatingRows(by_user.indptr, by_user.indices, by_user.values, train.n_items),
+            Biases(self.user_bias_, self.item_bias_, self.mean_),
+            squares,
             threads_for(self.n_threads, len(train)),
-        )  # fmt: skip
+        )
         return float(np.sqrt(squares.sum() / len(train)))
 
     def _descend(self, train: Ratings, training: Training) -> None:
@@ -155,10 +157,8 @@ class Baseline(Model):
         backends.kernel("factorization.baseline").predict(
             users,
             items,
-            self.user_bias_,
-            self.item_bias_,
+            Biases(self.user_bias_, self.item_bias_, self.mean_),
             out,
-            self.mean_,
             threads_for(self.n_threads, len(users)),
         )
         return out

@@ -24,6 +24,7 @@ from cfcore.kernels.records import (
     check_cuts,
     check_sums,
 )
+from cfcore.reference.common.checks import check_record
 from cfcore.reference.factorization.svd import _independent, _side_by_side
 
 Int64 = NDArray[np.int64]
@@ -33,13 +34,19 @@ Floating = np.ndarray[Any, Any]
 
 def implicit_sums(sets: ImplicitSets, rows: ImplicitRows, n_threads: int) -> None:
     """s_u = sum of w_uj y_j over j in N(u), for every user; see the kernel."""
+    check_record(sets, ImplicitSets, "implicit_sums: sets")
+    check_record(rows, ImplicitRows, "implicit_sums: rows")
     check_sums(sets, rows)
+    if not all(_is_ascending(sets, user) for user in range(sets.n_users)):
+        raise ValueError("implicit_sums: sets are not ascending or out of range")
     for user in range(sets.n_users):
         rows.sums[user] = _sum_of(sets, user, rows.table)
 
 
 def cut_sets(sets: ImplicitSets, layout: BatchLayout, n_threads: int) -> None:
     """Find where in every N(u) each part of the table begins; see the kernel."""
+    check_record(sets, ImplicitSets, "cut_sets: sets")
+    check_record(layout, BatchLayout, "cut_sets: layout")
     check_cuts(sets, layout)
     for user in range(sets.n_users):
         layout.cuts[user] = _cuts_of(sets, layout, user)
@@ -56,6 +63,12 @@ def train(
     n_threads: int,
 ) -> None:
     """Work through user batches ``visits.batches[begin:end]`` of an epoch of SVD++; see the kernel."""
+    check_record(layout, BatchLayout, "train: layout")
+    check_record(sets, ImplicitSets, "train: sets")
+    check_record(factors, SVDppFactors, "train: factors")
+    check_record(rates, SVDppRates, "train: rates")
+    check_record(visits, BatchVisits, "train: visits")
+    check_record(scratch, BatchScratch, "train: scratch")
     check_batches(layout, sets, factors, visits, scratch, span)
     users, items, values = (layout.ratings[name] for name in ("user", "item", "value"))
     p, s, q, gains = factors.user_factors, scratch.sums, factors.item_factors, scratch.gains
@@ -116,8 +129,9 @@ def _train_batches(
         first, last = layout.stripe_ptr[np.array([batch, batch + 1]) * layout.batch_stripes].tolist()
         users = range(first, last)
         for user in users:
-            if not np.array_equal(layout.cuts[user], _cuts_of(sets, layout, user)):
-                raise ValueError("train: layout.cuts are not those of the sets")
+            cuts = _cuts_of(sets, layout, user)
+            if not (_is_ascending(sets, user) and np.array_equal(layout.cuts[user], cuts)):
+                raise ValueError("train: sets are not ascending, or layout.cuts are not those of the sets")
             first_sums[user] = sums[user] = _sum_of(sets, user, table)
             scratch.gains[user] = _gain_of(sets, user)
             kept[user] = model.keep ** layout.user_counts[user]
@@ -168,6 +182,11 @@ def _gain_of(sets: ImplicitSets, user: int) -> float:
 def _inverse(gain: Any) -> Any:
     """1 / c_u; 0 where all weights are 0, and so is the sum."""
     return 1 / gain if gain > 0 else gain
+
+
+def _is_ascending(sets: ImplicitSets, user: int) -> bool:
+    own = sets.members[slice(*sets.indptr[user : user + 2])]
+    return _are_codes(own, sets.n_rows) and bool((np.diff(own) > 0).all())
 
 
 def _cuts_of(sets: ImplicitSets, layout: BatchLayout, user: int) -> Int64:

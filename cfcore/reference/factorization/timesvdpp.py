@@ -19,6 +19,7 @@ from cfcore.kernels.records import (
     TimeRates,
     check_batches,
 )
+from cfcore.reference.common.checks import check_array, check_record, overlaps
 from cfcore.reference.factorization.svdpp import _are_codes, _Model, _train_batches
 
 Int32 = NDArray[np.int32]
@@ -45,6 +46,12 @@ def train(
     n_threads: int,
 ) -> None:
     """Work through user batches ``visits.batches[begin:end]`` of an epoch of timeSVD++; see the kernel."""
+    check_record(layout, TimeLayout, "train: layout")
+    check_record(sets, ImplicitSets, "train: sets")
+    check_record(parameters, TimeParameters, "train: parameters")
+    check_record(rates, TimeRates, "train: rates")
+    check_record(visits, BatchVisits, "train: visits")
+    check_record(scratch, BatchScratch, "train: scratch")
     check_batches(layout, sets, parameters, visits, scratch, span)
     x = {term: getattr(parameters, term) for term in TIME_TERMS}
     has = {term: array.size > 0 for term, array in x.items()}
@@ -140,10 +147,15 @@ def predict(
 
 
 def _check_predictions(items: Int32, days: Int32, when: Days, parameters: TimeParameters, out: Float64) -> None:
-    if when.dtype != DAY:
-        raise ValueError(f"predict: when must be of dtype {DAY}, not {when.dtype}")
+    check_array(items, np.int32, 1, False, "predict: items")
+    check_array(days, np.int32, 1, False, "predict: days")
+    check_array(when, DAY, 1, False, "predict: when")
+    check_record(parameters, TimeParameters, "predict: parameters")
+    check_array(out, np.float64, 1, True, "predict: out")
     if {len(days), len(when), len(out)} != {len(items)}:
         raise ValueError("predict: items, days, when and out must be of one length")
+    if overlaps(out, (items, days, when, *(held for _, held, _ in parameters.arrays()))):
+        raise ValueError("predict: out shares memory with another argument")
     users, n_days = when["user"], parameters.n_days
     bad = (items < -1) | (items >= parameters.n_items) | (users < -1) | (users >= parameters.n_users)
     bad |= (days < -1) | ((days >= n_days) & (n_days > 0))
