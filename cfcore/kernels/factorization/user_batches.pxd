@@ -15,11 +15,23 @@ from libc.stdint cimport int32_t, int64_t
 from libc.string cimport memset
 
 from cfcore.kernels.common.arrays cimport pointer
-from cfcore.kernels.common.atomics cimport await_count, cf_arrive, cf_observe, cf_publish
+from cfcore.kernels.common.atomics cimport (
+    await_count,
+    cf_arrive,
+    cf_exchange_if,
+    cf_give_way,
+    cf_observe,
+    cf_pause,
+    cf_publish,
+)
 from cfcore.kernels.common.threads cimport team_present
 from cfcore.kernels.factorization.block_schedule cimport (
-    await_visit,
+    BEGUN,
+    FREE,
+    STATE,
     end_visit,
+    is_due,
+    is_free,
     opens_user_stripe,
     plan_visits,
 )
@@ -40,6 +52,7 @@ cdef struct Batches:
     double *squares             # of each block
     int32_t *schedule
     int32_t *latest
+    int32_t *claims             # of each part, a row for each visit and one more
     Terms terms
     TermLoops loops
     Sweep sweep
@@ -48,6 +61,17 @@ cdef struct Batches:
 # Entries of `progress`.
 cdef enum:
     DONE, FAILED, N_PROGRESS
+
+cdef enum:
+    PATIENCE = 512  # pauses before work of another thread is taken: less time than a part or block takes
+    REGAINED = 16   # pauses more that a thread may make after a block that was due at once
+
+# A thread, and what it does of a visit.
+cdef struct Worker:
+    int number, team
+    int patience
+    Py_ssize_t own          # all earlier visits of own blocks are begun
+    Py_ssize_t earliest     # all earlier visits are begun
 
 
 cdef inline Batches batches_of(object layout, object visits, object scratch, object span) except *:
@@ -67,6 +91,7 @@ cdef inline Batches batches_of(object layout, object visits, object scratch, obj
     work.squares = <double *>pointer(scratch.squares)
     work.schedule = <int32_t *>pointer(scratch.schedule) + 3 * begin * work.n_blocks
     work.latest = <int32_t *>pointer(scratch.latest) + begin * work.n_stripes
+    work.claims = <int32_t *>pointer(scratch.claims) + begin * <Py_ssize_t>layout.n_parts
     return work
 
 
@@ -101,21 +126,24 @@ cdef inline bint train_batches(const Batches *work, int team) noexcept nogil:
     progress[DONE] = progress[FAILED] = 0
     for k in range(work.n_visits):
         plan_visits(work.order + k * work.n_blocks, work.n_blocks, <int>work.n_item_stripes,
-                   work.latest + k * work.n_stripes, work.n_stripes, work.schedule + 3 * k * work.n_blocks)
+                    work.latest + k * work.n_stripes, work.n_stripes, work.schedule + 3 * k * work.n_blocks)
+    for k in range((work.n_visits + 1) * work.terms.n_parts):
+        work.claims[k] = FREE
     with parallel(num_threads=team):
         work_through(work, progress, threadid(), team_present())
     return not progress[FAILED]
 
 
 cdef inline void work_through(const Batches *work, int32_t *progress, int worker, int team) noexcept nogil:
-    """The work of one thread: its own parts of the table, and blocks of its own item stripes in their order.
+    """The work of one thread: parts of the table and blocks, its own ones first.
 
-    Items stay with one thread through all batches, so that their rows stay in one cache; that is why work is not
-    given to any thread that is free. It makes no difference to the result.
+    The parts and item stripes of a thread are the same in all batches, so that their rows stay in one cache. Those
+    of another thread are taken only when it does not begin them for some time, because it was preempted. It makes
+    no difference to the result.
     """
-    cdef Py_ssize_t visit, part, block, n_items = work.n_item_stripes, n_parts = work.terms.n_parts
-    cdef int32_t done = 0  # parts and blocks, of all threads
-    cdef const int32_t *order = work.order
+    cdef Worker mine = Worker(number=worker, team=team, patience=PATIENCE, own=0, earliest=0)
+    cdef Py_ssize_t visit, part, place
+    cdef int32_t done = 0  # parts and blocks, by all threads
     cdef const int32_t *before = NULL
     cdef const int32_t *stripes = NULL
     for visit in range(work.n_visits + 1):
@@ -124,20 +152,85 @@ cdef inline void work_through(const Batches *work, int32_t *progress, int worker
         if visit < work.n_visits:
             stripes = work.stripe_ptr + work.batches[visit] * work.n_user_stripes
         await_count(&progress[DONE], done)  # all blocks of the batch before
-        for part in range(n_parts):
-            if part * team // n_parts == worker:
-                work_part(work, part, before, stripes, progress)
-                cf_arrive(&progress[DONE])
-        done += <int32_t>n_parts
+        part = begin_part(work, visit, &mine)
+        while part < work.terms.n_parts:
+            work_part(work, part, before, stripes, progress)
+            cf_arrive(&progress[DONE])
+            part = begin_part(work, visit, &mine)
+        done += <int32_t>work.terms.n_parts
         if visit == work.n_visits:
             return
         await_count(&progress[DONE], done)  # all parts
-        for block in range(work.n_blocks):
-            if (order[block] % n_items) * team // n_items == worker:
-                work_block(work, visit, block, stripes, progress)
-                cf_arrive(&progress[DONE])
+        mine.own = mine.earliest = 0
+        place = begin_block(work, visit, &mine)
+        while place < work.n_blocks:
+            work_block(work, visit, place, stripes, progress)
+            cf_arrive(&progress[DONE])
+            place = begin_block(work, visit, &mine)
         done += <int32_t>work.n_blocks
-        order += work.n_blocks
+
+
+cdef inline bint is_own(const Worker *mine, Py_ssize_t k, Py_ssize_t n) noexcept nogil:
+    """Whether part or item stripe k of n is the thread's."""
+    return k * mine.team // n == mine.number
+
+
+cdef inline Py_ssize_t begin_part(const Batches *work, Py_ssize_t visit, Worker *mine) noexcept nogil:
+    """Begin a part, one of the thread's own if possible, and return it; n_parts when all are begun."""
+    cdef Py_ssize_t part, n_parts = work.terms.n_parts
+    cdef int32_t *claims = work.claims + visit * n_parts
+    cdef int pauses = 0
+    for part in range(n_parts):
+        if is_own(mine, part, n_parts) and cf_exchange_if(&claims[part], FREE, BEGUN):
+            return part
+    for part in range(n_parts):
+        while cf_observe(&claims[part]) == FREE:
+            if not is_patient(mine, &pauses) and cf_exchange_if(&claims[part], FREE, BEGUN):
+                return part
+    return n_parts
+
+
+cdef inline Py_ssize_t begin_block(const Batches *work, Py_ssize_t visit, Worker *mine) noexcept nogil:
+    """Begin a visit of a block, of the thread's own item stripes if possible; n_blocks when all are begun.
+
+    Returns the position in the order of the batch's blocks.
+    """
+    cdef const int32_t *order = work.order + visit * work.n_blocks
+    cdef int32_t *schedule = work.schedule + 3 * visit * work.n_blocks
+    cdef Py_ssize_t t, n = work.n_blocks, n_items = work.n_item_stripes
+    cdef int pauses = 0
+    while True:
+        while mine.own < n and not (is_own(mine, order[mine.own] % n_items, n_items)
+                                    and is_free(schedule, mine.own)):
+            mine.own += 1
+        while mine.earliest < n and not is_free(schedule, mine.earliest):
+            mine.earliest += 1
+        if mine.earliest == n:
+            return n
+        t = mine.own
+        if t < n and is_due(schedule, t):
+            if pauses == 0:
+                mine.patience = min(PATIENCE, mine.patience + REGAINED)
+        else:
+            if is_patient(mine, &pauses):
+                continue
+            t = mine.earliest
+            while t < n and not (is_free(schedule, t) and is_due(schedule, t)):
+                t += 1
+        if t == n:
+            cf_give_way()
+        elif cf_exchange_if(&schedule[3 * t + STATE], FREE, BEGUN):
+            return t
+
+
+cdef inline bint is_patient(Worker *mine, int *pauses) noexcept nogil:
+    """Wait a moment for another thread; False when it was long enough. `pauses` counts those of this wait."""
+    if pauses[0] < mine.patience:
+        pauses[0] += 1
+        cf_pause()
+        return True
+    mine.patience //= 2  # the thread awaited may not be running: wait less the next time
+    return False
 
 
 cdef inline void work_part(const Batches *work, Py_ssize_t part, const int32_t *before, const int32_t *stripes,
@@ -161,7 +254,6 @@ cdef inline void work_block(const Batches *work, Py_ssize_t visit, Py_ssize_t pl
     cdef Py_ssize_t count = work.block_ptr[block + 1] - work.block_ptr[block]
     cdef int32_t *schedule = work.schedule + 3 * visit * work.n_blocks
     cdef const int32_t *latest = work.latest + visit * work.n_stripes
-    await_visit(schedule, place)
     work.squares[block] = 0
     if opens_user_stripe(schedule, place):
         work.loops.begin_users(&work.terms, stripes[0], stripes[stripe], stripes[stripe + 1])

@@ -202,6 +202,7 @@ class BatchScratch(Record):
     schedule : int32[n_scheduled, 3]
         A row for each visit of a block.
     latest : int32[n_visits, stripes of a batch: of items, of users]
+    claims : int32[n_visits + 1, n_parts]
     """
 
     sums: Array = array(FLOATING, "n_users", "width", written=True)
@@ -212,6 +213,7 @@ class BatchScratch(Record):
     squares: Array = array("float64", "n_blocks", written=True)
     schedule: Array = array("int32", "n_scheduled", 3, written=True)
     latest: Array = array("int32", "n_visits", "n_stripes", written=True)
+    claims: Array = array("int32", "n_visits + 1", "n_parts", written=True)
     n_users: int = dimension()
     width: int = dimension()
     batch_users: int = dimension()

@@ -122,6 +122,7 @@ class UserBatches:
             np.zeros(self.layout.n_blocks),
             np.empty((self.layout.n_blocks, 3), dtype=np.int32),
             np.empty((n_batches, per_batch + n_item_stripes), dtype=np.int32),
+            np.empty((n_batches + 1, n_parts), dtype=np.int32),
         )
 
     def descend(self, parameters: SVDppFactors | TimeParameters, rates: SVDppRates | TimeRates) -> float:
