@@ -52,7 +52,7 @@ cdef inline void step_together(floating *p, floating *q, Py_ssize_t n, floating 
 
 
 cdef inline void step_sequential(floating *p, floating *q, Py_ssize_t n, floating keep,
-                              floating step) noexcept nogil:
+                                 floating step) noexcept nogil:
     """q <- keep q + step p, then p <- keep p + step q with the new q."""
     if floating is float:
         cf_step_sequential_f32(p, q, n, keep, step)

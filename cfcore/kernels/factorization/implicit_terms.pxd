@@ -1,17 +1,19 @@
-# The implicit terms of SVD++ and timeSVD++: sums s_u of table rows y_j over the sets N(u), and the way back from
-# the sums to the rows. Functions on floats are compiled per SIMD level, in `svdpp_loops` and `timesvdpp_loops`.
+# The implicit terms of SVD++ and timeSVD++: sums s_u of table rows y_j over the sets N(u), and the way back
+# from the sums to the rows. Functions on floats are compiled per SIMD level, in `svdpp_loops` and
+# `timesvdpp_loops`.
 #
-# With weights w_uj, s_u = sum of w_uj y_j. When every y_j of N(u) is updated by lr (e w_uj q_i - reg y_j), s_u is
-# updated by lr (e c_u q_i - reg s_u), where c_u, the gain, is the sum of w_uj^2: 1 for w_uj = |N(u)|^-1/2. So the
-# sum is updated by each rating without visiting its rows. After the user's ratings s_u = kept s_first + c_u d, and
-# y_j <- kept y_j + w_uj d, with kept = (1 - lr reg)^ratings.
+# With weights w_uj, s_u = sum of w_uj y_j. When every y_j of N(u) is updated by lr (e w_uj q_i - reg y_j),
+# s_u is updated by lr (e c_u q_i - reg s_u), where c_u, the gain, is the sum of w_uj^2: 1 for w_uj =
+# |N(u)|^-1/2. So the sum is updated by each rating without visiting its rows. After the user's ratings s_u =
+# kept s_first + c_u d, and y_j <- kept y_j + w_uj d, with kept = (1 - lr reg)^ratings.
 
 from cython cimport floating
 from libc.stdint cimport int32_t, int64_t
 
 from cfcore.kernels.common.lanes cimport decay, sum_rows
 
-# Arrays of the records ImplicitSets, BatchLayout and BatchScratch; `table` and the rows are of float or of double.
+# Arrays of the records ImplicitSets, BatchLayout and BatchScratch; `table` and the rows are of float or of
+# double.
 cdef struct Terms:
     const int64_t *indptr
     const int32_t *members
@@ -54,7 +56,8 @@ cdef inline floating gain_of(const Terms *terms, Py_ssize_t u, floating kind) no
     return <floating>squares
 
 
-cdef inline bint is_ascending(const int32_t *members, Py_ssize_t n, int32_t low, Py_ssize_t stop) noexcept nogil:
+cdef inline bint is_ascending(const int32_t *members, Py_ssize_t n, int32_t low,
+                              Py_ssize_t stop) noexcept nogil:
     """True if members are ascending, and in [low, stop)."""
     cdef Py_ssize_t k
     cdef int32_t unsorted = 0
@@ -63,7 +66,8 @@ cdef inline bint is_ascending(const int32_t *members, Py_ssize_t n, int32_t low,
     return n == 0 or not (unsorted or members[0] < low or members[n - 1] >= stop)
 
 
-cdef inline bint sum_users(const Terms *terms, Py_ssize_t first, Py_ssize_t last, floating kind) noexcept nogil:
+cdef inline bint sum_users(const Terms *terms, Py_ssize_t first, Py_ssize_t last,
+                           floating kind) noexcept nogil:
     """s_u of users [first, last). False if a set is not ascending or out of range."""
     cdef const floating *table = <const floating *>terms.table
     cdef const float *weights = NULL
@@ -88,9 +92,9 @@ cdef inline bint sum_users(const Terms *terms, Py_ssize_t first, Py_ssize_t last
 
 cdef inline bint sum_part(const Terms *terms, Py_ssize_t part, Py_ssize_t first, Py_ssize_t last,
                           floating kind) noexcept nogil:
-    """Sum the rows of one part of the table for users [first, last) of a batch. False if sets or cuts are wrong.
+    """Sum the rows of a part of the table for users [first, last) of a batch.
 
-    Row (u - first) * n_parts + part of `partial_sums` is user u's.
+    Row (u - first) * n_parts + part of `partial_sums` is user u's. False if sets or cuts are wrong.
     """
     cdef const floating *table = <const floating *>terms.table
     cdef const int32_t *members = terms.members
@@ -139,7 +143,8 @@ cdef inline void begin_users(const Terms *terms, Py_ssize_t batch_first, Py_ssiz
             copy[k] = own[k]
 
 
-cdef inline void end_users(const Terms *terms, Py_ssize_t first, Py_ssize_t last, floating kind) noexcept nogil:
+cdef inline void end_users(const Terms *terms, Py_ssize_t first, Py_ssize_t last,
+                           floating kind) noexcept nogil:
     """Replace the sums of users [first, last) by d, or |N(u)|^-1/2 d where there are no weights."""
     cdef floating *kept = <floating *>terms.kept
     cdef floating *sums = <floating *>terms.sums

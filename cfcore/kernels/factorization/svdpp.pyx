@@ -1,8 +1,8 @@
-"""SVD++ by stochastic gradient descent: a user's factors have a part that follows from which items the user rated.
+"""SVD++ by stochastic gradient descent: a user's factors have a part that depends on which items were rated.
 
-Users are cut into batches; the users of a batch start from the same implicit factors y and do not see what the
-others change. `user_batches.pxd` works through a batch, and the inner loops are in `svdpp_loops.pyx`. The twin is
-`cfcore.reference.factorization.svdpp`.
+Users are cut into batches; the users of a batch start from the same implicit factors y and do not see what
+the others change. `user_batches.pxd` works through a batch, and the inner loops are in `svdpp_loops.pyx`. The
+twin is `cfcore.reference.factorization.svdpp`.
 """
 cimport numpy as cnp
 from cython.parallel cimport prange
@@ -132,17 +132,18 @@ def train(layout, sets, factors, rates, visits, scratch, span, n_threads):
         b_i += lr_bias (e - reg_bias b_i)        q_i += lr (e (p_u + s_u) - reg q_i)
         y_j += lr_implicit (e w_uj q_i - reg_implicit y_j)        for all j in N(u)
 
-    Koren, "Factorization meets the neighborhood" (KDD 2008), where w_uj is |N(u)|^-1/2. Summed over j, the last
-    line is s_u += lr_implicit (e c_u q_i - reg_implicit s_u), c_u being the sum of w_uj^2: the sum is updated by
-    itself, and once the user's ratings are done, the change of the sum is written to the y, in
-    O(|N(u)| + ratings) for a user rather than O(|N(u)| x ratings). The arithmetic is the same but for one thing:
-    the users of a batch all start from the y before the batch, and what each adds and decays is applied after it.
+    Koren, "Factorization meets the neighborhood" (KDD 2008), where w_uj is |N(u)|^-1/2. Summed over j, the
+    last line is s_u += lr_implicit (e c_u q_i - reg_implicit s_u), c_u being the sum of w_uj^2: the sum is
+    updated by itself, and once the user's ratings are done, the change of the sum is written to the y, in
+    O(|N(u)| + ratings) for a user rather than O(|N(u)| x ratings). The arithmetic is the same but for one
+    thing: the users of a batch all start from the y before the batch, and what each adds and decays is
+    applied after it.
 
     Parameters
     ----------
     layout : BatchLayout
-        No two blocks of a batch may share a user unless they share the user stripe, likewise items. Its `cuts`
-        are those of `cut_sets`.
+        No two blocks of a batch may share a user unless they share the user stripe, likewise items. Its
+        `cuts` are those of `cut_sets`.
     sets : ImplicitSets
     factors : SVDppFactors, changed in place
         Padding stays zero.
@@ -158,8 +159,8 @@ def train(layout, sets, factors, rates, visits, scratch, span, n_threads):
     TypeError
         When an argument is not the record that it should be.
     ValueError
-        When records do not fit together, or sets, cuts or codes of ratings are wrong. Ratings before a bad one may
-        have been used.
+        When records do not fit together, or sets, cuts or codes of ratings are wrong. Ratings before a bad
+        one may have been used.
 
     Notes
     -----
@@ -176,10 +177,12 @@ def train(layout, sets, factors, rates, visits, scratch, span, n_threads):
     cdef bint single = is_float32(factors.user_factors), sound
     cdef SVDppModel model = SVDppModel(
         user_factors=pointer(factors.user_factors), item_factors=pointer(factors.item_factors),
-        user_bias=pointer(factors.user_bias), item_bias=pointer(factors.item_bias), sums=pointer(scratch.sums),
-        gains=pointer(scratch.gains), n_users=factors.n_users, n_items=factors.n_items, width=factors.width,
-        plain=sets.weights is None and rates.lr_user == rates.lr, mean=factors.mean, lr=rates.lr, reg=rates.reg, lr_user=rates.lr_user, lr_bias=rates.lr_bias,
-        reg_bias=rates.reg_bias, lr_implicit=rates.lr_implicit, reg_implicit=rates.reg_implicit,
+        user_bias=pointer(factors.user_bias), item_bias=pointer(factors.item_bias),
+        sums=pointer(scratch.sums), gains=pointer(scratch.gains), n_users=factors.n_users,
+        n_items=factors.n_items, width=factors.width, mean=factors.mean,
+        plain=sets.weights is None and rates.lr_user == rates.lr, lr=rates.lr, reg=rates.reg,
+        lr_user=rates.lr_user, lr_bias=rates.lr_bias, reg_bias=rates.reg_bias, lr_implicit=rates.lr_implicit,
+        reg_implicit=rates.reg_implicit,
     )
     cdef Batches work = batches_of(layout, visits, scratch, span)
     work.terms = batch_terms(layout, sets, factors.implicit_factors, scratch)

@@ -3,13 +3,14 @@
 from cfcore.kernels.factorization.implicit_terms cimport TermLoops
 from cfcore.kernels.factorization.sgd cimport Rating
 
-# Steps for the n ratings of a block, from `start` to the last, then from the first to `start`; `model` is what the
-# wrapper made of parameters and rates. The sum of squared errors, each taken before its step; -1 at a code out of
-# range.
-ctypedef double (*Sweep)(const Rating *ratings, Py_ssize_t n, Py_ssize_t start, const void *model) noexcept nogil
+# Steps for the n ratings of a block, from `start` to the last, then from the first to `start`; `model` is
+# what the wrapper made of parameters and rates. The sum of squared errors, each taken before its step; -1 at
+# a code out of range.
+ctypedef double (*Sweep)(const Rating *ratings, Py_ssize_t n, Py_ssize_t start,
+                         const void *model) noexcept nogil
 
-# Parameters, rates and scratch of a call of `train`: the `model` of a `Sweep`. Pointers are to the first entry, of
-# float or of double.
+# Parameters, rates and scratch of a call of `train`: the `model` of a `Sweep`. Pointers are to the first
+# entry, of float or of double.
 cdef struct SVDppModel:
     void *user_factors
     void *item_factors

@@ -90,11 +90,13 @@ cdef inline double sweep_usual(const Rating *ratings, Py_ssize_t n, Py_ssize_t s
     return sweep(ratings, n, start, model, model.width, True, kind)
 
 
-cdef double sweep_f32(const Rating *ratings, Py_ssize_t n, Py_ssize_t start, const void *model) noexcept nogil:
+cdef double sweep_f32(const Rating *ratings, Py_ssize_t n, Py_ssize_t start,
+                      const void *model) noexcept nogil:
     return sweep_usual(ratings, n, start, <const SVDppModel *>model, <float>0)
 
 
-cdef double sweep_f64(const Rating *ratings, Py_ssize_t n, Py_ssize_t start, const void *model) noexcept nogil:
+cdef double sweep_f64(const Rating *ratings, Py_ssize_t n, Py_ssize_t start,
+                      const void *model) noexcept nogil:
     return sweep_usual(ratings, n, start, <const SVDppModel *>model, <double>0)
 
 
@@ -132,11 +134,13 @@ cdef void end_users_f64(const Terms *terms, Py_ssize_t first, Py_ssize_t last) n
     end_users(terms, first, last, <double>0)
 
 
-cdef void write_back_f32(const Terms *terms, Py_ssize_t part, Py_ssize_t first, Py_ssize_t last) noexcept nogil:
+cdef void write_back_f32(const Terms *terms, Py_ssize_t part, Py_ssize_t first,
+                         Py_ssize_t last) noexcept nogil:
     write_back(terms, part, first, last, <float>0)
 
 
-cdef void write_back_f64(const Terms *terms, Py_ssize_t part, Py_ssize_t first, Py_ssize_t last) noexcept nogil:
+cdef void write_back_f64(const Terms *terms, Py_ssize_t part, Py_ssize_t first,
+                         Py_ssize_t last) noexcept nogil:
     write_back(terms, part, first, last, <double>0)
 
 

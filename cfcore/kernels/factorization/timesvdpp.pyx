@@ -1,9 +1,10 @@
 """timeSVD++ by stochastic gradient descent: SVD++ whose biases and user factors depend on time.
 
-The unit is the user-day, one user's ratings of one day: days are coded by user, then by day, and the `user` of a
-rating is the code of its user-day; a table of days holds the rest. So parameters of a user's days belong to a
-stripe of users, and those of items to a stripe of items, as in SVD++: `user_batches.pxd` works through the user
-batches, and the inner loops are in `timesvdpp_loops.pyx`. The twin is `cfcore.reference.factorization.timesvdpp`.
+The unit is the user-day, one user's ratings of one day: days are coded by user, then by day, and the `user`
+of a rating is the code of its user-day; a table of days holds the rest. So parameters of a user's days belong
+to a stripe of users, and those of items to a stripe of items, as in SVD++: `user_batches.pxd` works through
+the user batches, and the inner loops are in `timesvdpp_loops.pyx`. The twin is
+`cfcore.reference.factorization.timesvdpp`.
 """
 cimport numpy as cnp
 from cython.parallel cimport prange
@@ -46,6 +47,7 @@ from cfcore.kernels.records import (
     TimeParameters,
     TimeRates,
     check_batches,
+    check_days,
 )
 
 cnp.import_array()
@@ -122,8 +124,8 @@ def train(layout, sets, parameters, rates, visits, scratch, span, n_threads):
     TypeError
         When an argument is not the record that it should be.
     ValueError
-        When records do not fit together, or sets, cuts or codes of ratings and days are wrong. Ratings before a
-        bad one may have been used.
+        When records do not fit together, or sets, cuts or codes of ratings and days are wrong. Ratings before
+        a bad one may have been used.
 
     Notes
     -----
@@ -136,6 +138,7 @@ def train(layout, sets, parameters, rates, visits, scratch, span, n_threads):
     check_record(visits, BatchVisits, "train: visits")
     check_record(scratch, BatchScratch, "train: scratch")
     check_batches(layout, sets, parameters, visits, scratch, span)
+    check_days(layout, parameters)
     cdef int term, team = team_size(n_threads)
     cdef bint single = is_float32(parameters.user_factors), sound
     cdef const double *lr = <const double *>pointer(rates.lr)
@@ -168,8 +171,8 @@ def predict(items, days, when, parameters, out, n_threads):
     days : int32[n]
         Code of the user-day in training, or -1: then b_ut, c_ut and p_ut are left out.
     when : DAY[n]
-        The user (a code or -1), dev_u(t), and the columns of the items' tables; a bin, frequency, weekday or week
-        of 255 leaves its term out.
+        The user (a code or -1), dev_u(t), and the columns of the items' tables; a bin, frequency, weekday or
+        week of 255 leaves its term out.
     parameters : TimeParameters
         Its `user_factors` are p_u + sum of w_uj y_j; `implicit_factors` are not looked at.
     out : float64[n], overwritten
@@ -210,8 +213,10 @@ def predict(items, days, when, parameters, out, n_threads):
                 and (m.n_days == 0 or day_codes[k] < m.n_days)):
             raise ValueError(f"predict: row {k} (user {known[k].user}, user-day {day_codes[k]}, item "
                              f"{item_codes[k]}) is out of range")
-        if not (is_column(&m, ITEM_BINS, known[k].bin) and is_column(&m, ITEM_FREQUENCIES, known[k].frequency)
-                and is_column(&m, ITEM_WEEKDAYS, known[k].weekday) and is_column(&m, ITEM_WEEKS, known[k].week)):
+        if not (is_column(&m, ITEM_BINS, known[k].bin)
+                and is_column(&m, ITEM_FREQUENCIES, known[k].frequency)
+                and is_column(&m, ITEM_WEEKDAYS, known[k].weekday)
+                and is_column(&m, ITEM_WEEKS, known[k].week)):
             raise ValueError(f"predict: the bin, frequency, weekday or week of row {k} is out of range")
     cdef PredictDays predict_range = loops.predict_f32 if single else loops.predict_f64
     for worker in prange(team, nogil=True, schedule="static", chunksize=1, num_threads=team):

@@ -5,9 +5,10 @@ from libc.stdint cimport int32_t
 from cfcore.kernels.factorization.svdpp_loops cimport Sweep
 from cfcore.kernels.factorization.time_parameters cimport Day, TimeModel
 
-# Predictions for rows [first, last) of items, user-days and what is known of the days; all codes are in range.
-ctypedef void (*PredictDays)(const int32_t *items, const int32_t *days, const Day *when, const TimeModel *model,
-                             double *out, Py_ssize_t first, Py_ssize_t last) noexcept nogil
+# Predictions for rows [first, last) of items, user-days and entries of days, in which all codes are in range.
+ctypedef void (*PredictDays)(const int32_t *items, const int32_t *days, const Day *when,
+                             const TimeModel *model, double *out, Py_ssize_t first,
+                             Py_ssize_t last) noexcept nogil
 
 cdef struct TimeSVDppLoops:
     Sweep sweep_f32

@@ -35,8 +35,8 @@ cdef enum:
     DAYS_AHEAD = 8   # and for the entry of a user-day, which says which rows
 
 
-cdef inline floating time_step(const Rating rating, const TimeModel *m, Py_ssize_t width, bint drifts, bint daily,
-                               floating kind) noexcept nogil:
+cdef inline floating time_step(const Rating rating, const TimeModel *m, Py_ssize_t width, bint drifts,
+                               bint daily, floating kind) noexcept nogil:
     """Update all parameters of a rating, from their old values. Returns the error before.
 
     `drifts` and `daily` say whether there are alpha_uk and p_ut.
@@ -94,8 +94,8 @@ cdef inline bint is_known(const Rating rating, const TimeModel *m) noexcept nogi
             and t.weekday < m.length[ITEM_WEEKDAYS] and t.week < m.length[ITEM_WEEKS])
 
 
-cdef inline void prefetch_rows(const Rating rating, const TimeModel *m, Py_ssize_t width, bint drifts, bint daily,
-                               floating kind) noexcept nogil:
+cdef inline void prefetch_rows(const Rating rating, const TimeModel *m, Py_ssize_t width, bint drifts,
+                               bint daily, floating kind) noexcept nogil:
     """Prefetch the rows of a rating, and the entries of its item that are far from each other."""
     cdef const Day *t = m.days + rating.user
     prefetch_row(<floating *>m.first[USER_FACTORS] + t.user * width, width)
@@ -161,11 +161,13 @@ cdef inline double sweep_usual(const Rating *ratings, Py_ssize_t n, Py_ssize_t s
     return sweep_kind(ratings, n, start, m, m.width, kind)
 
 
-cdef double sweep_f32(const Rating *ratings, Py_ssize_t n, Py_ssize_t start, const void *model) noexcept nogil:
+cdef double sweep_f32(const Rating *ratings, Py_ssize_t n, Py_ssize_t start,
+                      const void *model) noexcept nogil:
     return sweep_usual(ratings, n, start, <const TimeModel *>model, <float>0)
 
 
-cdef double sweep_f64(const Rating *ratings, Py_ssize_t n, Py_ssize_t start, const void *model) noexcept nogil:
+cdef double sweep_f64(const Rating *ratings, Py_ssize_t n, Py_ssize_t start,
+                      const void *model) noexcept nogil:
     return sweep_usual(ratings, n, start, <const TimeModel *>model, <double>0)
 
 

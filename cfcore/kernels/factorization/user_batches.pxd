@@ -2,13 +2,13 @@
 # parallel:
 #
 # 1. sum table rows over the set of each user, part by part of the table;
-# 2. work through the ratings, block by block of users x items: blocks that share no user and no item at once, the
-#    others in their order; the first block of a user stripe adds up the parts of its users' sums, and the last one
-#    finds how much the sums changed;
+# 2. work through the ratings, block by block of users x items: blocks that share no user and no item at once,
+#    the others in their order; the first block of a user stripe adds up the parts of its users' sums, and the
+#    last one finds how much the sums changed;
 # 3. write the changes to the table's rows, part by part, users in their order.
 #
-# Step 3 of a batch and step 1 of the next are one pass over the parts. The loops are compiled per SIMD level and
-# called by pointer, once a block or part.
+# Step 3 of a batch and step 1 of the next are one pass over the parts. The loops are compiled per SIMD level
+# and called by pointer, once a block or part.
 
 from cython.parallel cimport parallel, threadid
 from libc.stdint cimport int32_t, int64_t
@@ -75,7 +75,7 @@ cdef struct Worker:
 
 
 cdef inline Batches batches_of(object layout, object visits, object scratch, object span) except *:
-    """Pointers to the arrays of records that `check_batches` has checked; terms, loops and model are not set."""
+    """Pointers to the arrays of records that `check_batches` has checked, without terms, loops and model."""
     cdef Batches work
     cdef Py_ssize_t begin = span[0], end = span[1]
     memset(&work, 0, sizeof(work))
@@ -120,7 +120,7 @@ cdef inline Terms batch_terms(object layout, object sets, object table, object s
 
 
 cdef inline bint train_batches(const Batches *work, int team) noexcept nogil:
-    """All visits of a call. False if sets or cuts are wrong; squares of a block are -1 if a rating is out of range."""
+    """All visits of a call. False if sets or cuts are wrong; squares of a block with a bad rating are -1."""
     cdef int32_t[N_PROGRESS] progress
     cdef Py_ssize_t k
     progress[DONE] = progress[FAILED] = 0
@@ -137,9 +137,9 @@ cdef inline bint train_batches(const Batches *work, int team) noexcept nogil:
 cdef inline void work_through(const Batches *work, int32_t *progress, int worker, int team) noexcept nogil:
     """The work of one thread: parts of the table and blocks, its own ones first.
 
-    The parts and item stripes of a thread are the same in all batches, so that their rows stay in one cache. Those
-    of another thread are taken only when it does not begin them for some time, because it was preempted. It makes
-    no difference to the result.
+    The parts and item stripes of a thread are the same in all batches, so that their rows stay in one cache.
+    Those of another thread are taken only when it does not begin them for some time, because it was
+    preempted. It makes no difference to the result.
     """
     cdef Worker mine = Worker(number=worker, team=team, patience=PATIENCE, own=0, earliest=0)
     cdef Py_ssize_t visit, part, place
@@ -233,8 +233,8 @@ cdef inline bint is_patient(Worker *mine, int *pauses) noexcept nogil:
     return False
 
 
-cdef inline void work_part(const Batches *work, Py_ssize_t part, const int32_t *before, const int32_t *stripes,
-                           int32_t *progress) noexcept nogil:
+cdef inline void work_part(const Batches *work, Py_ssize_t part, const int32_t *before,
+                           const int32_t *stripes, int32_t *progress) noexcept nogil:
     """A part of the table: the changes by the batch before, and sums for the users of the next batch."""
     if cf_observe(&progress[FAILED]):
         return
@@ -245,9 +245,9 @@ cdef inline void work_part(const Batches *work, Py_ssize_t part, const int32_t *
             cf_publish(&progress[FAILED], 1)
 
 
-cdef inline void work_block(const Batches *work, Py_ssize_t visit, Py_ssize_t place, const int32_t *stripes,
-                            int32_t *progress) noexcept nogil:
-    """A block, with the sums of its users if it is their first, and the changes of the sums if it is their last."""
+cdef inline void work_block(const Batches *work, Py_ssize_t visit, Py_ssize_t place,
+                            const int32_t *stripes, int32_t *progress) noexcept nogil:
+    """A block, with the sums of its users if it is their first, and the sums' changes if it is the last."""
     cdef int32_t number = work.order[visit * work.n_blocks + place]
     cdef Py_ssize_t block = work.batches[visit] * work.n_blocks + number
     cdef Py_ssize_t stripe = number // work.n_item_stripes
@@ -266,7 +266,7 @@ cdef inline void work_block(const Batches *work, Py_ssize_t visit, Py_ssize_t pl
 
 
 cdef inline int check_outcome(const Batches *work, bint sound, str codes) except -1:
-    """Raise ValueError if `train_batches` met wrong sets or cuts, or `codes` of a rating that were out of range."""
+    """Raise ValueError if `train_batches` met wrong sets or cuts, or a rating with `codes` out of range."""
     cdef Py_ssize_t visit, block
     if not sound:
         raise ValueError("train: sets are not ascending, or layout.cuts are not those of the sets")

@@ -34,6 +34,7 @@ from cfcore.kernels.records.time_parameters import (
     TimeLayout,
     TimeParameters,
     TimeRates,
+    check_days,
 )
 
 __all__ = [
@@ -64,6 +65,7 @@ __all__ = [
     "check_apart",
     "check_batches",
     "check_cuts",
+    "check_days",
     "check_sums",
     "check_written",
 ]

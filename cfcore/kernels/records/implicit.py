@@ -107,8 +107,8 @@ class BatchLayout(Record):
         As in `BlockLayout`, by whose `lay_out` they are filled: block b is
         ``ratings[block_ptr[b]:block_ptr[b + 1]]``, b = user stripe * n_item_stripes + item stripe.
     stripe_ptr : int32[n_stripes + 1]
-        User stripe s has the users ``stripe_ptr[s]`` to ``stripe_ptr[s + 1]``, the latter not included. A batch
-        is a range of n_stripes / n_batches user stripes.
+        User stripe s has the users ``stripe_ptr[s]`` to ``stripe_ptr[s + 1]``, the latter not included.
+        n_stripes / n_batches user stripes after each other are a batch.
     user_counts : int64[n_users]
         Ratings of each user: how often the implicit factors of N(u) decay in an epoch.
     parts : int32[n_parts + 1]
@@ -150,7 +150,7 @@ class BatchLayout(Record):
 
     def _check(self) -> None:
         if self.n_stripes < 1 or self.n_stripes % self.n_batches:
-            raise ValueError(f"{self._name('stripe_ptr')} must have n_batches * stripes of a batch + 1 entries")
+            raise ValueError(f"{self._name('stripe_ptr')} must have n_batches * user stripes + 1 entries")
         if self.n_blocks != self.n_stripes * self.n_item_stripes:
             raise ValueError(f"{self._name('block_ptr')} must have user stripes * n_item_stripes + 1 entries")
         check_compressed(self._name("stripe_ptr"), self.stripe_ptr, self.n_users)
@@ -263,7 +263,7 @@ class SVDppRates(Record):
     lr_user: float = real(0, default=None)
 
     def __post_init__(self) -> None:
-        if self.lr_user is None:
+        if vars(self)["lr_user"] is None:
             object.__setattr__(self, "lr_user", self.lr)
         super().__post_init__()
 
@@ -278,6 +278,11 @@ def check_batches(
 ) -> None:
     """Raise ValueError unless the records given to `train` fit together, and span is within the visits."""
     check_written((parameters, scratch), (layout, sets, visits))
+    # Arrays may have changed since their records were made. (Codes of ratings, days and sets are checked
+    # where they are used.)
+    BatchLayout._check(layout)
+    visits._check()
+    check_compressed("train: sets.indptr", sets.indptr, sets.n_members)
     begin, end = span
     if {layout.n_users, sets.n_users, scratch.n_users} != {parameters.n_users}:
         raise ValueError("train: layout, sets, parameters and scratch must be of the same number of users")
@@ -301,11 +306,6 @@ def check_batches(
     if scratch.batch_users < layout.batch_users or scratch.n_parts != layout.n_parts:
         raise ValueError("train: scratch.partial_sums must have rows for each user of a batch and each part")
     check_codes("train: visits.batches", visits.batches, layout.n_batches)
-    # Arrays may have changed since their records were made. (The codes of ratings, days and sets are looked at
-    # where they are used.)
-    BatchLayout._check(layout)
-    visits._check()
-    check_compressed("train: sets.indptr", sets.indptr, sets.n_members)
 
 
 def check_sums(sets: ImplicitSets, rows: ImplicitRows) -> None:

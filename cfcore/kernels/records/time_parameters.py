@@ -19,7 +19,7 @@ from cfcore.kernels.records.base import (
 )
 from cfcore.kernels.records.implicit import BatchLayout
 
-__all__ = ["DAY", "LEFT_OUT", "TIME_TERMS", "TimeLayout", "TimeParameters", "TimeRates"]
+__all__ = ["DAY", "LEFT_OUT", "TIME_TERMS", "TimeLayout", "TimeParameters", "TimeRates", "check_days"]
 
 #: A user-day, one user's ratings of one day: the user, dev_u(t), and columns of the items' tables.
 DAY = np.dtype(
@@ -35,6 +35,8 @@ class TimeLayout(BatchLayout):
 
     Attributes
     ----------
+    ratings, block_ptr, stripe_ptr, user_counts, parts, cuts, n_item_stripes, n_batches
+        As in `BatchLayout`.
     days : DAY[n_days]
         Of each user-day the user, dev_u(t), and the columns of the items' tables.
     """
@@ -123,3 +125,9 @@ class TimeRates(Record):
     def _check(self) -> None:
         if not (np.isfinite(self.lr).all() and np.isfinite(self.reg).all()):
             raise ValueError(f"{type(self).__name__}: lr and reg must be finite")
+
+
+def check_days(layout: TimeLayout, parameters: TimeParameters) -> None:
+    """Raise ValueError unless the terms of days that `train` is given have a row for each of layout.days."""
+    if parameters.n_days not in (layout.n_days, 0):
+        raise ValueError("train: parameters must have a row for each of layout.days")

@@ -9,19 +9,25 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 
-from cfcore.arrays import aligned_zeros, padded
 from cfcore import backends
+from cfcore.arrays import aligned_zeros, padded
 from cfcore.data import Ratings, as_pairs, as_ratings
 from cfcore.data.ids import as_id_column, encode
 from cfcore.data.index import sets
 from cfcore.errors import DataError
-from cfcore.models.core.model import Array, Callback
 from cfcore.kernels.records import ImplicitRows, ImplicitSets, SVDppFactors, SVDppRates
-from cfcore.models.factorization.user_batches import UserBatches
-from cfcore.models.factorization.base import FactorModel, decay_and_total, density_and_spread, first_factors, last_rates
-from cfcore.models.factorization.update import joined_rows, moved
+from cfcore.models.core.model import Array, Callback
 from cfcore.models.core.params import check_choice, check_number
 from cfcore.models.core.training import Training
+from cfcore.models.factorization.base import (
+    FactorModel,
+    decay_and_total,
+    density_and_spread,
+    first_factors,
+    last_rates,
+)
+from cfcore.models.factorization.update import joined_rows, moved
+from cfcore.models.factorization.user_batches import UserBatches
 from cfcore.random import RandomState
 from cfcore.threads import resolve_threads
 
@@ -299,13 +305,15 @@ class SVDpp(FactorModel):
         """Train padded p, q and y, and the biases there are."""
         self._show(*factors)
         users, items, table = factors
-        parameters = SVDppFactors(users, items, self.user_bias_, self.item_bias_, self.mean_, table)
+        parameters = SVDppFactors(
+            users, items, self.user_bias_, self.item_bias_, self.mean_, implicit_factors=table
+        )
         batches = UserBatches(train, self._sets(), table, rng, self.n_threads)
 
         def slowed(slower: float) -> SVDppRates:
             return SVDppRates(
-                rates.lr * slower, rates.reg, rates.lr_bias * slower, rates.reg_bias, rates.lr_implicit * slower,
-                rates.reg_implicit,
+                rates.lr * slower, rates.reg, rates.lr_bias * slower, rates.reg_bias,
+                rates.lr_implicit * slower, rates.reg_implicit,
             )  # fmt: skip
 
         self._train(batches, vars(rates), parameters, slowed, validation, early_stopping)

@@ -7,20 +7,20 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 
-from cfcore.arrays import aligned_zeros, available_memory, padded
-from cfcore.threads import worthwhile_threads
 from cfcore import backends
+from cfcore.arrays import aligned_zeros, available_memory, padded
 from cfcore.data import Ratings
-from cfcore.models.core.model import Array
 from cfcore.kernels.records import LEFT_OUT, TIME_TERMS, TimeParameters, TimeRates
-from cfcore.models.factorization.user_batches import UserBatches
-from cfcore.models.factorization.user_days import WEEKDAYS, WEEKS, Days, mean_dates
-from cfcore.models.factorization.base import density_and_spread
-from cfcore.models.factorization.update import moved
+from cfcore.models.core.model import Array
 from cfcore.models.core.params import check_number
+from cfcore.models.factorization.base import density_and_spread
 from cfcore.models.factorization.svdpp import Rates, SVDpp
 from cfcore.models.factorization.time_terms import FACTORS, TERMS, in_order, rates_of_terms
+from cfcore.models.factorization.update import moved
+from cfcore.models.factorization.user_batches import UserBatches
+from cfcore.models.factorization.user_days import WEEKDAYS, WEEKS, Days, mean_dates
 from cfcore.random import RandomState
+from cfcore.threads import worthwhile_threads
 
 #: Ratings by which `fold_in` damps the bias of a day: their mean error counts n / (n + DAMPING). Judged by
 #: held-out ratings of held-out users within the training rows of MovieLens 100K (u1) and 1M.
@@ -390,7 +390,8 @@ class TimeSVDpp(SVDpp):
             }  # fmt: skip
             rows["implicit_factors"] = factors[:0]
             self._cache["time_rows"] = TimeParameters(
-                *(rows[name] if name in rows else getattr(self, f"{name}_") for name in TIME_TERMS), self._offset()
+                *(rows[name] if name in rows else getattr(self, f"{name}_") for name in TIME_TERMS),
+                self._offset(),
             )
         out = np.empty(len(users))
         codes, when = self._days().place(users, timestamps)

@@ -34,8 +34,8 @@ Array = np.ndarray[Any, Any]
 
 #: Users of a batch do not see what the implicit factors learn from each other. If there are many, and their
 #: sets overlap, their joint step is too long and training diverges. The limit is on users times mean overlap
-#: (the cosine of two sets); on MovieLens 1M it gives 190 users. There RMSE is some .0002 above that of batches
-#: of 24 users, and the learning rate of the implicit factors has room for twice as much.
+#: (the cosine of two sets); on MovieLens 1M it gives 190 users. There RMSE is some .0002 above that of
+#: batches of 24 users, and the learning rate of the implicit factors has room for twice as much.
 MIN_BATCHES, MAX_USERS, MAX_CROWD = 16, 1024, 24.0
 #: Where there are more ratings per user and item than this (MovieLens 1M has as many), the limit rises as the
 #: rule of `SVDpp` lowers the rate of the implicit factors, whatever rates are given. On 100 million ratings
@@ -96,7 +96,9 @@ class UserBatches:
         user_stripes = stripes(train.user_counts, n_stripes)
         n_parts = max(1, min(MAX_PARTS, len(sets.members) // (train.n_users * PART_OF_SET)))
         blocks = BlockLayout(
-            np.empty(len(train), dtype=RATING), np.empty(n_stripes * n_item_stripes + 1, np.int64), n_item_stripes
+            np.empty(len(train), dtype=RATING),
+            np.empty(n_stripes * n_item_stripes + 1, np.int64),
+            n_item_stripes,
         )
         owner_stripes = user_stripes if days is None else user_stripes[days["user"]]
         owners = train.user_codes if codes is None else codes

@@ -145,7 +145,9 @@ def _train_batches(
                 squares[active] += model.step(at).astype(np.float64) ** 2
         for user in users:
             sums[user] -= kept[user] * first_sums[user]
-            sums[user] *= _scale_of(sets, user, table) if sets.weights is None else _inverse(scratch.gains[user])
+            sums[user] *= (
+                _scale_of(sets, user, table) if sets.weights is None else _inverse(scratch.gains[user])
+            )
             own, weights = _set_of(sets, user, table)
             table[own] = table[own] * kept[user] + weights * sums[user]
 
@@ -158,7 +160,7 @@ def _sum_of(sets: ImplicitSets, user: int, table: Floating) -> Floating:
 
 
 def _set_of(sets: ImplicitSets, user: int, table: Floating) -> tuple[NDArray[np.int32], Floating]:
-    """N(u), and in a column the weights of its members, 1 if there are none, in the precision of the table."""
+    """N(u), and the weights of its members (1 if there are none) in a column of the table's dtype."""
     span = slice(*sets.indptr[user : user + 2])
     own = sets.members[span]
     weights = np.ones(len(own)) if sets.weights is None else sets.weights[span]

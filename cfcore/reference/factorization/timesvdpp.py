@@ -18,6 +18,7 @@ from cfcore.kernels.records import (
     TimeParameters,
     TimeRates,
     check_batches,
+    check_days,
 )
 from cfcore.reference.common.checks import check_array, check_record, overlaps
 from cfcore.reference.factorization.svdpp import _are_codes, _Model, _train_batches
@@ -53,6 +54,7 @@ def train(
     check_record(visits, BatchVisits, "train: visits")
     check_record(scratch, BatchScratch, "train: scratch")
     check_batches(layout, sets, parameters, visits, scratch, span)
+    check_days(layout, parameters)
     x = {term: getattr(parameters, term) for term in TIME_TERMS}
     has = {term: array.size > 0 for term, array in x.items()}
     sums, ratings, real = scratch.sums, layout.ratings, scratch.sums.dtype.type
@@ -146,7 +148,9 @@ def predict(
     out += (z * value("item_factors", item, items)).sum(axis=1)
 
 
-def _check_predictions(items: Int32, days: Int32, when: Days, parameters: TimeParameters, out: Float64) -> None:
+def _check_predictions(
+    items: Int32, days: Int32, when: Days, parameters: TimeParameters, out: Float64
+) -> None:
     check_array(items, np.int32, 1, False, "predict: items")
     check_array(days, np.int32, 1, False, "predict: days")
     check_array(when, DAY, 1, False, "predict: when")
