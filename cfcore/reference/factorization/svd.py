@@ -8,7 +8,6 @@ its updates in the kernel's order.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
