@@ -1,4 +1,4 @@
-"""The table of all models. Exports, `cfcore.load`, the command line, searches and the tests derive from it."""
+"""The table of all models: exports, `cfcore.load`, the command line, searches and tests derive from it."""
 
 from __future__ import annotations
 
@@ -54,8 +54,8 @@ class Entry:
     command : str or None
         On the command line; `cfcore compare` has a row for each that has one.
     space : dict
-        Ranges that `search` varies hyper-parameters in, where the model has any; ranges around the rule of the
-        class (`Model.defaults_for`) come besides.
+        Ranges that `search` varies hyper-parameters in, where the model has any; ranges around the rule of
+        the class (`Model.defaults_for`) come besides.
     small : dict
         Hyper-parameters with which the model trains in an instant, for tests and examples.
     """

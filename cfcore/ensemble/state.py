@@ -67,7 +67,7 @@ class BlendState(State):
         return predictions
 
     def features(self, users: Array, items: Array, wanted: bool) -> Array:
-        """Logarithms of 1 + the numbers of ratings of users and items, 0 for unknown ones; no rows if not `wanted`."""
+        """Logarithms of 1 + numbers of ratings of users and items (unknown: 0); no rows if not `wanted`."""
         if not wanted:
             return np.empty((0, len(users)))
         # One entry more, which -1 picks.
@@ -81,7 +81,7 @@ class BlendState(State):
         return rule.combine(predictions, self.features(users, items, len(self.feature_center) > 0))
 
     def similarity_row(self, kind: str, code: int) -> Array | None:
-        """Mean over the members that compare items (users) of the similarity of one to all; None: none does."""
+        """Similarity of an item (user) to all, mean over the members that compare them; None: none does."""
         found = []
         for member, tables in zip(self.members, self.tables, strict=True):
             table = tables[kind]

@@ -91,8 +91,8 @@ class FitContext:
         Parameters
         ----------
         kind : type
-            A subclass of `State`. By default the fields, of any names, are kept as parameters: arrays, numbers,
-            strings, and dicts and tuples of them.
+            A subclass of `State`. By default the fields, of any names, are kept as parameters: arrays,
+            numbers, strings, and dicts and tuples of them.
         **fields
             What the training ratings alone do not say; they may replace what these say.
         """

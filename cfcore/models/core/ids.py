@@ -21,8 +21,8 @@ Array = np.ndarray[Any, Any]
 class Ids:
     """The users, or the items, that a model knows.
 
-    A code is a position in `ids`. Unknown ids share code -1: those that are not in the vocabulary, and those in it
-    without training ratings (a subset keeps the vocabulary of the whole).
+    A code is a position in `ids`. Unknown ids share code -1: those that are not in the vocabulary, and those
+    in it without training ratings (a subset keeps the vocabulary of the whole).
 
     Attributes
     ----------

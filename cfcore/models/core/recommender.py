@@ -1,15 +1,16 @@
-"""`Recommender`: the part of a model that makes lists: items for users, and the most similar items or users."""
+"""`Recommender`: the part of a model that makes lists, of items for users and of what is most similar."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 
 from cfcore.data import frames
 from cfcore.data.ids import is_single
 from cfcore.errors import DataError
+from cfcore.models.core.fitted import Fitted
 from cfcore.models.core.params import check_flag, check_number
 from cfcore.models.recommend import top_n
 from cfcore.models.recommend.item_layout import Products
@@ -18,19 +19,10 @@ from cfcore.models.recommend.ranking import best
 Array = np.ndarray[Any, Any]
 
 
-class Recommender:
+class Recommender(Fitted):
     """Lists by what a model predicts, and by how similar it finds two items or users."""
 
-    _state: Any
-
     # ------------------------------------------------------------------ for models to write
-
-    def _check_fitted(self) -> None:
-        raise NotImplementedError
-
-    def snapshot(self) -> Self:
-        """The model as it is now; see `Model.snapshot`."""
-        raise NotImplementedError
 
     def _similarity(self, kind: str, code: int) -> Array:
         """Similarity of one known item or user to all (float64, NaN: cannot be compared)."""

@@ -1,4 +1,4 @@
-"""`State`: what a fit yields. It is never changed; another fit, `fold_in` or `partial_fit` makes another one."""
+"""`State`: what a fit yields. It never changes: a fit, `fold_in` or `partial_fit` makes another one."""
 
 from __future__ import annotations
 
@@ -51,8 +51,8 @@ class State:
     """What every fitted model knows. A family of models adds its parameters in a subclass.
 
     Fields are the fitted attributes of the model without the trailing underscore: ``model.mean_`` is
-    ``state.mean``. A file holds them under the name with the underscore. What can be derived from the fields is a
-    ``cached_property``, which neither files nor pickles hold.
+    ``state.mean``. A file holds them under the name with the underscore. What can be derived from the fields
+    is a ``cached_property``, which neither files nor pickles hold.
 
     Attributes
     ----------
@@ -98,7 +98,8 @@ class State:
             object.__setattr__(self, field.name, read_only(held))
 
     def verified(self) -> Self:
-        """The state itself, once all that kinds and shapes do not say is checked: for states not made by a fit.
+        """The state itself, once all that kinds and shapes do not say is checked: for states not made by a
+        fit.
 
         Raises
         ------
@@ -297,5 +298,6 @@ def _check_array(name: str, held: Any, metadata: Mapping[str, Any], sizes: dict[
         expected = int(symbol) if symbol.isdecimal() else sizes.setdefault(symbol, own)
         if own != expected:
             raise ValueError(
-                f"{name} has shape {held.shape}; it should be ({', '.join(map(str, shape))}) with {symbol} = {expected}"
+                f"{name} has shape {held.shape}; it should be ({', '.join(map(str, shape))}) "
+                f"with {symbol} = {expected}"
             )

@@ -17,16 +17,16 @@ Array = np.ndarray[Any, Any]
 class Trainer(Protocol):
     """What the loop over epochs drives. It knows the training data and the live parameters, never the model.
 
-    An epoch is cut into parts by the data alone, never by the number of threads or processes. A part reads and
-    writes live arrays only; so any process that has made the same trainer (from the same ratings, seed and
-    hyper-parameters) and holds the same arrays may run it, to the same bits.
+    An epoch is cut into parts by the data alone, never by the number of threads or processes. A part reads
+    and writes live arrays only; so any process that has made the same trainer (from the same ratings, seed
+    and hyper-parameters) and holds the same arrays may run it, to the same bits.
     """
 
     def epoch(self, k: int) -> float:
         """Run all parts of epoch `k` (from 0). Returns the root mean square training error."""
 
     def parts(self, k: int) -> Sequence[Any]:
-        """The parts of epoch `k`, in the order in which they may be run; draws what is random of the epoch."""
+        """The parts of epoch `k`, in an order in which they may run; draws the random numbers of it."""
 
     def run_part(self, part: Any) -> None:
         """Run a part."""

@@ -47,9 +47,9 @@ def run_epochs(trainer: Trainer, context: FitContext, n_epochs: int, lr: float |
     Notes
     -----
     With a checkpoint, where the training stands is written after each epoch, and the loop begins at the first
-    epoch that the file has not seen. For that ``trainer.arrays()`` and ``trainer.carried()`` must name all that
-    an epoch changes, every draw must come from ``context.rng``, and rates must follow from the number of the
-    epoch. The arrays are filled in place.
+    epoch that the file has not seen. For that ``trainer.arrays()`` and ``trainer.carried()`` must name all
+    that an epoch changes, every draw must come from ``context.rng``, and rates must follow from the number
+    of the epoch. The arrays are filled in place.
     """
     return _Loop(trainer, context, n_epochs, lr).run()
 
