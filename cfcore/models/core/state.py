@@ -177,8 +177,9 @@ class State:
     def __setstate__(self, fields: dict[str, Any]) -> None:
         vars(self).update(fields)
         for field in self.array_fields():
-            if vars(self)[field.name] is not None:
-                vars(self)[field.name] = read_only(vars(self)[field.name])
+            # Not a view: states that shared an array (a blend and its members) share it still.
+            if fields[field.name] is not None:
+                fields[field.name].flags.writeable = False
 
     # ------------------------------------------------------------------ files
 
@@ -242,6 +243,12 @@ class ParameterState(State):
         }
         object.__setattr__(self, "parameters", held)
         super().__post_init__()
+
+    def __setstate__(self, fields: dict[str, Any]) -> None:
+        super().__setstate__(fields)
+        for value in self.parameters.values():
+            if isinstance(value, np.ndarray):
+                value.flags.writeable = False
 
     def public(self, name: str) -> Any:
         """The value that a model shows as ``name_``; KeyError if there is none."""
