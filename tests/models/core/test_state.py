@@ -293,6 +293,8 @@ def test_pickles_hold_nothing_that_is_derived() -> None:
     for copied in (again, copy.deepcopy(model)):
         assert not copied.shares_.flags.writeable
         assert copied.encode_users([3]).tolist() == [2]
+    assert not pickle.loads(pickle.dumps(ItemMean().fit(DATA))).offsets_.flags.writeable
+    assert not copy.deepcopy(ItemMean().fit(DATA)).offsets_.flags.writeable
 
 
 def test_a_file_gives_the_same_state(tmp_path: Path) -> None:
