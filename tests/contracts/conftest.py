@@ -68,6 +68,12 @@ def make(name: str) -> Any:
     return BY_NAME[class_name].load()(**params)
 
 
+def has_epochs(name: str) -> bool:
+    """Whether fits of a model have epochs, and so callbacks and checkpoints."""
+    params = make(name).get_params(deep=False)
+    return "n_epochs" in params and params.get("method") != "mean"
+
+
 def plain(params: dict[str, Any]) -> dict[str, Any]:
     """Hyper-parameters in which models are represented by their repr, to be compared by ==."""
     return {name: repr(value) if "models" in params else value for name, value in params.items()}
