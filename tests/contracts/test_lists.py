@@ -83,7 +83,10 @@ def test_recommend_to_many_leaves_out_excluded_pairs(fitted: Any, train: cf.Rati
     users = np.concatenate([[-99, -98], train.user_ids])
     before, _ = fitted.recommend(users, n=4)
     pairs = np.repeat(users[::2], 2), before[::2, :2].ravel()
-    for given in (pairs, (np.append(pairs[0], 12345), np.append(pairs[1], 67890))):  # unknown ones change nothing
+    for given in (
+        pairs,
+        (np.append(pairs[0], 12345), np.append(pairs[1], 67890)),
+    ):  # unknown ones change nothing
         after, scores = fitted.recommend(users, n=4, exclude=given)
         np.testing.assert_array_equal(after[1::2], before[1::2])
         np.testing.assert_array_equal(after[::2, :2], before[::2, 2:])

@@ -81,7 +81,9 @@ def test_a_model_of_the_same_parameters_is_the_same(fitted: Any, test: cf.Rating
     for made in (fitted.with_parameters(), fitted.clone().with_parameters(**values)):
         assert made is not fitted
         np.testing.assert_array_equal(made.predict(test), fitted.predict(test))
-        for one, other in zip(made.recommend(test.user_ids, 5), fitted.recommend(test.user_ids, 5), strict=True):
+        for one, other in zip(
+            made.recommend(test.user_ids, 5), fitted.recommend(test.user_ids, 5), strict=True
+        ):
             np.testing.assert_array_equal(one, other)
     same(fitted.with_parameters(), fitted)
 
