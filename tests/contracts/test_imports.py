@@ -18,7 +18,7 @@ import pytest
 import cfcore as cf
 from tests.contracts.conftest import MODELS, make
 
-# The main thread imports. At the first modules of each import it waits until the readers have read all models.
+# The main thread imports; at some modules of each import it waits until the readers have read all models.
 SCRIPT = """
 import importlib, json, sys, threading, time
 

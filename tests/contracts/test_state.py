@@ -14,8 +14,8 @@ from tests.contracts.conftest import fitted_names
 
 #: What every fitted model shows.
 BASE = {
-    "user_ids_", "item_ids_", "user_counts_", "item_counts_", "seen_indptr_", "seen_items_", "scale_", "mean_",
-    "history_",
+    "user_ids_", "item_ids_", "user_counts_", "item_counts_", "seen_indptr_", "seen_items_", "scale_",
+    "mean_", "history_",
 }  # fmt: skip
 
 

@@ -53,8 +53,7 @@ def updates(model: Any, train: cf.Ratings) -> list[Update]:
     """Calls that change a fitted model, one after the other: `fit` on other ratings if it has no others."""
     calls: list[Update] = []
     if takes(model, "fold_in"):
-        for ratings in (new_users(train), known_users(train)):
-            calls.append(lambda one, given=ratings: one.fold_in(given))
+        calls += [lambda one: one.fold_in(new_users(train)), lambda one: one.fold_in(known_users(train))]
     if takes(model, "partial_fit"):
         calls.append(lambda one: one.partial_fit(new_items(train), n_epochs=1))
     if calls:
