@@ -54,7 +54,7 @@ def test_beats_the_baseline(name: str, seed: int) -> None:
 
 @pytest.mark.parametrize("name", NO_BETTER)
 def test_no_better_than_the_baseline(name: str) -> None:
-    """The reason given is one: on each of the data these models have the baseline's error, or a greater one."""
+    """The reason holds: on each of the data these models have the baseline's error, or a greater one."""
     for data in (structures.factors, structures.choices, structures.drift):
         parts = data(1)
         assert error(made(name), parts) >= error(cf.Baseline(), parts)
@@ -68,6 +68,6 @@ def test_the_baseline_beats_the_mean() -> None:
 
 @pytest.mark.parametrize(("data", "plain"), [(structures.choices, "SVD"), (structures.drift, "SVDpp")])
 def test_data_have_one_structure(data: Callable[[int], structures.Parts], plain: str) -> None:
-    """A model without the term in question does not find what the data have: the test above is of that term."""
+    """A model without the term in question does not find the structure: the test above is of that term."""
     parts = data(1)
     assert error(made(plain), parts) > 0.97 * error(cf.Baseline(), parts)
