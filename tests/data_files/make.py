@@ -6,6 +6,7 @@ the format adds a folder of its own, and keeps this one.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import sys
 from pathlib import Path
@@ -102,10 +103,8 @@ def answers(model: Any) -> dict[str, Any]:
         "recommend": [column.tolist() for column in listed],
         "history": model.history_,
     }
-    try:
+    with contextlib.suppress(TypeError):  # it does not compare items
         found["similar"] = [column.tolist() for column in model.similar_items(items[1], 5)]
-    except TypeError:
-        pass  # it does not compare items
     if unknown[0] != "?":
         try:
             model.fold_in(later()).partial_fit(later(), n_epochs=2)
