@@ -13,7 +13,7 @@ import cfcore as cf
 
 @pytest.fixture(autouse=True)
 def panels_for_all(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What is done for many users is done for the few of this data."""
+    """The lists of many users, for which items are laid out in panels, are made for few users too."""
     from cfcore.models.recommend import top_n as lists
 
     monkeypatch.setattr(lists, "FEW", 8)
@@ -31,7 +31,7 @@ def test_recommend_is_sorted_and_scored_as_predicted(fitted: Any, train: cf.Rati
     assert fitted.predict(user, rest).max() <= scores[-1]
 
 
-def test_recommend_leaves_out_what_was_seen(fitted: Any, train: cf.Ratings) -> None:
+def test_recommend_leaves_out_seen_items(fitted: Any, train: cf.Ratings) -> None:
     user = train.users[3]
     seen = train.items[train.users == user]
     ids, _ = fitted.recommend(user, n=10_000)
@@ -46,7 +46,7 @@ def test_recommend_min_support(fitted: Any, train: cf.Ratings) -> None:
     assert set(ids) == {item for item, count in counts.items() if count >= 15}
 
 
-def test_recommend_to_a_stranger(fitted: Any) -> None:
+def test_recommend_to_an_unknown_user(fitted: Any) -> None:
     ids, scores = fitted.recommend(-99, n=5)
     assert len(ids) == 5
     assert (np.diff(scores) <= 0).all()
@@ -66,7 +66,7 @@ def test_recommend_nothing(fitted: Any, train: cf.Ratings) -> None:
 
 
 def test_recommend_to_many_is_recommend_to_each(fitted: Any, train: cf.Ratings) -> None:
-    # Known users, strangers, and one twice; enough of them for what is done only for many.
+    # Known users, unknown ones, and one twice; enough of them for the lists of many users.
     users = np.concatenate([[-99], train.user_ids, [-98, train.user_ids[0]]])
     for options in ({}, {"exclude_seen": False}, {"min_support": 15}, {"items": train.item_ids[3:20]}):
         ids, scores = fitted.recommend(users, n=12, **options)
@@ -79,11 +79,14 @@ def test_recommend_to_many_is_recommend_to_each(fitted: Any, train: cf.Ratings) 
             assert np.isnan(its_scores[len(alone) :]).all()
 
 
-def test_recommend_to_many_leaves_out_what_each_may_not_have(fitted: Any, train: cf.Ratings) -> None:
+def test_recommend_to_many_leaves_out_excluded_pairs(fitted: Any, train: cf.Ratings) -> None:
     users = np.concatenate([[-99, -98], train.user_ids])
     before, _ = fitted.recommend(users, n=4)
     pairs = np.repeat(users[::2], 2), before[::2, :2].ravel()
-    for given in (pairs, (np.append(pairs[0], 12345), np.append(pairs[1], 67890))):  # strangers do no harm
+    for given in (
+        pairs,
+        (np.append(pairs[0], 12345), np.append(pairs[1], 67890)),
+    ):  # unknown ones change nothing
         after, scores = fitted.recommend(users, n=4, exclude=given)
         np.testing.assert_array_equal(after[1::2], before[1::2])
         np.testing.assert_array_equal(after[::2, :2], before[::2, 2:])
@@ -135,7 +138,7 @@ def test_lists_as_a_frame(fitted: Any, train: cf.Ratings, library: str) -> None:
     assert columns["rank"][:3].tolist() == [1, 2, 3]
     if library != "pyarrow":
         again = fitted.recommend(module.Series(train.user_ids), n=40, as_frame=True)
-        assert isinstance(again, module.DataFrame)  # what it was asked with
+        assert isinstance(again, module.DataFrame)  # the library of the users
 
 
 @pytest.mark.parametrize("kind", ["item", "user"])
