@@ -9,10 +9,10 @@ import numpy as np
 
 from cfcore.data import frames
 from cfcore.errors import DataError
-from cfcore.models.recommend import item_layout as panels
-from cfcore.models.recommend import top_n as lists
 from cfcore.models.core.ids import Coded, is_single
 from cfcore.models.core.params import check_flag, check_number
+from cfcore.models.recommend import item_layout as panels
+from cfcore.models.recommend import top_n as lists
 from cfcore.models.recommend.ranking import best
 
 Array = np.ndarray[Any, Any]

@@ -8,13 +8,22 @@ from typing import Any
 
 import numpy as np
 
-from cfcore.arrays import thread_rows
-from cfcore.threads import worthwhile_threads
 from cfcore import backends
+from cfcore.arrays import thread_rows
 from cfcore.data import as_pairs
 from cfcore.data.ids import encode
+from cfcore.kernels.records import (
+    BitmapScratch,
+    Factors,
+    ItemOrder,
+    ListQueries,
+    ListScratch,
+    ScoreRows,
+    TopLists,
+)
 from cfcore.models.core.ids import is_single
-from cfcore.models.recommend.item_layout import Panels, Products
+from cfcore.models.recommend.item_layout import ItemLayout
+from cfcore.threads import worthwhile_threads
 
 Array = np.ndarray[Any, Any]
 
@@ -82,48 +91,47 @@ def blocks(model: Any, wanted: Wanted) -> Iterator[tuple[slice, Array, Array]]:
 
 
 class Ranking:
-    """Scores of a model and the order of its items, made once for all blocks of users.
+    """The order of a model's items, and its factors if its scores are products, for all blocks of users.
 
-    Equal scores are listed by the number of training ratings, most first, then by code: the items stand in
-    that order.
+    Equal scores are listed by the number of training ratings, most first, then by code.
     """
 
     def __init__(self, model: Any, wanted: Wanted) -> None:
         self.model, self.wanted = model, wanted
         codes = np.flatnonzero(wanted.candidates)
-        self.order = codes[np.argsort(-model.item_counts_[codes], kind="stable")].astype(np.int32)
-        self.places_of = np.full(len(wanted.candidates), -1, dtype=np.int32)
-        self.places_of[self.order] = np.arange(len(self.order), dtype=np.int32)
-        # Panels are worth making for more than a handful; the scores are the same bits either way.
-        many = len(wanted.users) >= FEW
-        self.products: Products | None = model._products() if many else None
-        m = max(len(self.order), 1)
+        items = codes[np.argsort(-model.item_counts_[codes], kind="stable")].astype(np.int32)
+        positions = np.full(len(wanted.candidates), -1, dtype=np.int32)
+        positions[items] = np.arange(len(items), dtype=np.int32)
+        self.order = ItemOrder(items, positions)
+        # A layout costs more than a few lists; the scores are the same bits either way.
+        products = model._products() if len(wanted.users) >= FEW else None
+        self.factors: Factors | None = None if products is None else products.factors()
+        m = max(len(items), 1)
         self.step = max(1, SCORES_AT_A_TIME // m)
-        if self.products is not None:
-            width = self.products.item_rows.shape[1]
-            self.step = min(USERS_AT_A_TIME, max(32, PRODUCTS_AT_A_TIME // (m * (width + 1))))
+        if self.factors is not None:
+            self.step = min(USERS_AT_A_TIME, max(32, PRODUCTS_AT_A_TIME // (m * (self.factors.width + 1))))
 
     def lists(self, part: slice) -> tuple[Array, Array]:
         """Codes and scores of the lists of `wanted.users[part]`."""
         users = np.ascontiguousarray(self.wanted.users[part], dtype=np.int32)
-        starts, stops, excluded = self._excluded(users, part)
-        places = np.full((len(users), self.wanted.n), -1, dtype=np.int32)
-        scores = np.zeros(places.shape)
+        excluded = self._excluded(users, part)
+        positions = np.full((len(users), self.wanted.n), -1, dtype=np.int32)
+        scores = np.zeros(positions.shape)
         if self.wanted.n > 0 and len(users) > 0:
-            by_product = users >= 0 if self.products is not None else np.zeros(len(users), dtype=bool)
+            by_product = users >= 0 if self.factors is not None else np.zeros(len(users), dtype=bool)
             for chosen, rank in ((by_product, self._by_products), (~by_product, self._by_scores)):
                 if chosen.all():
-                    rank(users, starts, stops, excluded, places, scores)
+                    rank(users, excluded, TopLists(positions, scores))
                 elif chosen.any():
-                    some = places[chosen], scores[chosen]
-                    rank(users[chosen], starts[chosen], stops[chosen], excluded, *some)
-                    places[chosen], scores[chosen] = some
-        scores[places < 0] = np.nan
-        codes = np.append(self.order, np.int32(-1))[places]
+                    some = TopLists(positions[chosen], scores[chosen])
+                    rank(users[chosen], excluded.of(chosen), some)
+                    positions[chosen], scores[chosen] = some.positions, some.scores
+        scores[positions < 0] = np.nan
+        codes = np.append(self.order.items, np.int32(-1))[positions]
         return codes, scores
 
-    def _excluded(self, users: Array, part: slice) -> tuple[Array, Array, Array]:
-        """starts, stops, items: what the kernels leave out of each list."""
+    def _excluded(self, users: Array, part: slice) -> Excluded:
+        """What the kernels exclude from each list."""
         model, wanted = self.model, self.wanted
         starts = np.zeros(len(users), dtype=np.int64)
         stops, items = starts, np.zeros(0, dtype=np.int32)
@@ -133,7 +141,7 @@ class Ranking:
             starts = np.where(known, model.seen_indptr_[users], 0)
             stops = np.where(known, model.seen_indptr_[users + 1], 0)
         if wanted.left_out is None:
-            return starts, stops, items
+            return Excluded(starts, stops, items)
         indptr = wanted.left_out[0][part.start : part.stop + 1]
         lists = [
             (items[starts[k] : stops[k]], wanted.left_out[1][indptr[k] : indptr[k + 1]])
@@ -141,45 +149,58 @@ class Ranking:
         ]
         stops = np.cumsum([len(seen) + len(more) for seen, more in lists], dtype=np.int64)
         items = np.concatenate([one for pair in lists for one in pair] or [items]).astype(np.int32)
-        return np.append(0, stops[:-1]), stops, items
+        return Excluded(np.append(0, stops[:-1]), stops, items)
 
-    def _by_products(
-        self, users: Array, starts: Array, stops: Array, excluded: Array, places: Array, scores: Array
-    ) -> None:
-        given = self.products
-        assert given is not None
-        panels = Panels.of(self.model, given, self.order)
+    def _by_products(self, users: Array, excluded: Excluded, lists: TopLists) -> None:
+        factors = self.factors
+        assert factors is not None
+        layout = ItemLayout.of(self.model, factors, self.order.items)
         kernel = backends.kernel("top_n.products")
-        m, width = len(self.order), given.item_rows.shape[1]
+        m, width = layout.order.m, factors.width
         n_threads = worthwhile_threads(self.model.n_threads, len(users) * m * (width + 1))
-        alike = panels.alike(users, given.user_rows)
-        listed = np.empty_like(places), np.empty_like(scores)
-        n_marks, n_floats, n_codes = kernel.scratch_sizes(
-            m, width, panels.head, panels.tails.shape[1], places.shape[1]
+        n_words, n_floats, n_columns = kernel.scratch_sizes(
+            m, width, layout.panels.head, layout.panels.n_tail, lists.n
         )
+        scratch = ListScratch(
+            thread_rows(n_threads, n_words, np.uint64),
+            floats=thread_rows(n_threads, n_floats, np.float32),
+            columns=thread_rows(n_threads, n_columns, np.int32),
+        )
+        order = layout.similar_together(users, factors.user_factors)
+        sorted_lists = TopLists(np.empty_like(lists.positions), np.empty_like(lists.scores))
         kernel.best_products(
-            users[alike], given.user_rows, given.item_rows, given.user_bias, given.item_bias, panels.columns,
-            panels.column_of, panels.standing, starts[alike], stops[alike], excluded, panels.turn,
-            panels.panels, panels.tails, panels.bounds, *listed,
-            thread_rows(n_threads, n_marks, np.uint64), thread_rows(n_threads, n_floats, np.float32),
-            thread_rows(n_threads, n_codes, np.int32), given.mean, n_threads,
+            excluded.of(order).queries(users[order]), factors, layout.order, layout.panels, layout.rotation,
+            sorted_lists, scratch, n_threads,
         )  # fmt: skip
-        places[alike], scores[alike] = listed
+        lists.positions[order], lists.scores[order] = sorted_lists.positions, sorted_lists.scores
 
-    def _by_scores(
-        self, users: Array, starts: Array, stops: Array, excluded: Array, places: Array, scores: Array
-    ) -> None:
+    def _by_scores(self, users: Array, excluded: Excluded, lists: TopLists) -> None:
         distinct, rows = np.unique(users, return_inverse=True)
-        m = len(self.order)
+        m = self.order.m
         predicted = self.model._predict_codes(
-            np.repeat(distinct, m).astype(np.int32), np.tile(self.order, len(distinct)), None
+            np.repeat(distinct, m).astype(np.int32), np.tile(self.order.items, len(distinct)), None
         )
+        scores = ScoreRows(np.ascontiguousarray(predicted, dtype=np.float64).reshape(len(distinct), m))
         n_threads = worthwhile_threads(getattr(self.model, "n_threads", None), len(users) * m)
-        backends.kernel("top_n.scores").best_scores(
-            np.ascontiguousarray(predicted, dtype=np.float64).reshape(len(distinct), m),
-            rows.astype(np.int32).reshape(-1), self.order, self.places_of, starts, stops, excluded, places,
-            scores, thread_rows(n_threads, -(-m // 64), np.uint64), n_threads,
-        )  # fmt: skip
+        scratch = BitmapScratch(thread_rows(n_threads, -(-m // 64), np.uint64))
+        queries = excluded.queries(rows.astype(np.int32).reshape(-1))
+        backends.kernel("top_n.scores").best_scores(scores, queries, self.order, lists, scratch, n_threads)
+
+
+@dataclass(frozen=True)
+class Excluded:
+    """Items that lists exclude: items[starts[k]:stops[k]] of list k."""
+
+    starts: Array
+    stops: Array
+    items: Array
+
+    def of(self, lists: Array) -> Excluded:
+        """Those of some of the lists, by mask or by number."""
+        return Excluded(self.starts[lists], self.stops[lists], self.items)
+
+    def queries(self, rows: Array) -> ListQueries:
+        return ListQueries(rows, self.starts, self.stops, self.items)
 
 
 def named(ids: Array, codes: Array) -> Array:
