@@ -47,9 +47,9 @@ cdef void report_workers(int n) noexcept nogil
 
 cdef inline int team_size(object n_threads) except -1:
     """Threads to request for a region; ValueError unless `n_threads` is in [1, MAX_THREADS]."""
+    report_workers(0)
     if not 1 <= n_threads <= MAX_THREADS:
         raise ValueError(f"n_threads must be between 1 and {MAX_THREADS}, not {n_threads}")
-    report_workers(0)
     return cfcore_team_size(n_threads)
 
 
