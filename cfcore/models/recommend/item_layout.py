@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -10,7 +9,7 @@ import numpy as np
 from cfcore import backends
 from cfcore.arrays import aligned_zeros
 from cfcore.backends import current_backend
-from cfcore.kernels.records import BiasedRows, Factors, PanelOrder, Panels, panel_checks
+from cfcore.kernels.records import BiasedRows, Factors, ItemOrder, PanelOrder, Panels, panel_checks
 
 Array = np.ndarray[Any, Any]
 
@@ -23,18 +22,46 @@ LISTED_COSINE = 0.6
 LENGTH_STEP = 0.25
 
 
-@dataclass(frozen=True)
-class Products:
-    """A model whose score is mean + b_u + b_i + p_u . q_i for users and items that it knows."""
+#: The name of before, until all rooms say `Factors`.
+Products = Factors
 
-    user_rows: Array
-    item_rows: Array
-    user_bias: Array
-    item_bias: Array
-    mean: float
 
-    def factors(self) -> Factors:
-        return Factors(self.user_rows, self.item_rows, self.user_bias, self.item_bias, self.mean)
+class ItemLayouts:
+    """Orders and layouts of the items of a fitted state, each made when it is first needed.
+
+    The state never changes. Threads may share the object: at worst they make the same layout twice.
+
+    Parameters
+    ----------
+    counts : int64[n_items]
+        Training ratings of each item. Items without any are never listed.
+    """
+
+    def __init__(self, counts: Array) -> None:
+        known = np.flatnonzero(counts)
+        self._known = order_of(known[np.argsort(-counts[known], kind="stable")], len(counts))
+        self._last: tuple[str, ItemLayout] | None = None
+
+    def order(self, allowed: Array) -> ItemOrder:
+        """Known items of a mask, by the number of training ratings, most first, then by code."""
+        items = self._known.items[allowed[self._known.items]]
+        return self._known if len(items) == self._known.m else order_of(items, self._known.n_items)
+
+    def layout(self, factors: Factors, order: ItemOrder) -> ItemLayout:
+        """The layout of items in that order of ties. The last one is kept: twice the size of the item factors.
+
+        Parameters
+        ----------
+        factors : Factors
+            Of the state.
+        order : ItemOrder
+            From `order`.
+        """
+        backend, last = current_backend(), self._last
+        if last is None or last[0] != backend or not np.array_equal(last[1].ties.items, order.items):
+            last = backend, ItemLayout(factors, order)
+            self._last = last
+        return last[1]
 
 
 class ItemLayout:
@@ -43,49 +70,32 @@ class ItemLayout:
     Parameters
     ----------
     factors : Factors
-    order : int32[m]
+    ties : ItemOrder
         Items that may be listed, in the order in which equal scores are listed.
 
     Attributes
     ----------
+    ties : ItemOrder
     order : PanelOrder
     panels, rotation : Panels
     """
 
     @np.errstate(over="ignore", invalid="ignore")  # of a model that diverges
-    def __init__(self, factors: Factors, order: Array) -> None:
+    def __init__(self, factors: Factors, ties: ItemOrder) -> None:
+        self.ties = ties
         # Sort items by estimated score, that of a user of usual length at a usual angle: then the n-th best
         # score of a list rises early, and most panels are dismissed. (NaN: anywhere, it is never listed.)
         usual = np.sqrt(np.mean(squares(sample(factors.user_factors))))
         estimates = factors.item_bias + LISTED_COSINE * usual * np.sqrt(squares(factors.item_factors))
-        tie_positions = np.argsort(-estimates[order], kind="stable").astype(np.int32)
-        items = order[tie_positions]
-        positions = np.full(factors.n_items, -1, dtype=np.int32)
-        positions[items] = np.arange(len(items), dtype=np.int32)
-        self.order = PanelOrder(items, positions, tie_positions=tie_positions)
+        tie_positions = np.argsort(-estimates[ties.items], kind="stable").astype(np.int32)
+        items = ties.items[tie_positions]
+        self.order = PanelOrder(items, positions_of(items, factors.n_items), tie_positions=tie_positions)
         rows = factors.item_factors[items]
         axes, head = principal_axes(rows)
         self._axis = axes[:, 0].copy() if axes.shape[1] else np.zeros(len(axes), dtype=axes.dtype)
         transposed = np.ascontiguousarray(axes.T)
         self.rotation = packed(transposed, np.zeros(len(transposed), dtype=axes.dtype), rows.shape[1])
         self.panels = packed(rows @ axes, factors.item_bias[items], head)
-
-    @classmethod
-    def of(cls, model: Any, factors: Factors, order: Array) -> ItemLayout:
-        """Make it, or take the one that the model keeps if it is of the same items with the same numbers.
-
-        Training changes parameters in place, and so may anybody: only the numbers themselves can tell.
-        """
-        made_of, made_by = (order, factors.item_factors, factors.item_bias), current_backend()
-        last, last_of, last_by = model._cache.get("panels", (None, (), ""))
-        pairs = zip(last_of, made_of, strict=False)
-        same = last_by == made_by and all(np.array_equal(one, other) for one, other in pairs)
-        if last is None or not same:
-            last = cls(factors, order)
-            # Orders are made for each call; parameters are the model's own and may change under its hands.
-            kept = order, factors.item_factors.copy(), factors.item_bias.copy()
-            model._cache["panels"] = last, kept, made_by
-        return last
 
     @np.errstate(over="ignore", invalid="ignore")
     def similar_together(self, users: Array, factors: Array) -> Array:
@@ -101,6 +111,19 @@ class ItemLayout:
         level = np.floor(np.log2(lengths) / LENGTH_STEP)
         order: Array = np.argsort((level + cosines / 2.01)[users])
         return order
+
+
+def order_of(items: Array, n_items: int) -> ItemOrder:
+    """A record of items in that order, of `n_items` in all."""
+    items = items.astype(np.int32)
+    return ItemOrder(items, positions_of(items, n_items))
+
+
+def positions_of(items: Array, n_items: int) -> Array:
+    """Position of each of `n_items` codes in `items`, or -1 (int32)."""
+    positions = np.full(n_items, -1, dtype=np.int32)
+    positions[items] = np.arange(len(items), dtype=np.int32)
+    return positions
 
 
 def sample(rows: Array) -> Array:
