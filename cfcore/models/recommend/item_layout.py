@@ -48,7 +48,7 @@ class ItemLayouts:
         return self._known if len(items) == self._known.m else order_of(items, self._known.n_items)
 
     def layout(self, factors: Factors, order: ItemOrder) -> ItemLayout:
-        """The layout of items in that order of ties. The last one is kept: twice the size of the item factors.
+        """The layout of items in that order of ties. The last one is kept, twice as large as the factors.
 
         Parameters
         ----------
