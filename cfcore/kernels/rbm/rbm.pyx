@@ -24,7 +24,7 @@ from cfcore.kernels.rbm.batch cimport train_batches
 from cfcore.kernels.rbm.updates cimport PIECES_OF_PART
 from cfcore.kernels.rbm.batch_ratings cimport N_ROWS, N_SUMS, Place, Task
 from cfcore.kernels.factorization.sgd cimport are_codes
-from cfcore.kernels.common.threads cimport team_size
+from cfcore.kernels.common.threads cimport unchecked_team_size as team_size
 
 
 def train(const int64_t[::1] indptr, const int32_t[::1] units, const uint8_t[::1] levels,

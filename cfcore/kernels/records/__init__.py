@@ -14,17 +14,39 @@ from cfcore.kernels.records.factorization import (
     SGDRates,
 )
 from cfcore.kernels.records.tables import RatingRows
+from cfcore.kernels.records.top_n import (
+    BiasedRows,
+    BitmapScratch,
+    ItemOrder,
+    ListQueries,
+    ListScratch,
+    PanelOrder,
+    Panels,
+    ScoreRows,
+    TopLists,
+    panel_checks,
+)
 
 __all__ = [
     "RATING",
+    "BiasedRows",
+    "BitmapScratch",
     "BlockGrid",
     "BlockLayout",
     "BlockScratch",
     "BlockVisits",
     "Factors",
+    "ItemOrder",
+    "ListQueries",
+    "ListScratch",
+    "PanelOrder",
+    "Panels",
     "RatingColumns",
     "RatingRows",
     "Record",
     "SGDRates",
+    "ScoreRows",
+    "TopLists",
     "check_written",
+    "panel_checks",
 ]
