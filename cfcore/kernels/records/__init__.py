@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cfcore.kernels.records.base import Record, check_written
+from cfcore.kernels.records.base import Record, check_apart, check_written
 from cfcore.kernels.records.factorization import (
     RATING,
     BlockGrid,
@@ -26,5 +26,6 @@ __all__ = [
     "RatingRows",
     "Record",
     "SGDRates",
+    "check_apart",
     "check_written",
 ]
