@@ -10,8 +10,9 @@ import numpy as np
 from cfcore.data import Ratings, as_ratings
 from cfcore.models.core.model import Array, Callback
 from cfcore.models.core.params import check_choice, check_flag, check_number
+from cfcore.models.core.training import Training
+from cfcore.models.factorization.svdpp import joined
 from cfcore.models.rbm.cases import find_cases, find_levels, sharing_of, transposed
-from cfcore.models.rbm.trainer import Engine, Parameters
 from cfcore.models.rbm.inference import Distributions
 from cfcore.models.rbm.schedule import (
     PerKind,
@@ -21,8 +22,7 @@ from cfcore.models.rbm.schedule import (
     check_steps,
     schedule_of,
 )  # fmt: skip
-from cfcore.models.factorization.svdpp import joined
-from cfcore.models.core.training import Training
+from cfcore.models.rbm.trainer import Engine, Parameters
 from cfcore.random import RandomState
 
 #: Chosen within training rows: by two folds of ten of MovieLens 100K (u1) and one of ten of 1M (90/10).

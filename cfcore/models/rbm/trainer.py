@@ -6,16 +6,15 @@ from typing import Any
 
 import numpy as np
 
-from cfcore.arrays import aligned_zeros, row_length, thread_rows
-from cfcore.threads import worthwhile_threads
 from cfcore import backends
+from cfcore.arrays import aligned_zeros, row_length, thread_rows
 from cfcore.data.index import counts
 from cfcore.models.factorization.block_grid import stripes
 from cfcore.models.factorization.user_batches import bounds
 from cfcore.models.rbm.cases import Cases, smoothed
 from cfcore.models.rbm.schedule import Epoch
 from cfcore.random import seed64
-from cfcore.threads import threads_for
+from cfcore.threads import threads_for, worthwhile_threads
 
 Array = np.ndarray[Any, Any]
 
