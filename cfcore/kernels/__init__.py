@@ -23,6 +23,7 @@ KERNELS = {
     "products": "top_n.products",
     "rng": "common.rng",
     "scores": "top_n.scores",
+    "sets": "tables.sets",
     "similarity": "neighbors.similarity",
     "svd": "factorization.svd",
     "svdpp": "factorization.svdpp",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cfcore.kernels.records.base import Record, check_written
+from cfcore.kernels.records.base import Record, check_apart, check_written
 from cfcore.kernels.records.factorization import (
     RATING,
     BlockGrid,
@@ -28,7 +28,6 @@ from cfcore.kernels.records.top_n import (
 )
 
 __all__ = [
-    "RATING",
     "BiasedRows",
     "BitmapScratch",
     "BlockGrid",
@@ -41,12 +40,14 @@ __all__ = [
     "ListScratch",
     "PanelOrder",
     "Panels",
+    "RATING",
     "RatingColumns",
     "RatingRows",
     "Record",
     "SGDRates",
     "ScoreRows",
     "TopLists",
+    "check_apart",
     "check_written",
     "panel_checks",
 ]
