@@ -19,7 +19,6 @@ LEVELLED = (
     "factorization.svdpp",
     "factorization.timesvdpp",
     "top_n.products",
-    "rbm.rbm",
 )
 
 

@@ -13,15 +13,29 @@ from cfcore.kernels.records.factorization import (
     RatingColumns,
     SGDRates,
 )
+from cfcore.kernels.records.rbm import (
+    BATCH_RATING,
+    BatchScratch,
+    Cases,
+    MiniBatches,
+    RBMParameters,
+    RBMRates,
+)
 from cfcore.kernels.records.tables import RatingRows
 
 __all__ = [
+    "BATCH_RATING",
     "RATING",
+    "BatchScratch",
     "BlockGrid",
     "BlockLayout",
     "BlockScratch",
     "BlockVisits",
+    "Cases",
     "Factors",
+    "MiniBatches",
+    "RBMParameters",
+    "RBMRates",
     "RatingColumns",
     "RatingRows",
     "Record",
