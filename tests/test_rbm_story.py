@@ -1,4 +1,4 @@
-"""The article's RBM in `benchmarks/`: corrected, it ascends the likelihood; as published, it has its faults."""
+"""The article's RBM in `benchmarks/`: corrected it ascends the likelihood, as published it has its faults."""
 
 from __future__ import annotations
 
