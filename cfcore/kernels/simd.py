@@ -1,8 +1,8 @@
 """Which SIMD level the kernels run at: chosen at import, changed by `use_level`.
 
-The loops of a kernel are compiled once per level (``_svd_loops_baseline``, ``_svd_loops_avx2``, ...); each such
-module holds a table of function pointers. The wrapper of the kernel is compiled once and calls through the
-table of the level in force. All levels give the same bits.
+The loops of a kernel are compiled once per level (``_svd_loops_baseline``, ``_svd_loops_avx2``, ...); each
+such module holds a table of function pointers. The wrapper of the kernel is compiled once and calls through
+the table of the level in force. All levels give the same bits.
 """
 
 from __future__ import annotations

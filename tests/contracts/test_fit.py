@@ -76,7 +76,7 @@ def test_fits_a_sparse_matrix(model: Any, columns: tuple[Array, ...]) -> None:
     users, items, values, _ = columns
     users, items = (users - 10) // 3, (items - 100) // 2
     matrix = sparse.coo_matrix((values, (users, items))).tocsr()
-    if model._needs_timestamps:
+    if model.needs_timestamps:
         with pytest.raises(cf.DataError, match="timestamps"):
             model.fit(matrix)
         return

@@ -40,7 +40,7 @@ def test_every_kind_of_input_gives_the_same(fitted: Any, test: cf.Ratings) -> No
     ):
         np.testing.assert_array_equal(fitted.predict(given), dated)
     np.testing.assert_array_equal(fitted.predict(list(users), list(items), times), dated)
-    assert fitted._needs_timestamps or np.array_equal(dated, expected)
+    assert fitted.needs_timestamps or np.array_equal(dated, expected)
 
 
 def test_a_frame_gets_a_column(fitted: Any, test: cf.Ratings) -> None:

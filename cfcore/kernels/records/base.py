@@ -120,7 +120,9 @@ class Record:
         if value.ndim != len(shape):
             raise ValueError(f"{name} must have {len(shape)} dimensions, not {value.ndim}")
         if not (value.flags.c_contiguous and value.flags.aligned):
-            raise ValueError(f"{name} must be contiguous (C order) and aligned; pass np.ascontiguousarray of it")
+            raise ValueError(
+                f"{name} must be contiguous (C order) and aligned; pass np.ascontiguousarray of it"
+            )
         for axis, (size, given) in enumerate(zip(value.shape, shape, strict=True)):
             if given is None:
                 continue
@@ -194,7 +196,9 @@ def check_codes(name: str, codes: Array, n_codes: int, low: int = 0) -> None:
     """Raise ValueError unless all codes are in [low, n_codes)."""
     if codes.size and (codes.min() < low or codes.max() >= n_codes):
         bad = int(((codes < low) | (codes >= n_codes)).argmax())
-        raise ValueError(f"{name} holds {codes.reshape(-1)[bad]} at {bad}, which is not in [{low}, {n_codes})")
+        raise ValueError(
+            f"{name} holds {codes.reshape(-1)[bad]} at {bad}, which is not in [{low}, {n_codes})"
+        )
 
 
 def check_row_length(name: str, width: int, dtype: Any) -> None:

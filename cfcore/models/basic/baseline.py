@@ -2,20 +2,33 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
 
-from cfcore.arrays import aligned_zeros
 from cfcore import backends
+from cfcore.arrays import aligned_zeros
 from cfcore.data import Ratings
 from cfcore.kernels.records import Factors, SGDRates
+from cfcore.models.core.fit_context import FitContext
 from cfcore.models.core.model import Array, Model
-from cfcore.models.factorization.block_grid import Blocks
 from cfcore.models.core.params import check_choice, check_number
-from cfcore.models.core.training import Training
+from cfcore.models.core.state import State, array
+from cfcore.models.core.trainer import Trainer
+from cfcore.models.core.training import run_epochs
+from cfcore.models.factorization.block_grid import Blocks
 from cfcore.random import RandomState
 from cfcore.threads import threads_for
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class BiasState(State):
+    """Biases of users and items; 0 for those without ratings."""
+
+    user_bias: Array = array("f", "n_users")
+    item_bias: Array = array("f", "n_items")
 
 
 class Baseline(Model):
@@ -64,10 +77,7 @@ class Baseline(Model):
     4.5
     """
 
-    _array_names: ClassVar[tuple[str, ...]] = ("user_bias_", "item_bias_")
-
-    user_bias_: Array
-    item_bias_: Array
+    _state_class: ClassVar[type[State]] = BiasState
 
     def __init__(
         self,
@@ -102,63 +112,128 @@ class Baseline(Model):
         check_number("lr", self.lr, 0, open_low=True)
         check_number("lr_decay", self.lr_decay, 0, open_low=True)
 
-    def _fit(self, train: Ratings, validation: Ratings | None, early_stopping: int | None) -> None:
-        self.user_bias_, self.item_bias_ = np.zeros(train.n_users), np.zeros(train.n_items)
+    def _fit(self, train: Ratings, context: FitContext) -> BiasState:
         if self.method == "mean":
-            self._solve(train)
-            return
-        usual = 10 if self.method == "als" else 20
-        lr = self.lr if self.method == "sgd" else None
-        training = Training(
-            self, self.n_epochs or usual, validation, early_stopping, snapshot=self._snapshot, lr=lr
-        )
+            biases = LeastSquares(train, context, self.reg_user, self.reg_item)
+            biases.solve()
+            return biases.state(biases.arrays(), {}, None)
+        trainer: Trainer
         if self.method == "als":
-            for _ in training:
-                self._solve(train)
-                training.record(self._train_rmse(train))
-        else:
-            self._descend(train, training)
+            trainer = LeastSquares(train, context, self.reg_user, self.reg_item)
+            return run_epochs(trainer, context, self.n_epochs or 10)  # type: ignore[return-value]
+        trainer = Descent(train, context, self.lr, self.lr_decay, self.reg)
+        return run_epochs(trainer, context, self.n_epochs or 20, self.lr)  # type: ignore[return-value]
 
-    def _solve(self, train: Ratings) -> None:
+    def _score(self, users: Array, items: Array, timestamps: Array | None) -> Array:
+        state = self._state
+        return predicted(users, items, state.user_bias, state.item_bias, state.mean, self.n_threads)
+
+
+class Biases:
+    """The live biases of a fit, and the state that they end in."""
+
+    def __init__(self, train: Ratings, context: FitContext) -> None:
+        self.train, self.context, self.mean = train, context, float(context.known["mean"])
+        self.user_bias, self.item_bias = np.zeros(train.n_users), np.zeros(train.n_items)
+
+    def predict(self, users: Array, items: Array, timestamps: Array | None) -> Array:
+        """Predictions for codes by the live biases."""
+        return predicted(users, items, self.user_bias, self.item_bias, self.mean, self.context.n_threads)
+
+    def arrays(self) -> dict[str, Array]:
+        """The live biases."""
+        return {"user_bias": self.user_bias, "item_bias": self.item_bias}
+
+    def carried(self) -> dict[str, Array]:
+        """Nothing."""
+        return {}
+
+    def state(
+        self, arrays: Mapping[str, Array], history: Mapping[str, list[float]], n_epochs: int | None
+    ) -> BiasState:
+        """The state with these biases."""
+        state: BiasState = self.context.state(BiasState, **arrays, history=dict(history), n_epochs=n_epochs)
+        return state
+
+
+@dataclass(frozen=True)
+class Rows:
+    """A part of an epoch of least squares: the biases of the items, or of the users, [begin, end)."""
+
+    kind: str
+    begin: int
+    end: int
+
+
+class LeastSquares(Biases):
+    """Alternating least squares: all biases of items, then all of users; a part is a range of either."""
+
+    def __init__(self, train: Ratings, context: FitContext, reg_user: float, reg_item: float) -> None:
+        super().__init__(train, context)
+        self.reg_user, self.reg_item = float(reg_user), float(reg_item)
+        self.n_threads = threads_for(context.n_threads, len(train))
+
+    def epoch(self, k: int) -> float:
         """Least squares for the items, then for the users."""
-        solve = backends.kernel("factorization.baseline").solve
-        users, items, mean = self.user_bias_, self.item_bias_, self.mean_
-        threads = threads_for(self.n_threads, len(train))
-        rows, columns = train.by_user, train.by_item
-        solve(
-            columns.indptr, columns.indices, columns.values, users, items, mean, float(self.reg_item), threads
-        )
-        solve(rows.indptr, rows.indices, rows.values, items, users, mean, float(self.reg_user), threads)
-
-    def _train_rmse(self, train: Ratings) -> float:
-        rows, squares = train.by_user, np.empty(train.n_users)
+        self.solve()
+        rows, squares = self.train.by_user, np.empty(self.train.n_users)
         backends.kernel("factorization.baseline").squared_error(
-            rows.indptr, rows.indices, rows.values, self.user_bias_, self.item_bias_, squares, self.mean_,
-            threads_for(self.n_threads, len(train)),
+            rows.indptr, rows.indices, rows.values, self.user_bias, self.item_bias, squares, self.mean,
+            self.n_threads,
         )  # fmt: skip
-        return float(np.sqrt(squares.sum() / len(train)))
+        return float(np.sqrt(squares.sum() / len(self.train)))
 
-    def _descend(self, train: Ratings, training: Training) -> None:
-        """Matrix factorisation with no factors."""
-        blocks = Blocks(train, 0, self._generator(), self.n_threads)
-        users, items = (aligned_zeros(n, 0, np.float64) for n in (train.n_users, train.n_items))
-        factors = Factors(users, items, self.user_bias_, self.item_bias_, self.mean_)
-        for epoch in training:
-            lr = self.lr * self.lr_decay**epoch
-            training.record(blocks.descend(factors, SGDRates(0.0, 0.0, lr, self.reg)))
+    def solve(self) -> None:
+        """All parts."""
+        for part in self.parts(0):
+            self.run_part(part)
 
-    def _snapshot(self) -> dict[str, Array]:
-        return {"user_bias_": self.user_bias_.copy(), "item_bias_": self.item_bias_.copy()}
+    def parts(self, k: int) -> list[Rows]:
+        """All items, then all users."""
+        return [Rows("item", 0, self.train.n_items), Rows("user", 0, self.train.n_users)]
 
-    def _predict_codes(self, users: Array, items: Array, timestamps: Any) -> Array:
-        out = np.empty(len(users))
-        backends.kernel("factorization.baseline").predict(
-            users,
-            items,
-            self.user_bias_,
-            self.item_bias_,
-            out,
-            self.mean_,
-            threads_for(self.n_threads, len(users)),
-        )
-        return out
+    def run_part(self, part: Rows) -> None:
+        """Solve for a range of biases, the other side held."""
+        by_item = part.kind == "item"
+        rows = self.train.by_item if by_item else self.train.by_user
+        own, other = (self.item_bias, self.user_bias) if by_item else (self.user_bias, self.item_bias)
+        entries = slice(rows.indptr[part.begin], rows.indptr[part.end])
+        backends.kernel("factorization.baseline").solve(
+            rows.indptr[part.begin : part.end + 1] - rows.indptr[part.begin], rows.indices[entries],
+            rows.values[entries], other, own[part.begin : part.end], self.mean,
+            self.reg_item if by_item else self.reg_user, self.n_threads,
+        )  # fmt: skip
+
+
+class Descent(Biases):
+    """Stochastic gradient descent: matrix factorisation without factors."""
+
+    def __init__(self, train: Ratings, context: FitContext, lr: float, lr_decay: float, reg: float) -> None:
+        super().__init__(train, context)
+        self.lr, self.lr_decay, self.reg = lr, lr_decay, reg
+        self.blocks = Blocks(train, 0, context.rng, context.n_threads)
+        factors = (aligned_zeros(n, 0, np.float64) for n in (train.n_users, train.n_items))
+        self.factors = Factors(*factors, self.user_bias, self.item_bias, self.mean)
+
+    def epoch(self, k: int) -> float:
+        """One epoch over all ratings."""
+        return self.blocks.descend(self.factors, SGDRates(0.0, 0.0, self.lr * self.lr_decay**k, self.reg))
+
+    def parts(self, k: int) -> list[Any]:
+        """As one part."""
+        return [k]
+
+    def run_part(self, part: Any) -> None:
+        """The epoch."""
+        self.epoch(part)
+
+
+def predicted(
+    users: Array, items: Array, user_bias: Array, item_bias: Array, mean: float, n_threads: int | None
+) -> Array:
+    """Predictions of biases for codes."""
+    out = np.empty(len(users))
+    backends.kernel("factorization.baseline").predict(
+        users, items, user_bias, item_bias, out, mean, threads_for(n_threads, len(users))
+    )
+    return out

@@ -8,8 +8,6 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 
-from cfcore.arrays import aligned_zeros, row_length
-from cfcore.threads import worthwhile_threads
 from cfcore import backends
 from cfcore.arrays import aligned_zeros, padded, row_length
 from cfcore.data import Ratings, as_ratings
@@ -17,9 +15,10 @@ from cfcore.data.ids import encode
 from cfcore.errors import DataError
 from cfcore.kernels.records import Factors
 from cfcore.models.core.model import Array, Model
+from cfcore.models.core.params import check_choice, check_number
 from cfcore.models.factorization.update import joined_rows, moved, places, ridge
 from cfcore.models.recommend.item_layout import Products
-from cfcore.models.core.params import check_choice, check_number
+from cfcore.threads import worthwhile_threads
 
 #: Ratings looked at together: temporaries of 32 MB.
 PIECE = 1 << 22

@@ -10,10 +10,16 @@ from cfcore.arrays import padded
 from cfcore.data import Ratings
 from cfcore.kernels.records import Factors, SGDRates
 from cfcore.models.core.model import Array
-from cfcore.models.factorization.block_grid import Blocks
-from cfcore.models.factorization.base import FactorModel, decay_and_total, density_and_spread, first_factors, last_rates
 from cfcore.models.core.params import check_choice, check_flag, check_number
 from cfcore.models.core.training import Training
+from cfcore.models.factorization.base import (
+    FactorModel,
+    decay_and_total,
+    density_and_spread,
+    first_factors,
+    last_rates,
+)
+from cfcore.models.factorization.block_grid import Blocks
 from cfcore.random import RandomState
 
 #: Defaults by cross-validation; `benchmarks/defaults.py` repeats the search.

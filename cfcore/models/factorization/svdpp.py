@@ -9,18 +9,24 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 
-from cfcore.arrays import aligned_zeros, padded
 from cfcore import backends
+from cfcore.arrays import aligned_zeros, padded
 from cfcore.data import Ratings, as_pairs, as_ratings
 from cfcore.data.ids import as_id_column, encode
 from cfcore.data.index import sets
 from cfcore.errors import DataError
 from cfcore.models.core.model import Array, Callback
-from cfcore.models.factorization.user_batches import Chunks
-from cfcore.models.factorization.base import FactorModel, decay_and_total, density_and_spread, first_factors, last_rates
-from cfcore.models.factorization.update import joined_rows, moved
 from cfcore.models.core.params import check_choice, check_number
 from cfcore.models.core.training import Training
+from cfcore.models.factorization.base import (
+    FactorModel,
+    decay_and_total,
+    density_and_spread,
+    first_factors,
+    last_rates,
+)
+from cfcore.models.factorization.update import joined_rows, moved
+from cfcore.models.factorization.user_batches import Chunks
 from cfcore.random import RandomState
 from cfcore.threads import resolve_threads
 

@@ -7,19 +7,19 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 
-from cfcore.arrays import aligned_zeros, available_memory, padded
-from cfcore.threads import worthwhile_threads
 from cfcore import backends
+from cfcore.arrays import aligned_zeros, available_memory, padded
 from cfcore.data import Ratings
 from cfcore.models.core.model import Array
-from cfcore.models.factorization.user_batches import Chunks
-from cfcore.models.factorization.user_days import LEFT_OUT, WEEKDAYS, WEEKS, Days, mean_dates
-from cfcore.models.factorization.base import density_and_spread
-from cfcore.models.factorization.update import moved
 from cfcore.models.core.params import check_number
+from cfcore.models.factorization.base import density_and_spread
 from cfcore.models.factorization.svdpp import Rates, SVDpp
 from cfcore.models.factorization.time_terms import FACTORS, ORDER, TERMS, in_order, rates_of_terms
+from cfcore.models.factorization.update import moved
+from cfcore.models.factorization.user_batches import Chunks
+from cfcore.models.factorization.user_days import LEFT_OUT, WEEKDAYS, WEEKS, Days, mean_dates
 from cfcore.random import RandomState
+from cfcore.threads import worthwhile_threads
 
 #: Ratings by which `fold_in` damps the bias of a day: their mean error counts n / (n + DAMPING). Judged by
 #: held-out ratings of held-out users within the training rows of MovieLens 100K (u1) and 1M.
@@ -135,7 +135,7 @@ class TimeSVDpp(SVDpp):
     (2,)
     """
 
-    _needs_timestamps: ClassVar[bool] = True
+    needs_timestamps: ClassVar[bool] = True
     _trained: ClassVar[tuple[str, ...]] = tuple(f"{name}_" for name in ORDER)
     _array_names: ClassVar[tuple[str, ...]] = (
         *_trained, "implicit_indptr_", "implicit_items_", "extra_item_ids_",

@@ -7,15 +7,14 @@ from typing import Any
 
 import numpy as np
 
-from cfcore.arrays import aligned_zeros
-from cfcore.threads import SMALL_CALL
 from cfcore import backends
+from cfcore.arrays import aligned_zeros
 from cfcore.data import Ratings
 from cfcore.data.index import counts
 from cfcore.kernels.records import RATING, BlockGrid, BlockLayout, RatingColumns
 from cfcore.models.factorization.block_grid import SLICE, lay_out, rounds, stripes
 from cfcore.random import seed64
-from cfcore.threads import resolve_threads
+from cfcore.threads import SMALL_CALL, resolve_threads
 
 Array = np.ndarray[Any, Any]
 

@@ -7,9 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from cfcore.arrays import aligned_zeros
 from cfcore import backends
-from cfcore.backends import current_backend
+from cfcore.arrays import aligned_zeros
 
 Array = np.ndarray[Any, Any]
 
@@ -59,23 +58,6 @@ class Panels:
         self.turn, _, _ = packed(np.ascontiguousarray(turn.T), rows.shape[1])
         self.panels, self.tails, self.bounds = packed(rows @ turn, head, given.item_bias[self.columns])
         self.head = head
-
-    @classmethod
-    def of(cls, model: Any, given: Products, order: Array) -> Panels:
-        """Make them, or take those that the model keeps if they are of the same items with the same numbers.
-
-        Training changes parameters in place, and so may anybody: only the numbers themselves can tell.
-        """
-        made_of, made_by = (order, given.item_rows, given.item_bias), current_backend()
-        last, last_of, last_by = model._cache.get("panels", (None, (), ""))
-        pairs = zip(last_of, made_of, strict=False)
-        same = last_by == made_by and all(np.array_equal(one, other) for one, other in pairs)
-        if last is None or not same:
-            last = cls(given, order)
-            # Orders are made for each call; parameters are the model's own and may change under its hands.
-            kept = order, given.item_rows.copy(), given.item_bias.copy()
-            model._cache["panels"] = last, kept, made_by
-        return last
 
     @np.errstate(over="ignore", invalid="ignore")
     def alike(self, users: Array, rows: Array) -> Array:

@@ -8,13 +8,12 @@ from typing import Any
 
 import numpy as np
 
-from cfcore.arrays import thread_rows
-from cfcore.threads import worthwhile_threads
 from cfcore import backends
+from cfcore.arrays import thread_rows
 from cfcore.data import as_pairs
 from cfcore.data.ids import encode
-from cfcore.models.core.ids import is_single
 from cfcore.models.recommend.item_layout import Panels, Products
+from cfcore.threads import worthwhile_threads
 
 Array = np.ndarray[Any, Any]
 
@@ -42,25 +41,25 @@ class Wanted:
     left_out: tuple[Array, Array] | None = None
 
 
-def candidates(model: Any, items: Any, min_support: int) -> Array:
+def candidates(state: Any, items: Any, min_support: int) -> Array:
     """Mask of the items that may be listed."""
-    chosen: Array = model.item_counts_ >= max(min_support, 1)
+    chosen: Array = state.item_counts >= max(min_support, 1)
     if items is not None:
-        codes = model._codes(np.atleast_1d(items) if is_single(items) else items, "item")
+        codes = state.items.encode(items)
         allowed = np.zeros(len(chosen), dtype=bool)
         allowed[codes[codes >= 0]] = True
         chosen &= allowed
     return chosen
 
 
-def left_out(model: Any, users: Any, exclude: Any) -> tuple[Array, Array] | None:
+def left_out(state: Any, users: Any, exclude: Any) -> tuple[Array, Array] | None:
     """Codes of the items that `exclude`, pairs of raw ids, keeps from the list of each of `users`."""
     if exclude is None:
         return None
     raw_users, raw_items, _ = as_pairs(exclude)
     distinct, position = np.unique(np.asarray(users), return_inverse=True)
-    # Strangers are told apart by their ids: to the model they are all one.
-    who, what = encode(distinct, raw_users, "exclude"), model._codes(raw_items, "item")
+    # By raw id: unknown users share code -1.
+    who, what = encode(distinct, raw_users, "exclude"), state.items.encode(raw_items)
     if len(who) != len(what):
         raise ValueError(f"exclude: {len(who)} users, but {len(what)} items")
     kept = (who >= 0) & (what >= 0)
@@ -91,7 +90,7 @@ class Ranking:
     def __init__(self, model: Any, wanted: Wanted) -> None:
         self.model, self.wanted = model, wanted
         codes = np.flatnonzero(wanted.candidates)
-        self.order = codes[np.argsort(-model.item_counts_[codes], kind="stable")].astype(np.int32)
+        self.order = codes[np.argsort(-model._state.item_counts[codes], kind="stable")].astype(np.int32)
         self.places_of = np.full(len(wanted.candidates), -1, dtype=np.int32)
         self.places_of[self.order] = np.arange(len(self.order), dtype=np.int32)
         # Panels are worth making for more than a handful; the scores are the same bits either way.
@@ -129,9 +128,9 @@ class Ranking:
         stops, items = starts, np.zeros(0, dtype=np.int32)
         if wanted.exclude_seen:
             known = users >= 0
-            items = model.seen_items_
-            starts = np.where(known, model.seen_indptr_[users], 0)
-            stops = np.where(known, model.seen_indptr_[users + 1], 0)
+            items = model._state.seen_items
+            starts = np.where(known, model._state.seen_indptr[users], 0)
+            stops = np.where(known, model._state.seen_indptr[users + 1], 0)
         if wanted.left_out is None:
             return starts, stops, items
         indptr = wanted.left_out[0][part.start : part.stop + 1]
@@ -148,7 +147,7 @@ class Ranking:
     ) -> None:
         given = self.products
         assert given is not None
-        panels = Panels.of(self.model, given, self.order)
+        panels = Panels(given, self.order)
         kernel = backends.kernel("top_n.products")
         m, width = len(self.order), given.item_rows.shape[1]
         n_threads = worthwhile_threads(self.model.n_threads, len(users) * m * (width + 1))
@@ -171,7 +170,7 @@ class Ranking:
     ) -> None:
         distinct, rows = np.unique(users, return_inverse=True)
         m = len(self.order)
-        predicted = self.model._predict_codes(
+        predicted = self.model._score(
             np.repeat(distinct, m).astype(np.int32), np.tile(self.order, len(distinct)), None
         )
         n_threads = worthwhile_threads(getattr(self.model, "n_threads", None), len(users) * m)

@@ -8,7 +8,6 @@ its updates in the kernel's order.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,7 +30,12 @@ Float64 = NDArray[np.float64]
 
 
 def lay_out(
-    columns: RatingColumns, grid: BlockGrid, layout: BlockLayout, seed: int, span: tuple[int, int], n_threads: int
+    columns: RatingColumns,
+    grid: BlockGrid,
+    layout: BlockLayout,
+    seed: int,
+    span: tuple[int, int],
+    n_threads: int,
 ) -> None:
     """Sort ratings into blocks and shuffle each block; see the kernel."""
     check_written((layout,), (columns, grid))
@@ -109,7 +113,7 @@ def train(
 
 
 def _side_by_side(block_ptr: Int64, blocks: Int32, starts: Int64) -> Iterator[tuple[Int32, Int64]]:
-    """The k-th rating of each block, for k from 0 on: blocks that still have one, and its position in each."""
+    """The k-th rating of each block, k from 0 on: the blocks that have one, and its position in each."""
     first, count = block_ptr[blocks], block_ptr[blocks + 1] - block_ptr[blocks]
     # Longest block first: the blocks that still have a k-th rating are then the first few.
     longest = np.argsort(-count, kind="stable")
@@ -171,6 +175,9 @@ def _check(
             raise ValueError("train: there are ratings, but no users or no items")
         users, items = own["user"], own["item"]
         if len(own) and (
-            users.min() < 0 or users.max() >= factors.n_users or items.min() < 0 or items.max() >= factors.n_items
+            users.min() < 0
+            or users.max() >= factors.n_users
+            or items.min() < 0
+            or items.max() >= factors.n_items
         ):
             raise ValueError(f"train: a user or an item in block {block} is out of range")
