@@ -17,8 +17,6 @@ LEVELLED = (
     "neighbors.predict",
     "factorization.svdpp",
     "factorization.timesvdpp",
-    "top_n.products",
-    "rbm.rbm",
 )
 
 

@@ -35,9 +35,9 @@ class BiasState(State):
     item_bias: Array = array("f", "n_items")
 
     def _verify(self) -> None:
-        for name in ("user_bias", "item_bias"):
-            if not np.isfinite(getattr(self, name)).all():
-                raise ValueError(f"{name}_ holds numbers that are not finite")
+        for name, biases in (("user_bias_", self.user_bias), ("item_bias_", self.item_bias)):
+            if not np.isfinite(biases).all():
+                raise ValueError(f"{name} must be finite")
 
     @cached_property
     def biases(self) -> Biases:
