@@ -15,6 +15,7 @@ import numpy as np
 
 from cfcore.data import Ratings
 from cfcore.models.core.ids import Ids
+from cfcore.models.recommend.item_layout import ItemLayouts
 
 __all__ = ["ParameterState", "State", "array"]
 
@@ -219,6 +220,11 @@ class State:
     def items(self) -> Ids:
         """The items, to look ids up in."""
         return Ids("item", self.item_ids, self.item_counts)
+
+    @cached_property
+    def item_layouts(self) -> ItemLayouts:
+        """Orders and layouts of the items, for lists."""
+        return ItemLayouts(self.item_counts)
 
     def ids(self, kind: str) -> Ids:
         """`users` or `items`, for the kind "user" or "item"."""
