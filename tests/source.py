@@ -14,6 +14,9 @@ import cfcore
 PACKAGE = Path(cfcore.__file__).parent
 ROOT = PACKAGE.parent
 
+#: Marks the declarations of a Cython module, which it has besides itself.
+DECLARED = " (pxd)"
+
 
 @dataclass(frozen=True)
 class Import:
@@ -41,6 +44,11 @@ class Source:
         """Dotted name; that of the package for its __init__.py."""
         parts = ["cfcore", *self.path.relative_to(PACKAGE).with_suffix("").parts]
         return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+    @property
+    def node(self) -> str:
+        """The name, marked if these are declarations."""
+        return self.module + DECLARED * (self.path.suffix == ".pxd")
 
     @cached_property
     def text(self) -> str:
