@@ -20,6 +20,7 @@ from cfcore.kernels.records import (
     RatingColumns,
     SGDRates,
 )
+from cfcore.models.core.stripes import stripes
 from cfcore.random import seed64
 from cfcore.threads import resolve_threads
 
@@ -131,13 +132,6 @@ def grid(n_ratings: int, n_users: int, n_items: int, row_bytes: int) -> tuple[in
     crowd = max(1.0, (user_stripes * item_stripes * MIN_BLOCK / n_ratings) ** 0.5)
     user_stripes, item_stripes = (max(fewest, int(n / crowd)) for n in (user_stripes, item_stripes))
     return min(user_stripes, n_users), min(item_stripes, n_items)
-
-
-def stripes(counts: Array, n_stripes: int) -> Array:
-    """Stripe of each code: consecutive codes, equal numbers of ratings as far as that goes."""
-    total = np.cumsum(counts)
-    middle = total - (counts + 1) // 2
-    return np.minimum(middle * n_stripes // max(int(total[-1]), 1), n_stripes - 1).astype(np.int32)
 
 
 def rounds(n_users: int, n_items: int) -> Array:

@@ -8,11 +8,13 @@ import numpy as np
 
 from cfcore.data import as_ratings
 from cfcore.errors import DataError
+from cfcore.kernels.records import Cases, RBMParameters
 from cfcore.models.core.model import Array, Model
 from cfcore.models.core.params import check_number
-from cfcore.models.rbm.cases import Cases, smoothed
+from cfcore.models.rbm.cases import case_histograms, cases_of, smoothed, unit_histograms
 from cfcore.models.rbm.likelihood import draw, free_energies, log_partition, sigmoid, softmax
-from cfcore.models.rbm.trainer import Parameters, hidden_inputs, probabilities
+from cfcore.models.rbm.parameters import padded_parameters
+from cfcore.models.rbm.trainer import hidden_inputs, probabilities
 from cfcore.random import RandomState, generator
 
 #: Cells whose distributions are in memory at a time, when only their mean is asked for.
@@ -43,34 +45,36 @@ class Distributions(Model):
     # ------------------------------------------------------------------ what is known of each case
 
     def _cases(self) -> Cases:
-        return Cases(self.case_indptr_, self.case_units_, self.case_levels_)
+        """The training cases, which the kernel has checked."""
+        if "cases" not in self._cache:
+            rows = self.case_indptr_, self.case_units_, self.case_levels_
+            rated = None
+            if self.rated_indptr_ is not None and self.rated_units_ is not None:
+                rated = self.rated_indptr_, self.rated_units_
+            self._cache["cases"] = cases_of(rows, rated, self.levels_, len(self.visible_bias_))
+        cases: Cases = self._cache["cases"]
+        return cases
 
-    def _rated(self) -> tuple[Array, Array]:
-        """Sets r of the cases in compressed rows."""
-        if self.rated_indptr_ is None or self.rated_units_ is None:
-            return self.case_indptr_, self.case_units_
-        return self.rated_indptr_, self.rated_units_
-
-    def _parameters(self) -> Parameters:
+    def _parameters(self) -> RBMParameters:
         """Padded parameters; made anew after loading, unpickling and each epoch of training."""
         if "parameters" not in self._cache:
-            self._cache["parameters"] = Parameters.of(self)
-        parameters: Parameters = self._cache["parameters"]
+            self._cache["parameters"] = padded_parameters(
+                self.weights_, self.visible_bias_, self.hidden_bias_, self.conditional_weights_
+            )
+        parameters: RBMParameters = self._cache["parameters"]
         return parameters
 
     def _inputs(self) -> Array:
         """What enters the hidden units of each case: float32 (n_cases, padded n_hidden), made when needed."""
         if "inputs" not in self._cache:
-            self._cache["inputs"] = hidden_inputs(
-                self._parameters(), self._cases(), self._rated(), self.n_threads
-            )
+            self._cache["inputs"] = hidden_inputs(self._parameters(), self._cases(), self.n_threads)
         inputs: Array = self._cache["inputs"]
         return inputs
 
     def _usual(self, kind: str) -> Array:
         """Smoothed distributions of each user's or item's ratings; the last row is that of all ratings."""
         if "usual_user" not in self._cache:
-            cases, units = self._cases().histograms(len(self.visible_bias_), len(self.levels_))
+            cases, units = case_histograms(self._cases()), unit_histograms(self._cases())
             by_kind = {"user": cases, "item": units} if self.by == "user" else {"user": units, "item": cases}
             for name, counts in by_kind.items():
                 rows = np.concatenate([counts, np.zeros((1, len(self.levels_)))])
@@ -236,9 +240,9 @@ class Distributions(Model):
             raise DataError(f"rating: {rows.values[np.argmax(wrong)]} is not on the scale of training")
         known = units >= 0
         indptr = np.append(0, np.cumsum(known))[rows.indptr]
-        cases = Cases(indptr, units[known], levels[known].astype(np.uint8))
-        rated = cases.indptr, cases.units
-        inputs = hidden_inputs(self._parameters(), cases, rated, self.n_threads)[:, : self.weights_.shape[2]]
+        rows_known = indptr, units[known], levels[known].astype(np.uint8)
+        cases = cases_of(rows_known, None, self.levels_, len(self.visible_bias_))
+        inputs = hidden_inputs(self._parameters(), cases, self.n_threads)[:, : self.weights_.shape[2]]
         energies = free_energies(indptr, cases.units, cases.levels, inputs, self.visible_bias_)
         return given.user_ids if by_user else given.item_ids, energies
 

@@ -14,6 +14,7 @@ from cfcore.models.core.training import Training
 from cfcore.models.factorization.svdpp import joined
 from cfcore.models.rbm.cases import find_cases, find_levels, sharing_of, transposed
 from cfcore.models.rbm.inference import Distributions
+from cfcore.models.rbm.parameters import average, first_parameters, unpadded, zero_parameters
 from cfcore.models.rbm.schedule import (
     PerKind,
     Steps,
@@ -22,7 +23,7 @@ from cfcore.models.rbm.schedule import (
     check_steps,
     schedule_of,
 )  # fmt: skip
-from cfcore.models.rbm.trainer import Engine, Parameters
+from cfcore.models.rbm.trainer import Engine
 from cfcore.random import RandomState
 
 #: Chosen within training rows: by two folds of ten of MovieLens 100K (u1) and one of ten of 1M (90/10).
@@ -254,28 +255,25 @@ class RBM(Distributions):
     ) -> None:
         rng = self._generator()
         self.levels_ = find_levels(train.values)
-        cases = find_cases(train, self.levels_, self.by)
-        self.case_indptr_, self.case_units_, self.case_levels_ = cases.indptr, cases.units, cases.levels
-        self.rated_indptr_ = self.rated_units_ = None
+        rated = None
         if implicit is not None:
-            self.rated_indptr_, self.rated_units_ = (
-                implicit if self.by == "user" else transposed(*implicit, train.n_items)
-            )
+            rated = implicit if self.by == "user" else transposed(*implicit, train.n_items)
+        cases = find_cases(train, self.levels_, self.by, rated)
+        self.case_indptr_, self.case_units_, self.case_levels_ = cases.indptr, cases.units, cases.levels
+        self.rated_indptr_, self.rated_units_ = rated or (None, None)
         schedule = schedule_of(
             self.n_epochs, self.lr, USUAL, self.lr_decay, self.momentum, self.cd_steps, self.average
         )
         decay = WEIGHT_DECAY[self.by] if self.weight_decay is None else float(self.weight_decay)
-        n_units = train.n_items if self.by == "user" else train.n_users
-        first = Parameters.first(cases, n_units, len(self.levels_), self.n_hidden, self.conditional, rng)
+        latest = first_parameters(cases, self.n_hidden, self.conditional, rng)
         engine = Engine(
-            first, cases, self._rated(), self.levels_, sharing_of(self.levels_, self.visible),
-            self.batch_size, self.normalize, max(schedule.momentum) > 0, self.sampler == "pcd", rng,
-            self.n_threads,
+            latest, cases, sharing_of(self.levels_, self.visible), self.batch_size, self.normalize,
+            max(schedule.momentum) > 0, self.sampler == "pcd", rng, self.n_threads,
         )  # fmt: skip
-        # What the model shows: the mean of the last epochs, before them the latest.
-        mean = Parameters(n_units, len(self.levels_), self.n_hidden, self.conditional)
-        mean.follow(first, 0)
-        vars(self).update(mean.fitted())
+        # The fitted parameters: the mean of the last epochs, before them the latest.
+        mean = zero_parameters(cases.n_units, cases.n_levels, self.n_hidden, self.conditional)
+        average(mean, latest, 0)
+        vars(self).update(unpadded(mean))
         training = Training(
             self, self.n_epochs, validation, early_stopping, snapshot=self._snapshot,
             lr=schedule.lr[0], carried=engine.carried(),
@@ -283,7 +281,7 @@ class RBM(Distributions):
         for epoch in training:
             how = schedule.of_epoch(epoch)
             error = engine.epoch(epoch, how, decay)
-            mean.follow(first, how.averaged)
+            average(mean, latest, how.averaged)
             self._forget_derived()
             training.record(error if engine.is_sound() else np.nan)
 
