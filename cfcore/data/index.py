@@ -109,15 +109,15 @@ def sets(
     Grouped by minor code first, then transposed: the codes come out ascending without a sort, and no pass
     reads memory out of order.
     """
-    csr = backends.kernel("tables.csr")
+    kernel = backends.kernel("tables.sets")
     n = len(major)
     columns, majors = np.empty(n_minor + 1, dtype=np.int64), np.empty(n, dtype=np.int32)
-    for begin, end in slices(n):
-        csr.scatter(minor, major, columns, majors, begin, end)
+    for span in slices(n):
+        kernel.scatter(minor, major, columns, majors, span)
     indptr, indices = np.empty(n_major + 1, dtype=np.int64), np.empty(n, dtype=np.int32)
     step = max(1, n_minor * SLICE // max(n, 1))
-    for begin, end in slices(n_minor, step):
-        csr.transpose(columns, majors, indptr, indices, begin, end)
+    for span in slices(n_minor, step):
+        kernel.transpose(columns, majors, indptr, indices, span)
     indptr.flags.writeable = indices.flags.writeable = False
     return indptr, indices
 

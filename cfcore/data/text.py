@@ -165,7 +165,9 @@ class _Fields:
         first = np.empty(n, dtype=np.int32)
         table = np.empty(1 << (2 * n).bit_length(), dtype=np.int32)
         starts, lengths = np.ascontiguousarray(starts), np.ascontiguousarray(lengths)
-        n_groups = backends.kernel("tables.tokens").group_tokens(block, starts, lengths, self.codes, first, table)
+        n_groups = backends.kernel("tables.tokens").group_tokens(
+            block, starts, lengths, self.codes, first, table
+        )
         self._first = first[:n_groups]
         begins = starts[self._first].tolist()
         ends = (starts[self._first] + lengths[self._first]).tolist()

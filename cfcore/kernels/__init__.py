@@ -24,6 +24,7 @@ KERNELS = {
     "rbm": "rbm",
     "rng": "common.rng",
     "scores": "top_n.scores",
+    "sets": "tables.sets",
     "similarity": "neighbors.similarity",
     "svd": "factorization.svd",
     "svdpp": "factorization.svdpp",

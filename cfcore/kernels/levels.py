@@ -18,7 +18,6 @@ LEVELLED = (
     "factorization.baseline",
     "factorization.svdpp",
     "factorization.timesvdpp",
-    "top_n.products",
 )
 
 

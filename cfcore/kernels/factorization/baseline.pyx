@@ -4,7 +4,7 @@ from cython.parallel cimport prange
 from libc.stdint cimport int32_t, int64_t
 
 from cfcore.kernels.factorization.sgd cimport are_codes
-from cfcore.kernels.common.threads cimport team_size
+from cfcore.kernels.common.threads cimport unchecked_team_size as team_size
 
 
 def solve(const int64_t[::1] indptr, const int32_t[::1] indices, const float[::1] values,

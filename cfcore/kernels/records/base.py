@@ -10,9 +10,8 @@ from __future__ import annotations
 import dataclasses
 import math
 import operator
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import Any, ClassVar
 
 import numpy as np
@@ -22,6 +21,7 @@ __all__ = [
     "Array",
     "Record",
     "array",
+    "check_apart",
     "check_codes",
     "check_compressed",
     "check_row_length",
@@ -174,13 +174,41 @@ def check_written(written: Iterable[Record], read: Iterable[Record] = ()) -> Non
         for name, held, may_write in record.arrays():
             if writes and may_write and not held.flags.writeable:
                 raise ValueError(f"{name} is read-only, and would be written")
-            if held.size:
-                start = held.ctypes.data
-                extents.append((start, start + held.nbytes, writes and may_write, name))
-    extents.sort()
-    for (_, end, is_written, name), (start, _, also_written, other) in pairwise(extents):
-        if start < end and (is_written or also_written):
-            raise ValueError(f"{name} and {other} share memory, and one of them would be written")
+            extents.append((name, held, writes and may_write))
+    _check_extents(extents)
+
+
+def check_apart(function: str, written: Mapping[str, Array], read: Mapping[str, Array]) -> None:
+    """Raise ValueError if an array that a function writes shares memory with another of its arguments.
+
+    Parameters
+    ----------
+    function : str
+        Named in the message.
+    written, read : dict of str to ndarray
+        Contiguous arrays that are arguments of their own, not fields of records.
+    """
+    _check_extents(
+        [(f"{function}: {name}", held, True) for name, held in written.items()]
+        + [(f"{function}: {name}", held, False) for name, held in read.items()]
+    )
+
+
+def _check_extents(arrays: Iterable[tuple[str, Array, bool]]) -> None:
+    """Raise ValueError if two contiguous arrays (name, array, whether it is written) share memory."""
+    extents = []
+    for name, held, is_written in arrays:
+        if held.size:
+            start = held.ctypes.data
+            extents.append((start, start + held.nbytes, is_written, name))
+    # In the order of their starts, each is compared with what reaches furthest of those before it.
+    furthest = {False: (0, ""), True: (0, "")}  # by whether it is written
+    for start, end, is_written, name in sorted(extents):
+        for kind in (True, False) if is_written else (True,):
+            reached, other = furthest[kind]
+            if start < reached:
+                raise ValueError(f"{other} and {name} share memory, and one of them would be written")
+        furthest[is_written] = max(furthest[is_written], (end, name))
 
 
 def check_compressed(name: str, indptr: Array, n: int) -> None:
