@@ -61,13 +61,13 @@ def padded_parameters(
 
 
 def unpadded(parameters: RBMParameters) -> dict[str, Array | None]:
-    """The fitted attributes: views without the padding."""
+    """Views without the padding, under the names of the fields of `RBMState`; None without D."""
     n_hidden = parameters.n_hidden
     return {
-        "weights_": parameters.weights[:, :, :n_hidden],
-        "visible_bias_": parameters.visible_bias,
-        "hidden_bias_": parameters.hidden_bias[:n_hidden],
-        "conditional_weights_": parameters.conditional[:, :n_hidden] if parameters.n_conditional else None,
+        "weights": parameters.weights[:, :, :n_hidden],
+        "visible_bias": parameters.visible_bias,
+        "hidden_bias": parameters.hidden_bias[:n_hidden],
+        "conditional_weights": parameters.conditional[:, :n_hidden] if parameters.n_conditional else None,
     }
 
 

@@ -1,7 +1,10 @@
-"""An RBM's calls of its kernels: epochs of training, inputs of the hidden units, distributions."""
+"""`RBMTrainer`: epochs of contrastive divergence, a range of mini-batches at a time."""
 
 from __future__ import annotations
 
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -9,13 +12,17 @@ import numpy as np
 from cfcore import backends
 from cfcore.arrays import aligned_zeros, thread_rows
 from cfcore.data.index import counts
-from cfcore.kernels.records import BATCH_RATING, BatchScratch, Cases, MiniBatches, RBMParameters, RBMRates
-from cfcore.models.factorization.block_grid import stripes
-from cfcore.models.factorization.user_batches import bounds
-from cfcore.models.rbm.parameters import zero_parameters
-from cfcore.models.rbm.schedule import KINDS, Epoch
+from cfcore.kernels.records import BATCH_RATING, BatchScratch, Cases, MiniBatches, RBMRates
+from cfcore.models.core.fit_context import FitContext
+from cfcore.models.core.stripes import bounds, stripes
+from cfcore.models.rbm.inference import Observed, Predictor, Settings, hidden_inputs, probabilities
+from cfcore.models.rbm.parameters import average, first_parameters, unpadded, zero_parameters
+from cfcore.models.rbm.schedule import KINDS, Schedule
+from cfcore.models.rbm.state import RBMState
 from cfcore.random import seed64
-from cfcore.threads import threads_for, worthwhile_threads
+from cfcore.threads import threads_for
+
+__all__ = ["Averaging", "Batches", "RBMTrainer", "Training"]
 
 Array = np.ndarray[Any, Any]
 
@@ -26,53 +33,115 @@ SLICE = 1_000_000_000
 PART_OF_CASE, MIN_PARTS, MAX_PARTS = 8, 4, 8
 
 
-class Engine:
-    """Training of an RBM, an epoch a call.
+@dataclass(frozen=True, eq=False)
+class Training:
+    """The hyper-parameters that training depends on.
+
+    Attributes
+    ----------
+    schedule : Schedule
+    n_hidden : int
+    conditional : bool
+    sharing : ndarray of float32, shape (n_levels - 1,), or empty
+        What each level shares with the next.
+    weight_decay : float
+    batch_size : int
+    by_count : bool
+        Whether gradients of a visible unit are divided by the cases of the mini-batch that rated it.
+    persistent : bool
+    """
+
+    schedule: Schedule
+    n_hidden: int
+    conditional: bool
+    sharing: Array
+    weight_decay: float
+    batch_size: int
+    by_count: bool = True
+    persistent: bool = False
+
+
+@dataclass(frozen=True, eq=False)
+class Batches:
+    """A part of an epoch: consecutive mini-batches.
+
+    Attributes
+    ----------
+    epoch : int
+    first : int
+        Number of the first mini-batch within the epoch.
+    order : ndarray of int32
+        Cases of these mini-batches.
+    """
+
+    epoch: int
+    first: int
+    order: Array
+
+
+@dataclass(frozen=True)
+class Averaging:
+    """The last part of an epoch: the mean takes the parameters in, as the last of `n_averaged`; 0: the mean
+    becomes these parameters."""
+
+    n_averaged: int
+
+
+class RBMTrainer:
+    """Training of an RBM.
+
+    The fitted parameters are the mean of those of the last epochs; before these begin, or without averaging,
+    they are the latest.
 
     Parameters
     ----------
-    parameters : RBMParameters
-        Changed in place.
     cases : Cases
-    sharing : ndarray of float32, shape (n_levels - 1,), or empty
-    batch_size : int
-    normalize : {"count", "batch"}
-    momentum : bool
-        Whether there is any: without, velocities are neither kept nor read.
-    persistent : bool
-    rng : Generator
-        For the order of the cases in each epoch; the noise is drawn from counters under one key of it.
-    n_threads : int or None
+    levels : ndarray of float32
+    rated : (indptr, units) or None
+        The sets r, where they are not what each case rated.
+    training : Training
+    settings : Settings
+        For predictions of validation ratings.
+    context : FitContext
+        Its generator draws the first weights, the order of the cases in each epoch, and one key under which
+        the kernel draws everything else from counters.
     """
 
     def __init__(
-        self, parameters: RBMParameters, cases: Cases, sharing: Array, batch_size: int, normalize: str,
-        momentum: bool, persistent: bool, rng: np.random.Generator, n_threads: int | None,
-    ) -> None:  # fmt: skip
-        self._kernel = backends.kernel("rbm.rbm")
-        self._cases = cases
-        self._rng = rng
-        self._seed = seed64(rng)
-        self._by_count = normalize == "count"
-        self._parameters = parameters
-        self._persistent = persistent
-        self._sharing = sharing
-        n_units, n_levels, n_hidden = parameters.n_units, parameters.n_levels, parameters.n_hidden
-        conditional = parameters.n_conditional > 0
-        self._velocities = zero_parameters(n_units, n_levels, n_hidden, conditional) if momentum else None
-        self._some = np.flatnonzero(np.diff(cases.indptr)).astype(np.int32)
-        self._batch = min(batch_size, len(self._some))
-        self._parts = parts_of(cases.rated_units, n_units, len(self._some))
-        self._n_threads = threads_for(n_threads, cases.n)
-        self._scratch = self._new_scratch(parameters.width)
-        self._numbers = cases.n_rated * parameters.width * n_levels
+        self,
+        cases: Cases,
+        levels: Array,
+        rated: tuple[Array, Array] | None,
+        training: Training,
+        settings: Settings,
+        context: FitContext,
+    ) -> None:
+        self.cases, self.training, self.settings, self.context = cases, training, settings, context
+        rated_indptr, rated_units = (None, None) if rated is None else rated
+        self._fixed = {
+            "levels": levels, "case_indptr": cases.indptr, "case_units": cases.units,
+            "case_levels": cases.levels, "rated_indptr": rated_indptr, "rated_units": rated_units,
+        }  # fmt: skip
+        size = cases.n_units, cases.n_levels, training.n_hidden, training.conditional
+        self.latest = first_parameters(cases, training.n_hidden, training.conditional, context.rng)
+        self.velocities = zero_parameters(*size) if max(training.schedule.momentum) > 0 else None
+        self.mean = zero_parameters(*size)
+        average(self.mean, self.latest, 0)
+        self._seed = seed64(context.rng)
+        self._rated_cases = np.flatnonzero(np.diff(cases.indptr)).astype(np.int32)
+        self._batch = min(training.batch_size, len(self._rated_cases))
+        self._unit_parts = unit_parts(cases, len(self._rated_cases))
+        self._n_threads = threads_for(context.n_threads, cases.n)
+        self._scratch = self._new_scratch()
+        self._observed = Observed(cases)
 
-    def _new_scratch(self, width: int) -> BatchScratch:
-        cases, batch, n_parts = self._cases, self._batch, len(self._parts) - 1
+    def _new_scratch(self) -> BatchScratch:
+        cases, batch, width = self.cases, self._batch, self.latest.width
+        n_parts = len(self._unit_parts) - 1
         largest = np.sort(np.diff(cases.rated_indptr))[-batch:].sum()
         return BatchScratch(
             drawn=cases.levels.copy(),
-            squares=np.zeros((-(-len(self._some) // batch), n_parts)),
+            squares=np.zeros((-(-len(self._rated_cases) // batch), n_parts)),
             hidden=aligned_zeros(4 * batch, width, np.float32).reshape(4, batch, width),
             sums=aligned_zeros(3 * n_parts * batch, width, np.float32).reshape(n_parts, 3, batch, width),
             ratings=np.zeros(largest, dtype=BATCH_RATING),
@@ -83,74 +152,102 @@ class Engine:
             rows=thread_rows(self._n_threads, 2 * cases.n_levels * batch, np.int32),
         )
 
-    def epoch(self, epoch: int, how: Epoch, weight_decay: float) -> float:
-        """One pass over the cases in a new order; the root mean square error of first reconstructions."""
-        batches = MiniBatches(self._rng.permutation(self._some), self._parts, self._batch, self._seed, epoch)
-        step = max(1, int(batches.n_batches * SLICE / (self._numbers * how.cd_steps)))
+    # ------------------------------------------------------------------ epochs
+
+    def epoch(self, k: int) -> float:
+        """One pass over the cases in a new order, and the averaging at its end.
+
+        Returns the root mean square error of the first reconstructions' expectations; of persistent chains,
+        that of the training ratings' own; NaN if a parameter is not finite.
+        """
+        for part in self.parts(k):
+            self.run_part(part)
+        # Reconstructions can look right when parameters are no longer finite.
+        if not all(np.isfinite(getattr(self.latest, kind)).all() for kind in KINDS):
+            return float("nan")
+        if self.training.persistent:
+            return self._error()
+        return float(np.sqrt(self._scratch.squares.sum() / self.cases.n))
+
+    def parts(self, k: int) -> list[Batches | Averaging]:
+        """Ranges of mini-batches of about .3 s each, one after the other, then the averaging."""
+        how = self.training.schedule.of_epoch(k)
+        order = self.context.rng.permutation(self._rated_cases)
+        n_batches = len(self._scratch.squares)
+        numbers = self.cases.n_rated * self.latest.width * self.cases.n_levels
+        step = max(1, int(n_batches * SLICE / (numbers * how.cd_steps)))
+        ranges: list[Batches | Averaging] = [
+            Batches(k, first, order[first * self._batch : (first + step) * self._batch])
+            for first in range(0, n_batches, step)
+        ]
+        return [*ranges, Averaging(how.averaged)]
+
+    def run_part(self, part: Batches | Averaging) -> None:
+        """Train on mini-batches, or average."""
+        if isinstance(part, Averaging):
+            average(self.mean, self.latest, part.n_averaged)
+            return
+        how = self.training.schedule.of_epoch(part.epoch)
         weights, visible_bias, hidden_bias, conditional = (rate * (1 - how.momentum) for rate in how.lr)
         rates = RBMRates(
-            self._sharing, weights, visible_bias, hidden_bias, conditional, weight_decay, how.momentum,
-            how.cd_steps, self._by_count, self._persistent,
+            self.training.sharing, weights, visible_bias, hidden_bias, conditional,
+            self.training.weight_decay, how.momentum, how.cd_steps, self.training.by_count,
+            self.training.persistent,
         )  # fmt: skip
-        for begin in range(0, batches.n_batches, step):
-            self._kernel.train(
-                self._cases, self._parameters, self._velocities, rates, batches, self._scratch,
-                (begin, min(begin + step, batches.n_batches)), self._n_threads,
-            )  # fmt: skip
-        if self._persistent:
-            return self._error()
-        return float(np.sqrt(self._scratch.squares.sum() / self._cases.n))
+        batches = MiniBatches(part.order, self._unit_parts, self._batch, self._seed, part.epoch)
+        squares = self._scratch.squares[part.first : part.first + batches.n_batches]
+        scratch = dataclasses.replace(self._scratch, squares=squares)
+        backends.kernel("rbm.rbm").train(
+            self.cases, self.latest, self.velocities, rates, batches, scratch, (0, batches.n_batches),
+            self._n_threads,
+        )  # fmt: skip
 
     def _error(self) -> float:
         """Root mean square error of the training ratings' own expectations, by mean field.
 
         Persistent chains do not tell it: their reconstructions are no longer those of the data.
         """
-        cases = self._cases
-        inputs = hidden_inputs(self._parameters, cases, self._n_threads)
+        cases = self.cases
+        inputs = hidden_inputs(self.latest, cases, self._n_threads)
         rows = np.repeat(np.arange(len(inputs), dtype=np.int32), np.diff(cases.indptr))
-        shares = probabilities(self._parameters, inputs, rows, cases.units, False, self._n_threads)
+        shares = probabilities(self.latest, inputs, rows, cases.units, False, self._n_threads)
         return float(np.sqrt(np.mean((shares @ cases.values - cases.values[cases.levels]) ** 2)))
 
-    def is_sound(self) -> bool:
-        """Whether all parameters are finite: reconstructions can look right when they no longer are."""
-        return all(bool(np.isfinite(getattr(self._parameters, name)).all()) for name in KINDS)
+    def predict(self, users: Array, items: Array, timestamps: Array | None) -> Array:
+        """Predictions for codes by the live mean."""
+        inputs = hidden_inputs(self.mean, self.cases, self.settings.n_threads)
+        return Predictor(self._observed, self.mean, inputs, self.settings).scores(users, items)
+
+    # ------------------------------------------------------------------ arrays
+
+    def arrays(self) -> dict[str, Array]:
+        """The live mean of the parameters, without padding."""
+        return {name: held for name, held in unpadded(self.mean).items() if held is not None}
 
     def carried(self) -> dict[str, Array]:
-        """Arrays handed from epoch to epoch beside those of the fitted model."""
-        groups = {"latest": self._parameters, "velocity": self._velocities}
-        arrays = {
-            f"{group}_{name}": getattr(held, name)
-            for group, held in groups.items()
-            if held is not None
-            for name in KINDS
-        }
-        return {**arrays, "drawn": self._scratch.drawn} if self._persistent else arrays
+        """The latest parameters, their velocities, and the ends of persistent chains."""
+        latest = {f"latest_{kind}": getattr(self.latest, kind) for kind in KINDS}
+        arrays = latest | {f"velocity_{kind}": held for kind, held in self._velocity_arrays().items()}
+        return {**arrays, "drawn": self._scratch.drawn} if self.training.persistent else arrays
+
+    def _velocity_arrays(self) -> dict[str, Array]:
+        if self.velocities is not None:
+            return {kind: getattr(self.velocities, kind) for kind in KINDS}
+        # Checkpoints of 0.1.0 hold these, too.
+        none = {kind: getattr(self.latest, kind)[:0] for kind in KINDS}
+        return {**none, "hidden_bias": np.zeros_like(self.latest.hidden_bias)}
+
+    def state(
+        self, arrays: Mapping[str, Array], history: Mapping[str, list[float]], n_epochs: int
+    ) -> RBMState:
+        """The state with these parameters."""
+        fields = {**arrays, **self._fixed, "history": dict(history), "n_epochs": n_epochs}
+        state: RBMState = self.context.state(RBMState, **fields)
+        return state
 
 
-def parts_of(members: Array, n_units: int, n_cases: int) -> Array:
-    """First unit of each part, equal numbers of ratings as far as that goes, and the number of units."""
-    n_parts = min(n_units, max(MIN_PARTS, min(MAX_PARTS, len(members) // (n_cases * PART_OF_CASE))))
-    return bounds(stripes(counts(members, n_units), n_parts), n_parts)
-
-
-def hidden_inputs(parameters: RBMParameters, cases: Cases, n_threads: int | None) -> Array:
-    """Inputs of the hidden units of each case: float32 (n_cases, padded n_hidden)."""
-    out = aligned_zeros(cases.n_cases, parameters.width, np.float32)
-    threads = worthwhile_threads(n_threads, cases.n * parameters.width)
-    scratch = thread_rows(threads, parameters.width, np.float32)
-    backends.kernel("rbm.predict").hidden_inputs(cases, parameters, scratch, out, threads)
-    return out
-
-
-def probabilities(
-    parameters: RBMParameters, inputs: Array, cases: Array, units: Array, exact: bool, n_threads: int | None
-) -> Array:
-    """Distribution over the levels of each pair of a case and a unit: float64 (n, n_levels)."""
-    out = np.empty((len(cases), parameters.n_levels))
-    threads = worthwhile_threads(n_threads, out.size * parameters.width)
-    scratch = thread_rows(threads, parameters.width, np.float32)
-    backends.kernel("rbm.predict").probabilities(
-        cases, units, inputs, parameters, exact, scratch, out, threads
-    )
-    return out
+def unit_parts(cases: Cases, n_rated_cases: int) -> Array:
+    """First visible unit of each part, with about equal numbers of ratings, and the number of units."""
+    n_parts = max(MIN_PARTS, min(MAX_PARTS, cases.n_rated // (n_rated_cases * PART_OF_CASE)))
+    n_parts = min(cases.n_units, n_parts)
+    return bounds(stripes(counts(cases.rated_units, cases.n_units), n_parts), n_parts)
