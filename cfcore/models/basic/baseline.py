@@ -21,7 +21,7 @@ from cfcore.models.core.state import State, array
 from cfcore.models.core.training import run_epochs
 from cfcore.models.factorization.block_grid import BlockTrainer
 from cfcore.random import RandomState
-from cfcore.threads import threads_for
+from cfcore.threads import threads_worth
 
 #: The biases of one side are solved for in at most so many parts, of at least so many ratings.
 MAX_PARTS, MIN_PART = 8, 50_000
@@ -196,7 +196,7 @@ class LeastSquares(LiveBiases):
 
     def __init__(self, train: Ratings, context: FitContext, reg_user: float, reg_item: float) -> None:
         super().__init__(train, context)
-        self.n_threads = threads_for(context.n_threads, len(train))
+        self.n_threads = threads_worth(context.n_threads, len(train), "ratings")
         by_item, by_user = train.by_item, train.by_user
         users, items = self.user_bias, self.item_bias
         self.rows = RatingRows(by_user.indptr, by_user.indices, by_user.values, train.n_items)
@@ -265,5 +265,5 @@ def predicted(users: Array, items: Array, biases: Biases, n_threads: int | None)
     """Predictions of biases for codes."""
     out = np.empty(len(users))
     kernel = backends.kernel("factorization.baseline")
-    kernel.predict(users, items, biases, out, threads_for(n_threads, len(users)))
+    kernel.predict(users, items, biases, out, threads_worth(n_threads, len(users), "ratings"))
     return out

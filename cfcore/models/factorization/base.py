@@ -19,7 +19,7 @@ from cfcore.models.core.model import Array
 from cfcore.models.core.state import State, array
 from cfcore.models.factorization.update import Updatable
 from cfcore.models.recommend.item_layout import Products
-from cfcore.threads import worthwhile_threads
+from cfcore.threads import threads_worth
 
 __all__ = ["FactorModel", "FactorState", "first_factors", "predicted"]
 
@@ -158,7 +158,7 @@ class FactorModel(Updatable):
 def predicted(users: Array, items: Array, factors: Factors, n_threads: int | None) -> Array:
     """Predictions for codes, -1 being unknown."""
     out = np.empty(len(users))
-    n_threads = worthwhile_threads(n_threads, len(users) * factors.width)
+    n_threads = threads_worth(n_threads, len(users) * factors.width)
     backends.kernel("factorization.svd").predict(users, items, factors, out, n_threads)
     return out
 

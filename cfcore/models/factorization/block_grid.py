@@ -23,7 +23,7 @@ from cfcore.kernels.records import (
 )
 from cfcore.models.core.stripes import stripes
 from cfcore.random import seed64
-from cfcore.threads import resolve_threads
+from cfcore.threads import threads_worth
 
 Array = np.ndarray[Any, Any]
 
@@ -64,8 +64,7 @@ class Blocks:
         self._rng = rng
         self._width = max(row_bytes // 4, 16)
         self.kernel = backends.kernel("factorization.svd")
-        # The blocks of small data are small: threads would mostly wait for each other.
-        self.n_threads = resolve_threads(n_threads) if len(train) >= SMALL else 1
+        self.n_threads = threads_worth(n_threads, len(train), "block_ratings")
         n_users, n_items = grid(len(train), train.n_users, train.n_items, row_bytes)
         n_blocks = n_users * n_items
         self.n_item_stripes = n_items
