@@ -19,20 +19,12 @@ import numpy as np
 
 import cfcore as cf
 from cfcore.errors import CfcoreError
+from cfcore.registry import BY_COMMAND
 
 __all__ = ["MODELS", "Peer", "Row", "compare_model", "peers"]
 
 #: Name on the command line -> class. In the order of the table.
-MODELS = {
-    "global-mean": "GlobalMean",
-    "baseline": "Baseline",
-    "item-knn": "ItemKNN",
-    "user-knn": "UserKNN",
-    "svd": "SVD",
-    "svdpp": "SVDpp",
-    "timesvdpp": "TimeSVDpp",
-    "rbm": "RBM",
-}
+MODELS = {command: entry.name for command, entry in BY_COMMAND.items()}
 
 #: Whole job of the twin that is still run as it is, and the time spent on a smaller job otherwise (s).
 REFERENCE_LIMIT = 30.0
@@ -194,12 +186,8 @@ def timed(call: Callable[[], Any], at_least: float = 0.2) -> tuple[Any, float]:
 
 def fitted_bytes(model: Any) -> int:
     """Bytes in the arrays that a fitted model keeps, each counted once."""
-    arrays = {
-        id(value): value.nbytes
-        for key, value in vars(model).items()
-        if key.endswith("_") and isinstance(value, np.ndarray)
-    }
-    return sum(arrays.values())
+    held = (getattr(model, name, None) for name in dir(model) if name.endswith("_") and name[0] != "_")
+    return sum({id(array): array.nbytes for array in held if isinstance(array, np.ndarray)}.values())
 
 
 def peak_bytes(call: Callable[[], Any]) -> int:

@@ -77,7 +77,7 @@ def needs_timestamps(name: str) -> bool:
     import cfcore as cf
     from cfcore.compare import MODELS
 
-    return bool(getattr(cf, MODELS[name])._needs_timestamps)
+    return bool(getattr(cf, MODELS[name]).needs_timestamps)
 
 
 def load(data: str, split: str, columns: dict[str, str]) -> tuple[str, str, Ratings, Ratings, list[str]]:

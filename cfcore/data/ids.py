@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable
+from datetime import date
 from typing import Any
 
 import numpy as np
@@ -72,11 +73,23 @@ def as_id_column(raw: ArrayLike, column: str) -> NDArray[Any]:
     raise DataError(f"column {column!r} must hold integer or string ids, got {raw.dtype}{advice}")
 
 
+def is_single(raw: Any) -> bool:
+    """Whether `raw` is one value and not a column of them."""
+    # Not np.ndim, which makes an array of a list only to count its dimensions.
+    return (
+        raw is None
+        or isinstance(raw, (str, bytes, int, float, date, np.generic))
+        or getattr(raw, "ndim", 1) == 0
+    )
+
+
 def first_masked(raw: ArrayLike) -> int | None:
     """First masked row of a masked array; None if there is none, or it is no masked array."""
-    # numpy.ma takes longer to import than a small data set to load; who has a masked array has imported it.
+    # numpy.ma takes longer to import than a small data set to load; a masked array exists only once it is imported.
+    # Another thread may be importing it: the module is in sys.modules before its names are.
     masked = sys.modules.get("numpy.ma")
-    if masked is None or not isinstance(raw, masked.MaskedArray) or not masked.is_masked(raw):
+    kind = getattr(masked, "MaskedArray", None)
+    if masked is None or kind is None or not isinstance(raw, kind) or not masked.is_masked(raw):
         return None
     return int(masked.getmaskarray(raw).argmax())
 

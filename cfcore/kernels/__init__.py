@@ -1,7 +1,8 @@
 """The compiled kernels: records of arrays in, arrays out, no GIL; usable by other libraries.
 
-A kernel lives in the room of its problem (``cfcore.kernels.factorization.svd``) and is known by its short name
-too (``cfcore.kernels.svd``). Its inner loops are compiled once per SIMD level; `simd` says which one runs.
+A kernel lives in the room of its problem (``cfcore.kernels.factorization.svd``) and is known by its short
+name too (``cfcore.kernels.svd``). Its inner loops are compiled once per SIMD level; `simd` says which one
+runs.
 """
 
 from __future__ import annotations
@@ -10,7 +11,6 @@ import importlib
 import sys
 from types import ModuleType
 
-from cfcore.kernels import simd
 from cfcore.kernels.levels import LEVELLED, LEVELS, module_name
 from cfcore.kernels.simd import available_levels, current_level, use_level
 
@@ -21,6 +21,7 @@ KERNELS = {
     "baseline": "factorization.baseline",
     "csr": "tables.csr",
     "products": "top_n.products",
+    "rbm": "rbm",
     "rng": "common.rng",
     "scores": "top_n.scores",
     "sets": "tables.sets",

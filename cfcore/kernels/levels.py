@@ -15,8 +15,6 @@ SUFFIX = "_loops"
 LEVELLED = (
     "neighbors.similarity",
     "neighbors.predict",
-    "top_n.products",
-    "rbm.rbm",
 )
 
 

@@ -100,7 +100,7 @@ def judge(model: Any, test: Any, k: int = 10, *, threshold: float | None = None)
 
     The lists come from `recommend_batches`: one blocked pass on all threads that holds no matrix of scores.
     """
-    model._check_fitted()
+    model = model.snapshot()
     test, k = as_ratings(test), check_k(k)
     level = relevant_from(model.scale_) if threshold is None else float(threshold)
     if not np.isfinite(level):
@@ -116,7 +116,7 @@ def judge(model: Any, test: Any, k: int = 10, *, threshold: float | None = None)
     for some, ids, scores in model.recommend_batches(users, k):
         part = slice(begin, begin + len(some))
         listed = ~np.isnan(scores)
-        items[part][listed] = model._codes(ids[listed], "item")
+        items[part][listed] = model.encode_items(ids[listed])
         pairs = np.arange(part.start, part.stop)[:, None] * n_items + items[part]
         hits[part] = _among(pairs, keys) & listed
         begin = part.stop
@@ -138,8 +138,8 @@ def _relevant(
     """Row of the user and code of the item (-1: unknown) of relevant test ratings not seen in training."""
     chosen = test.values >= level  # both float32: 3.3 is 3.3
     rows = row_of[chosen].astype(np.int64)
-    items = model._codes_of(test.item_ids, test.item_codes[chosen], "item").astype(np.int64)
-    users = model._codes_of(test.user_ids, codes, "user")[rows]
+    items = model.encode_items(test.item_ids)[test.item_codes[chosen]].astype(np.int64)
+    users = model.encode_users(test.user_ids)[codes][rows]
     # A binary search for each pair at once, in the user's training items, which are in order.
     known = (users >= 0) & (items >= 0)
     low = np.where(known, model.seen_indptr_[users], 0)

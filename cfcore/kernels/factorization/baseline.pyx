@@ -8,7 +8,7 @@ from cython.parallel cimport prange
 from libc.stdint cimport int32_t, int64_t
 
 from cfcore.kernels.common.arrays cimport check_array, check_record, length, overlaps, pointer
-from cfcore.kernels.common.threads cimport team_size
+from cfcore.kernels.common.threads cimport report_workers, team_present, team_size
 
 from cfcore.kernels.records import Biases, RatingRows, check_written
 
@@ -38,7 +38,7 @@ def solve(rows, biases, reg, n_threads):
     biases : Biases, changed in place
         ``row_bias`` is overwritten, with 0 for a row without ratings.
     reg : float, at least 0
-    n_threads : int
+    n_threads : int in [1, 1024]
 
     Raises
     ------
@@ -56,13 +56,15 @@ def solve(rows, biases, reg, n_threads):
     check_written((biases,), (rows,))
     cdef double damping = reg
     cdef Py_ssize_t row, n_rows = rows.n_rows
-    cdef int team = team_size(n_threads)
+    cdef int workers = 1, team = team_size(n_threads)
     cdef Rows data = rows_of(rows, biases)
     cdef double *out = <double *>pointer(biases.row_bias)
     if not 0 <= damping < float("inf"):
         raise ValueError(f"solve: reg must be finite and at least 0, not {reg!r}")
     for row in prange(n_rows, nogil=True, schedule="dynamic", chunksize=64, num_threads=team):
+        workers = team_present()
         out[row] = damped_mean(&data, row, damping)
+    report_workers(workers)
 
 
 cdef inline double damped_mean(const Rows *data, Py_ssize_t row, double reg) noexcept nogil:
@@ -81,7 +83,7 @@ def squared_error(rows, biases, squares, n_threads):
     rows : RatingRows
     biases : Biases
     squares : float64[n_rows], overwritten
-    n_threads : int
+    n_threads : int in [1, 1024]
 
     Raises
     ------
@@ -97,7 +99,7 @@ def squared_error(rows, biases, squares, n_threads):
     check_fit("squared_error", rows, biases)
     check_array(squares, cnp.NPY_FLOAT64, 1, True, "squared_error: squares")
     cdef Py_ssize_t row, n_rows = rows.n_rows
-    cdef int team = team_size(n_threads)
+    cdef int workers = 1, team = team_size(n_threads)
     cdef Rows data = rows_of(rows, biases)
     cdef double *out = <double *>pointer(squares)
     if length(squares) != n_rows:
@@ -105,7 +107,9 @@ def squared_error(rows, biases, squares, n_threads):
     if overlaps(squares, (rows.indptr, rows.indices, rows.values, biases.row_bias, biases.column_bias)):
         raise ValueError("squared_error: squares shares memory with rows or biases")
     for row in prange(n_rows, nogil=True, schedule="dynamic", chunksize=64, num_threads=team):
+        workers = team_present()
         out[row] = row_error(&data, row)
+    report_workers(workers)
 
 
 cdef inline double row_error(const Rows *data, Py_ssize_t row) noexcept nogil:
@@ -126,7 +130,7 @@ def predict(users, items, biases, out, n_threads):
     biases : Biases
         Rows are users, columns items.
     out : float64[n], overwritten
-    n_threads : int
+    n_threads : int in [1, 1024]
 
     Raises
     ------
@@ -145,7 +149,7 @@ def predict(users, items, biases, out, n_threads):
     check_record(biases, Biases, "predict: biases")
     check_array(out, cnp.NPY_FLOAT64, 1, True, "predict: out")
     cdef Py_ssize_t k, n = length(users), n_users = biases.n_rows, n_items = biases.n_columns
-    cdef int team = team_size(n_threads)
+    cdef int workers = 1, team = team_size(n_threads)
     cdef const int32_t *user_codes = <const int32_t *>pointer(users)
     cdef const int32_t *item_codes = <const int32_t *>pointer(items)
     cdef const double *user_bias = <const double *>pointer(biases.row_bias)
@@ -160,11 +164,13 @@ def predict(users, items, biases, out, n_threads):
         if not (-1 <= user_codes[k] < n_users and -1 <= item_codes[k] < n_items):
             raise ValueError(f"predict: pair {k} ({user_codes[k]}, {item_codes[k]}) is out of range")
     for k in prange(n, nogil=True, schedule="static", num_threads=team):
+        workers = team_present()
         found[k] = mean
         if user_codes[k] >= 0:
             found[k] += user_bias[user_codes[k]]
         if item_codes[k] >= 0:
             found[k] += item_bias[item_codes[k]]
+    report_workers(workers)
 
 
 cdef Rows rows_of(rows, biases):

@@ -12,7 +12,7 @@ from libc.stdint cimport int32_t, int64_t
 
 from cfcore.kernels.common.lanes cimport decay, sum_rows
 
-# Arrays of the records ImplicitSets, BatchLayout and BatchScratch; `table` and the rows are of float or of
+# Arrays of the records ImplicitSets, UserBatchLayout and UserBatchScratch; `table` and the rows are of float or of
 # double.
 cdef struct Terms:
     const int64_t *indptr

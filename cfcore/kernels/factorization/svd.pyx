@@ -10,7 +10,7 @@ from libc.stdint cimport int32_t, int64_t, uint64_t
 
 from cfcore.kernels.common.arrays cimport check_array, check_record, is_float32, length, overlaps, pointer
 from cfcore.kernels.common.loops cimport table_in
-from cfcore.kernels.common.threads cimport team_size
+from cfcore.kernels.common.threads cimport report_workers, team_present, team_size
 from cfcore.kernels.factorization.block_layout cimport (
     Columns,
     close_blocks,
@@ -60,7 +60,7 @@ def lay_out(columns, grid, layout, seed, span, n_threads):
     span : (int, int)
         Ratings to copy in this call. The first call begins at 0, each next where the one before ended, and
         the one that ends at n shuffles. ``layout.block_ptr`` is scratch till then.
-    n_threads : int
+    n_threads : int in [1, 1024]
 
     Raises
     ------
@@ -80,7 +80,7 @@ def lay_out(columns, grid, layout, seed, span, n_threads):
     check_record(layout, BlockLayout, "lay_out: layout")
     check_written((layout,), (columns, grid))
     cdef Py_ssize_t k, n = columns.n, n_blocks = layout.n_blocks, begin = span[0], end = span[1]
-    cdef int team = team_size(n_threads)
+    cdef int workers = 1, team = team_size(n_threads)
     cdef uint64_t key = seed
     cdef bint sound
     if columns.n_users > grid.n_users or columns.n_items > grid.n_items:
@@ -108,7 +108,9 @@ def lay_out(columns, grid, layout, seed, span, n_threads):
             sound = close_blocks(block_ptr, n_blocks, n)
         if sound and end == n:
             for k in prange(n_blocks, schedule="dynamic", num_threads=team):
+                workers = team_present()
                 shuffle(ratings + block_ptr[k], block_ptr[k + 1] - block_ptr[k], k, key)
+    report_workers(workers)
     if not sound:
         raise ValueError("lay_out: layout.block_ptr is not from the call before")
 
@@ -143,7 +145,7 @@ def train(layout, factors, rates, visits, scratch, span, n_threads):
     scratch : BlockScratch, overwritten
     span : (int, int)
         The range [begin, end) of `visits.order`.
-    n_threads : int
+    n_threads : int in [1, 1024]
 
     Raises
     ------
@@ -166,7 +168,7 @@ def train(layout, factors, rates, visits, scratch, span, n_threads):
     check_written((factors, scratch), (layout, visits))
     check_visits(layout, visits, scratch, span)
     cdef Py_ssize_t k, begin = span[0], bad = -1, n_stripes = scratch.n_stripes
-    cdef int worker, n_item_stripes = layout.n_item_stripes
+    cdef int worker, workers = 1, n_item_stripes = layout.n_item_stripes
     cdef FactorPointers f = pointers_of(factors)
     cdef Steps steps = Steps(lr=rates.lr, reg=rates.reg, lr_bias=rates.lr_bias, reg_bias=rates.reg_bias,
                              low=rates.low, high=rates.high, sequential=rates.sequential)
@@ -186,10 +188,12 @@ def train(layout, factors, rates, visits, scratch, span, n_threads):
     with nogil:
         plan_visits(work.order, work.n_visits, n_item_stripes, latest, n_stripes, work.schedule)
         for worker in prange(team, schedule="static", chunksize=1, num_threads=team):
+            workers = team_present()
             visit_blocks(&work, &f, &steps, worker, team)
         for k in range(work.n_visits):
             if work.squares[work.order[k]] < 0:
                 bad = work.order[k]
+    report_workers(workers)
     if bad >= 0:
         raise ValueError(f"train: a user or an item in block {bad} is out of range")
 
@@ -227,7 +231,7 @@ def predict(users, items, factors, out, n_threads):
     users, items : int32[n], each a code or -1
     factors : Factors
     out : float64[n], overwritten
-    n_threads : int
+    n_threads : int in [1, 1024]
 
     Raises
     ------
@@ -246,7 +250,7 @@ def predict(users, items, factors, out, n_threads):
     check_record(factors, Factors, "predict: factors")
     check_array(out, cnp.NPY_FLOAT64, 1, True, "predict: out")
     cdef Py_ssize_t k, n = length(users)
-    cdef int worker, team = team_size(n_threads)
+    cdef int worker, workers = 1, team = team_size(n_threads)
     cdef const int32_t *user_codes = <const int32_t *>pointer(users)
     cdef const int32_t *item_codes = <const int32_t *>pointer(items)
     cdef double *found = <double *>pointer(out)
@@ -262,4 +266,6 @@ def predict(users, items, factors, out, n_threads):
             raise ValueError(f"predict: pair {k} ({user_codes[k]}, {item_codes[k]}) is out of range")
     cdef Predict predict_range = loops.predict_f32 if single else loops.predict_f64
     for worker in prange(team, nogil=True, schedule="static", chunksize=1, num_threads=team):
+        workers = team_present()
         predict_range(user_codes, item_codes, &f, found, n * worker // team, n * (worker + 1) // team)
+    report_workers(workers)

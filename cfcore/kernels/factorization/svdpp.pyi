@@ -1,7 +1,7 @@
 from cfcore.kernels.records import (
-    BatchLayout,
-    BatchScratch,
-    BatchVisits,
+    UserBatchLayout,
+    UserBatchScratch,
+    UserBatchVisits,
     ImplicitRows,
     ImplicitSets,
     SVDppFactors,
@@ -9,14 +9,14 @@ from cfcore.kernels.records import (
 )
 
 def implicit_sums(sets: ImplicitSets, rows: ImplicitRows, n_threads: int) -> None: ...
-def cut_sets(sets: ImplicitSets, layout: BatchLayout, n_threads: int) -> None: ...
+def cut_sets(sets: ImplicitSets, layout: UserBatchLayout, n_threads: int) -> None: ...
 def train(
-    layout: BatchLayout,
+    layout: UserBatchLayout,
     sets: ImplicitSets,
     factors: SVDppFactors,
     rates: SVDppRates,
-    visits: BatchVisits,
-    scratch: BatchScratch,
+    visits: UserBatchVisits,
+    scratch: UserBatchScratch,
     span: tuple[int, int],
     n_threads: int,
 ) -> None: ...

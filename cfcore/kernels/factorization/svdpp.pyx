@@ -25,14 +25,14 @@ from cfcore.kernels.factorization.user_batches cimport (
 
 from cfcore.kernels import simd
 from cfcore.kernels.records import (
-    BatchLayout,
-    BatchScratch,
-    BatchVisits,
+    UserBatchLayout,
+    UserBatchScratch,
+    UserBatchVisits,
     ImplicitRows,
     ImplicitSets,
     SVDppFactors,
     SVDppRates,
-    check_batches,
+    check_user_batches,
     check_cuts,
     check_sums,
 )
@@ -94,7 +94,7 @@ def cut_sets(sets, layout, n_threads):
     Parameters
     ----------
     sets : ImplicitSets
-    layout : BatchLayout
+    layout : UserBatchLayout
         Its `cuts` are overwritten.
     n_threads : int
 
@@ -110,7 +110,7 @@ def cut_sets(sets, layout, n_threads):
     O(n_users x n_parts) binary searches. The result is that of one thread.
     """
     check_record(sets, ImplicitSets, "cut_sets: sets")
-    check_record(layout, BatchLayout, "cut_sets: layout")
+    check_record(layout, UserBatchLayout, "cut_sets: layout")
     check_cuts(sets, layout)
     cdef Py_ssize_t u, part, n_users = sets.n_users, n_bounds = layout.n_parts + 1
     cdef int team = team_size(n_threads)
@@ -141,15 +141,15 @@ def train(layout, sets, factors, rates, visits, scratch, span, n_threads):
 
     Parameters
     ----------
-    layout : BatchLayout
+    layout : UserBatchLayout
         No two blocks of a batch may share a user unless they share the user stripe, likewise items. Its
         `cuts` are those of `cut_sets`.
     sets : ImplicitSets
     factors : SVDppFactors, changed in place
         Padding stays zero.
     rates : SVDppRates
-    visits : BatchVisits
-    scratch : BatchScratch, overwritten
+    visits : UserBatchVisits
+    scratch : UserBatchScratch, overwritten
     span : (int, int)
         The range [begin, end) of `visits.batches`.
     n_threads : int
@@ -166,13 +166,13 @@ def train(layout, sets, factors, rates, visits, scratch, span, n_threads):
     -----
     O((ratings + members) x width). The same bits for any number of threads and any SIMD level.
     """
-    check_record(layout, BatchLayout, "train: layout")
+    check_record(layout, UserBatchLayout, "train: layout")
     check_record(sets, ImplicitSets, "train: sets")
     check_record(factors, SVDppFactors, "train: factors")
     check_record(rates, SVDppRates, "train: rates")
-    check_record(visits, BatchVisits, "train: visits")
-    check_record(scratch, BatchScratch, "train: scratch")
-    check_batches(layout, sets, factors, visits, scratch, span)
+    check_record(visits, UserBatchVisits, "train: visits")
+    check_record(scratch, UserBatchScratch, "train: scratch")
+    check_user_batches(layout, sets, factors, visits, scratch, span)
     cdef int team = team_size(n_threads)
     cdef bint single = is_float32(factors.user_factors), sound
     cdef SVDppModel model = SVDppModel(

@@ -2,8 +2,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cfcore.kernels.records import (
-    BatchScratch,
-    BatchVisits,
+    UserBatchScratch,
+    UserBatchVisits,
     ImplicitSets,
     TimeLayout,
     TimeParameters,
@@ -15,8 +15,8 @@ def train(
     sets: ImplicitSets,
     parameters: TimeParameters,
     rates: TimeRates,
-    visits: BatchVisits,
-    scratch: BatchScratch,
+    visits: UserBatchVisits,
+    scratch: UserBatchScratch,
     span: tuple[int, int],
     n_threads: int,
 ) -> None: ...

@@ -40,13 +40,13 @@ from cfcore.kernels import simd
 from cfcore.kernels.records import (
     DAY,
     TIME_TERMS,
-    BatchScratch,
-    BatchVisits,
+    UserBatchScratch,
+    UserBatchVisits,
     ImplicitSets,
     TimeLayout,
     TimeParameters,
     TimeRates,
-    check_batches,
+    check_user_batches,
     check_days,
 )
 
@@ -113,8 +113,8 @@ def train(layout, sets, parameters, rates, visits, scratch, span, n_threads):
     parameters : TimeParameters, changed in place
         Padding stays zero.
     rates : TimeRates
-    visits : BatchVisits
-    scratch : BatchScratch, overwritten
+    visits : UserBatchVisits
+    scratch : UserBatchScratch, overwritten
     span : (int, int)
         The range [begin, end) of `visits.batches`.
     n_threads : int
@@ -135,9 +135,9 @@ def train(layout, sets, parameters, rates, visits, scratch, span, n_threads):
     check_record(sets, ImplicitSets, "train: sets")
     check_record(parameters, TimeParameters, "train: parameters")
     check_record(rates, TimeRates, "train: rates")
-    check_record(visits, BatchVisits, "train: visits")
-    check_record(scratch, BatchScratch, "train: scratch")
-    check_batches(layout, sets, parameters, visits, scratch, span)
+    check_record(visits, UserBatchVisits, "train: visits")
+    check_record(scratch, UserBatchScratch, "train: scratch")
+    check_user_batches(layout, sets, parameters, visits, scratch, span)
     check_days(layout, parameters)
     cdef int term, team = team_size(n_threads)
     cdef bint single = is_float32(parameters.user_factors), sound

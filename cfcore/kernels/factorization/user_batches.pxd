@@ -75,7 +75,7 @@ cdef struct Worker:
 
 
 cdef inline Batches batches_of(object layout, object visits, object scratch, object span) except *:
-    """Pointers to the arrays of records that `check_batches` has checked, without terms, loops and model."""
+    """Pointers to the arrays of records that `check_user_batches` has checked, without terms, loops and model."""
     cdef Batches work
     cdef Py_ssize_t begin = span[0], end = span[1]
     memset(&work, 0, sizeof(work))

@@ -26,14 +26,14 @@ if TYPE_CHECKING:
     from cfcore.kernels.records.time_parameters import TimeParameters
 
 __all__ = [
-    "BatchLayout",
-    "BatchScratch",
-    "BatchVisits",
+    "UserBatchLayout",
+    "UserBatchScratch",
+    "UserBatchVisits",
     "ImplicitRows",
     "ImplicitSets",
     "SVDppFactors",
     "SVDppRates",
-    "check_batches",
+    "check_user_batches",
     "check_cuts",
     "check_sums",
 ]
@@ -98,7 +98,7 @@ class ImplicitRows(Record):
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class BatchLayout(Record):
+class UserBatchLayout(Record):
     """Training ratings in user batches, each cut into blocks of a stripe of users x a stripe of items.
 
     Attributes
@@ -161,7 +161,7 @@ class BatchLayout(Record):
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class BatchVisits(Record):
+class UserBatchVisits(Record):
     """The order in which user batches, and in each the blocks, are worked on.
 
     Attributes
@@ -187,7 +187,7 @@ class BatchVisits(Record):
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class BatchScratch(Record):
+class UserBatchScratch(Record):
     """What a pass over user batches writes beside the parameters.
 
     Attributes
@@ -268,19 +268,19 @@ class SVDppRates(Record):
         super().__post_init__()
 
 
-def check_batches(
-    layout: BatchLayout,
+def check_user_batches(
+    layout: UserBatchLayout,
     sets: ImplicitSets,
     parameters: SVDppFactors | TimeParameters,
-    visits: BatchVisits,
-    scratch: BatchScratch,
+    visits: UserBatchVisits,
+    scratch: UserBatchScratch,
     span: tuple[int, int],
 ) -> None:
     """Raise ValueError unless the records given to `train` fit together, and span is within the visits."""
     check_written((parameters, scratch), (layout, sets, visits))
     # Arrays may have changed since their records were made. (Codes of ratings, days and sets are checked
     # where they are used.)
-    BatchLayout._check(layout)
+    UserBatchLayout._check(layout)
     visits._check()
     check_compressed("train: sets.indptr", sets.indptr, sets.n_members)
     begin, end = span
@@ -316,7 +316,7 @@ def check_sums(sets: ImplicitSets, rows: ImplicitRows) -> None:
         raise ValueError("implicit_sums: rows must have a sum for each user, and a table of sets.n_rows")
 
 
-def check_cuts(sets: ImplicitSets, layout: BatchLayout) -> None:
+def check_cuts(sets: ImplicitSets, layout: UserBatchLayout) -> None:
     """Raise ValueError unless the records given to `cut_sets` fit together."""
     check_written((layout,), (sets,))
     check_compressed("cut_sets: sets.indptr", sets.indptr, sets.n_members)

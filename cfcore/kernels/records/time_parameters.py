@@ -17,7 +17,7 @@ from cfcore.kernels.records.base import (
     dimension,
     real,
 )
-from cfcore.kernels.records.implicit import BatchLayout
+from cfcore.kernels.records.implicit import UserBatchLayout
 
 __all__ = ["DAY", "LEFT_OUT", "TIME_TERMS", "TimeLayout", "TimeParameters", "TimeRates", "check_days"]
 
@@ -30,13 +30,13 @@ LEFT_OUT = 255
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class TimeLayout(BatchLayout):
-    """A `BatchLayout` in which the `user` of a rating is the code of its user-day.
+class TimeLayout(UserBatchLayout):
+    """A `UserBatchLayout` in which the `user` of a rating is the code of its user-day.
 
     Attributes
     ----------
     ratings, block_ptr, stripe_ptr, user_counts, parts, cuts, n_item_stripes, n_batches
-        As in `BatchLayout`.
+        As in `UserBatchLayout`.
     days : DAY[n_days]
         Of each user-day the user, dev_u(t), and the columns of the items' tables.
     """

@@ -1,6 +1,9 @@
 # Loops of `csr` and `sets`, on pointers. Lengths have been checked; codes and positions are checked here.
 
-from libc.stdint cimport int32_t, int64_t
+from libc.stdint cimport int32_t, int64_t, uint32_t
+
+cdef enum:
+    CHUNK = 1024  # codes that are compared at once
 
 ctypedef fused position_t:
     int32_t
@@ -14,10 +17,19 @@ ctypedef fused entry_t:
 
 cdef inline Py_ssize_t first_outside(const int32_t *codes, Py_ssize_t n, Py_ssize_t n_codes) noexcept nogil:
     """Position of the first code outside [0, n_codes), or -1. A negative code is a huge unsigned one."""
-    cdef Py_ssize_t k
-    for k in range(n):
-        if <unsigned int>codes[k] >= <size_t>n_codes:
-            return k
+    cdef uint32_t limit = 0x80000000u if n_codes > 0x7fffffff else <uint32_t>n_codes
+    cdef Py_ssize_t k, begin = 0, end
+    cdef int outside
+    while begin < n:
+        end = min(begin + CHUNK, n)
+        outside = 0
+        for k in range(begin, end):  # without an exit inside, so that it is vectorised
+            outside |= <uint32_t>codes[k] >= limit
+        if outside:
+            for k in range(begin, end):
+                if <uint32_t>codes[k] >= limit:
+                    return k
+        begin = end
     return -1
 
 
@@ -151,20 +163,23 @@ cdef inline Py_ssize_t earliest_repeat(const int32_t *minor, Py_ssize_t n, const
     `seen_at` holds the index in `order` at which each minor code occurred last; an index at or after the
     start of the present row says that it occurred in this row. So nothing is cleared between rows.
     """
-    cdef Py_ssize_t row, k, found = n
+    cdef Py_ssize_t row, k, begin, end, found = n
     cdef position_t at
+    cdef int32_t code
     if indptr[0] != 0 or indptr[n_rows] != n or first_outside(minor, n, n_minor) >= 0:
         return -1
     for k in range(n_minor):
         seen_at[k] = -1
     for row in range(n_rows):
-        if indptr[row + 1] < indptr[row] or indptr[row + 1] > n:
+        begin, end = indptr[row], indptr[row + 1]
+        if end < begin or end > n:
             return -1
-        for k in range(indptr[row], indptr[row + 1]):
+        for k in range(begin, end):
             at = order[k]
             if at < 0 or at >= n:
                 return -1
-            if seen_at[minor[at]] >= indptr[row] and at < found:
+            code = minor[at]
+            if seen_at[code] >= begin and at < found:
                 found = at
-            seen_at[minor[at]] = <position_t>k
+            seen_at[code] = <position_t>k
     return found

@@ -55,9 +55,9 @@ cdef inline bint matches(const unsigned char *data, Py_ssize_t at, Py_ssize_t en
                          const unsigned char *separator, Py_ssize_t n) noexcept nogil:
     """Whether the separator, of n bytes, is at `at`."""
     cdef Py_ssize_t k
-    if at + n > end:
+    if at + n > end or data[at] != separator[0]:
         return False
-    for k in range(n):
+    for k in range(1, n):
         if data[at + k] != separator[k]:
             return False
     return True

@@ -203,7 +203,7 @@ cdef inline int parse_line(const unsigned char *data, Py_ssize_t at, Py_ssize_t 
                 return next_role(columns, column)
             at += n_sep
         if role == SKIP:
-            while at < end and not (data[at] == sep[0] and matches(data, at, end, sep, n_sep)):
+            while at < end and not matches(data, at, end, sep, n_sep):
                 at += 1
             continue
         if sep[0] != 32:

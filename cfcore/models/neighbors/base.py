@@ -6,13 +6,13 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from cfcore.arrays import aligned_zeros
 from cfcore import backends
+from cfcore.arrays import aligned_zeros
 from cfcore.data import Ratings
 from cfcore.models.core.model import Array, Model
+from cfcore.models.core.params import check_choice, check_flag, check_number
 from cfcore.models.neighbors import similarities as pairs
 from cfcore.models.neighbors.centering import Center, center_of, normalized, without_means
-from cfcore.models.core.params import check_choice, check_flag, check_number
 from cfcore.progress import progress_bar
 from cfcore.threads import resolve_threads
 

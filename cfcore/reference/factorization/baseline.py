@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cfcore.kernels.records import Biases, RatingRows, check_written
-from cfcore.reference.common.checks import check_array, check_record, overlaps
+from cfcore.reference.common.checks import check_array, check_record, check_threads, overlaps
 
 Int32 = NDArray[np.int32]
 Float64 = NDArray[np.float64]
@@ -16,6 +16,7 @@ def solve(rows: RatingRows, biases: Biases, reg: float, n_threads: int) -> None:
     """Damped means of residuals, row by row; see the kernel."""
     _check_fit("solve", rows, biases)
     check_written((biases,), (rows,))
+    check_threads(n_threads)
     if not 0 <= reg < np.inf:
         raise ValueError(f"solve: reg must be finite and at least 0, not {reg!r}")
     counts = np.diff(rows.indptr)
@@ -29,6 +30,7 @@ def squared_error(rows: RatingRows, biases: Biases, squares: Float64, n_threads:
     """Sum of squared errors of each row; see the kernel."""
     _check_fit("squared_error", rows, biases)
     check_array(squares, np.float64, 1, True, "squared_error: squares")
+    check_threads(n_threads)
     if len(squares) != rows.n_rows:
         raise ValueError("squared_error: squares must have one entry a row")
     if overlaps(squares, (rows.indptr, rows.indices, rows.values, biases.row_bias, biases.column_bias)):
@@ -45,6 +47,7 @@ def predict(users: Int32, items: Int32, biases: Biases, out: Float64, n_threads:
     check_array(items, np.int32, 1, False, "predict: items")
     check_record(biases, Biases, "predict: biases")
     check_array(out, np.float64, 1, True, "predict: out")
+    check_threads(n_threads)
     if len(items) != len(users) or len(out) != len(users):
         raise ValueError("predict: users, items and out must be of one length")
     if overlaps(out, (users, items, biases.row_bias, biases.column_bias)):

@@ -22,7 +22,7 @@ from cfcore.kernels.records import (
     SGDRates,
     check_written,
 )
-from cfcore.reference.common.checks import check_array, check_record, overlaps
+from cfcore.reference.common.checks import check_array, check_record, check_threads, overlaps
 from cfcore.reference.common.rng import philox
 
 Int32 = NDArray[np.int32]
@@ -42,6 +42,7 @@ def lay_out(
     check_record(columns, RatingColumns, "lay_out: columns")
     check_record(grid, BlockGrid, "lay_out: grid")
     check_record(layout, BlockLayout, "lay_out: layout")
+    check_threads(n_threads)
     check_written((layout,), (columns, grid))
     begin, end = span
     if columns.n_users > grid.n_users or columns.n_items > grid.n_items:
@@ -97,6 +98,7 @@ def train(
     check_record(rates, SGDRates, "train: rates")
     check_record(visits, BlockVisits, "train: visits")
     check_record(scratch, BlockScratch, "train: scratch")
+    check_threads(n_threads)
     check_written((factors, scratch), (layout, visits))
     _check_visits(layout, visits, scratch, span)
     for block in visits.order[slice(*span)].tolist():
@@ -155,6 +157,7 @@ def predict(users: Int32, items: Int32, factors: Factors, out: Float64, n_thread
     check_array(items, np.int32, 1, False, "predict: items")
     check_record(factors, Factors, "predict: factors")
     check_array(out, np.float64, 1, True, "predict: out")
+    check_threads(n_threads)
     if len(items) != len(users) or len(out) != len(users):
         raise ValueError("predict: users, items and out must be of one length")
     if overlaps(out, (users, items, *(held for _, held, _ in factors.arrays()))):

@@ -13,14 +13,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cfcore.kernels.records import (
-    BatchLayout,
-    BatchScratch,
-    BatchVisits,
+    UserBatchLayout,
+    UserBatchScratch,
+    UserBatchVisits,
     ImplicitRows,
     ImplicitSets,
     SVDppFactors,
     SVDppRates,
-    check_batches,
+    check_user_batches,
     check_cuts,
     check_sums,
 )
@@ -43,33 +43,33 @@ def implicit_sums(sets: ImplicitSets, rows: ImplicitRows, n_threads: int) -> Non
         rows.sums[user] = _sum_of(sets, user, rows.table)
 
 
-def cut_sets(sets: ImplicitSets, layout: BatchLayout, n_threads: int) -> None:
+def cut_sets(sets: ImplicitSets, layout: UserBatchLayout, n_threads: int) -> None:
     """Find where in every N(u) each part of the table begins; see the kernel."""
     check_record(sets, ImplicitSets, "cut_sets: sets")
-    check_record(layout, BatchLayout, "cut_sets: layout")
+    check_record(layout, UserBatchLayout, "cut_sets: layout")
     check_cuts(sets, layout)
     for user in range(sets.n_users):
         layout.cuts[user] = _cuts_of(sets, layout, user)
 
 
 def train(
-    layout: BatchLayout,
+    layout: UserBatchLayout,
     sets: ImplicitSets,
     factors: SVDppFactors,
     rates: SVDppRates,
-    visits: BatchVisits,
-    scratch: BatchScratch,
+    visits: UserBatchVisits,
+    scratch: UserBatchScratch,
     span: tuple[int, int],
     n_threads: int,
 ) -> None:
     """Work through user batches ``visits.batches[begin:end]`` of an epoch of SVD++; see the kernel."""
-    check_record(layout, BatchLayout, "train: layout")
+    check_record(layout, UserBatchLayout, "train: layout")
     check_record(sets, ImplicitSets, "train: sets")
     check_record(factors, SVDppFactors, "train: factors")
     check_record(rates, SVDppRates, "train: rates")
-    check_record(visits, BatchVisits, "train: visits")
-    check_record(scratch, BatchScratch, "train: scratch")
-    check_batches(layout, sets, factors, visits, scratch, span)
+    check_record(visits, UserBatchVisits, "train: visits")
+    check_record(scratch, UserBatchScratch, "train: scratch")
+    check_user_batches(layout, sets, factors, visits, scratch, span)
     users, items, values = (layout.ratings[name] for name in ("user", "item", "value"))
     p, s, q, gains = factors.user_factors, scratch.sums, factors.item_factors, scratch.gains
     user_bias, item_bias = factors.user_bias, factors.item_bias
@@ -115,10 +115,10 @@ class _Model:
 
 def _train_batches(
     model: _Model,
-    layout: BatchLayout,
+    layout: UserBatchLayout,
     sets: ImplicitSets,
-    visits: BatchVisits,
-    scratch: BatchScratch,
+    visits: UserBatchVisits,
+    scratch: UserBatchScratch,
     span: tuple[int, int],
 ) -> None:
     """Twin of `user_batches.pxd`."""
@@ -191,7 +191,7 @@ def _is_ascending(sets: ImplicitSets, user: int) -> bool:
     return _are_codes(own, sets.n_rows) and bool((np.diff(own) > 0).all())
 
 
-def _cuts_of(sets: ImplicitSets, layout: BatchLayout, user: int) -> Int64:
+def _cuts_of(sets: ImplicitSets, layout: UserBatchLayout, user: int) -> Int64:
     begin, end = sets.indptr[user : user + 2]
     found: Int64 = begin + np.searchsorted(sets.members[begin:end], layout.parts)
     return found

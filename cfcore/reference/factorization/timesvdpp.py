@@ -11,13 +11,13 @@ from cfcore.kernels.records import (
     DAY,
     LEFT_OUT,
     TIME_TERMS,
-    BatchScratch,
-    BatchVisits,
+    UserBatchScratch,
+    UserBatchVisits,
     ImplicitSets,
     TimeLayout,
     TimeParameters,
     TimeRates,
-    check_batches,
+    check_user_batches,
     check_days,
 )
 from cfcore.reference.common.checks import check_array, check_record, overlaps
@@ -41,8 +41,8 @@ def train(
     sets: ImplicitSets,
     parameters: TimeParameters,
     rates: TimeRates,
-    visits: BatchVisits,
-    scratch: BatchScratch,
+    visits: UserBatchVisits,
+    scratch: UserBatchScratch,
     span: tuple[int, int],
     n_threads: int,
 ) -> None:
@@ -51,9 +51,9 @@ def train(
     check_record(sets, ImplicitSets, "train: sets")
     check_record(parameters, TimeParameters, "train: parameters")
     check_record(rates, TimeRates, "train: rates")
-    check_record(visits, BatchVisits, "train: visits")
-    check_record(scratch, BatchScratch, "train: scratch")
-    check_batches(layout, sets, parameters, visits, scratch, span)
+    check_record(visits, UserBatchVisits, "train: visits")
+    check_record(scratch, UserBatchScratch, "train: scratch")
+    check_user_batches(layout, sets, parameters, visits, scratch, span)
     check_days(layout, parameters)
     x = {term: getattr(parameters, term) for term in TIME_TERMS}
     has = {term: array.size > 0 for term, array in x.items()}

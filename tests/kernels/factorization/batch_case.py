@@ -11,9 +11,9 @@ import numpy as np
 from cfcore.kernels import svd, svdpp
 from cfcore.kernels.records import (
     RATING,
-    BatchLayout,
-    BatchScratch,
-    BatchVisits,
+    UserBatchLayout,
+    UserBatchScratch,
+    UserBatchVisits,
     BlockGrid,
     BlockLayout,
     ImplicitSets,
@@ -81,7 +81,7 @@ class BatchCase:
         self.parts = bounds_of(stripes_of(has.sum(axis=0), self.n_parts), self.n_parts)
         blocks = diagonals(*self.grid)
         rows = self.rng.permuted(np.tile(np.arange(len(blocks)), (self.n_batches, 1)), axis=1)
-        self.visits = BatchVisits(
+        self.visits = UserBatchVisits(
             frozen(self.rng.permutation(self.n_batches).astype(np.int32)),
             frozen(blocks[rows].reshape(self.n_batches, -1)),
             frozen(self.rng.integers(0, 100, self.n_batches * blocks.size)),
@@ -103,7 +103,7 @@ class BatchCase:
         return layout
 
     def arrays(self, owners: Any = None, stripes: Any = None) -> tuple[Any, ...]:
-        """The fields of a BatchLayout."""
+        """The fields of a UserBatchLayout."""
         if owners is None:
             owners, stripes = self.users, self.user_stripes
         blocks = self.blocks(owners, stripes)
@@ -113,14 +113,14 @@ class BatchCase:
             self.counts, self.parts, np.empty((self.n_users, self.n_parts + 1), dtype=np.int64), self.grid[1],
             self.n_batches,
         )  # fmt: skip
-        svdpp.cut_sets(self.sets, BatchLayout(*fields), 1)
+        svdpp.cut_sets(self.sets, UserBatchLayout(*fields), 1)
         return fields
 
-    def scratch(self) -> BatchScratch:
+    def scratch(self) -> UserBatchScratch:
         """Scratch that holds anything."""
         rows = np.full((self.n_users, self.width), 7, dtype=self.dtype)
         n_stripes = sum(self.grid)
-        return BatchScratch(
+        return UserBatchScratch(
             rows, rows.copy(), np.full((self.n_users, self.n_parts, self.width), 7, dtype=self.dtype),
             np.full(self.n_users, 7, dtype=self.dtype), np.full(self.n_users, 7, dtype=self.dtype),
             np.zeros(self.n_blocks), np.full((self.n_blocks, 3), -7, dtype=np.int32),

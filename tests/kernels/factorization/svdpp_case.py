@@ -9,7 +9,7 @@ import numpy as np
 from hypothesis import strategies as st
 
 from cfcore.kernels import svdpp as compiled
-from cfcore.kernels.records import BatchLayout, SVDppFactors, SVDppRates
+from cfcore.kernels.records import UserBatchLayout, SVDppFactors, SVDppRates
 from tests.kernels.factorization.batch_case import BatchCase
 
 RATES = {"lr": 0.05, "reg": 0.1, "lr_bias": 0.03, "reg_bias": 0.04, "lr_implicit": 0.02, "reg_implicit": 0.3}
@@ -36,7 +36,7 @@ class Case(BatchCase):
     def records(self) -> dict[str, Any]:
         """The records of a call of `train`."""
         return {
-            "layout": BatchLayout(*self.arrays()),
+            "layout": UserBatchLayout(*self.arrays()),
             "sets": self.sets,
             "factors": self.factors(),
             "rates": SVDppRates(**self.rates),
@@ -57,7 +57,7 @@ class Case(BatchCase):
         p, q, y, b_user, b_item = (array.copy() for array in self.start.values())
         lr, reg, lr_bias, reg_bias, lr_y, reg_y = (self.rates[name] for name in RATES)
         lr_user = self.rates.get("lr_user", lr)
-        layout, visits = BatchLayout(*self.arrays()), self.visits
+        layout, visits = UserBatchLayout(*self.arrays()), self.visits
         squares = np.zeros(self.n_blocks)
         for batch, blocks in zip(visits.batches, visits.order, strict=True):
             copies = [y.copy() for _ in range(self.n_users)]

@@ -11,6 +11,8 @@ from hypothesis import strategies as st
 
 from cfcore.kernels import available_levels, use_level
 from cfcore.kernels import svd as compiled
+from cfcore.kernels.common import cpu
+from cfcore.kernels.common.threads import workers_of_last_call
 from cfcore.reference.factorization import svd as twin
 from tests.kernels.factorization.svd_case import Case, cases, same_bits
 
@@ -43,11 +45,24 @@ def test_many_blocks_on_many_threads() -> None:
             assert same_bits(case.train(n_threads=n_threads), expected)
 
 
-def test_more_threads_than_stripes_and_numbers_below_one() -> None:
+def test_more_threads_than_stripes_run_as_many_as_there_are_stripes() -> None:
     case = Case(n_users=60, n_items=40, n=1000, grid=(4, 3))
     expected = case.train()
-    for n_threads in (-1, 0, 5, 200, 100_000):
+    for n_threads in (5, 200, 1024):
         assert same_bits(case.train(n_threads=n_threads), expected)
+        assert workers_of_last_call() in (1, 2, 3)  # 1 without OpenMP
+
+
+@pytest.mark.parametrize("n_threads", [1, 2, 3])
+def test_as_many_threads_run_as_are_given(n_threads: int) -> None:
+    case = Case(n_users=60, n_items=40, n=1000, grid=(4, 3))
+    expected = n_threads if cpu.openmp_version() else 1
+    case.train(n_threads=n_threads)
+    assert workers_of_last_call() == expected
+    case.layout(n_threads=n_threads)
+    assert workers_of_last_call() == expected
+    compiled.predict(case.users, case.items, case.factors(), np.empty(1000), n_threads)
+    assert workers_of_last_call() == expected
 
 
 def test_blocks_that_share_a_user_wait_for_each_other() -> None:

@@ -78,6 +78,17 @@ class TestTrain:
         none = replace(factors, user_factors=factors.user_factors[:0], user_bias=factors.user_bias[:0])
         refused(module, "train: there are ratings, but no users or no items", factors=none)
 
+    @pytest.mark.parametrize("n_threads", [0, -1, 1025])
+    def test_numbers_of_threads_out_of_range(self, module: Any, n_threads: int) -> None:
+        case, codes = Case(), np.zeros(1, dtype=np.int32)
+        message = f"n_threads must be between 1 and 1024, not {n_threads}"
+        with pytest.raises(ValueError, match=message):
+            case.train(module, n_threads=n_threads)
+        with pytest.raises(ValueError, match=message):
+            case.layout(module, n_threads=n_threads)
+        with pytest.raises(ValueError, match=message):
+            module.predict(codes, codes, case.factors(), np.zeros(1), n_threads)
+
     def test_arguments_of_other_kinds(self, module: Any) -> None:
         for name in ("layout", "factors", "rates", "visits", "scratch"):
             given = {**Case().records(), name: None}

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from cfcore.kernels import svdpp as compiled
-from cfcore.kernels.records import BatchLayout, BatchVisits, ImplicitSets
+from cfcore.kernels.records import UserBatchLayout, UserBatchVisits, ImplicitSets
 from cfcore.reference.factorization import svdpp as twin
 from tests.kernels.factorization.batch_case import frozen
 from tests.kernels.factorization.svdpp_case import PARAMETERS, Case
@@ -35,7 +35,7 @@ def zeros(*shape: int, dtype: Any = np.float32) -> Any:
 @pytest.mark.parametrize("n_threads", [1, 3])
 def test_codes_of_ratings_out_of_range(module: Any, n_threads: int) -> None:
     for column, code in (("user", 9), ("user", -1), ("item", 7), ("item", -(2**31))):
-        layout = BatchLayout(*Case().arrays())
+        layout = UserBatchLayout(*Case().arrays())
         ratings = layout.ratings.copy()
         ratings[column][-1] = code
         with pytest.raises(ValueError, match="train: a user or an item in block 7 is out of range"):
@@ -55,7 +55,7 @@ def test_sets_and_cuts_that_are_not_sound(module: Any, n_threads: int) -> None:
             with pytest.raises(ValueError, match=message):
                 case.train(module, **given, n_threads=n_threads)
     case = Case()
-    layout = BatchLayout(*case.arrays())
+    layout = UserBatchLayout(*case.arrays())
     for cuts in (layout.cuts + 1, layout.cuts - 1, np.roll(layout.cuts, 1, axis=1), layout.cuts * 0 + 10**9):
         with pytest.raises(ValueError, match=message):
             case.train(module, layout=replace(layout, cuts=cuts), n_threads=n_threads)
@@ -76,14 +76,14 @@ class TestArraysThatChangedSinceTheirRecordsWereMade:
     @pytest.mark.parametrize(
         ("name", "at", "value", "message"),
         [
-            ("block_ptr", 3, 41, "BatchLayout: block_ptr falls at row 3"),
-            ("stripe_ptr", 2, -1, "BatchLayout: stripe_ptr falls at row 1"),
-            ("stripe_ptr", 4, 10, "BatchLayout: stripe_ptr must run from 0 to 9"),
-            ("parts", 1, 20, "BatchLayout: parts falls at row 1"),
+            ("block_ptr", 3, 41, "UserBatchLayout: block_ptr falls at row 3"),
+            ("stripe_ptr", 2, -1, "UserBatchLayout: stripe_ptr falls at row 1"),
+            ("stripe_ptr", 4, 10, "UserBatchLayout: stripe_ptr must run from 0 to 9"),
+            ("parts", 1, 20, "UserBatchLayout: parts falls at row 1"),
         ],
     )
     def test_bounds_of_the_layout(self, module: Any, name: str, at: int, value: int, message: str) -> None:
-        layout = BatchLayout(*Case().arrays())
+        layout = UserBatchLayout(*Case().arrays())
         changed = getattr(layout, name).copy()
         layout = replace(layout, **{name: changed})
         changed[at] = value
@@ -94,8 +94,8 @@ class TestArraysThatChangedSinceTheirRecordsWereMade:
         [
             ("batches", 2, "train: visits.batches holds 2 at 0"),
             ("batches", -1, "train: visits.batches holds -1 at 0"),
-            ("order", 4, r"BatchVisits: order holds 4 at 0, which is not in \[0, 4\)"),
-            ("starts", -1, "BatchVisits: starts must not be negative"),
+            ("order", 4, r"UserBatchVisits: order holds 4 at 0, which is not in \[0, 4\)"),
+            ("starts", -1, "UserBatchVisits: starts must not be negative"),
         ],
     )
     def test_visits(self, module: Any, name: str, value: int, message: str) -> None:
@@ -111,7 +111,7 @@ class TestRecordsThatDoNotFitTogether:
         case = Case()
         fewer, scratch = Case(n_users=8), case.scratch()
         for changes in (
-            {"layout": BatchLayout(*fewer.arrays())},
+            {"layout": UserBatchLayout(*fewer.arrays())},
             {"sets": fewer.sets},
             {"factors": fewer.factors()},
             {"scratch": fewer.scratch()},
@@ -152,9 +152,9 @@ class TestRecordsThatDoNotFitTogether:
 
     def test_visits(self, module: Any) -> None:
         visits = Case().visits
-        few = BatchVisits(visits.batches, visits.order % 2, visits.starts[:4])
+        few = UserBatchVisits(visits.batches, visits.order % 2, visits.starts[:4])
         refused(module, "train: visits.starts and scratch.squares", visits=few)
-        few = BatchVisits(visits.batches, np.ascontiguousarray(visits.order[:, :2] % 2), visits.starts)
+        few = UserBatchVisits(visits.batches, np.ascontiguousarray(visits.order[:, :2] % 2), visits.starts)
         refused(module, "train: rows of visits.order", visits=few)
 
     def test_spans_beyond_the_visits(self, module: Any) -> None:
@@ -190,9 +190,9 @@ def test_arrays_that_share_memory(module: Any) -> None:
     for changes, names in (
         ({"factors": replace(factors, user_factors=table)}, "SVDppFactors: .* and SVDppFactors: "),
         ({"factors": replace(factors, item_factors=table[:7])}, "SVDppFactors: .* and SVDppFactors: "),
-        ({"scratch": replace(scratch, first_sums=scratch.sums)}, "BatchScratch: .* and BatchScratch: "),
-        ({"scratch": replace(scratch, gains=scratch.kept)}, "BatchScratch: .* and BatchScratch: "),
-        ({"scratch": replace(scratch, sums=table)}, "SVDppFactors: .*|BatchScratch: sums and"),
+        ({"scratch": replace(scratch, first_sums=scratch.sums)}, "UserBatchScratch: .* and UserBatchScratch: "),
+        ({"scratch": replace(scratch, gains=scratch.kept)}, "UserBatchScratch: .* and UserBatchScratch: "),
+        ({"scratch": replace(scratch, sums=table)}, "SVDppFactors: .*|UserBatchScratch: sums and"),
         ({"sets": replace(sets, weights=partial[: sets.n_members])}, "ImplicitSets: weights"),
     ):
         with pytest.raises(ValueError, match=f"({names}).* share memory, and one of them would be written"):

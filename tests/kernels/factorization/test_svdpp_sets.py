@@ -12,7 +12,7 @@ from hypothesis import given
 
 from cfcore.kernels import available_levels, use_level
 from cfcore.kernels import svdpp as compiled
-from cfcore.kernels.records import BatchLayout, ImplicitRows, ImplicitSets
+from cfcore.kernels.records import UserBatchLayout, ImplicitRows, ImplicitSets
 from cfcore.reference.factorization import svdpp as twin
 from tests.kernels.factorization.batch_case import frozen
 from tests.kernels.factorization.svdpp_case import Case, cases
@@ -57,7 +57,7 @@ def test_sums_of_many_users(weighted: bool) -> None:
 def test_cuts_divide_the_sets(case: Case) -> None:
     found = []
     for module, n_threads in ((compiled, 1), (compiled, 3), (twin, 1)):
-        layout = BatchLayout(*case.arrays())
+        layout = UserBatchLayout(*case.arrays())
         layout.cuts[:] = -7
         module.cut_sets(case.sets, layout, n_threads)
         found.append(layout.cuts)
@@ -117,25 +117,25 @@ class TestSumsAreRefused:
 class TestCutsAreRefused:
     def test_layouts_of_other_sets(self, module: Any) -> None:
         case = Case()
-        layout = BatchLayout(*case.arrays())
+        layout = UserBatchLayout(*case.arrays())
         fewer = ImplicitSets(case.sets.indptr, case.sets.members, 12)
         with pytest.raises(ValueError, match="cut_sets: layout must be of the users"):
             module.cut_sets(fewer, layout, 1)
-        other = BatchLayout(*Case(n_users=8).arrays())
+        other = UserBatchLayout(*Case(n_users=8).arrays())
         with pytest.raises(ValueError, match="cut_sets: layout must be of the users"):
             module.cut_sets(case.sets, other, 1)
 
     def test_sets_that_changed(self, module: Any) -> None:
         case = Case()
-        layout = BatchLayout(*case.arrays())
+        layout = UserBatchLayout(*case.arrays())
         case.sets.indptr[3] = 1000
         with pytest.raises(ValueError, match=r"cut_sets: sets.indptr falls at row 3"):
             module.cut_sets(case.sets, layout, 1)
 
     def test_cuts_that_are_read_only_or_share_memory(self, module: Any) -> None:
         case = Case()
-        layout = BatchLayout(*case.arrays())
-        with pytest.raises(ValueError, match="BatchLayout: cuts is read-only"):
+        layout = UserBatchLayout(*case.arrays())
+        with pytest.raises(ValueError, match="UserBatchLayout: cuts is read-only"):
             module.cut_sets(case.sets, replace(layout, cuts=frozen(layout.cuts.copy())), 1)
         cuts = np.zeros((9, 4), dtype=np.int64)
         with pytest.raises(ValueError, match="share memory"):
@@ -144,6 +144,6 @@ class TestCutsAreRefused:
     def test_arguments_of_other_kinds(self, module: Any) -> None:
         case = Case()
         with pytest.raises(TypeError, match="cut_sets: sets must be a ImplicitSets"):
-            module.cut_sets([], BatchLayout(*case.arrays()), 1)
-        with pytest.raises(TypeError, match="cut_sets: layout must be a BatchLayout"):
+            module.cut_sets([], UserBatchLayout(*case.arrays()), 1)
+        with pytest.raises(TypeError, match="cut_sets: layout must be a UserBatchLayout"):
             module.cut_sets(case.sets, [], 1)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from cfcore.kernels import available_levels, svdpp, use_level
 from cfcore.kernels import timesvdpp as compiled
-from cfcore.kernels.records import TIME_TERMS, BatchLayout, SVDppFactors, SVDppRates, TimeRates
+from cfcore.kernels.records import TIME_TERMS, UserBatchLayout, SVDppFactors, SVDppRates, TimeRates
 from cfcore.reference.factorization import timesvdpp as twin
 from tests.kernels.conftest import gradient
 from tests.kernels.factorization.batch_case import same_bits
@@ -87,7 +87,7 @@ def test_without_time_it_is_svdpp(module: Any, width: int, weighted: bool) -> No
     rates_of = (lr["user_factors"], reg["user_factors"], lr["user_bias"], reg["user_bias"])
     rates = SVDppRates(*rates_of, lr["implicit_factors"], reg["implicit_factors"])
     svdpp.train(
-        BatchLayout(*case.arrays()), case.sets, factors, rates, case.visits, case.scratch(), (0, 2), 1
+        UserBatchLayout(*case.arrays()), case.sets, factors, rates, case.visits, case.scratch(), (0, 2), 1
     )
     for name in names:
         np.testing.assert_allclose(found[name], getattr(factors, name), rtol=1e-9, atol=1e-12)

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from cfcore.kernels import timesvdpp as compiled
-from cfcore.kernels.records import TIME_TERMS, BatchLayout, ImplicitSets
+from cfcore.kernels.records import TIME_TERMS, UserBatchLayout, ImplicitSets
 from cfcore.reference.factorization import timesvdpp as twin
 from tests.kernels.factorization.batch_case import frozen
 from tests.kernels.factorization.timesvdpp_case import TABLES, Case
@@ -86,8 +86,8 @@ def test_arguments_of_other_kinds(module: Any) -> None:
         given = {**Case().records(), name: None}
         with pytest.raises(TypeError, match=f"train: {name} must be a .*, not NoneType"):
             module.train(**given, span=(0, 2), n_threads=1)
-    given = {**Case().records(), "layout": BatchLayout(*Case().arrays())}
-    with pytest.raises(TypeError, match="train: layout must be a TimeLayout, not BatchLayout"):
+    given = {**Case().records(), "layout": UserBatchLayout(*Case().arrays())}
+    with pytest.raises(TypeError, match="train: layout must be a TimeLayout, not UserBatchLayout"):
         module.train(**given, span=(0, 2), n_threads=1)
 
 

@@ -12,9 +12,9 @@ from cfcore.kernels.records import (
     DAY,
     RATING,
     TIME_TERMS,
-    BatchLayout,
-    BatchScratch,
-    BatchVisits,
+    UserBatchLayout,
+    UserBatchScratch,
+    UserBatchVisits,
     ImplicitRows,
     ImplicitSets,
     SVDppFactors,
@@ -97,7 +97,7 @@ class TestBatchLayout:
     }
 
     def test_its_dimensions(self) -> None:
-        layout = BatchLayout(**self.given)
+        layout = UserBatchLayout(**self.given)
         assert (layout.n, layout.n_blocks, layout.n_stripes, layout.n_users, layout.n_parts) == (
             6,
             4,
@@ -108,11 +108,11 @@ class TestBatchLayout:
         assert (layout.batch_stripes, layout.batch_blocks, layout.batch_users) == (1, 2, 3)
 
     def test_stripes_make_batches_and_blocks(self) -> None:
-        refused(BatchLayout, "stripe_ptr must have n_batches", self.given, n_batches=3)
-        refused(BatchLayout, "stripe_ptr must have n_batches", self.given, stripe_ptr=codes(0))
-        refused(BatchLayout, "block_ptr must have user stripes", self.given, n_item_stripes=3)
-        refused(BatchLayout, "n_batches must be between 1 and", self.given, n_batches=0)
-        refused(BatchLayout, "n_item_stripes must be between 1 and", self.given, n_item_stripes=0)
+        refused(UserBatchLayout, "stripe_ptr must have n_batches", self.given, n_batches=3)
+        refused(UserBatchLayout, "stripe_ptr must have n_batches", self.given, stripe_ptr=codes(0))
+        refused(UserBatchLayout, "block_ptr must have user stripes", self.given, n_item_stripes=3)
+        refused(UserBatchLayout, "n_batches must be between 1 and", self.given, n_batches=0)
+        refused(UserBatchLayout, "n_item_stripes must be between 1 and", self.given, n_item_stripes=0)
 
     def test_bounds_rise(self) -> None:
         for name, array, message in (
@@ -123,13 +123,13 @@ class TestBatchLayout:
             ("parts", codes(1, 2, 9), "parts must run from 0 to 9"),
             ("parts", codes(0, 10, 9), "parts falls at row 1"),
         ):
-            refused(BatchLayout, message, self.given, **{name: array})
+            refused(UserBatchLayout, message, self.given, **{name: array})
         none = {"parts": codes(0), "cuts": np.zeros((4, 1), dtype=np.int64)}
-        refused(BatchLayout, "parts must have n_parts", self.given, **none)
+        refused(UserBatchLayout, "parts must have n_parts", self.given, **none)
 
     def test_users_have_counts_and_cuts(self) -> None:
-        refused(BatchLayout, r"cuts must be of shape", self.given, cuts=np.zeros((3, 3), dtype=np.int64))
-        refused(BatchLayout, r"cuts must be of shape", self.given, cuts=np.zeros((4, 2), dtype=np.int64))
+        refused(UserBatchLayout, r"cuts must be of shape", self.given, cuts=np.zeros((3, 3), dtype=np.int64))
+        refused(UserBatchLayout, r"cuts must be of shape", self.given, cuts=np.zeros((4, 2), dtype=np.int64))
 
     def test_days_are_those_of_its_users(self) -> None:
         days = np.zeros(3, dtype=DAY)
@@ -146,11 +146,11 @@ def test_visits_are_of_blocks_within_a_batch() -> None:
         "order": codes(0, 1, 1, 0).reshape(2, 2),
         "starts": np.array([0, 3, 0, 9]),
     }
-    visits = BatchVisits(**given)
+    visits = UserBatchVisits(**given)
     assert (visits.n_visits, visits.batch_blocks, visits.n_blocks) == (2, 2, 4)
-    refused(BatchVisits, "order holds 2 at 0", given, order=codes(2, 1, 1, 0).reshape(2, 2))
-    refused(BatchVisits, "order must be of shape", given, order=codes(0, 1).reshape(1, 2))
-    refused(BatchVisits, "starts must not be negative", given, starts=np.array([0, -3]))
+    refused(UserBatchVisits, "order holds 2 at 0", given, order=codes(2, 1, 1, 0).reshape(2, 2))
+    refused(UserBatchVisits, "order must be of shape", given, order=codes(0, 1).reshape(1, 2))
+    refused(UserBatchVisits, "starts must not be negative", given, starts=np.array([0, -3]))
 
 
 def test_scratch_is_of_one_dtype_and_has_a_row_of_claims_more_than_visits() -> None:
@@ -166,11 +166,11 @@ def test_scratch_is_of_one_dtype_and_has_a_row_of_claims_more_than_visits() -> N
         "latest": np.zeros((2, 3), dtype=np.int32),
         "claims": np.zeros((3, 2), dtype=np.int32),
     }
-    scratch = BatchScratch(**given)
+    scratch = UserBatchScratch(**given)
     assert (scratch.n_visits, scratch.n_stripes, scratch.n_parts, scratch.batch_users) == (2, 3, 2, 3)
     assert all(field.metadata["written"] for field in fields(scratch) if "dtype" in field.metadata)
-    refused(BatchScratch, "claims must be of shape", given, claims=np.zeros((2, 2), dtype=np.int32))
-    refused(BatchScratch, "kept must be of float64", given, kept=numbers.astype(np.float32))
+    refused(UserBatchScratch, "claims must be of shape", given, claims=np.zeros((2, 2), dtype=np.int32))
+    refused(UserBatchScratch, "kept must be of float64", given, kept=numbers.astype(np.float32))
 
 
 def test_svdpp_has_one_width_and_its_own_number_of_implicit_factors() -> None:
