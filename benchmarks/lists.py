@@ -33,8 +33,8 @@ def by_numpy(model: Any, users: Any) -> tuple[Any, Any]:
     items = np.flatnonzero(model.item_counts_)
     columns = np.ascontiguousarray(model.item_factors_[items].T)
     bias = (model.item_bias_[items] + np.float32(model.mean_)).astype(np.float32)
-    place = np.full(len(model.item_ids_), -1)
-    place[items] = np.arange(len(items))
+    column = np.full(len(model.item_ids_), -1)
+    column[items] = np.arange(len(items))
     codes, scores = [], []
     for begin in range(0, len(users), 512):
         block = users[begin : begin + 512]
@@ -44,7 +44,7 @@ def by_numpy(model: Any, users: Any) -> tuple[Any, Any]:
         starts, stops = model.seen_indptr_[block], model.seen_indptr_[block + 1]
         rows = np.repeat(np.arange(len(block)), stops - starts)
         seen = np.concatenate([model.seen_items_[a:b] for a, b in zip(starts, stops, strict=True)])
-        values[rows, place[seen]] = -np.inf
+        values[rows, column[seen]] = -np.inf
         part = np.argpartition(values, values.shape[1] - N, axis=1)[:, -N:]
         found = np.take_along_axis(values, part, axis=1)
         order = np.argsort(-found, axis=1)

@@ -247,11 +247,12 @@ def workers_of_last_call() -> int:
     """Threads that the last compiled kernel called from this thread really ran on.
 
     They may be fewer than were allowed: without OpenMP, in a forked process, or under OMP_THREAD_LIMIT. 0 if
-    no kernel was called yet, or if the last one opened no parallel region.
+    no kernel was called yet, or if the last one opened no parallel region; 1 with the reference backend.
     """
-    from cfcore.kernels.common import threads
+    from cfcore import backends
 
-    return threads.workers_of_last_call()
+    workers: int = backends.kernel("common.threads").workers_of_last_call()
+    return workers
 
 
 # ---------------------------------------------------------------------- names of before

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from cfcore.kernels.records.base import Record, check_apart, check_written
 from cfcore.kernels.records.factorization import (
+    RATING,
+    Biases,
     BlockGrid,
     BlockLayout,
     BlockScratch,
     BlockVisits,
     Factors,
-    RATING,
     RatingColumns,
     SGDRates,
 )
@@ -30,8 +31,10 @@ from cfcore.kernels.records.top_n import (
 
 __all__ = [
     "BATCH_RATING",
+    "RATING",
     "BatchScratch",
     "BiasedRows",
+    "Biases",
     "BitmapScratch",
     "BlockGrid",
     "BlockLayout",
@@ -45,7 +48,6 @@ __all__ = [
     "MiniBatches",
     "PanelOrder",
     "Panels",
-    "RATING",
     "RBMParameters",
     "RBMRates",
     "RatingColumns",

@@ -17,6 +17,7 @@ from cfcore.kernels.records import (
     check_written,
     panel_checks,
 )
+from cfcore.reference.common.threads import team_size
 from cfcore.reference.top_n.scores import best, check_excluded
 
 GROUP, SPARE = 24, 64
@@ -60,6 +61,7 @@ def best_products(
 ) -> None:
     """For each list the n items of highest mean + b_u + b_i + p_u . q_i, best first; see the kernel."""
     check_written((lists, scratch), (queries, factors, order, panels, rotation))
+    team_size(n_threads)
     m, width, head = order.m, factors.width, panels.head
     if order.n_items != factors.n_items or panels.m != m:
         raise ValueError("best_products: order must be of the items of factors and of the rows of panels")

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cfcore.kernels.records import BitmapScratch, ItemOrder, ListQueries, ScoreRows, TopLists, check_written
+from cfcore.reference.common.threads import team_size
 
 
 def best_scores(
@@ -18,6 +19,7 @@ def best_scores(
 ) -> None:
     """For each list the n items of highest score, best first; see the kernel."""
     check_written((lists, scratch), (score_rows, queries, order))
+    team_size(n_threads)
     if score_rows.m != order.m:
         raise ValueError("best_scores: score_rows must have a column for each item of order")
     if lists.n_lists != queries.n_lists:

@@ -233,9 +233,10 @@ def test_factor_rows_must_be_whole_groups() -> None:
         Factors(float32(4, 20), float32(3, 20), float32(4), float32(3), 0.0)
 
 
+@pytest.mark.parametrize("name", BOTH)
 @pytest.mark.parametrize("n_threads", [0, -1, 1025, 2**40])
-def test_numbers_of_threads_out_of_range(n_threads: int) -> None:
-    with implementation(BOTH[0]) as kernels:
+def test_numbers_of_threads_out_of_range(name: str, n_threads: int) -> None:
+    with implementation(name) as kernels:
         given = CASE.product_records(kernels.products)
         with pytest.raises(ValueError, match="n_threads must be between 1 and 1024"):
             kernels.products.best_products(**given | {"n_threads": n_threads})
