@@ -38,6 +38,8 @@ def load(path: str | os.PathLike[str]) -> Model:
     A class of your own derived from `Model` is found once the module that defines it is imported.
     """
     header, arrays = codec.read(path)
+    for array in arrays.values():  # so that states which share an array all hold this object, no views of it
+        array.flags.writeable = False
     if "checkpoint" in header:
         raise FileFormatError(f"{os.fspath(path)}: a checkpoint; fit(..., checkpoint=path) goes on from it")
     try:

@@ -32,7 +32,9 @@ class BlendState(State):
 
     def public(self, name: str) -> Any:
         """The value that a model shows as ``name_``; KeyError if there is none."""
-        return list(self.members) if name == "members" else super().public(name)
+        if name == "members":  # an update of one of these is none of the blend
+            return [member.snapshot() for member in self.members]
+        return super().public(name)
 
     def to_file(self) -> tuple[dict[str, Any], dict[str, Array | None]]:
         """Scalars and arrays, without the members, which the blend writes."""

@@ -21,6 +21,7 @@ KERNELS = {
     "baseline": "factorization.baseline",
     "csr": "tables.csr",
     "products": "top_n.products",
+    "rbm": "rbm",
     "rng": "common.rng",
     "scores": "top_n.scores",
     "sets": "tables.sets",

@@ -15,11 +15,8 @@ SUFFIX = "_loops"
 LEVELLED = (
     "neighbors.similarity",
     "neighbors.predict",
-    "factorization.baseline",
     "factorization.svdpp",
     "factorization.timesvdpp",
-    "top_n.products",
-    "rbm.rbm",
 )
 
 

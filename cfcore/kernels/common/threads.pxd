@@ -1,8 +1,16 @@
-# How many threads a parallel region may have.
+# How many threads a parallel region may have, and how many it had.
 #
-# libgomp keeps its threads between regions, and they do not survive a fork: a child that opens a team
-# of two or more after its parent did would wait for ever. A kernel in a forked process (joblib,
+# libgomp keeps its threads between regions, and they do not survive a fork: a child that opens a region of
+# several threads after its parent did would wait for ever. A kernel in a forked process (joblib,
 # multiprocessing) therefore runs on one thread; its results are the same bits, as on any number.
+#
+# A wrapper that opens a region:
+#
+#     cdef int workers = 1, team = team_size(n_threads)
+#     for k in prange(n, nogil=True, num_threads=team):
+#         workers = team_present()  # the same in each iteration
+#         ...
+#     report_workers(workers)
 
 cdef extern from *:
     """
@@ -29,12 +37,33 @@ cdef extern from *:
     int cfcore_team_size(int n_threads) noexcept nogil
     int cfcore_team_present() noexcept nogil
 
+cdef enum:
+    MAX_THREADS = 1024  # OpenMP ends the process if it cannot start a thread
 
-cdef inline int team_size(int n_threads) noexcept nogil:
-    """1 or more: to OpenMP, 0 would be all cores."""
+
+# For `workers_of_last_call`: how many threads the parallel region had that this thread opened last.
+cdef void report_workers(int n) noexcept nogil
+
+
+cdef inline int team_size(object n_threads) except -1:
+    """Threads to request for a region; ValueError unless `n_threads` is in [1, MAX_THREADS]."""
+    report_workers(0)
+    if not 1 <= n_threads <= MAX_THREADS:
+        raise ValueError(f"n_threads must be between 1 and {MAX_THREADS}, not {n_threads}")
+    return cfcore_team_size(n_threads)
+
+
+# Until all kernels are split into a wrapper and loops.
+cdef inline int checked_team_size(object n_threads) except -1:
+    """Another name of `team_size`."""
+    return team_size(n_threads)
+
+
+cdef inline int unchecked_team_size(int n_threads) noexcept nogil:
+    """For calls without the GIL."""
     return max(1, cfcore_team_size(n_threads))
 
 
 cdef inline int team_present() noexcept nogil:
-    """Threads in this parallel region: there may be fewer than were asked for."""
+    """Threads in this parallel region: OpenMP may start fewer than were requested."""
     return cfcore_team_present()

@@ -20,7 +20,7 @@ from cfcore.kernels.factorization.user_batches cimport Sweep, visit_chunks
 from cfcore.kernels.factorization.implicit_terms cimport Layout, implicit_sum, place_of
 from cfcore.kernels.common.lanes cimport dot_of_sum, is_row_length, prefetch_row, step_of_sum
 from cfcore.kernels.factorization.sgd cimport Descent, Rating, are_ratings_of, bias_step, is_rating_of
-from cfcore.kernels.common.threads cimport team_size
+from cfcore.kernels.common.threads cimport unchecked_team_size as team_size
 
 cdef enum:
     AHEAD = 4  # ratings between asking for factor rows and using them

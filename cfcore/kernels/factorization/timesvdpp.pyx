@@ -16,7 +16,7 @@ from cfcore.kernels.factorization.user_batches cimport Sweep, visit_chunks
 from cfcore.kernels.factorization.implicit_terms cimport Layout
 from cfcore.kernels.common.lanes cimport cf_prefetch, dot, dot_of_days, prefetch_row, step_of_days
 from cfcore.kernels.factorization.sgd cimport Rating
-from cfcore.kernels.common.threads cimport team_size
+from cfcore.kernels.common.threads cimport unchecked_team_size as team_size
 from cfcore.kernels.factorization.time_parameters cimport (
     DAY_BIAS,
     DAY_FACTORS,

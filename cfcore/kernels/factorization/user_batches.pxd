@@ -17,16 +17,13 @@ from libc.stdint cimport int32_t
 
 from cfcore.kernels.factorization.implicit_terms cimport Layout, begin_users, end_users, sum_part, write_back
 from cfcore.kernels.factorization.sgd cimport Rating
+from cfcore.kernels.common.atomics cimport await_count, cf_arrive, cf_observe, cf_publish
 from cfcore.kernels.common.threads cimport team_present
 from cfcore.kernels.factorization.block_schedule cimport (
-    await_count,
-    await_turn,
-    cf_arrive,
-    cf_observe,
-    cf_publish,
-    end_turn,
+    await_visit,
+    end_visit,
     opens_user_stripe,
-    plan_turns,
+    plan_visits,
 )
 
 # Steps along the n ratings of a block, from `start` to the last, then from the first to `start`; `model` is
@@ -48,8 +45,8 @@ cdef inline bint visit_chunks(const Layout *data, floating *y, floating *s, floa
     cdef Py_ssize_t k
     progress[DONE] = progress[FAILED] = 0
     for k in range(data.n_visits):
-        plan_turns(data.order + k * data.n_blocks, data.n_blocks, data.n_item_stripes,
-                   data.latest + k * data.n_stripes, data.n_stripes, data.turns + 3 * k * data.n_blocks)
+        plan_visits(data.order + k * data.n_blocks, data.n_blocks, data.n_item_stripes,
+                    data.latest + k * data.n_stripes, data.n_stripes, data.turns + 3 * k * data.n_blocks)
     with parallel(num_threads=team):
         work(data, y, s, s_first, partial, kept, progress, width, keep_y, sweep, model, threadid(),
              team_present())
@@ -113,7 +110,7 @@ cdef inline void work_block(const Layout *data, Py_ssize_t visit, const int32_t 
     cdef Py_ssize_t count = data.block_ptr[block + 1] - data.block_ptr[block]
     cdef int32_t *turns = data.turns + 3 * visit * data.n_blocks
     cdef const int32_t *latest = data.latest + visit * data.n_stripes
-    await_turn(turns, turn)
+    await_visit(turns, turn)
     data.squares[block] = 0
     if opens_user_stripe(turns, turn):
         begin_users(data, stripes[0], stripes[stripe], stripes[stripe + 1], partial, s, s_first, width)
@@ -122,4 +119,4 @@ cdef inline void work_block(const Layout *data, Py_ssize_t visit, const int32_t 
                                     model)
     if latest[data.n_item_stripes + stripe] == turn:
         end_users(data, stripes[stripe], stripes[stripe + 1], s, s_first, kept, width, keep_y)
-    end_turn(turns, turn)
+    end_visit(turns, turn)

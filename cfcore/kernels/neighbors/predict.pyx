@@ -13,7 +13,7 @@ from cython.parallel cimport prange, threadid
 from libc.math cimport copysign, fabsf, pow, sqrt
 from libc.stdint cimport int32_t, int64_t, uint32_t, uint64_t
 
-from cfcore.kernels.common.threads cimport team_size
+from cfcore.kernels.common.threads cimport unchecked_team_size as team_size
 
 cdef extern from *:
     """

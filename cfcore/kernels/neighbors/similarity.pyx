@@ -28,7 +28,7 @@ from cfcore.kernels.neighbors.pair_sums cimport (
     scratch_bytes,
     sum_row,
 )
-from cfcore.kernels.common.threads cimport team_size
+from cfcore.kernels.common.threads cimport unchecked_team_size as team_size
 
 cdef enum:
     TILE = 64

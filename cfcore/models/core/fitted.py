@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import copy
 from typing import Any, ClassVar, Self
 
 import numpy as np
 
 from cfcore.errors import NotFittedError
 from cfcore.models.core.fit_context import FitContext
-from cfcore.models.core.state import ParameterState, State
+from cfcore.models.core.state import ParameterState, State, check_scale
 
 __all__ = ["Fitted"]
 
@@ -53,7 +54,7 @@ class Fitted:
         super().__setattr__(name, value)
 
     def __dir__(self) -> list[str]:
-        shown = () if self._state is None else (f"{name}_" for name in type(self._state).__dataclass_fields__)
+        shown = () if self._state is None else (f"{name}_" for name in self._state.public_names())
         return sorted({*super().__dir__(), *shown})
 
     def snapshot(self) -> Self:
@@ -75,7 +76,7 @@ class Fitted:
             shapes that the class documents. On a model that is not fitted all of its parameters, and
             ``user_ids``, ``item_ids`` (ascending) and ``scale``, are needed, so that factors trained
             elsewhere can be served; ``mean`` is then 0 unless given, all ids count as known, and nothing
-            counts as seen.
+            counts as seen. Arrays that can be written to are copied.
 
         Raises
         ------
@@ -93,6 +94,9 @@ class Fitted:
         >>> float(model.predict("ann", 1))
         4.5
         """
+        parameters = {name: _unshared(value) for name, value in parameters.items()}
+        if "scale" in parameters:
+            parameters["scale"] = check_scale(parameters["scale"])
         copied = self.snapshot()
         if copied._state is None:
             copied._state = self._state_of(parameters)
@@ -115,9 +119,8 @@ class Fitted:
             "seen_items": np.zeros(0, dtype=np.int32),
             "mean": 0.0,
         }
-        scale = tuple(float(end) for end in parameters["scale"])
         context = FitContext(known, type(self).__name__, np.random.default_rng(0))
-        state: State = context.state(self._state_class, **{**parameters, "scale": scale})
+        state: State = context.state(self._state_class, **parameters)
         return state.verified()
 
     def is_fitted(self) -> bool:
@@ -204,3 +207,10 @@ class Fitted:
         """
         self._check_fitted()
         return np.asarray(self.snapshot()._similarity(kind, code), dtype=np.float64)
+
+
+def _unshared(value: Any) -> Any:
+    """The value itself, or a copy if its owner could change it later."""
+    if isinstance(value, np.ndarray):
+        return value.copy() if value.flags.writeable else value
+    return copy.deepcopy(value) if isinstance(value, (dict, list)) else value

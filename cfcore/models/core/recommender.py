@@ -10,10 +10,10 @@ import numpy as np
 from cfcore.data import frames
 from cfcore.data.ids import is_single
 from cfcore.errors import DataError
+from cfcore.kernels.records import Factors
 from cfcore.models.core.fitted import Fitted
 from cfcore.models.core.params import check_flag, check_number
 from cfcore.models.recommend import top_n
-from cfcore.models.recommend.item_layout import Products
 from cfcore.models.recommend.ranking import best
 
 Array = np.ndarray[Any, Any]
@@ -28,8 +28,8 @@ class Recommender(Fitted):
         """Similarity of one known item or user to all (float64, NaN: cannot be compared)."""
         raise TypeError(f"{type(self).__name__} does not compare {kind}s")
 
-    def _products(self) -> Products | None:
-        """The factors that scores are products of, where they are; see `item_layout.Products`."""
+    def _products(self) -> Factors | None:
+        """The factors, where the score of a known user and item is mean + b_u + b_i + p_u . q_i."""
         return None
 
     # ------------------------------------------------------------------ recommending
@@ -136,18 +136,18 @@ class Recommender(Fitted):
         check_number("n", n, 0, integer=True)
         check_number("min_support", min_support, 0, integer=True)
         check_flag("exclude_seen", exclude_seen)
-        state = here._state
-        chosen = top_n.candidates(state, items, min_support)
-        codes = state.users.encode(users)
-        left_out = top_n.left_out(state, users, exclude)
-        # No list is longer than there are items: room for more would only be padding to fill.
-        wanted = top_n.Wanted(codes, min(n, len(chosen)), chosen, exclude_seen, left_out)
-        for _, found, scores in top_n.blocks(here, wanted):
-            if n > wanted.n:
-                room = ((0, 0), (0, n - wanted.n))
+        layouts = here._state.item_layouts
+        order = layouts.order(top_n.allowed_items(here, items, min_support))
+        codes = here.encode_users(users)
+        excluded = top_n.excluded_pairs(here, users, exclude)
+        # No list is longer than there are items; what is wanted beyond is padding.
+        request = top_n.ListRequest(codes, min(n, order.m), order, exclude_seen, excluded)
+        for _, found, scores in top_n.blocks(here, layouts, request):
+            if n > request.n:
+                room = ((0, 0), (0, n - request.n))
                 found = np.pad(found, room, constant_values=-1)
                 scores = np.pad(scores, room, constant_values=np.nan)
-            yield top_n.named(state.item_ids, found), np.clip(scores, *state.scale, out=scores)
+            yield top_n.raw_ids(here.item_ids_, found), np.clip(scores, *here.scale_, out=scores)
 
     # ------------------------------------------------------------------ comparing
 

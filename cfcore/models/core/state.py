@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
+import math
+import numbers
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -12,6 +15,7 @@ import numpy as np
 
 from cfcore.data import Ratings
 from cfcore.models.core.ids import Ids
+from cfcore.models.recommend.item_layout import ItemLayouts
 
 __all__ = ["ParameterState", "State", "array"]
 
@@ -104,13 +108,20 @@ class State:
         Raises
         ------
         ValueError
-            Ids that are not ascending, codes or bounds out of range, parameters that are not finite.
+            Ids that are not ascending, codes or bounds out of range, parameters that are not finite. The
+            message names the field.
         """
-        low, high = self.scale
-        if not (np.isfinite(low) and np.isfinite(high) and low <= high):
-            raise ValueError(f"scale_ must be a lowest and a highest rating, not {self.scale!r}")
-        if not np.isfinite(self.mean):
-            raise ValueError(f"mean_ must be finite, not {self.mean!r}")
+        check_scale(self.scale)
+        if not _is_finite(self.mean):
+            raise ValueError(f"mean_ must be a finite number, not {self.mean!r}")
+        epochs: Any = self.n_epochs
+        if epochs is not None and (not isinstance(epochs, numbers.Integral) or epochs < 0):
+            raise ValueError(f"n_epochs_ must be a number of epochs or None, not {epochs!r}")
+        if not (isinstance(self.history, Mapping) and all(map(_are_errors, self.history.values()))):
+            raise ValueError(f"history_ must map names to lists of errors, not {self.history!r}")
+        for name, counts in (("user_counts_", self.user_counts), ("item_counts_", self.item_counts)):
+            if (counts < 0).any():
+                raise ValueError(f"{name} must be numbers of ratings, not {counts.min()}")
         for name, ids in (("user_ids_", self.user_ids), ("item_ids_", self.item_ids)):
             if not (ids[1:] > ids[:-1]).all():
                 raise ValueError(f"{name} must be ascending, each id once")
@@ -145,16 +156,20 @@ class State:
             raise KeyError(name)
         if name == "n_epochs" and self.n_epochs is None:
             raise KeyError(name)
-        if name == "history":
-            return {key: list(values) for key, values in self.history.items()}
-        return getattr(self, name)
+        value = getattr(self, name)
+        return copy.deepcopy(value) if isinstance(value, (dict, list)) else value
+
+    def public_names(self) -> list[str]:
+        """What `public` has a value for."""
+        names = type(self).__dataclass_fields__
+        return [name for name in names if name != "n_epochs" or self.n_epochs is not None]
 
     def replaced(self, **changes: Any) -> Self:
         """Another state with some fields changed."""
         unknown = sorted(set(changes) - set(type(self).__dataclass_fields__))
         if unknown:
-            names = ", ".join(type(self).__dataclass_fields__)
-            raise TypeError(f"there is no parameter {unknown[0]!r}; the parameters are {names}")
+            known = ", ".join(self.public_names())
+            raise TypeError(f"there is no parameter {unknown[0]!r}; the parameters are {known}")
         return dataclasses.replace(self, **changes).verified()
 
     def __getstate__(self) -> dict[str, Any]:
@@ -163,8 +178,9 @@ class State:
     def __setstate__(self, fields: dict[str, Any]) -> None:
         vars(self).update(fields)
         for field in self.array_fields():
-            if vars(self)[field.name] is not None:
-                vars(self)[field.name] = read_only(vars(self)[field.name])
+            # Not a view: states that shared an array (a blend and its members) share it still.
+            if fields[field.name] is not None:
+                fields[field.name].flags.writeable = False
 
     # ------------------------------------------------------------------ files
 
@@ -205,6 +221,11 @@ class State:
         """The items, to look ids up in."""
         return Ids("item", self.item_ids, self.item_counts)
 
+    @cached_property
+    def item_layouts(self) -> ItemLayouts:
+        """Orders and layouts of the items, for lists."""
+        return ItemLayouts(self.item_counts)
+
     def ids(self, kind: str) -> Ids:
         """`users` or `items`, for the kind "user" or "item"."""
         return self.users if kind == "user" else self.items
@@ -229,6 +250,12 @@ class ParameterState(State):
         object.__setattr__(self, "parameters", held)
         super().__post_init__()
 
+    def __setstate__(self, fields: dict[str, Any]) -> None:
+        super().__setstate__(fields)
+        for value in self.parameters.values():
+            if isinstance(value, np.ndarray):
+                value.flags.writeable = False
+
     def public(self, name: str) -> Any:
         """The value that a model shows as ``name_``; KeyError if there is none."""
         if name in self.parameters:
@@ -236,6 +263,10 @@ class ParameterState(State):
         if name == "parameters":
             raise KeyError(name)
         return super().public(name)
+
+    def public_names(self) -> list[str]:
+        """What `public` has a value for."""
+        return [*(name for name in super().public_names() if name != "parameters"), *self.parameters]
 
     def replaced(self, **changes: Any) -> Self:
         """Another state with some fields or parameters changed."""
@@ -272,6 +303,22 @@ def known_of(train: Ratings) -> dict[str, Any]:
         "scale": (float(train.scale[0]), float(train.scale[1])),
         "mean": float(train.mean),
     }
+
+
+def check_scale(scale: Any) -> tuple[float, float]:
+    """The lowest and the highest rating as floats; ValueError if they are none."""
+    ends = tuple(scale) if isinstance(scale, (tuple, list)) else ()
+    if len(ends) != 2 or not all(map(_is_finite, ends)) or ends[0] > ends[1]:
+        raise ValueError(f"scale_ must be a lowest and a highest rating, not {scale!r}")
+    return float(ends[0]), float(ends[1])
+
+
+def _is_finite(value: Any) -> bool:
+    return isinstance(value, numbers.Real) and math.isfinite(value)
+
+
+def _are_errors(values: Any) -> bool:
+    return isinstance(values, (list, tuple)) and all(isinstance(one, numbers.Real) for one in values)
 
 
 def check_rows(name: str, indptr: Array, members_name: str, members: Array, n_columns: int) -> None:

@@ -70,10 +70,11 @@ class _Loop:
 
     @property
     def history(self) -> dict[str, list[float]]:
-        """Errors so far."""
-        if self.context.validation is None:
-            return {"train_rmse": self.train}
-        return {"train_rmse": self.train, "validation_rmse": self.validation}
+        """Errors so far: lists of their own, which later epochs leave as they are."""
+        history = {"train_rmse": list(self.train)}
+        if self.context.validation is not None:
+            history["validation_rmse"] = list(self.validation)
+        return history
 
     def run(self) -> State:
         """All epochs."""

@@ -11,10 +11,9 @@ import numpy as np
 
 from cfcore import backends
 from cfcore.arrays import aligned_zeros, padded
-from cfcore.data import Ratings, as_pairs, as_ratings
-from cfcore.data.ids import as_id_column, encode
-from cfcore.data.index import sets
-from cfcore.errors import DataError
+from cfcore.data import Ratings, as_ratings
+from cfcore.data.ids import encode
+from cfcore.models.core.implicit_pairs import joined
 from cfcore.models.core.model import Array, Callback
 from cfcore.models.core.params import check_choice, check_number
 from cfcore.models.core.training import Training
@@ -399,33 +398,3 @@ class SVDpp(FactorModel):
             self._cache["rows"] = users, padded(self.item_factors_)
         users, items = self._cache["rows"]
         return users, items
-
-
-def joined(train: Ratings, pairs: Any) -> tuple[Array, Array, Array]:
-    """Sets of the items that users rated and those of further pairs, given as ``fit(..., implicit=pairs)``.
-
-    Returns
-    -------
-    indptr, members : ndarray of int64, ndarray of int32
-        Item codes of each user, ascending.
-    extra_ids : ndarray
-        Items that are not among the training items; they have the codes from n_items on.
-    """
-    raw_users, raw_items, _ = as_pairs(pairs)
-    users = encode(train.user_ids, raw_users, "implicit users")
-    items = encode(train.item_ids, raw_items, "implicit items")
-    if len(users) != len(items):
-        raise DataError(f"implicit: the columns differ in length: {len(users)} users, {len(items)} items")
-    extra, extra_ids = items < 0, train.item_ids[:0]
-    if extra.any():
-        raw = as_id_column(raw_items, "implicit items")[extra]
-        extra_ids, rank = np.unique(raw.astype(str) if raw.dtype == object else raw, return_inverse=True)
-        items[extra] = train.n_items + rank
-    known = (users >= 0) & (train.user_counts[users] > 0)
-    codes = (np.append(train.user_codes, users[known]), np.append(train.item_codes, items[known]))
-    indptr, members = sets(*codes, train.n_users, train.n_items + len(extra_ids))
-    again = np.zeros(len(members), dtype=bool)
-    again[1:] = members[1:] == members[:-1]
-    again[indptr[:-1][indptr[:-1] < indptr[1:]]] = False  # whatever the set before ended with
-    indptr = indptr - np.searchsorted(np.flatnonzero(again), indptr)
-    return indptr, members[~again], extra_ids

@@ -12,7 +12,8 @@ from cfcore.arrays import aligned_zeros
 from cfcore.data import Ratings
 from cfcore.data.index import counts
 from cfcore.kernels.records import RATING, BlockGrid, BlockLayout, RatingColumns
-from cfcore.models.factorization.block_grid import SLICE, lay_out, rounds, stripes
+from cfcore.models.core.stripes import bounds, stripes
+from cfcore.models.factorization.block_grid import SLICE, lay_out, rounds
 from cfcore.random import seed64
 from cfcore.threads import SMALL_CALL, resolve_threads
 
@@ -154,8 +155,3 @@ def overlap(indptr: Array, members: Array) -> float:
     places = np.repeat(indptr[users] - ends + sizes, sizes) + np.arange(ends[-1])
     shares = np.bincount(members[places], weights=np.repeat(np.maximum(sizes, 1) ** -0.5, sizes))
     return float(shares @ shares) / len(users) ** 2
-
-
-def bounds(stripe_of: Array, n: int) -> Array:
-    """First code of each of `n` stripes, and the number of codes (int32[n + 1])."""
-    return np.searchsorted(stripe_of, np.arange(n + 1)).astype(np.int32)
