@@ -100,7 +100,7 @@ def train(cases, parameters, velocities, rates, batches, scratch, span, n_thread
     check_scratch(cases, parameters, batches, scratch)
     cdef Pass work
     cdef Py_ssize_t k, begin = span[0], end = span[1]
-    cdef int team = team_size(min(<int>n_threads, <int>min(scratch.n_threads, batches.n_parts)))
+    cdef int team = max(1, min(team_size(n_threads), <int>min(scratch.n_threads, batches.n_parts)))
     cdef double[4] lr = [rates.weights, rates.visible_bias, rates.hidden_bias, rates.conditional]
     cdef const double *values = <const double *>pointer(cases.values)
     memset(&work, 0, sizeof(work))
