@@ -85,7 +85,7 @@ def is_single(raw: Any) -> bool:
 
 def first_masked(raw: ArrayLike) -> int | None:
     """First masked row of a masked array; None if there is none, or it is no masked array."""
-    # numpy.ma takes longer to import than a small data set to load; a masked array exists only once it is imported.
+    # Importing numpy.ma takes longer than loading small data, and a masked array exists only after it.
     # Another thread may be importing it: the module is in sys.modules before its names are.
     masked = sys.modules.get("numpy.ma")
     kind = getattr(masked, "MaskedArray", None)

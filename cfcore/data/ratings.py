@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from cfcore.data import checks, combine, ids
 from cfcore.data.build import NAMES, Duplicates, checked, encoded
-from cfcore.data.index import Compressed, compress, counts, sets
+from cfcore.data.index import Compressed, Index
 from cfcore.errors import DataError
 from cfcore.threads import threads_for
 
@@ -70,7 +70,7 @@ class Ratings:
     """
 
     __slots__ = (
-        "_cache",
+        "_index",
         "item_codes",
         "item_ids",
         "scale",
@@ -87,7 +87,7 @@ class Ratings:
     user_ids: NDArray[Any]
     item_ids: NDArray[Any]
     scale: tuple[float, float]
-    _cache: dict[str, Any]
+    _index: Index
 
     def __init__(
         self,
@@ -117,7 +117,7 @@ class Ratings:
         for name, array in zip(names, fields, strict=True):
             object.__setattr__(self, name, None if array is None else _frozen(array))
         object.__setattr__(self, "scale", scale)
-        object.__setattr__(self, "_cache", {})
+        self.drop_index()
 
     @classmethod
     def _from_raw(cls, columns: Sequence[Any], *rest: Any) -> Ratings:
@@ -199,51 +199,44 @@ class Ratings:
                 parts.append(f"timestamps {first} to {last}")
         return f"Ratings({', '.join(parts)})"
 
-    # Compressed forms, made on first use.
-
-    def _cached(self, name: str, make: Any) -> Any:
-        if name not in self._cache:
-            self._cache[name] = make()
-        return self._cache[name]
+    # Compressed forms.
 
     @property
     def by_user(self) -> Compressed:
         """Compressed rows (CSR): each user's ratings, items ascending; kept until ``drop_index``."""
-        return self._cached(
-            "by_user",
-            lambda: compress(
-                self.user_codes, self.item_codes, self.values, self.n_users, self.n_items,
-                self._cache.get("items_by_user", (None, None))[1],
-            ),
-        )  # fmt: skip
+        return self._index.by_user
 
     @property
     def items_by_user(self) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
         """``indptr`` and ``indices`` of `by_user` alone, for 4 bytes a rating; kept until ``drop_index``."""
-        if "by_user" in self._cache:
-            return self.by_user.indptr, self.by_user.indices
-        return self._cached(
-            "items_by_user", lambda: sets(self.user_codes, self.item_codes, self.n_users, self.n_items)
-        )
+        return self._index.items_by_user
 
     @property
     def by_item(self) -> Compressed:
         """Compressed columns (CSC): each item's ratings, users ascending; kept until ``drop_index``."""
-        return self._cached(
-            "by_item",
-            lambda: compress(self.item_codes, self.user_codes, self.values, self.n_items, self.n_users),
-        )
+        return self._index.by_item
+
+    @property
+    def user_counts(self) -> NDArray[np.int64]:
+        """Number of ratings of each user code, int64[n_users]; 0 for a user without ratings here."""
+        return self._index.user_counts
+
+    @property
+    def item_counts(self) -> NDArray[np.int64]:
+        """Number of ratings of each item code, int64[n_items]; 0 for an item without ratings here."""
+        return self._index.item_counts
 
     def build_index(self, n_threads: int | None = None) -> None:
-        """Make ``by_user`` and ``by_item`` now, at the same time if there are two threads for it.
+        """Compute ``by_user`` and ``by_item`` now, at the same time if two threads pay.
 
         Parameters
         ----------
         n_threads : int, optional
-            1 makes one after the other; all cores by default. The result does not depend on it.
+            1 computes one after the other; all cores by default. The result does not depend on it.
         """
-        if threads_for(n_threads, len(self)) == 1 or "by_user" in self._cache:
-            self.by_user, self.by_item  # noqa: B018
+        index = self._index
+        if threads_for(n_threads, len(self)) == 1 or index.has("by_user"):
+            index.by_user, index.by_item  # noqa: B018
             return
         import contextvars
         from concurrent.futures import ThreadPoolExecutor
@@ -251,28 +244,14 @@ class Ratings:
         # The other thread must see the backend that is in force here.
         context = contextvars.copy_context()
         with ThreadPoolExecutor(1) as executor:
-            other = executor.submit(context.run, lambda: self.by_item)
-            self.by_user  # noqa: B018
+            other = executor.submit(context.run, lambda: index.by_item)
+            index.by_user  # noqa: B018
             other.result()
 
     def drop_index(self) -> None:
-        """Free `by_user`, `by_item`, `items_by_user` and the counts; they are made again when asked for."""
-        self._cache.clear()
-
-    @property
-    def user_counts(self) -> NDArray[np.int64]:
-        """Number of ratings of each user code, int64[n_users]; 0 for a user unknown to this subset."""
-        return self._cached("user_counts", lambda: self._counts("by_user", self.user_codes, self.n_users))
-
-    @property
-    def item_counts(self) -> NDArray[np.int64]:
-        """Number of ratings of each item code, int64[n_items]; 0 for an item unknown to this subset."""
-        return self._cached("item_counts", lambda: self._counts("by_item", self.item_codes, self.n_items))
-
-    def _counts(self, index: str, codes: NDArray[np.int32], n_codes: int) -> NDArray[np.int64]:
-        if index not in self._cache:
-            return counts(codes, n_codes)
-        return _frozen(np.diff(self._cache[index].indptr))
+        """Free `by_user`, `by_item`, `items_by_user` and the counts; the next use computes them again."""
+        index = Index(self.user_codes, self.item_codes, self.values, self.n_users, self.n_items)
+        object.__setattr__(self, "_index", index)
 
     # From one to another.
 

@@ -15,9 +15,6 @@ SUFFIX = "_loops"
 LEVELLED = (
     "neighbors.similarity",
     "neighbors.predict",
-    "factorization.baseline",
-    "factorization.svdpp",
-    "factorization.timesvdpp",
 )
 
 

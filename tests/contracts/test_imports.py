@@ -119,17 +119,10 @@ print(json.dumps(sorted(wrong)))
 """
 
 
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory, train: cf.Ratings) -> Path:
-    """A file of each model."""
-    path = tmp_path_factory.mktemp("models")
-    for name in MODELS:
-        make(name).fit(train).save(path / name)
-    return path
-
-
-def run(folder: Path, names: list[str], tasks: list[str]) -> list[str]:
+def run(folder: Path, names: list[str], tasks: list[str], train: cf.Ratings) -> list[str]:
     """What the script finds wrong with models while the main thread does something for the first time."""
+    for name in names:
+        make(name).fit(train).save(folder / name)
     done = subprocess.run(
         [sys.executable, "-c", SCRIPT, folder, json.dumps(names), *tasks], capture_output=True, text=True,
         timeout=120, env=os.environ | {"PYTHONPATH": str(Path(cf.__file__).parents[1])},
@@ -140,11 +133,11 @@ def run(folder: Path, names: list[str], tasks: list[str]) -> list[str]:
 
 
 @pytest.mark.parametrize("name", list(MODELS))
-def test_readers_beside_masked_arrays_and_first_updates(name: str, folder: Path) -> None:
-    assert run(folder, [name], ["numpy.ma", "fold_in", "partial_fit", "fit"]) == []
+def test_readers_beside_masked_arrays_and_first_updates(name: str, train: cf.Ratings, tmp_path: Path) -> None:
+    assert run(tmp_path, [name], ["numpy.ma", "fold_in", "partial_fit", "fit"], train) == []
 
 
-def test_readers_beside_the_import_of_a_library(folder: Path) -> None:
+def test_readers_beside_the_import_of_a_library(train: cf.Ratings, tmp_path: Path) -> None:
     # Later ones import earlier ones.
     libraries = [name for name in ("narwhals", "pyarrow", "polars", "pandas") if find_spec(name)]
-    assert run(folder, list(MODELS), libraries) == []
+    assert run(tmp_path, list(MODELS), libraries, train) == []

@@ -43,3 +43,17 @@ cdef inline int check_array(object array, int type_number, int n_dimensions, bin
     if written and not cnp.PyArray_ISWRITEABLE(held):
         raise ValueError(f"{name} is read-only, and would be written")
     return 0
+
+
+cdef inline bint overlaps(object written, tuple read):
+    """Whether an array shares memory with one of the others; all are contiguous."""
+    cdef char *begin = <char *>pointer(written)
+    cdef char *end = begin + cnp.PyArray_NBYTES(<cnp.ndarray>written)
+    cdef char *other_begin
+    cdef char *other_end
+    for array in read:
+        other_begin = <char *>pointer(array)
+        other_end = other_begin + cnp.PyArray_NBYTES(<cnp.ndarray>array)
+        if max(begin, other_begin) < min(end, other_end):
+            return True
+    return False

@@ -62,7 +62,7 @@ def hidden_inputs(cases, parameters, scratch, out, n_threads):
     cdef ParameterPointers p = parameters_of(parameters)
     cdef CasePointers of = cases_of(cases)
     cdef Py_ssize_t case, n_cases = cases.n_cases, scratch_length = columns(scratch)
-    cdef int workers = 1, team = max(1, min(team_size(n_threads), <int>length(scratch)))
+    cdef int workers = 1, team = min(team_size(n_threads), <int>length(scratch))
     cdef float *offsets = <float *>pointer(scratch)
     cdef float *inputs = <float *>pointer(out)
     if length(out) != n_cases or columns(out) != p.width:
@@ -119,7 +119,7 @@ def probabilities(case_codes, unit_codes, inputs, parameters, exact, scratch, ou
     check_array(out, cnp.NPY_FLOAT64, 2, True, "probabilities: out")
     cdef ParameterPointers p = parameters_of(parameters)
     cdef Py_ssize_t k, n = length(case_codes), n_cases = length(inputs), scratch_length = columns(scratch)
-    cdef int workers = 1, team = max(1, min(team_size(n_threads), <int>length(scratch)))
+    cdef int workers = 1, team = min(team_size(n_threads), <int>length(scratch))
     cdef bint sums_out = exact
     cdef const int32_t *cases = <const int32_t *>pointer(case_codes)
     cdef const int32_t *units = <const int32_t *>pointer(unit_codes)

@@ -8,6 +8,7 @@ alone can know. The arrays of a record must not be replaced or resized while it 
 from __future__ import annotations
 
 import dataclasses
+import functools
 import math
 import operator
 from collections.abc import Iterable, Mapping
@@ -33,11 +34,14 @@ __all__ = [
 
 Array = np.ndarray[Any, Any]
 
+#: Where an array lies in memory: first byte, end, whether it is written, and its name in errors.
+Extent = tuple[int, int, bool, str]
+
 #: Dtype of arrays that are float32 or float64, the same in the whole record.
 FLOATING = "floating"
 
 
-def array(dtype: Any, *shape: int | str | None, written: bool = False) -> Any:
+def array(dtype: Any, *shape: int | str | None, written: bool = False, optional: bool = False) -> Any:
     """A field that holds an array.
 
     Parameters
@@ -48,9 +52,12 @@ def array(dtype: Any, *shape: int | str | None, written: bool = False) -> Any:
         for any length.
     written : bool
         Whether a kernel that is given the record to train may write the array.
+    optional : bool
+        Whether the field may be None, which is its default then.
     """
     wanted = dtype if dtype == FLOATING else np.dtype(dtype)
-    return dataclasses.field(metadata={"dtype": wanted, "shape": shape, "written": written})
+    metadata = {"dtype": wanted, "shape": shape, "written": written, "optional": optional}
+    return dataclasses.field(default=None if optional else dataclasses.MISSING, metadata=metadata)
 
 
 def dimension() -> Any:
@@ -107,6 +114,8 @@ class Record:
 
     def _check_array(self, field: Any, value: Any, sizes: dict[str, int]) -> None:
         name, wanted, shape = self._name(field.name), field.metadata["dtype"], field.metadata["shape"]
+        if value is None and field.metadata["optional"]:
+            return
         if not isinstance(value, np.ndarray):
             raise TypeError(f"{name} must be an ndarray, not {type(value).__name__}")
         if wanted == FLOATING:
@@ -149,9 +158,30 @@ class Record:
 
     def arrays(self) -> Iterable[tuple[str, Array, bool]]:
         """Name, array, and whether it may be written, of each array."""
-        for field in dataclasses.fields(self):
-            if "dtype" in field.metadata:
-                yield self._name(field.name), getattr(self, field.name), field.metadata["written"]
+        for field, name, may_write in _array_fields(type(self)):  # type: ignore[arg-type]
+            held = getattr(self, field)
+            if held is not None:
+                yield name, held, may_write
+
+    @functools.cached_property
+    def extents(self) -> list[Extent]:
+        """Where the arrays lie in memory; found once, because calls of small problems take microseconds."""
+        return [_extent(name, held, may_write) for name, held, may_write in self.arrays() if held.size]
+
+
+@functools.cache
+def _array_fields(kind: type[Record]) -> tuple[tuple[str, str, bool], ...]:
+    """Field, name in errors, and whether it may be written, of each array of a kind of record."""
+    return tuple(
+        (field.name, f"{kind.__name__}: {field.name}", field.metadata["written"])
+        for field in dataclasses.fields(kind)
+        if "dtype" in field.metadata
+    )
+
+
+def _extent(name: str, held: Array, is_written: bool) -> Extent:
+    start = held.__array_interface__["data"][0]
+    return start, start + held.nbytes, is_written, name
 
 
 def check_written(written: Iterable[Record], read: Iterable[Record] = ()) -> None:
@@ -169,12 +199,14 @@ def check_written(written: Iterable[Record], read: Iterable[Record] = ()) -> Non
     ValueError
         The message names the arrays.
     """
-    extents = []
-    for record, writes in [*((record, True) for record in written), *((record, False) for record in read)]:
+    extents: list[Extent] = []
+    for record in written:
         for name, held, may_write in record.arrays():
-            if writes and may_write and not held.flags.writeable:
+            if may_write and not held.flags.writeable:
                 raise ValueError(f"{name} is read-only, and would be written")
-            extents.append((name, held, writes and may_write))
+        extents += record.extents
+    for record in read:
+        extents += [(start, end, False, name) for start, end, _, name in record.extents]
     _check_extents(extents)
 
 
@@ -188,27 +220,24 @@ def check_apart(function: str, written: Mapping[str, Array], read: Mapping[str, 
     written, read : dict of str to ndarray
         Contiguous arrays that are arguments of their own, not fields of records.
     """
-    _check_extents(
-        [(f"{function}: {name}", held, True) for name, held in written.items()]
-        + [(f"{function}: {name}", held, False) for name, held in read.items()]
-    )
+    extents = [_extent(f"{function}: {name}", held, True) for name, held in written.items() if held.size]
+    extents += [_extent(f"{function}: {name}", held, False) for name, held in read.items() if held.size]
+    _check_extents(extents)
 
 
-def _check_extents(arrays: Iterable[tuple[str, Array, bool]]) -> None:
-    """Raise ValueError if two contiguous arrays (name, array, whether it is written) share memory."""
-    extents = []
-    for name, held, is_written in arrays:
-        if held.size:
-            start = held.ctypes.data
-            extents.append((start, start + held.nbytes, is_written, name))
-    # In the order of their starts, each is compared with what reaches furthest of those before it.
-    furthest = {False: (0, ""), True: (0, "")}  # by whether it is written
+def _check_extents(extents: list[Extent]) -> None:
+    """Raise ValueError if an array that is written shares memory with another."""
+    # In the order of their starts, each is compared with the array before it that reaches furthest.
+    read_end = written_end = 0
+    read_name = written_name = ""
     for start, end, is_written, name in sorted(extents):
-        for kind in (True, False) if is_written else (True,):
-            reached, other = furthest[kind]
-            if start < reached:
-                raise ValueError(f"{other} and {name} share memory, and one of them would be written")
-        furthest[is_written] = max(furthest[is_written], (end, name))
+        if start < written_end or (is_written and start < read_end):
+            other = written_name if start < written_end else read_name
+            raise ValueError(f"{other} and {name} share memory, and one of them would be written")
+        if is_written:
+            written_end, written_name = end, name
+        elif end > read_end:
+            read_end, read_name = end, name
 
 
 def check_compressed(name: str, indptr: Array, n: int) -> None:

@@ -4,23 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from functools import cached_property
+from itertools import pairwise
+from typing import ClassVar
 
 import numpy as np
 
 from cfcore import backends
 from cfcore.arrays import aligned_zeros
 from cfcore.data import Ratings
-from cfcore.kernels.records import Factors, SGDRates
+from cfcore.kernels.records import Biases, Factors, RatingRows, SGDRates
 from cfcore.models.core.fit_context import FitContext
 from cfcore.models.core.model import Array, Model
 from cfcore.models.core.params import check_choice, check_number
 from cfcore.models.core.state import State, array
-from cfcore.models.core.trainer import Trainer
 from cfcore.models.core.training import run_epochs
-from cfcore.models.factorization.block_grid import Blocks
+from cfcore.models.factorization.block_grid import BlockTrainer
 from cfcore.random import RandomState
-from cfcore.threads import threads_for
+from cfcore.threads import threads_worth
+
+#: The biases of one side are solved for in at most so many parts, of at least so many ratings.
+MAX_PARTS, MIN_PART = 8, 50_000
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -35,6 +39,12 @@ class BiasState(State):
             if not np.isfinite(biases).all():
                 raise ValueError(f"{name} must be finite")
 
+    @cached_property
+    def biases(self) -> Biases:
+        """As the kernels take them."""
+        given = (np.ascontiguousarray(held, dtype=np.float64) for held in (self.user_bias, self.item_bias))
+        return Biases(*given, self.mean)
+
 
 class Baseline(Model):
     r"""The overall mean and a bias for each user and each item.
@@ -44,8 +54,8 @@ class Baseline(Model):
     Parameters
     ----------
     method : {"als", "sgd", "mean"}, default "als"
-        How the biases are found. "als": least squares, items and users in turn; each bias is a damped mean
-        of what is left of its ratings,
+        How the biases are found. "als": least squares, alternating between items and users; each bias is a
+        damped mean of residuals,
         :math:`b_i = \sum_u (r_{ui} - \mu - b_u) / (\lambda_i + n_i)`. "mean": the same, once for the items
         and then once for the users. "sgd": stochastic gradient descent,
         :math:`b \leftarrow b + \eta (e - \lambda b)`. (Koren, "Factor in the neighbors", 2010, section 2.1.)
@@ -119,31 +129,38 @@ class Baseline(Model):
 
     def _fit(self, train: Ratings, context: FitContext) -> BiasState:
         if self.method == "mean":
-            biases = LeastSquares(train, context, self.reg_user, self.reg_item)
-            biases.solve()
-            return biases.state(biases.arrays(), {}, None)
-        trainer: Trainer
+            solver = LeastSquares(train, context, self.reg_user, self.reg_item)
+            solver.solve()
+            return solver.state(solver.arrays(), {}, None)
+        trainer = self.trainer(train, context)
         if self.method == "als":
-            trainer = LeastSquares(train, context, self.reg_user, self.reg_item)
             return run_epochs(trainer, context, self.n_epochs or 10)  # type: ignore[return-value]
-        trainer = Descent(train, context, self.lr, self.lr_decay, self.reg)
         return run_epochs(trainer, context, self.n_epochs or 20, self.lr)  # type: ignore[return-value]
 
+    def trainer(self, train: Ratings, context: FitContext) -> LeastSquares | Descent:
+        """The trainer of a fit by "als" or "sgd", all draws of `context.rng` that come before the first epoch
+        made.
+        """
+        if self.method == "als":
+            return LeastSquares(train, context, self.reg_user, self.reg_item)
+        return Descent(train, context, self.lr, self.lr_decay, self.reg)
+
     def _score(self, users: Array, items: Array, timestamps: Array | None) -> Array:
-        state = self._state
-        return predicted(users, items, state.user_bias, state.item_bias, state.mean, self.n_threads)
+        return predicted(users, items, self._state.biases, self.n_threads)
 
 
-class Biases:
-    """The live biases of a fit, and the state that they end in."""
+class LiveBiases:
+    """The biases that a fit changes, and the state that they end in."""
 
     def __init__(self, train: Ratings, context: FitContext) -> None:
-        self.train, self.context, self.mean = train, context, float(context.known["mean"])
+        self.train, self.context = train, context
         self.user_bias, self.item_bias = np.zeros(train.n_users), np.zeros(train.n_items)
+        self.mean = float(context.known["mean"])
 
     def predict(self, users: Array, items: Array, timestamps: Array | None) -> Array:
         """Predictions for codes by the live biases."""
-        return predicted(users, items, self.user_bias, self.item_bias, self.mean, self.context.n_threads)
+        biases = Biases(self.user_bias, self.item_bias, self.mean)
+        return predicted(users, items, biases, self.context.n_threads)
 
     def arrays(self) -> dict[str, Array]:
         """The live biases."""
@@ -163,82 +180,90 @@ class Biases:
 
 @dataclass(frozen=True)
 class Rows:
-    """A part of an epoch of least squares: the biases of the items, or of the users, [begin, end)."""
+    """A part of an epoch of least squares: the biases of items, or of users, [begin, end).
 
+    The parts of one stage are independent of each other.
+    """
+
+    stage: int
     kind: str
     begin: int
     end: int
 
 
-class LeastSquares(Biases):
-    """Alternating least squares: all biases of items, then all of users; a part is a range of either."""
+class LeastSquares(LiveBiases):
+    """Alternating least squares: the biases of all items, then those of all users."""
 
     def __init__(self, train: Ratings, context: FitContext, reg_user: float, reg_item: float) -> None:
         super().__init__(train, context)
-        self.reg_user, self.reg_item = float(reg_user), float(reg_item)
-        self.n_threads = threads_for(context.n_threads, len(train))
+        self.n_threads = threads_worth(context.n_threads, len(train), "ratings")
+        by_item, by_user = train.by_item, train.by_user
+        users, items = self.user_bias, self.item_bias
+        self.rows = RatingRows(by_user.indptr, by_user.indices, by_user.values, train.n_items)
+        self.biases = Biases(users, items, self.mean)
+        columns = RatingRows(by_item.indptr, by_item.indices, by_item.values, train.n_users)
+        self._problems = {
+            **_problems(0, "item", columns, Biases(items, users, self.mean), float(reg_item)),
+            **_problems(1, "user", self.rows, self.biases, float(reg_user)),
+        }
 
     def epoch(self, k: int) -> float:
-        """Least squares for the items, then for the users."""
+        """Least squares for the items, then for the users; the error after both."""
         self.solve()
-        rows, squares = self.train.by_user, np.empty(self.train.n_users)
-        backends.kernel("factorization.baseline").squared_error(
-            rows.indptr, rows.indices, rows.values, self.user_bias, self.item_bias, squares, self.mean,
-            self.n_threads,
-        )  # fmt: skip
+        squares = np.empty(self.train.n_users)
+        kernel = backends.kernel("factorization.baseline")
+        kernel.squared_error(self.rows, self.biases, squares, self.n_threads)
         return float(np.sqrt(squares.sum() / len(self.train)))
 
     def solve(self) -> None:
-        """All parts."""
+        """All parts, in their order."""
         for part in self.parts(0):
             self.run_part(part)
 
     def parts(self, k: int) -> list[Rows]:
-        """All items, then all users."""
-        return [Rows("item", 0, self.train.n_items), Rows("user", 0, self.train.n_users)]
+        """Ranges of items, then ranges of users, which need the biases of all items."""
+        return list(self._problems)
 
     def run_part(self, part: Rows) -> None:
-        """Solve for a range of biases, the other side held."""
-        by_item = part.kind == "item"
-        rows = self.train.by_item if by_item else self.train.by_user
-        own, other = (self.item_bias, self.user_bias) if by_item else (self.user_bias, self.item_bias)
-        entries = slice(rows.indptr[part.begin], rows.indptr[part.end])
-        backends.kernel("factorization.baseline").solve(
-            rows.indptr[part.begin : part.end + 1] - rows.indptr[part.begin], rows.indices[entries],
-            rows.values[entries], other, own[part.begin : part.end], self.mean,
-            self.reg_item if by_item else self.reg_user, self.n_threads,
-        )  # fmt: skip
+        """Solve for a range of biases, those of the other side held."""
+        backends.kernel("factorization.baseline").solve(*self._problems[part], self.n_threads)
 
 
-class Descent(Biases):
+def _problems(
+    stage: int, kind: str, rows: RatingRows, biases: Biases, reg: float
+) -> dict[Rows, tuple[RatingRows, Biases, float]]:
+    """Ranges of rows that hold about as many ratings each, and what `solve` is given for each of them."""
+    n_parts = max(1, min(MAX_PARTS, rows.n // MIN_PART))
+    wanted = np.arange(1, n_parts) * rows.n // n_parts
+    bounds = [0, *np.searchsorted(rows.indptr[1:], wanted).tolist(), rows.n_rows]
+    found = {}
+    for begin, end in pairwise(bounds):
+        first, last = rows.indptr[begin], rows.indptr[end]
+        indptr = rows.indptr[begin : end + 1] - first
+        own = RatingRows(indptr, rows.indices[first:last], rows.values[first:last], rows.n_columns)
+        part = Rows(stage, kind, begin, end)
+        found[part] = (own, Biases(biases.row_bias[begin:end], biases.column_bias, biases.mean), reg)
+    return found
+
+
+class Descent(LiveBiases, BlockTrainer):
     """Stochastic gradient descent: matrix factorisation without factors."""
 
     def __init__(self, train: Ratings, context: FitContext, lr: float, lr_decay: float, reg: float) -> None:
-        super().__init__(train, context)
+        LiveBiases.__init__(self, train, context)
         self.lr, self.lr_decay, self.reg = lr, lr_decay, reg
-        self.blocks = Blocks(train, 0, context.rng, context.n_threads)
         factors = (aligned_zeros(n, 0, np.float64) for n in (train.n_users, train.n_items))
-        self.factors = Factors(*factors, self.user_bias, self.item_bias, self.mean)
+        live = Factors(*factors, self.user_bias, self.item_bias, self.mean)
+        BlockTrainer.__init__(self, train, live, context.rng, context.n_threads)
 
-    def epoch(self, k: int) -> float:
-        """One epoch over all ratings."""
-        return self.blocks.descend(self.factors, SGDRates(0.0, 0.0, self.lr * self.lr_decay**k, self.reg))
-
-    def parts(self, k: int) -> list[Any]:
-        """As one part."""
-        return [k]
-
-    def run_part(self, part: Any) -> None:
-        """The epoch."""
-        self.epoch(part)
+    def steps(self, k: int) -> SGDRates:
+        """The steps of epoch `k`."""
+        return SGDRates(0.0, 0.0, self.lr * self.lr_decay**k, self.reg)
 
 
-def predicted(
-    users: Array, items: Array, user_bias: Array, item_bias: Array, mean: float, n_threads: int | None
-) -> Array:
+def predicted(users: Array, items: Array, biases: Biases, n_threads: int | None) -> Array:
     """Predictions of biases for codes."""
     out = np.empty(len(users))
-    backends.kernel("factorization.baseline").predict(
-        users, items, user_bias, item_bias, out, mean, threads_for(n_threads, len(users))
-    )
+    kernel = backends.kernel("factorization.baseline")
+    kernel.predict(users, items, biases, out, threads_worth(n_threads, len(users), "ratings"))
     return out
