@@ -15,8 +15,6 @@ SUFFIX = "_loops"
 LEVELLED = (
     "neighbors.similarity",
     "neighbors.predict",
-    "factorization.svdpp",
-    "factorization.timesvdpp",
 )
 
 

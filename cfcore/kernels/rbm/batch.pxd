@@ -63,11 +63,13 @@ from cfcore.kernels.rbm.work_stealing cimport (
 )
 
 
-cdef inline void train_batches(const Pass *work, int team) noexcept nogil:
+cdef inline int train_batches(const Pass *work, int team) noexcept nogil:
+    """`RbmLoops.train_batches`."""
     cdef Shared shared
     clear(&shared)
     with parallel(num_threads=team):
         train_usual(work, worker_of(&shared, threadid(), team_present()))
+    return shared.team
 
 
 cdef inline void train_usual(const Pass *work, Worker me) noexcept nogil:

@@ -57,6 +57,7 @@ cdef enum:
 
 # Counters that all workers write. Those who wait read `finished` all the time, so it has its own cache lines.
 cdef struct Shared:
+    int32_t team                # number of workers, noted by one of them
     int32_t[LINES] before
     int32_t finished            # tasks since the beginning; may wrap around
     int32_t[LINES] between
@@ -75,6 +76,8 @@ cdef inline void clear(Shared *shared) noexcept nogil:
 
 
 cdef inline Worker worker_of(Shared *shared, int number, int team) noexcept nogil:
+    if number == 0:
+        shared.team = team
     return Worker(shared=shared, number=number, team=team, stage=1, due=0)
 
 

@@ -14,8 +14,29 @@ from cfcore.kernels.records.factorization import (
     RatingColumns,
     SGDRates,
 )
+from cfcore.kernels.records.implicit import (
+    ImplicitRows,
+    ImplicitSets,
+    SVDppFactors,
+    SVDppRates,
+    UserBatchLayout,
+    UserBatchScratch,
+    UserBatchVisits,
+    check_cuts,
+    check_sums,
+    check_user_batches,
+)
 from cfcore.kernels.records.rbm import BATCH_RATING, BatchScratch, Cases, MiniBatches, RBMParameters, RBMRates
 from cfcore.kernels.records.tables import RatingRows
+from cfcore.kernels.records.time_parameters import (
+    DAY,
+    LEFT_OUT,
+    TIME_TERMS,
+    TimeLayout,
+    TimeParameters,
+    TimeRates,
+    check_days,
+)
 from cfcore.kernels.records.top_n import (
     BiasedRows,
     BitmapScratch,
@@ -31,7 +52,10 @@ from cfcore.kernels.records.top_n import (
 
 __all__ = [
     "BATCH_RATING",
+    "DAY",
+    "LEFT_OUT",
     "RATING",
+    "TIME_TERMS",
     "BatchScratch",
     "BiasedRows",
     "Biases",
@@ -42,6 +66,8 @@ __all__ = [
     "BlockVisits",
     "Cases",
     "Factors",
+    "ImplicitRows",
+    "ImplicitSets",
     "ItemOrder",
     "ListQueries",
     "ListScratch",
@@ -54,9 +80,21 @@ __all__ = [
     "RatingRows",
     "Record",
     "SGDRates",
+    "SVDppFactors",
+    "SVDppRates",
     "ScoreRows",
+    "TimeLayout",
+    "TimeParameters",
+    "TimeRates",
     "TopLists",
+    "UserBatchLayout",
+    "UserBatchScratch",
+    "UserBatchVisits",
     "check_apart",
+    "check_cuts",
+    "check_days",
+    "check_sums",
+    "check_user_batches",
     "check_written",
     "panel_checks",
 ]
