@@ -25,10 +25,13 @@ import cfcore as cf
 from cfcore.arrays import aligned_zeros
 from cfcore.kernels import current_level
 from cfcore.kernels.records import RBMParameters
+from cfcore.models.core.fit_context import FitContext
+from cfcore.models.core.state import known_of
 from cfcore.models.rbm.cases import find_cases, find_levels
+from cfcore.models.rbm.inference import Settings
 from cfcore.models.rbm.parameters import first_parameters
-from cfcore.models.rbm.schedule import KINDS, Epoch
-from cfcore.models.rbm.trainer import Engine
+from cfcore.models.rbm.schedule import KINDS, Schedule
+from cfcore.models.rbm.trainer import RBMTrainer, Training
 
 Array = np.ndarray[Any, Any]
 
@@ -42,6 +45,7 @@ class Job:
     """Cases of a data set, and parameters to train on them."""
 
     def __init__(self, ratings: cf.Ratings, by: str, batch: int, conditional: bool) -> None:
+        self.ratings, self.by = ratings, by
         self.levels = find_levels(ratings.values)
         self.cases = find_cases(ratings, self.levels, by)
         self.batch, self.conditional = batch, conditional
@@ -52,12 +56,17 @@ class Job:
         return first_parameters(self.cases, N_HIDDEN, self.conditional, np.random.default_rng(0))
 
     def ours(self, n_threads: int) -> Callable[[], float]:
-        engine = Engine(
-            self.parameters(), self.cases, NO_SHARING, self.batch, "count", False, False,
-            np.random.default_rng(1), n_threads,
-        )  # fmt: skip
-        how = Epoch(RATES, 0.0, 1, 0)
-        return lambda: seconds(lambda: engine.epoch(0, how, DECAY))
+        schedule = Schedule(1, RATES, 1.0, (0.0, 0.0), (1,), average=False)
+        training = Training(schedule, N_HIDDEN, self.conditional, NO_SHARING, DECAY, self.batch)
+        context = FitContext(known_of(self.ratings), "RBM", np.random.default_rng(0), n_threads)
+        settings = Settings(self.by == "user", False, "mean", n_threads)
+        trainer = RBMTrainer(self.cases, self.levels, None, training, settings, context)
+
+        def run() -> None:
+            for part in trainer.parts(0)[:-1]:  # the last is the averaging
+                trainer.run_part(part)
+
+        return lambda: seconds(run)
 
     def bare(self) -> Callable[[], float]:
         own = self.parameters()

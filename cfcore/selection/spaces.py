@@ -1,4 +1,4 @@
-"""What `search` varies: ranges given by the caller, and those built in for each class of models."""
+"""Ranges that `search` varies hyper-parameters in: given by the caller, or those of the registry."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ AROUND = 5.0
 def default_space(model: Model, ratings: Ratings) -> tuple[dict[str, Any], dict[str, Any]]:
     """The built-in ranges for a model, and the class's defaults as a point in them.
 
-    Ranges of learning rates and the like are around what the class takes by default for these ratings, where
-    it has a rule.
+    Where a class has a rule for these ratings (of learning rates, for example), the ranges are around its
+    values.
 
     Raises
     ------
@@ -32,7 +32,10 @@ def default_space(model: Model, ratings: Ratings) -> tuple[dict[str, Any], dict[
     """
     name = next((kind.__name__ for kind in type(model).__mro__ if kind.__name__ in BY_NAME), None)
     if name is None or not BY_NAME[name].space:
-        raise ValueError(f"there are no ranges built in for {type(model).__name__}; say what to vary: space=")
+        raise ValueError(
+            f"there are no ranges built in for {type(model).__name__}; give those to vary: "
+            "space={'name': (low, high), ...}"
+        )
     space = dict(BY_NAME[name].space)
     if name == "Baseline" and getattr(model, "method", "als") == "sgd":
         space = {"n_epochs": (5, 60), "lr": (5e-4, 0.1, "log"), "reg": (1e-3, 0.3, "log")}

@@ -59,13 +59,13 @@ def groups(seed: int = 2) -> Parts:
 
 
 def choices(seed: int = 3) -> Parts:
-    """Which items users rate says what they like; there are few ratings, and they are noisy."""
+    """Which items a user rated tells the user's taste; there are few ratings, and they are noisy."""
     rng = np.random.default_rng(seed)
     kind = rng.integers(0, 3, N_USERS)
     chosen = kind[:, None] == np.arange(N_ITEMS)[None, :] % 3
     world = World(seed, 5_000, np.where(chosen, 12.0, 1.0))
     opinions = np.array([[0.9, -0.9, 0.0], [0.0, 0.9, -0.9], [-0.9, 0.0, 0.9]])
-    # Within what they choose, users of a kind differ about the two halves of the items.
+    # The kinds of users differ about the two halves of the items, too.
     halves = np.where(np.arange(N_ITEMS) % 2 == 0, 0.6, -0.6)
     sides = np.array([1.0, -1.0, 0.0])
     world.signal += (
@@ -75,10 +75,10 @@ def choices(seed: int = 3) -> Parts:
 
 
 def drift(seed: int = 4) -> Parts:
-    """Users are in another mood each day."""
+    """A bias of each user on each day."""
     world = World(seed)
-    moods = world.rng.normal(0, 0.9, (N_USERS, 20))
-    world.signal += moods[world.users, world.days]
+    day_bias = world.rng.normal(0, 0.9, (N_USERS, 20))
+    world.signal += day_bias[world.users, world.days]
     return world.parts()
 
 

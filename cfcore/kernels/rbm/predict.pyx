@@ -6,11 +6,11 @@ cimport numpy as cnp
 from cython.parallel cimport prange, threadid
 from libc.stdint cimport int32_t
 
-from cfcore.kernels.common.arrays cimport check_array, check_record, length, pointer
+from cfcore.kernels.common.arrays cimport check_array, check_record, length, overlaps, pointer
 from cfcore.kernels.common.loops cimport table_in
-from cfcore.kernels.common.threads cimport team_size
+from cfcore.kernels.common.threads cimport report_workers, team_present, team_size
 from cfcore.kernels.rbm.model cimport CasePointers, ParameterPointers
-from cfcore.kernels.rbm.pointers cimport cases_of, check_apart, check_cases, parameters_of
+from cfcore.kernels.rbm.pointers cimport cases_of, check_cases, parameters_of
 from cfcore.kernels.rbm.predict_loops cimport HiddenInputs, PredictLoops, Probabilities
 
 from cfcore.kernels import simd
@@ -62,21 +62,21 @@ def hidden_inputs(cases, parameters, scratch, out, n_threads):
     cdef ParameterPointers p = parameters_of(parameters)
     cdef CasePointers of = cases_of(cases)
     cdef Py_ssize_t case, n_cases = cases.n_cases, scratch_length = columns(scratch)
-    cdef int team = team_size(min(<int>n_threads, <int>length(scratch)))
+    cdef int workers = 1, team = min(team_size(n_threads), <int>length(scratch))
     cdef float *offsets = <float *>pointer(scratch)
     cdef float *inputs = <float *>pointer(out)
     if length(out) != n_cases or columns(out) != p.width:
         raise ValueError("hidden_inputs: out must have a row of width for each case")
     if length(scratch) < 1 or scratch_length < p.width:
         raise ValueError("hidden_inputs: scratch must have a row of width for each thread")
-    check_apart(out, "hidden_inputs: out", scratch, "scratch")
-    for written, name in ((out, "hidden_inputs: out"), (scratch, "hidden_inputs: scratch")):
-        for record in (cases, parameters):
-            for read_name, read, _ in record.arrays():
-                check_apart(written, name, read, read_name)
+    read = tuple([array for record in (cases, parameters) for _, array, _ in record.arrays()])
+    if overlaps(out, (scratch, *read)) or overlaps(scratch, read):
+        raise ValueError("hidden_inputs: out or scratch shares memory with another array")
     cdef HiddenInputs inputs_of_case = loops.hidden_inputs
     for case in prange(n_cases, nogil=True, schedule="dynamic", chunksize=16, num_threads=team):
+        workers = team_present()
         inputs_of_case(&p, &of, case, offsets + threadid() * scratch_length, inputs + case * p.width)
+    report_workers(workers)
 
 
 def probabilities(case_codes, unit_codes, inputs, parameters, exact, scratch, out, n_threads):
@@ -117,7 +117,7 @@ def probabilities(case_codes, unit_codes, inputs, parameters, exact, scratch, ou
     check_array(out, cnp.NPY_FLOAT64, 2, True, "probabilities: out")
     cdef ParameterPointers p = parameters_of(parameters)
     cdef Py_ssize_t k, n = length(case_codes), n_cases = length(inputs), scratch_length = columns(scratch)
-    cdef int team = team_size(min(<int>n_threads, <int>length(scratch)))
+    cdef int workers = 1, team = min(team_size(n_threads), <int>length(scratch))
     cdef bint sums_out = exact
     cdef const int32_t *cases = <const int32_t *>pointer(case_codes)
     cdef const int32_t *units = <const int32_t *>pointer(unit_codes)
@@ -128,20 +128,18 @@ def probabilities(case_codes, unit_codes, inputs, parameters, exact, scratch, ou
         raise ValueError("probabilities: unit_codes and out must have a row for each case code")
     if columns(inputs) != p.width or length(scratch) < 1 or scratch_length < p.width:
         raise ValueError("probabilities: rows of inputs and scratch must be as long as those of weights")
-    check_apart(out, "probabilities: out", scratch, "scratch")
-    for written, name in ((out, "probabilities: out"), (scratch, "probabilities: scratch")):
-        check_apart(written, name, case_codes, "case_codes")
-        check_apart(written, name, unit_codes, "unit_codes")
-        check_apart(written, name, inputs, "inputs")
-        check_apart(written, name, parameters.weights, "weights")
-        check_apart(written, name, parameters.visible_bias, "visible_bias")
+    read = case_codes, unit_codes, inputs, parameters.weights, parameters.visible_bias
+    if overlaps(out, (scratch, *read)) or overlaps(scratch, read):
+        raise ValueError("probabilities: out or scratch shares memory with another array")
     for k in range(n):
         if not (0 <= cases[k] < n_cases and 0 <= units[k] < p.n_units):
             raise ValueError(f"probabilities: pair {k}, case {cases[k]} and unit {units[k]}, is out of range")
     cdef Probabilities probabilities_of = loops.probabilities
     for k in prange(n, nogil=True, schedule="static", num_threads=team):
+        workers = team_present()
         probabilities_of(&p, x + cases[k] * p.width, units[k], sums_out, means + threadid() * scratch_length,
                          found + k * p.n_levels)
+    report_workers(workers)
 
 
 cdef inline Py_ssize_t columns(object array) noexcept:

@@ -17,7 +17,7 @@ from libc.string cimport memset
 
 from cfcore.kernels.common.arrays cimport check_record, pointer
 from cfcore.kernels.common.loops cimport table_in
-from cfcore.kernels.common.threads cimport team_size
+from cfcore.kernels.common.threads cimport report_workers, team_size
 from cfcore.kernels.rbm.batch_ratings cimport BatchRating, Pass
 from cfcore.kernels.rbm.pointers cimport cases_of, check_cases, parameters_of
 from cfcore.kernels.rbm.rbm_loops cimport RbmLoops
@@ -100,7 +100,7 @@ def train(cases, parameters, velocities, rates, batches, scratch, span, n_thread
     check_scratch(cases, parameters, batches, scratch)
     cdef Pass work
     cdef Py_ssize_t k, begin = span[0], end = span[1]
-    cdef int team = team_size(min(<int>n_threads, <int>min(scratch.n_threads, batches.n_parts)))
+    cdef int workers, team = min(team_size(n_threads), <int>min(scratch.n_threads, batches.n_parts))
     cdef double[4] lr = [rates.weights, rates.visible_bias, rates.hidden_bias, rates.conditional]
     cdef const double *values = <const double *>pointer(cases.values)
     memset(&work, 0, sizeof(work))
@@ -136,7 +136,8 @@ def train(cases, parameters, velocities, rates, batches, scratch, span, n_thread
         work.values[k] = <float>values[k]
     check_codes(&work, cases.n_cases, cases.n, scratch.n_ratings)
     with nogil:
-        loops.train_batches(&work, team)
+        workers = loops.train_batches(&work, team)
+    report_workers(workers)
 
 
 cdef int check_velocities(parameters, velocities, rates) except -1:

@@ -2,8 +2,8 @@
 
 from cfcore.kernels.rbm.batch_ratings cimport Pass
 
-# Trains on mini-batches [begin, end) of a pass with a parallel region of its own.
-ctypedef void (*TrainBatches)(const Pass *work, int team) noexcept nogil
+# Trains on mini-batches [begin, end) of a pass, in a parallel region; how many threads it had.
+ctypedef int (*TrainBatches)(const Pass *work, int team) noexcept nogil
 
 cdef struct RbmLoops:
     TrainBatches train_batches

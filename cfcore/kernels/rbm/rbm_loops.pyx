@@ -5,8 +5,8 @@ from cfcore.kernels.rbm.batch_ratings cimport Pass
 from cfcore.kernels.rbm.rbm_loops cimport RbmLoops
 
 
-cdef void train(const Pass *work, int team) noexcept nogil:
-    train_batches(work, team)
+cdef int train(const Pass *work, int team) noexcept nogil:
+    return train_batches(work, team)
 
 
 cdef RbmLoops loops = RbmLoops(train_batches=train)

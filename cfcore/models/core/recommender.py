@@ -50,8 +50,8 @@ class Recommender(Fitted):
         Parameters
         ----------
         users : int or str, or array_like of them, shape (n_users,)
-            Raw user ids. For one without training ratings the list holds what the model predicts for
-            anybody: the best items by its fallback.
+            Raw user ids. The list of a user without training ratings is by the model's predictions for
+            unknown users.
         n : int, default 10
         exclude_seen : bool, default True
             Leave out the items that the user rated in training.

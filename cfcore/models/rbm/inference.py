@@ -12,7 +12,7 @@ from cfcore import backends
 from cfcore.arrays import aligned_zeros, thread_rows
 from cfcore.kernels.records import Cases, RBMParameters
 from cfcore.models.rbm.cases import case_histograms, smoothed, unit_histograms
-from cfcore.threads import worthwhile_threads
+from cfcore.threads import threads_worth
 
 __all__ = ["Observed", "Predictor", "Settings", "expectations", "hidden_inputs", "probabilities"]
 
@@ -133,7 +133,7 @@ class Predictor:
 def hidden_inputs(parameters: RBMParameters, cases: Cases, n_threads: int | None) -> Array:
     """Inputs of the hidden units of each case: float32 (n_cases, padded n_hidden)."""
     out = aligned_zeros(cases.n_cases, parameters.width, np.float32)
-    threads = worthwhile_threads(n_threads, cases.n * parameters.width)
+    threads = threads_worth(n_threads, cases.n * parameters.width)
     scratch = thread_rows(threads, parameters.width, np.float32)
     backends.kernel("rbm.predict").hidden_inputs(cases, parameters, scratch, out, threads)
     return out
@@ -144,7 +144,7 @@ def probabilities(
 ) -> Array:
     """Distribution over the levels of each pair of a case and a unit: float64 (n, n_levels)."""
     out = np.empty((len(cases), parameters.n_levels))
-    threads = worthwhile_threads(n_threads, out.size * parameters.width)
+    threads = threads_worth(n_threads, out.size * parameters.width)
     scratch = thread_rows(threads, parameters.width, np.float32)
     kernel = backends.kernel("rbm.predict")
     kernel.probabilities(cases, units, inputs, parameters, exact, scratch, out, threads)

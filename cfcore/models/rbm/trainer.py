@@ -20,7 +20,7 @@ from cfcore.models.rbm.parameters import average, first_parameters, unpadded, ze
 from cfcore.models.rbm.schedule import KINDS, Schedule
 from cfcore.models.rbm.state import RBMState
 from cfcore.random import seed64
-from cfcore.threads import threads_for
+from cfcore.threads import threads_worth
 
 __all__ = ["Averaging", "Batches", "RBMTrainer", "Training"]
 
@@ -131,7 +131,7 @@ class RBMTrainer:
         self._rated_cases = np.flatnonzero(np.diff(cases.indptr)).astype(np.int32)
         self._batch = min(training.batch_size, len(self._rated_cases))
         self._unit_parts = unit_parts(cases, len(self._rated_cases))
-        self._n_threads = threads_for(context.n_threads, cases.n)
+        self._n_threads = threads_worth(context.n_threads, cases.n, "ratings")
         self._scratch = self._new_scratch()
         self._observed = Observed(cases)
 

@@ -8,10 +8,13 @@ from typing import Any
 import numpy as np
 import pytest
 
+from cfcore.config import config
 from cfcore.kernels import available_levels, use_level
+from cfcore.kernels.rbm import predict
 from cfcore.kernels.rbm import rbm as compiled
 from cfcore.kernels.records import Cases
 from cfcore.reference.rbm import rbm as reference
+from cfcore.threads import workers_of_last_call
 from tests.kernels.rbm.conftest import N_THREADS, NAMES, Problem, arrays_of
 
 BOTH = pytest.mark.parametrize("kernel", [compiled, reference], ids=["compiled", "reference"])
@@ -188,6 +191,25 @@ def test_what_no_case_rated_is_not_touched(kernel: Any) -> None:
     for name, expected in (("weights", own), ("conditional", known)):
         changed = getattr(problem.parameters, name) != getattr(before, name)
         np.testing.assert_array_equal(np.flatnonzero(changed.reshape(len(changed), -1).any(axis=1)), expected)
+
+
+@pytest.mark.parametrize(("n_threads", "most"), [(1, 1), (2, 2), (3, 3), (100, 3)])
+def test_workers_are_at_most_threads_and_parts(n_threads: int, most: int) -> None:
+    problem = Problem(n_cases=60)  # of 3 parts
+    problem.train(compiled, n_threads=n_threads)
+    assert 1 <= workers_of_last_call() <= most
+    if n_threads > 1 and config()["openmp"]:
+        assert workers_of_last_call() > 1
+
+
+@pytest.mark.parametrize("n_threads", [0, -1, 1025])
+def test_numbers_of_threads_out_of_range(n_threads: int) -> None:
+    with pytest.raises(ValueError, match="n_threads must be between 1 and 1024"):
+        Problem().train(compiled, n_threads=n_threads)
+    with pytest.raises(ValueError, match="n_threads must be between 1 and 1024"):
+        Problem().hidden_inputs(predict, n_threads)
+    with pytest.raises(ValueError, match="n_threads must be between 1 and 1024"):
+        Problem().probabilities(predict, False, n_threads)
 
 
 @BOTH
