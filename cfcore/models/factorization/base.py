@@ -81,6 +81,10 @@ class FactorState(State):
                 vars(state)[name] = vars(self)[name]
         return state
 
+    def completed(self, kind: str, codes: Array, factors: Array, bias: Array) -> Self:
+        """The state that has factors and biases of users (or items) which this one had as zeros at `codes`."""
+        return self.changed(**{f"{kind}_factors": factors, f"{kind}_bias": bias})
+
     # ------------------------------------------------------------------ derived
 
     @cached_property

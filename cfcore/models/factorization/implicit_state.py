@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 
-from cfcore.arrays import aligned_zeros, padded
+from cfcore.arrays import padded
 from cfcore.data import Ratings
 from cfcore.data.ids import encode
 from cfcore.kernels.records import ImplicitSets
@@ -42,9 +42,6 @@ class SVDppState(FactorState):
     implicit_indptr: Array | None = array("i", "n_users + 1", optional=True)
     implicit_items: Array | None = array("i", None, optional=True)
     extra_item_ids: Array | None = array("iuU", None, optional=True)
-
-    #: Fields that are tables of factors of implicit terms, in the order of `terms`.
-    tables: ClassVar[tuple[str, ...]] = ("implicit_factors",)
 
     _derived: ClassVar[dict[str, tuple[str, ...]]] = {
         **FactorState._derived,
@@ -84,6 +81,11 @@ class SVDppState(FactorState):
         return self.implicit_indptr, self.implicit_items
 
     @property
+    def tables(self) -> tuple[str, ...]:
+        """Fields that are the tables of factors of the implicit terms."""
+        return ("implicit_factors",)
+
+    @property
     def terms(self) -> tuple[Term, ...]:
         """The implicit terms."""
         return (Term(*self.member_rows, len(self.implicit_factors)),)
@@ -109,17 +111,13 @@ class SVDppState(FactorState):
         if "user_rows" not in vars(self):
             vars(self)["user_rows"] = summed_rows(self.sets, self.table, self.user_factors, n_threads)
 
-    def changed(self, **fields: Any) -> Self:
-        """Another state with some fields changed; sums are formed anew for users whose factors changed."""
-        state = super().changed(**fields)
+    def completed(self, kind: str, codes: Array, factors: Array, bias: Array) -> Self:
+        """As in `FactorState`; sums are formed anew for the users at `codes` alone."""
+        state = super().completed(kind, codes, factors, bias)
         rows = vars(self).get("user_rows")
-        if rows is None or "user_rows" in vars(state) or not set(fields) <= {"user_factors", "user_bias"}:
-            return state
-        users = np.flatnonzero((state.user_factors != self.user_factors).any(axis=1))
-        others = aligned_zeros(*rows.shape, rows.dtype)
-        others[:] = rows
-        others[users] = summed_rows(sets_of(self.sets, users), self.table, state.user_factors[users], 1)
-        vars(state)["user_rows"] = others
+        if kind == "user" and rows is not None:
+            rows[codes] = summed_rows(sets_of(self.sets, codes), self.table, factors[codes], 1)
+            vars(state)["user_rows"] = rows
         return state
 
     # ------------------------------------------------------------------ ratings that come later

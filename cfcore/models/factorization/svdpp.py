@@ -19,6 +19,7 @@ from cfcore.models.factorization.base import FactorModel, first_factors
 from cfcore.models.factorization.implicit_state import SVDppState
 from cfcore.models.factorization.implicit_trainer import SVDppTrainer
 from cfcore.models.factorization.rates import DecayingRates, decay_and_total, density_and_spread
+from cfcore.models.factorization.user_batches import UserBatchTrainer
 from cfcore.random import RandomState
 
 #: Defaults by cross-validation; `benchmarks/defaults.py` repeats the search.
@@ -75,13 +76,13 @@ class Rates(DecayingRates):
 
 
 class SVDpp(FactorModel):
-    r"""SVD++: matrix factorisation in which the set of items that a user rated counts, beside the ratings.
+    r"""SVD++: matrix factorisation in which the set of items that a user rated adds to the user's factors.
 
     .. math:: \hat r_{ui} = \mu + b_u + b_i + q_i \cdot \Bigl(p_u + |N(u)|^{-1/2} \sum_{j \in N(u)} y_j\Bigr)
 
     N(u) are the items that u rated in training, and those of the pairs given as ``implicit``. Trained by
     stochastic gradient descent: for each rating, with :math:`e = r_{ui} - \hat r_{ui}` and :math:`z_u` for
-    what stands in brackets,
+    the sum in brackets,
 
     .. math::
 
@@ -103,11 +104,11 @@ class SVDpp(FactorModel):
     lr, lr_decay : float, optional
         Learning rate of the first epoch, and the factor on it after each epoch.
     reg : float, optional
-        Regularisation :math:`\lambda`. What is not given of `lr`, `lr_decay` and `reg` follows the data: see
-        Notes.
+        Regularisation :math:`\lambda`. Where `lr`, `lr_decay` or `reg` is not given, it follows the data by
+        the rule in the Notes.
     lr_bias, reg_bias, reg_implicit : float, optional
-        The same for the biases, and for the y. By default those given for the factors, or by rules of
-        their own.
+        The same for the biases, and for the y. By default `lr` and `reg` if they are given, or else by rules
+        of their own.
     lr_implicit : float, optional
         Learning rate of the y; by default a part of that of the factors, by the rule.
     init_scale : float, optional
@@ -135,9 +136,10 @@ class SVDpp(FactorModel):
         Raw ids of the items that only `implicit` names.
     mean_ : float
     history_ : dict of str to list of float
-        ``train_rmse``: errors met during each epoch; ``validation_rmse`` if fitted with ``validation``.
+        ``train_rmse``, of the errors just before each rating's update; ``validation_rmse`` if fitted with
+        ``validation``.
     rates_ : dict of str to float
-        Learning rates of the last epoch, and regularisation, as they were in force.
+        Learning rates of the last epoch, and regularisation.
 
     Notes
     -----
@@ -145,16 +147,16 @@ class SVDpp(FactorModel):
     :math:`\mu`.
 
     Summed over j, the last step above reads :math:`s_u \leftarrow s_u + \eta_y (e q_i - \lambda_y s_u)` for
-    the sum :math:`s_u = |N(u)|^{-1/2} \sum y_j`. So the sum is formed once an epoch for each user, moves with
-    the user's ratings, and is written back to the y once: an epoch costs about twice one of `SVD`, and not
-    :math:`|N(u)|` times as much.
+    the sum :math:`s_u = |N(u)|^{-1/2} \sum y_j`. So the sum is formed once an epoch for each user, updated by
+    the user's ratings, and its change is written to the y once: an epoch costs about twice one of `SVD`, and
+    not :math:`|N(u)|` times as much.
 
-    Users are cut into chunks, 16 or more, visited one after the other in a new order in each epoch; within a
-    chunk ratings are visited block by block, as in `SVD`. Users of a chunk start from the same y, and what
-    each of them adds is applied at the chunk's end; the more their sets overlap, the fewer users make a
-    chunk, and with more than 103 ratings per user and item there are more, as the y learn more slowly by the
-    rule below. That costs about .0002 of RMSE on MovieLens 1M and
-    nothing to be seen on 100K, and it makes fits on any number of threads the same to the bit.
+    Users are cut into batches, 16 or more, which are trained one after the other in a new order in each
+    epoch; within a batch ratings are visited block by block, as in `SVD`. The users of a batch start from the
+    same y, and the steps of all of them are applied at the batch's end. The more their sets overlap, the
+    fewer users a batch has; with more than 103 ratings per user and item it has more, as the learning rate of
+    the y is lower then by the rule below. That costs about .0002 of RMSE on MovieLens 1M and nothing
+    measurable on 100K, and with it fits on any number of threads are the same to the bit.
 
     The rule for learning rates and regularisation: with d ratings per user and item (the number of ratings
     over that of users and items together) and ratings of standard deviation s,
@@ -166,8 +168,8 @@ class SVDpp(FactorModel):
         \sum_t \eta_t = 0.336 / s, \quad \sum_t \eta_{b,t} = \max(0.055, 1.4 / d), \quad
         \eta_y = \eta \min(1, 7.7 / d)
 
-    where t runs over the epochs, and the last learning rate is a fiftieth of the first. A y moves with every
-    rating of everyone who rated its item, hence the higher powers of d. The constants were found by
+    where t runs over the epochs, and the last learning rate is a fiftieth of the first. A y is updated by all
+    ratings of all users that rated its item, hence the higher powers of d. The constants were found by
     cross-validation within the training rows of MovieLens 100K (u1) and 1M; the powers of s follow from the
     equations.
 
@@ -245,9 +247,9 @@ class SVDpp(FactorModel):
         ratings, validation, early_stopping, callback, checkpoint
             As for every model; see `Model.fit`.
         implicit : Ratings, DataFrame, (users, items) or scipy sparse matrix, optional
-            Further pairs for the sets N(u): pages viewed, purchases, ratings whose value is not known.
-            Values, where there are any, are passed over; pairs may repeat, and repeat those of `ratings`. An
-            item may be one without ratings; pairs of users without ratings are left out.
+            Further pairs for the sets N(u): pages viewed, purchases, ratings whose value is not known. Values
+            are ignored; pairs may repeat each other and those of `ratings`. Items may have no ratings; pairs
+            of users without ratings are left out.
 
         Returns
         -------
@@ -269,7 +271,7 @@ class SVDpp(FactorModel):
         state: SVDppState = run_epochs(trainer, context, trainer.rates.n_epochs, trainer.rates.lr)  # type: ignore[assignment]
         return state
 
-    def trainer(self, train: Ratings, context: FitContext, start: Any = None) -> SVDppTrainer:
+    def trainer(self, train: Ratings, context: FitContext, start: Any = None) -> UserBatchTrainer:
         """The trainer of a fit, or of one that goes on from the parameters of a state."""
         if start is not None:
             return SVDppTrainer(start, Rates.going_on(start.rates), train, context)

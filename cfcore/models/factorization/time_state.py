@@ -100,13 +100,16 @@ class TimeState(SVDppState):
             raise ValueError("day_numbers_ must be ascending for each user")
         if not (np.isfinite(self.user_dates).all() and np.isfinite(self.bin_edges).all()):
             raise ValueError("user_dates_ and bin_edges_ must be finite")
-        for name, values in (
-            ("item_frequencies", self.day_frequencies),
-            ("item_bins", self.days.table["bin"]),
-        ):
-            columns = getattr(self, name).shape[1]
-            if columns and len(values) and values.max() >= columns:
-                raise ValueError(f"{name}_ has {columns} columns; the days need {values.max() + 1}")
+        n_bins, n_frequencies = self.item_bins.shape[1], self.item_frequencies.shape[1]
+        if n_bins and n_bins != len(self.bin_edges) + 1:
+            raise ValueError(
+                f"item_bins_ has {n_bins} columns; bin_edges_ makes {len(self.bin_edges) + 1} bins"
+            )
+        if n_frequencies and self.day_frequencies.max(initial=0) >= n_frequencies:
+            raise ValueError(
+                f"item_frequencies_ has {n_frequencies} columns; day_frequencies_ goes up to "
+                f"{self.day_frequencies.max()}"
+            )
 
     # ------------------------------------------------------------------ derived
 
@@ -138,7 +141,8 @@ class TimeState(SVDppState):
         arrays = (
             rows[name] if name in rows else np.ascontiguousarray(getattr(self, name)) for name in TIME_TERMS
         )
-        return TimeParameters(**dict(zip(TIME_TERMS, arrays, strict=True)), mean=self.mean)
+        given: dict[str, Any] = dict(zip(TIME_TERMS, arrays, strict=True))
+        return TimeParameters(**given, mean=self.mean)
 
     # ------------------------------------------------------------------ ratings that come later
 

@@ -52,7 +52,7 @@ class TimeTrainer(UserBatchTrainer):
     ) -> None:
         self.rates, self.terms, self.context, self.days = rates, terms, context, start.days
         self.n_factors = start.item_factors.shape[1]
-        live = {
+        live: dict[str, Any] = {
             name: padded(getattr(start, name)) if name in FACTORS else getattr(start, name).copy()
             for name in TIME_TERMS
         }

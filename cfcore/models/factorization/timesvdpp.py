@@ -18,6 +18,7 @@ from cfcore.models.factorization.svdpp import Rates, SVDpp
 from cfcore.models.factorization.time_state import TimeState
 from cfcore.models.factorization.time_terms import FACTORS, TERMS, names_of, rates_of_terms
 from cfcore.models.factorization.time_trainer import TimeTrainer, predicted
+from cfcore.models.factorization.user_batches import UserBatchTrainer
 from cfcore.models.factorization.user_days import WEEKDAYS, WEEKS, Days, mean_dates
 from cfcore.random import RandomState
 
@@ -27,7 +28,7 @@ DAMPING = 5.0
 
 
 class TimeSVDpp(SVDpp):
-    r"""timeSVD++: SVD++ in which users and items change with time. Needs ratings with timestamps.
+    r"""timeSVD++: SVD++ whose parameters depend on time. Needs ratings with timestamps.
 
     .. math::
 
@@ -42,15 +43,15 @@ class TimeSVDpp(SVDpp):
 
     where t is a day (UTC), :math:`\mathrm{dev}_u(t) = \mathrm{sign}(t - t_u) |t - t_u|^{0.4}` the distance in
     days to the user's mean date :math:`t_u`, and f the logarithm, rounded down, of the number of the user's
-    ratings that day. Trained by stochastic gradient descent like `SVDpp`: every parameter x of a rating moves
-    by :math:`\eta_x (e\, \partial \hat r / \partial x - \lambda_x x)`, and :math:`c_u`, which starts at 1,
-    shrinks to 1. Koren, "Collaborative filtering with temporal dynamics" (KDD 2009), and for f and c "The
-    BellKor solution to the Netflix grand prize" (2009).
+    ratings that day. Trained by stochastic gradient descent like `SVDpp`: each rating updates every parameter
+    x of its prediction by :math:`\eta_x (e\, \partial \hat r / \partial x - \lambda_x x)`; :math:`c_u` starts
+    at 1 and is regularised towards 1. Koren, "Collaborative filtering with temporal dynamics" (KDD 2009), and
+    for f and c "The BellKor solution to the Netflix grand prize" (2009).
 
-    Each term of time has a parameter of its own: False leaves it out, True trains it by the rule, and a pair
+    Each term of time has a hyper-parameter: False leaves it out, True trains it by the rule, and a pair
     (lr, reg) gives its learning rate of the first epoch and its regularisation. The rule, with s for the
-    ratings' standard deviation and the other rates as in `SVDpp` (but no more of lr_bias than sums up to .055
-    over the epochs), and what is published for Netflix:
+    ratings' standard deviation and the other rates as in `SVDpp` (lr_bias is limited to a sum of .055 over
+    the epochs), and the rates published for Netflix:
 
     ================  =======================  =======  ======================  =======  =====================
     parameter         term                     default  lr                      reg      Netflix: lr, reg
@@ -85,7 +86,7 @@ class TimeSVDpp(SVDpp):
     Attributes
     ----------
     user_bias_, user_slope_, user_scale_ : ndarray, shape (n_users,)
-        Of terms left out, here and below: no rows, or no columns.
+        Terms that are left out, here and below, have no rows, or no columns.
     day_bias_, day_scale_ : ndarray, shape (n_days,)
         Of user-days: pairs of a user and a day on which the user rated.
     user_factors_, user_drift_ : ndarray, shape (n_users, n_factors)
@@ -107,24 +108,24 @@ class TimeSVDpp(SVDpp):
     Notes
     -----
     On a day without ratings by the user in training, the terms of that day and f are left out, and the bin is
-    the nearest. Without timestamps, as in `recommend`, users are taken at their mean date, and items without
-    bin, f, weekday and week. Unknown users and items leave out their terms, as in `SVDpp`.
+    the nearest. Without timestamps, as in `recommend`, the day is the user's mean date, and bin, f, weekday
+    and week are left out. For unknown users and items their terms are left out, as in `SVDpp`.
 
-    The terms of a user's days learn from ratings of the same day. They pay where ratings to be predicted have
-    company in training, as in a random split; on days to come they are left out.
+    The terms of a user's days are trained on ratings of the same day. They improve predictions of ratings on
+    days with training ratings by the user, as in a random split; on later days they are left out.
 
     `fold_in` and `partial_fit` take ratings with timestamps. New users are solved for as in `SVDpp`, all
-    terms of items included, and then the bias of each of their days from what is left of its n ratings, their
-    mean error damped by n / (n + 5); their other terms are where training starts them. Days on which users
-    rated are kept and joined by the new ones. `partial_fit` trains the terms of new days, and leaves mean
-    dates of users in training and bins as they were.
+    terms of items included, and then the bias of each of their days from the errors of its n ratings: their
+    mean damped by n / (n + 5). Their other terms have the values that training starts from. Days on which
+    users rated are kept, and the new ones are added. `partial_fit` trains the terms of new days, and leaves
+    the mean dates of users in training and the bins as they were.
 
     ``day_factors`` are n_factors numbers for each user-day, and as many in a copy of the last good epoch.
-    With ``verbose`` the fit says how much that is, and it stops with MemoryError, before anything is
-    allocated, where the system has less; ``day_factors=False`` does without.
+    With ``verbose`` the fit prints how much memory that is. It raises MemoryError, before anything is
+    allocated, where less is available; ``day_factors=False`` does without.
 
-    Which terms are on and how fast they learn was found by cross-validation within the training rows of
-    MovieLens 100K (u1) and 1M, by random folds; the powers of s follow from the equations.
+    Which terms are on, and their rates, were found by cross-validation within the training rows of MovieLens
+    100K (u1) and 1M, by random folds; the powers of s follow from the equations.
 
     Examples
     --------
@@ -201,7 +202,7 @@ class TimeSVDpp(SVDpp):
 
     # ------------------------------------------------------------------ fitting
 
-    def trainer(self, train: Ratings, context: FitContext, start: Any = None) -> TimeTrainer:
+    def trainer(self, train: Ratings, context: FitContext, start: Any = None) -> UserBatchTrainer:
         """The trainer of a fit, or of one that goes on from the parameters of a state."""
         if start is not None:
             self._check_memory(len(start.day_numbers) if len(start.day_factors) else 0)
@@ -211,7 +212,8 @@ class TimeSVDpp(SVDpp):
         rates = Rates.of(self, train)
         days, codes = Days.of(train, self.n_bins, self.frequency_base)
         self._check_memory(len(days.numbers) if self.day_factors else 0)
-        first = self._first(train, context, rates).changed(**days.fields(), **self._first_terms(train, days))
+        first: Any = self._first(train, context, rates)
+        first = first.changed(**days.fields(), **self._first_terms(train, days))
         terms = rates_of_terms(self, rates, density_and_spread(train)[1])
         return TimeTrainer(first, rates, terms, train, codes, context)
 
@@ -248,11 +250,6 @@ class TimeSVDpp(SVDpp):
             )
         if self.verbose:
             print(f"TimeSVDpp: {text}", file=sys.stderr)
-
-    def defaults_for(self, ratings: Ratings) -> dict[str, float]:
-        """Learning rates, regularisation and the like, by the rule of the class."""
-        rates = Rates.of(self, ratings)
-        return super().defaults_for(ratings) | rates_of_terms(self, rates, density_and_spread(ratings)[1])
 
     # ------------------------------------------------------------------ ratings that come later
 

@@ -254,7 +254,7 @@ class Updatable(Model):
         # `held` is seen by no one else: its arrays are completed in place.
         factors[codes] = solved
         bias[codes] = biases
-        return held.changed(**{f"{kind}_factors": factors, f"{kind}_bias": bias})
+        return held.completed(kind, codes, factors, bias)
 
     def _with(self, state: State) -> Self:
         """This model with another state, for the steps on the way to a new one."""

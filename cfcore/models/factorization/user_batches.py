@@ -24,6 +24,7 @@ from cfcore.kernels.records import (
     UserBatchVisits,
 )
 from cfcore.models.core.stripes import bounds, stripes
+from cfcore.models.core.trainer import Trainer
 from cfcore.models.factorization.block_grid import SLICE, lay_out, rounds
 from cfcore.random import seed64
 from cfcore.threads import threads_worth
@@ -196,7 +197,7 @@ class Part:
     starts: Array
 
 
-class UserBatchTrainer:
+class UserBatchTrainer(Trainer):
     """Epochs of stochastic gradient descent over user batches, as a whole or part by part.
 
     A subclass has the methods of `core.trainer.Trainer` that are not here, and `steps`.
@@ -207,6 +208,9 @@ class UserBatchTrainer:
     parameters : SVDppFactors or TimeParameters
         The live parameters, changed in place.
     """
+
+    #: Learning rates and regularisation.
+    rates: Any
 
     def __init__(self, batches: UserBatches, parameters: Any) -> None:
         self.batches = batches
