@@ -75,7 +75,7 @@ cdef struct Worker:
 
 
 cdef inline Batches batches_of(object layout, object visits, object scratch, object span) except *:
-    """Pointers to the arrays of records that `check_user_batches` has checked; terms and loops are not set."""
+    """Pointers to arrays of records that `check_user_batches` has checked; terms and loops are not set."""
     cdef Batches work
     cdef Py_ssize_t begin = span[0], end = span[1]
     memset(&work, 0, sizeof(work))
