@@ -17,7 +17,7 @@ from libc.string cimport memset
 from cfcore.kernels.common.arrays cimport pointer
 from cfcore.kernels.common.atomics cimport (
     await_count,
-    cf_arrive,
+    cf_count_up,
     cf_exchange_if,
     cf_give_way,
     cf_observe,
@@ -155,7 +155,7 @@ cdef inline void work_through(const Batches *work, int32_t *progress, int worker
         part = begin_part(work, visit, &mine)
         while part < work.terms.n_parts:
             work_part(work, part, before, stripes, progress)
-            cf_arrive(&progress[DONE])
+            cf_count_up(&progress[DONE])
             part = begin_part(work, visit, &mine)
         done += <int32_t>work.terms.n_parts
         if visit == work.n_visits:
@@ -165,7 +165,7 @@ cdef inline void work_through(const Batches *work, int32_t *progress, int worker
         place = begin_block(work, visit, &mine)
         while place < work.n_blocks:
             work_block(work, visit, place, stripes, progress)
-            cf_arrive(&progress[DONE])
+            cf_count_up(&progress[DONE])
             place = begin_block(work, visit, &mine)
         done += <int32_t>work.n_blocks
 
