@@ -53,4 +53,4 @@ def test_every_kernel_has_a_stub_and_a_twin() -> None:
     wrappers = {source for source in sources if not source.endswith("_loops")}
     assert set(STUBS) == wrappers
     assert wrappers - alone == TWINS
-    assert set(kernels.KERNELS.values()) <= TWINS
+    assert {name for name in kernels.KERNELS.values() if not (KERNELS / name).is_dir()} <= TWINS

@@ -14,14 +14,14 @@ cdef extern from *:
           return _InterlockedCompareExchange((volatile long *)at, wanted, old) == old;
       }
       static void cf_publish(int32_t *at, int32_t value) { _InterlockedExchange((volatile long *)at, value); }
-      static void cf_count_up(int32_t *at) { _InterlockedExchangeAdd((volatile long *)at, 1); }
+      static void cf_arrive(int32_t *at) { _InterlockedExchangeAdd((volatile long *)at, 1); }
       static int32_t cf_observe(int32_t *at) { return (int32_t)_InterlockedOr((volatile long *)at, 0); }
     #else
       static int cf_exchange_if(int32_t *at, int32_t old, int32_t wanted) {
           return __atomic_compare_exchange_n(at, &old, wanted, 0, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED);
       }
       static void cf_publish(int32_t *at, int32_t value) { __atomic_store_n(at, value, __ATOMIC_RELEASE); }
-      static void cf_count_up(int32_t *at) { __atomic_fetch_add(at, 1, __ATOMIC_ACQ_REL); }
+      static void cf_arrive(int32_t *at) { __atomic_fetch_add(at, 1, __ATOMIC_ACQ_REL); }
       static int32_t cf_observe(int32_t *at) { return __atomic_load_n(at, __ATOMIC_ACQUIRE); }
     #endif
 
@@ -51,7 +51,7 @@ cdef extern from *:
     # Write `value`, and before it all that this thread has written.
     void cf_publish(int32_t *at, int32_t value) noexcept nogil
     # Add 1; what this thread has written is visible to those who observe the sum.
-    void cf_count_up(int32_t *at) noexcept nogil
+    void cf_arrive(int32_t *at) noexcept nogil
     int32_t cf_observe(int32_t *at) noexcept nogil
     # The processor's pause instruction.
     void cf_pause() noexcept nogil
@@ -62,12 +62,17 @@ cdef enum:
     PAUSES = 256  # of a wait before it gives way: 5 to 15 us
 
 
+cdef inline void pause_or_give_way(int *pauses) noexcept nogil:
+    """Wait a moment; `pauses`, at first 0, counts those of this wait."""
+    if pauses[0] < PAUSES:
+        pauses[0] += 1
+        cf_pause()
+    else:
+        cf_give_way()
+
+
 cdef inline void await_count(int32_t *at, int32_t count) noexcept nogil:
-    """Return when `at` is `count` by calls of `cf_count_up`; all writes before them are visible then."""
+    """Return when `at` is `count` by calls of `cf_arrive`; all writes before them are visible then."""
     cdef int pauses = 0
     while cf_observe(at) < count:
-        if pauses < PAUSES:
-            pauses += 1
-            cf_pause()
-        else:
-            cf_give_way()
+        pause_or_give_way(&pauses)

@@ -9,11 +9,10 @@
 from libc.stdint cimport int32_t, uint32_t
 from libc.string cimport memset
 
-from cfcore.kernels.common.atomics cimport cf_count_up, cf_exchange_if, cf_give_way, cf_observe, cf_pause
+from cfcore.kernels.common.atomics cimport cf_arrive, cf_exchange_if, cf_observe, pause_or_give_way
 
 cdef enum:
     MAX_TASKS = 257  # of a stage
-    PATIENCE = 200   # pauses of the processor, some us, before the core is given to another thread
     LINES = 32       # int32 in two cache lines, which processors fetch together
 
 # Counters that all workers write. Those who wait read `finished` all the time, so it has its own cache lines.
@@ -73,19 +72,15 @@ cdef inline bint claim(Worker *me, Py_ssize_t task) noexcept nogil:
 cdef inline void finish(Worker *me) noexcept nogil:
     """Make the results of a claimed task visible to those who end the stage."""
     if me.team > 1:
-        cf_count_up(&me.shared.finished)
+        cf_arrive(&me.shared.finished)
 
 
 cdef inline void end_stage(Worker *me, Py_ssize_t n_tasks) noexcept nogil:
     """Return when the n tasks of this stage are finished; their results are visible then."""
-    cdef int tries = 0
+    cdef int pauses = 0
     if me.team == 1:
         return
     me.due += <uint32_t>n_tasks
     me.stage += 1
     while <int32_t>(<uint32_t>cf_observe(&me.shared.finished) - me.due) < 0:
-        if tries < PATIENCE:
-            tries += 1
-            cf_pause()
-        else:
-            cf_give_way()
+        pause_or_give_way(&pauses)
