@@ -123,7 +123,7 @@ def test_made_up_headers_are_refused(tmp_path: Path) -> None:
 
     def save(text: str) -> None:
         tensors = {"x": np.arange(3)}
-        save_file(tensors, tmp_path / "file", {"cfcore": f"{codec._checksum(text, tensors)} {text}"})
+        save_file(tensors, tmp_path / "file", {"cfcore": f"{codec.checksum(text, tensors)} {text}"})
 
     good = {"format": 1, "cfcore": "0", "dtypes": {"x": "<i8"}, "header": {}}
     save(json.dumps(good))

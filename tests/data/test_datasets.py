@@ -34,13 +34,13 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     def unreachable(*_: Any, **__: Any) -> Any:
         raise OSError("no network in tests")
 
-    monkeypatch.setattr(sources, "_grouplens", lambda *_: _not_here("GroupLens: unreachable"))
+    monkeypatch.setattr(sources, "grouplens", lambda *_: _not_here("GroupLens: unreachable"))
     monkeypatch.setattr(subprocess, "run", unreachable)
     return tmp_path
 
 
 def _not_here(reason: str) -> Any:
-    raise sources._NotHere(reason)
+    raise sources.NotFound(reason)
 
 
 @pytest.fixture(scope="module")
@@ -172,12 +172,12 @@ def test_a_cache_that_cannot_be_written_to(tmp_path: Path, monkeypatch: pytest.M
     monkeypatch.delenv("CFCORE_DATA", raising=False)
     (tmp_path / "file").touch()
     monkeypatch.setenv("CFCORE_CACHE", str(tmp_path / "file" / "cache"))
-    monkeypatch.setattr(sources, "_grouplens", lambda *_: _not_here("GroupLens: unreachable"))
+    monkeypatch.setattr(sources, "grouplens", lambda *_: _not_here("GroupLens: unreachable"))
     with pytest.raises(cf.datasets.UnavailableError, match="the cache cannot be written to"):
         cf.datasets.load("ml-100k")
 
 
-real_grouplens = sources._grouplens
+real_grouplens = sources.grouplens
 
 
 @pytest.fixture
@@ -201,7 +201,7 @@ def grouplens(home: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str,
     threading.Thread(target=server.serve_forever, daemon=True).start()
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
     monkeypatch.setattr(sources, "GROUPLENS", f"http://127.0.0.1:{server.server_port}/")
-    monkeypatch.setattr(sources, "_grouplens", real_grouplens)
+    monkeypatch.setattr(sources, "grouplens", real_grouplens)
     yield content
     server.shutdown()
     server.server_close()
@@ -236,7 +236,7 @@ def test_grouplens_fails(grouplens: dict[str, bytes], home: Path, monkeypatch: p
 
 def test_grouplens_cannot_be_reached(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("pooch")
-    monkeypatch.setattr(sources, "_grouplens", real_grouplens)
+    monkeypatch.setattr(sources, "grouplens", real_grouplens)
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         monkeypatch.setattr(sources, "GROUPLENS", f"http://127.0.0.1:{free.getsockname()[1]}/")
@@ -246,7 +246,7 @@ def test_grouplens_cannot_be_reached(home: Path, monkeypatch: pytest.MonkeyPatch
 
 
 def test_without_pooch(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sources, "_grouplens", real_grouplens)
+    monkeypatch.setattr(sources, "grouplens", real_grouplens)
     monkeypatch.setitem(sys.modules, "pooch", None)
     with pytest.raises(cf.datasets.UnavailableError, match="pooch is not installed"):
         cf.datasets.load("ml-1m")
@@ -334,7 +334,7 @@ def slow(name, entry, progress):
         target = cache.cache_folder() / entry.folder / entry.file
         cache.put(part, target)
         return target
-sources._grouplens = slow
+sources.grouplens = slow
 assert len(cf.datasets.load("ml-100k")) == 100_000
 """
     (tmp_path / "source").write_bytes(u_data)

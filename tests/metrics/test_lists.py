@@ -156,12 +156,12 @@ def test_a_model_of_factors_by_brute_force(split: Any, model: Any) -> None:
     assert found == pytest.approx(brute_force(model, *split, 5, 4.0), rel=1e-9)
 
 
-def test_who_knows_the_test_ratings_makes_perfect_lists(split: Any) -> None:
+def test_lists_by_the_test_ratings_are_perfect(split: Any) -> None:
     train, test = split
     known = {(u, i): v for u, i, v in zip(test.users, test.items, test.values, strict=True)}
 
     class Oracle(cf.GlobalMean):
-        def _predict_codes(self, users: Any, items: Any, timestamps: Any) -> Any:
+        def _score(self, users: Any, items: Any, timestamps: Any) -> Any:
             pairs = zip(self.user_ids_[users], self.item_ids_[items], strict=True)
             return np.array([known.get(pair, 0.5) for pair in pairs])
 
@@ -192,8 +192,8 @@ def test_lists_come_in_batches(split: Any, model: Any, monkeypatch: Any) -> None
     from cfcore.models.recommend import top_n as lists
 
     whole = metrics.judge(model, split[1], 6)
-    monkeypatch.setattr(lists, "USERS_AT_A_TIME", 7)
-    monkeypatch.setattr(lists, "PRODUCTS_AT_A_TIME", 1)
+    monkeypatch.setattr(lists, "USERS_PER_BLOCK", 7)
+    monkeypatch.setattr(lists, "PRODUCTS_PER_BLOCK", 1)
     parts = metrics.judge(model, split[1], 6)
     for name in ("users", "items", "hits", "n_relevant"):
         np.testing.assert_array_equal(getattr(parts, name), getattr(whole, name))
@@ -228,7 +228,7 @@ def test_the_threshold_is_a_rating() -> None:
 def test_bad_lengths_and_names(model: Any, split: Any) -> None:
     for name, message in (
         ("auc", "known: rmse, mae, fcp, precision"),
-        ("rmse@10", "no metric of lists"),
+        ("rmse@10", "not a metric of lists"),
         ("ndcg@0", "length"),
         ("ndcg@", "length"),
         ("ndcg@x", "length"),
