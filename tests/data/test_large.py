@@ -9,8 +9,8 @@ import pytest
 
 import cfcore as cf
 from cfcore.data import index
-from cfcore.models.factorization import base as factors
 from cfcore.models.factorization import block_grid as blocks
+from cfcore.models.factorization import rates
 
 
 def mapped(folder: Path, ratings: cf.Ratings) -> list[np.ndarray]:
@@ -47,8 +47,8 @@ def test_memory_maps_are_not_copied(
 
 def test_the_spread_in_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
     values = np.random.default_rng(0).normal(3, 1, 1000).astype(np.float32)
-    monkeypatch.setattr(factors, "PIECE", 64)
-    assert factors.standard_deviation(values) == pytest.approx(np.std(values, dtype=np.float64), rel=1e-12)
+    monkeypatch.setattr(rates, "PIECE", 64)
+    assert rates.standard_deviation(values) == pytest.approx(np.std(values, dtype=np.float64), rel=1e-12)
 
 
 @pytest.mark.parametrize("model", [cf.SVD, cf.SVDpp])
