@@ -135,11 +135,11 @@ def test_config_and_help() -> None:
 def test_twins_of_iterative_models_have_as_many_epochs_as_time_allows(
     a_rating: float, n_epochs: int, expected: Job
 ) -> None:
-    assert choose_job(lambda job: a_rating * job.rows * job.epochs, 80_000, n_epochs) == expected
+    assert choose_job(lambda job: a_rating * job.rows * (job.epochs or 1), 80_000, n_epochs) == expected
 
 
 def test_the_setup_does_not_count_as_an_epoch() -> None:
-    assert choose_job(lambda job: 0.5 + 1e-6 * job.rows * job.epochs, 80_000, 60) == Job(80_000, 60)
+    assert choose_job(lambda job: 0.5 + 1e-6 * job.rows * (job.epochs or 1), 80_000, 60) == Job(80_000, 60)
 
 
 def test_twins_without_epochs_have_as_many_ratings_as_time_allows() -> None:

@@ -130,9 +130,9 @@ def test_recommendations_are_those_of_the_model(folder: Path, tmp_path: Path, mo
     assert len({row["user"] for row in of_all}) == 50
     assert rows(run("recommend", folder / "svd.cf", "--all", "-n", 10**9).stdout) == of_all
     for user in ("u3", "u44"):
-        own = [int(row["item"]) for row in of_all if row["user"] == user]
-        assert own == model.recommend(user, 40)[0].tolist()
-        assert len(own) < 40
+        items = [int(row["item"]) for row in of_all if row["user"] == user]
+        assert items == model.recommend(user, 40)[0].tolist()
+        assert len(items) < 40
     unknown = rows(run("recommend", folder / "svd.cf", "unknown", "-n", 2).stdout)
     assert [int(row["item"]) for row in unknown] == model.recommend("unknown", 2)[0].tolist()
 

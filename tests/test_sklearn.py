@@ -102,7 +102,7 @@ def test_bad_input() -> None:
         regressor.fit(*twice)
     cf.sklearn.RatingRegressor(SVD, duplicates="mean").fit(*twice)
     with pytest.raises(TypeError, match="model"):
-        cf.sklearn.RatingRegressor("SVD").fit(X, Y)
+        cf.sklearn.RatingRegressor("SVD").fit(X, Y)  # type: ignore[arg-type]
     with pytest.raises(ValueError, match="not fitted"):
         cf.sklearn.RatingRegressor(SVD).predict(X)
 

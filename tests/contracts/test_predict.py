@@ -10,7 +10,7 @@ import pytest
 import cfcore as cf
 
 
-def test_every_kind_of_input_gives_the_same(fitted: Any, test: cf.Ratings) -> None:
+def test_every_kind_of_input_gives_the_same(fitted: Any, test: Any) -> None:
     pandas, polars = pytest.importorskip("pandas"), pytest.importorskip("polars")
     dated = fitted.predict(test)
     assert dated.dtype == np.float64
@@ -43,7 +43,7 @@ def test_every_kind_of_input_gives_the_same(fitted: Any, test: cf.Ratings) -> No
     assert fitted.needs_timestamps or np.array_equal(dated, expected)
 
 
-def test_a_frame_gets_a_column(fitted: Any, test: cf.Ratings) -> None:
+def test_a_frame_gets_a_column(fitted: Any, test: Any) -> None:
     """Predictions for a frame, or for its columns, are a column of its library."""
     pandas, polars = pytest.importorskip("pandas"), pytest.importorskip("polars")
     pyarrow = pytest.importorskip("pyarrow")
@@ -79,8 +79,8 @@ def test_a_frame_gets_a_column(fitted: Any, test: cf.Ratings) -> None:
     assert isinstance(one_user, polars.Series)
     assert isinstance(fitted.predict(test.users[0], test.items[0]), float)
     assert isinstance(fitted.predict(frame.slice(0, 0)), pyarrow.ChunkedArray)
-    for given in ((test.users, test.items), (test.users.tolist(), test.items.tolist())):
-        assert type(fitted.predict(*given)) is np.ndarray
+    for pairs in ((test.users, test.items), (test.users.tolist(), test.items.tolist())):
+        assert type(fitted.predict(*pairs)) is np.ndarray
     with pytest.raises(cf.DataError, match="eager"):
         fitted.predict(polars.DataFrame(named).lazy())
 
@@ -93,7 +93,7 @@ def test_sparse_matrix(fitted: Any, test: cf.Ratings) -> None:
     np.testing.assert_array_equal(fitted.predict(matrix), fitted.predict(users[order], items[order]))
 
 
-def test_scores_of_codes_are_predictions_before_clipping(fitted: Any, test: cf.Ratings) -> None:
+def test_scores_of_codes_are_predictions_before_clipping(fitted: Any, test: Any) -> None:
     users, items = np.append(test.users, -99), np.append(test.items, -99)
     codes = fitted.encode_users(users), fitted.encode_items(items)
     assert codes[0].dtype == codes[1].dtype == np.int32
@@ -125,7 +125,8 @@ def test_scalars(fitted: Any, test: cf.Ratings) -> None:
 
 
 def test_empty(fitted: Any) -> None:
-    for given in (([], []), (np.empty(0, dtype=np.int64),) * 2):
+    pairs: list[Any] = [([], []), (np.empty(0, dtype=np.int64),) * 2]
+    for given in pairs:
         predictions = fitted.predict(*given)
         assert predictions.shape == (0,)
         assert predictions.dtype == np.float64

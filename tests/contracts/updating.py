@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pickle
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -63,8 +64,13 @@ def updates(model: Any, train: cf.Ratings) -> list[Update]:
         given = train.subset(part)
         # A vocabulary of its own, so that the codes of all users and items are others.
         other = cf.Ratings(given.users, given.items, given.values, given.timestamps)
-        calls.append(lambda one, given=other: one.fit(given))
+        calls.append(partial(refit, other))
     return calls
+
+
+def refit(ratings: cf.Ratings, model: Any) -> None:
+    """Fit the model anew."""
+    model.fit(ratings)
 
 
 def questions(model: Any, train: cf.Ratings) -> dict[str, Callable[[], Any]]:

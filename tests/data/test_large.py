@@ -10,7 +10,6 @@ import pytest
 import cfcore as cf
 from cfcore.data import index
 from cfcore.models.factorization import block_grid as blocks
-from cfcore.models.factorization import rates
 
 
 def mapped(folder: Path, ratings: cf.Ratings) -> list[np.ndarray]:
@@ -43,12 +42,6 @@ def test_memory_maps_are_not_copied(
     expected = model(n_factors=4, n_epochs=2, random_state=0).fit(made)
     assert fitted.user_factors_.tobytes() == expected.user_factors_.tobytes()
     assert fitted.seen_items_ is ratings.items_by_user[1]
-
-
-def test_the_spread_in_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
-    values = np.random.default_rng(0).normal(3, 1, 1000).astype(np.float32)
-    monkeypatch.setattr(rates, "PIECE", 64)
-    assert rates.standard_deviation(values) == pytest.approx(np.std(values, dtype=np.float64), rel=1e-12)
 
 
 @pytest.mark.parametrize("model", [cf.SVD, cf.SVDpp])

@@ -71,12 +71,13 @@ def models() -> dict[str, Any]:
     for name in ("Baseline", "ItemKNN", "SVD", "TimeSVDpp", "RBM"):
         fitted[f"{name}-strings"] = unfitted[name].clone().fit(named)
     for name in ("SVDpp", "TimeSVDpp", "RBM"):
-        fitted[f"{name}-implicit"] = unfitted[name].clone().fit(train, implicit=pairs)
+        implicit: Any = unfitted[name].clone()
+        fitted[f"{name}-implicit"] = implicit.fit(train, implicit=pairs)
     fitted["SVD-validation"] = cf.SVD(**FEW).fit(train, validation=ratings(seed=1), early_stopping=2)
     prefit = [unfitted["SVD"].clone().fit(train), cf.Baseline().fit(ratings(seed=2))]
     fitted["Blend-prefit"] = cf.Blend(prefit, cv="prefit", method="mean").fit()
     for name in ("SVD", "SVDpp", "TimeSVDpp"):
-        model = unfitted[name].clone().fit(train)
+        model: Any = unfitted[name].clone().fit(train)
         fitted[f"{name}-updated"] = model.fold_in(later()).partial_fit(later(), n_epochs=2)
     return fitted
 

@@ -102,7 +102,7 @@ class Watched(cf.SVD):
     lock = threading.Lock()
     running = 0
     most = 0
-    threads: ClassVar[set[int]] = set()
+    threads: ClassVar[set[int | None]] = set()
     meet: threading.Barrier | None = None
 
     def _fit(self, train: cf.Ratings, context: Any) -> Any:

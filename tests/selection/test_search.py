@@ -17,7 +17,7 @@ from cfcore.selection import spaces
 from cfcore.selection import study as studies
 from cfcore.selection.searching import parse_budget
 
-BAD = {"n_factors": 3, "n_epochs": 4, "lr": 0.3, "reg": 1.0}
+BAD: dict[str, Any] = {"n_factors": 3, "n_epochs": 4, "lr": 0.3, "reg": 1.0}
 
 
 @pytest.fixture(scope="module")
@@ -25,7 +25,7 @@ def train() -> cf.Ratings:
     return cf.datasets.synthetic(150, 100, 5_000, random_state=1)
 
 
-def cv_rmse(model: cf.SVD, train: cf.Ratings, cv: int = 5) -> float:
+def cv_rmse(model: cf.Model, train: cf.Ratings, cv: int = 5) -> float:
     return cf.selection.cross_validate(model, train, cv=cv).mean("rmse")
 
 
@@ -51,7 +51,7 @@ def test_finds_better_settings_from_bad_ones(train: cf.Ratings) -> None:
 
 def test_bad_settings_are_pruned_by_epoch(train: cf.Ratings) -> None:
     space = {"lr": (1e-6, 1e-5), "n_epochs": (20, 20), "lr_decay": (1.0, 1.0)}
-    calls: list[int] = []
+    calls: list[Any] = []
 
     class Counted(cf.SVD):
         def _fit(self, train: cf.Ratings, context: Any) -> Any:
@@ -178,7 +178,8 @@ def test_a_model_that_always_fails_ends_the_search(train: cf.Ratings) -> None:
 
 
 def test_bad_arguments(train: cf.Ratings, monkeypatch: pytest.MonkeyPatch) -> None:
-    for budget in (0, -1, "5", "m", "-5m", "infm", 2.5, None, True):
+    budgets: list[Any] = [0, -1, "5", "m", "-5m", "infm", 2.5, None, True]
+    for budget in budgets:
         with pytest.raises(ValueError, match="budget"):
             cf.selection.search(cf.Baseline(), ratings=train, budget=budget)
     with pytest.raises(ValueError, match="ratings"):
@@ -211,7 +212,7 @@ def test_budget_of_time(train: cf.Ratings) -> None:
 
     real = time.monotonic
     try:
-        time.monotonic = lambda: now[0]  # type: ignore[assignment]
+        time.monotonic = lambda: now[0]
         found = cf.selection.search(
             Late(n_factors=2, n_epochs=3, random_state=0), {"lr": (0.01, 0.02)}, train, budget="40s", cv=2,
             refit=False,

@@ -11,10 +11,12 @@ from libc.stdint cimport int32_t, int64_t
 from cfcore.kernels.common.arrays cimport check_record, is_float32, pointer
 from cfcore.kernels.common.loops cimport table_in
 from cfcore.kernels.common.search cimport lower_bound
-from cfcore.kernels.common.threads cimport team_size
+from cfcore.kernels.common.threads cimport report_workers, team_present, team_size
 from cfcore.kernels.factorization.implicit_terms cimport TermLoops, Terms
 from cfcore.kernels.factorization.svdpp_loops cimport SVDppLoops, SVDppModel
 from cfcore.kernels.factorization.user_batches cimport (
+    N_PROGRESS,
+    WORKERS,
     Batches,
     batch_terms,
     batches_of,
@@ -79,11 +81,13 @@ def implicit_sums(sets, rows, n_threads):
     check_record(rows, ImplicitRows, "implicit_sums: rows")
     check_sums(sets, rows)
     cdef Py_ssize_t k, bad = 0, n_users = sets.n_users
-    cdef int team = team_size(n_threads)
+    cdef int workers = 1, team = team_size(n_threads)
     cdef TermLoops own = loops.terms_f32 if is_float32(rows.table) else loops.terms_f64
     cdef Terms terms = terms_of(sets, rows.table, rows.sums)
     for k in prange((n_users + USERS - 1) // USERS, nogil=True, schedule="dynamic", num_threads=team):
+        workers = team_present()
         bad += not own.sum_users(&terms, k * USERS, min((k + 1) * USERS, n_users))
+    report_workers(workers)
     if bad:
         raise ValueError("implicit_sums: sets are not ascending or out of range")
 
@@ -113,14 +117,16 @@ def cut_sets(sets, layout, n_threads):
     check_record(layout, UserBatchLayout, "cut_sets: layout")
     check_cuts(sets, layout)
     cdef Py_ssize_t u, part, n_users = sets.n_users, n_bounds = layout.n_parts + 1
-    cdef int team = team_size(n_threads)
+    cdef int workers = 1, team = team_size(n_threads)
     cdef const int64_t *indptr = <const int64_t *>pointer(sets.indptr)
     cdef const int32_t *members = <const int32_t *>pointer(sets.members)
     cdef const int32_t *parts = <const int32_t *>pointer(layout.parts)
     cdef int64_t *cuts = <int64_t *>pointer(layout.cuts)
     for u in prange(n_users, nogil=True, schedule="dynamic", chunksize=USERS, num_threads=team):
+        workers = team_present()
         for part in range(n_bounds):
             cuts[u * n_bounds + part] = lower_bound(members, indptr[u], indptr[u + 1], parts[part])
+    report_workers(workers)
 
 
 def train(layout, sets, factors, rates, visits, scratch, span, n_threads):
@@ -174,7 +180,7 @@ def train(layout, sets, factors, rates, visits, scratch, span, n_threads):
     check_record(scratch, UserBatchScratch, "train: scratch")
     check_user_batches(layout, sets, factors, visits, scratch, span)
     cdef int team = team_size(n_threads)
-    cdef bint single = is_float32(factors.user_factors), sound
+    cdef bint single = is_float32(factors.user_factors)
     cdef SVDppModel model = SVDppModel(
         user_factors=pointer(factors.user_factors), item_factors=pointer(factors.item_factors),
         user_bias=pointer(factors.user_bias), item_bias=pointer(factors.item_bias),
@@ -192,6 +198,8 @@ def train(layout, sets, factors, rates, visits, scratch, span, n_threads):
     work.model = &model
     if layout.n == 0:
         return
+    cdef int32_t[N_PROGRESS] progress
     with nogil:
-        sound = train_batches(&work, team)
-    check_outcome(&work, sound, "a user or an item")
+        train_batches(&work, team, progress)
+    report_workers(progress[WORKERS])
+    check_outcome(&work, progress, "a user or an item")

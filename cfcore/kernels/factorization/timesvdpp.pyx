@@ -13,7 +13,7 @@ from libc.string cimport memset
 
 from cfcore.kernels.common.arrays cimport check_array, check_record, is_float32, length, overlaps, pointer
 from cfcore.kernels.common.loops cimport table_in
-from cfcore.kernels.common.threads cimport team_size
+from cfcore.kernels.common.threads cimport report_workers, team_present, team_size
 from cfcore.kernels.factorization.svdpp_loops cimport SVDppLoops
 from cfcore.kernels.factorization.time_parameters cimport (
     CODES,
@@ -29,6 +29,8 @@ from cfcore.kernels.factorization.time_parameters cimport (
 )
 from cfcore.kernels.factorization.timesvdpp_loops cimport PredictDays, TimeSVDppLoops
 from cfcore.kernels.factorization.user_batches cimport (
+    N_PROGRESS,
+    WORKERS,
     Batches,
     batch_terms,
     batches_of,
@@ -140,7 +142,7 @@ def train(layout, sets, parameters, rates, visits, scratch, span, n_threads):
     check_user_batches(layout, sets, parameters, visits, scratch, span)
     check_days(layout, parameters)
     cdef int term, team = team_size(n_threads)
-    cdef bint single = is_float32(parameters.user_factors), sound
+    cdef bint single = is_float32(parameters.user_factors)
     cdef const double *lr = <const double *>pointer(rates.lr)
     cdef const double *reg = <const double *>pointer(rates.reg)
     cdef TimeModel model = model_of(parameters)
@@ -157,9 +159,11 @@ def train(layout, sets, parameters, rates, visits, scratch, span, n_threads):
     work.model = &model
     if layout.n == 0:
         return
+    cdef int32_t[N_PROGRESS] progress
     with nogil:
-        sound = train_batches(&work, team)
-    check_outcome(&work, sound, "a user-day, its entry in days, or an item")
+        train_batches(&work, team, progress)
+    report_workers(progress[WORKERS])
+    check_outcome(&work, progress, "a user-day, its entry in days, or an item")
 
 
 def predict(items, days, when, parameters, out, n_threads):
@@ -195,7 +199,7 @@ def predict(items, days, when, parameters, out, n_threads):
     check_record(parameters, TimeParameters, "predict: parameters")
     check_array(out, cnp.NPY_FLOAT64, 1, True, "predict: out")
     cdef Py_ssize_t k, n = length(items)
-    cdef int worker, team = team_size(n_threads)
+    cdef int worker, workers = 1, team = team_size(n_threads)
     cdef const int32_t *item_codes = <const int32_t *>pointer(items)
     cdef const int32_t *day_codes = <const int32_t *>pointer(days)
     cdef const Day *known = <const Day *>pointer(when)
@@ -220,4 +224,6 @@ def predict(items, days, when, parameters, out, n_threads):
             raise ValueError(f"predict: the bin, frequency, weekday or week of row {k} is out of range")
     cdef PredictDays predict_range = loops.predict_f32 if single else loops.predict_f64
     for worker in prange(team, nogil=True, schedule="static", chunksize=1, num_threads=team):
+        workers = team_present()
         predict_range(item_codes, day_codes, known, &m, found, n * worker // team, n * (worker + 1) // team)
+    report_workers(workers)

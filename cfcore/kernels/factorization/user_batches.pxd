@@ -58,9 +58,9 @@ cdef struct Batches:
     Sweep sweep
     const void *model
 
-# Entries of `progress`.
+# Entries of `progress`: parts and blocks that are done, whether sets or cuts are wrong, and threads.
 cdef enum:
-    DONE, FAILED, N_PROGRESS
+    DONE, FAILED, WORKERS, N_PROGRESS
 
 cdef enum:
     PATIENCE = 512  # pauses before work of another thread is taken: less time than a part or block takes
@@ -119,19 +119,21 @@ cdef inline Terms batch_terms(object layout, object sets, object table, object s
     return terms
 
 
-cdef inline bint train_batches(const Batches *work, int team) noexcept nogil:
-    """All visits of a call. False if sets or cuts are wrong; squares of a block with a bad rating are -1."""
-    cdef int32_t[N_PROGRESS] progress
+cdef inline void train_batches(const Batches *work, int team, int32_t *progress) noexcept nogil:
+    """All visits of a call; see `check_outcome`. `progress` is overwritten."""
     cdef Py_ssize_t k
+    # More threads than there are parts, or blocks that share no stripe, would have no work.
+    cdef Py_ssize_t most = max(work.terms.n_parts, min(work.n_item_stripes, work.n_user_stripes))
+    cdef int n_workers = <int>min(<Py_ssize_t>team, most)
     progress[DONE] = progress[FAILED] = 0
+    progress[WORKERS] = 1
     for k in range(work.n_visits):
         plan_visits(work.order + k * work.n_blocks, work.n_blocks, <int>work.n_item_stripes,
                     work.latest + k * work.n_stripes, work.n_stripes, work.schedule + 3 * k * work.n_blocks)
     for k in range((work.n_visits + 1) * work.terms.n_parts):
         work.claims[k] = FREE
-    with parallel(num_threads=team):
+    with parallel(num_threads=n_workers):
         work_through(work, progress, threadid(), team_present())
-    return not progress[FAILED]
 
 
 cdef inline void work_through(const Batches *work, int32_t *progress, int worker, int team) noexcept nogil:
@@ -146,6 +148,8 @@ cdef inline void work_through(const Batches *work, int32_t *progress, int worker
     cdef int32_t done = 0  # parts and blocks, by all threads
     cdef const int32_t *before = NULL
     cdef const int32_t *stripes = NULL
+    if worker == 0:
+        progress[WORKERS] = team
     for visit in range(work.n_visits + 1):
         before = stripes  # user stripes of the batch before; NULL at the first
         stripes = NULL
@@ -265,12 +269,12 @@ cdef inline void work_block(const Batches *work, Py_ssize_t visit, Py_ssize_t pl
     end_visit(schedule, place)
 
 
-cdef inline int check_outcome(const Batches *work, bint sound, str codes) except -1:
+cdef inline int check_outcome(const Batches *work, const int32_t *progress, str codes) except -1:
     """Raise ValueError if `train_batches` met wrong sets or cuts, or a rating with `codes` out of range."""
     cdef Py_ssize_t visit, block
-    if not sound:
+    if progress[FAILED]:
         raise ValueError("train: sets are not ascending, or layout.cuts are not those of the sets")
     for visit in range(work.n_visits):
         for block in range(work.batches[visit] * work.n_blocks, (work.batches[visit] + 1) * work.n_blocks):
-            if work.squares[block] < 0:
+            if work.squares[block] < 0:  # -1: the sweep met a bad rating
                 raise ValueError(f"train: {codes} in block {block} is out of range")

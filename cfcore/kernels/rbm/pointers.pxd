@@ -1,6 +1,5 @@
 # From records of an RBM, which have checked themselves, to structs of pointers.
 
-cimport numpy as cnp
 from libc.stdint cimport int32_t, int64_t, uint8_t
 
 from cfcore.kernels.common.arrays cimport pointer
@@ -36,15 +35,4 @@ cdef inline int check_cases(object cases, object parameters, str name) except -1
             f"{name}: cases are of {cases.n_units} units and {cases.n_levels} levels, "
             f"parameters of {parameters.n_units} and {parameters.n_levels}"
         )
-    return 0
-
-
-cdef inline int check_apart(object written, str name, object other, str other_name) except -1:
-    """Raise if an array that is written shares memory with another."""
-    cdef const char *first = <const char *>pointer(written)
-    cdef const char *second = <const char *>pointer(other)
-    cdef Py_ssize_t size = cnp.PyArray_NBYTES(<cnp.ndarray>written)
-    cdef Py_ssize_t other_size = cnp.PyArray_NBYTES(<cnp.ndarray>other)
-    if size and other_size and first < second + other_size and second < first + size:
-        raise ValueError(f"{name} and {other_name} share memory, and one of them would be written")
     return 0

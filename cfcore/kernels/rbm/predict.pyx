@@ -6,11 +6,11 @@ cimport numpy as cnp
 from cython.parallel cimport prange, threadid
 from libc.stdint cimport int32_t
 
-from cfcore.kernels.common.arrays cimport check_array, check_record, length, pointer
+from cfcore.kernels.common.arrays cimport check_array, check_record, length, overlaps, pointer
 from cfcore.kernels.common.loops cimport table_in
 from cfcore.kernels.common.threads cimport report_workers, team_present, team_size
 from cfcore.kernels.rbm.model cimport CasePointers, ParameterPointers
-from cfcore.kernels.rbm.pointers cimport cases_of, check_apart, check_cases, parameters_of
+from cfcore.kernels.rbm.pointers cimport cases_of, check_cases, parameters_of
 from cfcore.kernels.rbm.predict_loops cimport HiddenInputs, PredictLoops, Probabilities
 
 from cfcore.kernels import simd
@@ -69,11 +69,9 @@ def hidden_inputs(cases, parameters, scratch, out, n_threads):
         raise ValueError("hidden_inputs: out must have a row of width for each case")
     if length(scratch) < 1 or scratch_length < p.width:
         raise ValueError("hidden_inputs: scratch must have a row of width for each thread")
-    check_apart(out, "hidden_inputs: out", scratch, "scratch")
-    for written, name in ((out, "hidden_inputs: out"), (scratch, "hidden_inputs: scratch")):
-        for record in (cases, parameters):
-            for read_name, read, _ in record.arrays():
-                check_apart(written, name, read, read_name)
+    read = tuple([array for record in (cases, parameters) for _, array, _ in record.arrays()])
+    if overlaps(out, (scratch, *read)) or overlaps(scratch, read):
+        raise ValueError("hidden_inputs: out or scratch shares memory with another array")
     cdef HiddenInputs inputs_of_case = loops.hidden_inputs
     for case in prange(n_cases, nogil=True, schedule="dynamic", chunksize=16, num_threads=team):
         workers = team_present()
@@ -130,13 +128,9 @@ def probabilities(case_codes, unit_codes, inputs, parameters, exact, scratch, ou
         raise ValueError("probabilities: unit_codes and out must have a row for each case code")
     if columns(inputs) != p.width or length(scratch) < 1 or scratch_length < p.width:
         raise ValueError("probabilities: rows of inputs and scratch must be as long as those of weights")
-    check_apart(out, "probabilities: out", scratch, "scratch")
-    for written, name in ((out, "probabilities: out"), (scratch, "probabilities: scratch")):
-        check_apart(written, name, case_codes, "case_codes")
-        check_apart(written, name, unit_codes, "unit_codes")
-        check_apart(written, name, inputs, "inputs")
-        check_apart(written, name, parameters.weights, "weights")
-        check_apart(written, name, parameters.visible_bias, "visible_bias")
+    read = case_codes, unit_codes, inputs, parameters.weights, parameters.visible_bias
+    if overlaps(out, (scratch, *read)) or overlaps(scratch, read):
+        raise ValueError("probabilities: out or scratch shares memory with another array")
     for k in range(n):
         if not (0 <= cases[k] < n_cases and 0 <= units[k] < p.n_units):
             raise ValueError(f"probabilities: pair {k}, case {cases[k]} and unit {units[k]}, is out of range")

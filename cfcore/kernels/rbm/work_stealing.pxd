@@ -9,50 +9,10 @@
 from libc.stdint cimport int32_t, uint32_t
 from libc.string cimport memset
 
-cdef extern from *:
-    """
-    #include <stdint.h>
-    #if defined(_MSC_VER) && !defined(__clang__)
-      #include <intrin.h>
-      static int cf_exchange_if(int32_t *at, int32_t old, int32_t wanted) {
-          return _InterlockedCompareExchange((volatile long *)at, wanted, old) == old;
-      }
-      static void cf_count_up(int32_t *at) { _InterlockedExchangeAdd((volatile long *)at, 1); }
-      static int32_t cf_observe(int32_t *at) { return (int32_t)_InterlockedOr((volatile long *)at, 0); }
-      static void cf_pause(void) {
-      #if defined(_M_X64) || defined(_M_IX86)
-          _mm_pause();
-      #elif defined(_M_ARM64)
-          __yield();
-      #endif
-      }
-      static void cf_give_way(void) { }
-    #else
-      #include <sched.h>
-      static int cf_exchange_if(int32_t *at, int32_t old, int32_t wanted) {
-          return __atomic_compare_exchange_n(at, &old, wanted, 0, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED);
-      }
-      static void cf_count_up(int32_t *at) { __atomic_fetch_add(at, 1, __ATOMIC_ACQ_REL); }
-      static int32_t cf_observe(int32_t *at) { return __atomic_load_n(at, __ATOMIC_ACQUIRE); }
-      static void cf_pause(void) {
-      #if defined(__x86_64__) || defined(__i386__)
-          __builtin_ia32_pause();
-      #elif defined(__aarch64__)
-          __asm__ __volatile__("isb");
-      #endif
-      }
-      static void cf_give_way(void) { sched_yield(); }
-    #endif
-    """
-    bint cf_exchange_if(int32_t *at, int32_t old, int32_t wanted) noexcept nogil
-    void cf_count_up(int32_t *at) noexcept nogil
-    int32_t cf_observe(int32_t *at) noexcept nogil
-    void cf_pause() noexcept nogil
-    void cf_give_way() noexcept nogil
+from cfcore.kernels.common.atomics cimport cf_arrive, cf_exchange_if, cf_observe, pause_or_give_way
 
 cdef enum:
     MAX_TASKS = 257  # of a stage
-    PATIENCE = 200   # pauses of the processor, some us, before the core is given to another thread
     LINES = 32       # int32 in two cache lines, which processors fetch together
 
 # Counters that all workers write. Those who wait read `finished` all the time, so it has its own cache lines.
@@ -112,19 +72,15 @@ cdef inline bint claim(Worker *me, Py_ssize_t task) noexcept nogil:
 cdef inline void finish(Worker *me) noexcept nogil:
     """Make the results of a claimed task visible to those who end the stage."""
     if me.team > 1:
-        cf_count_up(&me.shared.finished)
+        cf_arrive(&me.shared.finished)
 
 
 cdef inline void end_stage(Worker *me, Py_ssize_t n_tasks) noexcept nogil:
     """Return when the n tasks of this stage are finished; their results are visible then."""
-    cdef int tries = 0
+    cdef int pauses = 0
     if me.team == 1:
         return
     me.due += <uint32_t>n_tasks
     me.stage += 1
     while <int32_t>(<uint32_t>cf_observe(&me.shared.finished) - me.due) < 0:
-        if tries < PATIENCE:
-            tries += 1
-            cf_pause()
-        else:
-            cf_give_way()
+        pause_or_give_way(&pauses)

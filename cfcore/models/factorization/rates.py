@@ -71,11 +71,11 @@ def density_and_spread(train: Ratings) -> tuple[float, float]:
     return len(train) / n_rows, standard_deviation(train.values) or 1.0
 
 
-def standard_deviation(values: Array) -> float:
-    """``np.std`` in double, in pieces where its temporaries would be as large as the ratings."""
-    if len(values) <= PIECE:
+def standard_deviation(values: Array, piece_size: int = PIECE) -> float:
+    """``np.std`` in double, in pieces: its temporaries would be as large as the ratings."""
+    if len(values) <= piece_size:
         return float(np.std(values, dtype=np.float64))
-    pieces = [slice(start, start + PIECE) for start in range(0, len(values), PIECE)]
+    pieces = [slice(start, start + piece_size) for start in range(0, len(values), piece_size)]
     mean = sum(float(np.sum(values[piece], dtype=np.float64)) for piece in pieces) / len(values)
     squares = sum(float(np.sum(np.square(values[piece].astype(np.float64) - mean))) for piece in pieces)
     return (squares / len(values)) ** 0.5

@@ -24,7 +24,7 @@ from cfcore.kernels.records import (
     check_cuts,
     check_sums,
 )
-from cfcore.reference.common.checks import check_record
+from cfcore.reference.common.checks import check_record, check_threads
 from cfcore.reference.factorization.svd import _independent, _side_by_side
 
 Int64 = NDArray[np.int64]
@@ -36,6 +36,7 @@ def implicit_sums(sets: ImplicitSets, rows: ImplicitRows, n_threads: int) -> Non
     """s_u = sum of w_uj y_j over j in N(u), for every user; see the kernel."""
     check_record(sets, ImplicitSets, "implicit_sums: sets")
     check_record(rows, ImplicitRows, "implicit_sums: rows")
+    check_threads(n_threads)
     check_sums(sets, rows)
     if not all(_is_ascending(sets, user) for user in range(sets.n_users)):
         raise ValueError("implicit_sums: sets are not ascending or out of range")
@@ -47,6 +48,7 @@ def cut_sets(sets: ImplicitSets, layout: UserBatchLayout, n_threads: int) -> Non
     """Find where in every N(u) each part of the table begins; see the kernel."""
     check_record(sets, ImplicitSets, "cut_sets: sets")
     check_record(layout, UserBatchLayout, "cut_sets: layout")
+    check_threads(n_threads)
     check_cuts(sets, layout)
     for user in range(sets.n_users):
         layout.cuts[user] = _cuts_of(sets, layout, user)
@@ -69,6 +71,7 @@ def train(
     check_record(rates, SVDppRates, "train: rates")
     check_record(visits, UserBatchVisits, "train: visits")
     check_record(scratch, UserBatchScratch, "train: scratch")
+    check_threads(n_threads)
     check_user_batches(layout, sets, factors, visits, scratch, span)
     users, items, values = (layout.ratings[name] for name in ("user", "item", "value"))
     p, s, q, gains = factors.user_factors, scratch.sums, factors.item_factors, scratch.gains

@@ -20,7 +20,7 @@ from cfcore.kernels.records import (
     check_user_batches,
     check_days,
 )
-from cfcore.reference.common.checks import check_array, check_record, overlaps
+from cfcore.reference.common.checks import check_array, check_record, check_threads, overlaps
 from cfcore.reference.factorization.svdpp import _are_codes, _Model, _train_batches
 
 Int32 = NDArray[np.int32]
@@ -53,6 +53,7 @@ def train(
     check_record(rates, TimeRates, "train: rates")
     check_record(visits, UserBatchVisits, "train: visits")
     check_record(scratch, UserBatchScratch, "train: scratch")
+    check_threads(n_threads)
     check_user_batches(layout, sets, parameters, visits, scratch, span)
     check_days(layout, parameters)
     x = {term: getattr(parameters, term) for term in TIME_TERMS}
@@ -120,6 +121,7 @@ def predict(
 ) -> None:
     """The prediction of `train` for items, users and days; terms that are not known are left out."""
     _check_predictions(items, days, when, parameters, out)
+    check_threads(n_threads)
     x = {term: getattr(parameters, term) for term in TIME_TERMS}
 
     def value(term: str, known: Any, *at: Any) -> Any:

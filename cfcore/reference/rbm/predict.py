@@ -75,4 +75,4 @@ def _check_apart(name: str, written: tuple[Array, Array], read: list[Array]) -> 
     out, scratch = written
     pairs = [(out, scratch), *((one, other) for one in written for other in read)]
     if any(np.may_share_memory(one, other) for one, other in pairs):
-        raise ValueError(f"{name}: out or scratch share memory with an array that is read")
+        raise ValueError(f"{name}: out or scratch shares memory with another array")

@@ -11,8 +11,10 @@ from hypothesis import strategies as st
 
 from cfcore.kernels import available_levels, use_level
 from cfcore.kernels import svdpp as compiled
-from cfcore.kernels.records import ImplicitSets
+from cfcore.kernels.common import cpu
+from cfcore.kernels.records import ImplicitRows, ImplicitSets, UserBatchLayout
 from cfcore.reference.factorization import svdpp as twin
+from cfcore.threads import workers_of_last_call
 from tests.kernels.conftest import gradient
 from tests.kernels.factorization.batch_case import same_bits
 from tests.kernels.factorization.svdpp_case import PARAMETERS, RATES, Case, cases
@@ -56,10 +58,25 @@ def test_many_batches_on_many_threads(weighted: bool) -> None:
             assert same_bits(case.train(n_threads=n_threads), expected)
 
 
-@pytest.mark.parametrize("n_threads", [-1, 0, 200])
-def test_numbers_of_threads_below_one_and_above_the_blocks(n_threads: int) -> None:
+@pytest.mark.parametrize("n_threads", [1, 2, 3])
+def test_as_many_threads_run_as_are_given(n_threads: int) -> None:
     case = Case(60, 40, 1000, grid=(4, 3))
-    assert same_bits(case.train(n_threads=n_threads), case.train())
+    expected = n_threads if cpu.openmp_version() else 1
+    case.train(n_threads=n_threads)
+    assert workers_of_last_call() == expected
+    compiled.cut_sets(case.sets, UserBatchLayout(*case.arrays()), n_threads)
+    assert workers_of_last_call() == expected
+    rows = ImplicitRows(case.start["implicit_factors"], np.empty((60, 16)))
+    compiled.implicit_sums(case.sets, rows, n_threads)
+    assert workers_of_last_call() == expected
+
+
+def test_no_more_threads_run_than_have_work() -> None:
+    case = Case(60, 40, 1000, grid=(4, 2))
+    expected = case.train()
+    for n_threads in (4, 200, 1024):
+        assert same_bits(case.train(n_threads=n_threads), expected)
+        assert workers_of_last_call() in (1, 3)  # 1 without OpenMP
 
 
 @pytest.mark.parametrize("module", BOTH)

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from cfcore.kernels import svdpp as compiled
-from cfcore.kernels.records import UserBatchLayout, UserBatchVisits, ImplicitSets
+from cfcore.kernels.records import ImplicitRows, UserBatchLayout, UserBatchVisits, ImplicitSets
 from cfcore.reference.factorization import svdpp as twin
 from tests.kernels.factorization.batch_case import frozen
 from tests.kernels.factorization.svdpp_case import PARAMETERS, Case
@@ -160,6 +160,21 @@ class TestRecordsThatDoNotFitTogether:
     def test_spans_beyond_the_visits(self, module: Any) -> None:
         for span in ((2, 1), (0, 3), (-1, 1)):
             refused(module, rf"train: span \({span[0]}, {span[1]}\) is not within the 2 visits", span=span)
+
+
+@pytest.mark.parametrize("module", BOTH)
+@pytest.mark.parametrize("n_threads", [0, -1, 1025])
+def test_numbers_of_threads(module: Any, n_threads: int) -> None:
+    case = Case()
+    given = case.records()
+    rows = ImplicitRows(given["factors"].implicit_factors, given["scratch"].sums)
+    for call in (
+        lambda: module.train(**given, span=(0, 2), n_threads=n_threads),
+        lambda: module.cut_sets(case.sets, given["layout"], n_threads),
+        lambda: module.implicit_sums(case.sets, rows, n_threads),
+    ):
+        with pytest.raises(ValueError, match=f"n_threads must be between 1 and 1024, not {n_threads}"):
+            call()
 
 
 @pytest.mark.parametrize("module", BOTH)

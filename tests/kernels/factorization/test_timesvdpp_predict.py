@@ -11,8 +11,10 @@ from hypothesis import given
 
 from cfcore.kernels import available_levels, use_level
 from cfcore.kernels import timesvdpp as compiled
+from cfcore.kernels.common import cpu
 from cfcore.kernels.records import DAY, RATING, TimeParameters
 from cfcore.reference.factorization import timesvdpp as twin
+from cfcore.threads import workers_of_last_call
 from tests.kernels.factorization.batch_case import frozen, same_bits
 from tests.kernels.factorization.timesvdpp_case import MEAN, TABLES, Case, cases
 
@@ -92,6 +94,13 @@ def expectation(case: Case, items: Any, days: Any, when: Any) -> Any:
     return found + (z * x["item_factors"][items]).sum(axis=1)
 
 
+@pytest.mark.parametrize("n_threads", [1, 3])
+def test_as_many_threads_run_as_are_given(n_threads: int) -> None:
+    case = Case()
+    predicted(compiled, case, *known(case), n_threads)
+    assert workers_of_last_call() == (n_threads if cpu.openmp_version() else 1)
+
+
 def test_no_rows() -> None:
     none = np.zeros(0, dtype=np.int32)
     assert len(predicted(compiled, Case(), none, none, np.zeros(0, DAY), 3)) == 0
@@ -141,6 +150,10 @@ class TestRefusals:
             module.predict(items.tolist(), days, when, held, out, 1)
         with pytest.raises(TypeError, match="predict: parameters must be a TimeParameters, not tuple"):
             module.predict(items, days, when, (), out, 1)
+
+    def test_numbers_of_threads(self, module: Any) -> None:
+        with pytest.raises(ValueError, match="n_threads must be between 1 and 1024, not 0"):
+            predicted(module, Case(), *known(Case()), 0)
 
     def test_results_that_share_memory_with_what_is_read(self, module: Any) -> None:
         case = Case(dtype="float64")

@@ -148,9 +148,9 @@ def test_arrays_that_share_memory(kernel: Any) -> None:
         buffer = np.zeros(max(size, given[name].nbytes), np.uint8)
         given["out"] = buffer[:size].view(np.float64).reshape(given["out"].shape)
         given[name] = buffer[: given[name].nbytes].view(given[name].dtype).reshape(given[name].shape)
-        with pytest.raises(ValueError, match="share memory"):
+        with pytest.raises(ValueError, match="shares memory"):
             kernel.probabilities(**given)
     problem = Problem(n_units=14)  # as many as cases
     out = problem.parameters.conditional
-    with pytest.raises(ValueError, match="share memory"):
+    with pytest.raises(ValueError, match="shares memory"):
         kernel.hidden_inputs(problem.cases, problem.parameters, problem.scratch.gradients, out, 1)

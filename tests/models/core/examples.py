@@ -101,7 +101,8 @@ class ScriptedTrainer:
         self, arrays: Mapping[str, Array], history: Mapping[str, list[float]], n_epochs: int
     ) -> ParameterState:
         """The state with these arrays."""
-        state: ParameterState = self.context.state(**arrays, history=history, n_epochs=n_epochs)
+        fields: dict[str, Any] = {**arrays, "history": history, "n_epochs": n_epochs}
+        state: ParameterState = self.context.state(**fields)
         return state
 
 

@@ -18,7 +18,7 @@ from tests.models.core.examples import Scripted
 
 RATINGS = cf.Ratings(*numbers())
 HELD_OUT = cf.Ratings(*numbers(seed=1))
-SEED = {"method": "sgd", "n_epochs": 4, "random_state": 0}
+SEED: dict[str, Any] = {"method": "sgd", "n_epochs": 4, "random_state": 0}
 
 
 def test_carried_arrays_go_on(tmp_path: Path) -> None:

@@ -64,7 +64,8 @@ def test_one_id() -> None:
     assert NUMBERS.encode_one(8) == 2
     assert NUMBERS.encode_one(5) == NUMBERS.encode_one(77) == -1
     assert isinstance(NAMES.encode_one("ann"), int)
-    for raw in ([8], np.array([8]), [8, 9], (), {}):
+    several: list[Any] = [[8], np.array([8]), [8, 9], (), {}]
+    for raw in several:
         with pytest.raises(cf.DataError, match="item: one id is wanted"):
             NUMBERS.encode_one(raw)
     with pytest.raises(cf.DataError, match="items"):

@@ -130,7 +130,7 @@ def test_a_class_that_is_not_imported_is_named(tmp_path: Path) -> None:
 @pytest.mark.parametrize("random_state", [None, 3, np.int64(3), np.random.SeedSequence(5, spawn_key=(2, 1))])
 def test_seeds_are_saved(random_state: Any, tmp_path: Path) -> None:
     ItemMean(random_state=random_state).fit(DATA).save(tmp_path / "own")
-    loaded = cf.load(tmp_path / "own").random_state  # type: ignore[attr-defined]
+    loaded = cf.load(tmp_path / "own").random_state
     if random_state is None:
         assert loaded is None
     else:
@@ -140,7 +140,7 @@ def test_seeds_are_saved(random_state: Any, tmp_path: Path) -> None:
 def test_a_generator_is_not_saved_but_pickled(tmp_path: Path) -> None:
     model = ItemMean(random_state=np.random.default_rng(1)).fit(DATA)
     model.save(tmp_path / "own")
-    assert cf.load(tmp_path / "own").random_state is None  # type: ignore[attr-defined]
+    assert cf.load(tmp_path / "own").random_state is None
     assert pickle.loads(pickle.dumps(model)).random_state.random() == np.random.default_rng(1).random()
 
 

@@ -350,6 +350,6 @@ def test_files_with_other_fields_are_refused(changes: dict[str, Any], tmp_path: 
 def test_a_file_may_lack_an_optional_array(tmp_path: Path) -> None:
     path = tmp_path / "model"
     fitted().save(path)
-    assert cf.load(path).extra_ is None  # type: ignore[attr-defined]
+    assert cf.load(path).extra_ is None
     fitted().with_parameters(extra=np.ones(3)).save(path)
-    assert cf.load(path).extra_.tolist() == [1.0, 1.0, 1.0]  # type: ignore[attr-defined]
+    assert cf.load(path).extra_.tolist() == [1.0, 1.0, 1.0]
