@@ -45,7 +45,7 @@ def test_memory_maps_are_not_copied(
 
 
 @pytest.mark.parametrize("model", [cf.SVD, cf.SVDpp])
-def test_broken_off_while_ratings_are_laid_out(model: type[cf.SVD], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_interrupted_while_ratings_are_laid_out(model: type[cf.SVD], monkeypatch: pytest.MonkeyPatch) -> None:
     ratings = cf.datasets.synthetic(60, 40, 900, random_state=1)
     expected = model(n_factors=4, n_epochs=2, random_state=0).fit(ratings)
     monkeypatch.setattr("cfcore.data.index.SLICE", 100)

@@ -63,7 +63,7 @@ def test_parquet_in_batches_is_parquet_at_once(
         ("item", 0, "row 77 repeats row 70"),
     ],
 )
-def test_rows_are_counted_through_the_batches(
+def test_rows_are_numbered_across_batches(
     column: str, value: object, message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     columns = {
