@@ -201,8 +201,8 @@ def _choose_items(
     by_weight = np.argsort(-weight)
     weight = weight[by_weight]
     line = np.concatenate([[0.0], np.cumsum(weight)])
-    # If m items are always chosen, the others share count - m; the m-th is one of them from this count on. The
-    # margin excludes two points on one item by rounding.
+    # If m items are always chosen, the others share count - m; the m-th is one of them from this count on.
+    # The margin excludes two points on one item by rounding.
     certain_from = np.arange(len(weight)) + (line[-1] - line[:-1]) / weight * (1 - 1e-9)
     n_certain = np.searchsorted(np.maximum.accumulate(certain_from), counts, side="right")
     n_certain = np.minimum(n_certain, counts)

@@ -21,5 +21,5 @@ cdef inline void philox(uint32_t *counter, uint64_t key) noexcept nogil:
 
 
 cdef inline uint32_t below(uint32_t word, uint32_t bound) noexcept nogil:
-    """A number in [0, bound) from a random word; probabilities differ by a factor of about 1 + bound / 2^32."""
+    """A number in [0, bound) from a random word; probabilities differ by a factor of 1 + bound / 2^32."""
     return <uint32_t>((<uint64_t>word * bound) >> 32)
