@@ -24,7 +24,7 @@ from cfcore.random import RandomState
 from cfcore.threads import threads_worth
 
 #: The biases of one side are solved for in at most so many parts, of at least so many ratings.
-MAX_PARTS, MIN_PART = 8, 50_000
+MAX_PARTS, MIN_PART = 8, 100_000
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -198,6 +198,7 @@ class LeastSquares(LiveBiases):
 
     def __init__(self, train: Ratings, context: FitContext, reg_user: float, reg_item: float) -> None:
         super().__init__(train, context)
+        self.kernel = backends.kernel("factorization.baseline")
         self.n_threads = threads_worth(context.n_threads, len(train), "ratings")
         by_item, by_user = train.by_item, train.by_user
         users, items = self.user_bias, self.item_bias
@@ -213,8 +214,7 @@ class LeastSquares(LiveBiases):
         """Least squares for the items, then for the users; the error after both."""
         self.solve()
         squares = np.empty(self.train.n_users)
-        kernel = backends.kernel("factorization.baseline")
-        kernel.squared_error(self.rows, self.biases, squares, self.n_threads)
+        self.kernel.squared_error(self.rows, self.biases, squares, self.n_threads)
         return float(np.sqrt(squares.sum() / len(self.train)))
 
     def solve(self) -> None:
@@ -228,7 +228,7 @@ class LeastSquares(LiveBiases):
 
     def run_part(self, part: Rows) -> None:
         """Solve for a range of biases, those of the other side held."""
-        backends.kernel("factorization.baseline").solve(*self._problems[part], self.n_threads)
+        self.kernel.solve(*self._problems[part], self.n_threads)
 
 
 def _problems(
