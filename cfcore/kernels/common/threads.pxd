@@ -30,9 +30,20 @@ cdef extern from *:
     int cfcore_team_present() noexcept nogil
 
 
+cdef enum:
+    MAX_THREADS = 1024  # an OpenMP library that cannot start a thread ends the whole process
+
+
 cdef inline int team_size(int n_threads) noexcept nogil:
     """1 or more: to OpenMP, 0 would be all cores."""
     return max(1, cfcore_team_size(n_threads))
+
+
+cdef inline int checked_team_size(int n_threads) except -1:
+    """`team_size`; raises ValueError unless `n_threads` is within [1, 1024]."""
+    if not 1 <= n_threads <= MAX_THREADS:
+        raise ValueError(f"n_threads must be between 1 and {MAX_THREADS}, not {n_threads}")
+    return team_size(n_threads)
 
 
 cdef inline int team_present() noexcept nogil:
