@@ -37,7 +37,7 @@ Array = np.ndarray[Any, Any]
 FLOATING = "floating"
 
 
-def array(dtype: Any, *shape: int | str | None, written: bool = False) -> Any:
+def array(dtype: Any, *shape: int | str | None, written: bool = False, optional: bool = False) -> Any:
     """A field that holds an array.
 
     Parameters
@@ -48,9 +48,12 @@ def array(dtype: Any, *shape: int | str | None, written: bool = False) -> Any:
         for any length.
     written : bool
         Whether a kernel that is given the record to train may write the array.
+    optional : bool
+        Whether the field may be None, which is its default then.
     """
     wanted = dtype if dtype == FLOATING else np.dtype(dtype)
-    return dataclasses.field(metadata={"dtype": wanted, "shape": shape, "written": written})
+    metadata = {"dtype": wanted, "shape": shape, "written": written, "optional": optional}
+    return dataclasses.field(default=None if optional else dataclasses.MISSING, metadata=metadata)
 
 
 def dimension() -> Any:
@@ -107,6 +110,8 @@ class Record:
 
     def _check_array(self, field: Any, value: Any, sizes: dict[str, int]) -> None:
         name, wanted, shape = self._name(field.name), field.metadata["dtype"], field.metadata["shape"]
+        if value is None and field.metadata["optional"]:
+            return
         if not isinstance(value, np.ndarray):
             raise TypeError(f"{name} must be an ndarray, not {type(value).__name__}")
         if wanted == FLOATING:
@@ -148,8 +153,9 @@ class Record:
     def arrays(self) -> Iterable[tuple[str, Array, bool]]:
         """Name, array, and whether it may be written, of each array."""
         for field in dataclasses.fields(self):
-            if "dtype" in field.metadata:
-                yield self._name(field.name), getattr(self, field.name), field.metadata["written"]
+            held = getattr(self, field.name)
+            if "dtype" in field.metadata and held is not None:
+                yield self._name(field.name), held, field.metadata["written"]
 
 
 def check_written(written: Iterable[Record], read: Iterable[Record] = ()) -> None:
