@@ -13,8 +13,6 @@ SUFFIX = "_loops"
 
 # Kernels that are not split into a wrapper and loops yet: the whole module is compiled once per level.
 LEVELLED = (
-    "neighbors.similarity",
-    "neighbors.predict",
     "factorization.baseline",
     "factorization.svdpp",
     "factorization.timesvdpp",

@@ -13,18 +13,42 @@ from cfcore.kernels.records.factorization import (
     RatingColumns,
     SGDRates,
 )
+from cfcore.kernels.records.neighbors import (
+    MEASURES,
+    LevelRatings,
+    NearestRows,
+    PackedRatings,
+    PredictionRequests,
+    PredictionRule,
+    PredictionScratch,
+    SimilarityMatrix,
+    SimilarityRule,
+    SimilarityScratch,
+    ValueRatings,
+)
 from cfcore.kernels.records.tables import RatingRows
 
 __all__ = [
+    "MEASURES",
     "RATING",
     "BlockGrid",
     "BlockLayout",
     "BlockScratch",
     "BlockVisits",
     "Factors",
+    "LevelRatings",
+    "NearestRows",
+    "PackedRatings",
+    "PredictionRequests",
+    "PredictionRule",
+    "PredictionScratch",
     "RatingColumns",
     "RatingRows",
     "Record",
     "SGDRates",
+    "SimilarityMatrix",
+    "SimilarityRule",
+    "SimilarityScratch",
+    "ValueRatings",
     "check_written",
 ]

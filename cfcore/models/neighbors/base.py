@@ -6,13 +6,22 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from cfcore.arrays import aligned_zeros
 from cfcore import backends
+from cfcore.arrays import aligned_zeros
 from cfcore.data import Ratings
+from cfcore.kernels.records import (
+    NearestRows,
+    PredictionRequests,
+    PredictionRule,
+    PredictionScratch,
+    RatingRows,
+    SimilarityMatrix,
+    SimilarityRule,
+)
 from cfcore.models.core.model import Array, Model
-from cfcore.models.neighbors import similarities as pairs
-from cfcore.models.neighbors.centering import Center, center_of, normalized, without_means
 from cfcore.models.core.params import check_choice, check_flag, check_number
+from cfcore.models.neighbors.centering import Center, center_of, normalized, without_means
+from cfcore.models.neighbors.similarities import row_similarities
 from cfcore.progress import progress_bar
 from cfcore.threads import resolve_threads
 
@@ -159,16 +168,14 @@ class KNN(Model):
             measure = "dot" if measure == "cosine_baseline" else "cosine"
         n = len(by_target.indptr) - 1
         n_kept = self._n_kept(n)
+        rule = SimilarityRule(measure, shrinkage, self.min_support, self.no_overlap)
         with progress_bar(n, f"{self._kind} similarities", self.verbose) as bar:
-            found = pairs.similarities(
-                by_target, by_holder, measure=measure, shrinkage=shrinkage, min_support=self.min_support,
-                no_overlap=self.no_overlap, top_k=n_kept,
-                n_threads=self.n_threads, progress=bar.update, **compared,
+            found = row_similarities(
+                by_target, by_holder, rule, top_k=n_kept, n_threads=self.n_threads, progress=bar.update,
+                **compared,
             )  # fmt: skip
-        if isinstance(found, tuple):
-            self.neighbors_, self.similarity_ = found
-        else:
-            self.neighbors_, self.similarity_ = None, found
+        self.neighbors_ = found.codes if isinstance(found, NearestRows) else None
+        self.similarity_ = found.values
 
     def _n_kept(self, n_targets: int) -> int | None:
         """How many similarities of each target are kept; None for all."""
@@ -212,7 +219,9 @@ class KNN(Model):
         n, n_targets = len(targets), len(self.similarity_)
         order = np.empty(n, dtype=np.int64)
         # Requests for the same target share its row of similarities; -1, the unknown, comes first.
-        backends.kernel("tables.csr").counting_sort(targets + 1, np.empty(n_targets + 2, dtype=np.int64), order)
+        backends.kernel("tables.csr").counting_sort(
+            targets + 1, np.empty(n_targets + 2, dtype=np.int64), order
+        )
         lengths = np.diff(indptr)
         rule = self.rule_
         n_neighbors = rule["n_neighbors"]
@@ -221,22 +230,20 @@ class KNN(Model):
         cost = n * 100 + int(lengths[holders].sum())
         # Waking other threads takes longer than a few requests.
         n_threads = resolve_threads(self.n_threads) if cost > _WORTH_THREADS else 1
-        scratch: tuple[Array, ...] = (aligned_zeros(n_threads, 8 * (n_neighbors // 2 + 8), np.uint64),)
-        compared: tuple[Array, ...] = (self.similarity_,)
+        rows = None if self.neighbors_ is None else np.zeros((n_threads, n_targets), dtype=np.float32)
+        scratch = PredictionScratch(aligned_zeros(n_threads, 8 * (n_neighbors // 2 + 8), np.uint64), rows)
+        requests = PredictionRequests(holders, targets, order, np.empty(n), len(lengths), n_targets)
+        rated = RatingRows(indptr, indices, self.deviations_, n_targets)
+        prediction = PredictionRule(n_neighbors, rule["damping"], rule["power"], rule["positive_only"])
+        compared: SimilarityMatrix | NearestRows
         if self.neighbors_ is None:
-            predict = kernel.predict_dense
+            predict, compared = kernel.predict_dense, SimilarityMatrix(self.similarity_)
         else:
-            predict, compared = kernel.predict_rows, (self.neighbors_, self.similarity_)
-            scratch = (np.zeros((n_threads, n_targets), dtype=np.float32), *scratch)
-        out = np.empty(n)
+            predict, compared = kernel.predict_rows, NearestRows(self.neighbors_, self.similarity_)
         step = max(1, n_threads * _SLICE * n // max(cost, 1))
         for begin in range(0, n, step):
-            predict(
-                *compared, indptr, indices, self.deviations_, holders, targets, order, out, *scratch,
-                n_neighbors, rule["damping"], rule["power"], rule["positive_only"],
-                begin, min(begin + step, n), n_threads,
-            )  # fmt: skip
-        return out
+            predict(compared, rated, requests, prediction, scratch, (begin, min(begin + step, n)), n_threads)
+        return requests.out
 
     def _similarity_to(self, kind: str, code: int) -> Array:
         if kind != self._kind:
