@@ -48,6 +48,8 @@ DIRECTIVES = {
 # -ffp-contract=off: a fused multiply-add on one level and not on another would give other bits.
 GNU_FLAGS = ["-O1", "-g"] if DEBUG else ["-O3", "-g" if LINES else "-g0"]
 GNU_FLAGS += ["-ffp-contract=off", "-fno-math-errno", "-fno-trapping-math", "-fvisibility=hidden"]
+# The symbols of a release are needed by profilers only: they are a tenth of an extension module.
+GNU_LINK_FLAGS = ["-s"] if FLAVOUR == "release" and sys.platform == "linux" else []
 # Cython's generated C is full of these.
 GNU_FLAGS += ["-Wno-unused-function", "-Wno-unused-variable", "-Wno-unused-but-set-variable"]
 GNU_FLAGS += ["-Wno-maybe-uninitialized", "-Wno-unreachable-code"]
@@ -99,7 +101,8 @@ def extension(kernel: str, source: Path) -> Extension:
 
 
 INCLUDED = re.compile(
-    r"^\s*(?:from\s+(cfcore\.kernels\.[\w.]+)\s+cimport|cdef extern from \"([\w/]+\.h)\"|#include \"([\w/.]+)\")",
+    r"^\s*(?:from\s+(cfcore\.kernels\.[\w.]+)\s+cimport"
+    r"|cdef extern from \"([\w/]+\.h)\"|#include \"([\w/.]+)\")",
     re.MULTILINE,
 )
 
@@ -123,8 +126,16 @@ def level_of(ext: Extension) -> str:
     return suffix if "._" in ext.name and suffix in GNU_LEVELS else "baseline"
 
 
+def effort(ext: Extension) -> tuple[bool, int]:
+    """By which extension modules can be ordered by the time that their compilation takes.
+
+    Loops before wrappers, whose C is long but simple; then by the bytes of headers and .pxd files.
+    """
+    return "_loops_" in ext.name, sum(Path(path).stat().st_size for path in ext.depends)
+
+
 def extensions() -> list[Extension]:
-    """One Extension per kernel, and per level for loops, whose source is a copy of the .pyx under its own name."""
+    """One Extension per kernel, and for loops one per level, whose source is a copy under its own name."""
     levels = wanted("CFCORE_LEVELS", list(LEVEL_INFO["LEVELS"])) if target_is_x86_64() else ["baseline"]
     sources = {
         ".".join(path.relative_to(KERNELS).with_suffix("").parts): path
@@ -161,7 +172,9 @@ class BuildExt(build_ext):
             ext.extra_compile_args = (
                 (MSVC_FLAGS if msvc else GNU_FLAGS) + levels[level_of(ext)] + compile_openmp
             )
-            ext.extra_link_args = link_openmp
+            ext.extra_link_args = link_openmp + ([] if msvc else GNU_LINK_FLAGS)
+        # The longest compilations first: a long one that begins last keeps one core busy and the others idle.
+        self.extensions.sort(key=effort, reverse=True)
         # Time stamps do not tell a debug object file from a release one. The note of what was built comes
         # last, so that what an interrupted build left behind is built again.
         stamp = Path(self.build_temp) / "flavour"

@@ -1,11 +1,11 @@
 """The article's conditional RBM in NumPy, with a switch for each of its faults and choices.
 
 A case is a user, a visible unit an item with a softmax over the levels of the scale. `Settings()` is the
-program as its author published it; every other value of a switch mends or changes one thing. It is written to
-be compared, not to be used: `cfcore.RBM` is the model.
+program as its author published it; every other value of a switch corrects or changes one thing. It is written
+to be compared, not to be used: for use there is `cfcore.RBM`.
 
-Not kept, because they end a run and move no error: exp without its maximum subtracted, whose underflow the
-program raises, and a user without training ratings, whom it cannot predict.
+Two faults are left out, because they stop the program and change no error: it raises on underflow of exp, as
+the maximum is not subtracted, and on users without training ratings.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ Array = np.ndarray[Any, Any]
 
 #: The part of the epochs, the last, whose parameters are averaged.
 AVERAGED = 0.375
-#: What a level never seen starts at, where the visible biases are the plain logs of frequencies.
+#: First visible bias of a level never given, where the first biases are the plain logs of frequencies.
 NEVER = -10.0
 #: Further ratings per level with which smoothed biases are drawn to the distribution of all ratings.
 SMOOTH = 10.0
@@ -28,39 +28,39 @@ SMOOTH = 10.0
 
 @dataclass(frozen=True)
 class Settings:
-    """The program of the article, and what can be changed of it.
+    """The program of the article, and the changes to it.
 
     Attributes
     ----------
     lr_weights, lr_visible, lr_hidden, lr_conditional : float
-        Rates of W, b_ik, b_j and D. Momentum multiplies them by 1 / (1 - momentum) in the long run.
+        Learning rates of W, b_ik, b_j and D. Momentum multiplies them by 1 / (1 - momentum) in the long run.
     momentum, weight_decay : float
         The decay is of W alone, in rows that the mini-batch touches.
     lr_decay : float
-        What is left of the rates at the end, falling geometrically.
+        The last rates over the first; they fall geometrically.
     cd_steps : tuple of int
         Gibbs steps; several divide the epochs into equal parts.
     sign : {-1, 1}
-        How D enters the hidden units. Its step is made for 1; the article has -1.
+        Sign of D in the inputs of the hidden units. Its gradient is that for 1; the article has -1.
     conditional : {"sum", "own", None}
-        What moves D_i: the sum of p+ - p- over all cases of the mini-batch (the article), over those that
-        rated i, or nothing (there is no D).
+        The gradient of D_i: the sum of p+ - p- over all cases of the mini-batch (the article), or over those
+        that rated i; None: no D.
     conditional_decay : float
-        Decay of D in the rows that move.
+        Decay of D in the rows that are updated.
     normalize : {"article", "count", "batch"}
-        What gradients are divided by. "count": those of an item's parameters by the cases that rated it,
-        that of b_j by the cases of the mini-batch; "batch": all by the latter; "article": W and b_ik as
-        "count", D and b_j by the size that mini-batches are meant to have, also when the last is shorter.
+        Divisor of the gradients. "count": those of an item's parameters by the cases that rated it, that of
+        b_j by the cases of the mini-batch; "batch": all by the latter; "article": W and b_ik as "count", D
+        and b_j by `batch_size`, also in the last mini-batch, which may be smaller.
     start : {"article", "smoothed"}
         Visible biases: logs of frequencies, -10 for a level never seen and 0 for an item never seen; or logs
         of frequencies drawn to those of all ratings.
     init_scale : float
         Standard deviation of the first W.
     per_rating : bool
-        The other reading of a listing without indentation: the negative phase and the sum of p+ - p- stand
-        inside the loop over a case's items. The sum then has each case as often as it has ratings. (So would
-        each rating have a chain of its own; here those of a case share one, which leaves the distribution of
-        the step of every W_i and b_i as it is.)
+        The other reading of a listing that lost its indentation: the negative phase and the sum of p+ - p-
+        are inside the loop over a case's items. The sum then counts each case once for each of its ratings.
+        (Each rating would have a chain of its own, too; here those of a case share one, which does not change
+        the distribution of the updates of W_i and b_i.)
     """
 
     lr_weights: float = 0.005
@@ -91,7 +91,7 @@ class Settings:
 
 @dataclass
 class Parameters:
-    """W, b_ik, b_j and D, or their velocities, or their mean."""
+    """W, b_ik, b_j and D; or their velocities; or their mean."""
 
     weights: Array
     visible: Array
@@ -109,7 +109,7 @@ class Parameters:
 
 @dataclass(frozen=True)
 class Ones:
-    """Ratings in compressed rows, a row a user: item and level of each, and the numbers of both."""
+    """Ratings in compressed rows, a row a user: item and level of each, and how many there are."""
 
     indptr: Array
     items: Array
@@ -125,7 +125,7 @@ class Ones:
         return cls(rows.indptr, rows.indices.astype(np.int64), levels, ratings.n_items, int(levels.max()) + 1)
 
     def counts(self) -> Array:
-        """How often each item was given each level."""
+        """How often each level was given to each item."""
         cells = self.items * self.n_levels + self.levels
         size = self.n_items * self.n_levels
         return np.bincount(cells, minlength=size).reshape(self.n_items, self.n_levels).astype(np.float64)
@@ -149,8 +149,8 @@ def softmax(x: Array) -> Array:
     return x
 
 
-class Machine:
-    """An RBM in training: `epoch` after `epoch`, or all of them by `fit`.
+class ArticleRBM:
+    """An RBM that is trained `epoch` by `epoch`, or for all epochs by `fit`.
 
     Parameters
     ----------
@@ -161,7 +161,7 @@ class Machine:
     Attributes
     ----------
     latest, mean : Parameters
-        As the last epoch left them, and their mean over the last epochs.
+        After the last epoch, and their mean over the last epochs.
     """
 
     def __init__(self, ratings: Ones, settings: Settings, seed: int) -> None:
@@ -178,7 +178,7 @@ class Machine:
         self.mean = self.latest.copy()
         self._velocity = Parameters(*(np.zeros_like(array) for array in self.latest.arrays()))
         self._users = np.flatnonzero(np.diff(ratings.indptr))
-        self._local = np.zeros(n_items, dtype=np.int64)  # scratch: places of items in a mini-batch
+        self._local = np.zeros(n_items, dtype=np.int64)  # scratch: positions of items in a mini-batch
 
     def fit(self) -> Self:
         """All epochs."""
@@ -200,10 +200,10 @@ class Machine:
             self.step(order[begin : begin + how.batch_size], n_steps, how.rates(epoch))
 
     def step(self, users: Array, n_steps: int, rates: tuple[float, ...]) -> None:
-        """Learn from one mini-batch: the data, its reconstruction, and a move by their difference."""
+        """Update by one mini-batch: by the difference between the data and its reconstruction."""
         how, now = self.settings, self.latest
-        places, indptr = self.ratings.pairs(users)
-        rated_items, n_levels = self.ratings.items[places], self.ratings.n_levels
+        positions, indptr = self.ratings.pairs(users)
+        rated_items, n_levels = self.ratings.items[positions], self.ratings.n_levels
         self._local[rated_items] = 1
         items = np.flatnonzero(self._local)
         self._local[items] = np.arange(len(items))
@@ -212,7 +212,7 @@ class Machine:
         shape = len(items), n_levels, how.n_hidden
         weights = now.weights[items]
         flat = weights.reshape(-1, how.n_hidden)
-        # Logits of each rating, a row a level: long rows are what NumPy is fast at.
+        # Logits of each rating, a row a level: NumPy is fast on long rows.
         cell = np.repeat(np.arange(len(users)), np.diff(indptr)) * shape[0] + local
         cells = cell * n_levels + np.arange(n_levels)[:, None]
         biases = np.ascontiguousarray(now.visible[rated_items].T)
@@ -221,7 +221,7 @@ class Machine:
         if how.conditional:
             offset = offset + np.float32(how.sign) * (rated @ now.conditional[items])
 
-        data = rows_of(local * n_levels + self.ratings.levels[places], indptr, len(flat))
+        data = rows_of(local * n_levels + self.ratings.levels[positions], indptr, len(flat))
         guess = data.copy()
         first = on = sigmoid(offset + data @ flat)
         for _ in range(n_steps):
@@ -243,18 +243,18 @@ class Machine:
         step -= guess.T @ on
         step = step.reshape(shape)
         step /= over[:, None, None]
-        self._move(0, items, step, rates[0], how.weight_decay)
-        self._move(1, items, seen.reshape(shape[:2]).astype(np.float32) / over[:, None], rates[1])
-        self._move(2, slice(None), total / size, rates[2])
+        self._update(0, items, step, rates[0], how.weight_decay)
+        self._update(1, items, seen.reshape(shape[:2]).astype(np.float32) / over[:, None], rates[1])
+        self._update(2, slice(None), total / size, rates[2])
         if how.conditional == "own":
             step = (rated.T @ difference) / (over[:, None] if how.normalize == "count" else size)
-            self._move(3, items, step, rates[3], how.conditional_decay)
+            self._update(3, items, step, rates[3], how.conditional_decay)
         elif how.conditional == "sum":
             step = np.tile(total / size, (shape[0], 1))
-            self._move(3, items, step, rates[3], how.conditional_decay)
+            self._update(3, items, step, rates[3], how.conditional_decay)
 
-    def _move(self, kind: int, where: Any, step: Array, rate: float, decay: float = 0.0) -> None:
-        """Move one kind of parameter; rows of items outside the mini-batch keep values and velocities."""
+    def _update(self, kind: int, where: Any, step: Array, rate: float, decay: float = 0.0) -> None:
+        """Update one kind of parameter; rows of items outside the mini-batch keep values and velocities."""
         array, velocity = self.latest.arrays()[kind], self._velocity.arrays()[kind]
         before, fresh = array[where], velocity[where]
         if decay:
@@ -280,11 +280,11 @@ class Machine:
         ----------
         users, items : ndarray of int
         averaged : bool
-            By the mean of the last epochs' parameters, not by the last.
+            By the mean of the last epochs' parameters, not by those of the last.
         exact : bool
             With the hidden units summed out, not at their expectation.
         fallback : bool
-            For an item never seen, the user's mean drawn to that of all, not what its b_ik and W are.
+            For an item never seen, the user's mean shrunk towards that of all, not its b_ik and W.
         """
         now = self.mean if averaged else self.latest
         ratings = self.ratings
@@ -305,12 +305,12 @@ class Machine:
                 added = np.einsum("nkj,nj->nk", weights, sigmoid(x)).astype(np.float64)
             out[part] = softmax(now.visible[items[part]] + added) @ scale
         if fallback:
-            lost = ratings.counts().sum(axis=1)[items] == 0
-            out[lost] = self._usual(users[lost])
+            unseen = ratings.counts().sum(axis=1)[items] == 0
+            out[unseen] = self._usual(users[unseen])
         return out
 
     def _usual(self, users: Array) -> Array:
-        """Means of users' ratings, each as if there were five more at the mean of all."""
+        """Means of users' ratings, each with five more ratings at the mean of all."""
         values = self.ratings.levels + 1.0
         sums = np.append(0, np.cumsum(values))[self.ratings.indptr]
         lengths = np.diff(self.ratings.indptr)
@@ -318,7 +318,7 @@ class Machine:
 
 
 def first_biases(counts: Array, start: str) -> Array:
-    """What b_ik starts at; see `Settings`."""
+    """First b_ik; see `Settings`."""
     totals = counts.sum(axis=1, keepdims=True)
     if start == "smoothed":
         overall = counts.sum(axis=0) + 1

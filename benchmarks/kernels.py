@@ -5,8 +5,8 @@
     python benchmarks/kernels.py --quick
 
 The C loops are in benchmarks/limits, compiled in this run for the same instruction set and given the same
-arrays in the same order; they neither check, nor slice, nor evaluate what they summed. Kernel and loop take
-turns. An "epoch" is what a user waits for: the time between fits of one and three epochs, halved.
+arrays in the same order; they neither check, nor slice, nor evaluate their sums. Kernel and loop alternate.
+An "epoch" is what a user waits for: the time between fits of one and six epochs, divided by five.
 """
 
 from __future__ import annotations
@@ -15,7 +15,6 @@ import ctypes
 import itertools
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import limits
@@ -24,7 +23,7 @@ from measure import alternate, arguments, describe, machine, seconds, show, tabl
 
 import cfcore as cf
 from cfcore import kernels
-from cfcore.kernels.records import SimilarityMatrix, SimilarityRule
+from cfcore.kernels.records import Factors, SGDRates, SimilarityMatrix, SimilarityRule
 from cfcore.models.factorization.block_grid import Blocks
 from cfcore.models.neighbors import similarities
 
@@ -49,18 +48,6 @@ def ratings_of(size: str) -> tuple[str, cf.Ratings]:
             print(f"{names[size]}: {error}\nsynthetic ratings instead", file=sys.stderr)
     users, items, n = shapes[size]
     return f"synthetic {size}", cf.datasets.synthetic(users, items, n, random_state=0)
-
-
-@contextmanager
-def level_in_force(level: str) -> Iterator[None]:
-    """Have the models run on the kernels compiled for `level`."""
-    modules = {f"cfcore.kernels.{kernel}": kernel for kernel in kernels.LEVELLED}
-    before = {name: sys.modules[name] for name in modules}
-    sys.modules.update({name: kernels.load_level(kernel, level) for name, kernel in modules.items()})
-    try:
-        yield
-    finally:
-        sys.modules.update(before)
 
 
 def pointer(array: Array) -> ctypes.c_void_p:
@@ -133,8 +120,8 @@ def pair_rows(name: str, ratings: cf.Ratings, repeats: int) -> Iterator[dict[str
         yield row(name, "co-rated pair, Pearson", level, times, n_pairs)
 
 
-class Factors:
-    """Factors and biases of a size, at the same beginning before each turn."""
+class Update:
+    """Factors and biases of a size, the same at the start of each measurement."""
 
     def __init__(self, ratings: cf.Ratings, width: int) -> None:
         self.ratings, self.width = ratings, width
@@ -154,14 +141,14 @@ class Factors:
 
     def kernel(self, level: str, threads: int) -> Callable[[], float]:
         """A pass by the kernel: all blocks, in the order and slices in which `SVD` calls it."""
-        with level_in_force(level):
-            blocks = Blocks(self.ratings, 4 * self.width, np.random.default_rng(0), threads)
-        arrays = (self.factors[0], self.factors[1], self.biases[0], self.biases[1])
-        rates = (self.mean, -np.inf, np.inf, RATE, REG, RATE, REG, False)
+        blocks = Blocks(self.ratings, 4 * self.width, np.random.default_rng(0), threads)
+        factors = Factors(*self.factors, *self.biases, self.mean)
+        rates = SGDRates(RATE, REG, RATE, REG)
 
         def run() -> float:
             self.start()
-            return seconds(lambda: blocks.descend(arrays, rates))
+            with kernels.use_level(level):
+                return seconds(lambda: blocks.descend(factors, rates))
 
         return run
 
@@ -190,15 +177,15 @@ class Factors:
 def update_rows(name: str, ratings: cf.Ratings, widths: list[int], repeats: int) -> Iterator[dict[str, Any]]:
     """An update of SVD, at each level and number of factors: bare loop, kernel, and the epoch of a fit."""
     for width in widths:
-        factors = Factors(ratings, width)
+        update = Update(ratings, width)
         for level in kernels.available_levels():
             contenders = {
-                "bare": factors.bare(level),
-                "kernel": factors.kernel(level, 1),
-                "kernel 2": factors.kernel(level, 2),
+                "bare": update.bare(level),
+                "kernel": update.kernel(level, 1),
+                "kernel 2": update.kernel(level, 2),
             }
-            if level == kernels.simd_level:
-                contenders["whole"] = lambda fit=factors.fit: (fit(6) - fit(1)) / 5
+            if level == kernels.current_level():
+                contenders["whole"] = lambda fit=update.fit: (fit(6) - fit(1)) / 5
             times = alternate(contenders, repeats)
             yield row(name, f"SVD update, k={width}", level, times, len(ratings))
 
@@ -235,7 +222,7 @@ HEADINGS = ["", "data", "level", "bare C ns", "kernel ns", "2 threads", "whole n
 
 def growth(found: list[dict[str, Any]]) -> Iterator[str]:
     """What an update costs on the largest data, against the second largest, at the best level."""
-    updates = [row for row in found if "update" in row["what"] and row["level"] == kernels.simd_level]
+    updates = [row for row in found if "update" in row["what"] and row["level"] == kernels.current_level()]
     sizes = sorted({row["n"] for row in updates})[-2:]
     for what in dict.fromkeys(row["what"] for row in updates):
         each = [row["nanoseconds"]["kernel"] for row in updates if row["what"] == what and row["n"] in sizes]
@@ -248,7 +235,7 @@ def main() -> None:
     parser = arguments(__doc__.splitlines()[0])
     parser.add_argument("--sizes", default="100k,1m,20m", help="comma-separated, of 100k, 1m, 20m")
     parser.add_argument("--factors", default="32,64,128", help="comma-separated multiples of 16")
-    parser.add_argument("--repeats", type=int, default=7, help="turns of each contender")
+    parser.add_argument("--repeats", type=int, default=7, help="measurements of each contender")
     options = parser.parse_args()
     sizes = ["100k"] if options.quick else options.sizes.split(",")
     widths = [32] if options.quick else [int(width) for width in options.factors.split(",")]
@@ -269,7 +256,7 @@ def main() -> None:
             sys.exit(f"the bare loops cannot be compiled: {error}")
     print(table(HEADINGS, [cells(measured) for measured in found]))
     print("", *growth(found), sep="\n")
-    print("\nNanoseconds an update and a pair, medians in turns. over bare: the kernel on one thread over C.")
+    print("\nNanoseconds an update and a pair, medians. over bare: the kernel on one thread over C.")
     print("whole: an epoch of a fit, Python included; for pairs the call that a model makes, with packing.")
     print("The pair kernel also evaluates Pearson for all pairs, co-rated or not; the bare loop only sums.")
     write(options.json, {"machine": facts, "rows": found})

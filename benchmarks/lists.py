@@ -33,8 +33,8 @@ def by_numpy(model: Any, users: Any) -> tuple[Any, Any]:
     items = np.flatnonzero(model.item_counts_)
     columns = np.ascontiguousarray(model.item_factors_[items].T)
     bias = (model.item_bias_[items] + np.float32(model.mean_)).astype(np.float32)
-    place = np.full(len(model.item_ids_), -1)
-    place[items] = np.arange(len(items))
+    column = np.full(len(model.item_ids_), -1)
+    column[items] = np.arange(len(items))
     codes, scores = [], []
     for begin in range(0, len(users), 512):
         block = users[begin : begin + 512]
@@ -44,7 +44,7 @@ def by_numpy(model: Any, users: Any) -> tuple[Any, Any]:
         starts, stops = model.seen_indptr_[block], model.seen_indptr_[block + 1]
         rows = np.repeat(np.arange(len(block)), stops - starts)
         seen = np.concatenate([model.seen_items_[a:b] for a, b in zip(starts, stops, strict=True)])
-        values[rows, place[seen]] = -np.inf
+        values[rows, column[seen]] = -np.inf
         part = np.argpartition(values, values.shape[1] - N, axis=1)[:, -N:]
         found = np.take_along_axis(values, part, axis=1)
         order = np.argsort(-found, axis=1)
@@ -101,10 +101,9 @@ def compare(name: str, n_factors: int, repeats: int) -> dict[str, Any]:
                 return seconds(lambda: peer.recommend(users, seen, N=N, filter_already_liked_items=True))
 
         def our_lists(n_threads: int = n_threads, *, first: bool = False) -> float:
-            if first:
-                model._cache.pop("panels", None)
+            ours = model.with_parameters() if first else model  # a new state keeps no layout yet
             with threadpool_limits(n_threads):
-                return seconds(lambda: model.recommend(model.user_ids_, n=N))
+                return seconds(lambda: ours.recommend(ours.user_ids_, n=N))
 
         contenders = {
             "cfcore": our_lists,
@@ -138,16 +137,16 @@ def memory(n_users: int, n_items: int, n_factors: int) -> dict[str, Any]:
     small = cf.Ratings(
         rng.integers(0, 50, 400), rng.integers(0, 30, 400), rng.integers(1, 6, 400), duplicates="last"
     )
-    model = cf.SVD(n_factors=n_factors, n_epochs=1, random_state=0).fit(small)
-    model.user_ids_, model.item_ids_ = np.arange(n_users), np.arange(n_items)
+    parameters = {"seen_indptr": np.arange(n_users + 1) * 20}
     for kind, size in (("user", n_users), ("item", n_items)):
-        setattr(model, f"{kind}_factors_", rng.standard_normal((size, n_factors), dtype=np.float32) / 10)
-        setattr(model, f"{kind}_bias_", rng.standard_normal(size, dtype=np.float32) / 3)
-        setattr(model, f"{kind}_counts_", np.full(size, 20))
-    model.seen_indptr_ = np.arange(n_users + 1) * 20
-    model.seen_items_ = rng.integers(0, n_items, n_users * 20, dtype=np.int32)
-    model._cache = {}
-    model._rows()  # the factors as kernels want them are the model's
+        parameters[f"{kind}_ids"] = np.arange(size)
+        parameters[f"{kind}_factors"] = rng.standard_normal((size, n_factors), dtype=np.float32) / 10
+        parameters[f"{kind}_bias"] = rng.standard_normal(size, dtype=np.float32) / 3
+        parameters[f"{kind}_counts"] = np.full(size, 20)
+    parameters["seen_items"] = rng.integers(0, n_items, n_users * 20, dtype=np.int32)
+    fitted = cf.SVD(n_factors=n_factors, n_epochs=1, random_state=0).fit(small)
+    model = fitted.with_parameters(**parameters)
+    model.predict(model.user_ids_[:1], model.item_ids_[:1])  # makes the factors as kernels want them
     before, peak, done = status_bytes("VmRSS"), 0, threading.Event()
 
     def watch() -> None:

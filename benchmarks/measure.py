@@ -30,7 +30,7 @@ def machine() -> dict[str, Any]:
         "load": [round(value, 2) for value in os.getloadavg()] if hasattr(os, "getloadavg") else None,
         "python": platform.python_version(),
         "cfcore": cfcore.__version__,
-        "simd_level": kernels.simd_level,
+        "simd_level": kernels.current_level(),
         "compiler": facts["compiler"],
         "debug_build": facts["debug_build"],
         "openmp": facts["openmp"],

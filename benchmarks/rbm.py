@@ -1,12 +1,12 @@
 """Training of the RBM, a pass over the ratings by CD-1 with the update, beside bare C and other ways.
 
     python benchmarks/rbm.py                    # MovieLens 1M, some minutes
-    python benchmarks/rbm.py --quick            # MovieLens 100K, one turn each: does it run
+    python benchmarks/rbm.py --quick            # MovieLens 100K, one repeat each: does it run
 
 100 hidden units, all in nanoseconds a rating. ``bare C`` is `limits/rbm.c`: the same order of work on one
-thread, without checks, with cheaper random numbers and fused and reordered sums. ``bytes`` is what W
-alone must move beyond the second cache, a unit at a time, over the speed at which NumPy adds one array of its
-size to another: a bound where it does not stay in a cache. PyTorch (extra ``bench``) runs two
+thread, without checks, with cheaper random numbers and fused and reordered sums. ``bytes`` is the traffic of
+W alone beyond the second-level cache, a unit at a time, over the speed at which NumPy adds one array of its
+size to another: a bound where W does not fit in a cache. PyTorch (extra ``bench``) runs two
 straightforward versions: rows of W gathered for the rated pairs, and dense matrices with a mask. The NumPy
 loop goes user by user and item by item, as the article has it.
 """
@@ -23,10 +23,15 @@ from measure import alternate, arguments, describe, machine, seconds, show, tabl
 
 import cfcore as cf
 from cfcore.arrays import aligned_zeros
-from cfcore import kernels
-from cfcore.models.rbm.cases import Cases, find_cases, find_levels
-from cfcore.models.rbm.trainer import Engine, Parameters
-from cfcore.models.rbm.schedule import Epoch
+from cfcore.kernels import current_level
+from cfcore.kernels.records import RBMParameters
+from cfcore.models.core.fit_context import FitContext
+from cfcore.models.core.state import known_of
+from cfcore.models.rbm.cases import find_cases, find_levels
+from cfcore.models.rbm.inference import Settings
+from cfcore.models.rbm.parameters import first_parameters
+from cfcore.models.rbm.schedule import KINDS, Schedule
+from cfcore.models.rbm.trainer import RBMTrainer, Training
 
 Array = np.ndarray[Any, Any]
 
@@ -37,42 +42,45 @@ NO_SHARING = np.zeros(0, dtype=np.float32)
 
 
 class Job:
-    """Cases of a data set, with parameters for whoever trains on them."""
+    """Cases of a data set, and parameters to train on them."""
 
     def __init__(self, ratings: cf.Ratings, by: str, batch: int, conditional: bool) -> None:
+        self.ratings, self.by = ratings, by
         self.levels = find_levels(ratings.values)
-        self.cases: Cases = find_cases(ratings, self.levels, by)
-        self.n_units = ratings.n_items if by == "user" else ratings.n_users
+        self.cases = find_cases(ratings, self.levels, by)
         self.batch, self.conditional = batch, conditional
         self.some = np.flatnonzero(np.diff(self.cases.indptr)).astype(np.int32)
         self.n = len(self.cases.units)
 
-    def parameters(self) -> Parameters:
-        rng = np.random.default_rng(0)
-        return Parameters.first(self.cases, self.n_units, len(self.levels), N_HIDDEN, self.conditional, rng)
+    def parameters(self) -> RBMParameters:
+        return first_parameters(self.cases, N_HIDDEN, self.conditional, np.random.default_rng(0))
 
     def ours(self, n_threads: int) -> Callable[[], float]:
-        rated = (self.cases.indptr, self.cases.units)
-        engine = Engine(
-            self.parameters(), self.cases, rated, self.levels, NO_SHARING, self.batch, "count", False, False,
-            np.random.default_rng(1), n_threads,
-        )  # fmt: skip
-        how = Epoch(RATES, 0.0, 1, 0)
-        return lambda: seconds(lambda: engine.epoch(0, how, DECAY))
+        schedule = Schedule(1, RATES, 1.0, (0.0, 0.0), (1,), average=False)
+        training = Training(schedule, N_HIDDEN, self.conditional, NO_SHARING, DECAY, self.batch)
+        context = FitContext(known_of(self.ratings), "RBM", np.random.default_rng(0), n_threads)
+        settings = Settings(self.by == "user", False, "mean", n_threads)
+        trainer = RBMTrainer(self.cases, self.levels, None, training, settings, context)
+
+        def run() -> None:
+            for part in trainer.parts(0)[:-1]:  # the last is the averaging
+                trainer.run_part(part)
+
+        return lambda: seconds(run)
 
     def bare(self) -> Callable[[], float]:
         own = self.parameters()
         width = own.weights.shape[2]
         work = aligned_zeros(5 * self.batch, width, np.float32)
-        call, rng = library("rbm", kernels.simd_level).rbm, np.random.default_rng(2)
+        call, rng = library("rbm", current_level()).rbm, np.random.default_rng(2)
         call.restype = None
 
         def run() -> None:
             order = rng.permutation(self.some)
             data = (self.cases.indptr, self.cases.units, self.cases.levels, order)
-            numbers = [ctypes.c_int64(n) for n in (len(order), self.batch, self.n_units, width, N_HIDDEN)]
+            numbers = [ctypes.c_int64(n) for n in (len(order), self.batch, own.n_units, width, N_HIDDEN)]
             floats = [ctypes.c_float(x) for x in (RATES[0], DECAY)]
-            arrays = [address(array) for array in (*own.arrays(), work)]
+            arrays = [address(array) for array in (*(getattr(own, kind) for kind in KINDS), work)]
             call(
                 *map(address, data), *numbers[:3], *arrays, *numbers[3:], *floats, ctypes.c_uint64(2**63 + 9)
             )
@@ -81,7 +89,7 @@ class Job:
 
     def bound(self) -> float:
         """Seconds a pass: W read for the sums, for the draws and for the update, and written."""
-        size = self.n_units * len(self.levels) * 112
+        size = self.cases.n_units * len(self.levels) * 112
         one, two = np.zeros(size, np.float32), np.ones(size, np.float32)
         one += two
         rate = 3 * one.nbytes / min(seconds(lambda: np.add(one, two, out=one)) for _ in range(9))
@@ -95,7 +103,7 @@ class Job:
 
 
 def address(array: Array) -> ctypes.c_void_p | None:
-    """Where an array is; None for one without rows."""
+    """Address of an array; None for one without rows."""
     return ctypes.c_void_p(array.ctypes.data) if len(array) else None
 
 
@@ -109,7 +117,7 @@ def numpy_loop(job: Job, n_cases: int) -> float:
 
     def run() -> None:
         nonlocal total
-        toward = np.zeros_like(weights)
+        gradient = np.zeros_like(weights)
         for case in picked:
             mine = slice(job.cases.indptr[case], job.cases.indptr[case + 1])
             units, levels = job.cases.units[mine], job.cases.levels[mine]
@@ -128,9 +136,9 @@ def numpy_loop(job: Job, n_cases: int) -> float:
                 inputs += weights[i, min(k, 4)]
             last = 1 / (1 + np.exp(-inputs))
             for i, k, new in zip(units, levels, drawn, strict=True):
-                toward[i, k] += first
-                toward[i, min(new, 4)] -= last
-        weights[:] += 0.01 / n_cases * toward - 0.01 * DECAY * weights
+                gradient[i, k] += first
+                gradient[i, min(new, 4)] -= last
+        weights[:] += 0.01 / n_cases * gradient - 0.01 * DECAY * weights
 
     return seconds(run) / total
 
@@ -155,9 +163,9 @@ def torch_versions(job: Job, n_batches: int, n_threads: int) -> dict[str, Callab
     start = torch.as_tensor(own.weights[:, :, :N_HIDDEN].copy())
     bias = torch.as_tensor(own.visible_bias.copy())
 
-    def move(weights: Any, gradient: Any, units: Any) -> None:
-        counts = torch.bincount(units, minlength=job.n_units).clamp(min=1).to(torch.float32)
-        gradient = gradient.view(job.n_units, n_levels, N_HIDDEN) / counts[:, None, None]
+    def update(weights: Any, gradient: Any, units: Any) -> None:
+        counts = torch.bincount(units, minlength=job.cases.n_units).clamp(min=1).to(torch.float32)
+        gradient = gradient.view(job.cases.n_units, n_levels, N_HIDDEN) / counts[:, None, None]
         weights.add_(gradient - DECAY * weights, alpha=RATES[0])
 
     def gathered(weights: Any) -> None:
@@ -172,22 +180,22 @@ def torch_versions(job: Job, n_batches: int, n_threads: int) -> dict[str, Callab
             gradient = torch.zeros_like(flat)
             gradient.index_add_(0, cells, first[rows])
             gradient.index_add_(0, drawn, last[rows], alpha=-1)
-            move(weights, gradient, units)
+            update(weights, gradient, units)
 
     def dense(weights: Any) -> None:
         for n_cases, rows, units, levels, _ in batches:
             flat = weights.view(-1, N_HIDDEN)
-            visible = torch.zeros(n_cases, job.n_units, n_levels)
+            visible = torch.zeros(n_cases, job.cases.n_units, n_levels)
             visible[rows, units, levels] = 1
             mask = visible.sum(dim=2, keepdim=True)
             first = torch.sigmoid(visible.view(n_cases, -1) @ flat)
-            logits = (torch.bernoulli(first) @ flat.T).view(n_cases, job.n_units, n_levels) + bias
+            logits = (torch.bernoulli(first) @ flat.T).view(n_cases, job.cases.n_units, n_levels) + bias
             shares = torch.softmax(logits, 2)
-            level = (torch.rand(n_cases, job.n_units, 1) > shares.cumsum(2)[:, :, :-1]).sum(dim=2)
+            level = (torch.rand(n_cases, job.cases.n_units, 1) > shares.cumsum(2)[:, :, :-1]).sum(dim=2)
             drawn = torch.nn.functional.one_hot(level, n_levels) * mask
             last = torch.sigmoid(drawn.view(n_cases, -1) @ flat)
             gradient = visible.view(n_cases, -1).T @ first - drawn.view(n_cases, -1).T @ last
-            move(weights, gradient, units)
+            update(weights, gradient, units)
 
     def timed(version: Callable[[Any], None]) -> Callable[[], float]:
         weights = start.clone()

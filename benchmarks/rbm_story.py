@@ -1,4 +1,4 @@
-"""Why the article's RBM stuck at 0.98: what each of its faults and choices is worth, on MovieLens 100K, u1.
+"""Why the article's RBM stayed at 0.98: the worth of each of its faults and choices, on MovieLens 100K, u1.
 
     python benchmarks/rbm_story.py                          # some twenty minutes on one core
     python benchmarks/rbm_story.py --only cfcore            # the rows of the library alone: a minute
@@ -7,12 +7,12 @@
     python benchmarks/rbm_story.py --quick                  # does it run
 
 The first row is the program as its author published it, rates included: they are not in the article but in
-the test script beside its code. The second has rates swept for it, and is what the rows below change, one
-thing at a time. A change that moves the scale of a step (a sum instead of a mean, a sign that lets D learn)
-would be judged at unsuitable rates, so the rates it touches are swept again; the table marks these rows
-with *. Every sweep sees a tenth of u1.base held out at random, never u1.test, and is coarse: factors of 3,
-one parameter after the other, one seed. The rates found are in `TUNED`. Rows of "together" add up from one
-to the next; what is mended is what `cfcore.RBM` does, so it does the sweeps of these rows, being faster.
+the test script beside its code. The second has rates swept for it; each row below makes one change to the
+second. A change of the scale of a step (a sum instead of a mean, a sign that lets D learn) would be judged at
+unsuitable rates, so the rates concerned are swept again; the table marks these rows with *. Every sweep sees
+a tenth of u1.base held out at random, never u1.test, and is coarse: factors of 3, one parameter after the
+other, one seed. The rates found are in `TUNED`. The rows of "together" add one change after the other; with
+all faults corrected the model is that of `cfcore.RBM`, which is faster and does the sweeps of these rows.
 """
 
 from __future__ import annotations
@@ -26,14 +26,14 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from article_rbm import Machine, Ones, Settings
+from article_rbm import ArticleRBM, Ones, Settings
 from measure import arguments, describe, machine, table, write
 from threadpoolctl import threadpool_limits
 
 import cfcore as cf
 
 RATES = ("lr_weights", "lr_hidden", "lr_visible", "lr_conditional")
-#: Rates found by `--sweep`, by row, where they are not those of the row that it changes; beside them the
+#: Rates found by `--sweep`, by row, where they differ from those of the row that it changes; beside them the
 #: error on the held-out tenth, before and after.
 TUNED: dict[str, dict[str, float]] = {
     "the same, rates swept": {"lr_weights": 0.0017, "lr_conditional": 0.00011},  # .9988 -> .9744
@@ -44,8 +44,8 @@ TUNED: dict[str, dict[str, float]] = {
     "... 100 hidden": {"weight_decay": 0.09},  # .9673 -> .9647
     "... 100 hidden, divided by the batch": {"lr_weights": 0.045, "weight_decay": 0.01},  # 1.0200 -> .9569
 }
-#: A lower error than this apart is no reason to change a rate: seeds differ by as much.
-TELLING = 1e-3
+#: A smaller gain in error is no reason to change a rate: seeds differ by as much.
+SIGNIFICANT = 1e-3
 GROUPS = ("article", "faults", "choices", "together", "cfcore")
 GROWING = (1, 2, 3, 4, 5)
 BASE = "the same, rates swept"
@@ -53,7 +53,7 @@ BASE = "the same, rates swept"
 
 @dataclass(frozen=True)
 class Row:
-    """A line of the table: what is changed, of which other row, and which rates that calls into question.
+    """A line of the table: a change to another row, and the rates that must be swept for it.
 
     Attributes
     ----------
@@ -61,7 +61,7 @@ class Row:
     changes : dict
         Fields of `Settings`.
     predict : dict
-        Options of `Machine.predict`.
+        Options of `ArticleRBM.predict`.
     tune : tuple of str
         Rates swept for this row.
     of : str
@@ -123,7 +123,7 @@ ROWS = [
     ),
 ]  # fmt: skip
 BY_NAME = {row.name: row for row in ROWS}
-#: The row of which `cfcore.RBM` with the same settings is the check: two programs, one model.
+#: The row that is checked by `cfcore.RBM` with the same settings: two programs, one model.
 CHECKED = DECAYED
 QUICK = ("as published, its author's rates", "sign of D", DECAYED)
 
@@ -145,7 +145,7 @@ def settings_of(row: Row) -> Settings:
 
 
 def error(train: cf.Ratings, test: cf.Ratings, settings: Settings, row: Row) -> float:
-    """RMSE on `test` of one machine trained on `train` with settings to be judged for `row`."""
+    """RMSE on `test` of one model trained on `train` with settings to be judged for `row`."""
     if row.group != "together":
         return errors(train, test, settings, 0, [row.predict])[0]
     model = same_as(settings, 0).set_params(average=row.predict.get("averaged", False), n_threads=1)
@@ -155,9 +155,9 @@ def error(train: cf.Ratings, test: cf.Ratings, settings: Settings, row: Row) -> 
 def errors(
     train: cf.Ratings, test: cf.Ratings, settings: Settings, seed: int, ways: Sequence[dict[str, bool]]
 ) -> list[float]:
-    """RMSE on `test` of one machine trained on `train`, for several ways to predict."""
-    with threadpool_limits(1):  # products this small lose by threads
-        trained = Machine(Ones.of(train), settings, seed).fit()
+    """RMSE on `test` of one model trained on `train`, for several ways to predict."""
+    with threadpool_limits(1):  # products this small are slower on several threads
+        trained = ArticleRBM(Ones.of(train), settings, seed).fit()
     predicted = (trained.predict(test.user_codes, test.item_codes, **way) for way in ways)
     return [cf.metrics.rmse(test.values, values) for values in predicted]
 
@@ -168,7 +168,7 @@ def errors(
 def sweep(
     pool: ProcessPoolExecutor, rows: Iterable[Row], train: cf.Ratings, n_epochs: int | None
 ) -> list[dict[str, Any]]:
-    """Rates for every row that asks for it, from a tenth of the training rows held out; sets `TUNED`."""
+    """Rates for every row with `tune`, from a tenth of the training rows held out; sets `TUNED`."""
     part, held_out = cf.split.holdout(train, 0.1, random_state=0)
     report = []
     for row in rows:
@@ -184,18 +184,18 @@ def sweep(
             tried = [replace(best, **{name: rounded(middle * factor)}) for factor in (1 / 3, 3)]
             while tried:
                 jobs = [pool.submit(error, part, held_out, one, row) for one in tried]
-                found = [(job.result(), place) for place, job in enumerate(jobs)]
-                lower, place = min(found)
+                found = [(job.result(), position) for position, job in enumerate(jobs)]
+                lower, position = min(found)
                 for one, (rmse, _) in zip(tried, found, strict=True):
                     print(f"{row.name}: {name} {getattr(one, name)}: {rmse:.4f}", file=sys.stderr)
                 report.extend(
                     {"row": row.name, "settings": vars(one), "rmse": job.result()}
                     for one, job in zip(tried, jobs, strict=True)
                 )
-                if not lower < lowest - TELLING:
+                if not lower < lowest - SIGNIFICANT:
                     break
-                up = getattr(tried[place], name) > getattr(best, name)
-                lowest, best = lower, tried[place]
+                up = getattr(tried[position], name) > getattr(best, name)
+                lowest, best = lower, tried[position]
                 tried = [replace(best, **{name: rounded(getattr(best, name) * (3 if up else 1 / 3))})]
         TUNED[row.name] = {name: getattr(best, name) for name in row.tune}
         print(f"    {row.name!r}: {TUNED[row.name]},  # {start:.4f} -> {lowest:.4f}", flush=True)
@@ -211,7 +211,7 @@ def rounded(value: float) -> float:
 
 
 def same_as(settings: Settings, seed: int) -> cf.RBM:
-    """`cfcore.RBM` with the settings of a corrected machine; its rates leave momentum out."""
+    """`cfcore.RBM` with the settings of a corrected `ArticleRBM`; its rates leave momentum out."""
     slower = 1 - settings.momentum
     return cf.RBM(
         by="user", n_hidden=settings.n_hidden, n_epochs=settings.n_epochs, batch_size=settings.batch_size,
@@ -243,7 +243,7 @@ def measure(
     pool: ProcessPoolExecutor, rows: Sequence[Row], train: cf.Ratings, test: cf.Ratings,
     seeds: int, n_epochs: int | None,
 ) -> dict[str, list[float]]:  # fmt: skip
-    """RMSE by row, a figure for each seed. Rows that only predict otherwise share one training."""
+    """RMSE by row, a figure for each seed. Rows that differ in prediction only share one training."""
     together: dict[Settings, list[Row]] = {}
     for row in rows:
         settings = settings_of(row)
@@ -260,8 +260,8 @@ def measure(
     found: dict[str, list[float]] = {}
     for settings, shared in together.items():
         by_seed = [job.result() for job in jobs[settings]]
-        for place, row in enumerate(shared):
-            found[row.name] = [values[place] for values in by_seed]
+        for position, row in enumerate(shared):
+            found[row.name] = [values[position] for values in by_seed]
         print(f"{time.strftime('%X')} {', '.join(row.name for row in shared)}", file=sys.stderr)
     return {row.name: found[row.name] for row in rows}
 
@@ -279,7 +279,7 @@ def lines(found: dict[str, list[float]]) -> list[list[str]]:
 
 
 def draw(found: dict[str, list[float]], path: Path) -> None:
-    """Dots for the means, lines from the lowest to the highest seed, a colour a group."""
+    """Dots for the means, lines from the lowest to the highest seed, a colour for each group."""
     from matplotlib.figure import Figure
 
     groups = {name: BY_NAME[name].group if name in BY_NAME else "cfcore" for name in found}
@@ -293,10 +293,10 @@ def draw(found: dict[str, list[float]], path: Path) -> None:
     colors = dict(zip(GROUPS, ("#000000", "#D55E00", "#0072B2", "#009E73", "#CC79A7"), strict=True))
     figure = Figure(figsize=(8, 0.5 + 0.24 * len(order)), layout="constrained")
     ax = figure.add_subplot()
-    for place, name in enumerate(order):
+    for position, name in enumerate(order):
         color, values = colors[groups[name]], found[name]
-        ax.plot([min(values), max(values)], [place, place], "-", color=color, linewidth=3, alpha=0.4)
-        ax.plot(statistics.fmean(values), place, "o", color=color, markersize=5)
+        ax.plot([min(values), max(values)], [position, position], "-", color=color, linewidth=3, alpha=0.4)
+        ax.plot(statistics.fmean(values), position, "o", color=color, markersize=5)
     if BASE in found:
         ax.axvline(statistics.fmean(found[BASE]), color="#999999", linewidth=1, zorder=0)
     ax.set_yticks(range(len(order)), order, fontsize=8)
@@ -313,8 +313,8 @@ def main() -> None:
     """Measure or sweep, print, draw, write."""
     parser = arguments(__doc__.splitlines()[0])
     parser.add_argument("--seeds", type=int, default=3)
-    parser.add_argument("--epochs", type=int, help="of the NumPy machine (100)")
-    parser.add_argument("--only", choices=GROUPS, action="append", help="these groups of rows alone")
+    parser.add_argument("--epochs", type=int, help="of the NumPy model (100)")
+    parser.add_argument("--only", choices=GROUPS, action="append", help="only these groups of rows")
     parser.add_argument("--sweep", action="store_true", help="search the rates within u1.base")
     parser.add_argument("--jobs", type=int, default=1, help="processes")
     parser.add_argument("--plot", type=Path, metavar="FILE", help="draw the table (needs matplotlib)")

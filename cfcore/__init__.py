@@ -6,6 +6,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 from cfcore.errors import CfcoreError, ConvergenceWarning, DataError, FileFormatError, NotFittedError
+from cfcore.registry import ENTRIES
 
 if TYPE_CHECKING:
     from cfcore import errors as errors
@@ -18,32 +19,18 @@ if TYPE_CHECKING:
     from cfcore.data import datasets as datasets
     from cfcore.data import split as split
     from cfcore.data.ratings import Ratings as Ratings
-    from cfcore.ensemble import Blend as Blend
-    from cfcore.models.basic.baseline import Baseline as Baseline
-    from cfcore.models.basic.mean import GlobalMean as GlobalMean
-    from cfcore.models.neighbors.knn import ItemKNN as ItemKNN
-    from cfcore.models.neighbors.knn import UserKNN as UserKNN
-    from cfcore.models.rbm.model import RBM as RBM
-    from cfcore.models.factorization.svd import SVD as SVD
-    from cfcore.models.factorization.svdpp import SVDpp as SVDpp
-    from cfcore.models.factorization.timesvdpp import TimeSVDpp as TimeSVDpp
+    from cfcore.models.core.model import Model as Model
     from cfcore.persist import load as load
+    from cfcore.registry import *  # noqa: F403
 
 __version__ = "0.1.0"
 
 # Public name -> (module, attribute or None for the module itself). Resolved on first use, so that
 # `import cfcore` stays light.
 _PUBLIC: dict[str, tuple[str, str | None]] = {
-    "Baseline": ("cfcore.models.basic.baseline", "Baseline"),
-    "Blend": ("cfcore.ensemble", "Blend"),
-    "GlobalMean": ("cfcore.models.basic.mean", "GlobalMean"),
-    "ItemKNN": ("cfcore.models.neighbors.knn", "ItemKNN"),
-    "RBM": ("cfcore.models.rbm.model", "RBM"),
+    **{entry.name: (entry.module, entry.name) for entry in ENTRIES},
+    "Model": ("cfcore.models.core.model", "Model"),
     "Ratings": ("cfcore.data.ratings", "Ratings"),
-    "SVD": ("cfcore.models.factorization.svd", "SVD"),
-    "SVDpp": ("cfcore.models.factorization.svdpp", "SVDpp"),
-    "TimeSVDpp": ("cfcore.models.factorization.timesvdpp", "TimeSVDpp"),
-    "UserKNN": ("cfcore.models.neighbors.knn", "UserKNN"),
     "backend": ("cfcore.backends", "backend"),
     "datasets": ("cfcore.data.datasets", None),
     "errors": ("cfcore.errors", None),

@@ -1,8 +1,8 @@
-"""Arrays and a JSON header, to a file and back; what they mean is known elsewhere.
+"""Files of arrays with a JSON header; this module knows nothing of models.
 
-A file is in the safetensors format: a JSON table of contents, then raw little-endian arrays. Reading one
-executes nothing. Strings are stored as UTF-8 bytes with offsets; our header and a checksum over everything
-lie in the format's own metadata.
+A file is in the safetensors format: a JSON table of contents, then raw little-endian arrays. Reading executes
+nothing from the file. Strings are stored as UTF-8 bytes with offsets; the header and a checksum of everything
+are in the metadata of the format.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ from cfcore.errors import FileFormatError
 
 __all__ = ["FORMAT", "from_json", "read", "to_json", "write"]
 
-#: Version of the layout below. A file with a higher one is refused.
+#: Version of the format. A file with a higher one is refused.
 FORMAT = 1
 
 Array = np.ndarray[Any, Any]
 
-# What reading content raises that `write` did not write: wrong types, missing entries, endless nesting ...
+# Errors of reading content that `write` did not write: wrong types, missing entries, endless nesting ...
 _DAMAGE = (
     ArithmeticError, AttributeError, LookupError, MemoryError, RecursionError, TypeError, ValueError
 )  # fmt: skip
@@ -38,7 +38,7 @@ BYTES, OFFSETS = ".utf8", ".offsets"
 
 
 def write(path: str | os.PathLike[str], header: dict[str, Any], arrays: dict[str, Array]) -> None:
-    """Write `header` and `arrays` to a file, which appears whole or not at all.
+    """Write `header` and `arrays` to a file, which appears complete or not at all.
 
     Parameters
     ----------
@@ -81,20 +81,20 @@ def write(path: str | os.PathLike[str], header: dict[str, Any], arrays: dict[str
             "header": header,
         }
     )
-    # One entry: safetensors writes several in any order, and equal models should give equal files.
+    # One entry: safetensors writes several in any order, and equal content should give equal files.
     metadata = {"cfcore": f"{_checksum(text, tensors)} {text}"}
     path = Path(path)
-    # In the same folder, for os.replace is atomic only within a file system.
+    # In the same folder, because os.replace is atomic only within a file system.
     temporary = path.with_name(f".{path.name}.{os.getpid()}.{secrets.token_hex(4)}.tmp")
     try:
-        with open(temporary, "xb") as file:  # the usual OSError, and the usual permissions of a new file
+        with open(temporary, "xb") as file:  # for the usual OSError, and the permissions of a new file
             mode = stat.S_IMODE(os.fstat(file.fileno()).st_mode)
         save_file(tensors, temporary, metadata)
-        os.chmod(temporary, mode)  # safetensors may have put a private file in its place
+        os.chmod(temporary, mode)  # safetensors may have replaced it by a private file
         with open(temporary, "rb+") as file:
             os.fsync(file.fileno())
         os.replace(temporary, path)
-    except SafetensorError as error:  # a full disk, for one
+    except SafetensorError as error:  # for example, a full disk
         raise OSError(f"{path}: {error}") from error
     finally:
         with contextlib.suppress(OSError):
@@ -107,14 +107,14 @@ def read(path: str | os.PathLike[str]) -> tuple[dict[str, Any], dict[str, Array]
     Raises
     ------
     FileFormatError
-        The file is damaged, cut short, not one of ours, or of a later version.
+        The file is damaged, truncated, was not written by cfcore, or has a later version.
     OSError
         There is no such file, or it cannot be read.
     """
     from safetensors import SafetensorError, safe_open
 
     path = Path(path)
-    with open(path, "rb"):  # the usual OSError, with the path, before the library has a look
+    with open(path, "rb"):  # for the usual OSError, with the path
         pass
     try:
         with safe_open(path, framework="numpy") as file:
@@ -151,14 +151,14 @@ def _checksum(text: str, tensors: dict[str, Array]) -> str:
 
 
 def _encode_strings(name: str, array: Array) -> tuple[Array, Array]:
-    """UTF-8 bytes of all strings, one behind the other, and where each begins (one entry more: the end)."""
+    """UTF-8 bytes of all strings, concatenated, and the start of each, followed by the end."""
     if array.ndim != 1:
         raise TypeError(f"{name}: arrays of strings are saved in one dimension only, not {array.ndim}")
     encoded = []
     for text in array.tolist():
         if not isinstance(text, str):
             raise TypeError(f"{name}: holds {text!r}; object arrays can be saved when all are strings")
-        # surrogatepass: ids read from odd files may hold lone surrogates, and ids are kept as they came
+        # surrogatepass: ids may hold lone surrogates, and are stored unchanged
         encoded.append(text.encode("utf-8", "surrogatepass"))
     offsets = np.zeros(len(encoded) + 1, dtype=np.int64)
     np.cumsum([len(text) for text in encoded], out=offsets[1:])
@@ -170,7 +170,7 @@ def _decode(name: str, dtype: str, tensors: dict[str, Array]) -> Array:
     if wanted.kind not in "biufUO":
         raise ValueError(f"{name}: dtype {dtype!r}")
     if wanted.kind not in "UO":
-        # safetensors hands out little-endian arrays; the machine's own order is wanted
+        # safetensors returns little-endian arrays; they are converted to native byte order
         return tensors[name].astype(wanted.newbyteorder("="), copy=False)
     data, offsets = tensors[name + BYTES].tobytes(), tensors[name + OFFSETS].tolist()
     strings = [data[start:end].decode("utf-8", "surrogatepass") for start, end in pairwise(offsets)]
@@ -180,15 +180,15 @@ def _decode(name: str, dtype: str, tensors: dict[str, Array]) -> Array:
 
 
 def to_json(value: Any, name: str = "") -> Any:
-    """Turn a value into JSON-able ones from which `from_json` makes it again.
+    """Convert a value to JSON types, from which `from_json` restores it.
 
-    Knows None, booleans, numbers, strings, lists, tuples, dicts with string keys, NumPy scalars (kept as
-    Python's), dtypes and SeedSequences. A Generator becomes None: its state is no part of a file.
+    Supports None, booleans, numbers, strings, lists, tuples, dicts with string keys, NumPy scalars (as
+    Python's), dtypes and SeedSequences. A Generator becomes None: its state is not part of a file.
 
     Raises
     ------
     TypeError
-        Anything else; the message names the entry.
+        For any other value; the message names the entry.
     """
     if value is None or isinstance(value, (bool, int, float, str)):
         return value
@@ -216,7 +216,7 @@ def to_json(value: Any, name: str = "") -> Any:
 
 
 def from_json(value: Any) -> Any:
-    """The value that `to_json` was given."""
+    """Restore the value that `to_json` converted."""
     if isinstance(value, list):
         return [from_json(entry) for entry in value]
     if not isinstance(value, dict):

@@ -1,7 +1,7 @@
-"""The engine of ``cfcore compare``: fit each model, measure it, measure its reference twin and its peers.
+"""The measurements of ``cfcore compare``: of each model, of its reference twin and of its peers.
 
-Nothing here prints; the command line shows what comes back. Times are wall-clock times of whole calls, the
-index of the ratings included: what a model builds of it on first use is dropped before each timed fit.
+Nothing here prints. Times are wall-clock times of whole calls, the index of the ratings included: it is
+dropped before each timed fit.
 """
 
 from __future__ import annotations
@@ -19,25 +19,17 @@ import numpy as np
 
 import cfcore as cf
 from cfcore.errors import CfcoreError
+from cfcore.registry import BY_COMMAND
 
 __all__ = ["MODELS", "Peer", "Row", "compare_model", "peers"]
 
 #: Name on the command line -> class. In the order of the table.
-MODELS = {
-    "global-mean": "GlobalMean",
-    "baseline": "Baseline",
-    "item-knn": "ItemKNN",
-    "user-knn": "UserKNN",
-    "svd": "SVD",
-    "svdpp": "SVDpp",
-    "timesvdpp": "TimeSVDpp",
-    "rbm": "RBM",
-}
+MODELS = {command: entry.name for command, entry in BY_COMMAND.items()}
 
-#: Whole job of the twin that is still run as it is, and the time spent on a smaller job otherwise (s).
+#: Up to which time the twin does the whole job, and the time of a smaller job otherwise (s).
 REFERENCE_LIMIT = 30.0
 REFERENCE_BUDGET = 10.0
-#: Ratings of the first, small trial that says how long the twin would take.
+#: Ratings of the first, small trial, from which the twin's time is estimated.
 TRIAL_ROWS = 4_000
 #: Fits shorter than this are repeated, and the median taken (s).
 SHORT = 2.0
@@ -48,9 +40,9 @@ SLOW_PEERS = ("item-knn", "user-knn", "svdpp")
 
 @dataclass
 class Row:
-    """What was measured of one model. Times in seconds, memory in bytes; None: not measured.
+    """The measurements of one model. Times in seconds, memory in bytes; None: not measured.
 
-    The reference's seconds are for fitting and predicting, and so are the compiled ones that they go with.
+    The seconds of the reference are for fitting and predicting, and so are ``reference_compiled_seconds``.
     """
 
     model: str
@@ -76,7 +68,7 @@ class Row:
 
 @dataclass
 class Peer:
-    """What was measured of another library on the same split."""
+    """The measurements of another library on the same split."""
 
     library: str
     algorithm: str
@@ -125,12 +117,12 @@ def compare_model(
     reference : bool
         Whether to time the reference twin.
     stage : callable
-        Told what is being done, for a progress display.
+        Called with a line of text at each step, for a progress display.
 
     Returns
     -------
     Row
-        With ``error`` set, and nothing else measured after it, if the model cannot do this data.
+        With ``error`` set, and nothing measured after it, if the model cannot be fitted to this data.
     """
     row = Row(MODELS[name])
     try:
@@ -194,16 +186,12 @@ def timed(call: Callable[[], Any], at_least: float = 0.2) -> tuple[Any, float]:
 
 def fitted_bytes(model: Any) -> int:
     """Bytes in the arrays that a fitted model keeps, each counted once."""
-    arrays = {
-        id(value): value.nbytes
-        for key, value in vars(model).items()
-        if key.endswith("_") and isinstance(value, np.ndarray)
-    }
-    return sum(arrays.values())
+    held = (getattr(model, name, None) for name in dir(model) if name.endswith("_") and name[0] != "_")
+    return sum({id(array): array.nbytes for array in held if isinstance(array, np.ndarray)}.values())
 
 
 def peak_bytes(call: Callable[[], Any]) -> int:
-    """The most memory that `call` had allocated at once, as Python and NumPy report it."""
+    """The largest memory that `call` had allocated at a time, as Python and NumPy report it."""
     tracemalloc.start()
     try:
         call()
@@ -223,7 +211,7 @@ class Job:
     epochs: int | None
 
     def describe(self, n_rows: int, n_epochs: int | None) -> str:
-        """What was left out, in words; "all of it" if nothing."""
+        """The parts of the whole, in words; "all of it" for the whole."""
         parts = []
         if self.epochs is not None and self.epochs != n_epochs:
             parts.append(f"{self.epochs} of {n_epochs} epochs")
@@ -239,11 +227,11 @@ def choose_job(
     limit: float = REFERENCE_LIMIT,
     budget: float = REFERENCE_BUDGET,
 ) -> Job:
-    """The largest job that the twin does in time, told by trials with `run`, which returns seconds.
+    """The largest job that the twin does in time, estimated from trials with `run`, which returns seconds.
 
-    A pass by stochastic gradient descent costs as much a rating whatever their number. Comparing all pairs
-    costs up to the square of it, so that is what is assumed of models without epochs. As either often costs
-    less than a small trial tells, larger ones follow while they are cheap.
+    The time of an epoch is taken to be proportional to the number of ratings; that of models without epochs,
+    which compare all pairs, to its square. Small trials often overestimate either, so larger ones follow
+    while they are cheap.
     """
     rows = min(TRIAL_ROWS, n_rows)
     while True:
@@ -257,7 +245,7 @@ def choose_job(
         else:
             epoch, rest = seconds * growth, 0.0
             if rows == n_rows and seconds < budget / 4:
-                # What there is to do besides the epochs is done once.
+                # The time of the work beside the epochs, which is done once.
                 epoch = max((run(Job(rows, 3)) - seconds) / 2, 1e-6)
                 rest = max(seconds - epoch, 0.0)
             if rest + epoch * n_epochs <= limit:
@@ -266,7 +254,7 @@ def choose_job(
                 job = Job(n_rows, max(1, int((budget - rest) / epoch)))
             else:
                 job = Job(max(rows, int(n_rows * budget / epoch)), 1)
-        # All pairs have a price of their own, whatever the ratings: there a small trial tells little.
+        # Comparing all pairs has a cost that does not depend on the ratings: a small trial says little.
         if rows == n_rows or seconds > budget / (2 if n_epochs is None else 16):
             return job
         rows = min(n_rows, 4 * rows)
@@ -275,7 +263,7 @@ def choose_job(
 def _measure_reference(
     row: Row, name: str, train: cf.Ratings, test: cf.Ratings, n_threads: int | None
 ) -> None:
-    """Time the twin, and the compiled kernels on the very same job, and compare what they predict."""
+    """Time the twin, and the compiled kernels on the same job, and compare their predictions."""
     n_rows, n_epochs = len(train), row.n_epochs
     order = np.random.default_rng(0).permutation(n_rows)
 
@@ -289,7 +277,7 @@ def _measure_reference(
         return predicted, seconds + time.perf_counter() - start
 
     with cf.backend("reference"):
-        run(Job(min(500, n_rows), None if n_epochs is None else 1))  # imports what it needs
+        run(Job(min(500, n_rows), None if n_epochs is None else 1))  # imports are not timed
         job = choose_job(lambda trial: run(trial)[1], n_rows, n_epochs)
         expected, row.reference_seconds = run(job)
     runs = [run(job)]
@@ -318,7 +306,7 @@ def peers(
 
     reader = surprise.Reader(rating_scale=train.scale)
     data = surprise.Dataset(reader)
-    # Codes as raw ids: its own conversion of ids is not what is measured.
+    # Codes as raw ids: its conversion of ids is not measured.
     trainset = data.construct_trainset(
         [
             (user, item, value, None)

@@ -1,4 +1,4 @@
-"""What this installation of cfcore is made of and what it runs on."""
+"""Facts about this installation of cfcore, and about the computer."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def config() -> dict[str, Any]:
 
 
 def show_config() -> None:
-    """Print version, compiler, OpenMP, SIMD level and threads: what a bug report should quote."""
+    """Print version, compiler, OpenMP, SIMD level and threads, for a bug report."""
     for name, value in config().items():
         if name == "openmp" and value is None:
             value = "no: compiled without, kernels run on one thread"

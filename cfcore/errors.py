@@ -10,15 +10,15 @@ class CfcoreError(Exception):
 
 
 class DataError(CfcoreError, ValueError):
-    """Ratings or ids that cannot be used; the message names the column and the first offending row."""
+    """Ratings or ids are not valid; the message names the column and the first offending row."""
 
 
 class NotFittedError(CfcoreError, ValueError, AttributeError):
-    """A model was asked for something that only a fitted model has."""
+    """An attribute or a method needs a fitted model."""
 
 
 class FileFormatError(CfcoreError, ValueError):
-    """A file is damaged, or is not one that cfcore wrote."""
+    """A file is damaged, or was not written by cfcore."""
 
 
 class ConvergenceWarning(UserWarning):

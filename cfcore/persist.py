@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import os
-from importlib import import_module
 from typing import Any
 
-from cfcore import codec, models
+from cfcore import codec
 from cfcore.errors import FileFormatError
 from cfcore.models.core.model import Model
+from cfcore.registry import BY_NAME
 
 __all__ = ["find_class", "load"]
-
-#: Models that live on higher floors.
-HIGHER = {"Blend": "cfcore.ensemble"}
 
 
 def load(path: str | os.PathLike[str]) -> Model:
@@ -41,10 +38,12 @@ def load(path: str | os.PathLike[str]) -> Model:
     A class of your own derived from `Model` is found once the module that defines it is imported.
     """
     header, arrays = codec.read(path)
+    for array in arrays.values():  # so that states which share an array all hold this object, no views of it
+        array.flags.writeable = False
     if "checkpoint" in header:
         raise FileFormatError(f"{os.fspath(path)}: a checkpoint; fit(..., checkpoint=path) goes on from it")
     try:
-        return find_class(header["class"])._from_file(header, arrays)
+        return find_class(header["class"])._from_file(header, arrays, find_class)
     except FileFormatError as error:
         raise FileFormatError(f"{os.fspath(path)}: {error}") from error
     except (KeyError, TypeError, ValueError, AttributeError, IndexError, RecursionError) as error:
@@ -56,11 +55,10 @@ def load(path: str | os.PathLike[str]) -> Model:
 
 def find_class(name: Any) -> type[Model]:
     """The class that a file names, or FileFormatError."""
-    # Only names on the list of models and classes already defined: a file cannot make us import anything.
-    if name in models.MODULES:
-        return getattr(models, name)
-    if isinstance(name, str) and name in HIGHER:
-        return getattr(import_module(HIGHER[name]), name)
-    if name in Model._registry:
+    # Only names in the registry and classes already defined: a file cannot make us import anything.
+    if isinstance(name, str) and name in BY_NAME:
+        kind: type[Model] = BY_NAME[name].load()
+        return kind
+    if isinstance(name, str) and name in Model._registry:
         return Model._registry[name]
     raise FileFormatError(f"holds a model of class {name!r}; import the module that defines it, then load")

@@ -357,7 +357,7 @@ def _named(models: Any) -> dict[str, Any]:
     if not named:
         raise ValueError("no models given")
     for model in named.values():
-        model._check_fitted()
+        model.encode_users([])  # NotFittedError, if it is not
     return named
 
 
@@ -370,7 +370,8 @@ def _keys(model: Any, test: Any, by: str) -> Array:
             raise DataError("by='time': the ratings have no timestamps")
         return test.timestamps.astype(np.float64)
     kind = "user" if by == "activity" else "item"
-    codes = model._codes_of(getattr(test, f"{kind}_ids"), getattr(test, f"{kind}_codes"), kind)
+    encode = model.encode_users if kind == "user" else model.encode_items
+    codes = encode(getattr(test, f"{kind}_ids"))[getattr(test, f"{kind}_codes")]
     counts = getattr(model, f"{kind}_counts_")
     return np.where(codes >= 0, counts[codes], 0).astype(np.float64)
 

@@ -1,4 +1,4 @@
-"""Progress bars: tqdm when they are wanted, nothing when they are not."""
+"""Progress bars by tqdm, or none."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class _Silent:
         """Advance by `amount`."""
 
     def set(self, **figures: Any) -> None:
-        """Show figures, such as the current RMSE, behind the bar."""
+        """Show figures, such as the current RMSE, after the bar."""
 
 
 class _Tqdm(_Silent):
@@ -52,7 +52,7 @@ def progress_bar(total: float | None, description: str, enabled: bool | int) -> 
     total : float or None
         Amount of work; None when it is not known.
     description : str
-        What is being done.
+        Label of the bar.
     enabled : bool or int
         False or 0 shows nothing and does not import tqdm.
     """

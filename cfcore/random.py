@@ -1,4 +1,4 @@
-"""Randomness is explicit: every draw comes from a generator made from ``random_state``."""
+"""Random generators, made from ``random_state``; nothing is drawn from a global generator."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ def generator(random_state: RandomState) -> np.random.Generator:
     Parameters
     ----------
     random_state : int, SeedSequence, Generator or None
-        An int or a SeedSequence gives the same numbers every time; a Generator is used as it is (and
-        moves on); None draws a seed from the operating system.
+        An int or a SeedSequence gives the same numbers every time; a Generator is used itself, so that its
+        state advances; None draws a seed from the operating system.
 
     Raises
     ------
@@ -26,7 +26,7 @@ def generator(random_state: RandomState) -> np.random.Generator:
     if isinstance(random_state, np.random.Generator):
         return random_state
     if isinstance(random_state, np.random.SeedSequence):
-        # Rebuilt, because a SeedSequence remembers how many children it has spawned.
+        # Made again, because a SeedSequence counts the children it has spawned.
         random_state = np.random.SeedSequence(random_state.entropy, spawn_key=random_state.spawn_key)
         return np.random.Generator(np.random.PCG64(random_state))
     is_int = isinstance(random_state, (int, np.integer)) and not isinstance(random_state, bool)

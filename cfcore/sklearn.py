@@ -31,7 +31,7 @@ class RatingRegressor(RegressorMixin, BaseEstimator):
     scale : (min, max), optional
         The least and the greatest possible rating; by default those in y.
     duplicates : {"error", "last", "mean"}, default "error"
-        What to do when a user rated an item more than once, as for `cfcore.Ratings`.
+        Treatment of several ratings of one item by one user, as for `cfcore.Ratings`.
 
     Attributes
     ----------
@@ -42,9 +42,8 @@ class RatingRegressor(RegressorMixin, BaseEstimator):
 
     Notes
     -----
-    X has the columns user, item and, if the model is to look at it, time, in this order: an array, of
-    integers, whole floats or strings, or a data frame. Ids and not features: what scales or imputes must
-    leave them alone.
+    X has the columns user, item and, if the model uses it, time, in this order: an array, of integers, whole
+    floats or strings, or a data frame. The columns are ids, not features: they must not be scaled or imputed.
 
     Examples
     --------
@@ -76,7 +75,7 @@ class RatingRegressor(RegressorMixin, BaseEstimator):
         Raises
         ------
         ValueError
-            Columns that are no ids, numbers of them other than 2 or 3, or repeated pairs.
+            Columns that are no ids, fewer than 2 or more than 3 columns, or repeated pairs.
         """
         if self.model is None:
             from cfcore.models.factorization.svd import SVD

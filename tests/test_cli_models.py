@@ -40,7 +40,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def model(folder: Path) -> Any:
-    """What the command should have fitted."""
+    """The model that the command should have fitted."""
     return cf.SVD(n_factors=4, lr=0.02, random_state=3).fit(cf.Ratings.read(folder / "ratings.csv"))
 
 
@@ -80,7 +80,7 @@ def test_predictions_do_not_depend_on_the_kind_of_file(folder: Path, tmp_path: P
     import pyarrow as pa
     import pyarrow.parquet
 
-    users, items = ["u1", "u7", "nobody"], [3, 5, 7]
+    users, items = ["u1", "u7", "unknown"], [3, 5, 7]
     expected = model.predict(users, items)
     text = "userId,movieId\n" + "".join(f"{u},{i}\n" for u, i in zip(users, items, strict=True))
     streamed = rows(run("predict", folder / "svd.cf", "-", stdin=text).stdout)
@@ -95,7 +95,7 @@ def test_predictions_do_not_depend_on_the_kind_of_file(folder: Path, tmp_path: P
     assert done.returncode == 0, done.stderr
     np.testing.assert_array_equal(pa.parquet.read_table(tmp_path / "p.parquet")["prediction"], expected)
 
-    (tmp_path / "pairs.tsv").write_text("u1\t3\nu7\t5\nnobody\t7\n")  # no header: the first two columns
+    (tmp_path / "pairs.tsv").write_text("u1\t3\nu7\t5\nunknown\t7\n")  # no header: the first two columns
     run("predict", folder / "svd.cf", tmp_path / "pairs.tsv", "-o", tmp_path / "p.csv")
     found = rows((tmp_path / "p.csv").read_text())
     np.testing.assert_array_equal([float(row["prediction"]) for row in found], expected)
@@ -125,16 +125,16 @@ def test_recommendations_are_those_of_the_model(folder: Path, tmp_path: Path, mo
     assert (
         rows(run("recommend", folder / "svd.cf", "--users", tmp_path / "users.txt", "-n", 4).stdout) == found
     )
-    # Everybody, strangers too, and lists that end early: nothing but what `recommend` gives to each.
-    everybody = rows(run("recommend", folder / "svd.cf", "--all", "-n", 40).stdout)
-    assert len({row["user"] for row in everybody}) == 50
-    assert rows(run("recommend", folder / "svd.cf", "--all", "-n", 10**9).stdout) == everybody
+    # All users, an unknown one, and lists that end early: the same as `recommend` for each user.
+    of_all = rows(run("recommend", folder / "svd.cf", "--all", "-n", 40).stdout)
+    assert len({row["user"] for row in of_all}) == 50
+    assert rows(run("recommend", folder / "svd.cf", "--all", "-n", 10**9).stdout) == of_all
     for user in ("u3", "u44"):
-        own = [int(row["item"]) for row in everybody if row["user"] == user]
-        assert own == model.recommend(user, 40)[0].tolist()
-        assert len(own) < 40
-    stranger = rows(run("recommend", folder / "svd.cf", "nobody", "-n", 2).stdout)
-    assert [int(row["item"]) for row in stranger] == model.recommend("nobody", 2)[0].tolist()
+        items = [int(row["item"]) for row in of_all if row["user"] == user]
+        assert items == model.recommend(user, 40)[0].tolist()
+        assert len(items) < 40
+    unknown = rows(run("recommend", folder / "svd.cf", "unknown", "-n", 2).stdout)
+    assert [int(row["item"]) for row in unknown] == model.recommend("unknown", 2)[0].tolist()
 
 
 def test_rows_as_json_are_those_of_csv(folder: Path, tmp_path: Path) -> None:
@@ -145,7 +145,7 @@ def test_rows_as_json_are_those_of_csv(folder: Path, tmp_path: Path) -> None:
         assert found
         assert [{name: str(value) for name, value in row.items()} for row in found] == rows(table)
 
-    (tmp_path / "pairs.csv").write_text("user,item\nu1,3\nnobody,7\n")
+    (tmp_path / "pairs.csv").write_text("user,item\nu1,3\nunknown,7\n")
     for command in (
         ("predict", folder / "svd.cf", tmp_path / "pairs.csv"),
         ("recommend", folder / "svd.cf", "u1", "u2", "-n", 3),
@@ -260,7 +260,7 @@ def test_compare_draws_a_picture(folder: Path, tmp_path: Path) -> None:
         (["fit", "@ratings.csv", "-o", "@y.cf", "--set", "lr=-1"], 2, "lr must be"),
         (["fit", "@ratings.csv", "-o", "@y.cf", "--rating", "stars"], 1, "no column 'stars'"),
         (["fit", "@ratings.csv", "-o", "@y.cf", "--early-stopping", "2"], 2, "--validation"),
-        (["recommend", "@svd.cf"], 2, "say whom to recommend to"),
+        (["recommend", "@svd.cf"], 2, "give the users to recommend to"),
         (["recommend", "@svd.cf", "--users", "no.txt"], 2, "no.txt: there is no such file"),
         (["similar", "@svd.cf", "99"], 1, "no training ratings"),
         (["similar", "@mean.cf", "5"], 2, "does not compare items"),
@@ -275,7 +275,7 @@ def test_compare_draws_a_picture(folder: Path, tmp_path: Path) -> None:
         (["compare", "@ratings.csv", "--item", "film"], 1, "no column 'film' for item"),
     ],
 )
-def test_what_is_wrong_is_said_in_a_line(folder: Path, arguments: list[str], code: int, message: str) -> None:
+def test_errors_are_reported_in_one_line(folder: Path, arguments: list[str], code: int, message: str) -> None:
     (folder / "damaged.cf").write_bytes((folder / "svd.cf").read_bytes()[:-100])
     (folder / "short.csv").write_text("user,item,rating\nu1,3,4\nu2\n")
     (folder / "words.csv").write_text("user,item\nu1,film\n")

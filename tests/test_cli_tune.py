@@ -48,7 +48,7 @@ def test_tune_is_search_and_goes_on(folder: Path, tmp_path: Path) -> None:
     more = run(*arguments, "--trials", 5, "--out", out)
     assert more.returncode == 0, more.stderr
     again = json.loads(more.stdout)
-    assert again["trials"][:3] == found["trials"]  # seconds too: they were not run again
+    assert again["trials"][:3] == found["trials"]  # seconds, too: they were not run again
     assert len(again["trials"]) == 5
     assert again["value"] <= found["value"]
     written = cf.load(out)
@@ -62,7 +62,7 @@ def test_settings_are_printed_as_fit_takes_them(folder: Path) -> None:
     assert done.returncode == 0, done.stderr
     assert re.match(r"Baseline: ndcg@5 0\.\d+ on ratings held out; trials: 3 complete", done.stdout)
     assert re.search(r"^  --set reg_user=[\d.]+$", done.stdout, re.MULTILINE)
-    assert done.stderr == ""  # no bar where nobody looks
+    assert done.stderr == ""  # no bar without a terminal
 
 
 def test_a_budget_of_time(folder: Path) -> None:
@@ -95,7 +95,7 @@ def test_a_budget_of_time(folder: Path) -> None:
         (["@ratings.csv", "--study", "@study.db", "-m", "baseline", "--cv", "3"], 2, "another search"),
     ],
 )
-def test_what_is_wrong_is_said_in_a_line(folder: Path, arguments: list[str], code: int, message: str) -> None:
+def test_errors_are_reported_in_one_line(folder: Path, arguments: list[str], code: int, message: str) -> None:
     (folder / "text.db").write_text("trials\n")
     if not (folder / "study.db").exists():
         cf.selection.search(
@@ -112,7 +112,7 @@ def test_what_is_wrong_is_said_in_a_line(folder: Path, arguments: list[str], cod
     assert (folder / "study.db").read_bytes() == before
 
 
-def test_without_optuna_it_says_what_to_install(folder: Path, tmp_path: Path) -> None:
+def test_without_optuna_the_error_names_the_package(folder: Path, tmp_path: Path) -> None:
     (tmp_path / "optuna.py").write_text("raise ImportError('no optuna here')\n")
     path = os.pathsep.join([str(tmp_path), str(Path(cf.__file__).parents[1])])
     done = run(folder / "ratings.csv", "--trials", 2, PYTHONPATH=path)

@@ -1,4 +1,4 @@
-"""Ctrl-C during a long fit: it comes back soon, the model is unfitted, and the process goes on working."""
+"""Ctrl-C during a long fit: the fit ends soon, the model is unfitted, and the process can go on."""
 
 from __future__ import annotations
 
@@ -20,22 +20,31 @@ import time
 import numpy as np
 
 import cfcore as cf
+from cfcore.registry import ENTRIES
 
 
 def columns(n_users, n_items, density):
     users, items = np.nonzero(np.random.default_rng(0).random((n_users, n_items)) < density)
-    return users, items, (1 + (users * 7 + items * 13) % 41 / 10).astype(np.float32)
+    values = (1 + (users * 7 + items * 13) % 41 / 10).astype(np.float32)
+    return users, items, values, (users * 7919 + items * 31) % 500 * 86400
 
 
 small, large = columns(50, 40, 0.3), cf.Ratings(*columns(4000, 4000, 0.3))
 large.by_user, large.by_item
-models = {
-    "SVD": cf.SVD(n_factors=64, n_epochs=10**6, random_state=0),
-    "SVDpp": cf.SVDpp(n_factors=64, n_epochs=10**6, random_state=0),
-    "Baseline": cf.Baseline(method="sgd", n_epochs=10**6, random_state=0),
-    "ItemKNN": cf.ItemKNN(similarity="pearson", center=None, n_threads=1),
-    "UserKNN": cf.UserKNN(similarity="pearson", center=None, n_threads=2),
+# A mean takes no time, and a blend is the fits of its members.
+kinds = [entry.load() for entry in ENTRIES if entry.name not in ("GlobalMean", "Blend")]
+PEARSON = {"similarity": "pearson", "center": None}
+SLOW = {
+    "Baseline": {"method": "sgd"},
+    "ItemKNN": {**PEARSON, "n_threads": 1},
+    "UserKNN": {**PEARSON, "n_threads": 2},
 }
+COMMON = {"n_factors": 64, "n_hidden": 50, "n_epochs": 10**6, "random_state": 0}
+models = {}
+for kind in kinds:
+    known = kind.default_params()
+    params = {name: value for name, value in COMMON.items() if name in known}
+    models[kind.__name__] = kind(**params, **SLOW.get(kind.__name__, {}))
 expected = {}
 for name, model in models.items():
     brief = model.clone()
@@ -43,20 +52,17 @@ for name, model in models.items():
         brief.set_params(n_epochs=2)
     expected[name] = brief.fit(small).predict(*small[:2])
 
+print(len(models), flush=True)
 for name, model in models.items():
-    print("start", flush=True)
+    print("start", name, flush=True)
     try:
         model.fit(large)
-        # The signal comes late; wait for it, and say that it did.
+        # The signal comes too late: wait for it, and report that.
         print("finished", flush=True)
         time.sleep(60)
     except KeyboardInterrupt:
         print("interrupted", flush=True)
-    try:
-        model.predict(1, 1)
-        print("fitted", flush=True)
-    except cf.NotFittedError:
-        print("unfitted", flush=True)
+    print("fitted" if model.is_fitted() else "unfitted", flush=True)
     if "n_epochs" in model.get_params():
         model.set_params(n_epochs=2)
     assert np.array_equal(model.fit(small).predict(*small[:2]), expected[name]), name
@@ -75,18 +81,20 @@ def test_interrupt(tmp_path: Path) -> None:
         assert process.stdout is not None
         assert process.stderr is not None
         try:
-            waits = []
-            for _ in range(5):
-                assert process.stdout.readline() == "start\n", process.stderr.read()
+            waits = {}
+            for _ in range(int(process.stdout.readline() or 1)):
+                line = process.stdout.readline()
+                assert line.startswith("start "), process.stderr.read()
                 time.sleep(0.8)
                 process.send_signal(signal.SIGINT)
                 sent = time.monotonic()
                 assert process.stdout.readline() == "interrupted\n"
-                waits.append(time.monotonic() - sent)
+                waits[line.split()[1]] = time.monotonic() - sent
                 assert process.stdout.readline() == "unfitted\n"
             assert process.stdout.readline() == "sound\n", process.stderr.read()
             assert process.wait(30) == 0
         finally:
             process.kill()
-    # Promised is about a second; a busy machine gets some more.
-    assert max(waits) < 4, waits
+    assert len(waits) >= 7
+    # The promise is about a second; a busy machine may take longer.
+    assert max(waits.values()) < 4, waits

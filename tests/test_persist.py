@@ -1,4 +1,4 @@
-"""`load`: which class a file holds. That every model comes back the same is in contracts/test_files.py."""
+"""`load`: which class a file holds. That every model is loaded as it was saved is in contracts."""
 
 from __future__ import annotations
 

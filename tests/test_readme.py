@@ -1,4 +1,4 @@
-"""The examples and commands in README are what a newcomer tries first: they have to work as they stand."""
+"""The examples and commands in README work as they are printed."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def test_examples_run_one_after_the_other(tmp_path: Path, monkeypatch: pytest.Mo
     assert names["same"].predict(196, 242) == names["model"].predict(196, 242)  # type: ignore[attr-defined]
 
 
-def test_commands_are_those_that_are_checked_on_fresh_machines() -> None:
+def test_commands_are_those_that_continuous_integration_checks() -> None:
     commands = [block.strip() for block in blocks("")]
     install = "python3 -m venv .venv && .venv/bin/pip install"
     assert f"{install} '.[cli,data]' && .venv/bin/cfcore compare ml-100k" in commands
@@ -44,7 +44,7 @@ def test_commands_are_those_that_are_checked_on_fresh_machines() -> None:
 
 
 def test_commands_that_pages_name_exist() -> None:
-    """What code spans say of the command line and of the library is there."""
+    """Commands and names of the library in code spans exist."""
     import typer.main
 
     from cfcore.cli import build

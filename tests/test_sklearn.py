@@ -45,7 +45,7 @@ def test_string_ids_and_times() -> None:
     class Timed(cf.Baseline):
         """Predicts the time modulo five."""
 
-        def _predict_codes(self, users: Any, items: Any, timestamps: Any) -> Any:
+        def _score(self, users: Any, items: Any, timestamps: Any) -> Any:
             return timestamps % 5.0
 
     timed = np.column_stack([X, np.arange(len(Y))])
@@ -102,13 +102,13 @@ def test_bad_input() -> None:
         regressor.fit(*twice)
     cf.sklearn.RatingRegressor(SVD, duplicates="mean").fit(*twice)
     with pytest.raises(TypeError, match="model"):
-        cf.sklearn.RatingRegressor("SVD").fit(X, Y)
+        cf.sklearn.RatingRegressor("SVD").fit(X, Y)  # type: ignore[arg-type]
     with pytest.raises(ValueError, match="not fitted"):
         cf.sklearn.RatingRegressor(SVD).predict(X)
 
 
-#: Why checks of scikit-learn fail on ids as they are: the words with which their features are refused. What
-#: they are about is tested all the same, by `test_estimator_checks_of_features_read_as_ids`.
+#: Why checks of scikit-learn fail on ids: the error with which their features are refused. Their subjects are
+#: tested by `test_estimator_checks_of_features_read_as_ids`.
 REAL, MANY = "holds numbers that are not whole", "must have the columns user, item"
 NOT_FOR_IDS = {
     # X is drawn from a normal distribution, and an id is no real number.
@@ -182,7 +182,7 @@ def test_estimator_checks_of_features_read_as_ids(monkeypatch: pytest.MonkeyPatc
 
     monkeypatch.setattr(sklearn, "as_columns", as_ids)
     failed, passed = failures(cf.sklearn.RatingRegressor(cf.Baseline(), duplicates="mean"))
-    # The one that is left wants R² > .5 where y is linear in ten features, of which ids keep two, as names.
+    # The one that fails requires R² > .5 where y is linear in ten features, of which ids keep two, as names.
     assert set(failed) <= {"check_regressors_train"}, failed
     assert set(NOT_FOR_IDS) - passed <= {"check_regressors_train"}
 

@@ -1,4 +1,4 @@
-"""The small services that every model leans on."""
+"""Threads, random states and backends, which every model uses."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ def test_unknown_backend_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
         backends.current_backend()
 
 
-def test_show_config_prints_what_a_bug_report_needs(capsys: pytest.CaptureFixture[str]) -> None:
+def test_show_config_prints_the_facts_for_a_bug_report(capsys: pytest.CaptureFixture[str]) -> None:
     cf.show_config()
     printed = capsys.readouterr().out
     for word in ("cfcore", "compiler", "openmp", "simd_level", "threads", "backend"):

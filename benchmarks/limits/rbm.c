@@ -1,9 +1,9 @@
 /* Contrastive divergence (CD-1) on a softmax RBM, bare: what a pass over the ratings costs on one thread when nothing
-   is checked, sliced or kept in step with other threads, sums may be reordered and random numbers are cheap (xorshift
+   is checked, sliced or synchronised with other threads, sums may be reordered and random numbers are cheap (xorshift
    in place of Philox). Five levels, no momentum.
 
-   The order is what matters. Case by case, each rating reads and writes its own rows of W, mostly from beyond the
-   cache. Here the ratings of a mini-batch are sorted by visible unit, as the kernel has them. */
+   The order matters most. Case by case, each rating reads and writes its own rows of W, mostly from beyond the cache.
+   Here the ratings of a mini-batch are sorted by visible unit, as in the kernel. */
 #include <math.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -11,7 +11,7 @@
 
 #define LEVELS 5
 
-typedef struct { int32_t unit, slot, level, drawn; } Place;
+typedef struct { int32_t unit, row, level, drawn; } BatchRating;
 
 static inline uint32_t next(uint64_t *state) {
     *state ^= *state << 13;
@@ -40,7 +40,7 @@ static inline __attribute__((always_inline)) void batches(
     float *first = work, *last = first + batch * width, *state = last + batch * width, *sum = state + batch * width;
     float *offset = sum + batch * width;
     int32_t *counts = calloc(n_units + 1, 4);
-    Place *places = NULL;
+    BatchRating *ratings = NULL;
     int64_t room = 0;
     for (int64_t begin = 0; begin < n_order; begin += batch) {
         const int64_t n_cases = begin + batch < n_order ? batch : n_order - begin;
@@ -50,19 +50,19 @@ static inline __attribute__((always_inline)) void batches(
         for (int64_t s = 0; s < n_cases; s++)
             for (int64_t k = indptr[cases[s]]; k < indptr[cases[s] + 1]; k++, n++) counts[units[k] + 1]++;
         for (int64_t i = 0; i < n_units; i++) counts[i + 1] += counts[i];
-        if (n > room) places = realloc(places, (room = n) * sizeof(Place));
+        if (n > room) ratings = realloc(ratings, (room = n) * sizeof(BatchRating));
         for (int64_t s = 0; s < n_cases; s++)
             for (int64_t k = indptr[cases[s]]; k < indptr[cases[s] + 1]; k++)
-                places[counts[units[k]]++] = (Place){units[k], (int32_t)s, levels[k], 0};
+                ratings[counts[units[k]]++] = (BatchRating){units[k], (int32_t)s, levels[k], 0};
 
         for (int64_t s = 0; s < n_cases; s++) memcpy(offset + s * width, hidden_bias, width * 4);
         memset(sum, 0, (size_t)(n_cases * width) * 4);
         for (int64_t k = 0; k < n; k++) {
-            float *to = sum + places[k].slot * width, *given = offset + places[k].slot * width;
-            const float *w = weights + (places[k].unit * LEVELS + places[k].level) * width;
+            float *to = sum + ratings[k].row * width, *given = offset + ratings[k].row * width;
+            const float *w = weights + (ratings[k].unit * LEVELS + ratings[k].level) * width;
             for (int64_t j = 0; j < width; j++) to[j] += w[j];
             if (conditional) {
-                const float *d = conditional + places[k].unit * width;
+                const float *d = conditional + ratings[k].unit * width;
                 for (int64_t j = 0; j < width; j++) given[j] += d[j];
             }
         }
@@ -77,9 +77,9 @@ static inline __attribute__((always_inline)) void batches(
             const int some = n - start < 16 ? (int)(n - start) : 16;
             float x[LEVELS][16] = {{0}};
             for (int r = 0; r < some; r++) {
-                const float *w = weights + places[start + r].unit * LEVELS * width;
-                const float *h = state + places[start + r].slot * width;
-                const float *b = visible_bias + places[start + r].unit * LEVELS;
+                const float *w = weights + ratings[start + r].unit * LEVELS * width;
+                const float *h = state + ratings[start + r].row * width;
+                const float *b = visible_bias + ratings[start + r].unit * LEVELS;
                 float total[LEVELS] = {0};
                 for (int64_t j = 0; j < width; j++)
                     for (int k = 0; k < LEVELS; k++) total[k] += w[k * width + j] * h[j];
@@ -99,9 +99,9 @@ static inline __attribute__((always_inline)) void batches(
                     drawn[r] += end[r] <= 0;
                 }
             for (int r = 0; r < some; r++) {
-                Place *p = places + start + r;
+                BatchRating *p = ratings + start + r;
                 p->drawn = drawn[r];
-                float *to = sum + p->slot * width;
+                float *to = sum + p->row * width;
                 const float *w = weights + (p->unit * LEVELS + p->drawn) * width;
                 for (int64_t j = 0; j < width; j++) to[j] += w[j];
             }
@@ -111,34 +111,34 @@ static inline __attribute__((always_inline)) void batches(
             for (int64_t j = n_hidden; j < width; j++) last[s + j] = 0;
         }
         for (int64_t k = 0; k < n;) {
-            const int64_t unit = places[k].unit, start = k, at = unit * LEVELS * width;
-            float gradient[LEVELS * width], toward[width], bias[LEVELS] = {0};
+            const int64_t unit = ratings[k].unit, start = k, at = unit * LEVELS * width;
+            float gradient[LEVELS * width], step[width], bias[LEVELS] = {0};
             memset(gradient, 0, sizeof(gradient));
-            memset(toward, 0, sizeof(toward));
-            for (; k < n && places[k].unit == unit; k++) {
-                const float *p = first + places[k].slot * width, *q = last + places[k].slot * width;
-                float *up = gradient + places[k].level * width, *down = gradient + places[k].drawn * width;
+            memset(step, 0, sizeof(step));
+            for (; k < n && ratings[k].unit == unit; k++) {
+                const float *p = first + ratings[k].row * width, *q = last + ratings[k].row * width;
+                float *up = gradient + ratings[k].level * width, *down = gradient + ratings[k].drawn * width;
                 for (int64_t j = 0; j < width; j++) up[j] += p[j];
                 for (int64_t j = 0; j < width; j++) down[j] -= q[j];
-                bias[places[k].level]++;
-                bias[places[k].drawn]--;
+                bias[ratings[k].level]++;
+                bias[ratings[k].drawn]--;
                 if (conditional)
-                    for (int64_t j = 0; j < width; j++) toward[j] += p[j] - q[j];
+                    for (int64_t j = 0; j < width; j++) step[j] += p[j] - q[j];
             }
             const float over = lr / (float)(k - start), keep = lr * decay;
             for (int64_t j = 0; j < LEVELS * width; j++)
                 weights[at + j] += gradient[j] * over - keep * weights[at + j];
             for (int v = 0; v < LEVELS; v++) visible_bias[unit * LEVELS + v] += bias[v] * over;
             if (conditional)
-                for (int64_t j = 0; j < width; j++) conditional[unit * width + j] += toward[j] * over;
+                for (int64_t j = 0; j < width; j++) conditional[unit * width + j] += step[j] * over;
         }
         for (int64_t j = 0; j < width; j++) {
-            float toward = 0;
-            for (int64_t s = 0; s < n_cases; s++) toward += first[s * width + j] - last[s * width + j];
-            hidden_bias[j] += toward * (lr / (float)n_cases);
+            float step = 0;
+            for (int64_t s = 0; s < n_cases; s++) step += first[s * width + j] - last[s * width + j];
+            hidden_bias[j] += step * (lr / (float)n_cases);
         }
     }
-    free(places);
+    free(ratings);
     free(counts);
 }
 

@@ -1,4 +1,4 @@
-"""What the commands share: errors in a line, data and models by name, JSON."""
+"""Common parts of the commands: errors in one line, data and models by name, JSON."""
 
 from __future__ import annotations
 
@@ -59,12 +59,12 @@ JsonRowsOption = Annotated[bool, typer.Option("--json", help="Rows as JSON objec
 
 
 class UsageError(Exception):
-    """Something asked for does not exist; exit code 2."""
+    """An argument names something that does not exist; exit code 2."""
 
 
 @contextlib.contextmanager
 def errors_in_a_line() -> Iterator[None]:
-    """What a user can mend, in a line on standard error; exit code 2 for the command, 1 for the data."""
+    """Print errors of the user in one line on standard error; exit code 2 for arguments, 1 for data."""
     from cfcore.errors import CfcoreError
 
     try:
@@ -72,7 +72,7 @@ def errors_in_a_line() -> Iterator[None]:
     except UsageError as error:
         typer.echo(f"cfcore: {error}", err=True)
         raise typer.Exit(2) from None
-    except BrokenPipeError:  # the reader of our output has gone: `cfcore predict ... | head`
+    except BrokenPipeError:  # the reader of the output has ended: `cfcore predict ... | head`
         sys.stderr.close()
         raise typer.Exit(1) from None
     except (CfcoreError, OSError, MemoryError, ImportError) as error:
@@ -82,7 +82,7 @@ def errors_in_a_line() -> Iterator[None]:
 
 @contextlib.contextmanager
 def usage() -> Iterator[None]:
-    """What the library does not take from us was asked for on the command line: exit code 2."""
+    """For calls whose arguments come from the command line: their errors have exit code 2."""
     from cfcore.errors import CfcoreError
 
     try:
@@ -94,12 +94,12 @@ def usage() -> Iterator[None]:
 
 
 def plain(name: str) -> str:
-    """A model's name without what people write differently: ItemKNN, item-knn and item_knn are one."""
+    """A model's name in one spelling: ItemKNN, item-knn and item_knn are the same."""
     return name.lower().replace("-", "").replace("_", "").strip()
 
 
 def model_name(text: str) -> str:
-    """The name in the table of models that is meant by `text`."""
+    """The command-line name in the registry that `text` is a spelling of."""
     from cfcore.compare import MODELS
 
     known = {plain(name): name for name in MODELS}
@@ -109,7 +109,7 @@ def model_name(text: str) -> str:
 
 
 def number(split: str) -> float | str:
-    """A share between 0 and 1 as a number; anything else as it is, for the data set to judge."""
+    """A share between 0 and 1 as a number; any other text as it is, for the data set to check."""
     try:
         share = float(split)
     except ValueError:
@@ -161,7 +161,7 @@ def read_part(data: str, split: str, part: int, **columns: str | None) -> Rating
 
 
 def load_model(path: Path, threads: int = 0) -> Model:
-    """The model in a file, on so many threads."""
+    """The model in a file, with this number of threads (0: as in the file)."""
     import cfcore as cf
 
     if not path.is_file():
@@ -173,13 +173,13 @@ def load_model(path: Path, threads: int = 0) -> Model:
 
 
 def need_folder(path: Path | None, option: str) -> None:
-    """Refuse a file in a folder that does not exist before anything is computed for it."""
+    """Raise UsageError for a file in a folder that does not exist, before the work begins."""
     if path is not None and str(path) != "-" and not path.absolute().parent.is_dir():
         raise UsageError(f"{option} {path}: there is no folder {path.absolute().parent}")
 
 
 def write_json(path: Path | None, report: Any) -> None:
-    """The report as JSON, if it was asked for."""
+    """Write the report as JSON, unless `path` is None."""
     if path is None:
         return
     text = json.dumps(finite(report), indent=2, default=str)
@@ -201,6 +201,6 @@ def finite(value: Any) -> Any:
 
 
 def tell_sources() -> None:
-    """Say on standard error which source data comes from, and why not from an earlier one."""
+    """Log on standard error which source data comes from, and why not from an earlier one."""
     logging.basicConfig(format="%(message)s")
     logging.getLogger("cfcore").setLevel(logging.INFO)

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from cfcore.compare import Peer, Row
     from cfcore.data.ratings import Ratings
 
-#: How `Row.reference_job` calls a job of the twin that was not cut short.
+#: `Row.reference_job` of a twin that was measured on the whole job.
 WHOLE = "all of it"
 
 
@@ -65,7 +65,7 @@ def compare(
 
 
 def chosen_models(text: str) -> list[str]:
-    """Names from a comma-separated list; class names (ItemKNN) will do as well."""
+    """Names from a comma-separated list, which may hold class names (ItemKNN), too."""
     from cfcore.compare import MODELS
 
     asked = [part for part in text.split(",") if part.strip()] or list(MODELS)
@@ -77,18 +77,18 @@ def needs_timestamps(name: str) -> bool:
     import cfcore as cf
     from cfcore.compare import MODELS
 
-    return bool(getattr(cf, MODELS[name])._needs_timestamps)
+    return bool(getattr(cf, MODELS[name]).needs_timestamps)
 
 
 def load(data: str, split: str, columns: dict[str, str]) -> tuple[str, str, Ratings, Ratings, list[str]]:
-    """Name, split, training and test ratings, and notes on what was done instead of what was asked."""
+    """Name, split, training and test ratings, and notes on a replacement of the data."""
     from cfcore.data.sources import UnavailableError
 
     wanted = split or DEFAULT_SPLIT.get(data, "0.1")
     try:
         return data, wanted, *read_split(data, wanted, **columns), []
     except UnavailableError as error:
-        note = f"{data} could not be had, so this runs on synthetic data. {error}"
+        note = f"{data} is not available; synthetic data takes its place. {error}"
         return "synthetic", "0.1", *read_split("synthetic", "0.1"), [note]
 
 
@@ -220,7 +220,7 @@ def new_table(*headings: str) -> Table:
 
 
 def accuracy_and_speed(measured: Row | Peer) -> list[str]:
-    """The figures that models and peers have in common."""
+    """The cells that models and peers have in common."""
     return [
         figure(measured.rmse, "{:.4f}"),
         figure(measured.mae, "{:.4f}"),
@@ -230,17 +230,17 @@ def accuracy_and_speed(measured: Row | Peer) -> list[str]:
 
 
 def figure(value: float | None, form: str, unit: float = 1.0) -> str:
-    """A number for the table; nothing for what was not measured."""
+    """A number for the table; an empty cell for None."""
     return "" if value is None else form.format(value * unit)
 
 
 def times(ratio: float | None) -> str:
-    """How many times longer, with a decimal where it counts."""
+    """A ratio of times, with one decimal below 10."""
     return figure(ratio, "{:,.0f}x" if ratio is not None and ratio >= 10 else "{:.1f}x")
 
 
 def remarks(rows: list[Row], others: list[Peer]) -> list[str]:
-    """What a reader has to know to read the tables rightly."""
+    """Notes on the columns of the tables."""
     texts = []
     if any(row.reference_seconds for row in rows):
         texts.append("twin: fit and predict by the NumPy and Python twin of the kernels, on one thread.")

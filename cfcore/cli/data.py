@@ -24,7 +24,7 @@ app = typer.Typer(no_args_is_help=True, help="Public data sets: list them, fetch
 
 @app.command(name="list")
 def list_(as_json: JsonRowsOption = False) -> None:
-    """List the data sets that have a name here."""
+    """List the data sets that are known by name."""
     from cfcore.data.catalog import CATALOG
 
     for name, entry in CATALOG.items():
@@ -41,7 +41,7 @@ def get(
     ] = None,
     json_file: JsonOption = None,
 ) -> None:
-    """Find or fetch a data set, check it, and say where it lies."""
+    """Find or fetch a data set, check it, and print its path."""
     with errors_in_a_line():
         need_folder(json_file, "--json")
         check_rows_file(out)
@@ -53,10 +53,10 @@ def get(
         if name not in CATALOG:
             raise UsageError(f"unknown data set {name!r}; known: {', '.join(CATALOG)}")
         ratings = cf.datasets.load(name)
-        place = sources.locate(name, False)
-        typer.echo(f"{ratings}\n{place}", err=str(json_file) == "-")
+        found = sources.locate(name, False)
+        typer.echo(f"{ratings}\n{found}", err=str(json_file) == "-")
         report = {
-            "name": name, "path": str(place), "ratings": len(ratings),
+            "name": name, "path": str(found), "ratings": len(ratings),
             "users": ratings.n_users, "items": ratings.n_items, "scale": list(ratings.scale),
         }  # fmt: skip
         if out is not None:

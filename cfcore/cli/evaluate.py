@@ -1,4 +1,4 @@
-"""``cfcore evaluate``: how well a model in a file predicts, and lists."""
+"""``cfcore evaluate``: metrics of a model in a file, of its predictions and of its lists."""
 
 from __future__ import annotations
 
@@ -32,10 +32,10 @@ def evaluate(
     model: ModelArgument,
     data: DataArgument,
     split: Annotated[
-        str, typer.Option(help="Judge by the test part of this split only (u1, 0.1); else by everything.")
+        str, typer.Option(help="Use the test part of this split only (u1, 0.1); else all ratings.")
     ] = "",
     k: Annotated[
-        int, typer.Option("--k", "-k", min=0, help="Judge lists of so many items too; 0: no lists.")
+        int, typer.Option("--k", "-k", min=0, help="Length of lists to measure, too; 0: no lists.")
     ] = 0,
     threshold: Annotated[
         float | None,
@@ -52,7 +52,7 @@ def evaluate(
     threads: ThreadsOption = 0,
     json_file: JsonOption = None,
 ) -> None:
-    """Print RMSE, MAE and FCP of a fitted model on ratings; with --k also what its lists are worth."""
+    """Print RMSE, MAE and FCP of a fitted model on ratings; with --k also the metrics of its lists."""
     with errors_in_a_line():
         import cfcore as cf
         from cfcore.metrics.measuring import METRICS, OF_RATINGS
@@ -85,7 +85,7 @@ def evaluate(
 def say(
     what: str, found: dict[str, float], intervals: dict[str, Interval], threshold: float, aside: bool
 ) -> None:
-    """The figures: in a line if they are few, else one below the other."""
+    """Print the metrics: in one line if they are few, else a line each."""
     from cfcore.metrics.measuring import OF_RATINGS
 
     if len(found) == len(OF_RATINGS) and not intervals:

@@ -41,7 +41,12 @@ def fit(
         str, typer.Option(help="Fit on the training part of this split only (u1, 0.1); else on everything.")
     ] = "",
     validation: Annotated[
-        float, typer.Option(min=0, max=0.9, help="Share of the ratings to judge epochs by; 0: none.")
+        float,
+        typer.Option(
+            min=0,
+            max=0.9,
+            help="Share of the ratings to hold out, whose error is measured after each epoch; 0: none.",
+        ),
     ] = 0,
     early_stopping: Annotated[
         int, typer.Option(min=0, help="Stop after so many epochs without gain on the validation share.")
@@ -65,7 +70,7 @@ def fit(
         need_folder(json_file, "--json")
         need_folder(checkpoint, "--checkpoint")
         if early_stopping and not validation:
-            raise UsageError("--early-stopping needs ratings to judge by: give --validation 0.1")
+            raise UsageError("--early-stopping needs held-out ratings: give --validation 0.1")
         fitted = build_model(model, settings or [], seed, threads)
         columns = {"user": user, "item": item, "rating": rating, "timestamp": timestamp}
         train = read_part(data, split, 0, **columns)

@@ -1,4 +1,4 @@
-"""``cfcore info`` and ``cfcore config``: what a file holds, and what this installation is made of."""
+"""``cfcore info`` and ``cfcore config``: the contents of a model file, and facts about the installation."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from cfcore.cli.common import JsonOption, ModelArgument, errors_in_a_line, load_
 
 
 def info(model: ModelArgument, json_file: JsonOption = None) -> None:
-    """Say what a model file holds."""
+    """Print the contents of a model file."""
     with errors_in_a_line():
         need_folder(json_file, "--json")
         fitted = load_model(model)
@@ -37,7 +37,7 @@ def info(model: ModelArgument, json_file: JsonOption = None) -> None:
 
 
 def config() -> None:
-    """Print version, compiler, threads and SIMD level: what a bug report should quote."""
+    """Print version, compiler, threads and SIMD level, for a bug report."""
     from cfcore import show_config
 
     show_config()

@@ -35,7 +35,7 @@ def recommend(
     users_file: Annotated[
         Path | None, typer.Option("--users", metavar="FILE", help="A file with an id of a user in each line.")
     ] = None,
-    everybody: Annotated[bool, typer.Option("--all", help="All users of the model.")] = False,
+    all_users: Annotated[bool, typer.Option("--all", help="All users of the model.")] = False,
     n: LengthOption = 10,
     include_seen: Annotated[
         bool, typer.Option(help="Items that the user rated in training as well.")
@@ -47,10 +47,10 @@ def recommend(
 ) -> None:
     """List the items that users are predicted to rate highest."""
     with errors_in_a_line():
-        if bool(users) + (users_file is not None) + everybody != 1:
-            raise UsageError("say whom to recommend to: ids of users, --users FILE or --all")
+        if bool(users) + (users_file is not None) + all_users != 1:
+            raise UsageError("give the users to recommend to: their ids, --users FILE or --all")
         fitted = load_model(model, threads)
-        if everybody:
+        if all_users:
             wanted = fitted.user_ids_[fitted.user_counts_ > 0]
         else:
             wanted = as_ids(fitted, "user", np.array(users or read_ids(users_file)))
@@ -97,7 +97,7 @@ def similar(
 
 
 def read_ids(path: Path | None) -> list[str]:
-    """Ids, one a line; blank lines are passed over."""
+    """Ids, one a line; blank lines are left out."""
     if path is None or not path.is_file():
         raise UsageError(f"--users {path}: there is no such file")
     return [line.strip() for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
@@ -106,9 +106,9 @@ def read_ids(path: Path | None) -> list[str]:
 def write_lists(
     out: Path | None, as_json: bool, names: list[str], wanted: Any, find: Callable[[Any], Any]
 ) -> None:
-    """A row for each entry of each list: whose it is, its rank, its id and its score.
+    """Write a row for each entry of each list: the user or item of the list, the rank, the id and the score.
 
-    `find` gives ids and scores for each of several users or items.
+    `find` returns ids and scores for each of several users or items.
     """
     with (
         RowWriter(out, names, as_json) as writer,

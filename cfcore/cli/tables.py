@@ -1,4 +1,4 @@
-"""Pairs out of csv and parquet files, a chunk at a time, and rows into them."""
+"""Read pairs from csv and parquet files, a chunk at a time, and write rows to them."""
 
 from __future__ import annotations
 
@@ -131,11 +131,11 @@ def _seconds(fields: Array, where: str) -> Array:
     try:
         return fields.astype(np.float64).astype(np.int64)
     except ValueError as error:
-        raise DataError(f"{where}: column timestamp: {error}; seconds since 1970 are wanted") from None
+        raise DataError(f"{where}: column timestamp: {error}; it must hold seconds since 1970") from None
 
 
 def as_ids(model: Model, kind: str, raw: Array) -> Array:
-    """Ids as the model has them: text becomes integers if the model's are integers."""
+    """Ids of the model's kind: text becomes integers if the model's ids are integers."""
     if raw.dtype.kind not in "UO" or getattr(model, f"{kind}_ids_").dtype.kind not in "iu":
         return raw
     try:
@@ -146,14 +146,14 @@ def as_ids(model: Model, kind: str, raw: Array) -> Array:
 
 
 def check_rows_file(path: Path | None) -> None:
-    """Refuse a file for rows whose folder does not exist or whose name does not say what it holds."""
+    """Raise UsageError for a file of rows whose folder does not exist, or whose name has no known ending."""
     need_folder(path, "--out")
     if path is not None and path.suffix not in (".csv", ".jsonl", ".parquet"):
         raise UsageError(f"--out {path}: the name must end in .csv, .jsonl or .parquet")
 
 
 class JsonLines:
-    """Rows as JSON objects, one a line; numbers that JSON does not have become null, other ids text."""
+    """Rows as JSON objects, one a line; NaN and infinities become null, values JSON has no type for text."""
 
     def __init__(self, file: TextIO, names: list[str]) -> None:
         self._file, self._names = file, names
@@ -166,9 +166,9 @@ class JsonLines:
 
 
 class RowWriter:
-    """Rows to standard output, as csv or JSON lines, or to a file that appears whole or not at all.
+    """Writes rows to standard output, as csv or JSON lines, or to a file that appears whole or not at all.
 
-    The file's name says what it holds: .csv, .jsonl or .parquet.
+    The format of the file follows from its name: .csv, .jsonl or .parquet.
     """
 
     def __init__(self, path: Path | None, names: Sequence[str], as_json: bool = False) -> None:

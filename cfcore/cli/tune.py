@@ -41,10 +41,12 @@ def tune(
     budget: Annotated[
         str, typer.Option(help="Time for trials: 90s, 5m, 2h.", show_default="5m, unless --trials")
     ] = "",
-    trials: Annotated[int, typer.Option(min=0, help="So many trials, in place of a time.")] = 0,
+    trials: Annotated[int, typer.Option(min=0, help="Number of trials, in place of a time.")] = 0,
     study: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="Keep the trials there (SQLite), and go on from those it holds."),
+        typer.Option(
+            metavar="FILE", help="Keep the trials in this file (SQLite), and go on from those it holds."
+        ),
     ] = None,
     out: Annotated[
         Path | None,
@@ -63,7 +65,7 @@ def tune(
     ] = None,
     metric: MetricOption = "rmse",
     cv: Annotated[
-        int, typer.Option(min=0, help="Folds to judge by.", show_default="5, or a tenth held out of many")
+        int, typer.Option(min=0, help="Folds.", show_default="5, or a tenth held out of many ratings")
     ] = 0,
     jobs: Annotated[int, typer.Option(min=1, help="Trials at a time, on shared cores.")] = 1,
     split: Annotated[
@@ -86,13 +88,13 @@ def tune(
         for path, option in ((out, "--out"), (study, "--study"), (json_file, "--json")):
             need_folder(path, option)
         if budget and trials:
-            raise UsageError("--budget and --trials both say when to stop: give one of them")
+            raise UsageError("--budget and --trials both end the search: give one of them")
         start = build_model(model, settings or [], seed, threads)
         space = dict(map(range_of, vary)) if vary else None
         import_optuna()  # before any data is fetched
         columns = {"user": user, "item": item, "rating": rating, "timestamp": timestamp}
         train = read_part(data, split, 0, **columns)
-        with usage():  # a range, a budget or a metric that cannot be, or another search in the study
+        with usage():  # a wrong range, budget or metric, or another search in the study
             found = search(
                 start,
                 space,
@@ -126,7 +128,7 @@ def range_of(text: str) -> tuple[str, Any]:
 
 
 def say(found: Search, metric: str, out: Path | None, aside: bool) -> None:
-    """The best value, how many trials it took, and the settings as `cfcore fit --set` takes them."""
+    """Print the best value, the number of trials, and the settings as `cfcore fit --set` takes them."""
     states = list(found.table["state"])
     counted = ", ".join(f"{states.count(state)} {state}" for state in dict.fromkeys(states))
     typer.echo(
@@ -143,7 +145,7 @@ def say(found: Search, metric: str, out: Path | None, aside: bool) -> None:
 
 
 def report_of(found: Search, metric: str, n_ratings: int, out: Path | None) -> dict[str, Any]:
-    """All that was found, for a file."""
+    """The result, JSON-able."""
     table = {name: found.table[name].tolist() for name in found.table}
     return {
         "model": type(found.model).__name__,

@@ -1,4 +1,4 @@
-"""Ratings and where they come from: the container, readers, data sets, splits."""
+"""The container of ratings, its readers, data sets and splits."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A text file as blocks of whole lines, compressed or not."""
+"""Text files, compressed or not, read in blocks of whole lines."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from cfcore.errors import DataError
 
 __all__ = ["head", "line_blocks", "n_lines", "open_binary"]
 
-# Modules, imported when a file asks for them.
+# First bytes of a compressed file -> the module that reads it, imported on first use.
 _MAGIC = {b"\x1f\x8b": "gzip", b"BZh": "bz2", b"\xfd7zXZ": "lzma"}
 
 BLOCK = 1 << 25
@@ -24,12 +24,12 @@ BLOCK = 1 << 25
 
 @contextmanager
 def open_binary(path: Path) -> Iterator[IO[bytes]]:
-    """The file, decompressed on the fly when its first bytes say gzip, bzip2 or xz.
+    """The file, decompressed while it is read if its first bytes are those of gzip, bzip2 or xz.
 
     Raises
     ------
     DataError
-        From the ``with`` block, when the compressed data is damaged or cut short.
+        From the ``with`` block, when the compressed data are damaged or truncated.
     """
     with open(path, "rb") as file:
         start = file.read(5)
@@ -40,12 +40,12 @@ def open_binary(path: Path) -> Iterator[IO[bytes]]:
         except Exception as error:
             if not _is_damage(error):
                 raise
-            raise DataError(f"{path}: the compressed file is damaged or cut short ({error})") from error
+            raise DataError(f"{path}: the compressed file is damaged or truncated ({error})") from error
 
 
 def _is_damage(error: Exception) -> bool:
-    # lzma's exception by name, for lzma is imported only when needed; bz2 and gzip raise an OSError that is
-    # not the system's.
+    # lzma is imported only when needed, hence its exception by name. bz2 and gzip raise OSErrors without an
+    # errno.
     of_data = isinstance(error, (EOFError, zlib.error)) or type(error).__name__ == "LZMAError"
     return of_data or (isinstance(error, OSError) and error.errno is None)
 
@@ -59,7 +59,7 @@ def head(path: Path, size: int = 1 << 16) -> bytes:
 def line_blocks(path: Path, begin: int) -> Iterator[bytes]:
     """Blocks of whole lines, from byte `begin` of the decompressed text on.
 
-    Only the last may lack a line end. So the columns never stand in memory beside the whole text.
+    Only the last may lack a line end. The whole text is never in memory.
     """
     with open_binary(path) as file:
         file.read(begin)
@@ -76,7 +76,7 @@ def line_blocks(path: Path, begin: int) -> Iterator[bytes]:
 
 
 def n_lines(block: bytes) -> int:
-    """Lines in a block, a last one without a line end included."""
+    """Number of lines in a block, a last one without a line end included."""
     bytes_of: NDArray[Any] = np.frombuffer(block, dtype=np.uint8)
     return sum(
         int(np.count_nonzero(bytes_of[start : start + (1 << 20)] == 10))

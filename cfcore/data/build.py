@@ -1,4 +1,4 @@
-"""From raw columns, or codes, to the fields of a container, refused if they are not valid ratings."""
+"""Checks of raw columns or codes, and their conversion to the fields of ``Ratings``."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ Fields = tuple[
     tuple[float, float],
 ]
 
-# What to call the columns in errors, where they have no names of their own.
+# Names in errors of columns that have no names.
 NAMES = {"user": "users", "item": "items", "rating": "values", "timestamp": "timestamps"}
 
 
@@ -57,7 +57,7 @@ def encoded(
     user_ids, user_codes = ids.factorize(user_column, names["user"])
     item_ids, item_codes = ids.factorize(item_column, names["item"])
     return checked(
-        # What is still the caller's own writable array would let the caller change valid ratings.
+        # A writable array of the caller is copied: the caller could change valid ratings later.
         checks.owned(user_codes, users),
         checks.owned(item_codes, items),
         checks.owned(rating_column, values),
@@ -81,7 +81,7 @@ def checked(
     duplicates: Duplicates,
     names: Mapping[str, str],
 ) -> Fields:
-    """Fields from codes and finite values, after a look for what only codes show: the repeated pairs."""
+    """Fields from codes and finite values, after checks of the scale and of repeated pairs."""
     if duplicates not in ("error", "last", "mean"):
         raise ValueError(f'duplicates must be "error", "last" or "mean", got {duplicates!r}')
     if scale is not None:

@@ -1,4 +1,4 @@
-"""The cache folder: the one place this library writes to on its own, safe for processes that race."""
+"""The cache folder, the only one that cfcore writes to unasked; several processes may share it."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def cache_folder() -> Path:
 
 @contextmanager
 def scratch_folder() -> Iterator[Path]:
-    """A folder inside the cache that is this process's own and is removed afterwards."""
+    """A temporary folder inside the cache, for this process alone."""
     import tempfile
 
     folder = cache_folder()
@@ -36,7 +36,7 @@ def scratch_folder() -> Iterator[Path]:
 
 
 def put(complete: Path, target: Path) -> None:
-    """Place a complete file of a scratch folder by renaming: another process sees it whole or not at all."""
+    """Rename a complete file of a scratch folder to `target`: no process ever sees a part of it."""
     target.parent.mkdir(parents=True, exist_ok=True)
     os.replace(complete, target)
 

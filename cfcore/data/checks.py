@@ -1,4 +1,4 @@
-"""What a rating, a timestamp and a scale may be; everything else is refused here."""
+"""Checks and conversion of ratings, timestamps and scales."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def _array(raw: ArrayLike, column: str) -> NDArray[Any]:
     if masked is not None:
         raise DataError(f"column {column!r}: missing value at row {masked}")
     if isinstance(raw, Iterable) and not hasattr(raw, "__array__") and not isinstance(raw, (str, bytes)):
-        # NumPy would take a generator, or the values of a dict, for a single object.
+        # NumPy makes one object of a generator or of the values of a dict.
         array = np.asarray(list(raw))
     else:
         array = raw if isinstance(raw, np.ndarray) else np.asarray(raw)
@@ -31,7 +31,7 @@ def _array(raw: ArrayLike, column: str) -> NDArray[Any]:
 
 
 def owned(array: NDArray[Any], source: Any) -> NDArray[Any]:
-    """`array`, copied if it shares memory with `source` that somebody may write to."""
+    """`array`, copied if it shares memory with a `source` that can be written to."""
     if not isinstance(source, np.ndarray):
         source = np.asarray(source) if hasattr(source, "__array__") else np.empty(0)
     return array.copy() if np.may_share_memory(array, source) and _changeable(array) else array
@@ -47,7 +47,7 @@ def _changeable(array: Any) -> bool:
 
 
 def as_values(raw: ArrayLike, column: str = "values") -> NDArray[np.float32]:
-    """Ratings as float32: a view where they are that already, and finite, or DataError."""
+    """Ratings as finite float32, not copied if they are float32 already, or DataError."""
     values = _array(raw, column)
     if values.dtype.kind not in "iuf":
         values = _numbers(values, column)
@@ -63,7 +63,7 @@ def as_values(raw: ArrayLike, column: str = "values") -> NDArray[np.float32]:
 
 
 def _numbers(array: NDArray[Any], column: str) -> NDArray[np.float64]:
-    """Objects (pandas' nullable columns, Decimal) as float64, missing ones as NaN; text is refused."""
+    """Objects (pandas' nullable columns, Decimal) as float64, missing ones as NaN; DataError for text."""
     if array.dtype.kind == "O":
         numbers = np.empty(len(array), dtype=np.float64)
         for row, value in enumerate(array.tolist()):
@@ -100,7 +100,7 @@ def as_timestamps(raw: ArrayLike, column: str = "timestamps") -> NDArray[np.int6
 
 
 def _seconds(moments: list[Any], column: str) -> NDArray[np.int64]:
-    """Dates and datetimes as whole seconds since 1970; those without a zone are taken for UTC."""
+    """Dates and datetimes as whole seconds since 1970, in UTC if they have no time zone."""
     seconds = np.empty(len(moments), dtype=np.int64)
     for row, moment in enumerate(moments):
         if is_missing(moment):
@@ -114,13 +114,13 @@ def _seconds(moments: list[Any], column: str) -> NDArray[np.int64]:
 
 
 def check_lengths(columns: dict[str, int]) -> None:
-    """All of one length and not empty, or DataError."""
+    """Raise DataError unless all columns are of one length and not empty."""
     (first, n), *others = columns.items()
     for name, length in others:
         if length != n:
             raise DataError(
                 f"column {name!r} has {length} rows and {first!r} has {n}; "
-                f"row {min(length, n)} is the first without a partner"
+                f"row {min(length, n)} is missing in the shorter one"
             )
     if n == 0:
         raise DataError(f"column {first!r} is empty: ratings need at least one row")
@@ -138,8 +138,8 @@ def as_scale(scale: Any) -> tuple[float, float]:
 
 
 def check_scale(values: NDArray[np.float32], scale: tuple[float, float], column: str = "values") -> None:
-    """Every rating within the scale, or DataError."""
-    # Compared as float32: 0.1 given as the least rating must admit the rating 0.1.
+    """Raise DataError unless every rating is within the scale."""
+    # Compared as float32: a scale from 0.1 on must include the rating 0.1.
     low, high = np.float32(scale[0]), np.float32(scale[1])
     if values.min() >= low and values.max() <= high:
         return

@@ -1,4 +1,4 @@
-"""Rows of a container picked by an index, and containers put one after another."""
+"""Checks of the index of a subset, and concatenation of ratings."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ __all__ = ["checked_index", "joined"]
 
 
 def checked_index(index: Any, n: int) -> Any:
-    """Slice, mask or int64 rows that pick each of `n` rows at most once, or DataError."""
+    """Slice, mask or int64 rows that select each of `n` rows at most once, or DataError."""
     if isinstance(index, slice):
         return index
     index = np.asarray(index)
@@ -37,15 +37,15 @@ def checked_index(index: Any, n: int) -> Any:
     if np.count_nonzero(met) != len(index):
         _, first = np.unique(index % n, return_index=True)
         at = int(np.setdiff1d(np.arange(len(index)), first)[0])
-        raise DataError(f"subset: row {index[at]} at {at} was picked before")
+        raise DataError(f"subset: row {index[at]} at {at} was selected before")
     return index
 
 
 def joined(parts: Sequence[Ratings], names: Mapping[str, str]) -> tuple[Any, ...]:
-    """Columns, vocabularies and scale of all parts together, repeated pairs not looked for."""
+    """Columns, vocabularies and scale of all parts together, without a check for repeated pairs."""
     times = [part.timestamps for part in parts if part.timestamps is not None]
     if len(times) not in (0, len(parts)):
-        without = next(place for place, part in enumerate(parts) if part.timestamps is None)
+        without = next(number for number, part in enumerate(parts) if part.timestamps is None)
         raise DataError(f"concat: column {names['timestamp']!r} is missing in part {without}")
     user_codes, user_ids = _merged([(part.user_codes, part.user_ids) for part in parts], names["user"])
     item_codes, item_ids = _merged([(part.item_codes, part.item_ids) for part in parts], names["item"])

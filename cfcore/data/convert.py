@@ -1,4 +1,4 @@
-"""What may be passed where ratings, or pairs to predict, are expected."""
+"""Conversion of arguments that are ratings, or pairs to predict, of any supported type."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ __all__ = ["as_pairs", "as_ratings"]
 
 
 def as_ratings(x: Any, scale: tuple[float, float] | None = None) -> Ratings:
-    """Ratings from whatever holds ratings.
+    """Ratings from an argument of any supported type.
 
     Parameters
     ----------
     x : Ratings, DataFrame, (users, items, values[, timestamps]) or SciPy sparse matrix
-        Ratings are returned as they are.
+        Ratings are returned unchanged.
     scale : (min, max), optional
-        Scale for what has none of its own.
+        Scale of all but Ratings, which have their own.
 
     Raises
     ------
     DataError
-        For anything else, and for what ``Ratings`` refuses.
+        For another type, and for values that ``Ratings`` refuses.
     """
     if isinstance(x, Ratings):
         return x
@@ -47,12 +47,12 @@ def as_pairs(x: Any) -> tuple[Any, Any, Any]:
     Parameters
     ----------
     x : Ratings, DataFrame, (users, items), (users, items, values[, timestamps]) or SciPy sparse matrix
-        Values, where there are any, are passed over.
+        Values are ignored.
 
     Raises
     ------
     DataError
-        For anything else.
+        For another type.
     """
     if isinstance(x, Ratings):
         return x.users, x.items, x.timestamps

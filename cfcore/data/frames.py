@@ -1,4 +1,4 @@
-"""Data frames in and out, through narwhals, so that none of their libraries is needed."""
+"""Conversion from and to data frames by narwhals, so that no data frame library is required."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from cfcore.errors import DataError
 
 __all__ = ["USUAL_NAMES", "build", "column_like", "columns", "find_columns", "is_frame", "lists", "make"]
 
-#: Whose values are given back as arrays: what has no columns with an index or a name.
+#: Packages whose objects have no columns with an index or a name: values are returned as arrays.
 PLAIN = ("builtins", "numpy", "scipy", "cfcore")
 
-# Compared in lower case and without "_", "-" and blanks: userId, user_id and User ID are one.
+# Compared in lower case and without "_", "-" and blanks: userId, user_id and User ID are the same.
 USUAL_NAMES = {
     "user": ("user", "userid", "uid", "users", "reviewerid", "rater", "username"),
     "item": ("item", "itemid", "iid", "items", "movie", "movieid", "asin", "productid", "bookid", "isbn"),
@@ -31,14 +31,14 @@ def find_columns(
     where: str,
     needed: tuple[str, ...] = ("user", "item", "rating"),
 ) -> dict[str, str]:
-    """Name of the column for each role: the one given, or the first that has a usual name.
+    """Name of the column of each role: the one given, or the first that has a usual name.
 
-    Names need not be strings: pandas numbers the columns of a file without header.
+    Names need not be strings: pandas numbers the columns of a file without a header.
 
     Raises
     ------
     DataError
-        For a given column that is not there, a needed one that is not found (the message lists all), or
+        For a given column that does not exist, a required one that is not found (the message lists all), or
         one that is named for two roles.
     """
     plain = {_plain(str(name)): name for name in reversed(present) if name not in given.values()}
@@ -66,12 +66,12 @@ def find_columns(
 
 
 def _plain(name: str) -> str:
-    # "rating:float" is how some tools write a typed column's name.
+    # Some tools write the name and the type of a column: "rating:float".
     return "".join(c for c in name.partition(":")[0].lower() if c not in "_- ")
 
 
 def is_frame(x: Any) -> bool:
-    """True for what has named columns: pandas, polars, pyarrow and whatever else narwhals knows."""
+    """True for objects with named columns, of pandas, polars, pyarrow and all that narwhals supports."""
     return any(hasattr(x, name) for name in ("__narwhals_dataframe__", "__dataframe__", "column_names")) or (
         type(x).__name__ in ("DataFrame", "LazyFrame", "Table") and hasattr(type(x), "columns")
     )
@@ -80,7 +80,7 @@ def is_frame(x: Any) -> bool:
 def columns(frame: Any, *, rated: bool = True, **given: str | None) -> tuple[list[Any], dict[str, str]]:
     """Raw columns user, item, rating, timestamp (None where absent) as arrays, and their names.
 
-    Without `rated` no rating is needed, and if there is a column of them, it is not looked at.
+    With ``rated=False`` a column of ratings is neither required nor read.
     """
     import narwhals as nw
 
@@ -131,9 +131,9 @@ def lists(users: Any, ids: Any, scores: Any, library: str | None) -> Any:
     ----------
     users : array_like, shape (n_users,)
     ids, scores : ndarray, shape (n_users, n)
-        Scores are NaN where a list has ended.
+        Scores are NaN beyond the end of a list.
     library : {"pandas", "polars", "pyarrow"} or None
-        None: the one that `users` is a column of, or else the first installed.
+        None: that of the column `users`, or else the first installed.
     """
     listed = ~np.isnan(scores)
     rows, ranks = np.nonzero(listed)
@@ -152,7 +152,7 @@ def column_like(given: Any, values: Any, name: str) -> Any:
     Parameters
     ----------
     given : frame or column, or anything else
-        A Series of pandas gets its index. For what is no eager frame or column, values stay as they are.
+        The result for pandas has its index. For all but eager frames and columns the result is `values`.
     values : ndarray, shape (n,)
     name : str
     """
@@ -172,6 +172,6 @@ def column_like(given: Any, values: Any, name: str) -> Any:
 
 
 def _library_of(column: Any) -> str | None:
-    """Name of the library that a column is of, if frames can be made with it."""
+    """Name of the library of a column, if frames can be made with it."""
     name = type(column).__module__.partition(".")[0]
     return name if name in ("pandas", "polars", "pyarrow") else None

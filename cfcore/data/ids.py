@@ -1,4 +1,4 @@
-"""Raw ids to int32 codes, once, on the way in.
+"""Conversion of raw ids to int32 codes.
 
 A vocabulary is the sorted array of the distinct raw ids of a column; the code of an id is its position
 there. Integer ids keep their dtype, strings are held as NumPy's fixed-width unicode.
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable
+from datetime import date
 from typing import Any
 
 import numpy as np
@@ -30,19 +31,19 @@ __all__ = [
 MAX_CODES = 2**31 - 1
 """The largest vocabulary that int32 codes can number."""
 
-# Rows handled at a time: temporaries stay in the cache, and a column on disk is never pulled into memory.
+# Rows converted at a time: temporaries fit the cache, and a column on disk is never in memory whole.
 CHUNK = 1 << 18
 
 
 def as_id_column(raw: ArrayLike, column: str) -> NDArray[Any]:
-    """One-dimensional array of integers, of unicode strings or of str objects; `raw` itself if it is one.
+    """One-dimensional array of integers, unicode strings or str objects; `raw` itself if it is one.
 
     Parameters
     ----------
     raw : array-like [n]
-        Integers, strings, or objects that are all of the one kind.
+        Integers, strings, or objects that are all integers or all strings.
     column : str
-        What to call it in an error.
+        Its name in errors.
 
     Raises
     ------
@@ -72,11 +73,23 @@ def as_id_column(raw: ArrayLike, column: str) -> NDArray[Any]:
     raise DataError(f"column {column!r} must hold integer or string ids, got {raw.dtype}{advice}")
 
 
+def is_single(raw: Any) -> bool:
+    """Whether `raw` is one value and not a column of them."""
+    # Not np.ndim, which makes an array of a list only to count its dimensions.
+    return (
+        raw is None
+        or isinstance(raw, (str, bytes, int, float, date, np.generic))
+        or getattr(raw, "ndim", 1) == 0
+    )
+
+
 def first_masked(raw: ArrayLike) -> int | None:
     """First masked row of a masked array; None if there is none, or it is no masked array."""
-    # numpy.ma takes longer to import than a small data set to load; who has a masked array has imported it.
+    # Importing numpy.ma takes longer than loading small data, and a masked array exists only after it.
+    # Another thread may be importing it: the module is in sys.modules before its names are.
     masked = sys.modules.get("numpy.ma")
-    if masked is None or not isinstance(raw, masked.MaskedArray) or not masked.is_masked(raw):
+    kind = getattr(masked, "MaskedArray", None)
+    if masked is None or kind is None or not isinstance(raw, kind) or not masked.is_masked(raw):
         return None
     return int(masked.getmaskarray(raw).argmax())
 
@@ -86,7 +99,7 @@ def _from_sequence(raw: ArrayLike, column: str) -> NDArray[Any]:
         return np.asarray(raw)
     if isinstance(raw, (str, bytes)) or not isinstance(raw, Iterable):
         raise DataError(f"column {column!r} must be one-dimensional, got the single value {raw!r}")
-    # NumPy would make strings of [1, "a"] and floats of [1, None]; objects keep what was given.
+    # NumPy would make strings of [1, "a"] and floats of [1, None]; an array of objects changes nothing.
     objects = np.fromiter(raw, dtype=object)
     return objects if len(objects) else np.empty(0, dtype=np.int64)
 
@@ -97,7 +110,7 @@ def _missing(column: str, row: int) -> DataError:
 
 def is_missing(value: Any) -> bool:
     """True for None, NaN, NaT and pandas' NA."""
-    # NaN and NaT are the values that differ from themselves; pandas' NA refuses to say.
+    # NaN and NaT are not equal to themselves; a comparison of pandas' NA has no truth value.
     if value is None or type(value).__name__ == "NAType":
         return True
     try:
@@ -148,7 +161,7 @@ def factorize(raw: NDArray[Any], column: str) -> tuple[NDArray[Any], NDArray[np.
     raw : integers, unicode or str objects [n]
         As ``as_id_column`` returns it.
     column : str
-        What to call it in an error.
+        Its name in errors.
 
     Returns
     -------
@@ -219,7 +232,7 @@ def _look_up(ids: NDArray[Any], raw: NDArray[Any], size: int) -> NDArray[np.int3
 
 
 def _search(ids: NDArray[Any], raw: NDArray[Any]) -> NDArray[np.int32]:
-    """Codes by binary search, -1 for ids that are not there."""
+    """Codes by binary search, -1 for ids that are not in the vocabulary."""
     codes = np.empty(len(raw), dtype=np.int32)
     for start in range(0, len(raw), CHUNK):
         part = raw[start : start + CHUNK]
@@ -236,31 +249,31 @@ def _search_strings(ids: NDArray[Any], raw: NDArray[Any]) -> NDArray[np.int32]:
 
 
 def _factorize_strings(raw: NDArray[Any], column: str) -> tuple[NDArray[Any], NDArray[np.int32]]:
-    met: dict[str, int] = {}
+    code_of: dict[str, int] = {}
     codes = np.empty(len(raw), dtype=np.int32)
     for start in range(0, len(raw), CHUNK):
         words = raw[start : start + CHUNK].tolist()
-        codes[start : start + CHUNK] = [met.setdefault(word, len(met)) for word in words]
-    check_size(len(met), column)
-    ids, place = sort_vocabulary(np.array(list(met), dtype=str), column)
-    return ids, place[codes]
+        codes[start : start + CHUNK] = [code_of.setdefault(word, len(code_of)) for word in words]
+    check_size(len(code_of), column)
+    ids, position = sort_vocabulary(np.array(list(code_of), dtype=str), column)
+    return ids, position[codes]
 
 
 def sort_vocabulary(ids: NDArray[Any], column: str) -> tuple[NDArray[Any], NDArray[np.int32]]:
-    """Distinct ids in ascending order, and the place there of each, int32."""
+    """Distinct ids in ascending order, and the int32 position there of each of `ids`."""
     order = np.argsort(ids)
-    place = np.empty(len(ids), dtype=np.int32)
-    place[order] = np.arange(len(ids), dtype=np.int32)
+    position = np.empty(len(ids), dtype=np.int32)
+    position[order] = np.arange(len(ids), dtype=np.int32)
     ids = ids[order]
     if (ids[1:] == ids[:-1]).any():
-        # NumPy's unicode pads with NUL: "a" and "a\0" are one to it.
+        # NumPy pads unicode with NUL: "a" and "a\0" are equal.
         twice = ids[1:][ids[1:] == ids[:-1]][0]
         raise DataError(f"column {column!r}: ids that differ only in NULs at the end, such as {str(twice)!r}")
-    return ids, place
+    return ids, position
 
 
 def encode(ids: NDArray[Any], raw: ArrayLike, column: str = "id") -> NDArray[np.int32]:
-    """Codes of raw ids in a vocabulary, -1 for those it does not hold.
+    """Codes of raw ids in a vocabulary, -1 for those that it lacks.
 
     Parameters
     ----------
@@ -269,13 +282,13 @@ def encode(ids: NDArray[Any], raw: ArrayLike, column: str = "id") -> NDArray[np.
     raw : array-like [n]
         Ids of the same kind.
     column : str
-        What to call it in an error.
+        Its name in errors.
 
     Raises
     ------
     DataError
-        For missing ids, and for strings where the vocabulary holds integers or the reverse: they could
-        never match, so that is a mistake and not an unknown id.
+        For missing ids, and for strings where the vocabulary holds integers or the reverse: as they can
+        never match, that is a mistake and not an unknown id.
     """
     raw = as_id_column(raw, column)
     if len(raw) == 0 or len(ids) == 0:

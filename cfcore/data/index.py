@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
-from typing import Any
+import functools
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from cfcore import backends
 
-__all__ = ["Compressed", "compress", "counts", "first_repeat", "position_dtype", "resolve_repeats", "sets"]
+__all__ = [
+    "Compressed", "Index", "compress", "counts", "first_repeat", "position_dtype", "resolve_repeats", "sets",
+    "slices",
+]  # fmt: skip
 
-#: Ratings that a call of a kernel works on: some .3 s, after which Ctrl-C is heard.
+#: Ratings that a call of a kernel works on: about .3 s, after which Ctrl-C takes effect.
 SLICE = 1 << 25
+
+T = TypeVar("T")
 
 Positions = NDArray[np.int32] | NDArray[np.int64]
 
@@ -24,7 +30,21 @@ def position_dtype(n: int) -> type[np.int32] | type[np.int64]:
     return np.int32 if n < 2**31 else np.int64
 
 
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class derived(functools.cached_property[T]):  # a property, named like one
+    """A property that is computed on first use and kept.
+
+    Threads that use it first at the same time may compute it more than once, and all get the same value.
+    `functools.cached_property` makes other objects wait in Python 3.11, and may give two values from 3.12 on.
+    """
+
+    def __get__(self, instance: Any, owner: type[Any] | None = None) -> Any:
+        if instance is None:
+            return self
+        assert self.attrname is not None
+        return vars(instance).setdefault(self.attrname, self.func(instance))
+
+
+@dataclass(frozen=True, eq=False, repr=False)
 class Compressed:
     """Ratings grouped by a major key (users: CSR; items: CSC), the minor key ascending in each group.
 
@@ -39,25 +59,77 @@ class Compressed:
     values : float32[n]
     order : int32[n] (int64 from 2^31 ratings)
         Position of each entry in the input.
-    to_other : same dtype as `order` [n]
-        Position of each entry in the other compression: of a CSC entry in the CSR and the reverse. Made on
-        first use.
+    n_minor : int
     """
 
     indptr: NDArray[np.int64]
     indices: NDArray[np.int32]
     values: NDArray[np.float32]
     order: Positions
-    _find_other: Callable[[], Positions]
-    _found: list[Positions] = field(default_factory=list)
+    n_minor: int
 
-    @property
+    @derived
     def to_other(self) -> Positions:
-        if not self._found:
-            other = self._find_other()
-            other.flags.writeable = False
-            self._found.append(other)
-        return self._found[0]
+        """Position of each entry in the other compression, same dtype as `order` [n].
+
+        That is, of a CSC entry in the CSR, and the reverse. Computed on first use.
+        """
+        kernel = backends.kernel("tables.csr")
+        # The entries sorted stably by the minor key are the other compression: its entry k is ours[k].
+        ours, other = np.empty_like(self.order), np.empty_like(self.order)
+        kernel.counting_sort(self.indices, np.empty(self.n_minor + 1, dtype=np.int64), ours)
+        kernel.invert(ours, other)
+        other.flags.writeable = False
+        return other
+
+
+class Index:
+    """What is derived from the codes of ratings, each part on first use: see the properties of ``Ratings``.
+
+    Parameters
+    ----------
+    user_codes, item_codes : int32[n], read-only
+    values : float32[n], read-only
+    n_users, n_items : int
+    """
+
+    def __init__(
+        self,
+        user_codes: NDArray[np.int32],
+        item_codes: NDArray[np.int32],
+        values: NDArray[np.float32],
+        n_users: int,
+        n_items: int,
+    ) -> None:
+        self._user_codes, self._item_codes, self._values = user_codes, item_codes, values
+        self._n_users, self._n_items = n_users, n_items
+
+    def has(self, name: str) -> bool:
+        """Whether a part has been computed."""
+        return name in vars(self)
+
+    @derived
+    def by_user(self) -> Compressed:
+        items = self.items_by_user[1] if self.has("items_by_user") else None
+        return compress(self._user_codes, self._item_codes, self._values, self._n_users, self._n_items, items)
+
+    @derived
+    def by_item(self) -> Compressed:
+        return compress(self._item_codes, self._user_codes, self._values, self._n_items, self._n_users)
+
+    @derived
+    def items_by_user(self) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
+        if self.has("by_user"):
+            return self.by_user.indptr, self.by_user.indices
+        return sets(self._user_codes, self._item_codes, self._n_users, self._n_items)
+
+    @derived
+    def user_counts(self) -> NDArray[np.int64]:
+        return lengths(self.by_user) if self.has("by_user") else counts(self._user_codes, self._n_users)
+
+    @derived
+    def item_counts(self) -> NDArray[np.int64]:
+        return lengths(self.by_item) if self.has("by_item") else counts(self._item_codes, self._n_items)
 
 
 def compress(
@@ -70,8 +142,8 @@ def compress(
 ) -> Compressed:
     """Group ratings by `major` and sort them by `minor` within, in O(n + n_major + n_minor).
 
-    The result depends on the set of ratings alone and not on the order they came in (but for `order`).
-    `indices` may be given if they are known, as from `sets`.
+    The result, except for `order`, depends on the set of ratings and not on their order. `indices` may be
+    given if they are known, as from `sets`.
     """
     csr = backends.kernel("tables.csr")
     n, dtype = len(values), position_dtype(len(values))
@@ -81,49 +153,47 @@ def compress(
     indptr = np.empty(n_major + 1, dtype=np.int64)
     csr.counting_sort_after(major, by_minor, indptr, order)
     if indices is None:
-        # The first order is needed no more; its memory holds the gathered codes when it is of their size.
+        # The order by the minor key is no longer needed; its memory is used again if entries are of one size.
         indices = by_minor if dtype is np.int32 else np.empty(n, dtype=np.int32)
         csr.take(minor, order, indices)
     del by_minor
     gathered = np.empty(n, dtype=np.float32)
     csr.take(values, order, gathered)
-
-    def find_other() -> Positions:
-        # The entries sorted stably by the minor key are the other compression: its entry k is ours[k].
-        ours: NDArray[Any] = np.empty(n, dtype=dtype)
-        other: NDArray[Any] = np.empty(n, dtype=dtype)
-        backends.kernel("tables.csr").counting_sort(indices, np.empty(n_minor + 1, dtype=np.int64), ours)
-        backends.kernel("tables.csr").invert(ours, other)
-        return other
-
     for array in (indptr, indices, gathered, order):
         array.flags.writeable = False
-    return Compressed(indptr, indices, gathered, order, find_other)
+    return Compressed(indptr, indices, gathered, order, n_minor)
+
+
+def lengths(compressed: Compressed) -> NDArray[np.int64]:
+    """Number of entries of each major code, int64[n_major]."""
+    found: NDArray[np.int64] = np.diff(compressed.indptr)
+    found.flags.writeable = False
+    return found
 
 
 def sets(
     major: NDArray[np.int32], minor: NDArray[np.int32], n_major: int, n_minor: int
 ) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
-    """`indptr` and `indices` of ``compress``, for those who need no more: 4 bytes a rating, and 4 on the way.
+    """`indptr` and `indices` of ``compress`` alone: 4 bytes a rating, and 4 more while they are computed.
 
-    Grouped by minor code first, then transposed: the codes come out ascending without a sort, and no pass
-    reads memory out of order.
+    Entries are grouped by their minor code, then transposed. So codes are ascending without a sort, and each
+    pass reads memory in order.
     """
-    csr = backends.kernel("tables.csr")
+    kernel = backends.kernel("tables.sets")
     n = len(major)
     columns, majors = np.empty(n_minor + 1, dtype=np.int64), np.empty(n, dtype=np.int32)
-    for begin, end in slices(n):
-        csr.scatter(minor, major, columns, majors, begin, end)
+    for span in slices(n):
+        kernel.scatter(minor, major, columns, majors, span)
     indptr, indices = np.empty(n_major + 1, dtype=np.int64), np.empty(n, dtype=np.int32)
     step = max(1, n_minor * SLICE // max(n, 1))
-    for begin, end in slices(n_minor, step):
-        csr.transpose(columns, majors, indptr, indices, begin, end)
+    for span in slices(n_minor, step):
+        kernel.transpose(columns, majors, indptr, indices, span)
     indptr.flags.writeable = indices.flags.writeable = False
     return indptr, indices
 
 
 def slices(n: int, step: int | None = None) -> Iterator[tuple[int, int]]:
-    """Ranges of at most `step` that cover [0, n); one of nothing for n = 0."""
+    """Ranges of at most `step` that cover [0, n); one empty range for n = 0."""
     step = step or SLICE
     for begin in range(0, max(n, 1), step):
         yield begin, min(begin + step, n)
@@ -131,7 +201,7 @@ def slices(n: int, step: int | None = None) -> Iterator[tuple[int, int]]:
 
 def counts(codes: NDArray[np.int32], n_codes: int) -> NDArray[np.int64]:
     """How often each code occurs, int64[n_codes]."""
-    # In pieces: bincount widens its argument to int64, which for 100 million codes is 800 MB.
+    # In slices: bincount converts its argument to int64, which for 100 million codes is 800 MB.
     found = np.zeros(n_codes, dtype=np.int64)
     for start in range(0, len(codes), 1 << 22):
         found += np.bincount(codes[start : start + (1 << 22)], minlength=n_codes)
@@ -140,7 +210,7 @@ def counts(codes: NDArray[np.int32], n_codes: int) -> NDArray[np.int64]:
 
 
 def first_repeat(users: NDArray[np.int32], items: NDArray[np.int32], n_users: int, n_items: int) -> int:
-    """Earliest row whose (user, item) pair came before, or -1; linear time."""
+    """First row whose (user, item) pair an earlier row has too, or -1; linear time."""
     csr = backends.kernel("tables.csr")
     dtype = position_dtype(len(users))
     indptr, order = np.empty(n_users + 1, dtype=np.int64), np.empty(len(users), dtype=dtype)
@@ -157,13 +227,13 @@ def resolve_repeats(
     n_items: int,
     how: str,
 ) -> tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.float32], NDArray[np.int64] | None]:
-    """One row a pair, where its last one stood: with its value ("last") or the mean of all ("mean")."""
+    """One row a pair, at the position of its last: with the last value ("last") or the mean ("mean")."""
     grouped = compress(users, items, values, n_users, n_items)
     row_of = np.repeat(np.arange(n_users, dtype=np.int32), np.diff(grouped.indptr))
     starts = np.ones(len(values), dtype=bool)
     starts[1:] = (row_of[1:] != row_of[:-1]) | (grouped.indices[1:] != grouped.indices[:-1])
     begin = np.flatnonzero(starts)
-    # Both sorts are stable: within a run of one pair the input order is kept, its last entry is the last.
+    # Both sorts are stable, so that the last entry of a run of one pair is the last row of that pair.
     last: NDArray[Any] = np.append(begin[1:], len(values)) - 1
     kept = grouped.order[last]
     in_order = np.argsort(kept, kind="stable")

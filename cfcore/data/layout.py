@@ -1,4 +1,4 @@
-"""What a text file looks like: its separator, its header, and which column is which."""
+"""Layout of a text file: its separator, its header, and the role of each column."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ __all__ = ["ROLES", "Layout", "find_layout", "split_line", "within"]
 
 ROLES = ("user", "item", "rating", "timestamp")
 
-# In this order: "::" before ":" would be, a tab before blanks, a comma before what it may stand beside.
+# Tried in this order: a field may contain those that come later.
 SEPARATORS = ("::", "\t", ",", ";", "|", " ")
 
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
@@ -20,7 +20,7 @@ _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
 
 @dataclass(frozen=True)
 class Layout:
-    """Where to find what.
+    """Separator and columns of a text file.
 
     Attributes
     ----------
@@ -30,7 +30,7 @@ class Layout:
     columns : dict
         Position of the column for each role; "timestamp" only if there is one.
     names : dict
-        What to call the column of each role in an error.
+        Name in errors of the column of each role.
     """
 
     separator: str
@@ -40,7 +40,7 @@ class Layout:
 
 
 def split_line(line: str, separator: str) -> list[str]:
-    """Fields of one line, blanks and quotes around them taken off."""
+    """Fields of one line, without the blanks and quotes around them."""
     if '"' not in line:
         return [field.strip() for field in line.split(separator)]
     quoted = rf'\s*"((?:[^"]|"")*)"\s*(?={re.escape(separator)}|$)|(.*?)(?={re.escape(separator)}|$)'
@@ -70,11 +70,11 @@ def find_layout(
     head : bytes
         The start of the file, at least its first line.
     where : str
-        What to call the file in an error.
+        Name of the file in errors.
     wanted : dict
         For each role the name or position of its column, or None; False for no timestamps.
     separator, header
-        As ``read`` was given them; None to find out.
+        As in ``read``; None to infer them.
     encoding : str
 
     Raises
@@ -121,7 +121,7 @@ def _find_separator(line: str, where: str) -> str:
 
 
 def _by_header(fields: list[str], wanted: dict[str, str | int | bool | None], where: str) -> dict[str, int]:
-    # By name where there is none; a position is kept as it is, for a header may name two columns alike.
+    # Columns without a position are found by name; a position decides, as two columns may have one name.
     untyped = [field.partition(":")[0] for field in fields]
     columns, names = {}, {}
     for role, column in wanted.items():
@@ -131,29 +131,29 @@ def _by_header(fields: list[str], wanted: dict[str, str | int | bool | None], wh
         elif column is not None and column is not False:
             columns[role] = within(int(column), fields, where, role)
     unnamed = [role for role in ("user", "item", "rating") if role not in columns]
-    places = [place for place in range(len(fields)) if place not in columns.values()]
-    free = [fields[place] for place in places]
+    positions = [position for position in range(len(fields)) if position not in columns.values()]
+    free = [fields[position] for position in positions]
     for role, name in find_columns(free, names, where, tuple(unnamed)).items():
         if role not in columns and not (role == "timestamp" and wanted[role] is False):
-            columns[role] = places[free.index(name)]
+            columns[role] = positions[free.index(name)]
     return columns
 
 
 def _by_position(fields: list[str], wanted: dict[str, str | int | bool | None], where: str) -> dict[str, int]:
     columns = {}
-    for place, role in enumerate(ROLES):
+    for position, role in enumerate(ROLES):
         column = wanted[role]
         if role == "timestamp":
-            # The fourth of nameless columns is taken for the time only if it could be one.
-            absent = place >= len(fields) or not re.fullmatch(r"\d+(\.0*)?", fields[place])
+            # Without a header, the fourth column is the timestamp only if it begins with a whole number.
+            absent = position >= len(fields) or not re.fullmatch(r"\d+(\.0*)?", fields[position])
             if column is False or (column is None and absent):
                 continue
-        columns[role] = within(place if column is None else int(column), fields, where, role)
+        columns[role] = within(position if column is None else int(column), fields, where, role)
     return columns
 
 
 def within(column: int, fields: list[str], where: str, role: str) -> int:
-    """The position `column` itself if there is such a field, or DataError."""
+    """`column` itself if there is a field at that position, or DataError."""
     if not 0 <= column < len(fields):
         raise DataError(f"{where} has no column {column} for the {role}; there are {len(fields)}, from 0 on")
     return column

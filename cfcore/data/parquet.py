@@ -1,4 +1,4 @@
-"""Parquet files batch by batch: the columns as codes and numbers are never in memory beside the raw ones."""
+"""Parquet files, read in batches, so that the raw columns are never in memory whole."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ BATCH = 1 << 20
 
 
 class GrowingVocabulary:
-    """Ids met so far, numbered in the order in which their batches brought them."""
+    """Distinct ids of the batches so far; those of a batch that are new get the next numbers."""
 
     def __init__(self, column: str) -> None:
         self._column = column
@@ -32,35 +32,35 @@ class GrowingVocabulary:
         if self._ids is None:
             self._ids, self._numbers = own, np.arange(len(own), dtype=np.int32)
             return codes
-        places = np.searchsorted(self._ids, own)
+        positions = np.searchsorted(self._ids, own)
         new = np.ones(len(own), dtype=bool)
-        inside = places < len(self._ids)
-        new[inside] = self._ids[places[inside]] != own[inside]
+        inside = positions < len(self._ids)
+        new[inside] = self._ids[positions[inside]] != own[inside]
         numbers = np.empty(len(own), dtype=np.int32)
-        numbers[~new] = self._numbers[places[~new]]
+        numbers[~new] = self._numbers[positions[~new]]
         n_known = len(self._ids)
         n_all = ids.check_size(n_known + int(np.count_nonzero(new)), self._column)
         numbers[new] = np.arange(n_known, n_all, dtype=np.int32)
-        both: NDArray[Any] = np.concatenate([self._ids, own[new]])  # of the longer strings' width
+        both: NDArray[Any] = np.concatenate([self._ids, own[new]])  # strings get the larger width
         order = np.argsort(both, kind="stable")
         self._ids, self._numbers = both[order], np.append(self._numbers, numbers[new])[order]
         return numbers[codes]
 
     def finish(self, codes: NDArray[np.int32]) -> NDArray[Any]:
-        """The vocabulary; the numbers in `codes` become places in it."""
+        """The sorted vocabulary; in `codes`, numbers are replaced by positions in it."""
         assert self._ids is not None
-        place = np.empty(len(self._ids), dtype=np.int32)
-        place[self._numbers] = np.arange(len(self._ids), dtype=np.int32)
+        position = np.empty(len(self._ids), dtype=np.int32)
+        position[self._numbers] = np.arange(len(self._ids), dtype=np.int32)
         for start in range(0, len(codes), BATCH):
-            codes[start : start + BATCH] = place[codes[start : start + BATCH]]
+            codes[start : start + BATCH] = position[codes[start : start + BATCH]]
         return self._ids
 
 
 def read_batches(path: Path, names: Mapping[str, str]) -> tuple[list[Any], NDArray[Any], NDArray[Any]] | None:
     """Columns of a parquet file, by pyarrow: codes, codes, ratings, timestamps (or None), the vocabularies.
 
-    Returns None for a file that a batch at a time is not enough for: one whose columns are not plain
-    integers, floats, strings and timestamps.
+    Returns None for a file whose columns are not plain integers, floats, strings and timestamps: it must be
+    read at once.
 
     Parameters
     ----------
@@ -71,7 +71,7 @@ def read_batches(path: Path, names: Mapping[str, str]) -> tuple[list[Any], NDArr
     Raises
     ------
     DataError
-        For missing values, and numbers that are no ratings or timestamps.
+        For missing values, and numbers that are not valid ratings or timestamps.
     """
     import pyarrow.parquet
 
@@ -116,7 +116,7 @@ def _is_plain(schema: Any, names: Mapping[str, str]) -> bool:
 
 
 def _batches(file: Any, columns: list[str]) -> Iterator[tuple[int, Any]]:
-    """Batches of rows with the row each begins at."""
+    """Batches of rows, each with the number of its first row."""
     start = 0
     for batch in file.iter_batches(BATCH, columns=columns, use_threads=False):
         yield start, batch

@@ -1,4 +1,4 @@
-"""The one container of ratings that every model takes."""
+"""`Ratings`, the container that all models are fitted to."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from cfcore.data import checks, combine, ids
 from cfcore.data.build import NAMES, Duplicates, checked, encoded
-from cfcore.data.index import Compressed, compress, counts, sets
+from cfcore.data.index import Compressed, Index
 from cfcore.errors import DataError
 from cfcore.threads import threads_for
 
@@ -19,21 +19,21 @@ __all__ = ["Duplicates", "Ratings"]
 
 
 class Ratings:
-    """Explicit ratings: who gave what to which item, and when. Immutable and always valid.
+    """Explicit ratings of items by users, with timestamps if there are any. Immutable and always valid.
 
     Parameters
     ----------
     users, items : array-like of int or str [n]
-        Raw ids, of any integer dtype or strings; they are kept as they came.
+        Raw ids, of any integer dtype or strings; they are kept unchanged.
     values : array-like of float [n]
         Ratings, finite.
     timestamps : array-like of int or datetime64 [n], optional
-        Whole numbers, by custom seconds since 1970; dates become that.
+        Whole numbers, usually seconds since 1970; dates are converted to that.
     scale : (min, max), optional
-        Least and greatest possible rating; by default the least and greatest there are.
+        Least and greatest possible rating; by default the least and greatest of `values`.
     duplicates : {"error", "last", "mean"}, default "error"
-        What to do when a user rated an item more than once: refuse; keep the last such row; or put the mean
-        of the ratings in the place of the last such row, with its timestamp.
+        What to do when a user rated an item more than once: raise DataError; keep the last such row; or keep
+        the last such row, its rating replaced by the mean of all of them.
 
     Attributes
     ----------
@@ -59,7 +59,7 @@ class Ratings:
     passed (a memory map opened with mode "r", say) and needs no change is kept, not copied: int32 ids that
     are 0 ... n - 1 already, float32 values, int64 timestamps. Writable ones are copied.
 
-    Resident are 12 bytes a rating, 20 with timestamps. ``by_user`` and ``by_item`` cost 12 more each while
+    Memory is 12 bytes a rating, 20 with timestamps. ``by_user`` and ``by_item`` cost 12 more each while
     they are held, ``items_by_user`` alone 4; ``drop_index`` frees them.
 
     Examples
@@ -70,7 +70,7 @@ class Ratings:
     """
 
     __slots__ = (
-        "_cache",
+        "_index",
         "item_codes",
         "item_ids",
         "scale",
@@ -87,7 +87,7 @@ class Ratings:
     user_ids: NDArray[Any]
     item_ids: NDArray[Any]
     scale: tuple[float, float]
-    _cache: dict[str, Any]
+    _index: Index
 
     def __init__(
         self,
@@ -111,13 +111,13 @@ class Ratings:
         item_ids: NDArray[Any],
         scale: tuple[float, float],
     ) -> None:
-        """Store valid columns as they are; whoever calls this has checked them and owns them."""
+        """Store columns without a check or a copy: they are valid, and nothing else can write to them."""
         fields = (user_codes, item_codes, values, timestamps, user_ids, item_ids)
         names = ("user_codes", "item_codes", "values", "timestamps", "user_ids", "item_ids")
         for name, array in zip(names, fields, strict=True):
             object.__setattr__(self, name, None if array is None else _frozen(array))
         object.__setattr__(self, "scale", scale)
-        object.__setattr__(self, "_cache", {})
+        self.drop_index()
 
     @classmethod
     def _from_raw(cls, columns: Sequence[Any], *rest: Any) -> Ratings:
@@ -148,7 +148,7 @@ class Ratings:
     def __setstate__(self, state: tuple[Any, ...]) -> None:
         self._set(*state)
 
-    # What a person asks first.
+    # Sizes and summaries.
 
     @property
     def n_users(self) -> int:
@@ -199,51 +199,44 @@ class Ratings:
                 parts.append(f"timestamps {first} to {last}")
         return f"Ratings({', '.join(parts)})"
 
-    # Compressed forms, made on first use.
-
-    def _cached(self, name: str, make: Any) -> Any:
-        if name not in self._cache:
-            self._cache[name] = make()
-        return self._cache[name]
+    # Compressed forms.
 
     @property
     def by_user(self) -> Compressed:
         """Compressed rows (CSR): each user's ratings, items ascending; kept until ``drop_index``."""
-        return self._cached(
-            "by_user",
-            lambda: compress(
-                self.user_codes, self.item_codes, self.values, self.n_users, self.n_items,
-                self._cache.get("items_by_user", (None, None))[1],
-            ),
-        )  # fmt: skip
+        return self._index.by_user
 
     @property
     def items_by_user(self) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
         """``indptr`` and ``indices`` of `by_user` alone, for 4 bytes a rating; kept until ``drop_index``."""
-        if "by_user" in self._cache:
-            return self.by_user.indptr, self.by_user.indices
-        return self._cached(
-            "items_by_user", lambda: sets(self.user_codes, self.item_codes, self.n_users, self.n_items)
-        )
+        return self._index.items_by_user
 
     @property
     def by_item(self) -> Compressed:
         """Compressed columns (CSC): each item's ratings, users ascending; kept until ``drop_index``."""
-        return self._cached(
-            "by_item",
-            lambda: compress(self.item_codes, self.user_codes, self.values, self.n_items, self.n_users),
-        )
+        return self._index.by_item
+
+    @property
+    def user_counts(self) -> NDArray[np.int64]:
+        """Number of ratings of each user code, int64[n_users]; 0 for a user without ratings here."""
+        return self._index.user_counts
+
+    @property
+    def item_counts(self) -> NDArray[np.int64]:
+        """Number of ratings of each item code, int64[n_items]; 0 for an item without ratings here."""
+        return self._index.item_counts
 
     def build_index(self, n_threads: int | None = None) -> None:
-        """Make ``by_user`` and ``by_item`` now, at the same time if there are two threads for it.
+        """Compute ``by_user`` and ``by_item`` now, at the same time if two threads pay.
 
         Parameters
         ----------
         n_threads : int, optional
-            1 makes one after the other; all cores by default. The result does not depend on it.
+            1 computes one after the other; all cores by default. The result does not depend on it.
         """
-        if threads_for(n_threads, len(self)) == 1 or "by_user" in self._cache:
-            self.by_user, self.by_item  # noqa: B018
+        index = self._index
+        if threads_for(n_threads, len(self)) == 1 or index.has("by_user"):
+            index.by_user, index.by_item  # noqa: B018
             return
         import contextvars
         from concurrent.futures import ThreadPoolExecutor
@@ -251,48 +244,34 @@ class Ratings:
         # The other thread must see the backend that is in force here.
         context = contextvars.copy_context()
         with ThreadPoolExecutor(1) as executor:
-            other = executor.submit(context.run, lambda: self.by_item)
-            self.by_user  # noqa: B018
+            other = executor.submit(context.run, lambda: index.by_item)
+            index.by_user  # noqa: B018
             other.result()
 
     def drop_index(self) -> None:
-        """Free `by_user`, `by_item`, `items_by_user` and the counts; they are made again when asked for."""
-        self._cache.clear()
+        """Free `by_user`, `by_item`, `items_by_user` and the counts; the next use computes them again."""
+        index = Index(self.user_codes, self.item_codes, self.values, self.n_users, self.n_items)
+        object.__setattr__(self, "_index", index)
 
-    @property
-    def user_counts(self) -> NDArray[np.int64]:
-        """Number of ratings of each user code, int64[n_users]; 0 for a user unknown to this subset."""
-        return self._cached("user_counts", lambda: self._counts("by_user", self.user_codes, self.n_users))
-
-    @property
-    def item_counts(self) -> NDArray[np.int64]:
-        """Number of ratings of each item code, int64[n_items]; 0 for an item unknown to this subset."""
-        return self._cached("item_counts", lambda: self._counts("by_item", self.item_codes, self.n_items))
-
-    def _counts(self, index: str, codes: NDArray[np.int32], n_codes: int) -> NDArray[np.int64]:
-        if index not in self._cache:
-            return counts(codes, n_codes)
-        return _frozen(np.diff(self._cache[index].indptr))
-
-    # From one to another.
+    # Subsets and concatenation.
 
     def subset(self, index: Any) -> Ratings:
-        """The rows that `index` picks, with the vocabulary, codes and scale of this container.
+        """The rows that `index` selects, with the vocabulary, codes and scale of these ratings.
 
         Parameters
         ----------
         index : int array, bool array [n] or slice
-            Rows in the order wanted.
+            Rows, in the order of the subset.
 
         Raises
         ------
         DataError
-            For rows that do not exist or are picked twice, a mask of the wrong length, and no rows at all.
+            For rows that do not exist or are selected twice, a mask of the wrong length, and no rows at all.
         """
         index = combine.checked_index(index, self.n_ratings)
         picked = self.values[index]
         if len(picked) == 0:
-            raise DataError("subset: the index picks no row; ratings need at least one")
+            raise DataError("subset: the index selects no row; ratings need at least one")
         times = None if self.timestamps is None else self.timestamps[index]
         return self._new(
             self.user_codes[index], self.item_codes[index], picked, times,
@@ -312,15 +291,15 @@ class Ratings:
         Raises
         ------
         DataError
-            For repeated pairs (rows are counted through), ids of different kinds, timestamps here but
-            not there.
+            For repeated pairs (rows are numbered across all parts), ids of different kinds, and timestamps in
+            some of the parts only.
         """
-        for place, other in enumerate(others, start=1):
+        for number, other in enumerate(others, start=1):
             if not isinstance(other, Ratings):
-                raise DataError(f"concat takes Ratings; part {place} is a {type(other).__name__}")
+                raise DataError(f"concat takes Ratings; part {number} is a {type(other).__name__}")
         return self._from_codes(*combine.joined((self, *others), NAMES), duplicates, NAMES)
 
-    # To and from what others use.
+    # Conversion.
 
     @classmethod
     def from_frame(
@@ -339,10 +318,10 @@ class Ratings:
         Parameters
         ----------
         frame : DataFrame or Table
-            Anything eager that narwhals understands.
+            Any eager frame that narwhals supports.
         user, item, rating, timestamp : str, optional
-            Names of the columns. Those not given are looked for under the usual names (user, userId,
-            user_id, movieId, score, ...); a timestamp column is optional.
+            Names of the columns. By default columns with usual names are taken (user, userId, user_id,
+            movieId, score, ...); a timestamp column is optional.
         scale, duplicates
             As in the constructor.
         """
@@ -362,7 +341,7 @@ class Ratings:
         Raises
         ------
         ImportError
-            When it, or none of them, is installed.
+            When it is not installed, or none of them is.
         """
         from cfcore.data import frames
 
@@ -374,8 +353,8 @@ class Ratings:
     ) -> Ratings:
         """Ratings from a SciPy sparse matrix of users x items.
 
-        Stored entries are ratings, stored zeros too. Row and column numbers are the ids, and all of them
-        are in the vocabulary, rated or not.
+        All stored entries are ratings, stored zeros too. The ids are the numbers of rows and columns; those
+        without ratings are in the vocabulary too.
         """
         if not hasattr(matrix, "tocoo"):
             raise DataError(f"from_scipy takes a SciPy sparse matrix, got {type(matrix).__name__}")

@@ -31,37 +31,37 @@ def read(
     scale: tuple[float, float] | None = None,
     duplicates: Duplicates = "error",
 ) -> Ratings:
-    """Ratings from a file, one a row.
+    """Ratings from a file with one rating in each row.
 
     Parameters
     ----------
     path : path
-        Delimited text, as it is or compressed by gzip, bzip2 or xz, or parquet (needs pyarrow or polars).
+        Delimited text, plain or compressed by gzip, bzip2 or xz, or parquet (needs pyarrow or polars).
     user, item, rating, timestamp : str or int, optional
-        Name or position (from 0) of the columns. By default those with the usual names (userId, movieId,
-        score, ...) under a header, and the first, second, third and, if it is a number, the fourth column
-        without one. ``timestamp=False`` reads none.
+        Name or position (from 0) of the columns. By default, with a header the columns with usual names
+        (userId, movieId, score, ...); without one the first, second, third and, if it is a number, the fourth
+        column. ``timestamp=False`` reads none.
     separator : str, optional
         1 to 4 ASCII characters; by default the first of ``::``, tab, comma, semicolon, bar and blank that
-        gives three columns or more.
+        separates the first line into three columns or more.
     header : bool, optional
-        Whether the first line names the columns; by default it does if no field of it is a number.
+        Whether the first line names the columns; by default it does if none of its fields is a number.
     encoding : str, default "utf-8"
-        Of string ids; any that extends ASCII.
+        Encoding of string ids; any that extends ASCII.
     scale, duplicates
         As in ``Ratings``.
 
     Returns
     -------
     Ratings
-        Ids are integers if all of a column are, without leading zeros and within int64; else strings, as
-        they stand in the file without the double quotes around them.
+        Ids are integers if all of a column are, without leading zeros and within int64; else strings, as in
+        the file but without double quotes around them.
 
     Raises
     ------
     DataError
-        For missing or unreadable fields and for what ``Ratings`` refuses; it names the column and the row,
-        counted from 0 without the header and blank lines.
+        For missing or unreadable fields and for values that ``Ratings`` refuses. The message names the column
+        and the row, counted from 0 without the header and blank lines.
     FileNotFoundError
         When there is no such file.
     ImportError
@@ -69,9 +69,9 @@ def read(
 
     Notes
     -----
-    Text needs no other library: numbers are parsed at some hundred MB/s. A quoted field must not contain
+    Text needs no other library; numbers are parsed at several hundred MB/s. A quoted field must not contain
     line breaks. Dates (ISO 8601) become seconds since 1970. Parquet is decoded batch by batch
-    where pyarrow is installed: beside the ratings themselves it takes some 100 MB.
+    where pyarrow is installed, in about 100 MB beside the ratings themselves.
     """
     path = Path(fspath(path))
     wanted: dict[str, Any] = {"user": user, "item": item, "rating": rating, "timestamp": timestamp}
@@ -94,7 +94,7 @@ def _read_parquet(
 ) -> Ratings:
     from cfcore.data.frames import find_columns
 
-    # Names first, then only the columns needed.
+    # The names come first, so that only the columns needed are read.
     if importlib.util.find_spec("pyarrow"):
         import pyarrow.parquet
 

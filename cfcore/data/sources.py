@@ -1,7 +1,7 @@
-"""Where the file of a data set comes from: the user's folder, the cache, its publisher, a package index.
+"""Sources of the file of a data set: the user's folder, the cache, its publisher, a package index.
 
-Each source is tried in turn and says so in the log (logger "cfcore"). What is fetched goes to a scratch
-folder inside the cache, is checked there, and is renamed into place only when it is sound.
+Sources are tried in this order, and logged (logger "cfcore"). A download goes to a scratch folder inside the
+cache, is checked there, and gets its final name only if it is the published file.
 """
 
 from __future__ import annotations
@@ -33,11 +33,11 @@ class UnavailableError(CfcoreError, FileNotFoundError):
 
 
 class _NotHere(Exception):
-    """Why one source cannot give the file; the next is tried."""
+    """A source does not have the file, for the reason in the message; the next is tried."""
 
 
 def locate(name: str, progress: bool = True) -> Path:
-    """Path of the ratings file of a data set, fetched into the cache if need be.
+    """Path of the ratings file of a data set, downloaded into the cache if necessary.
 
     Parameters
     ----------
@@ -73,7 +73,7 @@ def locate(name: str, progress: bool = True) -> Path:
 
 
 def from_cache(path: Path) -> bool:
-    """True for a file in the cache folder, which this library may remove."""
+    """True for a file in the cache folder, which cfcore may remove."""
     return path.resolve().is_relative_to(cache.cache_folder().resolve())
 
 
@@ -126,7 +126,7 @@ def _grouplens(name: str, entry: Entry, progress: bool) -> Path:
             )
         except requests.RequestException as error:
             raise _NotHere(f"GroupLens: {url}: {_first_line(error)}") from None
-        except ValueError as error:  # pooch's word for a digest that does not fit; it removed the file
+        except ValueError as error:  # pooch found another digest, and has removed the file
             raise _NotHere(f"GroupLens: refused the download, {_first_line(error)}") from None
         return _unpack(Path(archive), f"{entry.folder}/{entry.file}", entry, scratch)
 
@@ -146,12 +146,12 @@ def _bar(name: str, progress: bool) -> AbstractContextManager[Any]:
         return nullcontext(False)
     from tqdm.auto import tqdm
 
-    # pooch sets the true total; without any, the bar has no truth value, which pooch asks it for.
+    # pooch sets the true total. It also evaluates bool(bar), which raises for a bar without a total.
     return tqdm(total=1, desc=f"download {name}", unit="B", unit_scale=True, leave=False)
 
 
 def _package_index(name: str, entry: Entry, progress: bool) -> Path:
-    """The copy of u.data that a wheel on PyPI carries as an example; downloaded, never installed."""
+    """The copy of u.data in a wheel on PyPI, which is downloaded and never installed."""
     from cfcore.data.wheel import WheelError, download_wheel
 
     logger.info("%s: downloading %s from the package index", name, RECBOLE.requirement)
@@ -166,7 +166,7 @@ def _package_index(name: str, entry: Entry, progress: bool) -> Path:
 
 
 def _unpack(archive: Path, member: str, entry: Entry, scratch: Path, drop_header: bool = False) -> Path:
-    """Put one member of a zip archive into the cache; zipfile checks its CRC, we its digest."""
+    """Extract one member of a zip archive into the cache; zipfile checks its CRC, this its digest."""
     import zipfile
 
     target = cache.cache_folder() / entry.folder / entry.file

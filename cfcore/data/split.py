@@ -1,4 +1,4 @@
-"""Ratings into training and test parts that share one vocabulary."""
+"""Splits of ratings into training and test parts that share one vocabulary."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def holdout(ratings: Any, test: float = 0.2, random_state: RandomState = None) -
 
 
 def kfold(ratings: Any, k: int = 5, random_state: RandomState = None) -> Iterator[tuple[Ratings, Ratings]]:
-    """Random split of the rows into k parts of equal size (to one row), each the test part once.
+    """Random split of the rows into k parts of equal size, to one row; each is the test part once.
 
     Parameters
     ----------
@@ -89,9 +89,9 @@ def _folds(ratings: Ratings, k: int, rng: np.random.Generator) -> Iterator[tuple
 def repeated_kfold(
     ratings: Any, k: int = 5, repeats: int = 2, random_state: RandomState = None
 ) -> Iterator[tuple[Ratings, Ratings]]:
-    """`kfold` several times over, each time with another division: k * repeats pairs.
+    """`kfold` several times, each time with another division: k * repeats pairs.
 
-    Parameters, what is yielded and errors are as for `kfold`; ValueError for `repeats` below 1 as well.
+    Parameters, yields and errors are those of `kfold`; ValueError for `repeats` below 1 as well.
     """
     ratings = as_ratings(ratings)
     _check_count("repeats", repeats)
@@ -103,13 +103,13 @@ def repeated_kfold(
 def user_holdout(
     ratings: Any, test: float = 0.2, random_state: RandomState = None
 ) -> tuple[Ratings, Ratings]:
-    """That part of each user's ratings as the test part, drawn at random.
+    """Random split of the ratings of each user.
 
     Parameters
     ----------
     ratings : Ratings, or whatever `fit` takes
     test : float
-        Fraction of each user's ratings, rounded down; whoever has too few for one keeps them all.
+        Fraction of each user's ratings that become the test part, rounded down.
     random_state : None, int, SeedSequence or Generator
 
     Returns
@@ -126,7 +126,7 @@ def user_holdout(
     if not 0 < test < 1:
         raise ValueError(f"test must be a fraction between 0 and 1, got {test!r}")
     draw = generator(random_state).random(len(ratings))
-    # A little more, so that a fifth of five is one in floating point too.
+    # Plus a little, so that a fifth of five is one in floating point too.
     return _last_of_users(ratings, draw, np.floor(ratings.user_counts * test + 1e-9), f"test={test}")
 
 
@@ -139,9 +139,9 @@ def leave_k_out(
     ----------
     ratings : Ratings, or whatever `fit` takes
     k : int
-        Users with no more ratings than that keep them all.
+        Users with k ratings or fewer have none in the test part.
     latest : bool, default False
-        Each user's latest, by timestamp (of equal ones, the rows that come last), and not any.
+        Each user's latest by timestamp (of equal ones, the last rows), instead of random ones.
     random_state : None, int, SeedSequence or Generator
 
     Returns
@@ -170,7 +170,7 @@ def _last_of_users(
     ratings: Ratings, key: np.ndarray, sizes: np.ndarray, what: str
 ) -> tuple[Ratings, Ratings]:
     """Of each user's rows, ordered by `key`, the last `sizes` as the test part."""
-    order = np.lexsort((key, ratings.user_codes))  # stable: of equal keys, the row that comes last
+    order = np.lexsort((key, ratings.user_codes))  # stable: equal keys in the order of the rows
     users = ratings.user_codes[order]
     ends = np.cumsum(ratings.user_counts)
     held = np.zeros(len(ratings), dtype=bool)
@@ -181,7 +181,7 @@ def _last_of_users(
 
 
 def time_folds(ratings: Any, k: int = 5) -> Iterator[tuple[Ratings, Ratings]]:
-    """The past predicts what comes next: the time is cut into k + 1 parts, each but the first a test part.
+    """Splits by time, into k + 1 consecutive parts; each but the first is the test part once.
 
     Parameters
     ----------
@@ -192,13 +192,13 @@ def time_folds(ratings: Any, k: int = 5) -> Iterator[tuple[Ratings, Ratings]]:
     Yields
     ------
     train, test : Ratings
-        Everything before a part, and the part. Parts have equal numbers of ratings, as nearly as is possible
-        without dividing ratings of one timestamp.
+        All parts before a part, and that part. Parts have numbers of ratings as equal as is possible without
+        dividing ratings of one timestamp.
 
     Raises
     ------
     ValueError
-        Without timestamps, or with fewer different ones than k + 1 parts need.
+        Without timestamps, or with too few different ones for k + 1 parts.
     """
     ratings = as_ratings(ratings)
     _check_count("k", k)
@@ -226,8 +226,8 @@ def _check_count(name: str, value: Any) -> None:
 def by_time(ratings: Any, test: float = 0.2) -> tuple[Ratings, Ratings]:
     """The latest ratings as the test part.
 
-    Ratings of one timestamp are never divided: the cut is moved to the nearest change of the timestamp,
-    so the fraction is met as nearly as they allow.
+    Ratings of one timestamp are never divided: the cut is at the change of the timestamp that gives a
+    fraction nearest to `test`.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Ratings made up to resemble MovieLens: for scaling tests, and where no data set can be had."""
+"""Synthetic ratings that resemble MovieLens: for tests of scale, and where no data set is available."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from cfcore.random import RandomState, generator
 
 __all__ = ["synthetic"]
 
-# Standard deviations, chosen to give what MovieLens shows: ratings vary by about 1.05 around 3.5, about
-# a third of that variance is biases and the best models leave an error near .8.
-USER_BIAS, ITEM_BIAS, TASTE, NOISE = 0.44, 0.50, 0.44, 0.80
-USER_DRIFT, ITEM_DRIFT, VISIT_MOOD = 0.15, 0.15, 0.12
+# Standard deviations of the terms, chosen to match MovieLens: ratings have a mean of 3.5 and a standard
+# deviation of about 1.05, biases explain about a third of the variance, the best models have an RMSE near .8.
+USER_BIAS, ITEM_BIAS, INTERACTION, NOISE = 0.44, 0.50, 0.44, 0.80
+USER_DRIFT, ITEM_DRIFT, VISIT_BIAS = 0.15, 0.15, 0.12
 ACTIVITY_SPREAD, POPULARITY_SPREAD, NEIGHBOURHOOD_SPREAD = 1.15, 1.6, 0.5
 
 MEAN_SHARE = 0.69  # of the way from the least to the greatest rating
@@ -25,13 +25,13 @@ FIRST_SECOND, N_SECONDS = 1_000_000_000, 15 * 365 * 86_400
 
 
 @dataclass(frozen=True)
-class _World:
-    """The truth behind the ratings."""
+class _Parameters:
+    """Parameters that the ratings are drawn from."""
 
     user_bias: NDArray[np.float32]
     item_bias: NDArray[np.float32]
-    user_taste: NDArray[np.float32]
-    item_taste: NDArray[np.float32]
+    user_factors: NDArray[np.float32]
+    item_factors: NDArray[np.float32]
     user_drift: NDArray[np.float32]
     item_drift: NDArray[np.float32]
     joined: NDArray[np.int64]
@@ -62,10 +62,10 @@ def synthetic(
         Rank of the interaction of users and items.
     scale : (min, max), default (0.5, 5.0)
     step : float or None, default 0.5
-        Distance of the levels that ratings are rounded to (1 with the scale (1, 5): whole stars); None
-        leaves them continuous.
+        Distance of the levels that ratings are rounded to (1 with the scale (1, 5): whole stars). None: not
+        rounded.
     timestamps : bool, default True
-        Whether there are any; 8 of 20 bytes a rating.
+        Whether ratings have timestamps, which take 8 of 20 bytes a rating.
     verbose : int, default 0
         1 shows a progress bar.
 
@@ -84,14 +84,14 @@ def synthetic(
 
     Notes
     -----
-    The rating of user u for item i at time t, a share x of the whole period after its middle, is ::
+    The rating of user u for item i at time t, a fraction x of the whole period after its middle, is ::
 
-        r = mu + b_u + b_i + p_u . q_i + (d_u + d_i) x + m_uv + noise
+        r = mu + b_u + b_i + p_u . q_i + (d_u + d_i) x + b_uv + noise
 
-    m_uv being the mood of u on the visit v. Numbers of ratings are log-normal over users. Each user's
-    items are a systematic sample without repetition whose inclusion probabilities follow a log-normal
-    popularity, varied from one block of users to the next. O(n_ratings log n_items) time, less than a second
-    a million; memory is what the ratings take and some 200 MB.
+    with b_uv a bias of the visit v of user u. Numbers of ratings are log-normal over users. Each user's items
+    are a systematic sample without repetition; inclusion probabilities follow a log-normal popularity, which
+    varies between blocks of users. O(n_ratings log n_items) time, less than a second for a million; about 200
+    MB of memory beside the ratings.
 
     Examples
     --------
@@ -113,8 +113,8 @@ def synthetic(
     rng = generator(random_state)
     counts = _activity(rng, n_users, n_items, n_ratings)
     popularity = rng.normal(0, POPULARITY_SPREAD, n_items)
-    world = _world(rng, n_users, n_items, n_factors, popularity)
-    # Enough blocks that what is common to the users of one does not show, and each fits the cache.
+    parameters = _drawn(rng, n_users, n_items, n_factors, popularity)
+    # The users of a block share a variation of the popularity, so there must be many. A block fits the cache.
     block = min(max(n_ratings // 64, 1 << 12), 1 << 20)
     ends = np.cumsum(counts)
     user_codes = np.repeat(np.arange(n_users, dtype=np.int32), counts)
@@ -128,8 +128,8 @@ def synthetic(
             last = max(int(np.searchsorted(ends, begin + block, side="right")), first + 1)
             rows = slice(begin, int(ends[last - 1]))
             item_codes[rows] = _choose_items(rng, counts[first:last], popularity)
-            when, mood = _visits(rng, counts[first:last], world, first)
-            exact = _truth(rng, world, user_codes[rows], item_codes[rows], when, mood)
+            when, visit_bias = _visits(rng, counts[first:last], parameters, first)
+            exact = _continuous(rng, parameters, user_codes[rows], item_codes[rows], when, visit_bias)
             exact = (low + (high - low) * MEAN_SHARE) + exact * ((high - low) / 4.5)
             if step:
                 exact = low + step * np.rint((exact - low) / step)
@@ -162,24 +162,25 @@ def _activity(rng: np.random.Generator, n_users: int, n_items: int, n_ratings: i
     return counts
 
 
-def _world(
+def _drawn(
     rng: np.random.Generator, n_users: int, n_items: int, n_factors: int, popularity: NDArray[np.float64]
-) -> _World:
+) -> _Parameters:
     def normal(deviation: float, *shape: int) -> NDArray[np.float32]:
         return rng.standard_normal(shape, dtype=np.float32) * np.float32(deviation)
 
-    deviation = np.sqrt(TASTE / np.sqrt(n_factors))  # of each factor, so that p . q deviates by TASTE
-    # What many have seen is liked better.
+    # Standard deviation of each factor, so that that of p . q is INTERACTION.
+    deviation = np.sqrt(INTERACTION / np.sqrt(n_factors))
+    # Popular items have higher biases.
     weight = np.exp(popularity)
     liked = (0.45 * ITEM_BIAS / POPULARITY_SPREAD) * (popularity - (popularity @ weight) / weight.sum())
     joined = (rng.beta(1.2, 1.0, n_users) * N_SECONDS * 0.9).astype(np.int64)
-    # Half of the users come once; the others stay for months.
+    # Half of the users rate on a single visit, the others over months.
     span = np.where(rng.random(n_users) < 0.5, 0, rng.exponential(120 * 86_400, n_users)).astype(np.int64)
-    return _World(
+    return _Parameters(
         user_bias=normal(USER_BIAS, n_users),
         item_bias=normal(0.9 * ITEM_BIAS, n_items) + liked.astype(np.float32),
-        user_taste=normal(deviation, n_users, n_factors),
-        item_taste=normal(deviation, n_items, n_factors),
+        user_factors=normal(deviation, n_users, n_factors),
+        item_factors=normal(deviation, n_items, n_factors),
         user_drift=normal(USER_DRIFT, n_users),
         item_drift=normal(ITEM_DRIFT, n_items),
         joined=joined,
@@ -217,34 +218,34 @@ def _choose_items(
 
 
 def _visits(
-    rng: np.random.Generator, counts: NDArray[np.int64], world: _World, first: int
+    rng: np.random.Generator, counts: NDArray[np.int64], parameters: _Parameters, first: int
 ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-    """Time of each rating, and the mood of the visit it was given on."""
+    """Time of each rating, and the bias of the visit on which it was given."""
     users = slice(first, first + len(counts))
-    joined, span = world.joined[users], world.span[users]
+    joined, span = parameters.joined[users], parameters.span[users]
     n_visits = np.where(span == 0, 1, 1 + counts // 25)
     starts = np.cumsum(n_visits) - n_visits
     n_all = int(n_visits.sum())
     begin = np.repeat(joined, n_visits) + (rng.random(n_all) * np.repeat(span, n_visits)).astype(np.int64)
-    mood = rng.standard_normal(n_all, dtype=np.float32) * np.float32(VISIT_MOOD)
+    bias = rng.standard_normal(n_all, dtype=np.float32) * np.float32(VISIT_BIAS)
     visit = np.repeat(starts, counts) + (rng.random(int(counts.sum())) * np.repeat(n_visits, counts)).astype(
         np.int64
     )
-    return FIRST_SECOND + begin[visit] + rng.integers(0, 5400, len(visit)), mood[visit]
+    return FIRST_SECOND + begin[visit] + rng.integers(0, 5400, len(visit)), bias[visit]
 
 
-def _truth(
+def _continuous(
     rng: np.random.Generator,
-    world: _World,
+    parameters: _Parameters,
     users: NDArray[np.int32],
     items: NDArray[np.int32],
     when: NDArray[np.int64],
-    mood: NDArray[np.float32],
+    visit_bias: NDArray[np.float32],
 ) -> NDArray[Any]:
-    """What each user would say if any number could be said, as deviation from the mean."""
+    """Ratings before they are rounded, as deviations from the mean."""
     share = ((when - FIRST_SECOND) / N_SECONDS - 0.5).astype(np.float32)
-    exact = rng.standard_normal(len(users), dtype=np.float32) * np.float32(NOISE) + mood
-    exact += world.user_bias[users] + world.item_bias[items]
-    exact += (world.user_drift[users] + world.item_drift[items]) * share
-    exact += np.einsum("nk,nk->n", world.user_taste[users], world.item_taste[items])
+    exact = rng.standard_normal(len(users), dtype=np.float32) * np.float32(NOISE) + visit_bias
+    exact += parameters.user_bias[users] + parameters.item_bias[items]
+    exact += (parameters.user_drift[users] + parameters.item_drift[items]) * share
+    exact += np.einsum("nk,nk->n", parameters.user_factors[users], parameters.item_factors[items])
     return exact

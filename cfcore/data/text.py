@@ -1,8 +1,8 @@
 """Columns of ratings out of delimited text.
 
-Numbers are parsed by the kernel `text` as they are scanned. When a file holds anything else (string ids,
-quotes, dates) each field is found and equal fields are grouped by the kernel `tokens`, so that Python
-converts every distinct field once and not every row.
+Numbers are parsed by the kernel `text` in one scan. If a file holds anything else (string ids, quotes,
+dates), the kernel `tokens` finds the fields and groups equal ones, so that Python converts each distinct
+field once and not every row.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _INTEGER = re.compile(r"0|-?[1-9]\d{0,18}", re.ASCII)
 def read_numbers(path: Path, layout: Layout) -> list[NDArray[Any] | None] | None:
     """Columns user, item, rating, timestamp (None if absent) of a file that is all plain numbers.
 
-    Returns None when it is not: at the first field that ``read_tokens`` has to look at.
+    Returns None at the first field that is no plain number: ``read_tokens`` reads such files.
     """
     parts: list[list[NDArray[Any]]] = [[], [], [], []]
     for block in line_blocks(path, layout.begin):
@@ -74,35 +74,35 @@ class _Vocabulary:
         self.codes: dict[str, int] = {}
 
     def number(self, fields: list[str]) -> NDArray[np.int32]:
-        """Code of each field, new ones being numbered on."""
+        """Code of each field; new fields get the next codes."""
         codes = self.codes
         return np.array([codes.setdefault(field, len(codes)) for field in fields], dtype=np.int32)
 
     def sorted(self, column: str) -> tuple[NDArray[Any], NDArray[np.int32]]:
-        """Ids in order, and the place there of each code: as integers if all are, else as strings."""
+        """Sorted ids, integers if all are, else strings, and the position there of each code."""
         fields = list(self.codes)
         check_size(len(fields), column)
         raw = np.array(fields)
         if all(_INTEGER.fullmatch(field) for field in fields):
-            # Nineteen digits may be too many for int64; such a column stays text.
+            # Nineteen digits may exceed int64; such a column remains text.
             with contextlib.suppress(OverflowError):
                 raw = np.array([int(field) for field in fields], dtype=np.int64)
         return sort_vocabulary(raw, column)
 
 
 def read_tokens(path: Path, layout: Layout, encoding: str) -> tuple[list[Any], NDArray[Any], NDArray[Any]]:
-    """Columns of any text file: codes, codes, ratings, timestamps (or None), and the two vocabularies.
+    """Columns of any text file: user and item codes, ratings, timestamps (or None), and both vocabularies.
 
     Raises
     ------
     DataError
-        For a row with too few columns, a missing id, and a rating or a time that is none; it names the
+        For a row with too few columns, a missing id, and an invalid rating or time. The message names the
         column and the row.
     """
     roles = [role for role in ROLES if role in layout.columns]
     columns = np.full(max(layout.columns.values()) + 1, -1, dtype=np.int32)
-    for place, role in enumerate(roles):
-        columns[layout.columns[role]] = place
+    for number, role in enumerate(roles):
+        columns[layout.columns[role]] = number
     users, items = _Vocabulary(), _Vocabulary()
     convert: dict[str, Callable[[list[str]], NDArray[Any]]] = {
         "user": users.number,
@@ -124,14 +124,14 @@ def read_tokens(path: Path, layout: Layout, encoding: str) -> tuple[list[Any], N
                 f"which has {n_found} columns (separator {layout.separator!r})"
             )
         numbers = None
-        if b'"' not in block:  # quotes may hide separators, which that kernel would not notice
+        if b'"' not in block:  # that kernel would take a separator inside of quotes for the end of a field
             wanted = {role: layout.columns[role] for role in roles if role in ("rating", "timestamp")}
             numbers = _parsed(block, wanted, layout.separator)
-        for place, role in enumerate(roles):
+        for number, role in enumerate(roles):
             if numbers is not None and role in wanted:
                 parts[role].append(numbers[ROLES.index(role)])
                 continue
-            found = _Fields(block, starts[place, :n_rows], lengths[place, :n_rows], encoding)
+            found = _Fields(block, starts[number, :n_rows], lengths[number, :n_rows], encoding)
             try:
                 parts[role].append(convert[role](found.checked(role))[found.codes])
             except _BadField as bad:
@@ -142,9 +142,9 @@ def read_tokens(path: Path, layout: Layout, encoding: str) -> tuple[list[Any], N
     if row == 0:
         raise DataError(f"{path} is empty: ratings need at least one row")
     joined = [_joined(parts[role]) if parts[role] else None for role in ROLES]
-    user_ids, user_place = users.sorted(layout.names["user"])
-    item_ids, item_place = items.sorted(layout.names["item"])
-    joined[0], joined[1] = user_place[joined[0]], item_place[joined[1]]
+    user_ids, user_position = users.sorted(layout.names["user"])
+    item_ids, item_position = items.sorted(layout.names["item"])
+    joined[0], joined[1] = user_position[joined[0]], item_position[joined[1]]
     return joined, user_ids, item_ids
 
 
@@ -155,7 +155,7 @@ class _BadField(Exception):
 
 
 class _Fields:
-    """One column of a block: its distinct fields as text, and which of them each row holds."""
+    """One column of a block: its distinct fields as text, and the number of the field of each row."""
 
     def __init__(
         self, block: bytes, starts: NDArray[np.int64], lengths: NDArray[np.int32], encoding: str
@@ -165,7 +165,9 @@ class _Fields:
         first = np.empty(n, dtype=np.int32)
         table = np.empty(1 << (2 * n).bit_length(), dtype=np.int32)
         starts, lengths = np.ascontiguousarray(starts), np.ascontiguousarray(lengths)
-        n_groups = backends.kernel("tables.tokens").group_tokens(block, starts, lengths, self.codes, first, table)
+        n_groups = backends.kernel("tables.tokens").group_tokens(
+            block, starts, lengths, self.codes, first, table
+        )
         self._first = first[:n_groups]
         begins = starts[self._first].tolist()
         ends = (starts[self._first] + lengths[self._first]).tolist()
@@ -204,7 +206,7 @@ def _rating(text: str) -> float:
 
 
 def _number(text: str) -> float:
-    # float() would take "1_000" and the digits of other scripts, which are no numbers in a file.
+    # float() accepts "1_000" and the digits of other scripts, which are not numbers in a file.
     if "_" in text or not text.isascii():
         raise ValueError
     return float(text)

@@ -1,4 +1,4 @@
-"""One wheel from the package index, downloaded with whichever pip there is, and not installed."""
+"""Download of one wheel from the package index by any pip available; nothing is installed."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ TIME_LIMIT = 300.0
 
 
 class WheelError(Exception):
-    """No pip could fetch the wheel; the message says which were tried."""
+    """No pip could download the wheel; the message names those that were tried."""
 
 
 def pip_commands() -> Iterator[tuple[str, list[str]]]:
@@ -28,7 +28,7 @@ def pip_commands() -> Iterator[tuple[str, list[str]]]:
     if importlib.util.find_spec("pip") is not None:
         yield "python -m pip", [sys.executable, "-m", "pip"]
     for wheel in _bundled_wheels():
-        # A wheel is a zip file that Python runs packages from: pip without installing it.
+        # Python runs packages inside of zip files, which wheels are: pip need not be installed.
         yield f"the pip bundled with Python ({wheel.name})", [sys.executable, f"{wheel}/pip"]
     for name in ("pip3", "pip"):
         path = shutil.which(name)
@@ -56,7 +56,7 @@ def download_wheel(requirement: str, folder: Path) -> Path:
     requirement : str
         Such as "recbole==1.2.1".
     folder : Path
-        Where to put it; pip's temporary files go there as well, and its own cache is not used.
+        Folder for the wheel and for pip's temporary files; pip's own cache is not used.
 
     Raises
     ------
@@ -84,4 +84,4 @@ def download_wheel(requirement: str, folder: Path) -> Path:
             return wheels[0]
         lines = [line for line in done.stderr.splitlines() if line.strip()] or [f"exit {done.returncode}"]
         failures.append(f"{name}: {lines[-1].strip()}")
-    raise WheelError("; ".join(failures) or "there is no pip to download with")
+    raise WheelError("; ".join(failures) or "no pip is installed to download it with")

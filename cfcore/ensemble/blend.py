@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, ClassVar, Self
 
 import numpy as np
 
-from cfcore import metrics
+from cfcore import codec, metrics
 from cfcore.data import Ratings
 from cfcore.ensemble import members as parts
+from cfcore.ensemble.state import BlendState
 from cfcore.ensemble.weights import Weights, fit_weights
 from cfcore.errors import NotFittedError
-from cfcore.models.core.model import Array, Callback, Model
+from cfcore.models.core.fit_context import Callback, FitContext
+from cfcore.models.core.model import Array, Model
 from cfcore.models.core.params import check_choice, check_number
+from cfcore.models.core.state import State
 from cfcore.progress import progress_bar
 from cfcore.random import RandomState, generator
 
@@ -86,19 +89,7 @@ class Blend(Model):
     (1, 2)
     """
 
-    _array_names: ClassVar[tuple[str, ...]] = (
-        "weights_", "intercepts_", "feature_center_", "feature_spread_"
-    )  # fmt: skip
-    _scalar_names: ClassVar[tuple[str, ...]] = ("names_", "reg_", "oof_")
-
-    weights_: Array
-    intercepts_: Array
-    feature_center_: Array
-    feature_spread_: Array
-    members_: list[Model]
-    names_: list[str]
-    reg_: float
-    oof_: dict[str, dict[str, float]]
+    _state_class: ClassVar[type[State]] = BlendState
 
     def __init__(
         self,
@@ -176,12 +167,11 @@ class Blend(Model):
             raise ValueError(f"models must be a list of one model or more, not {self.models!r}")
         for name, model in members.items():
             if self.cv == "prefit":
-                if "user_ids_" not in vars(model):
+                if not model.is_fitted():
                     raise NotFittedError(f"{name} is not fitted; cv='prefit' takes fitted models")
                 continue
             try:
-                model._check_common()
-                model._check_params()
+                model.check_params()
             except (TypeError, ValueError) as error:
                 raise type(error)(f"{name}__{error}") from error
 
@@ -208,55 +198,74 @@ class Blend(Model):
         """
         if ratings is not None or self.cv != "prefit" or self.method != "mean":
             return self._run(ratings, validation, early_stopping, callback=callback)
-        self._check_common()
-        self._check_params()
-        self._forget()
-        self._take_members()
-        self._use(Weights.equal(len(self.members_)))
+        self.check_params()
+        members = self._prefit_members()
+        known = parts.union(members)
+        context = FitContext(known, type(self).__name__, generator(self.random_state))
+        self._state = self._state_with(context, known, members, Weights.equal(len(members)))
         return self
 
-    def _remember(self, train: Ratings) -> None:
-        if self.cv == "prefit":
-            self._take_members()
-        else:
-            super()._remember(train)
+    def _index(self, train: Ratings) -> None:
+        if self.cv != "prefit":
+            super()._index(train)
 
-    def _take_members(self) -> None:
-        """Fitted models as they are, with the users and items that any of them knows."""
-        vars(self).update(parts.union(list(self.models)))
-        self.members_ = list(self.models)
-        self.names_ = list(parts.named(self.models))
+    def _prefit_members(self) -> list[Model]:
+        """Snapshots of the fitted models."""
+        return [model.snapshot() for model in self.models]
 
-    def _fit(self, train: Ratings, validation: Ratings | None, early_stopping: int | None) -> None:
-        rng = generator(self.random_state)
+    def _fit(self, train: Ratings, context: FitContext) -> BlendState:
+        known: dict[str, Any] = {}
         if self.cv == "prefit":
-            columns = [self._codes_of(train.user_ids, train.user_codes, "user")]
-            columns += [self._codes_of(train.item_ids, train.item_codes, "item")]
-            fold = rng.permutation(len(train)) % min(5, len(train))
-            predictions = self._of_members(columns[0], columns[1], train.timestamps)
+            members = self._prefit_members()
+            known = parts.union(members)
+            first = self._state_with(context, known, members, Weights.equal(len(members)))
+            users = first.users.encode(train.user_ids)[train.user_codes]
+            items = first.items.encode(train.item_ids)[train.item_codes]
+            fold = context.rng.permutation(len(train)) % min(5, len(train))
+            predictions = first.member_scores(users, items, train.timestamps)
         else:
-            self.names_ = list(parts.named(self.models))
-            models = [self._prepared(model, rng) for model in self.models]
-            folds = min(int(self.cv), len(train)) if self.method != "mean" else 1
-            with progress_bar(len(models) * (folds + (folds > 1)), "Blend", self.verbose) as bar:
-                fold, predictions = self._out_of_fold(models, train, folds, rng, bar)
-                self.members_ = []
-                for model in models:
-                    self.members_.append(model.clone().fit(train))
-                    bar.update(1)
+            users, items = train.user_codes, train.item_codes
+            members, fold, predictions = self._fit_members(train, context)
+            first = self._state_with(context, known, members, Weights.equal(len(members)))
         if self.method == "mean" or len(train) < 2:
-            self._use(Weights.equal(len(self.members_)))
-            return
+            return first
         values = train.values.astype(np.float64)
-        extra = self._features(train.user_codes, train.item_codes)
-        if self.cv == "prefit":
-            extra = self._features(columns[0], columns[1])
+        extra = first.features(users, items, self.method == "feature-weighted")
         weights, blended = fit_weights(predictions, extra, values, fold, self.reg)
-        self._use(weights)
-        named = dict(zip(self.names_, predictions, strict=True)) | {"blend": blended}
-        clipped = {name: np.clip(column, *self.scale_) for name, column in named.items()}
-        for measure in (metrics.rmse, metrics.mae):
-            self.oof_[measure.__name__] = {name: measure(values, found) for name, found in clipped.items()}
+        named = dict(zip(first.names, predictions, strict=True)) | {"blend": blended}
+        clipped = {name: np.clip(column, *first.scale) for name, column in named.items()}
+        oof = {
+            measure.__name__: {name: measure(values, found) for name, found in clipped.items()}
+            for measure in (metrics.rmse, metrics.mae)
+        }
+        return self._state_with(context, known, members, weights, oof)
+
+    def _state_with(
+        self,
+        context: FitContext,
+        known: dict[str, Any],
+        members: list[Model],
+        weights: Weights,
+        oof: dict[str, dict[str, float]] | None = None,
+    ) -> BlendState:
+        state: BlendState = context.state(
+            BlendState, **known, members=tuple(members), names=list(parts.named(self.models)),
+            weights=weights.weights, intercepts=weights.intercepts, feature_center=weights.center,
+            feature_spread=weights.spread, reg=weights.reg, oof=oof or {},
+        )  # fmt: skip
+        return state
+
+    def _fit_members(self, train: Ratings, context: FitContext) -> tuple[list[Model], Array, Array]:
+        """The members fitted to all ratings, the fold of each rating, and predictions out of fold."""
+        models = [self._prepared(model, context.rng) for model in self.models]
+        folds = min(int(self.cv), len(train)) if self.method != "mean" else 1
+        with progress_bar(len(models) * (folds + (folds > 1)), "Blend", self.verbose) as bar:
+            fold, predictions = self._out_of_fold(models, train, folds, context.rng, bar)
+            members = []
+            for model in models:
+                members.append(model.clone().fit(train))
+                bar.update(1)
+        return members, fold, predictions
 
     def _prepared(self, model: Model, rng: np.random.Generator) -> Model:
         """A clone with a seed and a number of threads, where it has none of its own."""
@@ -282,85 +291,40 @@ class Blend(Model):
             rest, held = train.subset(fold != k), train.subset(fold == k)
             for column, model in zip(predictions, models, strict=True):
                 fitted = model.clone().fit(rest)
-                users = fitted._codes_of(held.user_ids, held.user_codes, "user")
-                items = fitted._codes_of(held.item_ids, held.item_codes, "item")
-                column[fold == k] = fitted._predict_codes(users, items, held.timestamps)
+                users = fitted.encode_users(held.user_ids)[held.user_codes]
+                items = fitted.encode_items(held.item_ids)[held.item_codes]
+                column[fold == k] = fitted.score_codes(users, items, held.timestamps)
                 bar.update(1)
         return fold, predictions
 
-    def _use(self, weights: Weights) -> None:
-        self.weights_, self.intercepts_ = weights.weights, weights.intercepts
-        self.feature_center_, self.feature_spread_ = weights.center, weights.spread
-        self.reg_ = weights.reg
-        self.oof_ = {}
-
     # ------------------------------------------------------------------ predicting
 
-    def _predict_codes(self, users: Array, items: Array, timestamps: Array | None) -> Array:
-        rule = Weights(self.weights_, self.intercepts_, self.feature_center_, self.feature_spread_)
-        predictions = self._of_members(users, items, timestamps)
-        n_extra = len(self.feature_center_)
-        extra = self._features(users, items) if n_extra else np.empty((0, len(users)))
-        return rule.combine(predictions, extra)
+    def _score(self, users: Array, items: Array, timestamps: Array | None) -> Array:
+        state: BlendState = self._state
+        return state.scores(users, items, timestamps)
 
-    def _of_members(self, users: Array, items: Array, timestamps: Array | None) -> Array:
-        """What each member predicts: float64[n_members, n]."""
-        predictions = np.empty((len(self.members_), len(users)))
-        for at, member in enumerate(self.members_):
-            codes = [
-                given if table is None else table[given]
-                for given, table in ((users, self._table(at, "user")), (items, self._table(at, "item")))
-            ]
-            predictions[at] = member._predict_codes(codes[0], codes[1], timestamps)
-        return predictions
-
-    def _table(self, at: int, kind: str) -> Array | None:
-        """Code here -> code in a member, -1 last and for what is unknown there; None where all are equal."""
-        key = f"table_{at}_{kind}"
-        if key not in self._cache:
-            member, name = self.members_[at], f"{kind}_ids_"
-            if getattr(member, name) is getattr(self, name):
-                self._cache[key] = member._known(kind)
-            else:
-                codes = member._codes(getattr(self, name), kind)
-                self._cache[key] = np.append(codes, -1).astype(np.int32)
-        return self._cache[key]
-
-    def _features(self, users: Array, items: Array) -> Array:
-        """Logarithms of 1 + the numbers of ratings; 0 for unknown users and items."""
-        if self.method != "feature-weighted":
-            return np.empty((0, len(users)))
-        # One entry more, which -1 picks.
-        known = (np.append(self.user_counts_, 0)[users], np.append(self.item_counts_, 0)[items])
-        return np.log1p(np.maximum(np.vstack(known), 0).astype(np.float64))
-
-    def _similarity_to(self, kind: str, code: int) -> Array:
-        found = []
-        for at, member in enumerate(self.members_):
-            table = self._table(at, kind)
-            inner = code if table is None else int(table[code])
-            try:
-                similarities = member._similarity_to(kind, inner) if inner >= 0 else None
-            except TypeError:
-                continue
-            if similarities is None:
-                continue
-            padded = np.append(np.asarray(similarities, dtype=np.float64), np.nan)
-            found.append(padded[:-1] if table is None else padded[table[:-1]])
-        if not found:
-            return super()._similarity_to(kind, code)
-        counts = np.sum([~np.isnan(one) for one in found], axis=0)
-        total = np.nansum(found, axis=0)
-        return np.where(counts > 0, total / np.maximum(counts, 1), np.nan)
+    def _similarity(self, kind: str, code: int) -> Array:
+        found: Array | None = self._state.similarity_row(kind, code)
+        return super()._similarity(kind, code) if found is None else found
 
     # ------------------------------------------------------------------ files
 
     def _file_params(self) -> dict[str, Any]:
         return {name: value for name, value in self.get_params(deep=False).items() if name != "models"}
 
+    def describe(self) -> dict[str, Any]:
+        """Class and hyper-parameters, those of the members too, JSON-able."""
+        return {**super().describe(), "models": [one.describe() for one in self.models]}
+
+    @classmethod
+    def _of_params(cls, described: dict[str, Any], find_class: Callable[[Any], type[Model]]) -> Model:
+        params = codec.from_json(described["params"])
+        params["models"] = [Model.from_description(one, find_class) for one in described["models"]]
+        return cls(**params)
+
     def _to_file(self) -> tuple[dict[str, Any], dict[str, Array]]:
         header, arrays = super()._to_file()
-        header["models"] = None if self.cv == "prefit" else [parts.describe(one) for one in self.models]
+        header["models"] = None if self.cv == "prefit" else [one.describe() for one in self.models]
         header["members"] = []
         for at, member in enumerate(self.members_):
             inner, inner_arrays = member._to_file()
@@ -373,16 +337,20 @@ class Blend(Model):
         return header, arrays
 
     @classmethod
-    def _from_file(cls, header: dict[str, Any], arrays: dict[str, Array]) -> Self:
-        blend = super()._from_file(header, arrays)
-        blend.members_ = []
+    def _from_file(
+        cls, header: dict[str, Any], arrays: dict[str, Array], find_class: Callable[[Any], type[Model]]
+    ) -> Self:
+        members = []
         for at, inner in enumerate(header["members"]):
             mark = f"{at}/"
             own = {name[len(mark) :]: array for name, array in arrays.items() if name.startswith(mark)}
             own |= {name: arrays[name] for name in inner["shared"]}
-            blend.members_.append(parts.class_of(inner)._from_file(inner, own))
+            members.append(find_class(inner["class"])._from_file(inner, own, find_class))
+        header = {**header, "scalars": {**header["scalars"], "members_": ()}}
+        blend = super()._from_file(header, arrays, find_class)
+        blend._state = blend._state.replaced(members=tuple(members))
         described = header["models"]
         blend.models = (
-            list(blend.members_) if described is None else [parts.rebuild(one) for one in described]
+            members if described is None else [Model.from_description(one, find_class) for one in described]
         )
         return blend

@@ -8,13 +8,15 @@ from typing import Any
 
 import numpy as np
 
-from cfcore import codec
 from cfcore.data.index import compress, counts
 from cfcore.errors import DataError
 from cfcore.models.core.model import Model
-from cfcore.persist import find_class
 
 Array = np.ndarray[Any, Any]
+
+
+#: Fields of `State` that say which users and items a model has seen.
+SEEN = ("user_ids", "item_ids", "user_counts", "item_counts", "seen_indptr", "seen_items")
 
 
 def named(models: Any) -> dict[str, Model]:
@@ -31,7 +33,7 @@ def named(models: Any) -> dict[str, Model]:
 
 
 def union(members: list[Model]) -> dict[str, Any]:
-    """The fitted attributes of `Model` for the users, items and training ratings of all members together."""
+    """The fields of `State` for the users, items and training ratings of all members together."""
     first = members[0]
     alike = all(
         np.array_equal(getattr(member, name), getattr(first, name))
@@ -39,12 +41,11 @@ def union(members: list[Model]) -> dict[str, Any]:
         for name in ("user_ids_", "item_ids_", "seen_indptr_", "seen_items_")
     )
     found: dict[str, Any] = {
-        "scale_": (min(m.scale_[0] for m in members), max(m.scale_[1] for m in members)),
-        "mean_": float(np.mean([member.mean_ for member in members])),
-        "history_": {},
+        "scale": (min(m.scale_[0] for m in members), max(m.scale_[1] for m in members)),
+        "mean": float(np.mean([member.mean_ for member in members])),
     }
     if alike:
-        return found | {name: getattr(first, name) for name in Model._BASE_ARRAYS}
+        return found | {name: getattr(first, f"{name}_") for name in SEEN}
     ids, tables = {}, {}
     for kind in ("user", "item"):
         vocabularies = [getattr(member, f"{kind}_ids_") for member in members]
@@ -61,35 +62,10 @@ def union(members: list[Model]) -> dict[str, Any]:
     users, items = (part.astype(np.int32) for part in np.divmod(seen, n_items))
     by_user = compress(users, items, np.zeros(len(seen), dtype=np.float32), len(ids["user"]), n_items)
     return found | {
-        "user_ids_": ids["user"],
-        "item_ids_": ids["item"],
-        "user_counts_": counts(users, len(ids["user"])),
-        "item_counts_": counts(items, n_items),
-        "seen_indptr_": by_user.indptr,
-        "seen_items_": by_user.indices,
+        "user_ids": ids["user"],
+        "item_ids": ids["item"],
+        "user_counts": counts(users, len(ids["user"])),
+        "item_counts": counts(items, n_items),
+        "seen_indptr": by_user.indptr,
+        "seen_items": by_user.indices,
     }
-
-
-def describe(model: Model) -> dict[str, Any]:
-    """Class and hyper-parameters of an unfitted model, JSON-able."""
-    described: dict[str, Any] = {
-        "class": model._file_name(),
-        "params": codec.to_json(model._file_params()),
-    }
-    inner = named(getattr(model, "models", None))
-    if inner:
-        described["models"] = [describe(one) for one in inner.values()]
-    return described
-
-
-def rebuild(described: dict[str, Any]) -> Model:
-    """The unfitted model that `describe` described."""
-    params = codec.from_json(described["params"])
-    if "models" in described:
-        params["models"] = [rebuild(one) for one in described["models"]]
-    return class_of(described)(**params)
-
-
-def class_of(header: dict[str, Any]) -> type[Model]:
-    """The class that a file names."""
-    return find_class(header["class"])

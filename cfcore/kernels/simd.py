@@ -1,8 +1,8 @@
 """Which SIMD level the kernels run at: chosen at import, changed by `use_level`.
 
-The loops of a kernel are compiled once per level (``_svd_loops_baseline``, ``_svd_loops_avx2``, ...); each such
-module holds a table of function pointers. The wrapper of the kernel is compiled once and calls through the
-table of the level in force. All levels give the same bits.
+The loops of a kernel are compiled once per level (``_svd_loops_baseline``, ``_svd_loops_avx2``, ...); each
+such module holds a table of function pointers. The wrapper of the kernel is compiled once and calls through
+the table of the level in force. All levels give the same bits.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ PACKAGE = "cfcore.kernels"
 #: A module of loops that every build has, by which the levels that were compiled are found.
 PROBE = "factorization.svd_loops"
 
-_users: dict[str, Callable[[Any], None]] = {}
+_users: list[tuple[str, Callable[[Any], None]]] = []
 
 
 def available_levels() -> tuple[str, ...]:
@@ -63,7 +63,7 @@ def register(loops: str, use: Callable[[Any], None]) -> None:
     use : callable (capsule) -> None
         Takes the table, which is in a capsule.
     """
-    _users[loops] = use
+    _users.append((loops, use))
     use(_table(loops, _level))
 
 
@@ -95,7 +95,7 @@ def use_level(level: str) -> Iterator[None]:
 
 def _set(level: str) -> None:
     global _level
-    tables = [(use, _table(loops, level)) for loops, use in _users.items()]
+    tables = [(use, _table(loops, level)) for loops, use in _users]
     for use, table in tables:
         use(table)
     _level = level

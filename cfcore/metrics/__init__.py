@@ -1,4 +1,4 @@
-"""How well predictions meet ratings, how well lists meet what users came to like, and how sure that is."""
+"""Metrics of predicted ratings and of top-N lists, with confidence intervals."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How far predictions are from ratings, and whether they put them in the right order."""
+"""Errors of predicted ratings, and concordance of their order."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def rmse(ratings: ArrayLike, predictions: ArrayLike) -> float:
     Raises
     ------
     DataError
-        No entries, unequal lengths, or NaN or inf.
+        No entries, different lengths, or NaN or inf.
     """
     ratings, predictions = _checked(ratings, predictions)
     errors = ratings - predictions
@@ -39,7 +39,7 @@ def rmse(ratings: ArrayLike, predictions: ArrayLike) -> float:
 def mae(ratings: ArrayLike, predictions: ArrayLike) -> float:
     r"""Mean absolute error, :math:`\frac1n \sum |r - \hat r|`.
 
-    Parameters, result and errors as `rmse`.
+    Parameters, result and errors are those of `rmse`.
     """
     ratings, predictions = _checked(ratings, predictions)
     return float(np.mean(np.abs(ratings - predictions)))
@@ -48,8 +48,8 @@ def mae(ratings: ArrayLike, predictions: ArrayLike) -> float:
 def fcp(ratings: ArrayLike, predictions: ArrayLike, users: ArrayLike) -> float:
     """Fraction of concordant pairs.
 
-    Of all pairs of ratings by the same user that differ, the part that the predictions put in the same order.
-    Equal predictions are not in order. 0.5 is what chance gives, 1 is perfect.
+    Of all pairs of different ratings by one user, the fraction that the predictions put in the same order.
+    Equal predictions count as discordant. Random predictions have 0.5, perfect ones 1.
 
     Parameters
     ----------
@@ -70,16 +70,16 @@ def fcp(ratings: ArrayLike, predictions: ArrayLike, users: ArrayLike) -> float:
     Notes
     -----
     Pairs are counted over all users together, as in Koren and Sill, "Collaborative filtering on ordinal user
-    feedback", IJCAI 2013. Time is O(n log n): what is out of order are the inversions of one permutation.
+    feedback", IJCAI 2013. Time is O(n log n): discordant pairs are the inversions of one permutation.
     """
     in_order, different = pairs_by_user(ratings, predictions, users)
     return float(in_order.sum() / different.sum()) if different.any() else float("nan")
 
 
 def pairs_by_user(ratings: ArrayLike, predictions: ArrayLike, users: ArrayLike) -> tuple[Array, Array]:
-    """Pairs of ratings by the same user that differ, user by user: those in order, and all of them.
+    """Numbers of concordant pairs and of all pairs of different ratings, for each user.
 
-    Parameters and errors as `fcp`.
+    Parameters and errors are those of `fcp`.
 
     Returns
     -------
@@ -92,9 +92,9 @@ def pairs_by_user(ratings: ArrayLike, predictions: ArrayLike, users: ArrayLike) 
         raise DataError(f"users: shape {users.shape}, but ratings have {ratings.shape}")
     users = np.unique(users, return_inverse=True)[1]
     n_users = int(users.max()) + 1
-    # Two orders of all entries, user by user: by rating, and by prediction. Ties are broken so that a pair of
-    # equal ratings is never an inversion of the one against the other, and a pair of different ratings with
-    # equal predictions always is.
+    # Two orders of each user's entries: by rating, and by prediction. Ties are broken so that a pair of equal
+    # ratings is never an inversion of one order against the other, and a pair of different ratings with equal
+    # predictions always is.
     by_rating = np.lexsort((predictions, ratings, users))
     by_prediction = np.lexsort((-ratings, predictions, users))
     position = np.empty(len(users), dtype=np.int64)
@@ -115,16 +115,16 @@ def _pairs(sizes: Array) -> Array:
 
 
 def _inversions(permutation: Array) -> Array:
-    """Of each number in a permutation of 0 ... n-1, how many smaller ones stand behind it.
+    """For each number in a permutation of 0 ... n-1, the number of smaller ones after it.
 
-    A radix sort from the highest bit: within the entries that agree in all higher bits, a pair that this bit
-    tells apart is inverted if the one with the bit set stands first. One pass of array operations a bit.
+    A radix sort from the highest bit: among the entries that agree in all higher bits, a pair that differs in
+    this bit is inverted if the entry with the bit set comes first. One pass of array operations per bit.
     """
     n = len(permutation)
     index = np.arange(n)
     inversions = np.zeros(n, dtype=np.int64)
     for bit in range((n - 1).bit_length() - 1, -1, -1):
-        # Groups of entries that agree in the higher bits are complete, so where they lie is known.
+        # Groups of entries that agree in the higher bits are complete, so their positions are known.
         starts = (index >> (bit + 1)) << (bit + 1)
         ends = np.minimum(starts + (2 << bit), n)
         zeros_in_group = np.minimum(starts + (1 << bit), n) - starts
@@ -149,16 +149,18 @@ def _checked(ratings: ArrayLike, predictions: ArrayLike) -> tuple[Array, Array]:
         try:
             column = np.asarray(given, dtype=np.float64)
         except (TypeError, ValueError) as error:
-            raise DataError(f"{name}: numbers are wanted ({error})") from error
+            raise DataError(f"{name} must be numbers ({error})") from error
         if column.ndim != 1:
-            raise DataError(f"{name}: one dimension is wanted, not shape {column.shape}")
+            raise DataError(f"{name} must have one dimension, not shape {column.shape}")
         bad = ~np.isfinite(column)
         if bad.any():
             row = int(np.argmax(bad))
-            raise DataError(f"{name}: {column[row]} in row {row}")
+            raise DataError(f"{name}: {column[row]} in row {row} is not finite")
         columns.append(column)
     if len(columns[0]) != len(columns[1]):
-        raise DataError(f"there are {len(columns[0])} ratings and {len(columns[1])} predictions")
+        raise DataError(
+            f"ratings and predictions have different lengths, {len(columns[0])} and {len(columns[1])}"
+        )
     if len(columns[0]) == 0:
-        raise DataError("ratings: there are none")
+        raise DataError("ratings are empty: metrics need at least one")
     return columns[0], columns[1]

@@ -1,7 +1,7 @@
-"""How well lists of the best items meet what users came to like.
+"""Metrics of top-N lists.
 
-A list has k places. An entry that the user rated well in the test part is a hit. The functions below take
-hits and give a value for each user; `judge` makes lists for the users of test ratings and finds the hits.
+A list has k entries. An entry that is relevant to the user, by the test ratings, is a hit. The metrics take
+hits and return a value for each user; `judge` makes lists for the users of test ratings and finds the hits.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ __all__ = [
 
 Array = np.ndarray[Any, Any]
 
-#: Ratings in the upper part of the scale, from here on, are relevant.
+#: Ratings from this fraction of the scale upwards are relevant.
 UPPER = 0.75
 
 
@@ -36,12 +36,12 @@ class Judged:
     users : ndarray, shape (n_users,)
         Raw ids of all users who have test ratings.
     items : ndarray of int32, shape (n_users, k)
-        Codes (positions in the model's ``item_ids_``), best first; -1 where a list has ended.
+        Codes (positions in the model's ``item_ids_``), best first; -1 beyond the end of a list.
     hits : ndarray of bool, shape (n_users, k)
     n_relevant : ndarray of int64, shape (n_users,)
         Relevant items of each user, listed or not.
     shares : ndarray of float64, shape (n_items,)
-        Part of the training users who rated each item; 0 for items that are never listed.
+        Fraction of the training users who rated each item; 0 for items that are never listed.
     threshold : float
         The rating from which an item is relevant.
     """
@@ -54,16 +54,16 @@ class Judged:
     threshold: float
 
     def at(self, k: int) -> Judged:
-        """The first k places of the lists."""
+        """The first k entries of the lists."""
         return (
             self if k == self.hits.shape[1] else replace(self, items=self.items[:, :k], hits=self.hits[:, :k])
         )
 
 
 def relevant_from(scale: tuple[float, float]) -> float:
-    """The rating from which an item is relevant, unless a threshold is given: three quarters up the scale.
+    """The least rating of a relevant item, unless a threshold is given: three quarters up the scale.
 
-    4 on a scale of 1 to 5, as is usual for MovieLens; 8 on one of 1 to 10, whose 7.75 nobody can give.
+    4 on a scale of 1 to 5, as is usual for MovieLens; 7.75 on one of 1 to 10, that is, whole ratings from 8.
     """
     low, high = scale
     return low + UPPER * (high - low)
@@ -78,29 +78,29 @@ def judge(model: Any, test: Any, k: int = 10, *, threshold: float | None = None)
         Fitted.
     test : Ratings, DataFrame, (users, items, values[, timestamps]) or scipy sparse matrix
     k : int, default 10
-        May be more than there are items: the places left over are no hits.
+        May exceed the number of items: missing entries are not hits.
     threshold : float, optional
-        Ratings of at least so much are relevant; by default those of `relevant_from` for the model's scale.
+        The least relevant rating; by default that of `relevant_from` for the model's scale.
 
     Raises
     ------
     ValueError
-        k below 1, or a threshold that is no number.
+        k below 1, or a threshold that is not a finite number.
     DataError
         Ratings that cannot be used.
 
     Notes
     -----
-    Lists are of all items that the model knows but those that the user rated in training. An entry without a
-    test rating counts as a miss, though the user might have liked it: precision is a lower bound, and figures
-    compare models on one data set rather than data sets.
+    Candidates are all items of the model except those that the user rated in training. An entry without a
+    test rating counts as a miss, though the user might have liked it: precision is a lower bound, and values
+    can be compared between models on one data set, but not between data sets.
 
-    A user whom the model does not know is listed what it lists for anybody. A relevant item that the model
-    does not know can only be missed. A pair that is in training too is neither hit nor miss.
+    Users unknown to the model get its list for unknown users. Relevant items unknown to it are never hits. A
+    test rating of a pair that is in training too is ignored.
 
-    The lists come from `recommend_batches`: one blocked pass on all threads that holds no matrix of scores.
+    The lists come from `recommend_batches`: one blocked pass on all threads that stores no matrix of scores.
     """
-    model._check_fitted()
+    model = model.snapshot()
     test, k = as_ratings(test), check_k(k)
     level = relevant_from(model.scale_) if threshold is None else float(threshold)
     if not np.isfinite(level):
@@ -108,7 +108,7 @@ def judge(model: Any, test: Any, k: int = 10, *, threshold: float | None = None)
     codes, row_of = np.unique(test.user_codes, return_inverse=True)
     users, n_items = test.user_ids[codes], len(model.item_ids_)
     rows, relevant = _relevant(model, test, codes.astype(np.int32), row_of, np.float32(level))
-    # Pairs as numbers, in order: to look an entry up is then a binary search.
+    # Pairs as sorted numbers, so that entries are found by binary search.
     keys = np.sort(rows[relevant >= 0] * n_items + relevant[relevant >= 0])
     items = np.full((len(users), k), -1, dtype=np.int32)
     hits = np.zeros((len(users), k), dtype=bool)
@@ -116,7 +116,7 @@ def judge(model: Any, test: Any, k: int = 10, *, threshold: float | None = None)
     for some, ids, scores in model.recommend_batches(users, k):
         part = slice(begin, begin + len(some))
         listed = ~np.isnan(scores)
-        items[part][listed] = model._codes(ids[listed], "item")
+        items[part][listed] = model.encode_items(ids[listed])
         pairs = np.arange(part.start, part.stop)[:, None] * n_items + items[part]
         hits[part] = _among(pairs, keys) & listed
         begin = part.stop
@@ -135,12 +135,12 @@ def check_k(k: Any) -> int:
 def _relevant(
     model: Any, test: Ratings, codes: Array, row_of: Array, level: np.float32
 ) -> tuple[Array, Array]:
-    """Row of the user and code of the item (-1: unknown) of relevant test ratings not seen in training."""
+    """Row of the user and code of the item (-1: unknown) of relevant test ratings that training lacks."""
     chosen = test.values >= level  # both float32: 3.3 is 3.3
     rows = row_of[chosen].astype(np.int64)
-    items = model._codes_of(test.item_ids, test.item_codes[chosen], "item").astype(np.int64)
-    users = model._codes_of(test.user_ids, codes, "user")[rows]
-    # A binary search for each pair at once, in the user's training items, which are in order.
+    items = model.encode_items(test.item_ids)[test.item_codes[chosen]].astype(np.int64)
+    users = model.encode_users(test.user_ids)[codes][rows]
+    # Binary searches for all pairs at once, each in the training items of its user, which are sorted.
     known = (users >= 0) & (items >= 0)
     low = np.where(known, model.seen_indptr_[users], 0)
     end = np.where(known, model.seen_indptr_[users + 1], 0)
@@ -162,32 +162,32 @@ def _among(pairs: Array, keys: Array) -> Array:
     return keys[np.minimum(np.searchsorted(keys, pairs), len(keys) - 1)] == pairs
 
 
-# ---------------------------------------------------------------------- of each user
+# ---------------------------------------------------------------------- values of users
 
 
 def precision(hits: ArrayLike, n_relevant: ArrayLike) -> Array:
-    r"""Part of the k places that are hits, :math:`\frac1k \sum_{j \le k} h_j`.
+    r"""Fraction of the k entries that are hits, :math:`\frac1k \sum_{j \le k} h_j`.
 
     Parameters
     ----------
     hits : array_like of bool, shape (n_users, k)
         Whether the user's j-th entry is relevant.
     n_relevant : array_like of int, shape (n_users,)
-        How many items are relevant to the user.
+        Number of items that are relevant to the user.
 
     Returns
     -------
     ndarray of float64, shape (n_users,)
-        NaN for users to whom nothing is relevant; means leave them out.
+        NaN for users without relevant items, who are left out of means.
 
     Raises
     ------
     DataError
-        Shapes that do not belong together, or more hits than relevant items.
+        Shapes that do not fit, or more hits than relevant items.
 
     Notes
     -----
-    Places that a shorter list leaves empty count. Herlocker, Konstan, Terveen and Riedl, "Evaluating
+    Missing entries of shorter lists count as misses. Herlocker, Konstan, Terveen and Riedl, "Evaluating
     collaborative filtering recommender systems", ACM TOIS 22 (2004).
     """
     hits, n_relevant = _checked(hits, n_relevant)
@@ -195,9 +195,10 @@ def precision(hits: ArrayLike, n_relevant: ArrayLike) -> Array:
 
 
 def recall(hits: ArrayLike, n_relevant: ArrayLike) -> Array:
-    r"""Part of the relevant items R that is listed, :math:`\frac1{|R|} \sum_{j \le k} h_j`.
+    r"""Fraction of the relevant items R that are listed, :math:`\frac1{|R|} \sum_{j \le k} h_j`.
 
-    Parameters, result, errors and source as `precision`. With more than k relevant items it stays below 1.
+    Parameters, result, errors and source are those of `precision`. With more than k relevant items it is
+    below 1.
     """
     hits, n_relevant = _checked(hits, n_relevant)
     return _where_relevant(hits.sum(axis=1) / np.maximum(n_relevant, 1), n_relevant)
@@ -208,7 +209,7 @@ def ndcg(hits: ArrayLike, n_relevant: ArrayLike) -> Array:
 
     .. math:: \sum_{j \le k} \frac{h_j}{\log_2(j + 1)} \Big/ \sum_{j \le \min(k, |R|)} \frac1{\log_2(j + 1)}
 
-    1 if the hits that are possible stand at the top. Parameters, result and errors as `precision`.
+    1 if as many hits as are possible are at the top. Parameters, result and errors are those of `precision`.
 
     Notes
     -----
@@ -227,22 +228,22 @@ def average_precision(hits: ArrayLike, n_relevant: ArrayLike) -> Array:
 
     .. math:: \frac1{\min(k, |R|)} \sum_{j \le k} h_j \frac1j \sum_{l \le j} h_l
 
-    1 if the hits that are possible stand at the top. Parameters, result and errors as `precision`.
+    1 if as many hits as are possible are at the top. Parameters, result and errors are those of `precision`.
 
     Notes
     -----
     Manning, Raghavan and Schütze, "Introduction to information retrieval" (2008), 8.4, cut off at k.
     """
     hits, n_relevant = _checked(hits, n_relevant)
-    places = np.arange(1, hits.shape[1] + 1)
-    total = np.sum(hits * np.cumsum(hits, axis=1) / places, axis=1)
+    ranks = np.arange(1, hits.shape[1] + 1)
+    total = np.sum(hits * np.cumsum(hits, axis=1) / ranks, axis=1)
     return _where_relevant(total / np.clip(n_relevant, 1, hits.shape[1]), n_relevant)
 
 
 def reciprocal_rank(hits: ArrayLike, n_relevant: ArrayLike) -> Array:
-    r"""One over the place of the first hit, 0 without a hit; its mean over users is MRR.
+    r"""One over the rank of the first hit, 0 without a hit; its mean over users is MRR.
 
-    Parameters, result and errors as `precision`.
+    Parameters, result and errors are those of `precision`.
 
     Notes
     -----
@@ -255,7 +256,7 @@ def reciprocal_rank(hits: ArrayLike, n_relevant: ArrayLike) -> Array:
 def hit_rate(hits: ArrayLike, n_relevant: ArrayLike) -> Array:
     """1 if there is a hit in the list, else 0.
 
-    Parameters, result and errors as `precision`.
+    Parameters, result and errors are those of `precision`.
 
     Notes
     -----
@@ -271,14 +272,14 @@ def novelty(items: ArrayLike, shares: ArrayLike) -> Array:
     Parameters
     ----------
     items : array_like of int, shape (n_users, k)
-        Codes of the entries; -1 where a list has ended.
+        Codes of the entries; -1 beyond the end of a list.
     shares : array_like of float, shape (n_items,)
-        :math:`p_i`, the part of the training users who rated item i.
+        :math:`p_i`, the fraction of the training users who rated item i.
 
     Returns
     -------
     ndarray of float64, shape (n_users,)
-        0 for items that everybody rated; NaN for empty lists.
+        0 for lists of items that all users rated; NaN for empty lists.
 
     Notes
     -----
@@ -291,13 +292,13 @@ def novelty(items: ArrayLike, shares: ArrayLike) -> Array:
     return _where_relevant(bits.sum(axis=1) / np.maximum(lengths, 1), lengths)
 
 
-# ---------------------------------------------------------------------- of all lists together
+# ---------------------------------------------------------------------- values of all lists together
 
 
 def coverage(items: ArrayLike, shares: ArrayLike) -> float:
-    """Part of the items that could be listed, those with training ratings, that occur in a list at all.
+    """Fraction of the items with training ratings that are in at least one list.
 
-    Parameters as `novelty`. It grows with the number of users.
+    Parameters are those of `novelty`. It grows with the number of users.
 
     Notes
     -----

@@ -1,4 +1,4 @@
-"""`evaluate` and `bootstrap`: the metrics of a model on test ratings, and how far chance moves them."""
+"""`evaluate` and `bootstrap`: the metrics of a model on test ratings, and their confidence intervals."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ OF_RATINGS: dict[str, Callable[[Array, Array, Array], float]] = {
     "mae": lambda ratings, predictions, users: accuracy.mae(ratings, predictions),
     "fcp": accuracy.fcp,
 }
-#: All that `evaluate` knows.
+#: All metrics of `evaluate`.
 METRICS = (*OF_RATINGS, *lists.BY_USER, "coverage")
 
-#: Numbers of resampled users that are held at once.
+#: Resampled users that are in memory at once.
 AT_A_TIME = 1 << 22
 
 
 class Metric(NamedTuple):
-    """A metric that was asked for: as it was written, its name, and the length of lists."""
+    """A metric to compute: its label as given, its name, and the length of lists."""
 
     label: str
     name: str
@@ -44,7 +44,7 @@ class Interval(NamedTuple):
     value : float
         On the test ratings as they are.
     low, high : float
-        Ends of the interval; NaN where there is none.
+        Ends of the interval; NaN without one.
     error : float
         Standard error.
     """
@@ -59,12 +59,12 @@ class Interval(NamedTuple):
 
 
 def parse(metrics: str | Iterable[str], k: int = 10) -> list[Metric]:
-    """Metrics by name; "ndcg@5" is of lists of five, "ndcg" of lists of k.
+    """Metrics by name; "ndcg@5" is that of lists of five, "ndcg" that of lists of k.
 
     Raises
     ------
     ValueError
-        An unknown metric, or a length that is no positive integer or belongs to no list.
+        An unknown metric, a length that is not a positive integer, or a length for a metric of predictions.
     """
     k, found = lists.check_k(k), []
     for label in [metrics] if isinstance(metrics, str) else metrics:
@@ -72,20 +72,20 @@ def parse(metrics: str | Iterable[str], k: int = 10) -> list[Metric]:
         if name not in METRICS:
             raise ValueError(f"unknown metric {label!r}; known: {', '.join(METRICS)}")
         if at and name in OF_RATINGS:
-            raise ValueError(f"{label!r}: {name} is no metric of lists and has no length")
+            raise ValueError(f"{label!r}: {name} is not a metric of lists and has no length")
         if at and not (length.isdecimal() and int(length) > 0):
-            raise ValueError(f"{label!r}: a length such as {name}@10 is wanted")
+            raise ValueError(f"{label!r}: the length must be a positive integer, as in {name}@10")
         found.append(Metric(label, name, int(length) if at else k))
     return found
 
 
 def larger_is_better(metric: str) -> bool:
-    """Whether a metric is to be large; "ndcg@5" as "ndcg"."""
+    """Whether larger values of a metric are better; "ndcg@5" as "ndcg"."""
     return metric not in ("rmse", "mae")
 
 
 class Measured:
-    """What a model predicts and lists for test ratings: made once, for all metrics that are asked for."""
+    """Predictions and lists of a model for test ratings, computed once for all metrics."""
 
     def __init__(self, model: Any, test: Any, wanted: list[Metric], threshold: float | None) -> None:
         self.test = as_ratings(test)
@@ -98,7 +98,7 @@ class Measured:
             self.judged = lists.judge(model, self.test, max(lengths), threshold=threshold)
 
     def value(self, metric: Metric) -> float:
-        """The metric of all users together."""
+        """Value of a metric for all users together."""
         if metric.name in OF_RATINGS:
             return OF_RATINGS[metric.name](self.test.values, self.predictions, self.test.user_codes)  # type: ignore[arg-type]
         assert self.judged is not None
@@ -110,7 +110,7 @@ class Measured:
         return float(kept.mean()) if len(kept) else float("nan")
 
     def sums(self, metric: Metric) -> tuple[Array, Array]:
-        """What a metric (of rmse, its square) is the ratio of sums of: two numbers for each user."""
+        """Numerator and denominator of each user; a metric (rmse: its square) is the ratio of their sums."""
         if metric.name not in OF_RATINGS:
             assert self.judged is not None
             values = np.full(len(self.judged.users), np.nan)
@@ -136,7 +136,7 @@ def evaluate(
     threshold: float | None = None,
     n_boot: int = 0,
 ) -> dict[str, Any]:
-    """Measure what a model predicts of held-out ratings, and the lists that it makes for their users.
+    """Metrics of a model's predictions of test ratings, and of its lists for the users of these.
 
     Parameters
     ----------
@@ -145,20 +145,20 @@ def evaluate(
     test : Ratings, DataFrame, (users, items, values[, timestamps]) or scipy sparse matrix
     metrics : iterable of str
         Of predictions "rmse", "mae", "fcp". Of lists "precision", "recall", "ndcg", "map", "mrr",
-        "hit_rate", "novelty" and "coverage"; "ndcg@5" is of lists of five. All lists come from one pass.
+        "hit_rate", "novelty" and "coverage"; "ndcg@5" is that of lists of five. All lists come from one pass.
     k : int, default 10
-        Length of lists, where the name does not say it.
+        Length of lists for metrics whose name does not give it.
     threshold : float, optional
-        An item is relevant to a user who rated it so high or higher; by default from three quarters up the
-        scale, 4 of 1 to 5. What `judge` says of lists holds here.
+        The least rating of a relevant item; by default three quarters up the scale, 4 of 1 to 5. Lists are
+        made as by `judge`.
     n_boot : int, default 0
-        With more, an `Interval` in place of each number, as `bootstrap` gives it.
+        If positive, each value is an `Interval`, from so many draws by `bootstrap`.
 
     Returns
     -------
     dict of str to float
-        In the order of `metrics`, by the names as they were given. Those of lists are means over the users to
-        whom something is relevant, NaN if there are none; novelty over all that have a list.
+        In the order of `metrics`, by the names as given. Metrics of lists are means over the users with
+        relevant items, NaN if there are none; novelty is the mean over all users with a list.
 
     Raises
     ------
@@ -202,19 +202,19 @@ def bootstrap(
     model, test, metrics, k, threshold
         As for `evaluate`.
     against : Model, optional
-        Another fitted model. The intervals are then of the differences, `model` less `against`, on the same
-        users: one that leaves out 0 tells the two apart, where two intervals that overlap need not fail to.
+        Another fitted model. The intervals are then those of the differences, `model` minus `against`, on the
+        same users. An interval without 0 shows a difference, even if those of the two models overlap.
     n_boot : int, default 1000
         Draws.
     level : float, default 0.95
     random_state : None, int, SeedSequence or Generator, default 0
-        The same gives the same intervals, to rounding.
+        The same state gives the same intervals, to rounding.
 
     Returns
     -------
     dict of str to Interval
-        ``value, low, high, error``, by the names in `metrics`. There is no interval (NaN) for coverage, which
-        is of all lists together and shrinks when users repeat, nor with fewer than two users.
+        ``value, low, high, error``, by the names in `metrics`. The interval is NaN for coverage, which is a
+        value of all lists together and decreases when users are drawn twice, and with fewer than two users.
 
     Raises
     ------
@@ -223,11 +223,11 @@ def bootstrap(
 
     Notes
     -----
-    A user's ratings go together: errors of the same user resemble each other, so that intervals by ratings
-    would be too narrow. Each draw takes as many users as there are, all with all of their ratings, and each
-    metric is of the ratings so weighted; the ends are quantiles over the draws. Efron and Tibshirani, "An
-    introduction to the bootstrap" (1993), 13.3; for clusters Field and Welsh, "Bootstrapping clustered data",
-    JRSS B 69 (2007). What chance does to the training ratings is not in it.
+    Users are drawn, not ratings: errors of one user are correlated, and intervals by drawing ratings would be
+    too narrow. Each draw has as many users as the test part, each with all of their ratings, and gives a
+    value of each metric; the ends are quantiles of these. Efron and Tibshirani, "An introduction to the
+    bootstrap" (1993), 13.3; for clusters Field and Welsh, "Bootstrapping clustered data",
+    JRSS B 69 (2007). The variance due to the training ratings is not included.
 
     Time is O(n_boot x users), whatever the number of ratings.
     """
@@ -268,7 +268,7 @@ def replicates(above: Array, below: Array, n_boot: int, rng: np.random.Generator
     found = np.empty((len(above), n_boot))
     for begin in range(0, n_boot, step):
         size = min(step, n_boot - begin)
-        # How often each user is drawn, draw by draw.
+        # Number of times that each user is drawn, for each draw.
         users = rng.integers(n_users, size=(size, n_users)) + n_users * np.arange(size)[:, None]
         counts = (
             np.bincount(users.ravel(), minlength=size * n_users).reshape(size, n_users).astype(np.float64)
@@ -279,7 +279,7 @@ def replicates(above: Array, below: Array, n_boot: int, rng: np.random.Generator
 
 
 def interval(value: float, drawn: Array, level: float) -> Interval:
-    """The part of the draws that lies in the middle."""
+    """The interval between two quantiles of the draws."""
     drawn = drawn[~np.isnan(drawn)]
     if len(drawn) == 0:
         return Interval(value, *[float("nan")] * 3)

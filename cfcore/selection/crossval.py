@@ -57,12 +57,12 @@ def cross_validate(
     Raises
     ------
     ValueError, TypeError, DataError
-        What cannot be used as `cv`, metric or ratings, and whatever `fit` raises.
+        A `cv`, a metric or ratings that cannot be used; and the errors of `fit`.
 
     Notes
     -----
-    Folds share the vocabularies. Their columns are taken from the ratings when a worker is free for them and
-    let go afterwards: beside the ratings there are never more copies of them than workers.
+    Folds share the vocabularies. A fold's columns are copied from the ratings when a worker is free, and
+    freed afterwards: beside the ratings there are never more copies than workers.
 
     Examples
     --------
@@ -106,13 +106,19 @@ class Timed:
     def __getattr__(self, name: str) -> Any:
         return getattr(self.model, name)
 
+    def snapshot(self) -> Timed:
+        """Itself: the model is not updated while it is timed."""
+        return self
+
     def predict(self, *pairs: Any) -> Any:
+        """`Model.predict`."""
         start = time.perf_counter()
         predictions = self.model.predict(*pairs)
         self.seconds += time.perf_counter() - start
         return predictions
 
     def recommend_batches(self, *users: Any) -> Iterator[Any]:
+        """`Model.recommend_batches`."""
         batches = self.model.recommend_batches(*users)
         while True:
             start = time.perf_counter()

@@ -1,4 +1,4 @@
-"""What may be passed as `cv`, turned into pairs of training and test ratings, one at a time."""
+"""Pairs of training and test ratings from a `cv` argument, one at a time."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ Folds = int | str | Callable[[Ratings], Any] | Iterable[Any]
 
 
 def folds(ratings: Any, cv: Folds, random_state: RandomState) -> Iterator[Pair]:
-    """Pairs of training and test ratings, each made when it is asked for.
+    """Pairs of training and test ratings, each made when the iterator comes to it.
 
     Parameters
     ----------
-    ratings : Ratings, or whatever `fit` takes; None if `cv` brings its own
+    ratings : Ratings, or another input of `fit`; None if `cv` brings its own
     cv : int, str, callable or iterable
         As for `cross_validate`.
     random_state : None, int, SeedSequence or Generator

@@ -45,7 +45,7 @@ class Search:
         The metric on held-out ratings, mean over the folds.
     table : Table
         A row for each trial: ``trial``, ``state`` ("complete", "pruned", "failed"), the metric (of pruned
-        trials: when they were broken off), ``seconds``, and the hyper-parameters.
+        trials: at that moment), ``seconds``, and the hyper-parameters.
     study : optuna.Study
     """
 
@@ -62,7 +62,7 @@ class Search:
 
 
 class OutOfTime(Exception):
-    """The budget ended during a trial."""
+    """The budget was used up during a trial."""
 
 
 def search(
@@ -84,7 +84,7 @@ def search(
     Parameters
     ----------
     model : Model
-        Where to start. What is not in `space` stays as it is in this model.
+        The first setting. Hyper-parameters that are not in `space` keep their values in this model.
     space : dict, optional
         For each hyper-parameter to vary: ``(low, high)``, of ints or floats, ``(low, high, "log")``, or a
         list of values. Members of a `Blend` have theirs as ``name__parameter``. By default ranges that
@@ -92,8 +92,8 @@ def search(
     ratings : Ratings, DataFrame, (users, items, values[, timestamps]) or scipy sparse matrix
         Training ratings; test ratings are not among them.
     budget : str or int, default "5m"
-        "90s", "5m", "2h": seconds in which trials are made, a trial at the end being broken off. Or the
-        number of trials. With `study`, what earlier calls used counts.
+        "90s", "5m", "2h": seconds in which trials are made, the last trial being ended unfinished. Or the
+        number of trials. With `study`, the trials of earlier calls count.
     cv : optional
         As for `cross_validate`. By default five folds, and of more than 300,000 ratings a tenth held out.
     metric : str, default "rmse"
@@ -120,16 +120,16 @@ def search(
     ImportError
         Optuna is missing: ``pip install 'cfcore[tune]'``.
     ValueError, TypeError, DataError
-        What cannot be used, by name; also a `study` of another search.
+        An argument that cannot be used, by name; also a `study` of another search.
     FileFormatError
         A file given as `study` that is damaged or no study.
 
     Notes
     -----
     The first trial is the model as given, the second has the defaults of its class, others are drawn by
-    Optuna's TPE. A trial is broken off when, in the first fold at half of its epochs or later, or after any
-    fold, it does worse than the median of the trials before. Held-out ratings that choose among many settings
-    are met a little better than others: the value found is somewhat optimistic.
+    Optuna's TPE. A trial is pruned when, in the first fold at half of its epochs or later, or after any
+    fold, it does worse than the median of the trials before. The value found is somewhat optimistic, because
+    the best of many settings is chosen on the same held-out ratings.
 
     Examples
     --------
@@ -164,7 +164,7 @@ def search(
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
-            warnings.simplefilter("ignore", ConvergenceWarning)  # some settings are meant to be too much
+            warnings.simplefilter("ignore", ConvergenceWarning)  # some settings diverge
             kept = studies.open_study(study, facts, random_state)
             if "started" not in kept.user_attrs:
                 kept.set_user_attr("started", True)
@@ -187,7 +187,7 @@ def search(
 
 
 class Judge:
-    """Runs trials; what `side_by_side` calls."""
+    """Runs one trial a call."""
 
     def __init__(
         self,
@@ -266,7 +266,7 @@ class Judge:
 
 
 def report(model: Model, study: Any, space: spaces.Space, metric: str, train: Any) -> Search:
-    """The best trial, and all of them."""
+    """The best trial, and a table of all of them."""
     sign = -1.0 if larger_is_better(metric) else 1.0
     try:
         best = study.best_trial
@@ -293,7 +293,7 @@ def report(model: Model, study: Any, space: spaces.Space, metric: str, train: An
 
 
 def point_of(trial: Any, model: Model, space: spaces.Space) -> dict[str, Any]:
-    """The values that a trial had of what is varied."""
+    """A trial's values of the hyper-parameters that are varied."""
     given = model.get_params()
     return {
         name: given[name]

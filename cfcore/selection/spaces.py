@@ -1,14 +1,14 @@
-"""What `search` varies: ranges given by the caller, and those built in for each class of models."""
+"""Ranges that `search` varies hyper-parameters in: given by the caller, or those of the registry."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import asdict
 from typing import Any
 
 from cfcore.data import Ratings
 from cfcore.models.core.model import Model
+from cfcore.registry import BY_NAME
 
 __all__ = ["Space", "check_space", "default_space", "suggest"]
 
@@ -18,66 +18,35 @@ Space = Mapping[str, Any]
 #: How far around the rule of a class its rates are searched, as a factor.
 AROUND = 5.0
 
-FACTORS: dict[str, Any] = {"n_factors": (8, 200, "log"), "n_epochs": (10, 60)}
-NEIGHBORS: dict[str, Any] = {
-    "similarity": ["cosine_baseline", "pearson_baseline", "pearson", "adjusted_cosine"],
-    "shrinkage": (1.0, 300.0, "log"),
-    "n_neighbors": (10, 150, "log"),
-    "power": [1.0, 1.5, 2.0, 2.5],
-    "damping": (0.0, 0.1),
-    "positive_only": [True, False],
-    "reg_user": (1.0, 30.0, "log"),
-    "reg_item": (1.0, 30.0, "log"),
-}
-#: Class -> ranges that do not depend on the ratings.
-SPACES: dict[str, dict[str, Any]] = {
-    "Baseline": {"reg_user": (1.0, 30.0, "log"), "reg_item": (1.0, 30.0, "log")},
-    "ItemKNN": NEIGHBORS,
-    "UserKNN": NEIGHBORS,
-    "SVD": FACTORS,
-    "SVDpp": FACTORS,
-    "TimeSVDpp": {**FACTORS, "day_factors": [True, False], "item_bins": [True, False]},
-    "RBM": {
-        "n_hidden": (50, 400, "log"),
-        "n_epochs": (15, 60),
-        # Of the weights; the other kinds keep their rates. None is the rule of the class.
-        "lr": [None, *({"weights": rate} for rate in (0.003, 0.006, 0.012, 0.025, 0.05))],
-        "weight_decay": [None, 0.0, 0.001, 0.003, 0.01, 0.03],
-        "momentum": (0.0, 0.9),
-        "batch_size": [10, 30, 100],
-        "visible": ["ordinal", "softmax"],
-    },
-}  # fmt: skip
-
 
 def default_space(model: Model, ratings: Ratings) -> tuple[dict[str, Any], dict[str, Any]]:
     """The built-in ranges for a model, and the class's defaults as a point in them.
 
-    Ranges of learning rates and the like are around what the class takes by default for these ratings, where
-    it has a rule.
+    Where a class has a rule for these ratings (of learning rates, for example), the ranges are around its
+    values.
 
     Raises
     ------
     ValueError
         There are none for its class.
     """
-    name = next((kind.__name__ for kind in type(model).__mro__ if kind.__name__ in SPACES), None)
-    if name is None:
-        raise ValueError(f"there are no ranges built in for {type(model).__name__}; say what to vary: space=")
-    space = dict(SPACES[name])
-    defaults = {key: model._defaults()[key] for key in space}
+    name = next((kind.__name__ for kind in type(model).__mro__ if kind.__name__ in BY_NAME), None)
+    if name is None or not BY_NAME[name].space:
+        raise ValueError(
+            f"there are no ranges built in for {type(model).__name__}; give those to vary: "
+            "space={'name': (low, high), ...}"
+        )
+    space = dict(BY_NAME[name].space)
     if name == "Baseline" and getattr(model, "method", "als") == "sgd":
         space = {"n_epochs": (5, 60), "lr": (5e-4, 0.1, "log"), "reg": (1e-3, 0.3, "log")}
-        defaults = {key: model._defaults()[key] for key in space}
-    if name in ("ItemKNN", "UserKNN"):
-        defaults["damping"] = type(model)._tuned_damping(len(ratings))  # type: ignore[attr-defined]
-        space["damping"] = (0.0, max(0.1, 2 * defaults["damping"]))  # more for less data
-        defaults["power"] = type(model)._tuned_power  # type: ignore[attr-defined]
-    for key, value in _rates(name, model, ratings).items():
+    defaults = {key: model.default_params()[key] for key in space}
+    for key, value in type(model)().defaults_for(ratings).items():
         defaults[key] = value
-        if key == "lr_decay":
+        if key == "damping":
+            space[key] = (0.0, max(0.1, 2 * value))  # more for less data
+        elif key == "lr_decay":
             space[key] = (0.7, 1.0)
-        elif key != "n_epochs" and value > 0:
+        elif key not in ("n_epochs", "power") and value > 0:
             space[key] = (value / AROUND, value * AROUND, "log")
     for key, given in space.items():
         if isinstance(given, list) and defaults[key] not in given:
@@ -85,19 +54,6 @@ def default_space(model: Model, ratings: Ratings) -> tuple[dict[str, Any], dict[
     # None stands for a rule, and is a point only where it is among the values to try.
     points = {key for key, given in space.items() if defaults[key] is not None or isinstance(given, list)}
     return space, {key: value for key, value in defaults.items() if key in points}
-
-
-def _rates(name: str, model: Model, ratings: Ratings) -> dict[str, float]:
-    """Learning rates and the like that the class takes for these ratings, where it has a rule."""
-    if name == "SVD":
-        from cfcore.models.factorization.svd import Rates as OfSVD
-
-        return asdict(OfSVD.of(type(model)(), ratings))  # type: ignore[arg-type]
-    if name in ("SVDpp", "TimeSVDpp"):  # whose terms of time learn by parts of these
-        from cfcore.models.factorization.svdpp import Rates as OfSVDpp
-
-        return asdict(OfSVDpp.of(type(model)(), ratings))  # type: ignore[arg-type]
-    return {}
 
 
 def check_space(space: Space, model: Model) -> dict[str, Any]:

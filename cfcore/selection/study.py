@@ -1,4 +1,4 @@
-"""Trials in an Optuna study, which may lie in a file and be gone on with after a kill."""
+"""Trials in an Optuna study, which a file may keep, so that a search goes on after a kill."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from cfcore.errors import FileFormatError
 
 __all__ = ["fingerprint", "import_optuna", "open_study", "recover", "seconds_spent"]
 
-#: Names of what a study keeps beside the trials' parameters.
+#: Attributes of trials, beside their parameters.
 WORKER, POINT, START = "worker", "point", "start"
 
 
 def import_optuna() -> Any:
-    """The library, or an ImportError that says how to get it."""
+    """The library, or an ImportError that names the package to install."""
     try:
         import optuna
     except ImportError as error:
@@ -31,7 +31,7 @@ def import_optuna() -> Any:
 
 
 def fingerprint(ratings: Ratings, **facts: Any) -> dict[str, str]:
-    """What must be the same for trials to be comparable, as strings."""
+    """The facts that must be equal for trials to be comparable, as strings."""
     crc = 0
     for column in (ratings.user_codes, ratings.item_codes, ratings.values):
         crc = zlib.crc32(np.ascontiguousarray(column).view(np.uint8).data, crc)
@@ -54,7 +54,7 @@ def open_study(path: str | os.PathLike[str] | None, facts: Mapping[str, str], se
     storage = None
     if path is not None:
         storage = f"sqlite:///{os.path.abspath(os.fspath(path))}"
-    # A quarter through its epochs, a fast setting that ends badly may look better than a slow one.
+    # After a quarter of the epochs, a high learning rate that ends badly may be ahead of a low one.
     pruner = optuna.pruners.MedianPruner(n_startup_trials=6, n_warmup_steps=1)
     try:
         study = optuna.create_study(storage=storage, pruner=pruner, study_name="cfcore", load_if_exists=True)
@@ -65,7 +65,7 @@ def open_study(path: str | os.PathLike[str] | None, facts: Mapping[str, str], se
             f"study={os.fspath(path or '')!r} cannot be read: it is damaged or no study ({reason}); "
             "name another file"
         ) from error
-    # Some settings at random first, others where a study goes on; from then on near the good ones.
+    # The first settings are random, different ones where a study goes on; later ones are near good ones.
     study.sampler = optuna.samplers.TPESampler(
         seed=(seed + len(trials)) % 2**32, n_startup_trials=12, multivariate=True, constant_liar=True
     )
@@ -84,12 +84,12 @@ def open_study(path: str | os.PathLike[str] | None, facts: Mapping[str, str], se
 
 
 def worker() -> str:
-    """This process, for the trials it takes on."""
+    """Name of this process, noted in the trials that it runs."""
     return f"{socket.gethostname()}:{os.getpid()}"
 
 
 def recover(study: Any) -> int:
-    """Put trials that a killed process left behind in line again; how many there were."""
+    """Queue trials that a killed process left running again. Returns their number."""
     state = import_optuna().trial.TrialState
     left = [trial for trial in study.get_trials(states=(state.RUNNING,)) if not _alive(trial)]
     for trial in left:
@@ -103,7 +103,7 @@ def recover(study: Any) -> int:
 def _alive(trial: Any) -> bool:
     host, _, pid = str(trial.user_attrs.get(WORKER, "")).rpartition(":")
     if host != socket.gethostname():
-        return bool(host)  # on another machine: not ours to judge
+        return bool(host)  # of another computer, whose processes are not seen from here
     if int(pid) == os.getpid():
         return False
     try:
@@ -116,7 +116,7 @@ def _alive(trial: Any) -> bool:
 
 
 def finished(study: Any) -> list[Any]:
-    """Trials that came to a result, or were pruned."""
+    """Trials that are complete, or pruned."""
     state = import_optuna().trial.TrialState
     return study.get_trials(deepcopy=False, states=(state.COMPLETE, state.PRUNED))
 
@@ -127,13 +127,13 @@ def seconds_spent(study: Any) -> float:
 
 
 class Asked:
-    """Trials to be run, until the budget is used up.
+    """An iterator over trials to run, until the budget is used up.
 
     Parameters
     ----------
     study : optuna.Study
     n_trials : int or None
-        Finished ones, with those of earlier calls. So many that fail end it too: then all of them might.
+        Finished trials, those of earlier calls included. The same number of failed trials ends it, too.
     deadline : float or None
         On `time.monotonic`.
     """
@@ -156,7 +156,7 @@ class Asked:
             yield trial
 
     def done(self, failed: bool = False) -> None:
-        """One of the trials was told to the study."""
+        """Note that one of the trials has ended."""
         with self._lock:
             self._running -= 1
             self._failed += failed

@@ -15,7 +15,7 @@ Array = np.ndarray[Any, Any]
 
 
 class Table(Mapping[str, Array]):
-    """Named columns of equal length: ``table["rmse"]`` is an array, ``print(table)`` shows all of them.
+    """Named columns of equal length: ``table["rmse"]`` is an array, ``print(table)`` prints all of them.
 
     Parameters
     ----------
@@ -69,7 +69,7 @@ class Table(Mapping[str, Array]):
 
 
 def _text(name: str, value: Any) -> str:
-    """A cell: seconds to the hundredth, other floats to what can be told apart."""
+    """A cell: seconds to the hundredth, other floats to five digits."""
     if value is None:
         return ""
     if isinstance(value, (float, np.floating)):

@@ -1,4 +1,4 @@
-"""Several fits side by side, on no more cores than there are."""
+"""Several fits at a time, which share the cores."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Result = TypeVar("Result")
 
 
 def share(n_jobs: int | None) -> tuple[int, int]:
-    """Number of workers, and of threads that each may use: together never more than there are.
+    """Number of workers, and of threads that each may use: together never more than there are cores.
 
     Parameters
     ----------
@@ -50,12 +50,13 @@ def prepared(model: Model, threads: int) -> Model:
 
 
 class Stop:
-    """A callback for fits that ends them once somebody has called `now`: Ctrl-C reaches every worker."""
+    """A callback that ends its fit once `now` was called: so Ctrl-C ends the fits of all workers."""
 
     def __init__(self) -> None:
         self._event = threading.Event()
 
     def now(self) -> None:
+        """End the fits at their next epoch."""
         self._event.set()
 
     def __call__(self, epochs: int, history: dict[str, list[float]]) -> None:

@@ -1,6 +1,7 @@
 """The models that must keep the promises of this folder, and the data they are tried on.
 
-A new model is one more line in MODELS.
+All models of the registry are tried, with the hyper-parameters that their entry gives for tests. A model with
+more than one way to be fitted has the others in VARIATIONS.
 """
 
 from __future__ import annotations
@@ -11,59 +12,85 @@ import numpy as np
 import pytest
 
 import cfcore as cf
+from cfcore.registry import BY_NAME, ENTRIES
 
-# Name shown by pytest -> class and hyper-parameters, small enough for tests.
-MODELS: dict[str, tuple[str, dict[str, Any]]] = {
-    "GlobalMean": ("GlobalMean", {}),
-    "Baseline-als": ("Baseline", {"method": "als"}),
-    "Baseline-sgd": ("Baseline", {"method": "sgd", "n_epochs": 4, "random_state": 0}),
-    "Baseline-mean": ("Baseline", {"method": "mean"}),
-    "ItemKNN": ("ItemKNN", {}),
-    "ItemKNN-pearson": ("ItemKNN", {"similarity": "pearson", "n_neighbors": None, "center": None}),
-    "UserKNN": ("UserKNN", {}),
-    "UserKNN-cosine": ("UserKNN", {"similarity": "cosine", "n_neighbors": 5, "center": "mean"}),
-    "SVD": ("SVD", {"n_factors": 8, "n_epochs": 4, "random_state": 0}),
-    "SVD-unbiased": ("SVD", {"biased": False, "n_factors": 5, "n_epochs": 30, "random_state": 0}),
-    "SVDpp": ("SVDpp", {"n_factors": 8, "n_epochs": 4, "random_state": 0}),
-    "TimeSVDpp": ("TimeSVDpp", {"n_factors": 8, "n_epochs": 4, "random_state": 0}),
-    "RBM-item": ("RBM", {"n_hidden": 8, "n_epochs": 4, "random_state": 0}),
-    "RBM-user": (
-        "RBM",
-        {
+#: Hyper-parameters of further ways to fit a model, beside those of its entry in the registry: class -> name
+#: of the way -> what differs from the entry.
+VARIATIONS: dict[str, dict[str, dict[str, Any]]] = {
+    "Baseline": {
+        "sgd": {"method": "sgd", "n_epochs": 4, "random_state": 0},
+        "mean": {"method": "mean"},
+    },
+    "ItemKNN": {"pearson": {"similarity": "pearson", "n_neighbors": None, "center": None}},
+    "UserKNN": {"cosine": {"similarity": "cosine", "n_neighbors": 5, "center": "mean"}},
+    "SVD": {"unbiased": {"biased": False, "n_factors": 5, "n_epochs": 30}},
+    "RBM": {
+        "user": {
             "by": "user",
             "n_hidden": 5,
-            "n_epochs": 4,
             "normalize": "batch",
             "conditional": False,
             "lr": 0.1,
             "cd_steps": 1,
             "inference": "exact",
-            "random_state": 0,
-        },
-    ),
-    "Blend": ("Blend", {"cv": 2, "random_state": 0}),
-    "Blend-features": ("Blend", {"method": "feature-weighted", "cv": 3, "random_state": 0}),
-    "Blend-mean": ("Blend", {"method": "mean", "random_state": 0}),
+        }
+    },
+    "Blend": {
+        "features": {"method": "feature-weighted", "cv": 3},
+        "mean": {"method": "mean"},
+        "biases": {},
+    },
 }
 
 #: Of which a blend is made.
 MEMBERS: dict[str, list[str]] = {
     "Blend": ["ItemKNN", "SVD", "SVDpp"],
-    "Blend-features": ["UserKNN-cosine", "SVD", "SVD-unbiased", "Baseline-als"],
+    "Blend-features": ["UserKNN-cosine", "SVD", "SVD-unbiased", "Baseline"],
     "Blend-mean": ["GlobalMean", "SVD"],
+    "Blend-biases": ["Baseline", "Baseline-sgd", "GlobalMean"],
 }
+BLEND: dict[str, Any] = {"cv": 2, "random_state": 0}
+
+#: Name shown by pytest -> class and hyper-parameters, small enough for tests.
+MODELS: dict[str, tuple[str, dict[str, Any]]] = {}
+for _entry in ENTRIES:
+    _small = {**(BLEND if _entry.name == "Blend" else {}), **_entry.small}
+    MODELS[_entry.name] = (_entry.name, _small)
+    for _way, _params in VARIATIONS.get(_entry.name, {}).items():
+        MODELS[f"{_entry.name}-{_way}"] = (_entry.name, {**_small, **_params})
 
 
 def make(name: str) -> Any:
+    """A new model, by its name in MODELS."""
     class_name, params = MODELS[name]
     if name in MEMBERS:
-        params = {"models": [make(member) for member in MEMBERS[name]], **params}
-    return getattr(cf, class_name)(**params)
+        params = {**params, "models": [make(member) for member in MEMBERS[name]]}
+    return BY_NAME[class_name].load()(**params)
+
+
+def has_epochs(name: str) -> bool:
+    """Whether fits of a model have epochs, and so callbacks and checkpoints."""
+    params = make(name).get_params(deep=False)
+    return "n_epochs" in params and params.get("method") != "mean"
 
 
 def plain(params: dict[str, Any]) -> dict[str, Any]:
-    """Hyper-parameters with what they say in the place of models, to be compared by ==."""
+    """Hyper-parameters in which models are represented by their repr, to be compared by ==."""
     return {name: repr(value) if "models" in params else value for name, value in params.items()}
+
+
+def fitted_names(model: Any) -> list[str]:
+    """Names of the fitted attributes of a model."""
+    return [name for name in dir(model) if name.endswith("_") and not name.startswith("_")]
+
+
+def compares(model: Any, kind: str) -> bool:
+    """Whether a fitted model compares items, or users."""
+    try:
+        model.similarity_row(kind, 0)
+    except TypeError:
+        return False
+    return True
 
 
 def numbers(n_users: int = 60, n_items: int = 40, n: int = 700, seed: int = 0) -> tuple[Any, ...]:
@@ -91,16 +118,19 @@ def columns() -> tuple[Any, ...]:
 
 @pytest.fixture(scope="session")
 def ratings(columns: tuple[Any, ...]) -> cf.Ratings:
+    """All ratings."""
     return cf.Ratings(*columns)
 
 
 @pytest.fixture(scope="session")
 def train(ratings: cf.Ratings) -> cf.Ratings:
+    """Four of five ratings."""
     return ratings.subset(np.arange(len(ratings)) % 5 != 0)
 
 
 @pytest.fixture(scope="session")
 def test(ratings: cf.Ratings) -> cf.Ratings:
+    """The fifth."""
     return ratings.subset(np.arange(len(ratings)) % 5 == 0)
 
 

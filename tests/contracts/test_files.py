@@ -42,7 +42,7 @@ def test_save_and_load(fitted: Any, test: cf.Ratings, tmp_path: Path) -> None:
     assert [entry.name for entry in tmp_path.iterdir()] == ["model.cfcore"]
     loaded = cf.load(path)
     assert_same(fitted, loaded, test)
-    # A loaded model is as good as new: saved again it gives the same file, and it can be fitted again.
+    # Saved again it gives the same file, and it can be fitted again.
     loaded.save(str(tmp_path / "again"))
     assert (tmp_path / "again").read_bytes() == path.read_bytes()
     loaded.fit(test)
@@ -105,25 +105,40 @@ def test_damage_is_refused(fitted: Any, tmp_path: Path) -> None:
         cf.load(path)
 
 
-def test_arrays_that_do_not_belong_together_harm_nothing(
-    fitted: Any, test: cf.Ratings, tmp_path: Path
-) -> None:
-    """A file can be whole and still be made up: it may be refused or fail later, but never read astray."""
+def test_arrays_of_other_shapes_are_refused(fitted: Any, tmp_path: Path) -> None:
+    """A file can be whole and still be made up."""
     path = tmp_path / "model"
     fitted.save(path)
     header, arrays = codec.read(path)
     for name, array in arrays.items():
-        if not array.size or array.dtype.kind == "U":
+        if not array.size:
             continue
-        made_up = {"short": array[: len(array) // 2], "flat": array.reshape(-1)}
-        if array.dtype.kind == "i":
-            top = np.iinfo(array.dtype).max
+        made_up = {"short": array[: len(array) // 2]}
+        if array.ndim > 1:
             made_up |= {
-                "large": np.full_like(array, top),
-                "low": np.full_like(array, -5),
-                "up": array + 10**6,
+                "flat": array.reshape(-1),
+                "turned": array.reshape(*array.shape[:-2], -1, array.shape[-2]),
             }
         for other in made_up.values():
+            if other.shape == array.shape:
+                continue
+            codec.write(path, header, arrays | {name: other})
+            with pytest.raises(cf.FileFormatError, match="model"):
+                cf.load(path)
+
+
+def test_numbers_that_do_not_belong_together_harm_nothing(
+    fitted: Any, test: cf.Ratings, tmp_path: Path
+) -> None:
+    """Codes and bounds out of range are refused, or fail later; nothing outside of an array is read."""
+    path = tmp_path / "model"
+    fitted.save(path)
+    header, arrays = codec.read(path)
+    for name, array in arrays.items():
+        if not array.size or array.dtype.kind != "i":
+            continue
+        top = np.iinfo(array.dtype).max
+        for other in (np.full_like(array, top), np.full_like(array, -5), array + 10**6):
             codec.write(path, header, arrays | {name: other})
             try:
                 loaded = cf.load(path)

@@ -8,20 +8,33 @@ import numpy as np
 import pytest
 
 import cfcore as cf
+from tests.checkpoints import same
+from tests.contracts.conftest import fitted_names
 
 Array = np.ndarray[Any, Any]
 
 
 def test_returns_self_and_forgets_the_earlier_fit(model: Any, ratings: cf.Ratings, train: cf.Ratings) -> None:
     assert model.fit(ratings.subset(np.arange(100))) is model
-    model.leftover_ = 1
     assert model.fit(train) is model
-    assert not hasattr(model, "leftover_")
-    np.testing.assert_array_equal(model.predict(train), model.clone().fit(train).predict(train))
+    anew = model.clone().fit(train)
+    np.testing.assert_array_equal(model.predict(train), anew.predict(train))
+    assert fitted_names(model) == fitted_names(anew)
+    same(model, anew)
 
 
 def test_not_fitted(model: Any, tmp_path: Any) -> None:
+    assert not model.is_fitted()
+    assert fitted_names(model) == []
+    codes = np.zeros(1, dtype=np.int32)
     calls = [
+        lambda: model.encode_users([1]),
+        lambda: model.encode_items([1]),
+        lambda: model.is_known([1], [1]),
+        lambda: model.score_codes(codes, codes),
+        lambda: model.similarity_row("item", 0),
+        lambda: list(model.recommend_batches([1])),
+        lambda: model.mean_,
         lambda: model.predict([1], [1]),
         lambda: model.recommend(1),
         lambda: model.similar_items(1),
@@ -31,28 +44,6 @@ def test_not_fitted(model: Any, tmp_path: Any) -> None:
     for call in calls:
         with pytest.raises(cf.NotFittedError, match="fit"):
             call()
-
-
-#: Sizes below which models stay on one thread.
-THRESHOLDS = (
-    "cfcore.threads.WORTH_A_THREAD",
-    "cfcore.models.neighbors.base._WORTH_THREADS",
-    "cfcore.models.factorization.block_grid.SMALL",
-    "cfcore.models.factorization.block_grid.SMALL_CALL",
-    "cfcore.models.factorization.user_batches.SMALL_CALL",
-)
-
-
-def test_same_bits_on_any_number_of_threads(
-    model: Any, train: cf.Ratings, test: cf.Ratings, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    for threshold in THRESHOLDS:
-        monkeypatch.setattr(threshold, 0)
-    counts = [{"n_threads": n} for n in (1, 2, 3, 4)] if "n_threads" in model.get_params() else [{}, {}]
-    expected = model.set_params(**counts[0]).fit(train).predict(test)
-    for count in counts[1:]:
-        again = model.clone().set_params(**count).fit(train).predict(test)
-        np.testing.assert_array_equal(again, expected)
 
 
 def test_same_bits_from_every_kind_of_input(model: Any, columns: tuple[Array, ...], test: cf.Ratings) -> None:
@@ -76,7 +67,7 @@ def test_fits_a_sparse_matrix(model: Any, columns: tuple[Array, ...]) -> None:
     users, items, values, _ = columns
     users, items = (users - 10) // 3, (items - 100) // 2
     matrix = sparse.coo_matrix((values, (users, items))).tocsr()
-    if model._needs_timestamps:
+    if model.needs_timestamps:
         with pytest.raises(cf.DataError, match="timestamps"):
             model.fit(matrix)
         return
@@ -102,8 +93,9 @@ def test_half_stars_and_other_scales(model: Any, columns: tuple[Array, ...]) -> 
         predictions = model.fit((users, items, scaled, timestamps)).predict(users, items, timestamps)
         assert predictions.min() >= np.float32(scaled).min()
         assert predictions.max() <= np.float32(scaled).max()
-        rmse = cf.metrics.rmse(scaled, predictions)
-        assert rmse < 1.3 * np.std(scaled)
+        # Below the error of the mean, on whatever scale; for held-out ratings see test_accuracy.py.
+        bound = 1 + 1e-6 if isinstance(model, cf.GlobalMean) else 0.95
+        assert cf.metrics.rmse(scaled, predictions) < bound * np.std(np.float32(scaled))
 
 
 def test_inputs_are_not_changed(model: Any, columns: tuple[Array, ...]) -> None:
@@ -154,7 +146,7 @@ def test_bad_input_keeps_the_earlier_fit(model: Any, train: cf.Ratings, test: cf
 def test_validation_and_early_stopping(model: Any, train: cf.Ratings, test: cf.Ratings) -> None:
     plain = model.clone().fit(train).predict(test)
     watched = model.fit(train, validation=test)
-    # Watching changes nothing.
+    # Validation changes nothing.
     np.testing.assert_array_equal(watched.predict(test), plain)
     if "n_epochs" not in model.get_params() or not model.history_:
         assert model.history_ == {}
@@ -200,5 +192,6 @@ def test_callback_after_each_epoch(model: Any, train: cf.Ratings, test: cf.Ratin
 
     with pytest.raises(RuntimeError, match="enough"):
         model.fit(train, callback=fail)
+    assert not model.is_fitted()
     with pytest.raises(cf.NotFittedError):
         model.predict(test)

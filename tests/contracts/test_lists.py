@@ -9,14 +9,9 @@ import numpy as np
 import pytest
 
 import cfcore as cf
-
-
-@pytest.fixture(autouse=True)
-def panels_for_all(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What is done for many users is done for the few of this data."""
-    from cfcore.models.recommend import top_n as lists
-
-    monkeypatch.setattr(lists, "FEW", 8)
+from cfcore import threads
+from cfcore.kernels.common import cpu
+from cfcore.models.recommend.top_n import MANY
 
 
 def test_recommend_is_sorted_and_scored_as_predicted(fitted: Any, train: cf.Ratings) -> None:
@@ -46,7 +41,7 @@ def test_recommend_min_support(fitted: Any, train: cf.Ratings) -> None:
     assert set(ids) == {item for item, count in counts.items() if count >= 15}
 
 
-def test_recommend_to_a_stranger(fitted: Any) -> None:
+def test_recommend_to_an_unknown_user(fitted: Any) -> None:
     ids, scores = fitted.recommend(-99, n=5)
     assert len(ids) == 5
     assert (np.diff(scores) <= 0).all()
@@ -65,56 +60,62 @@ def test_recommend_nothing(fitted: Any, train: cf.Ratings) -> None:
     assert ids.shape == scores.shape == (2, 0)
 
 
+def many_users(train: cf.Ratings) -> Any:
+    """Known users, each several times, and unknown ones between them."""
+    users = np.concatenate([[-99], train.user_ids, [-98], train.user_ids, train.user_ids[::-1]])
+    assert len(users) > MANY
+    return users
+
+
 def test_recommend_to_many_is_recommend_to_each(fitted: Any, train: cf.Ratings) -> None:
-    # Known users, strangers, and one twice; enough of them for what is done only for many.
-    users = np.concatenate([[-99], train.user_ids, [-98, train.user_ids[0]]])
+    users = many_users(train)
     for options in ({}, {"exclude_seen": False}, {"min_support": 15}, {"items": train.item_ids[3:20]}):
         ids, scores = fitted.recommend(users, n=12, **options)
         assert ids.shape == scores.shape == (len(users), 12)
-        for user, row, its_scores in zip(users, ids, scores, strict=True):
-            alone, alone_scores = fitted.recommend(user, n=12, **options)
-            np.testing.assert_array_equal(row[: len(alone)], alone)
-            np.testing.assert_array_equal(its_scores[: len(alone)], alone_scores)
-            assert (row[len(alone) :] == -1).all()
-            assert np.isnan(its_scores[len(alone) :]).all()
+        alone = {user: fitted.recommend(user, n=12, **options) for user in set(users.tolist())}
+        for user, row, its_scores in zip(users.tolist(), ids, scores, strict=True):
+            n_listed = len(alone[user][0])
+            np.testing.assert_array_equal(row[:n_listed], alone[user][0])
+            np.testing.assert_array_equal(its_scores[:n_listed], alone[user][1])
+            assert (row[n_listed:] == -1).all()
+            assert np.isnan(its_scores[n_listed:]).all()
 
 
-def test_recommend_to_many_leaves_out_what_each_may_not_have(fitted: Any, train: cf.Ratings) -> None:
-    users = np.concatenate([[-99, -98], train.user_ids])
+def test_recommend_to_many_excludes_pairs(fitted: Any, train: cf.Ratings) -> None:
+    some = train.user_ids[::2]
+    users = np.concatenate([[-99, -98], train.user_ids, train.user_ids, train.user_ids])
+    rows = np.isin(users, [-99, *some])
     before, _ = fitted.recommend(users, n=4)
-    pairs = np.repeat(users[::2], 2), before[::2, :2].ravel()
-    for given in (pairs, (np.append(pairs[0], 12345), np.append(pairs[1], 67890))):  # strangers do no harm
+    pairs = np.repeat(users[rows], 2), before[rows, :2].ravel()
+    for given in (pairs, (np.append(pairs[0], 12345), np.append(pairs[1], 67890))):  # unknown ids are ignored
         after, scores = fitted.recommend(users, n=4, exclude=given)
-        np.testing.assert_array_equal(after[1::2], before[1::2])
-        np.testing.assert_array_equal(after[::2, :2], before[::2, 2:])
+        np.testing.assert_array_equal(after[~rows], before[~rows])
+        np.testing.assert_array_equal(after[rows, :2], before[rows, 2:])
         assert np.isfinite(scores).all()
     alone, _ = fitted.recommend(users[0], n=4, exclude=pairs)
     np.testing.assert_array_equal(alone, after[0])
 
 
-def test_batches_are_the_lists_in_parts(fitted: Any, train: cf.Ratings, monkeypatch: Any) -> None:
-    from cfcore.models.recommend import top_n as lists
-
-    users = np.tile(train.user_ids, 3)
-    ids, scores = fitted.recommend(users, n=5)
-    monkeypatch.setattr(lists, "SCORES_AT_A_TIME", 1_000)
-    monkeypatch.setattr(lists, "USERS_AT_A_TIME", 40)
+def test_batches_are_the_lists_in_parts(fitted: Any, train: cf.Ratings) -> None:
+    users = np.resize(train.user_ids, 200_000)
     batches = list(fitted.recommend_batches(users, n=5))
     assert len(batches) > 3
-    for whole, column in zip((users, ids, scores), zip(*batches, strict=True), strict=True):
-        np.testing.assert_array_equal(np.concatenate(column), whole)
+    whole = fitted.recommend(train.user_ids, n=5)
+    names, ids, scores = (np.concatenate(column) for column in zip(*batches, strict=True))
+    np.testing.assert_array_equal(names, users)
+    for part, column in zip((ids, scores), whole, strict=True):
+        np.testing.assert_array_equal(part, np.resize(column, part.shape))
 
 
-def test_many_on_any_number_of_threads(fitted: Any, train: cf.Ratings, monkeypatch: Any) -> None:
+def test_many_on_any_number_of_threads(fitted: Any, train: cf.Ratings) -> None:
     if not hasattr(fitted, "n_threads"):
         return  # nothing to set
-    from cfcore.models.recommend import top_n as lists
-
-    monkeypatch.setattr(lists, "worthwhile_threads", lambda n_threads, _: n_threads)
-    found = []
-    for n_threads in (1, 2, 3):
-        model = copy.deepcopy(fitted).set_params(n_threads=n_threads)
-        found.append(model.recommend(train.user_ids, n=9))
+    users, found = many_users(train), []
+    with threads.policy(minimum_work=0):
+        for n_threads in (1, 2, 3):
+            model = copy.deepcopy(fitted).set_params(n_threads=n_threads)
+            found.append(model.recommend(users, n=9))
+            assert threads.workers_of_last_call() == (n_threads if cpu.openmp_version() else 1)
     for ids, scores in found[1:]:
         np.testing.assert_array_equal(ids, found[0][0])
         np.testing.assert_array_equal(scores, found[0][1])

@@ -1,4 +1,4 @@
-"""Hyper-parameters: scikit-learn's manners."""
+"""Hyper-parameters, by the conventions of scikit-learn."""
 
 from __future__ import annotations
 

@@ -10,7 +10,7 @@ import pytest
 import cfcore as cf
 
 
-def test_every_kind_of_input_gives_the_same(fitted: Any, test: cf.Ratings) -> None:
+def test_every_kind_of_input_gives_the_same(fitted: Any, test: Any) -> None:
     pandas, polars = pytest.importorskip("pandas"), pytest.importorskip("polars")
     dated = fitted.predict(test)
     assert dated.dtype == np.float64
@@ -26,7 +26,7 @@ def test_every_kind_of_input_gives_the_same(fitted: Any, test: cf.Ratings) -> No
         (users.astype(np.int16), items.astype(np.uint64)),
         pandas.DataFrame(named),
         pandas.DataFrame(named).drop(columns="rating"),
-        pandas.DataFrame(named | {"rating": np.nan}),  # what is to be predicted
+        pandas.DataFrame(named | {"rating": np.nan}),  # ratings to predict
         polars.DataFrame(named),
         pytest.importorskip("pyarrow").table(named),
     ):
@@ -40,11 +40,11 @@ def test_every_kind_of_input_gives_the_same(fitted: Any, test: cf.Ratings) -> No
     ):
         np.testing.assert_array_equal(fitted.predict(given), dated)
     np.testing.assert_array_equal(fitted.predict(list(users), list(items), times), dated)
-    assert fitted._needs_timestamps or np.array_equal(dated, expected)
+    assert fitted.needs_timestamps or np.array_equal(dated, expected)
 
 
-def test_a_frame_gets_a_column(fitted: Any, test: cf.Ratings) -> None:
-    """What is asked with a frame, or with its columns, is answered with a column of its library."""
+def test_a_frame_gets_a_column(fitted: Any, test: Any) -> None:
+    """Predictions for a frame, or for its columns, are a column of its library."""
     pandas, polars = pytest.importorskip("pandas"), pytest.importorskip("polars")
     pyarrow = pytest.importorskip("pyarrow")
     named = {"item": test.items, "user": test.users, "timestamp": test.timestamps}
@@ -79,8 +79,8 @@ def test_a_frame_gets_a_column(fitted: Any, test: cf.Ratings) -> None:
     assert isinstance(one_user, polars.Series)
     assert isinstance(fitted.predict(test.users[0], test.items[0]), float)
     assert isinstance(fitted.predict(frame.slice(0, 0)), pyarrow.ChunkedArray)
-    for given in ((test.users, test.items), (test.users.tolist(), test.items.tolist())):
-        assert type(fitted.predict(*given)) is np.ndarray
+    for pairs in ((test.users, test.items), (test.users.tolist(), test.items.tolist())):
+        assert type(fitted.predict(*pairs)) is np.ndarray
     with pytest.raises(cf.DataError, match="eager"):
         fitted.predict(polars.DataFrame(named).lazy())
 
@@ -91,6 +91,23 @@ def test_sparse_matrix(fitted: Any, test: cf.Ratings) -> None:
     matrix = sparse.csr_matrix((test.values, (users, items)))
     order = np.lexsort((items, users))
     np.testing.assert_array_equal(fitted.predict(matrix), fitted.predict(users[order], items[order]))
+
+
+def test_scores_of_codes_are_predictions_before_clipping(fitted: Any, test: Any) -> None:
+    users, items = np.append(test.users, -99), np.append(test.items, -99)
+    codes = fitted.encode_users(users), fitted.encode_items(items)
+    assert codes[0].dtype == codes[1].dtype == np.int32
+    assert codes[0][-1] == codes[1][-1] == -1
+    scores = fitted.score_codes(*codes)
+    assert scores.dtype == np.float64
+    np.testing.assert_array_equal(np.clip(scores, *fitted.scale_), fitted.predict(users, items))
+    known = fitted.is_known(users, items)
+    assert known.dtype == np.bool_
+    np.testing.assert_array_equal(known, (codes[0] >= 0) & (codes[1] >= 0))
+    times = np.append(test.timestamps, test.timestamps[0])
+    np.testing.assert_array_equal(
+        np.clip(fitted.score_codes(*codes, times), *fitted.scale_), fitted.predict(users, items, times)
+    )
 
 
 def test_scalars(fitted: Any, test: cf.Ratings) -> None:
@@ -108,13 +125,14 @@ def test_scalars(fitted: Any, test: cf.Ratings) -> None:
 
 
 def test_empty(fitted: Any) -> None:
-    for given in (([], []), (np.empty(0, dtype=np.int64),) * 2):
+    pairs: list[Any] = [([], []), (np.empty(0, dtype=np.int64),) * 2]
+    for given in pairs:
         predictions = fitted.predict(*given)
         assert predictions.shape == (0,)
         assert predictions.dtype == np.float64
 
 
-def test_order_and_company_do_not_matter(fitted: Any, ratings: cf.Ratings) -> None:
+def test_a_prediction_does_not_depend_on_the_others(fitted: Any, ratings: cf.Ratings) -> None:
     users, items = np.asarray(ratings.users), np.asarray(ratings.items)
     expected = fitted.predict(users, items)
     shuffled = np.random.default_rng(1).permutation(len(users))
@@ -131,12 +149,12 @@ def test_unknown_ids_never_raise(fitted: Any, train: cf.Ratings) -> None:
     assert np.isfinite(predictions).all()
     assert predictions.min() >= fitted.scale_[0]
     assert predictions.max() <= fitted.scale_[1]
-    # Two strangers are one like the other.
+    # All unknown users and items are alike.
     assert predictions[2] == fitted.predict(-7, -8)
 
 
 def test_codes_without_ratings_are_unknown(model: Any, ratings: cf.Ratings) -> None:
-    """A subset keeps the vocabulary; who has no ratings in it is a stranger all the same."""
+    """A subset keeps the vocabulary of the whole; users and items without ratings in it are unknown."""
     user_code, item_code = ratings.user_codes[0], ratings.item_codes[0]
     keep = (ratings.user_codes != user_code) & (ratings.item_codes != item_code)
     part = ratings.subset(keep)
@@ -145,7 +163,9 @@ def test_codes_without_ratings_are_unknown(model: Any, ratings: cf.Ratings) -> N
     others = np.asarray(part.users[:30]), np.asarray(part.items[:30])
     np.testing.assert_array_equal(model.predict(others[0], item), model.predict(others[0], -99))
     np.testing.assert_array_equal(model.predict(user, others[1]), model.predict(-99, others[1]))
-    # ... and the model is the one that never heard of them.
+    assert not model.is_known(user)
+    assert not model.is_known(items=item)
+    # The same model comes from ratings whose vocabulary does not have them.
     bare = model.clone().fit((part.users, part.items, part.values, part.timestamps))
     if "random_state" not in model.get_params():
         np.testing.assert_allclose(bare.predict(*others), model.predict(*others), rtol=0, atol=1e-9)

@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
+import gc
+import pickle
+import threading
+import weakref
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
 import numpy as np
 import pytest
 
 import cfcore as cf
+from cfcore.data import index
 
 
 @pytest.mark.parametrize("n_threads", [1, 2])
@@ -56,3 +64,55 @@ def test_items_by_user_is_the_part_of_by_user_that_models_keep(
         expected = made.by_user
         assert made.items_by_user[1] is expected.indices
         np.testing.assert_array_equal(items, expected.indices, strict=True)
+
+
+def test_threads_that_read_at_once_get_the_same_object(monkeypatch: pytest.MonkeyPatch) -> None:
+    """All have begun to compute before the first is done; what the first keeps, the others return."""
+    n_readers = 4
+    made = cf.datasets.synthetic(60, 40, 900, random_state=1)
+    begun = threading.Barrier(n_readers)
+    compress = index.compress
+
+    def compress_together(*arguments: Any) -> index.Compressed:
+        begun.wait(timeout=30)
+        return compress(*arguments)
+
+    monkeypatch.setattr(index, "compress", compress_together)
+    with ThreadPoolExecutor(n_readers) as executor:
+        results = list(executor.map(lambda _: made.by_user, range(n_readers)))
+    assert all(result is results[0] for result in results)
+    assert made.by_user is results[0]
+
+
+def test_readers_are_right_while_another_thread_drops_the_index() -> None:
+    made = cf.datasets.synthetic(60, 40, 900, random_state=1)
+    expected = made.by_user.values.copy(), made.by_item.to_other.copy(), made.user_counts.copy()
+
+    def read(_: int) -> bool:
+        found = made.by_user.values, made.by_item.to_other, made.user_counts
+        return all(np.array_equal(one, other) for one, other in zip(found, expected, strict=True))
+
+    with ThreadPoolExecutor(3) as executor:
+        right = executor.map(read, range(300))
+        dropped = executor.submit(lambda: [made.drop_index() for _ in range(300)])
+        assert all(right)
+        dropped.result()
+
+
+def test_pickles_hold_no_index() -> None:
+    made = cf.datasets.synthetic(60, 40, 900, random_state=1)
+    small = len(pickle.dumps(made))
+    made.build_index(1)
+    assert len(pickle.dumps(made)) == small
+    again = pickle.loads(pickle.dumps(made))
+    np.testing.assert_array_equal(again.by_user.values, made.by_user.values)
+
+
+def test_dropping_the_index_frees_it() -> None:
+    made = cf.datasets.synthetic(60, 40, 900, random_state=1)
+    kept = weakref.ref(made.by_user.values)
+    gc.collect()
+    assert kept() is not None
+    made.drop_index()
+    gc.collect()
+    assert kept() is None

@@ -11,7 +11,6 @@ import pytest
 
 import cfcore as cf
 from cfcore.data import parquet
-from cfcore.models.factorization import base as factors
 from cfcore.models.factorization import block_grid as blocks
 
 
@@ -38,12 +37,6 @@ def test_memory_maps_are_used_where_they_are(model: type[cf.SVD], tmp_path: Path
     assert fitted.user_factors_.tobytes() == expected.user_factors_.tobytes()
     assert "by_user" not in ratings._cache  # three times the memory of what the model keeps
     assert fitted.seen_items_ is ratings.items_by_user[1]
-
-
-def test_the_spread_in_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
-    values = np.random.default_rng(0).normal(3, 1, 1000).astype(np.float32)
-    monkeypatch.setattr(factors, "PIECE", 64)
-    assert factors.standard_deviation(values) == pytest.approx(np.std(values, dtype=np.float64), rel=1e-12)
 
 
 @pytest.mark.parametrize("model", [cf.SVD, cf.SVDpp])

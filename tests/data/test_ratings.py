@@ -240,7 +240,7 @@ def test_dates_of_python_become_seconds() -> None:
 def test_subset_by_a_narrow_dtype() -> None:
     many = cf.Ratings(np.arange(1000), np.zeros(1000, dtype=int), np.ones(1000))
     assert many.subset(np.array([-1, 3], dtype=np.int8)).users.tolist() == [999, 3]
-    with pytest.raises(cf.DataError, match="row 5 at 1 was picked before"):
+    with pytest.raises(cf.DataError, match="row 5 at 1 was selected before"):
         many.subset(np.array([5, 5], dtype=np.int8))
     with pytest.raises(cf.DataError, match=f"row {2**63} at 1 does not exist"):
         many.subset(np.array([5, 2**63], dtype=np.uint64))
@@ -264,11 +264,11 @@ def test_subset_keeps_codes(small: cf.Ratings) -> None:
     [
         ([0, 4], "row 4 at 1 does not exist"),
         ([-5], "row -5 at 0 does not exist"),
-        ([1, 0, 1], "row 1 at 2 was picked before"),
-        ([0, -4], "row -4 at 1 was picked before"),
+        ([1, 0, 1], "row 1 at 2 was selected before"),
+        ([0, -4], "row -4 at 1 was selected before"),
         ([True, False], "mask has 2 rows, the ratings have 4"),
-        ([], "picks no row"),
-        (slice(2, 2), "picks no row"),
+        ([], "selects no row"),
+        (slice(2, 2), "selects no row"),
         ([0.5], "one-dimensional array of rows"),
         ([[0]], "one-dimensional array of rows"),
     ],

@@ -46,7 +46,7 @@ def test_fcp_against_its_definition(data: list[tuple[int, int, int]]) -> None:
     assert metrics.fcp(ratings, predictions, users) == pytest.approx(expected, rel=1e-12, nan_ok=True)
 
 
-def test_fcp_takes_names_for_users_and_knows_the_extremes() -> None:
+def test_fcp_of_users_by_name_and_its_extremes() -> None:
     users, ratings = ["a", "a", "b", "b"], [1, 2, 5, 3]
     assert metrics.fcp(ratings, ratings, users) == 1.0
     assert metrics.fcp(ratings, [-r for r in ratings], users) == 0.0
@@ -57,8 +57,8 @@ def test_fcp_takes_names_for_users_and_knows_the_extremes() -> None:
 @pytest.mark.parametrize(
     ("ratings", "predictions", "message"),
     [
-        ([1, 2], [1], "2 ratings and 1 predictions"),
-        ([], [], "there are none"),
+        ([1, 2], [1], "different lengths, 2 and 1"),
+        ([], [], "ratings are empty"),
         ([1, math.nan], [1, 2], "ratings: nan in row 1"),
         ([1, 2], [math.inf, 2], "predictions: inf in row 0"),
         ([[1, 2]], [[1, 2]], "dimension"),
@@ -72,7 +72,7 @@ def test_bad_input(ratings: Any, predictions: Any, message: str) -> None:
             metric(ratings, predictions)
 
 
-def test_fcp_wants_a_user_for_every_rating() -> None:
+def test_fcp_needs_a_user_for_every_rating() -> None:
     with pytest.raises(cf.DataError, match="users"):
         metrics.fcp([1, 2], [1, 2], [0])
 

@@ -1,4 +1,4 @@
-"""cross_validate: the errors of fits made by hand, from every kind of folds, on the cores there are."""
+"""cross_validate: the errors of fits made by hand, from every kind of folds, on shared cores."""
 
 from __future__ import annotations
 
@@ -102,19 +102,20 @@ class Watched(cf.SVD):
     lock = threading.Lock()
     running = 0
     most = 0
-    threads: ClassVar[set[int]] = set()
+    threads: ClassVar[set[int | None]] = set()
     meet: threading.Barrier | None = None
 
-    def _fit(self, train: cf.Ratings, *rest: Any, **extra: Any) -> None:
+    def _fit(self, train: cf.Ratings, context: Any) -> Any:
         with Watched.lock:
             Watched.running += 1
             Watched.most = max(Watched.most, Watched.running)
             Watched.threads.add(self.n_threads)
         if Watched.meet is not None:
             Watched.meet.wait(20)
-        super()._fit(train, *rest, **extra)
+        state = super()._fit(train, context)
         with Watched.lock:
             Watched.running -= 1
+        return state
 
 
 def watch(monkeypatch: pytest.MonkeyPatch, meet: threading.Barrier | None) -> None:

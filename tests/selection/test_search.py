@@ -1,4 +1,4 @@
-"""search: finds better settings, breaks off bad ones, keeps to its budget, goes on after a kill."""
+"""search: finds better settings, prunes bad ones, keeps to its budget, goes on after a kill."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from cfcore.selection import spaces
 from cfcore.selection import study as studies
 from cfcore.selection.searching import parse_budget
 
-BAD = {"n_factors": 3, "n_epochs": 4, "lr": 0.3, "reg": 1.0}
+BAD: dict[str, Any] = {"n_factors": 3, "n_epochs": 4, "lr": 0.3, "reg": 1.0}
 
 
 @pytest.fixture(scope="module")
@@ -25,7 +25,7 @@ def train() -> cf.Ratings:
     return cf.datasets.synthetic(150, 100, 5_000, random_state=1)
 
 
-def cv_rmse(model: cf.SVD, train: cf.Ratings, cv: int = 5) -> float:
+def cv_rmse(model: cf.Model, train: cf.Ratings, cv: int = 5) -> float:
     return cf.selection.cross_validate(model, train, cv=cv).mean("rmse")
 
 
@@ -39,7 +39,7 @@ def test_finds_better_settings_from_bad_ones(train: cf.Ratings) -> None:
     assert found.table["rmse"][1] == pytest.approx(cv_rmse(cf.SVD(random_state=0), train), abs=1e-3)
     assert found.value == np.nanmin(found.table["rmse"][found.table["state"] == "complete"])
     assert found.value <= found.table["rmse"][1] < found.table["rmse"][0]
-    # The value is the one that anybody can check.
+    # The value is that of `cross_validate`.
     assert found.value == pytest.approx(cv_rmse(found.model, train), 1e-9)
     assert found.params == {name: found.model.get_params()[name] for name in found.params}
     assert found.model.random_state == 0
@@ -49,20 +49,21 @@ def test_finds_better_settings_from_bad_ones(train: cf.Ratings) -> None:
     assert "n_factors" in repr(found.table)
 
 
-def test_bad_settings_are_broken_off_by_epoch(train: cf.Ratings) -> None:
+def test_bad_settings_are_pruned_by_epoch(train: cf.Ratings) -> None:
     space = {"lr": (1e-6, 1e-5), "n_epochs": (20, 20), "lr_decay": (1.0, 1.0)}
-    calls: list[int] = []
+    calls: list[Any] = []
 
     class Counted(cf.SVD):
-        def _fit(self, *given: Any, **extra: Any) -> None:
-            super()._fit(*given, **extra)
-            calls.append(self.n_epochs_)
+        def _fit(self, train: cf.Ratings, context: Any) -> Any:
+            state = super()._fit(train, context)
+            calls.append(state.n_epochs)
+            return state
 
     good = {"lr": (0.04, 0.05), "n_epochs": (20, 20), "lr_decay": (0.9, 0.9)}
     model = Counted(n_factors=4, random_state=0)
     study = cf.selection.search(model, good, train, budget=8, refit=False).study
     epochs = sum(calls)
-    # Trials among good ones that learn nothing: none of them gets past the first fold.
+    # Trials that learn nothing, after good ones: none of them gets past the first fold.
     pairs = list(cf.split.kfold(train, 5, 0))
     from cfcore.selection.searching import Judge
     from cfcore.selection.workers import Stop
@@ -73,7 +74,7 @@ def test_bad_settings_are_broken_off_by_epoch(train: cf.Ratings) -> None:
         judge(trial, Stop())
     assert [trial.state.name for trial in study.trials[8:]] == ["PRUNED"] * 3
     assert all(max(trial.intermediate_values) < 4 for trial in study.trials[8:])
-    assert sum(calls) == epochs  # no fit of theirs came to its end
+    assert sum(calls) == epochs  # none of their fits ended
 
 
 def test_built_in_ranges_hold_the_defaults(train: cf.Ratings) -> None:
@@ -93,7 +94,7 @@ def test_built_in_ranges_hold_the_defaults(train: cf.Ratings) -> None:
 
 @pytest.mark.parametrize("name", ["TimeSVDpp", "RBM"])
 def test_built_in_ranges_of_slow_models(name: str) -> None:
-    """Settings from all over the ranges can be fitted, and bad ones are broken off."""
+    """Settings from all parts of the ranges can be fitted, and bad ones are pruned."""
     train = cf.datasets.synthetic(60, 40, 1_000, random_state=2)
     model = getattr(cf, name)(random_state=0)
     space, defaults = spaces.default_space(model, train)
@@ -112,7 +113,7 @@ def test_built_in_ranges_of_slow_models(name: str) -> None:
             assert len({repr(value) for value in drawn}) > 1
         else:
             assert given[0] <= min(drawn) < max(drawn) <= given[1]
-    # What was found is what it says.
+    # The value is that of `cross_validate`.
     assert cf.selection.cross_validate(found.model, train, cv=2).mean("rmse") == pytest.approx(found.value)
 
 
@@ -163,13 +164,13 @@ def test_searches_by_lists(train: cf.Ratings) -> None:
 
 def test_a_metric_without_a_value_ends_the_search(train: cf.Ratings) -> None:
     low = cf.Ratings(train.users, train.items, np.clip(train.values, 1, 2), scale=(1, 5))
-    with pytest.raises(cf.DataError, match=r"ndcg: it has no value .* fold 0"):  # nobody likes anything
+    with pytest.raises(cf.DataError, match=r"ndcg: it has no value .* fold 0"):  # no item is relevant
         cf.selection.search(cf.Baseline(), ratings=low, budget=3, metric="ndcg")
 
 
 def test_a_model_that_always_fails_ends_the_search(train: cf.Ratings) -> None:
     class Failing(cf.Baseline):
-        def _fit(self, *given: Any, **extra: Any) -> None:
+        def _fit(self, train: cf.Ratings, context: Any) -> Any:
             raise FloatingPointError
 
     with pytest.raises(ValueError, match="no trial was finished"):
@@ -177,7 +178,8 @@ def test_a_model_that_always_fails_ends_the_search(train: cf.Ratings) -> None:
 
 
 def test_bad_arguments(train: cf.Ratings, monkeypatch: pytest.MonkeyPatch) -> None:
-    for budget in (0, -1, "5", "m", "-5m", "infm", 2.5, None, True):
+    budgets: list[Any] = [0, -1, "5", "m", "-5m", "infm", 2.5, None, True]
+    for budget in budgets:
         with pytest.raises(ValueError, match="budget"):
             cf.selection.search(cf.Baseline(), ratings=train, budget=budget)
     with pytest.raises(ValueError, match="ratings"):
@@ -198,25 +200,26 @@ def test_budget_of_time(train: cf.Ratings) -> None:
     now, begun, ended = [0.0], [], []
 
     class Late(cf.SVD):
-        """In whose fifth fit time runs out."""
+        """The time is up during the fifth fit."""
 
-        def _fit(self, *given: Any, **extra: Any) -> None:
+        def _fit(self, train: cf.Ratings, context: Any) -> Any:
             begun.append(1)
             if len(begun) == 5:
                 now[0] = 41.0
-            super()._fit(*given, **extra)
+            state = super()._fit(train, context)
             ended.append(1)
+            return state
 
     real = time.monotonic
     try:
-        time.monotonic = lambda: now[0]  # type: ignore[assignment]
+        time.monotonic = lambda: now[0]
         found = cf.selection.search(
             Late(n_factors=2, n_epochs=3, random_state=0), {"lr": (0.01, 0.02)}, train, budget="40s", cv=2,
             refit=False,
         )  # fmt: skip
     finally:
         time.monotonic = real
-    # Two trials of two folds; the third was broken off in its first fit, counts for nothing, and is the last.
+    # Two trials of two folds; the third ended in its first fit, does not count, and is the last.
     assert (len(begun), len(ended)) == (5, 4)
     assert list(found.table["state"]) == ["complete", "complete", "failed"]
     assert np.isnan(found.table["rmse"][-1])
@@ -225,7 +228,7 @@ def test_budget_of_time(train: cf.Ratings) -> None:
 
 def test_study_that_goes_on_draws_other_settings(train: cf.Ratings, tmp_path: Path) -> None:
     settings = []
-    for budget in (5, 10):  # all of them drawn at random, after the two that are given
+    for budget in (5, 10):  # after the two given trials all are drawn at random
         study = cf.selection.search(
             cf.Baseline(), ratings=train, budget=budget, study=tmp_path / "study.db", random_state=3
         ).study
@@ -265,10 +268,10 @@ import sys, time
 import cfcore as cf
 
 class Slow(cf.Baseline):
-    def _fit(self, *given, **extra):
-        super()._fit(*given, **extra)
+    def _fit(self, train, context):
         if sys.argv[2] == "slow":
             time.sleep(.05)
+        return super()._fit(train, context)
 
 train = cf.datasets.synthetic(150, 100, 5_000, random_state=1)
 found = cf.selection.search(Slow(), ratings=train, budget=12, study=sys.argv[1])
@@ -276,14 +279,14 @@ print(len([state for state in found.table["state"] if state != "failed"]), found
 """
 
 
-def test_killed_half_way_it_goes_on(tmp_path: Path) -> None:
+def test_a_killed_search_goes_on(tmp_path: Path) -> None:
     path = tmp_path / "study.db"
     process = subprocess.Popen([sys.executable, "-c", PROGRAM, str(path), "slow"])
 
     def trials() -> list[Any]:
         try:
             return optuna.load_study(study_name="cfcore", storage=f"sqlite:///{path}").trials
-        except Exception:  # not there yet, or only half made
+        except Exception:  # the file does not exist yet, or has no tables yet
             return []
 
     while process.poll() is None and len(trials()) < 4:

@@ -1,5 +1,5 @@
-# From NumPy arrays to pointers. A record has checked its arrays when it was made; arrays that a function is given
-# beside its records are checked by the function.
+# From NumPy arrays to pointers. A record has checked its arrays when it was made; arrays that a function is
+# given beside its records are checked by the function.
 
 cimport numpy as cnp
 
@@ -26,14 +26,16 @@ cdef inline int check_record(object record, type kind, str name) except -1:
     return 0
 
 
-cdef inline int check_array(object array, int type_number, int n_dimensions, bint written, str name) except -1:
+cdef inline int check_array(object array, int type_number, int n_dimensions, bint written,
+                            str name) except -1:
     """Raise unless an argument is a C-contiguous, aligned array of a type, writable if it will be written."""
     cdef cnp.ndarray held
     if not isinstance(array, cnp.ndarray):
         raise TypeError(f"{name} must be an ndarray, not {type(array).__name__}")
     held = <cnp.ndarray>array
-    if cnp.PyArray_TYPE(held) != type_number or not held.dtype.isnative:
-        raise ValueError(f"{name} must be of another dtype than {array.dtype}")
+    # Two C types of one size (long and long long) are two types to NumPy.
+    if not (cnp.PyArray_EquivTypenums(cnp.PyArray_TYPE(held), type_number) and array.dtype.isnative):
+        raise ValueError(f"{name} must be of {cnp.PyArray_DescrFromType(type_number)}, not {array.dtype}")
     if cnp.PyArray_NDIM(held) != n_dimensions:
         raise ValueError(f"{name} must have {n_dimensions} dimensions, not {array.ndim}")
     if not cnp.PyArray_IS_C_CONTIGUOUS(held) or not cnp.PyArray_ISALIGNED(held):
@@ -41,3 +43,17 @@ cdef inline int check_array(object array, int type_number, int n_dimensions, bin
     if written and not cnp.PyArray_ISWRITEABLE(held):
         raise ValueError(f"{name} is read-only, and would be written")
     return 0
+
+
+cdef inline bint overlaps(object written, tuple read):
+    """Whether an array shares memory with one of the others; all are contiguous."""
+    cdef char *begin = <char *>pointer(written)
+    cdef char *end = begin + cnp.PyArray_NBYTES(<cnp.ndarray>written)
+    cdef char *other_begin
+    cdef char *other_end
+    for array in read:
+        other_begin = <char *>pointer(array)
+        other_end = other_begin + cnp.PyArray_NBYTES(<cnp.ndarray>array)
+        if max(begin, other_begin) < min(end, other_end):
+            return True
+    return False

@@ -222,19 +222,20 @@ CF_INLINE void cf_step_of_sum_##S(T *p, T *s, T *a, T *d, T *q, ptrdiff_t n, T d
         }                                                                                                   \
 }                                                                                                           \
                                                                                                             \
-CF_INLINE void cf_decay_##S(T *row, const T *step, ptrdiff_t n, T keep) {                                   \
+/* row <- keep row + weight step; a weight of 1 is a constant and costs nothing. */                         \
+CF_INLINE void cf_decay_##S(T *row, const T *step, ptrdiff_t n, T keep, T weight) {                         \
     ptrdiff_t f;                                                                                            \
     int j;                                                                                                  \
     for (f = 0; f < n; f += LANES)                                                                          \
         for (j = 0; j < cf_parts_##S; ++j) {                                                                \
             VECTOR *at = (VECTOR *)(row + f) + j;                                                           \
-            *at = *at * keep + ((const VECTOR *)(step + f))[j];                                             \
+            *at = *at * keep + ((const VECTOR *)(step + f))[j] * weight;                                    \
         }                                                                                                   \
 }                                                                                                           \
                                                                                                             \
-/* `groups` columns of groups, at most 4, of the sum of rows: a constant, so that the sums stay in registers. */ \
-CF_INLINE void cf_sum_columns_##S(const T *rows, const int32_t *codes, ptrdiff_t n_codes, ptrdiff_t n,      \
-                                  T *sum, int groups) {                                                     \
+/* `groups` columns of groups, at most 4, of the sum of rows: a constant, so that the sums stay in registers. */\
+CF_INLINE void cf_sum_columns_##S(const T *rows, const int32_t *codes, const float *weights,                \
+                                  ptrdiff_t n_codes, ptrdiff_t n, T *sum, int groups) {                     \
     VECTOR part[4 * cf_parts_##S];                                                                          \
     ptrdiff_t k;                                                                                            \
     int j;                                                                                                  \
@@ -244,21 +245,28 @@ CF_INLINE void cf_sum_columns_##S(const T *rows, const int32_t *codes, ptrdiff_t
         if (k + CF_AHEAD < n_codes)                                                                         \
             for (j = 0; j < groups; ++j)                                                                    \
                 CF_PREFETCH_READ(rows + codes[k + CF_AHEAD] * n + j * LANES);                               \
-        for (j = 0; j < groups * cf_parts_##S; ++j)                                                         \
-            part[j] += row[j];                                                                              \
+        if (weights) {                                                                                      \
+            for (j = 0; j < groups * cf_parts_##S; ++j)                                                     \
+                part[j] += row[j] * (T)weights[k];                                                          \
+        } else {                                                                                            \
+            for (j = 0; j < groups * cf_parts_##S; ++j)                                                     \
+                part[j] += row[j];                                                                          \
+        }                                                                                                   \
     }                                                                                                       \
     for (j = 0; j < groups * cf_parts_##S; ++j)                                                             \
         ((VECTOR *)sum)[j] = part[j];                                                                       \
 }                                                                                                           \
                                                                                                             \
-CF_INLINE void cf_sum_rows_##S(const T *rows, const int32_t *codes, ptrdiff_t n_codes, ptrdiff_t n, T *sum) { \
+/* `weights` is NULL, a constant, for a sum of the rows as they are. */                                     \
+CF_INLINE void cf_sum_rows_##S(const T *rows, const int32_t *codes, const float *weights, ptrdiff_t n_codes,\
+                               ptrdiff_t n, T *sum) {                                                       \
     ptrdiff_t f, left;                                                                                      \
     for (f = 0; f < n; f += 4 * LANES) {                                                                    \
         left = (n - f) / LANES;                                                                             \
-        if (left >= 4) cf_sum_columns_##S(rows + f, codes, n_codes, n, sum + f, 4);                         \
-        else if (left == 3) cf_sum_columns_##S(rows + f, codes, n_codes, n, sum + f, 3);                    \
-        else if (left == 2) cf_sum_columns_##S(rows + f, codes, n_codes, n, sum + f, 2);                    \
-        else cf_sum_columns_##S(rows + f, codes, n_codes, n, sum + f, 1);                                   \
+        if (left >= 4) cf_sum_columns_##S(rows + f, codes, weights, n_codes, n, sum + f, 4);                \
+        else if (left == 3) cf_sum_columns_##S(rows + f, codes, weights, n_codes, n, sum + f, 3);           \
+        else if (left == 2) cf_sum_columns_##S(rows + f, codes, weights, n_codes, n, sum + f, 2);           \
+        else cf_sum_columns_##S(rows + f, codes, weights, n_codes, n, sum + f, 1);                          \
     }                                                                                                       \
 }
 

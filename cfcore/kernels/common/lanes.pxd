@@ -26,12 +26,12 @@ cdef extern from "common/lanes.h" nogil:
                             bint has_a, bint has_d, double keep_p, double step_p, double keep_s,
                             double step_s, double keep_a, double step_a, double keep_d, double step_d,
                             double keep_q, double step_q) noexcept
-    void cf_decay_f32(float *row, const float *step, Py_ssize_t n, float keep) noexcept
-    void cf_decay_f64(double *row, const double *step, Py_ssize_t n, double keep) noexcept
-    void cf_sum_rows_f32(const float *rows, const int32_t *codes, Py_ssize_t n_codes, Py_ssize_t n,
-                         float *sum) noexcept
-    void cf_sum_rows_f64(const double *rows, const int32_t *codes, Py_ssize_t n_codes, Py_ssize_t n,
-                         double *sum) noexcept
+    void cf_decay_f32(float *row, const float *step, Py_ssize_t n, float keep, float weight) noexcept
+    void cf_decay_f64(double *row, const double *step, Py_ssize_t n, double keep, double weight) noexcept
+    void cf_sum_rows_f32(const float *rows, const int32_t *codes, const float *weights, Py_ssize_t n_codes,
+                         Py_ssize_t n, float *sum) noexcept
+    void cf_sum_rows_f64(const double *rows, const int32_t *codes, const float *weights, Py_ssize_t n_codes,
+                         Py_ssize_t n, double *sum) noexcept
 
 
 cdef inline floating dot(const floating *p, const floating *q, Py_ssize_t n) noexcept nogil:
@@ -52,7 +52,7 @@ cdef inline void step_together(floating *p, floating *q, Py_ssize_t n, floating 
 
 
 cdef inline void step_sequential(floating *p, floating *q, Py_ssize_t n, floating keep,
-                              floating step) noexcept nogil:
+                                 floating step) noexcept nogil:
     """q <- keep q + step p, then p <- keep p + step q with the new q."""
     if floating is float:
         cf_step_sequential_f32(p, q, n, keep, step)
@@ -66,11 +66,12 @@ cdef inline floating dot_of_sum(const floating *p, const floating *s, const floa
     return dot_of_days(p, s, <const floating *>NULL, <const floating *>NULL, q, n, 0, False, False)
 
 
-cdef inline void step_of_sum(floating *p, floating *s, floating *q, Py_ssize_t n, floating keep,
-                             floating step, floating keep_s, floating step_s) noexcept nogil:
-    """p <- keep p + step q, s <- keep_s s + step_s q, q <- keep q + step (p + s), all from the old values."""
+cdef inline void step_of_sum(floating *p, floating *s, floating *q, Py_ssize_t n, floating keep_p,
+                             floating step_p, floating keep_s, floating step_s, floating keep_q,
+                             floating step_q) noexcept nogil:
+    """p, s: x <- keep_x x + step_x q; q <- keep_q q + step_q (p + s), all from the old values."""
     step_of_days(p, s, <floating *>NULL, <floating *>NULL, q, n, 0, False, False,
-                 keep, step, keep_s, step_s, 0, 0, 0, 0, keep, step)
+                 keep_p, step_p, keep_s, step_s, 0, 0, 0, 0, keep_q, step_q)
 
 
 cdef inline floating dot_of_days(const floating *p, const floating *s, const floating *a, const floating *d,
@@ -97,21 +98,27 @@ cdef inline void step_of_days(floating *p, floating *s, floating *a, floating *d
                            step_a, keep_d, step_d, keep_q, step_q)
 
 
-cdef inline void decay(floating *row, const floating *step, Py_ssize_t n, floating keep) noexcept nogil:
-    """row <- keep row + step"""
+cdef inline void decay(floating *row, const floating *step, Py_ssize_t n, floating keep,
+                       floating weight) noexcept nogil:
+    """row <- keep row + weight step"""
     if floating is float:
-        cf_decay_f32(row, step, n, keep)
+        cf_decay_f32(row, step, n, keep, weight)
     else:
-        cf_decay_f64(row, step, n, keep)
+        cf_decay_f64(row, step, n, keep, weight)
 
 
-cdef inline void sum_rows(const floating *rows, const int32_t *codes, Py_ssize_t n_codes, Py_ssize_t n,
-                          floating *sum) noexcept nogil:
-    """Sum of the rows of a matrix that `codes` names, in their order."""
-    if floating is float:
-        cf_sum_rows_f32(rows, codes, n_codes, n, sum)
+cdef inline void sum_rows(const floating *rows, const int32_t *codes, const float *weights,
+                          Py_ssize_t n_codes, Py_ssize_t n, floating *sum) noexcept nogil:
+    """Sum of the rows of a matrix that `codes` name, in their order; each times its weight unless NULL."""
+    if weights == NULL:  # two calls, in each of which it is known whether there are weights
+        if floating is float:
+            cf_sum_rows_f32(rows, codes, NULL, n_codes, n, sum)
+        else:
+            cf_sum_rows_f64(rows, codes, NULL, n_codes, n, sum)
+    elif floating is float:
+        cf_sum_rows_f32(rows, codes, weights, n_codes, n, sum)
     else:
-        cf_sum_rows_f64(rows, codes, n_codes, n, sum)
+        cf_sum_rows_f64(rows, codes, weights, n_codes, n, sum)
 
 
 cdef inline void prefetch_row(const floating *row, Py_ssize_t n) noexcept nogil:

@@ -1,16 +1,31 @@
-# How many threads a parallel region may have.
+# How many threads a parallel region may have, and how many it had.
 #
-# libgomp keeps its threads between regions, and they do not survive a fork: a child that opens a team
-# of two or more after its parent did would wait for ever. A kernel in a forked process (joblib,
+# libgomp keeps its threads between regions, and they do not survive a fork: a child that opens a region of
+# several threads after its parent did would wait for ever. A kernel in a forked process (joblib,
 # multiprocessing) therefore runs on one thread; its results are the same bits, as on any number.
+#
+# Each region reports its size, for `workers_of_last_call`. Where each thread runs a piece of code once:
+#
+#     with nogil, parallel(num_threads=team):
+#         report_team()
+#
+# and around a loop, where a call in each iteration would cost more:
+#
+#     cdef int workers = 1, team = team_size(n_threads)
+#     for k in prange(n, nogil=True, num_threads=team):
+#         workers = team_present()  # the same in each iteration
+#         ...
+#     report_workers(workers)
 
 cdef extern from *:
     """
     #ifdef _OPENMP
     #include <omp.h>
     static int cfcore_team_present(void) { return omp_get_num_threads(); }
+    static int cfcore_is_first_of_team(void) { return omp_get_thread_num() == 0; }
     #else
     static int cfcore_team_present(void) { return 1; }
+    static int cfcore_is_first_of_team(void) { return 1; }
     #endif
     #ifdef _WIN32
     static int cfcore_team_size(int n_threads) { return n_threads; }
@@ -28,24 +43,30 @@ cdef extern from *:
     """
     int cfcore_team_size(int n_threads) noexcept nogil
     int cfcore_team_present() noexcept nogil
-
+    bint cfcore_is_first_of_team() noexcept nogil
 
 cdef enum:
-    MAX_THREADS = 1024  # an OpenMP library that cannot start a thread ends the whole process
+    MAX_THREADS = 1024  # OpenMP ends the process if it cannot start a thread
 
 
-cdef inline int team_size(int n_threads) noexcept nogil:
-    """1 or more: to OpenMP, 0 would be all cores."""
-    return max(1, cfcore_team_size(n_threads))
+# For `workers_of_last_call`: how many threads the parallel region had that this thread opened last.
+cdef void report_workers(int n) noexcept nogil
 
 
-cdef inline int checked_team_size(int n_threads) except -1:
-    """`team_size`; raises ValueError unless `n_threads` is within [1, 1024]."""
+cdef inline int team_size(object n_threads) except -1:
+    """Threads to request for a region; ValueError unless `n_threads` is in [1, MAX_THREADS]."""
+    report_workers(0)
     if not 1 <= n_threads <= MAX_THREADS:
         raise ValueError(f"n_threads must be between 1 and {MAX_THREADS}, not {n_threads}")
-    return team_size(n_threads)
+    return cfcore_team_size(n_threads)
 
 
 cdef inline int team_present() noexcept nogil:
-    """Threads in this parallel region: there may be fewer than were asked for."""
+    """Threads in this parallel region: OpenMP may start fewer than were requested."""
     return cfcore_team_present()
+
+
+cdef inline void report_team() noexcept nogil:
+    """To be called in a parallel region by each thread, the first of which is the one that opened it."""
+    if cfcore_is_first_of_team():
+        report_workers(cfcore_team_present())

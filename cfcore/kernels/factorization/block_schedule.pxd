@@ -1,56 +1,50 @@
-# Blocks of work in a fixed order: any number of threads, the result of one thread.
+# Visits to blocks in a fixed order: any number of threads, the result of one thread.
 #
-# Each thread has a range of user stripes for its own, whose rows stay in its cache, and takes their blocks in
-# the given order. A block waits until the last earlier one of its user stripe and the last earlier one of its
-# item stripe are finished; all other blocks may be under way. There is no barrier: a thread whose next block
-# is long in becoming due, because another thread lost its core, takes the earliest block that nobody has
-# begun. The earliest unfinished block never waits, so all end, however many threads there turn out to be.
+# Visit t is due when the last earlier visit to its user stripe and the last earlier visit to its item stripe
+# are finished; all visits that are due may be under way at once. There is no barrier. A thread takes the
+# blocks of a range of stripes, of users or of items, whose rows stay in its cache, in the given order; if the
+# next of them is not due for long, because another thread was preempted, it takes the earliest visit that is
+# due. Only visits that are due are begun, and the earliest unfinished visit always is: so all are finished,
+# however many threads run.
 
 from libc.stdint cimport int32_t
 
-cdef extern from *:
-    """
-    #include <stdint.h>
-    #if defined(_MSC_VER) && !defined(__clang__)
-      #include <intrin.h>
-      static int cf_exchange_if(int32_t *at, int32_t old, int32_t wanted) {
-          return _InterlockedCompareExchange((volatile long *)at, wanted, old) == old;
-      }
-      static void cf_publish(int32_t *at, int32_t value) { _InterlockedExchange((volatile long *)at, value); }
-      static void cf_arrive(int32_t *at) { _InterlockedExchangeAdd((volatile long *)at, 1); }
-      static int32_t cf_observe(int32_t *at) { return (int32_t)_InterlockedOr((volatile long *)at, 0); }
-      static void cf_give_way(void) { }
-    #else
-      #include <sched.h>
-      static int cf_exchange_if(int32_t *at, int32_t old, int32_t wanted) {
-          return __atomic_compare_exchange_n(at, &old, wanted, 0, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED);
-      }
-      static void cf_publish(int32_t *at, int32_t value) { __atomic_store_n(at, value, __ATOMIC_RELEASE); }
-      static void cf_arrive(int32_t *at) { __atomic_fetch_add(at, 1, __ATOMIC_ACQ_REL); }
-      static int32_t cf_observe(int32_t *at) { return __atomic_load_n(at, __ATOMIC_ACQUIRE); }
-      static void cf_give_way(void) { sched_yield(); }
-    #endif
-    """
-    bint cf_exchange_if(int32_t *at, int32_t old, int32_t wanted) noexcept nogil
-    void cf_publish(int32_t *at, int32_t value) noexcept nogil
-    void cf_arrive(int32_t *at) noexcept nogil
-    int32_t cf_observe(int32_t *at) noexcept nogil
-    void cf_give_way() noexcept nogil
-
+from cfcore.kernels.common.atomics cimport (
+    cf_exchange_if,
+    cf_give_way,
+    cf_observe,
+    cf_pause,
+    cf_publish,
+    pause_or_give_way,
+)
 
 cdef enum:
-    USER_BEFORE, ITEM_BEFORE, STATE  # columns of a table of turns
+    USER_BEFORE, ITEM_BEFORE, STATE  # columns of a schedule
 
 cdef enum:
-    FREE, BEGUN, FINISHED  # states of a turn
+    FREE, BEGUN, FINISHED  # states of a visit
 
 cdef enum:
-    PATIENCE = 10000  # looks at a turn that is not due, some 20 us: less than another thread's block takes
+    PATIENCE = 512  # pauses before a visit that is not due: less time than another thread's block takes
+    REGAINED = 16   # pauses more that a thread may make after a visit that was due at once
+    WINDOW = 256    # free visits among which one that is due is looked for
+
+# What a thread does of a schedule.
+cdef struct Share:
+    int32_t *schedule       # of `plan_visits`
+    const int32_t *order    # block of each visit
+    Py_ssize_t n            # visits
+    int n_item_stripes
+    bint by_item            # whether the thread's own blocks are those of item stripes
+    Py_ssize_t first, last  # its own stripes
+    Py_ssize_t own          # all earlier visits to own blocks are begun
+    Py_ssize_t earliest     # all earlier visits are begun
+    int patience            # pauses before the next visit to an own block, if it is not due
 
 
-cdef inline void plan_turns(const int32_t *blocks, Py_ssize_t n, int n_item_stripes, int32_t *latest,
-                            Py_ssize_t n_stripes, int32_t *turns) noexcept nogil:
-    """Fill row t of `turns` with the earlier turns that turn t waits for (-1: none); all are free.
+cdef inline void plan_visits(const int32_t *order, Py_ssize_t n, int n_item_stripes, int32_t *latest,
+                             Py_ssize_t n_stripes, int32_t *schedule) noexcept nogil:
+    """Fill row t of `schedule` with the earlier visits that visit t waits for (-1: none); all are free.
 
     `latest` is scratch: one entry for each item stripe, then one for each user stripe.
     """
@@ -59,77 +53,97 @@ cdef inline void plan_turns(const int32_t *blocks, Py_ssize_t n, int n_item_stri
     for t in range(n_stripes):
         latest[t] = -1
     for t in range(n):
-        item = blocks[t] % n_item_stripes
-        user = n_item_stripes + blocks[t] // n_item_stripes
-        turns[3 * t + ITEM_BEFORE] = latest[item]
-        turns[3 * t + USER_BEFORE] = latest[user]
-        turns[3 * t + STATE] = FREE
+        item = order[t] % n_item_stripes
+        user = n_item_stripes + order[t] // n_item_stripes
+        schedule[3 * t + ITEM_BEFORE] = latest[item]
+        schedule[3 * t + USER_BEFORE] = latest[user]
+        schedule[3 * t + STATE] = FREE
         latest[item] = latest[user] = <int32_t>t
 
 
-cdef inline bint is_due(int32_t *turns, Py_ssize_t t) noexcept nogil:
-    """True if the turns that turn t waits for are finished; their results are visible here then."""
-    cdef int32_t user = turns[3 * t + USER_BEFORE], item = turns[3 * t + ITEM_BEFORE]
-    return ((user < 0 or cf_observe(&turns[3 * user + STATE]) == FINISHED)
-            and (item < 0 or cf_observe(&turns[3 * item + STATE]) == FINISHED))
+cdef inline Share share_of(int32_t *schedule, const int32_t *order, Py_ssize_t n, int n_item_stripes,
+                           bint by_item, Py_ssize_t n_stripes, int worker, int n_workers) noexcept nogil:
+    """The share of a thread: a range of the n_stripes user stripes, or item stripes, for its own."""
+    return Share(schedule=schedule, order=order, n=n, n_item_stripes=n_item_stripes, by_item=by_item,
+                 first=n_stripes * worker // n_workers, last=n_stripes * (worker + 1) // n_workers,
+                 own=0, earliest=0, patience=PATIENCE)
 
 
-cdef inline Py_ssize_t next_free(int32_t *turns, Py_ssize_t t, Py_ssize_t n, const int32_t *blocks,
-                                 Py_ssize_t first, Py_ssize_t last) noexcept nogil:
-    """First turn from t on that nobody has begun and whose block is in [first, last); n if there is none."""
-    while t < n and not (first <= blocks[t] < last and cf_observe(&turns[3 * t + STATE]) == FREE):
+cdef inline bint is_own(const Share *mine, Py_ssize_t t) noexcept nogil:
+    """Whether visit t is to a block of the thread's own stripes."""
+    cdef int32_t block = mine.order[t]
+    if mine.by_item:
+        return mine.first <= block % mine.n_item_stripes < mine.last
+    return mine.first * mine.n_item_stripes <= block < mine.last * mine.n_item_stripes
+
+
+cdef inline bint is_free(int32_t *schedule, Py_ssize_t t) noexcept nogil:
+    return cf_observe(&schedule[3 * t + STATE]) == FREE
+
+
+cdef inline bint is_due(int32_t *schedule, Py_ssize_t t) noexcept nogil:
+    """True if the visits that visit t waits for are finished; their results are visible here then."""
+    cdef int32_t user = schedule[3 * t + USER_BEFORE], item = schedule[3 * t + ITEM_BEFORE]
+    return ((user < 0 or cf_observe(&schedule[3 * user + STATE]) == FINISHED)
+            and (item < 0 or cf_observe(&schedule[3 * item + STATE]) == FINISHED))
+
+
+cdef inline Py_ssize_t next_own(const Share *mine) noexcept nogil:
+    """The first free visit to an own block; n if there is none."""
+    cdef Py_ssize_t t = mine.own
+    while t < mine.n and not (is_own(mine, t) and is_free(mine.schedule, t)):
         t += 1
     return t
 
 
-cdef inline Py_ssize_t begin_turn(int32_t *turns, Py_ssize_t *own, Py_ssize_t *earliest, Py_ssize_t n,
-                                  const int32_t *blocks, Py_ssize_t first, Py_ssize_t last) noexcept nogil:
-    """Begin a turn, one of the thread's own blocks [first, last) if possible, and return it when it is due.
+cdef inline Py_ssize_t first_due(Share *mine) noexcept nogil:
+    """The first free visit that is due, of the next few; n if there is none.
 
-    `own` and `earliest` say how far this thread has looked, at first 0. Returns n when all turns are begun.
+    `mine.earliest` is n afterwards if no visit is free.
     """
-    cdef int tries = 0
+    cdef Py_ssize_t t
+    while mine.earliest < mine.n and not is_free(mine.schedule, mine.earliest):
+        mine.earliest += 1
+    for t in range(mine.earliest, min(mine.earliest + WINDOW, mine.n)):
+        if is_free(mine.schedule, t) and is_due(mine.schedule, t):
+            return t
+    return mine.n
+
+
+cdef inline Py_ssize_t begin_visit(Share *mine) noexcept nogil:
+    """Begin a visit that is due, to an own block if possible, and return it; n when all visits are begun."""
+    cdef int pauses = 0
     cdef Py_ssize_t t
     while True:
-        own[0] = next_free(turns, own[0], n, blocks, first, last)
-        t = own[0]
-        if t < n:
-            tries = 0
-            while tries < PATIENCE and not is_due(turns, t):
-                tries += 1
-        if t == n or tries == PATIENCE:
-            earliest[0] = next_free(turns, earliest[0], n, blocks, 0, 2147483647)
-            t = earliest[0]
-        if t == n:
-            return n
-        if cf_exchange_if(&turns[3 * t + STATE], FREE, BEGUN):
-            while not is_due(turns, t):
-                cf_give_way()
+        mine.own = next_own(mine)
+        t = mine.own
+        while t < mine.n and pauses < mine.patience and not is_due(mine.schedule, t):
+            pauses += 1
+            cf_pause()
+        if t < mine.n and is_due(mine.schedule, t):
+            mine.patience = PATIENCE if pauses else min(PATIENCE, mine.patience + REGAINED)
+        else:
+            mine.patience = pauses // 2  # the thread awaited may not be running: wait less the next time
+            t = first_due(mine)
+            if mine.earliest == mine.n:
+                return mine.n
+        if t == mine.n:
+            cf_give_way()
+        elif cf_exchange_if(&mine.schedule[3 * t + STATE], FREE, BEGUN):
             return t
 
 
-cdef inline void await_turn(int32_t *turns, Py_ssize_t t) noexcept nogil:
-    """Return when turn t is due, for those who keep to turns of their own."""
-    cdef int tries = 0
-    while not is_due(turns, t):
-        tries += 1
-        if tries > PATIENCE:
-            cf_give_way()
+cdef inline void await_visit(int32_t *schedule, Py_ssize_t t) noexcept nogil:
+    """Return when visit t is due, for threads that begin visits of their own only, in the given order."""
+    cdef int pauses = 0
+    while not is_due(schedule, t):
+        pause_or_give_way(&pauses)
 
 
-cdef inline void await_count(int32_t *at, int32_t count) noexcept nogil:
-    """Return when `at` has come to `count` by `cf_arrive`, and what was done before is visible here."""
-    cdef int tries = 0
-    while cf_observe(at) < count:
-        tries += 1
-        if tries > PATIENCE:
-            cf_give_way()
+cdef inline bint opens_user_stripe(const int32_t *schedule, Py_ssize_t t) noexcept nogil:
+    """Whether visit t is the first of its user stripe."""
+    return schedule[3 * t + USER_BEFORE] < 0
 
 
-cdef inline bint opens_user_stripe(const int32_t *turns, Py_ssize_t t) noexcept nogil:
-    """Whether turn t is the first of its user stripe."""
-    return turns[3 * t + USER_BEFORE] < 0
-
-
-cdef inline void end_turn(int32_t *turns, Py_ssize_t t) noexcept nogil:
-    cf_publish(&turns[3 * t + STATE], FINISHED)
+cdef inline void end_visit(int32_t *schedule, Py_ssize_t t) noexcept nogil:
+    cf_publish(&schedule[3 * t + STATE], FINISHED)

@@ -1,46 +1,43 @@
-# The implicit side of SVD++: sums over the sets N(u), and the way back from the sums to the y.
+# The implicit terms of SVD++ and timeSVD++: sums s_u of table rows y_j over the sets N(u), and the way back
+# from the sums to the rows. Functions on floats are compiled per SIMD level, in `svdpp_loops` and
+# `timesvdpp_loops`.
+#
+# With weights w_uj, s_u = sum of w_uj y_j. When every y_j of N(u) is updated by lr (e w_uj q_i - reg y_j),
+# s_u is updated by lr (e c_u q_i - reg s_u), where c_u, the gain, is the sum of w_uj^2: 1 for w_uj =
+# |N(u)|^-1/2. So the sum is updated by each rating without visiting its rows. After the user's ratings s_u =
+# kept s_first + c_u d, and y_j <- kept y_j + w_uj d, with kept = (1 - lr reg)^ratings.
 
+from cython cimport floating
 from libc.stdint cimport int32_t, int64_t
 
 from cfcore.kernels.common.lanes cimport decay, sum_rows
-from cfcore.kernels.factorization.sgd cimport Rating
-from cython cimport floating
 
-# What a call reads and never writes, and, at the end, what it writes whatever the model.
-cdef struct Layout:
-    const Rating *ratings
-    const int64_t *block_ptr
-    const int32_t *chunks       # of each visit
-    const int32_t *order        # blocks of the chunk, a row for each visit
-    const int64_t *starts
-    const int32_t *stripe_ptr   # users of each stripe
-    const int64_t *user_counts
-    const int64_t *indptr       # N(u)
+# Arrays of the records ImplicitSets, UserBatchLayout and UserBatchScratch; `table` and the rows are of float or of
+# double.
+cdef struct Terms:
+    const int64_t *indptr
     const int32_t *members
-    const int32_t *parts        # items of each part of y
-    const int64_t *cuts         # of each user, where the parts of N(u) begin, and the last ends
-    Py_ssize_t n_visits, n_parts, n_item_stripes
-    Py_ssize_t per_chunk, n_blocks, n_stripes  # of a chunk: user stripes, blocks, stripes of both kinds
-    double *squares             # of each block
-    int32_t *turns
-    int32_t *latest
+    const float *weights        # NULL: |N(u)|^-1/2 for all members
+    const int64_t *user_counts
+    const int32_t *parts
+    const int64_t *cuts
+    void *table
+    void *sums
+    void *first_sums
+    void *partial_sums
+    void *kept
+    void *gains
+    Py_ssize_t n_parts, n_rows, width
+    double keep                 # 1 - lr reg of the table
 
-
-cdef inline bint implicit_sum(const int32_t *members, Py_ssize_t n, const floating *y, Py_ssize_t n_items,
-                              Py_ssize_t width, floating *s) noexcept nogil:
-    """s = |N|^-1/2 sum of y_j over j in N. False, and nothing done, if N is not ascending or has no y."""
-    cdef Py_ssize_t k
-    cdef int32_t unsorted = 0
-    cdef floating scale
-    for k in range(1, n):
-        unsorted |= members[k - 1] >= members[k]
-    if n > 0 and (unsorted or members[0] < 0 or members[n - 1] >= n_items):
-        return False
-    sum_rows(y, members, n, width, s)
-    scale = inverse_root(n, <floating>0)
-    for k in range(width):
-        s[k] *= scale
-    return True
+# The functions below that are called by pointer, for float or for double.
+cdef struct TermLoops:
+    bint (*sum_users)(const Terms *terms, Py_ssize_t first, Py_ssize_t last) noexcept nogil
+    bint (*sum_part)(const Terms *terms, Py_ssize_t part, Py_ssize_t first, Py_ssize_t last) noexcept nogil
+    void (*begin_users)(const Terms *terms, Py_ssize_t batch_first, Py_ssize_t first,
+                        Py_ssize_t last) noexcept nogil
+    void (*end_users)(const Terms *terms, Py_ssize_t first, Py_ssize_t last) noexcept nogil
+    void (*write_back)(const Terms *terms, Py_ssize_t part, Py_ssize_t first, Py_ssize_t last) noexcept nogil
 
 
 cdef inline floating inverse_root(Py_ssize_t n, floating kind) noexcept nogil:
@@ -48,96 +45,140 @@ cdef inline floating inverse_root(Py_ssize_t n, floating kind) noexcept nogil:
     return <floating>((<double>n) ** -0.5 if n > 0 else 1.0)
 
 
-cdef inline bint sum_part(const Layout *data, Py_ssize_t part, Py_ssize_t first, Py_ssize_t last,
-                          const floating *y, floating *partial, Py_ssize_t width) noexcept nogil:
-    """Sum the y of one part of the items for users [first, last). False if a set is not sound.
+cdef inline floating gain_of(const Terms *terms, Py_ssize_t u, floating kind) noexcept nogil:
+    """c_u"""
+    cdef double squares = 0
+    cdef int64_t k
+    if terms.weights == NULL:
+        return 1
+    for k in range(terms.indptr[u], terms.indptr[u + 1]):
+        squares += <double>terms.weights[k] * terms.weights[k]
+    return <floating>squares
 
-    Row (u - first) * n_parts + part of `partial` is user u's.
-    """
-    cdef const int32_t *members = data.members
-    cdef int32_t lowest = data.parts[part], stop = data.parts[part + 1], unsorted
-    cdef int64_t k, begin, end
-    cdef Py_ssize_t u
+
+cdef inline bint is_ascending(const int32_t *members, Py_ssize_t n, int32_t low,
+                              Py_ssize_t stop) noexcept nogil:
+    """True if members are ascending, and in [low, stop)."""
+    cdef Py_ssize_t k
+    cdef int32_t unsorted = 0
+    for k in range(1, n):
+        unsorted |= members[k - 1] >= members[k]
+    return n == 0 or not (unsorted or members[0] < low or members[n - 1] >= stop)
+
+
+cdef inline bint sum_users(const Terms *terms, Py_ssize_t first, Py_ssize_t last,
+                           floating kind) noexcept nogil:
+    """s_u of users [first, last). False if a set is not ascending or out of range."""
+    cdef const floating *table = <const floating *>terms.table
+    cdef const float *weights = NULL
+    cdef floating *own
+    cdef floating scale
+    cdef int64_t begin, n
+    cdef Py_ssize_t u, k, width = terms.width
     for u in range(first, last):
-        begin = data.cuts[u * (data.n_parts + 1) + part]
-        end = data.cuts[u * (data.n_parts + 1) + part + 1]
-        # Stretches that are sound, join up and reach from end to end make a set that is.
-        if (not data.indptr[u] <= begin <= end <= data.indptr[u + 1]
-                or (part == 0 and begin != data.indptr[u])
-                or (part == data.n_parts - 1 and end != data.indptr[u + 1])):
+        begin, n = terms.indptr[u], terms.indptr[u + 1] - terms.indptr[u]
+        if not is_ascending(terms.members + begin, n, 0, terms.n_rows):
             return False
-        unsorted = 0
-        for k in range(begin + 1, end):
-            unsorted |= members[k - 1] >= members[k]
-        if unsorted or (begin < end and (members[begin] < lowest or members[end - 1] >= stop)):
-            return False
-        sum_rows(y, members + begin, end - begin, width,
-                 partial + ((u - first) * data.n_parts + part) * width)
+        own = <floating *>terms.sums + u * width
+        if terms.weights != NULL:
+            weights = terms.weights + begin
+        sum_rows(table, terms.members + begin, weights, n, width, own)
+        if weights == NULL:
+            scale = inverse_root(n, kind)
+            for k in range(width):
+                own[k] *= scale
     return True
 
 
-cdef inline void begin_users(const Layout *data, Py_ssize_t chunk_first, Py_ssize_t first, Py_ssize_t last,
-                             const floating *partial, floating *s, floating *s_first,
-                             Py_ssize_t width) noexcept nogil:
-    """Join the partial sums of users [first, last) of a chunk, and keep a copy of the sums."""
+cdef inline bint sum_part(const Terms *terms, Py_ssize_t part, Py_ssize_t first, Py_ssize_t last,
+                          floating kind) noexcept nogil:
+    """Sum the rows of a part of the table for users [first, last) of a batch.
+
+    Row (u - first) * n_parts + part of `partial_sums` is user u's. False if sets or cuts are wrong.
+    """
+    cdef const floating *table = <const floating *>terms.table
+    cdef const int32_t *members = terms.members
+    cdef const float *weights = NULL
+    cdef int32_t lowest = terms.parts[part], stop = terms.parts[part + 1]
+    cdef int64_t begin, end
+    cdef Py_ssize_t u, width = terms.width
+    for u in range(first, last):
+        begin = terms.cuts[u * (terms.n_parts + 1) + part]
+        end = terms.cuts[u * (terms.n_parts + 1) + part + 1]
+        # Ranges that are ascending and follow each other from the first member to the last make up the set.
+        if (not terms.indptr[u] <= begin <= end <= terms.indptr[u + 1]
+                or (part == 0 and begin != terms.indptr[u])
+                or (part == terms.n_parts - 1 and end != terms.indptr[u + 1])
+                or not is_ascending(members + begin, end - begin, lowest, stop)):
+            return False
+        if terms.weights != NULL:
+            weights = terms.weights + begin
+        sum_rows(table, members + begin, weights, end - begin, width,
+                 <floating *>terms.partial_sums + ((u - first) * terms.n_parts + part) * width)
+    return True
+
+
+cdef inline void begin_users(const Terms *terms, Py_ssize_t batch_first, Py_ssize_t first, Py_ssize_t last,
+                             floating kind) noexcept nogil:
+    """Add up the partial sums of users [first, last) of a batch, and keep a copy of the sums."""
     cdef const floating *rows
     cdef floating *own
-    cdef floating scale
-    cdef Py_ssize_t u, k, part
+    cdef floating *copy
+    cdef floating scale = 1
+    cdef Py_ssize_t u, k, part, width = terms.width
     for u in range(first, last):
-        rows = partial + (u - chunk_first) * data.n_parts * width
-        own = s + u * width
-        scale = inverse_root(data.indptr[u + 1] - data.indptr[u], <floating>0)
+        rows = <const floating *>terms.partial_sums + (u - batch_first) * terms.n_parts * width
+        own = <floating *>terms.sums + u * width
+        copy = <floating *>terms.first_sums + u * width
+        (<floating *>terms.gains)[u] = gain_of(terms, u, kind)
+        if terms.weights == NULL:
+            scale = inverse_root(terms.indptr[u + 1] - terms.indptr[u], kind)
         for k in range(width):
             own[k] = rows[k]
-        for part in range(1, data.n_parts):
+        for part in range(1, terms.n_parts):
             for k in range(width):
                 own[k] += rows[part * width + k]
         for k in range(width):
             own[k] *= scale
-            s_first[u * width + k] = own[k]
+            copy[k] = own[k]
 
 
-cdef inline void end_users(const Layout *data, Py_ssize_t first, Py_ssize_t last, floating *s,
-                           const floating *s_first, floating *kept, Py_ssize_t width,
-                           double keep) noexcept nogil:
-    """Turn the sums of users [first, last), which have moved, into the step of each of their y.
-
-    s went to kept s_first + way, with kept = keep^ratings; each y_j goes to kept y_j + |N|^-1/2 way.
-    """
+cdef inline void end_users(const Terms *terms, Py_ssize_t first, Py_ssize_t last,
+                           floating kind) noexcept nogil:
+    """Replace the sums of users [first, last) by d, or |N(u)|^-1/2 d where there are no weights."""
+    cdef floating *kept = <floating *>terms.kept
+    cdef floating *sums = <floating *>terms.sums
+    cdef const floating *first_sums = <const floating *>terms.first_sums
     cdef Py_ssize_t u, k
-    cdef floating scale
+    cdef floating scale, gain
     for u in range(first, last):
-        scale = inverse_root(data.indptr[u + 1] - data.indptr[u], <floating>0)
-        kept[u] = <floating>power(keep, data.user_counts[u])
-        for k in range(u * width, (u + 1) * width):
-            s[k] = (s[k] - kept[u] * s_first[k]) * scale
+        if terms.weights == NULL:
+            scale = inverse_root(terms.indptr[u + 1] - terms.indptr[u], kind)
+        else:
+            gain = (<const floating *>terms.gains)[u]
+            scale = 1 / gain if gain > 0 else 0
+        kept[u] = <floating>power(terms.keep, terms.user_counts[u])
+        for k in range(u * terms.width, (u + 1) * terms.width):
+            sums[k] = (sums[k] - kept[u] * first_sums[k]) * scale
 
 
-cdef inline void write_back(const Layout *data, Py_ssize_t part, Py_ssize_t first, Py_ssize_t last,
-                            const floating *steps, const floating *kept, floating *y,
-                            Py_ssize_t width) noexcept nogil:
-    """Move the y of a part of the items by the steps of users [first, last), one user after the other."""
-    cdef const int32_t *members = data.members
-    cdef const int64_t *cuts = data.cuts + part
-    cdef Py_ssize_t u, n_cuts = data.n_parts + 1
+cdef inline void write_back(const Terms *terms, Py_ssize_t part, Py_ssize_t first, Py_ssize_t last,
+                            floating kind) noexcept nogil:
+    """Update the rows of a part of the table by the sets of users [first, last), one user after the other."""
+    cdef floating *table = <floating *>terms.table
+    cdef const floating *steps = <const floating *>terms.sums
+    cdef const floating *kept = <const floating *>terms.kept
+    cdef const int32_t *members = terms.members
+    cdef const int64_t *cuts = terms.cuts + part
+    cdef const float *weights = terms.weights
+    cdef Py_ssize_t u, n_cuts = terms.n_parts + 1, width = terms.width
     cdef int64_t k
     for u in range(first, last):
         for k in range(cuts[u * n_cuts], cuts[u * n_cuts + 1]):
-            decay(y + members[k] * width, steps + u * width, width, kept[u])
-
-
-cdef inline int64_t place_of(const int32_t *members, int64_t begin, int64_t end,
-                             int32_t code) noexcept nogil:
-    """The first of the ascending members[begin:end] that is not below `code`."""
-    cdef int64_t middle
-    while begin < end:
-        middle = (begin + end) // 2
-        if members[middle] < code:
-            begin = middle + 1
-        else:
-            end = middle
-    return begin
+            if weights == NULL:
+                decay(table + members[k] * width, steps + u * width, width, kept[u], 1)
+            else:
+                decay(table + members[k] * width, steps + u * width, width, kept[u], <floating>weights[k])
 
 
 cdef inline double power(double base, int64_t n) noexcept nogil:

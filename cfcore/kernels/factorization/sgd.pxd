@@ -19,13 +19,6 @@ cdef struct Steps:
     bint sequential      # p is updated with the new q
 
 
-# Only until svdpp.pyx is split into a wrapper and loops.
-cdef struct Descent:
-    double mean, low, high, lr, reg, lr_bias, reg_bias
-    bint in_turn
-    Py_ssize_t n_users, n_items
-
-
 cdef inline floating clip(floating value, floating low, floating high) noexcept nogil:
     """`value` within [low, high]; NaN stays NaN."""
     # Branches that nearly always go the same way are predicted well; a minimum and a maximum add latency.

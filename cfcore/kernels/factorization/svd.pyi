@@ -1,5 +1,3 @@
-from typing import Any
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -17,7 +15,12 @@ Int32 = NDArray[np.int32]
 Float64 = NDArray[np.float64]
 
 def lay_out(
-    columns: RatingColumns, grid: BlockGrid, layout: BlockLayout, seed: int, span: tuple[int, int], n_threads: int
+    columns: RatingColumns,
+    grid: BlockGrid,
+    layout: BlockLayout,
+    seed: int,
+    span: tuple[int, int],
+    n_threads: int,
 ) -> None: ...
 def train(
     layout: BlockLayout,

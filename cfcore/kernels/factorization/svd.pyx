@@ -6,16 +6,22 @@ The twin is `cfcore.reference.factorization.svd`, the inner loops are in `svd_lo
 """
 cimport numpy as cnp
 from cython.parallel cimport prange
-from libc.stdint cimport int32_t, int64_t, uint32_t, uint64_t
+from libc.stdint cimport int32_t, int64_t, uint64_t
 
-from cfcore.kernels.common.arrays cimport check_array, check_record, is_float32, length, pointer
-from cfcore.kernels.common.lanes cimport cf_prefetch
+from cfcore.kernels.common.arrays cimport check_array, check_record, is_float32, length, overlaps, pointer
 from cfcore.kernels.common.loops cimport table_in
-from cfcore.kernels.common.philox cimport below, philox
-from cfcore.kernels.common.threads cimport team_size
-from cfcore.kernels.factorization.block_schedule cimport begin_turn, end_turn, next_free, plan_turns
+from cfcore.kernels.common.threads cimport report_workers, team_present, team_size
+from cfcore.kernels.factorization.block_layout cimport (
+    Columns,
+    close_blocks,
+    copy_ratings,
+    find_blocks,
+    shuffle,
+)
+from cfcore.kernels.factorization.block_schedule cimport plan_visits
 from cfcore.kernels.factorization.sgd cimport Rating, Steps
-from cfcore.kernels.factorization.svd_loops cimport FactorPointers, Predict, Sweep, SvdLoops
+from cfcore.kernels.factorization.svd_loops cimport FactorPointers, Predict, SvdLoops
+from cfcore.kernels.factorization.svd_visits cimport Pass, visit_blocks
 
 from cfcore.kernels import simd
 from cfcore.kernels.records import (
@@ -30,9 +36,6 @@ from cfcore.kernels.records import (
 )
 
 cnp.import_array()
-
-cdef enum:
-    SOON = 64  # ratings of the next block that are prefetched before this one
 
 cdef const SvdLoops *loops = NULL
 
@@ -55,16 +58,17 @@ def lay_out(columns, grid, layout, seed, span, n_threads):
     layout : BlockLayout, overwritten
     seed : int in [0, 2^64)
     span : (int, int)
-        Ratings to place in this call. The first call begins at 0, each goes on where the one before ended, and
+        Ratings to copy in this call. The first call begins at 0, each next where the one before ended, and
         the one that ends at n shuffles. ``layout.block_ptr`` is scratch till then.
-    n_threads : int
+    n_threads : int in [1, 1024]
 
     Raises
     ------
     TypeError
         When an argument is not the record that it should be.
     ValueError
-        When records do not fit together, or ``layout.block_ptr`` is not from the call before.
+        When records do not fit together, `layout` is read-only or shares memory with another record, or
+        ``layout.block_ptr`` is not from the call before.
 
     Notes
     -----
@@ -75,71 +79,40 @@ def lay_out(columns, grid, layout, seed, span, n_threads):
     check_record(grid, BlockGrid, "lay_out: grid")
     check_record(layout, BlockLayout, "lay_out: layout")
     check_written((layout,), (columns, grid))
-    cdef Py_ssize_t k, block, n = columns.n, n_blocks = layout.n_blocks, begin = span[0], end = span[1]
-    cdef int n_item_stripes = layout.n_item_stripes, team = team_size(n_threads)
+    cdef Py_ssize_t k, n = columns.n, n_blocks = layout.n_blocks, begin = span[0], end = span[1]
+    cdef int workers = 1, team = team_size(n_threads)
     cdef uint64_t key = seed
-    cdef int64_t total = 0, own, at
-    cdef bint misplaced = False
-    cdef const int32_t *users = <const int32_t *>pointer(columns.user_codes)
-    cdef const int32_t *items = <const int32_t *>pointer(columns.item_codes)
-    cdef const float *values = <const float *>pointer(columns.values)
-    cdef const int32_t *user_stripes = <const int32_t *>pointer(grid.user_stripes)
-    cdef const int32_t *item_stripes = <const int32_t *>pointer(grid.item_stripes)
-    cdef int64_t *block_ptr = <int64_t *>pointer(layout.block_ptr)
-    cdef Rating *ratings = <Rating *>pointer(layout.ratings)
+    cdef bint sound
     if columns.n_users > grid.n_users or columns.n_items > grid.n_items:
         raise ValueError("lay_out: grid must have a stripe for each user and item of columns")
     if layout.n != n:
         raise ValueError("lay_out: layout and columns must have the same number of ratings")
-    if grid.n_item_stripes != n_item_stripes or grid.n_user_stripes * n_item_stripes != n_blocks:
+    if grid.n_item_stripes != layout.n_item_stripes or grid.n_user_stripes * grid.n_item_stripes != n_blocks:
         raise ValueError("lay_out: layout must have a block for each pair of stripes of grid")
     if not 0 <= begin <= end <= n:
-        raise ValueError("lay_out: span is not within the ratings")
+        raise ValueError(f"lay_out: span ({begin}, {end}) is not within the {n} ratings")
+    cdef Columns source = Columns(
+        users=<const int32_t *>pointer(columns.user_codes),
+        items=<const int32_t *>pointer(columns.item_codes),
+        values=<const float *>pointer(columns.values), n_item_stripes=grid.n_item_stripes,
+        user_stripes=<const int32_t *>pointer(grid.user_stripes),
+        item_stripes=<const int32_t *>pointer(grid.item_stripes),
+    )
+    cdef int64_t *block_ptr = <int64_t *>pointer(layout.block_ptr)
+    cdef Rating *ratings = <Rating *>pointer(layout.ratings)
     with nogil:
         if begin == 0:
-            for k in range(n_blocks + 1):
-                block_ptr[k] = 0
-            for k in range(n):
-                block_ptr[user_stripes[users[k]] * n_item_stripes + item_stripes[items[k]]] += 1
-            for k in range(n_blocks + 1):
-                own = block_ptr[k]
-                block_ptr[k] = total
-                total += own
-        for k in range(begin, end):
-            block = user_stripes[users[k]] * n_item_stripes + item_stripes[items[k]]
-            at = block_ptr[block]
-            if at < 0 or at >= n:
-                misplaced = True
-                break
-            block_ptr[block] = at + 1
-            ratings[at] = Rating(user=users[k], item=items[k], value=values[k])
-        if not misplaced and end == n:
-            for k in range(n_blocks, 0, -1):  # placing moved each start to the end of its block
-                block_ptr[k] = block_ptr[k - 1]
-            block_ptr[0] = 0
-            for k in range(n_blocks):
-                misplaced |= not block_ptr[k] <= block_ptr[k + 1] <= n
-        if not misplaced and end == n:
+            find_blocks(&source, n, block_ptr, n_blocks)
+        sound = copy_ratings(&source, begin, end, n, block_ptr, ratings)
+        if sound and end == n:
+            sound = close_blocks(block_ptr, n_blocks, n)
+        if sound and end == n:
             for k in prange(n_blocks, schedule="dynamic", num_threads=team):
+                workers = team_present()
                 shuffle(ratings + block_ptr[k], block_ptr[k + 1] - block_ptr[k], k, key)
-    if misplaced:
-        raise ValueError("lay_out: block_ptr is not from the call before")
-
-
-cdef void shuffle(Rating *ratings, Py_ssize_t n, Py_ssize_t block, uint64_t seed) noexcept nogil:
-    """Fisher-Yates: exchange t swaps the last of the n - t ratings left with any of them."""
-    cdef uint32_t words[4]
-    cdef Py_ssize_t swap, last, other
-    for swap in range(n - 1):
-        if swap % 4 == 0:
-            words[0] = <uint32_t>(swap // 4)
-            words[1] = <uint32_t>block
-            words[2] = 0
-            words[3] = 0
-            philox(words, seed)
-        last = n - 1 - swap
-        other = below(words[swap % 4], <uint32_t>(last + 1))
-        ratings[last], ratings[other] = ratings[other], ratings[last]
+    report_workers(workers)
+    if not sound:
+        raise ValueError("lay_out: layout.block_ptr is not from the call before")
 
 
 cdef FactorPointers pointers_of(factors):
@@ -149,19 +122,6 @@ cdef FactorPointers pointers_of(factors):
         user_bias=pointer(factors.user_bias), item_bias=pointer(factors.item_bias),
         n_users=factors.n_users, n_items=factors.n_items, width=factors.width, mean=factors.mean,
     )
-
-
-# What the threads of a call of `train` share.
-cdef struct Pass:
-    const Rating *ratings
-    const int64_t *block_ptr
-    const int32_t *order
-    const int64_t *starts
-    double *squares
-    int32_t *schedule
-    Py_ssize_t n_visits, n_user_stripes
-    int n_item_stripes
-    Sweep sweep
 
 
 def train(layout, factors, rates, visits, scratch, span, n_threads):
@@ -185,15 +145,15 @@ def train(layout, factors, rates, visits, scratch, span, n_threads):
     scratch : BlockScratch, overwritten
     span : (int, int)
         The range [begin, end) of `visits.order`.
-    n_threads : int
+    n_threads : int in [1, 1024]
 
     Raises
     ------
     TypeError
         When an argument is not the record that it should be.
     ValueError
-        When records do not fit together, or a block, user or item is out of range. Ratings before a bad one
-        may have been used.
+        When records do not fit together, an array to be written is read-only or shares memory with another,
+        or a block, user or item is out of range. Ratings before one out of range may have been used.
 
     Notes
     -----
@@ -206,9 +166,9 @@ def train(layout, factors, rates, visits, scratch, span, n_threads):
     check_record(visits, BlockVisits, "train: visits")
     check_record(scratch, BlockScratch, "train: scratch")
     check_written((factors, scratch), (layout, visits))
-    cdef Py_ssize_t k, block, bad = -1, n = layout.n, n_blocks = layout.n_blocks
-    cdef Py_ssize_t begin = span[0], end = span[1], n_stripes = scratch.n_stripes
-    cdef int worker, team = team_size(n_threads), n_item_stripes = layout.n_item_stripes
+    check_visits(layout, visits, scratch, span)
+    cdef Py_ssize_t k, begin = span[0], bad = -1, n_stripes = scratch.n_stripes
+    cdef int worker, workers = 1, n_item_stripes = layout.n_item_stripes
     cdef FactorPointers f = pointers_of(factors)
     cdef Steps steps = Steps(lr=rates.lr, reg=rates.reg, lr_bias=rates.lr_bias, reg_bias=rates.reg_bias,
                              low=rates.low, high=rates.high, sequential=rates.sequential)
@@ -216,78 +176,51 @@ def train(layout, factors, rates, visits, scratch, span, n_threads):
         ratings=<const Rating *>pointer(layout.ratings), block_ptr=<const int64_t *>pointer(layout.block_ptr),
         order=<const int32_t *>pointer(visits.order) + begin, starts=<const int64_t *>pointer(visits.starts),
         squares=<double *>pointer(scratch.squares), schedule=<int32_t *>pointer(scratch.schedule) + 3 * begin,
-        n_visits=end - begin, n_user_stripes=n_stripes - n_item_stripes, n_item_stripes=n_item_stripes,
-        sweep=NULL,
+        n=layout.n, n_blocks=layout.n_blocks, n_visits=span[1] - begin,
+        n_user_stripes=layout.n_blocks // n_item_stripes, n_item_stripes=n_item_stripes, sweep=NULL,
     )
-    cdef bint single = is_float32(factors.user_factors)
-    work.sweep = loops.sweep_f32 if single else loops.sweep_f64
-    if visits.n_blocks != n_blocks or scratch.n_blocks != n_blocks:
-        raise ValueError("train: visits.starts and scratch.squares must have one entry a block")
-    if not 0 <= begin <= end <= visits.n_visits:
-        raise ValueError("train: span is not within visits.order")
-    if scratch.n_visits < visits.n_visits:
-        raise ValueError("train: scratch.schedule must have a row for each visit")
-    if (n_stripes - n_item_stripes) * n_item_stripes < n_blocks:
-        raise ValueError("train: scratch.latest must have an entry for each user stripe and each item stripe")
-    for k in range(end - begin):
-        block = work.order[k]
-        if not 0 <= work.block_ptr[block] <= work.block_ptr[block + 1] <= n:
-            raise ValueError(f"train: block {block} is out of range")
-        if work.block_ptr[block] < work.block_ptr[block + 1] and (f.n_users == 0 or f.n_items == 0):
-            raise ValueError("train: there are ratings, but no users or no items")
-    if begin == end or f.n_users == 0 or f.n_items == 0:
-        return
     cdef int32_t *latest = <int32_t *>pointer(scratch.latest)
+    # More threads than blocks that share no stripe would only wait.
+    cdef int team = min(team_size(n_threads), <int>min(work.n_user_stripes, work.n_item_stripes))
+    work.sweep = loops.sweep_f32 if is_float32(factors.user_factors) else loops.sweep_f64
+    for k in range(work.n_visits):
+        check_block(&work, work.order[k], f.n_users > 0 and f.n_items > 0)
     with nogil:
-        plan_turns(work.order, work.n_visits, n_item_stripes, latest, n_stripes, work.schedule)
+        plan_visits(work.order, work.n_visits, n_item_stripes, latest, n_stripes, work.schedule)
         for worker in prange(team, schedule="static", chunksize=1, num_threads=team):
+            workers = team_present()
             visit_blocks(&work, &f, &steps, worker, team)
         for k in range(work.n_visits):
             if work.squares[work.order[k]] < 0:
                 bad = work.order[k]
+    report_workers(workers)
     if bad >= 0:
         raise ValueError(f"train: a user or an item in block {bad} is out of range")
 
 
-cdef void visit_blocks(const Pass *work, const FactorPointers *f, const Steps *steps, int worker,
-                       int n_workers) noexcept nogil:
-    """The work of one thread: the blocks of its own user stripes, then those of others."""
-    # Numbers of blocks are in the order of their user stripes.
-    cdef Py_ssize_t first = work.n_user_stripes * worker // n_workers * work.n_item_stripes
-    cdef Py_ssize_t last = work.n_user_stripes * (worker + 1) // n_workers * work.n_item_stripes
-    cdef Py_ssize_t own = 0, earliest = 0, visit = 0, following, n = work.n_visits
-    cdef const int32_t *order = work.order
-    cdef int32_t *schedule = work.schedule
-    if n_workers == 1:  # no other thread to wait for
-        for visit in range(n):
-            prefetch_block(work, order[visit + 1] if visit + 1 < n else -1)
-            work.squares[order[visit]] = sweep_block(work, order[visit], f, steps)
-        return
-    visit = begin_turn(schedule, &own, &earliest, n, order, first, last)
-    while visit < n:
-        following = next_free(schedule, own, n, order, first, last)
-        prefetch_block(work, order[following] if following < n else -1)
-        work.squares[order[visit]] = sweep_block(work, order[visit], f, steps)
-        end_turn(schedule, visit)
-        visit = begin_turn(schedule, &own, &earliest, n, order, first, last)
+cdef int check_visits(layout, visits, scratch, span) except -1:
+    """Raise ValueError unless the records of `train` fit together."""
+    n_blocks, n_item_stripes = layout.n_blocks, layout.n_item_stripes
+    if visits.n_blocks != n_blocks or scratch.n_blocks != n_blocks:
+        raise ValueError("train: visits.starts and scratch.squares must have one entry a block")
+    if not 0 <= span[0] <= span[1] <= visits.n_visits:
+        raise ValueError(f"train: span ({span[0]}, {span[1]}) is not within the {visits.n_visits} visits")
+    if scratch.n_visits < visits.n_visits:
+        raise ValueError("train: scratch.schedule must have a row for each visit")
+    if scratch.n_stripes < n_blocks // n_item_stripes + n_item_stripes:
+        raise ValueError("train: scratch.latest must have an entry for each user stripe and each item stripe")
+    return 0
 
 
-cdef inline void prefetch_block(const Pass *work, Py_ssize_t block) noexcept nogil:
-    """Prefetch the ratings at which the sweep of a block (-1: none) begins; hardware prefetchers cannot."""
-    cdef Py_ssize_t count
-    if block >= 0:
-        count = work.block_ptr[block + 1] - work.block_ptr[block]
-        if count > 0:
-            cf_prefetch(work.ratings + work.block_ptr[block] + work.starts[block] % count,
-                        SOON * sizeof(Rating))
-
-
-cdef inline double sweep_block(const Pass *work, Py_ssize_t block, const FactorPointers *f,
-                               const Steps *steps) noexcept nogil:
-    cdef Py_ssize_t count = work.block_ptr[block + 1] - work.block_ptr[block]
-    if count == 0:
-        return 0
-    return work.sweep(work.ratings + work.block_ptr[block], count, work.starts[block] % count, f, steps)
+cdef int check_block(const Pass *work, Py_ssize_t block, bint has_parameters) except -1:
+    """Raise ValueError unless a block is within the ratings, and has none without users and items."""
+    # The arrays may have changed since their records were made.
+    if (not 0 <= block < work.n_blocks or work.starts[block] < 0
+            or not 0 <= work.block_ptr[block] <= work.block_ptr[block + 1] <= work.n):
+        raise ValueError(f"train: block {block} is out of range")
+    if work.block_ptr[block] < work.block_ptr[block + 1] and not has_parameters:
+        raise ValueError("train: there are ratings, but no users or no items")
+    return 0
 
 
 def predict(users, items, factors, out, n_threads):
@@ -298,14 +231,15 @@ def predict(users, items, factors, out, n_threads):
     users, items : int32[n], each a code or -1
     factors : Factors
     out : float64[n], overwritten
-    n_threads : int
+    n_threads : int in [1, 1024]
 
     Raises
     ------
     TypeError
         When an argument is not the array or record that it should be.
     ValueError
-        When lengths differ, or a code is below -1 or too large.
+        When lengths differ, a code is below -1 or too large, or `out` is read-only or shares memory with
+        another array.
 
     Notes
     -----
@@ -316,7 +250,7 @@ def predict(users, items, factors, out, n_threads):
     check_record(factors, Factors, "predict: factors")
     check_array(out, cnp.NPY_FLOAT64, 1, True, "predict: out")
     cdef Py_ssize_t k, n = length(users)
-    cdef int worker, team = team_size(n_threads)
+    cdef int worker, workers = 1, team = team_size(n_threads)
     cdef const int32_t *user_codes = <const int32_t *>pointer(users)
     cdef const int32_t *item_codes = <const int32_t *>pointer(items)
     cdef double *found = <double *>pointer(out)
@@ -324,9 +258,14 @@ def predict(users, items, factors, out, n_threads):
     cdef bint single = is_float32(factors.user_factors)
     if length(items) != n or length(out) != n:
         raise ValueError("predict: users, items and out must be of one length")
+    if overlaps(out, (users, items, factors.user_factors, factors.item_factors, factors.user_bias,
+                      factors.item_bias)):
+        raise ValueError("predict: out shares memory with another argument")
     for k in range(n):
         if not (-1 <= user_codes[k] < f.n_users and -1 <= item_codes[k] < f.n_items):
             raise ValueError(f"predict: pair {k} ({user_codes[k]}, {item_codes[k]}) is out of range")
     cdef Predict predict_range = loops.predict_f32 if single else loops.predict_f64
     for worker in prange(team, nogil=True, schedule="static", chunksize=1, num_threads=team):
+        workers = team_present()
         predict_range(user_codes, item_codes, &f, found, n * worker // team, n * (worker + 1) // team)
+    report_workers(workers)

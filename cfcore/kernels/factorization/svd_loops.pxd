@@ -13,10 +13,14 @@ cdef struct FactorPointers:
     Py_ssize_t n_users, n_items, width
     double mean
 
-# A step for each of n ratings, from `start` to the last, then from the first to `start`. The sum of squared errors,
-# each taken before its step; -1 at a user or an item out of range.
-ctypedef double (*Sweep)(const Rating *ratings, Py_ssize_t n, Py_ssize_t start, const FactorPointers *f,
-                         const Steps *steps) noexcept nogil
+# Ratings, swept from `start` to the last, then from the first to `start`.
+cdef struct Block:
+    const Rating *ratings
+    Py_ssize_t n, start
+
+# A step for each rating of a block. The sum of squared errors, each taken before its step; -1 at a user or an
+# item out of range.
+ctypedef double (*Sweep)(const Block *block, const FactorPointers *f, const Steps *steps) noexcept nogil
 # Predictions for pairs of codes [first, last), all in range; -1 is unknown.
 ctypedef void (*Predict)(const int32_t *users, const int32_t *items, const FactorPointers *f, double *out,
                          Py_ssize_t first, Py_ssize_t last) noexcept nogil

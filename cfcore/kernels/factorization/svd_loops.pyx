@@ -6,52 +6,29 @@ from libc.stdint cimport int32_t
 from cfcore.kernels.common.lanes cimport dot, prefetch_row, step_sequential, step_together
 from cfcore.kernels.common.loops cimport capsule_of
 from cfcore.kernels.factorization.sgd cimport Rating, Steps, are_ratings_of, bias_step, clip, is_rating_of
-from cfcore.kernels.factorization.svd_loops cimport FactorPointers, SvdLoops
+from cfcore.kernels.factorization.svd_loops cimport Block, FactorPointers, SvdLoops
 
 cdef enum:
     AHEAD = 10  # ratings between prefetching factor rows and using them: they may have to come from memory
 
 
-cdef inline floating svd_step(
-    Rating rating, floating *p, floating *q, floating *user_bias, floating *item_bias, Py_ssize_t width,
-    floating mean, floating low, floating high, floating lr, floating keep, floating lr_bias,
-    floating keep_bias, bint clips, bint sequential
-) noexcept nogil:
-    """Update a user and an item by one rating; p, q and the biases are whole arrays. Returns the error before."""
-    cdef floating *p_u = p + rating.user * width
-    cdef floating *q_i = q + rating.item * width
-    cdef floating *b_u = user_bias + rating.user
-    cdef floating *b_i = item_bias + rating.item
-    cdef floating base = mean + b_u[0] + b_i[0], inner = dot(p_u, q_i, width), error
-    if clips:
-        error = <floating>rating.value - clip(base + inner, low, high)
-    else:  # in this order because the dot product comes last
-        error = (<floating>rating.value - base) - inner
-    bias_step(b_u, keep_bias, lr_bias * error)
-    bias_step(b_i, keep_bias, lr_bias * error)
-    if sequential:
-        step_sequential(p_u, q_i, width, keep, lr * error)
-    else:
-        step_together(p_u, q_i, width, keep, lr * error)
-    return error
-
-
-cdef inline double sweep(const Rating *ratings, Py_ssize_t n, Py_ssize_t start, const FactorPointers *f,
-                         const Steps *steps, Py_ssize_t width, bint clips, bint sequential,
-                         floating kind) noexcept nogil:
+cdef inline double sweep(const Block *block, const FactorPointers *f, const Steps *steps, Py_ssize_t width,
+                         bint clips, bint sequential, floating kind) noexcept nogil:
     """`SvdLoops.sweep`; `kind` is of the type of the factors."""
-    cdef floating *p = <floating *>f.user_factors
-    cdef floating *q = <floating *>f.item_factors
+    cdef floating *user_factors = <floating *>f.user_factors
+    cdef floating *item_factors = <floating *>f.item_factors
     cdef floating *user_bias = <floating *>f.user_bias
     cdef floating *item_bias = <floating *>f.item_bias
-    cdef Py_ssize_t n_users = f.n_users, n_items = f.n_items
     cdef floating mean = <floating>f.mean, low = <floating>steps.low, high = <floating>steps.high
     cdef floating lr = <floating>steps.lr, keep = <floating>(1 - steps.lr * steps.reg)
     cdef floating lr_bias = <floating>steps.lr_bias
     cdef floating keep_bias = <floating>(1 - steps.lr_bias * steps.reg_bias)
-    cdef floating error
+    cdef Py_ssize_t n_users = f.n_users, n_items = f.n_items, begin = block.start, end = block.n, k
+    cdef const Rating *ratings = block.ratings
+    cdef floating *p
+    cdef floating *q
+    cdef floating base, inner, error
     cdef double squares = 0
-    cdef Py_ssize_t begin = start, end = n, k
     cdef int _part
     for _part in range(2):
         if not are_ratings_of(ratings + begin, min(AHEAD, end - begin), n_users, n_items):
@@ -60,49 +37,59 @@ cdef inline double sweep(const Rating *ratings, Py_ssize_t n, Py_ssize_t start, 
             if k + AHEAD < end:
                 if not is_rating_of(ratings[k + AHEAD], n_users, n_items):
                     return -1
-                prefetch_row(p + ratings[k + AHEAD].user * width, width)
-                prefetch_row(q + ratings[k + AHEAD].item * width, width)
-            error = svd_step(ratings[k], p, q, user_bias, item_bias, width, mean, low, high, lr, keep,
-                             lr_bias, keep_bias, clips, sequential)
+                prefetch_row(user_factors + ratings[k + AHEAD].user * width, width)
+                prefetch_row(item_factors + ratings[k + AHEAD].item * width, width)
+            p = user_factors + ratings[k].user * width
+            q = item_factors + ratings[k].item * width
+            base = mean + user_bias[ratings[k].user] + item_bias[ratings[k].item]
+            inner = dot(p, q, width)
+            if clips:
+                error = <floating>ratings[k].value - clip(base + inner, low, high)
+            else:  # in this order because the dot product comes last
+                error = (<floating>ratings[k].value - base) - inner
+            bias_step(user_bias + ratings[k].user, keep_bias, lr_bias * error)
+            bias_step(item_bias + ratings[k].item, keep_bias, lr_bias * error)
+            if sequential:
+                step_sequential(p, q, width, keep, lr * error)
+            else:
+                step_together(p, q, width, keep, lr * error)
             squares += <double>error * error
-        begin, end = 0, start
+        begin, end = 0, block.start
     return squares
 
 
-cdef inline double sweep_usual(const Rating *ratings, Py_ssize_t n, Py_ssize_t start, const FactorPointers *f,
-                               const Steps *steps, floating kind) noexcept nogil:
-    """`sweep`, the plain one compiled for each usual width separately: rows then stay in registers."""
+cdef inline double sweep_usual(const Block *block, const FactorPointers *f, const Steps *steps,
+                               floating kind) noexcept nogil:
+    """`sweep`, its usual variant compiled for each usual width separately: rows then stay in registers."""
     cdef Py_ssize_t group = 64 // sizeof(kind), width = f.width
     cdef bint clips = steps.low > -INFINITY or steps.high < INFINITY
     if clips or steps.sequential:
-        return sweep(ratings, n, start, f, steps, width, clips, steps.sequential, kind)
+        return sweep(block, f, steps, width, clips, steps.sequential, kind)
     if width == group:
-        return sweep(ratings, n, start, f, steps, group, False, False, kind)
+        return sweep(block, f, steps, group, False, False, kind)
     if width == 2 * group:
-        return sweep(ratings, n, start, f, steps, 2 * group, False, False, kind)
+        return sweep(block, f, steps, 2 * group, False, False, kind)
     if width == 3 * group:
-        return sweep(ratings, n, start, f, steps, 3 * group, False, False, kind)
+        return sweep(block, f, steps, 3 * group, False, False, kind)
     if width == 4 * group:
-        return sweep(ratings, n, start, f, steps, 4 * group, False, False, kind)
+        return sweep(block, f, steps, 4 * group, False, False, kind)
     if width == 5 * group:
-        return sweep(ratings, n, start, f, steps, 5 * group, False, False, kind)
+        return sweep(block, f, steps, 5 * group, False, False, kind)
     if width == 6 * group:
-        return sweep(ratings, n, start, f, steps, 6 * group, False, False, kind)
+        return sweep(block, f, steps, 6 * group, False, False, kind)
     if width == 7 * group:
-        return sweep(ratings, n, start, f, steps, 7 * group, False, False, kind)
+        return sweep(block, f, steps, 7 * group, False, False, kind)
     if width == 8 * group:
-        return sweep(ratings, n, start, f, steps, 8 * group, False, False, kind)
-    return sweep(ratings, n, start, f, steps, width, False, False, kind)
+        return sweep(block, f, steps, 8 * group, False, False, kind)
+    return sweep(block, f, steps, width, False, False, kind)
 
 
-cdef double sweep_f32(const Rating *ratings, Py_ssize_t n, Py_ssize_t start, const FactorPointers *f,
-                      const Steps *steps) noexcept nogil:
-    return sweep_usual(ratings, n, start, f, steps, <float>0)
+cdef double sweep_f32(const Block *block, const FactorPointers *f, const Steps *steps) noexcept nogil:
+    return sweep_usual(block, f, steps, <float>0)
 
 
-cdef double sweep_f64(const Rating *ratings, Py_ssize_t n, Py_ssize_t start, const FactorPointers *f,
-                      const Steps *steps) noexcept nogil:
-    return sweep_usual(ratings, n, start, f, steps, <double>0)
+cdef double sweep_f64(const Block *block, const FactorPointers *f, const Steps *steps) noexcept nogil:
+    return sweep_usual(block, f, steps, <double>0)
 
 
 cdef inline void predict(const int32_t *users, const int32_t *items, const FactorPointers *f, double *out,

@@ -17,7 +17,7 @@ from libc.stdint cimport int32_t, int64_t, uint64_t
 from cfcore.kernels.common.arrays cimport check_record, pointer
 from cfcore.kernels.common.lanes cimport cf_prefetch_read
 from cfcore.kernels.common.loops cimport table_in
-from cfcore.kernels.common.threads cimport checked_team_size
+from cfcore.kernels.common.threads cimport report_workers, team_present, team_size
 from cfcore.kernels.neighbors.predict_loops cimport Predict, PredictLoops, Rule
 
 import numpy as np
@@ -141,7 +141,7 @@ def predict_dense(matrix, rated, requests, rule, scratch, span, n_threads):
     O(ratings of the holder) a request. Sums in double precision. The same bits for any number of threads, any
     slices and any SIMD level.
     """
-    cdef int team = checked_team_size(n_threads)
+    cdef int workers = 1, team = team_size(n_threads)
     check_call("predict_dense", rated, requests, rule, scratch, span)
     check_record(matrix, SimilarityMatrix, "predict_dense: matrix")
     check_compared("predict_dense", rated, matrix, rule, scratch, n_threads)
@@ -152,7 +152,9 @@ def predict_dense(matrix, rated, requests, rule, scratch, span, n_threads):
     cdef Call call = call_of(rated, requests, rule, scratch)
     call.similarities = <const float *>pointer(matrix.values)
     for k in prange(n_chunks, schedule="dynamic", num_threads=team, nogil=True):
+        workers = team_present()
         predict_chunk(&call, keys + threadid() * room, begin + k * CHUNK, min(end, begin + (k + 1) * CHUNK))
+    report_workers(workers)
 
 
 cdef void predict_chunk(const Call *call, uint64_t *keys, Py_ssize_t begin, Py_ssize_t end) noexcept nogil:
@@ -195,7 +197,7 @@ def predict_rows(nearest, rated, requests, rule, scratch, span, n_threads):
     rated, requests, rule, span, n_threads
         As for `predict_dense`; so are errors and notes.
     """
-    cdef int team = checked_team_size(n_threads)
+    cdef int workers = 1, team = team_size(n_threads)
     check_call("predict_rows", rated, requests, rule, scratch, span)
     check_record(nearest, NearestRows, "predict_rows: nearest")
     check_compared("predict_rows", rated, nearest, rule, scratch, n_threads)
@@ -216,8 +218,10 @@ def predict_rows(nearest, rated, requests, rule, scratch, span, n_threads):
     if not sound:
         raise ValueError(f"predict_rows: codes must lie in [-1, {n_targets})")
     for k in prange(n_chunks, schedule="dynamic", num_threads=team, nogil=True):
+        workers = team_present()
         predict_chunk_of_rows(&call, rows + threadid() * n_targets, keys + threadid() * room,
                               begin + k * CHUNK, min(end, begin + (k + 1) * CHUNK))
+    report_workers(workers)
 
 
 cdef bint are_codes_sound(const Call *call, Py_ssize_t begin, Py_ssize_t end) noexcept nogil:

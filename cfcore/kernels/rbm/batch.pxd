@@ -1,22 +1,41 @@
 # Contrastive divergence over mini-batches, visible unit by visible unit.
 #
-# A rating touches 2 KB of W, so the order in which ratings are worked on matters more than what is done with
-# them. The ratings of a mini-batch are sorted by visible unit: W_i is loaded once for all cases that rated i,
-# and its gradient is summed in registers or the nearest cache, and applied there. The units are cut into
-# parts. For each mini-batch:
+# A rating reads and writes 2 KB of W, so the order in which ratings are worked on matters more than the
+# arithmetic. The ratings of a mini-batch are sorted by visible unit: W_i is loaded once for all cases that
+# rated i, and its gradient is summed in registers or the nearest cache, and applied there. The units are cut
+# into parts. The stages of a mini-batch:
 #
-# 1. part by part: sort the ratings, and sum the rows of W (and D) into each case's inputs;
-# 2. case by case: join the parts' sums in their order, and draw the hidden units;
-# 3. part by part: draw the ratings anew, and sum their rows of W; then again 2 and 3 for each further step;
-# 4. piece by piece of a part: move W, b and D.
+# 1. by part: sort the ratings, and sum the rows of W (and D) into each case's inputs;
+# 2. by case: add the sums of the parts in their order, and draw the hidden units;
+# 3. by part: draw the ratings of the reconstruction, and sum their rows of W; 2 and 3 for each further step;
+# 4. by quarter of a part: update W, b and D.
 #
-# The parts depend on the data alone, so that sums are the same for any number of threads. A part stays with
-# one thread as long as threads are equally fast (see crew.pxd).
+# The parts depend on the data alone, so the sums are the same for any number of threads.
 
 from cython.parallel cimport parallel, threadid
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t
 from libc.string cimport memset
 
+from cfcore.kernels.common.lanes cimport cf_prefetch, cf_prefetch_read
+from cfcore.kernels.common.threads cimport report_team, team_present
+from cfcore.kernels.rbm.batch_ratings cimport (
+    AHEAD,
+    CHAIN,
+    DATA,
+    KNOWN,
+    NEAR,
+    NEGATIVE,
+    OFFSET,
+    POSITIVE,
+    SOON,
+    STATE,
+    BatchRating,
+    Pass,
+    row_of,
+    sort_ratings,
+    sum_of,
+    weights_of,
+)
 from cfcore.kernels.rbm.model cimport (
     LANES,
     MAX_LEVELS,
@@ -30,175 +49,181 @@ from cfcore.kernels.rbm.model cimport (
     draw_hidden,
     hidden_means,
 )
-from cfcore.kernels.rbm.work_stealing cimport Board, Member, clear, end_stage, first_own, member_of, piece_at, take
-from cfcore.kernels.common.lanes cimport cf_prefetch, cf_prefetch_read
-from cfcore.kernels.rbm.updates cimport PIECES_OF_PART, move_hidden, move_piece
-from cfcore.kernels.rbm.batch_ratings cimport (
-    AHEAD,
-    CHAIN,
-    DATA,
-    FIRST,
-    GIVEN,
-    LAST,
-    NEAR,
-    OFFSET,
-    SOON,
-    STATE,
-    Place,
-    Task,
-    gather,
-    row_of,
-    sum_of,
-    weights_of,
+from cfcore.kernels.rbm.updates cimport UPDATES_OF_PART, update_hidden_bias, update_units
+from cfcore.kernels.rbm.work_stealing cimport (
+    Shared,
+    Worker,
+    claim,
+    clear,
+    end_stage,
+    finish,
+    first_own,
+    task_at,
+    worker_of,
 )
-from cfcore.kernels.common.threads cimport team_present
 
 
-cdef inline void train_batches(const Task *t, int team) noexcept nogil:
-    cdef Board board
-    clear(&board)
+cdef inline int train_batches(const Pass *work, int team) noexcept nogil:
+    """`RbmLoops.train_batches`."""
+    cdef Shared shared
+    clear(&shared)
     with parallel(num_threads=team):
-        work_usual(t, member_of(&board, threadid(), team_present()))
+        report_team()
+        train_usual(work, worker_of(&shared, threadid(), team_present()))
+    return shared.team
 
 
-cdef inline void work_usual(const Task *t, Member me) noexcept nogil:
-    """`work`, compiled for 30, 100 and 300 hidden units (padded) by itself: rows are then unrolled."""
-    if t.m.width == 32:
-        work(t, &me, 32)
-    elif t.m.width == 112:
-        work(t, &me, 112)
-    elif t.m.width == 304:
-        work(t, &me, 304)
+cdef inline void train_usual(const Pass *work, Worker me) noexcept nogil:
+    """`train_as_worker`, compiled for 30, 100 and 300 hidden units (padded) separately: rows are unrolled."""
+    if work.p.width == 32:
+        train_as_worker(work, &me, 32)
+    elif work.p.width == 112:
+        train_as_worker(work, &me, 112)
+    elif work.p.width == 304:
+        train_as_worker(work, &me, 304)
     else:
-        work(t, &me, t.m.width)
+        train_as_worker(work, &me, work.p.width)
 
 
-cdef inline void work(const Task *t, Member *me, Py_ssize_t width) noexcept nogil:
-    """What a member of the crew does of each mini-batch."""
-    cdef Py_ssize_t number, step, turn, part, piece, gathered, n_cases, first_slot, last_slot
-    cdef Py_ssize_t n_pieces = t.n_parts * PIECES_OF_PART
+cdef inline void train_as_worker(const Pass *work, Worker *me, Py_ssize_t width) noexcept nogil:
+    """The work of one thread on each mini-batch of the call."""
+    cdef Py_ssize_t number, step, attempt, part, task, sorted_last, n_cases
+    cdef Py_ssize_t n_updates = work.n_parts * UPDATES_OF_PART
     cdef const int32_t *cases
     cdef double squares
-    for number in range(t.begin, t.end):
-        cases = t.order + number * t.batch
-        n_cases = min(t.batch, t.n_order - number * t.batch)
-        first_slot = first_own(me.number, n_cases, me.team)
-        last_slot = first_own(me.number + 1, n_cases, me.team)
-        gathered = -2  # no part is the next
-        for turn in range(t.n_parts):
-            part = piece_at(me, turn, t.n_parts, 1)
-            if take(me, part):
-                gather(t, part, part == gathered + 1, cases, n_cases, t.slots + me.number * t.slots_length)
-                sum_data(t, width, part, n_cases)
-                gathered = part
-        end_stage(me)
-        begin_cases(t, width, cases, first_slot, last_slot)
-        end_stage(me)
-        for step in range(t.cd_steps):
-            for turn in range(t.n_parts):
-                part = piece_at(me, turn, t.n_parts, 1)
-                if take(me, part):
-                    squares = draw_ratings(t, width, part, cases, n_cases, step)
+    for number in range(work.begin, work.end):
+        cases = work.order + number * work.batch_size
+        n_cases = min(work.batch_size, work.n_order - number * work.batch_size)
+        sorted_last = -2  # no part continues it
+        for attempt in range(work.n_parts):
+            part = task_at(me, attempt, work.n_parts, 1)
+            if claim(me, part):
+                sort_ratings(work, part, part == sorted_last + 1, cases, n_cases,
+                             work.rows + me.number * work.rows_length)
+                sum_data(work, width, part, n_cases)
+                sorted_last = part
+                finish(me)
+        end_stage(me, work.n_parts)
+        for attempt in range(me.team):
+            task = task_at(me, attempt, me.team, 1)
+            if claim(me, task):
+                begin_cases(work, width, cases, first_own(task, n_cases, me.team),
+                            first_own(task + 1, n_cases, me.team))
+                finish(me)
+        end_stage(me, me.team)
+        for step in range(work.cd_steps):
+            for attempt in range(work.n_parts):
+                part = task_at(me, attempt, work.n_parts, 1)
+                if claim(me, part):
+                    squares = draw_ratings(work, width, part, cases, n_cases, step)
                     if step == 0:
-                        t.squares[number * t.n_parts + part] = squares
-            end_stage(me)
-            end_step(t, width, cases, first_slot, last_slot, step)
-            end_stage(me)
-        if me.number == 0:
-            move_hidden(t, width, n_cases)
-        for turn in range(n_pieces):
-            piece = piece_at(me, turn, n_pieces, PIECES_OF_PART)
-            if take(me, piece):
-                move_piece(t, width, piece, n_cases, me.number)
-        end_stage(me)
+                        work.squares[number * work.n_parts + part] = squares
+                    finish(me)
+            end_stage(me, work.n_parts)
+            for attempt in range(me.team):
+                task = task_at(me, attempt, me.team, 1)
+                if claim(me, task):
+                    end_step(work, width, cases, first_own(task, n_cases, me.team),
+                             first_own(task + 1, n_cases, me.team), step)
+                    finish(me)
+            end_stage(me, me.team)
+        if claim(me, n_updates):
+            update_hidden_bias(work, width, n_cases, me.number)
+            finish(me)
+        for attempt in range(n_updates):
+            task = task_at(me, attempt, n_updates, UPDATES_OF_PART)
+            if claim(me, task):
+                update_units(work, width, task, n_cases, me.number)
+                finish(me)
+        end_stage(me, n_updates + 1)
 
 
-cdef inline void sum_data(const Task *t, Py_ssize_t width, Py_ssize_t part,
+cdef inline void sum_data(const Pass *work, Py_ssize_t width, Py_ssize_t part,
                           Py_ssize_t n_cases) noexcept nogil:
     """sum W[i, v_i] and sum D_i over a part of the units, for each case."""
-    cdef float *data = sum_of(t, width, part, DATA)
-    cdef float *given = sum_of(t, width, part, GIVEN)
-    cdef float *chain = sum_of(t, width, part, CHAIN)
-    cdef Py_ssize_t k, end = t.ranges[2 * part + 1]
-    cdef const Place *place
+    cdef float *data = sum_of(work, width, part, DATA)
+    cdef float *known = sum_of(work, width, part, KNOWN)
+    cdef float *chain = sum_of(work, width, part, CHAIN)
+    cdef Py_ssize_t k, end = work.ranges[2 * part + 1]
+    cdef const BatchRating *rating
     memset(data, 0, n_cases * width * sizeof(float))
-    if t.m.conditional != NULL:
-        memset(given, 0, n_cases * width * sizeof(float))
-    if t.persistent:
+    if work.p.conditional != NULL:
+        memset(known, 0, n_cases * width * sizeof(float))
+    if work.persistent:
         memset(chain, 0, n_cases * width * sizeof(float))
-    for k in range(t.ranges[2 * part], end):
-        place = t.places + k + AHEAD
-        if k + AHEAD < end and (place.unit != place[-1].unit or place.level != place[-1].level):
-            cf_prefetch(weights_of(t, width, place, place.level), width * sizeof(float))
-        place = t.places + k
-        if place.position >= 0:
-            cf_add(data + place.slot * width, weights_of(t, width, place, place.level), width)
-            if t.persistent:
-                cf_add(chain + place.slot * width, weights_of(t, width, place, place.drawn), width)
-        if t.m.conditional != NULL:
-            cf_add(given + place.slot * width, t.m.conditional + place.unit * width, width)
+    for k in range(work.ranges[2 * part], end):
+        rating = work.ratings + k + AHEAD
+        if k + AHEAD < end and (rating.unit != (rating - 1).unit or rating.level != (rating - 1).level):
+            cf_prefetch(weights_of(work, width, rating, rating.level), width * sizeof(float))
+        rating = work.ratings + k
+        if rating.position >= 0:
+            cf_add(data + rating.row * width, weights_of(work, width, rating, rating.level), width)
+            if work.persistent:
+                cf_add(chain + rating.row * width, weights_of(work, width, rating, rating.drawn), width)
+        if work.p.conditional != NULL:
+            cf_add(known + rating.row * width, work.p.conditional + rating.unit * width, width)
 
 
-cdef inline void joined(const Task *t, Py_ssize_t width, Py_ssize_t slot, int kind,
-                        float *out) noexcept nogil:
-    """Add what the parts have summed for a case, in the order of the parts."""
+cdef inline void add_parts(const Pass *work, Py_ssize_t width, Py_ssize_t row, int kind,
+                           float *out) noexcept nogil:
+    """Add the sums of the parts for a case, in the order of the parts."""
     cdef Py_ssize_t part
-    for part in range(t.n_parts):
-        cf_add(out, sum_of(t, width, part, kind) + slot * width, width)
+    for part in range(work.n_parts):
+        cf_add(out, sum_of(work, width, part, kind) + row * width, width)
 
 
-cdef inline void means_of(const Task *t, Py_ssize_t width, Py_ssize_t slot, int kind, float *inputs,
+cdef inline void means_of(const Pass *work, Py_ssize_t width, Py_ssize_t row, int kind, float *inputs,
                           float *means) noexcept nogil:
-    """P(h) of a case from the parts' sums; `inputs` is scratch."""
-    cdef const float *offset = row_of(t, width, OFFSET, slot)
+    """P(h) of a case from the sums of the parts; `inputs` is scratch."""
+    cdef const float *offset = row_of(work, width, OFFSET, row)
     cdef Py_ssize_t k
     for k in range(width):
         inputs[k] = offset[k]
-    joined(t, width, slot, kind, inputs)
-    hidden_means(&t.m, inputs, means)
+    add_parts(work, width, row, kind, inputs)
+    hidden_means(&work.p, inputs, means)
 
 
-cdef inline void begin_cases(const Task *t, Py_ssize_t width, const int32_t *cases, Py_ssize_t first,
+cdef inline void begin_cases(const Pass *work, Py_ssize_t width, const int32_t *cases, Py_ssize_t first,
                              Py_ssize_t last) noexcept nogil:
-    """P(h | V) of the data, and hidden states drawn from it."""
-    cdef Py_ssize_t slot, k
+    """P(h | V) of the data, and hidden states drawn from it, for cases [first, last) of the mini-batch."""
+    cdef Py_ssize_t row, k
     cdef float *offset
     cdef float *state
-    for slot in range(first, last):
-        offset = row_of(t, width, OFFSET, slot)
-        state = row_of(t, width, STATE, slot)
+    for row in range(first, last):
+        offset = row_of(work, width, OFFSET, row)
+        state = row_of(work, width, STATE, row)
         for k in range(width):
-            offset[k] = t.m.hidden_bias[k]
-        if t.m.conditional != NULL:
-            joined(t, width, slot, GIVEN, offset)
-        means_of(t, width, slot, DATA, state, row_of(t, width, FIRST, slot))
-        if t.persistent:
-            means_of(t, width, slot, CHAIN, state, row_of(t, width, LAST, slot))
-        draw_hidden(row_of(t, width, LAST if t.persistent else FIRST, slot), state, t.m.n_hidden, width,
-                    t.seed, t.epoch, cases[slot], 0)
+            offset[k] = work.p.hidden_bias[k]
+        if work.p.conditional != NULL:
+            add_parts(work, width, row, KNOWN, offset)
+        means_of(work, width, row, DATA, state, row_of(work, width, POSITIVE, row))
+        if work.persistent:
+            means_of(work, width, row, CHAIN, state, row_of(work, width, NEGATIVE, row))
+        draw_hidden(row_of(work, width, NEGATIVE if work.persistent else POSITIVE, row), state,
+                    work.p.n_hidden, width, work.seed, work.epoch, cases[row], 0)
 
 
-cdef inline void end_step(const Task *t, Py_ssize_t width, const int32_t *cases, Py_ssize_t first,
+cdef inline void end_step(const Pass *work, Py_ssize_t width, const int32_t *cases, Py_ssize_t first,
                           Py_ssize_t last, Py_ssize_t step) noexcept nogil:
-    """P(h | V') of what was drawn and, but for the last step, hidden states drawn from it."""
-    cdef Py_ssize_t slot
+    """P(h | V') of the reconstructions and, but for the last step, hidden states drawn from it."""
+    cdef Py_ssize_t row
     cdef float *state
-    for slot in range(first, last):
-        state = row_of(t, width, STATE, slot)
-        means_of(t, width, slot, DATA, state, row_of(t, width, LAST, slot))
-        if step + 1 < t.cd_steps:
-            draw_hidden(row_of(t, width, LAST, slot), state, t.m.n_hidden, width, t.seed, t.epoch,
-                        cases[slot], step + 1)
+    for row in range(first, last):
+        state = row_of(work, width, STATE, row)
+        means_of(work, width, row, DATA, state, row_of(work, width, NEGATIVE, row))
+        if step + 1 < work.cd_steps:
+            draw_hidden(row_of(work, width, NEGATIVE, row), state, work.p.n_hidden, width, work.seed,
+                        work.epoch, cases[row], step + 1)
 
 
-cdef inline double draw_ratings(const Task *t, Py_ssize_t width, Py_ssize_t part, const int32_t *cases,
+cdef inline double draw_ratings(const Pass *work, Py_ssize_t width, Py_ssize_t part, const int32_t *cases,
                                 Py_ssize_t n_cases, Py_ssize_t step) noexcept nogil:
     """Draw v' given h, `LANES` ratings at a time, and sum W[i, v'_i] for each case.
 
     Returns the sum of squared errors of the expected ratings.
     """
-    cdef float *sums = sum_of(t, width, part, DATA)
-    cdef Py_ssize_t k, n_levels = t.m.n_levels, end = t.ranges[2 * part + 1]
+    cdef float *sums = sum_of(work, width, part, DATA)
+    cdef Py_ssize_t k, n_levels = work.p.n_levels, end = work.ranges[2 * part + 1]
     cdef float shares[MAX_LEVELS * LANES]
     cdef float totals[LANES]
     cdef float noise[LANES]
@@ -206,8 +231,8 @@ cdef inline double draw_ratings(const Task *t, Py_ssize_t width, Py_ssize_t part
     cdef int64_t some_cases[LANES]
     cdef int64_t some_units[LANES]
     cdef int32_t drawn[LANES]
-    cdef Place *some[LANES]
-    cdef Place *place
+    cdef BatchRating *some[LANES]
+    cdef BatchRating *rating
     cdef int lane, n = 0
     cdef double squares = 0, error
     cdef bint far = 2 * n_cases * width * sizeof(float) > NEAR  # states and sums
@@ -215,36 +240,38 @@ cdef inline double draw_ratings(const Task *t, Py_ssize_t width, Py_ssize_t part
     memset(shares, 0, n_levels * LANES * sizeof(float))
     memset(some_cases, 0, sizeof(some_cases))
     memset(some_units, 0, sizeof(some_units))
-    for k in range(t.ranges[2 * part], end):
-        place = t.places + k
-        if k + AHEAD < end and place[AHEAD].unit != place[AHEAD - 1].unit:
-            cf_prefetch(weights_of(t, width, place + AHEAD, 0), n_levels * width * sizeof(float))
+    for k in range(work.ranges[2 * part], end):
+        rating = work.ratings + k
+        if k + AHEAD < end and rating[AHEAD].unit != rating[AHEAD - 1].unit:
+            cf_prefetch(weights_of(work, width, rating + AHEAD, 0), n_levels * width * sizeof(float))
         if far and k + SOON < end:
-            cf_prefetch_read(row_of(t, width, STATE, place[SOON].slot), width * sizeof(float))
-        if place.position >= 0:
-            cf_logits(t.m.weights + place.unit * n_levels * width, t.m.visible_bias + place.unit * n_levels,
-                      row_of(t, width, STATE, place.slot), width, n_levels, shares + n)
+            cf_prefetch_read(row_of(work, width, STATE, rating[SOON].row), width * sizeof(float))
+        if rating.position >= 0:
+            cf_logits(work.p.weights + rating.unit * n_levels * width,
+                      work.p.visible_bias + rating.unit * n_levels, row_of(work, width, STATE, rating.row),
+                      width, n_levels, shares + n)
             if far:
-                cf_prefetch(sums + place.slot * width, width * sizeof(float))
-            some[n] = place
-            some_cases[n] = cases[place.slot]
-            some_units[n] = place.unit
+                cf_prefetch(sums + rating.row * width, width * sizeof(float))
+            some[n] = rating
+            some_cases[n] = cases[rating.row]
+            some_units[n] = rating.unit
             n += 1
         if n < LANES and k + 1 < end:
             continue
         cf_softmax(shares, n_levels, totals)
-        cf_uniforms(some_cases, some_units, <uint32_t>t.epoch, <uint32_t>(2 * step + VISIBLE), t.seed, noise)
+        cf_uniforms(some_cases, some_units, <uint32_t>work.epoch, <uint32_t>(2 * step + VISIBLE), work.seed,
+                    noise)
         cf_draw(shares, totals, noise, n_levels, drawn)
         if step == 0:
-            cf_expect(shares, totals, t.values, n_levels, expected)
+            cf_expect(shares, totals, work.values, n_levels, expected)
             for lane in range(n):
-                error = expected[lane] - t.values[some[lane].level]
+                error = expected[lane] - work.values[some[lane].level]
                 squares += error * error
         for lane in range(n):
-            place = some[lane]
-            place.drawn = drawn[lane]
-            cf_add(sums + place.slot * width, weights_of(t, width, place, drawn[lane]), width)
-            if step + 1 == t.cd_steps:
-                t.drawn[place.position] = <uint8_t>drawn[lane]
+            rating = some[lane]
+            rating.drawn = drawn[lane]
+            cf_add(sums + rating.row * width, weights_of(work, width, rating, drawn[lane]), width)
+            if step + 1 == work.cd_steps:
+                work.drawn[rating.position] = <uint8_t>drawn[lane]
         n = 0
     return squares

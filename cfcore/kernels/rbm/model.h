@@ -1,13 +1,13 @@
-/* Loops over rows of hidden units, and over the 16 lanes in which visible units are drawn.
+/* Loops over rows of hidden units, and over 16 visible units whose levels are drawn together, one a lane.
 
-   Like lanes.h, the same bits at every vector width: lanes keep to themselves until the end, and exp is plain
-   arithmetic. */
-#ifndef CFCORE_BOLTZMANN_H
-#define CFCORE_BOLTZMANN_H
+   Like lanes.h, the same bits at every vector width: lanes are added to each other last, in a fixed order, and exp is
+   plain arithmetic. */
+#ifndef CFCORE_RBM_MODEL_H
+#define CFCORE_RBM_MODEL_H
 
 #include "../common/lanes.h"
 
-/* exp(x) for |x| <= 87: two to a whole power times a polynomial; relative error below 3e-7. */
+/* exp(x) for |x| <= 87: a power of two times a polynomial; relative error below 3e-7. */
 CF_INLINE float cf_expf(float x) {
     float t = x * 1.44269504089f, whole, part;
     uint32_t bits;
@@ -25,14 +25,15 @@ CF_INLINE float cf_expf(float x) {
     return p * t;
 }
 
-/* x within +-87, where exp neither overflows nor vanishes; NaN becomes -87. */
-CF_INLINE float cf_hold(float x) { x = x > -87.0f ? x : -87.0f; return x < 87.0f ? x : 87.0f; }
+/* x clamped to [-87, 87], where exp neither overflows nor underflows; NaN becomes -87. */
+CF_INLINE float cf_clamp(float x) { x = x > -87.0f ? x : -87.0f; return x < 87.0f ? x : 87.0f; }
 
 CF_INLINE void cf_sigmoids(const float *x, float *out, ptrdiff_t n) {
-    for (ptrdiff_t j = 0; j < n; j++) out[j] = 1.0f / (1.0f + cf_expf(-cf_hold(x[j])));
+    for (ptrdiff_t j = 0; j < n; j++) out[j] = 1.0f / (1.0f + cf_expf(-cf_clamp(x[j])));
 }
 
-/* Rows of hidden units: n is a multiple of 16, and best a constant. CF_AT and CF_OF are the vector at lane f. */
+/* Rows of hidden units: n is a multiple of 16; a compile-time constant is faster. CF_AT and CF_OF are the vector that
+   begins at number f of a row, to be written and to be read. */
 enum { cf_step_f32 = sizeof(cf_f32_vector) / sizeof(float) };
 #define CF_AT(row) (*(cf_f32_vector *)((row) + f))
 #define CF_OF(row) (*(const cf_f32_vector *)((row) + f))
@@ -49,18 +50,18 @@ CF_INLINE void cf_add(float *sum, const float *x, ptrdiff_t n) {
     for (ptrdiff_t f = 0; f < n; f += cf_step_f32) CF_AT(sum) += CF_OF(x);
 }
 
-CF_INLINE void cf_less(float *sum, const float *x, ptrdiff_t n) {
+CF_INLINE void cf_subtract(float *sum, const float *x, ptrdiff_t n) {
     CF_UNROLL
     for (ptrdiff_t f = 0; f < n; f += cf_step_f32) CF_AT(sum) -= CF_OF(x);
 }
 
-CF_INLINE void cf_add_less(float *sum, const float *x, const float *y, ptrdiff_t n) {
+CF_INLINE void cf_add_difference(float *sum, const float *x, const float *y, ptrdiff_t n) {
     CF_UNROLL
     for (ptrdiff_t f = 0; f < n; f += cf_step_f32) CF_AT(sum) += CF_OF(x) - CF_OF(y);
 }
 
 /* v <- momentum v + rate (over g - decay x), x <- x + v; v NULL: without momentum. */
-CF_INLINE void cf_move(float *x, float *v, const float *g, ptrdiff_t n, float over, float decay, float rate,
+CF_INLINE void cf_update(float *x, float *v, const float *g, ptrdiff_t n, float over, float decay, float rate,
                        float momentum) {
     const float step = rate * over, loss = rate * decay;
     if (v == NULL)
@@ -74,37 +75,40 @@ CF_INLINE void cf_move(float *x, float *v, const float *g, ptrdiff_t n, float ov
         }
 }
 
-/* out = sum of the rows `up` of `first`, less that of the rows `down` of `last`, in `groups` (a constant) groups
-   of lanes that stay in registers meanwhile. Rows are of length n. */
-CF_INLINE void cf_some_less(const float *first, const int32_t *up, ptrdiff_t n_up, const float *last,
-                            const int32_t *down, ptrdiff_t n_down, ptrdiff_t n, int groups, float *out) {
+/* Some rows of a matrix: those that `codes` names, in its order. */
+typedef struct { const float *matrix; const int32_t *codes; ptrdiff_t n; } cf_rows;
+
+/* out = sum of the rows `added` less that of the rows `subtracted`, from number f on, for `groups` (a constant) groups
+   of CF_F32_LANES numbers that stay in registers meanwhile. Rows are of length n. */
+CF_INLINE void cf_groups_of_difference(cf_rows added, cf_rows subtracted, ptrdiff_t n, ptrdiff_t f, int groups,
+                                       float *out) {
     cf_f32_vector sum[4 * cf_parts_f32];
     const int parts = groups * cf_parts_f32;
     ptrdiff_t k;
     int j;
     memset(sum, 0, sizeof(sum));
-    for (k = 0; k < n_up; k++)
-        for (j = 0; j < parts; j++) sum[j] += ((const cf_f32_vector *)(first + up[k] * n))[j];
-    for (k = 0; k < n_down; k++)
-        for (j = 0; j < parts; j++) sum[j] -= ((const cf_f32_vector *)(last + down[k] * n))[j];
-    for (j = 0; j < parts; j++) ((cf_f32_vector *)out)[j] = sum[j];
+    for (k = 0; k < added.n; k++)
+        for (j = 0; j < parts; j++) sum[j] += ((const cf_f32_vector *)(added.matrix + f + added.codes[k] * n))[j];
+    for (k = 0; k < subtracted.n; k++)
+        for (j = 0; j < parts; j++)
+            sum[j] -= ((const cf_f32_vector *)(subtracted.matrix + f + subtracted.codes[k] * n))[j];
+    for (j = 0; j < parts; j++) ((cf_f32_vector *)(out + f))[j] = sum[j];
 }
 
-CF_INLINE void cf_rows_less(const float *first, const int32_t *up, ptrdiff_t n_up, const float *last,
-                            const int32_t *down, ptrdiff_t n_down, ptrdiff_t n, float *out) {
+CF_INLINE void cf_difference_of_sums(cf_rows added, cf_rows subtracted, ptrdiff_t n, float *out) {
     CF_UNROLL
     for (ptrdiff_t f = 0; f < n; f += 4 * CF_F32_LANES) {
         const ptrdiff_t left = (n - f) / CF_F32_LANES;
-        if (left >= 4) cf_some_less(first + f, up, n_up, last + f, down, n_down, n, 4, out + f);
-        else if (left == 3) cf_some_less(first + f, up, n_up, last + f, down, n_down, n, 3, out + f);
-        else if (left == 2) cf_some_less(first + f, up, n_up, last + f, down, n_down, n, 2, out + f);
-        else cf_some_less(first + f, up, n_up, last + f, down, n_down, n, 1, out + f);
+        if (left >= 4) cf_groups_of_difference(added, subtracted, n, f, 4, out);
+        else if (left == 3) cf_groups_of_difference(added, subtracted, n, f, 3, out);
+        else if (left == 2) cf_groups_of_difference(added, subtracted, n, f, 2, out);
+        else cf_groups_of_difference(added, subtracted, n, f, 1, out);
     }
 }
 
 /* rows <- S rows, for `levels` rows of n, where S[k, l] is the product of sharing[min(k, l)] to
-   sharing[max(k, l) - 1]: each level hands its sum, and what it was handed, on to both sides. */
-CF_INLINE void cf_share_some(float *rows, const float *sharing, ptrdiff_t levels, ptrdiff_t n) {
+   sharing[max(k, l) - 1]: one pass up the levels and one down, in place of a matrix product. */
+CF_INLINE void cf_share_lanes(float *rows, const float *sharing, ptrdiff_t levels, ptrdiff_t n) {
     cf_f32_vector below[64], above; /* MAX_LEVELS */
     for (ptrdiff_t f = 0; f < n; f += cf_step_f32) {
         below[0] = CF_OF(rows);
@@ -118,13 +122,14 @@ CF_INLINE void cf_share_some(float *rows, const float *sharing, ptrdiff_t levels
     }
 }
 
-CF_INLINE void cf_share(float *rows, const float *sharing, ptrdiff_t levels, ptrdiff_t n) {
-    if (levels == 5) cf_share_some(rows, sharing, 5, n);
-    else cf_share_some(rows, sharing, levels, n);
+CF_INLINE void cf_share_levels(float *rows, const float *sharing, ptrdiff_t levels, ptrdiff_t n) {
+    if (levels == 5) cf_share_lanes(rows, sharing, 5, n);
+    else cf_share_lanes(rows, sharing, levels, n);
 }
 
-/* cf_move without decay, number by number: rows of levels are not padded. */
-CF_INLINE void cf_move_few(float *x, float *v, const float *g, ptrdiff_t n, float over, float rate, float momentum) {
+/* cf_update without decay, number by number: rows of levels are not padded. */
+CF_INLINE void cf_update_unpadded(float *x, float *v, const float *g, ptrdiff_t n, float over, float rate,
+                                  float momentum) {
     for (ptrdiff_t k = 0; k < n; k++) {
         float next = (v == NULL ? 0.0f : v[k] * momentum) + rate * (g[k] * over);
         if (v != NULL) v[k] = next;
@@ -132,7 +137,7 @@ CF_INLINE void cf_move_few(float *x, float *v, const float *g, ptrdiff_t n, floa
     }
 }
 
-/* The sums of the lanes of four groups, each as cf_sum_f32 has it. */
+/* The sums of the lanes of four groups, each with the bits of cf_sum_f32. */
 CF_INLINE void cf_four_sums(const cf_f32_vector (*group)[cf_parts_f32], float *out) {
 #if defined(__GNUC__) && defined(__AVX__)
   #if defined(__AVX512F__)
@@ -164,7 +169,7 @@ CF_INLINE void cf_states(const uint32_t *words, const float *on, float *state, p
     for (ptrdiff_t j = 0; j < n; j++) state[j] = cf_uniform(words[j]) < on[j] ? 1.0f : 0.0f;
 }
 
-/* x + h y where h is 0 or 1 in each lane: the product is exact, so that fused or not the bits are the same. */
+/* x + h y where h is 0 or 1 in each lane: the product is exact, so a fused operation gives the same bits. */
 #if defined(__GNUC__) && defined(__AVX512F__)
   #define CF_ADD_IF(x, h, y) (cf_f32_vector)_mm512_fmadd_ps((__m512)(h), (__m512)(y), (__m512)(x))
 #elif defined(__GNUC__) && defined(__FMA__)
@@ -174,7 +179,7 @@ CF_INLINE void cf_states(const uint32_t *words, const float *on, float *state, p
 #endif
 
 /* out[16 k] = bias[k] + row k of a unit's weights . h, for `count` (a constant) rows; h holds zeros and ones. */
-CF_INLINE void cf_some_logits(const float *rows, const float *bias, const float *h, ptrdiff_t n, int count,
+CF_INLINE void cf_logits_of_rows(const float *rows, const float *bias, const float *h, ptrdiff_t n, int count,
                               float *out) {
     cf_f32_vector sum[5][cf_parts_f32];
     float total[5];
@@ -192,16 +197,16 @@ CF_INLINE void cf_some_logits(const float *rows, const float *bias, const float 
     for (k = 0; k < count; k++) out[16 * k] = bias[k] + total[k];
 }
 
-/* Five rows at a time stay in registers, and five is the number of levels of most scales. */
+/* Five rows at a time: their sums fit in registers, and most scales have five levels. */
 CF_INLINE void cf_logits(const float *rows, const float *bias, const float *h, ptrdiff_t n, ptrdiff_t levels,
                          float *out) {
     ptrdiff_t k = 0;
-    for (; k + 5 <= levels; k += 5) cf_some_logits(rows + k * n, bias + k, h, n, 5, out + 16 * k);
-    for (; k < levels; k++) cf_some_logits(rows + k * n, bias + k, h, n, 1, out + 16 * k);
+    for (; k + 5 <= levels; k += 5) cf_logits_of_rows(rows + k * n, bias + k, h, n, 5, out + 16 * k);
+    for (; k < levels; k++) cf_logits_of_rows(rows + k * n, bias + k, h, n, 1, out + 16 * k);
 }
 
-/* Philox needs the whole product of 32-bit numbers. They lie in lanes of 64 bits, whose upper halves no
-   product looks at: so nothing need be cleared. */
+/* Philox needs all 64 bits of products of 32-bit numbers. These lie in lanes of 64 bits whose upper halves a product
+   does not read, so they need not be cleared. */
 #if defined(__GNUC__) && defined(__AVX512F__)
   typedef uint64_t cf_words __attribute__((vector_size(64)));
   #define CF_PRODUCT(x, y) (cf_words)_mm512_mul_epu32((__m512i)(x), (__m512i)(y))
@@ -225,14 +230,14 @@ CF_INLINE void cf_uniforms(const int64_t *cases, const int64_t *units, uint32_t 
     cf_words a[cf_parts_of_words], b[cf_parts_of_words], c[cf_parts_of_words], d[cf_parts_of_words];
     uint64_t words[16];
     uint32_t k0 = (uint32_t)key, k1 = (uint32_t)(key >> 32);
-    int j, turn;
+    int j, round;
     memcpy(a, cases, sizeof(a));
     memcpy(d, units, sizeof(d));
     for (j = 0; j < cf_parts_of_words; j++) {
         b[j] = zero + epoch;
         c[j] = zero + kind;
     }
-    for (turn = 0; turn < 10; turn++) {
+    for (round = 0; round < 10; round++) {
         for (j = 0; j < cf_parts_of_words; j++) {
             cf_words first = CF_PRODUCT(a[j], first_factor), second = CF_PRODUCT(c[j], second_factor);
             a[j] = (second >> 32) ^ b[j] ^ (zero + k0);
@@ -247,8 +252,8 @@ CF_INLINE void cf_uniforms(const int64_t *cases, const int64_t *units, uint32_t 
     for (j = 0; j < 16; j++) out[j] = cf_uniform((uint32_t)words[j]);
 }
 
-/* Logits of 16 visible units, [levels][16], become weights in proportion to their probabilities, of which the
-   largest is 1; total[16]: their sums. */
+/* Logits of 16 visible units, [levels][16], are replaced by numbers in proportion to the probabilities, the largest of
+   each unit being 1; total[16]: their sums. */
 CF_INLINE void cf_softmax(float *CF_RESTRICT x, ptrdiff_t levels, float *CF_RESTRICT total) {
     float top[16];
     ptrdiff_t k;
@@ -258,27 +263,28 @@ CF_INLINE void cf_softmax(float *CF_RESTRICT x, ptrdiff_t levels, float *CF_REST
         for (j = 0; j < 16; j++) top[j] = x[16 * k + j] > top[j] ? x[16 * k + j] : top[j];
     for (k = 0; k < levels; k++)
         for (j = 0; j < 16; j++) {
-            x[16 * k + j] = cf_expf(cf_hold(x[16 * k + j] - top[j]));
+            x[16 * k + j] = cf_expf(cf_clamp(x[16 * k + j] - top[j]));
             total[j] += x[16 * k + j];
         }
 }
 
-/* Levels by inverse CDF: how many of the first levels - 1 running sums u total has reached. */
+/* Levels by inverse CDF: how many of the first levels - 1 cumulative sums are at most u total. */
 CF_INLINE void cf_draw(const float *CF_RESTRICT shares, const float *CF_RESTRICT total, const float *CF_RESTRICT u,
                        ptrdiff_t levels, int32_t *CF_RESTRICT drawn) {
-    float end[16], mark[16];
+    float sum[16], mark[16];
     ptrdiff_t k;
     int j;
-    for (j = 0; j < 16; j++) { end[j] = 0; drawn[j] = 0; mark[j] = u[j] * total[j]; }
+    for (j = 0; j < 16; j++) { sum[j] = 0; drawn[j] = 0; mark[j] = u[j] * total[j]; }
     for (k = 0; k + 1 < levels; k++)
         for (j = 0; j < 16; j++) {
-            end[j] += shares[16 * k + j];
-            drawn[j] += mark[j] >= end[j];
+            sum[j] += shares[16 * k + j];
+            drawn[j] += mark[j] >= sum[j];
         }
 }
 
-CF_INLINE void cf_expect(const float *CF_RESTRICT shares, const float *CF_RESTRICT total, const float *CF_RESTRICT values,
-                         ptrdiff_t levels, float *CF_RESTRICT out) {
+/* Expected ratings; values[level]. */
+CF_INLINE void cf_expect(const float *CF_RESTRICT shares, const float *CF_RESTRICT total,
+                         const float *CF_RESTRICT values, ptrdiff_t levels, float *CF_RESTRICT out) {
     ptrdiff_t k;
     int j;
     for (j = 0; j < 16; j++) out[j] = 0;

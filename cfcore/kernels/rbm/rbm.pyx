@@ -1,303 +1,191 @@
-"""Conditional restricted Boltzmann machine with softmax visible units: contrastive divergence, predictions.
+"""Training of the conditional restricted Boltzmann machine (softmax visible units): contrastive divergence.
 
-A case c rated the visible units i of its row, v_i being the level given, and r holds the units known to be
-rated (Salakhutdinov, Mnih and Hinton 2007):
+A case rated the visible units i of its row, v_i being the level given; r holds the units known to be rated
+(Salakhutdinov, Mnih and Hinton 2007):
 
     P(h_j = 1 | V) = sigma(b_j + sum_i W[i, v_i, j] + sum_{i in r} D[i, j])
     P(v_i = k | h) ~ exp(b[i, k] + sum_j W[i, k, j] h_j)
 
-`minibatch.pxd` says in which order a mini-batch is worked on. What no case of it rated is not touched. Random
-numbers are Philox4x32-10 under `seed`: for hidden unit j word j % 4 of the counter (case, epoch, 2 step, j //
-4), for visible unit i word 0 of (case, epoch, 2 step + 1, i). The twin is `cfcore.reference.rbm.rbm`.
+`batch.pxd` says in which order a mini-batch is worked on. Units that no case of it has in its r are not read
+or written. Random numbers are Philox4x32-10 under `seed`: for hidden unit j word j % 4 of the counter (case,
+epoch, 2 step, j // 4), for visible unit i word 0 of (case, epoch, 2 step + 1, i). The twin is
+`cfcore.reference.rbm.rbm`, the inner loops are in `rbm_loops.pyx`.
 """
-from cython.parallel cimport prange, threadid
-from libc.math cimport exp, fabs, log1p
-from libc.stdint cimport int32_t, int64_t, uint8_t, uint64_t
+cimport numpy as cnp
+from libc.stdint cimport int32_t, int64_t, uint8_t
 from libc.string cimport memset
 
-from cfcore.kernels.rbm.model cimport Machine, Rows, hidden_means, inputs_of, offset_of
-from cfcore.kernels.factorization.checks cimport check_parts
-from cfcore.kernels.rbm.work_stealing cimport MOST_PIECES
-from cfcore.kernels.common.lanes cimport dot
-from cfcore.kernels.rbm.checks cimport are_levels, fill, fill_rows
-from cfcore.kernels.rbm.batch cimport train_batches
-from cfcore.kernels.rbm.updates cimport PIECES_OF_PART
-from cfcore.kernels.rbm.batch_ratings cimport N_ROWS, N_SUMS, Place, Task
-from cfcore.kernels.factorization.sgd cimport are_codes
-from cfcore.kernels.common.threads cimport team_size
+from cfcore.kernels.common.arrays cimport check_record, pointer
+from cfcore.kernels.common.loops cimport table_in
+from cfcore.kernels.common.threads cimport report_workers, team_size
+from cfcore.kernels.rbm.batch_ratings cimport BatchRating, Pass
+from cfcore.kernels.rbm.pointers cimport cases_of, check_cases, parameters_of
+from cfcore.kernels.rbm.rbm_loops cimport RbmLoops
+from cfcore.kernels.rbm.updates cimport UPDATES_OF_PART
+from cfcore.kernels.rbm.work_stealing cimport MAX_TASKS
+
+from cfcore.kernels import simd
+from cfcore.kernels.records import BatchScratch, Cases, MiniBatches, RBMParameters, RBMRates, check_written
+
+cnp.import_array()
+
+cdef const RbmLoops *loops = NULL
 
 
-def train(const int64_t[::1] indptr, const int32_t[::1] units, const uint8_t[::1] levels,
-          const int64_t[::1] rated_indptr, const int32_t[::1] rated_units, const int32_t[::1] order,
-          const int32_t[::1] parts, const double[::1] values, const float[::1] sharing,
-          float[:, :, ::1] weights, float[:, ::1] visible_bias, float[::1] hidden_bias,
-          float[:, ::1] conditional, float[:, :, ::1] weights_velocity, float[:, ::1] visible_velocity,
-          float[::1] hidden_velocity,
-          float[:, ::1] conditional_velocity, uint8_t[::1] drawn, float[:, :, ::1] rows,
-          float[:, :, :, ::1] sums, Place[::1] places, int32_t[::1] counts, int32_t[::1] touched,
-          int64_t[:, ::1] ranges, float[:, ::1] gradients, int32_t[:, ::1] slots,
-          double[:, ::1] squares, const double[::1] rates, double decay, double momentum, Py_ssize_t n_hidden,
-          Py_ssize_t cd_steps, bint by_count, bint persistent, uint64_t seed, int64_t epoch, Py_ssize_t begin,
-          Py_ssize_t end, int n_threads):
-    """Train on the mini-batches `begin` to `end` of an epoch, by contrastive divergence.
+def _use(capsule):
+    global loops
+    loops = <const RbmLoops *>table_in(capsule)
+
+
+simd.register("rbm.rbm_loops", _use)
+
+
+def train(cases, parameters, velocities, rates, batches, scratch, span, n_threads):
+    """Train on mini-batches [begin, end) of an epoch by contrastive divergence.
 
     With p and p' the hidden probabilities of a case and of its reconstruction v' after `cd_steps`, and n the
-    cases of the batch that rated i (`by_count`) or all of them:
+    cases of the mini-batch that rated i (`by_count`) or all of them:
 
-        velocity <- momentum velocity + rate (gradient - decay W),   parameter <- parameter + velocity
+        velocity <- momentum velocity + lr (gradient - weight_decay W),   parameter <- parameter + velocity
         gradients: W_ik  sum over cases that rated i of ([v_i = k] p - [v'_i = k] p') / n
                    b_ik  the same without p and p'
                    D_i   sum over cases that have i in r of (p - p') / n,   b_j  mean of p - p' over the cases
 
-    With `sharing`, the gradient of W_i is S times that, where S[k, l] is the product of what lies between
+    With `sharing`, the gradient of W_i is S times that, where S[k, l] is the product of the entries between
     levels k and l. For S = A A', this is the gradient of U where W_i = A U_i: levels have part of their
     weights in common, as in Zheng et al., "A neural autoregressive approach to collaborative filtering"
     (2016), where A adds up the levels below.
 
-    Only units in the r of one of the batch's cases move, and only W decays.
+    Only units in the r of one of the mini-batch's cases are updated, and only W decays. Salakhutdinov, Mnih
+    and Hinton, "Restricted Boltzmann machines for collaborative filtering" (2007).
 
     Parameters
     ----------
-    indptr, units, levels : int64[n_cases + 1], int32[n], uint8[n]
-        Ratings of each case, units ascending.
-    rated_indptr, rated_units : int64[n_cases + 1], int32[m]
-        The sets r, ascending; each holds the units that its case rated. Faster where they are the same arrays
-        as indptr and units.
-    order : int32[n_order]
-        Cases in the order of this epoch; a batch is the next ``rows.shape[1]`` of them.
-    parts : int32[n_parts + 1]
-        First unit of each part, and the number of units; ratings should be spread evenly. A part is one
-        thread's at a time; there may be 64.
-    values : float64[n_levels]
-        Ratings that the levels stand for.
-    sharing : float32[n_levels - 1], or none
-        What a level has in common with the next, from 0 to 1; none: every level by itself.
-    weights, visible_bias, hidden_bias, conditional : float32, changed in place
-        [n_units, n_levels, width], [n_units, n_levels], [width] and [n_units, width] (no rows: without D).
-        width is n_hidden padded with zeros to a multiple of 16.
-    weights_velocity and so on : the same shapes, changed in place
-        Or all of length 0: without momentum, which saves reading and writing them.
-    drawn : uint8[n]
-        Overwritten with the level last drawn for each rating; with `persistent`, chains start from it.
-    rows : float32[4, batch, width], overwritten
-    sums : float32[n_parts, 3, batch, width], overwritten
-    places : PLACE[entries of r in the largest batch, or more], overwritten
-        np.dtype([("position", "i8"), ("unit", "i4"), ("slot", "i4"), ("level", "i4"), ("drawn", "i4")])
-    counts : int32[n_units], all 0 before and after
-    touched, ranges : int32[n_units], int64[n_parts, 2], overwritten
-    gradients : float32[n_threads or more, n_levels width or more], overwritten
-    slots : int32[as many rows as gradients, 2 n_levels batch or more], overwritten
-        Rows, each one thread's, should be whole groups of 64 bytes and end with some that nobody uses.
-    squares : float64[n_batches, n_parts], written in the rows of the batches
-        Sums of squared errors of the first reconstructions' expected ratings.
-    rates : float64[4]
-        Of weights, visible biases, hidden biases, D.
-    decay, momentum : float
-    n_hidden, cd_steps : int
-    by_count : bool
-    persistent : bool
-        Chains go on from the reconstructions that `drawn` holds, not from the data (Tieleman 2008).
-    seed, epoch : int
-        Key and second word of the random numbers.
-    begin, end : int
+    cases : Cases
+    parameters : RBMParameters, changed in place
+        Padding stays zero.
+    velocities : RBMParameters of the same shapes, changed in place, or None
+        None: without momentum, which saves reading and writing them.
+    rates : RBMRates
+    batches : MiniBatches
+    scratch : BatchScratch, changed in place
+    span : (int, int)
+        The range [begin, end) of mini-batches.
     n_threads : int
 
     Raises
     ------
+    TypeError
+        When an argument is not the record that it should be.
     ValueError
-        When shapes do not fit, or a code is out of range.
+        When records do not fit together, or a code is out of range.
 
     Notes
     -----
-    O(ratings * cd_steps * n_levels * width). The same bits for any number of threads and any slicing.
+    O(ratings x cd_steps x n_levels x width). The same bits for any number of threads, any slicing and any
+    SIMD level.
     """
-    cdef Task t
-    cdef Py_ssize_t k
-    fill(&t.m, weights, visible_bias, hidden_bias, conditional, n_hidden)
-    fill_rows(&t.rows, indptr, units, levels, rated_indptr, rated_units, &t.m)
-    memset(&t.v, 0, sizeof(t.v))
-    if weights_velocity.shape[0] > 0:
-        fill(&t.v, weights_velocity, visible_velocity, hidden_velocity, conditional_velocity, n_hidden)
-        if t.v.n_units != t.m.n_units or t.v.n_levels != t.m.n_levels or t.v.width != t.m.width or (
-                conditional_velocity.shape[0] != conditional.shape[0]):
-            raise ValueError("train: velocities must have the shapes of their parameters")
-    elif momentum != 0:
-        raise ValueError("train: momentum must have velocities")
-    if values.shape[0] != t.m.n_levels or rates.shape[0] != 4:
-        raise ValueError("train: values must have an entry for each level, and rates 4")
-    if sharing.shape[0] not in (0, t.m.n_levels - 1):
-        raise ValueError("train: sharing must have an entry for each pair of levels side by side, or none")
-    if order.shape[0] < 1 or not are_codes(&order[0], order.shape[0], indptr.shape[0] - 1):
-        raise ValueError("train: order holds a case that is out of range")
-    check_parts("train", parts, t.m.n_units)
-    t.order, t.n_order, t.batch, t.begin, t.end = &order[0], order.shape[0], rows.shape[1], begin, end
-    t.parts, t.n_parts = &parts[0], parts.shape[0] - 1
-    if t.n_parts * PIECES_OF_PART > MOST_PIECES:
-        raise ValueError(f"train: {t.n_parts} parts are too many")
-    if t.batch < 1 or rows.shape[0] != N_ROWS or rows.shape[2] != t.m.width:
-        raise ValueError("train: rows must be of shape (4, batch, width)")
-    if sums.shape[0] != t.n_parts or sums.shape[1] != N_SUMS or sums.shape[2] != t.batch or (
-            sums.shape[3] != t.m.width):
-        raise ValueError("train: sums must be of shape (n_parts, 3, batch, width)")
-    k = (order.shape[0] + t.batch - 1) // t.batch
-    if squares.shape[0] != k or squares.shape[1] != t.n_parts:
-        raise ValueError("train: squares must be of shape (n_batches, n_parts)")
-    if cd_steps < 1 or not 0 <= begin <= end <= k:
-        raise ValueError("train: cd_steps, begin or end is out of range")
-    t.gradient_length = gradients.shape[1]
-    if gradients.shape[0] < 1 or t.gradient_length < t.m.n_levels * t.m.width:
-        raise ValueError("train: gradients must have n_levels width columns")
-    t.slots_length = slots.shape[1]
-    if slots.shape[0] != gradients.shape[0] or t.slots_length < 2 * t.m.n_levels * t.batch:
-        raise ValueError("train: slots must have a row for each of gradients, and 2 n_levels batch columns")
-    if drawn.shape[0] != units.shape[0] or counts.shape[0] != t.m.n_units or (
-            touched.shape[0] != t.m.n_units or ranges.shape[0] != t.n_parts or ranges.shape[1] != 2):
-        raise ValueError("train: drawn, counts, touched or ranges must be of another length")
-    for k in range(t.m.n_units):
-        if counts[k] != 0:
-            raise ValueError("train: counts must be 0")
-    if places.shape[0] < largest(&t):
-        raise ValueError("train: places must have room for the largest batch")
-    if persistent and not are_levels(drawn, t.m.n_levels):
-        raise ValueError("train: drawn holds a level that is out of range")
-    if begin == end or units.shape[0] == 0:
+    check_record(cases, Cases, "train: cases")
+    check_record(parameters, RBMParameters, "train: parameters")
+    check_record(rates, RBMRates, "train: rates")
+    check_record(batches, MiniBatches, "train: batches")
+    check_record(scratch, BatchScratch, "train: scratch")
+    written = (parameters, scratch)
+    if velocities is not None:
+        check_record(velocities, RBMParameters, "train: velocities")
+        written = (parameters, velocities, scratch)
+    check_written(written, (cases, rates, batches))
+    check_cases(cases, parameters, "train")
+    check_velocities(parameters, velocities, rates)
+    check_scratch(cases, parameters, batches, scratch)
+    cdef Pass work
+    cdef Py_ssize_t k, begin = span[0], end = span[1]
+    cdef int workers, team = min(team_size(n_threads), <int>min(scratch.n_threads, batches.n_parts))
+    cdef double[4] lr = [rates.weights, rates.visible_bias, rates.hidden_bias, rates.conditional]
+    cdef const double *values = <const double *>pointer(cases.values)
+    memset(&work, 0, sizeof(work))
+    work.p, work.cases = parameters_of(parameters), cases_of(cases)
+    if velocities is not None:
+        work.v = parameters_of(velocities)
+    if rates.n_sharing not in (0, work.p.n_levels - 1):
+        raise ValueError("train: rates.sharing must have n_levels - 1 entries, or none")
+    if not 0 <= begin <= end <= batches.n_batches:
+        raise ValueError("train: span is not within the mini-batches")
+    if begin == end or cases.n == 0:
         return
-    t.rated_only = t.rows.units == t.rows.rated_units and t.rows.indptr == t.rows.rated_indptr
-    t.persistent, t.by_count, t.cd_steps, t.seed, t.epoch = persistent, by_count, cd_steps, seed, epoch
-    t.cases, t.sums, t.drawn, t.places = &rows[0, 0, 0], &sums[0, 0, 0, 0], &drawn[0], &places[0]
-    t.counts, t.touched, t.ranges = &counts[0], &touched[0], &ranges[0, 0]
-    t.gradients, t.slots, t.squares = &gradients[0, 0], &slots[0, 0], &squares[0, 0]
-    t.sharing = &sharing[0] if sharing.shape[0] else NULL
-    t.decay, t.momentum = <float>decay, <float>momentum
+    work.rated_only = (work.cases.units == work.cases.rated_units
+                       and work.cases.indptr == work.cases.rated_indptr)
+    work.persistent, work.by_count, work.cd_steps = rates.persistent, rates.by_count, rates.cd_steps
+    work.order, work.n_order = <const int32_t *>pointer(batches.order), batches.n_order
+    work.batch_size, work.begin, work.end = batches.batch_size, begin, end
+    work.parts, work.n_parts = <const int32_t *>pointer(batches.parts), batches.n_parts
+    work.seed, work.epoch = batches.seed, batches.epoch
+    work.hidden, work.sums = <float *>pointer(scratch.hidden), <float *>pointer(scratch.sums)
+    work.drawn, work.squares = <uint8_t *>pointer(scratch.drawn), <double *>pointer(scratch.squares)
+    work.ratings = <BatchRating *>pointer(scratch.ratings)
+    work.counts, work.touched = <int32_t *>pointer(scratch.counts), <int32_t *>pointer(scratch.touched)
+    work.ranges = <int64_t *>pointer(scratch.ranges)
+    work.gradients, work.gradient_length = <float *>pointer(scratch.gradients), scratch.gradient_length
+    work.rows, work.rows_length = <int32_t *>pointer(scratch.rows), scratch.rows_length
+    if rates.n_sharing:
+        work.sharing = <const float *>pointer(rates.sharing)
+    work.decay, work.momentum = <float><double>rates.weight_decay, <float><double>rates.momentum
     for k in range(4):
-        t.rates[k] = <float>rates[k]
-    for k in range(t.m.n_levels):
-        t.values[k] = <float>values[k]
-    cdef int team = team_size(min(n_threads, <int>min(gradients.shape[0], t.n_parts)))
+        work.rates[k] = <float>lr[k]
+    for k in range(work.p.n_levels):
+        work.values[k] = <float>values[k]
+    check_codes(&work, cases.n_cases, cases.n, scratch.n_ratings)
     with nogil:
-        train_batches(&t, team)
+        workers = loops.train_batches(&work, team)
+    report_workers(workers)
 
 
-cdef Py_ssize_t largest(const Task *t) noexcept:
-    """Entries of r in the largest of the call's batches."""
-    cdef Py_ssize_t number, k, entries, most = 0
-    for number in range(t.begin, t.end):
+cdef int check_velocities(parameters, velocities, rates) except -1:
+    if velocities is None:
+        if rates.momentum != 0:
+            raise ValueError("train: momentum must have velocities")
+        return 0
+    for name in ("n_units", "n_levels", "width", "n_conditional", "n_hidden"):
+        if getattr(velocities, name) != getattr(parameters, name):
+            raise ValueError("train: velocities must have the shapes of parameters")
+    return 0
+
+
+cdef int check_scratch(cases, parameters, batches, scratch) except -1:
+    if batches.n_parts * UPDATES_OF_PART >= MAX_TASKS:
+        raise ValueError(f"train: {batches.n_parts} parts are too many")
+    if batches.parts[batches.n_parts] != cases.n_units:
+        raise ValueError(f"train: batches.parts must end with {cases.n_units}, the number of units")
+    if scratch.n != cases.n or scratch.n_units != cases.n_units:
+        raise ValueError("train: scratch.drawn must have an entry a rating, scratch.counts one a unit")
+    if scratch.n_batches != batches.n_batches or scratch.n_parts != batches.n_parts:
+        raise ValueError("train: scratch.squares must be of shape (n_batches, n_parts) of batches")
+    if scratch.batch_size != batches.batch_size or scratch.width != parameters.width:
+        raise ValueError("train: scratch.hidden must be of shape (4, batch_size, width)")
+    if scratch.gradient_length < parameters.n_levels * parameters.width:
+        raise ValueError("train: scratch.gradients must have n_levels width columns")
+    if scratch.rows_length < 2 * parameters.n_levels * batches.batch_size:
+        raise ValueError("train: scratch.rows must have 2 n_levels batch_size columns")
+    return 0
+
+
+cdef int check_codes(const Pass *work, Py_ssize_t n_cases, Py_ssize_t n, Py_ssize_t room) except -1:
+    """Raise unless the mini-batches of this call are of cases and fit in scratch, which is ready for them."""
+    cdef Py_ssize_t number, k
+    cdef int64_t entries
+    for number in range(work.begin, work.end):
         entries = 0
-        for k in range(number * t.batch, min((number + 1) * t.batch, t.n_order)):
-            entries += t.rows.rated_indptr[t.order[k] + 1] - t.rows.rated_indptr[t.order[k]]
-        most = max(most, entries)
-    return most
-
-
-def hidden_inputs(const int64_t[::1] indptr, const int32_t[::1] units, const uint8_t[::1] levels,
-                  const int64_t[::1] rated_indptr, const int32_t[::1] rated_units, float[:, :, ::1] weights,
-                  float[:, ::1] visible_bias, float[::1] hidden_bias, float[:, ::1] conditional,
-                  float[:, ::1] scratch, float[:, ::1] out, Py_ssize_t n_hidden, int n_threads):
-    """What enters the hidden units of each case: b_j + sum_i W[i, v_i, j] + sum_{i in r} D[i, j].
-
-    Parameters
-    ----------
-    indptr, units, levels, rated_indptr, rated_units : as for `train`
-    weights, visible_bias, hidden_bias, conditional, n_hidden
-        As for `train`; only read.
-    scratch : float32[n_threads or more, width or more], overwritten
-    out : float32[n_cases, width], overwritten
-    n_threads : int
-
-    Raises
-    ------
-    ValueError
-        When shapes do not fit, or a code is out of range.
-    """
-    cdef Machine m
-    cdef Rows rows
-    cdef Py_ssize_t case, n_cases = indptr.shape[0] - 1
-    cdef int team
-    cdef float *offset
-    fill(&m, weights, visible_bias, hidden_bias, conditional, n_hidden)
-    fill_rows(&rows, indptr, units, levels, rated_indptr, rated_units, &m)
-    if out.shape[0] != n_cases or out.shape[1] != m.width:
-        raise ValueError("hidden_inputs: out must have a row for each case")
-    if scratch.shape[0] < 1 or scratch.shape[1] < m.width:
-        raise ValueError("hidden_inputs: scratch is too small")
-    team = team_size(min(n_threads, <int>scratch.shape[0]))
-    with nogil:
-        for case in prange(n_cases, schedule="dynamic", chunksize=16, num_threads=team):
-            offset = &scratch[threadid(), 0]
-            offset_of(&m, &rows, case, offset)
-            inputs_of(&m, offset, rows.units + indptr[case], rows.levels + indptr[case],
-                      indptr[case + 1] - indptr[case], &out[case, 0])
-
-
-cdef double plus(double x) noexcept nogil:
-    """log(1 + exp(x))"""
-    return (x if x > 0 else 0) + log1p(exp(-fabs(x)))
-
-
-cdef void answer(const Machine *m, const float *inputs, const float *on, Py_ssize_t unit, double *out,
-                 bint exact) noexcept nogil:
-    """P(v_unit = k) given the ratings behind `inputs`: hidden units at their mean `on`, or summed out."""
-    cdef Py_ssize_t k, j
-    cdef double top = 0, total = 0
-    cdef const float *row
-    for k in range(m.n_levels):
-        row = m.weights + (unit * m.n_levels + k) * m.width
-        out[k] = m.visible_bias[unit * m.n_levels + k]
-        if exact:
-            for j in range(m.n_hidden):
-                out[k] += plus(<double>inputs[j] + row[j])
-        else:
-            out[k] += dot(row, on, m.width)
-        if k == 0 or out[k] > top:
-            top = out[k]
-    for k in range(m.n_levels):
-        out[k] = exp(out[k] - top)
-        total += out[k]
-    for k in range(m.n_levels):
-        out[k] /= total
-
-
-def probabilities(const int32_t[::1] cases, const int32_t[::1] units, const float[:, ::1] inputs,
-                  float[:, :, ::1] weights, float[:, ::1] visible_bias, float[::1] hidden_bias,
-                  float[:, ::1] conditional, float[:, ::1] scratch, double[:, ::1] out, Py_ssize_t n_hidden,
-                  bint exact, int n_threads):
-    """Distribution over the levels of `units[n]`, given the ratings of `cases[n]`.
-
-    By mean field, softmax_k(b_ik + sum_j W_ikj sigma(x_j)), or exactly,
-    P(v_i = k) ~ exp(b_ik + sum_j log(1 + exp(x_j + W_ikj))), x being the case's row of `inputs`.
-
-    Parameters
-    ----------
-    cases, units : int32[n]
-    inputs : float32[n_cases, width]
-        From `hidden_inputs`.
-    weights, visible_bias, hidden_bias, conditional, n_hidden
-        As for `train`; only read.
-    scratch : float32[n_threads or more, width or more], overwritten
-    out : float64[n, n_levels], overwritten
-    exact : bool
-    n_threads : int
-
-    Raises
-    ------
-    ValueError
-        When shapes do not fit, or a code is out of range.
-    """
-    cdef Machine m
-    cdef Py_ssize_t k, n = cases.shape[0]
-    cdef float *on
-    fill(&m, weights, visible_bias, hidden_bias, conditional, n_hidden)
-    if units.shape[0] != n or out.shape[0] != n or out.shape[1] != m.n_levels:
-        raise ValueError("probabilities: units and out must have a row for each case")
-    if inputs.shape[1] != m.width or scratch.shape[0] < 1 or scratch.shape[1] < m.width:
-        raise ValueError("probabilities: inputs and scratch must be as wide as weights")
-    if n == 0:
-        return
-    if not are_codes(&cases[0], n, inputs.shape[0]) or not are_codes(&units[0], n, m.n_units):
-        raise ValueError("probabilities: a case or a unit is out of range")
-    with nogil:
-        for k in prange(n, schedule="static", num_threads=team_size(min(n_threads, <int>scratch.shape[0]))):
-            on = &scratch[threadid(), 0]
-            if not exact:
-                hidden_means(&m, &inputs[cases[k], 0], on)
-            answer(&m, &inputs[cases[k], 0], on, units[k], &out[k, 0], exact)
+        for k in range(number * work.batch_size, min((number + 1) * work.batch_size, work.n_order)):
+            if not 0 <= work.order[k] < n_cases:
+                raise ValueError(f"train: batches.order holds case {work.order[k]}, which is out of range")
+            entries += work.cases.rated_indptr[work.order[k] + 1] - work.cases.rated_indptr[work.order[k]]
+        if entries > min(room, 2147483647):
+            raise ValueError("train: scratch.ratings must have room for the largest mini-batch")
+    for k in range(work.p.n_units):
+        if work.counts[k] != 0:
+            raise ValueError("train: scratch.counts must be 0")
+    if work.persistent:
+        for k in range(n):
+            if work.drawn[k] >= work.p.n_levels:
+                raise ValueError("train: scratch.drawn holds a level that is out of range")
+    return 0

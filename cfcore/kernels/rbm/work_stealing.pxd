@@ -1,67 +1,86 @@
-# Stages of work that threads do together: the pieces of a stage in any order, and all of them before the
-# next.
+# Stages of work that threads share: the tasks of a stage in any order, and all of them before the next stage.
 #
-# A member begins with pieces of its own, whose data its cache may hold, and then takes what others have not
-# begun, the last first: neither pieces nor cores are equally fast. What a piece does may not depend on who
-# does it, nor when.
+# A worker begins with tasks of its own, whose data its cache may hold, and then steals tasks that no worker
+# has begun, the last first: neither tasks nor cores are equally fast. A stage ends when its tasks are
+# finished, not when all workers have come to its end: so a worker that is preempted delays the others only if
+# it is in a task. It goes through the stages that it missed without finding a task to claim. What a task
+# computes must not depend on the worker.
 
-from libc.stdint cimport int32_t
+from libc.stdint cimport int32_t, uint32_t
 from libc.string cimport memset
 
-from cfcore.kernels.factorization.block_schedule cimport await_count, cf_arrive, cf_exchange_if, cf_observe
+from cfcore.kernels.common.atomics cimport cf_arrive, cf_exchange_if, cf_observe, pause_or_give_way
 
 cdef enum:
-    MOST_PIECES = 256
+    MAX_TASKS = 257  # of a stage
+    LINES = 32       # int32 in two cache lines, which processors fetch together
 
-cdef struct Board:
-    int32_t arrived             # how often a member has come to the end of a stage
-    int32_t[MOST_PIECES] taken  # the stage in which each piece was last taken
+# Counters that all workers write. Those who wait read `finished` all the time, so it has its own cache lines.
+cdef struct Shared:
+    int32_t team                # number of workers, noted by one of them
+    int32_t[LINES] before
+    int32_t finished            # tasks since the beginning; may wrap around
+    int32_t[LINES] between
+    int32_t[MAX_TASKS] claimed  # the stage in which each task was last claimed
+    int32_t[LINES] after
 
-cdef struct Member:
-    Board *board    # of all members
+cdef struct Worker:
+    Shared *shared
     int number, team
     int32_t stage
+    uint32_t due                # what `finished` is when the stages before this one are over
 
 
-cdef inline void clear(Board *board) noexcept nogil:
-    memset(board, 0, sizeof(Board))
+cdef inline void clear(Shared *shared) noexcept nogil:
+    memset(shared, 0, sizeof(Shared))
 
 
-cdef inline Member member_of(Board *board, int number, int team) noexcept nogil:
-    return Member(board=board, number=number, team=team, stage=1)
+cdef inline Worker worker_of(Shared *shared, int number, int team) noexcept nogil:
+    if number == 0:
+        shared.team = team
+    return Worker(shared=shared, number=number, team=team, stage=1, due=0)
 
 
-cdef inline Py_ssize_t first_own(int number, Py_ssize_t n, int team) noexcept nogil:
-    """The first of n pieces that are a member's own."""
+cdef inline Py_ssize_t first_own(Py_ssize_t number, Py_ssize_t n, Py_ssize_t team) noexcept nogil:
+    """The first of n tasks that are a worker's own."""
     return (number * n + team - 1) // team
 
 
-cdef inline Py_ssize_t piece_at(const Member *me, Py_ssize_t turn, Py_ssize_t n,
-                                Py_ssize_t together) noexcept nogil:
-    """The piece that a member looks at in a turn, of n: its own, rising, then the others, falling.
+cdef inline Py_ssize_t task_at(const Worker *me, Py_ssize_t attempt, Py_ssize_t n,
+                               Py_ssize_t together) noexcept nogil:
+    """The task, of n, that a worker tries to claim: first its own, ascending, then the others, descending.
 
-    `together` pieces at a time, which n is a multiple of, are one member's own.
+    `together` tasks at a time, which n is a multiple of, are one worker's own.
     """
     cdef Py_ssize_t first = together * first_own(me.number, n // together, me.team)
     cdef Py_ssize_t n_own = together * first_own(me.number + 1, n // together, me.team) - first
-    if turn < n_own:
-        return first + turn
-    return (first - 1 - (turn - n_own) + n) % n
+    if attempt < n_own:
+        return first + attempt
+    return (first - 1 - (attempt - n_own) + n) % n
 
 
-cdef inline bint take(Member *me, Py_ssize_t piece) noexcept nogil:
-    """Whether the piece is this member's to do in this stage; each is one member's."""
-    cdef int32_t *taken = &me.board.taken[piece]
+cdef inline bint claim(Worker *me, Py_ssize_t task) noexcept nogil:
+    """Whether the task is this worker's to do in this stage, and then to `finish`; one worker's alone."""
+    cdef int32_t *claimed = &me.shared.claimed[task]
     cdef int32_t last
     if me.team == 1:
         return True
-    last = cf_observe(taken)
-    return last != me.stage and cf_exchange_if(taken, last, me.stage)
+    last = cf_observe(claimed)
+    return last < me.stage and cf_exchange_if(claimed, last, me.stage)
 
 
-cdef inline void end_stage(Member *me) noexcept nogil:
-    """Return when all members have come to the end of the stage; what they did is visible then."""
+cdef inline void finish(Worker *me) noexcept nogil:
+    """Make the results of a claimed task visible to those who end the stage."""
     if me.team > 1:
-        cf_arrive(&me.board.arrived)
-        await_count(&me.board.arrived, me.stage * me.team)
+        cf_arrive(&me.shared.finished)
+
+
+cdef inline void end_stage(Worker *me, Py_ssize_t n_tasks) noexcept nogil:
+    """Return when the n tasks of this stage are finished; their results are visible then."""
+    cdef int pauses = 0
+    if me.team == 1:
+        return
+    me.due += <uint32_t>n_tasks
     me.stage += 1
+    while <int32_t>(<uint32_t>cf_observe(&me.shared.finished) - me.due) < 0:
+        pause_or_give_way(&pauses)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from cfcore.kernels.records.base import Record, check_written
+from cfcore.kernels.records.base import Record, check_apart, check_written
 from cfcore.kernels.records.factorization import (
     RATING,
+    Biases,
     BlockGrid,
     BlockLayout,
     BlockScratch,
@@ -12,6 +13,18 @@ from cfcore.kernels.records.factorization import (
     Factors,
     RatingColumns,
     SGDRates,
+)
+from cfcore.kernels.records.implicit import (
+    ImplicitRows,
+    ImplicitSets,
+    SVDppFactors,
+    SVDppRates,
+    UserBatchLayout,
+    UserBatchScratch,
+    UserBatchVisits,
+    check_cuts,
+    check_sums,
+    check_user_batches,
 )
 from cfcore.kernels.records.neighbors import (
     MEASURES,
@@ -26,29 +39,86 @@ from cfcore.kernels.records.neighbors import (
     SimilarityScratch,
     ValueRatings,
 )
+from cfcore.kernels.records.rbm import BATCH_RATING, BatchScratch, Cases, MiniBatches, RBMParameters, RBMRates
 from cfcore.kernels.records.tables import RatingRows
+from cfcore.kernels.records.time_parameters import (
+    DAY,
+    LEFT_OUT,
+    TIME_TERMS,
+    TimeLayout,
+    TimeParameters,
+    TimeRates,
+    check_days,
+)
+from cfcore.kernels.records.top_n import (
+    BiasedRows,
+    BitmapScratch,
+    ItemOrder,
+    ListQueries,
+    ListScratch,
+    PanelOrder,
+    Panels,
+    ScoreRows,
+    TopLists,
+    panel_checks,
+)
 
 __all__ = [
+    "BATCH_RATING",
+    "DAY",
+    "LEFT_OUT",
     "MEASURES",
     "RATING",
+    "TIME_TERMS",
+    "BatchScratch",
+    "BiasedRows",
+    "Biases",
+    "BitmapScratch",
     "BlockGrid",
     "BlockLayout",
     "BlockScratch",
     "BlockVisits",
+    "Cases",
     "Factors",
+    "ImplicitRows",
+    "ImplicitSets",
+    "ItemOrder",
     "LevelRatings",
+    "ListQueries",
+    "ListScratch",
+    "MiniBatches",
     "NearestRows",
     "PackedRatings",
+    "PanelOrder",
+    "Panels",
     "PredictionRequests",
     "PredictionRule",
     "PredictionScratch",
+    "RBMParameters",
+    "RBMRates",
     "RatingColumns",
     "RatingRows",
     "Record",
     "SGDRates",
+    "SVDppFactors",
+    "SVDppRates",
+    "ScoreRows",
     "SimilarityMatrix",
     "SimilarityRule",
     "SimilarityScratch",
+    "TimeLayout",
+    "TimeParameters",
+    "TimeRates",
+    "TopLists",
+    "UserBatchLayout",
+    "UserBatchScratch",
+    "UserBatchVisits",
     "ValueRatings",
+    "check_apart",
+    "check_cuts",
+    "check_days",
+    "check_sums",
+    "check_user_batches",
     "check_written",
+    "panel_checks",
 ]

@@ -8,11 +8,11 @@ alone can know. The arrays of a record must not be replaced or resized while it 
 from __future__ import annotations
 
 import dataclasses
+import functools
 import math
 import operator
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import Any, ClassVar
 
 import numpy as np
@@ -22,6 +22,7 @@ __all__ = [
     "Array",
     "Record",
     "array",
+    "check_apart",
     "check_codes",
     "check_compressed",
     "check_row_length",
@@ -32,6 +33,9 @@ __all__ = [
 ]
 
 Array = np.ndarray[Any, Any]
+
+#: Where an array lies in memory: first byte, end, whether it is written, and its name in errors.
+Extent = tuple[int, int, bool, str]
 
 #: Dtype of arrays that are float32 or float64, the same in the whole record.
 FLOATING = "floating"
@@ -125,7 +129,9 @@ class Record:
         if value.ndim != len(shape):
             raise ValueError(f"{name} must have {len(shape)} dimensions, not {value.ndim}")
         if not (value.flags.c_contiguous and value.flags.aligned):
-            raise ValueError(f"{name} must be contiguous (C order) and aligned; pass np.ascontiguousarray of it")
+            raise ValueError(
+                f"{name} must be contiguous (C order) and aligned; pass np.ascontiguousarray of it"
+            )
         for axis, (size, given) in enumerate(zip(value.shape, shape, strict=True)):
             if given is None:
                 continue
@@ -152,10 +158,30 @@ class Record:
 
     def arrays(self) -> Iterable[tuple[str, Array, bool]]:
         """Name, array, and whether it may be written, of each array."""
-        for field in dataclasses.fields(self):
-            held = getattr(self, field.name)
-            if "dtype" in field.metadata and held is not None:
-                yield self._name(field.name), held, field.metadata["written"]
+        for field, name, may_write in _array_fields(type(self)):  # type: ignore[arg-type]
+            held = getattr(self, field)
+            if held is not None:
+                yield name, held, may_write
+
+    @functools.cached_property
+    def extents(self) -> list[Extent]:
+        """Where the arrays lie in memory; found once, because calls of small problems take microseconds."""
+        return [_extent(name, held, may_write) for name, held, may_write in self.arrays() if held.size]
+
+
+@functools.cache
+def _array_fields(kind: type[Record]) -> tuple[tuple[str, str, bool], ...]:
+    """Field, name in errors, and whether it may be written, of each array of a kind of record."""
+    return tuple(
+        (field.name, f"{kind.__name__}: {field.name}", field.metadata["written"])
+        for field in dataclasses.fields(kind)
+        if "dtype" in field.metadata
+    )
+
+
+def _extent(name: str, held: Array, is_written: bool) -> Extent:
+    start = held.__array_interface__["data"][0]
+    return start, start + held.nbytes, is_written, name
 
 
 def check_written(written: Iterable[Record], read: Iterable[Record] = ()) -> None:
@@ -173,18 +199,45 @@ def check_written(written: Iterable[Record], read: Iterable[Record] = ()) -> Non
     ValueError
         The message names the arrays.
     """
-    extents = []
-    for record, writes in [*((record, True) for record in written), *((record, False) for record in read)]:
+    extents: list[Extent] = []
+    for record in written:
         for name, held, may_write in record.arrays():
-            if writes and may_write and not held.flags.writeable:
+            if may_write and not held.flags.writeable:
                 raise ValueError(f"{name} is read-only, and would be written")
-            if held.size:
-                start = held.ctypes.data
-                extents.append((start, start + held.nbytes, writes and may_write, name))
-    extents.sort()
-    for (_, end, is_written, name), (start, _, also_written, other) in pairwise(extents):
-        if start < end and (is_written or also_written):
-            raise ValueError(f"{name} and {other} share memory, and one of them would be written")
+        extents += record.extents
+    for record in read:
+        extents += [(start, end, False, name) for start, end, _, name in record.extents]
+    _check_extents(extents)
+
+
+def check_apart(function: str, written: Mapping[str, Array], read: Mapping[str, Array]) -> None:
+    """Raise ValueError if an array that a function writes shares memory with another of its arguments.
+
+    Parameters
+    ----------
+    function : str
+        Named in the message.
+    written, read : dict of str to ndarray
+        Contiguous arrays that are arguments of their own, not fields of records.
+    """
+    extents = [_extent(f"{function}: {name}", held, True) for name, held in written.items() if held.size]
+    extents += [_extent(f"{function}: {name}", held, False) for name, held in read.items() if held.size]
+    _check_extents(extents)
+
+
+def _check_extents(extents: list[Extent]) -> None:
+    """Raise ValueError if an array that is written shares memory with another."""
+    # In the order of their starts, each is compared with the array before it that reaches furthest.
+    read_end = written_end = 0
+    read_name = written_name = ""
+    for start, end, is_written, name in sorted(extents):
+        if start < written_end or (is_written and start < read_end):
+            other = written_name if start < written_end else read_name
+            raise ValueError(f"{other} and {name} share memory, and one of them would be written")
+        if is_written:
+            written_end, written_name = end, name
+        elif end > read_end:
+            read_end, read_name = end, name
 
 
 def check_compressed(name: str, indptr: Array, n: int) -> None:
@@ -200,7 +253,9 @@ def check_codes(name: str, codes: Array, n_codes: int, low: int = 0) -> None:
     """Raise ValueError unless all codes are in [low, n_codes)."""
     if codes.size and (codes.min() < low or codes.max() >= n_codes):
         bad = int(((codes < low) | (codes >= n_codes)).argmax())
-        raise ValueError(f"{name} holds {codes.reshape(-1)[bad]} at {bad}, which is not in [{low}, {n_codes})")
+        raise ValueError(
+            f"{name} holds {codes.reshape(-1)[bad]} at {bad}, which is not in [{low}, {n_codes})"
+        )
 
 
 def check_row_length(name: str, width: int, dtype: Any) -> None:

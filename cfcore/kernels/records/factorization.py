@@ -1,4 +1,4 @@
-"""Records of matrix factorisation by stochastic gradient descent."""
+"""Records of biases, and of matrix factorisation by stochastic gradient descent."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ from cfcore.kernels.records.base import (
 
 __all__ = [
     "RATING",
+    "Biases",
     "BlockGrid",
     "BlockLayout",
     "BlockScratch",
@@ -32,6 +33,24 @@ __all__ = [
 
 #: A training rating.
 RATING = np.dtype([("user", "i4"), ("item", "i4"), ("value", "f4")])
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Biases(Record):
+    """Biases of the rows and columns of a table of ratings: mean + b_row + b_column.
+
+    Attributes
+    ----------
+    row_bias, column_bias : float64[n_rows], float64[n_columns]
+        Users are the rows and items the columns, or items the rows; only those of the rows are solved for.
+    mean : float
+    """
+
+    row_bias: Array = array("float64", "n_rows", written=True)
+    column_bias: Array = array("float64", "n_columns")
+    mean: float = real()
+    n_rows: int = dimension()
+    n_columns: int = dimension()
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -163,7 +182,9 @@ class BlockScratch(Record):
     squares : float64[n_blocks]
         Sum of squared errors of each block visited, each error taken before its rating's step.
     schedule : int32[n_visits, 3]
+        For each visit the visits before it to its user stripe and its item stripe, and its state.
     latest : int32[n_user_stripes + n_item_stripes]
+        The last visit to each stripe that is scheduled.
     """
 
     squares: Array = array("float64", "n_blocks", written=True)

@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from cfcore.kernels.records.base import Array, Record, array, check_codes, check_compressed, dimension, integer
+from cfcore.kernels.records.base import (
+    Array,
+    Record,
+    array,
+    check_codes,
+    check_compressed,
+    dimension,
+    integer,
+)
 
 __all__ = ["RatingRows"]
 

@@ -8,22 +8,6 @@ def counting_sort(codes: NDArray[int32], indptr: NDArray[int64], order: _Positio
 def counting_sort_after(
     codes: NDArray[int32], first: _Positions, indptr: NDArray[int64], order: _Positions
 ) -> None: ...
-def scatter(
-    codes: NDArray[int32],
-    payload: NDArray[int32],
-    indptr: NDArray[int64],
-    out: NDArray[int32],
-    begin: int,
-    end: int,
-) -> None: ...
-def transpose(
-    indptr: NDArray[int64],
-    indices: NDArray[int32],
-    other_indptr: NDArray[int64],
-    other: NDArray[int32],
-    begin: int,
-    end: int,
-) -> None: ...
 def take(source: _Scalars, order: _Positions, out: _Scalars) -> None: ...
 def invert(order: _Positions, inverse: _Positions) -> None: ...
 def first_repeat(

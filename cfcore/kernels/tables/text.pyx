@@ -1,11 +1,18 @@
-"""Rows of numbers out of delimited text: what a rating file is, at the speed of a scan.
+"""Rows of numbers out of delimited text, parsed in one scan.
 
-Only plain numbers are read here. At the first thing that is none (a quote, a name, an id with a leading
-zero, "nan") the kernel stops and says where, and the caller decides. The twin is `cfcore.reference.tables.text`.
+Only plain numbers are read here. At the first field that is none (a quote, a name, an id with a leading
+zero, "nan") the kernel stops and returns its row and column. The twin is `cfcore.reference.tables.text`.
 """
+cimport numpy as cnp
 from libc.float cimport FLT_MAX
 from libc.stdint cimport int32_t, int64_t, uint64_t
-from libc.string cimport memchr
+
+from cfcore.kernels.common.arrays cimport check_array, length, pointer
+from cfcore.kernels.tables.lines cimport Line, Text, line_at, matches, separator_of, skip_blanks, text_of
+
+from cfcore.kernels.records import check_apart
+
+cnp.import_array()
 
 cdef enum:
     SKIP = 0
@@ -21,12 +28,6 @@ cdef double[23] POWERS = [1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10
 
 cdef inline bint is_digit(unsigned char c) noexcept nogil:
     return c >= 48 and c <= 57
-
-
-cdef inline Py_ssize_t skip_blanks(const unsigned char *text, Py_ssize_t at, Py_ssize_t end) noexcept nogil:
-    while at < end and text[at] == 32:
-        at += 1
-    return at
 
 
 cdef inline Py_ssize_t read_integer(const unsigned char *text, Py_ssize_t at, Py_ssize_t end,
@@ -101,23 +102,31 @@ cdef inline Py_ssize_t read_decimal(const unsigned char *text, Py_ssize_t at, Py
     return at
 
 
-def parse_ratings(const unsigned char[::1] text, const int32_t[::1] layout, int64_t[::1] users,
-                  int64_t[::1] items, float[::1] values, int64_t[::1] timestamps,
-                  str separator, Py_ssize_t begin):
-    """Read rows of plain numbers until the text ends, the arrays are full, or something else turns up.
+cdef struct Columns:
+    # Role of each column of the file, and the arrays to fill.
+    const int32_t *layout
+    Py_ssize_t n
+    int64_t *users
+    int64_t *items
+    float *values
+    int64_t *timestamps
+
+
+def parse_ratings(text, layout, users, items, values, timestamps, separator, begin):
+    """Read rows of plain numbers until the text ends, the arrays are full, or a field is no plain number.
 
     Parameters
     ----------
-    text : uint8[size]
-        Lines end in LF or CR LF; the last one may lack it. Blank lines are passed over.
+    text : bytes or uint8[size]
+        Lines end in LF or CR LF; the last one may lack it. Blank lines are skipped.
     layout : int32[n_columns]
-        What each column of the file is: 0 skip, 1 user, 2 item, 3 rating, 4 timestamp. Further columns are
-        skipped.
+        Role of each column of the file: 0 skip, 1 user, 2 item, 3 rating, 4 timestamp. Further columns
+        are skipped.
     users, items, timestamps : int64[capacity], filled
     values : float32[capacity], filled
     separator : str of 1 to 4 ASCII characters
     begin : int
-        Where to start in `text`; the start of a line.
+        Start of the first line to read, in bytes.
 
     Returns
     -------
@@ -131,113 +140,99 @@ def parse_ratings(const unsigned char[::1] text, const int32_t[::1] layout, int6
 
     Raises
     ------
+    TypeError
+        For an argument that is not of its type.
     ValueError
-        For lengths that do not fit, an unknown role, a separator that is empty, too long or not ASCII, or
-        a start outside of the text.
+        For arrays of another dtype or length, or that share memory, an unknown role, a separator that is
+        empty, too long or not ASCII, or a start outside of the text.
 
     Notes
     -----
     Ids and timestamps are decimal integers of up to 18 digits without leading zeros; a timestamp may end
-    in a fraction of zeros only. Ratings are decimals that float32 can hold; 19 digits are kept.
+    in a fraction of zeros only. Ratings are decimals that float32 can hold; 19 digits are kept. O(size).
     """
-    cdef bytes separator_bytes = separator.encode()
-    cdef const unsigned char *sep = separator_bytes
-    cdef Py_ssize_t n_sep = len(separator_bytes)
-    cdef Py_ssize_t size = text.shape[0], capacity = users.shape[0], n_columns = layout.shape[0]
-    cdef Py_ssize_t n_rows = 0, line = begin, end, at, column, k
-    cdef int stopped = 0, role
-    cdef double number = 0
-    cdef const unsigned char *data
-    cdef const void *newline
-    if items.shape[0] != capacity or values.shape[0] != capacity or timestamps.shape[0] != capacity:
+    cdef Text data = text_of(text, "parse_ratings: text")
+    check_array(layout, cnp.NPY_INT32, 1, False, "parse_ratings: layout")
+    check_array(users, cnp.NPY_INT64, 1, True, "parse_ratings: users")
+    check_array(items, cnp.NPY_INT64, 1, True, "parse_ratings: items")
+    check_array(values, cnp.NPY_FLOAT32, 1, True, "parse_ratings: values")
+    check_array(timestamps, cnp.NPY_INT64, 1, True, "parse_ratings: timestamps")
+    cdef bytes encoded = separator_of(separator, "parse_ratings")
+    filled = {"users": users, "items": items, "values": values, "timestamps": timestamps}
+    read = {"layout": layout} if isinstance(text, bytes) else {"layout": layout, "text": text}
+    check_apart("parse_ratings", filled, read)
+    cdef Columns columns = Columns(
+        layout=<const int32_t *>pointer(layout), n=length(layout), users=<int64_t *>pointer(users),
+        items=<int64_t *>pointer(items), values=<float *>pointer(values),
+        timestamps=<int64_t *>pointer(timestamps),
+    )
+    cdef const unsigned char *sep = encoded
+    cdef Py_ssize_t n_sep = len(encoded), capacity = length(users), n_rows = 0, start, k
+    cdef int stopped = 0
+    cdef Line line
+    if length(items) != capacity or length(values) != capacity or length(timestamps) != capacity:
         raise ValueError("parse_ratings: the four arrays must be of one length")
-    if not (1 <= n_sep <= 4 and separator.isascii()):
-        raise ValueError("parse_ratings: the separator must be 1 to 4 ASCII characters")
-    if not 0 <= begin <= size:
+    if not 0 <= begin <= data.size:
         raise ValueError("parse_ratings: begin is outside of the text")
-    for k in range(n_columns):
-        if not SKIP <= layout[k] <= TIMESTAMP:
-            raise ValueError(f"parse_ratings: role {layout[k]} of column {k} is unknown")
-    if size == 0:
-        return 0, 0, 0
-    data = &text[0]
+    for k in range(columns.n):
+        if not SKIP <= columns.layout[k] <= TIMESTAMP:
+            raise ValueError(f"parse_ratings: role {columns.layout[k]} of column {k} is unknown")
+    start = begin
     with nogil:
-        while line < size and n_rows < capacity:
-            newline = memchr(data + line, 10, size - line)
-            end = size if newline == NULL else (<const unsigned char *>newline) - data
-            k = end
-            if end > line and data[end - 1] == 13:
-                end -= 1
-            at = skip_blanks(data, line, end)
-            if at == end:
-                line = min(k + 1, size)
-                continue
-            at = line
-            for column in range(n_columns):
-                role = layout[column]
-                if column > 0:
-                    # The separator must follow, or the line has too few columns.
-                    if at + n_sep > end:
-                        at = -1
-                    else:
-                        for stopped in range(<int>n_sep):
-                            if data[at + stopped] != sep[stopped]:
-                                at = -1
-                                break
-                        stopped = 0
-                    if at < 0:
-                        if role == SKIP:
-                            role = next_role(layout, column)
-                        stopped = role
-                        break
-                    at += n_sep
-                if role == SKIP:
-                    while at < end and not (data[at] == sep[0] and matches(data, at, end, sep, n_sep)):
-                        at += 1
-                    continue
-                if sep[0] != 32:
-                    at = skip_blanks(data, at, end)
-                if role == USER:
-                    at = read_integer(data, at, end, &users[n_rows])
-                elif role == ITEM:
-                    at = read_integer(data, at, end, &items[n_rows])
-                elif role == RATING:
-                    at = read_decimal(data, at, end, &number)
-                    values[n_rows] = <float>number
-                else:
-                    at = read_integer(data, at, end, &timestamps[n_rows])
-                    if at >= 0 and at < end and data[at] == 46:
-                        at += 1
-                        while at < end and data[at] == 48:
-                            at += 1
-                if at >= 0 and sep[0] != 32:
-                    at = skip_blanks(data, at, end)
-                # What follows a number is a separator or the end of the line.
-                if at < 0 or (at < end and not matches(data, at, end, sep, n_sep)):
-                    stopped = role
+        while start < data.size and n_rows < capacity:
+            line = line_at(&data, start)
+            if skip_blanks(data.data, start, line.end) < line.end:
+                stopped = parse_line(data.data, start, line.end, sep, n_sep, &columns, n_rows)
+                if stopped:
                     break
-            if stopped:
-                break
-            n_rows += 1
-            line = min(k + 1, size)
-    return n_rows, line, stopped
+                n_rows += 1
+            start = line.following
+    return n_rows, start, stopped
 
 
-cdef inline bint matches(const unsigned char *text, Py_ssize_t at, Py_ssize_t end,
-                         const unsigned char *sep, Py_ssize_t n_sep) noexcept nogil:
-    cdef Py_ssize_t k
-    if at + n_sep > end:
-        return False
-    for k in range(n_sep):
-        if text[at + k] != sep[k]:
-            return False
-    return True
+cdef inline int parse_line(const unsigned char *data, Py_ssize_t at, Py_ssize_t end, const unsigned char *sep,
+                           Py_ssize_t n_sep, const Columns *columns, Py_ssize_t row) noexcept nogil:
+    """Read one line into a row; return 0, or the role of the first field that is missing or no number."""
+    cdef Py_ssize_t column
+    cdef int role
+    cdef double number = 0
+    for column in range(columns.n):
+        role = columns.layout[column]
+        if column > 0:
+            if not matches(data, at, end, sep, n_sep):  # the line has too few columns
+                return next_role(columns, column)
+            at += n_sep
+        if role == SKIP:
+            while at < end and not matches(data, at, end, sep, n_sep):
+                at += 1
+            continue
+        if sep[0] != 32:
+            at = skip_blanks(data, at, end)
+        if role == USER:
+            at = read_integer(data, at, end, &columns.users[row])
+        elif role == ITEM:
+            at = read_integer(data, at, end, &columns.items[row])
+        elif role == RATING:
+            at = read_decimal(data, at, end, &number)
+            columns.values[row] = <float>number
+        else:
+            at = read_integer(data, at, end, &columns.timestamps[row])
+            if at >= 0 and at < end and data[at] == 46:
+                at += 1
+                while at < end and data[at] == 48:
+                    at += 1
+        if at >= 0 and sep[0] != 32:
+            at = skip_blanks(data, at, end)
+        # A number ends at a separator or at the end of the line.
+        if at < 0 or (at < end and not matches(data, at, end, sep, n_sep)):
+            return role
+    return 0
 
 
-cdef inline int next_role(const int32_t[::1] layout, Py_ssize_t column) noexcept nogil:
+cdef inline int next_role(const Columns *columns, Py_ssize_t column) noexcept nogil:
     """First role from `column` on: the one whose field is missing."""
     cdef Py_ssize_t k
-    for k in range(column, layout.shape[0]):
-        if layout[k] != SKIP:
-            return layout[k]
+    for k in range(column, columns.n):
+        if columns.layout[k] != SKIP:
+            return columns.layout[k]
     return RATING

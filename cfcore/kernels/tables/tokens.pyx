@@ -1,10 +1,18 @@
-"""Fields out of delimited text as they stand, and equal fields found by hashing: how string ids become codes.
+"""Fields out of delimited text, and equal fields found by hashing: how string ids become codes.
 
-For files that `cfcore.kernels.tables.text` cannot take: ids that are no plain integers, quoted fields. The twin is
-`cfcore.reference.tables.tokens`.
+For files that `cfcore.kernels.tables.text` cannot parse: ids that are no plain integers, quoted fields. The
+twin is `cfcore.reference.tables.tokens`.
 """
+cimport numpy as cnp
 from libc.stdint cimport int32_t, int64_t, uint64_t
-from libc.string cimport memchr, memcmp
+from libc.string cimport memcmp
+
+from cfcore.kernels.common.arrays cimport check_array, length, pointer
+from cfcore.kernels.tables.lines cimport Line, Text, line_at, separator_of, skip_blanks, text_of
+
+from cfcore.kernels.records import check_apart
+
+cnp.import_array()
 
 
 cdef inline Py_ssize_t field_end(const unsigned char *text, Py_ssize_t at, Py_ssize_t end,
@@ -28,14 +36,22 @@ cdef inline Py_ssize_t field_end(const unsigned char *text, Py_ssize_t at, Py_ss
     return end
 
 
-def locate_fields(const unsigned char[::1] text, const int32_t[::1] layout, int64_t[:, ::1] starts,
-                  int32_t[:, ::1] lengths, str separator, Py_ssize_t begin):
-    """Where the wanted fields of each row are, until the text ends or the arrays are full.
+cdef struct Fields:
+    # Row of `starts` for each column of the file (-1: none), and the arrays to fill.
+    const int32_t *layout
+    Py_ssize_t n_columns
+    int64_t *starts
+    int32_t *lengths
+    Py_ssize_t capacity
+
+
+def locate_fields(text, layout, starts, lengths, separator, begin):
+    """Start and length of the wanted fields of each row, until the text ends or the arrays are full.
 
     Parameters
     ----------
-    text : uint8[size]
-        Lines end in LF or CR LF; the last one may lack it. Blank lines are passed over.
+    text : bytes or uint8[size]
+        Lines end in LF or CR LF; the last one may lack it. Blank lines are skipped.
     layout : int32[n_columns]
         For each column of the file the row of `starts` that takes it, or -1 to skip it.
     starts : int64[n_fields, capacity], filled
@@ -44,7 +60,7 @@ def locate_fields(const unsigned char[::1] text, const int32_t[::1] layout, int6
     separator : str of 1 to 4 ASCII characters
         Inside of double quotes it does not separate. A line break always ends the row.
     begin : int
-        Where to start in `text`; the start of a line.
+        Start of the first line to read, in bytes.
 
     Returns
     -------
@@ -57,86 +73,93 @@ def locate_fields(const unsigned char[::1] text, const int32_t[::1] layout, int6
 
     Raises
     ------
+    TypeError
+        For an argument that is not of its type.
     ValueError
-        For shapes that do not fit, a layout out of range, an unusable separator, or a start outside of the
-        text.
+        For arrays of another dtype or shape, or that share memory, a layout out of range, an unusable
+        separator, or a start outside of the text.
+
+    Notes
+    -----
+    O(size).
     """
-    cdef bytes separator_bytes = separator.encode()
-    cdef const unsigned char *sep = separator_bytes
-    cdef Py_ssize_t n_sep = len(separator_bytes), size = text.shape[0], capacity = starts.shape[1]
-    cdef Py_ssize_t n_columns = layout.shape[0], n_rows = 0, line = begin, end, next_line, at, stop, column
-    cdef Py_ssize_t first, last, n_found = -1
-    cdef const unsigned char *data
-    cdef const void *newline
-    if lengths.shape[0] != starts.shape[0] or lengths.shape[1] != capacity:
+    cdef Text data = text_of(text, "locate_fields: text")
+    check_array(layout, cnp.NPY_INT32, 1, False, "locate_fields: layout")
+    check_array(starts, cnp.NPY_INT64, 2, True, "locate_fields: starts")
+    check_array(lengths, cnp.NPY_INT32, 2, True, "locate_fields: lengths")
+    cdef bytes encoded = separator_of(separator, "locate_fields")
+    read = {"layout": layout} if isinstance(text, bytes) else {"layout": layout, "text": text}
+    check_apart("locate_fields", {"starts": starts, "lengths": lengths}, read)
+    cdef Py_ssize_t n_fields = length(starts), n_rows = 0, n_found = -1, start, column
+    cdef Fields fields = Fields(
+        layout=<const int32_t *>pointer(layout), n_columns=length(layout), starts=<int64_t *>pointer(starts),
+        lengths=<int32_t *>pointer(lengths), capacity=starts.shape[1],
+    )
+    cdef const unsigned char *sep = encoded
+    cdef Py_ssize_t n_sep = len(encoded)
+    cdef Line line
+    if starts.shape != lengths.shape:
         raise ValueError("locate_fields: starts and lengths must be of one shape")
-    if not (1 <= n_sep <= 4 and separator.isascii()):
-        raise ValueError("locate_fields: the separator must be 1 to 4 ASCII characters")
-    if not 0 <= begin <= size:
+    if not 0 <= begin <= data.size:
         raise ValueError("locate_fields: begin is outside of the text")
-    for column in range(n_columns):
-        if not -1 <= layout[column] < starts.shape[0]:
-            raise ValueError(f"locate_fields: field {layout[column]} of column {column} does not exist")
-    if size == 0:
-        return 0, 0, -1
-    data = &text[0]
+    for column in range(fields.n_columns):
+        if not -1 <= fields.layout[column] < n_fields:
+            raise ValueError(f"locate_fields: field {fields.layout[column]} of column {column} "
+                             "does not exist")
+    start = begin
     with nogil:
-        while line < size and n_rows < capacity:
-            newline = memchr(data + line, 10, size - line)
-            end = size if newline == NULL else (<const unsigned char *>newline) - data
-            next_line = min(end + 1, size)
-            if end > line and data[end - 1] == 13:
-                end -= 1
-            at = line
-            while at < end and data[at] == 32:
-                at += 1
-            if at == end:
-                line = next_line
-                continue
-            at = line
-            for column in range(n_columns):
-                stop = field_end(data, at, end, sep, n_sep)
-                if layout[column] >= 0:
-                    first, last = at, stop
-                    while first < last and data[first] == 32:
-                        first += 1
-                    while last > first and data[last - 1] == 32:
-                        last -= 1
-                    starts[layout[column], n_rows] = first
-                    lengths[layout[column], n_rows] = <int32_t>(last - first)
-                if stop == end and column + 1 < n_columns:
-                    n_found = column + 1
+        while start < data.size and n_rows < fields.capacity:
+            line = line_at(&data, start)
+            if skip_blanks(data.data, start, line.end) < line.end:
+                n_found = locate_in_line(data.data, start, line.end, sep, n_sep, &fields, n_rows)
+                if n_found >= 0:
                     break
-                at = stop + n_sep
-            if n_found >= 0:
-                break
-            n_rows += 1
-            line = next_line
-    return n_rows, line, n_found
+                n_rows += 1
+            start = line.following
+    return n_rows, start, n_found
 
 
-cdef inline uint64_t token_hash(const unsigned char *token, Py_ssize_t length) noexcept nogil:
+cdef inline Py_ssize_t locate_in_line(const unsigned char *data, Py_ssize_t at, Py_ssize_t end,
+                                      const unsigned char *sep, Py_ssize_t n_sep, const Fields *fields,
+                                      Py_ssize_t row) noexcept nogil:
+    """Fields of one line; return -1, or the number of columns when those are too few."""
+    cdef Py_ssize_t column, stop, first, last, entry
+    for column in range(fields.n_columns):
+        stop = field_end(data, at, end, sep, n_sep)
+        if fields.layout[column] >= 0:
+            first, last = skip_blanks(data, at, stop), stop
+            while last > first and data[last - 1] == 32:
+                last -= 1
+            entry = fields.layout[column] * fields.capacity + row
+            fields.starts[entry] = first
+            fields.lengths[entry] = <int32_t>(last - first)
+        if stop == end and column + 1 < fields.n_columns:
+            return column + 1
+        at = stop + n_sep
+    return -1
+
+
+cdef inline uint64_t token_hash(const unsigned char *token, Py_ssize_t n) noexcept nogil:
     """FNV-1a, its high bits folded into the low ones that pick the slot."""
     cdef uint64_t mixed = 14695981039346656037ULL
     cdef Py_ssize_t k
-    for k in range(length):
+    for k in range(n):
         mixed = (mixed ^ token[k]) * 1099511628211ULL
     return mixed ^ (mixed >> 29)
 
 
-def group_tokens(const unsigned char[::1] text, const int64_t[::1] starts, const int32_t[::1] lengths,
-                 int32_t[::1] codes, int32_t[::1] first, int32_t[::1] table):
-    """Number the distinct tokens in the order they are met.
+def group_tokens(text, starts, lengths, codes, first, table):
+    """Number the distinct tokens in the order of their first occurrence.
 
     Parameters
     ----------
-    text : uint8[size]
+    text : bytes or uint8[size]
     starts, lengths : int64[n], int32[n]
         Token k is ``text[starts[k]:starts[k] + lengths[k]]``.
     codes : int32[n], overwritten
         Number of each token.
     first : int32[n], the first n_groups overwritten
-        Where each number is met first.
+        Index of the first token of each number.
     table : int32[a power of two >= 2 n], scratch, overwritten
 
     Returns
@@ -146,47 +169,71 @@ def group_tokens(const unsigned char[::1] text, const int64_t[::1] starts, const
 
     Raises
     ------
+    TypeError
+        For an argument that is not of its type.
     ValueError
-        For lengths that do not fit, or a token that is not inside the text.
+        For arrays of another dtype or length, or that share memory, or a token that is not inside the text.
 
     Notes
     -----
     Open addressing with linear probing; O(bytes) expected.
     """
-    cdef Py_ssize_t n = starts.shape[0], size = text.shape[0], k, bad = -1
-    cdef uint64_t mask = table.shape[0] - 1, slot
-    cdef int32_t n_groups = 0, group
-    cdef const unsigned char *data
-    if lengths.shape[0] != n or codes.shape[0] != n or first.shape[0] != n or n > 1 << 30:
+    cdef Text data = text_of(text, "group_tokens: text")
+    check_array(starts, cnp.NPY_INT64, 1, False, "group_tokens: starts")
+    check_array(lengths, cnp.NPY_INT32, 1, False, "group_tokens: lengths")
+    check_array(codes, cnp.NPY_INT32, 1, True, "group_tokens: codes")
+    check_array(first, cnp.NPY_INT32, 1, True, "group_tokens: first")
+    check_array(table, cnp.NPY_INT32, 1, True, "group_tokens: table")
+    read = {"starts": starts, "lengths": lengths} | ({} if isinstance(text, bytes) else {"text": text})
+    check_apart("group_tokens", {"codes": codes, "first": first, "table": table}, read)
+    cdef Tokens tokens = Tokens(
+        text=data.data, starts=<const int64_t *>pointer(starts), lengths=<const int32_t *>pointer(lengths),
+        table=<int32_t *>pointer(table), mask=length(table) - 1, first=<int32_t *>pointer(first), n_groups=0,
+    )
+    cdef Py_ssize_t n = length(starts), n_slots = length(table), k, bad = -1
+    cdef int32_t *group = <int32_t *>pointer(codes)
+    if length(lengths) != n or length(codes) != n or length(first) != n or n > 1 << 30:
         raise ValueError("group_tokens: arrays must be of one length, at most 2^30")
-    if table.shape[0] < 2 * n or table.shape[0] & (table.shape[0] - 1) or table.shape[0] == 0:
+    if n_slots < 2 * n or n_slots & (n_slots - 1) or n_slots == 0:
         raise ValueError("group_tokens: the table's size must be a power of two, twice the tokens or more")
-    if n == 0:
-        return 0
-    if size == 0:
-        raise ValueError("group_tokens: token 0 is outside of the text")
-    data = &text[0]
     with nogil:
-        for k in range(table.shape[0]):
-            table[k] = -1
+        for k in range(n_slots):
+            tokens.table[k] = -1
         for k in range(n):
-            if starts[k] < 0 or lengths[k] < 0 or starts[k] > size - lengths[k]:
+            if (tokens.starts[k] < 0 or tokens.lengths[k] < 0
+                    or tokens.starts[k] > data.size - tokens.lengths[k]):
                 bad = k
                 break
-            slot = token_hash(data + starts[k], lengths[k]) & mask
-            while True:
-                group = table[slot]
-                if group < 0:
-                    table[slot] = n_groups
-                    first[n_groups] = <int32_t>k
-                    group = n_groups
-                    n_groups += 1
-                    break
-                if lengths[first[group]] == lengths[k] and memcmp(
-                        data + starts[first[group]], data + starts[k], lengths[k]) == 0:
-                    break
-                slot = (slot + 1) & mask
-            codes[k] = group
+            group[k] = group_of(&tokens, k)
     if bad >= 0:
         raise ValueError(f"group_tokens: token {bad} is outside of the text")
-    return n_groups
+    return tokens.n_groups
+
+
+cdef struct Tokens:
+    const unsigned char *text
+    const int64_t *starts
+    const int32_t *lengths
+    int32_t *table  # group of each slot, -1 for none
+    uint64_t mask
+    int32_t *first
+    int32_t n_groups
+
+
+cdef inline int32_t group_of(Tokens *tokens, Py_ssize_t k) noexcept nogil:
+    """Number of token k, a new one if no token before equals it."""
+    cdef const unsigned char *token = tokens.text + tokens.starts[k]
+    cdef Py_ssize_t n = tokens.lengths[k]
+    cdef uint64_t slot = token_hash(token, n) & tokens.mask
+    cdef int32_t group, other
+    while True:
+        group = tokens.table[slot]
+        if group < 0:
+            tokens.table[slot] = group = tokens.n_groups
+            tokens.first[group] = <int32_t>k
+            tokens.n_groups += 1
+            return group
+        other = tokens.first[group]
+        if tokens.lengths[other] == n and memcmp(tokens.text + tokens.starts[other], token, n) == 0:
+            return group
+        slot = (slot + 1) & tokens.mask

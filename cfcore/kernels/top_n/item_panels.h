@@ -1,16 +1,16 @@
 /* Products of a few rows with a panel of columns, compared with a limit for each row.
 
-   A filter and not a result: sums are fused where the machine can and rounded as it comes, so they differ
-   between levels in the last bits. What passes is computed again, with `dot`, by the caller, who also makes
-   the limits low enough for rounding (see products.pyx).
+   A filter and not a result: products and sums are fused where the processor can, and added in any order, so
+   the sums differ between SIMD levels in the last bits. Those that pass are computed again, with `dot`, by the
+   caller, whose limits leave room for rounding (see products.pyx).
 
-   panel: [n + 1 + checks][32]: factors, biases, and the length of what is left of each column at each check.
-   rows: [n][CF_ROWS] and rests: [checks][CF_ROWS], rows side by side.
+   panel: [n + 1 + checks][32]: factors, biases, and the length of the rest of each column at each check.
+   rows: [n][CF_ROWS] and lengths: [checks][CF_ROWS], rows side by side.
    Checks come before factors 0, 16, 32, 64 ... of n, and at the end.
 
-   As many sums at once as there are registers for: with fewer, each would wait for its own last product. */
-#ifndef CFCORE_PANELS_H
-#define CFCORE_PANELS_H
+   As many sums at once as there are registers: with fewer, each product would wait for the sum before. */
+#ifndef CFCORE_ITEM_PANELS_H
+#define CFCORE_ITEM_PANELS_H
 
 #include <stddef.h>
 #include <stdint.h>
@@ -115,10 +115,10 @@ static inline __attribute__((always_inline)) void cf_tile_add(cf_wide sums[CF_TO
     }
 }
 
-/* True if any sum may still reach its limit, were both rows parallel from here on (Cauchy and Schwarz). */
-static inline __attribute__((always_inline)) int cf_tile_hopes(cf_wide sums[CF_TOGETHER][2],
-                                                               const float *lengths, const float *rests,
-                                                               const float *limits) {
+/* True if any sum can still reach its limit, if both rows are parallel from here on (Cauchy and Schwarz). */
+static inline __attribute__((always_inline)) int cf_tile_can_pass(cf_wide sums[CF_TOGETHER][2],
+                                                                  const float *lengths, const float *rests,
+                                                                  const float *limits) {
     cf_wide left = CF_WIDE_LOAD(lengths), right = CF_WIDE_LOAD(lengths + CF_WIDE);
     cf_mask any = CF_MASK_NONE(), other = CF_MASK_NONE();
     for (int r = 0; r < CF_TOGETHER; r++) {
@@ -130,8 +130,9 @@ static inline __attribute__((always_inline)) int cf_tile_hopes(cf_wide sums[CF_T
 }
 #endif
 
-/* values[r][j] = rows[:, r] . panel[:n, j] + panel[n, j] where bit j of passed[r] is set: unless that with all
-   that may be left, rests . lengths, is less than limits[r]. NaN passes. Returns bit r for any in passed[r]. */
+/* values[r][j] = rows[:, r] . panel[:n, j] + panel[n, j] where bit j of passed[r] is set. It is not set if that
+   plus the bound of the rest, rests x lengths, is less than limits[r]. NaN passes. Returns bit r for any bit in
+   passed[r]. */
 static inline uint32_t cf_products_above(const float *panel, const float *rows, const float *rests, Py_ssize_t n,
                                          const float *limits, uint32_t *passed,
                                          float values[CF_ROWS][CF_COLUMNS]) {
@@ -148,7 +149,7 @@ static inline uint32_t cf_products_above(const float *panel, const float *rows, 
                 sums[r][0] = CF_WIDE_LOAD(lines + n * CF_COLUMNS);
                 sums[r][1] = CF_WIDE_LOAD(lines + n * CF_COLUMNS + CF_WIDE);
             }
-            while (done < n && cf_tile_hopes(sums, lengths, rest, limits + first)) {
+            while (done < n && cf_tile_can_pass(sums, lengths, rest, limits + first)) {
                 Py_ssize_t next = cf_next_check(done) < n ? cf_next_check(done) : n;
                 cf_tile_add(sums, lines, rows + first, done, next);
                 done = next;
@@ -189,7 +190,7 @@ static inline uint32_t cf_products_above(const float *panel, const float *rows, 
 }
 
 /* x . y, of n numbers, whole groups of 16 */
-static inline float cf_tail(const float *x, const float *y, Py_ssize_t n) {
+static inline float cf_tail_product(const float *x, const float *y, Py_ssize_t n) {
 #ifdef CF_WIDE
     cf_wide sums[16 / CF_WIDE];
     for (int part = 0; part < 16 / CF_WIDE; part++) sums[part] = CF_WIDE_ZERO();
@@ -207,8 +208,8 @@ static inline float cf_tail(const float *x, const float *y, Py_ssize_t n) {
 #endif
 }
 
-/* sums[j] += x . row which[j] of rows, for four j at once: one by one, adding up lanes would be most of it. */
-static inline void cf_four_tails(const float *x, const float *rows, const int32_t *which, Py_ssize_t n, float *sums) {
+/* sums[j] += x . row which[j] of rows, for four j: one by one, adding up lanes would be most of the time. */
+static inline void cf_add_four_tails(const float *x, const float *rows, const int32_t *which, Py_ssize_t n, float *sums) {
 #ifdef CF_WIDE_HALVES
     cf_wide parts[4][16 / CF_WIDE];
     __m256 halves[4];
@@ -225,7 +226,7 @@ static inline void cf_four_tails(const float *x, const float *rows, const int32_
     __m128 four = _mm_add_ps(_mm256_castps256_ps128(all), _mm256_extractf128_ps(all, 1));
     _mm_storeu_ps(sums, _mm_add_ps(_mm_loadu_ps(sums), four));
 #else
-    for (int j = 0; j < 4; j++) sums[j] += cf_tail(x, rows + which[j] * n, n);
+    for (int j = 0; j < 4; j++) sums[j] += cf_tail_product(x, rows + which[j] * n, n);
 #endif
 }
 
@@ -254,9 +255,9 @@ static inline void cf_products(const float *panel, const float *rows, Py_ssize_t
 #endif
 }
 
-/* Put x among the n best, falling numbers, and drop the last of them; nothing happens if x is no better, or is
-   NaN: of two numbers these instructions give the second if one is none. best[-1] is infinite; n is a
-   multiple of 16. */
+/* Insert x into the n best, falling numbers, and drop the last of them; no change if x is not above the last, or
+   is NaN: minimum and maximum instructions return the second operand if one is NaN. best[-1] is infinite; n is
+   a multiple of 16. */
 static inline void cf_insert(float *best, Py_ssize_t n, float x) {
 #ifdef CF_WIDE
     cf_wide one = CF_WIDE_FILL(x);
@@ -276,9 +277,9 @@ static inline int cf_lowest_bit(uint32_t bits) {
 #if defined(__GNUC__)
     return __builtin_ctz(bits);
 #else
-    int place = 0;
-    while (!(bits >> place & 1)) place++;
-    return place;
+    int bit = 0;
+    while (!(bits >> bit & 1)) bit++;
+    return bit;
 #endif
 }
 #endif

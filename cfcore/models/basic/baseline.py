@@ -2,20 +2,48 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import pairwise
+from typing import ClassVar
 
 import numpy as np
 
-from cfcore.arrays import aligned_zeros
 from cfcore import backends
+from cfcore.arrays import aligned_zeros
 from cfcore.data import Ratings
-from cfcore.kernels.records import Factors, SGDRates
+from cfcore.kernels.records import Biases, Factors, RatingRows, SGDRates
+from cfcore.models.core.fit_context import FitContext
 from cfcore.models.core.model import Array, Model
-from cfcore.models.factorization.block_grid import Blocks
 from cfcore.models.core.params import check_choice, check_number
-from cfcore.models.core.training import Training
+from cfcore.models.core.state import State, array
+from cfcore.models.core.training import run_epochs
+from cfcore.models.factorization.block_grid import BlockTrainer
 from cfcore.random import RandomState
-from cfcore.threads import threads_for
+from cfcore.threads import threads_worth
+
+#: The biases of one side are solved for in at most so many parts, of at least so many ratings.
+MAX_PARTS, MIN_PART = 8, 50_000
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class BiasState(State):
+    """Biases of users and items; 0 for those without ratings."""
+
+    user_bias: Array = array("f", "n_users")
+    item_bias: Array = array("f", "n_items")
+
+    def _verify(self) -> None:
+        for name, biases in (("user_bias_", self.user_bias), ("item_bias_", self.item_bias)):
+            if not np.isfinite(biases).all():
+                raise ValueError(f"{name} must be finite")
+
+    @cached_property
+    def biases(self) -> Biases:
+        """As the kernels take them."""
+        given = (np.ascontiguousarray(held, dtype=np.float64) for held in (self.user_bias, self.item_bias))
+        return Biases(*given, self.mean)
 
 
 class Baseline(Model):
@@ -26,8 +54,8 @@ class Baseline(Model):
     Parameters
     ----------
     method : {"als", "sgd", "mean"}, default "als"
-        How the biases are found. "als": least squares, items and users in turn; each bias is a damped mean
-        of what is left of its ratings,
+        How the biases are found. "als": least squares, alternating between items and users; each bias is a
+        damped mean of residuals,
         :math:`b_i = \sum_u (r_{ui} - \mu - b_u) / (\lambda_i + n_i)`. "mean": the same, once for the items
         and then once for the users. "sgd": stochastic gradient descent,
         :math:`b \leftarrow b + \eta (e - \lambda b)`. (Koren, "Factor in the neighbors", 2010, section 2.1.)
@@ -64,10 +92,7 @@ class Baseline(Model):
     4.5
     """
 
-    _array_names: ClassVar[tuple[str, ...]] = ("user_bias_", "item_bias_")
-
-    user_bias_: Array
-    item_bias_: Array
+    _state_class: ClassVar[type[State]] = BiasState
 
     def __init__(
         self,
@@ -102,63 +127,143 @@ class Baseline(Model):
         check_number("lr", self.lr, 0, open_low=True)
         check_number("lr_decay", self.lr_decay, 0, open_low=True)
 
-    def _fit(self, train: Ratings, validation: Ratings | None, early_stopping: int | None) -> None:
-        self.user_bias_, self.item_bias_ = np.zeros(train.n_users), np.zeros(train.n_items)
+    def _fit(self, train: Ratings, context: FitContext) -> BiasState:
         if self.method == "mean":
-            self._solve(train)
-            return
-        usual = 10 if self.method == "als" else 20
-        lr = self.lr if self.method == "sgd" else None
-        training = Training(
-            self, self.n_epochs or usual, validation, early_stopping, snapshot=self._snapshot, lr=lr
-        )
+            solver = LeastSquares(train, context, self.reg_user, self.reg_item)
+            solver.solve()
+            return solver.state(solver.arrays(), {}, None)
+        trainer = self.trainer(train, context)
         if self.method == "als":
-            for _ in training:
-                self._solve(train)
-                training.record(self._train_rmse(train))
-        else:
-            self._descend(train, training)
+            return run_epochs(trainer, context, self.n_epochs or 10)  # type: ignore[return-value]
+        return run_epochs(trainer, context, self.n_epochs or 20, self.lr)  # type: ignore[return-value]
 
-    def _solve(self, train: Ratings) -> None:
-        """Least squares for the items, then for the users."""
-        solve = backends.kernel("factorization.baseline").solve
-        users, items, mean = self.user_bias_, self.item_bias_, self.mean_
-        threads = threads_for(self.n_threads, len(train))
-        rows, columns = train.by_user, train.by_item
-        solve(
-            columns.indptr, columns.indices, columns.values, users, items, mean, float(self.reg_item), threads
-        )
-        solve(rows.indptr, rows.indices, rows.values, items, users, mean, float(self.reg_user), threads)
+    def trainer(self, train: Ratings, context: FitContext) -> LeastSquares | Descent:
+        """The trainer of a fit by "als" or "sgd", all draws of `context.rng` that come before the first epoch
+        made.
+        """
+        if self.method == "als":
+            return LeastSquares(train, context, self.reg_user, self.reg_item)
+        return Descent(train, context, self.lr, self.lr_decay, self.reg)
 
-    def _train_rmse(self, train: Ratings) -> float:
-        rows, squares = train.by_user, np.empty(train.n_users)
-        backends.kernel("factorization.baseline").squared_error(
-            rows.indptr, rows.indices, rows.values, self.user_bias_, self.item_bias_, squares, self.mean_,
-            threads_for(self.n_threads, len(train)),
-        )  # fmt: skip
-        return float(np.sqrt(squares.sum() / len(train)))
+    def _score(self, users: Array, items: Array, timestamps: Array | None) -> Array:
+        return predicted(users, items, self._state.biases, self.n_threads)
 
-    def _descend(self, train: Ratings, training: Training) -> None:
-        """Matrix factorisation with no factors."""
-        blocks = Blocks(train, 0, self._generator(), self.n_threads)
-        users, items = (aligned_zeros(n, 0, np.float64) for n in (train.n_users, train.n_items))
-        factors = Factors(users, items, self.user_bias_, self.item_bias_, self.mean_)
-        for epoch in training:
-            lr = self.lr * self.lr_decay**epoch
-            training.record(blocks.descend(factors, SGDRates(0.0, 0.0, lr, self.reg)))
 
-    def _snapshot(self) -> dict[str, Array]:
-        return {"user_bias_": self.user_bias_.copy(), "item_bias_": self.item_bias_.copy()}
+class LiveBiases:
+    """The biases that a fit changes, and the state that they end in."""
 
-    def _predict_codes(self, users: Array, items: Array, timestamps: Any) -> Array:
-        out = np.empty(len(users))
-        backends.kernel("factorization.baseline").predict(
-            users,
-            items,
-            self.user_bias_,
-            self.item_bias_,
-            out,
-            self.mean_,
-            threads_for(self.n_threads, len(users)),
-        )
-        return out
+    def __init__(self, train: Ratings, context: FitContext) -> None:
+        self.train, self.context = train, context
+        self.user_bias, self.item_bias = np.zeros(train.n_users), np.zeros(train.n_items)
+        self.mean = float(context.known["mean"])
+
+    def predict(self, users: Array, items: Array, timestamps: Array | None) -> Array:
+        """Predictions for codes by the live biases."""
+        biases = Biases(self.user_bias, self.item_bias, self.mean)
+        return predicted(users, items, biases, self.context.n_threads)
+
+    def arrays(self) -> dict[str, Array]:
+        """The live biases."""
+        return {"user_bias": self.user_bias, "item_bias": self.item_bias}
+
+    def carried(self) -> dict[str, Array]:
+        """Nothing."""
+        return {}
+
+    def state(
+        self, arrays: Mapping[str, Array], history: Mapping[str, list[float]], n_epochs: int | None
+    ) -> BiasState:
+        """The state with these biases."""
+        state: BiasState = self.context.state(BiasState, **arrays, history=dict(history), n_epochs=n_epochs)
+        return state
+
+
+@dataclass(frozen=True)
+class Rows:
+    """A part of an epoch of least squares: the biases of items, or of users, [begin, end).
+
+    The parts of one stage are independent of each other.
+    """
+
+    stage: int
+    kind: str
+    begin: int
+    end: int
+
+
+class LeastSquares(LiveBiases):
+    """Alternating least squares: the biases of all items, then those of all users."""
+
+    def __init__(self, train: Ratings, context: FitContext, reg_user: float, reg_item: float) -> None:
+        super().__init__(train, context)
+        self.n_threads = threads_worth(context.n_threads, len(train), "ratings")
+        by_item, by_user = train.by_item, train.by_user
+        users, items = self.user_bias, self.item_bias
+        self.rows = RatingRows(by_user.indptr, by_user.indices, by_user.values, train.n_items)
+        self.biases = Biases(users, items, self.mean)
+        columns = RatingRows(by_item.indptr, by_item.indices, by_item.values, train.n_users)
+        self._problems = {
+            **_problems(0, "item", columns, Biases(items, users, self.mean), float(reg_item)),
+            **_problems(1, "user", self.rows, self.biases, float(reg_user)),
+        }
+
+    def epoch(self, k: int) -> float:
+        """Least squares for the items, then for the users; the error after both."""
+        self.solve()
+        squares = np.empty(self.train.n_users)
+        kernel = backends.kernel("factorization.baseline")
+        kernel.squared_error(self.rows, self.biases, squares, self.n_threads)
+        return float(np.sqrt(squares.sum() / len(self.train)))
+
+    def solve(self) -> None:
+        """All parts, in their order."""
+        for part in self.parts(0):
+            self.run_part(part)
+
+    def parts(self, k: int) -> list[Rows]:
+        """Ranges of items, then ranges of users, which need the biases of all items."""
+        return list(self._problems)
+
+    def run_part(self, part: Rows) -> None:
+        """Solve for a range of biases, those of the other side held."""
+        backends.kernel("factorization.baseline").solve(*self._problems[part], self.n_threads)
+
+
+def _problems(
+    stage: int, kind: str, rows: RatingRows, biases: Biases, reg: float
+) -> dict[Rows, tuple[RatingRows, Biases, float]]:
+    """Ranges of rows that hold about as many ratings each, and what `solve` is given for each of them."""
+    n_parts = max(1, min(MAX_PARTS, rows.n // MIN_PART))
+    wanted = np.arange(1, n_parts) * rows.n // n_parts
+    bounds = [0, *np.searchsorted(rows.indptr[1:], wanted).tolist(), rows.n_rows]
+    found = {}
+    for begin, end in pairwise(bounds):
+        first, last = rows.indptr[begin], rows.indptr[end]
+        indptr = rows.indptr[begin : end + 1] - first
+        own = RatingRows(indptr, rows.indices[first:last], rows.values[first:last], rows.n_columns)
+        part = Rows(stage, kind, begin, end)
+        found[part] = (own, Biases(biases.row_bias[begin:end], biases.column_bias, biases.mean), reg)
+    return found
+
+
+class Descent(LiveBiases, BlockTrainer):
+    """Stochastic gradient descent: matrix factorisation without factors."""
+
+    def __init__(self, train: Ratings, context: FitContext, lr: float, lr_decay: float, reg: float) -> None:
+        LiveBiases.__init__(self, train, context)
+        self.lr, self.lr_decay, self.reg = lr, lr_decay, reg
+        factors = (aligned_zeros(n, 0, np.float64) for n in (train.n_users, train.n_items))
+        live = Factors(*factors, self.user_bias, self.item_bias, self.mean)
+        BlockTrainer.__init__(self, train, live, context.rng, context.n_threads)
+
+    def steps(self, k: int) -> SGDRates:
+        """The steps of epoch `k`."""
+        return SGDRates(0.0, 0.0, self.lr * self.lr_decay**k, self.reg)
+
+
+def predicted(users: Array, items: Array, biases: Biases, n_threads: int | None) -> Array:
+    """Predictions of biases for codes."""
+    out = np.empty(len(users))
+    kernel = backends.kernel("factorization.baseline")
+    kernel.predict(users, items, biases, out, threads_worth(n_threads, len(users), "ratings"))
+    return out

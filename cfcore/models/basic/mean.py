@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
 from cfcore.data import Ratings
-from cfcore.models.core.model import Model
+from cfcore.models.core.fit_context import FitContext
+from cfcore.models.core.model import Array, Model
+from cfcore.models.core.state import State
 
 
 class GlobalMean(Model):
@@ -31,13 +31,14 @@ class GlobalMean(Model):
     4.0
     """
 
+    _state_class = State
+
     def __init__(self) -> None:
         pass
 
-    def _fit(self, train: Ratings, validation: Ratings | None, early_stopping: int | None) -> None:
-        """Nothing to do: the mean is one of the fields that every model keeps."""
+    def _fit(self, train: Ratings, context: FitContext) -> State:
+        state: State = context.state(State)  # the mean is one of the fields that every state has
+        return state
 
-    def _predict_codes(
-        self, users: np.ndarray[Any, Any], items: np.ndarray[Any, Any], timestamps: Any
-    ) -> np.ndarray[Any, Any]:
-        return np.full(len(users), self.mean_)
+    def _score(self, users: Array, items: Array, timestamps: Array | None) -> Array:
+        return np.full(len(users), self._state.mean)

@@ -149,7 +149,7 @@ def identity_of(
 ) -> dict[str, Any]:
     """What makes two fits the same: model, parameters, data, and the versions that draw the numbers.
 
-    Of a Generator only its kind counts, for it moves on while it is used.
+    Of a Generator only its kind counts, because its state changes during a fit.
     """
     identity: dict[str, Any] = {"model": name}
     for key, value in params.items():

@@ -2,89 +2,99 @@
 
 from __future__ import annotations
 
-from datetime import date
+from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 
 from cfcore.data.checks import as_timestamps
-from cfcore.data.ids import encode
+from cfcore.data.ids import encode, is_single
 from cfcore.errors import DataError
+
+__all__ = ["Ids", "codes_of_pairs"]
 
 Array = np.ndarray[Any, Any]
 
 
-class Coded:
-    """Something fitted that knows users and items by code: the part of a model that looks ids up.
+@dataclass(frozen=True, eq=False)
+class Ids:
+    """The users, or the items, that a model knows.
 
-    A code is a position in ``user_ids_`` or ``item_ids_``, and -1 is anybody unknown: ids that are not in the
-    vocabulary, and those in it without training ratings (a subset keeps the vocabulary of the whole).
+    A code is a position in `ids`. Unknown ids share code -1: those that are not in the vocabulary, and those
+    in it without training ratings (a subset keeps the vocabulary of the whole).
+
+    Attributes
+    ----------
+    kind : {"user", "item"}
+    ids : ndarray, shape (n,)
+        Raw ids, ascending.
+    counts : ndarray of int64, shape (n,)
+        Training ratings of each.
     """
 
-    user_ids_: Array
-    item_ids_: Array
-    user_counts_: Array
-    item_counts_: Array
-    _cache: dict[str, Any]
+    kind: str
+    ids: Array
+    counts: Array
 
-    def _pairs(self, users: Any, items: Any, timestamps: Any) -> tuple[Array, Array, Array | None]:
-        """Codes of raw ids, and timestamps, all of one length; single ones are repeated."""
-        columns = {"users": self._codes(_column(users), "user"), "items": self._codes(_column(items), "item")}
-        if timestamps is not None:
-            columns["timestamps"] = as_timestamps(_column(timestamps), "timestamps")
-        lengths = {len(column) for column in columns.values()} - {1}
-        if len(lengths) > 1:
-            sizes = ", ".join(f"{len(column)} {name}" for name, column in columns.items())
-            raise DataError(f"predict: the columns differ in length: {sizes}")
-        length = lengths.pop() if lengths else 1
-        for name, column in columns.items():
-            if len(column) != length:
-                columns[name] = np.repeat(column, length)
-        return columns["users"], columns["items"], columns.get("timestamps")
+    @cached_property
+    def table(self) -> Array | None:
+        """Code -> the same code, or -1 for codes without training ratings; None where there are none such.
 
-    def _codes(self, raw: Any, kind: str) -> Array:
-        """Codes of raw ids; -1 where the id is not in the vocabulary or has no training ratings."""
-        codes = encode(getattr(self, f"{kind}_ids_"), raw, f"{kind}s")
-        table = self._known(kind)
-        return codes if table is None else table[codes]
+        It has one entry more, which -1 (not in the vocabulary) picks by wrapping around.
+        """
+        if self.counts.all():
+            return None
+        table = np.full(len(self.counts) + 1, -1, dtype=np.int32)
+        table[:-1][self.counts > 0] = np.flatnonzero(self.counts)
+        return table
 
-    def _codes_of(self, ids: Array, codes: Array, kind: str) -> Array:
-        """Codes in this model of codes in another vocabulary `ids`; nothing to look up in our own."""
-        if ids is getattr(self, f"{kind}_ids_"):
-            table = self._known(kind)
-            return codes if table is None else table[codes]
-        return self._codes(ids, kind)[codes]
+    def encode(self, raw: Any) -> Array:
+        """Codes of raw ids, a single one or a column: int32[n], -1 for unknown ids."""
+        if raw is self.ids:  # ratings and models share vocabularies more often than not
+            codes = np.arange(len(self.ids), dtype=np.int32)
+        else:
+            codes = encode(self.ids, column_of(raw), f"{self.kind}s")
+        return codes if self.table is None else self.table[codes]
 
-    def _known(self, kind: str) -> Array | None:
-        """Table code -> code, or -1 for codes without training ratings; None where there are none such."""
-        key = f"known_{kind}"
-        if key not in self._cache:
-            counts = getattr(self, f"{kind}_counts_")
-            table = None
-            if not counts.all():
-                # One entry more, which -1 (not in the vocabulary) picks by wrapping around.
-                table = np.full(len(counts) + 1, -1, dtype=np.int32)
-                table[:-1][counts > 0] = np.flatnonzero(counts)
-            self._cache[key] = table
-        return self._cache[key]
+    def encode_one(self, raw: Any) -> int:
+        """Code of a single raw id.
 
-    def _code(self, raw: Any, kind: str) -> int:
-        """Code of a single raw id."""
+        Raises
+        ------
+        DataError
+            Several ids were given, or an id of another kind than in training.
+        """
         if not is_single(raw):
-            raise DataError(f"{kind}: one id is wanted, not {type(raw).__name__} of shape {np.shape(raw)}")
-        return int(self._codes(_column(raw), kind)[0])
+            shape = np.shape(raw)
+            raise DataError(f"{self.kind}: one id is wanted, not {type(raw).__name__} of shape {shape}")
+        return int(self.encode(raw)[0])
 
 
-def is_single(raw: Any) -> bool:
-    """Whether `raw` is one value and not a column of them."""
-    # Not np.ndim, which makes an array of a list only to count its dimensions.
-    return (
-        raw is None
-        or isinstance(raw, (str, bytes, int, float, date, np.generic))
-        or getattr(raw, "ndim", 1) == 0
-    )
+def codes_of_pairs(
+    users: Ids, items: Ids, raw_users: Any, raw_items: Any, timestamps: Any
+) -> tuple[Array, Array, Array | None]:
+    """Codes of raw ids, and timestamps, all of one length; single ones are repeated.
+
+    Raises
+    ------
+    DataError
+        Columns of different lengths, or ids that cannot be in the vocabulary.
+    """
+    columns = {"users": users.encode(raw_users), "items": items.encode(raw_items)}
+    if timestamps is not None:
+        columns["timestamps"] = as_timestamps(column_of(timestamps), "timestamps")
+    lengths = {len(column) for column in columns.values()} - {1}
+    if len(lengths) > 1:
+        sizes = ", ".join(f"{len(column)} {name}" for name, column in columns.items())
+        raise DataError(f"predict: the columns differ in length: {sizes}")
+    length = lengths.pop() if lengths else 1
+    for name, column in columns.items():
+        if len(column) != length:
+            columns[name] = np.repeat(column, length)
+    return columns["users"], columns["items"], columns.get("timestamps")
 
 
-def _column(raw: Any) -> Any:
+def column_of(raw: Any) -> Any:
     """A single value as a column of one; anything else as it is."""
     return np.atleast_1d(raw) if is_single(raw) else raw

@@ -3,45 +3,49 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
 from typing import Any, ClassVar, Self
 
 import numpy as np
 
-from cfcore import codec
 from cfcore.data import Ratings, as_pairs, as_ratings, frames
-from cfcore.errors import DataError, FileFormatError, NotFittedError
+from cfcore.data.ids import is_single
+from cfcore.errors import DataError
 from cfcore.models.core.checkpoint import Checkpoint, identity_of
-from cfcore.models.core.ids import is_single
-from cfcore.models.recommend.recommender import Listing
-from cfcore.models.core.params import Params, check_number
+from cfcore.models.core.files import Saved
+from cfcore.models.core.fit_context import Callback, FitContext
+from cfcore.models.core.ids import codes_of_pairs
+from cfcore.models.core.params import check_number
+from cfcore.models.core.recommender import Recommender
+from cfcore.models.core.state import State, known_of
 from cfcore.random import RandomState, generator
 from cfcore.threads import resolve_threads
 
+__all__ = ["Callback", "Model"]
+
 Array = np.ndarray[Any, Any]
 
-#: Called after each epoch with the number of epochs and ``history_``; True stops the training.
-Callback = Callable[[int, dict[str, list[float]]], bool | None]
 
-
-class Model(Params, Listing):
+class Model(Saved, Recommender):
     """Base of all models: fit, predict, recommend, similar items and users, parameters, files.
 
-    A subclass stores its hyper-parameters in ``__init__`` (keyword arguments, nothing else), and writes
+    A model of your own is a subclass that stores its hyper-parameters in ``__init__`` (keyword arguments,
+    nothing else) and writes two methods:
+
+    - ``_fit(train, context)`` returns the state that `FitContext.state` makes of its parameters;
+    - ``_score(users, items, timestamps)`` returns float64 predictions for int32 codes, -1 being unknown; it
+    reads
+      parameters as fitted attributes, whose names end in an underscore.
+
+    It may write
 
     - ``_check_params()``: raise an error that names the hyper-parameter which is out of range;
-    - ``_fit(train, validation, early_stopping)``: set fitted attributes, whose names end in ``_``;
-    - ``_predict_codes(users, items, timestamps)``: float64 predictions for int32 codes, -1 being unknown;
-    - ``_similarity_to(kind, code)``, if users or items can be compared;
-    - ``_array_names`` and ``_scalar_names``: the fitted attributes that a saved file holds.
-
-    What can be derived from those at little cost goes into ``self._cache``, which neither files nor pickles
-    hold and which every fit empties.
+    - ``_similarity(kind, code)``: similarity of one item or user to all, if they can be compared;
+    - ``_products()``: the factors, if a score is a product of factors; lists for many users are then faster.
 
     Attributes
     ----------
     user_ids_, item_ids_ : ndarray
-        Raw ids, sorted; a code is a position in them.
+        Raw ids, ascending; a code is a position in them.
     user_counts_, item_counts_ : ndarray of int64
         Training ratings of each. A code with none is unknown to the model.
     scale_ : tuple of float
@@ -54,28 +58,39 @@ class Model(Params, Listing):
         Errors per epoch; empty for models without epochs.
     n_epochs_ : int
         Epochs that the final state has seen; only models with epochs have it.
+
+    Notes
+    -----
+    **Threads.** Fitted attributes are read-only. A fit, and `fold_in` and `partial_fit` where a model has
+    them, make a new state and exchange one reference; every call that reads the model (`predict`,
+    `recommend`, `similar_items`, `save`, ...) reads one state from beginning to end. So any number of
+    threads may read a model while one thread updates it; each call sees the model as it was before the
+    update or as it is after it. Two threads must not update, or set hyper-parameters of, the same model at
+    the same time: one of the updates would be lost. `snapshot` gives several calls the same state.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import cfcore as cf
+    >>> class ItemMean(cf.Model):
+    ...     def __init__(self, *, damping: float = 5.0) -> None:
+    ...         self.damping = damping
+    ...
+    ...     def _fit(self, train, context):
+    ...         sums = np.bincount(train.item_codes, train.values - train.mean, train.n_items)
+    ...         return context.state(item_bias=sums / (train.item_counts + self.damping))
+    ...
+    ...     def _score(self, users, items, timestamps):
+    ...         return self.mean_ + np.append(self.item_bias_, 0.0)[items]  # code -1 picks the 0
+    >>> model = ItemMean().fit((["ann", "ann", "bob"], ["x", "y", "x"], [5, 4, 3]))
+    >>> float(model.predict("bob", "y"))
+    4.0
     """
 
-    n_epochs_: int
     random_state: RandomState
 
     #: Whether ratings to fit must have timestamps.
-    _needs_timestamps: ClassVar[bool] = False
-
-    #: While a fit that was given one runs.
-    _checkpoint: Checkpoint | None = None
-
-    #: Fitted ndarray attributes (or None) and JSON-able attributes of the subclass that `save` keeps.
-    _array_names: ClassVar[tuple[str, ...]] = ()
-    _scalar_names: ClassVar[tuple[str, ...]] = ()
-
-    #: Whether `_fit` reads ``train.by_user``, of which the base keeps a part in any case.
-    _reads_by_user: ClassVar[bool] = True
-
-    _BASE_ARRAYS: ClassVar[tuple[str, ...]] = (
-        "user_ids_", "item_ids_", "user_counts_", "item_counts_", "seen_indptr_", "seen_items_",
-    )  # fmt: skip
-    _BASE_SCALARS: ClassVar[tuple[str, ...]] = ("scale_", "mean_", "history_", "n_epochs_")
+    needs_timestamps: ClassVar[bool] = False
 
     #: Classes by the name that files give them.
     _registry: ClassVar[dict[str, type[Model]]] = {}
@@ -89,11 +104,32 @@ class Model(Params, Listing):
     def _check_params(self) -> None:
         """Raise ValueError or TypeError naming the hyper-parameter that cannot be used."""
 
-    def _fit(self, train: Ratings, validation: Ratings | None, early_stopping: int | None) -> None:
+    def _fit(self, train: Ratings, context: FitContext) -> State:
+        """The state that fits the training ratings; the model itself is not changed."""
         raise NotImplementedError
 
-    def _predict_codes(self, users: Array, items: Array, timestamps: Array | None) -> Array:
+    def _score(self, users: Array, items: Array, timestamps: Array | None) -> Array:
+        """Predictions for int32 codes (-1: unknown), not clipped: float64[n]."""
         raise NotImplementedError
+
+    def _index(self, train: Ratings) -> None:
+        """Make what the fit reads of the index of the ratings; the state keeps a part of ``by_user``."""
+        train.by_user  # noqa: B018
+
+    def defaults_for(self, ratings: Ratings) -> dict[str, float]:
+        """The values that hyper-parameters take for some ratings where they are not given, by the rule of
+        the class.
+
+        Parameters
+        ----------
+        ratings : Ratings
+
+        Returns
+        -------
+        dict of str to float
+            Empty for models whose defaults are the same for all ratings.
+        """
+        return {}
 
     # ------------------------------------------------------------------ fitting
 
@@ -122,13 +158,13 @@ class Model(Params, Listing):
             ``history_``. True stops the training there. An exception ends the fit, and the model is unfitted.
         checkpoint : path-like, optional
             File in which models with epochs write, after each, where they stand; others ignore it. If it is
-            there already, the fit goes on from it, and ends with the same bits as one that was never broken
-            off. It stays when the fit is done: the same fit once more then gives the model at once.
+            there already, the fit goes on from it, and ends with the same bits as an uninterrupted one. It
+            stays when the fit is done: the same fit once more then gives the model at once.
 
             Data, parameters and versions must be those of the fit that wrote it; `n_threads` and `verbose`
             may differ, `n_epochs` may not (learning rates follow it), and of a Generator as `random_state`
-            the state in the file counts. The file replaces the one before it whole, so that there is never a
-            moment without one; whoever deletes it starts anew.
+            the state in the file counts. The file replaces the one before it as a whole, so that there is a
+            complete one at any moment; delete it to start anew.
 
         Returns
         -------
@@ -155,9 +191,9 @@ class Model(Params, Listing):
         *,
         callback: Callback | None = None,
         checkpoint: str | os.PathLike[str] | None = None,
-        **extra: Any,
+        **side: Any,
     ) -> Self:
-        """The course of every fit; a subclass with more arguments to `fit` hands them to its `_fit`."""
+        """The course of every fit; further arguments of a subclass's `fit` are side information."""
         train = as_ratings(ratings)
         held_out = None if validation is None else as_ratings(validation)
         check_number("early_stopping", early_stopping, 1, integer=True, none=True)
@@ -165,66 +201,58 @@ class Model(Params, Listing):
             raise ValueError("early_stopping needs ratings to judge by: fit(..., validation=ratings)")
         if callback is not None and not callable(callback):
             raise TypeError(f"callback must be callable or None, not {callback!r}")
-        self._check_common()
-        self._check_params()
+        self.check_params()
         self._check_timestamps(train)
+        written = None
         if checkpoint is not None:
             params = self.get_params(deep=False)
-            identity = identity_of(self._file_name(), params, train, held_out, early_stopping, extra)
-            self._checkpoint = Checkpoint(checkpoint, identity)
-        self._forget()
+            identity = identity_of(self._file_name(), params, train, held_out, early_stopping, side)
+            written = Checkpoint(checkpoint, identity)
         try:
-            self._remember(train)
-            self._cache["callback"] = callback
-            self._fit(train, held_out, early_stopping, **extra)
-            self._cache.pop("callback", None)
-        except BaseException:  # Ctrl-C included: half a fit must not pass for a whole one
-            self._forget()
+            context = self._context(
+                train,
+                validation=held_out,
+                patience=early_stopping,
+                callback=callback,
+                checkpoint=written,
+                side=side,
+            )
+            self._state = self._fit(train, context)
+        except (
+            BaseException
+        ):  # Ctrl-C included: the state of a callback must not pass for that of a whole fit
+            self._state = None
             raise
-        finally:
-            vars(self).pop("_checkpoint", None)
         return self
 
-    def _generator(self) -> np.random.Generator:
-        """The generator for all draws of a fit; one that goes on from a checkpoint starts as that one did."""
-        rng = generator(self.random_state)
-        if self._checkpoint is not None:
-            self._checkpoint.watch(rng)
-        return rng
+    def _context(self, train: Ratings, **given: Any) -> FitContext:
+        """What `_fit` is given, by the training ratings and hyper-parameters."""
+        rng = generator(getattr(self, "random_state", None))
+        if given.get("checkpoint") is not None:
+            given["checkpoint"].watch(rng)
+        self._index(train)
+        return FitContext(
+            known_of(train), type(self).__name__, rng, getattr(self, "n_threads", None),
+            bool(getattr(self, "verbose", False)), publish=self._publish, **given,
+        )  # fmt: skip
 
-    def _check_common(self) -> None:
-        """Check the parameters that are spelled alike everywhere, where the model has them."""
+    def _publish(self, state: State) -> None:
+        self._state = state
+
+    def check_params(self) -> None:
+        """Raise ValueError or TypeError naming a hyper-parameter that cannot be used, as `fit` does."""
+        # Those that are spelled alike everywhere, where the model has them.
         if hasattr(self, "n_threads"):
             resolve_threads(self.n_threads)
         if hasattr(self, "random_state"):
             generator(self.random_state)
         if hasattr(self, "verbose") and not isinstance(self.verbose, bool):
             check_number("verbose", self.verbose, 0, integer=True)
+        self._check_params()
 
     def _check_timestamps(self, ratings: Ratings) -> None:
-        if self._needs_timestamps and ratings.timestamps is None:
+        if self.needs_timestamps and ratings.timestamps is None:
             raise DataError(f"{type(self).__name__} needs ratings with timestamps, and these have none")
-
-    def _forget(self) -> None:
-        for name in [name for name in vars(self) if name.endswith("_")]:
-            delattr(self, name)
-        self._cache: dict[str, Any] = {}
-
-    def _remember(self, train: Ratings) -> None:
-        self.user_ids_ = train.user_ids
-        self.item_ids_ = train.item_ids
-        if self._reads_by_user:
-            train.by_user  # noqa: B018
-        self.seen_indptr_, self.seen_items_ = train.items_by_user
-        self.user_counts_ = train.user_counts
-        self.item_counts_ = train.item_counts
-        self.scale_ = (float(train.scale[0]), float(train.scale[1]))
-        self.mean_ = float(train.mean)
-        self.history_: dict[str, list[float]] = {}
-
-    def _check_fitted(self) -> None:
-        if "user_ids_" not in vars(self):
-            raise NotFittedError(f"this {type(self).__name__} is not fitted yet; call fit(ratings) first")
 
     # ------------------------------------------------------------------ predicting
 
@@ -255,101 +283,34 @@ class Model(Params, Listing):
         DataError
             Unequal lengths, or ids of another kind than in training (strings for integers).
         """
-        user_codes, item_codes, times, scalar = self._asked(users, items, timestamps)
-        predictions = self._predict_known(user_codes, item_codes, times)
+        here = self.snapshot()
+        user_codes, item_codes, times, scalar = here._codes_of_request(users, items, timestamps)
+        predictions = here._clipped(user_codes, item_codes, times)
         if scalar and len(predictions) == 1:
             return float(predictions[0])
         given = users if items is None or not is_single(users) else items
         return frames.column_like(given, predictions, "prediction")
 
-    def _asked(
+    def _codes_of_request(
         self, users: Any, items: Any, timestamps: Any = None
     ) -> tuple[Array, Array, Array | None, bool]:
         """Codes and timestamps of what `predict` was given, and whether that was one user and one item."""
         self._check_fitted()
-        scalar = False
-        times: Array | None = None
-        if items is None:
-            if timestamps is not None:
-                raise TypeError("predict takes timestamps together with users and items")
-            if isinstance(users, Ratings):
-                user_codes = self._codes_of(users.user_ids, users.user_codes, "user")
-                item_codes = self._codes_of(users.item_ids, users.item_codes, "item")
-                times = users.timestamps
-            else:
-                user_codes, item_codes, times = self._pairs(*as_pairs(users))
-        else:
-            scalar = is_single(users) and is_single(items)
-            user_codes, item_codes, times = self._pairs(users, items, timestamps)
-        return user_codes, item_codes, times, scalar
+        known = self._state.users, self._state.items
+        if items is not None:
+            codes = codes_of_pairs(*known, users, items, timestamps)
+            return *codes, is_single(users) and is_single(items)
+        if timestamps is not None:
+            raise TypeError("predict takes timestamps together with users and items")
+        if isinstance(users, Ratings):
+            user_codes = known[0].encode(users.user_ids)[users.user_codes]
+            return user_codes, known[1].encode(users.item_ids)[users.item_codes], users.timestamps, False
+        return *codes_of_pairs(*known, *as_pairs(users)), False
 
-    def _predict_known(self, users: Array, items: Array, timestamps: Array | None) -> Array:
+    def _clipped(self, users: Array, items: Array, timestamps: Array | None) -> Array:
         """Predictions for codes, within the scale (a fresh array, clipped in place)."""
-        low, high = self.scale_
-        predictions = np.asarray(self._predict_codes(users, items, timestamps), dtype=np.float64)
+        low, high = self._state.scale
+        predictions = np.array(self._score(users, items, timestamps), dtype=np.float64, copy=None)
+        if not predictions.flags.writeable:
+            predictions = predictions.copy()
         return np.clip(predictions, low, high, out=predictions)
-
-    # ------------------------------------------------------------------ files and pickles
-
-    def save(self, path: str | os.PathLike[str]) -> None:
-        """Write the fitted model to a file that `cfcore.load` reads.
-
-        The file is in the safetensors format and holds arrays and JSON, no pickle and no code. It appears
-        whole or not at all. A Generator given as `random_state` is not kept (None takes its place); integers
-        and SeedSequences are.
-
-        Raises
-        ------
-        NotFittedError
-            Before `fit`.
-        """
-        self._check_fitted()
-        codec.write(path, *self._to_file())
-
-    def _to_file(self) -> tuple[dict[str, Any], dict[str, Array]]:
-        """The header and the arrays that `save` writes."""
-        arrays = {name: getattr(self, name) for name in self._BASE_ARRAYS + self._array_names}
-        names = self._BASE_SCALARS + self._scalar_names
-        header = {
-            "class": self._file_name(),
-            "params": codec.to_json(self._file_params()),
-            "scalars": codec.to_json({name: getattr(self, name) for name in names if name in vars(self)}),
-            "absent": [name for name, array in arrays.items() if array is None],
-        }
-        return header, {name: array for name, array in arrays.items() if array is not None}
-
-    def _file_params(self) -> dict[str, Any]:
-        """The hyper-parameters that a file holds as JSON."""
-        return self.get_params(deep=False)
-
-    @classmethod
-    def _from_file(cls, header: dict[str, Any], arrays: dict[str, Array]) -> Self:
-        """The model that `save` wrote as `header` and `arrays`."""
-        model = cls(**codec.from_json(header["params"]))
-        model._forget()
-        scalars = codec.from_json(header["scalars"])
-        absent = set(header["absent"])
-        for name in cls._BASE_SCALARS + cls._scalar_names:
-            if name in scalars or name != "n_epochs_":
-                setattr(model, name, scalars[name])
-        for name in cls._BASE_ARRAYS + cls._array_names:
-            setattr(model, name, None if name in absent else arrays[name])
-        for kind in ("user", "item"):
-            if len(getattr(model, f"{kind}_ids_")) != len(getattr(model, f"{kind}_counts_")):
-                raise FileFormatError(f"{kind}_ids_ and {kind}_counts_ differ in length")
-        if len(model.seen_indptr_) != len(model.user_ids_) + 1:
-            raise FileFormatError("seen_indptr_ and user_ids_ do not belong together")
-        return model
-
-    @classmethod
-    def _file_name(cls) -> str:
-        """Name of the class in files: short for cfcore's own, with its module for anybody else's."""
-        own = cls.__module__.partition(".")[0] == "cfcore"
-        return cls.__name__ if own else f"{cls.__module__}.{cls.__qualname__}"
-
-    def __getstate__(self) -> dict[str, Any]:
-        return {name: value for name, value in vars(self).items() if name != "_cache"}
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        vars(self).update(state)
-        self._cache = {}

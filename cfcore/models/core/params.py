@@ -20,7 +20,7 @@ class Params:
     """
 
     @classmethod
-    def _defaults(cls) -> dict[str, Any]:
+    def default_params(cls) -> dict[str, Any]:
         """Name -> default of every hyper-parameter, in the order of the signature."""
         parameters = list(inspect.signature(cls.__init__).parameters.values())[1:]
         named = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
@@ -39,7 +39,7 @@ class Params:
         dict of str to object
         """
         params: dict[str, Any] = {}
-        for name in self._defaults():
+        for name in self.default_params():
             value = getattr(self, name)
             params[name] = value
             if deep and hasattr(value, "get_params") and not isinstance(value, type):
@@ -54,7 +54,7 @@ class Params:
         ValueError
             For a name that is no hyper-parameter of this model; nothing is set then.
         """
-        names = self._defaults()
+        names = self.default_params()
         for key in params:
             name, nested, _ = key.partition("__")
             outer = params.get(name, getattr(self, name, None))
@@ -82,7 +82,7 @@ class Params:
     def __repr__(self) -> str:
         changed = [
             f"{name}={getattr(self, name)!r}"
-            for name, default in self._defaults().items()
+            for name, default in self.default_params().items()
             if not _same(getattr(self, name), default)
         ]
         return f"{type(self).__name__}({', '.join(changed)})"

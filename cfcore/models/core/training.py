@@ -1,227 +1,192 @@
-"""`Training`: what all models with epochs do around their kernel."""
+"""`run_epochs`: the loop over epochs of all models that have them."""
 
 from __future__ import annotations
 
 import math
 import sys
 import warnings
-from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 
 from cfcore.errors import ConvergenceWarning
+from cfcore.models.core.checkpoint import Checkpoint
+from cfcore.models.core.fit_context import FitContext
+from cfcore.models.core.state import State
+from cfcore.models.core.trainer import Trainer
 from cfcore.progress import progress_bar
 
-if TYPE_CHECKING:
-    from cfcore.data import Ratings
-    from cfcore.models.core.model import Model
-    from cfcore.models.core.checkpoint import Checkpoint
+__all__ = ["run_epochs"]
 
 Array = np.ndarray[Any, Any]
-Snapshot = Callable[[], dict[str, Array]]
 
 #: An epoch's training error has grown when it exceeds the lowest so far by this factor, and by this part of
-#: the scale's width beside (errors near 0 double for no reason).
+#: the scale's width besides (errors near 0 may double by rounding).
 GROWTH, SLACK = 1.1, 0.01
 
 
-def _caller() -> int:
-    """The `stacklevel` at which a warning points at the line that called cfcore, however deep it is."""
-    level, frame = 1, sys._getframe(1)
-    while frame.f_back is not None and frame.f_globals.get("__name__", "").partition(".")[0] == "cfcore":
-        level, frame = level + 1, frame.f_back
-    return level
-
-
-class Training:
-    """Loop over epochs: errors into ``history_``, early stopping, divergence, the progress bar.
-
-    ::
-
-        model.user_factors_, model.item_factors_ = p, q      # the kernel changes these in place
-        training = Training(model, n_epochs, validation, early_stopping, snapshot=copies)
-        for epoch in training:
-            ...                                              # one pass of the kernel
-            training.record(train_rmse)
-
-    When the loop ends, the model's attributes named by `snapshot` are those of the epoch to keep: the best
-    one by validation error with early stopping, the last good one if training diverged, the last one
-    otherwise. They are other arrays then, unless it is the last one, so read them from the model after the
-    loop.
+def run_epochs(trainer: Trainer, context: FitContext, n_epochs: int, lr: float | None = None) -> State:
+    """Train for some epochs: errors into the history, early stopping, divergence, progress, checkpoint.
 
     Parameters
     ----------
-    model : Model
-        Gets ``history_`` (``train_rmse`` and, with validation, ``validation_rmse``) and ``n_epochs_``, the
-        number of epochs its final state has seen.
+    trainer : Trainer
+    context : FitContext
     n_epochs : int
-    validation : Ratings, optional
-    early_stopping : int, optional
-        Epochs without a lower validation error to wait for.
-    predict : callable (users, items) -> float64 array, optional
-        Predictions for codes; the model's own ``_predict_codes`` if not given.
-    snapshot : callable () -> dict of str to ndarray, optional
-        Copies of the model attributes that training changes. Taken before the first epoch, and after each
-        epoch worth coming back to.
     lr : float, optional
         The learning rate in use, for the advice given when training diverges.
-    carried : dict of str to ndarray, optional
-        Further arrays that an epoch hands on to the next, such as velocities; changed in place.
+
+    Returns
+    -------
+    State
+        With the arrays of the epoch to keep: the best one by validation error with early stopping, the last
+        good one if training diverged, the last one otherwise. Its ``history`` has ``train_rmse`` and, with
+        validation, ``validation_rmse``; its ``n_epochs`` counts the epochs that its parameters have seen.
 
     Notes
     -----
-    With ``fit(..., checkpoint=path)``, where the training stands is written after each epoch, and the loop
-    begins at the first epoch that the file has not seen. For that `snapshot` and `carried` must name all
-    that an epoch changes, every draw must come from ``model._generator()``, and rates must follow from the
-    number of the epoch. Attributes and arrays are filled in place, so all must be set up when the loop
-    begins.
+    With a checkpoint, where the training stands is written after each epoch, and the loop begins at the first
+    epoch that the file has not seen. For that ``trainer.arrays()`` and ``trainer.carried()`` must name all
+    that an epoch changes, every draw must come from ``context.rng``, and rates must follow from the number
+    of the epoch. The arrays are filled in place.
     """
+    return _Loop(trainer, context, n_epochs, lr).run()
 
-    def __init__(
-        self,
-        model: Model,
-        n_epochs: int,
-        validation: Ratings | None = None,
-        early_stopping: int | None = None,
-        predict: Callable[[Array, Array], Array] | None = None,
-        *,
-        snapshot: Snapshot | None = None,
-        lr: float | None = None,
-        carried: dict[str, Array] | None = None,
-    ) -> None:
-        self._model = model
-        self._n_epochs = n_epochs
-        self._patience = early_stopping
-        self._predict = predict
-        self._snapshot = snapshot
-        self._lr = lr
-        self._kept = None if snapshot is None else snapshot()
-        self._kept_epoch = 0
-        self._lowest = math.inf  # the error that the next kept epoch must beat: validation, or training
-        self._stop = False
-        self._advice = ""  # what to do about training that diverged
-        self._train: list[float] = []
-        self._validation: list[float] = []
-        model.history_ = {"train_rmse": self._train}
-        model.n_epochs_ = 0
-        if validation is not None:
-            model.history_["validation_rmse"] = self._validation
-            self._users = model._codes_of(validation.user_ids, validation.user_codes, "user")
-            self._items = model._codes_of(validation.item_ids, validation.item_codes, "item")
-            self._times = validation.timestamps
-            self._values = validation.values.astype(np.float64)
-        self._validates = validation is not None
-        self._carried = carried or {}
 
-    def __iter__(self) -> Iterator[int]:
-        model = self._model
-        if model._checkpoint is not None:
-            self._resume(model._checkpoint)
-        name = type(model).__name__
-        with progress_bar(self._n_epochs, name, bool(getattr(model, "verbose", False))) as bar:
-            bar.update(len(self._train))
-            while len(self._train) < self._n_epochs and not self._stop:
-                recorded = len(self._train)
-                yield recorded
-                if len(self._train) != recorded + 1:
-                    raise RuntimeError("an epoch must call Training.record once")
-                if model._checkpoint is not None:
-                    self._save(model._checkpoint)
-                bar.set(**{name: f"{errors[-1]:.4f}" for name, errors in model.history_.items()})
+class _Loop:
+    """The loop's own variables."""
+
+    def __init__(self, trainer: Trainer, context: FitContext, n_epochs: int, lr: float | None) -> None:
+        self.trainer, self.context = trainer, context
+        self.n_epochs, self.lr = n_epochs, lr
+        self.train: list[float] = []
+        self.validation: list[float] = []
+        self.kept = self._copies()
+        self.kept_epoch = 0
+        self.lowest = math.inf  # the error that the next kept epoch must beat
+        self.stop = False
+        self.advice = ""  # what to do about training that diverged
+
+    @property
+    def history(self) -> dict[str, list[float]]:
+        """Errors so far: lists of their own, which later epochs leave as they are."""
+        history = {"train_rmse": list(self.train)}
+        if self.context.validation is not None:
+            history["validation_rmse"] = list(self.validation)
+        return history
+
+    def run(self) -> State:
+        """All epochs."""
+        context = self.context
+        if context.checkpoint is not None:
+            self._resume(context.checkpoint)
+        with progress_bar(self.n_epochs, context.name, context.verbose) as bar:
+            bar.update(len(self.train))
+            while len(self.train) < self.n_epochs and not self.stop:
+                self._record(float(self.trainer.epoch(len(self.train))))
+                if context.checkpoint is not None:
+                    self._save(context.checkpoint)
+                bar.set(**{name: f"{errors[-1]:.4f}" for name, errors in self.history.items()})
                 bar.update(1)
-        if self._kept is not None and self._kept_epoch < len(self._train):
-            for attribute, array in self._kept.items():
-                setattr(model, attribute, array)
-            model.n_epochs_ = self._kept_epoch
-        else:
-            model.n_epochs_ = len(self._train)
-        self._kept = None
+        arrays = self.kept if self.kept_epoch < len(self.train) else self.trainer.arrays()
+        return self.trainer.state(arrays, self.history, self.kept_epoch)
 
-    def record(self, train_rmse: float) -> None:
-        """Note the error of the epoch that just ended, and decide whether to go on and what to keep.
-
-        Parameters
-        ----------
-        train_rmse : float
-            Root mean square error over the epoch.
-        """
-        train_rmse = float(train_rmse)
-        before = min(self._train, default=math.inf)
-        self._train.append(train_rmse)
-        if self._validates:
-            self._validation.append(self._validation_rmse())
-        low, high = self._model.scale_
+    def _record(self, train_rmse: float) -> None:
+        """Note the error of the epoch that just ended, and decide whether to go on and what to keep."""
+        before = min(self.train, default=math.inf)
+        self.train.append(train_rmse)
+        error = train_rmse
+        if self.context.validation is not None:
+            error = self._validation_rmse()
+            self.validation.append(error)
+        low, high = self.context.scale
         grown = train_rmse > before * GROWTH + SLACK * ((high - low) or 1.0)
-        error = self._validation[-1] if self._validates else train_rmse
         if grown or not math.isfinite(train_rmse) or not math.isfinite(error):
             self._diverged(before)
-        elif self._patience is None:
+        elif self.context.patience is None:
             self._keep()
-        elif error < self._lowest:
-            self._lowest = error
+        elif error < self.lowest:
+            self.lowest = error
             self._keep()
-        elif len(self._train) - self._kept_epoch >= self._patience:
-            self._stop = True
-        callback = self._model._cache.get("callback")
-        if callback is not None and callback(len(self._train), self._model.history_):
-            self._stop = True
+        elif len(self.train) - self.kept_epoch >= self.context.patience:
+            self.stop = True
+        self._call_back()
+
+    def _call_back(self) -> None:
+        context = self.context
+        if context.callback is None:
+            return
+        if context.publish is not None:
+            n_epochs = len(self.train)
+            arrays = self.kept if self.kept_epoch == n_epochs else self._copies()
+            context.publish(self.trainer.state(arrays, self.history, n_epochs))
+        if context.callback(len(self.train), self.history):
+            self.stop = True
+
+    def _copies(self) -> dict[str, Array]:
+        return {name: array.copy() for name, array in self.trainer.arrays().items()}
 
     def _keep(self) -> None:
-        self._kept_epoch = len(self._train)
-        if self._snapshot is not None:
-            self._kept = None  # freed first: never two copies beside the original
-            self._kept = self._snapshot()
+        self.kept_epoch = len(self.train)
+        self.kept = {}  # freed first: never two copies beside the live arrays
+        self.kept = self._copies()
 
     def _diverged(self, before: float) -> None:
-        self._stop = True
+        self.stop = True
         message = (
-            f"{type(self._model).__name__} diverged in epoch {len(self._train)}: training RMSE "
-            f"{self._train[-1]:.4g}" + (f" after {before:.4g}" if math.isfinite(before) else "")
+            f"{self.context.name} diverged in epoch {len(self.train)}: training RMSE {self.train[-1]:.4g}"
+            + (f" after {before:.4g}" if math.isfinite(before) else "")
+            + f"; the parameters of epoch {self.kept_epoch} are kept"
+            + (f". Try lr={self.lr / 4:.2g}" if self.lr else ". Try a smaller lr")
         )
-        if self._kept is not None:
-            message += f"; the parameters of epoch {self._kept_epoch} are kept"
-        message += f". Try lr={self._lr / 4:.2g}" if self._lr else ". Try a smaller lr"
-        self._advice = message
-        warnings.warn(message, ConvergenceWarning, stacklevel=_caller())
+        self.advice = message
+        warnings.warn(message, ConvergenceWarning, stacklevel=_stack_level())
 
     def _groups(self) -> dict[str, dict[str, Array]]:
-        """What the next epoch starts from."""
-        if self._kept is None:
-            raise RuntimeError("a checkpoint needs Training(..., snapshot=...)")
-        return {
-            "state": {name: getattr(self._model, name) for name in self._kept},
-            "carried": self._carried,
-        }
+        """What the next epoch starts from. A file names arrays as the model shows them."""
+        return {"state": _shown(self.trainer.arrays()), "carried": self.trainer.carried()}
 
     def _save(self, checkpoint: Checkpoint) -> None:
         groups = self._groups()
-        if self._kept_epoch < len(self._train):
-            groups["kept"] = self._kept or {}
-        state = {
-            "train": self._train, "validation": self._validation, "kept_epoch": self._kept_epoch,
-            "lowest": self._lowest, "stop": self._stop, "advice": self._advice,
+        if self.kept_epoch < len(self.train):
+            groups["kept"] = _shown(self.kept)
+        progress = {
+            "train": self.train, "validation": self.validation, "kept_epoch": self.kept_epoch,
+            "lowest": self.lowest, "stop": self.stop, "advice": self.advice,
         }  # fmt: skip
-        checkpoint.write(state, groups)
+        checkpoint.write(progress, groups)
 
     def _resume(self, checkpoint: Checkpoint) -> None:
         restored = checkpoint.restore(self._groups())
         if restored is None:
             return
-        state, kept = restored
-        self._train[:], self._validation[:] = state["train"], state["validation"]
-        self._kept_epoch, self._lowest = state["kept_epoch"], state["lowest"]
-        self._stop, self._advice = state["stop"], state["advice"]
-        if self._snapshot is not None:
-            self._kept = None
-            self._kept = kept if self._kept_epoch < len(self._train) else self._snapshot()
-        if self._advice:
-            warnings.warn(self._advice, ConvergenceWarning, stacklevel=_caller())
+        progress, kept = restored
+        self.train[:], self.validation[:] = progress["train"], progress["validation"]
+        self.kept_epoch, self.lowest = progress["kept_epoch"], progress["lowest"]
+        self.stop, self.advice = progress["stop"], progress["advice"]
+        if self.kept_epoch < len(self.train):
+            self.kept = {name.removesuffix("_"): array for name, array in kept.items()}
+        else:
+            self.kept = self._copies()
+        if self.advice:
+            warnings.warn(self.advice, ConvergenceWarning, stacklevel=_stack_level())
 
     def _validation_rmse(self) -> float:
-        if self._predict is None:
-            predictions = self._model._predict_codes(self._users, self._items, self._times)
-        else:
-            predictions = self._predict(self._users, self._items)
-        errors = np.clip(predictions, *self._model.scale_) - self._values
+        assert self.context.held_out is not None
+        users, items, timestamps, values = self.context.held_out
+        predictions = self.trainer.predict(users, items, timestamps)
+        errors = np.clip(predictions, *self.context.scale) - values
         return float(np.sqrt(np.mean(errors * errors)))
+
+
+def _shown(arrays: Mapping[str, Array]) -> dict[str, Array]:
+    return {f"{name}_": array for name, array in arrays.items()}
+
+
+def _stack_level() -> int:
+    """The `stacklevel` at which a warning points at the line that called cfcore, however deep it is."""
+    level, frame = 1, sys._getframe(1)
+    while frame.f_back is not None and frame.f_globals.get("__name__", "").partition(".")[0] == "cfcore":
+        level, frame = level + 1, frame.f_back
+    return level

@@ -2,31 +2,35 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
 
 import numpy as np
 
 from cfcore.arrays import padded
 from cfcore.data import Ratings
 from cfcore.kernels.records import Factors, SGDRates
+from cfcore.models.core.fit_context import FitContext
 from cfcore.models.core.model import Array
-from cfcore.models.factorization.block_grid import Blocks
-from cfcore.models.factorization.base import FactorModel, decay_and_total, density_and_spread, first_factors, last_rates
 from cfcore.models.core.params import check_choice, check_flag, check_number
-from cfcore.models.core.training import Training
+from cfcore.models.core.training import run_epochs
+from cfcore.models.factorization.base import FactorModel, FactorState, first_factors, predicted, state_of
+from cfcore.models.factorization.block_grid import BlockTrainer
+from cfcore.models.factorization.rates import DecayingRates, decay_and_total, density_and_spread
 from cfcore.random import RandomState
 
 #: Defaults by cross-validation; `benchmarks/defaults.py` repeats the search.
 N_EPOCHS, INIT_SCALE = 20, 0.01
 #: Learning rate of the last epoch, as a part of that of the first.
-COOLED = 0.05
-#: Nothing above was seen to be of use, and not much above it training diverges.
+LAST_LR = 0.05
+#: No higher learning rate was found to be useful, and not far above it training diverges.
 MAX_LR = 0.08
 
 
 @dataclass(frozen=True)
-class Rates:
-    """Learning rates and regularisation in force; the Notes of `SVD` say where the defaults come from."""
+class Rates(DecayingRates):
+    """Learning rates of the first epoch, and regularisation; the Notes of `SVD` give the rule."""
 
     n_epochs: int
     lr: float
@@ -38,10 +42,10 @@ class Rates:
 
     @classmethod
     def of(cls, model: SVD, train: Ratings) -> Rates:
-        """What the model was given, and the rule for the rest."""
+        """The model's hyper-parameters; by the rule where they are not given."""
         density, spread = density_and_spread(train)
         n_epochs = model.n_epochs or N_EPOCHS
-        decay, total = decay_and_total(n_epochs, model.lr_decay, COOLED)
+        decay, total = decay_and_total(n_epochs, model.lr_decay, LAST_LR)
 
         lr, reg, lr_bias, reg_bias = model.lr, model.reg, model.lr_bias, model.reg_bias
         if lr_bias is None:
@@ -59,6 +63,11 @@ class Rates:
         else:
             init_scale = INIT_SCALE * (spread / 1.12) ** 0.5
         return cls(n_epochs, lr, decay, reg, lr_bias, reg_bias, init_scale)
+
+    @classmethod
+    def going_on(cls, rates: Mapping[str, float]) -> Rates:
+        """The rates of `partial_fit`: those of the last epoch, for all epochs."""
+        return cls(1, lr_decay=1.0, init_scale=0.0, **rates)
 
 
 class SVD(FactorModel):
@@ -99,7 +108,7 @@ class SVD(FactorModel):
     clip_error : bool, default False
         Take the error on the prediction clipped to the scale of the ratings.
     update : {"simultaneous", "sequential"}, default "simultaneous"
-        "sequential" moves :math:`p_u` with the :math:`q_i` that has just been moved.
+        "sequential" updates :math:`q_i` first, and :math:`p_u` with the new :math:`q_i`.
     random_state : int, SeedSequence, Generator or None
     n_threads : int, optional
         All cores by default. The result does not depend on it.
@@ -114,9 +123,10 @@ class SVD(FactorModel):
     user_bias_, item_bias_ : ndarray, shape (n_users,), (n_items,)
     mean_ : float
     history_ : dict of str to list of float
-        ``train_rmse``: errors met during each epoch; ``validation_rmse`` if fitted with ``validation``.
+        ``train_rmse``, of the errors just before each rating's update; ``validation_rmse`` if fitted with
+        ``validation``.
     rates_ : dict of str to float
-        Learning rates of the last epoch, and regularisation, as they were in force.
+        Learning rates of the last epoch, and regularisation.
 
     Notes
     -----
@@ -129,17 +139,17 @@ class SVD(FactorModel):
     .. math:: \lambda = 0.375\, s / \sqrt d, \quad \lambda_b = 0.75 / d, \quad
         \sum_t \eta_t = 1.51 / (s\, d^{0.3}), \quad \sum_t \eta_{b,t} = \max(0.1, 2.5 / d)
 
-    where t runs over the epochs, and the last learning rate is a twentieth of the first. What matters is the
-    sum of the learning rates: the first factors are so small that each direction begins to count in its own
-    time, the most useful first, and a longer way lets more of them in. The constants were found by
+    where t runs over the epochs, and the last learning rate is a twentieth of the first. The sum of the
+    learning rates matters: the first factors are so small that each direction grows to a useful size only
+    after some epochs, the most useful direction first, and a larger sum lets more directions grow. The constants were found by
     cross-validation within the training rows of MovieLens 100K (u1) and 1M; the powers of s follow from the
     equations.
 
     `similar_items` and `similar_users` compare factors by their cosine.
 
     Ratings are visited block by block, blocks in a new order in each epoch, and each from a new starting
-    point; users and items are cut into blocks by the data alone. That costs no accuracy, and it is what makes
-    fits on any number of threads the same to the bit.
+    point; users and items are cut into blocks by the data alone. That costs no accuracy, and fits on any number
+    of threads are the same to the bit.
 
     Examples
     --------
@@ -202,66 +212,98 @@ class SVD(FactorModel):
 
     # ------------------------------------------------------------------ fitting
 
-    def _fit(self, train: Ratings, validation: Ratings | None, early_stopping: int | None) -> None:
-        rng = self._generator()
-        rates = Rates.of(self, train)
-        users = self._first_factors(train.user_counts, rates.init_scale, rng)
-        items = self._first_factors(train.item_counts, rates.init_scale, rng)
-        self.user_bias_ = np.zeros(len(users), dtype=self.dtype)
-        self.item_bias_ = np.zeros(len(items), dtype=self.dtype)
-        self._descend(train, users, items, rates, rng, validation, early_stopping)
+    def _fit(self, train: Ratings, context: FitContext) -> FactorState:
+        trainer = self.trainer(train, context)
+        state: FactorState = run_epochs(trainer, context, trainer.rates.n_epochs, trainer.rates.lr)  # type: ignore[assignment]
+        return state
 
-    def _go_on(self, train: Ratings, n_epochs: int) -> None:
-        rates = Rates(n_epochs, lr_decay=1.0, init_scale=0.0, **self.rates_)
-        self._descend(train, padded(self.user_factors_), padded(self.item_factors_), rates, self._generator())
+    def trainer(self, train: Ratings, context: FitContext, start: FactorState | None = None) -> SVDTrainer:
+        """The trainer of a fit, or of one that goes on from the parameters of a state."""
+        return SVDTrainer(self, train, context, start)
 
-    def _descend(
-        self,
-        train: Ratings,
-        users: Array,
-        items: Array,
-        rates: Rates,
-        rng: np.random.Generator,
-        validation: Ratings | None = None,
-        early_stopping: int | None = None,
-    ) -> None:
-        """Train padded factors and the biases there are."""
-        lr_bias = rates.lr_bias if self.biased else 0.0
-        low, high = self.scale_ if self.clip_error else (-np.inf, np.inf)
-        sequential = self.update == "sequential"
-        self._use(users, items)
-        factors = Factors(users, items, self.user_bias_, self.item_bias_, self._offset())
-        blocks = Blocks(train, users.shape[1] * users.itemsize, rng, self.n_threads)
-        training = Training(
-            self, rates.n_epochs, validation, early_stopping, snapshot=self._snapshot, lr=rates.lr
-        )
-        for epoch in training:
-            slower = rates.lr_decay**epoch
-            steps = SGDRates(
-                rates.lr * slower, rates.reg, lr_bias * slower, rates.reg_bias, low, high, sequential
-            )
-            training.record(blocks.descend(factors, steps))
-        if self.user_bias_ is not factors.user_bias:  # an earlier epoch is kept
-            self._cache.clear()
-        self.rates_ = last_rates(vars(rates), self.n_epochs_)
-
-    def _first_factors(self, counts: Array, scale: float, rng: np.random.Generator) -> Array:
-        draw = rng.standard_normal if self.init == "normal" else rng.random
-        return first_factors(counts, self.n_factors, self.dtype, scale, draw)
-
-    def _use(self, users: Array, items: Array) -> None:
-        """Keep padded factors for the kernels; the attributes are the part of them that is not padding."""
-        self._cache["rows"] = users, items
-        self.user_factors_ = users[:, : self.n_factors]
-        self.item_factors_ = items[:, : self.n_factors]
-
-    def _offset(self) -> float:
-        return self.mean_ if self.biased else 0.0
+    def defaults_for(self, ratings: Ratings) -> dict[str, float]:
+        """Learning rates, regularisation and the like, by the rule of the class."""
+        return asdict(Rates.of(self, ratings))
 
     # ------------------------------------------------------------------ predicting
 
-    def _predict_codes(self, users: Array, items: Array, timestamps: Array | None) -> Array:
-        out = super()._predict_codes(users, items, timestamps)
-        if not self.biased:
-            out[(users < 0) | (items < 0)] = self.mean_
-        return out
+    def _score(self, users: Array, items: Array, timestamps: Array | None) -> Array:
+        out = super()._score(users, items, timestamps)
+        return out if self.biased else or_mean(out, users, items, self._state.mean)
+
+
+class SVDTrainer(BlockTrainer):
+    """Biases and factors trained block by block.
+
+    Parameters
+    ----------
+    model : SVD
+        For its hyper-parameters.
+    train, context, start
+        As of `FactorModel.trainer`.
+    """
+
+    def __init__(self, model: SVD, train: Ratings, context: FitContext, start: FactorState | None) -> None:
+        self.context = context
+        self.n_factors, self.biased, self.sequential = (
+            model.n_factors,
+            model.biased,
+            model.update == "sequential",
+        )
+        self.bounds = context.scale if model.clip_error else (-np.inf, np.inf)
+        if start is None:
+            self.rates = Rates.of(model, train)
+            draw = context.rng.standard_normal if model.init == "normal" else context.rng.random
+            rows = [
+                first_factors(counts, model.n_factors, model.dtype, self.rates.init_scale, draw)
+                for counts in (train.user_counts, train.item_counts)
+            ]
+            biases = [np.zeros(len(held), dtype=model.dtype) for held in rows]
+        else:
+            self.rates = Rates.going_on(start.rates)
+            rows = [padded(start.user_factors), padded(start.item_factors)]
+            biases = [start.user_bias.copy(), start.item_bias.copy()]
+        self.mean = float(context.known["mean"])
+        live = Factors(*rows, *biases, self.mean if model.biased else 0.0)
+        super().__init__(train, live, context.rng, context.n_threads)
+
+    def steps(self, k: int) -> SGDRates:
+        """The steps of epoch `k`."""
+        now = self.rates.in_epoch(k)
+        lr_bias = now.lr_bias if self.biased else 0.0
+        return SGDRates(now.lr, now.reg, lr_bias, now.reg_bias, *self.bounds, self.sequential)
+
+    def predict(self, users: Array, items: Array, timestamps: Array | None) -> Array:
+        """Predictions for codes by the live parameters."""
+        out = predicted(users, items, self.factors, self.context.n_threads)
+        return out if self.biased else or_mean(out, users, items, self.mean)
+
+    def arrays(self) -> dict[str, Array]:
+        """The live parameters, without padding."""
+        live = self.factors
+        return {
+            "user_factors": live.user_factors[:, : self.n_factors],
+            "item_factors": live.item_factors[:, : self.n_factors],
+            "user_bias": live.user_bias,
+            "item_bias": live.item_bias,
+        }
+
+    def carried(self) -> dict[str, Array]:
+        """Nothing."""
+        return {}
+
+    def state(
+        self, arrays: Mapping[str, Array], history: Mapping[str, list[float]], n_epochs: int
+    ) -> FactorState:
+        """The state with these parameters."""
+        fields: dict[str, Any] = {**arrays, "history": dict(history), "n_epochs": n_epochs}
+        fields["rates"] = self.rates.after(n_epochs)
+        rows = {"user_rows": self.factors.user_factors, "item_rows": self.factors.item_factors}
+        state: FactorState = state_of(self.context, FactorState, rows, **fields)
+        return state
+
+
+def or_mean(predictions: Array, users: Array, items: Array, mean: float) -> Array:
+    """Predictions of factors alone, in place: the mean for pairs with an unknown user or item."""
+    predictions[(users < 0) | (items < 0)] = mean
+    return predictions

@@ -9,18 +9,25 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 
-from cfcore.arrays import aligned_zeros, padded
 from cfcore import backends
+from cfcore.arrays import aligned_zeros, padded
 from cfcore.data import Ratings, as_pairs, as_ratings
 from cfcore.data.ids import as_id_column, encode
 from cfcore.data.index import sets
 from cfcore.errors import DataError
+from cfcore.kernels.records import ImplicitRows, ImplicitSets, SVDppFactors, SVDppRates
 from cfcore.models.core.model import Array, Callback
-from cfcore.models.factorization.user_batches import Chunks
-from cfcore.models.factorization.base import FactorModel, decay_and_total, density_and_spread, first_factors, last_rates
-from cfcore.models.factorization.update import joined_rows, moved
 from cfcore.models.core.params import check_choice, check_number
 from cfcore.models.core.training import Training
+from cfcore.models.factorization.base import (
+    FactorModel,
+    decay_and_total,
+    density_and_spread,
+    first_factors,
+    last_rates,
+)
+from cfcore.models.factorization.update import joined_rows, moved
+from cfcore.models.factorization.user_batches import UserBatches
 from cfcore.random import RandomState
 from cfcore.threads import resolve_threads
 
@@ -297,31 +304,35 @@ class SVDpp(FactorModel):
     ) -> None:
         """Train padded p, q and y, and the biases there are."""
         self._show(*factors)
-        arrays = (*factors, self.user_bias_, self.item_bias_)
-        chunks = Chunks(train, *self._sets(), factors[2], rng, self.n_threads)
+        users, items, table = factors
+        parameters = SVDppFactors(
+            users, items, self.user_bias_, self.item_bias_, self.mean_, implicit_factors=table
+        )
+        batches = UserBatches(train, self._sets(), table, rng, self.n_threads)
 
-        def arguments(slower: float) -> tuple[tuple[Array, ...], tuple[float, ...]]:
-            return arrays, (
-                self.mean_, rates.lr * slower, rates.reg, rates.lr_bias * slower, rates.reg_bias,
+        def slowed(slower: float) -> SVDppRates:
+            return SVDppRates(
+                rates.lr * slower, rates.reg, rates.lr_bias * slower, rates.reg_bias,
                 rates.lr_implicit * slower, rates.reg_implicit,
             )  # fmt: skip
 
-        self._train(chunks, vars(rates), arguments, validation, early_stopping)
+        self._train(batches, vars(rates), parameters, slowed, validation, early_stopping)
 
     def _train(
         self,
-        chunks: Chunks,
+        batches: UserBatches,
         rates: dict[str, Any],
-        arguments: Callable[[float], tuple[tuple[Array, ...], tuple[float, ...]]],
+        parameters: Any,
+        slowed: Callable[[float], Any],
         validation: Ratings | None,
         early_stopping: int | None,
     ) -> None:
-        """Epochs over `chunks`; `arguments` makes those of `descend` from the factor on learning rates."""
+        """Epochs over `batches`; `slowed` makes the kernel's rates from the factor on learning rates."""
         training = Training(
             self, rates["n_epochs"], validation, early_stopping, snapshot=self._snapshot, lr=rates["lr"]
         )
         for epoch in training:
-            error = chunks.descend(*arguments(rates["lr_decay"] ** epoch))
+            error = batches.descend(parameters, slowed(rates["lr_decay"] ** epoch))
             self._forget_rows()
             training.record(error)
         self._forget_rows()
@@ -373,11 +384,12 @@ class SVDpp(FactorModel):
         self.item_factors_ = items[:, : self.n_factors]
         self.implicit_factors_ = y[:, : self.n_factors]
 
-    def _sets(self) -> tuple[Array, Array]:
+    def _sets(self) -> ImplicitSets:
         """N(u) in compressed rows."""
-        if self.implicit_indptr_ is None or self.implicit_items_ is None:
-            return self.seen_indptr_, self.seen_items_
-        return self.implicit_indptr_, self.implicit_items_
+        indptr, members = self.implicit_indptr_, self.implicit_items_
+        if indptr is None or members is None:
+            indptr, members = self.seen_indptr_, self.seen_items_
+        return ImplicitSets(indptr, members, len(self.implicit_factors_))
 
     # ------------------------------------------------------------------ predicting
 
@@ -387,7 +399,7 @@ class SVDpp(FactorModel):
             implicit = padded(self.implicit_factors_)
             users = aligned_zeros(len(self.user_factors_), implicit.shape[1], implicit.dtype)
             backends.kernel("factorization.svdpp").implicit_sums(
-                *self._sets(), implicit, users, resolve_threads(self.n_threads)
+                self._sets(), ImplicitRows(implicit, users), resolve_threads(self.n_threads)
             )
             users[:, : self.user_factors_.shape[1]] += self.user_factors_
             self._cache["rows"] = users, padded(self.item_factors_)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from cfcore.kernels.records import TIME_TERMS
 from cfcore.models.factorization.base import decay_and_total
 from cfcore.models.factorization.svdpp import BIAS_TOTAL, Rates
 
@@ -37,12 +38,7 @@ TERMS = {
     "item_weekdays": Term("lr_bias", 0.073, 0.02, 0),
     "item_weeks": Term("lr_bias", 0.073, 0.02, 0),
 }
-#: All parameters that the kernel trains, in its order, and those of them that are rows of factors.
-ORDER = (
-    "user_bias", "user_slope", "user_scale", "day_bias", "day_scale", "user_factors", "user_drift",
-    "day_factors", "item_bias", "item_bins", "item_frequencies", "item_weekdays", "item_weeks",
-    "item_factors", "implicit_factors",
-)  # fmt: skip
+#: Parameters that are rows of factors.
 FACTORS = ("user_factors", "user_drift", "day_factors", "item_factors", "implicit_factors")
 #: What names the learning rate and the regularisation of the parameters that `SVDpp` has, too.
 SHARED = {
@@ -76,5 +72,5 @@ def rates_of_terms(model: TimeSVDpp, rates: Rates, spread: float) -> dict[str, f
 
 def in_order(rates: dict[str, float]) -> tuple[Array, Array]:
     """Learning rates and regularisation by name, as the kernel takes them."""
-    lr, reg = (np.array([rates[named(kind, name)] for name in ORDER]) for kind in ("lr", "reg"))
+    lr, reg = (np.array([rates[named(kind, name)] for name in TIME_TERMS]) for kind in ("lr", "reg"))
     return lr, reg

@@ -7,19 +7,20 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 
-from cfcore.arrays import aligned_zeros, available_memory, padded
-from cfcore.threads import worthwhile_threads
 from cfcore import backends
+from cfcore.arrays import aligned_zeros, available_memory, padded
 from cfcore.data import Ratings
+from cfcore.kernels.records import LEFT_OUT, TIME_TERMS, TimeParameters, TimeRates
 from cfcore.models.core.model import Array
-from cfcore.models.factorization.user_batches import Chunks
-from cfcore.models.factorization.user_days import LEFT_OUT, WEEKDAYS, WEEKS, Days, mean_dates
-from cfcore.models.factorization.base import density_and_spread
-from cfcore.models.factorization.update import moved
 from cfcore.models.core.params import check_number
+from cfcore.models.factorization.base import density_and_spread
 from cfcore.models.factorization.svdpp import Rates, SVDpp
-from cfcore.models.factorization.time_terms import FACTORS, ORDER, TERMS, in_order, rates_of_terms
+from cfcore.models.factorization.time_terms import FACTORS, TERMS, in_order, rates_of_terms
+from cfcore.models.factorization.update import moved
+from cfcore.models.factorization.user_batches import UserBatches
+from cfcore.models.factorization.user_days import WEEKDAYS, WEEKS, Days, mean_dates
 from cfcore.random import RandomState
+from cfcore.threads import worthwhile_threads
 
 #: Ratings by which `fold_in` damps the bias of a day: their mean error counts n / (n + DAMPING). Judged by
 #: held-out ratings of held-out users within the training rows of MovieLens 100K (u1) and 1M.
@@ -136,7 +137,7 @@ class TimeSVDpp(SVDpp):
     """
 
     _needs_timestamps: ClassVar[bool] = True
-    _trained: ClassVar[tuple[str, ...]] = tuple(f"{name}_" for name in ORDER)
+    _trained: ClassVar[tuple[str, ...]] = tuple(f"{name}_" for name in TIME_TERMS)
     _array_names: ClassVar[tuple[str, ...]] = (
         *_trained, "implicit_indptr_", "implicit_items_", "extra_item_ids_",
         "day_indptr_", "day_numbers_", "day_frequencies_", "user_dates_", "bin_edges_",
@@ -243,7 +244,7 @@ class TimeSVDpp(SVDpp):
         if len(self.day_factors_):
             self._say_what_days_need(len(self.day_numbers_))
         arrays = []
-        for name in ORDER:
+        for name in TIME_TERMS:
             array = getattr(self, f"{name}_")
             if name in FACTORS:
                 array = padded(array)
@@ -267,15 +268,15 @@ class TimeSVDpp(SVDpp):
     ) -> None:
         """Train all parameters, given in the kernel's order; `codes` are the user-days of the ratings."""
         lr, reg = in_order(rates)
-        chunks = Chunks(
-            train, *self._sets(), arrays[-1], rng, self.n_threads,
-            kernel="timesvdpp", codes=codes, users_of=days.table["user"],
-        )  # fmt: skip
+        batches = UserBatches(
+            train, self._sets(), arrays[-1], rng, self.n_threads, days=days.table, codes=codes
+        )
 
-        def arguments(slower: float) -> tuple[tuple[Array, ...], tuple[float, ...]]:
-            return (days.table, lr * slower, reg, *arrays), (self.mean_,)
+        def slowed(slower: float) -> TimeRates:
+            return TimeRates(lr * slower, reg)
 
-        self._train(chunks, rates, arguments, validation, early_stopping)
+        parameters = TimeParameters(*arrays, self.mean_)
+        self._train(batches, rates, parameters, slowed, validation, early_stopping)
 
     def _take(self, days: Days) -> None:
         self.day_indptr_, self.day_numbers_ = days.indptr, days.numbers
@@ -302,7 +303,7 @@ class TimeSVDpp(SVDpp):
             else:
                 array = np.full(n, float(name == "user_scale"), dtype=self.dtype)
             setattr(self, f"{name}_", array)
-        return [rows[name] if name in rows else getattr(self, f"{name}_") for name in ORDER]
+        return [rows[name] if name in rows else getattr(self, f"{name}_") for name in TIME_TERMS]
 
     def _say_what_days_need(self, n_days: int) -> None:
         """How much memory the factors of user-days take; MemoryError where there is less."""
@@ -387,12 +388,14 @@ class TimeSVDpp(SVDpp):
                 "user_factors": sums, "item_factors": factors,
                 "user_drift": padded(self.user_drift_), "day_factors": padded(self.day_factors_),
             }  # fmt: skip
-            self._cache["time_rows"] = [
-                rows.get(name, getattr(self, f"{name}_")) for name in ORDER if name != "implicit_factors"
-            ]
+            rows["implicit_factors"] = factors[:0]
+            self._cache["time_rows"] = TimeParameters(
+                *(rows[name] if name in rows else getattr(self, f"{name}_") for name in TIME_TERMS),
+                self._offset(),
+            )
         out = np.empty(len(users))
         codes, when = self._days().place(users, timestamps)
-        arrays = self._cache["time_rows"]
-        n_threads = worthwhile_threads(self.n_threads, len(users) * arrays[-1].shape[1])
-        backends.kernel("factorization.timesvdpp").predict(items, codes, when, *arrays, out, self._offset(), n_threads)
+        parameters: TimeParameters = self._cache["time_rows"]
+        n_threads = worthwhile_threads(self.n_threads, len(users) * parameters.width)
+        backends.kernel("factorization.timesvdpp").predict(items, codes, when, parameters, out, n_threads)
         return out

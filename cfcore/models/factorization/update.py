@@ -1,22 +1,281 @@
-"""What users and items that come after the fit need: places in the arrays of a model, and factors."""
+"""`fold_in` and `partial_fit` of the factor models: ratings that come after the fit."""
 
 from __future__ import annotations
 
-from typing import Any
+import dataclasses
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 
+from cfcore.data import Ratings, as_ratings
 from cfcore.data.ids import encode, merge
+from cfcore.errors import DataError
+from cfcore.models.core.fit_context import FitContext
+from cfcore.models.core.model import Model
+from cfcore.models.core.params import check_choice, check_number
+from cfcore.models.core.state import State
+from cfcore.models.core.trainer import Trainer
+from cfcore.models.core.training import run_epochs
+from cfcore.random import generator
+
+if TYPE_CHECKING:
+    from cfcore.models.factorization.base import FactorState
 
 Array = np.ndarray[Any, Any]
 
+#: Passes of `partial_fit`: at the last epoch's learning rates, ten gained more than five.
+N_PASSES = 10
 #: Bytes of the normal equations that are solved in one call.
 STACK = 2**25
 #: Least regularisation of fold-in: with none, fewer ratings than factors would have no unique solution.
 LEAST_REG = 1e-6
 
 
-def places(ids: Array, further: Array, column: str) -> tuple[Array, Array]:
+class Updatable(Model):
+    """The part of a factor model that takes ratings after the fit. Each call makes a new state."""
+
+    #: Whether ratings can be added after the fit. Where they cannot, `fold_in` and `partial_fit` say so.
+    updatable: ClassVar[bool] = True
+
+    biased: bool
+    n_factors: int
+    n_epochs: int | None
+    n_threads: int | None
+
+    def trainer(self, train: Ratings, context: FitContext, start: Any = None) -> Trainer:
+        """The trainer of a fit.
+
+        Parameters
+        ----------
+        train : Ratings
+        context : FitContext
+            All draws that come before the first epoch are made from its ``rng``.
+        start : FactorState, optional
+            Whose parameters to go on from, with its rates. `train` is in its codes then.
+        """
+        raise NotImplementedError
+
+    def fold_in(self, ratings: Any, *, unknown_items: str = "error") -> Self:
+        r"""Give factors and biases to new users, or new ones to users with new ratings; items are held.
+
+        With everything else as it is, the factors and the bias of each user in `ratings` are solved for by
+        least squares, with the regularisation that training used, times the user's number of ratings.
+
+        Parameters
+        ----------
+        ratings : Ratings, DataFrame, (users, items, values[, timestamps]) or scipy sparse matrix
+            All ratings of these users that are to count. The model keeps no values, so a user that it
+            knows is solved for anew from these alone.
+        unknown_items : {"error", "ignore"}, default "error"
+            What to do with ratings of items that have no training ratings.
+
+        Returns
+        -------
+        self
+            With a new state: other threads read the one before until it is complete. New users are in
+            ``user_ids_``, which stays sorted, so that codes of others may change; their items count as seen,
+            and as rated in ``item_counts_``.
+
+        Raises
+        ------
+        NotFittedError
+            Before `fit`.
+        DataError
+            Ratings that cannot be used, or items without training ratings. The model is as it was then.
+
+        Notes
+        -----
+        The mean, the scale, ``history_`` and all parameters of items stay as they are. In `SVDpp` the user's
+        set N(u) is that of all items seen, and the sum over their y is held, too. `TimeSVDpp`, which needs
+        timestamps here as well, solves then for the biases of the users' days: see its Notes.
+
+        A user's result does not depend on the others in the call. One with n ratings costs O(n k^2 + k^3)
+        for k factors.
+        """
+        self._check_updatable("fold_in")
+        here = self.snapshot()
+        here._check_fitted()
+        check_choice("unknown_items", unknown_items, ("error", "ignore"))
+        here._check_rates("fold_in", ("reg", "reg_bias") if self.biased else ("reg",))
+        given = here._later(ratings)
+        known = here._state.items.encode(given.item_ids)[given.item_codes] >= 0
+        if not known.any() or (unknown_items == "error" and not known.all()):
+            unknown = np.unique(given.items[~known])
+            raise DataError(
+                f"fold_in: {len(unknown)} of the items have no training ratings: "
+                f"{', '.join(map(str, unknown[:5]))}{', ...' if len(unknown) > 5 else ''}"
+                + ('; pass unknown_items="ignore" to leave them out' if known.any() else "")
+            )
+        state, train = here._joined(given.subset(known))
+        self._state = here._solved(state, "user", train, np.flatnonzero(train.user_counts))
+        return self
+
+    def partial_fit(self, ratings: Any, n_epochs: int | None = None) -> Self:
+        """Go on training from the parameters of the model, on the ratings given.
+
+        New users and items are given factors and biases first, solved for from their ratings as in `fold_in`
+        (users before items). Then passes over `ratings` train all users and items that they name, with the
+        learning rates of the last epoch of `fit`.
+
+        Parameters
+        ----------
+        ratings : Ratings, DataFrame, (users, items, values[, timestamps]) or scipy sparse matrix
+            The only ratings that are used: the model keeps none of the earlier ones. With new ratings alone,
+            the users and items that they name are fitted to these and less to the earlier ones; with all
+            ratings, old and new, to both.
+        n_epochs : int, optional
+            Passes; 10 by default.
+
+        Returns
+        -------
+        self
+            With a new state, whose vocabularies, seen items and counts are as after `fold_in`. ``history_``
+            is that of these passes, ``n_epochs_`` counts them in. An unfitted model is fitted, in `n_epochs`
+            passes if given. Hyper-parameters stay as they are.
+
+        Raises
+        ------
+        DataError
+            Ratings that cannot be used. The model is as it was then.
+        """
+        self._check_updatable("partial_fit")
+        check_number("n_epochs", n_epochs, 1, integer=True, none=True)
+        here = self.snapshot()
+        if not here.is_fitted():
+            here.n_epochs = n_epochs or here.n_epochs
+            self._state = here.fit(ratings)._state
+            return self
+        here.check_params()
+        before: FactorState = here._state
+        n_factors = before.item_factors.shape[1]
+        if self.n_factors != n_factors:
+            raise ValueError(
+                f"n_factors was {n_factors} in fit and is {self.n_factors} now; a model can only be trained "
+                f"on as it is: set_params(n_factors={n_factors})"
+            )
+        here._check_rates("partial_fit", ("lr", "reg", "lr_bias", "reg_bias"))
+        state, train = here._joined(here._later(ratings))
+        for kind in ("user", "item"):
+            state = here._solved(state, kind, train, newcomers(before, state, train, kind))
+        context = FitContext(
+            {field.name: getattr(state, field.name) for field in dataclasses.fields(State)},
+            type(self).__name__, generator(getattr(self, "random_state", None)), self.n_threads,
+            bool(getattr(self, "verbose", False)),
+        )  # fmt: skip
+        trainer = here.trainer(train, context, state)
+        trained = run_epochs(trainer, context, n_epochs or N_PASSES, before.rates["lr"])
+        total = (before.n_epochs or 0) + (trained.n_epochs or 0)
+        self._state = trained.changed(n_epochs=total)  # type: ignore[attr-defined]
+        return self
+
+    def _check_updatable(self, method: str) -> None:
+        if not self.updatable:
+            raise TypeError(f"{type(self).__name__} has no {method}: fit it anew, on all ratings")
+
+    def _check_rates(self, method: str, names: tuple[str, ...]) -> None:
+        missing = [name for name in names if name not in self._state.rates]
+        if missing:
+            example = ", ".join(f'"{name}": ...' for name in names)
+            raise ValueError(
+                f"{method} needs {missing[0]} as training had it, and rates_ does not have it; "
+                f"give it by with_parameters(rates={{{example}}})"
+            )
+
+    def _later(self, ratings: Any) -> Ratings:
+        """Ratings given after the fit, on the scale of the model."""
+        given = as_ratings(ratings)
+        self._check_timestamps(given)
+        low, high = self._state.scale
+        outside = (given.values < low) | (given.values > high)
+        if outside.any():
+            row = int(outside.argmax())
+            raise DataError(
+                f"ratings: row {row} (user {given.users[row]}, item {given.items[row]}) is "
+                f"{given.values[row]:g}; the model's scale is {low:g} to {high:g}"
+            )
+        return given
+
+    def _joined(self, given: Ratings) -> tuple[FactorState, Ratings]:
+        """A state in which all users and items of `given` have rows, and `given` in its codes."""
+        before: FactorState = self._state
+        # A subset's vocabulary may name users and items that it has no ratings of.
+        user_ids, users_at = joined_ids(before.user_ids, given.user_ids[given.user_counts > 0], "users")
+        item_ids, items_at = joined_ids(before.item_ids, given.item_ids[given.item_counts > 0], "items")
+        users = encode(user_ids, given.user_ids, "users")[given.user_codes]
+        items = encode(item_ids, given.item_ids, "items")[given.item_codes]
+        n_users, n_items = len(user_ids), len(item_ids)
+        train = Ratings._new(users, items, given.values, given.timestamps, user_ids, item_ids, before.scale)
+        indptr, members = joined_rows(
+            before.seen_indptr, items_at[before.seen_items], users_at, n_users, users, items
+        )
+        fields = {
+            "user_ids": user_ids, "item_ids": item_ids, "seen_indptr": indptr, "seen_items": members,
+            "user_counts": np.diff(indptr), "item_counts": np.bincount(members, minlength=n_items),
+        }  # fmt: skip
+        if n_users > len(before.user_ids):
+            fields |= {name: scattered(getattr(before, name), users_at, n_users) for name in ROWS["user"]}
+        if n_items > len(before.item_ids):
+            fields |= {name: scattered(getattr(before, name), items_at, n_items) for name in ROWS["item"]}
+        return before.changed(**fields, **self._joined_fields(users_at, items_at, train)), train
+
+    def _joined_fields(self, users_at: Array, items_at: Array, train: Ratings) -> dict[str, Any]:
+        """The further fields of a subclass's state that `_joined` changes.
+
+        Called with the new codes of the users and items of the state, and the ratings given, in new codes.
+        """
+        return {}
+
+    def _solved(self, state: Any, kind: str, train: Ratings, codes: Array) -> Any:
+        """A state in which users (or items) have factors and biases solved for by least squares.
+
+        `codes` are those of the users; their ratings in `train` are the targets, and all other parameters are
+        held.
+        """
+        if len(codes) == 0:
+            return state
+        rows = train.by_user if kind == "user" else train.by_item
+        factors, bias = getattr(state, f"{kind}_factors").copy(), getattr(state, f"{kind}_bias").copy()
+        factors[codes] = 0
+        bias[codes] = 0
+        held = state.changed(**{f"{kind}_factors": factors, f"{kind}_bias": bias})
+        counts = np.diff(rows.indptr)
+        wanted = np.zeros(len(counts), dtype=bool)
+        wanted[codes] = True
+        picked = rows.order[np.repeat(wanted, counts)]
+        times = None if train.timestamps is None else train.timestamps[picked]
+        without = self._with(held)._score(train.user_codes[picked], train.item_codes[picked], times)
+        others, columns = np.unique(rows.indices[np.repeat(wanted, counts)], return_inverse=True)
+        other_rows = held.item_rows if kind == "user" else held.user_rows
+        solved, biases = ridge(
+            np.append(0, np.cumsum(counts[codes])), columns, train.values[picked] - without,
+            other_rows[others, : factors.shape[1]].astype(np.float64),
+            state.rates["reg"], state.rates["reg_bias"] if self.biased else None,
+        )  # fmt: skip
+        # `held` is seen by no one else: its arrays are completed in place.
+        factors[codes] = solved
+        bias[codes] = biases
+        return held.changed(**{f"{kind}_factors": factors, f"{kind}_bias": bias})
+
+    def _with(self, state: State) -> Self:
+        """This model with another state, for the steps on the way to a new one."""
+        other = self.snapshot()
+        other._state = state
+        return other
+
+
+#: Fields with a row for each user, and for each item.
+ROWS = {"user": ("user_factors", "user_bias"), "item": ("item_factors", "item_bias")}
+
+
+def newcomers(before: State, state: State, train: Ratings, kind: str) -> Array:
+    """Codes in `state` of the users (or items) that have ratings in `train` and had none before."""
+    ids, counts = (getattr(before, f"{kind}_{what}") for what in ("ids", "counts"))
+    had = np.zeros(len(getattr(state, f"{kind}_ids")), dtype=bool)
+    had[encode(getattr(state, f"{kind}_ids"), ids[counts > 0], kind)] = True
+    return np.flatnonzero((getattr(train, f"{kind}_counts") > 0) & ~had)
+
+
+def joined_ids(ids: Array, further: Array, column: str) -> tuple[Array, Array]:
     """Vocabulary of `ids` and `further` together, and the code in it of each of `ids`.
 
     Raises
@@ -25,13 +284,13 @@ def places(ids: Array, further: Array, column: str) -> tuple[Array, Array]:
         One holds strings, the other integers.
     """
     together = merge(ids, further, column)
-    if len(together) == len(ids):  # nobody new
+    if len(together) == len(ids):  # all known
         return ids, np.arange(len(ids), dtype=np.int32)
     return together, encode(together, ids, column)
 
 
-def moved(array: Array, at: Array, n: int, fill: float = 0) -> Array:
-    """Rows put at the places `at` of a new array with `n` rows, of which the others hold `fill`."""
+def scattered(array: Array, at: Array, n: int, fill: float = 0) -> Array:
+    """A new array of `n` rows with the rows of `array` at positions `at`; the others hold `fill`."""
     out = np.full((n, *array.shape[1:]), fill, dtype=array.dtype)
     out[at] = array
     return out
@@ -40,7 +299,7 @@ def moved(array: Array, at: Array, n: int, fill: float = 0) -> Array:
 def joined_rows(
     indptr: Array, members: Array, at: Array, n_rows: int, rows: Array, columns: Array
 ) -> tuple[Array, Array]:
-    """Compressed rows put at the ascending places `at`, and the cells (rows, columns) joined to them.
+    """Compressed rows at the ascending positions `at`, and the cells (rows, columns) joined to them.
 
     Parameters
     ----------
@@ -115,12 +374,12 @@ def ridge(
         for begin in range(0, n_rows, step):
             rows = range(begin, min(begin + step, n_rows))
             left, right = np.empty((len(rows), size, size)), np.empty((len(rows), size, 1))
-            for place, row in enumerate(rows):
+            for k, row in enumerate(rows):
                 span = slice(indptr[row], indptr[row + 1])
                 given = np.ones((span.stop - span.start, size))
                 given[:, :n_factors] = factors[columns[span]]
-                np.matmul(given.T, given, out=left[place])
-                np.matmul(given.T, targets[span, None], out=right[place])
-                left[place].flat[:: size + 1] += len(given) * penalty
+                np.matmul(given.T, given, out=left[k])
+                np.matmul(given.T, targets[span, None], out=right[k])
+                left[k].flat[:: size + 1] += len(given) * penalty
             solved[begin : rows.stop] = np.linalg.solve(left, right)[..., 0]
     return solved[:, :n_factors], solved[:, -1] if biased else np.zeros(n_rows)

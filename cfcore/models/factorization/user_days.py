@@ -7,16 +7,11 @@ from typing import Any
 import numpy as np
 
 from cfcore.data import Ratings
+from cfcore.kernels.records import DAY, LEFT_OUT
 from cfcore.models.factorization.update import moved
 
 Array = np.ndarray[Any, Any]
 
-#: What the kernel knows of a user-day.
-DAY = np.dtype(
-    [("user", "i4"), ("dev", "f4"), ("bin", "u1"), ("frequency", "u1"), ("weekday", "u1"), ("week", "u1")]
-)
-#: Code of a bin, frequency, weekday or week for which nothing is added.
-LEFT_OUT = 255
 SECONDS, WEEKDAYS, WEEKS = 86_400, 7, 53
 #: Koren's exponent of the days between a rating and its user's mean date.
 POWER = 0.4

@@ -9,6 +9,7 @@ import numpy as np
 
 from cfcore import backends
 from cfcore.data import Ratings
+from cfcore.kernels.records import Biases, RatingRows
 from cfcore.threads import threads_for
 
 Array = np.ndarray[Any, Any]
@@ -101,10 +102,13 @@ def _sums(rows: Any, values: Array) -> Array:
 def estimate_biases(train: Ratings, reg_user: float, reg_item: float, n_threads: int) -> tuple[Array, Array]:
     """User and item biases of the baseline by alternating least squares; codes without ratings have 0."""
     solve = backends.kernel("factorization.baseline").solve
-    by_user, by_item, mean = train.by_user, train.by_item, train.mean
-    users, items = np.zeros(train.n_users), np.zeros(train.n_items)
+    users, items, mean = np.zeros(train.n_users), np.zeros(train.n_items), train.mean
+    by_user, by_item = train.by_user, train.by_item
+    rows = RatingRows(by_user.indptr, by_user.indices, by_user.values, train.n_items)
+    columns = RatingRows(by_item.indptr, by_item.indices, by_item.values, train.n_users)
+    of_users, of_items = Biases(users, items, mean), Biases(items, users, mean)
     n_threads = threads_for(n_threads, len(train))
     for _ in range(SWEEPS):
-        solve(by_item.indptr, by_item.indices, by_item.values, users, items, mean, reg_item, n_threads)
-        solve(by_user.indptr, by_user.indices, by_user.values, items, users, mean, reg_user, n_threads)
+        solve(columns, of_items, reg_item, n_threads)
+        solve(rows, of_users, reg_user, n_threads)
     return users, items

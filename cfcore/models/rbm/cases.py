@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from cfcore.data import Ratings
 from cfcore.errors import DataError
+from cfcore.kernels.records import Cases
 
 Array = np.ndarray[Any, Any]
 
@@ -18,30 +18,15 @@ MAX_LEVELS = 64
 REACH = 0.7
 
 
-@dataclass(frozen=True)
-class Cases:
-    """Ratings in compressed rows, a row a case.
+def unit_histograms(cases: Cases) -> Array:
+    """How often each level was given to each visible unit: float64 (n_units, n_levels)."""
+    return _count(cases.units, cases.levels, cases.n_units, cases.n_levels)
 
-    Attributes
-    ----------
-    indptr : ndarray of int64, shape (n_cases + 1,)
-    units : ndarray of int32
-        Visible units that each case rated, ascending.
-    levels : ndarray of uint8
-        Their ratings, as positions in the levels of the scale.
-    """
 
-    indptr: Array
-    units: Array
-    levels: Array
-
-    def histograms(self, n_units: int, n_levels: int) -> tuple[Array, Array]:
-        """How often each level was given by each case, and to each unit (float64, a row each)."""
-        n_cases = len(self.indptr) - 1
-        rows = np.repeat(np.arange(n_cases), np.diff(self.indptr))
-        return _count(rows, self.levels, n_cases, n_levels), _count(
-            self.units, self.levels, n_units, n_levels
-        )
+def case_histograms(cases: Cases) -> Array:
+    """How often each level was given by each case: float64 (n_cases, n_levels)."""
+    rows = np.repeat(np.arange(cases.n_cases), np.diff(cases.indptr))
+    return _count(rows, cases.levels, cases.n_cases, cases.n_levels)
 
 
 def _count(rows: Array, levels: Array, n_rows: int, n_levels: int) -> Array:
@@ -77,10 +62,28 @@ def sharing_of(levels: Array, visible: str) -> Array:
     return np.exp(-steps / REACH).astype(np.float32)
 
 
-def find_cases(train: Ratings, levels: Array, by: str) -> Cases:
-    """Cases of training ratings: a user each, or an item each."""
-    rows = train.by_user if by == "user" else train.by_item
-    return Cases(rows.indptr, rows.indices, np.searchsorted(levels, rows.values).astype(np.uint8))
+def find_cases(train: Ratings, levels: Array, by: str, rated: tuple[Array, Array] | None = None) -> Cases:
+    """Cases of training ratings: a user each, or an item each.
+
+    Parameters
+    ----------
+    train : Ratings
+    levels : ndarray
+        Of `find_levels`.
+    by : {"user", "item"}
+    rated : (indptr, units), optional
+        The sets r; by default the units that each case rated.
+    """
+    rows, n_units = (train.by_user, train.n_items) if by == "user" else (train.by_item, train.n_users)
+    positions = np.searchsorted(levels, rows.values).astype(np.uint8)
+    return cases_of((rows.indptr, rows.indices, positions), rated, levels, n_units)
+
+
+def cases_of(
+    rows: tuple[Array, Array, Array], rated: tuple[Array, Array] | None, levels: Array, n_units: int
+) -> Cases:
+    """The kernel's record of ratings in compressed rows (indptr, units, positions in `levels`)."""
+    return Cases(*rows, *(rows[:2] if rated is None else rated), levels.astype(np.float64), n_units)
 
 
 def smoothed(counts: Array, strength: float) -> Array:

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import os
-from typing import Any, ClassVar, Self
+from typing import Any, Self
 
 import numpy as np
 
 from cfcore.data import Ratings, as_ratings
-from cfcore.models.core.model import Array, Callback
+from cfcore.models.core.fit_context import Callback, FitContext
+from cfcore.models.core.implicit_pairs import joined
+from cfcore.models.core.model import Array
 from cfcore.models.core.params import check_choice, check_flag, check_number
+from cfcore.models.core.training import run_epochs
+from cfcore.models.rbm.base import RBMBase
 from cfcore.models.rbm.cases import find_cases, find_levels, sharing_of, transposed
-from cfcore.models.rbm.trainer import Engine, Parameters
-from cfcore.models.rbm.inference import Distributions
 from cfcore.models.rbm.schedule import (
     PerKind,
     Steps,
@@ -21,49 +23,51 @@ from cfcore.models.rbm.schedule import (
     check_steps,
     schedule_of,
 )  # fmt: skip
-from cfcore.models.factorization.svdpp import joined
-from cfcore.models.core.training import Training
+from cfcore.models.rbm.state import RBMState
+from cfcore.models.rbm.trainer import RBMTrainer, Training
 from cfcore.random import RandomState
 
-#: Chosen within training rows: by two folds of ten of MovieLens 100K (u1) and one of ten of 1M (90/10).
+#: Learning rates; chosen within training rows: by two folds of ten of MovieLens 100K (u1) and one of ten of
+#: 1M (90/10).
 USUAL = {"weights": 0.04, "visible_bias": 0.005, "hidden_bias": 0.004, "conditional": 0.012}
 WEIGHT_DECAY = {"item": 0.03, "user": 0.02}
 
 
-class RBM(Distributions):
+class RBM(RBMBase):
     r"""Conditional restricted Boltzmann machine with softmax visible units.
 
-    A case has a visible unit i for everybody it could have a rating of, with the levels k of the scale, and
-    takes part with those it has ratings of; r says which. Binary hidden units j are common to all cases:
+    A case is one item (or user). It has a visible unit i for each user (or item), whose states are the levels
+    k of the scale; those without a rating of the case are left out, and r says which are not. The binary
+    hidden units j are common to all cases:
 
     .. math::
 
         P(h_j = 1 \mid V) = \sigma\Big(b_j + \sum_{i} W_{i, v_i, j} + \sum_i r_i D_{ij}\Big), \quad
         P(v_i = k \mid h) \propto \exp\Big(b_{ik} + \sum_j W_{ikj} h_j\Big)
 
-    trained by contrastive divergence: each parameter moves by the difference between its statistics with the
-    data and with the data's reconstruction after T steps of Gibbs sampling. Salakhutdinov, Mnih and Hinton,
-    "Restricted Boltzmann machines for collaborative filtering" (2007).
+    Training is by contrastive divergence: each parameter is updated by the difference between its statistics
+    given the data and given the data's reconstruction after T steps of Gibbs sampling. Salakhutdinov, Mnih
+    and Hinton, "Restricted Boltzmann machines for collaborative filtering" (2007).
 
     Parameters
     ----------
     n_hidden : int, default 300
     by : {"item", "user"}, default "item"
         What a case is: an item, whose visible units are the users, or a user, whose visible units are the
-        items (the paper's way). The two err in different places: ``cf.Blend([cf.RBM(), cf.RBM(by="user")])``
+        items (as in the paper). The two make different errors: ``cf.Blend([cf.RBM(), cf.RBM(by="user")])``
         is better than either.
     n_epochs : int, default 40
     lr : float or dict, optional
         Learning rate of the first epoch: one for all, or by kind of parameter, "weights", "visible_bias",
-        "hidden_bias" and "conditional". The kinds not given have the rates of Notes. Momentum does not change
-        how far a gradient moves a parameter in the end: it only spreads the way.
+        "hidden_bias" and "conditional". The kinds not given have the rates of Notes. Rates are multiplied by
+        1 - momentum, so that momentum spreads the update by a gradient over time and leaves its sum as it is.
     lr_decay : float, optional
         Factor on the rates after each epoch. By default they fall to a tenth of the first.
     momentum : float or (float, float), default 0.0
         Or a pair (first, last), between which it rises over the first five epochs.
     weight_decay : float, optional
-        Of W, in the units of its gradient, each time its visible unit occurs in a mini-batch. Notes say
-        what it is by default.
+        Of W, in the units of its gradient, each time its visible unit occurs in a mini-batch. By default as
+        in Notes.
     cd_steps : int or sequence of int, default 1
         Gibbs steps T. A sequence divides the epochs into equal parts.
     batch_size : int, default 30
@@ -74,14 +78,14 @@ class RBM(Distributions):
     conditional : bool, default True
         Whether to have D.
     sampler : {"cd", "pcd"}, default "cd"
-        Whether reconstructions start from the data, or go on from those of the epoch before: persistent
+        Whether reconstructions start from the data, or from those of the epoch before: persistent
         contrastive divergence, a chain for each case (Tieleman 2008).
     visible : {"ordinal", "softmax"}, default "ordinal"
-        Whether what is learnt of a level is learnt in part of its neighbours, too; see Notes.
+        Whether an update for one level is in part one for its neighbours, too; see Notes.
     average : bool, default True
         Keep the mean of the parameters over the last three eighths of the epochs.
     inference : {"mean_field", "exact"}, default "mean_field"
-        Predict with the hidden units at their expectation, or summed out one by one.
+        Predict with the hidden units at their expectation, or summed out.
     estimate : {"mean", "median", "mode"}, default "mean"
         What of the distribution over the levels `predict` returns.
     random_state : int, SeedSequence, Generator or None
@@ -105,25 +109,25 @@ class RBM(Distributions):
     Notes
     -----
     An unknown item is given the distribution of the user's ratings, an unknown user that of the item's, both
-    drawn towards the distribution of all ratings, and that is what is left for two unknowns. So is the
-    prediction for a visible unit that was never seen.
+    drawn towards the distribution of all ratings, which two unknowns are given. The prediction for a visible
+    unit without ratings is the same.
 
     The rates of the first epoch are 0.04 for W, 0.005 for b_ik, 0.004 for b_j and 0.012 for D. W decays by
     0.03 with a case per item, by 0.02 with a case per user. All were found by validation within training
     rows of MovieLens 100K (u1, two folds) and 1M (one fold). One set of rates suited both sizes. Far smaller
-    data want smaller ones: of 8,000 ratings a quarter of these learnt more.
+    data need smaller ones: with 8,000 ratings a quarter of these gave lower errors.
 
-    Ordinal units take levels with the same probabilities, but W_i = A U_i, and U_i is what is trained, where
+    Ordinal units have levels with the same probabilities, but W_i = A U_i, and U_i is trained, where
     A A' = S, S_kl = exp(-|r_k - r_l| / (0.7 (r_max - r_min))), r being the ratings that levels stand for. So
-    a step of W is S times that of softmax units, and what is learnt of a 4 is learnt in part of a 3 and a 5.
-    Zheng et al., "A neural autoregressive approach to collaborative filtering" (2016), share in the same way,
-    their A adding up the levels below. The 0.7 was found as the rates were.
+    the update of W is S times that of softmax units, and an update for a 4 is in part one for a 3 and a 5.
+    Zheng et al., "A neural autoregressive approach to collaborative filtering" (2016), share weights in the
+    same way, their A adding up the levels below. The 0.7 was found as the rates were.
 
     Where it is known that ratings exist whose values are to be predicted, ``fit(train, implicit=pairs)``
-    adds them to r. Where the pairs are a test set's, a figure so got uses the test set, and must say so.
+    adds them to r. Where the pairs are a test set's, a figure so obtained uses the test set, and must say so.
 
-    `similar_items` and `similar_users` compare cases by the cosine of their hidden probabilities, taken from
-    the mean of all cases, and visible units by that of their weights.
+    `similar_items` and `similar_users` compare cases by the cosine of their hidden probabilities less the
+    mean of all cases, and visible units by the cosine of their weights.
 
     Examples
     --------
@@ -133,14 +137,6 @@ class RBM(Distributions):
     >>> model.predict_proba(["ann", "eve"], ["x", "x"]).shape
     (2, 3)
     """
-
-    _trained: ClassVar[tuple[str, ...]] = (
-        "weights_", "visible_bias_", "hidden_bias_", "conditional_weights_",
-    )  # fmt: skip
-    _array_names: ClassVar[tuple[str, ...]] = (
-        *_trained, "levels_", "case_indptr_", "case_units_", "case_levels_",
-        "rated_indptr_", "rated_units_",
-    )  # fmt: skip
 
     def __init__(
         self,
@@ -223,7 +219,7 @@ class RBM(Distributions):
             As for every model; see `Model.fit`.
         implicit : Ratings, DataFrame, (users, items) or scipy sparse matrix, optional
             Further pairs for r: ratings known to exist whose values are not known. Values, where there are
-            any, are passed over; pairs may repeat, and repeat those of `ratings`. Those whose user or item
+            any, are ignored; pairs may repeat each other and those of `ratings`. Those whose user or item
             has no ratings are left out.
 
         Returns
@@ -239,65 +235,28 @@ class RBM(Distributions):
         train = as_ratings(ratings)
         find_levels(train.values)  # refused before an earlier fit is forgotten
         if implicit is not None and not self.conditional:
-            raise ValueError("implicit needs conditional=True: without D nothing looks at these pairs")
+            raise ValueError("implicit needs conditional=True: only D depends on these pairs")
         sets = None if implicit is None else known_pairs(train, implicit)
         return self._run(
             train, validation, early_stopping, callback=callback, checkpoint=checkpoint, implicit=sets
         )
 
-    def _fit(
-        self,
-        train: Ratings,
-        validation: Ratings | None,
-        early_stopping: int | None,
-        implicit: tuple[Array, Array] | None = None,
-    ) -> None:
-        rng = self._generator()
-        self.levels_ = find_levels(train.values)
-        cases = find_cases(train, self.levels_, self.by)
-        self.case_indptr_, self.case_units_, self.case_levels_ = cases.indptr, cases.units, cases.levels
-        self.rated_indptr_ = self.rated_units_ = None
-        if implicit is not None:
-            self.rated_indptr_, self.rated_units_ = (
-                implicit if self.by == "user" else transposed(*implicit, train.n_items)
-            )
+    def _fit(self, train: Ratings, context: FitContext) -> RBMState:
+        levels = find_levels(train.values)
+        rated: tuple[Array, Array] | None = context.side.get("implicit")
+        if rated is not None and self.by == "item":
+            rated = transposed(*rated, train.n_items)
         schedule = schedule_of(
             self.n_epochs, self.lr, USUAL, self.lr_decay, self.momentum, self.cd_steps, self.average
         )
-        decay = WEIGHT_DECAY[self.by] if self.weight_decay is None else float(self.weight_decay)
-        n_units = train.n_items if self.by == "user" else train.n_users
-        first = Parameters.first(cases, n_units, len(self.levels_), self.n_hidden, self.conditional, rng)
-        engine = Engine(
-            first, cases, self._rated(), self.levels_, sharing_of(self.levels_, self.visible),
-            self.batch_size, self.normalize, max(schedule.momentum) > 0, self.sampler == "pcd", rng,
-            self.n_threads,
-        )  # fmt: skip
-        # What the model shows: the mean of the last epochs, before them the latest.
-        mean = Parameters(n_units, len(self.levels_), self.n_hidden, self.conditional)
-        mean.follow(first, 0)
-        vars(self).update(mean.fitted())
         training = Training(
-            self, self.n_epochs, validation, early_stopping, snapshot=self._snapshot,
-            lr=schedule.lr[0], carried=engine.carried(),
+            schedule, self.n_hidden, self.conditional, sharing_of(levels, self.visible),
+            WEIGHT_DECAY[self.by] if self.weight_decay is None else float(self.weight_decay),
+            self.batch_size, self.normalize == "count", self.sampler == "pcd",
         )  # fmt: skip
-        for epoch in training:
-            how = schedule.of_epoch(epoch)
-            error = engine.epoch(epoch, how, decay)
-            mean.follow(first, how.averaged)
-            self._forget_derived()
-            training.record(error if engine.is_sound() else np.nan)
-
-        self._forget_derived()
-
-    def _snapshot(self) -> dict[str, Array]:
-        """Copies of what training changes."""
-        arrays = {name: getattr(self, name) for name in self._trained}
-        return {name: array.copy() for name, array in arrays.items() if array is not None}
-
-    def _forget_derived(self) -> None:
-        """What predictions derive from the parameters, when these have changed."""
-        for key in ("inputs", "parameters", "features_user", "features_item"):
-            self._cache.pop(key, None)
+        cases = find_cases(train, levels, self.by, rated)
+        trainer = RBMTrainer(cases, levels, rated, training, self._settings(), context)
+        return run_epochs(trainer, context, self.n_epochs, schedule.lr[0])  # type: ignore[return-value]
 
 
 def known_pairs(train: Ratings, implicit: Any) -> tuple[Array, Array]:

@@ -10,7 +10,7 @@ from typing import Any
 
 from cfcore.models.core.params import check_number
 
-#: Kinds of parameters, each with a rate of its own.
+#: Kinds of parameters, each with a learning rate of its own: the fields of `records.RBMParameters`.
 KINDS = ("weights", "visible_bias", "hidden_bias", "conditional")
 
 #: Part of the first learning rate that is left at the end.

@@ -1,97 +1,133 @@
-"""Items laid out as the kernel `products` reads them: turned, and those that may score highest first."""
+"""Items laid out for the kernel `products`: rotated to their principal axes, high estimated scores first."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from cfcore.arrays import aligned_zeros
 from cfcore import backends
+from cfcore.arrays import aligned_zeros
 from cfcore.backends import current_backend
+from cfcore.kernels.records import BiasedRows, Factors, ItemOrder, PanelOrder, Panels, panel_checks
 
 Array = np.ndarray[Any, Any]
 
-#: What of the squares of turned rows need not be in panels.
-HEAD_LEAVES = 0.1
+#: Share of the squares of rotated rows that may be in tails, which are read only for candidates.
+TAIL_SHARE = 0.1
 TINY = np.finfo(np.float64).tiny
 #: Cosine of the angle between a user and an item on their list, about.
-LIKED = 0.6
-#: Users are put in order by direction among those whose lengths differ less, in powers of two.
-LENGTHS_ALIKE = 0.25
+LISTED_COSINE = 0.6
+#: Users whose lengths differ by less, in powers of two, are sorted by direction.
+LENGTH_STEP = 0.25
 
 
-@dataclass(frozen=True)
-class Products:
-    """A model whose score is mean + b_u + b_i + p_u . q_i for users and items that it knows."""
-
-    user_rows: Array
-    item_rows: Array
-    user_bias: Array
-    item_bias: Array
-    mean: float
+#: The name of before, until all rooms say `Factors`.
+Products = Factors
 
 
-class Panels:
+class ItemLayouts:
+    """Orders and layouts of the items of a fitted state, each made when it is first needed.
+
+    The state never changes. Threads may share the object: at worst they make the same layout twice.
+
+    Parameters
+    ----------
+    counts : int64[n_items]
+        Training ratings of each item. Items without any are never listed.
+    """
+
+    def __init__(self, counts: Array) -> None:
+        known = np.flatnonzero(counts)
+        self._known = order_of(known[np.argsort(-counts[known], kind="stable")], len(counts))
+        self._last: tuple[str, ItemLayout] | None = None
+
+    def order(self, allowed: Array) -> ItemOrder:
+        """Known items of a mask, by the number of training ratings, most first, then by code."""
+        items = self._known.items[allowed[self._known.items]]
+        return self._known if len(items) == self._known.m else order_of(items, self._known.n_items)
+
+    def layout(self, factors: Factors, order: ItemOrder) -> ItemLayout:
+        """The layout of items in that order of ties. The last one is kept, twice as large as the factors.
+
+        Parameters
+        ----------
+        factors : Factors
+            Of the state.
+        order : ItemOrder
+            From `order`.
+        """
+        backend, last = current_backend(), self._last
+        if last is None or last[0] != backend or not np.array_equal(last[1].ties.items, order.items):
+            last = backend, ItemLayout(factors, order)
+            self._last = last
+        return last[1]
+
+
+class ItemLayout:
     """Items as `best_products` reads them; see there.
 
     Parameters
     ----------
-    given : Products
-    order : int32[m]
-        Items that may be listed, in the order of equal scores.
+    factors : Factors
+    ties : ItemOrder
+        Items that may be listed, in the order in which equal scores are listed.
+
+    Attributes
+    ----------
+    ties : ItemOrder
+    order : PanelOrder
+    panels, rotation : Panels
     """
 
     @np.errstate(over="ignore", invalid="ignore")  # of a model that diverges
-    def __init__(self, given: Products, order: Array) -> None:
-        # What scores highest for a user of usual length who likes it comes first, so that lists are soon full
-        # of good ones and the rest is dismissed. (Not a number: anywhere, it is never listed.)
-        usual = np.sqrt(np.mean(squares(some(given.user_rows))))
-        most = (given.item_bias + LIKED * usual * np.sqrt(squares(given.item_rows)))[order]
-        self.standing = np.argsort(-most, kind="stable").astype(np.int32)
-        self.columns = order[self.standing]
-        self.column_of = np.full(len(given.item_rows), -1, dtype=np.int32)
-        self.column_of[self.columns] = np.arange(len(order), dtype=np.int32)
-        rows = given.item_rows[self.columns]
-        turn, head = turned(rows)
-        self.axis = turn[:, 0].copy() if turn.shape[1] else np.zeros(len(turn), dtype=turn.dtype)
-        self.turn, _, _ = packed(np.ascontiguousarray(turn.T), rows.shape[1])
-        self.panels, self.tails, self.bounds = packed(rows @ turn, head, given.item_bias[self.columns])
-        self.head = head
-
-    @classmethod
-    def of(cls, model: Any, given: Products, order: Array) -> Panels:
-        """Make them, or take those that the model keeps if they are of the same items with the same numbers.
-
-        Training changes parameters in place, and so may anybody: only the numbers themselves can tell.
-        """
-        made_of, made_by = (order, given.item_rows, given.item_bias), current_backend()
-        last, last_of, last_by = model._cache.get("panels", (None, (), ""))
-        pairs = zip(last_of, made_of, strict=False)
-        same = last_by == made_by and all(np.array_equal(one, other) for one, other in pairs)
-        if last is None or not same:
-            last = cls(given, order)
-            # Orders are made for each call; parameters are the model's own and may change under its hands.
-            kept = order, given.item_rows.copy(), given.item_bias.copy()
-            model._cache["panels"] = last, kept, made_by
-        return last
+    def __init__(self, factors: Factors, ties: ItemOrder) -> None:
+        self.ties = ties
+        # Sort items by estimated score, that of a user of usual length at a usual angle: then the n-th best
+        # score of a list rises early, and most panels are dismissed. (NaN: anywhere, it is never listed.)
+        usual = np.sqrt(np.mean(squares(sample(factors.user_factors))))
+        estimates = factors.item_bias + LISTED_COSINE * usual * np.sqrt(squares(factors.item_factors))
+        tie_positions = np.argsort(-estimates[ties.items], kind="stable").astype(np.int32)
+        items = ties.items[tie_positions]
+        self.order = PanelOrder(items, positions_of(items, factors.n_items), tie_positions=tie_positions)
+        rows = factors.item_factors[items]
+        axes, head = principal_axes(rows)
+        self._axis = axes[:, 0].copy() if axes.shape[1] else np.zeros(len(axes), dtype=axes.dtype)
+        transposed = np.ascontiguousarray(axes.T)
+        self.rotation = packed(transposed, np.zeros(len(transposed), dtype=axes.dtype), rows.shape[1])
+        self.panels = packed(rows @ axes, factors.item_bias[items], head)
 
     @np.errstate(over="ignore", invalid="ignore")
-    def alike(self, users: Array, rows: Array) -> Array:
-        """Order in which neighbours have rows of like length and direction: a bound is that of a group."""
-        if 4 * len(users) < len(rows):
-            rows, users = rows[users], np.arange(len(users))
-        lengths = np.sqrt(squares(rows)) + TINY
-        # Not by BLAS: its threads go on waiting for work on the cores that the kernel is about to use.
-        along = np.einsum("nf,f->n", rows, self.axis) / lengths
-        level = np.floor(np.log2(lengths) / LENGTHS_ALIKE)
-        order: Array = np.argsort((level + along / 2.01)[users])
+    def similar_together(self, users: Array, factors: Array) -> Array:
+        """Order of users in which neighbours have rows of similar length and direction.
+
+        The kernel dismisses a panel for a group of neighbours at once.
+        """
+        if 4 * len(users) < len(factors):
+            factors, users = factors[users], np.arange(len(users))
+        lengths = np.sqrt(squares(factors)) + TINY
+        # Not by BLAS, whose threads spin after a call, on the cores that the kernel is about to use.
+        cosines = np.einsum("nf,f->n", factors, self._axis) / lengths
+        level = np.floor(np.log2(lengths) / LENGTH_STEP)
+        order: Array = np.argsort((level + cosines / 2.01)[users])
         return order
 
 
-def some(rows: Array) -> Array:
-    """Enough of the rows to tell how long they are, and along which axes."""
+def order_of(items: Array, n_items: int) -> ItemOrder:
+    """A record of items in that order, of `n_items` in all."""
+    items = items.astype(np.int32)
+    return ItemOrder(items, positions_of(items, n_items))
+
+
+def positions_of(items: Array, n_items: int) -> Array:
+    """Position of each of `n_items` codes in `items`, or -1 (int32)."""
+    positions = np.full(n_items, -1, dtype=np.int32)
+    positions[items] = np.arange(len(items), dtype=np.int32)
+    return positions
+
+
+def sample(rows: Array) -> Array:
+    """About 1,024 of the rows, or all: enough to estimate their lengths and principal axes."""
     return rows[:: max(1, len(rows) // 1024)]
 
 
@@ -101,33 +137,34 @@ def squares(rows: Array) -> Array:
     return lengths
 
 
-def turned(rows: Array) -> tuple[Array, int]:
-    """Orthonormal columns that span the rows: their principal axes, the longest first; how many are the head.
+def principal_axes(rows: Array) -> tuple[Array, int]:
+    """Principal axes of the rows, as columns, that of the largest variance first; and the size of the head.
 
-    The tail, what is left after the head, is at most HEAD_LEAVES of the rows in the square.
+    The tail, the factors after the head, has at most TAIL_SHARE of the squares of the rows.
     """
-    factors = np.flatnonzero(np.abs(rows).max(axis=0, initial=0))
-    turn = np.zeros((rows.shape[1], len(factors)), dtype=rows.dtype)
-    sample = some(rows)[:, factors].astype(np.float64)
-    moments = sample.T @ sample
-    if len(factors) == 0 or not np.isfinite(moments).all():
-        turn[factors] = np.eye(len(factors))
-        return turn, len(factors)
-    squares_along, axes = np.linalg.eigh(moments)
-    turn[factors] = axes[:, ::-1]
+    used = np.flatnonzero(np.abs(rows).max(axis=0, initial=0))
+    axes = np.zeros((rows.shape[1], len(used)), dtype=rows.dtype)
+    some = sample(rows)[:, used].astype(np.float64)
+    moments = some.T @ some
+    if len(used) == 0 or not np.isfinite(moments).all():
+        axes[used] = np.eye(len(used))
+        return axes, len(used)
+    variances, vectors = np.linalg.eigh(moments)
+    axes[used] = vectors[:, ::-1]
     # A head of 16 or 32 factors ... or all.
-    left = 1 - np.cumsum(squares_along[::-1]) / max(squares_along.sum(), TINY)
-    few = 16 * (int(np.count_nonzero(left > HEAD_LEAVES)) // 16 + 1)
-    return turn, few if few + 16 <= len(factors) else len(factors)
+    rest = 1 - np.cumsum(variances[::-1]) / max(variances.sum(), TINY)
+    head = 16 * (int(np.count_nonzero(rest > TAIL_SHARE)) // 16 + 1)
+    return axes, head if head + 16 <= len(used) else len(used)
 
 
-def packed(rows: Array, head: int, bias: Array | None = None) -> tuple[Array, Array, Array]:
-    """Panels and tails of rows, and the largest length and bias among them."""
-    kernel = backends.kernel("top_n.products")
-    n_panels, n_lines = -(-len(rows) // 32), kernel.n_lines(head)
-    panels = aligned_zeros(n_panels * n_lines, 32, np.float32).reshape(n_panels, n_lines, 32)
-    tails = aligned_zeros(len(rows), -(-(rows.shape[1] - head) // 16) * 16, np.float32)
-    bounds = np.empty(2)
-    bias = np.zeros(len(rows), dtype=rows.dtype) if bias is None else bias
-    kernel.pack(rows, bias, panels, tails, bounds)
-    return panels, tails, bounds
+def packed(rows: Array, biases: Array, head: int) -> Panels:
+    """Rows and biases in panels."""
+    n_panels, n_lines = -(-len(rows) // 32), head + 1 + len(panel_checks(head))
+    panels = Panels(
+        aligned_zeros(n_panels * n_lines, 32, np.float32).reshape(n_panels, n_lines, 32),
+        aligned_zeros(len(rows), -(-(rows.shape[1] - head) // 16) * 16, np.float32),
+        np.empty(2),
+        head,
+    )
+    backends.kernel("top_n.products").pack(BiasedRows(rows, biases), panels)
+    return panels

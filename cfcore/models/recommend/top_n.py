@@ -8,182 +8,213 @@ from typing import Any
 
 import numpy as np
 
-from cfcore.arrays import thread_rows
-from cfcore.threads import worthwhile_threads
 from cfcore import backends
+from cfcore.arrays import thread_rows
 from cfcore.data import as_pairs
 from cfcore.data.ids import encode
-from cfcore.models.core.ids import is_single
-from cfcore.models.recommend.item_layout import Panels, Products
+from cfcore.kernels.records import (
+    BitmapScratch,
+    Factors,
+    ItemOrder,
+    ListQueries,
+    ListScratch,
+    ScoreRows,
+    TopLists,
+)
+from cfcore.models.recommend.item_layout import ItemLayouts
+from cfcore.threads import threads_worth
 
 Array = np.ndarray[Any, Any]
 
-#: Scores that models without a kernel of their own compute at a time, and multiplications in one call of
-#: `best_products`: about a third of a second on one core if no pair can be dismissed.
-SCORES_AT_A_TIME = 1 << 21
-PRODUCTS_AT_A_TIME = 1 << 34
-#: Lists for which items are not laid out in panels.
-FEW = 128
-#: Users in one call of `best_products`: what bounds the memory of requests and lists.
-USERS_AT_A_TIME = 1 << 16
+#: Scores that are computed in one block for models that are not products of factors.
+SCORES_PER_BLOCK = 1 << 21
+#: Multiplications in one call of `best_products`, after which Ctrl-C is handled: about a third of a second on
+#: one core if no pair can be dismissed.
+PRODUCTS_PER_BLOCK = 1 << 34
+#: Users in one call of `best_products`: it bounds the memory of requests and lists.
+USERS_PER_BLOCK = 1 << 16
+#: Lists from which on items are laid out in panels.
+MANY = 128
 
 
 @dataclass(frozen=True)
-class Wanted:
-    """Which lists are asked for, in codes.
+class ListRequest:
+    """The lists to be made, in codes of one fitted state.
 
-    `left_out` holds codes of items for each of the lists (compressed rows: indptr and indices), or None.
+    Attributes
+    ----------
+    users : int32[n_lists]
+        -1 for unknown users.
+    n : int
+        Length of each list, at most the number of items in `order`.
+    order : ItemOrder
+        Items that may be listed, in the order in which equal scores are listed.
+    exclude_seen : bool
+        Whether to exclude the items that each user rated in training.
+    excluded : (int64[n_lists + 1], int32[...]) or None
+        Further items that each list excludes, in compressed rows.
     """
 
     users: Array
     n: int
-    candidates: Array
+    order: ItemOrder
     exclude_seen: bool
-    left_out: tuple[Array, Array] | None = None
+    excluded: tuple[Array, Array] | None = None
 
 
-def candidates(model: Any, items: Any, min_support: int) -> Array:
-    """Mask of the items that may be listed."""
-    chosen: Array = model.item_counts_ >= max(min_support, 1)
+def allowed_items(model: Any, items: Any, min_support: int) -> Array:
+    """Mask of the items that may be listed: with enough training ratings, and of raw ids `items` if given."""
+    allowed: Array = model.item_counts_ >= max(min_support, 1)
     if items is not None:
-        codes = model._codes(np.atleast_1d(items) if is_single(items) else items, "item")
-        allowed = np.zeros(len(chosen), dtype=bool)
-        allowed[codes[codes >= 0]] = True
-        chosen &= allowed
-    return chosen
+        codes = model.encode_items(items)
+        chosen = np.zeros(len(allowed), dtype=bool)
+        chosen[codes[codes >= 0]] = True
+        allowed = allowed & chosen
+    return allowed
 
 
-def left_out(model: Any, users: Any, exclude: Any) -> tuple[Array, Array] | None:
-    """Codes of the items that `exclude`, pairs of raw ids, keeps from the list of each of `users`."""
+def excluded_pairs(model: Any, users: Any, exclude: Any) -> tuple[Array, Array] | None:
+    """Codes of the items that `exclude`, pairs of raw ids, excludes from the list of each of `users`."""
     if exclude is None:
         return None
     raw_users, raw_items, _ = as_pairs(exclude)
     distinct, position = np.unique(np.asarray(users), return_inverse=True)
-    # Strangers are told apart by their ids: to the model they are all one.
-    who, what = encode(distinct, raw_users, "exclude"), model._codes(raw_items, "item")
-    if len(who) != len(what):
-        raise ValueError(f"exclude: {len(who)} users, but {len(what)} items")
-    kept = (who >= 0) & (what >= 0)
-    who, what = who[kept], what[kept]
-    what = what[np.argsort(who, kind="stable")]
-    counts = np.bincount(who, minlength=len(distinct))
+    # Users by raw id: unknown users share code -1.
+    rows, items = encode(distinct, raw_users, "exclude"), model.encode_items(raw_items)
+    if len(rows) != len(items):
+        raise ValueError(f"exclude: {len(rows)} users, but {len(items)} items")
+    known = (rows >= 0) & (items >= 0)
+    rows, items = rows[known], items[known]
+    items = items[np.argsort(rows, kind="stable")]
+    counts = np.bincount(rows, minlength=len(distinct))
     starts, counts = (np.cumsum(counts) - counts)[position], counts[position]
     indptr = np.append(0, np.cumsum(counts))
     within = np.arange(indptr[-1]) - np.repeat(indptr[:-1], counts)
-    return indptr, what[np.repeat(starts, counts) + within]
+    return indptr, items[np.repeat(starts, counts) + within]
 
 
-def blocks(model: Any, wanted: Wanted) -> Iterator[tuple[slice, Array, Array]]:
-    """Lists of consecutive users: which, codes of items (-1: no more), scores (NaN there), not clipped."""
-    ranking = Ranking(model, wanted)
-    for begin in range(0, max(len(wanted.users), 1), ranking.step):
-        part = slice(begin, min(begin + ranking.step, len(wanted.users)))
+def blocks(model: Any, layouts: ItemLayouts, request: ListRequest) -> Iterator[tuple[slice, Array, Array]]:
+    """Lists of consecutive users: which, codes of items (-1 after the last), scores (NaN there), not clipped.
+
+    Parameters
+    ----------
+    model : Model
+        A snapshot: `score_codes`, `_products` and fitted attributes are of the state that `request` is of.
+    layouts : ItemLayouts
+        Of that state.
+    request : ListRequest
+    """
+    ranking = Ranking(model, layouts, request)
+    for begin in range(0, max(len(request.users), 1), ranking.step):
+        part = slice(begin, min(begin + ranking.step, len(request.users)))
         yield part, *ranking.lists(part)
 
 
+@dataclass(frozen=True)
+class Excluded:
+    """Items that lists exclude: items[starts[k]:stops[k]] of list k."""
+
+    starts: Array
+    stops: Array
+    items: Array
+
+    def of(self, lists: Array) -> Excluded:
+        """Those of some of the lists, by mask or by number."""
+        return Excluded(self.starts[lists], self.stops[lists], self.items)
+
+    def queries(self, rows: Array) -> ListQueries:
+        return ListQueries(rows, self.starts, self.stops, self.items)
+
+
 class Ranking:
-    """Scores of a model and the order of its items, made once for all blocks of users.
+    """Ranks items for blocks of users: by products of factors if many lists are to be made, or by scores."""
 
-    Equal scores are listed by the number of training ratings, most first, then by code: the items stand in
-    that order.
-    """
-
-    def __init__(self, model: Any, wanted: Wanted) -> None:
-        self.model, self.wanted = model, wanted
-        codes = np.flatnonzero(wanted.candidates)
-        self.order = codes[np.argsort(-model.item_counts_[codes], kind="stable")].astype(np.int32)
-        self.places_of = np.full(len(wanted.candidates), -1, dtype=np.int32)
-        self.places_of[self.order] = np.arange(len(self.order), dtype=np.int32)
-        # Panels are worth making for more than a handful; the scores are the same bits either way.
-        many = len(wanted.users) >= FEW
-        self.products: Products | None = model._products() if many else None
-        m = max(len(self.order), 1)
-        self.step = max(1, SCORES_AT_A_TIME // m)
-        if self.products is not None:
-            width = self.products.item_rows.shape[1]
-            self.step = min(USERS_AT_A_TIME, max(32, PRODUCTS_AT_A_TIME // (m * (width + 1))))
+    def __init__(self, model: Any, layouts: ItemLayouts, request: ListRequest) -> None:
+        self.model, self.layouts, self.request = model, layouts, request
+        self.n_threads: int | None = getattr(model, "n_threads", None)
+        # A layout costs more than a few lists; the scores are the same bits either way.
+        self.factors: Factors | None = model._products() if len(request.users) >= MANY else None
+        m = max(request.order.m, 1)
+        self.step = max(1, SCORES_PER_BLOCK // m)
+        if self.factors is not None:
+            products = m * (self.factors.width + 1)
+            self.step = min(USERS_PER_BLOCK, max(32, PRODUCTS_PER_BLOCK // products))
 
     def lists(self, part: slice) -> tuple[Array, Array]:
-        """Codes and scores of the lists of `wanted.users[part]`."""
-        users = np.ascontiguousarray(self.wanted.users[part], dtype=np.int32)
-        starts, stops, excluded = self._excluded(users, part)
-        places = np.full((len(users), self.wanted.n), -1, dtype=np.int32)
-        scores = np.zeros(places.shape)
-        if self.wanted.n > 0 and len(users) > 0:
-            by_product = users >= 0 if self.products is not None else np.zeros(len(users), dtype=bool)
+        """Codes and scores of the lists of `request.users[part]`."""
+        users = np.ascontiguousarray(self.request.users[part], dtype=np.int32)
+        excluded = self._excluded(users, part)
+        positions = np.full((len(users), self.request.n), -1, dtype=np.int32)
+        scores = np.zeros(positions.shape)
+        if self.request.n > 0 and len(users) > 0:
+            by_product = users >= 0 if self.factors is not None else np.zeros(len(users), dtype=bool)
             for chosen, rank in ((by_product, self._by_products), (~by_product, self._by_scores)):
                 if chosen.all():
-                    rank(users, starts, stops, excluded, places, scores)
+                    rank(users, excluded, TopLists(positions, scores))
                 elif chosen.any():
-                    some = places[chosen], scores[chosen]
-                    rank(users[chosen], starts[chosen], stops[chosen], excluded, *some)
-                    places[chosen], scores[chosen] = some
-        scores[places < 0] = np.nan
-        codes = np.append(self.order, np.int32(-1))[places]
+                    some = TopLists(positions[chosen], scores[chosen])
+                    rank(users[chosen], excluded.of(chosen), some)
+                    positions[chosen], scores[chosen] = some.positions, some.scores
+        scores[positions < 0] = np.nan
+        codes = np.append(self.request.order.items, np.int32(-1))[positions]
         return codes, scores
 
-    def _excluded(self, users: Array, part: slice) -> tuple[Array, Array, Array]:
-        """starts, stops, items: what the kernels leave out of each list."""
-        model, wanted = self.model, self.wanted
+    def _excluded(self, users: Array, part: slice) -> Excluded:
+        """The items that each list excludes."""
         starts = np.zeros(len(users), dtype=np.int64)
         stops, items = starts, np.zeros(0, dtype=np.int32)
-        if wanted.exclude_seen:
-            known = users >= 0
-            items = model.seen_items_
-            starts = np.where(known, model.seen_indptr_[users], 0)
-            stops = np.where(known, model.seen_indptr_[users + 1], 0)
-        if wanted.left_out is None:
-            return starts, stops, items
-        indptr = wanted.left_out[0][part.start : part.stop + 1]
+        if self.request.exclude_seen:
+            known, seen = users >= 0, self.model.seen_indptr_
+            items = self.model.seen_items_
+            starts = np.where(known, seen[users], 0)
+            stops = np.where(known, seen[users + 1], 0)
+        if self.request.excluded is None:
+            return Excluded(starts, stops, items)
+        indptr, more = self.request.excluded
         lists = [
-            (items[starts[k] : stops[k]], wanted.left_out[1][indptr[k] : indptr[k + 1]])
+            (items[starts[k] : stops[k]], more[indptr[part.start + k] : indptr[part.start + k + 1]])
             for k in range(len(users))
         ]
-        stops = np.cumsum([len(seen) + len(more) for seen, more in lists], dtype=np.int64)
+        stops = np.cumsum([len(seen) + len(others) for seen, others in lists], dtype=np.int64)
         items = np.concatenate([one for pair in lists for one in pair] or [items]).astype(np.int32)
-        return np.append(0, stops[:-1]), stops, items
+        return Excluded(np.append(0, stops[:-1]), stops, items)
 
-    def _by_products(
-        self, users: Array, starts: Array, stops: Array, excluded: Array, places: Array, scores: Array
-    ) -> None:
-        given = self.products
-        assert given is not None
-        panels = Panels.of(self.model, given, self.order)
+    def _by_products(self, users: Array, excluded: Excluded, lists: TopLists) -> None:
+        factors = self.factors
+        assert factors is not None
+        layout = self.layouts.layout(factors, self.request.order)
         kernel = backends.kernel("top_n.products")
-        m, width = len(self.order), given.item_rows.shape[1]
-        n_threads = worthwhile_threads(self.model.n_threads, len(users) * m * (width + 1))
-        alike = panels.alike(users, given.user_rows)
-        listed = np.empty_like(places), np.empty_like(scores)
-        n_marks, n_floats, n_codes = kernel.scratch_sizes(
-            m, width, panels.head, panels.tails.shape[1], places.shape[1]
+        m, width = layout.order.m, factors.width
+        n_threads = threads_worth(self.n_threads, len(users) * m * (width + 1))
+        n_words, n_floats, n_columns = kernel.scratch_sizes(
+            m, width, layout.panels.head, layout.panels.n_tail, lists.n
         )
+        scratch = ListScratch(
+            thread_rows(n_threads, n_words, np.uint64),
+            floats=thread_rows(n_threads, n_floats, np.float32),
+            columns=thread_rows(n_threads, n_columns, np.int32),
+        )
+        order = layout.similar_together(users, factors.user_factors)
+        sorted_lists = TopLists(np.empty_like(lists.positions), np.empty_like(lists.scores))
         kernel.best_products(
-            users[alike], given.user_rows, given.item_rows, given.user_bias, given.item_bias, panels.columns,
-            panels.column_of, panels.standing, starts[alike], stops[alike], excluded, panels.turn,
-            panels.panels, panels.tails, panels.bounds, *listed,
-            thread_rows(n_threads, n_marks, np.uint64), thread_rows(n_threads, n_floats, np.float32),
-            thread_rows(n_threads, n_codes, np.int32), given.mean, n_threads,
+            excluded.of(order).queries(users[order]), factors, layout.order, layout.panels, layout.rotation,
+            sorted_lists, scratch, n_threads,
         )  # fmt: skip
-        places[alike], scores[alike] = listed
+        lists.positions[order], lists.scores[order] = sorted_lists.positions, sorted_lists.scores
 
-    def _by_scores(
-        self, users: Array, starts: Array, stops: Array, excluded: Array, places: Array, scores: Array
-    ) -> None:
+    def _by_scores(self, users: Array, excluded: Excluded, lists: TopLists) -> None:
         distinct, rows = np.unique(users, return_inverse=True)
-        m = len(self.order)
-        predicted = self.model._predict_codes(
-            np.repeat(distinct, m).astype(np.int32), np.tile(self.order, len(distinct)), None
-        )
-        n_threads = worthwhile_threads(getattr(self.model, "n_threads", None), len(users) * m)
-        backends.kernel("top_n.scores").best_scores(
-            np.ascontiguousarray(predicted, dtype=np.float64).reshape(len(distinct), m),
-            rows.astype(np.int32).reshape(-1), self.order, self.places_of, starts, stops, excluded, places,
-            scores, thread_rows(n_threads, -(-m // 64), np.uint64), n_threads,
-        )  # fmt: skip
+        order = self.request.order
+        scores = self.model.score_codes(np.repeat(distinct, order.m), np.tile(order.items, len(distinct)))
+        score_rows = ScoreRows(np.ascontiguousarray(scores).reshape(len(distinct), order.m))
+        n_threads = threads_worth(self.n_threads, len(users) * order.m)
+        scratch = BitmapScratch(thread_rows(n_threads, -(-order.m // 64), np.uint64))
+        queries = excluded.queries(rows.astype(np.int32).reshape(-1))
+        backends.kernel("top_n.scores").best_scores(score_rows, queries, order, lists, scratch, n_threads)
 
 
-def named(ids: Array, codes: Array) -> Array:
-    """Raw ids of `codes`; for -1, where a list has ended, what says so in their kind: -1, "" or None."""
+def raw_ids(ids: Array, codes: Array) -> Array:
+    """Raw ids of `codes`; for -1, after the end of a list, -1, "" or None, by the kind of the ids."""
     end: Any = {"i": -1, "u": 0, "U": "", "S": b""}.get(ids.dtype.kind)
     out = np.empty(codes.shape, dtype=ids.dtype) if len(ids) == 0 else ids[codes]
     out[codes < 0] = end

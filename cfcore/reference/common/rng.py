@@ -5,11 +5,16 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from cfcore.kernels.records import check_apart
+
 
 def philox(counters: NDArray[np.uint32], words: NDArray[np.uint32], key: int) -> None:
     """Four random words for each counter by Philox4x32-10; see the kernel."""
+    check_apart("philox", {"words": words}, {"counters": counters})
     if counters.ndim != 2 or counters.shape[1] != 4 or words.shape != counters.shape:
         raise ValueError("philox: counters and words must both be of shape (n, 4)")
+    if not 0 <= key < 2**64:
+        raise ValueError("philox: key must be in [0, 2^64)")
     low32, half = np.uint64(0xFFFFFFFF), np.uint64(32)
     c0, c1, c2, c3 = counters.astype(np.uint64).T
     k0, k1 = key & 0xFFFFFFFF, key >> 32

@@ -1,14 +1,13 @@
 """Twin of `cfcore.kernels.factorization.svd` in NumPy: same names, arguments, results and errors.
 
-Blocks that follow each other in the order and share no user and no item can be stepped side by side: first
-the first rating of every block, then the second of every block, and so on. Every row of factors then sees
-its updates in the kernel's order.
+Blocks that follow each other in the order and share no user and no item are computed together: the first
+rating of every block, then the second of every block, and so on. Every row of factors is then updated in the
+kernel's order.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +22,7 @@ from cfcore.kernels.records import (
     SGDRates,
     check_written,
 )
+from cfcore.reference.common.checks import check_array, check_record, check_threads, overlaps
 from cfcore.reference.common.rng import philox
 
 Int32 = NDArray[np.int32]
@@ -31,9 +31,18 @@ Float64 = NDArray[np.float64]
 
 
 def lay_out(
-    columns: RatingColumns, grid: BlockGrid, layout: BlockLayout, seed: int, span: tuple[int, int], n_threads: int
+    columns: RatingColumns,
+    grid: BlockGrid,
+    layout: BlockLayout,
+    seed: int,
+    span: tuple[int, int],
+    n_threads: int,
 ) -> None:
     """Sort ratings into blocks and shuffle each block; see the kernel."""
+    check_record(columns, RatingColumns, "lay_out: columns")
+    check_record(grid, BlockGrid, "lay_out: grid")
+    check_record(layout, BlockLayout, "lay_out: layout")
+    check_threads(n_threads)
     check_written((layout,), (columns, grid))
     begin, end = span
     if columns.n_users > grid.n_users or columns.n_items > grid.n_items:
@@ -46,7 +55,7 @@ def lay_out(
     ):
         raise ValueError("lay_out: layout must have a block for each pair of stripes of grid")
     if not 0 <= begin <= end <= columns.n:
-        raise ValueError("lay_out: span is not within the ratings")
+        raise ValueError(f"lay_out: span ({begin}, {end}) is not within the {columns.n} ratings")
     if end < columns.n:  # the last call does the work of all
         return
     users, items = columns.user_codes, columns.item_codes
@@ -84,8 +93,16 @@ def train(
     n_threads: int,
 ) -> None:
     """Work through blocks ``visits.order[begin:end]`` of an epoch; see the kernel."""
+    check_record(layout, BlockLayout, "train: layout")
+    check_record(factors, Factors, "train: factors")
+    check_record(rates, SGDRates, "train: rates")
+    check_record(visits, BlockVisits, "train: visits")
+    check_record(scratch, BlockScratch, "train: scratch")
+    check_threads(n_threads)
     check_written((factors, scratch), (layout, visits))
-    _check(layout, factors, visits, scratch, span)
+    _check_visits(layout, visits, scratch, span)
+    for block in visits.order[slice(*span)].tolist():
+        _check_block(layout, factors, visits, block)
     users, items, values = (layout.ratings[name] for name in ("user", "item", "value"))
     user_factors, item_factors = factors.user_factors, factors.item_factors
     user_bias, item_bias = factors.user_bias, factors.item_bias
@@ -109,7 +126,7 @@ def train(
 
 
 def _side_by_side(block_ptr: Int64, blocks: Int32, starts: Int64) -> Iterator[tuple[Int32, Int64]]:
-    """The k-th rating of each block, for k from 0 on: blocks that still have one, and its position in each."""
+    """The k-th rating of each block, for k from 0 on: blocks that have one left, and its position in each."""
     first, count = block_ptr[blocks], block_ptr[blocks + 1] - block_ptr[blocks]
     # Longest block first: the blocks that still have a k-th rating are then the first few.
     longest = np.argsort(-count, kind="stable")
@@ -136,8 +153,15 @@ def _independent(order: Int32, n_item_stripes: int) -> Iterator[Int32]:
 
 def predict(users: Int32, items: Int32, factors: Factors, out: Float64, n_threads: int) -> None:
     """mu + b_u + b_i + p_u . q_i for pairs of codes, -1 being unknown; see the kernel."""
+    check_array(users, np.int32, 1, False, "predict: users")
+    check_array(items, np.int32, 1, False, "predict: items")
+    check_record(factors, Factors, "predict: factors")
+    check_array(out, np.float64, 1, True, "predict: out")
+    check_threads(n_threads)
     if len(items) != len(users) or len(out) != len(users):
         raise ValueError("predict: users, items and out must be of one length")
+    if overlaps(out, (users, items, *(held for _, held, _ in factors.arrays()))):
+        raise ValueError("predict: out shares memory with another argument")
     bad = (users < -1) | (users >= factors.n_users) | (items < -1) | (items >= factors.n_items)
     if bad.any():
         k = int(bad.argmax())
@@ -150,27 +174,30 @@ def predict(users: Int32, items: Int32, factors: Factors, out: Float64, n_thread
     out[both] += np.einsum("nf,nf->n", factors.user_factors[users[both]], factors.item_factors[items[both]])
 
 
-def _check(
-    layout: BlockLayout, factors: Factors, visits: BlockVisits, scratch: BlockScratch, span: tuple[int, int]
+def _check_visits(
+    layout: BlockLayout, visits: BlockVisits, scratch: BlockScratch, span: tuple[int, int]
 ) -> None:
-    begin, end = span
-    if visits.n_blocks != layout.n_blocks or scratch.n_blocks != layout.n_blocks:
+    n_blocks, n_item_stripes = layout.n_blocks, layout.n_item_stripes
+    if visits.n_blocks != n_blocks or scratch.n_blocks != n_blocks:
         raise ValueError("train: visits.starts and scratch.squares must have one entry a block")
-    if not 0 <= begin <= end <= visits.n_visits:
-        raise ValueError("train: span is not within visits.order")
+    if not 0 <= span[0] <= span[1] <= visits.n_visits:
+        raise ValueError(f"train: span ({span[0]}, {span[1]}) is not within the {visits.n_visits} visits")
     if scratch.n_visits < visits.n_visits:
         raise ValueError("train: scratch.schedule must have a row for each visit")
-    if (scratch.n_stripes - layout.n_item_stripes) * layout.n_item_stripes < layout.n_blocks:
+    if scratch.n_stripes < n_blocks // n_item_stripes + n_item_stripes:
         raise ValueError("train: scratch.latest must have an entry for each user stripe and each item stripe")
-    for block in visits.order[begin:end].tolist():
-        first, last = layout.block_ptr[block : block + 2]
-        if not 0 <= first <= last <= layout.n:
-            raise ValueError(f"train: block {block} is out of range")
-        own = layout.ratings[first:last]
-        if len(own) and not (factors.n_users and factors.n_items):
-            raise ValueError("train: there are ratings, but no users or no items")
-        users, items = own["user"], own["item"]
-        if len(own) and (
-            users.min() < 0 or users.max() >= factors.n_users or items.min() < 0 or items.max() >= factors.n_items
-        ):
+
+
+def _check_block(layout: BlockLayout, factors: Factors, visits: BlockVisits, block: int) -> None:
+    # The arrays may have changed since their records were made.
+    if not 0 <= block < layout.n_blocks or visits.starts[block] < 0:
+        raise ValueError(f"train: block {block} is out of range")
+    first, last = layout.block_ptr[block : block + 2]
+    if not 0 <= first <= last <= layout.n:
+        raise ValueError(f"train: block {block} is out of range")
+    own = layout.ratings[first:last]
+    if len(own) and not (factors.n_users and factors.n_items):
+        raise ValueError("train: there are ratings, but no users or no items")
+    for codes, n_codes in ((own["user"], factors.n_users), (own["item"], factors.n_items)):
+        if len(own) and (codes.min() < 0 or codes.max() >= n_codes):
             raise ValueError(f"train: a user or an item in block {block} is out of range")

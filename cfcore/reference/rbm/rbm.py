@@ -1,4 +1,4 @@
-"""Twin of `cfcore.kernels.rbm.rbm` in NumPy: same names, arguments, draws and results to rounding."""
+"""Twin of `cfcore.kernels.rbm.rbm` in NumPy: same names, arguments, draws and errors, results to rounding."""
 
 from __future__ import annotations
 
@@ -6,38 +6,95 @@ from typing import Any
 
 import numpy as np
 
+from cfcore.kernels.records import BatchScratch, Cases, MiniBatches, RBMParameters, RBMRates, check_written
 from cfcore.reference.common.rng import philox
 
 Array = np.ndarray[Any, Any]
 
-#: Which of the draws of a step a counter is for.
+#: Draws that a counter is for.
 HIDDEN, VISIBLE = 0, 1
 
 
-def uniforms(seed: int, epoch: int, case: int, kind: int, last: Array) -> Array:
+def train(
+    cases: Cases,
+    parameters: RBMParameters,
+    velocities: RBMParameters | None,
+    rates: RBMRates,
+    batches: MiniBatches,
+    scratch: BatchScratch,
+    span: tuple[int, int],
+    n_threads: int,
+) -> None:
+    """Train on mini-batches [begin, end) of an epoch; see the kernel."""
+    _check(cases, parameters, velocities, rates, batches, scratch, span)
+    with np.errstate(over="ignore", invalid="ignore"):
+        for number in range(*span):
+            batch = batches.order[number * batches.batch_size : (number + 1) * batches.batch_size]
+            scratch.squares[number] = 0
+            for row, case in enumerate(batch.tolist()):
+                square = _reconstruct(cases, parameters, rates, batches, scratch, row, case)
+                scratch.squares[number, 0] += square
+            _update(cases, parameters, velocities, rates, scratch, batch)
+
+
+def _reconstruct(
+    cases: Cases,
+    parameters: RBMParameters,
+    rates: RBMRates,
+    batches: MiniBatches,
+    scratch: BatchScratch,
+    row: int,
+    case: int,
+) -> float:
+    """p and p' of a case, into scratch.hidden; the squared error of its first reconstruction."""
+    own = slice(*cases.indptr[case : case + 2])
+    i, k = cases.units[own], cases.levels[own]
+    weights, drawn = parameters.weights, scratch.drawn
+    offset = parameters.hidden_bias.copy()
+    if len(parameters.conditional):
+        rated = cases.rated_units[slice(*cases.rated_indptr[case : case + 2])]
+        offset += parameters.conditional[rated].sum(axis=0)
+    on = means(offset + weights[i, k].sum(axis=0), parameters.n_hidden)
+    scratch.hidden[0, row] = on
+    if rates.persistent:
+        on = means(offset + weights[i, drawn[own]].sum(axis=0), parameters.n_hidden)
+    square = 0.0
+    for step in range(rates.cd_steps):
+        state = draw_hidden(on, batches, case, step)
+        shares = softmax(parameters.visible_bias[i] + weights[i] @ state)
+        if step == 0:
+            error = shares.astype(np.float64) @ cases.values - cases.values[k]
+            square = float(error @ error)
+        drawn[own] = draw_levels(shares, i, batches, case, step)
+        on = means(offset + weights[i, drawn[own]].sum(axis=0), parameters.n_hidden)
+    scratch.hidden[1, row] = on
+    return square
+
+
+def uniforms(batches: MiniBatches, case: int, kind: int, last: Array) -> Array:
     """Words of the counters (case, epoch, kind, last), a row each, as float32 numbers in [0, 1)."""
     counters = np.empty((len(last), 4), dtype=np.uint32)
-    counters[:, :3] = case, epoch, kind
+    counters[:, :3] = case, batches.epoch, kind
     counters[:, 3] = last
     words = np.empty_like(counters)
-    philox(counters, words, seed)
+    philox(counters, words, batches.seed)
     return (words >> np.uint32(8)).astype(np.float32) * np.float32(2.0**-24)
 
 
-def draw_hidden(on: Array, seed: int, epoch: int, case: int, step: int) -> Array:
+def draw_hidden(on: Array, batches: MiniBatches, case: int, step: int) -> Array:
     """h_j = 1 with probability on[j], by word j % 4 of the counter (case, epoch, 2 step, j // 4)."""
-    u = uniforms(seed, epoch, case, 2 * step + HIDDEN, np.arange(-(-len(on) // 4)))
+    u = uniforms(batches, case, 2 * step + HIDDEN, np.arange(-(-len(on) // 4)))
     return (u.ravel()[: len(on)] < on).astype(np.float32)
 
 
-def draw_levels(shares: Array, units: Array, seed: int, epoch: int, case: int, step: int) -> Array:
+def draw_levels(shares: Array, units: Array, batches: MiniBatches, case: int, step: int) -> Array:
     """Levels by inverse CDF, by word 0 of the counter (case, epoch, 2 step + 1, unit)."""
-    u = uniforms(seed, epoch, case, 2 * step + VISIBLE, units)[:, 0]
+    u = uniforms(batches, case, 2 * step + VISIBLE, units)[:, 0]
     return (u[:, None] >= np.cumsum(shares, axis=1)[:, :-1]).sum(axis=1)
 
 
 def sigmoid(x: Array) -> Array:
-    """1 / (1 + exp(-x)), x held within +-87."""
+    """1 / (1 + exp(-x)), x clamped to [-87, 87]."""
     return (1 / (1 + np.exp(-np.clip(x.astype(np.float64), -87, 87)))).astype(np.float32)
 
 
@@ -54,137 +111,132 @@ def softmax(x: Array) -> Array:
     return (x / x.sum(axis=-1, keepdims=True)).astype(np.float32)
 
 
-def train(
-    indptr: Array, units: Array, levels: Array, rated_indptr: Array, rated_units: Array, order: Array,
-    parts: Array, values: Array, sharing: Array, weights: Array, visible_bias: Array, hidden_bias: Array,
-    conditional: Array, weights_velocity: Array, visible_velocity: Array, hidden_velocity: Array,
-    conditional_velocity: Array, drawn: Array, rows: Array, sums: Array, places: Array, counts: Array,
-    touched: Array, ranges: Array, gradients: Array, slots: Array, squares: Array, rates: Array, decay: float,
-    momentum: float, n_hidden: int, cd_steps: int, by_count: bool, persistent: bool, seed: int, epoch: int,
-    begin: int, end: int, n_threads: int,
-) -> None:  # fmt: skip
-    """Train on mini-batches `begin` to `end`; see the kernel."""
-    _check(indptr, units, levels, rated_units, order, values, weights, visible_bias)
-    batch = rows.shape[1]
-    first, last = rows[:2]
-    with np.errstate(over="ignore", invalid="ignore"):
-        for number in range(begin, end):
-            cases = order[number * batch : (number + 1) * batch]
-            squares[number] = 0
-            for slot, case in enumerate(cases):
-                mine = slice(indptr[case], indptr[case + 1])
-                i, k = units[mine], levels[mine]
-                offset = hidden_bias.copy()
-                if len(conditional):
-                    rated = rated_units[rated_indptr[case] : rated_indptr[case + 1]]
-                    offset += conditional[rated].sum(axis=0)
-                first[slot] = on = means(offset + weights[i, k].sum(axis=0), n_hidden)
-                if persistent:
-                    on = means(offset + weights[i, drawn[mine]].sum(axis=0), n_hidden)
-                for step in range(cd_steps):
-                    state = draw_hidden(on, seed, epoch, case, step)
-                    shares = softmax(visible_bias[i] + weights[i] @ state)
-                    if step == 0:
-                        error = shares.astype(np.float64) @ values - values[k]
-                        squares[number, 0] += float(error @ error)
-                    drawn[mine] = draw_levels(shares, i, seed, epoch, case, step)
-                    on = means(offset + weights[i, drawn[mine]].sum(axis=0), n_hidden)
-                last[slot] = on
-            _update(
-                cases, indptr, units, levels, rated_indptr, rated_units,
-                (weights, visible_bias, hidden_bias, conditional),
-                (weights_velocity, visible_velocity, hidden_velocity, conditional_velocity),
-                first, last, drawn, rates, decay, momentum, by_count, sharing,
-            )  # fmt: skip
-
-
 def sharing_matrix(sharing: Array) -> Array:
-    """S: what two levels have in common is the product of what lies between them."""
+    """S: two levels have the product of the entries between them in common."""
     ends = np.append(0.0, np.cumsum(np.log(np.maximum(sharing.astype(np.float64), 1e-300))))
     return np.exp(-np.abs(ends[:, None] - ends)).astype(np.float32)
 
 
 def _update(
-    cases: Array, indptr: Array, units: Array, levels: Array, rated_indptr: Array, rated_units: Array,
-    parameters: tuple[Array, ...], velocities: tuple[Array, ...], first: Array, last: Array, drawn: Array,
-    rates: Array, decay: float, momentum: float, by_count: bool, sharing: Array,
-) -> None:  # fmt: skip
-    weights, visible_bias, hidden_bias, conditional = parameters
-    shared = sharing_matrix(sharing)
-    if not len(velocities[0]):  # without momentum
-        velocities = tuple(np.zeros_like(array) for array in parameters)
-    towards = [np.zeros_like(array) for array in parameters]
-    counts = np.zeros(len(weights), dtype=np.int64)
-    members = np.zeros(len(weights), dtype=np.int64)
-    for slot, case in enumerate(cases):
-        mine = slice(indptr[case], indptr[case + 1])
-        some, k, guess = units[mine], levels[mine], drawn[mine]
-        towards[0][some, k] += first[slot]
-        towards[0][some, guess] -= last[slot]
-        towards[1][some, k] += 1
-        towards[1][some, guess] -= 1
-        counts[some] += 1
-        rated = rated_units[rated_indptr[case] : rated_indptr[case + 1]]
-        members[rated] += 1
-        if len(conditional):
-            towards[3][rated] += first[slot] - last[slot]
-    rate = rates.astype(np.float32)
-    keep, loss = np.float32(momentum), np.float32(decay)
+    cases: Cases,
+    parameters: RBMParameters,
+    velocities: RBMParameters | None,
+    rates: RBMRates,
+    scratch: BatchScratch,
+    batch: Array,
+) -> None:
+    """Updates at the end of a mini-batch, by the gradients summed over its cases."""
+    sums, counts, members = _sum_gradients(cases, parameters, scratch, batch)
+    shared = sharing_matrix(rates.sharing)
+    momentum, decay = np.float32(rates.momentum), np.float32(rates.weight_decay)
+
+    def step(name: str, where: Any, gradient: Array) -> None:
+        change = np.float32(getattr(rates, name)) * gradient
+        if velocities is not None:
+            velocity = getattr(velocities, name)
+            velocity[where] = change = velocity[where] * momentum + change
+        getattr(parameters, name)[where] += change
+
     for unit in np.flatnonzero(members):
         i = int(unit)
         if counts[i]:
-            over = np.float32(1 / counts[i] if by_count else 1 / len(cases))
-            toward = np.einsum("kl,lj->kj", shared, towards[0][i]) if len(sharing) else towards[0][i]
-            step = toward * over - loss * weights[i]
-            velocities[0][i] = velocities[0][i] * keep + rate[0] * step
-            weights[i] += velocities[0][i]
-            velocities[1][i] = velocities[1][i] * keep + rate[1] * (towards[1][i] * over)
-            visible_bias[i] += velocities[1][i]
-        if len(conditional):
-            over = np.float32(1 / members[i] if by_count else 1 / len(cases))
-            velocities[3][i] = velocities[3][i] * keep + rate[3] * (towards[3][i] * over)
-            conditional[i] += velocities[3][i]
-    difference = (first[: len(cases)] - last[: len(cases)]).sum(axis=0) * np.float32(1 / len(cases))
-    velocities[2][:] = velocities[2] * keep + rate[2] * difference
-    hidden_bias += velocities[2]
+            over = np.float32(1 / counts[i] if rates.by_count else 1 / len(batch))
+            gradient = sums["weights"][i]
+            if len(rates.sharing):
+                gradient = np.einsum("kl,lj->kj", shared, gradient)
+            step("weights", i, gradient * over - decay * parameters.weights[i])
+            step("visible_bias", i, sums["visible_bias"][i] * over)
+        if len(parameters.conditional):
+            over = np.float32(1 / members[i] if rates.by_count else 1 / len(batch))
+            step("conditional", i, sums["conditional"][i] * over)
+    step("hidden_bias", slice(None), sums["hidden_bias"] * np.float32(1 / len(batch)))
 
 
-def hidden_inputs(
-    indptr: Array, units: Array, levels: Array, rated_indptr: Array, rated_units: Array, weights: Array,
-    visible_bias: Array, hidden_bias: Array, conditional: Array, scratch: Array, out: Array, n_hidden: int,
-    n_threads: int,
-) -> None:  # fmt: skip
-    """What enters the hidden units of each case; see the kernel."""
-    for case in range(len(out)):
-        mine = slice(indptr[case], indptr[case + 1])
-        out[case] = hidden_bias + weights[units[mine], levels[mine]].sum(axis=0)
-        if len(conditional):
-            out[case] += conditional[rated_units[rated_indptr[case] : rated_indptr[case + 1]]].sum(axis=0)
-
-
-def probabilities(
-    cases: Array, units: Array, inputs: Array, weights: Array, visible_bias: Array,
-    hidden_bias: Array, conditional: Array, scratch: Array, out: Array, n_hidden: int, exact: bool,
-    n_threads: int,
-) -> None:  # fmt: skip
-    """Distribution over the levels of unit `units[n]` for case `cases[n]`; see the kernel."""
-    for row, (case, unit) in enumerate(zip(cases, units, strict=True)):
-        if exact:
-            x = inputs[case, :n_hidden].astype(np.float64) + weights[unit, :, :n_hidden]
-            logits = visible_bias[unit] + np.logaddexp(0, x).sum(axis=1)
-        else:
-            logits = visible_bias[unit] + weights[unit, :, :n_hidden] @ sigmoid(inputs[case, :n_hidden])
-        logits = np.exp(logits.astype(np.float64) - logits.max())
-        out[row] = logits / logits.sum()
+def _sum_gradients(
+    cases: Cases, parameters: RBMParameters, scratch: BatchScratch, batch: Array
+) -> tuple[dict[str, Array], Array, Array]:
+    """Gradients summed over a mini-batch; of each unit how many cases rated it, and have it in their r."""
+    names = ("weights", "visible_bias", "hidden_bias", "conditional")
+    sums = {name: np.zeros_like(getattr(parameters, name)) for name in names}
+    counts, members = np.zeros((2, parameters.n_units), dtype=np.int64)
+    for (positive, negative), case in zip(scratch.hidden[:2].swapaxes(0, 1), batch.tolist(), strict=False):
+        own = slice(*cases.indptr[case : case + 2])
+        i, given, drawn = cases.units[own], cases.levels[own], scratch.drawn[own]
+        rated = cases.rated_units[slice(*cases.rated_indptr[case : case + 2])]
+        sums["weights"][i, given] += positive
+        sums["weights"][i, drawn] -= negative
+        sums["visible_bias"][i, given] += 1
+        sums["visible_bias"][i, drawn] -= 1
+        sums["hidden_bias"] += positive - negative
+        if len(parameters.conditional):
+            sums["conditional"][rated] += positive - negative
+        counts[i] += 1
+        members[rated] += 1
+    return sums, counts, members
 
 
 def _check(
-    indptr: Array, units: Array, levels: Array, rated_units: Array, order: Array, values: Array,
-    weights: Array, visible_bias: Array,
-) -> None:  # fmt: skip
-    n_units, n_levels = visible_bias.shape
-    if weights.shape[:2] != (n_units, n_levels) or len(values) != n_levels:
-        raise ValueError("train: weights, visible_bias and values differ in units or levels")
-    for codes, n in ((units, n_units), (rated_units, n_units), (levels, n_levels), (order, len(indptr) - 1)):
-        if len(codes) and (codes.min() < 0 or codes.max() >= n):
-            raise ValueError("train: a unit, a level or a case is out of range")
+    cases: Cases,
+    parameters: RBMParameters,
+    velocities: RBMParameters | None,
+    rates: RBMRates,
+    batches: MiniBatches,
+    scratch: BatchScratch,
+    span: tuple[int, int],
+) -> None:
+    written = (parameters, scratch) if velocities is None else (parameters, velocities, scratch)
+    check_written(written, (cases, rates, batches))
+    check_cases(cases, parameters, "train")
+    if velocities is None:
+        if rates.momentum != 0:
+            raise ValueError("train: momentum must have velocities")
+    elif _shape(velocities) != _shape(parameters):
+        raise ValueError("train: velocities must have the shapes of parameters")
+    if batches.parts[-1] != cases.n_units:
+        raise ValueError(f"train: batches.parts must end with {cases.n_units}, the number of units")
+    if scratch.n != cases.n or scratch.n_units != cases.n_units:
+        raise ValueError("train: scratch.drawn must have an entry a rating, scratch.counts one a unit")
+    if scratch.n_batches != batches.n_batches or scratch.n_parts != batches.n_parts:
+        raise ValueError("train: scratch.squares must be of shape (n_batches, n_parts) of batches")
+    if scratch.batch_size != batches.batch_size or scratch.width != parameters.width:
+        raise ValueError("train: scratch.hidden must be of shape (4, batch_size, width)")
+    if scratch.gradient_length < parameters.n_levels * parameters.width:
+        raise ValueError("train: scratch.gradients must have n_levels width columns")
+    if scratch.rows_length < 2 * parameters.n_levels * batches.batch_size:
+        raise ValueError("train: scratch.rows must have 2 n_levels batch_size columns")
+    if rates.n_sharing not in (0, parameters.n_levels - 1):
+        raise ValueError("train: rates.sharing must have n_levels - 1 entries, or none")
+    begin, end = span
+    if not 0 <= begin <= end <= batches.n_batches:
+        raise ValueError("train: span is not within the mini-batches")
+    if begin < end and cases.n:
+        _check_batches(cases, rates, batches, scratch, span)
+
+
+def _shape(parameters: RBMParameters) -> tuple[int, ...]:
+    return (*parameters.weights.shape, parameters.n_conditional, parameters.n_hidden)
+
+
+def _check_batches(
+    cases: Cases, rates: RBMRates, batches: MiniBatches, scratch: BatchScratch, span: tuple[int, int]
+) -> None:
+    sizes = np.diff(cases.rated_indptr)
+    for number in range(*span):
+        batch = batches.order[number * batches.batch_size : (number + 1) * batches.batch_size]
+        if batch.max() >= cases.n_cases:
+            raise ValueError(f"train: batches.order holds case {batch.max()}, which is out of range")
+        if sizes[batch].sum() > scratch.n_ratings:
+            raise ValueError("train: scratch.ratings must have room for the largest mini-batch")
+    if scratch.counts.any():
+        raise ValueError("train: scratch.counts must be 0")
+    if rates.persistent and scratch.drawn.max() >= cases.n_levels:
+        raise ValueError("train: scratch.drawn holds a level that is out of range")
+
+
+def check_cases(cases: Cases, parameters: RBMParameters, name: str) -> None:
+    """Raise unless the units and levels of cases have parameters."""
+    if cases.n_units != parameters.n_units or cases.n_levels != parameters.n_levels:
+        raise ValueError(
+            f"{name}: cases are of {cases.n_units} units and {cases.n_levels} levels, "
+            f"parameters of {parameters.n_units} and {parameters.n_levels}"
+        )

@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from cfcore.kernels.records import check_apart
+
 _INTEGER = rb"-?[1-9][0-9]{0,17}|0"
 # By role: user, item, rating, timestamp.
 _FIELDS = {
@@ -27,6 +29,11 @@ def lines_from(text: bytes, begin: int) -> Iterator[tuple[int, bytes]]:
         row = text[begin:end]
         yield begin, row.removesuffix(b"\r")
         begin = end + 1
+
+
+def array_of(text: bytes | NDArray[np.uint8]) -> dict[str, NDArray[Any]]:
+    """The text by its name if it is an array, whose memory others could share; bytes cannot be written."""
+    return {} if isinstance(text, bytes) else {"text": text}
 
 
 def _power_of_ten(number: bytes) -> tuple[bool, int]:
@@ -56,6 +63,13 @@ def parse_ratings(
     begin: int,
 ) -> tuple[int, int, int]:
     """Read rows of plain numbers until the text ends or something else turns up; see the kernel."""
+    filled: dict[str, NDArray[Any]] = {
+        "users": users,
+        "items": items,
+        "values": values,
+        "timestamps": timestamps,
+    }
+    check_apart("parse_ratings", filled, {"layout": layout} | array_of(text))
     capacity = len(users)
     if not len(items) == len(values) == len(timestamps) == capacity:
         raise ValueError("parse_ratings: the four arrays must be of one length")

@@ -7,7 +7,8 @@ import re
 import numpy as np
 from numpy.typing import NDArray
 
-from cfcore.reference.tables.text import lines_from
+from cfcore.kernels.records import check_apart
+from cfcore.reference.tables.text import array_of, lines_from
 
 Text = bytes | NDArray[np.uint8]
 
@@ -20,7 +21,8 @@ def locate_fields(
     separator: str,
     begin: int,
 ) -> tuple[int, int, int]:
-    """Where the wanted fields of each row are; see the kernel."""
+    """Start and length of the wanted fields of each row; see the kernel."""
+    check_apart("locate_fields", {"starts": starts, "lengths": lengths}, {"layout": layout} | array_of(text))
     if starts.shape != lengths.shape:
         raise ValueError("locate_fields: starts and lengths must be of one shape")
     if not (1 <= len(separator.encode()) <= 4 and separator.isascii()):
@@ -63,7 +65,9 @@ def group_tokens(
     first: NDArray[np.int32],
     table: NDArray[np.int32],
 ) -> int:
-    """Number the distinct tokens in the order they are met; see the kernel."""
+    """Number the distinct tokens in the order of their first occurrence; see the kernel."""
+    written, read = {"codes": codes, "first": first, "table": table}, array_of(text)
+    check_apart("group_tokens", written, {"starts": starts, "lengths": lengths, **read})
     n = len(starts)
     if not len(lengths) == len(codes) == len(first) == n:
         raise ValueError("group_tokens: arrays must be of one length, at most 2^30")

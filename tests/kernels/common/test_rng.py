@@ -49,3 +49,27 @@ def test_shapes_are_checked(module: Any) -> None:
         module.philox(np.zeros((2, 3), dtype=np.uint32), np.zeros((2, 3), dtype=np.uint32), 0)
     with pytest.raises(ValueError, match=r"\(n, 4\)"):
         module.philox(np.zeros((2, 4), dtype=np.uint32), np.zeros((1, 4), dtype=np.uint32), 0)
+    with pytest.raises(ValueError, match=r"\(n, 4\)"):
+        module.philox(np.zeros((2**59, 0), dtype=np.uint32), np.zeros((2**59, 0), dtype=np.uint32), 0)
+
+
+@pytest.mark.parametrize("module", [compiled, twin])
+def test_words_are_not_the_counters(module: Any) -> None:
+    counters = np.zeros((2, 4), dtype=np.uint32)
+    with pytest.raises(ValueError, match="share memory"):
+        module.philox(counters, counters, 0)
+
+
+@pytest.mark.parametrize("module", [compiled, twin])
+@pytest.mark.parametrize("key", [-1, 2**64])
+def test_keys_have_64_bits(module: Any, key: int) -> None:
+    with pytest.raises(ValueError, match="key"):
+        module.philox(np.zeros((2, 4), dtype=np.uint32), np.zeros((2, 4), dtype=np.uint32), key)
+
+
+def test_arrays_are_checked() -> None:
+    words = np.zeros((1, 4), dtype=np.uint32)
+    with pytest.raises(TypeError, match="counters must be an ndarray"):
+        compiled.philox([[0, 0, 0, 0]], words, 0)  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="counters must be of uint32"):
+        compiled.philox(words.astype(np.int64), words, 0)  # type: ignore[arg-type]

@@ -1,4 +1,4 @@
-"""The kernels `text` and `tokens` and their twins read the same out of the same bytes."""
+"""The kernel `text` and its twin read the same numbers from the same bytes."""
 
 from __future__ import annotations
 
@@ -9,13 +9,10 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from cfcore.kernels.tables import text as compiled_text
-from cfcore.kernels.tables import tokens as compiled_tokens
-from cfcore.reference.tables import text as twin_text
-from cfcore.reference.tables import tokens as twin_tokens
+from cfcore.kernels.tables import text as compiled
+from cfcore.reference.tables import text as twin
 
-TEXT = pytest.mark.parametrize("text", [compiled_text, twin_text], ids=["compiled", "reference"])
-TOKENS = pytest.mark.parametrize("tokens", [compiled_tokens, twin_tokens], ids=["compiled", "reference"])
+TEXT = pytest.mark.parametrize("text", [compiled, twin], ids=["compiled", "reference"])
 SEPARATORS = ["\t", ",", "::", " "]
 
 
@@ -67,7 +64,7 @@ def test_full_arrays_and_a_later_start(text: Any) -> None:
         ("1,2,3,1.5", 4), ("1,2,3,", 4), ("1,2,3", 4), ("1", 2),
     ],
 )  # fmt: skip
-def test_stops_at_what_is_no_plain_number(text: Any, line: str, role: int) -> None:
+def test_stops_at_a_field_that_is_no_plain_number(text: Any, line: str, role: int) -> None:
     good = b"5,6,4.5,7\n"
     n, end, stopped, users, *_ = parse(text, good + line.encode() + b"\n" + good, [1, 2, 3, 4], ",")
     assert (n, end, stopped, users) == (1, len(good), role, [5])
@@ -77,10 +74,10 @@ def test_stops_at_what_is_no_plain_number(text: Any, line: str, role: int) -> No
 @example([0.1, 1e-7, 1.5e15, 123456.789])
 def test_decimals_are_rounded_as_python_does(numbers: list[Any]) -> None:
     data = "".join(f"1,2,{number}\n" for number in numbers).encode()
-    n, end, stopped, _, _, values, _ = parse(compiled_text, data, [1, 2, 3], ",")
+    n, end, stopped, _, _, values, _ = parse(compiled, data, [1, 2, 3], ",")
     small = [k for k, number in enumerate(numbers) if stopped and k == n and abs(float(number)) < 1e-3]
-    if small:  # further from 1 than the exact powers of ten reach: left to the caller, by both
-        assert parse(twin_text, data, [1, 2, 3], ",")[:3] == (n, end, stopped)
+    if small:  # beyond the powers of ten that a double holds exactly: both stop there
+        assert parse(twin, data, [1, 2, 3], ",")[:3] == (n, end, stopped)
     else:
         assert (n, stopped) == (len(numbers), 0)
     expected = np.array([float(number) for number in numbers[:n]]).astype(np.float32)
@@ -97,50 +94,7 @@ fragments = st.lists(
 
 @given(fragments, st.sampled_from(SEPARATORS), st.permutations([0, 1, 2, 3, 4]))
 def test_any_text_numbers(data: bytes, separator: str, layout: list[int]) -> None:
-    assert parse(compiled_text, data, layout, separator) == parse(twin_text, data, layout, separator)
-
-
-def locate(
-    tokens: Any, data: bytes, layout: list[int], separator: str, capacity: int = 20
-) -> tuple[Any, ...]:
-    starts, lengths = np.zeros((2, capacity), dtype=np.int64), np.zeros((2, capacity), dtype=np.int32)
-    n, end, n_found = tokens.locate_fields(
-        data, np.array(layout, dtype=np.int32), starts, lengths, separator, 0
-    )
-    return n, end, n_found, starts[:, :n].tolist(), lengths[:, :n].tolist()
-
-
-@given(fragments, st.sampled_from(SEPARATORS), st.sampled_from([[0, 1], [1, -1, 0], [-1, 0], [0]]))
-def test_any_text_fields(data: bytes, separator: str, layout: list[int]) -> None:
-    found = locate(compiled_tokens, data, layout, separator)
-    assert found == locate(twin_tokens, data, layout, separator)
-
-
-@TOKENS
-def test_quotes_hide_separators(tokens: Any) -> None:
-    data = b'"a, ""b""",x\n c , d \n,\nalone\n'
-    n, end, n_found, starts, lengths = locate(tokens, data, [0, 1], ",")
-    fields = [
-        [data[at : at + size] for at, size in zip(*column, strict=True)]
-        for column in zip(starts, lengths, strict=True)
-    ]
-    assert fields == [[b'"a, ""b"""', b"c", b""], [b"x", b"d", b""]]
-    assert (n, n_found) == (3, 1)
-    assert data[end:] == b"alone\n"
-
-
-@given(st.lists(st.binary(max_size=3), max_size=50))
-def test_equal_tokens_get_equal_codes(words: list[bytes]) -> None:
-    data, lengths = b"".join(words), np.array([len(word) for word in words], dtype=np.int32)
-    starts = (np.cumsum(lengths, dtype=np.int64) - lengths).astype(np.int64)
-    for tokens in (compiled_tokens, twin_tokens):
-        codes, first = np.full(len(words), -9, dtype=np.int32), np.full(len(words), -9, dtype=np.int32)
-        if data:
-            n = tokens.group_tokens(data, starts, lengths, codes, first, np.empty(128, dtype=np.int32))
-            distinct = list(dict.fromkeys(words))
-            assert n == len(distinct)
-            assert codes.tolist() == [distinct.index(word) for word in words]
-            assert first[:n].tolist() == [words.index(word) for word in distinct]
+    assert parse(compiled, data, layout, separator) == parse(twin, data, layout, separator)
 
 
 @TEXT
@@ -154,32 +108,48 @@ def test_refused_numbers(text: Any) -> None:
         (b"1,1,1", layout, *columns, "é", 0),
         (b"1,1,1", layout, *columns, ",", 6),
         (b"1,1,1", layout, *columns, ",", -1),
+        (b"1,1,1", layout, *columns, ",", 2**63),
         (b"1,1,1", np.array([5], dtype=np.int32), *columns, ",", 0),
     ):
         with pytest.raises(ValueError, match="parse_ratings"):
             text.parse_ratings(*arguments)
 
 
-@TOKENS
-def test_refused_tokens(tokens: Any) -> None:
-    layout = np.array([0], dtype=np.int32)
-    starts, lengths = np.zeros((1, 3), dtype=np.int64), np.zeros((1, 3), dtype=np.int32)
+@TEXT
+def test_one_array_for_two_arguments_is_refused(text: Any) -> None:
+    layout, ids, values = (
+        np.array([1, 2, 3], dtype=np.int32),
+        np.zeros(3, dtype=np.int64),
+        np.zeros(3, np.float32),
+    )
+    other, times = np.zeros((2, 3), dtype=np.int64)
+    data = np.frombuffer(b"1,1,1\n", dtype=np.uint8)
     for arguments in (
-        (layout, starts, lengths[:, :2].copy(), ",", 0),
-        (np.array([1], dtype=np.int32), starts, lengths, ",", 0),
-        (layout, starts, lengths, "", 0),
-        (layout, starts, lengths, ",", 9),
+        (data, layout, ids, ids, values, times),
+        (data, layout, ids, other, ids.view(np.float32)[:3], times),
+        (data, ids.view(np.int32)[:3], ids, other, values, times),
+        (ids.view(np.uint8), layout, ids, other, values, times),
     ):
-        with pytest.raises(ValueError, match="locate_fields"):
-            tokens.locate_fields(b"a,b", *arguments)
-    codes, table = np.zeros(3, dtype=np.int32), np.zeros(8, dtype=np.int32)
-    for arguments in (
-        (starts[0] + 9, lengths[0], codes, codes.copy(), table),
-        (starts[0] - 1, lengths[0], codes, codes.copy(), table),
-        (starts[0], lengths[0] + 9, codes, codes.copy(), table),
-        (starts[0], lengths[0], codes[:2], codes.copy(), table),
-        (starts[0], lengths[0], codes, codes.copy(), table[:4]),
-        (starts[0], lengths[0], codes, codes.copy(), table[:7]),
-    ):
-        with pytest.raises(ValueError, match="group_tokens"):
-            tokens.group_tokens(b"a,b", *arguments)
+        with pytest.raises(ValueError, match=r"parse_ratings: .* share memory"):
+            text.parse_ratings(*arguments, ",", 0)
+
+
+def test_arguments_of_another_kind_are_refused() -> None:
+    columns = [np.zeros(3, dtype=dtype) for dtype in (np.int64, np.int64, np.float32, np.int64)]
+    layout = np.array([1, 2, 3], dtype=np.int32)
+    with pytest.raises(TypeError, match="separator must be a str"):
+        compiled.parse_ratings(b"1,1,1", layout, *columns, b",", 0)
+    with pytest.raises(TypeError, match="text must be an ndarray, not str"):
+        compiled.parse_ratings("1,1,1", layout, *columns, ",", 0)
+    with pytest.raises(ValueError, match="text must be of uint8, not int8"):
+        compiled.parse_ratings(np.zeros(3, dtype=np.int8), layout, *columns, ",", 0)
+    columns[1].flags.writeable = False
+    with pytest.raises(ValueError, match="items is read-only"):
+        compiled.parse_ratings(b"1,1,1", layout, *columns, ",", 0)
+
+
+def test_text_may_be_bytes_or_an_array() -> None:
+    data = b"1,2,3\n4,5,6"
+    expected = parse(compiled, data, [1, 2, 3], ",")
+    assert expected[:3] == (2, len(data), 0)
+    assert parse(compiled, np.frombuffer(data, dtype=np.uint8), [1, 2, 3], ",") == expected  # type: ignore[arg-type]

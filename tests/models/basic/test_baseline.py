@@ -8,6 +8,10 @@ import numpy as np
 import pytest
 
 import cfcore as cf
+from cfcore.config import config
+from cfcore.models.core.fit_context import FitContext
+from cfcore.models.core.state import known_of
+from cfcore.threads import policy, workers_of_last_call
 
 COLUMNS = (["ann", "ann", "bob", "bob", "cid"], ["x", "y", "x", "z", "y"], [5.0, 4.0, 3.0, 1.0, 2.0])
 METHODS = ("als", "mean", "sgd")
@@ -61,17 +65,36 @@ def test_unknown_users_and_items_leave_their_bias_out(method: str) -> None:
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_number_of_threads_does_not_change_a_bit(
-    u1: tuple[cf.Ratings, cf.Ratings], method: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    # So little work would be done on one thread whatever is asked for.
-    monkeypatch.setattr("cfcore.models.factorization.block_grid.SMALL", 0)
-    monkeypatch.setattr("cfcore.models.factorization.block_grid.SMALL_CALL", 0)
-    monkeypatch.setattr("cfcore.threads.WORTH_A_THREAD", 0)
-    models = [cf.Baseline(method=method, random_state=0, n_threads=n).fit(u1[0]) for n in (1, 2, 3, 4)]
+def test_number_of_threads_does_not_change_a_bit(u1: tuple[cf.Ratings, cf.Ratings], method: str) -> None:
+    models, workers = [], []
+    with policy(minimum_work=0):
+        for n in (1, 2, 3, 4):
+            models.append(cf.Baseline(method=method, random_state=0, n_threads=n).fit(u1[0]))
+            workers.append(workers_of_last_call())
     for model in models[1:]:
         assert model.user_bias_.tobytes() == models[0].user_bias_.tobytes()
         assert model.item_bias_.tobytes() == models[0].item_bias_.tobytes()
+    if config()["openmp"]:
+        assert workers == [1, 2, 3, 4]
+
+
+def test_ranges_of_rows_are_solved_for_as_all_rows_are() -> None:
+    rng = np.random.default_rng(0)
+    cells = rng.choice(700 * 400, 130_000, replace=False)
+    train = cf.Ratings(cells // 400, cells % 400, rng.integers(1, 6, 130_000).astype(np.float32))
+    context = FitContext(known_of(train), "Baseline", rng)
+    whole, trainer = (cf.Baseline().trainer(train, context) for _ in range(2))
+    whole.epoch(0)
+    parts = trainer.parts(0)
+    for stage, kind, n in ((0, "item", train.n_items), (1, "user", train.n_users)):
+        own = [part for part in parts if part.stage == stage]
+        assert [part.kind for part in own] == [kind] * 2
+        assert [part.begin for part in own] == [0, own[0].end]
+        assert own[1].end == n
+        for part in own[::-1]:  # parts of a stage do not depend on each other
+            trainer.run_part(part)
+    for name, array in whole.arrays().items():
+        np.testing.assert_array_equal(trainer.arrays()[name], array)
 
 
 @pytest.mark.parametrize("method", METHODS)

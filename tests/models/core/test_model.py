@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import doctest
+import inspect
 import pickle
 from datetime import datetime
 from pathlib import Path
@@ -11,54 +13,14 @@ import numpy as np
 import pytest
 
 import cfcore as cf
-from cfcore.models.core.model import Model
 from cfcore.models.core.params import check_choice, check_flag, check_number
 from cfcore.models.recommend.ranking import best
+from tests.models.core.examples import DATA, ItemMean
 
 Array = np.ndarray[Any, Any]
 
 
-class ItemMean(Model):
-    """A complete model in a few lines: mean + offset of the item, which may lie outside of the scale."""
-
-    _array_names = ("offsets_", "unused_")
-    _scalar_names = ("note_",)
-
-    def __init__(
-        self, *, stretch: float = 1.0, inner: Any = None, random_state: Any = None, fail: Any = None
-    ) -> None:
-        self.stretch = stretch
-        self.inner = inner
-        self.random_state = random_state
-        self.fail = fail
-
-    def _check_params(self) -> None:
-        check_number("stretch", self.stretch, 0)
-
-    def _fit(self, train: cf.Ratings, validation: cf.Ratings | None, early_stopping: int | None) -> None:
-        self.note_ = ("fitted", 1, None)
-        if self.fail is not None:
-            raise self.fail
-        sums = np.bincount(train.item_codes, train.values, train.n_items)
-        self.offsets_ = self.stretch * (sums / np.maximum(self.item_counts_, 1) - self.mean_)
-        self.unused_ = None
-
-    def _predict_codes(self, users: Array, items: Array, timestamps: Array | None) -> Array:
-        self.asked_timestamps = timestamps
-        return self.mean_ + np.where(items >= 0, self.offsets_[items], 0)
-
-    def _similarity_to(self, kind: str, code: int) -> Array:
-        if kind == "user":
-            return super()._similarity_to(kind, code)
-        similarity = -np.abs(self.offsets_ - self.offsets_[code])
-        similarity[0] = np.nan
-        return similarity
-
-
-DATA = ([1, 1, 2, 2, 3, 3, 3], [10, 20, 10, 30, 20, 30, 40], [5.0, 1.0, 5.0, 3.0, 2.0, 4.0, 5.0])
-
-
-def test_the_order_of_recommendations_is_taken_before_clipping() -> None:
+def test_the_order_of_recommendations_is_that_before_clipping() -> None:
     model = ItemMean(stretch=10.0).fit((*DATA[:2], [5.0, 1.0, 5.0, 3.0, 2.0, 5.0, 4.9]))
     ids, scores = model.recommend(9)
     # 10 and 40 are both above 5; 10 is further above.
@@ -69,23 +31,24 @@ def test_the_order_of_recommendations_is_taken_before_clipping() -> None:
 
 def test_timestamps_reach_the_model_as_integers() -> None:
     model = ItemMean().fit(DATA)
-    model.predict([1, 2], [10, 10], np.array(["2020-01-01", "2020-01-02"], dtype="datetime64[D]"))
-    assert model.asked_timestamps.tolist() == [1577836800, 1577923200]
-    model.predict(([1, 2], [10, 10], [0, 0], [5, 6]))
-    assert model.asked_timestamps.tolist() == [5, 6]
-    model.predict(1, [10, 20], 7)
-    assert model.asked_timestamps.tolist() == [7, 7]
-    model.predict(1, 10, datetime(1970, 1, 2))
-    assert model.asked_timestamps.tolist() == [86_400]
+    for given, asked in (
+        (([1, 2], [10, 10], np.array(["2020-01-01", "2020-01-02"], "datetime64[D]")),
+         [1577836800, 1577923200]),
+        ((([1, 2], [10, 10], [0, 0], [5, 6]),), [5, 6]),
+        ((1, [10, 20], 7), [7, 7]),
+        ((1, 10, datetime(1970, 1, 2)), [86_400]),
+    ):  # fmt: skip
+        model.predict(*given)
+        assert ItemMean.asked[0].tolist() == asked
     model.predict(1, 10)
-    assert model.asked_timestamps is None
+    assert ItemMean.asked == [None]
     with pytest.raises(TypeError, match="timestamps"):
         model.predict((1, 10), timestamps=3)
     with pytest.raises(cf.DataError, match="timestamps"):
         model.predict([1, 2], [10, 10], [0.5, 1])
 
 
-def test_similar_items_leave_out_what_cannot_be_compared() -> None:
+def test_similar_items_leave_out_those_that_cannot_be_compared() -> None:
     model = ItemMean().fit(DATA)
     ids, similarities = model.similar_items(40)
     assert ids.tolist() == [30, 20]  # 10 has NaN, 40 is the item itself
@@ -95,12 +58,13 @@ def test_similar_items_leave_out_what_cannot_be_compared() -> None:
 
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt(), RuntimeError("half-way")])
-def test_a_broken_fit_leaves_the_model_unfitted(error: BaseException) -> None:
+def test_an_interrupted_fit_leaves_the_model_unfitted(error: BaseException) -> None:
     model = ItemMean().fit(DATA)
     model.fail = error
     with pytest.raises(type(error)):
         model.fit(DATA)
-    assert not [name for name in vars(model) if name.endswith("_")]
+    assert not model.is_fitted()
+    assert not [name for name in dir(model) if name.endswith("_") and not name.startswith("_")]
     with pytest.raises(cf.NotFittedError):
         model.predict(1, 10)
     model.fail = None
@@ -110,8 +74,13 @@ def test_a_broken_fit_leaves_the_model_unfitted(error: BaseException) -> None:
 def test_a_refused_parameter_keeps_the_earlier_fit() -> None:
     model = ItemMean().fit(DATA).set_params(stretch=-1)
     with pytest.raises(ValueError, match="stretch"):
+        model.check_params()
+    with pytest.raises(ValueError, match="stretch"):
         model.fit(DATA)
     assert model.predict(9, 10) == 5.0
+
+
+# ---------------------------------------------------------------------- files of a user's own class
 
 
 def test_a_class_of_ones_own_can_be_saved(tmp_path: Path) -> None:
@@ -122,6 +91,40 @@ def test_a_class_of_ones_own_can_be_saved(tmp_path: Path) -> None:
     assert loaded.unused_ is None
     assert loaded.note_ == ("fitted", 1, None)
     np.testing.assert_array_equal(loaded.offsets_, model.offsets_)
+    np.testing.assert_array_equal(loaded.predict(*DATA[:2]), model.predict(*DATA[:2]))
+
+
+def test_the_example_of_the_docstring(tmp_path: Path) -> None:
+    """It runs as it is printed, its class has ten lines, and its model is saved and loaded."""
+    # The class is found again by the module it says it is of.
+    names: dict[str, Any] = {"__name__": __name__}
+    parser, runner = doctest.DocTestParser(), doctest.DocTestRunner(optionflags=doctest.ELLIPSIS)
+    example = parser.get_doctest(inspect.cleandoc(cf.Model.__doc__ or ""), names, "Model", None, None)
+    runner.run(example, clear_globs=False)
+    assert runner.summarize(verbose=False).failed == 0
+    classes = [one.source for one in example.examples if one.source.startswith("class ")]
+    assert len(classes) == 1
+    assert len(classes[0].strip().splitlines()) <= 10
+    model = example.globs["model"]
+    model.save(tmp_path / "own")
+    loaded = cf.load(tmp_path / "own")
+    assert type(loaded) is type(model)
+    asked = ["ann", "bob", "cid"], ["y", "y", "?"]
+    np.testing.assert_array_equal(loaded.predict(*asked), model.predict(*asked))
+    assert loaded.recommend("bob")[0].tolist() == ["y"]
+
+
+def test_a_class_that_is_not_imported_is_named(tmp_path: Path) -> None:
+    """Loading imports nothing that a file names: the error says what the caller has to import."""
+    ItemMean().fit(DATA).save(tmp_path / "own")
+    content = (tmp_path / "own").read_bytes()
+    assert b"tests.models.core.examples.ItemMean" in content
+    from cfcore import codec
+
+    header, arrays = codec.read(tmp_path / "own")
+    codec.write(tmp_path / "own", header | {"class": "somewhere.else.Mean"}, arrays)
+    with pytest.raises(cf.FileFormatError, match=r"somewhere\.else\.Mean.*import the module"):
+        cf.load(tmp_path / "own")
 
 
 @pytest.mark.parametrize("random_state", [None, 3, np.int64(3), np.random.SeedSequence(5, spawn_key=(2, 1))])
@@ -141,20 +144,70 @@ def test_a_generator_is_not_saved_but_pickled(tmp_path: Path) -> None:
     assert pickle.loads(pickle.dumps(model)).random_state.random() == np.random.default_rng(1).random()
 
 
-def test_what_cannot_be_saved_is_named(tmp_path: Path) -> None:
+def test_a_parameter_that_cannot_be_saved_is_named(tmp_path: Path) -> None:
     with pytest.raises(TypeError, match="inner"):
         ItemMean(inner=print).fit(DATA).save(tmp_path / "own")
     assert not list(tmp_path.iterdir())
 
 
-def test_caches_are_not_pickled_and_not_kept_over_a_fit() -> None:
-    part = cf.Ratings(*DATA).subset(np.arange(6))
+# ---------------------------------------------------------------------- the interface on codes
+
+
+def test_codes_of_raw_ids() -> None:
+    part = cf.Ratings(*DATA).subset(np.arange(6))  # 40 stays in the vocabulary, without a rating
     model = ItemMean().fit(part)
-    assert model.predict(1, 40) == model.predict(1, 99)
-    assert model._cache
-    assert not pickle.loads(pickle.dumps(model))._cache
-    model.fit(DATA)
-    assert model.predict(1, 40) == 5.0
+    assert model.encode_items([40, 10, 7, 30]).tolist() == [-1, 0, -1, 2]
+    assert model.encode_users(3).tolist() == [2]
+    assert model.encode_items(10).dtype == np.int32
+    with pytest.raises(cf.DataError, match="user"):
+        model.encode_users(["ann"])
+    for call in (ItemMean().encode_users, ItemMean().encode_items):
+        with pytest.raises(cf.NotFittedError):
+            call([1])
+
+
+def test_known_users_items_and_pairs() -> None:
+    model = ItemMean().fit(cf.Ratings(*DATA).subset(np.arange(6)))
+    assert model.is_known([1, 9]).tolist() == [True, False]
+    assert model.is_known(items=[40, 10]).tolist() == [False, True]
+    assert model.is_known([1, 1, 9, 9], [10, 40, 10, 40]).tolist() == [True, False, False, False]
+    assert model.is_known(1, [10, 40]).tolist() == [True, False]
+    with pytest.raises(TypeError, match="users, items or both"):
+        model.is_known()
+
+
+def test_scores_of_codes_are_not_clipped() -> None:
+    model = ItemMean(stretch=10.0).fit(DATA)
+    users, items = model.encode_users([1, 9, 9]), model.encode_items([10, 20, 7])
+    scores = model.score_codes(users, items)
+    assert scores.dtype == np.float64
+    assert scores[0] > 5 > scores[2] > 1 > scores[1]
+    np.testing.assert_array_equal(np.clip(scores, 1, 5), model.predict([1, 9, 9], [10, 20, 7]))
+    with pytest.raises(cf.NotFittedError):
+        ItemMean().score_codes(users, items)
+
+
+def test_similarity_row() -> None:
+    model = ItemMean().fit(DATA)
+    row = model.similarity_row("item", 3)
+    assert row.shape == (4,)
+    assert np.isnan(row[0])
+    assert row[3] == 0
+    with pytest.raises(TypeError, match="ItemMean does not compare users"):
+        model.similarity_row("user", 0)
+    with pytest.raises(cf.NotFittedError):
+        ItemMean().similarity_row("item", 0)
+
+
+def test_a_model_without_its_methods_says_so() -> None:
+    class Empty(cf.Model):
+        pass
+
+    with pytest.raises(NotImplementedError):
+        Empty().fit(DATA)
+
+
+# ---------------------------------------------------------------------- hyper-parameters
 
 
 def test_nested_parameters() -> None:
@@ -173,7 +226,16 @@ def test_nested_parameters() -> None:
     assert repr(model) == "ItemMean(inner=ItemMean(stretch=4.0))"
 
 
-def test_predict_wants_something_that_holds_pairs() -> None:
+def test_a_class_describes_itself() -> None:
+    model = ItemMean(stretch=0.5, random_state=np.random.SeedSequence(3))
+    described = model.describe()
+    assert described["class"] == "tests.models.core.examples.ItemMean"
+    again = cf.Model.from_description(described, lambda name: ItemMean)
+    assert again.describe() == described
+    assert not again.is_fitted()
+
+
+def test_input_without_pairs_or_ratings_is_refused() -> None:
     with pytest.raises(cf.DataError, match="pairs"):
         ItemMean().fit(DATA).predict(object())
     with pytest.raises(cf.DataError, match="ratings"):
@@ -197,12 +259,8 @@ def test_checks_name_the_parameter() -> None:
     check_flag("x", np.True_)
     check_choice("x", None, (None, "a"))
     for value, error in (
-        (True, TypeError),
-        ("3", TypeError),
-        (None, TypeError),
-        (2.5, TypeError),
-        (0, ValueError),
-    ):
+        (True, TypeError), ("3", TypeError), (None, TypeError), (2.5, TypeError), (0, ValueError)
+    ):  # fmt: skip
         with pytest.raises(error, match="count must be"):
             check_number("count", value, 1, integer=True)
     with pytest.raises(ValueError, match="lr must be > 0 and <= 1"):

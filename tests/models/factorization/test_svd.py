@@ -11,8 +11,9 @@ import pytest
 
 import cfcore as cf
 from cfcore.arrays import row_length
-from cfcore.models.factorization.block_grid import grid, rounds, stripes
+from cfcore.config import config
 from cfcore.models.factorization.svd import Rates
+from cfcore.threads import policy, workers_of_last_call
 
 ARTICLE = {
     "n_factors": 30, "n_epochs": 20, "lr": 0.04, "lr_decay": 0.93, "reg": 0.15, "init": "uniform",
@@ -73,7 +74,7 @@ def test_ratings_on_another_scale_are_fitted_as_well(ratings: cf.Ratings) -> Non
     np.testing.assert_allclose(large, 10 * small, rtol=1e-9)
 
 
-def test_learns_a_structure_that_biases_cannot_hold(ratings: cf.Ratings) -> None:
+def test_factors_predict_better_than_biases_alone(ratings: cf.Ratings) -> None:
     train, test = cf.split.holdout(ratings, 0.2, random_state=0)
     error = {
         n: cf.metrics.rmse(
@@ -88,22 +89,21 @@ def test_learns_a_structure_that_biases_cannot_hold(ratings: cf.Ratings) -> None
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
-def test_number_of_threads_does_not_change_a_bit(dtype: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("cfcore.models.factorization.block_grid.SMALL", 0)
-    monkeypatch.setattr("cfcore.models.factorization.block_grid.SMALL_CALL", 0)
+def test_number_of_threads_does_not_change_a_bit(dtype: str) -> None:
     train = some_ratings(n_users=400, n_items=300, n=30_000)
-    one, *more = (
-        cf.SVD(n_factors=20, n_epochs=3, random_state=7, n_threads=n, dtype=dtype).fit(train)
-        for n in (1, 2, 3, 4)
-    )
-    assert all(same_bits(one, other) for other in more)
-    assert one.user_factors_.dtype == dtype
+    models, workers = [], []
 
+    def count(epochs: int, history: dict[str, list[float]]) -> None:
+        workers.append(workers_of_last_call())
 
-def test_slices_do_not_change_a_bit(ratings: cf.Ratings, monkeypatch: pytest.MonkeyPatch) -> None:
-    whole = cf.SVD(n_factors=5, random_state=0).fit(ratings)
-    monkeypatch.setattr("cfcore.models.factorization.block_grid.SLICE", 1)
-    assert same_bits(whole, cf.SVD(n_factors=5, random_state=0).fit(ratings))
+    with policy(minimum_work=0):
+        for n in (1, 2, 3, 4):
+            model = cf.SVD(n_factors=20, n_epochs=3, random_state=7, n_threads=n, dtype=dtype)
+            models.append(model.fit(train, callback=count))
+    assert all(same_bits(models[0], other) for other in models[1:])
+    assert models[0].user_factors_.dtype == dtype
+    if config()["openmp"]:
+        assert workers == np.repeat([1, 2, 3, 4], 3).tolist()
 
 
 @pytest.mark.parametrize("update", ["simultaneous", "sequential"])
@@ -146,7 +146,7 @@ def test_unknown_users_and_items_fall_back(ratings: cf.Ratings) -> None:
     assert unbiased.predict([user, 999, 999], [999, item, 999]).tolist() == [unbiased.mean_] * 3
 
 
-def test_what_has_no_ratings_has_no_factors(ratings: cf.Ratings) -> None:
+def test_users_without_ratings_have_no_factors(ratings: cf.Ratings) -> None:
     part = ratings.subset(ratings.user_codes >= 3)
     model = cf.SVD(n_factors=5, random_state=0).fit(part)
     assert not model.user_factors_[:3].any()
@@ -174,7 +174,7 @@ def test_similar_items_by_cosine(ratings: cf.Ratings) -> None:
 
 
 @pytest.mark.parametrize("values", [[3.0], [4.0, 4.0, 4.0]])
-def test_hardly_any_ratings(values: list[float]) -> None:
+def test_few_ratings(values: list[float]) -> None:
     n = len(values)
     model = cf.SVD(random_state=0).fit((list(range(n)), [0] * n, values))
     assert model.predict(0, 0) == pytest.approx(values[0], abs=0.01)
@@ -202,7 +202,7 @@ def test_divergence_keeps_the_last_good_epoch_and_names_a_smaller_rate(ratings: 
     assert np.isfinite(model.predict(ratings)).all()
 
 
-def test_what_is_given_is_used_and_the_rest_follows_the_data(ratings: cf.Ratings) -> None:
+def test_given_rates_are_used_and_the_others_follow_the_ratings(ratings: cf.Ratings) -> None:
     usual = Rates.of(cf.SVD(), ratings)
     assert usual.n_epochs == 20
     assert usual.lr_decay**usual.n_epochs == pytest.approx(0.05)
@@ -214,13 +214,22 @@ def test_what_is_given_is_used_and_the_rest_follows_the_data(ratings: cf.Ratings
     assert dense.reg < usual.reg
 
 
-def test_the_way_in_all_does_not_depend_on_the_number_of_epochs() -> None:
+def test_the_sum_of_learning_rates_does_not_depend_on_the_number_of_epochs() -> None:
     train = some_ratings(n=4800)
-    ways = []
+    sums = []
     for n_epochs in (30, 40, 60):
         rates = Rates.of(cf.SVD(n_epochs=n_epochs), train)
-        ways.append(rates.lr * float(np.sum(rates.lr_decay ** np.arange(n_epochs))))
-    assert ways == pytest.approx([ways[0]] * 3)
+        sums.append(sum(rates.in_epoch(k).lr for k in range(n_epochs)))
+    assert sums == pytest.approx([sums[0]] * 3)
+
+
+def test_learning_rates_fall_and_regularisation_does_not(ratings: cf.Ratings) -> None:
+    rates = Rates.of(cf.SVD(lr=0.2, lr_decay=0.5, reg=0.3, lr_bias=0.1, reg_bias=0.4), ratings)
+    assert (rates.in_epoch(0).lr, rates.in_epoch(2).lr, rates.in_epoch(2).lr_bias) == (0.2, 0.05, 0.025)
+    assert (rates.in_epoch(2).reg, rates.in_epoch(2).reg_bias, rates.in_epoch(2).lr_decay) == (0.3, 0.4, 0.5)
+    assert rates.after(3) == {"lr": 0.05, "reg": 0.3, "lr_bias": 0.025, "reg_bias": 0.4}
+    model = cf.SVD(n_factors=2, n_epochs=3, lr=0.02, lr_decay=0.5, reg=0.3, random_state=0).fit(ratings)
+    assert model.rates_ == {"lr": 0.005, "reg": 0.3, "lr_bias": 0.005, "reg_bias": 0.3}
 
 
 @pytest.mark.parametrize(
@@ -241,40 +250,6 @@ def test_the_way_in_all_does_not_depend_on_the_number_of_epochs() -> None:
 def test_bad_parameters_are_named(ratings: cf.Ratings, params: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         cf.SVD(**params).fit(ratings)
-
-
-# ---------------------------------------------------------------------- the grid
-
-
-@pytest.mark.parametrize(
-    ("n_ratings", "n_users", "n_items"),
-    [(1, 1, 1), (10, 3, 1000), (80_000, 943, 1682), (10**6, 6040, 3706), (2 * 10**7, 138_000, 27_000)],
-)
-def test_grid_fits_users_items_and_caches(n_ratings: int, n_users: int, n_items: int) -> None:
-    for row_bytes in (0, 64, 512):
-        across, down = grid(n_ratings, n_users, n_items, row_bytes)
-        assert 1 <= across <= n_users
-        assert 1 <= down <= n_items
-        if n_ratings >= 10**6:
-            assert n_users * row_bytes / across <= 2**19
-            assert n_items * row_bytes / down <= 2**19
-
-
-@pytest.mark.parametrize(("n_users", "n_items"), [(1, 1), (4, 4), (5, 3), (2, 7)])
-def test_rounds_hold_every_block_once_and_share_no_stripe(n_users: int, n_items: int) -> None:
-    found = rounds(n_users, n_items)
-    assert sorted(found.ravel().tolist()) == list(range(n_users * n_items))
-    for blocks in found:
-        assert len(set(blocks // n_items)) == len(set(blocks % n_items)) == len(blocks)
-
-
-def test_stripes_hold_equal_numbers_of_ratings() -> None:
-    counts = np.random.default_rng(0).integers(0, 40, 1000)
-    stripe = stripes(counts, 16)
-    assert (np.diff(stripe) >= 0).all()
-    sizes = np.bincount(stripe, weights=counts, minlength=16)
-    assert np.abs(sizes - counts.sum() / 16).max() <= 40
-    assert stripes(np.zeros(3, dtype=np.int64), 2).max() < 2
 
 
 def test_rows_are_whole_groups() -> None:

@@ -1,4 +1,4 @@
-"""`fold_in` and `partial_fit`: what comes after the fit, by models of factors."""
+"""`fold_in` and `partial_fit` of the factor models: ratings that come after the fit."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import cfcore as cf
-from cfcore.models.factorization.update import joined_rows, ridge
+from tests.contracts.conftest import fitted_names
 
 MODELS: dict[str, Any] = {
     "SVD": lambda **kw: cf.SVD(**{"n_factors": 8, "n_epochs": 6, "random_state": 0} | kw),
@@ -42,7 +42,7 @@ def some_ratings(seed: int = 0, n_users: int = 60, n_items: int = 40, n: int = 9
 
 
 def columns(users: Any, items: Any, values: Any) -> tuple[Any, ...]:
-    """The columns with timestamps of three days, for those who need them."""
+    """The columns with timestamps of three days, for models that need them."""
     return users, items, values, FIRST + DAY * (np.arange(len(users)) % 3)
 
 
@@ -63,8 +63,7 @@ def state(model: Any) -> dict[str, Any]:
         name: (value.dtype.str, value.shape, value.tobytes())
         if isinstance(value, np.ndarray)
         else repr(value)
-        for name, value in vars(model).items()
-        if name.endswith("_")
+        for name, value in ((name, getattr(model, name)) for name in fitted_names(model))
     }
 
 
@@ -133,7 +132,7 @@ def test_partial_fit_on_a_new_user_and_new_items_learns_them(make: Any) -> None:
     assert model.predict(1, known[0]) > model.predict(4, known[0]) + 0.3
 
 
-# ---------------------------------------------------------------------- places and codes
+# ---------------------------------------------------------------------- rows and codes
 
 
 def test_after_fold_in_ids_are_sorted_and_codes_right(make: Any) -> None:
@@ -175,14 +174,14 @@ def test_strings_longer_than_those_known_keep_their_whole_names(make: Any) -> No
 
 
 @pytest.mark.parametrize("method", ["fold_in", "partial_fit"])
-def test_user_whom_only_the_vocabulary_names_is_new(make: Any, method: str) -> None:
+def test_user_with_no_ratings_in_the_vocabulary_is_new(make: Any, method: str) -> None:
     model = make().fit(EARLY)  # a subset, whose vocabulary names the late users, too
     user = LATER.subset(LATER.users == LATER.users[0])
-    stranger = cf.Ratings(user.users * 0 + 1, user.items, user.values, user.timestamps, scale=(1, 5))
-    other = getattr(copy.deepcopy(model), method)(stranger)
+    unknown = cf.Ratings(user.users * 0 + 1, user.items, user.values, user.timestamps, scale=(1, 5))
+    other = getattr(copy.deepcopy(model), method)(unknown)
     getattr(model, method)(user)
     assert_sound(model, RATINGS.subset(~LATE | (RATINGS.users == LATER.users[0])))
-    np.testing.assert_allclose(model.predict(user), other.predict(stranger), atol=0.01)
+    np.testing.assert_allclose(model.predict(user), other.predict(unknown), atol=0.01)
 
 
 # ---------------------------------------------------------------------- the users' own
@@ -202,13 +201,13 @@ def test_known_user_counts_anew_from_what_is_given(make: Any) -> None:
     own = EARLY.subset(EARLY.users == user)
     opposite = cf.Ratings(own.users, own.items, 6 - own.values, own.timestamps, scale=(1, 5))
     again = copy.deepcopy(model).fold_in(opposite)
-    stranger = model.fold_in(
+    unknown = model.fold_in(
         cf.Ratings(own.users * 0 + 1, own.items, opposite.values, own.timestamps, scale=(1, 5))
     )
     assert again.user_counts_.tolist() == make().fit(early()).user_counts_.tolist()
     items = RATINGS.item_ids
-    np.testing.assert_array_equal(again.predict(user, items), stranger.predict(1, items))
-    assert rmse(again, opposite) < rmse(stranger, opposite)
+    np.testing.assert_array_equal(again.predict(user, items), unknown.predict(1, items))
+    assert rmse(again, opposite) < rmse(unknown, opposite)
 
 
 def test_new_ratings_of_a_known_user_join_what_is_seen(make: Any) -> None:
@@ -338,18 +337,25 @@ def test_items_without_training_ratings_are_named_or_left_out(make: Any) -> None
     assert state(model.fold_in(given, unknown_items="ignore")) == state(alone)
 
 
-def test_training_that_is_broken_off_leaves_the_model_as_it_was(
-    make: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    model = make().fit(early())
+def test_training_that_is_broken_off_leaves_the_model_as_it_was(make: Any) -> None:
+    class Interrupted(type(make())):  # type: ignore[misc]
+        """Its training after a fit is interrupted in the second epoch."""
+
+        def trainer(self, train: Any, context: Any, start: Any = None) -> Any:
+            trainer = super().trainer(train, context, start)
+            epoch = trainer.epoch
+
+            def interrupted(k: int) -> float:
+                if start is not None and k == 1:
+                    raise KeyboardInterrupt
+                return float(epoch(k))
+
+            trainer.epoch = interrupted
+            return trainer
+
+    model = Interrupted(**make().get_params()).fit(early())
     before, predictions = state(model), model.predict(RATINGS)
-    go_on = type(model)._go_on
-
-    def broken(self: Any, train: cf.Ratings, n_epochs: int) -> None:
-        go_on(self, train, n_epochs)
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(type(model), "_go_on", broken)
+    assert before == state(make().fit(early()))
     with pytest.raises(KeyboardInterrupt):
         model.partial_fit(RATINGS)
     assert state(model) == before
@@ -371,9 +377,9 @@ def test_hyper_parameters_are_checked(make: Any) -> None:
     assert state(model.fold_in(LATER)) == state(make().fit(early()).fold_in(LATER))
 
 
-def test_model_that_takes_no_more_says_so() -> None:
+def test_model_that_takes_no_further_ratings_says_so() -> None:
     class Closed(cf.SVD):
-        _takes_more: ClassVar[bool] = False
+        updatable: ClassVar[bool] = False
 
     model = Closed(n_factors=2, n_epochs=1, random_state=0)
     for _ in range(2):  # unfitted, and fitted
@@ -382,49 +388,3 @@ def test_model_that_takes_no_more_says_so() -> None:
         with pytest.raises(TypeError, match="Closed has no partial_fit"):
             model.partial_fit(LATER)
         model.fit(early())
-
-
-# ---------------------------------------------------------------------- parts
-
-
-@pytest.mark.parametrize("seed", range(20))
-def test_joined_rows_are_the_unions(seed: int) -> None:
-    rng = np.random.default_rng(seed)
-    n, n_rows, width, m = int(rng.integers(0, 6)), 8, 9, int(rng.integers(0, 12))
-    own = [np.flatnonzero(rng.random(width) < rng.random()) for _ in range(n)]
-    indptr = np.append(0, np.cumsum([len(row) for row in own])).astype(np.int64)
-    members = np.concatenate([*own, []]).astype(np.int32)
-    at = np.sort(rng.choice(n_rows, n, replace=False)).astype(np.int32)
-    rows, columns = rng.integers(0, n_rows, m), rng.integers(0, width, m)
-    union: list[set[int]] = [set() for _ in range(n_rows)]
-    for place, row in zip(at, own, strict=True):
-        union[place] |= set(row.tolist())
-    for row, column in zip(rows.tolist(), columns.tolist(), strict=True):
-        union[row].add(column)
-    found, joined = joined_rows(indptr, members, at, n_rows, rows, columns)
-    assert [joined[found[row] : found[row + 1]].tolist() for row in range(n_rows)] == [
-        sorted(u) for u in union
-    ]
-    assert found.dtype == np.int64
-    assert joined.dtype == np.int32
-
-
-@pytest.mark.parametrize("reg_bias", [None, 0.3])
-def test_ridge_is_least_squares_with_the_penalty_as_further_rows(reg_bias: float | None) -> None:
-    rng = np.random.default_rng(0)
-    factors = rng.normal(size=(12, 4))
-    counts = [1, 3, 12]
-    indptr = np.append(0, np.cumsum(counts))
-    columns = np.concatenate([rng.choice(12, count, replace=False) for count in counts])
-    targets = rng.normal(size=len(columns))
-    solved, biases = ridge(indptr, columns, targets, factors, 0.2, reg_bias)
-    for row, count in enumerate(counts):
-        span = slice(indptr[row], indptr[row + 1])
-        left = np.column_stack([factors[columns[span]], np.ones(count)])
-        penalty = np.sqrt(count * np.array([0.2] * 4 + [reg_bias or 0.0]))
-        if reg_bias is None:
-            left[:, -1] = 0
-        wanted = np.linalg.lstsq(
-            np.vstack([left, np.diag(penalty)]), np.append(targets[span], np.zeros(5)), rcond=None
-        )[0]
-        np.testing.assert_allclose(np.append(solved[row], biases[row]), wanted, atol=1e-10)

@@ -1,4 +1,4 @@
-"""RBM beside the promises all models keep: what it learns, its distributions, energies and bad input."""
+"""RBM beside the contract of all models: accuracy, distributions, energies, settings, bad input."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def model(request: pytest.FixtureRequest, ratings: cf.Ratings) -> cf.RBM:
 
 
 def two_tastes() -> tuple[cf.Ratings, cf.Ratings]:
-    """Two kinds of users and two of items: each kind of user loves one and hates the other."""
+    """Two kinds of users and two of items: each kind of user rates one kind 5 and the other 1."""
     rng = np.random.default_rng(0)
     cells = rng.permutation(60 * 40)[:1400]
     users, items = cells // 40, cells % 40
@@ -40,7 +40,7 @@ def two_tastes() -> tuple[cf.Ratings, cf.Ratings]:
     "options",
     [{}, {"conditional": False, "average": False, "cd_steps": 1}, {"sampler": "pcd", "momentum": 0}],
 )
-def test_learns_what_no_bias_can_say(by: str, options: dict[str, Any]) -> None:
+def test_learns_more_than_biases(by: str, options: dict[str, Any]) -> None:
     train, test = two_tastes()
     model = cf.RBM(by=by, n_hidden=8, n_epochs=120, lr=0.1, random_state=0, **options).fit(train)
     assert cf.metrics.rmse(test.values, model.predict(test)) < 0.5
@@ -66,7 +66,7 @@ def test_distributions(model: cf.RBM, ratings: cf.Ratings) -> None:
             assert (above <= 0.5).all()
 
 
-def test_unknown_ids_get_the_distribution_of_what_is_known(model: cf.RBM, ratings: cf.Ratings) -> None:
+def test_unknown_ids_are_given_the_distribution_of_the_known_side(model: cf.RBM, ratings: cf.Ratings) -> None:
     user, item = ratings.users[0], ratings.items[0]
     counts = [np.bincount(ratings.values.astype(int), minlength=6)[1:] + 1.0]
     counts += [np.bincount(ratings.values[mine].astype(int), minlength=6)[1:].astype(float)
@@ -122,7 +122,7 @@ def test_training_ratings_have_less_energy_than_shuffled_ones(model: cf.RBM, rat
         model.free_energy(([10], [100], [4.5]))
 
 
-def test_similar_ones_share_their_taste() -> None:
+def test_similar_items_and_users_are_of_one_kind() -> None:
     train, _ = two_tastes()
     model = cf.RBM(n_hidden=8, n_epochs=120, lr=0.05, random_state=0).fit(train)
     for similar in (model.similar_items, model.similar_users):
@@ -144,6 +144,57 @@ def test_implicit_pairs(ratings: cf.Ratings) -> None:
         assert np.isfinite(unknown.predict(test)).all()
     with pytest.raises(ValueError, match="conditional"):
         cf.RBM(conditional=False).fit(train, implicit=test)
+
+
+def test_estimate_and_inference_are_read_when_predicting(model: cf.RBM, ratings: cf.Ratings) -> None:
+    for name, value in (("estimate", "mode"), ("inference", "exact")):
+        fitted_so = model.clone().set_params(**{name: value}).fit(ratings)
+        set_later = model.snapshot().set_params(**{name: value})
+        np.testing.assert_array_equal(set_later.predict(ratings), fitted_so.predict(ratings))
+        assert not np.array_equal(set_later.predict(ratings), model.predict(ratings))
+
+
+def test_hyper_parameters_of_training_are_fixed_by_the_fit(model: cf.RBM, ratings: cf.Ratings) -> None:
+    later = model.snapshot().set_params(
+        n_hidden=3, cd_steps=5, sampler="pcd", visible="softmax", conditional=False, average=False, lr=1.0
+    )
+    np.testing.assert_array_equal(later.predict(ratings), model.predict(ratings))
+    assert later.weights_.shape == model.weights_.shape
+
+
+@pytest.mark.parametrize("by", ["item", "user"])
+def test_a_callback_leaves_nothing_stale(by: str, ratings: cf.Ratings) -> None:
+    """Inputs, features and norms of an epoch's parameters must not be used with those of the next."""
+    item, user = ratings.items[0], ratings.users[0]
+
+    def answers(model: cf.RBM) -> list[Array]:
+        return [
+            *model.similar_items(item), *model.similar_users(user), model.predict_proba(ratings),
+            model.reconstruct(user)[1], model.sample(user, 2, random_state=0), model.free_energy(ratings)[1],
+        ]  # fmt: skip
+
+    options: dict[str, Any] = {"n_hidden": 6, "by": by, "n_epochs": 5, "random_state": 0}
+    expected = answers(cf.RBM(**options).fit(ratings))
+    seen: list[list[Array]] = []
+    model = cf.RBM(**options)
+    model.fit(ratings, callback=lambda epochs, history: seen.append(answers(model)))
+    for found in (seen[-1], answers(model)):
+        for one, other in zip(found, expected, strict=True):
+            np.testing.assert_array_equal(one, other)
+    assert not np.array_equal(seen[0][4], seen[-1][4])
+
+
+def test_parameters_cannot_be_assigned_and_can_be_replaced(model: cf.RBM, ratings: cf.Ratings) -> None:
+    expected = model.predict(ratings)
+    with pytest.raises(AttributeError, match=r"with_parameters\(weights="):
+        model.weights_ = model.weights_
+    with pytest.raises(ValueError, match="read-only"):
+        model.weights_[0, 0, 0] = 1.0
+    biases = model.visible_bias_.copy()
+    biases[:, -1] += 20
+    other = model.with_parameters(visible_bias=biases)
+    np.testing.assert_allclose(other.predict(ratings), 5.0, atol=1e-3)
+    np.testing.assert_array_equal(model.predict(ratings), expected)
 
 
 def test_too_many_levels_keep_the_earlier_fit(ratings: cf.Ratings) -> None:

@@ -1,4 +1,4 @@
-"""`Listing`: the part of a model that makes lists, of items for users and of what is most alike."""
+"""`Recommender`: the part of a model that makes lists, of items for users and of what is most similar."""
 
 from __future__ import annotations
 
@@ -8,36 +8,28 @@ from typing import Any
 import numpy as np
 
 from cfcore.data import frames
+from cfcore.data.ids import is_single
 from cfcore.errors import DataError
-from cfcore.models.recommend import item_layout as panels
-from cfcore.models.recommend import top_n as lists
-from cfcore.models.core.ids import Coded, is_single
+from cfcore.kernels.records import Factors
+from cfcore.models.core.fitted import Fitted
 from cfcore.models.core.params import check_flag, check_number
+from cfcore.models.recommend import top_n
 from cfcore.models.recommend.ranking import best
 
 Array = np.ndarray[Any, Any]
 
 
-class Listing(Coded):
-    """Lists by what a model predicts, and by how alike it finds two items or users.
-
-    A model writes ``_similarity_to`` if it compares items or users, and ``_products`` if its scores are
-    products of factors.
-    """
-
-    scale_: tuple[float, float]
+class Recommender(Fitted):
+    """Lists by what a model predicts, and by how similar it finds two items or users."""
 
     # ------------------------------------------------------------------ for models to write
 
-    def _check_fitted(self) -> None:
-        raise NotImplementedError
-
-    def _similarity_to(self, kind: str, code: int) -> Array:
+    def _similarity(self, kind: str, code: int) -> Array:
         """Similarity of one known item or user to all (float64, NaN: cannot be compared)."""
         raise TypeError(f"{type(self).__name__} does not compare {kind}s")
 
-    def _products(self) -> panels.Products | None:
-        """What scores are products of, where they are; see `panels.Products`."""
+    def _products(self) -> Factors | None:
+        """The factors, where the score of a known user and item is mean + b_u + b_i + p_u . q_i."""
         return None
 
     # ------------------------------------------------------------------ recommending
@@ -58,8 +50,8 @@ class Listing(Coded):
         Parameters
         ----------
         users : int or str, or array_like of them, shape (n_users,)
-            Raw user ids. For one without training ratings the list holds what the model predicts for
-            anybody: the best items by its fallback.
+            Raw user ids. The list of a user without training ratings is by the model's predictions for
+            unknown users.
         n : int, default 10
         exclude_seen : bool, default True
             Leave out the items that the user rated in training.
@@ -139,21 +131,23 @@ class Listing(Coded):
     def _lists(
         self, users: Any, n: int, exclude_seen: bool, min_support: int, items: Any, exclude: Any
     ) -> Iterator[tuple[Array, Array]]:
-        self._check_fitted()
+        here = self.snapshot()
+        here._check_fitted()
         check_number("n", n, 0, integer=True)
         check_number("min_support", min_support, 0, integer=True)
         check_flag("exclude_seen", exclude_seen)
-        chosen = lists.candidates(self, items, min_support)
-        codes = self._codes(users, "user")
-        left_out = lists.left_out(self, users, exclude)
-        # No list is longer than there are items: room for more would only be padding to fill.
-        wanted = lists.Wanted(codes, min(n, len(chosen)), chosen, exclude_seen, left_out)
-        for _, found, scores in lists.blocks(self, wanted):
-            if n > wanted.n:
-                room = ((0, 0), (0, n - wanted.n))
+        layouts = here._state.item_layouts
+        order = layouts.order(top_n.allowed_items(here, items, min_support))
+        codes = here.encode_users(users)
+        excluded = top_n.excluded_pairs(here, users, exclude)
+        # No list is longer than there are items; what is wanted beyond is padding.
+        request = top_n.ListRequest(codes, min(n, order.m), order, exclude_seen, excluded)
+        for _, found, scores in top_n.blocks(here, layouts, request):
+            if n > request.n:
+                room = ((0, 0), (0, n - request.n))
                 found = np.pad(found, room, constant_values=-1)
                 scores = np.pad(scores, room, constant_values=np.nan)
-            yield lists.named(self.item_ids_, found), np.clip(scores, *self.scale_, out=scores)
+            yield top_n.raw_ids(here.item_ids_, found), np.clip(scores, *here.scale_, out=scores)
 
     # ------------------------------------------------------------------ comparing
 
@@ -188,16 +182,17 @@ class Listing(Coded):
         return self._similar("user", user, n, min_support)
 
     def _similar(self, kind: str, raw: Any, n: int, min_support: int) -> tuple[Array, Array]:
-        self._check_fitted()
+        here = self.snapshot()
+        here._check_fitted()
         check_number("n", n, 0, integer=True)
         check_number("min_support", min_support, 0, integer=True)
-        code = self._code(raw, kind)
+        known = here._state.ids(kind)
+        code = known.encode_one(raw)
         if code < 0:
             raise DataError(f"{kind}: {raw!r} has no training ratings")
-        counts = getattr(self, f"{kind}_counts_")
-        similarities = np.asarray(self._similarity_to(kind, code), dtype=np.float64)
-        candidates = ~np.isnan(similarities) & (counts >= max(min_support, 1))
+        similarities = np.asarray(here._similarity(kind, code), dtype=np.float64)
+        candidates = ~np.isnan(similarities) & (known.counts >= max(min_support, 1))
         candidates[code] = False
         codes = np.flatnonzero(candidates)
-        codes = codes[best(similarities[codes], n, counts[codes])]
-        return getattr(self, f"{kind}_ids_")[codes], similarities[codes]
+        codes = codes[best(similarities[codes], n, known.counts[codes])]
+        return known.ids[codes], similarities[codes]

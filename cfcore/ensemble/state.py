@@ -1,0 +1,103 @@
+"""`BlendState`: fitted members and the weights of their predictions."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from cfcore.ensemble.weights import Weights
+from cfcore.models.core.model import Model
+from cfcore.models.core.state import State, array
+
+Array = np.ndarray[Any, Any]
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class BlendState(State):
+    """What a `Blend` yields; see there for the fields."""
+
+    weights: Array = array("f", "n_features", "n_members")
+    intercepts: Array = array("f", "n_features")
+    feature_center: Array = array("f", "n_extra")
+    feature_spread: Array = array("f", "n_extra")
+    names: list[str]
+    reg: float
+    oof: Mapping[str, Mapping[str, float]] = dataclasses.field(default_factory=dict)
+    members: tuple[Model, ...] = ()
+
+    def public(self, name: str) -> Any:
+        """The value that a model shows as ``name_``; KeyError if there is none."""
+        if name == "members":  # an update of one of these is none of the blend
+            return [member.snapshot() for member in self.members]
+        return super().public(name)
+
+    def to_file(self) -> tuple[dict[str, Any], dict[str, Array | None]]:
+        """Scalars and arrays, without the members, which the blend writes."""
+        scalars, arrays = super().to_file()
+        scalars.pop("members_")
+        return scalars, arrays
+
+    @cached_property
+    def tables(self) -> list[dict[str, Array | None]]:
+        """Of each member and kind of ids: code here -> code there, -1 last and for what is unknown there.
+
+        None where all codes are the same, and known.
+        """
+        return [{kind: self._table(member, kind) for kind in ("user", "item")} for member in self.members]
+
+    def _table(self, member: Model, kind: str) -> Array | None:
+        own = self.user_ids if kind == "user" else self.item_ids
+        codes = member.encode_users(own) if kind == "user" else member.encode_items(own)
+        if own is getattr(member, f"{kind}_ids_") and (codes >= 0).all():
+            return None
+        return np.append(codes, -1).astype(np.int32)
+
+    def member_scores(self, users: Array, items: Array, timestamps: Array | None) -> Array:
+        """What each member predicts for codes, not clipped: float64[n_members, n]."""
+        predictions = np.empty((len(self.members), len(users)))
+        for row, member, tables in zip(predictions, self.members, self.tables, strict=True):
+            own = [
+                codes if table is None else table[codes]
+                for codes, table in ((users, tables["user"]), (items, tables["item"]))
+            ]
+            row[:] = member.score_codes(own[0], own[1], timestamps)
+        return predictions
+
+    def features(self, users: Array, items: Array, wanted: bool) -> Array:
+        """Logarithms of 1 + numbers of ratings of users and items (unknown: 0); no rows if not `wanted`."""
+        if not wanted:
+            return np.empty((0, len(users)))
+        # One entry more, which -1 picks.
+        known = (np.append(self.user_counts, 0)[users], np.append(self.item_counts, 0)[items])
+        return np.log1p(np.maximum(np.vstack(known), 0).astype(np.float64))
+
+    def scores(self, users: Array, items: Array, timestamps: Array | None) -> Array:
+        """The blended predictions for codes, not clipped: float64[n]."""
+        rule = Weights(self.weights, self.intercepts, self.feature_center, self.feature_spread)
+        predictions = self.member_scores(users, items, timestamps)
+        return rule.combine(predictions, self.features(users, items, len(self.feature_center) > 0))
+
+    def similarity_row(self, kind: str, code: int) -> Array | None:
+        """Similarity of an item (user) to all, mean over the members that compare them; None: none does."""
+        found = []
+        for member, tables in zip(self.members, self.tables, strict=True):
+            table = tables[kind]
+            inner = code if table is None else int(table[code])
+            if inner < 0:
+                continue
+            try:
+                similarities = member.similarity_row(kind, inner)
+            except TypeError:
+                continue
+            padded = np.append(similarities, np.nan)
+            found.append(padded[:-1] if table is None else padded[table[:-1]])
+        if not found:
+            return None
+        counts = np.sum([~np.isnan(one) for one in found], axis=0)
+        total = np.nansum(found, axis=0)
+        return np.where(counts > 0, total / np.maximum(counts, 1), np.nan)

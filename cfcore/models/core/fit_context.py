@@ -1,0 +1,102 @@
+"""`FitContext`: what a fit is given beside the training ratings."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from cfcore.data import Ratings
+from cfcore.models.core.checkpoint import Checkpoint
+from cfcore.models.core.ids import Ids
+from cfcore.models.core.state import ParameterState, State
+
+__all__ = ["Callback", "FitContext"]
+
+Array = np.ndarray[Any, Any]
+
+#: Called after each epoch with the number of epochs and the errors so far; True stops the training.
+Callback = Callable[[int, dict[str, list[float]]], bool | None]
+
+
+@dataclass(frozen=True, eq=False)
+class FitContext:
+    """What `Model._fit` is given beside the training ratings. Nothing of it is kept by the model.
+
+    Attributes
+    ----------
+    known : dict of str to object
+        The fields of `State` that follow from the training ratings.
+    name : str
+        Of the model, for progress bars and messages.
+    rng : Generator
+        For all draws of the fit. A fit that goes on from a checkpoint has it as that fit had it at the start.
+    n_threads : int or None
+        The model's hyper-parameter.
+    verbose : bool
+        Whether to show a progress bar.
+    validation : Ratings or None
+        Held-out ratings.
+    patience : int or None
+        Epochs without a lower validation error after which training stops.
+    callback : callable or None
+        Called after each epoch.
+    checkpoint : Checkpoint or None
+        Where the training writes its state after each epoch.
+    side : dict of str to object
+        Side information: further arguments of `fit`, such as implicit pairs.
+    publish : callable (state) -> None, or None
+        Lets readers of the model see the state of an epoch; called before the callback, if there is one.
+    """
+
+    known: Mapping[str, Any]
+    name: str
+    rng: np.random.Generator
+    n_threads: int | None = None
+    verbose: bool = False
+    validation: Ratings | None = None
+    patience: int | None = None
+    callback: Callback | None = None
+    checkpoint: Checkpoint | None = None
+    side: Mapping[str, Any] = field(default_factory=dict)
+    publish: Callable[[State], None] | None = None
+
+    @property
+    def scale(self) -> tuple[float, float]:
+        """The lowest and the highest rating."""
+        scale: tuple[float, float] = self.known["scale"]
+        return scale
+
+    @cached_property
+    def held_out(self) -> tuple[Array, Array, Array | None, Array] | None:
+        """Codes of users and items, timestamps, and float64 values of the validation ratings."""
+        if self.validation is None:
+            return None
+        given = self.validation
+        users = Ids("user", self.known["user_ids"], self.known["user_counts"])
+        items = Ids("item", self.known["item_ids"], self.known["item_counts"])
+        return (
+            users.encode(given.user_ids)[given.user_codes],
+            items.encode(given.item_ids)[given.item_codes],
+            given.timestamps,
+            given.values.astype(np.float64),
+        )
+
+    def state(self, kind: type[State] = ParameterState, **fields: Any) -> Any:
+        """The state that a fit yields.
+
+        Parameters
+        ----------
+        kind : type
+            A subclass of `State`. By default the fields, of any names, are kept as parameters: arrays,
+            numbers, strings, and dicts and tuples of them.
+        **fields
+            What the training ratings alone do not say; they may replace what these say.
+        """
+        if kind is ParameterState:
+            base = {name: fields.pop(name) for name in list(fields) if name in State.__dataclass_fields__}
+            return ParameterState(**{**self.known, **base}, parameters=fields)
+        return kind(**{**self.known, **fields})

@@ -1,0 +1,216 @@
+"""`Fitted`: the part of a model that holds the fitted state and gives access to it."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any, ClassVar, Self
+
+import numpy as np
+
+from cfcore.errors import NotFittedError
+from cfcore.models.core.fit_context import FitContext
+from cfcore.models.core.state import ParameterState, State, check_scale
+
+__all__ = ["Fitted"]
+
+Array = np.ndarray[Any, Any]
+
+
+class Fitted:
+    """One reference to a frozen state, fitted attributes that read it, and the interface on codes."""
+
+    #: What a file holds of the model.
+    _state_class: ClassVar[type[State]] = ParameterState
+
+    #: What the last fit, `fold_in` or `partial_fit` made; None before the first.
+    _state: Any = None
+
+    def _score(self, users: Array, items: Array, timestamps: Array | None) -> Array:
+        raise NotImplementedError
+
+    def _similarity(self, kind: str, code: int) -> Array:
+        raise NotImplementedError
+
+    # ------------------------------------------------------------------ the fitted state
+
+    def __getattr__(self, name: str) -> Any:
+        # Only names that are found nowhere else arrive here.
+        if name.endswith("_") and not name.startswith("_"):
+            state = vars(self).get("_state")
+            if state is None:
+                raise NotFittedError(f"this {type(self).__name__} is not fitted yet; call fit(ratings) first")
+            try:
+                return state.public(name[:-1])
+            except KeyError:
+                pass
+        raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name.endswith("_") and not name.startswith("_"):
+            raise AttributeError(
+                f"{name} is a fitted attribute, which cannot be assigned; "
+                f"model.with_parameters({name[:-1]}=...) returns a model with other parameters"
+            )
+        super().__setattr__(name, value)
+
+    def __dir__(self) -> list[str]:
+        shown = () if self._state is None else (f"{name}_" for name in self._state.public_names())
+        return sorted({*super().__dir__(), *shown})
+
+    def snapshot(self) -> Self:
+        """Return a model that is this one as it is now, and stays so when this one is updated.
+
+        It shares all arrays, and costs no more than a small object. Calls on it read the same state.
+        """
+        copied = object.__new__(type(self))
+        vars(copied).update(vars(self))
+        return copied
+
+    def with_parameters(self, **parameters: Any) -> Self:
+        """Return a model with other parameters; this one stays as it is.
+
+        Parameters
+        ----------
+        **parameters
+            Fitted attributes without the trailing underscore, such as ``item_factors=array``: arrays of the
+            shapes that the class documents. On a model that is not fitted all of its parameters, and
+            ``user_ids``, ``item_ids`` (ascending) and ``scale``, are needed, so that factors trained
+            elsewhere can be served; ``mean`` is then 0 unless given, all ids count as known, and nothing
+            counts as seen. Arrays that can be written to are copied.
+
+        Raises
+        ------
+        TypeError, ValueError
+            A name that is no parameter, or arrays that do not fit; the message names them.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> import cfcore as cf
+        >>> model = cf.Baseline().with_parameters(
+        ...     user_ids=np.array(["ann", "bob"]), item_ids=np.array([1, 2]), scale=(1, 5), mean=3.0,
+        ...     user_bias=np.array([0.5, -0.5]), item_bias=np.array([1.0, 0.0]),
+        ... )
+        >>> float(model.predict("ann", 1))
+        4.5
+        """
+        parameters = {name: _unshared(value) for name, value in parameters.items()}
+        if "scale" in parameters:
+            parameters["scale"] = check_scale(parameters["scale"])
+        copied = self.snapshot()
+        if copied._state is None:
+            copied._state = self._state_of(parameters)
+        else:
+            copied._state = copied._state.replaced(**parameters)
+        return copied
+
+    def _state_of(self, parameters: dict[str, Any]) -> State:
+        missing = [name for name in ("user_ids", "item_ids", "scale") if name not in parameters]
+        if missing:
+            raise TypeError(
+                f"{type(self).__name__} is not fitted: with_parameters needs all parameters, "
+                f"and {missing[0]}= is missing"
+            )
+        n_users, n_items = (len(parameters[name]) for name in ("user_ids", "item_ids"))
+        known: dict[str, Any] = {
+            "user_counts": np.ones(n_users, dtype=np.int64),
+            "item_counts": np.ones(n_items, dtype=np.int64),
+            "seen_indptr": np.zeros(n_users + 1, dtype=np.int64),
+            "seen_items": np.zeros(0, dtype=np.int32),
+            "mean": 0.0,
+        }
+        context = FitContext(known, type(self).__name__, np.random.default_rng(0))
+        state: State = context.state(self._state_class, **parameters)
+        return state.verified()
+
+    def is_fitted(self) -> bool:
+        """Whether there is a fitted state."""
+        return self._state is not None
+
+    def _check_fitted(self) -> None:
+        if self._state is None:
+            raise NotFittedError(f"this {type(self).__name__} is not fitted yet; call fit(ratings) first")
+
+    def __setstate__(self, attributes: dict[str, Any]) -> None:
+        vars(self).update(attributes)
+
+    # ------------------------------------------------------------------ the interface on codes
+
+    def encode_users(self, users: Any) -> Array:
+        """Codes of raw user ids, one or a column: int32[n], -1 for users without training ratings.
+
+        Raises
+        ------
+        NotFittedError
+            Before `fit`.
+        DataError
+            Ids of another kind than in training (strings for integers).
+        """
+        self._check_fitted()
+        codes: Array = self._state.users.encode(users)
+        return codes
+
+    def encode_items(self, items: Any) -> Array:
+        """Codes of raw item ids; as `encode_users`."""
+        self._check_fitted()
+        codes: Array = self._state.items.encode(items)
+        return codes
+
+    def is_known(self, users: Any = None, items: Any = None) -> Array:
+        """Which users, which items, or which pairs have training ratings: bool[n].
+
+        Parameters
+        ----------
+        users, items : array_like or scalar, optional
+            Raw ids. With both, a pair is known if its user and its item are.
+        """
+        here = self.snapshot()
+        if users is None and items is None:
+            raise TypeError("is_known takes users, items or both")
+        known = [here.encode_users(users) >= 0] if users is not None else []
+        known += [here.encode_items(items) >= 0] if items is not None else []
+        return known[0] if len(known) == 1 else known[0] & known[1]
+
+    def score_codes(self, users: Array, items: Array, timestamps: Array | None = None) -> Array:
+        """Predictions for codes, not clipped to the scale.
+
+        Parameters
+        ----------
+        users, items : ndarray of int32, shape (n,)
+            As `encode_users` and `encode_items` give them.
+        timestamps : ndarray of int64, shape (n,), optional
+
+        Returns
+        -------
+        ndarray of float64, shape (n,)
+
+        Notes
+        -----
+        Codes are valid for one state: encode and score on the same `snapshot` where another thread may
+        update the model.
+        """
+        self._check_fitted()
+        return np.asarray(self.snapshot()._score(users, items, timestamps), dtype=np.float64)
+
+    def similarity_row(self, kind: str, code: int) -> Array:
+        """Similarity of one item, or user, to all others: float64[n], NaN where they cannot be compared.
+
+        Parameters
+        ----------
+        kind : {"item", "user"}
+        code : int
+
+        Raises
+        ------
+        TypeError
+            The model does not compare items, or users.
+        """
+        self._check_fitted()
+        return np.asarray(self.snapshot()._similarity(kind, code), dtype=np.float64)
+
+
+def _unshared(value: Any) -> Any:
+    """The value itself, or a copy if its owner could change it later."""
+    if isinstance(value, np.ndarray):
+        return value.copy() if value.flags.writeable else value
+    return copy.deepcopy(value) if isinstance(value, (dict, list)) else value

@@ -1,0 +1,46 @@
+"""Implicit pairs: users and items whose ratings are known to exist, and whose values are not."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from cfcore.data import Ratings, as_pairs
+from cfcore.data.ids import as_id_column, encode
+from cfcore.data.index import sets
+from cfcore.errors import DataError
+
+__all__ = ["joined"]
+
+Array = np.ndarray[Any, Any]
+
+
+def joined(train: Ratings, pairs: Any) -> tuple[Array, Array, Array]:
+    """Sets of the items that users rated and those of further pairs, given as ``fit(..., implicit=pairs)``.
+
+    Returns
+    -------
+    indptr, members : ndarray of int64, ndarray of int32
+        Item codes of each user, ascending.
+    extra_ids : ndarray
+        Items that are not among the training items; they have the codes from n_items on.
+    """
+    raw_users, raw_items, _ = as_pairs(pairs)
+    users = encode(train.user_ids, raw_users, "implicit users")
+    items = encode(train.item_ids, raw_items, "implicit items")
+    if len(users) != len(items):
+        raise DataError(f"implicit: the columns differ in length: {len(users)} users, {len(items)} items")
+    extra, extra_ids = items < 0, train.item_ids[:0]
+    if extra.any():
+        raw = as_id_column(raw_items, "implicit items")[extra]
+        extra_ids, rank = np.unique(raw.astype(str) if raw.dtype == object else raw, return_inverse=True)
+        items[extra] = train.n_items + rank
+    known = (users >= 0) & (train.user_counts[users] > 0)
+    codes = (np.append(train.user_codes, users[known]), np.append(train.item_codes, items[known]))
+    indptr, members = sets(*codes, train.n_users, train.n_items + len(extra_ids))
+    again = np.zeros(len(members), dtype=bool)
+    again[1:] = members[1:] == members[:-1]
+    again[indptr[:-1][indptr[:-1] < indptr[1:]]] = False  # the first of a set repeats nothing
+    indptr = indptr - np.searchsorted(np.flatnonzero(again), indptr)
+    return indptr, members[~again], extra_ids

@@ -1,0 +1,350 @@
+"""`State`: what a fit yields. It never changes: a fit, `fold_in` or `partial_fit` makes another one."""
+
+from __future__ import annotations
+
+import copy
+import dataclasses
+import math
+import numbers
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Self
+
+import numpy as np
+
+from cfcore.data import Ratings
+from cfcore.models.core.ids import Ids
+from cfcore.models.recommend.item_layout import ItemLayouts
+
+__all__ = ["ParameterState", "State", "array"]
+
+Array = np.ndarray[Any, Any]
+
+
+def array(kinds: str, *shape: int | str | None, optional: bool = False) -> Any:
+    """A field of a state that holds an array.
+
+    Parameters
+    ----------
+    kinds : str
+        The kinds of dtype that it may have, as in ``dtype.kind``: "f", "iu", ...
+    *shape : int, str or None
+        A number; the name of a dimension, the same wherever the state names it (n_users and n_items are those
+        of the vocabulary); "name + 1"; or None for any length.
+    optional : bool
+        Whether it may be None.
+    """
+    metadata = {"kinds": kinds, "shape": shape, "optional": optional}
+    if optional:
+        return dataclasses.field(default=None, metadata=metadata)
+    return dataclasses.field(metadata=metadata)
+
+
+def read_only(held: Array) -> Array:
+    """The array itself if it is read-only, or else a view that is."""
+    if not held.flags.writeable:
+        return held
+    held = held.view()
+    held.flags.writeable = False
+    return held
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class State:
+    """What every fitted model knows. A family of models adds its parameters in a subclass.
+
+    Fields are the fitted attributes of the model without the trailing underscore: ``model.mean_`` is
+    ``state.mean``. A file holds them under the name with the underscore. What can be derived from the fields
+    is a ``cached_property``, which neither files nor pickles hold.
+
+    Attributes
+    ----------
+    user_ids, item_ids : ndarray, shape (n_users,), (n_items,)
+        Raw ids, ascending; a code is a position in them.
+    user_counts, item_counts : ndarray of int64
+        Training ratings of each. A code without any is unknown to the model.
+    seen_indptr, seen_items : ndarray of int64, ndarray of int32
+        Items of each user in training (compressed rows).
+    scale : tuple of float
+        The lowest and the highest rating.
+    mean : float
+        Mean of the training ratings.
+    history : dict of str to list of float
+        Errors per epoch.
+    n_epochs : int or None
+        Epochs that the parameters have seen; None for models without epochs.
+
+    Raises
+    ------
+    TypeError, ValueError
+        An array of another kind or shape than the class says. The message names it.
+    """
+
+    user_ids: Array = array("iuU", "n_users")
+    item_ids: Array = array("iuU", "n_items")
+    user_counts: Array = array("iu", "n_users")
+    item_counts: Array = array("iu", "n_items")
+    seen_indptr: Array = array("i", "n_users + 1")
+    seen_items: Array = array("i", "n_seen")
+    scale: tuple[float, float]
+    mean: float
+    history: Mapping[str, list[float]] = dataclasses.field(default_factory=dict)
+    n_epochs: int | None = None
+
+    def __post_init__(self) -> None:
+        sizes: dict[str, int] = {}
+        for field in self.array_fields():
+            held = getattr(self, field.name)
+            if held is None and field.metadata["optional"]:
+                continue
+            _check_array(f"{field.name}_", held, field.metadata, sizes)
+            object.__setattr__(self, field.name, read_only(held))
+
+    def verified(self) -> Self:
+        """The state itself, once all that kinds and shapes do not say is checked: for states not made by a
+        fit.
+
+        Raises
+        ------
+        ValueError
+            Ids that are not ascending, codes or bounds out of range, parameters that are not finite. The
+            message names the field.
+        """
+        check_scale(self.scale)
+        if not _is_finite(self.mean):
+            raise ValueError(f"mean_ must be a finite number, not {self.mean!r}")
+        epochs: Any = self.n_epochs
+        if epochs is not None and (not isinstance(epochs, numbers.Integral) or epochs < 0):
+            raise ValueError(f"n_epochs_ must be a number of epochs or None, not {epochs!r}")
+        if not (isinstance(self.history, Mapping) and all(map(_are_errors, self.history.values()))):
+            raise ValueError(f"history_ must map names to lists of errors, not {self.history!r}")
+        for name, counts in (("user_counts_", self.user_counts), ("item_counts_", self.item_counts)):
+            if (counts < 0).any():
+                raise ValueError(f"{name} must be numbers of ratings, not {counts.min()}")
+        for name, ids in (("user_ids_", self.user_ids), ("item_ids_", self.item_ids)):
+            if not (ids[1:] > ids[:-1]).all():
+                raise ValueError(f"{name} must be ascending, each id once")
+        check_rows("seen_indptr_", self.seen_indptr, "seen_items_", self.seen_items, len(self.item_ids))
+        self._verify()
+        return self
+
+    def _verify(self) -> None:
+        """Check the fields of the subclass; see `verified`."""
+
+    # ------------------------------------------------------------------ fields
+
+    @classmethod
+    def array_fields(cls) -> list[dataclasses.Field[Any]]:
+        """The fields that hold arrays (or None)."""
+        return [field for field in dataclasses.fields(cls) if "kinds" in field.metadata]
+
+    @classmethod
+    def scalar_fields(cls) -> list[dataclasses.Field[Any]]:
+        """The fields that hold numbers, strings, and dicts and tuples of them."""
+        return [field for field in dataclasses.fields(cls) if "kinds" not in field.metadata]
+
+    def public(self, name: str) -> Any:
+        """The value that a model shows as ``name_``.
+
+        Raises
+        ------
+        KeyError
+            There is none of that name.
+        """
+        if name not in type(self).__dataclass_fields__:
+            raise KeyError(name)
+        if name == "n_epochs" and self.n_epochs is None:
+            raise KeyError(name)
+        value = getattr(self, name)
+        return copy.deepcopy(value) if isinstance(value, (dict, list)) else value
+
+    def public_names(self) -> list[str]:
+        """What `public` has a value for."""
+        names = type(self).__dataclass_fields__
+        return [name for name in names if name != "n_epochs" or self.n_epochs is not None]
+
+    def replaced(self, **changes: Any) -> Self:
+        """Another state with some fields changed."""
+        unknown = sorted(set(changes) - set(type(self).__dataclass_fields__))
+        if unknown:
+            known = ", ".join(self.public_names())
+            raise TypeError(f"there is no parameter {unknown[0]!r}; the parameters are {known}")
+        return dataclasses.replace(self, **changes).verified()
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {field.name: vars(self)[field.name] for field in dataclasses.fields(self)}
+
+    def __setstate__(self, fields: dict[str, Any]) -> None:
+        vars(self).update(fields)
+        for field in self.array_fields():
+            # Not a view: states that shared an array (a blend and its members) share it still.
+            if fields[field.name] is not None:
+                fields[field.name].flags.writeable = False
+
+    # ------------------------------------------------------------------ files
+
+    def to_file(self) -> tuple[dict[str, Any], dict[str, Array | None]]:
+        """Scalars and arrays, under the names of the model's attributes."""
+        arrays = {f"{field.name}_": getattr(self, field.name) for field in self.array_fields()}
+        scalars = {f"{field.name}_": getattr(self, field.name) for field in self.scalar_fields()}
+        if self.n_epochs is None:
+            scalars.pop("n_epochs_")
+        return scalars, arrays
+
+    @classmethod
+    def from_file(cls, scalars: dict[str, Any], arrays: dict[str, Array | None]) -> Self:
+        """The state that `to_file` wrote.
+
+        Raises
+        ------
+        KeyError
+            A field is missing.
+        TypeError, ValueError
+            A field is not what the class says.
+        """
+        fields: dict[str, Any] = {field.name: arrays[f"{field.name}_"] for field in cls.array_fields()}
+        for field in cls.scalar_fields():
+            if field.name != "n_epochs" or "n_epochs_" in scalars:
+                fields[field.name] = scalars[f"{field.name}_"]
+        return cls(**fields).verified()
+
+    # ------------------------------------------------------------------ derived
+
+    @cached_property
+    def users(self) -> Ids:
+        """The users, to look ids up in."""
+        return Ids("user", self.user_ids, self.user_counts)
+
+    @cached_property
+    def items(self) -> Ids:
+        """The items, to look ids up in."""
+        return Ids("item", self.item_ids, self.item_counts)
+
+    @cached_property
+    def item_layouts(self) -> ItemLayouts:
+        """Orders and layouts of the items, for lists."""
+        return ItemLayouts(self.item_counts)
+
+    def ids(self, kind: str) -> Ids:
+        """`users` or `items`, for the kind "user" or "item"."""
+        return self.users if kind == "user" else self.items
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class ParameterState(State):
+    """State of a model that has no class for its state: parameters by name, arrays and JSON-able values.
+
+    Attributes
+    ----------
+    parameters : dict of str to ndarray or JSON-able
+    """
+
+    parameters: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        held = {
+            name: read_only(value) if isinstance(value, np.ndarray) else value
+            for name, value in self.parameters.items()
+        }
+        object.__setattr__(self, "parameters", held)
+        super().__post_init__()
+
+    def __setstate__(self, fields: dict[str, Any]) -> None:
+        super().__setstate__(fields)
+        for value in self.parameters.values():
+            if isinstance(value, np.ndarray):
+                value.flags.writeable = False
+
+    def public(self, name: str) -> Any:
+        """The value that a model shows as ``name_``; KeyError if there is none."""
+        if name in self.parameters:
+            return self.parameters[name]
+        if name == "parameters":
+            raise KeyError(name)
+        return super().public(name)
+
+    def public_names(self) -> list[str]:
+        """What `public` has a value for."""
+        return [*(name for name in super().public_names() if name != "parameters"), *self.parameters]
+
+    def replaced(self, **changes: Any) -> Self:
+        """Another state with some fields or parameters changed."""
+        own = {name: changes.pop(name) for name in list(changes) if name in self.parameters}
+        return super().replaced(parameters={**self.parameters, **own}, **changes)
+
+    def to_file(self) -> tuple[dict[str, Any], dict[str, Array | None]]:
+        """Scalars and arrays, under the names of the model's attributes."""
+        scalars, arrays = super().to_file()
+        scalars.pop("parameters_")
+        for name, value in self.parameters.items():
+            (arrays if isinstance(value, np.ndarray) else scalars)[f"{name}_"] = value
+        return scalars, arrays
+
+    @classmethod
+    def from_file(cls, scalars: dict[str, Any], arrays: dict[str, Array | None]) -> Self:
+        """The state that `to_file` wrote."""
+        fixed = {f"{field.name}_" for field in dataclasses.fields(State)}
+        own = {name[:-1]: value for name, value in {**scalars, **arrays}.items() if name not in fixed}
+        base = {name: value for name, value in scalars.items() if name in fixed}
+        return super().from_file({**base, "parameters_": own}, arrays)
+
+
+def known_of(train: Ratings) -> dict[str, Any]:
+    """The fields of `State` that follow from the training ratings."""
+    indptr, items = train.items_by_user
+    return {
+        "user_ids": train.user_ids,
+        "item_ids": train.item_ids,
+        "user_counts": train.user_counts,
+        "item_counts": train.item_counts,
+        "seen_indptr": indptr,
+        "seen_items": items,
+        "scale": (float(train.scale[0]), float(train.scale[1])),
+        "mean": float(train.mean),
+    }
+
+
+def check_scale(scale: Any) -> tuple[float, float]:
+    """The lowest and the highest rating as floats; ValueError if they are none."""
+    ends = tuple(scale) if isinstance(scale, (tuple, list)) else ()
+    if len(ends) != 2 or not all(map(_is_finite, ends)) or ends[0] > ends[1]:
+        raise ValueError(f"scale_ must be a lowest and a highest rating, not {scale!r}")
+    return float(ends[0]), float(ends[1])
+
+
+def _is_finite(value: Any) -> bool:
+    return isinstance(value, numbers.Real) and math.isfinite(value)
+
+
+def _are_errors(values: Any) -> bool:
+    return isinstance(values, (list, tuple)) and all(isinstance(one, numbers.Real) for one in values)
+
+
+def check_rows(name: str, indptr: Array, members_name: str, members: Array, n_columns: int) -> None:
+    """Raise ValueError unless compressed rows are sound: bounds that rise, columns in [0, n_columns)."""
+    if indptr[0] != 0 or indptr[-1] != len(members) or (indptr[1:] < indptr[:-1]).any():
+        raise ValueError(f"{name} must rise from 0 to {len(members)}, the length of {members_name}")
+    if len(members) and (members.min() < 0 or members.max() >= n_columns):
+        raise ValueError(f"{members_name} must be in [0, {n_columns})")
+
+
+def _check_array(name: str, held: Any, metadata: Mapping[str, Any], sizes: dict[str, int]) -> None:
+    kinds, shape = metadata["kinds"], metadata["shape"]
+    if not isinstance(held, np.ndarray):
+        raise TypeError(f"{name} must be an ndarray, not {type(held).__name__}")
+    if held.dtype.kind not in kinds:
+        raise ValueError(f"{name} must not be of {held.dtype}")
+    if held.ndim != len(shape):
+        raise ValueError(f"{name} must have {len(shape)} dimensions, not {held.ndim}")
+    for size, wanted in zip(held.shape, shape, strict=True):
+        if wanted is None:
+            continue
+        symbol, _, more = str(wanted).partition(" + ")
+        own = size - int(more or 0)
+        expected = int(symbol) if symbol.isdecimal() else sizes.setdefault(symbol, own)
+        if own != expected:
+            raise ValueError(
+                f"{name} has shape {held.shape}; it should be ({', '.join(map(str, shape))}) "
+                f"with {symbol} = {expected}"
+            )

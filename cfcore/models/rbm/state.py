@@ -1,0 +1,135 @@
+"""`RBMState`: what a fit of an RBM yields, and what follows from it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from cfcore.kernels.records import Cases, RBMParameters
+from cfcore.models.core.state import State, array
+from cfcore.models.rbm.cases import cases_of
+from cfcore.models.rbm.inference import Observed, hidden_inputs
+from cfcore.models.rbm.likelihood import sigmoid
+from cfcore.models.rbm.parameters import padded_parameters
+
+__all__ = ["Features", "RBMState"]
+
+Array = np.ndarray[Any, Any]
+
+
+@dataclass(frozen=True, eq=False)
+class Features:
+    """Rows by whose cosine cases, or visible units, are compared; those without ratings are 0."""
+
+    rows: Array
+
+    @cached_property
+    def norms(self) -> Array:
+        """Euclidean length of each row."""
+        lengths: Array = np.sqrt(np.einsum("nf,nf->n", self.rows, self.rows))
+        return lengths
+
+    def cosines(self, code: int) -> Array:
+        """Cosine of one row with each; NaN for rows that are 0."""
+        products, norms = self.rows @ self.rows[code], self.norms
+        return np.divide(products, norms * norms[code], out=np.full(len(norms), np.nan), where=norms > 0)
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class RBMState(State):
+    """Parameters of an RBM, and the training cases, on which its predictions depend.
+
+    Attributes
+    ----------
+    levels : ndarray of float32, shape (n_levels,)
+    weights, visible_bias, hidden_bias, conditional_weights : ndarray of float32
+        As `RBM` documents them; `conditional_weights` is None without D.
+    case_indptr, case_units, case_levels : ndarray of int64, int32, uint8
+        Ratings of each case in compressed rows: visible units, ascending, and positions in `levels`.
+    rated_indptr, rated_units : ndarray of int64, int32, or None
+        The sets r; None where each case has in it just the units that it rated.
+    """
+
+    levels: Array = array("f", "n_levels")
+    weights: Array = array("f", "n_units", "n_levels", "n_hidden")
+    visible_bias: Array = array("f", "n_units", "n_levels")
+    hidden_bias: Array = array("f", "n_hidden")
+    conditional_weights: Array | None = array("f", "n_units", "n_hidden", optional=True)
+    case_indptr: Array = array("i", "n_cases + 1")
+    case_units: Array = array("i", "n_ratings")
+    case_levels: Array = array("u", "n_ratings")
+    rated_indptr: Array | None = array("i", "n_cases + 1", optional=True)
+    rated_units: Array | None = array("i", "n_rated", optional=True)
+
+    def _verify(self) -> None:
+        if not (np.isfinite(self.levels).all() and (self.levels[1:] > self.levels[:-1]).all()):
+            raise ValueError("levels_ must be finite and ascending")
+        sizes = len(self.case_indptr) - 1, len(self.weights)
+        known = len(self.user_ids), len(self.item_ids)
+        if sizes not in (known, known[::-1]):
+            raise ValueError(
+                f"weights_ and case_indptr_ are of {sizes[1]} visible units and {sizes[0]} cases, "
+                f"but there are {known[0]} users and {known[1]} items"
+            )
+        if (self.rated_indptr is None) != (self.rated_units is None):
+            raise ValueError("rated_indptr_ and rated_units_ must be given together")
+        for name in ("weights", "visible_bias", "hidden_bias", "conditional_weights"):
+            held = getattr(self, name)
+            if held is not None and not np.isfinite(held).all():
+                raise ValueError(f"{name}_ must be finite")
+        try:
+            self.cases  # noqa: B018
+        except ValueError as error:
+            raise ValueError(f"case_indptr_, case_units_, case_levels_ or rated_units_: {error}") from None
+
+    @cached_property
+    def cases(self) -> Cases:
+        """The training cases as the kernels take them."""
+        rated = None
+        if self.rated_indptr is not None and self.rated_units is not None:
+            rated = self.rated_indptr, self.rated_units
+        rows = self.case_indptr, self.case_units, self.case_levels
+        return cases_of(rows, rated, self.levels, len(self.weights))
+
+    @cached_property
+    def observed(self) -> Observed:
+        """The training cases, and the distributions of their ratings."""
+        return Observed(self.cases)
+
+    @cached_property
+    def parameters(self) -> RBMParameters:
+        """The parameters as the kernels take them: in padded rows."""
+        return padded_parameters(self.weights, self.visible_bias, self.hidden_bias, self.conditional_weights)
+
+    def inputs(self, n_threads: int | None) -> Array:
+        """Inputs of the hidden units of each case: float32 (n_cases, padded n_hidden).
+
+        Computed once, on up to `n_threads` threads, whose number changes no bit.
+        """
+        held: Array | None = vars(self).get("_inputs")
+        if held is None:
+            held = vars(self)["_inputs"] = hidden_inputs(self.parameters, self.cases, n_threads)
+        return held
+
+    @cached_property
+    def case_features(self) -> Features:
+        """Probabilities of the hidden units of each case, less their mean over the cases with ratings."""
+        known = np.diff(self.case_indptr) > 0
+        on = sigmoid(self.inputs(None)[:, : len(self.hidden_bias)].astype(np.float64))
+        return _features(on - on.mean(axis=0, where=known[:, None]) if known.any() else on, known)
+
+    @cached_property
+    def unit_features(self) -> Features:
+        """Weights of each visible unit, less their mean over the levels, which changes no distribution."""
+        known = np.bincount(self.case_units, minlength=len(self.weights)) > 0
+        weights = self.weights.astype(np.float64)
+        weights -= weights.mean(axis=1, keepdims=True)
+        return _features(weights.reshape(len(weights), -1), known)
+
+
+def _features(rows: Array, known: Array) -> Features:
+    rows[~known] = 0
+    return Features(np.ascontiguousarray(rows))

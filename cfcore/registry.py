@@ -1,0 +1,94 @@
+"""The table of all models: exports, `cfcore.load`, the command line, searches and tests derive from it."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:  # for type checkers, which cannot read the table
+    from cfcore.ensemble import Blend as Blend
+    from cfcore.models.basic.baseline import Baseline as Baseline
+    from cfcore.models.basic.mean import GlobalMean as GlobalMean
+    from cfcore.models.factorization.svd import SVD as SVD
+    from cfcore.models.factorization.svdpp import SVDpp as SVDpp
+    from cfcore.models.factorization.timesvdpp import TimeSVDpp as TimeSVDpp
+    from cfcore.models.neighbors.knn import ItemKNN as ItemKNN
+    from cfcore.models.neighbors.knn import UserKNN as UserKNN
+    from cfcore.models.rbm.model import RBM as RBM
+
+#: Ranges for `search`: (low, high), (low, high, "log") or a list of values.
+FACTORS: dict[str, Any] = {"n_factors": (8, 200, "log"), "n_epochs": (10, 60)}
+NEIGHBORS: dict[str, Any] = {
+    "similarity": ["cosine_baseline", "pearson_baseline", "pearson", "adjusted_cosine"],
+    "shrinkage": (1.0, 300.0, "log"),
+    "n_neighbors": (10, 150, "log"),
+    "power": [1.0, 1.5, 2.0, 2.5],
+    "damping": (0.0, 0.1),
+    "positive_only": [True, False],
+    "reg_user": (1.0, 30.0, "log"),
+    "reg_item": (1.0, 30.0, "log"),
+}
+RBM_RANGES: dict[str, Any] = {
+    "n_hidden": (50, 400, "log"),
+    "n_epochs": (15, 60),
+    # Of the weights; the other kinds keep their rates. None is the rule of the class.
+    "lr": [None, *({"weights": rate} for rate in (0.003, 0.006, 0.012, 0.025, 0.05))],
+    "weight_decay": [None, 0.0, 0.001, 0.003, 0.01, 0.03],
+    "momentum": (0.0, 0.9),
+    "batch_size": [10, 30, 100],
+    "visible": ["ordinal", "softmax"],
+}
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A model.
+
+    Attributes
+    ----------
+    name : str
+        Of the class, as it is exported by `cfcore` and named in files.
+    module : str
+    command : str or None
+        On the command line; `cfcore compare` has a row for each that has one.
+    space : dict
+        Ranges that `search` varies hyper-parameters in, where the model has any; ranges around the rule of
+        the class (`Model.defaults_for`) come besides.
+    small : dict
+        Hyper-parameters with which the model trains in an instant, for tests and examples.
+    """
+
+    name: str
+    module: str
+    command: str | None = None
+    space: Mapping[str, Any] = field(default_factory=dict)
+    small: Mapping[str, Any] = field(default_factory=dict)
+
+    def load(self) -> Any:
+        """The class, imported now."""
+        return getattr(importlib.import_module(self.module), self.name)
+
+
+_FEW = {"n_factors": 8, "n_epochs": 4, "random_state": 0}
+_BIASES = {"reg_user": (1.0, 30.0, "log"), "reg_item": (1.0, 30.0, "log")}
+_TIME = {**FACTORS, "day_factors": [True, False], "item_bins": [True, False]}
+
+ENTRIES = (
+    Entry("GlobalMean", "cfcore.models.basic.mean", "global-mean"),
+    Entry("Baseline", "cfcore.models.basic.baseline", "baseline", _BIASES),
+    Entry("ItemKNN", "cfcore.models.neighbors.knn", "item-knn", NEIGHBORS),
+    Entry("UserKNN", "cfcore.models.neighbors.knn", "user-knn", NEIGHBORS),
+    Entry("SVD", "cfcore.models.factorization.svd", "svd", FACTORS, _FEW),
+    Entry("SVDpp", "cfcore.models.factorization.svdpp", "svdpp", FACTORS, _FEW),
+    Entry("TimeSVDpp", "cfcore.models.factorization.timesvdpp", "timesvdpp", _TIME, _FEW),
+    Entry(
+        "RBM", "cfcore.models.rbm.model", "rbm", RBM_RANGES, {"n_hidden": 8, "n_epochs": 4, "random_state": 0}
+    ),
+    Entry("Blend", "cfcore.ensemble"),
+)
+
+BY_NAME: dict[str, Entry] = {entry.name: entry for entry in ENTRIES}
+#: In the order of the table of `cfcore compare`.
+BY_COMMAND: dict[str, Entry] = {entry.command: entry for entry in ENTRIES if entry.command}

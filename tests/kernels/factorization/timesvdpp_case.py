@@ -1,0 +1,135 @@
+"""A small problem for the kernel `timesvdpp` and its twin, and the paper's prediction in Python's doubles."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from hypothesis import strategies as st
+
+from cfcore.kernels import timesvdpp as compiled
+from cfcore.kernels.records import DAY, TIME_TERMS, TimeLayout, TimeParameters, TimeRates
+from tests.kernels.factorization.batch_case import BatchCase, frozen
+
+#: Fields of a user-day that name a column of an item's table, and how many there are here.
+TABLES = {
+    "bin": ("item_bins", 4), "frequency": ("item_frequencies", 3), "weekday": ("item_weekdays", 7),
+    "week": ("item_weeks", 5),
+}  # fmt: skip
+#: Terms that may be left out.
+SWITCHES = (
+    "user_slope", "user_scale", "day_bias", "day_scale", "user_drift", "day_factors",
+    *(term for term, _ in TABLES.values()),
+)  # fmt: skip
+MEAN = 3.0
+
+
+@dataclass
+class Case(BatchCase):
+    """Ratings on some days of some users, and parameters to start from. There are days without ratings."""
+
+    most_days: int = 3
+    off: frozenset[str] = frozenset()
+    pace: float = 1.0
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        n_days = self.rng.integers(1, self.most_days, self.n_users, endpoint=True)
+        ends = np.cumsum(n_days)
+        self.days = np.zeros(ends[-1], dtype=DAY)
+        self.days["user"] = np.repeat(np.arange(self.n_users), n_days)
+        self.days["dev"] = self.rng.normal(0, 1.5, len(self.days))
+        for field, (_, n_columns) in TABLES.items():
+            self.days[field] = self.rng.integers(0, n_columns, len(self.days))
+        first = (ends - n_days)[self.users]
+        self.codes = (first + self.rng.integers(0, n_days[self.users])).astype(np.int32)
+        self.rates = TimeRates(
+            frozen(self.pace * np.linspace(0.01, 0.04, len(TIME_TERMS))),
+            frozen(np.linspace(0.5, 0.01, len(TIME_TERMS))),
+        )
+        self.start = {term: self._first(term) for term in TIME_TERMS}
+
+    def _first(self, term: str) -> Any:
+        owners = {"user": self.n_users, "day": len(self.days), "item": self.n_items}
+        rows = owners.get(term.split("_")[0], self.n_rows)
+        columns = {name: (n,) for name, n in TABLES.values()}.get(term, ())
+        if term.endswith(("factors", "drift")):
+            columns = (self.width,)
+        if term in self.off:
+            rows, columns = (rows, (0,)) if term.startswith("item") else (0, columns)
+        return self.rng.normal(1 if term == "user_scale" else 0, 0.3, (rows, *columns))
+
+    def layout(self) -> TimeLayout:
+        return TimeLayout(*self.arrays(self.codes, self.user_stripes[self.days["user"]]), self.days)
+
+    def parameters(self, **changes: Any) -> TimeParameters:
+        x = {term: array.astype(self.dtype) for term, array in self.start.items()}
+        return TimeParameters(**{**x, **changes}, mean=MEAN)
+
+    def records(self) -> dict[str, Any]:
+        """The records of a call of `train`."""
+        return {
+            "layout": self.layout(),
+            "sets": self.sets,
+            "parameters": self.parameters(),
+            "rates": self.rates,
+            "visits": self.visits,
+            "scratch": self.scratch(),
+        }
+
+    def train(
+        self, module: Any = compiled, *, n_threads: int = 1, stops: tuple[int, ...] = (), **changes: Any
+    ) -> list[Any]:
+        """Parameters, as in TIME_TERMS, and squared errors after a pass."""
+        given = {**self.records(), **changes}
+        self.run(module, given, n_threads, stops)
+        return [getattr(given["parameters"], term) for term in TIME_TERMS] + [given["scratch"].squares]
+
+    def guess(self, x: dict[str, Any], day: int, i: int) -> float:
+        """The prediction for a rating as the paper has it, without the terms that are left out."""
+        u, dev, *columns = self.days[day].tolist()
+        on = {term: term not in self.off for term in TIME_TERMS}
+        found = MEAN + x["user_bias"][u]
+        found += x["user_slope"][u] * dev if on["user_slope"] else 0
+        found += x["day_bias"][day] if on["day_bias"] else 0
+        c = x["user_scale"][u] if on["user_scale"] else 1
+        c += x["day_scale"][day] if on["day_scale"] else 0
+        at = {
+            term: x[term][i, column] for term, column in zip(SWITCHES[6:], columns, strict=True) if on[term]
+        }
+        found += (x["item_bias"][i] + at.pop("item_bins", 0)) * c + sum(at.values())
+        z = x["user_factors"][u] + self.sum_of(u, x["implicit_factors"])
+        z = z + (x["user_drift"][u] * dev if on["user_drift"] else 0)
+        z = z + (x["day_factors"][day] if on["day_factors"] else 0)
+        return float(found + x["item_factors"][i] @ z)
+
+    def loss(self, x: dict[str, Any], term: str) -> float:
+        """Half the loss of which a pass of small steps descends the gradient along `term`."""
+        total, reg = 0.0, self.rates.reg[TIME_TERMS.index(term)]
+        for day, i, value in zip(self.codes.tolist(), self.items.tolist(), self.values.tolist(), strict=True):
+            u, _, *columns = self.days[day].tolist()
+            total += (value - self.guess(x, day, i)) ** 2
+            row: Any = {"user": u, "day": day, "item": i}.get(term.split("_")[0], self.set_of(u))
+            if term in SWITCHES[6:]:
+                row = row, columns[SWITCHES[6:].index(term)]
+            total += reg * np.sum((x[term][row] - (term == "user_scale")) ** 2)
+        return total / 2
+
+
+cases = st.builds(
+    Case,
+    n_users=st.integers(1, 12),
+    n_items=st.integers(1, 12),
+    n=st.integers(1, 60),
+    most_days=st.integers(1, 4),
+    n_batches=st.integers(1, 5),
+    grid=st.tuples(st.integers(1, 3), st.integers(1, 3)),
+    n_parts=st.integers(1, 4),
+    n_extra=st.integers(0, 3),
+    width=st.sampled_from([0, 16, 32, 64, 112, 144]),
+    dtype=st.sampled_from(["float32", "float64"]),
+    weighted=st.booleans(),
+    off=st.frozensets(st.sampled_from(SWITCHES)),
+    seed=st.integers(0, 10**6),
+)
