@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from itertools import pairwise
 from typing import Protocol
 
 import numpy as np
@@ -23,12 +25,15 @@ from cfcore.kernels.records import (
     SimilarityScratch,
     ValueRatings,
 )
-from cfcore.threads import resolve_threads
+from cfcore.threads import threads_worth
 
-__all__ = ["pack", "row_similarities", "scratch_for"]
+__all__ = ["Comparison", "Rows", "pack", "scratch_for"]
 
 SLICE_SECONDS = 0.2
 PAIR_SECONDS = 2e-9  # of a co-rated pair, and of the similarity from its sums
+NUMBERS_OF_PAIR = 8  # that are added for a co-rated pair, and taken for a similarity
+#: The rows are cut into at most so many parts, of at least so many ratings.
+MAX_PARTS, MIN_PART = 64, 20_000
 N_LEVELS = 16
 TILE = 64  # rows of `mirror` go by whole tiles
 
@@ -45,19 +50,21 @@ class Index(Protocol):
         """Position of each entry in the other index."""
 
 
-def row_similarities(
-    by_row: Index,
-    by_col: Index,
-    rule: SimilarityRule,
-    *,
-    top_k: int | None = None,
-    dtype: DTypeLike = np.float32,
-    n_threads: int | None = None,
-    progress: Callable[[int], object] | None = None,
-    row_values: NDArray[np.float32] | None = None,
-    col_values: NDArray[np.float32] | None = None,
-) -> SimilarityMatrix | NearestRows:
-    """Similarity of all pairs of rows of `by_row`, over the co-raters that both have.
+@dataclass(frozen=True)
+class Rows:
+    """A part of a comparison: rows [begin, end).
+
+    Parts of stage 0 are independent of each other. A part of stage 1 needs all of stage 0: it mirrors the
+    half matrix.
+    """
+
+    stage: int
+    begin: int
+    end: int
+
+
+class Comparison:
+    """Similarity of all pairs of rows of `by_row`, over the co-raters that both have: whole or part by part.
 
     Parameters
     ----------
@@ -73,19 +80,15 @@ def row_similarities(
     dtype : float32 or float64
         Of the similarities; sums are exact integers or doubles in any case.
     n_threads : int, optional
-    progress : callable, optional
-        Called with the number of rows done since its last call.
     row_values, col_values : float32[n], optional
         Values to use in place of those of `by_row` and `by_col`, in the order of their entries.
 
-    Returns
-    -------
-    SimilarityMatrix
-        When `top_k` is None: symmetric, with diagonal 1.
-    NearestRows
-        Otherwise. Neighbours by falling similarity, ties by code; pairs without co-raters or with fewer than
-        `min_support` are left out; code -1 and similarity 0 fill up. Beyond the ratings, memory is
-        O(n_rows * (top_k + n_threads)).
+    Attributes
+    ----------
+    found : SimilarityMatrix or NearestRows
+        The matrix, when `top_k` is None: symmetric, with diagonal 1. Otherwise neighbours by falling
+        similarity, ties by code; pairs without co-raters or with fewer than `min_support` are left out; code
+        -1 and similarity 0 fill up. Rows that were not compared yet hold anything.
 
     Raises
     ------
@@ -95,52 +98,110 @@ def row_similarities(
     Notes
     -----
     Where all values are whole or half units at most 15 steps apart, sums are packed in 16-bit integers and
-    exact. The same bits for any `n_threads`.
+    exact. The same bits for any `n_threads`, and whichever process runs a part. Beyond the ratings, memory is
+    that of the result and O(n_rows * n_threads).
     """
-    threads = resolve_threads(n_threads)
-    if top_k is not None and (top_k < 1 or rule.no_overlap != 0):
-        raise ValueError("top_k must be at least 1, and needs no_overlap=0: it lists pairs with co-raters")
-    if np.dtype(dtype) not in (np.float32, np.float64):
-        raise ValueError(f"dtype must be float32 or float64, got {dtype!r}")
-    kernel = backends.kernel("neighbors.similarity")
-    ratings = pack(by_row, by_col, rule.measure, row_values, col_values, with_ends=top_k is None)
-    scratch = scratch_for(ratings, rule, threads)
-    n_rows, report = ratings.n_rows, progress or (lambda n: None)
-    n_pairs = float(np.square(np.diff(by_col.indptr), dtype=np.float64).sum())
-    if top_k is not None:
-        nearest = NearestRows(
-            np.empty((n_rows, top_k), dtype=np.int32), np.empty((n_rows, top_k), dtype=dtype)
-        )
-        for begin, end in slices(n_rows, n_pairs):
-            kernel.top_rows(ratings, rule, nearest, scratch, (begin, end), threads)
-            report(end - begin)
-        return nearest
-    matrix = SimilarityMatrix(np.empty((n_rows, n_rows), dtype=dtype))
-    for begin, end in slices(n_rows, n_pairs / 2):
-        kernel.half_rows(ratings, rule, matrix, scratch, (begin, end), threads)
-        report(end - begin)
-    for span in slices(n_rows, float(n_rows) ** 2):
-        kernel.mirror(matrix, span, threads)
-    return matrix
+
+    def __init__(
+        self,
+        by_row: Index,
+        by_col: Index,
+        rule: SimilarityRule,
+        *,
+        top_k: int | None = None,
+        dtype: DTypeLike = np.float32,
+        n_threads: int | None = None,
+        row_values: NDArray[np.float32] | None = None,
+        col_values: NDArray[np.float32] | None = None,
+    ) -> None:
+        if top_k is not None and (top_k < 1 or rule.no_overlap != 0):
+            raise ValueError(
+                "top_k must be at least 1, and needs no_overlap=0: it lists pairs with co-raters"
+            )
+        if np.dtype(dtype) not in (np.float32, np.float64):
+            raise ValueError(f"dtype must be float32 or float64, got {dtype!r}")
+        self.rule = rule
+        self.ratings = pack(by_row, by_col, rule.measure, row_values, col_values, with_ends=top_k is None)
+        n, self._n_pairs = self.ratings.n_rows, _pairs(by_col)
+        self.n_threads = threads_worth(n_threads, (self._n_pairs + n * n) * NUMBERS_OF_PAIR)
+        self.found: SimilarityMatrix | NearestRows
+        if top_k is None:
+            self.found = SimilarityMatrix(np.empty((n, n), dtype=dtype))
+        else:
+            self.found = NearestRows(np.empty((n, top_k), np.int32), np.empty((n, top_k), dtype))
+
+    def run(self, progress: Callable[[int], object] | None = None) -> SimilarityMatrix | NearestRows:
+        """Compare all rows. Returns `found`.
+
+        Parameters
+        ----------
+        progress : callable, optional
+            Called with the number of rows done since its last call.
+        """
+        self._compare(0, self.ratings.n_rows, progress)
+        self._mirror()
+        return self.found
+
+    def parts(self) -> list[Rows]:
+        """Ranges of rows that hold about as many ratings each, by the data alone; at the end the mirror."""
+        indptr = self.ratings.indptr
+        n_parts = max(1, min(MAX_PARTS, self.ratings.n // MIN_PART))
+        wanted = np.arange(1, n_parts) * self.ratings.n // n_parts
+        bounds = [0, *np.searchsorted(indptr[1:], wanted).tolist(), self.ratings.n_rows]
+        parts = [Rows(0, *span) for span in pairwise(bounds)]
+        if isinstance(self.found, SimilarityMatrix):
+            parts.append(Rows(1, 0, self.ratings.n_rows))
+        return parts
+
+    def run_part(self, part: Rows) -> None:
+        """Compare a range of rows with all others, which writes these rows of `found`; or mirror."""
+        if part.stage == 0:
+            self._compare(part.begin, part.end, None)
+        else:
+            self._mirror()
+
+    def _compare(self, begin: int, end: int, progress: Callable[[int], object] | None) -> None:
+        kernel = backends.kernel("neighbors.similarity")
+        whole = isinstance(self.found, SimilarityMatrix)
+        compare = kernel.half_rows if whole else kernel.top_rows
+        scratch = scratch_for(self.ratings, self.rule, self.n_threads)
+        n_rows = self.ratings.n_rows
+        seconds = (self._n_pairs * (0.5 if whole else 1.0) + n_rows * n_rows) * PAIR_SECONDS
+        for span in slices(begin, end, seconds / max(n_rows, 1)):
+            compare(self.ratings, self.rule, self.found, scratch, span, self.n_threads)
+            if progress is not None:
+                progress(span[1] - span[0])
+
+    def _mirror(self) -> None:
+        if not isinstance(self.found, SimilarityMatrix):
+            return
+        n_rows, kernel = self.found.n_rows, backends.kernel("neighbors.similarity")
+        for span in slices(0, n_rows, 2 * n_rows * PAIR_SECONDS):
+            kernel.mirror(self.found, span, self.n_threads)
 
 
-def slices(n_rows: int, n_pairs: float) -> Iterator[tuple[int, int]]:
-    """Row ranges that take about SLICE_SECONDS each; how rows are sliced changes no result.
+def _pairs(by_col: Index) -> float:
+    """Pairs of rows, with the co-raters that each has."""
+    return float(np.square(np.diff(by_col.indptr), dtype=np.float64).sum())
+
+
+def slices(begin: int, end: int, row_seconds: float) -> Iterator[tuple[int, int]]:
+    """Ranges of rows that take about SLICE_SECONDS each; how rows are sliced changes no result.
 
     The first size is a guess from the work ahead, the others follow the clock. Small work stays whole:
     threads wait for each other at the end of each slice, which costs a lot on a busy machine.
     """
-    guess = n_rows * SLICE_SECONDS / (n_pairs * PAIR_SECONDS + n_rows * n_rows * PAIR_SECONDS + 1e-9)
-    begin, size = 0, max(TILE, int(min(guess, n_rows)) // TILE * TILE)
-    size = n_rows if guess > n_rows else size
-    while begin < n_rows:
-        end = min(begin + size, n_rows)
+    guess = SLICE_SECONDS / (row_seconds + 1e-12)
+    size = max(TILE, int(min(guess, end - begin)) // TILE * TILE)
+    size = end - begin if guess > end - begin else size
+    while begin < end:
+        stop = min(begin + size, end)
         started = time.perf_counter()
-        yield begin, end
+        yield begin, stop
         elapsed = max(time.perf_counter() - started, 1e-6)
         # Rows differ in cost: grow slowly.
         size = max(TILE, int(size * min(4.0, SLICE_SECONDS / elapsed)) // TILE * TILE)
-        begin = end
+        begin = stop
 
 
 def pack(
