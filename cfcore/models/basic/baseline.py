@@ -42,8 +42,10 @@ class BiasState(State):
     @cached_property
     def biases(self) -> Biases:
         """As the kernels take them."""
-        given = (np.ascontiguousarray(held, dtype=np.float64) for held in (self.user_bias, self.item_bias))
-        return Biases(*given, self.mean)
+        users, items = (
+            np.ascontiguousarray(held, dtype=np.float64) for held in (self.user_bias, self.item_bias)
+        )
+        return Biases(users, items, self.mean)
 
 
 class Baseline(Model):
@@ -252,8 +254,8 @@ class Descent(LiveBiases, BlockTrainer):
     def __init__(self, train: Ratings, context: FitContext, lr: float, lr_decay: float, reg: float) -> None:
         LiveBiases.__init__(self, train, context)
         self.lr, self.lr_decay, self.reg = lr, lr_decay, reg
-        factors = (aligned_zeros(n, 0, np.float64) for n in (train.n_users, train.n_items))
-        live = Factors(*factors, self.user_bias, self.item_bias, self.mean)
+        users, items = (aligned_zeros(n, 0, np.float64) for n in (train.n_users, train.n_items))
+        live = Factors(users, items, self.user_bias, self.item_bias, self.mean)
         BlockTrainer.__init__(self, train, live, context.rng, context.n_threads)
 
     def steps(self, k: int) -> SGDRates:

@@ -28,8 +28,8 @@ class Trainer(Protocol):
     def parts(self, k: int) -> Sequence[Any]:
         """The parts of epoch `k`, in an order in which they may run; draws the random numbers of it."""
 
-    def run_part(self, part: Any) -> None:
-        """Run a part."""
+    def run_part(self, part: Any) -> Any:
+        """Run a part. A trainer may return what the error of the epoch is made of."""
 
     def predict(self, users: Array, items: Array, timestamps: Array | None) -> Array:
         """Predictions for codes by the live parameters, not clipped: float64[n]."""
