@@ -53,17 +53,6 @@ cdef inline int team_size(object n_threads) except -1:
     return cfcore_team_size(n_threads)
 
 
-# Until all kernels are split into a wrapper and loops.
-cdef inline int checked_team_size(object n_threads) except -1:
-    """Another name of `team_size`."""
-    return team_size(n_threads)
-
-
-cdef inline int unchecked_team_size(int n_threads) noexcept nogil:
-    """For calls without the GIL."""
-    return max(1, cfcore_team_size(n_threads))
-
-
 cdef inline int team_present() noexcept nogil:
     """Threads in this parallel region: OpenMP may start fewer than were requested."""
     return cfcore_team_present()
