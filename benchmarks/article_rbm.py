@@ -22,7 +22,7 @@ Array = np.ndarray[Any, Any]
 AVERAGED = 0.375
 #: First visible bias of a level never given, where the first biases are the plain logs of frequencies.
 NEVER = -10.0
-#: Further ratings per level with which smoothed biases are drawn to the distribution of all ratings.
+#: Further ratings per level with which smoothed biases are shrunk towards those of all ratings.
 SMOOTH = 10.0
 
 
@@ -53,7 +53,7 @@ class Settings:
         and b_j by `batch_size`, also in the last mini-batch, which may be smaller.
     start : {"article", "smoothed"}
         Visible biases: logs of frequencies, -10 for a level never seen and 0 for an item never seen; or logs
-        of frequencies drawn to those of all ratings.
+        of frequencies shrunk towards those of all ratings.
     init_scale : float
         Standard deviation of the first W.
     per_rating : bool
@@ -222,13 +222,13 @@ class ArticleRBM:
             offset = offset + np.float32(how.sign) * (rated @ now.conditional[items])
 
         data = rows_of(local * n_levels + self.ratings.levels[positions], indptr, len(flat))
-        guess = data.copy()
+        drawn = data.copy()
         first = on = sigmoid(offset + data @ flat)
         for _ in range(n_steps):
             state = (self._rng.random(on.shape, dtype=np.float32) < on).astype(np.float32)
             level = draw(np.take(state @ flat.T, cells) + biases, self._rng)
-            guess.indices = (local * n_levels + level).astype(data.indices.dtype)
-            on = sigmoid(offset + guess @ flat)
+            drawn.indices = (local * n_levels + level).astype(data.indices.dtype)
+            on = sigmoid(offset + drawn @ flat)
 
         difference = first - on
         weight = np.diff(indptr).astype(np.float32) if how.per_rating else np.ones(len(users), np.float32)
@@ -237,10 +237,10 @@ class ArticleRBM:
         size = np.float32(how.batch_size if how.normalize == "article" else len(users))
         over = np.full_like(counts, len(users)) if how.normalize == "batch" else counts
         seen = np.bincount(data.indices, minlength=len(flat)) - np.bincount(
-            guess.indices, minlength=len(flat)
+            drawn.indices, minlength=len(flat)
         )
         step = data.T @ first
-        step -= guess.T @ on
+        step -= drawn.T @ on
         step = step.reshape(shape)
         step /= over[:, None, None]
         self._update(0, items, step, rates[0], how.weight_decay)

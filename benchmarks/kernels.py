@@ -23,9 +23,9 @@ from measure import alternate, arguments, describe, machine, seconds, show, tabl
 
 import cfcore as cf
 from cfcore import kernels
-from cfcore.kernels.records import Factors, SGDRates
+from cfcore.kernels.records import Factors, SGDRates, SimilarityMatrix, SimilarityRule
 from cfcore.models.factorization.block_grid import Blocks
-from cfcore.models.neighbors import similarities as pairs
+from cfcore.models.neighbors import similarities
 
 Array = np.ndarray[Any, Any]
 #: Pairs are summed up to this many ratings: beyond, there are billions.
@@ -88,26 +88,24 @@ class Rows:
 
     def __init__(self, ratings: cf.Ratings) -> None:
         self.rows, self.co = ratings.by_item, ratings.by_user
-        self.packed = pairs.pack(self.rows, self.co, "pearson")
-        self.ends = self.rows.to_other.astype(np.int64)
-        self.out = np.zeros((ratings.n_items, ratings.n_items), dtype=np.float32)
+        self.rule = SimilarityRule("pearson")
+        self.packed = similarities.pack(self.rows, self.co, "pearson")
+        self.matrix = SimilarityMatrix(np.zeros((ratings.n_items, ratings.n_items), dtype=np.float32))
 
     def kernel(self, level: str, threads: int) -> Callable[[], float]:
         """Sums and correlations of the half matrix."""
-        kernel = kernels.load_level("neighbors.similarity", level)
-        packed, code = self.packed, kernel.MEASURES["pearson"]
-        scratch = pairs.scratch_for(kernel, self.rows.indptr, packed, code, threads)
-        return lambda: seconds(
-            lambda: kernel.half_rows(
-                packed.entries, self.rows.indptr, self.ends, packed.co_entries, self.co.indptr,
-                packed.products, self.out, scratch, code, packed.offset, packed.step, 0.0, 1, 0.0,
-                0, len(self.out), threads,
-            )
-        )  # fmt: skip
+        scratch = similarities.scratch_for(self.packed, self.rule, threads)
+        arguments = (self.packed, self.rule, self.matrix, scratch, (0, self.matrix.n_rows), threads)
+
+        def run() -> float:
+            with kernels.use_level(level):
+                return seconds(lambda: kernels.similarity.half_rows(*arguments))
+
+        return run
 
     def whole(self) -> float:
         """The call that a model makes: packing and the other half of the matrix too."""
-        return seconds(lambda: pairs.similarities(self.rows, self.co, measure="pearson", n_threads=1))
+        return seconds(lambda: similarities.row_similarities(self.rows, self.co, self.rule, n_threads=1))
 
 
 def pair_rows(name: str, ratings: cf.Ratings, repeats: int) -> Iterator[dict[str, Any]]:

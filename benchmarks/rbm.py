@@ -225,7 +225,7 @@ def main() -> None:
                 contenders["C"] = job.bare()
             except NoCompilerError as error:
                 print(f"bare C: {error}")
-            found = {who: 1e9 * t / job.n for who, t in alternate(contenders, repeats, 60).items()}
+            found = {name: 1e9 * t / job.n for name, t in alternate(contenders, repeats, 60).items()}
             found["bytes"] = 1e9 * job.bound() / job.n
             report["rows"][f"{by} {batch} {'D' if conditional else 'no D'}"] = found
             bare = found.get("C")
@@ -246,7 +246,7 @@ def main() -> None:
     found = alternate({"cfcore": lambda: ours() / job.n, **others}, min(5, repeats), 60)
     report["others"] = found
     print()
-    lines = [[who, f"{1e9 * t:,.0f}", f"{t / found['cfcore']:.1f}"] for who, t in found.items()]
+    lines = [[name, f"{1e9 * t:,.0f}", f"{t / found['cfcore']:.1f}"] for name, t in found.items()]
     print(table(["by user, 200 a batch, one thread", "ns a rating", "over cfcore"], lines))
     write(options.json, report)
 

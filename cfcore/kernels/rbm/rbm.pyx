@@ -6,9 +6,9 @@ A case rated the visible units i of its row, v_i being the level given; r holds 
     P(h_j = 1 | V) = sigma(b_j + sum_i W[i, v_i, j] + sum_{i in r} D[i, j])
     P(v_i = k | h) ~ exp(b[i, k] + sum_j W[i, k, j] h_j)
 
-`batch.pxd` says in which order a mini-batch is worked on. Units that no case of it has in its r are not read
-or written. Random numbers are Philox4x32-10 under `seed`: for hidden unit j word j % 4 of the counter (case,
-epoch, 2 step, j // 4), for visible unit i word 0 of (case, epoch, 2 step + 1, i). The twin is
+The order of work on a mini-batch is described in `batch.pxd`. Units that no case of it has in its r are not
+read or written. Random numbers are Philox4x32-10 under `seed`: for hidden unit j word j % 4 of the counter
+(case, epoch, 2 step, j // 4), for visible unit i word 0 of (case, epoch, 2 step + 1, i). The twin is
 `cfcore.reference.rbm.rbm`, the inner loops are in `rbm_loops.pyx`.
 """
 cimport numpy as cnp

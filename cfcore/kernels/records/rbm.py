@@ -140,7 +140,7 @@ class RBMRates(Record):
     Attributes
     ----------
     sharing : float32[n_levels - 1], or [0]
-        What a level has in common with the next, from 0 to 1; [0]: each level has a gradient of its own.
+        Part of its gradient that a level shares with the next, from 0 to 1; [0]: levels share nothing.
     weights, visible_bias, hidden_bias, conditional : float
         Learning rates by kind of parameter.
     weight_decay, momentum : float
@@ -206,7 +206,7 @@ class MiniBatches(Record):
 
 @dataclass(frozen=True, eq=False, repr=False)
 class BatchScratch(Record):
-    """What training on mini-batches writes beside the parameters.
+    """The arrays beside the parameters that training on mini-batches writes.
 
     Attributes
     ----------

@@ -1,49 +1,39 @@
-"""`SVDpp`: matrix factorisation that also looks at which items a user rated."""
+"""`SVDpp`: matrix factorisation in which the set of items that a user rated has factors, too."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
 from typing import Any, ClassVar, Self
 
-import numpy as np
-
-from cfcore import backends
-from cfcore.arrays import aligned_zeros, padded
-from cfcore.data import Ratings, as_pairs, as_ratings
-from cfcore.data.ids import as_id_column, encode
-from cfcore.data.index import sets
-from cfcore.errors import DataError
-from cfcore.kernels.records import ImplicitRows, ImplicitSets, SVDppFactors, SVDppRates
+from cfcore.arrays import aligned_zeros
+from cfcore.data import Ratings, as_ratings
+from cfcore.kernels.records import Factors
+from cfcore.models.core.fit_context import FitContext
+from cfcore.models.core.implicit_pairs import joined
 from cfcore.models.core.model import Array, Callback
 from cfcore.models.core.params import check_choice, check_number
-from cfcore.models.core.training import Training
-from cfcore.models.factorization.base import (
-    FactorModel,
-    decay_and_total,
-    density_and_spread,
-    first_factors,
-    last_rates,
-)
-from cfcore.models.factorization.update import joined_rows, moved
-from cfcore.models.factorization.user_batches import UserBatches
+from cfcore.models.core.training import run_epochs
+from cfcore.models.factorization.base import FactorModel, first_factors
+from cfcore.models.factorization.implicit_state import SVDppState
+from cfcore.models.factorization.implicit_trainer import SVDppTrainer
+from cfcore.models.factorization.rates import DecayingRates, decay_and_total, density_and_spread
 from cfcore.random import RandomState
-from cfcore.threads import resolve_threads
 
 #: Defaults by cross-validation; `benchmarks/defaults.py` repeats the search.
 N_EPOCHS, INIT_SCALE = 30, 0.01
 #: Learning rate of the last epoch, as a part of that of the first.
-COOLED = 0.02
-#: Not much above it training diverges.
+LAST_LR = 0.02
+#: Not far above it training diverges.
 MAX_LR = 0.08
 #: Sum over the epochs of the biases' learning rates where ratings are dense; it is more where they are not.
 BIAS_TOTAL = 0.055
 
 
 @dataclass(frozen=True)
-class Rates:
-    """Learning rates and regularisation in force; the Notes of `SVDpp` say where the defaults come from."""
+class Rates(DecayingRates):
+    """Learning rates of the first epoch, and regularisation; the Notes of `SVDpp` give the rule."""
 
     n_epochs: int
     lr: float
@@ -57,10 +47,10 @@ class Rates:
 
     @classmethod
     def of(cls, model: SVDpp, train: Ratings) -> Rates:
-        """What the model was given, and the rule for the rest."""
+        """The model's hyper-parameters; by the rule where they are not given."""
         density, spread = density_and_spread(train)
         n_epochs = model.n_epochs or N_EPOCHS
-        decay, total = decay_and_total(n_epochs, model.lr_decay, COOLED)
+        decay, total = decay_and_total(n_epochs, model.lr_decay, LAST_LR)
         pace = 1.12 / spread
 
         def either(given: float | None, shared: float | None, rule: float) -> float:
@@ -76,6 +66,12 @@ class Rates:
             reg_implicit=either(model.reg_implicit, model.reg, 2.2 * spread * density**-2),
             init_scale=either(model.init_scale, None, INIT_SCALE * pace**-0.5),
         )  # fmt: skip
+
+    @classmethod
+    def going_on(cls, rates: Mapping[str, float]) -> Rates:
+        """The rates of `partial_fit`: those of the last epoch, for all epochs."""
+        own = {name: rates[name] for name in cls.__dataclass_fields__ if name in rates}
+        return cls(1, lr_decay=1.0, init_scale=0.0, **own)
 
 
 class SVDpp(FactorModel):
@@ -186,15 +182,7 @@ class SVDpp(FactorModel):
     (2,)
     """
 
-    _trained: ClassVar[tuple[str, ...]] = (*FactorModel._trained, "implicit_factors_")
-    _array_names: ClassVar[tuple[str, ...]] = (
-        *_trained, "implicit_indptr_", "implicit_items_", "extra_item_ids_",
-    )  # fmt: skip
-
-    implicit_factors_: Array
-    implicit_indptr_: Array | None
-    implicit_items_: Array | None
-    extra_item_ids_: Array | None
+    _state_class: ClassVar[type[SVDppState]] = SVDppState
 
     def __init__(
         self,
@@ -276,162 +264,57 @@ class SVDpp(FactorModel):
             train, validation, early_stopping, callback=callback, checkpoint=checkpoint, implicit=sets
         )
 
-    def _fit(
-        self,
-        train: Ratings,
-        validation: Ratings | None,
-        early_stopping: int | None,
-        implicit: tuple[Array, Array, Array] | None = None,
-    ) -> None:
-        rng = self._generator()
+    def _fit(self, train: Ratings, context: FitContext) -> SVDppState:
+        trainer = self.trainer(train, context)
+        state: SVDppState = run_epochs(trainer, context, trainer.rates.n_epochs, trainer.rates.lr)  # type: ignore[assignment]
+        return state
+
+    def trainer(self, train: Ratings, context: FitContext, start: Any = None) -> SVDppTrainer:
+        """The trainer of a fit, or of one that goes on from the parameters of a state."""
+        if start is not None:
+            return SVDppTrainer(start, Rates.going_on(start.rates), train, context)
         rates = Rates.of(self, train)
-        factors = self._start(train, rates.init_scale, rng, implicit)
-        self._descend(train, factors, rates, rng, validation, early_stopping)
+        return SVDppTrainer(self._first(train, context, rates), rates, train, context)
 
-    def _go_on(self, train: Ratings, n_epochs: int) -> None:
-        factors = padded(self.user_factors_), padded(self.item_factors_), padded(self.implicit_factors_)
-        rates = Rates(n_epochs, lr_decay=1.0, init_scale=0.0, **self.rates_)
-        self._descend(train, factors, rates, self._generator())
-
-    def _descend(
-        self,
-        train: Ratings,
-        factors: tuple[Array, Array, Array],
-        rates: Rates,
-        rng: np.random.Generator,
-        validation: Ratings | None = None,
-        early_stopping: int | None = None,
-    ) -> None:
-        """Train padded p, q and y, and the biases there are."""
-        self._show(*factors)
-        users, items, table = factors
-        parameters = SVDppFactors(
-            users, items, self.user_bias_, self.item_bias_, self.mean_, implicit_factors=table
-        )
-        batches = UserBatches(train, self._sets(), table, rng, self.n_threads)
-
-        def slowed(slower: float) -> SVDppRates:
-            return SVDppRates(
-                rates.lr * slower, rates.reg, rates.lr_bias * slower, rates.reg_bias,
-                rates.lr_implicit * slower, rates.reg_implicit,
-            )  # fmt: skip
-
-        self._train(batches, vars(rates), parameters, slowed, validation, early_stopping)
-
-    def _train(
-        self,
-        batches: UserBatches,
-        rates: dict[str, Any],
-        parameters: Any,
-        slowed: Callable[[float], Any],
-        validation: Ratings | None,
-        early_stopping: int | None,
-    ) -> None:
-        """Epochs over `batches`; `slowed` makes the kernel's rates from the factor on learning rates."""
-        training = Training(
-            self, rates["n_epochs"], validation, early_stopping, snapshot=self._snapshot, lr=rates["lr"]
-        )
-        for epoch in training:
-            error = batches.descend(parameters, slowed(rates["lr_decay"] ** epoch))
-            self._forget_rows()
-            training.record(error)
-        self._forget_rows()
-        self.rates_ = last_rates(rates, self.n_epochs_)
-
-    def _join_more(self, before: Self, users_at: Array, items_at: Array, train: Ratings) -> None:
-        n_items = len(self.item_ids_)
-        y_at = items_at
-        if before.extra_item_ids_ is not None and before.implicit_indptr_ is not None:
-            # An item that only `implicit` named may be rated now.
-            self.extra_item_ids_ = np.setdiff1d(before.extra_item_ids_, self.item_ids_)
-            extra_at = encode(self.item_ids_, before.extra_item_ids_, "items")
-            extra_at[extra_at < 0] = n_items + np.arange(len(self.extra_item_ids_))
-            y_at = np.append(items_at, extra_at)
-            owners = np.repeat(np.arange(len(before.user_ids_)), np.diff(before.implicit_indptr_))
-            members = y_at[before.implicit_items_]
-            members = members[np.lexsort((members, owners))]
-            self.implicit_indptr_, self.implicit_items_ = joined_rows(
-                before.implicit_indptr_, members, users_at, len(self.user_ids_), train.user_codes,
-                train.item_codes,
-            )  # fmt: skip
-        n_extra = 0 if self.extra_item_ids_ is None else len(self.extra_item_ids_)
-        self.implicit_factors_ = moved(before.implicit_factors_, y_at, n_items + n_extra)
-
-    def _start(
-        self,
-        train: Ratings,
-        init_scale: float,
-        rng: np.random.Generator,
-        implicit: tuple[Array, Array, Array] | None,
-    ) -> tuple[Array, Array, Array]:
-        """The sets N(u), and all parameters at their start, as attributes; the padded rows of p, q and y."""
-        self.implicit_indptr_, self.implicit_items_, self.extra_item_ids_ = implicit or (None, None, None)
-        n_extra = 0 if self.extra_item_ids_ is None else len(self.extra_item_ids_)
-
-        users, items = (
-            first_factors(counts, self.n_factors, self.dtype, init_scale, rng.standard_normal)
+    def _first(self, train: Ratings, context: FitContext, rates: Rates) -> SVDppState:
+        """The state that training starts from."""
+        rows = [
+            first_factors(counts, self.n_factors, self.dtype, rates.init_scale, context.rng.standard_normal)
             for counts in (train.user_counts, train.item_counts)
+        ]
+        indptr, items, extra = context.side.get("implicit") or (None, None, None)
+        n_implicit = train.n_items + (0 if extra is None else len(extra))
+        state: SVDppState = context.state(
+            self._state_class,
+            user_factors=rows[0][:, : self.n_factors],
+            item_factors=rows[1][:, : self.n_factors],
+            implicit_factors=aligned_zeros(n_implicit, self.n_factors, self.dtype),
+            implicit_indptr=indptr,
+            implicit_items=items,
+            extra_item_ids=extra,
         )
-        y = aligned_zeros(len(items) + n_extra, items.shape[1], self.dtype)
-        self._show(users, items, y)
-        self.user_bias_ = np.zeros(len(users), dtype=self.dtype)
-        self.item_bias_ = np.zeros(len(items), dtype=self.dtype)
-        return users, items, y
+        return state
 
-    def _show(self, users: Array, items: Array, y: Array) -> None:
-        """Attributes that are the padded rows without their padding."""
-        self.user_factors_ = users[:, : self.n_factors]
-        self.item_factors_ = items[:, : self.n_factors]
-        self.implicit_factors_ = y[:, : self.n_factors]
+    def defaults_for(self, ratings: Ratings) -> dict[str, float]:
+        """Learning rates, regularisation and the like, by the rule of the class."""
+        return asdict(Rates.of(self, ratings))
 
-    def _sets(self) -> ImplicitSets:
-        """N(u) in compressed rows."""
-        indptr, members = self.implicit_indptr_, self.implicit_items_
-        if indptr is None or members is None:
-            indptr, members = self.seen_indptr_, self.seen_items_
-        return ImplicitSets(indptr, members, len(self.implicit_factors_))
+    # ------------------------------------------------------------------ ratings that come later
+
+    def _check_rates(self, method: str, names: tuple[str, ...]) -> None:
+        more = ("lr_implicit", "reg_implicit") if method == "partial_fit" else ()
+        super()._check_rates(method, (*names, *more))
+
+    def _joined_fields(self, users_at: Array, items_at: Array, train: Ratings) -> dict[str, Any]:
+        state: SVDppState = self._state
+        return state.joined_sets(users_at, items_at, train)
 
     # ------------------------------------------------------------------ predicting
 
-    def _rows(self) -> tuple[Array, Array]:
-        """Padded rows of the users' p plus their sums, and of the items' q."""
-        if "rows" not in self._cache:
-            implicit = padded(self.implicit_factors_)
-            users = aligned_zeros(len(self.user_factors_), implicit.shape[1], implicit.dtype)
-            backends.kernel("factorization.svdpp").implicit_sums(
-                self._sets(), ImplicitRows(implicit, users), resolve_threads(self.n_threads)
-            )
-            users[:, : self.user_factors_.shape[1]] += self.user_factors_
-            self._cache["rows"] = users, padded(self.item_factors_)
-        users, items = self._cache["rows"]
-        return users, items
+    def _record(self) -> Factors:
+        self._state.sum_up(self.n_threads)
+        return super()._record()
 
-
-def joined(train: Ratings, pairs: Any) -> tuple[Array, Array, Array]:
-    """Sets of the items that users rated and those of further pairs, given as ``fit(..., implicit=pairs)``.
-
-    Returns
-    -------
-    indptr, members : ndarray of int64, ndarray of int32
-        Item codes of each user, ascending.
-    extra_ids : ndarray
-        Items that are not among the training items; they have the codes from n_items on.
-    """
-    raw_users, raw_items, _ = as_pairs(pairs)
-    users = encode(train.user_ids, raw_users, "implicit users")
-    items = encode(train.item_ids, raw_items, "implicit items")
-    if len(users) != len(items):
-        raise DataError(f"implicit: the columns differ in length: {len(users)} users, {len(items)} items")
-    extra, extra_ids = items < 0, train.item_ids[:0]
-    if extra.any():
-        raw = as_id_column(raw_items, "implicit items")[extra]
-        extra_ids, rank = np.unique(raw.astype(str) if raw.dtype == object else raw, return_inverse=True)
-        items[extra] = train.n_items + rank
-    known = (users >= 0) & (train.user_counts[users] > 0)
-    codes = (np.append(train.user_codes, users[known]), np.append(train.item_codes, items[known]))
-    indptr, members = sets(*codes, train.n_users, train.n_items + len(extra_ids))
-    again = np.zeros(len(members), dtype=bool)
-    again[1:] = members[1:] == members[:-1]
-    again[indptr[:-1][indptr[:-1] < indptr[1:]]] = False  # whatever the set before ended with
-    indptr = indptr - np.searchsorted(np.flatnonzero(again), indptr)
-    return indptr, members[~again], extra_ids
+    def _similarity(self, kind: str, code: int) -> Array:
+        self._state.sum_up(self.n_threads)
+        return super()._similarity(kind, code)

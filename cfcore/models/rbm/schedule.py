@@ -1,4 +1,4 @@
-"""How the training of an RBM changes from epoch to epoch: rates, momentum, Gibbs steps, averaging."""
+"""The course of an RBM's training over its epochs: rates, momentum, Gibbs steps, averaging."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from cfcore.models.core.params import check_number
 #: Kinds of parameters, each with a learning rate of its own: the fields of `records.RBMParameters`.
 KINDS = ("weights", "visible_bias", "hidden_bias", "conditional")
 
-#: Part of the first learning rate that is left at the end.
+#: Last learning rate over the first.
 COOLED = 0.1
 #: Epochs over which momentum rises from its first value to its last.
 RAMP = 5
@@ -26,7 +26,7 @@ Steps = int | Sequence[int]
 
 @dataclass(frozen=True)
 class Epoch:
-    """What one epoch trains with.
+    """Rates and steps of one epoch.
 
     Attributes
     ----------
@@ -46,7 +46,7 @@ class Epoch:
 
 @dataclass(frozen=True)
 class Schedule:
-    """All epochs; `of_epoch` says what one of them is to do."""
+    """Rates and steps of all epochs."""
 
     n_epochs: int
     lr: tuple[float, ...]

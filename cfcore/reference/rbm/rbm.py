@@ -126,7 +126,7 @@ def _update(
     batch: Array,
 ) -> None:
     """Updates at the end of a mini-batch, by the gradients summed over its cases."""
-    sums, counts, members = _sum_gradients(cases, parameters, scratch, batch)
+    sums, counts, known = _sum_gradients(cases, parameters, scratch, batch)
     shared = sharing_matrix(rates.sharing)
     momentum, decay = np.float32(rates.momentum), np.float32(rates.weight_decay)
 
@@ -137,7 +137,7 @@ def _update(
             velocity[where] = change = velocity[where] * momentum + change
         getattr(parameters, name)[where] += change
 
-    for unit in np.flatnonzero(members):
+    for unit in np.flatnonzero(known):
         i = int(unit)
         if counts[i]:
             over = np.float32(1 / counts[i] if rates.by_count else 1 / len(batch))
@@ -147,7 +147,7 @@ def _update(
             step("weights", i, gradient * over - decay * parameters.weights[i])
             step("visible_bias", i, sums["visible_bias"][i] * over)
         if len(parameters.conditional):
-            over = np.float32(1 / members[i] if rates.by_count else 1 / len(batch))
+            over = np.float32(1 / known[i] if rates.by_count else 1 / len(batch))
             step("conditional", i, sums["conditional"][i] * over)
     step("hidden_bias", slice(None), sums["hidden_bias"] * np.float32(1 / len(batch)))
 
@@ -158,7 +158,7 @@ def _sum_gradients(
     """Gradients summed over a mini-batch; of each unit how many cases rated it, and have it in their r."""
     names = ("weights", "visible_bias", "hidden_bias", "conditional")
     sums = {name: np.zeros_like(getattr(parameters, name)) for name in names}
-    counts, members = np.zeros((2, parameters.n_units), dtype=np.int64)
+    counts, known = np.zeros((2, parameters.n_units), dtype=np.int64)
     for (positive, negative), case in zip(scratch.hidden[:2].swapaxes(0, 1), batch.tolist(), strict=False):
         own = slice(*cases.indptr[case : case + 2])
         i, given, drawn = cases.units[own], cases.levels[own], scratch.drawn[own]
@@ -171,8 +171,8 @@ def _sum_gradients(
         if len(parameters.conditional):
             sums["conditional"][rated] += positive - negative
         counts[i] += 1
-        members[rated] += 1
-    return sums, counts, members
+        known[rated] += 1
+    return sums, counts, known
 
 
 def _check(

@@ -1,4 +1,4 @@
-"""Records of the RBM: what they refuse when they are made, and what a call refuses about them together."""
+"""Records of the RBM: errors when they are made, and errors of calls whose records do not fit together."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Training of the RBM: the twin, the same bits for any threads, slices and levels, what is left alone."""
+"""Training of the RBM: the twin, the same bits for any threads, slices and levels, no needless writes."""
 
 from __future__ import annotations
 

@@ -242,7 +242,7 @@ def test_parameters_for_a_model_that_is_not_fitted() -> None:
     for bad in (3, (1,), (5, 1), "15", (1, float("nan"))):
         with pytest.raises(ValueError, match="scale_ must be"):
             cf.Baseline().with_parameters(**{**given, "scale": bad})
-    with pytest.raises(ValueError, match="user_bias_ .*finite"):
+    with pytest.raises(ValueError, match=r"user_bias_ .*finite"):
         cf.Baseline().with_parameters(**{**given, "user_bias": np.array([0.0, np.nan])})
 
 
