@@ -92,6 +92,11 @@ class KNN(Model):
         """The trainer of a fit, which can also compare a part of the items (users)."""
         return NeighborTrainer(self, train, context)
 
+    def defaults_for(self, ratings: Ratings) -> dict[str, float]:
+        """Damping and power, by the rule of the class."""
+        rule = self.rule_for(ratings)
+        return {name: rule[name] for name in ("damping", "power")}
+
     def rule_for(self, train: Ratings) -> dict[str, Any]:
         """How a model fitted to these ratings predicts: `NeighborState.rule`."""
         damping, power = 0.0, 1.0

@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 
@@ -51,8 +51,8 @@ class NeighborState(State):
     spreads: Array | None = array("f", "n_targets + 1", optional=True)
     rule: Mapping[str, Any] = dataclasses.field(default_factory=dict)
 
-    #: The kind of the targets.
-    kind: ClassVar[str]
+    #: The kind of the targets. (Without an annotation, which would make it a field.)
+    kind = ""
 
     def _verify(self) -> None:
         n_targets, n_holders = self._numbers

@@ -278,6 +278,23 @@ class TestSameBits:
             np.testing.assert_array_equal(np.concatenate(sliced), at_once)
 
 
+@pytest.mark.parametrize(
+    ("model_class", "damping", "power"), [(cf.ItemKNN, 8 / 179**0.5, 2.0), (cf.UserKNN, 0.06, 1.5)]
+)
+def test_damping_and_power_by_default(
+    ratings: cf.Ratings, model_class: Any, damping: float, power: float
+) -> None:
+    assert len(ratings) == 179
+    rule = model_class().defaults_for(ratings)
+    assert rule == {"damping": pytest.approx(damping), "power": power}
+    given = model_class(**rule).fit(ratings)
+    np.testing.assert_array_equal(
+        given.predict(*everybody(ratings)), model_class().fit(ratings).predict(*everybody(ratings))
+    )
+    assert model_class(center="mean").defaults_for(ratings) == {"damping": 0.0, "power": 1.0}
+    assert model_class(damping=0.5).defaults_for(ratings) == {"damping": 0.5, "power": power}
+
+
 def test_parameters_set_after_fit_apply_to_the_next(ratings: cf.Ratings) -> None:
     model = cf.ItemKNN().fit(ratings)
     before = model.predict(*everybody(ratings))
