@@ -31,7 +31,7 @@ class Epoch:
     Attributes
     ----------
     lr : tuple of float
-        Rates of `KINDS`; 1 - momentum is not in them.
+        Rates of `KINDS`, not multiplied by 1 - momentum.
     momentum : float
     cd_steps : int
     averaged : int
@@ -46,7 +46,22 @@ class Epoch:
 
 @dataclass(frozen=True)
 class Schedule:
-    """Rates and steps of all epochs."""
+    """Rates and steps of all epochs.
+
+    Attributes
+    ----------
+    n_epochs : int
+    lr : tuple of float
+        Rates of `KINDS` in the first epoch.
+    lr_decay : float
+        Factor on the rates after each epoch.
+    momentum : (float, float)
+        Of the first epoch, and from epoch `RAMP` on.
+    cd_steps : tuple of int
+        Gibbs steps of each part of the epochs, the parts being equal.
+    average : bool
+        Whether the parameters of the last epochs are averaged.
+    """
 
     n_epochs: int
     lr: tuple[float, ...]
@@ -78,7 +93,7 @@ def schedule_of(
     cd_steps: Steps,
     average: bool,
 ) -> Schedule:
-    """The schedule that a model's hyper-parameters stand for; `usual` are the rates not given."""
+    """The schedule of a model's hyper-parameters; `usual` has the rates of kinds that `lr` does not give."""
     decay = COOLED ** (1 / n_epochs) if lr_decay is None else float(lr_decay)
     rates = per_kind(lr, usual)
     return Schedule(n_epochs, rates, decay, pair(momentum), steps(cd_steps), average)
@@ -119,7 +134,7 @@ def check_momentum(name: str, value: Any) -> None:
 
 
 def per_kind(value: PerKind, usual: Mapping[str, float]) -> tuple[float, ...]:
-    """A number for each of `KINDS`: one for all, or those given and the usual for the rest."""
+    """A number for each of `KINDS`: the same for all, or those given, and the usual ones for the rest."""
     if value is None:
         value = {}
     if isinstance(value, Mapping):
