@@ -105,7 +105,7 @@ class Rows:
 
     def whole(self) -> float:
         """The call that a model makes: packing and the other half of the matrix too."""
-        return seconds(lambda: similarities.row_similarities(self.rows, self.co, self.rule, n_threads=1))
+        return seconds(lambda: similarities.Comparison(self.rows, self.co, self.rule, n_threads=1).run())
 
 
 def pair_rows(name: str, ratings: cf.Ratings, repeats: int) -> Iterator[dict[str, Any]]:

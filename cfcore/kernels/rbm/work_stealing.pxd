@@ -12,7 +12,7 @@ from libc.string cimport memset
 from cfcore.kernels.common.atomics cimport cf_arrive, cf_exchange_if, cf_observe, pause_or_give_way
 
 cdef enum:
-    MAX_TASKS = 257  # of a stage
+    MAX_TASKS = 257  # of a stage: 64 parts in quarters, and the hidden biases
     LINES = 32       # int32 in two cache lines, which processors fetch together
 
 # Counters that all workers write. Waiting workers read `finished` all the time: its cache lines hold only it.

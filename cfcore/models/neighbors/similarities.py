@@ -9,13 +9,13 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Protocol
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from cfcore import backends
 from cfcore.arrays import aligned_zeros
+from cfcore.data.index import Compressed
 from cfcore.kernels.records import (
     LevelRatings,
     NearestRows,
@@ -36,18 +36,6 @@ NUMBERS_OF_PAIR = 8  # that are added for a co-rated pair, and taken for a simil
 MAX_PARTS, MIN_PART = 64, 20_000
 N_LEVELS = 16
 TILE = 64  # rows of `mirror` go by whole tiles
-
-
-class Index(Protocol):
-    """What is needed of `cfcore.data.Compressed`."""
-
-    indptr: NDArray[np.int64]
-    indices: NDArray[np.int32]
-    values: NDArray[np.float32]
-
-    @property
-    def to_other(self) -> NDArray[np.int32] | NDArray[np.int64]:
-        """Position of each entry in the other index."""
 
 
 @dataclass(frozen=True)
@@ -104,8 +92,8 @@ class Comparison:
 
     def __init__(
         self,
-        by_row: Index,
-        by_col: Index,
+        by_row: Compressed,
+        by_col: Compressed,
         rule: SimilarityRule,
         *,
         top_k: int | None = None,
@@ -180,7 +168,7 @@ class Comparison:
             kernel.mirror(self.found, span, self.n_threads)
 
 
-def _pairs(by_col: Index) -> float:
+def _pairs(by_col: Compressed) -> float:
     """Pairs of rows, with the co-raters that each has."""
     return float(np.square(np.diff(by_col.indptr), dtype=np.float64).sum())
 
@@ -205,8 +193,8 @@ def slices(begin: int, end: int, row_seconds: float) -> Iterator[tuple[int, int]
 
 
 def pack(
-    by_row: Index,
-    by_col: Index,
+    by_row: Compressed,
+    by_col: Compressed,
     measure: str,
     row_values: NDArray[np.float32] | None = None,
     col_values: NDArray[np.float32] | None = None,

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
 import pytest
 
 import cfcore as cf
+from cfcore.config import config
 from cfcore.kernels.records import (
     MEASURES,
     LevelRatings,
@@ -17,7 +19,8 @@ from cfcore.kernels.records import (
     SimilarityRule,
     ValueRatings,
 )
-from cfcore.models.neighbors.similarities import pack, row_similarities
+from cfcore.models.neighbors.similarities import Comparison, pack
+from cfcore.threads import policy, workers_of_last_call
 
 Array = np.ndarray[Any, Any]
 
@@ -38,14 +41,19 @@ def some_ratings(scale: Array, n_users: int = 40, n_items: int = 25, seed: int =
     return cf.Ratings(users, items, rng.choice(scale, len(users)))
 
 
+def compared(by_row: Any, by_col: Any, rule: SimilarityRule, **options: Any) -> Any:
+    """The matrix, or the nearest rows."""
+    return Comparison(by_row, by_col, rule, **options).run()
+
+
 @pytest.mark.parametrize("scale", SCALES)
 @pytest.mark.parametrize("measure", MEASURES)
 def test_compiled_and_reference_agree_on_every_scale(scale: str, measure: str) -> None:
     ratings = some_ratings(SCALES[scale])
     sides, rule = (ratings.by_item, ratings.by_user), SimilarityRule(measure, 10.0, 2, -0.5)
-    found = row_similarities(*sides, rule, dtype=np.float64)
+    found = compared(*sides, rule, dtype=np.float64)
     with cf.backend("reference"):
-        expected = row_similarities(*sides, rule, dtype=np.float64)
+        expected = compared(*sides, rule, dtype=np.float64)
     np.testing.assert_allclose(found.values, expected.values, rtol=1e-6, atol=1e-9)
     assert (found.values == found.values.T).all()
     assert (np.diagonal(found.values) == 1).all()
@@ -58,7 +66,7 @@ def test_pearson_is_that_of_numpy(scale: str) -> None:
     dense[:2] = SCALES[scale][[0, -1]][:, None]  # every column has some variance
     users, items = np.indices(dense.shape).reshape(2, -1)
     ratings = cf.Ratings(users, items, dense.ravel())
-    found = row_similarities(ratings.by_item, ratings.by_user, SimilarityRule("pearson"), dtype=np.float64)
+    found = compared(ratings.by_item, ratings.by_user, SimilarityRule("pearson"), dtype=np.float64)
     np.testing.assert_allclose(found.values, np.corrcoef(dense.T), atol=1e-6)
 
 
@@ -77,8 +85,8 @@ def test_kinds_of_results() -> None:
     ratings = some_ratings(SCALES["half stars"])
     sides, rule = (ratings.by_user, ratings.by_item), SimilarityRule("cosine")
     for dtype in (np.float32, np.float64):
-        matrix = row_similarities(*sides, rule, dtype=dtype)
-        nearest = row_similarities(*sides, rule, top_k=3, dtype=dtype)
+        matrix = compared(*sides, rule, dtype=dtype)
+        nearest = compared(*sides, rule, top_k=3, dtype=dtype)
         assert isinstance(matrix, SimilarityMatrix)
         assert isinstance(nearest, NearestRows)
         assert matrix.values.dtype == nearest.values.dtype == dtype
@@ -97,10 +105,10 @@ def test_values_given_apart_are_used_in_place_of_the_ratings() -> None:
     values = (by_user.values - np.repeat(means, counts)).astype(np.float32)
     centred = cf.Ratings(np.repeat(np.arange(ratings.n_users), counts), by_user.indices, values)
     rule = SimilarityRule("cosine")
-    apart = row_similarities(by_item, by_user, rule, row_values=values[by_item.to_other], col_values=values)
-    own = row_similarities(centred.by_item, centred.by_user, rule)
+    apart = compared(by_item, by_user, rule, row_values=values[by_item.to_other], col_values=values)
+    own = compared(centred.by_item, centred.by_user, rule)
     np.testing.assert_array_equal(apart.values, own.values)
-    assert (apart.values != row_similarities(by_item, by_user, rule).values).any()
+    assert (apart.values != compared(by_item, by_user, rule).values).any()
 
 
 @pytest.mark.parametrize("top_k", [None, 4])
@@ -108,7 +116,7 @@ def test_progress_adds_up_to_the_rows(top_k: int | None) -> None:
     ratings = some_ratings(SCALES["whole stars"], n_items=70)
     done: list[int] = []
     rule = SimilarityRule("pearson")
-    row_similarities(ratings.by_item, ratings.by_user, rule, top_k=top_k, progress=done.append)
+    Comparison(ratings.by_item, ratings.by_user, rule, top_k=top_k).run(done.append)
     assert sum(done) == 70
 
 
@@ -123,8 +131,42 @@ def test_progress_adds_up_to_the_rows(top_k: int | None) -> None:
 )
 def test_options_out_of_range_are_refused(options: dict[str, Any], rule: SimilarityRule) -> None:
     ratings = some_ratings(SCALES["thumbs"])
-    with pytest.raises(ValueError, match=next(iter(options))):
-        row_similarities(ratings.by_item, ratings.by_user, rule, **options)
+    with policy(minimum_work=0), pytest.raises(ValueError, match=next(iter(options))):
+        compared(ratings.by_item, ratings.by_user, rule, **options)
+
+
+@pytest.mark.parametrize("top_k", [None, 4])
+def test_parts_are_the_whole(top_k: int | None) -> None:
+    ratings = some_ratings(SCALES["half stars"], n_users=900, n_items=150)
+    sides, rule = (ratings.by_item, ratings.by_user), SimilarityRule("cosine")
+    whole, partly = (Comparison(*sides, rule, top_k=top_k) for _ in range(2))
+    parts = partly.parts()
+    ranges = [part for part in parts if part.stage == 0]
+    assert len(ranges) >= 3
+    assert ranges[0].begin == 0
+    assert ranges[-1].end == ratings.n_items
+    for one, following in pairwise(ranges):
+        assert one.end == following.begin
+    assert [part.stage for part in parts[len(ranges) :]] == ([1] if top_k is None else [])
+    for part in [*ranges[::-1], *parts[len(ranges) :]]:
+        partly.run_part(part)
+    for (_, found, _), (_, expected, _) in zip(partly.found.arrays(), whole.run().arrays(), strict=True):
+        np.testing.assert_array_equal(found, expected)
+
+
+def test_small_comparisons_wake_no_threads() -> None:
+    ratings = some_ratings(SCALES["half stars"])
+    sides, rule = (ratings.by_item, ratings.by_user), SimilarityRule("cosine")
+    compared(*sides, rule, n_threads=3)
+    assert workers_of_last_call() == 1
+    with policy(minimum_work=0):
+        compared(*sides, rule, n_threads=3)
+        if config()["openmp"]:
+            assert workers_of_last_call() == 3
+    large = some_ratings(SCALES["half stars"], n_users=900, n_items=150)
+    compared(large.by_item, large.by_user, rule, n_threads=3)
+    if config()["openmp"]:
+        assert workers_of_last_call() == 3
 
 
 # What surprise.similarities.pearson_baseline of scikit-surprise 1.1.5 gives for these ratings (0: none),
@@ -157,7 +199,7 @@ def test_koren_pearson_is_that_of_surprise() -> None:
     own_users = np.repeat(np.arange(train.n_users), np.diff(by_user.indptr))
     biases = SURPRISE_ITEM_BIAS[by_user.indices] + SURPRISE_USER_BIAS[own_users]
     of_users = (by_user.values - SURPRISE_MEAN - biases).astype(np.float32)
-    similar = row_similarities(
+    similar = compared(
         by_item, by_user, SimilarityRule("cosine", shrinkage=100.0, min_support=2), dtype=np.float64,
         row_values=of_users[by_item.to_other], col_values=of_users,
     ).values  # fmt: skip
