@@ -85,7 +85,7 @@ class FitContext:
             given.values.astype(np.float64),
         )
 
-    def state(self, kind: type[State] = ParameterState, **fields: Any) -> Any:
+    def state(self, kind: type[State] = ParameterState, /, **fields: Any) -> Any:
         """The state that a fit yields.
 
         Parameters

@@ -8,7 +8,7 @@ import math
 import numbers
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from typing import Any, Self
 
 import numpy as np
@@ -152,21 +152,18 @@ class State:
         KeyError
             There is none of that name.
         """
-        if name not in type(self).__dataclass_fields__:
-            raise KeyError(name)
-        if name == "n_epochs" and self.n_epochs is None:
+        if name not in _names_of(type(self)) or (name == "n_epochs" and self.n_epochs is None):
             raise KeyError(name)
         value = getattr(self, name)
         return copy.deepcopy(value) if isinstance(value, (dict, list)) else value
 
     def public_names(self) -> list[str]:
         """What `public` has a value for."""
-        names = type(self).__dataclass_fields__
-        return [name for name in names if name != "n_epochs" or self.n_epochs is not None]
+        return [name for name in _names_of(type(self)) if name != "n_epochs" or self.n_epochs is not None]
 
     def replaced(self, **changes: Any) -> Self:
         """Another state with some fields changed."""
-        unknown = sorted(set(changes) - set(type(self).__dataclass_fields__))
+        unknown = sorted(changes.keys() - _names_of(type(self)).keys())
         if unknown:
             known = ", ".join(self.public_names())
             raise TypeError(f"there is no parameter {unknown[0]!r}; the parameters are {known}")
@@ -288,6 +285,12 @@ class ParameterState(State):
         own = {name[:-1]: value for name, value in {**scalars, **arrays}.items() if name not in fixed}
         base = {name: value for name, value in scalars.items() if name in fixed}
         return super().from_file({**base, "parameters_": own}, arrays)
+
+
+@cache
+def _names_of(kind: Any) -> dict[str, None]:
+    """Names of the fields, in their order; a dict, to look names up."""
+    return dict.fromkeys(field.name for field in dataclasses.fields(kind))
 
 
 def known_of(train: Ratings) -> dict[str, Any]:
