@@ -65,7 +65,7 @@ class Weights:
         return blended
 
     def scaled(self, extra: Array) -> list[Array]:
-        """The features without the constant, centered and divided by their spread."""
+        """The features without the constant, centred and divided by their spread."""
         rows = zip(extra, self.center, self.spread, strict=True)
         return [(row - center) / spread for row, center, spread in rows]
 
@@ -109,7 +109,7 @@ def fit_weights(
     gram, moment = np.zeros((n_folds, width, width)), np.zeros((n_folds, width))
 
     def columns(rows: Array) -> Array:
-        """Products of each feature with 1 and the centered predictions: [len(rows), width]."""
+        """Products of each feature with 1 and the centred predictions: [len(rows), width]."""
         inner = np.vstack([np.ones(len(rows)), predictions[:, rows] - middle])
         outer = np.vstack([np.ones(len(rows)), (extra[:, rows] - center[:, None]) / spread[:, None]])
         return (outer[:, None] * inner).reshape(width, len(rows)).T
