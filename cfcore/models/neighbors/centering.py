@@ -88,21 +88,15 @@ class Centering:
         """The centre "mean", "zscore", "baseline" or None (the overall mean)."""
         if name == "baseline":
             return self.baseline
-        train = self.train
-        users, items = (means(rows, train.mean) for rows in (train.by_user, train.by_item))
+        train, mean = self.train, self.train.mean
+        users, items = (means(rows, mean) for rows in (train.by_user, train.by_item))
         targets = items if self.kind == "item" else users
         spreads = None
         if name is None:
-            targets[:] = train.mean
+            targets[:] = mean
         elif name == "zscore":
             spreads = standard_deviations(self.by_target, targets, train)
         return Center(users, items, None, spreads)
-
-    def deviations(self, name: str | None) -> Array:
-        """Deviations from a centre, as `residuals` are those from the baseline."""
-        if name == "baseline":
-            return self.residuals
-        return self.center(name).deviations(self.by_holder, self.kind)
 
 
 def means(rows: Any, mean: float) -> Array:

@@ -40,11 +40,12 @@ class NeighborTrainer:
 
     def __init__(self, model: KNN, train: Ratings, context: FitContext) -> None:
         self.context = context
-        self.state_class, self.center = model._state_class, model.center
+        self.state_class, self.is_baseline = model._state_class, model.center == "baseline"
         self.prediction = model.rule_for(train)
         self.centering = given = Centering(
             train, self.state_class.kind, model.reg_user, model.reg_item, context.n_threads
         )
+        self.center = given.center(model.center)
         measure = MEASURES[model.similarity]
         prepared = measure.prepare(given, model.shrinkage)
         values = prepared.values
@@ -86,15 +87,16 @@ class NeighborTrainer:
 
     def state(self, arrays: Mapping[str, Array]) -> NeighborState:
         """The state with these similarities."""
-        given = self.centering
-        center, rows = given.center(self.center), {}
+        given, center, rows = self.centering, self.center, {}
         if self.state_class.kind == "user":  # rows by user are fields of every state
             rows = {"holder_indptr": given.by_holder.indptr, "holder_targets": given.by_holder.indices}
         state: NeighborState = self.context.state(
             self.state_class,
             **arrays,
             **rows,
-            deviations=given.deviations(self.center),
+            deviations=(
+                given.residuals if self.is_baseline else center.deviations(given.by_holder, given.kind)
+            ),
             user_centers=center.users,
             item_centers=center.items,
             spreads=center.spreads,
