@@ -21,7 +21,7 @@ import numpy as np
 
 from cfcore.errors import FileFormatError
 
-__all__ = ["FORMAT", "from_json", "read", "to_json", "write"]
+__all__ = ["FORMAT", "checksum", "from_json", "read", "to_json", "write"]
 
 #: Version of the format. A file with a higher one is refused.
 FORMAT = 1
@@ -82,7 +82,7 @@ def write(path: str | os.PathLike[str], header: dict[str, Any], arrays: dict[str
         }
     )
     # One entry: safetensors writes several in any order, and equal content should give equal files.
-    metadata = {"cfcore": f"{_checksum(text, tensors)} {text}"}
+    metadata = {"cfcore": f"{checksum(text, tensors)} {text}"}
     path = Path(path)
     # In the same folder, because os.replace is atomic only within a file system.
     temporary = path.with_name(f".{path.name}.{os.getpid()}.{secrets.token_hex(4)}.tmp")
@@ -121,7 +121,7 @@ def read(path: str | os.PathLike[str]) -> tuple[dict[str, Any], dict[str, Array]
             metadata = file.metadata() or {}
             if "cfcore" not in metadata:
                 raise FileFormatError(f"{path}: a safetensors file, but not one that cfcore wrote")
-            checksum, _, text = metadata["cfcore"].partition(" ")
+            written, _, text = metadata["cfcore"].partition(" ")
             content = json.loads(text)
             version = content["format"]
             if version > FORMAT:
@@ -130,7 +130,7 @@ def read(path: str | os.PathLike[str]) -> tuple[dict[str, Any], dict[str, Array]
                     f"this cfcore reads formats up to {FORMAT}"
                 )
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-        if checksum != _checksum(text, tensors):
+        if written != checksum(text, tensors):
             raise FileFormatError(f"{path}: damaged, its checksum does not match its content")
         arrays = {name: _decode(name, dtype, tensors) for name, dtype in content["dtypes"].items()}
         return dict(content["header"]), arrays
@@ -140,7 +140,7 @@ def read(path: str | os.PathLike[str]) -> tuple[dict[str, Any], dict[str, Array]
         raise FileFormatError(f"{path}: damaged, or not a file that cfcore wrote ({error})") from error
 
 
-def _checksum(text: str, tensors: dict[str, Array]) -> str:
+def checksum(text: str, tensors: dict[str, Array]) -> str:
     """CRC-32 over the header and each tensor's name, dtype, shape and bytes, in the order of names."""
     crc = zlib.crc32(text.encode())
     for name in sorted(tensors):

@@ -29,7 +29,7 @@ ARRAYS = {
 }
 
 
-def test_arrays_come_back_as_they_were(tmp_path: Path) -> None:
+def test_arrays_are_read_as_they_were_written(tmp_path: Path) -> None:
     header = {"text": "ü", "number": 0.1 + 0.2, "nested": {"list": [1, None, True]}}
     codec.write(tmp_path / "file", header, ARRAYS)
     read_header, arrays = codec.read(tmp_path / "file")
@@ -64,7 +64,7 @@ def test_any_string(tmp_path_factory: pytest.TempPathFactory, texts: list[str]) 
     assert codec.read(path)[1]["ids"].tolist() == texts
 
 
-def test_what_cannot_be_written(tmp_path: Path) -> None:
+def test_arrays_that_cannot_be_written(tmp_path: Path) -> None:
     for array in (np.array([1j]), np.array([b"x"]), np.array([1, "a"], dtype=object), np.array([["a"]])):
         with pytest.raises(TypeError, match="ids"):
             codec.write(tmp_path / "file", {}, {"ids": array})
@@ -104,7 +104,7 @@ def test_a_later_format_says_what_is_needed(tmp_path: Path, monkeypatch: pytest.
         codec.read(tmp_path / "file")
 
 
-def test_somebody_elses_safetensors(tmp_path: Path) -> None:
+def test_safetensors_of_other_programs(tmp_path: Path) -> None:
     from safetensors.numpy import save_file
 
     save_file({"x": np.arange(3)}, tmp_path / "file")
@@ -115,15 +115,15 @@ def test_somebody_elses_safetensors(tmp_path: Path) -> None:
         codec.read(tmp_path / "file")
 
 
-def test_made_up_headers_are_refused(tmp_path: Path) -> None:
-    """Whole files, checksum and all, whose header is not one that `write` makes."""
+def test_invalid_headers_are_refused(tmp_path: Path) -> None:
+    """Complete files with a valid checksum, but a header that `write` does not write."""
     import json
 
     from safetensors.numpy import save_file
 
     def save(text: str) -> None:
         tensors = {"x": np.arange(3)}
-        save_file(tensors, tmp_path / "file", {"cfcore": f"{codec._checksum(text, tensors)} {text}"})
+        save_file(tensors, tmp_path / "file", {"cfcore": f"{codec.checksum(text, tensors)} {text}"})
 
     good = {"format": 1, "cfcore": "0", "dtypes": {"x": "<i8"}, "header": {}}
     save(json.dumps(good))
@@ -141,7 +141,7 @@ def test_made_up_headers_are_refused(tmp_path: Path) -> None:
             codec.read(tmp_path / "file")
 
 
-def test_every_flipped_byte_is_noticed(tmp_path: Path) -> None:
+def test_every_changed_byte_is_detected(tmp_path: Path) -> None:
     path = tmp_path / "file"
     codec.write(path, {"a": 1}, {"x": np.arange(4, dtype=np.int32), "ids": np.array(["ab", "c"])})
     whole = path.read_bytes()
@@ -173,7 +173,7 @@ def test_json_round_trip(value: Any) -> None:
     assert repr(again) == repr(value)  # tuples stay tuples, 1 stays 1 and 1.0 stays 1.0
 
 
-def test_json_of_numpy_things() -> None:
+def test_json_of_numpy_objects() -> None:
     assert codec.to_json({"a": np.float32(0.5), "b": np.int64(3), "c": np.True_}) == {
         "a": 0.5,
         "b": 3,

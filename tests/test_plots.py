@@ -1,4 +1,4 @@
-"""Pictures show the numbers they claim to show, and refuse what they cannot draw."""
+"""Pictures show the right numbers, and what cannot be drawn raises an error."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def test_learning_curves_without_epochs(split: Any) -> None:
 
 
 @pytest.mark.parametrize("by", ["activity", "popularity", "rating", "time"])
-def test_group_errors_add_up_to_the_whole(models: dict[str, Any], split: Any, by: str) -> None:
+def test_errors_of_groups_agree_with_the_error_of_all(models: dict[str, Any], split: Any, by: str) -> None:
     _, test = split
     ax = plots.error_by(models, test, by, n_bins=7)
     assert set(lines(ax)) == set(models)
@@ -103,7 +103,7 @@ def test_correlations_are_those_of_the_errors(models: dict[str, Any], split: Any
     errors = [model.predict(test) - test.values for model in models.values()]
     expected = np.corrcoef(errors)[0, 1]
     assert np.asarray(ax.images[0].get_array())[0, 1] == pytest.approx(expected)
-    assert 0.995 < expected < 0.9995  # to two digits they would be one
+    assert 0.995 < expected < 0.9995  # with two digits it would be 1.00
     assert [text.get_text() for text in ax.texts].count(f"{expected:.3f}") == 2
     other = {**models, "mean": cf.GlobalMean().fit(split[0])}
     apart = plots.error_correlation({"mean": other["mean"], "factors": other["factors"]}, test)
@@ -130,7 +130,7 @@ def test_time_against_rmse_draws_models_and_peers() -> None:
         plots.time_against_rmse([{"model": "broken", "fit_seconds": None, "rmse": None}])
 
 
-def test_names_of_near_points_do_not_cover_each_other() -> None:
+def test_names_of_near_points_do_not_overlap() -> None:
     rows = [
         {"model": f"Model number {k}", "fit_seconds": 0.1 * 1.02**k, "rmse": 0.9 + 0.001 * k}
         for k in range(6)

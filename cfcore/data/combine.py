@@ -32,9 +32,9 @@ def checked_index(index: Any, n: int) -> Any:
         at = int(outside.argmax())
         raise DataError(f"subset: row {index[at]} at {at} does not exist, there are {n}")
     index = index.astype(np.int64)
-    met = np.zeros(n, dtype=bool)
-    met[index] = True
-    if np.count_nonzero(met) != len(index):
+    seen = np.zeros(n, dtype=bool)
+    seen[index] = True
+    if np.count_nonzero(seen) != len(index):
         _, first = np.unique(index % n, return_index=True)
         at = int(np.setdiff1d(np.arange(len(index)), first)[0])
         raise DataError(f"subset: row {index[at]} at {at} was selected before")

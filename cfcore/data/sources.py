@@ -17,7 +17,7 @@ from cfcore.data import cache
 from cfcore.data.catalog import CATALOG, GROUPLENS, RECBOLE, Entry
 from cfcore.errors import CfcoreError, DataError
 
-__all__ = ["UnavailableError", "from_cache", "locate"]
+__all__ = ["NotFound", "UnavailableError", "from_cache", "grouplens", "locate"]
 
 logger = logging.getLogger("cfcore")
 
@@ -32,7 +32,7 @@ class UnavailableError(CfcoreError, FileNotFoundError):
         return str(self.args[0])
 
 
-class _NotHere(Exception):
+class NotFound(Exception):
     """A source does not have the file, for the reason in the message; the next is tried."""
 
 
@@ -58,7 +58,7 @@ def locate(name: str, progress: bool = True) -> Path:
     for source in _sources(entry):
         try:
             path = source(name, entry, progress)
-        except _NotHere as reason:
+        except NotFound as reason:
             logger.info("%s: %s", name, reason)
             tried.append(str(reason))
         else:
@@ -78,21 +78,21 @@ def from_cache(path: Path) -> bool:
 
 
 def _sources(entry: Entry) -> list[Callable[[str, Entry, bool], Path]]:
-    found: list[Callable[[str, Entry, bool], Path]] = [_user_folder, _cached]
+    found: list[Callable[[str, Entry, bool], Path]] = [user_folder, _cached]
     if entry.archive_md5 is not None:
-        found.append(_grouplens)
+        found.append(grouplens)
     if entry.folder == "ml-100k":
-        found.append(_package_index)
+        found.append(package_index)
     return found
 
 
-def _user_folder(name: str, entry: Entry, progress: bool) -> Path:
+def user_folder(name: str, entry: Entry, progress: bool) -> Path:
     folder = os.environ.get("CFCORE_DATA", "").strip()
     if not folder:
-        raise _NotHere("CFCORE_DATA is not set")
+        raise NotFound("CFCORE_DATA is not set")
     path = Path(folder).expanduser() / entry.folder / entry.file
     if not path.is_file():
-        raise _NotHere(f"CFCORE_DATA: there is no {path}")
+        raise NotFound(f"CFCORE_DATA: there is no {path}")
     if entry.file_md5 and not cache.has_digest(path, "md5", entry.file_md5):
         raise DataError(f"{path} is not the published file of {name}: its md5 is not {entry.file_md5}")
     return path
@@ -101,20 +101,20 @@ def _user_folder(name: str, entry: Entry, progress: bool) -> Path:
 def _cached(name: str, entry: Entry, progress: bool) -> Path:
     path = cache.cache_folder() / entry.folder / entry.file
     if not path.is_file():
-        raise _NotHere(f"cache: there is no {path}")
+        raise NotFound(f"cache: there is no {path}")
     if entry.file_md5 and not cache.has_digest(path, "md5", entry.file_md5):
         path.unlink(missing_ok=True)
-        raise _NotHere(f"cache: {path} was damaged; removed")
+        raise NotFound(f"cache: {path} was damaged; removed")
     return path
 
 
-def _grouplens(name: str, entry: Entry, progress: bool) -> Path:
+def grouplens(name: str, entry: Entry, progress: bool) -> Path:
     url = f"{GROUPLENS}{name}.zip"
     try:
         import pooch
         import requests
     except ImportError:
-        raise _NotHere("GroupLens: skipped, pooch is not installed (pip install 'cfcore[data]')") from None
+        raise NotFound("GroupLens: skipped, pooch is not installed (pip install 'cfcore[data]')") from None
     logger.info("%s: downloading %s", name, url)
     with _scratch_folder() as scratch, _bar(name, progress) as bar:
         downloader = pooch.HTTPDownloader(
@@ -125,9 +125,9 @@ def _grouplens(name: str, entry: Entry, progress: bool) -> Path:
                 url, f"md5:{entry.archive_md5}", fname=f"{name}.zip", path=scratch, downloader=downloader
             )
         except requests.RequestException as error:
-            raise _NotHere(f"GroupLens: {url}: {_first_line(error)}") from None
+            raise NotFound(f"GroupLens: {url}: {_first_line(error)}") from None
         except ValueError as error:  # pooch found another digest, and has removed the file
-            raise _NotHere(f"GroupLens: refused the download, {_first_line(error)}") from None
+            raise NotFound(f"GroupLens: refused the download, {_first_line(error)}") from None
         return _unpack(Path(archive), f"{entry.folder}/{entry.file}", entry, scratch)
 
 
@@ -137,7 +137,7 @@ def _scratch_folder() -> Iterator[Path]:
         try:
             scratch = stack.enter_context(cache.scratch_folder())
         except OSError as error:
-            raise _NotHere(f"download: the cache cannot be written to ({error})") from None
+            raise NotFound(f"download: the cache cannot be written to ({error})") from None
         yield scratch
 
 
@@ -150,7 +150,7 @@ def _bar(name: str, progress: bool) -> AbstractContextManager[Any]:
     return tqdm(total=1, desc=f"download {name}", unit="B", unit_scale=True, leave=False)
 
 
-def _package_index(name: str, entry: Entry, progress: bool) -> Path:
+def package_index(name: str, entry: Entry, progress: bool) -> Path:
     """The copy of u.data in a wheel on PyPI, which is downloaded and never installed."""
     from cfcore.data.wheel import WheelError, download_wheel
 
@@ -159,9 +159,9 @@ def _package_index(name: str, entry: Entry, progress: bool) -> Path:
         try:
             wheel = download_wheel(RECBOLE.requirement, scratch)
         except WheelError as error:
-            raise _NotHere(f"package index: {error}") from None
+            raise NotFound(f"package index: {error}") from None
         if not cache.has_digest(wheel, "sha256", RECBOLE.sha256):
-            raise _NotHere(f"package index: refused {wheel.name}, its sha256 is not {RECBOLE.sha256}")
+            raise NotFound(f"package index: refused {wheel.name}, its sha256 is not {RECBOLE.sha256}")
         return _unpack(wheel, RECBOLE.member, entry, scratch, drop_header=True)
 
 
@@ -178,9 +178,9 @@ def _unpack(archive: Path, member: str, entry: Entry, scratch: Path, drop_header
             while block := source.read(1 << 22):
                 out.write(block)
     except (zipfile.BadZipFile, KeyError, EOFError) as error:
-        raise _NotHere(f"refused {archive.name}: {_first_line(error)}") from None
+        raise NotFound(f"refused {archive.name}: {_first_line(error)}") from None
     if entry.file_md5 and not cache.has_digest(part, "md5", entry.file_md5):
-        raise _NotHere(f"refused {archive.name}: the md5 of {member} is not {entry.file_md5}")
+        raise NotFound(f"refused {archive.name}: the md5 of {member} is not {entry.file_md5}")
     cache.put(part, target)
     return target
 

@@ -193,27 +193,27 @@ def _choose_items(
 ) -> NDArray[np.int32]:
     """Distinct items for each user, the popular ones first.
 
-    Systematic sampling: with inclusion probabilities laid end to end on a line, points at distance 1 hit
-    each item at most once. An item whose probability would exceed 1 is taken for certain; those are the m
-    most popular ones, m depending on the user's count alone.
+    Systematic sampling: of consecutive intervals as long as the inclusion probabilities, points at distance 1
+    hit each at most once. Items whose probability would exceed 1 are always chosen: the m most popular ones,
+    where m depends on the user's count alone.
     """
     weight = np.exp(popularity + rng.normal(0, NEIGHBOURHOOD_SPREAD, len(popularity)))
     by_weight = np.argsort(-weight)
     weight = weight[by_weight]
     line = np.concatenate([[0.0], np.cumsum(weight)])
-    # With m items certain, the others share count - m; the m-th is certain too from this count on. The
-    # margin keeps rounding from ever letting two points fall on one item.
+    # If m items are always chosen, the others share count - m; the m-th is one of them from this count on.
+    # The margin excludes two points on one item by rounding.
     certain_from = np.arange(len(weight)) + (line[-1] - line[:-1]) / weight * (1 - 1e-9)
     n_certain = np.searchsorted(np.maximum.accumulate(certain_from), counts, side="right")
     n_certain = np.minimum(n_certain, counts)
     n_points = counts - n_certain
     start = line[n_certain]
     gap = (line[-1] - start) / np.maximum(n_points, 1)
-    place = np.arange(counts.sum()) - np.repeat(np.cumsum(counts) - counts, counts)
+    rank = np.arange(counts.sum()) - np.repeat(np.cumsum(counts) - counts, counts)
     certain = np.repeat(n_certain, counts)
-    at = np.repeat(start + rng.random(len(counts)) * gap, counts) + (place - certain) * np.repeat(gap, counts)
+    at = np.repeat(start + rng.random(len(counts)) * gap, counts) + (rank - certain) * np.repeat(gap, counts)
     hit = np.searchsorted(line, at, side="right") - 1
-    chosen = np.where(place < certain, place, np.minimum(hit, len(weight) - 1))
+    chosen = np.where(rank < certain, rank, np.minimum(hit, len(weight) - 1))
     return by_weight[chosen].astype(np.int32)
 
 

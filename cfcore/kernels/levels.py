@@ -11,16 +11,10 @@ LEVELS = ("baseline", "avx2", "avx512")
 # Loops are compiled once per level; every other .pyx once, for the baseline.
 SUFFIX = "_loops"
 
-# Kernels that are not split into a wrapper and loops yet: the whole module is compiled once per level.
-LEVELLED = (
-    "neighbors.similarity",
-    "neighbors.predict",
-)
-
 
 def is_levelled(kernel: str) -> bool:
     """Whether the module `kernel`, named below ``cfcore.kernels``, is compiled once per level."""
-    return kernel.endswith(SUFFIX) or kernel in LEVELLED
+    return kernel.endswith(SUFFIX)
 
 
 def module_name(kernel: str, level: str) -> str:

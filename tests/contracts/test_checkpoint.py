@@ -9,11 +9,18 @@ import numpy as np
 import pytest
 
 import cfcore as cf
+from cfcore.threads import policy
 from tests.checkpoints import broken_off, same
 from tests.contracts.conftest import MODELS, has_epochs, make
 
 WITH_EPOCHS = [name for name in MODELS if has_epochs(name)]
 N_EPOCHS = 4
+
+
+def dtypes(name: str) -> list[dict[str, str]]:
+    """The dtypes that a model can be trained in, as hyper-parameters."""
+    one = "dtype" not in make(name).get_params(deep=False)
+    return [{}] if one else [{"dtype": "float32"}, {"dtype": "float64"}]
 
 
 @pytest.mark.parametrize("name", WITH_EPOCHS)
@@ -31,6 +38,22 @@ def test_goes_on_after_each_epoch(
             model.predict(10, 100)
         same(model.fit(train, checkpoint=path, **given), whole)
         assert np.array_equal(model.predict(test), whole.predict(test))
+
+
+@pytest.mark.parametrize(
+    ("name", "params"), [(name, params) for name in WITH_EPOCHS for params in dtypes(name)]
+)
+def test_the_number_of_threads_may_change(
+    name: str, params: dict[str, str], train: cf.Ratings, tmp_path: Path
+) -> None:
+    model = make(name).set_params(n_epochs=N_EPOCHS, **params)
+    whole = model.clone().set_params(n_threads=1).fit(train)
+    for first, second in ((1, 3), (3, 1)):
+        path = tmp_path / str(first)
+        with policy(minimum_work=0):
+            broken_off(path, model.clone().set_params(n_threads=first), train)
+            resumed = model.clone().set_params(n_threads=second, verbose=1).fit(train, checkpoint=path)
+        same(resumed, whole)
 
 
 @pytest.mark.parametrize("name", WITH_EPOCHS)

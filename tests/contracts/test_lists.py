@@ -26,7 +26,7 @@ def test_recommend_is_sorted_and_scored_as_predicted(fitted: Any, train: cf.Rati
     assert fitted.predict(user, rest).max() <= scores[-1]
 
 
-def test_recommend_leaves_out_what_was_seen(fitted: Any, train: cf.Ratings) -> None:
+def test_recommend_leaves_out_seen_items(fitted: Any, train: cf.Ratings) -> None:
     user = train.users[3]
     seen = train.items[train.users == user]
     ids, _ = fitted.recommend(user, n=10_000)
@@ -136,7 +136,7 @@ def test_lists_as_a_frame(fitted: Any, train: cf.Ratings, library: str) -> None:
     assert columns["rank"][:3].tolist() == [1, 2, 3]
     if library != "pyarrow":
         again = fitted.recommend(module.Series(train.user_ids), n=40, as_frame=True)
-        assert isinstance(again, module.DataFrame)  # what it was asked with
+        assert isinstance(again, module.DataFrame)  # the library of the users
 
 
 @pytest.mark.parametrize("kind", ["item", "user"])

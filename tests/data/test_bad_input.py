@@ -1,4 +1,4 @@
-"""Every kind of bad input is refused with an error that names the column and the first offending row."""
+"""Each kind of invalid input raises an error that names the column and the first offending row."""
 
 from __future__ import annotations
 
@@ -100,7 +100,7 @@ def test_refused(change: dict[str, Any], message: str) -> None:
 
 
 def test_more_ids_than_codes(monkeypatch: pytest.MonkeyPatch) -> None:
-    """2^31 distinct ids do not fit a test; the limit is checked where they are counted, on every way in."""
+    """2^31 distinct ids are too many for a test: the limit is lowered, and checked for each kind of input."""
     monkeypatch.setattr(ids, "MAX_CODES", 2)
     for users in ([1, 2, 3], [1, 10**15, 3], ["a", "b", "c"]):
         with pytest.raises(cf.DataError, match="'users': 3 distinct ids, more than 2"):

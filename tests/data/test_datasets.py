@@ -1,4 +1,4 @@
-"""Data sets: where they come from, what is refused, and that nothing else is written."""
+"""Data sets: their sources, files that are refused, and that nothing else is written."""
 
 from __future__ import annotations
 
@@ -27,32 +27,32 @@ HEADER = b"user_id:token\titem_id:token\trating:float\ttimestamp:float\r\n"
 
 @pytest.fixture
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An empty cache and no folder of the user's; no network either unless a test puts one in."""
+    """An empty cache, no folder of the user, and no network unless a test provides one."""
     monkeypatch.delenv("CFCORE_DATA", raising=False)
     monkeypatch.setenv("CFCORE_CACHE", str(tmp_path / "cache"))
 
     def unreachable(*_: Any, **__: Any) -> Any:
         raise OSError("no network in tests")
 
-    monkeypatch.setattr(sources, "_grouplens", lambda *_: _not_here("GroupLens: unreachable"))
+    monkeypatch.setattr(sources, "grouplens", lambda *_: _not_here("GroupLens: unreachable"))
     monkeypatch.setattr(subprocess, "run", unreachable)
     return tmp_path
 
 
 def _not_here(reason: str) -> Any:
-    raise sources._NotHere(reason)
+    raise sources.NotFound(reason)
 
 
 @pytest.fixture(scope="module")
 def u_data() -> bytes:
-    """The real file, wherever this machine has it."""
+    """The published file, from any source that has it."""
     return sources.locate("ml-100k").read_bytes()
 
 
 def made_up(
     monkeypatch: pytest.MonkeyPatch, name: str = "ml-1m", content: bytes = b"1::2::3::4\n2::2::5::6\n"
 ) -> bytes:
-    """Let the catalog expect a file of two rows, and an archive of it; returns the archive."""
+    """Make the catalog expect a file of two rows and an archive of it; return the archive."""
     entry = catalog.CATALOG[name]
     archive = io.BytesIO()
     with zipfile.ZipFile(archive, "w") as zipped:
@@ -87,7 +87,7 @@ def test_ml_100k_and_its_splits() -> None:
 
 
 def test_published_files_are_rebuilt_to_the_byte(u_data: bytes) -> None:
-    """Every split is checked while it is loaded; this writes one out from the container alone."""
+    """Each split is checked while it is loaded; here its files are written from the ratings alone."""
     train, test = cf.datasets.load("ml-100k", split="u2")
     for part, expected in zip((train, test), catalog.ML100K_SPLITS["u2"], strict=True):
         assert part.timestamps is not None
@@ -162,7 +162,7 @@ def test_files_that_are_not_the_published_ones(
     with pytest.raises(cf.DataError, match="holds 1 ratings, ml-1m has 2; the file was removed"):
         cf.datasets.load("ml-1m")
     assert not short.exists()
-    short.write_bytes(b"1::2::3::4\n2::2:")  # cut within a line: the reader stumbles before rows are counted
+    short.write_bytes(b"1::2::3::4\n2::2:")  # cut within a line: reading fails before rows are counted
     with pytest.raises(cf.DataError, match=r"'rating' is missing at row 1.*the file was removed"):
         cf.datasets.load("ml-1m")
     assert not short.exists()
@@ -172,17 +172,17 @@ def test_a_cache_that_cannot_be_written_to(tmp_path: Path, monkeypatch: pytest.M
     monkeypatch.delenv("CFCORE_DATA", raising=False)
     (tmp_path / "file").touch()
     monkeypatch.setenv("CFCORE_CACHE", str(tmp_path / "file" / "cache"))
-    monkeypatch.setattr(sources, "_grouplens", lambda *_: _not_here("GroupLens: unreachable"))
+    monkeypatch.setattr(sources, "grouplens", lambda *_: _not_here("GroupLens: unreachable"))
     with pytest.raises(cf.datasets.UnavailableError, match="the cache cannot be written to"):
         cf.datasets.load("ml-100k")
 
 
-real_grouplens = sources._grouplens
+real_grouplens = sources.grouplens
 
 
 @pytest.fixture
 def grouplens(home: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, bytes]]:
-    """GroupLens' server, on this machine: what it has under each path."""
+    """A local server in place of GroupLens': content by path."""
     pytest.importorskip("pooch")
     content: dict[str, bytes] = {}
 
@@ -201,7 +201,7 @@ def grouplens(home: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str,
     threading.Thread(target=server.serve_forever, daemon=True).start()
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
     monkeypatch.setattr(sources, "GROUPLENS", f"http://127.0.0.1:{server.server_port}/")
-    monkeypatch.setattr(sources, "_grouplens", real_grouplens)
+    monkeypatch.setattr(sources, "grouplens", real_grouplens)
     yield content
     server.shutdown()
     server.server_close()
@@ -236,7 +236,7 @@ def test_grouplens_fails(grouplens: dict[str, bytes], home: Path, monkeypatch: p
 
 def test_grouplens_cannot_be_reached(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("pooch")
-    monkeypatch.setattr(sources, "_grouplens", real_grouplens)
+    monkeypatch.setattr(sources, "grouplens", real_grouplens)
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         monkeypatch.setattr(sources, "GROUPLENS", f"http://127.0.0.1:{free.getsockname()[1]}/")
@@ -246,14 +246,14 @@ def test_grouplens_cannot_be_reached(home: Path, monkeypatch: pytest.MonkeyPatch
 
 
 def test_without_pooch(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sources, "_grouplens", real_grouplens)
+    monkeypatch.setattr(sources, "grouplens", real_grouplens)
     monkeypatch.setitem(sys.modules, "pooch", None)
     with pytest.raises(cf.datasets.UnavailableError, match="pooch is not installed"):
         cf.datasets.load("ml-1m")
 
 
 def _index(monkeypatch: pytest.MonkeyPatch, content: bytes, sha256: str | None = None) -> list[list[str]]:
-    """Stands in for pip: writes a wheel with this content, and lists the commands it was called with."""
+    """Replace pip by a function that writes a wheel with this content; return the list of its commands."""
     packed = io.BytesIO()
     with zipfile.ZipFile(packed, "w") as zipped:
         zipped.writestr(catalog.RECBOLE.member, content)
@@ -298,7 +298,7 @@ def test_package_index_is_not_trusted(
 
 
 def test_every_pip_is_tried(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without pip in the environment, the one that comes with Python, then those on the path."""
+    """Without pip in the environment: the one bundled with Python, then those on the path."""
     import importlib.util
     import shutil
 
@@ -322,7 +322,7 @@ def test_every_pip_is_tried(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
 
 
 def test_two_processes_load_at_once(tmp_path: Path, u_data: bytes) -> None:
-    """Both come through an empty cache at the same time and leave one sound file."""
+    """Both find an empty cache, download at the same time, and leave one complete file."""
     script = """
 import sys, pathlib
 import cfcore as cf
@@ -334,7 +334,7 @@ def slow(name, entry, progress):
         target = cache.cache_folder() / entry.folder / entry.file
         cache.put(part, target)
         return target
-sources._grouplens = slow
+sources.grouplens = slow
 assert len(cf.datasets.load("ml-100k")) == 100_000
 """
     (tmp_path / "source").write_bytes(u_data)
@@ -371,14 +371,14 @@ def test_an_interrupted_download_leaves_nothing(
     def interrupted(*_: Any) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(cache, "put", interrupted)  # the archive is there by then, and unpacked
+    monkeypatch.setattr(cache, "put", interrupted)  # the archive has been downloaded and unpacked
     with pytest.raises(KeyboardInterrupt):
         cf.datasets.load("ml-1m")
     assert list((home / "cache").iterdir()) == []
 
 
 def test_leading_zeros_stay(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """MovieTweetings' items are IMDb numbers, "0104257": as integers they would not be found there."""
+    """MovieTweetings' items are IMDb numbers, "0104257", which integers could not represent."""
     made_up(monkeypatch, "movietweetings", b"1::0104257::9::1\n2::1074638::7::2\n")
     put(cache.cache_folder(), "movietweetings", b"1::0104257::9::1\n2::1074638::7::2\n")
     ratings = cf.datasets.load("movietweetings")

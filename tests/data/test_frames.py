@@ -1,4 +1,4 @@
-"""Data frames in and out."""
+"""Conversion from and to data frames."""
 
 from __future__ import annotations
 
@@ -89,8 +89,8 @@ def test_dates_and_categories() -> None:
     assert ratings.timestamps.tolist() == TIMES
 
 
-def test_names_that_are_no_strings() -> None:
-    """What pandas reads from a file without header has the columns 0, 1, 2."""
+def test_names_that_are_not_strings() -> None:
+    """Frames that pandas reads from files without a header have the columns 0, 1, 2."""
     pandas = pytest.importorskip("pandas")
     given = pandas.DataFrame(zip(USERS, ITEMS, VALUES, strict=True))
     ratings = cf.Ratings.from_frame(given, user=0, item=1, rating=2)  # type: ignore[arg-type]
@@ -118,7 +118,7 @@ def test_typed_names() -> None:
 
 
 def test_frames_are_copied() -> None:
-    """A frame's columns are its owner's; what is done to them later must not reach the ratings."""
+    """Later changes of the columns of a frame must not change the ratings."""
     pandas = pytest.importorskip("pandas")
     import numpy as np
 
@@ -141,7 +141,7 @@ def test_lazy_frames_and_unknown_libraries_are_refused() -> None:
         cf.Ratings(USERS, ITEMS, VALUES).to_frame("dask")  # type: ignore[arg-type]
 
 
-def test_to_frame_takes_what_is_installed(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_to_frame_uses_an_installed_library(monkeypatch: pytest.MonkeyPatch) -> None:
     import importlib.util
 
     polars = pytest.importorskip("polars")

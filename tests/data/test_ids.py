@@ -1,4 +1,4 @@
-"""Ids to codes: the same by table, by search and by hashing."""
+"""Conversion of ids to codes: the same by table, by binary search and by hashing."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ kinds = st.one_of(
 
 
 @given(kinds, kinds)
-def test_codes_find_their_ids(known: list[Any], asked: list[Any]) -> None:
+def test_codes_are_positions_of_ids(known: list[Any], asked: list[Any]) -> None:
     column = ids.as_id_column(known, "users")
     vocabulary, codes = ids.factorize(column, "users")
     assert vocabulary.tolist() == sorted(set(known))
@@ -39,13 +39,13 @@ def test_codes_find_their_ids(known: list[Any], asked: list[Any]) -> None:
 
 
 @pytest.mark.parametrize("dtype", [np.int8, np.uint16, np.int64, np.uint64])
-def test_ids_may_be_asked_for_in_another_dtype(dtype: Any) -> None:
+def test_ids_of_another_dtype_are_found(dtype: Any) -> None:
     vocabulary = np.array([0, 5, 2**40])
     assert ids.encode(vocabulary, np.array([5, 7, 0, 100], dtype=dtype)).tolist() == [1, -1, 0, -1]
     assert ids.encode(np.array([-3, 5]), np.array([2**64 - 3, 5], dtype=np.uint64)).tolist() == [-1, 1]
 
 
-def test_nothing_asked_nothing_found() -> None:
+def test_no_ids() -> None:
     assert ids.encode(np.array([1, 2]), []).tolist() == []
     assert ids.encode(np.array([], dtype=np.int64), [1, 2]).tolist() == [-1, -1]
 
@@ -63,6 +63,6 @@ def test_dense_codes_are_not_copied() -> None:
     assert ids.factorize(raw, "users")[1] is raw
 
 
-def test_strings_that_numpy_cannot_tell_apart() -> None:
+def test_strings_that_are_equal_to_numpy_are_refused() -> None:
     with pytest.raises(cf.DataError, match="'users': ids that differ only in NULs at the end, such as 'a'"):
         cf.Ratings(["a", "b", "a\0"], [1, 1, 1], [1, 2, 3])

@@ -1,4 +1,4 @@
-"""Compressed forms of the container."""
+"""Compressed forms of ratings: equal however they are computed, kept, dropped, and safe in threads."""
 
 from __future__ import annotations
 
@@ -47,9 +47,7 @@ def test_counts_are_the_same_with_and_without_an_index() -> None:
 
 
 @pytest.mark.parametrize("backend", ["compiled", "reference"])
-def test_items_by_user_is_the_part_of_by_user_that_models_keep(
-    backend: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_items_by_user_is_a_part_of_by_user(backend: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("cfcore.data.index.SLICE", 37)
     made = cf.datasets.synthetic(60, 40, 900, random_state=1).subset(
         np.random.default_rng(0).permutation(800)
@@ -67,7 +65,7 @@ def test_items_by_user_is_the_part_of_by_user_that_models_keep(
 
 
 def test_threads_that_read_at_once_get_the_same_object(monkeypatch: pytest.MonkeyPatch) -> None:
-    """All have begun to compute before the first is done; what the first keeps, the others return."""
+    """All threads begin to compute before one has finished, and return the value of the first to finish."""
     n_readers = 4
     made = cf.datasets.synthetic(60, 40, 900, random_state=1)
     begun = threading.Barrier(n_readers)

@@ -1,4 +1,4 @@
-"""The container: what it holds, how it is indexed, that nothing can spoil it."""
+"""`Ratings`: codes and vocabularies, index, immutability, subsets, concatenation and conversion."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def small() -> cf.Ratings:
     )
 
 
-def test_codes_are_places_in_sorted_vocabularies(small: cf.Ratings) -> None:
+def test_codes_are_positions_in_sorted_vocabularies(small: cf.Ratings) -> None:
     assert small.user_ids.tolist() == ["ann", "bob", "cat"]
     assert small.item_ids.tolist() == [10, 20, 30]
     assert small.user_codes.tolist() == [1, 0, 1, 2]
@@ -100,7 +100,7 @@ def test_columns_of_any_memory_layout() -> None:
         assert ratings.by_item.values.tolist() == [3.0, 5.0, 4.0]
 
 
-def test_string_ids_of_every_make() -> None:
+def test_string_ids_of_every_type() -> None:
     words = ["b", "é", "a", "b"]
     for users in (
         words,
@@ -170,7 +170,7 @@ def test_nothing_can_be_changed(small: cf.Ratings) -> None:
             array[0] = 0
 
 
-def test_what_the_caller_may_write_to_is_copied_and_the_rest_is_not(tmp_path: Path) -> None:
+def test_writable_arrays_are_copied_and_read_only_ones_are_not(tmp_path: Path) -> None:
     users = np.array([0, 1, 1], dtype=np.int32)
     items, values, times = users[::-1].copy(), users.astype(np.float32), users.astype(np.int64)
     ratings = cf.Ratings(users, items, values, times)
@@ -191,7 +191,7 @@ def test_what_the_caller_may_write_to_is_copied_and_the_rest_is_not(tmp_path: Pa
     assert np.shares_memory(on_disk.values, mapped["values"])
 
 
-def test_input_is_not_touched() -> None:
+def test_input_is_not_changed() -> None:
     users, values = np.array([2, 1, 2]), np.array([1.0, 2.0, 3.0])
     cf.Ratings(users, [1, 1, 2], values).by_user  # noqa: B018
     assert users.flags.writeable
@@ -209,7 +209,7 @@ def test_pickle_and_deepcopy(small: cf.Ratings) -> None:
         assert other.by_item.values.tolist() == small.by_item.values.tolist()
 
 
-def test_repr_says_what_a_person_wants(small: cf.Ratings) -> None:
+def test_repr_summarises(small: cf.Ratings) -> None:
     assert repr(small) == (
         "Ratings(4 by 3 users of 3 items, 44.4% dense, scale 1 to 5, mean 3.62, 1970-01-01 to 1970-01-01)"
     )
@@ -317,7 +317,7 @@ def test_duplicates_last_and_mean() -> None:
 def test_duplicates_against_a_dictionary(backend: str, rows: list[tuple[int, int, int]]) -> None:
     latest: dict[tuple[int, int], list[int]] = {}
     for user, item, value in rows:
-        # Reinserted, so that the dictionary's order is that of the last rows.
+        # Removed and inserted, so that the order of the dictionary is that of the last rows.
         latest[user, item] = [*latest.pop((user, item), []), value]
     with cf.backend(backend):
         last = cf.Ratings(*map(list, zip(*rows, strict=True)), duplicates="last")
@@ -337,7 +337,7 @@ def test_scipy_and_back(small: cf.Ratings) -> None:
     assert again.to_scipy().toarray().tolist() == matrix.toarray().tolist()
 
 
-def test_dense_matrices_are_no_sparse_ones() -> None:
+def test_dense_matrices_are_refused() -> None:
     with pytest.raises(cf.DataError, match="from_scipy takes a SciPy sparse matrix, got ndarray"):
         cf.Ratings.from_scipy(np.eye(3))
 
@@ -358,7 +358,7 @@ def test_scipy_keeps_zeros_and_empty_rows() -> None:
         cf.Ratings.from_scipy(coo_array(([1.0, np.nan], ([0, 1], [1, 1])), shape=(5, 4)))
 
 
-def test_what_models_accept(small: cf.Ratings) -> None:
+def test_arguments_that_models_accept(small: cf.Ratings) -> None:
     pandas = pytest.importorskip("pandas")
     frame = pandas.DataFrame({"userId": [1, 2], "movieId": [3, 3], "rating": [1.0, 2.0]})
     assert as_ratings(small) is small

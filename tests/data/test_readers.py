@@ -95,7 +95,7 @@ def test_compressed(tmp_path: Path, module: Any) -> None:
 
 @BACKENDS
 @pytest.mark.parametrize("size", [1, 16, 25, 1000])
-def test_blocks_meet_anywhere(
+def test_blocks_may_end_anywhere(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, backend: str, size: int
 ) -> None:
     monkeypatch.setattr(blocks, "BLOCK", size)
@@ -108,7 +108,7 @@ def test_blocks_meet_anywhere(
 
 
 @BACKENDS
-def test_string_ids_stay_as_they_are(tmp_path: Path, backend: str) -> None:
+def test_string_ids_are_unchanged(tmp_path: Path, backend: str) -> None:
     content = 'é,"a, b",4.5\n"007",7,"3"\n 007 ,"say ""x""",2\n'
     with cf.backend(backend):
         ratings = cf.Ratings.read(written(tmp_path, content))
@@ -171,13 +171,13 @@ def test_refused(tmp_path: Path, backend: str, content: str, message: str) -> No
         cf.Ratings.read(written(tmp_path, content))
 
 
-def test_columns_named_alike_are_told_apart_by_position(tmp_path: Path) -> None:
+def test_columns_of_one_name_are_chosen_by_position(tmp_path: Path) -> None:
     path = written(tmp_path, "user,item,rating,rating\n1,2,3,4\n")
     assert cf.Ratings.read(path).values.tolist() == [3.0]
     assert cf.Ratings.read(path, rating=3).values.tolist() == [4.0]
 
 
-def test_a_given_column_is_not_taken_for_another(tmp_path: Path) -> None:
+def test_a_given_column_has_no_other_role(tmp_path: Path) -> None:
     path = written(tmp_path, "user,item,time\n1,2,3\n")
     for rating in ("time", 2):
         ratings = cf.Ratings.read(path, rating=rating)

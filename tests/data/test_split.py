@@ -1,4 +1,4 @@
-"""Splits: every row once, one vocabulary, the same for the same seed."""
+"""Splits: each row once, one vocabulary, the same parts for the same seed."""
 
 from __future__ import annotations
 
@@ -50,13 +50,13 @@ def test_by_time(ratings: cf.Ratings) -> None:
     assert len(test) == pytest.approx(120, abs=5)
 
 
-def test_by_time_never_divides_a_moment() -> None:
+def test_by_time_never_divides_ratings_of_one_timestamp() -> None:
     whole = cf.Ratings(np.arange(10), np.ones(10, dtype=int), np.ones(10), [1, 2, 2, 2, 2, 2, 2, 2, 3, 3])
     assert len(cf.split.by_time(whole, test=0.3)[1]) == 2
     assert len(cf.split.by_time(whole, test=0.8)[1]) == 9
 
 
-def test_whatever_holds_ratings_can_be_split() -> None:
+def test_ratings_of_every_type_can_be_split() -> None:
     columns = (np.arange(10), np.arange(10), np.ones(10), np.arange(10))
     assert [len(part) for part in cf.split.holdout(columns, 0.3, 0)] == [7, 3]
     assert [len(part) for part in cf.split.by_time(columns, 0.2)] == [8, 2]
@@ -92,7 +92,7 @@ def test_repeated_kfold(ratings: cf.Ratings) -> None:
         cf.split.repeated_kfold(ratings, 3, 0)
 
 
-def test_user_holdout_takes_its_part_of_each_user(ratings: cf.Ratings) -> None:
+def test_user_holdout_takes_a_fraction_of_each_user(ratings: cf.Ratings) -> None:
     train, test = cf.split.user_holdout(ratings, 0.2, random_state=1)
     check_parts(ratings, train, test)
     np.testing.assert_array_equal(test.user_counts, ratings.user_counts // 5)
@@ -120,7 +120,7 @@ def test_leave_k_out(ratings: cf.Ratings) -> None:
         cf.split.leave_k_out(cf.Ratings([1, 1], [1, 2], [1, 2]), latest=True)
 
 
-def test_time_folds_go_forward(ratings: cf.Ratings) -> None:
+def test_time_folds_train_on_earlier_ratings(ratings: cf.Ratings) -> None:
     times = ratings.timestamps
     assert times is not None
     seen = 0

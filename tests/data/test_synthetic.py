@@ -1,4 +1,4 @@
-"""Synthetic ratings: valid, reproducible, and shaped like the real ones."""
+"""Synthetic ratings: valid, reproducible, and distributed like MovieLens."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import cfcore as cf
 from cfcore.data.index import first_repeat
 
 
-def test_shape_of_movielens() -> None:
+def test_distributions_are_those_of_movielens() -> None:
     ratings = cf.datasets.synthetic(6040, 3706, 400_000, random_state=0)
     assert (ratings.n_users, ratings.n_items, ratings.n_ratings) == (6040, 3706, 400_000)
     assert first_repeat(ratings.user_codes, ratings.item_codes, 6040, 3706) == -1
@@ -29,7 +29,7 @@ def test_shape_of_movielens() -> None:
     assert 12 < span < 15
 
 
-def test_there_is_something_to_learn() -> None:
+def test_biases_can_be_learnt() -> None:
     """Biases explain about a third of the variance."""
     ratings = cf.datasets.synthetic(500, 300, 30_000, random_state=1)
     residual = ratings.values - ratings.mean

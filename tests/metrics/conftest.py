@@ -1,4 +1,4 @@
-"""A model and ratings that it has not seen, for metrics to judge."""
+"""A split and a fitted model, for tests of metrics."""
 
 from __future__ import annotations
 

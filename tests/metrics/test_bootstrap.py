@@ -16,7 +16,7 @@ NAMES = ("rmse", "mae", "fcp", "precision", "recall", "ndcg", "map", "mrr", "hit
 
 
 def test_each_draw_is_the_metric_of_the_users_drawn(split: Any, model: Any) -> None:
-    """Draws by weights against ratings that are written out again for each user drawn."""
+    """Draws by weights against draws by copies of the ratings of each user drawn."""
     _, test = split
     wanted = measuring.parse(NAMES, 5)
     measured = measuring.Measured(model, test, wanted, None)
@@ -29,7 +29,7 @@ def test_each_draw_is_the_metric_of_the_users_drawn(split: Any, model: Any) -> N
     predictions, judged = model.predict(test), metrics.judge(model, test, 5)
     for draw, users in zip(drawn.T, chosen, strict=True):
         rows = [np.flatnonzero(test.user_codes == distinct[user]) for user in users]
-        # A user who is drawn twice is two users.
+        # A user who is drawn twice counts as two users.
         owner = np.repeat(np.arange(len(rows)), [len(row) for row in rows])
         row = np.concatenate(rows)
         expected = [
@@ -47,7 +47,7 @@ def test_each_draw_is_the_metric_of_the_users_drawn(split: Any, model: Any) -> N
         np.testing.assert_allclose(draw, expected, rtol=1e-9)
 
 
-def test_intervals_hold_the_value(split: Any, model: Any) -> None:
+def test_intervals_contain_the_value(split: Any, model: Any) -> None:
     found = metrics.bootstrap(model, split[1], (*NAMES, "coverage"), k=5, n_boot=300)
     values = metrics.evaluate(model, split[1], (*NAMES, "coverage"), k=5)
     for name in NAMES:
@@ -66,7 +66,7 @@ def test_intervals_hold_the_value(split: Any, model: Any) -> None:
 
 
 def test_the_standard_error_is_that_of_users() -> None:
-    """Ratings of a user are all alike: what counts is how many users there are, not how many ratings."""
+    """If all ratings of a user are equal, the error depends on the number of users, not of ratings."""
     rng = np.random.default_rng(0)
     n_users, n_each = 400, 25
     users = np.repeat(np.arange(n_users), n_each)
@@ -80,15 +80,15 @@ def test_the_standard_error_is_that_of_users() -> None:
     assert (found.high - found.low) / found.error == pytest.approx(2 * 1.96, rel=0.1)
 
 
-def test_differences_are_of_the_same_users(split: Any, model: Any) -> None:
+def test_differences_are_between_values_of_the_same_users(split: Any, model: Any) -> None:
     other = cf.GlobalMean().fit(split[0])
     found = metrics.bootstrap(model, split[1], ("rmse", "ndcg"), against=other, n_boot=300)
     for name in ("rmse", "ndcg"):
         one, two = (metrics.evaluate(each, split[1], name)[name] for each in (model, other))
         assert found[name].value == pytest.approx(one - two)
-    assert found["rmse"].high < 0  # better beyond chance
+    assert found["rmse"].high < 0  # significantly better
     alone = metrics.bootstrap(model, split[1], "rmse", n_boot=300)["rmse"]
-    assert found["rmse"].error < alone.error  # hard users are hard for both
+    assert found["rmse"].error < alone.error  # errors of the two models are correlated
     same = metrics.bootstrap(model, split[1], "rmse", against=model, n_boot=20)["rmse"]
     assert same == pytest.approx((0, 0, 0, 0), abs=1e-12)
 
@@ -100,7 +100,7 @@ def test_parts_make_no_difference(split: Any, model: Any, monkeypatch: Any) -> N
     np.testing.assert_allclose(list(parts.values()), list(whole.values()), rtol=1e-12)
 
 
-def test_where_there_is_no_interval(model: Any) -> None:
+def test_values_without_an_interval(model: Any) -> None:
     one_user = ([1, 1], [3, 4], [5.0, 1.0])
     found = metrics.bootstrap(model, one_user, ("rmse", "ndcg"), n_boot=10)
     assert found["rmse"].value == metrics.evaluate(model, one_user)["rmse"]

@@ -15,18 +15,18 @@ from cfcore import metrics
 
 
 def slow(hits: list[bool], n_relevant: int) -> dict[str, float]:
-    """All metrics of one list, word for word."""
+    """All metrics of one list, by their definitions."""
     k = len(hits)
     if n_relevant == 0:
         return dict.fromkeys(FUNCTIONS, math.nan)
     best = min(k, n_relevant)
-    first = next((place for place, hit in enumerate(hits, 1) if hit), None)
+    first = next((rank for rank, hit in enumerate(hits, 1) if hit), None)
     return {
         "precision": sum(hits) / k,
         "recall": sum(hits) / n_relevant,
-        "ndcg": sum(1 / math.log2(place + 1) for place, hit in enumerate(hits, 1) if hit)
-        / sum(1 / math.log2(place + 1) for place in range(1, best + 1)),
-        "map": sum(sum(hits[:place]) / place for place, hit in enumerate(hits, 1) if hit) / best,
+        "ndcg": sum(1 / math.log2(rank + 1) for rank, hit in enumerate(hits, 1) if hit)
+        / sum(1 / math.log2(rank + 1) for rank in range(1, best + 1)),
+        "map": sum(sum(hits[:rank]) / rank for rank, hit in enumerate(hits, 1) if hit) / best,
         "mrr": 1 / first if first else 0.0,
         "hit_rate": 1.0 if any(hits) else 0.0,
     }
@@ -60,7 +60,7 @@ def test_perfect_lists_are_perfect() -> None:
         hits = np.arange(5)[None, :] < n_relevant
         for name in ("ndcg", "map", "mrr", "hit_rate"):
             assert FUNCTIONS[name](hits, [n_relevant])[0] == pytest.approx(1.0)
-    # Worked by hand: hits at places 2 and 3 of four, three relevant items.
+    # Computed by hand: hits at ranks 2 and 3 of four, three relevant items.
     hits = [[False, True, True, False]]
     assert metrics.average_precision(hits, [3])[0] == pytest.approx((1 / 2 + 2 / 3) / 3)
     assert metrics.ndcg(hits, [3])[0] == pytest.approx((0.63093 + 0.5) / (1 + 0.63093 + 0.5), abs=1e-5)
@@ -84,13 +84,13 @@ def test_novelty_and_coverage() -> None:
         ([[True, True]], [1], "row 0: 2 hits, but 1 relevant"),
     ],
 )
-def test_hits_that_cannot_be(hits: Any, n_relevant: Any, message: str) -> None:
+def test_impossible_hits_are_refused(hits: Any, n_relevant: Any, message: str) -> None:
     for function in FUNCTIONS.values():
         with pytest.raises(cf.DataError, match=message):
             function(hits, n_relevant)
 
 
-# ---------------------------------------------------------------------- judging a model
+# ---------------------------------------------------------------------- lists of models
 
 
 def brute_force(
@@ -124,7 +124,7 @@ def brute_force(
 
 @st.composite
 def splits(draw: Any) -> tuple[cf.Ratings, cf.Ratings]:
-    """Training and test ratings: strangers, unknown items, pairs in both, users who like nothing."""
+    """Training and test ratings: unknown users and items, pairs in both, users without relevant items."""
     cells = st.dictionaries(
         st.tuples(st.integers(1, 6), st.integers(-1, 7)), st.integers(1, 5), min_size=1, max_size=25
     )
@@ -137,7 +137,7 @@ def splits(draw: Any) -> tuple[cf.Ratings, cf.Ratings]:
 
 
 @given(splits(), st.integers(1, 10), st.sampled_from([None, 3.0, 5.0]))
-def test_judging_is_brute_force(
+def test_judge_against_brute_force(
     split: tuple[cf.Ratings, cf.Ratings], k: int, threshold: float | None
 ) -> None:
     train, test = split
@@ -156,12 +156,12 @@ def test_a_model_of_factors_by_brute_force(split: Any, model: Any) -> None:
     assert found == pytest.approx(brute_force(model, *split, 5, 4.0), rel=1e-9)
 
 
-def test_who_knows_the_test_ratings_makes_perfect_lists(split: Any) -> None:
+def test_lists_by_the_test_ratings_are_perfect(split: Any) -> None:
     train, test = split
     known = {(u, i): v for u, i, v in zip(test.users, test.items, test.values, strict=True)}
 
     class Oracle(cf.GlobalMean):
-        def _predict_codes(self, users: Any, items: Any, timestamps: Any) -> Any:
+        def _score(self, users: Any, items: Any, timestamps: Any) -> Any:
             pairs = zip(self.user_ids_[users], self.item_ids_[items], strict=True)
             return np.array([known.get(pair, 0.5) for pair in pairs])
 
@@ -185,15 +185,15 @@ def test_lists_of_several_lengths_from_one_pass(split: Any, model: Any, monkeypa
     for name, k in (("ndcg@3", 3), ("ndcg", 7), ("recall@200", 200)):
         alone = metrics.evaluate(model, split[1], name.partition("@")[0], k=k)
         assert found[name] == next(iter(alone.values()))
-    assert found["recall@200"] == 1.0  # everything there is to list
+    assert found["recall@200"] == 1.0  # all items are listed
 
 
 def test_lists_come_in_batches(split: Any, model: Any, monkeypatch: Any) -> None:
     from cfcore.models.recommend import top_n as lists
 
     whole = metrics.judge(model, split[1], 6)
-    monkeypatch.setattr(lists, "USERS_AT_A_TIME", 7)
-    monkeypatch.setattr(lists, "PRODUCTS_AT_A_TIME", 1)
+    monkeypatch.setattr(lists, "USERS_PER_BLOCK", 7)
+    monkeypatch.setattr(lists, "PRODUCTS_PER_BLOCK", 1)
     parts = metrics.judge(model, split[1], 6)
     for name in ("users", "items", "hits", "n_relevant"):
         np.testing.assert_array_equal(getattr(parts, name), getattr(whole, name))
@@ -218,7 +218,7 @@ def test_the_threshold_is_a_rating() -> None:
     assert metrics.relevant_from((1, 5)) == 4
     assert 3.5 < metrics.relevant_from((0.5, 5)) <= 4
     assert 7 < metrics.relevant_from((1, 10)) <= 8
-    # 3.3 as a rating is a float32 a little below 3.3; it is relevant from 3.3 on all the same.
+    # The rating 3.3 is a float32 a little below 3.3; with the threshold 3.3 it is relevant.
     train = cf.Ratings([1, 1, 2], [1, 2, 1], [5.0, 1.0, 3.0])
     model = cf.GlobalMean().fit(train)
     assert metrics.evaluate(model, ([2], [2], [3.3]), "recall", threshold=3.3) == {"recall": 1.0}
@@ -228,7 +228,7 @@ def test_the_threshold_is_a_rating() -> None:
 def test_bad_lengths_and_names(model: Any, split: Any) -> None:
     for name, message in (
         ("auc", "known: rmse, mae, fcp, precision"),
-        ("rmse@10", "no metric of lists"),
+        ("rmse@10", "not a metric of lists"),
         ("ndcg@0", "length"),
         ("ndcg@", "length"),
         ("ndcg@x", "length"),

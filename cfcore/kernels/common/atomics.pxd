@@ -32,7 +32,8 @@ cdef extern from *:
     #elif defined(__x86_64__) || defined(__i386__)
       static void cf_pause(void) { __builtin_ia32_pause(); }
     #elif defined(__aarch64__)
-      static void cf_pause(void) { __asm__ __volatile__("yield"); }
+      /* It waits longer than "yield", which most of these processors ignore. */
+      static void cf_pause(void) { __asm__ __volatile__("isb"); }
     #else
       static void cf_pause(void) { }
     #endif
@@ -71,7 +72,7 @@ cdef inline void pause_or_give_way(int *pauses) noexcept nogil:
 
 
 cdef inline void await_count(int32_t *at, int32_t count) noexcept nogil:
-    """Return when `at` has come to `count` by `cf_arrive`, and what was done before is visible here."""
+    """Return when `at` is `count` by calls of `cf_arrive`; all writes before them are visible then."""
     cdef int pauses = 0
     while cf_observe(at) < count:
         pause_or_give_way(&pauses)

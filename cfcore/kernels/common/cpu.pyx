@@ -1,4 +1,4 @@
-"""What this processor can run and how the kernels were compiled."""
+"""SIMD level of this processor, and the compiler and options of the kernels."""
 
 cdef extern from *:
     """
@@ -34,7 +34,7 @@ cdef extern from *:
             return __get_cpuid(0x80000001u, &a, &b, &c, &d) && (c & (1u << 5)) != 0;
         }
         static int cfcore_cpu_level(void) {
-            /* These builtins ask the operating system's XSAVE state as well as the processor. */
+            /* These builtins check the processor and the XSAVE state of the operating system. */
             __builtin_cpu_init();
             if (!__builtin_cpu_supports("avx2") || !__builtin_cpu_supports("fma")
                 || !__builtin_cpu_supports("bmi") || !__builtin_cpu_supports("bmi2")

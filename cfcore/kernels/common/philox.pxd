@@ -8,8 +8,8 @@ cdef inline void philox(uint32_t *counter, uint64_t key) noexcept nogil:
     """Replace the four words of `counter` by ten rounds of Philox4x32 under `key`."""
     cdef uint32_t k0 = <uint32_t>key, k1 = <uint32_t>(key >> 32)
     cdef uint64_t first, second
-    cdef int _turn
-    for _turn in range(10):
+    cdef int _round
+    for _round in range(10):
         first = <uint64_t>0xD2511F53u * counter[0]
         second = <uint64_t>0xCD9E8D57u * counter[2]
         counter[0] = <uint32_t>(second >> 32) ^ counter[1] ^ k0
@@ -21,5 +21,5 @@ cdef inline void philox(uint32_t *counter, uint64_t key) noexcept nogil:
 
 
 cdef inline uint32_t below(uint32_t word, uint32_t bound) noexcept nogil:
-    """A number in [0, bound) from a random word; for bounds far below 2^32 it is as good as uniform."""
+    """A number in [0, bound) from a random word; probabilities differ by a factor of 1 + bound / 2^32."""
     return <uint32_t>((<uint64_t>word * bound) >> 32)

@@ -4,12 +4,7 @@
 # several threads after its parent did would wait for ever. A kernel in a forked process (joblib,
 # multiprocessing) therefore runs on one thread; its results are the same bits, as on any number.
 #
-# Each region reports its size, for `workers_of_last_call`. Where each thread runs a piece of code once:
-#
-#     with nogil, parallel(num_threads=team):
-#         report_team()
-#
-# and around a loop, where a call in each iteration would cost more:
+# A wrapper that opens a region:
 #
 #     cdef int workers = 1, team = team_size(n_threads)
 #     for k in prange(n, nogil=True, num_threads=team):
@@ -22,10 +17,8 @@ cdef extern from *:
     #ifdef _OPENMP
     #include <omp.h>
     static int cfcore_team_present(void) { return omp_get_num_threads(); }
-    static int cfcore_is_first_of_team(void) { return omp_get_thread_num() == 0; }
     #else
     static int cfcore_team_present(void) { return 1; }
-    static int cfcore_is_first_of_team(void) { return 1; }
     #endif
     #ifdef _WIN32
     static int cfcore_team_size(int n_threads) { return n_threads; }
@@ -43,7 +36,6 @@ cdef extern from *:
     """
     int cfcore_team_size(int n_threads) noexcept nogil
     int cfcore_team_present() noexcept nogil
-    bint cfcore_is_first_of_team() noexcept nogil
 
 cdef enum:
     MAX_THREADS = 1024  # OpenMP ends the process if it cannot start a thread
@@ -61,23 +53,6 @@ cdef inline int team_size(object n_threads) except -1:
     return cfcore_team_size(n_threads)
 
 
-# Until all kernels are split into a wrapper and loops.
-cdef inline int checked_team_size(object n_threads) except -1:
-    """Another name of `team_size`."""
-    return team_size(n_threads)
-
-
-cdef inline int unchecked_team_size(int n_threads) noexcept nogil:
-    """For calls without the GIL."""
-    return max(1, cfcore_team_size(n_threads))
-
-
 cdef inline int team_present() noexcept nogil:
     """Threads in this parallel region: OpenMP may start fewer than were requested."""
     return cfcore_team_present()
-
-
-cdef inline void report_team() noexcept nogil:
-    """To be called in a parallel region by each thread, the first of which is the one that opened it."""
-    if cfcore_is_first_of_team():
-        report_workers(cfcore_team_present())

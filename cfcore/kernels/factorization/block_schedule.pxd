@@ -2,10 +2,10 @@
 #
 # Visit t is due when the last earlier visit to its user stripe and the last earlier visit to its item stripe
 # are finished; all visits that are due may be under way at once. There is no barrier. A thread takes the
-# blocks of a range of stripes, of users or of items, whose rows stay in its cache, in the given order; if the
-# next of them is not due for long, because another thread was preempted, it takes the earliest visit that is
-# due. Only visits that are due are begun, and the earliest unfinished visit always is: so all are finished,
-# however many threads run.
+# blocks of a range of user stripes, whose rows stay in its cache, in the given order; if the next of them is
+# not due for long, because another thread was preempted, it takes the earliest visit that is due. Only visits
+# that are due are begun, and the earliest unfinished visit always is: so all are finished, however many
+# threads run.
 
 from libc.stdint cimport int32_t
 
@@ -15,7 +15,6 @@ from cfcore.kernels.common.atomics cimport (
     cf_observe,
     cf_pause,
     cf_publish,
-    pause_or_give_way,
 )
 
 cdef enum:
@@ -34,9 +33,7 @@ cdef struct Share:
     int32_t *schedule       # of `plan_visits`
     const int32_t *order    # block of each visit
     Py_ssize_t n            # visits
-    int n_item_stripes
-    bint by_item            # whether the thread's own blocks are those of item stripes
-    Py_ssize_t first, last  # its own stripes
+    Py_ssize_t first, last  # the thread's own blocks, those of a range of user stripes
     Py_ssize_t own          # all earlier visits to own blocks are begun
     Py_ssize_t earliest     # all earlier visits are begun
     int patience            # pauses before the next visit to an own block, if it is not due
@@ -61,20 +58,11 @@ cdef inline void plan_visits(const int32_t *order, Py_ssize_t n, int n_item_stri
         latest[item] = latest[user] = <int32_t>t
 
 
-cdef inline Share share_of(int32_t *schedule, const int32_t *order, Py_ssize_t n, int n_item_stripes,
-                           bint by_item, Py_ssize_t n_stripes, int worker, int n_workers) noexcept nogil:
-    """The share of a thread: a range of the n_stripes user stripes, or item stripes, for its own."""
-    return Share(schedule=schedule, order=order, n=n, n_item_stripes=n_item_stripes, by_item=by_item,
-                 first=n_stripes * worker // n_workers, last=n_stripes * (worker + 1) // n_workers,
-                 own=0, earliest=0, patience=PATIENCE)
-
-
-cdef inline bint is_own(const Share *mine, Py_ssize_t t) noexcept nogil:
-    """Whether visit t is to a block of the thread's own stripes."""
-    cdef int32_t block = mine.order[t]
-    if mine.by_item:
-        return mine.first <= block % mine.n_item_stripes < mine.last
-    return mine.first * mine.n_item_stripes <= block < mine.last * mine.n_item_stripes
+cdef inline Share share_of(int32_t *schedule, const int32_t *order, Py_ssize_t n, Py_ssize_t first,
+                           Py_ssize_t last) noexcept nogil:
+    """The share of a thread whose own blocks are [first, last)."""
+    return Share(schedule=schedule, order=order, n=n, first=first, last=last, own=0, earliest=0,
+                 patience=PATIENCE)
 
 
 cdef inline bint is_free(int32_t *schedule, Py_ssize_t t) noexcept nogil:
@@ -91,7 +79,7 @@ cdef inline bint is_due(int32_t *schedule, Py_ssize_t t) noexcept nogil:
 cdef inline Py_ssize_t next_own(const Share *mine) noexcept nogil:
     """The first free visit to an own block; n if there is none."""
     cdef Py_ssize_t t = mine.own
-    while t < mine.n and not (is_own(mine, t) and is_free(mine.schedule, t)):
+    while t < mine.n and not (mine.first <= mine.order[t] < mine.last and is_free(mine.schedule, t)):
         t += 1
     return t
 
@@ -131,13 +119,6 @@ cdef inline Py_ssize_t begin_visit(Share *mine) noexcept nogil:
             cf_give_way()
         elif cf_exchange_if(&mine.schedule[3 * t + STATE], FREE, BEGUN):
             return t
-
-
-cdef inline void await_visit(int32_t *schedule, Py_ssize_t t) noexcept nogil:
-    """Return when visit t is due, for threads that begin visits of their own only, in the given order."""
-    cdef int pauses = 0
-    while not is_due(schedule, t):
-        pause_or_give_way(&pauses)
 
 
 cdef inline bint opens_user_stripe(const int32_t *schedule, Py_ssize_t t) noexcept nogil:

@@ -36,15 +36,6 @@ cdef inline void bias_step(floating *bias, floating keep, floating step) noexcep
     bias[0] = bias[0] * keep + step
 
 
-cdef inline bint are_codes(const int32_t *codes, Py_ssize_t n, Py_ssize_t n_codes) noexcept nogil:
-    """True if all of `codes` are in [0, n_codes). One pass that the compiler turns into a running maximum."""
-    cdef Py_ssize_t k
-    cdef unsigned int largest = 0
-    for k in range(n):
-        largest = max(largest, <unsigned int>codes[k])
-    return n == 0 or <Py_ssize_t>largest < n_codes
-
-
 cdef inline bint is_rating_of(const Rating rating, Py_ssize_t n_users, Py_ssize_t n_items) noexcept nogil:
     """True if the user is in [0, n_users) and the item in [0, n_items)."""
     return <uint32_t>rating.user < <size_t>n_users and <uint32_t>rating.item < <size_t>n_items

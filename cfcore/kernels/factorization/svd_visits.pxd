@@ -28,8 +28,10 @@ cdef inline void visit_blocks(const Pass *work, const FactorPointers *f, const S
     """The work of one thread: the blocks of its own user stripes, then those of others."""
     cdef Py_ssize_t visit, following, n = work.n_visits
     cdef const int32_t *order = work.order
-    cdef Share mine = share_of(work.schedule, order, n, work.n_item_stripes, False, work.n_user_stripes,
-                               worker, n_workers)
+    # Numbers of blocks are in the order of their user stripes.
+    cdef Py_ssize_t first = work.n_user_stripes * worker // n_workers * work.n_item_stripes
+    cdef Py_ssize_t last = work.n_user_stripes * (worker + 1) // n_workers * work.n_item_stripes
+    cdef Share mine = share_of(work.schedule, order, n, first, last)
     if n_workers == 1:  # no other thread to wait for
         for visit in range(n):
             prefetch_block(work, order[visit + 1] if visit + 1 < n else -1)

@@ -11,22 +11,41 @@
 #if defined(__AVX512F__)
 #include <immintrin.h>
 
-/* Eight keys, those in the mask moved together. Writes 8 places at `keys`; returns how many count. */
-static inline ptrdiff_t cfcore_store_keys(uint64_t *keys, __m256i near, __m256i place, __mmask8 wanted) {
+/* The keys in the mask, of eight, side by side. Writes 8 numbers at `keys`; returns how many of them count. */
+static inline ptrdiff_t cfcore_store_keys(uint64_t *keys, __m256i near, __m256i position, __mmask8 wanted) {
     __m512i high = _mm512_slli_epi64(_mm512_cvtepu32_epi64(near), 32);
-    __m512i both = _mm512_or_si512(high, _mm512_cvtepu32_epi64(place));
+    __m512i both = _mm512_or_si512(high, _mm512_cvtepu32_epi64(position));
     _mm512_storeu_si512(keys, _mm512_maskz_compress_epi64(wanted, both));
     return (ptrdiff_t)_mm_popcnt_u32(wanted);
 }
 #endif
 
-/* Append to the `kept` keys those of the entries [q, stop) that are not `target` and nearer than `threshold`:
+/* x if `wanted`, otherwise 0, without a branch. */
+static inline float cfcore_float_if(int wanted, float x) {
+    uint32_t bits;
+    memcpy(&bits, &x, sizeof(bits));
+    bits &= 0u - (uint32_t)wanted;
+    memcpy(&x, &bits, sizeof(x));
+    return x;
+}
+
+/* The search for the neighbours of one target among the entries of one holder. */
+typedef struct {
+    const float *row;     /* similarities of the target */
+    const int32_t *codes; /* entries of the holder */
+    int32_t target;
+    int positive_only;
+} cfcore_search;
+
+/* Append to the `kept` keys those of the entries [q, stop) that are not the target and nearer than `threshold`:
    by |similarity|, or by similarity where only positive ones count. Returns how many there are then; `keys` has
    room for all entries. NaN is no neighbour. */
-static inline ptrdiff_t cfcore_collect(const float *row, const int32_t *codes, ptrdiff_t q, ptrdiff_t stop,
-                                       int32_t target, int positive_only, float threshold, uint64_t *keys,
-                                       ptrdiff_t kept) {
-    uint32_t sign = positive_only ? 0xffffffffu : 0x7fffffffu;
+static inline ptrdiff_t cfcore_collect(const cfcore_search *search, ptrdiff_t q, ptrdiff_t stop, float threshold,
+                                       uint64_t *keys, ptrdiff_t kept) {
+    const float *row = search->row;
+    const int32_t *codes = search->codes;
+    int32_t target = search->target;
+    uint32_t sign = search->positive_only ? 0xffffffffu : 0x7fffffffu;
 #if defined(__AVX512F__)
     __m512i own = _mm512_set1_epi32(target), signs = _mm512_set1_epi32((int)sign);
     __m512i lanes = _mm512_set_epi32(15, 14, 13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0);
@@ -34,14 +53,14 @@ static inline ptrdiff_t cfcore_collect(const float *row, const int32_t *codes, p
     for (; q + 16 <= stop; q += 16) {
         __m512i code = _mm512_loadu_si512(codes + q);
         __m512i near = _mm512_and_si512(_mm512_castps_si512(_mm512_i32gather_ps(code, row, 4)), signs);
-        __m512i place = _mm512_add_epi32(_mm512_set1_epi32((int)(uint32_t)q), lanes);
+        __m512i position = _mm512_add_epi32(_mm512_set1_epi32((int)(uint32_t)q), lanes);
         __mmask16 wanted = _mm512_cmp_ps_mask(_mm512_castsi512_ps(near), floor, _CMP_GT_OQ);
         wanted &= _mm512_cmpneq_epi32_mask(code, own);
-        place = _mm512_xor_si512(place, _mm512_set1_epi32(-1));
-        kept += cfcore_store_keys(keys + kept, _mm512_castsi512_si256(near), _mm512_castsi512_si256(place),
+        position = _mm512_xor_si512(position, _mm512_set1_epi32(-1));
+        kept += cfcore_store_keys(keys + kept, _mm512_castsi512_si256(near), _mm512_castsi512_si256(position),
                                   (__mmask8)wanted);
         kept += cfcore_store_keys(keys + kept, _mm512_extracti64x4_epi64(near, 1),
-                                  _mm512_extracti64x4_epi64(place, 1), (__mmask8)(wanted >> 8));
+                                  _mm512_extracti64x4_epi64(position, 1), (__mmask8)(wanted >> 8));
     }
 #endif
     for (; q < stop; ++q) {

@@ -1,4 +1,8 @@
 # From the sums over co-raters to a similarity, 64 pairs at a time: square roots and divisions vectorise.
+#
+# A new measure is a value of `Measure`, a function on `Sums` and a branch of `evaluate` here; its name and
+# number in MEASURES of `cfcore/kernels/records/neighbors.py`; and a branch of `evaluate` of the twin.
+# `n_doubles_of` says whether it needs Sx and Sy.
 
 from cython cimport floating
 from libc.math cimport sqrt
@@ -7,6 +11,7 @@ from libc.stdint cimport int16_t
 cdef enum:
     BLOCK = 64
 
+# The numbers of MEASURES.
 cdef enum Measure:
     PEARSON = 0
     COSINE = 1
@@ -14,6 +19,7 @@ cdef enum Measure:
     JACCARD = 3
     DOT = 4
 
+# A `SimilarityRule`, and the scale of the ratings.
 cdef struct Rule:
     int measure
     double offset  # steps from the zero of the ratings to the zero of the levels
@@ -32,6 +38,11 @@ cdef struct Sums:
     double xy[BLOCK]
     double size[BLOCK]  # ratings of the partner, for Jaccard
     double similarity[BLOCK]
+
+
+cdef inline int n_doubles_of(int measure) noexcept nogil:
+    """Sums in double that a measure needs: n, Sxx, Syy, Sxy, and for some Sx, Sy. Levels have all."""
+    return 6 if measure == PEARSON else 4
 
 
 cdef inline double clamped(double r) noexcept nogil:
@@ -68,7 +79,7 @@ cdef inline void pearson_of_levels(const int16_t *columns, floating *similarity)
         similarity[t] = <floating>clamped(<double>(n[t] * xy[t] - x[t] * y[t]) / (root if root > 0 else 1))
 
 
-cdef inline void restore(Sums *s, double o) noexcept nogil:
+cdef inline void add_offset(Sums *s, double o) noexcept nogil:
     """Sums of q + o from sums of q, the levels: exact, all terms are integers below 2^53."""
     cdef int t
     for t in range(BLOCK):
@@ -98,7 +109,7 @@ cdef inline void msd(Sums *s, double step) noexcept nogil:
 
 
 cdef inline void dot(Sums *s, double step) noexcept nogil:
-    """Sxy, for values that were brought to scale before"""
+    """Sxy, of values that were normalised before"""
     cdef int t
     for t in range(BLOCK):
         s.similarity[t] = step * step * s.xy[t]
@@ -121,7 +132,7 @@ cdef inline void evaluate(Sums *s, const Rule *rule, double own_size) noexcept n
         jaccard(s, own_size)
     else:
         if rule.offset != 0:
-            restore(s, rule.offset)
+            add_offset(s, rule.offset)
         if rule.measure == COSINE:
             cosine(s)
         elif rule.measure == DOT:
@@ -129,19 +140,19 @@ cdef inline void evaluate(Sums *s, const Rule *rule, double own_size) noexcept n
         else:
             msd(s, rule.step)
     if not is_plain(rule):
-        settle(s, rule)
+        adjust(s, rule)
 
 
 cdef inline bint is_plain(const Rule *rule) noexcept nogil:
-    """Whether `settle` has nothing to do: without co-raters every measure is 0 by itself."""
+    """Whether `adjust` would change nothing: without co-raters every measure is 0 by itself."""
     return rule.shrinkage == 0 and rule.min_support <= 1 and rule.no_overlap == 0
 
 
-cdef inline void settle(Sums *s, const Rule *rule) noexcept nogil:
-    """Apply shrinkage and the exceptions: no co-rater, fewer than min_support."""
+cdef inline void adjust(Sums *s, const Rule *rule) noexcept nogil:
+    """Apply shrinkage, min_support and no_overlap."""
     cdef int t
     cdef double r
-    # Copies, because `rule` might be taken for a part of `s`, and then no loop would vectorise.
+    # Copies, because to the compiler `rule` may overlap `s`, and then no loop would vectorise.
     cdef double shrinkage = rule.shrinkage, least = rule.min_support, no_overlap = rule.no_overlap
     if shrinkage > 0:
         for t in range(BLOCK):

@@ -1,5 +1,5 @@
-/* The inner step of the similarity kernel: eight 16-bit sums are one 128-bit vector on every x86-64 and arm64,
-   so this step is the same instruction on all SIMD levels. */
+/* The inner steps of the similarity kernel. Eight 16-bit sums are one 128-bit vector on every x86-64 and arm64, so
+   that step is the same instruction on all SIMD levels. Four sums in double are one vector from AVX on. */
 #ifndef CFCORE_PAIRSUMS_H
 #define CFCORE_PAIRSUMS_H
 
@@ -7,6 +7,9 @@
 
 #if defined(__SSE2__) || defined(_M_X64)
 #include <emmintrin.h>
+#ifdef __AVX__
+#include <immintrin.h>
+#endif
 #define CF_SSE2 1
 static inline void cf_add_eight(int16_t *sums, const int16_t *terms) {
     /* Aligned: without VEX only such a load folds into the addition. */
@@ -21,6 +24,49 @@ static inline void cf_add_eight(int16_t *sums, const int16_t *terms) {
 #else
 static inline void cf_add_eight(int16_t *sums, const int16_t *terms) {
     for (int k = 0; k < 8; k++) sums[k] = (int16_t)(sums[k] + terms[k]);
+}
+#endif
+
+/* What a co-rater who gave x adds to the sums in double of a partner: n, Sxx, Syy, Sxy and, if `six`, Sx, Sy.
+   Written out, because compilers vectorise these sums in some callers and not in others. */
+#ifdef CF_SSE2
+typedef struct {
+    __m128d one_xx, x;
+} cf_terms;
+static inline cf_terms cf_terms_of(double x) {
+    cf_terms terms = {_mm_set_pd(x * x, 1.0), _mm_set1_pd(x)};
+    return terms;
+}
+static inline void cf_add_doubles(double *sums, cf_terms terms, double y, int six) {
+    __m128d both = _mm_set1_pd(y);
+    __m128d yy_xy = _mm_mul_pd(_mm_unpacklo_pd(both, terms.x), both);
+#ifdef __AVX__
+    __m256d four = _mm256_insertf128_pd(_mm256_castpd128_pd256(terms.one_xx), yy_xy, 1);
+    _mm256_storeu_pd(sums, _mm256_add_pd(four, _mm256_loadu_pd(sums)));
+#else
+    __m128d low = _mm_add_pd(terms.one_xx, _mm_load_pd(sums)), high = _mm_add_pd(yy_xy, _mm_load_pd(sums + 2));
+    _mm_store_pd(sums, low);
+    _mm_store_pd(sums + 2, high);
+#endif
+    if (six) _mm_store_pd(sums + 4, _mm_add_pd(_mm_unpacklo_pd(terms.x, both), _mm_load_pd(sums + 4)));
+}
+#else
+typedef struct {
+    double x, xx;
+} cf_terms;
+static inline cf_terms cf_terms_of(double x) {
+    cf_terms terms = {x, x * x};
+    return terms;
+}
+static inline void cf_add_doubles(double *sums, cf_terms terms, double y, int six) {
+    sums[0] += 1;
+    sums[1] += terms.xx;
+    sums[2] += y * y;
+    sums[3] += terms.x * y;
+    if (six) {
+        sums[4] += terms.x;
+        sums[5] += y;
+    }
 }
 #endif
 
@@ -47,8 +93,8 @@ static inline void cf_regroup_eight(const int16_t *sums, int16_t *columns, int s
 #endif
 }
 
-/* The rows of co-raters are short and far apart: the hardware sees no stream, so their starts are asked for early.
-   An address past the end of an array is never read from, only hinted at. */
+/* The rows of co-raters are short and far apart, and hardware prefetchers need a stream: their starts are
+   prefetched. An address past the end of an array is only prefetched, never read. */
 #if defined(__GNUC__) || defined(__clang__)
 #define CF_PREFETCH(address) __builtin_prefetch(address)
 #elif defined(_M_X64)

@@ -3,6 +3,7 @@
 # An entry is a code and a rating in one word: uint32 holds a code and one of 16 levels (the rating is a whole
 # number of steps from the middle of the scale), uint64 a code and a float32. The first kind is summed in
 # eight 16-bit integers that are spilled into 32-bit ones before they can overflow, the second in doubles.
+# The records are `LevelRatings` and `ValueRatings`.
 
 from libc.stdint cimport int16_t, int32_t, int64_t, uint32_t, uint64_t
 from libc.string cimport memset
@@ -12,13 +13,17 @@ cdef extern from "neighbors/pair_sums.h" nogil:
     void cf_regroup_eight(const int16_t *sums, int16_t *columns, int stride) noexcept
     void cf_prefetch_lines(const void *start) noexcept
     float cf_value_of(uint64_t entry) noexcept
+    ctypedef struct cf_terms:
+        pass
+    cf_terms cf_terms_of(double x) noexcept
+    void cf_add_doubles(double *sums, cf_terms terms, double y, bint six) noexcept
 
 ctypedef fused entry_t:
     uint32_t
     uint64_t
 
 cdef enum:
-    AHEAD = 2  # co-raters between asking for a row and walking it
+    AHEAD = 2  # co-raters between prefetching a row and reading it
     LEVELS = 16
     LANES = 8  # 16-bit sums a partner: n, Sx, Sy, Sxx, Syy, Sxy and two of padding
 
@@ -26,15 +31,15 @@ cdef struct Sides:
     # Entries of the rows that are compared, and of the co-raters.
     const void *entries
     const int64_t *indptr
-    const int64_t *ends
+    const int64_t *ends  # NULL if not `halves`
     const void *co_entries
     const int64_t *co_indptr
     const int16_t *products  # [16][16][8]
     int64_t n_rows
     int64_t spill_every  # co-raters that fit the 16-bit sums
     int n_doubles  # 4 (n, Sxx, Syy, Sxy), or 6 with Sx, Sy behind them
-    int64_t wide_at  # where the 32-bit sums begin, counted in 16-bit ones
-    int halves  # partners before the row alone
+    int64_t wide_at  # `wide_sums_at`
+    int halves  # only partners before the row
 
 
 cdef inline int64_t code_of(entry_t entry) noexcept nogil:
@@ -65,32 +70,21 @@ cdef inline void add_levels(char *sums, const char *terms, const uint32_t *entry
         entry += 1
 
 
-cdef inline void add_four(double *sums, double x, const uint64_t *entry, const uint64_t *last) noexcept nogil:
-    cdef double y, xx = x * x
-    cdef double *own
-    while entry < last:
-        y = cf_value_of(entry[0])
-        own = sums + 4 * <int64_t>(entry[0] >> 32)
-        own[0] += 1
-        own[1] += xx
-        own[2] += y * y
-        own[3] += x * y
-        entry += 1
+cdef inline void add_value(double *sums, cf_terms terms, uint64_t entry, bint six) noexcept nogil:
+    cf_add_doubles(sums + (8 if six else 4) * <int64_t>(entry >> 32), terms, cf_value_of(entry), six)
 
 
-cdef inline void add_six(double *sums, double x, const uint64_t *entry, const uint64_t *last) noexcept nogil:
-    cdef double y, xx = x * x
-    cdef double *own
-    while entry < last:
-        y = cf_value_of(entry[0])
-        own = sums + 8 * <int64_t>(entry[0] >> 32)
-        own[0] += 1
-        own[1] += xx
-        own[2] += y * y
-        own[3] += x * y
-        own[4] += x
-        own[5] += y
-        entry += 1
+cdef inline void add_values(double *sums, double x, const uint64_t *entry, const uint64_t *last,
+                            bint six) noexcept nogil:
+    """Add one co-rater, who gave x, to the four sums a partner, or to six; `six` is a constant."""
+    cdef cf_terms terms = cf_terms_of(x)
+    # Two at a time: one load for all would be predicted to wait for earlier stores far too often.
+    while last - entry >= 2:
+        add_value(sums, terms, entry[0], six)
+        add_value(sums, terms, entry[1], six)
+        entry += 2
+    if entry < last:
+        add_value(sums, terms, entry[0], six)
 
 
 cdef inline void spill(int16_t *sums, int32_t *wide, int64_t n_rows) noexcept nogil:
@@ -98,6 +92,11 @@ cdef inline void spill(int16_t *sums, int32_t *wide, int64_t n_rows) noexcept no
     for k in range(LANES * n_rows):
         wide[k] += sums[k]
         sums[k] = 0
+
+
+cdef inline int64_t wide_sums_at(int64_t n_rows) noexcept nogil:
+    """Where the 32-bit sums begin, counted in 16-bit ones: behind whole groups of eight partners."""
+    return LANES * ((n_rows + 7) & ~7)
 
 
 cdef inline int64_t scratch_bytes(int64_t n_rows, bint packed, bint spills, int n_doubles) noexcept nogil:
@@ -148,6 +147,6 @@ cdef inline void sum_row(const entry_t *entries, const Sides *sides, int64_t row
             terms = <const char *>(sides.products + LANES * LEVELS * (entries[e] & 15))
             add_levels(<char *>sums, terms, first, last)
         elif sides.n_doubles == 4:
-            add_four(<double *>sums, cf_value_of(entries[e]), first, last)
+            add_values(<double *>sums, cf_value_of(entries[e]), first, last, False)
         else:
-            add_six(<double *>sums, cf_value_of(entries[e]), first, last)
+            add_values(<double *>sums, cf_value_of(entries[e]), first, last, True)

@@ -1,375 +1,273 @@
 """Neighbourhood prediction: the weighted mean of what a holder gave the nearest neighbours of a target.
 
-With targets = items, a holder is a user and lists the items it rated; with roles exchanged, targets are users
+With targets = items, a holder is a user and has the items it rated; with roles exchanged, targets are users
 and a holder is an item with the users who rated it. For a request (holder h, target t),
 
     prediction = sum_{j in N} sign(s_tj) |s_tj|^power v_hj / (damping + sum_{j in N} |s_tj|^power),
 
 N being the n_neighbors entries j of h with the largest |s_tj| (Herlocker et al. 1999; damping toward 0 as in
 Bell and Koren 2007). What v holds (ratings, deviations from a mean, z-scores, residuals of a baseline) and
-what is done with the result is the caller's choice. The twin is `cfcore.reference.neighbors.predict`.
+what is done with the result is the caller's choice. The twin is `cfcore.reference.neighbors.predict`, the
+inner loops are in `predict_loops.pyx`.
 """
+cimport numpy as cnp
 from cython.parallel cimport prange, threadid
-from libc.math cimport copysign, fabsf, pow, sqrt
-from libc.stdint cimport int32_t, int64_t, uint32_t, uint64_t
+from libc.stdint cimport int32_t, int64_t, uint64_t
 
-from cfcore.kernels.common.threads cimport unchecked_team_size as team_size
+from cfcore.kernels.common.arrays cimport check_record, pointer
+from cfcore.kernels.common.lanes cimport cf_prefetch_read
+from cfcore.kernels.common.loops cimport table_in
+from cfcore.kernels.common.threads cimport report_workers, team_present, team_size
+from cfcore.kernels.neighbors.predict_loops cimport Predict, PredictLoops, Rule
 
-cdef extern from *:
-    """
-    #include <string.h>
-    #include <stdint.h>
-    static inline uint32_t cfcore_float_bits(float x) { uint32_t b; memcpy(&b, &x, 4); return b; }
-    static inline float cfcore_float_if(int wanted, float x) {
-        uint32_t b = cfcore_float_bits(x) & (0u - (uint32_t)wanted);
-        memcpy(&x, &b, 4);
-        return x;
-    }
-    #if defined(__GNUC__) || defined(__clang__)
-    #define CFCORE_PREFETCH(p) __builtin_prefetch(p)
-    #else
-    #define CFCORE_PREFETCH(p) ((void)(p))
-    #endif
-    """
-    float float_if "cfcore_float_if"(bint wanted, float x) noexcept nogil  # x or 0, without a branch
-    void prefetch "CFCORE_PREFETCH"(const void* p) noexcept nogil
+import numpy as np
 
-cdef extern from "neighbors/collect.h" nogil:
-    Py_ssize_t collect "cfcore_collect"(const float* row, const int32_t* codes, Py_ssize_t q, Py_ssize_t stop,
-                                        int32_t target, bint positive_only, float threshold, uint64_t* keys,
-                                        Py_ssize_t kept) noexcept nogil
+from cfcore.kernels import simd
+from cfcore.kernels.records import (
+    NearestRows,
+    PredictionRequests,
+    PredictionRule,
+    PredictionScratch,
+    RatingRows,
+    SimilarityMatrix,
+    check_written,
+)
 
-# Requests that one thread takes at a time: enough for neighbours in `order` to share a row of similarities.
+cnp.import_array()
+
 cdef enum:
-    CHUNK = 256
+    CHUNK = 256  # requests of a chunk: enough for neighbours in `order` to share a row of similarities
 
 cdef double NAN = float("nan")
+cdef const PredictLoops *loops = NULL
 
 
-cdef struct Rule:
-    Py_ssize_t n_neighbors
-    Py_ssize_t room
-    int halves
-    double power
-    double damping
-    bint positive_only
+def _use(capsule):
+    global loops
+    loops = <const PredictLoops *>table_in(capsule)
 
 
-cdef inline double raised(double weight, const Rule* rule) noexcept nogil:
-    """weight^power; powers that are halves of small integers need no call of pow, which is far slower."""
-    cdef double out = 1.0
-    cdef int _
-    if rule.halves == 2:
-        return weight
-    if rule.halves == 0:
-        return pow(weight, rule.power)
-    for _ in range(rule.halves >> 1):
-        out *= weight
-    if rule.halves & 1:
-        out *= sqrt(weight)
-    return out
+simd.register("neighbors.predict_loops", _use)
 
 
-cdef inline float magnitude(float similarity, bint positive_only) noexcept nogil:
-    """How near: |s|, or s where only positive ones count; not above 0 (or NaN) for what is no neighbour."""
-    return similarity if positive_only else fabsf(similarity)
+# What the threads of a call share.
+cdef struct Call:
+    const int64_t *indptr
+    const int32_t *indices
+    const float *values
+    const int32_t *holders
+    const int32_t *targets
+    const int64_t *order
+    double *out
+    const float *similarities  # of all pairs, or of the nearest
+    const int32_t *codes  # of the nearest
+    Py_ssize_t n_targets, n_kept
+    Rule rule
+    Predict predict
 
 
-cdef inline Py_ssize_t position_of(uint64_t key) noexcept nogil:
-    return <Py_ssize_t>(~<uint32_t>key)
+cdef Rule rule_of(rule, Py_ssize_t room):
+    cdef double twice = 2 * rule.power
+    cdef bint is_whole = twice <= 16 and twice == <int>twice
+    return Rule(n_neighbors=rule.n_neighbors, room=room, power=rule.power, damping=rule.damping,
+                positive_only=rule.positive_only, twice_power=<int>twice if is_whole else 0)
 
 
-cdef inline void largest_first(uint64_t* keys, Py_ssize_t n, Py_ssize_t k) noexcept nogil:
-    """Move the k largest of n different keys to the front, the least of them to place k - 1 (Hoare's FIND).
-
-    The partition has no branch that depends on the keys: a mispredicted one would cost more than the move.
-    """
-    cdef Py_ssize_t low = 0, high = n - 1, i, j, middle
-    cdef uint64_t pivot, key
-    while low < high:
-        middle = low + (high - low) // 2
-        pivot = keys[middle]
-        keys[middle] = keys[high]
-        i = low
-        for j in range(low, high):
-            key = keys[j]
-            keys[j] = keys[i]
-            keys[i] = key
-            i += key > pivot
-        keys[high] = keys[i]
-        keys[i] = pivot
-        if i == k - 1:
-            return
-        if i > k - 1:
-            high = i - 1
-        else:
-            low = i + 1
+cdef Call call_of(rated, requests, rule, scratch):
+    """Pointers to the arrays of the records, without those of the similarities."""
+    return Call(
+        indptr=<const int64_t *>pointer(rated.indptr), indices=<const int32_t *>pointer(rated.indices),
+        values=<const float *>pointer(rated.values), holders=<const int32_t *>pointer(requests.holders),
+        targets=<const int32_t *>pointer(requests.targets), order=<const int64_t *>pointer(requests.order),
+        out=<double *>pointer(requests.out), similarities=NULL, codes=NULL, n_targets=rated.n_columns,
+        n_kept=0, rule=rule_of(rule, scratch.room), predict=loops.predict,
+    )
 
 
-cdef inline Py_ssize_t nearest(const float* row, const int32_t* codes, Py_ssize_t n, int32_t target,
-                               const Rule* rule, uint64_t* keys) noexcept nogil:
-    """Keys of the at most n_neighbors nearest entries; returns how many.
-
-    Entries come in ascending order of codes, so one that only equals the threshold has lost the tie.
-    """
-    cdef Py_ssize_t q = 0, stop, kept = 0
-    cdef float threshold = 0
-    while q < n:
-        stop = min(n, q + rule.room - kept)
-        kept = collect(row, codes, q, stop, target, rule.positive_only, threshold, keys, kept)
-        q = stop
-        if kept > rule.n_neighbors and (kept == rule.room or q == n):
-            largest_first(keys, kept, rule.n_neighbors)
-            kept = rule.n_neighbors
-            threshold = magnitude(row[codes[position_of(keys[kept - 1])]], rule.positive_only)
-    return kept
-
-
-cdef inline double predicted(const float* row, const int32_t* codes, const float* values, Py_ssize_t n,
-                             int32_t target, const Rule* rule, uint64_t* keys) noexcept nogil:
-    """The weighted mean for one request; NaN where the weights and the damping sum to 0."""
-    cdef double weight, above = 0, below = rule.damping
-    cdef Py_ssize_t kept, k, q
-    cdef float near
-    if rule.n_neighbors == 0 or n <= rule.n_neighbors:
-        for q in range(n):
-            near = magnitude(row[codes[q]], rule.positive_only)
-            # About half of all similarities are negative, in no order that a branch could foresee.
-            weight = raised(float_if((near > 0) & (codes[q] != target), near), rule)
-            above += copysign(weight, row[codes[q]]) * values[q]
-            below += weight
-    else:
-        kept = nearest(row, codes, n, target, rule, keys)
-        for k in range(kept):
-            q = position_of(keys[k])
-            weight = raised(fabsf(row[codes[q]]), rule)
-            above += copysign(weight, row[codes[q]]) * values[q]
-            below += weight
-    return above / below if below > 0 else NAN
-
-
-cdef int check(str who, const int64_t[::1] indptr, const int32_t[::1] indices, const float[::1] values,
-               const int32_t[::1] holders, const int32_t[::1] targets, const int64_t[::1] order,
-               double[::1] out, uint64_t[:, ::1] keys, Py_ssize_t n_targets, Py_ssize_t n_neighbors,
-               double damping, double power, Py_ssize_t begin, Py_ssize_t end, int n_threads) except -1:
-    """Raise ValueError unless everything fits together and stays within bounds."""
-    cdef Py_ssize_t k, n = holders.shape[0], n_holders = indptr.shape[0] - 1
-    cdef bint rows = n_holders >= 0, codes = True, requests = True
-    if targets.shape[0] != n or order.shape[0] != n or out.shape[0] != n:
-        raise ValueError(f"{who}: holders, targets, order and out must be of one length")
-    if values.shape[0] != indices.shape[0]:
-        raise ValueError(f"{who}: indices and values must be of one length")
-    if begin < 0 or end > n or begin > end:
-        raise ValueError(f"{who}: [{begin}, {end}) is not within [0, {n})")
-    if n_neighbors < 0 or not damping >= 0 or not power > 0 or n_threads < 1:
-        raise ValueError(f"{who}: n_neighbors and damping must be at least 0, power above 0, "
-                         "n_threads at least 1")
-    if keys.shape[0] < n_threads or (n_neighbors > 0 and keys.shape[1] <= n_neighbors):
-        raise ValueError(f"{who}: keys needs a row for each thread, longer than n_neighbors")
-    with nogil:
-        if rows:
-            rows = indptr[0] == 0 and indptr[n_holders] == indices.shape[0]
-            for k in range(n_holders):
-                rows &= indptr[k + 1] >= indptr[k]
-        for k in range(indices.shape[0]):
-            codes &= <size_t><uint32_t>indices[k] < <size_t>n_targets
-        for k in range(n):
-            requests &= holders[k] >= -1 and holders[k] < n_holders and targets[k] >= -1
-            requests &= targets[k] < n_targets and order[k] >= 0 and order[k] < n
-    if not rows or not codes:
-        raise ValueError(f"{who}: indptr must rise from 0 to the length of indices, and "
-                         f"indices must lie in [0, {n_targets})")
-    if not requests:
-        raise ValueError(f"{who}: holders must lie in [-1, {n_holders}), targets in [-1, {n_targets}), "
-                         f"order in [0, {n})")
+cdef int check_call(str who, rated, requests, rule, scratch, span) except -1:
+    """Raise unless the arguments are records that fit together."""
+    check_record(rated, RatingRows, f"{who}: rated")
+    check_record(requests, PredictionRequests, f"{who}: requests")
+    check_record(rule, PredictionRule, f"{who}: rule")
+    check_record(scratch, PredictionScratch, f"{who}: scratch")
+    begin, end = span
+    if requests.n_targets != rated.n_columns or requests.n_holders != rated.n_rows:
+        raise ValueError(f"{who}: requests must be for the rows and columns of rated")
+    if not 0 <= begin <= end <= requests.n:
+        raise ValueError(f"{who}: span ({begin}, {end}) is not within the {requests.n} requests")
     return 0
 
 
-cdef struct Rated:
-    const int64_t* indptr
-    const int32_t* indices
-    const float* values
+cdef int check_compared(str who, rated, compared, rule, scratch, int n_threads) except -1:
+    """Raise unless the similarities fit the ratings, and the scratch the rule."""
+    if compared.n_rows != rated.n_columns:
+        raise ValueError(f"{who}: similarities must have {rated.n_columns} rows, as rated has columns; "
+                         f"they have {compared.n_rows}")
+    if compared.dtype != np.float32:
+        raise ValueError(f"{who}: similarities must be of float32, not {compared.dtype}")
+    if scratch.n_threads < n_threads or (rule.n_neighbors > 0 and scratch.room <= rule.n_neighbors):
+        raise ValueError(f"{who}: scratch.keys needs a row for each thread, longer than n_neighbors")
+    return 0
 
 
-cdef inline Rated rated_by(const int64_t[::1] indptr, const int32_t[::1] indices, const float[::1] values):
-    cdef Rated rated
-    rated.indptr = &indptr[0]
-    rated.indices = &indices[0] if indices.shape[0] else NULL
-    rated.values = &values[0] if values.shape[0] else NULL
-    return rated
-
-
-cdef inline Rule rule_of(Py_ssize_t n_neighbors, double damping, double power, bint positive_only,
-                         Py_ssize_t room):
-    cdef Rule rule
-    rule.n_neighbors = n_neighbors
-    rule.room = room
-    rule.power = power
-    rule.halves = <int>(2 * power) if power <= 8 and 2 * power == <int>(2 * power) else 0
-    rule.damping = damping
-    rule.positive_only = positive_only
-    return rule
-
-
-cdef inline double answer(const Rated* rated, const float* row, int32_t holder, int32_t target,
-                          const Rule* rule, uint64_t* keys) noexcept nogil:
-    cdef int64_t at = rated.indptr[holder]
-    return predicted(row, rated.indices + at, rated.values + at, rated.indptr[holder + 1] - at, target, rule,
-                     keys)
-
-
-cdef inline void fetch(const Rated* rated, int32_t holder) noexcept nogil:
-    """Ask for the beginning of a holder's row; the processor sees by itself how it goes on."""
-    if holder >= 0:
-        prefetch(rated.indices + rated.indptr[holder])
-        prefetch(rated.values + rated.indptr[holder])
-
-
-cdef void dense_chunk(const float[:, ::1] similarity, const Rated* rated, const int32_t[::1] holders,
-                      const int32_t[::1] targets, const int64_t[::1] order, double[::1] out, uint64_t* keys,
-                      const Rule* rule, Py_ssize_t begin, Py_ssize_t end) noexcept nogil:
-    cdef Py_ssize_t k, at
-    for k in range(begin, end):
-        if k + 1 < end:
-            fetch(rated, holders[order[k + 1]])
-        at = order[k]
-        if holders[at] < 0 or targets[at] < 0:
-            out[at] = NAN
-        else:
-            out[at] = answer(rated, &similarity[targets[at], 0], holders[at], targets[at], rule, keys)
-
-
-def predict_dense(const float[:, ::1] similarity, const int64_t[::1] indptr, const int32_t[::1] indices,
-                  const float[::1] values, const int32_t[::1] holders, const int32_t[::1] targets,
-                  const int64_t[::1] order, double[::1] out, uint64_t[:, ::1] keys, Py_ssize_t n_neighbors,
-                  double damping, double power, bint positive_only, Py_ssize_t begin, Py_ssize_t end,
-                  int n_threads):
-    """Weighted means over the nearest neighbours, from the whole matrix of similarities.
+def predict_dense(matrix, rated, requests, rule, scratch, span, n_threads):
+    """Weighted means over the nearest neighbours, from the similarities of all pairs.
 
     Parameters
     ----------
-    similarity : float32[n_targets, n_targets]
-        NaN means: no neighbour.
-    indptr, indices, values : int64[n_holders + 1], int32[nnz], float32[nnz]
-        What each holder gave to whom, as compressed rows with ascending indices.
-    holders, targets : int32[n]
-        The requests; -1 is unknown and gives NaN.
-    order : int64[n], a permutation
-        The order in which requests are worked on. Fastest where equal targets follow each other; the
-        results are the same in any.
-    out : float64[n], overwritten at ``order[begin:end]``
-        NaN where there is nothing to divide by: no neighbours and no damping.
-    keys : uint64[n_threads, room], scratch
-        room is longer than n_neighbors; four times as long is fast. Its length decides in which order the
-        neighbours are added: results are the same to rounding for all, and to the bit for equal lengths.
-    n_neighbors : int
-        How many of the nearest count; 0 for all. Of equally near ones the lower code wins. The target
-        itself is never a neighbour.
-    damping : float, at least 0
-    power : float, above 0
-    positive_only : bool
-        Leave out negative similarities. Otherwise they count by their size, with their sign.
-    begin, end : int
-        The slice of `order` to work on.
-    n_threads : int
+    matrix : SimilarityMatrix
+        Of float32, a row for each target. NaN means: no neighbour.
+    rated : RatingRows
+        What each holder (row) gave to whom (columns: targets), the columns ascending in each row.
+    requests : PredictionRequests
+        ``out[order[begin:end]]`` is overwritten. A prediction is NaN where there is nothing to divide by: no
+        neighbours and no damping.
+    rule : PredictionRule
+        The target itself is never a neighbour.
+    scratch : PredictionScratch, overwritten
+    span : (int, int)
+        The range [begin, end) of `requests.order`.
+    n_threads : int in [1, 1024]
 
     Raises
     ------
+    TypeError
+        When an argument is not the record that it should be.
     ValueError
-        Shapes that do not fit, codes or bounds out of range.
+        When records do not fit together or share memory that would be written.
 
     Notes
     -----
-    O(ratings of the holder) a request. Sums in double precision. Deterministic, the same bits for any number
-    of threads and any slices.
+    O(ratings of the holder) a request. Sums in double precision. The same bits for any number of threads, any
+    slices and any SIMD level.
     """
-    cdef Py_ssize_t k, n_chunks = (end - begin + CHUNK - 1) // CHUNK
-    cdef Rule rule = rule_of(n_neighbors, damping, power, positive_only, keys.shape[1])
-    cdef Rated rated
-    if similarity.shape[0] != similarity.shape[1]:
-        raise ValueError("predict_dense: similarity must be square")
-    check("predict_dense", indptr, indices, values, holders, targets, order, out, keys, similarity.shape[0],
-          n_neighbors, damping, power, begin, end, n_threads)
-    if begin == end:
-        return
-    rated = rated_by(indptr, indices, values)
-    for k in prange(n_chunks, schedule="dynamic", num_threads=team_size(n_threads), nogil=True):
-        dense_chunk(similarity, &rated, holders, targets, order, out, &keys[threadid(), 0], &rule,
-                    begin + k * CHUNK, min(end, begin + (k + 1) * CHUNK))
+    cdef int workers = 1, team = team_size(n_threads)
+    check_call("predict_dense", rated, requests, rule, scratch, span)
+    check_record(matrix, SimilarityMatrix, "predict_dense: matrix")
+    check_compared("predict_dense", rated, matrix, rule, scratch, n_threads)
+    check_written((requests, scratch), (matrix, rated))
+    cdef Py_ssize_t k, begin = span[0], end = span[1], n_chunks = (end - begin + CHUNK - 1) // CHUNK
+    cdef Py_ssize_t room = scratch.room
+    cdef uint64_t *keys = <uint64_t *>pointer(scratch.keys)
+    cdef Call call = call_of(rated, requests, rule, scratch)
+    call.similarities = <const float *>pointer(matrix.values)
+    for k in prange(n_chunks, schedule="dynamic", num_threads=team, nogil=True):
+        workers = team_present()
+        predict_chunk(&call, keys + threadid() * room, begin + k * CHUNK, min(end, begin + (k + 1) * CHUNK))
+    report_workers(workers)
 
 
-cdef void rows_chunk(const int32_t[:, ::1] codes, const float[:, ::1] weights, const Rated* rated,
-                     const int32_t[::1] holders, const int32_t[::1] targets, const int64_t[::1] order,
-                     double[::1] out, float* row, uint64_t* keys, const Rule* rule,
-                     Py_ssize_t begin, Py_ssize_t end) noexcept nogil:
+cdef void predict_chunk(const Call *call, uint64_t *keys, Py_ssize_t begin, Py_ssize_t end) noexcept nogil:
     cdef Py_ssize_t k, at
-    cdef int32_t laid_out = -1
     for k in range(begin, end):
         if k + 1 < end:
-            fetch(rated, holders[order[k + 1]])
-        at = order[k]
-        if holders[at] < 0 or targets[at] < 0:
-            out[at] = NAN
-            continue
-        if targets[at] != laid_out:
-            lay_out(codes, weights, laid_out, row, False)
-            laid_out = targets[at]
-            lay_out(codes, weights, laid_out, row, True)
-        out[at] = answer(rated, row, holders[at], targets[at], rule, keys)
-    lay_out(codes, weights, laid_out, row, False)
+            prefetch_holder(call, call.holders[call.order[k + 1]])
+        at = call.order[k]
+        if call.holders[at] < 0 or call.targets[at] < 0:
+            call.out[at] = NAN
+        else:
+            call.out[at] = prediction(call, at, call.similarities + call.targets[at] * call.n_targets, keys)
 
 
-cdef inline void lay_out(const int32_t[:, ::1] codes, const float[:, ::1] weights, int32_t target, float* row,
-                         bint present) noexcept nogil:
-    """Write a target's similarities to their places in a row of zeros, or zeros back over them."""
-    cdef Py_ssize_t k
-    if target < 0:
-        return
-    for k in range(codes.shape[1]):
-        if codes[target, k] >= 0:
-            row[codes[target, k]] = weights[target, k] if present else 0
+cdef inline void prefetch_holder(const Call *call, int32_t holder) noexcept nogil:
+    """Prefetch the beginning of a holder's row; the rest is a stream that the processor follows by itself."""
+    if holder >= 0:
+        cf_prefetch_read(call.indices + call.indptr[holder], 1)
+        cf_prefetch_read(call.values + call.indptr[holder], 1)
 
 
-def predict_rows(const int32_t[:, ::1] codes, const float[:, ::1] weights, const int64_t[::1] indptr,
-                 const int32_t[::1] indices, const float[::1] values, const int32_t[::1] holders,
-                 const int32_t[::1] targets, const int64_t[::1] order, double[::1] out, float[:, ::1] rows,
-                 uint64_t[:, ::1] keys, Py_ssize_t n_neighbors, double damping, double power,
-                 bint positive_only, Py_ssize_t begin, Py_ssize_t end, int n_threads):
+cdef inline double prediction(const Call *call, Py_ssize_t at, const float *row,
+                              uint64_t *keys) noexcept nogil:
+    """Prediction for one request of a known holder and target."""
+    cdef int32_t holder = call.holders[at]
+    cdef int64_t first = call.indptr[holder]
+    return call.predict(row, call.indices + first, call.values + first, call.indptr[holder + 1] - first,
+                        call.targets[at], &call.rule, keys)
+
+
+def predict_rows(nearest, rated, requests, rule, scratch, span, n_threads):
     """As `predict_dense`, from the most similar ones of each target alone.
 
     Parameters
     ----------
-    codes, weights : int32[n_targets, n_kept], float32[n_targets, n_kept]
-        Each target's most similar ones and their similarities, in any order; code -1 fills up short rows.
-        All other pairs count as similarity 0.
-    rows : float32[n_threads, n_targets], scratch
-        Zeros, and zeros again on return.
-
-    The other parameters, errors and notes are those of `predict_dense`.
+    nearest : NearestRows
+        Of float32, a row for each target. All other pairs count as similarity 0.
+    scratch : PredictionScratch, overwritten
+        With `rows`: zeros, and zeros again on return.
+    rated, requests, rule, span, n_threads
+        As for `predict_dense`; so are errors and notes.
     """
-    cdef Py_ssize_t j, k, n_targets = codes.shape[0], n_chunks = (end - begin + CHUNK - 1) // CHUNK
-    cdef Rule rule = rule_of(n_neighbors, damping, power, positive_only, keys.shape[1])
-    cdef Rated rated
-    cdef int32_t target, seen = -1
-    cdef bint sound = True
-    if weights.shape[0] != n_targets or weights.shape[1] != codes.shape[1]:
-        raise ValueError("predict_rows: codes and weights must be of one shape")
-    if rows.shape[0] < n_threads or rows.shape[1] != n_targets:
-        raise ValueError(f"predict_rows: rows needs {n_targets} columns and a row for each thread")
-    check("predict_rows", indptr, indices, values, holders, targets, order, out, keys, n_targets, n_neighbors,
-          damping, power, begin, end, n_threads)
-    if begin == end:
-        return
+    cdef int workers = 1, team = team_size(n_threads)
+    check_call("predict_rows", rated, requests, rule, scratch, span)
+    check_record(nearest, NearestRows, "predict_rows: nearest")
+    check_compared("predict_rows", rated, nearest, rule, scratch, n_threads)
+    check_written((requests, scratch), (nearest, rated))
+    if scratch.rows is None or scratch.rows.shape[1] != nearest.n_rows:
+        raise ValueError(f"predict_rows: scratch.rows needs {nearest.n_rows} columns")
+    cdef Py_ssize_t k, begin = span[0], end = span[1], n_chunks = (end - begin + CHUNK - 1) // CHUNK
+    cdef Py_ssize_t room = scratch.room, n_targets = nearest.n_rows
+    cdef uint64_t *keys = <uint64_t *>pointer(scratch.keys)
+    cdef float *rows = <float *>pointer(scratch.rows)
+    cdef Call call = call_of(rated, requests, rule, scratch)
+    cdef bint sound
+    call.similarities = <const float *>pointer(nearest.values)
+    call.codes = <const int32_t *>pointer(nearest.codes)
+    call.n_kept = nearest.n_kept
     with nogil:
-        for k in range(begin, end):
-            target = targets[order[k]]
-            if target >= 0 and target != seen:
-                for j in range(codes.shape[1]):
-                    sound &= codes[target, j] >= -1 and codes[target, j] < n_targets
-                seen = target
+        sound = are_codes_sound(&call, begin, end)
     if not sound:
         raise ValueError(f"predict_rows: codes must lie in [-1, {n_targets})")
-    rated = rated_by(indptr, indices, values)
-    for k in prange(n_chunks, schedule="dynamic", num_threads=team_size(n_threads), nogil=True):
-        rows_chunk(codes, weights, &rated, holders, targets, order, out, &rows[threadid(), 0],
-                   &keys[threadid(), 0], &rule, begin + k * CHUNK, min(end, begin + (k + 1) * CHUNK))
+    for k in prange(n_chunks, schedule="dynamic", num_threads=team, nogil=True):
+        workers = team_present()
+        predict_chunk_of_rows(&call, rows + threadid() * n_targets, keys + threadid() * room,
+                              begin + k * CHUNK, min(end, begin + (k + 1) * CHUNK))
+    report_workers(workers)
+
+
+cdef bint are_codes_sound(const Call *call, Py_ssize_t begin, Py_ssize_t end) noexcept nogil:
+    """Whether the codes of the nearest are in range for the targets of the requests [begin, end)."""
+    cdef Py_ssize_t j, k
+    cdef int32_t target, seen = -1
+    cdef const int32_t *codes
+    cdef bint sound = True
+    for k in range(begin, end):
+        target = call.targets[call.order[k]]
+        if target >= 0 and target != seen:
+            codes = call.codes + target * call.n_kept
+            for j in range(call.n_kept):
+                sound &= codes[j] >= -1 and codes[j] < call.n_targets
+            seen = target
+    return sound
+
+
+cdef void predict_chunk_of_rows(const Call *call, float *row, uint64_t *keys, Py_ssize_t begin,
+                                Py_ssize_t end) noexcept nogil:
+    cdef Py_ssize_t k, at
+    cdef int32_t laid_out = -1
+    for k in range(begin, end):
+        if k + 1 < end:
+            prefetch_holder(call, call.holders[call.order[k + 1]])
+        at = call.order[k]
+        if call.holders[at] < 0 or call.targets[at] < 0:
+            call.out[at] = NAN
+            continue
+        if call.targets[at] != laid_out:
+            lay_out(call, laid_out, row, False)
+            laid_out = call.targets[at]
+            lay_out(call, laid_out, row, True)
+        call.out[at] = prediction(call, at, row, keys)
+    lay_out(call, laid_out, row, False)
+
+
+cdef inline void lay_out(const Call *call, int32_t target, float *row, bint present) noexcept nogil:
+    """Scatter a target's similarities (-1: none) over a row of zeros, or zeros over them."""
+    cdef Py_ssize_t j
+    cdef const int32_t *codes
+    cdef const float *similarities
+    if target < 0:
+        return
+    codes = call.codes + target * call.n_kept
+    similarities = call.similarities + target * call.n_kept
+    for j in range(call.n_kept):
+        if codes[j] >= 0:
+            row[codes[j]] = similarities[j] if present else 0

@@ -17,7 +17,7 @@ from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t
 from libc.string cimport memset
 
 from cfcore.kernels.common.lanes cimport cf_prefetch, cf_prefetch_read
-from cfcore.kernels.common.threads cimport report_team, team_present
+from cfcore.kernels.common.threads cimport team_present
 from cfcore.kernels.rbm.batch_ratings cimport (
     AHEAD,
     CHAIN,
@@ -68,7 +68,6 @@ cdef inline int train_batches(const Pass *work, int team) noexcept nogil:
     cdef Shared shared
     clear(&shared)
     with parallel(num_threads=team):
-        report_team()
         train_usual(work, worker_of(&shared, threadid(), team_present()))
     return shared.team
 

@@ -108,8 +108,8 @@ class FactorState(State):
         return self._record(0.0)
 
     def _record(self, constant: float) -> Factors:
-        biases = (np.ascontiguousarray(bias) for bias in (self.user_bias, self.item_bias))
-        return Factors(self.user_rows, self.item_rows, *biases, constant)
+        user_bias, item_bias = (np.ascontiguousarray(bias) for bias in (self.user_bias, self.item_bias))
+        return Factors(self.user_rows, self.item_rows, user_bias, item_bias, constant)
 
     @cached_property
     def user_norms(self) -> Array:

@@ -141,15 +141,15 @@ class SVD(FactorModel):
 
     where t runs over the epochs, and the last learning rate is a twentieth of the first. The sum of the
     learning rates matters: the first factors are so small that each direction grows to a useful size only
-    after some epochs, the most useful direction first, and a larger sum lets more directions grow. The constants were found by
-    cross-validation within the training rows of MovieLens 100K (u1) and 1M; the powers of s follow from the
-    equations.
+    after some epochs, the most useful direction first, and a larger sum lets more directions grow. The
+    constants were found by cross-validation within the training rows of MovieLens 100K (u1) and 1M; the
+    powers of s follow from the equations.
 
     `similar_items` and `similar_users` compare factors by their cosine.
 
     Ratings are visited block by block, blocks in a new order in each epoch, and each from a new starting
-    point; users and items are cut into blocks by the data alone. That costs no accuracy, and fits on any number
-    of threads are the same to the bit.
+    point; users and items are cut into blocks by the data alone. That costs no accuracy, and fits on any
+    number of threads are the same to the bit.
 
     Examples
     --------
@@ -214,8 +214,7 @@ class SVD(FactorModel):
 
     def _fit(self, train: Ratings, context: FitContext) -> FactorState:
         trainer = self.trainer(train, context)
-        state: FactorState = run_epochs(trainer, context, trainer.rates.n_epochs, trainer.rates.lr)  # type: ignore[assignment]
-        return state
+        return run_epochs(trainer, context, trainer.rates.n_epochs, trainer.rates.lr)  # type: ignore[return-value]
 
     def trainer(self, train: Ratings, context: FitContext, start: FactorState | None = None) -> SVDTrainer:
         """The trainer of a fit, or of one that goes on from the parameters of a state."""
@@ -254,17 +253,17 @@ class SVDTrainer(BlockTrainer):
         if start is None:
             self.rates = Rates.of(model, train)
             draw = context.rng.standard_normal if model.init == "normal" else context.rng.random
-            rows = [
+            users, items = (
                 first_factors(counts, model.n_factors, model.dtype, self.rates.init_scale, draw)
                 for counts in (train.user_counts, train.item_counts)
-            ]
-            biases = [np.zeros(len(held), dtype=model.dtype) for held in rows]
+            )
+            user_bias, item_bias = (np.zeros(len(rows), dtype=model.dtype) for rows in (users, items))
         else:
             self.rates = Rates.going_on(start.rates)
-            rows = [padded(start.user_factors), padded(start.item_factors)]
-            biases = [start.user_bias.copy(), start.item_bias.copy()]
+            users, items = padded(start.user_factors), padded(start.item_factors)
+            user_bias, item_bias = start.user_bias.copy(), start.item_bias.copy()
         self.mean = float(context.known["mean"])
-        live = Factors(*rows, *biases, self.mean if model.biased else 0.0)
+        live = Factors(users, items, user_bias, item_bias, self.mean if model.biased else 0.0)
         super().__init__(train, live, context.rng, context.n_threads)
 
     def steps(self, k: int) -> SGDRates:

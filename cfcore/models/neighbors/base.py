@@ -9,48 +9,33 @@ import numpy as np
 from cfcore import backends
 from cfcore.arrays import aligned_zeros
 from cfcore.data import Ratings
+from cfcore.kernels.records import PredictionRequests, PredictionScratch
+from cfcore.models.core.fit_context import FitContext
 from cfcore.models.core.model import Array, Model
 from cfcore.models.core.params import check_choice, check_flag, check_number
-from cfcore.models.neighbors import similarities as pairs
-from cfcore.models.neighbors.centering import Center, center_of, normalized, without_means
-from cfcore.progress import progress_bar
-from cfcore.threads import resolve_threads
+from cfcore.models.neighbors.measures import MEASURES
+from cfcore.models.neighbors.state import NeighborState
+from cfcore.models.neighbors.trainer import NeighborTrainer
+from cfcore.threads import threads_worth
 
-SIMILARITIES = (
-    "cosine_baseline",
-    "pearson_baseline",
-    "pearson",
-    "cosine",
-    "adjusted_cosine",
-    "msd",
-    "jaccard",
-)
 CENTERS = (None, "mean", "zscore", "baseline")
 
 #: Up to so many items (users), "auto" keeps all their similarities: 1 GiB.
 DENSE_LIMIT = 16_384
 #: How many of each beyond that: 8 KB a row.
 AUTO_ROWS = 1_000
-#: Ratings that one thread looks at in a call: about .3 s, after which Ctrl-C is heard.
-_SLICE = 80_000_000
-#: Ratings below which a call stays on one thread: about .2 ms.
-_WORTH_THREADS = 100_000
+#: Ratings that one thread reads in a call: about .3 s, after which Ctrl-C takes effect.
+SLICE = 80_000_000
 
 
 class KNN(Model):
     """What the two models share.
 
-    Targets are of the kind `_kind` and compared with each other. Holders are of the other kind: those who
-    rated the targets, or what the targets rated.
+    Targets are of the kind `_state_class.kind` and compared with each other. Holders are of the other kind:
+    those who rated the targets, or what the targets rated.
     """
 
-    _kind: ClassVar[str]
-
-    _array_names = (
-        "similarity_", "neighbors_", "holder_indptr_", "holder_targets_", "deviations_",
-        "user_centers_", "item_centers_", "spreads_",
-    )  # fmt: skip
-    _scalar_names = ("rule_",)
+    _state_class: ClassVar[type[NeighborState]]
 
     similarity: str
     n_neighbors: int | None
@@ -67,16 +52,6 @@ class KNN(Model):
     n_threads: int | None
     verbose: int
 
-    similarity_: Array
-    neighbors_: Array | None
-    holder_indptr_: Array | None
-    holder_targets_: Array | None
-    deviations_: Array
-    user_centers_: Array
-    item_centers_: Array
-    spreads_: Array | None
-    rule_: dict[str, Any]
-
     #: Power where None was given and the centre is the baseline; 1 around anything else.
     _tuned_power: ClassVar[float]
 
@@ -90,7 +65,7 @@ class KNN(Model):
         vars(self).update((name, value) for name, value in arguments.items() if name != "self")
 
     def _check_params(self) -> None:
-        check_choice("similarity", self.similarity, SIMILARITIES)
+        check_choice("similarity", self.similarity, MEASURES)
         check_choice("center", self.center, CENTERS)
         check_number("n_neighbors", self.n_neighbors, 1, integer=True, none=True)
         check_number("min_support", self.min_support, 0, integer=True)
@@ -107,143 +82,96 @@ class KNN(Model):
 
     # ------------------------------------------------------------------ fitting
 
-    def _remember(self, train: Ratings) -> None:
+    def _index(self, train: Ratings) -> None:
         train.build_index(self.n_threads)
-        super()._remember(train)
 
-    def _fit(self, train: Ratings, validation: Ratings | None, early_stopping: int | None) -> None:
-        by_target, by_holder = train.by_item, train.by_user
-        if self._kind == "user":
-            by_target, by_holder = by_holder, by_target
-        # The rows by user are kept by every model already.
-        same = by_holder is train.by_user
-        self.holder_indptr_ = None if same else by_holder.indptr
-        self.holder_targets_ = None if same else by_holder.indices
-        around = self._center(train, self.center)
-        self.deviations_ = around.deviations(by_holder, self._kind)
-        self.user_centers_, self.item_centers_ = around.users, around.items
-        self.spreads_ = around.spreads
+    def _fit(self, train: Ratings, context: FitContext) -> NeighborState:
+        return self.trainer(train, context).run()
+
+    def trainer(self, train: Ratings, context: FitContext) -> NeighborTrainer:
+        """The trainer of a fit, which can also compare a part of the items (users)."""
+        return NeighborTrainer(self, train, context)
+
+    def defaults_for(self, ratings: Ratings) -> dict[str, float]:
+        """Damping and power, by the rule of the class."""
+        rule = self.rule_for(ratings)
+        return {name: rule[name] for name in ("damping", "power")}
+
+    def rule_for(self, train: Ratings) -> dict[str, Any]:
+        """How a model fitted to these ratings predicts: `NeighborState.rule`."""
         damping, power = 0.0, 1.0
         if self.center == "baseline":
             damping, power = self._tuned_damping(len(train)), self._tuned_power
-        self.rule_ = {
+        return {
             "additive": self.center == "baseline",
             "n_neighbors": 0 if self.n_neighbors is None else int(self.n_neighbors),
             "damping": damping if self.damping is None else float(self.damping),
             "power": power if self.power is None else float(self.power),
             "positive_only": bool(self.positive_only),
         }
-        self._compare(train, by_target, by_holder)
 
-    def _center(self, train: Ratings, center: str | None) -> Center:
-        n_threads = resolve_threads(self.n_threads)
-        return center_of(train, center, self._kind, self.reg_user, self.reg_item, n_threads)
-
-    def _compare(self, train: Ratings, by_target: Any, by_holder: Any) -> None:
-        """Set the similarities of all pairs of targets."""
-        measure = self.similarity
-        shrinkage = self.shrinkage
-        compared: dict[str, Any] = {}
-        if measure in ("cosine_baseline", "pearson_baseline", "adjusted_cosine"):
-            if measure == "adjusted_cosine":
-                values = without_means(by_holder, train.mean)
-            elif self.center == "baseline":
-                values = self.deviations_
-            else:
-                values = self._center(train, "baseline").deviations(by_holder, self._kind)
-            if measure == "cosine_baseline":
-                # The norms are over all of a target's ratings: scaled by them, products are the cosines.
-                values = normalized(values, by_holder.indices, len(by_target.indptr) - 1, shrinkage)
-                shrinkage = 0.0
-            compared = {"col_values": values, "row_values": values[by_target.to_other]}
-            measure = "dot" if measure == "cosine_baseline" else "cosine"
-        n = len(by_target.indptr) - 1
-        n_kept = self._n_kept(n)
-        with progress_bar(n, f"{self._kind} similarities", self.verbose) as bar:
-            found = pairs.similarities(
-                by_target, by_holder, measure=measure, shrinkage=shrinkage, min_support=self.min_support,
-                no_overlap=self.no_overlap, top_k=n_kept,
-                n_threads=self.n_threads, progress=bar.update, **compared,
-            )  # fmt: skip
-        if isinstance(found, tuple):
-            self.neighbors_, self.similarity_ = found
-        else:
-            self.neighbors_, self.similarity_ = None, found
-
-    def _n_kept(self, n_targets: int) -> int | None:
+    def n_kept(self, n_targets: int) -> int | None:
         """How many similarities of each target are kept; None for all."""
         if self.storage == "dense" or (self.storage == "auto" and n_targets <= DENSE_LIMIT):
             return None
         if self.no_overlap != 0:
             raise ValueError(
-                f"storage must be 'dense' for no_overlap={self.no_overlap} and {n_targets} {self._kind}s"
+                f"storage must be 'dense' for no_overlap={self.no_overlap} "
+                f"and {n_targets} {self._state_class.kind}s"
             )
         wanted = AUTO_ROWS if isinstance(self.storage, str) else int(self.storage)
         return min(wanted, max(n_targets - 1, 1))
 
     # ------------------------------------------------------------------ predicting
 
-    def _predict_codes(self, users: Array, items: Array, timestamps: Array | None) -> Array:
-        targets, holders = (items, users) if self._kind == "item" else (users, items)
-        deviations = self._neighborhood(holders, targets)
+    def _score(self, users: Array, items: Array, timestamps: Array | None) -> Array:
+        state: NeighborState = self._state
+        targets, holders = (items, users) if state.kind == "item" else (users, items)
+        deviations = weighted_means(state, holders, targets, self.n_threads)
         deviations[np.isnan(deviations)] = 0.0
-        if self.spreads_ is not None:
-            deviations *= self.spreads_[targets]  # no deviation where the target is unknown
-        deviations += self._centers_at(users, items)
+        if state.spreads is not None:
+            deviations *= state.spreads[targets]  # no deviation where the target is unknown
+        deviations += centers_at(state, users, items)
         return deviations
 
-    def _centers_at(self, users: Array, items: Array) -> Array:
-        """What the weighted mean is taken around, and what stands alone where it is unknown."""
-        # The entry that -1 picks, the last, is that of an unknown user or item.
-        user_centers, item_centers = self.user_centers_[users], self.item_centers_[items]
-        if self.rule_["additive"]:
-            return self.mean_ + user_centers + item_centers
-        target, holder, at = user_centers, item_centers, users
-        if self._kind == "item":
-            target, holder, at = item_centers, user_centers, items
-        return np.where(at >= 0, target, holder)
-
-    def _neighborhood(self, holders: Array, targets: Array) -> Array:
-        """Weighted mean deviations; NaN where there is no neighbour."""
-        kernel = backends.kernel("neighbors.predict")
-        indptr, indices = self.holder_indptr_, self.holder_targets_
-        if indptr is None or indices is None:
-            indptr, indices = self.seen_indptr_, self.seen_items_
-        n, n_targets = len(targets), len(self.similarity_)
-        order = np.empty(n, dtype=np.int64)
-        # Requests for the same target share its row of similarities; -1, the unknown, comes first.
-        backends.kernel("tables.csr").counting_sort(targets + 1, np.empty(n_targets + 2, dtype=np.int64), order)
-        lengths = np.diff(indptr)
-        rule = self.rule_
-        n_neighbors = rule["n_neighbors"]
-        if n_neighbors >= lengths.max(initial=0):
-            n_neighbors = 0  # all of them
-        cost = n * 100 + int(lengths[holders].sum())
-        # Waking other threads takes longer than a few requests.
-        n_threads = resolve_threads(self.n_threads) if cost > _WORTH_THREADS else 1
-        scratch: tuple[Array, ...] = (aligned_zeros(n_threads, 8 * (n_neighbors // 2 + 8), np.uint64),)
-        compared: tuple[Array, ...] = (self.similarity_,)
-        if self.neighbors_ is None:
-            predict = kernel.predict_dense
-        else:
-            predict, compared = kernel.predict_rows, (self.neighbors_, self.similarity_)
-            scratch = (np.zeros((n_threads, n_targets), dtype=np.float32), *scratch)
-        out = np.empty(n)
-        step = max(1, n_threads * _SLICE * n // max(cost, 1))
-        for begin in range(0, n, step):
-            predict(
-                *compared, indptr, indices, self.deviations_, holders, targets, order, out, *scratch,
-                n_neighbors, rule["damping"], rule["power"], rule["positive_only"],
-                begin, min(begin + step, n), n_threads,
-            )  # fmt: skip
-        return out
-
-    def _similarity_to(self, kind: str, code: int) -> Array:
-        if kind != self._kind:
-            return super()._similarity_to(kind, code)
-        if self.neighbors_ is None:
-            return self.similarity_[code].astype(np.float64)
-        row = np.full(len(self.similarity_), np.nan)
-        kept = self.neighbors_[code] >= 0
-        row[self.neighbors_[code][kept]] = self.similarity_[code][kept]
+    def _similarity(self, kind: str, code: int) -> Array:
+        state: NeighborState = self._state
+        if kind != state.kind:
+            return super()._similarity(kind, code)
+        if state.neighbors is None:
+            return state.similarity[code].astype(np.float64)
+        row = np.full(len(state.similarity), np.nan)
+        kept = state.neighbors[code] >= 0
+        row[state.neighbors[code][kept]] = state.similarity[code][kept]
         return row
+
+
+def centers_at(state: NeighborState, users: Array, items: Array) -> Array:
+    """What the weighted mean is taken around; the prediction where there is no neighbour."""
+    # The entry that -1 picks, the last, is that of an unknown user or item.
+    user_centers, item_centers = state.user_centers[users], state.item_centers[items]
+    if state.rule["additive"]:
+        return state.mean + user_centers + item_centers
+    if state.kind == "item":
+        return np.where(items >= 0, item_centers, user_centers)
+    return np.where(users >= 0, user_centers, item_centers)
+
+
+def weighted_means(state: NeighborState, holders: Array, targets: Array, n_threads: int | None) -> Array:
+    """Weighted mean deviations for codes; NaN where there is no neighbour, or a code is -1."""
+    kernel = backends.kernel("neighbors.predict")
+    n, n_targets, rule = len(targets), state.rated.n_columns, state.prediction_rule
+    order = np.empty(n, dtype=np.int64)
+    # Requests for the same target share its row of similarities; -1, the unknown, comes first.
+    backends.kernel("tables.csr").counting_sort(targets + 1, np.empty(n_targets + 2, dtype=np.int64), order)
+    cost = n * 100 + int(state.lengths[holders].sum())
+    threads = threads_worth(n_threads, cost, "neighbor_ratings")
+    rows = None if state.neighbors is None else np.zeros((threads, n_targets), dtype=np.float32)
+    scratch = PredictionScratch(aligned_zeros(threads, 8 * (rule.n_neighbors // 2 + 8), np.uint64), rows)
+    requests = PredictionRequests(holders, targets, order, np.empty(n), state.rated.n_rows, n_targets)
+    predict = kernel.predict_dense if state.neighbors is None else kernel.predict_rows
+    step = max(1, threads * SLICE * n // max(cost, 1))
+    for begin in range(0, n, step):
+        span = (begin, min(begin + step, n))
+        predict(state.compared, state.rated, requests, rule, scratch, span, threads)
+    return requests.out

@@ -1,20 +1,22 @@
-"""What neighbourhood models average around: the overall mean, means, z-scores or the baseline."""
+"""The centre that neighbourhood models average around: the overall mean, means, z-scores or the baseline."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 
 from cfcore import backends
 from cfcore.data import Ratings
+from cfcore.data.index import Compressed
 from cfcore.kernels.records import Biases, RatingRows
-from cfcore.threads import threads_for
+from cfcore.threads import threads_worth
 
 Array = np.ndarray[Any, Any]
 
-#: Passes over all biases; more of them move no RMSE on MovieLens by 1e-4.
+#: Passes over all biases; more of them change no RMSE on MovieLens by 1e-4.
 SWEEPS = 12
 
 
@@ -41,22 +43,60 @@ class Center:
         return deviations.astype(np.float32)
 
 
-def center_of(
-    train: Ratings, center: str | None, kind: str, reg_user: float, reg_item: float, n_threads: int
-) -> Center:
-    """The centre ("mean", "zscore", "baseline" or None: the overall mean) when targets are of one `kind`."""
-    if center == "baseline":
-        users, items = estimate_biases(train, reg_user, reg_item, n_threads)
-        return Center(np.append(users, 0.0), np.append(items, 0.0), train.mean)
-    users, items = (means(rows, train.mean) for rows in (train.by_user, train.by_item))
-    if center is None:
-        (items if kind == "item" else users)[:] = train.mean
-        return Center(users, items, None)
-    spreads = None
-    if center == "zscore":
-        rows = train.by_item if kind == "item" else train.by_user
-        spreads = standard_deviations(rows, items if kind == "item" else users, train)
-    return Center(users, items, None, spreads)
+@dataclass(frozen=True, eq=False)
+class Centering:
+    """Training ratings by target and by holder, and what is computed of them once for centre and measure.
+
+    Attributes
+    ----------
+    train : Ratings
+    kind : {"item", "user"}
+        Of the targets.
+    reg_user, reg_item : float
+        Regularisation of the baseline.
+    n_threads : int or None
+    """
+
+    train: Ratings
+    kind: str
+    reg_user: float
+    reg_item: float
+    n_threads: int | None = None
+
+    @property
+    def by_target(self) -> Compressed:
+        """The rows of the targets."""
+        return self.train.by_item if self.kind == "item" else self.train.by_user
+
+    @property
+    def by_holder(self) -> Compressed:
+        """The rows of the holders."""
+        return self.train.by_user if self.kind == "item" else self.train.by_item
+
+    @cached_property
+    def baseline(self) -> Center:
+        """The baseline as a centre."""
+        users, items = estimate_biases(self.train, self.reg_user, self.reg_item, self.n_threads)
+        return Center(np.append(users, 0.0), np.append(items, 0.0), self.train.mean)
+
+    @cached_property
+    def residuals(self) -> Array:
+        """Ratings less the baseline, float32, in the order of the holders' rows."""
+        return self.baseline.deviations(self.by_holder, self.kind)
+
+    def center(self, name: str | None) -> Center:
+        """The centre "mean", "zscore", "baseline" or None (the overall mean)."""
+        if name == "baseline":
+            return self.baseline
+        train, mean = self.train, self.train.mean
+        users, items = (means(rows, mean) for rows in (train.by_user, train.by_item))
+        targets = items if self.kind == "item" else users
+        spreads = None
+        if name is None:
+            targets[:] = mean
+        elif name == "zscore":
+            spreads = standard_deviations(self.by_target, targets, train)
+        return Center(users, items, None, spreads)
 
 
 def means(rows: Any, mean: float) -> Array:
@@ -94,12 +134,14 @@ def standard_deviations(rows: Any, centers: Array, train: Ratings) -> Array:
 def _sums(rows: Any, values: Array) -> Array:
     """Sum of the values of each row, in double precision."""
     sums = np.zeros(len(rows.indptr) - 1)
-    filled = rows.indptr[1:] > rows.indptr[:-1]  # reduceat takes an empty run for one of a single value
+    filled = rows.indptr[1:] > rows.indptr[:-1]  # to reduceat an empty run is one of a single value
     sums[filled] = np.add.reduceat(values, rows.indptr[:-1][filled], dtype=np.float64)
     return sums
 
 
-def estimate_biases(train: Ratings, reg_user: float, reg_item: float, n_threads: int) -> tuple[Array, Array]:
+def estimate_biases(
+    train: Ratings, reg_user: float, reg_item: float, n_threads: int | None
+) -> tuple[Array, Array]:
     """User and item biases of the baseline by alternating least squares; codes without ratings have 0."""
     solve = backends.kernel("factorization.baseline").solve
     users, items, mean = np.zeros(train.n_users), np.zeros(train.n_items), train.mean
@@ -107,7 +149,7 @@ def estimate_biases(train: Ratings, reg_user: float, reg_item: float, n_threads:
     rows = RatingRows(by_user.indptr, by_user.indices, by_user.values, train.n_items)
     columns = RatingRows(by_item.indptr, by_item.indices, by_item.values, train.n_users)
     of_users, of_items = Biases(users, items, mean), Biases(items, users, mean)
-    n_threads = threads_for(n_threads, len(train))
+    n_threads = threads_worth(n_threads, len(train), "ratings")
     for _ in range(SWEEPS):
         solve(columns, of_items, reg_item, n_threads)
         solve(rows, of_users, reg_user, n_threads)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 from cfcore.models.neighbors.base import KNN
+from cfcore.models.neighbors.state import ItemNeighborState, UserNeighborState
 
 
 class ItemKNN(KNN):
@@ -89,7 +90,7 @@ class ItemKNN(KNN):
     3.0
     """
 
-    _kind = "item"
+    _state_class = ItemNeighborState
     _tuned_power = 2.0
 
     @staticmethod
@@ -159,7 +160,7 @@ class UserKNN(KNN):
     4.0
     """
 
-    _kind = "user"
+    _state_class = UserNeighborState
     _tuned_power = 1.5
 
     @staticmethod

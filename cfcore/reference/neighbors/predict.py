@@ -7,206 +7,175 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
+from cfcore.kernels.records import (
+    NearestRows,
+    PredictionRequests,
+    PredictionRule,
+    PredictionScratch,
+    RatingRows,
+    SimilarityMatrix,
+    check_written,
+)
+from cfcore.reference.common.checks import check_record, check_threads
+
+__all__ = ["predict_dense", "predict_rows"]
+
 Codes = NDArray[np.int32]
 Floats = NDArray[np.float32]
+#: From codes of targets and of others to their similarities.
+Lookup = Callable[[Codes, Codes], Floats]
 
-# Entries gathered at a time, which bounds the memory whatever the number of requests.
-_BATCH = 1 << 20
+#: Entries gathered at a time, which bounds the memory whatever the number of requests.
+BATCH = 1 << 20
 
 
-def _check(
-    who: str,
-    indptr: NDArray[np.int64],
-    indices: Codes,
-    values: Floats,
-    holders: Codes,
-    targets: Codes,
-    order: NDArray[np.int64],
-    out: NDArray[np.float64],
-    keys: NDArray[np.uint64],
-    n_targets: int,
-    n_neighbors: int,
-    damping: float,
-    power: float,
-    begin: int,
-    end: int,
+def predict_dense(
+    matrix: SimilarityMatrix,
+    rated: RatingRows,
+    requests: PredictionRequests,
+    rule: PredictionRule,
+    scratch: PredictionScratch,
+    span: tuple[int, int],
     n_threads: int,
 ) -> None:
-    n, n_holders = len(holders), len(indptr) - 1
-    if not len(targets) == len(order) == len(out) == n:
-        raise ValueError(f"{who}: holders, targets, order and out must be of one length")
-    if len(values) != len(indices):
-        raise ValueError(f"{who}: indices and values must be of one length")
-    if not 0 <= begin <= end <= n:
-        raise ValueError(f"{who}: [{begin}, {end}) is not within [0, {n})")
-    if n_neighbors < 0 or not damping >= 0 or not power > 0 or n_threads < 1:
+    """Weighted means over the nearest neighbours, from the similarities of all pairs; see the kernel."""
+    check_threads(n_threads)
+    _check_call("predict_dense", rated, requests, rule, scratch, span)
+    check_record(matrix, SimilarityMatrix, "predict_dense: matrix")
+    _check_compared("predict_dense", rated, matrix, rule, scratch, n_threads)
+    check_written((requests, scratch), (matrix, rated))
+    _predict(lambda targets, codes: matrix.values[targets, codes], rated, requests, rule, span)
+
+
+def predict_rows(
+    nearest: NearestRows,
+    rated: RatingRows,
+    requests: PredictionRequests,
+    rule: PredictionRule,
+    scratch: PredictionScratch,
+    span: tuple[int, int],
+    n_threads: int,
+) -> None:
+    """As `predict_dense`, from the most similar ones of each target alone; see the kernel."""
+    check_threads(n_threads)
+    _check_call("predict_rows", rated, requests, rule, scratch, span)
+    check_record(nearest, NearestRows, "predict_rows: nearest")
+    _check_compared("predict_rows", rated, nearest, rule, scratch, n_threads)
+    check_written((requests, scratch), (nearest, rated))
+    if scratch.rows is None or scratch.rows.shape[1] != nearest.n_rows:
+        raise ValueError(f"predict_rows: scratch.rows needs {nearest.n_rows} columns")
+    begin, end = span
+    requested = requests.targets[requests.order[begin:end]]
+    to_read = nearest.codes[np.unique(requested[requested >= 0])]
+    if ((to_read < -1) | (to_read >= nearest.n_rows)).any():
+        raise ValueError(f"predict_rows: codes must lie in [-1, {nearest.n_rows})")
+    _predict(_lookup(nearest), rated, requests, rule, span)
+
+
+def _check_call(
+    who: str,
+    rated: RatingRows,
+    requests: PredictionRequests,
+    rule: PredictionRule,
+    scratch: PredictionScratch,
+    span: tuple[int, int],
+) -> None:
+    check_record(rated, RatingRows, f"{who}: rated")
+    check_record(requests, PredictionRequests, f"{who}: requests")
+    check_record(rule, PredictionRule, f"{who}: rule")
+    check_record(scratch, PredictionScratch, f"{who}: scratch")
+    begin, end = span
+    if requests.n_targets != rated.n_columns or requests.n_holders != rated.n_rows:
+        raise ValueError(f"{who}: requests must be for the rows and columns of rated")
+    if not 0 <= begin <= end <= requests.n:
+        raise ValueError(f"{who}: span ({begin}, {end}) is not within the {requests.n} requests")
+
+
+def _check_compared(
+    who: str,
+    rated: RatingRows,
+    compared: SimilarityMatrix | NearestRows,
+    rule: PredictionRule,
+    scratch: PredictionScratch,
+    n_threads: int,
+) -> None:
+    if compared.n_rows != rated.n_columns:
         raise ValueError(
-            f"{who}: n_neighbors and damping must be at least 0, power above 0, n_threads at least 1"
+            f"{who}: similarities must have {rated.n_columns} rows, as rated has columns; "
+            f"they have {compared.n_rows}"
         )
-    if len(keys) < n_threads or (n_neighbors > 0 and keys.shape[1] <= n_neighbors):
-        raise ValueError(f"{who}: keys needs a row for each thread, longer than n_neighbors")
-    rising = n_holders >= 0 and indptr[0] == 0 and indptr[-1] == len(indices) and (np.diff(indptr) >= 0).all()
-    if not rising or ((indices < 0) | (indices >= n_targets)).any():
-        raise ValueError(
-            f"{who}: indptr must rise from 0 to the length of indices, "
-            f"and indices must lie in [0, {n_targets})"
-        )
-    outside = (holders < -1) | (holders >= n_holders) | (targets < -1) | (targets >= n_targets)
-    if (outside | (order < 0) | (order >= n)).any():
-        raise ValueError(
-            f"{who}: holders must lie in [-1, {n_holders}), targets in [-1, {n_targets}), order in [0, {n})"
-        )
+    if compared.dtype != np.float32:
+        raise ValueError(f"{who}: similarities must be of float32, not {compared.dtype}")
+    if scratch.n_threads < n_threads or (rule.n_neighbors > 0 and scratch.room <= rule.n_neighbors):
+        raise ValueError(f"{who}: scratch.keys needs a row for each thread, longer than n_neighbors")
+
+
+def _lookup(nearest: NearestRows) -> Lookup:
+    """Similarities of pairs, 0 for those that were not kept."""
+    n = nearest.n_rows
+    target, column = np.nonzero(nearest.codes >= 0)
+    pair = target * n + nearest.codes[target, column]
+    by_pair = np.argsort(pair)
+    pair, kept = pair[by_pair], nearest.values[target, column][by_pair]
+
+    def similarity_of(targets: Codes, codes: Codes) -> Floats:
+        wanted = targets.astype(np.int64) * n + codes
+        at = np.minimum(np.searchsorted(pair, wanted), max(len(pair) - 1, 0))
+        if not len(pair):
+            return np.zeros(len(codes), dtype=np.float32)
+        return np.where(pair[at] == wanted, kept[at], np.float32(0))
+
+    return similarity_of
 
 
 def _predict(
-    similarity_of: Callable[[Codes, Codes], Floats],
-    indptr: NDArray[np.int64],
-    indices: Codes,
-    values: Floats,
-    holders: Codes,
-    targets: Codes,
-    n_neighbors: int,
-    damping: float,
-    power: float,
-    positive_only: bool,
+    similarity_of: Lookup,
+    rated: RatingRows,
+    requests: PredictionRequests,
+    rule: PredictionRule,
+    span: tuple[int, int],
+) -> None:
+    """Fill ``out[order[begin:end]]``; NaN where the holder or the target is unknown."""
+    at = requests.order[slice(*span)]
+    unknown = (requests.holders[at] < 0) | (requests.targets[at] < 0)
+    requests.out[at[unknown]] = np.nan
+    known = at[~unknown]
+    holders = requests.holders[known]
+    entries = np.cumsum(rated.indptr[holders + 1] - rated.indptr[holders])
+    first = 0
+    while first < len(known):
+        done = entries[first - 1] if first else 0
+        last = max(first + 1, int(np.searchsorted(entries, done + BATCH, side="right")))
+        batch = known[first:last]
+        requests.out[batch] = _weighted_means(
+            similarity_of, rated, requests.holders[batch], requests.targets[batch], rule
+        )
+        first = last
+
+
+def _weighted_means(
+    similarity_of: Lookup, rated: RatingRows, holders: Codes, targets: Codes, rule: PredictionRule
 ) -> NDArray[np.float64]:
     """Weighted means for known holders and targets, all requests at once."""
-    lengths = indptr[holders + 1] - indptr[holders]
+    lengths = rated.indptr[holders + 1] - rated.indptr[holders]
     request = np.repeat(np.arange(len(holders)), lengths)
     starts = np.cumsum(lengths) - lengths
-    entry = np.arange(len(request)) - np.repeat(starts - indptr[holders], lengths)
-    code = indices[entry]
+    entry = np.arange(len(request)) - np.repeat(starts - rated.indptr[holders], lengths)
+    code = rated.indices[entry]
     similarity = similarity_of(targets[request], code)
-    near = similarity if positive_only else np.abs(similarity)
+    near = similarity if rule.positive_only else np.abs(similarity)
     neighbor = (near > 0) & (code != targets[request])
     request, code, entry = request[neighbor], code[neighbor], entry[neighbor]
     similarity, near = similarity[neighbor], near[neighbor]
-    if n_neighbors:
+    if rule.n_neighbors:
         by_nearness = np.lexsort((code, -near, request))
         counts = np.bincount(request, minlength=len(holders))
         rank = np.empty(len(request), dtype=np.int64)
         rank[by_nearness] = np.arange(len(request)) - np.repeat(np.cumsum(counts) - counts, counts)
-        nearest = rank < n_neighbors
+        nearest = rank < rule.n_neighbors
         request, entry, similarity = request[nearest], entry[nearest], similarity[nearest]
-    weight = np.abs(similarity.astype(np.float64)) ** power
-    above = np.bincount(request, np.copysign(weight, similarity) * values[entry], minlength=len(holders))
-    below = damping + np.bincount(request, weight, minlength=len(holders))
+    weight = np.abs(similarity.astype(np.float64)) ** rule.power
+    weighted = np.copysign(weight, similarity) * rated.values[entry]
+    above = np.bincount(request, weighted, minlength=len(holders))
+    below = rule.damping + np.bincount(request, weight, minlength=len(holders))
     return np.divide(above, below, out=np.full(len(holders), np.nan), where=below > 0)
-
-
-def _in_batches(
-    indptr: NDArray[np.int64],
-    holders: Codes,
-    targets: Codes,
-    out: NDArray[np.float64],
-    positions: NDArray[np.int64],
-    predict: Callable[[Codes, Codes], NDArray[np.float64]],
-) -> None:
-    """Fill ``out[positions]``; NaN where the holder or the target is unknown."""
-    unknown = (holders[positions] < 0) | (targets[positions] < 0)
-    out[positions[unknown]] = np.nan
-    known = positions[~unknown]
-    entries = np.cumsum(indptr[holders[known] + 1] - indptr[holders[known]])
-    first = 0
-    while first < len(known):
-        done = entries[first - 1] if first else 0
-        last = max(first + 1, int(np.searchsorted(entries, done + _BATCH, side="right")))
-        batch = known[first:last]
-        out[batch] = predict(holders[batch], targets[batch])
-        first = last
-
-
-def predict_dense(
-    similarity: Floats,
-    indptr: NDArray[np.int64],
-    indices: Codes,
-    values: Floats,
-    holders: Codes,
-    targets: Codes,
-    order: NDArray[np.int64],
-    out: NDArray[np.float64],
-    keys: NDArray[np.uint64],
-    n_neighbors: int,
-    damping: float,
-    power: float,
-    positive_only: bool,
-    begin: int,
-    end: int,
-    n_threads: int,
-) -> None:
-    """Weighted means over the nearest neighbours, from the whole matrix of similarities; see the kernel."""
-    if similarity.shape[0] != similarity.shape[1]:
-        raise ValueError("predict_dense: similarity must be square")
-    _check(
-        "predict_dense", indptr, indices, values, holders, targets, order, out, keys, len(similarity),
-        n_neighbors, damping, power, begin, end, n_threads,
-    )  # fmt: skip
-
-    def predict(some_holders: Codes, some_targets: Codes) -> NDArray[np.float64]:
-        return _predict(
-            lambda target, code: similarity[target, code],
-            indptr, indices, values, some_holders, some_targets, n_neighbors, damping, power, positive_only,
-        )  # fmt: skip
-
-    _in_batches(indptr, holders, targets, out, order[begin:end], predict)
-
-
-def predict_rows(
-    codes: Codes,
-    weights: Floats,
-    indptr: NDArray[np.int64],
-    indices: Codes,
-    values: Floats,
-    holders: Codes,
-    targets: Codes,
-    order: NDArray[np.int64],
-    out: NDArray[np.float64],
-    rows: Floats,
-    keys: NDArray[np.uint64],
-    n_neighbors: int,
-    damping: float,
-    power: float,
-    positive_only: bool,
-    begin: int,
-    end: int,
-    n_threads: int,
-) -> None:
-    """As `predict_dense`, from the most similar ones of each target alone; see the kernel."""
-    n_targets = len(codes)
-    if weights.shape != codes.shape:
-        raise ValueError("predict_rows: codes and weights must be of one shape")
-    if len(rows) < n_threads or rows.shape[1] != n_targets:
-        raise ValueError(f"predict_rows: rows needs {n_targets} columns and a row for each thread")
-    _check(
-        "predict_rows", indptr, indices, values, holders, targets, order, out, keys, n_targets,
-        n_neighbors, damping, power, begin, end, n_threads,
-    )  # fmt: skip
-    if begin == end:
-        return
-    requested = targets[order[begin:end]]
-    to_read = codes[np.unique(requested[requested >= 0])]
-    if ((to_read < -1) | (to_read >= n_targets)).any():
-        raise ValueError(f"predict_rows: codes must lie in [-1, {n_targets})")
-    target, place = np.nonzero(codes >= 0)
-    pair = target * n_targets + codes[target, place]
-    by_pair = np.argsort(pair)
-    pair, kept = pair[by_pair], weights[target, place][by_pair]
-
-    def similarity_of(wanted: Codes, code: Codes) -> Floats:
-        """0 for a pair that was not kept."""
-        looked_up = wanted.astype(np.int64) * n_targets + code
-        at = np.minimum(np.searchsorted(pair, looked_up), max(len(pair) - 1, 0))
-        if not len(pair):
-            return np.zeros(len(code), dtype=np.float32)
-        return np.where(pair[at] == looked_up, kept[at], np.float32(0))
-
-    def predict(some_holders: Codes, some_targets: Codes) -> NDArray[np.float64]:
-        return _predict(
-            similarity_of,
-            indptr, indices, values, some_holders, some_targets, n_neighbors, damping, power, positive_only,
-        )  # fmt: skip
-
-    _in_batches(indptr, holders, targets, out, order[begin:end], predict)
-
-
-__all__ = ["predict_dense", "predict_rows"]

@@ -1,4 +1,4 @@
-"""Similarities of all pairs of rows, by sparse matrix products: the twin of `cfcore.kernels.neighbors.similarity`.
+"""Twin of `cfcore.kernels.neighbors.similarity`: similarities of all pairs of rows by sparse matrix products.
 
 With R the ratings (rows by co-raters), R2 their squares and M the ones where there is a rating, the sums over
 co-raters are products of matrices: n = M M', Sx = R M', Sy = M R', Sxx = R2 M', Syy = M R2', Sxy = R R'.
@@ -11,96 +11,121 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from cfcore.kernels.records import (
+    LevelRatings,
+    NearestRows,
+    PackedRatings,
+    SimilarityMatrix,
+    SimilarityRule,
+    SimilarityScratch,
+    check_written,
+)
+from cfcore.reference.common.checks import check_record, check_threads
+
 Array = NDArray[Any]
 
-MEASURES = {"pearson": 0, "cosine": 1, "msd": 2, "jaccard": 3, "dot": 4}
-PEARSON, COSINE, MSD, JACCARD, DOT = MEASURES.values()
 
-
-def row_bytes(n_rows: int, packed: bool, longest: int, largest: int, measure: int) -> int:
+def row_bytes(ratings: PackedRatings, rule: SimilarityRule) -> int:
     """Bytes of scratch the compiled kernel needs a thread; this one needs none."""
-    size = 16 if packed else 64 if measure == PEARSON else 32
-    if packed and longest > 32767 // max(largest, 1):
-        size = 48
-    return -(-n_rows // 8) * 8 * size
+    check_record(ratings, PackedRatings, "row_bytes: ratings")
+    check_record(rule, SimilarityRule, "row_bytes: rule")
+    if isinstance(ratings, LevelRatings):
+        size = 48 if ratings.longest > ratings.spill_every else 16
+    else:
+        size = 64 if rule.measure == "pearson" else 32
+    return -(-ratings.n_rows // 8) * 8 * size
 
 
 def half_rows(
-    entries: Array, indptr: Array, ends: Array, co_entries: Array, co_indptr: Array, products: Array,
-    out: Array, scratch: Array, measure: int, offset: float, step: float, shrinkage: float, min_support: int,
-    no_overlap: float, begin: int, end: int, n_threads: int,
-) -> None:  # fmt: skip
+    ratings: PackedRatings,
+    rule: SimilarityRule,
+    matrix: SimilarityMatrix,
+    scratch: SimilarityScratch,
+    span: tuple[int, int],
+    n_threads: int,
+) -> None:
     """Similarity of each of the rows [begin, end) to every row before it: see the kernel."""
-    check(entries, indptr, co_entries, co_indptr, products, measure, shrinkage, begin, end, n_threads)
-    if len(ends) != len(entries):
-        raise ValueError("similarity: ends must be as long as entries")
-    if out.shape != (len(indptr) - 1,) * 2:
-        raise ValueError("similarity: out must be square, a row for each row of indptr")
-    rows, _ = unpack(entries[indptr[begin] : indptr[end]])
-    own = ends[indptr[begin] : indptr[end]]
-    if ((own < co_indptr[rows]) | (own > co_indptr[rows + 1])).any():
-        raise ValueError("similarity: ends has a position outside the row of its co-rater")
+    _check_call("half_rows", ratings, rule, scratch, span, n_threads)
+    check_record(matrix, SimilarityMatrix, "half_rows: matrix")
+    check_written((matrix, scratch), (ratings,))
+    if ratings.ends is None:
+        raise ValueError("half_rows: ratings needs ends")
+    if matrix.n_rows != ratings.n_rows:
+        raise ValueError("half_rows: matrix must have a row for each row of ratings")
+    begin, end = span
+    _check_ends(ratings, ratings.ends, begin, end)
     # The partners of a row are those before it: one product reaches as far as the last row needs.
-    sums = co_rated(entries, indptr, co_entries, co_indptr, products, begin, end, end)
-    similar = evaluate(sums, indptr, measure, offset, step, shrinkage, min_support, no_overlap, begin)
+    sums = co_rated(ratings, begin, end, end)
+    similar = evaluate(sums, ratings, rule, begin)
     for row in range(begin, end):
-        out[row, :row] = similar[row - begin, :row]
-        out[row, row] = 1
+        matrix.values[row, :row] = similar[row - begin, :row]
+        matrix.values[row, row] = 1
 
 
 def top_rows(
-    entries: Array, indptr: Array, co_entries: Array, co_indptr: Array, products: Array, codes: Array,
-    values: Array, scratch: Array, measure: int, offset: float, step: float, shrinkage: float,
-    min_support: int, begin: int, end: int, n_threads: int,
-) -> None:  # fmt: skip
+    ratings: PackedRatings,
+    rule: SimilarityRule,
+    nearest: NearestRows,
+    scratch: SimilarityScratch,
+    span: tuple[int, int],
+    n_threads: int,
+) -> None:
     """The most similar rows of each of the rows [begin, end): see the kernel."""
-    check(entries, indptr, co_entries, co_indptr, products, measure, shrinkage, begin, end, n_threads)
-    n_rows, k = len(indptr) - 1, codes.shape[1]
-    if codes.shape[0] != n_rows or values.shape != codes.shape or k < 1:
-        raise ValueError("similarity: codes and values must have shape (n_rows, k) with k at least 1")
-    sums = co_rated(entries, indptr, co_entries, co_indptr, products, begin, end, n_rows)
-    similar = evaluate(sums, indptr, measure, offset, step, shrinkage, min_support, 0.0, begin)
+    _check_call("top_rows", ratings, rule, scratch, span, n_threads)
+    check_record(nearest, NearestRows, "top_rows: nearest")
+    check_written((nearest, scratch), (ratings,))
+    if nearest.n_rows != ratings.n_rows or nearest.n_kept < 1:
+        raise ValueError("top_rows: nearest must have a row for each row of ratings, and at least one column")
+    begin, end = span
+    sums = co_rated(ratings, begin, end, ratings.n_rows)
+    similar = evaluate(sums, ratings, rule, begin)
     for row in range(begin, end):
-        partners = np.flatnonzero(sums[0][row - begin] >= max(1, min_support))
+        partners = np.flatnonzero(sums[0][row - begin] >= max(1, rule.min_support))
         partners = partners[partners != row]
-        own = similar[row - begin, partners].astype(values.dtype)
-        best = np.argsort(-own, kind="stable")[:k]
-        codes[row], values[row] = -1, 0
-        codes[row, : len(best)], values[row, : len(best)] = partners[best], own[best]
+        own = similar[row - begin, partners].astype(nearest.values.dtype)
+        best = np.argsort(-own, kind="stable")[: nearest.n_kept]
+        nearest.codes[row], nearest.values[row] = -1, 0
+        nearest.codes[row, : len(best)], nearest.values[row, : len(best)] = partners[best], own[best]
 
 
-def mirror(out: Array, begin: int, end: int, n_threads: int) -> None:
+def mirror(matrix: SimilarityMatrix, span: tuple[int, int], n_threads: int) -> None:
     """Copy the half below the diagonal to the half above it, for the target rows [begin, end)."""
-    if out.shape[0] != out.shape[1] or not 0 <= begin <= end <= len(out) or n_threads < 1:
-        raise ValueError("similarity: mirror takes a square array and rows within it")
+    check_threads(n_threads)
+    check_record(matrix, SimilarityMatrix, "mirror: matrix")
+    check_written((matrix,))
+    begin, end = span
+    if not 0 <= begin <= end <= matrix.n_rows:
+        raise ValueError(f"mirror: span ({begin}, {end}) is not within the {matrix.n_rows} rows")
     for row in range(begin, end):
-        out[row, row + 1 :] = out[row + 1 :, row]
+        matrix.values[row, row + 1 :] = matrix.values[row + 1 :, row]
 
 
-def check(
-    entries: Array, indptr: Array, co_entries: Array, co_indptr: Array, products: Array, measure: int,
-    shrinkage: float, begin: int, end: int, n_threads: int,
-) -> None:  # fmt: skip
-    """Raise ValueError where the kernel does."""
-    n_rows, n_co = len(indptr) - 1, len(co_indptr) - 1
-    if n_rows < 0 or n_co < 0:
-        raise ValueError("similarity: indptr must have at least one entry")
-    for pointers, words in ((indptr, entries), (co_indptr, co_entries)):
-        if (np.diff(pointers) < 0).any() or pointers[0] != 0 or pointers[-1] != len(words):
-            raise ValueError("similarity: indptr and co_indptr must rise from 0 to the number of entries")
-    if not 0 <= begin <= end <= n_rows:
-        raise ValueError(f"similarity: rows {begin} to {end} are not within 0 to {n_rows}")
-    if n_threads < 1:
-        raise ValueError("similarity: n_threads must be at least 1")
-    if not (0 <= measure <= DOT and shrinkage >= 0):
-        raise ValueError("similarity: measure must be one of MEASURES, shrinkage at least 0")
-    if len(co_entries) and unpack(co_entries)[0].max() >= n_rows:
-        raise ValueError(f"similarity: co_entries holds a code beyond its {n_rows} rows")
-    own = unpack(entries[indptr[begin] : indptr[end]])[0]
-    if len(own) and own.max() >= n_co:
-        raise ValueError(f"similarity: entries holds a code beyond its {n_co} co-raters")
-    if entries.dtype == np.uint32 and products.shape != (16, 16, 8):
-        raise ValueError("similarity: products must have shape (16, 16, 8)")
+def _check_call(
+    who: str,
+    ratings: PackedRatings,
+    rule: SimilarityRule,
+    scratch: SimilarityScratch,
+    span: tuple[int, int],
+    n_threads: int,
+) -> None:
+    check_threads(n_threads)
+    check_record(ratings, PackedRatings, f"{who}: ratings")
+    check_record(rule, SimilarityRule, f"{who}: rule")
+    check_record(scratch, SimilarityScratch, f"{who}: scratch")
+    begin, end = span
+    if not 0 <= begin <= end <= ratings.n_rows:
+        raise ValueError(f"{who}: span ({begin}, {end}) is not within the {ratings.n_rows} rows")
+    if scratch.n_threads < n_threads or scratch.n_bytes < row_bytes(ratings, rule):
+        raise ValueError(f"{who}: scratch needs n_threads rows of row_bytes(...) bytes")
+
+
+def _check_ends(ratings: PackedRatings, ends: Array, begin: int, end: int) -> None:
+    first, last = ratings.indptr[begin], ratings.indptr[end]
+    co_raters, _ = unpack(ratings.entries[first:last])
+    own = ends[first:last]
+    bad = (own < ratings.co_indptr[co_raters]) | (own > ratings.co_indptr[co_raters + 1])
+    if bad.any():
+        raise ValueError(f"half_rows: ends[{first + bad.argmax()}] is outside the row of its co-rater")
 
 
 def unpack(entries: Array) -> tuple[Array, Array]:
@@ -110,54 +135,54 @@ def unpack(entries: Array) -> tuple[Array, Array]:
     return (entries >> 32).astype(np.int64), (entries & 0xFFFFFFFF).astype(np.uint32).view(np.float32)
 
 
-def co_rated(
-    entries: Array, indptr: Array, co_entries: Array, co_indptr: Array, products: Array, begin: int, end: int,
-    reach: int,
-) -> tuple[Array, ...]:  # fmt: skip
+def co_rated(ratings: PackedRatings, begin: int, end: int, reach: int) -> tuple[Array, ...]:
     """n, Sx, Sy, Sxx, Syy, Sxy of rows [begin, end) with rows [0, reach), in double (exact for levels)."""
     from scipy.sparse import csr_array
 
-    def sides(words: Array, pointers: Array, n_columns: int) -> list[Any]:
-        codes, marks = unpack(words)
-        rated = marks if words.dtype == np.uint64 else np.diagonal(products[..., 1])[marks]
+    def matrices(words: Array, pointers: Array, n_columns: int) -> list[Any]:
+        codes, rated = unpack(words)
+        if isinstance(ratings, LevelRatings):
+            rated = np.diagonal(ratings.products[..., 1])[rated]
         rated = rated.astype(np.float64)
         shape = (len(pointers) - 1, n_columns)
         return [csr_array((data, codes, pointers), shape) for data in (np.ones_like(rated), rated, rated**2)]
 
-    first, last = indptr[begin], indptr[end]
-    mask, value, square = sides(entries[first:last], indptr[begin : end + 1] - first, len(co_indptr) - 1)
-    co_mask, co_value, co_square = (m[:, :reach] for m in sides(co_entries, co_indptr, len(indptr) - 1))
+    first, last = ratings.indptr[begin], ratings.indptr[end]
+    mask, value, square = matrices(
+        ratings.entries[first:last], ratings.indptr[begin : end + 1] - first, ratings.n_co_raters
+    )
+    co_mask, co_value, co_square = (
+        matrix[:, :reach] for matrix in matrices(ratings.co_entries, ratings.co_indptr, ratings.n_rows)
+    )
     pairs = ((mask, co_mask), (value, co_mask), (mask, co_value), (square, co_mask), (mask, co_square))
     return tuple((a @ b).toarray() for a, b in (*pairs, (value, co_value)))
 
 
-def evaluate(
-    sums: tuple[Array, ...], indptr: Array, measure: int, offset: float, step: float, shrinkage: float,
-    min_support: int, no_overlap: float, begin: int,
-) -> Array:  # fmt: skip
-    """From sums over co-raters to a similarity."""
+def evaluate(sums: tuple[Array, ...], ratings: PackedRatings, rule: SimilarityRule, begin: int) -> Array:
+    """From sums over co-raters to a similarity. A new measure is a branch here; see ``measures.pxd``."""
     n, x, y, xx, yy, xy = sums
-    if measure == PEARSON:
+    offset, step = ratings.offset, ratings.step
+    if rule.measure == "pearson":
         vx, vy = n * xx - x * x, n * yy - y * y
         tolerance = 1e-12  # exact sums that are not equal differ by more than this
         vx, vy = (np.where(v > tolerance * n * s, v, 0.0) for v, s in ((vx, xx), (vy, yy)))
         similar = quotient(n * xy - x * y, np.sqrt(vx * vy)).clip(-1, 1)
-    elif measure == JACCARD:
-        sizes = np.diff(indptr)
+    elif rule.measure == "jaccard":
+        sizes = np.diff(ratings.indptr)
         similar = quotient(n, sizes[begin : begin + len(n), None] + sizes[None, : n.shape[1]] - n)
     else:
         xx = xx + offset * (2 * x + offset * n)
         yy = yy + offset * (2 * y + offset * n)
         xy = xy + offset * (x + y + offset * n)
-        if measure == COSINE:
+        if rule.measure == "cosine":
             similar = quotient(xy, np.sqrt(xx * yy)).clip(-1, 1)
-        elif measure == DOT:
+        elif rule.measure == "dot":
             similar = step**2 * xy
         else:
             similar = quotient(n, n + step**2 * np.maximum(xx + yy - 2 * xy, 0))
-    if shrinkage > 0:
-        similar *= quotient(n - 1, n - 1 + shrinkage)
-    return np.where(n == 0, no_overlap, np.where(n >= min_support, similar, 0.0))
+    if rule.shrinkage > 0:
+        similar *= quotient(n - 1, n - 1 + rule.shrinkage)
+    return np.where(n == 0, rule.no_overlap, np.where(n >= rule.min_support, similar, 0.0))
 
 
 def quotient(a: Array, b: Array) -> Array:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import cfcore as cf
-from cfcore.models.neighbors import base as knn
+from cfcore.threads import policy
 
 ARTICLE: dict[str, Any] = {
     "similarity": "pearson",
@@ -190,7 +190,7 @@ class TestUnknown:
         assert model.predict(999, 999) == pytest.approx(ratings.mean)
 
     def test_no_neighbour_at_all(self) -> None:
-        """y was rated by nobody who rated x."""
+        """No user rated both x and y."""
         model = cf.ItemKNN(similarity="pearson", center=None)
         model.fit((["a", "a", "b"], ["x", "z", "y"], [5.0, 4.0, 1.0]))
         assert model.predict("a", "y") == pytest.approx(10 / 3)
@@ -221,14 +221,21 @@ class TestStorage:
         for copy in (cf.load(tmp_path / "model"), pickle.loads(pickle.dumps(model))):
             np.testing.assert_array_equal(copy.predict(*pairs), model.predict(*pairs))
 
-    def test_auto_keeps_rows_where_the_matrix_would_be_large(
-        self, ratings: cf.Ratings, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        monkeypatch.setattr(knn, "DENSE_LIMIT", 10)
-        monkeypatch.setattr(knn, "AUTO_ROWS", 2)
-        assert cf.ItemKNN().fit(ratings).similarity_.shape == (ratings.n_items, 2)
-        assert cf.ItemKNN(storage="dense").fit(ratings).neighbors_ is None
+    def test_an_int_of_numpy(self, ratings: cf.Ratings) -> None:
         assert cf.ItemKNN(storage=np.int64(3)).fit(ratings).similarity_.shape == (ratings.n_items, 3)
+        assert cf.ItemKNN(storage="dense").fit(ratings).neighbors_ is None
+        assert cf.ItemKNN().fit(ratings).neighbors_ is None
+
+    def test_auto_keeps_rows_where_the_matrix_would_be_large(self) -> None:
+        n = 16_385  # the docstring's limit, and one more
+        users, items = np.repeat(np.arange(n), 2) % 500, np.arange(2 * n) // 2
+        values = np.random.default_rng(0).integers(1, 6, 2 * n)
+        users[1::2] = (users[1::2] + 7 * items[1::2] + 1) % 500
+        train = cf.Ratings(users, items, values, duplicates="last")
+        assert cf.ItemKNN().fit(train).similarity_.shape == (n, 1_000)
+        with pytest.raises(ValueError, match="storage must be 'dense' for no_overlap=1"):
+            cf.ItemKNN(no_overlap=1.0).fit(train)
+        assert cf.UserKNN().fit(train).neighbors_ is None
 
 
 class TestSimilar:
@@ -253,20 +260,42 @@ class TestSameBits:
     def test_any_number_of_threads(self, u1: Any, model_class: Any, params: dict[str, Any]) -> None:
         train, test = u1
         few = train.subset(np.arange(0, len(train), 7))
-        models = [model_class(**params, n_threads=n).fit(few) for n in (1, 2, 3, 4)]
-        for model in models[1:]:
-            np.testing.assert_array_equal(model.similarity_, models[0].similarity_)
-            np.testing.assert_array_equal(model.predict(test), models[0].predict(test))
+        with policy(minimum_work=0):
+            models = [model_class(**params, n_threads=n).fit(few) for n in (1, 2, 3, 4)]
+            for model in models[1:]:
+                np.testing.assert_array_equal(model.similarity_, models[0].similarity_)
+                np.testing.assert_array_equal(model.predict(test), models[0].predict(test))
 
-    def test_slices(self, ratings: cf.Ratings, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_slices(self, ratings: cf.Ratings) -> None:
         model = cf.UserKNN(n_threads=1).fit(ratings)
-        pairs = everybody(ratings)
-        at_once = model.predict(*pairs)
-        monkeypatch.setattr(knn, "_SLICE", 1000)
-        np.testing.assert_array_equal(model.predict(*pairs), at_once)
+        users, items = everybody(ratings)
+        at_once = model.predict(users, items)
+        for size in (1, 7, 100):
+            sliced = [
+                model.predict(users[start : start + size], items[start : start + size])
+                for start in range(0, len(users), size)
+            ]
+            np.testing.assert_array_equal(np.concatenate(sliced), at_once)
 
 
-def test_parameters_set_after_fit_wait_for_the_next(ratings: cf.Ratings) -> None:
+@pytest.mark.parametrize(
+    ("model_class", "damping", "power"), [(cf.ItemKNN, 8 / 179**0.5, 2.0), (cf.UserKNN, 0.06, 1.5)]
+)
+def test_damping_and_power_by_default(
+    ratings: cf.Ratings, model_class: Any, damping: float, power: float
+) -> None:
+    assert len(ratings) == 179
+    rule = model_class().defaults_for(ratings)
+    assert rule == {"damping": pytest.approx(damping), "power": power}
+    given = model_class(**rule).fit(ratings)
+    np.testing.assert_array_equal(
+        given.predict(*everybody(ratings)), model_class().fit(ratings).predict(*everybody(ratings))
+    )
+    assert model_class(center="mean").defaults_for(ratings) == {"damping": 0.0, "power": 1.0}
+    assert model_class(damping=0.5).defaults_for(ratings) == {"damping": 0.5, "power": power}
+
+
+def test_parameters_set_after_fit_apply_to_the_next(ratings: cf.Ratings) -> None:
     model = cf.ItemKNN().fit(ratings)
     before = model.predict(*everybody(ratings))
     model.set_params(n_neighbors=1, damping=3.0, power=1.0, positive_only=False, center="mean")

@@ -1,0 +1,158 @@
+"""`NeighborState`: similarities, deviations and centres of a fitted neighbourhood model."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from cfcore.kernels.records import NearestRows, PredictionRule, RatingRows, SimilarityMatrix
+from cfcore.models.core.state import State, array, check_rows
+
+__all__ = ["ItemNeighborState", "NeighborState", "UserNeighborState"]
+
+Array = np.ndarray[Any, Any]
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class NeighborState(State):
+    """What `ItemKNN` and `UserKNN` fit. Targets are compared with each other; holders are of the other kind.
+
+    Attributes
+    ----------
+    similarity : ndarray of float32, shape (n_targets, n_targets) or (n_targets, n_kept)
+        NaN means: no neighbour.
+    neighbors : ndarray of int32, shape (n_targets, n_kept), or None
+        Codes of the targets whose similarities are kept, -1 where there are fewer; None where all are.
+    holder_indptr, holder_targets : ndarray of int64, ndarray of int32, or None
+        Targets of each holder (compressed rows); None if holders are users, whose rows are those of
+        `seen_items`.
+    deviations : ndarray of float32, shape (n_ratings,)
+        Of the ratings in these rows from the centre, over the spread.
+    user_centers, item_centers : ndarray of float64, shape (n_users + 1,), (n_items + 1,)
+        The last is for the unknown.
+    spreads : ndarray of float64, shape (n_targets + 1,), or None
+        Standard deviation of each target, for z-scores.
+    rule : dict
+        ``additive`` (the centre is the mean plus both centres), and the fields of `PredictionRule`.
+    """
+
+    similarity: Array = array("f", "n_targets", None)
+    neighbors: Array | None = array("i", "n_targets", "n_kept", optional=True)
+    holder_indptr: Array | None = array("i", None, optional=True)
+    holder_targets: Array | None = array("i", "n_ratings", optional=True)
+    deviations: Array = array("f", "n_ratings")
+    user_centers: Array = array("f", "n_users + 1")
+    item_centers: Array = array("f", "n_items + 1")
+    spreads: Array | None = array("f", "n_targets + 1", optional=True)
+    rule: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+
+    #: The kind of the targets. (Without an annotation, which would make it a field.)
+    kind = ""
+
+    def _verify(self) -> None:
+        n_targets, n_holders = self._numbers
+        self._check_similarities(n_targets)
+        self._check_holders(n_targets, n_holders)
+        for name in ("deviations", "user_centers", "item_centers", "spreads"):
+            held = getattr(self, name)
+            if held is not None and not np.isfinite(held).all():
+                raise ValueError(f"{name}_ holds numbers that are not finite")
+        wanted = {"additive", *(field.name for field in dataclasses.fields(PredictionRule))}
+        if set(self.rule) != wanted:
+            raise ValueError(f"rule_ must have the keys {', '.join(sorted(wanted))}, not {self.rule!r}")
+        self._prediction_rule(self.rule["n_neighbors"])
+
+    def _check_similarities(self, n_targets: int) -> None:
+        shape = (n_targets, n_targets) if self.neighbors is None else self.neighbors.shape
+        if self.similarity.shape != shape or len(self.similarity) != n_targets:
+            raise ValueError(
+                f"similarity_ has shape {self.similarity.shape}; it should be "
+                f"({n_targets}, {n_targets if self.neighbors is None else 'n_kept'}), one row for each "
+                f"{self.kind}"
+            )
+        for name in ("similarity", "deviations"):
+            held = getattr(self, name)
+            if held.dtype != np.float32:
+                raise ValueError(
+                    f"{name}_ must be of float32, not {held.dtype}: pass {name}.astype(np.float32)"
+                )
+        codes = self.neighbors
+        if codes is not None and codes.size and (codes.min() < -1 or codes.max() >= n_targets):
+            raise ValueError(f"neighbors_ must be in [-1, {n_targets})")
+
+    def _check_holders(self, n_targets: int, n_holders: int) -> None:
+        indptr, targets = self._holder_rows
+        if (self.holder_indptr is None) != (self.kind == "item"):
+            needed = "must be None" if self.kind == "item" else "is needed"
+            raise ValueError(f"holder_indptr_ {needed} where {self.kind}s are compared")
+        if len(indptr) != n_holders + 1 or len(targets) != len(self.deviations):
+            raise ValueError(
+                f"deviations_ must be of {len(targets)} ratings, and those be in {n_holders} rows"
+            )
+        check_rows("holder_indptr_", indptr, "holder_targets_", targets, n_targets)
+
+    @property
+    def _numbers(self) -> tuple[int, int]:
+        """Numbers of targets and of holders."""
+        users, items = len(self.user_ids), len(self.item_ids)
+        return (items, users) if self.kind == "item" else (users, items)
+
+    @property
+    def _holder_rows(self) -> tuple[Array, Array]:
+        """Bounds and targets of the rows of holders."""
+        if self.holder_indptr is None or self.holder_targets is None:
+            return self.seen_indptr, self.seen_items
+        return self.holder_indptr, self.holder_targets
+
+    # ------------------------------------------------------------------ derived
+
+    @cached_property
+    def rated(self) -> RatingRows:
+        """The deviations by holder, as the kernels take them."""
+        indptr, targets = self._holder_rows
+        return RatingRows(
+            np.ascontiguousarray(indptr, dtype=np.int64),
+            np.ascontiguousarray(targets, dtype=np.int32),
+            np.ascontiguousarray(self.deviations),
+            len(self.similarity),
+        )
+
+    @cached_property
+    def lengths(self) -> Array:
+        """Number of ratings of each holder."""
+        return np.diff(self.rated.indptr)
+
+    @cached_property
+    def compared(self) -> SimilarityMatrix | NearestRows:
+        """The similarities, as the kernels take them."""
+        similarity = np.ascontiguousarray(self.similarity)
+        if self.neighbors is None:
+            return SimilarityMatrix(similarity)
+        return NearestRows(np.ascontiguousarray(self.neighbors, dtype=np.int32), similarity)
+
+    @cached_property
+    def prediction_rule(self) -> PredictionRule:
+        """The rule, as the kernels take it: 0 neighbours, which means all, where no holder has more."""
+        n_neighbors = self.rule["n_neighbors"]
+        return self._prediction_rule(0 if n_neighbors >= self.lengths.max(initial=0) else n_neighbors)
+
+    def _prediction_rule(self, n_neighbors: int) -> PredictionRule:
+        rule = self.rule
+        return PredictionRule(n_neighbors, rule["damping"], rule["power"], rule["positive_only"])
+
+
+class ItemNeighborState(NeighborState):
+    """Items are compared; holders are users."""
+
+    kind = "item"
+
+
+class UserNeighborState(NeighborState):
+    """Users are compared; holders are items."""
+
+    kind = "user"

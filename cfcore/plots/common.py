@@ -1,0 +1,83 @@
+"""Axes and their style, names of models, and groups of ratings, for all kinds of pictures."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+__all__ = ["COLORS", "Array", "colors", "finish", "group", "name_models", "new_axes"]
+
+Array = np.ndarray[Any, Any]
+
+#: Colours that colour-blind people can distinguish (Okabe and Ito, 2008), without the palest.
+COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
+
+
+def new_axes(size: tuple[float, float] = (6.4, 4.2)) -> Axes:
+    """Axes of a new figure, which pyplot does not know."""
+    try:
+        from matplotlib.figure import Figure
+    except ImportError as error:
+        raise ImportError("cfcore.plots needs matplotlib: pip install 'cfcore[plots]'") from error
+    axes: Axes = Figure(figsize=size, layout="constrained").subplots()
+    return axes
+
+
+def finish(ax: Axes, legend: bool) -> Axes:
+    """Style axes: no box, a light grid, and with `legend` a legend if lines have labels."""
+    for side in ("top", "right"):
+        ax.spines[side].set_visible(False)
+    ax.grid(color="0.9", linewidth=0.8)
+    ax.set_axisbelow(True)
+    if legend and len(ax.get_legend_handles_labels()[1]) > 0:
+        ax.legend(frameon=False)
+    return ax
+
+
+def colors() -> Iterator[str]:
+    """`COLORS`, repeated without end."""
+    while True:
+        yield from COLORS
+
+
+def name_models(models: Any) -> dict[str, Any]:
+    """Models by name; without names they are named by their classes, with numbers if these repeat.
+
+    Raises
+    ------
+    ValueError
+        No models.
+    NotFittedError
+        A model is not fitted.
+    """
+    if isinstance(models, Mapping):
+        named = dict(models)
+    else:
+        listed = [models] if hasattr(models, "predict") else list(models)
+        kinds = [type(model).__name__ for model in listed]
+        named = {}
+        for position, (kind, model) in enumerate(zip(kinds, listed, strict=True)):
+            name = kind if kinds.count(kind) == 1 else f"{kind} {kinds[: position + 1].count(kind)}"
+            named[name] = model
+    if not named:
+        raise ValueError("no models given")
+    for model in named.values():
+        model.encode_users([])  # raises NotFittedError
+    return named
+
+
+def group(keys: Array, max_levels: int, n_bins: int) -> tuple[Array, Array]:
+    """Group of each key, and the mean key of each group.
+
+    Up to `max_levels` distinct keys are a group each; more are cut at quantiles into at most `n_bins` groups.
+    """
+    levels, groups = np.unique(keys, return_inverse=True)
+    if len(levels) > max(max_levels, 1):
+        cuts = np.unique(np.quantile(keys, np.linspace(0, 1, n_bins + 1)[1:-1]))
+        _, groups = np.unique(np.searchsorted(cuts, keys, side="right"), return_inverse=True)
+    return groups, np.bincount(groups, weights=keys) / np.bincount(groups)
