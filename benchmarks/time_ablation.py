@@ -20,7 +20,7 @@ from typing import Any
 from measure import arguments, describe, machine, table, write
 
 import cfcore as cf
-from cfcore.models.factorization.timesvdpp import TERMS
+from cfcore.models.factorization.time_terms import TERMS
 
 SPLITS: dict[str, Callable[[cf.Ratings], tuple[cf.Ratings, cf.Ratings]]] = {
     "random": lambda ratings: cf.split.holdout(ratings, 0.1, random_state=0),
