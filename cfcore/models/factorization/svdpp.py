@@ -185,6 +185,7 @@ class SVDpp(FactorModel):
     """
 
     _state_class: ClassVar[type[SVDppState]] = SVDppState
+    _rates_class: ClassVar[type[Rates]] = Rates
 
     def __init__(
         self,
@@ -274,8 +275,8 @@ class SVDpp(FactorModel):
     def trainer(self, train: Ratings, context: FitContext, start: Any = None) -> UserBatchTrainer:
         """The trainer of a fit, or of one that goes on from the parameters of a state."""
         if start is not None:
-            return SVDppTrainer(start, Rates.going_on(start.rates), train, context)
-        rates = Rates.of(self, train)
+            return SVDppTrainer(start, self._rates_class.going_on(start.rates), train, context)
+        rates = self._rates_class.of(self, train)
         return SVDppTrainer(self._first(train, context, rates), rates, train, context)
 
     def _first(self, train: Ratings, context: FitContext, rates: Rates) -> SVDppState:
@@ -299,7 +300,7 @@ class SVDpp(FactorModel):
 
     def defaults_for(self, ratings: Ratings) -> dict[str, float]:
         """Learning rates, regularisation and the like, by the rule of the class."""
-        return asdict(Rates.of(self, ratings))
+        return asdict(self._rates_class.of(self, ratings))
 
     # ------------------------------------------------------------------ ratings that come later
 
