@@ -93,4 +93,5 @@ class SVDppTrainer(UserBatchTrainer):
         fields["rates"] = self.rates.after(n_epochs)
         rows = {"item_rows": self.live.item_factors}
         state: SVDppState = state_of(self.context, self.kind, rows, **fields)
+        vars(state)["sets"] = self.batches.sets
         return state

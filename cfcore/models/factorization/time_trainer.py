@@ -97,7 +97,7 @@ class TimeTrainer(UserBatchTrainer):
         fields["rates"] = self.rates.after(n_epochs) | terms
         rows = {"item_rows": self.live.item_factors}
         state: TimeState = state_of(self.context, TimeState, rows, **fields)
-        vars(state)["days"] = self.days
+        vars(state).update(days=self.days, sets=self.batches.sets)
         return state
 
 
