@@ -4,9 +4,9 @@
     python benchmarks/accuracy.py --data ml-100k
     python benchmarks/accuracy.py --data ml-100k --models RBM --splits 1 --seeds 3    # u1, three seeds
 
-Defaults were chosen by cross-validation within the training rows of u1 and of seed 0: the test rows of these
-two had no part in it, those of the other splits are for the greater part among the rows that had.
-What depends on a seed is fitted with seed 0, or with the first ``--seeds``, and the mean is shown.
+Defaults were chosen by cross-validation within the training rows of u1 and of seed 0. The test rows of these
+two splits were not used for it; most test rows of the other splits are among the rows that were.
+Models with a seed are fitted with seed 0, or with the first ``--seeds`` seeds, and the mean is shown.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ SPLITS = {"ml-100k": ("u1", "u2", "u3", "u4", "u5"), "ml-1m": (0, 1, 2, 3, 4)}
 
 
 def splits(name: str, n: int) -> Iterator[tuple[str, cf.Ratings, cf.Ratings]]:
-    """What each of the first n splits is called, its training and its test rows."""
+    """Name, training rows and test rows of each of the first n splits."""
     for split in SPLITS[name][:n]:
         if isinstance(split, str):
             yield split, *cf.datasets.load(name, split=split)
@@ -64,7 +64,7 @@ def main() -> None:
     parser.add_argument("--data", default="ml-100k,ml-1m", help="comma-separated")
     parser.add_argument("--models", default=",".join(MODELS), help="comma-separated")
     parser.add_argument("--splits", type=int, default=5, metavar="N", help="the first N of each data set")
-    parser.add_argument("--seeds", type=int, default=1, metavar="N", help="of each model that has one")
+    parser.add_argument("--seeds", type=int, default=1, metavar="N", help="seeds of each model that has one")
     options = parser.parse_args()
     facts = machine()
     print(describe(facts), "\n")

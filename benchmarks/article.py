@@ -1,4 +1,4 @@
-"""The article's table on MovieLens 100K, split u1: its algorithms, its settings, its figures and ours.
+"""The article's table on MovieLens 100K, split u1: its algorithms and settings, its figures and cfcore's.
 
     python benchmarks/article.py
 
@@ -13,7 +13,7 @@ from measure import alternate, arguments, describe, machine, seconds, show, tabl
 
 import cfcore as cf
 
-#: Pearson over co-raters; a pair with none counts 1; all neighbours; raw ratings.
+#: Pearson over co-raters, 1 for a pair without any; all neighbours; raw ratings.
 PEARSON = {
     "similarity": "pearson",
     "n_neighbors": None,
@@ -50,7 +50,7 @@ DEFAULTS: dict[str, Any] = {
 
 
 def build(kind: Any, settings: dict[str, Any], **common: Any) -> Any:
-    """A model with its settings and those of `common` that it has."""
+    """A model with its settings, and those of `common` that are its hyper-parameters."""
     model = kind(**settings)
     known = model.get_params()
     return model.set_params(**{name: value for name, value in common.items() if name in known})
@@ -105,7 +105,7 @@ def main() -> None:
     print(table(headings, rows))
     print(
         "\ns: fit and predict on one thread, ratings in memory. its s: the article's Python, timed earlier"
-        "\non a machine of this kind; ratio compares with that. reference s: our twins in NumPy and Python."
+        "\non a machine of this kind; ratio compares with that. reference s: the twins in NumPy and Python."
         "\nRMSE of SVD: for seeds 0-4. The article's RBM has a benchmark of its own: rbm_story.py."
     )
     write(options.json, {"machine": facts, "rows": report})

@@ -1,11 +1,11 @@
 """The article's conditional RBM in NumPy, with a switch for each of its faults and choices.
 
 A case is a user, a visible unit an item with a softmax over the levels of the scale. `Settings()` is the
-program as its author published it; every other value of a switch corrects or changes one thing. It is written
-to be compared, not to be used: for use there is `cfcore.RBM`.
+program as its author published it; every other value of a switch corrects or changes one thing. It is for
+comparisons only; to train models, use `cfcore.RBM`.
 
-Two faults are left out, because they stop the program and change no error: it raises on underflow of exp, as
-the maximum is not subtracted, and on users without training ratings.
+Two faults are left out, because they end the program and do not change the error: it raises on underflow of
+exp, as the maximum is not subtracted, and on users without training ratings.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ import scipy.sparse as sp
 
 Array = np.ndarray[Any, Any]
 
-#: The part of the epochs, the last, whose parameters are averaged.
+#: Part of the epochs, at the end, whose parameters are averaged.
 AVERAGED = 0.375
-#: First visible bias of a level never given, where the first biases are the plain logs of frequencies.
+#: Initial visible bias of a level without ratings, if initial biases are plain logarithms of frequencies.
 NEVER = -10.0
-#: Further ratings per level with which smoothed biases are drawn to the distribution of all ratings.
+#: Pseudo-ratings per level, in the distribution of all ratings, by which initial biases are smoothed.
 SMOOTH = 10.0
 
 
@@ -33,13 +33,13 @@ class Settings:
     Attributes
     ----------
     lr_weights, lr_visible, lr_hidden, lr_conditional : float
-        Learning rates of W, b_ik, b_j and D. Momentum multiplies them by 1 / (1 - momentum) in the long run.
+        Learning rates of W, b_ik, b_j and D. In the long run, momentum multiplies them by 1 / (1 - momentum).
     momentum, weight_decay : float
-        The decay is of W alone, in rows that the mini-batch touches.
+        The decay applies to W only, in rows of the items of the mini-batch.
     lr_decay : float
-        The last rates over the first; they fall geometrically.
+        The last rates over the first; they decrease geometrically.
     cd_steps : tuple of int
-        Gibbs steps; several divide the epochs into equal parts.
+        Gibbs steps; several numbers apply to equal parts of the epochs.
     sign : {-1, 1}
         Sign of D in the inputs of the hidden units. Its gradient is that for 1; the article has -1.
     conditional : {"sum", "own", None}
@@ -52,15 +52,16 @@ class Settings:
         b_j by the cases of the mini-batch; "batch": all by the latter; "article": W and b_ik as "count", D
         and b_j by `batch_size`, also in the last mini-batch, which may be smaller.
     start : {"article", "smoothed"}
-        Visible biases: logs of frequencies, -10 for a level never seen and 0 for an item never seen; or logs
-        of frequencies drawn to those of all ratings.
+        Initial visible biases: logs of frequencies, -10 for a level and 0 for an item without ratings; or
+        logs of frequencies smoothed by those of all ratings.
     init_scale : float
-        Standard deviation of the first W.
+        Standard deviation of the initial W.
     per_rating : bool
-        The other reading of a listing that lost its indentation: the negative phase and the sum of p+ - p-
-        are inside the loop over a case's items. The sum then counts each case once for each of its ratings.
-        (Each rating would have a chain of its own, too; here those of a case share one, which does not change
-        the distribution of the updates of W_i and b_i.)
+        The other reading of the article's listing, whose indentation is lost: the negative phase and the sum
+        of p+ - p- are inside the loop over a case's items. The sum then counts each case once for each of its
+        ratings.
+        (Each rating would also have its own chain; here the ratings of a case share one, which does not
+        change the distribution of the updates of W_i and b_i.)
     """
 
     lr_weights: float = 0.005
@@ -109,7 +110,7 @@ class Parameters:
 
 @dataclass(frozen=True)
 class Ones:
-    """Ratings in compressed rows, a row a user: item and level of each, and how many there are."""
+    """Ratings in compressed rows by user: item and level of each; and the numbers of items and levels."""
 
     indptr: Array
     items: Array
@@ -119,13 +120,13 @@ class Ones:
 
     @classmethod
     def of(cls, ratings: Any) -> Self:
-        """Those of a `cfcore.Ratings` on whole levels 1, 2, ..."""
+        """The ratings of a `cfcore.Ratings` on the levels 1, 2, ..."""
         rows = ratings.by_user
         levels = rows.values.astype(np.int64) - 1
         return cls(rows.indptr, rows.indices.astype(np.int64), levels, ratings.n_items, int(levels.max()) + 1)
 
     def counts(self) -> Array:
-        """How often each level was given to each item."""
+        """Number of ratings of each item at each level."""
         cells = self.items * self.n_levels + self.levels
         size = self.n_items * self.n_levels
         return np.bincount(cells, minlength=size).reshape(self.n_items, self.n_levels).astype(np.float64)
@@ -150,7 +151,7 @@ def softmax(x: Array) -> Array:
 
 
 class ArticleRBM:
-    """An RBM that is trained `epoch` by `epoch`, or for all epochs by `fit`.
+    """The article's RBM; `fit` trains it for all epochs, `epoch` for one.
 
     Parameters
     ----------
@@ -161,7 +162,7 @@ class ArticleRBM:
     Attributes
     ----------
     latest, mean : Parameters
-        After the last epoch, and their mean over the last epochs.
+        Those after the last epoch, and the mean over the last epochs.
     """
 
     def __init__(self, ratings: Ones, settings: Settings, seed: int) -> None:
@@ -181,7 +182,7 @@ class ArticleRBM:
         self._local = np.zeros(n_items, dtype=np.int64)  # scratch: positions of items in a mini-batch
 
     def fit(self) -> Self:
-        """All epochs."""
+        """Train for all epochs."""
         n_epochs = self.settings.n_epochs
         first = n_epochs - max(1, int(AVERAGED * n_epochs))
         for epoch in range(n_epochs):
@@ -200,7 +201,7 @@ class ArticleRBM:
             self.step(order[begin : begin + how.batch_size], n_steps, how.rates(epoch))
 
     def step(self, users: Array, n_steps: int, rates: tuple[float, ...]) -> None:
-        """Update by one mini-batch: by the difference between the data and its reconstruction."""
+        """Update the parameters by the difference between one mini-batch and its reconstruction."""
         how, now = self.settings, self.latest
         positions, indptr = self.ratings.pairs(users)
         rated_items, n_levels = self.ratings.items[positions], self.ratings.n_levels
@@ -222,13 +223,13 @@ class ArticleRBM:
             offset = offset + np.float32(how.sign) * (rated @ now.conditional[items])
 
         data = rows_of(local * n_levels + self.ratings.levels[positions], indptr, len(flat))
-        guess = data.copy()
+        drawn = data.copy()
         first = on = sigmoid(offset + data @ flat)
         for _ in range(n_steps):
             state = (self._rng.random(on.shape, dtype=np.float32) < on).astype(np.float32)
             level = draw(np.take(state @ flat.T, cells) + biases, self._rng)
-            guess.indices = (local * n_levels + level).astype(data.indices.dtype)
-            on = sigmoid(offset + guess @ flat)
+            drawn.indices = (local * n_levels + level).astype(data.indices.dtype)
+            on = sigmoid(offset + drawn @ flat)
 
         difference = first - on
         weight = np.diff(indptr).astype(np.float32) if how.per_rating else np.ones(len(users), np.float32)
@@ -237,10 +238,10 @@ class ArticleRBM:
         size = np.float32(how.batch_size if how.normalize == "article" else len(users))
         over = np.full_like(counts, len(users)) if how.normalize == "batch" else counts
         seen = np.bincount(data.indices, minlength=len(flat)) - np.bincount(
-            guess.indices, minlength=len(flat)
+            drawn.indices, minlength=len(flat)
         )
         step = data.T @ first
-        step -= guess.T @ on
+        step -= drawn.T @ on
         step = step.reshape(shape)
         step /= over[:, None, None]
         self._update(0, items, step, rates[0], how.weight_decay)
@@ -280,11 +281,11 @@ class ArticleRBM:
         ----------
         users, items : ndarray of int
         averaged : bool
-            By the mean of the last epochs' parameters, not by those of the last.
+            Predict by the mean of the last epochs' parameters instead of those after the last epoch.
         exact : bool
-            With the hidden units summed out, not at their expectation.
+            Sum over the states of the hidden units instead of using their means.
         fallback : bool
-            For an item never seen, the user's mean shrunk towards that of all, not its b_ik and W.
+            Predict items without ratings by the user's mean, shrunk towards the mean of all ratings.
         """
         now = self.mean if averaged else self.latest
         ratings = self.ratings
@@ -318,7 +319,7 @@ class ArticleRBM:
 
 
 def first_biases(counts: Array, start: str) -> Array:
-    """First b_ik; see `Settings`."""
+    """Initial b_ik; see `Settings`."""
     totals = counts.sum(axis=1, keepdims=True)
     if start == "smoothed":
         overall = counts.sum(axis=0) + 1
@@ -336,7 +337,7 @@ def rows_of(columns: Array, indptr: Array, n_columns: int) -> Any:
 
 
 def draw(logits: Array, rng: np.random.Generator) -> Array:
-    """A level from each distribution, a column each."""
+    """Draw a level from each distribution, a column each."""
     logits -= logits.max(axis=0)
     shares = np.cumsum(np.exp(logits, out=logits), axis=0)
     uniform = rng.random(shares.shape[1], dtype=np.float32) * shares[-1]

@@ -2,11 +2,11 @@
 
     python benchmarks/blend.py                          # u1-u5: some minutes
     python benchmarks/blend.py --splits u1 --methods ridge,feature-weighted,mean
-    python benchmarks/blend.py --quick                  # does it run
+    python benchmarks/blend.py --quick                  # smoke test
 
 Weights are found within the training rows of each split, by five folds; the test rows are predicted once, at
-the end. What depends on a seed has seeds drawn from 0. "+-" is the standard error of the difference between
-the blend and its best member, over the test users.
+the end. Seeds of members and folds are drawn from seed 0. "+-" is the standard error of the difference
+between the blend and its best member, over the test users.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ def run(split: str, method: str, names: list[str], quick: bool) -> dict[str, Any
         "rmse": rmse,
         "mae": cf.metrics.mae(test.values, blended),
         "below_best": errors[best] - rmse,
-        # Of the mean square error over users, turned into one of RMSE.
+        # That of the mean square error over users, divided by the derivative of a square: that of the RMSE.
         "standard_error": float(np.sqrt(np.sum(by_user**2)) / (2 * rmse)),
         "weights": dict(zip(blend.names_, blend.weights_.T.tolist(), strict=True)),
         "intercepts": blend.intercepts_.tolist(),

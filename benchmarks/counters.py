@@ -1,19 +1,19 @@
-"""Where an epoch goes, by counters: instructions and cache misses a rating, and the functions that have them.
+"""Instructions and cache misses of an epoch, per rating, by function and by line.
 
     python benchmarks/counters.py                       # MovieLens 100K: SVD, SVD++, timeSVD++
     python benchmarks/counters.py --data 1m,10m --models SVD --cache 512k
     python benchmarks/counters.py --quick
 
-Needs valgrind, whose cachegrind runs the program on a simulated processor: counts are of the program and not
-of the machine, and a busy one gives the same. An epoch is the difference of fits of three epochs and of one,
-halved. Sizes (1m, 10m) are synthetic ratings in the shapes of `scale.py`.
+This needs valgrind, whose tool cachegrind runs the program on a simulated processor: counts do not depend on
+the load of the machine. Counts of an epoch are half the difference between fits of three epochs and of one.
+Sizes (1m, 10m) are synthetic ratings in the shapes of `scale.py`.
 
-The caches are the first and the last level of the machine; ``--cache`` gives another size for the last,
-of a level-2 cache say. Prefetching is not simulated, by software or hardware: a miss counted is a row that
-was not there, whether or not the kernel had asked for it in time.
+The simulated caches are the first and the last level of the machine; ``--cache`` sets another size of the
+last level, for example that of a level-2 cache. Prefetching by software or hardware is not simulated: a row
+that the kernel prefetched in time counts as a miss, too.
 
-Lines of the sources are named where kernels were built with ``CFCORE_LINES=1``. Valgrind knows AVX2 and not
-AVX-512, so kernels are those of ``--level``, AVX2 where there is a choice.
+Lines of the sources are shown if the kernels were built with ``CFCORE_LINES=1``. Valgrind supports AVX2, but
+not AVX-512, so the kernels run at ``--level``, by default AVX2 if available.
 """
 
 from __future__ import annotations
@@ -39,14 +39,14 @@ from cfcore import kernels
 
 COLUMNS = ("user", "item", "value", "time")
 MODELS = {"SVD": cf.SVD, "SVDpp": cf.SVDpp, "TimeSVDpp": cf.TimeSVDpp}
-#: What is printed of cachegrind's events: sums of these.
+#: Printed quantities, each a sum of these events of cachegrind.
 EVENTS = {
     "instructions": ("Ir",),
     "loads and stores": ("Dr", "Dw"),
     "L1 misses": ("D1mr", "D1mw"),
     "last-level misses": ("DLmr", "DLmw"),
 }
-#: Functions and lines printed, and the least share of any event that makes one worth a row.
+#: Most functions or lines printed, and the least share of any event for a row.
 TOP, LEAST_SHARE = 8, 0.01
 
 Counts = dict[tuple[str, str, int], Counter[str]]
@@ -62,7 +62,7 @@ def fit(folder: str, model: str, n_factors: int, n_epochs: int) -> None:
     kind(n_factors=n_factors, n_epochs=n_epochs, random_state=0, n_threads=1, **RATES).fit(tuple(columns))
 
 
-# ---------------------------------------------------------------------- outside
+# ---------------------------------------------------------------------- in this process
 
 
 def count(level: str, cache: int, **given: Any) -> Counts:
@@ -71,7 +71,7 @@ def count(level: str, cache: int, **given: Any) -> Counts:
         tool = ["valgrind", "--tool=cachegrind", "--cache-sim=yes", f"--cachegrind-out-file={out.name}"]
         if cache:
             tool.append(f"--LL={cache},16,64")
-        # Hashes would differ from run to run, and with them what Python does beside the epochs.
+        # With random hashes, the instructions of Python beside the epochs would differ from run to run.
         fixed = {"CFCORE_SIMD": level, "CFCORE_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
         fixed |= {"OPENBLAS_NUM_THREADS": "1", "PYTHONHASHSEED": "0"}
         done = subprocess.run(
@@ -84,7 +84,7 @@ def count(level: str, cache: int, **given: Any) -> Counts:
 
 
 def parsed(text: str) -> Counts:
-    """What a file of cachegrind's says."""
+    """Events in a file written by cachegrind."""
     found: Counts = {}
     names: list[str] = []
     file = function = ""
@@ -105,7 +105,7 @@ def parsed(text: str) -> Counts:
 
 
 def an_epoch(longer: Counts, shorter: Counts, epochs: int) -> Counts:
-    """Events of one epoch: what the longer fit has more."""
+    """Events of one epoch: the difference between two fits, over the epochs between them."""
     found: Counts = {}
     for place, events in longer.items():
         less = shorter.get(place, Counter())
@@ -114,7 +114,7 @@ def an_epoch(longer: Counts, shorter: Counts, epochs: int) -> Counts:
 
 
 def summed(counts: Counts, key: Any) -> dict[Any, Counter[str]]:
-    """Events by what `key` makes of file, function and line."""
+    """Sums of events by ``key(file, function, line)``."""
     found: dict[Any, Counter[str]] = {}
     for place, events in counts.items():
         found.setdefault(key(*place), Counter()).update(events)
@@ -122,7 +122,7 @@ def summed(counts: Counts, key: Any) -> dict[Any, Counter[str]]:
 
 
 def plain(function: str) -> str:
-    """A function's name without what Cython puts before it."""
+    """A function's name without the prefix that Cython adds."""
     match = re.match(r"(?:__pyx_fuse_(\d+))?__pyx_\w*?_6cfcore_7kernels_\d+_?(.+)", function)
     if match is None:
         return function
@@ -131,12 +131,12 @@ def plain(function: str) -> str:
 
 
 def is_ours(file: str) -> bool:
-    """Whether a source is one of the kernels' and not the C library's."""
+    """Whether a source belongs to the kernels, and not to the C library."""
     return file.endswith(".pyx") or (Path(kernels.__file__).parent / Path(file).name).exists()
 
 
 def top(by_place: dict[Any, Counter[str]], total: Counter[str]) -> Iterator[list[str]]:
-    """Rows of the places with most instructions, with their shares."""
+    """Rows of the functions or lines with most instructions, with their shares."""
     for place, events in sorted(by_place.items(), key=lambda pair: -pair[1]["instructions"])[:TOP]:
         shares = [events[name] / total[name] if total[name] else 0.0 for name in EVENTS]
         if max(shares) >= LEAST_SHARE:
@@ -144,7 +144,7 @@ def top(by_place: dict[Any, Counter[str]], total: Counter[str]) -> Iterator[list
 
 
 def measure(name: str, folder: str, n: int, options: Any) -> Iterator[dict[str, Any]]:
-    """An epoch of each model."""
+    """Counts of an epoch of each model."""
     for model in options.models.split(","):
         for width in map(int, options.factors.split(",")):
             given = {"folder": folder, "model": model, "n_factors": width}
@@ -168,7 +168,7 @@ def bytes_of(text: str) -> int:
 
 
 def put(name: str, folder: str) -> int:
-    """Write ratings for the simulated process to map; how many there are."""
+    """Write ratings to files that the simulated process maps; return their number."""
     if name in cf.datasets.NAMES:
         ratings = cf.datasets.load(name)
     else:
@@ -193,7 +193,7 @@ def main() -> None:
     if options.quick:
         options.data, options.factors, options.models = "20k", "16", "SVD"
     if shutil.which("valgrind") is None:
-        print("valgrind is not installed, and nothing else here counts: apt-get install valgrind, say")
+        print("valgrind is not installed; this benchmark needs it (apt-get install valgrind)")
         sys.exit(0 if options.quick else 1)
     facts = machine()
     print(describe(facts), "\n", flush=True)
@@ -208,7 +208,7 @@ def main() -> None:
 
 
 def show(row: dict[str, Any], level: str) -> None:
-    """A model's epoch as text."""
+    """Print the counts of an epoch of a model."""
     each = ", ".join(f"{value:,.2f} {name}" for name, value in row["each"].items())
     print(f"{row['model']} k={row['n_factors']}, {row['n']:,} ratings ({row['data']}), {level}")
     print(f"a rating: {each}\n")

@@ -1,21 +1,21 @@
-"""The search that the defaults are read from: cross-validation within training rows, nothing else.
+"""The search for the default hyper-parameters, by cross-validation within training rows only.
 
     python benchmarks/defaults.py                           # all models, both data sets: some minutes
     python benchmarks/defaults.py --models svd --data ml-100k
-    python benchmarks/defaults.py --data synthetic-1m,synthetic-20m     # do the rules hold for 20 million?
-    python benchmarks/defaults.py --quick                   # does it run
+    python benchmarks/defaults.py --data synthetic-1m,synthetic-20m     # the rules on 20 million
+    python benchmarks/defaults.py --quick                   # smoke test
 
 The rows are u1.base of MovieLens 100K and the training part of a random 90/10 split of MovieLens 1M; the
-test parts are dropped before anything is fitted. From the defaults as they are in the code, one parameter is
-varied at a time and its best value kept, until a round changes nothing. A difference below its standard error
-over the folds is no reason to change a default, so what is marked is the best setting and every one that
-cannot be told from it.
+test parts are dropped before anything is fitted. The search begins at the defaults in the code; it varies one
+parameter at a time and keeps the best value, until a round changes nothing. A difference below its standard
+error over the folds is no reason to change a default; the table marks the best setting, and every setting
+whose difference from it is below its standard error.
 
-Synthetic ratings have another truth than those of people, and no constant is read from them. What they can
-show is whether a rule goes along with the size of the data: the factors on it that are best at 20 million
-should be those that are best at one million of the same making. There only factors on the rules of SVD and
-SVD++ are tried, on one fold. Whether a rating is given depends on it, so that what a user rated tells of the
-user's taste.
+Synthetic ratings have another distribution than real ones, so that no constant is taken from them. They show
+whether a rule extrapolates with the size of the data: the best factors on the rule should be the same for 20
+million ratings as for one million from the same generator. On them only factors on the rules of SVD and SVD++
+are tried, on one fold. The probability that a rating is given depends on its value, so that the sets of rated
+items depend on the preferences of the users.
 """
 
 from __future__ import annotations
@@ -35,8 +35,8 @@ from measure import arguments, describe, machine, table, write
 import cfcore as cf
 from cfcore.models.rbm.model import USUAL
 
-#: Model -> (name of its class, values to try of each parameter); the default in the code is tried as well.
-#: None is a rule by which a parameter follows the data, where the class has one.
+#: Values to try of each parameter; the default in the code is tried as well. None is the rule of the class by
+#: which a parameter depends on the data.
 NEIGHBORS: dict[str, list[Any]] = {
     "similarity": ["cosine_baseline", "pearson_baseline", "pearson", "adjusted_cosine"],
     "shrinkage": [5.0, 15.0, 40.0, 100.0, 200.0],
@@ -47,8 +47,8 @@ NEIGHBORS: dict[str, list[Any]] = {
     "reg_user": [3.0, 5.0, 8.0, 15.0],
     "reg_item": [1.0, 2.0, 3.0, 5.0],
 }
-#: Parameters that follow the data by a rule. What is searched of those of SVD, and of those of SVD++ on
-#: synthetic ratings, is a factor on the rule, 1 the default.
+#: Parameters that depend on the data by a rule. For SVD, and for SVD++ on synthetic ratings, the search
+#: varies a factor on the rule, by default 1.
 RATES = ("lr", "reg", "lr_bias", "reg_bias", "lr_implicit", "reg_implicit", "init_scale")
 FACTORS: dict[str, list[Any]] = {
     "lr": [0.6, 0.8, 1.25, 1.6],
@@ -69,7 +69,7 @@ IMPLICIT: dict[str, list[Any]] = {
     "reg_implicit": [0.0, 0.0005, 0.002, 0.004, 0.01, None],
     "init_scale": [0.005, 0.01, 0.02, None],
 }
-#: Terms of time: off or on, and (lr, reg) around what the rule gives on MovieLens, half and twice the rate.
+#: Terms of time: off or on, and (lr, reg) of half and twice those that the rule gives on MovieLens.
 TIME: dict[str, list[Any]] = {
     "day_bias": [False, (0.003, 0.2), (0.012, 0.2), (0.006, 0.1), (0.006, 0.4), True],
     "day_factors": [False, (0.0028, 0.3), (0.011, 0.3), (0.0056, 0.15), (0.0056, 0.6), True],
@@ -98,6 +98,7 @@ BOLTZMANN: dict[str, list[Any]] = {
     "average": [False],
     "inference": ["exact"],
 }  # fmt: skip
+#: Model -> (name of its class, values to try of each parameter).
 SPACE: dict[str, tuple[str, dict[str, list[Any]]]] = {
     "baseline": ("Baseline", {"reg_user": [3.0, 5.0, 8.0, 15.0], "reg_item": [1.0, 2.0, 3.0, 5.0]}),
     "item-knn": ("ItemKNN", NEIGHBORS),
@@ -108,10 +109,10 @@ SPACE: dict[str, tuple[str, dict[str, list[Any]]]] = {
     "rbm": ("RBM", BOLTZMANN),
     "rbm-user": ("RBM", BOLTZMANN),
 }
-#: What is not varied.
+#: Parameters that are not varied.
 FIXED: dict[str, dict[str, Any]] = {"rbm-user": {"by": "user"}}
 FOLDS = 5
-#: Synthetic ratings -> users, items and number, as in MovieLens of that size; and what is tried on them.
+#: Synthetic ratings -> numbers of users, items and ratings, as in MovieLens of that size; and values to try.
 SYNTHETIC = {"synthetic-1m": (6_040, 3_706, 1_000_000), "synthetic-20m": (138_493, 26_744, 20_000_000)}
 HALF_AND_TWICE: dict[str, list[Any]] = {name: [0.5, 2.0] for name in RATES if name != "init_scale"}
 ON_SYNTHETIC: dict[str, dict[str, list[Any]]] = {
@@ -135,7 +136,7 @@ class Trial:
         return statistics.fmean(self.errors)
 
     def worse_by(self, other: Trial) -> tuple[float, float]:
-        """How much higher the error is than `other`'s, and the standard error of that over the folds."""
+        """Difference of the error from that of `other`, and its standard error over the folds."""
         gaps = [mine - theirs for mine, theirs in zip(self.errors, other.errors, strict=True)]
         spread = statistics.stdev(gaps) / math.sqrt(len(gaps)) if len(gaps) > 1 else 0.0
         return statistics.fmean(gaps), spread
@@ -152,7 +153,7 @@ class Search:
         self.trials: dict[str, Trial] = {}
 
     def trial(self, params: dict[str, Any]) -> Trial:
-        """Cross-validate a setting, or recall it. What equals the default is left out of it."""
+        """Cross-validate a setting, or return an earlier result. Default values are left out of it."""
         default = {**self.kind().get_params(), **(dict.fromkeys(RATES, 1.0) if self.by_factor else {})}
         params = {name: value for name, value in params.items() if value != default[name]}
         key = repr(sorted(params.items()))
@@ -181,7 +182,7 @@ class Search:
         return best
 
     def report(self) -> Iterator[dict[str, Any]]:
-        """Every setting, the best first; `marked` if it cannot be told from the best."""
+        """Every setting, the best first; `marked` if it is worse by at most the standard error."""
         ordered = sorted(self.trials.values(), key=lambda trial: trial.mean)
         for trial in ordered:
             gap, spread = trial.worse_by(ordered[0])
@@ -206,7 +207,7 @@ def by_rule(kind: Any, params: dict[str, Any], train: cf.Ratings) -> Any:
 
 
 def training_rows(name: str) -> cf.Ratings:
-    """Training rows of the split on which the library's figures are reported; its test rows are let go."""
+    """Training rows of the split on which the library's figures are reported; its test rows are dropped."""
     if name in SYNTHETIC:
         return synthetic(*SYNTHETIC[name])
     train, _ = cf.datasets.load(name, split="u1" if name == "ml-100k" else 0.1)
@@ -214,7 +215,7 @@ def training_rows(name: str) -> cf.Ratings:
 
 
 def synthetic(n_users: int, n_items: int, n_ratings: int) -> cf.Ratings:
-    """Ratings of which those of what is liked are given more often: in proportion to their square."""
+    """Ratings that are given with a probability in proportion to their square, so that high ones prevail."""
     rng = np.random.default_rng(0)
     every = cf.datasets.synthetic(n_users, n_items, int(2.3 * n_ratings), timestamps=False)
     given = np.flatnonzero(rng.random(len(every), dtype=np.float32) < (every.values / every.scale[1]) ** 2)

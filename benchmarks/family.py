@@ -1,13 +1,13 @@
-"""The SVD family among itself: what each model costs beside the simpler one, and what a second thread gains.
+"""Times of SVD, SVD++ and timeSVD++, each over the next simpler model, and the speed-up by a second thread.
 
     python benchmarks/family.py                         # MovieLens 1M, a minute or two
     python benchmarks/family.py --factors 100
-    python benchmarks/family.py --quick                 # MovieLens 100K, one turn each: does it run
+    python benchmarks/family.py --quick                 # smoke test: MovieLens 100K, one measurement each
 
-SVD, SVD++ (with the sets N(u)) and timeSVD++ (with time) do more and more for each rating. An epoch is the
-difference between a longer and a shorter fit, over the epochs between them, so that set-up does not count.
-All take turns within one run, and ratios of their medians are what to read. A second thread can only gain on
-cores that nothing else uses.
+The work for a rating increases from SVD to SVD++ (with the sets N(u)) to timeSVD++ (with time). The time of
+an epoch is the difference between a longer and a shorter fit, over the epochs between them, which excludes
+the set-up. Measurements alternate within one run; compare the ratios of their medians. A second thread saves
+time only on a core that is otherwise idle.
 """
 
 from __future__ import annotations
@@ -28,13 +28,13 @@ Times = dict[str, dict[int, float]]
 
 
 def in_turns(contenders: dict[tuple[str, int], Callable[[], float]], repeats: int) -> Times:
-    """Medians by model and number of threads."""
+    """Medians of alternating measurements, by model and number of threads."""
     found = alternate({f"{name} {n}": call for (name, n), call in contenders.items()}, repeats)
     return {name: {n: found[f"{name} {n}"] for n in THREADS} for name in FAMILY}
 
 
 def epochs(train: cf.Ratings, n_factors: int, between: tuple[int, int], repeats: int) -> Times:
-    """Seconds an epoch."""
+    """Seconds per epoch."""
     short, long = between
 
     def fit(name: str, n_epochs: int, n_threads: int) -> float:
@@ -48,7 +48,7 @@ def epochs(train: cf.Ratings, n_factors: int, between: tuple[int, int], repeats:
 
 
 def predictions(train: cf.Ratings, pairs: tuple[Any, ...], n_factors: int, repeats: int) -> Times:
-    """Seconds for pairs with timestamps, raw ids in and ratings out."""
+    """Seconds to predict pairs with timestamps, raw ids in and ratings out."""
     fitted = {
         (name, n): FAMILY[name](n_factors=n_factors, n_epochs=2, random_state=0, n_threads=n).fit(train)
         for name in FAMILY
@@ -61,7 +61,7 @@ def predictions(train: cf.Ratings, pairs: tuple[Any, ...], n_factors: int, repea
 
 
 def rows(epoch: Times, predict: Times) -> list[dict[str, Any]]:
-    """A row for each model; ratios to the one before on one thread."""
+    """A row for each model; ratios to the previous model, on one thread."""
     found: list[dict[str, Any]] = []
     for place, name in enumerate(FAMILY):
         before = list(FAMILY)[place - 1] if place else None
@@ -96,7 +96,7 @@ def main() -> None:
     parser = arguments(__doc__.splitlines()[0])
     parser.add_argument("--data", default="", help="data set with timestamps (ml-1m; with --quick ml-100k)")
     parser.add_argument("--factors", type=int, default=20)
-    parser.add_argument("--repeats", type=int, default=7, help="turns of each")
+    parser.add_argument("--repeats", type=int, default=7, help="measurements of each")
     options = parser.parse_args()
     name = options.data or ("ml-100k" if options.quick else "ml-1m")
     train, test = cf.datasets.load(name, split=0.1)
@@ -112,7 +112,7 @@ def main() -> None:
     jobs = ("epoch ms", "2 thr.", "ratio", "2 over 1")
     pairs_jobs = (f"predict {len(picked):,} ms", *jobs[1:])
     print(table(["model", *jobs, *pairs_jobs], [cells(row) for row in found]))
-    print("\nMilliseconds are medians in turns. ratio: on one thread, against the model named.")
+    print("\nMilliseconds: medians of alternating measurements. ratio: on one thread, over the model named.")
     write(options.json, {"machine": facts, "data": name, "n_factors": options.factors, "rows": found})
 
 

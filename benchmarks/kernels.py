@@ -1,12 +1,12 @@
-"""What an update of SVD and a co-rated pair cost, beside the bare C loop, at each SIMD level.
+"""Times of an SVD update and of a co-rated pair, and of bare C loops, at each SIMD level.
 
     python benchmarks/kernels.py                        # 100K, 1M and synthetic 20M ratings
     python benchmarks/kernels.py --sizes 100k,1m
     python benchmarks/kernels.py --quick
 
-The C loops are in benchmarks/limits, compiled in this run for the same instruction set and given the same
-arrays in the same order; they neither check, nor slice, nor evaluate their sums. Kernel and loop alternate.
-An "epoch" is what a user waits for: the time between fits of one and six epochs, divided by five.
+The C loops are in benchmarks/limits. They are compiled in this run for the same instruction set, and read the
+same arrays in the same order; they do not check, slice or evaluate their sums. Kernel and loop alternate.
+The time of an "epoch" is the difference between fits of six epochs and of one, divided by five.
 """
 
 from __future__ import annotations
@@ -28,13 +28,13 @@ from cfcore.models.factorization.block_grid import Blocks
 from cfcore.models.neighbors import similarities
 
 Array = np.ndarray[Any, Any]
-#: Pairs are summed up to this many ratings: beyond, there are billions.
+#: Most ratings for which pairs are summed: more ratings have billions of pairs.
 PAIRS_LIMIT = 2_000_000
 RATE, REG = 0.005, 0.05
 
 
 def ratings_of(size: str) -> tuple[str, cf.Ratings]:
-    """Ratings of a size, and what they are."""
+    """Name of the ratings of a size, and the ratings."""
     names = {"100k": "ml-100k", "1m": "ml-1m"}
     shapes = {
         "100k": (943, 1_682, 100_000),
@@ -64,7 +64,7 @@ def aligned(shape: int | tuple[int, ...], dtype: Any) -> Array:
 
 
 def pair_loop(ratings: cf.Ratings, level: str) -> tuple[Callable[[], float], int]:
-    """The bare loop over all co-rated item pairs, and how many there are."""
+    """The bare loop over all co-rated item pairs, and their number."""
     rows, co = ratings.by_item, ratings.by_user
     step = 0.5 if np.any(ratings.values % 1) else 1.0
     levels = np.rint((rows.values - ratings.values.min()) / step).astype(np.uint8)
@@ -84,7 +84,7 @@ def pair_loop(ratings: cf.Ratings, level: str) -> tuple[Callable[[], float], int
 
 
 class Rows:
-    """All that the kernel needs to compare all items by Pearson's correlation."""
+    """The arguments of the kernel for Pearson's correlations of all items."""
 
     def __init__(self, ratings: cf.Ratings) -> None:
         self.rows, self.co = ratings.by_item, ratings.by_user
@@ -133,7 +133,7 @@ class Update:
         self.mean = float(ratings.mean)
 
     def start(self) -> None:
-        """Go back: trained for long, numbers could grow or shrink to where arithmetic is slow."""
+        """Reset the parameters: after long training, numbers could reach a range of slow arithmetic."""
         for factors, first in zip(self.factors, self.first, strict=True):
             factors[:] = first
         for biases in self.biases:
@@ -153,7 +153,7 @@ class Update:
         return run
 
     def bare(self, level: str) -> Callable[[], float]:
-        """A pass by the bare loop, in the order of a pass: caches serve it as they serve the kernel."""
+        """A pass by the bare loop, in the order of the kernel's pass, so that both use the caches alike."""
         laid_out = Blocks(self.ratings, 4 * self.width, np.random.default_rng(0), 1).in_order()
         columns = [np.ascontiguousarray(laid_out[name]) for name in ("user", "item", "value")]
         function = limits.library("sgd", level).sgd
@@ -191,7 +191,7 @@ def update_rows(name: str, ratings: cf.Ratings, widths: list[int], repeats: int)
 
 
 def row(name: str, what: str, level: str, times: dict[str, float], n: int) -> dict[str, Any]:
-    """Nanoseconds each, and ratios."""
+    """Nanoseconds per update or pair, and ratios."""
     each = {contender: 1e9 * value / n for contender, value in times.items()}
     return {
         "data": name,
@@ -221,7 +221,7 @@ HEADINGS = ["", "data", "level", "bare C ns", "kernel ns", "2 threads", "whole n
 
 
 def growth(found: list[dict[str, Any]]) -> Iterator[str]:
-    """What an update costs on the largest data, against the second largest, at the best level."""
+    """Time of an update on the largest data over that on the second largest, at the best level."""
     updates = [row for row in found if "update" in row["what"] and row["level"] == kernels.current_level()]
     sizes = sorted({row["n"] for row in updates})[-2:]
     for what in dict.fromkeys(row["what"] for row in updates):

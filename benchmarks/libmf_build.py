@@ -1,8 +1,8 @@
-"""LIBMF with its AVX code: the wheel that pip builds by default runs plain C++ and would be a straw man.
+"""LIBMF with its AVX code; the wheel that pip builds by default runs plain C++, which is slower.
 
 The sdist is built once into the cache folder with ``-O3 -mavx -DUSEAVX``. The flags have to be in CXXFLAGS
-too: recent setuptools ignores CFLAGS for C++ sources, and the build then passes silently without a single AVX
-instruction.
+too: recent setuptools ignores CFLAGS for C++ sources, and the build then succeeds without AVX
+instructions.
 """
 
 from __future__ import annotations
@@ -28,11 +28,11 @@ FLAGS = "-O3 -mavx -DUSEAVX"
 
 
 class MissingError(Exception):
-    """LIBMF cannot be had here; the message says why."""
+    """LIBMF is not available; the message gives the reason."""
 
 
 def folder() -> Path:
-    """Where this Python's build of LIBMF is kept."""
+    """Folder of the build of LIBMF for this Python."""
     return cache_folder() / "benchmarks" / f"libmf-{VERSION}-avx-{sysconfig.get_config_var('SOABI')}"
 
 
@@ -70,7 +70,7 @@ def build(target: Path) -> None:
 
 
 def has_avx(library: Path) -> bool:
-    """Whether the library uses 256-bit registers; True where that cannot be told (no objdump)."""
+    """Whether the library uses 256-bit registers; True if that cannot be determined (no objdump)."""
     if shutil.which("objdump") is None:
         return True
     text = subprocess.run(["objdump", "-d", str(library)], capture_output=True, text=True).stdout
@@ -83,7 +83,7 @@ class Libmf:
     def __init__(
         self, module: ModuleType, k: int, n_epochs: int, reg: float, lr: float, n_threads: int
     ) -> None:
-        # nr_bins is LIBMF's own default; lambda_p1 and lambda_q1 are for L1, which nobody uses for ratings.
+        # nr_bins is LIBMF's own default; lambda_p1 and lambda_q1 are for L1, which is not used here.
         run = {"nr_iters": n_epochs, "nr_threads": n_threads, "nr_bins": 20, "quiet": True}
         penalty = {"lambda_p1": 0, "lambda_q1": 0, "lambda_p2": reg, "lambda_q2": reg}
         self.machine = module.MF(k=k, eta=lr, **run, **penalty)
@@ -104,7 +104,7 @@ class Libmf:
 
 
 def quiet_import(load_it: Any) -> Any:
-    """Call `load_it` while the chatter of libmf's import goes nowhere."""
+    """Call `load_it` with standard output discarded, to which libmf prints on import."""
     with open(os.devnull, "w") as nowhere:
         before, sys.stdout = sys.stdout, nowhere
         try:

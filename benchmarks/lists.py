@@ -1,13 +1,13 @@
-"""The best items of many users: `recommend` against a product with argpartition, and against implicit.
+"""Lists of the best items for many users: `recommend` against NumPy and against implicit.
 
     python benchmarks/lists.py                   # all users of MovieLens 1M, lists of 10, seen items excluded
     python benchmarks/lists.py --memory          # memory for a million users of 20,000 items
     python benchmarks/lists.py --quick           # MovieLens 100K, and fewer users
 
-All rank the same factors, those of a default SVD trained to its end. What NumPy does: a product of factors
-block by block (BLAS on as many threads), biases, seen items out, argpartition, a sort of what is left.
-implicit's model gets the biases as two factors more. cfcore lays items out at a model's first call, which has
-a column of its own.
+All rank by the same factors, those of an SVD with default hyper-parameters. NumPy multiplies factors block by
+block (BLAS on the same number of threads), adds biases, removes seen items, and sorts the result of
+argpartition. For implicit the biases are two further factors. cfcore makes an item layout at the first call
+for a model, which has its own column.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ def by_numpy(model: Any, users: Any) -> tuple[Any, Any]:
 
 
 def implicit_model(model: Any, n_threads: int) -> Any:
-    """A model of implicit with our factors, or None if it is not installed."""
+    """A model of implicit with the factors of `model`, or None if it is not installed."""
     try:
         from implicit.cpu.matrix_factorization_base import MatrixFactorizationBase
     except ImportError:
@@ -97,11 +97,11 @@ def compare(name: str, n_factors: int, repeats: int) -> dict[str, Any]:
                 return seconds(lambda: by_numpy(model, users))
 
         def peer_lists(peer: Any = peer) -> float:
-            with threadpool_limits(1):  # as implicit asks for; it has threads of its own
+            with threadpool_limits(1):  # as implicit demands: it has its own threads
                 return seconds(lambda: peer.recommend(users, seen, N=N, filter_already_liked_items=True))
 
         def our_lists(n_threads: int = n_threads, *, first: bool = False) -> float:
-            ours = model.with_parameters() if first else model  # a new state keeps no layout yet
+            ours = model.with_parameters() if first else model  # a new state has no layout
             with threadpool_limits(n_threads):
                 return seconds(lambda: ours.recommend(ours.user_ids_, n=N))
 
@@ -112,7 +112,7 @@ def compare(name: str, n_factors: int, repeats: int) -> dict[str, Any]:
         }
         if peer is not None:
             contenders["implicit"] = peer_lists
-        # BLAS's own threads go on waiting for work for a while, on a core that the next contender needs.
+        # Threads of BLAS spin for a while after a call, on a core that the next contender needs.
         rows[n_threads] = alternate(contenders, repeats, pause=0.2 * (n_threads > 1))
     return {
         "data": name, "n_factors": n_factors, "n_users": len(users), "n_items": len(model.item_ids_),
@@ -123,7 +123,7 @@ def compare(name: str, n_factors: int, repeats: int) -> dict[str, Any]:
 
 
 def status_bytes(field: str) -> int:
-    """A line of this process's status (Linux), in bytes; the peak where there is no such file."""
+    """A field of this process's status in bytes (Linux); on other systems the peak of its memory."""
     try:
         text = Path("/proc/self/status").read_text()
     except OSError:
@@ -132,7 +132,7 @@ def status_bytes(field: str) -> int:
 
 
 def memory(n_users: int, n_items: int, n_factors: int) -> dict[str, Any]:
-    """Memory that streamed lists of everybody take beside the fitted model."""
+    """Memory for lists of all users in batches, beside the fitted model."""
     rng = np.random.default_rng(0)
     small = cf.Ratings(
         rng.integers(0, 50, 400), rng.integers(0, 30, 400), rng.integers(1, 6, 400), duplicates="last"
@@ -146,7 +146,7 @@ def memory(n_users: int, n_items: int, n_factors: int) -> dict[str, Any]:
     parameters["seen_items"] = rng.integers(0, n_items, n_users * 20, dtype=np.int32)
     fitted = cf.SVD(n_factors=n_factors, n_epochs=1, random_state=0).fit(small)
     model = fitted.with_parameters(**parameters)
-    model.predict(model.user_ids_[:1], model.item_ids_[:1])  # makes the factors as kernels want them
+    model.predict(model.user_ids_[:1], model.item_ids_[:1])  # pads the factors for the kernels
     before, peak, done = status_bytes("VmRSS"), 0, threading.Event()
 
     def watch() -> None:
@@ -170,7 +170,7 @@ def memory(n_users: int, n_items: int, n_factors: int) -> dict[str, Any]:
 
 
 def main() -> None:
-    parser = arguments("The best items of many users")
+    parser = arguments("Lists of the best items for many users")
     parser.add_argument("--memory", action="store_true", help="memory for many users instead of time")
     options = parser.parse_args()
     facts = machine()

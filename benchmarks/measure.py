@@ -1,4 +1,4 @@
-"""What every benchmark here needs: the machine's description, alternating timings, a table, JSON."""
+"""Common parts of the benchmarks: description of the machine, alternating measurements, tables, JSON."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ PEERS = ("numpy", "scipy", "scikit-surprise", "implicit", "torch")
 
 
 def machine() -> dict[str, Any]:
-    """Processor, load, versions and SIMD level: without them a figure means nothing."""
+    """Processor, load, versions and SIMD level, which all figures depend on."""
     import cfcore
     from cfcore import kernels
     from cfcore.config import config
@@ -39,7 +39,7 @@ def machine() -> dict[str, Any]:
 
 
 def processor() -> str:
-    """The processor's own name, where the system tells it."""
+    """Name of the processor, if the system reports it."""
     try:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
     except OSError:
@@ -64,9 +64,9 @@ def describe(facts: Mapping[str, Any]) -> str:
         f"Python {facts['python']}, {packages}",
     ]
     if facts["load"] and facts["load"][0] > 0.5:
-        lines.append("warning: the machine is busy; ratios may be off, times are")
+        lines.append("warning: the machine is busy; times are too long, and ratios may be wrong")
     if facts["debug_build"]:
-        lines.append("warning: this is a debug build; its times mean nothing")
+        lines.append("warning: this is a debug build; its times are not those of a release")
     return "\n".join(lines)
 
 
@@ -80,11 +80,11 @@ def seconds(call: Callable[[], Any]) -> float:
 def alternate(
     contenders: Mapping[str, Callable[[], float]], repeats: int = 5, budget: float = 30.0, pause: float = 0.0
 ) -> dict[str, float]:
-    """Median of what each contender returns, measured in turns (A B A B ...).
+    """Median of the seconds that each contender returns, in alternating calls (A B A B ...).
 
-    Turns, because the speed of a machine drifts; medians, because a neighbour may wake up. A contender that
-    has used up `budget` seconds of its own keeps the turns it had. A `pause` before each turn, in seconds, is
-    for contenders whose threads go on waiting for work on all cores (BLAS does so for some 100 ms).
+    Calls alternate because the speed of a machine drifts; the median is robust to other processes. A
+    contender whose calls have taken `budget` seconds is not called again. `pause` is the time before each
+    call, in seconds, in which threads of the previous contender stop spinning (BLAS: after some 100 ms).
     """
     found: dict[str, list[float]] = {name: [] for name in contenders}
     spent = dict.fromkeys(contenders, 0.0)
@@ -111,15 +111,15 @@ def table(headings: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
 
 
 def show(value: float | None, form: str = "{:.3f}") -> str:
-    """A figure, or a dash for what was not measured."""
+    """A number as text; a dash for None, which stands for "not measured"."""
     return "-" if value is None else form.format(value)
 
 
 def arguments(description: str) -> argparse.ArgumentParser:
     """A parser with the options that all benchmarks share."""
     parser = argparse.ArgumentParser(description=description)
-    parser.add_argument("--quick", action="store_true", help="small and short: does it run at all")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write everything measured there")
+    parser.add_argument("--quick", action="store_true", help="smoke test on small data")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write all measurements to this file")
     return parser
 
 

@@ -1,15 +1,15 @@
-"""cfcore against scikit-surprise, implicit, SciPy, LIBMF and PyTorch: same split, same run, in turns.
+"""cfcore against scikit-surprise, implicit, SciPy, LIBMF and PyTorch: same split, alternating in one run.
 
     pip install '.[bench]'
     python benchmarks/peers.py --json peers.json        # MovieLens 1M, some ten minutes
-    python benchmarks/peers.py --quick                  # MovieLens 100K, one turn each
+    python benchmarks/peers.py --quick                  # MovieLens 100K, one measurement each
 
-Every row is a job that both sides do in full: a fit is a fit of ratings already in memory, cfcore's index of
-them built anew each time. An epoch is the difference between a longer and a shorter fit, over the epochs
-between them, so that nobody's set-up counts. RMSE is on predictions clipped to the scale. Peers that are not
-installed get a line that says so. No other library has timeSVD++: beside it stands scikit-surprise's SVD++,
-which does less. None has the RBM either: PyTorch's versions, and loops in NumPy as the article has them, are
-those of `rbm.py`, a mini-batch of 200 users, on one thread, and their times are of a few mini-batches.
+Every row is a job that both sides do completely: a fit begins with ratings in memory, and includes cfcore's
+index of them. The time of an epoch is the difference between a longer and a shorter fit, over the epochs
+between them, which excludes the set-up. RMSE is of predictions clipped to the scale. A peer that is not
+installed has a line that says so. No other library has timeSVD++: its peer is scikit-surprise's SVD++, which
+does less work. None has the RBM either: its peers are the versions in PyTorch and the article's loops in
+NumPy from `rbm.py`, with mini-batches of 200 users, on one thread, timed on a few mini-batches.
 """
 
 from __future__ import annotations
@@ -29,19 +29,11 @@ from rbm import Job, numpy_loop, torch_versions
 
 import cfcore as cf
 
-#: cfcore's models with the settings of the peer's algorithm, nothing of our own on top.
+#: Settings with which cfcore's models are the algorithm of the peer.
 PEARSON = {
-    "similarity": "pearson",
-    "n_neighbors": 40,
-    "center": None,
-    "shrinkage": 0.0,
-    "min_support": 1,
-    "no_overlap": 0.0,
-    "positive_only": True,
-    "damping": 0.0,
-    "power": 1.0,
-    "storage": "dense",
-}
+    "similarity": "pearson", "n_neighbors": 40, "center": None, "shrinkage": 0.0, "min_support": 1,
+    "no_overlap": 0.0, "positive_only": True, "damping": 0.0, "power": 1.0, "storage": "dense",
+}  # fmt: skip
 #: Settings that give LIBMF its best test error on MovieLens 1M, of reg .03, .05, .08 and 20, 40 epochs.
 LIBMF = {"n_epochs": 20, "reg": 0.05, "lr": 0.1}
 
@@ -60,7 +52,7 @@ class Line:
     missing: str | None = None
 
     def ratio(self, above: str, below: str) -> float | None:
-        """How many times longer `above` took than `below`."""
+        """Time of `above` over time of `below`."""
         if self.seconds is None or above not in self.seconds or below not in self.seconds:
             return None
         return self.seconds[above] / self.seconds[below]
@@ -92,7 +84,7 @@ class Bench:
         self.pairs = test.subset(np.arange(pairs)) if pairs < len(test) else test
 
     def turns(self, contenders: dict[str, Callable[[], float]]) -> Times:
-        """Medians of the contenders, in turns."""
+        """Medians of the contenders, in alternating measurements."""
         return alternate(contenders, self.repeats)
 
     def fit(self, model: Any) -> float:
@@ -106,11 +98,11 @@ class Bench:
         return (fit(long) - fit(short)) / (long - short)
 
     def rmse(self, model: Any) -> float:
-        """Test error of a fitted model of ours."""
+        """Test error of a fitted model of cfcore."""
         return cf.metrics.rmse(self.test.values, model.predict(self.test))
 
     def surprise_trainset(self) -> Any:
-        """The training set as scikit-surprise has it."""
+        """The training set of scikit-surprise."""
         import surprise
 
         reader = surprise.Reader(rating_scale=self.train.scale)
@@ -120,7 +112,7 @@ class Bench:
         )
 
     def surprise_pairs(self) -> list[tuple[int, int, float]]:
-        """The pairs to predict as scikit-surprise has them."""
+        """The pairs to predict, for scikit-surprise."""
         columns = (self.pairs.user_codes.tolist(), self.pairs.item_codes.tolist(), self.pairs.values.tolist())
         return list(zip(*columns, strict=True))
 
@@ -166,7 +158,7 @@ def neighbours(bench: Bench, kind: str) -> Iterator[Line]:
 
 
 def factors_surprise(bench: Bench) -> Iterator[Line]:
-    """SVD with 100 factors, an epoch and the 20 that are its default, against scikit-surprise."""
+    """SVD with 100 factors, an epoch and the default 20 epochs, against scikit-surprise."""
     import surprise
 
     trainset, pairs = bench.surprise_trainset(), bench.surprise_pairs()
@@ -199,7 +191,7 @@ def factors_surprise(bench: Bench) -> Iterator[Line]:
 def implicit_sets(bench: Bench) -> Iterator[Line]:
     """SVD++ and timeSVD++ with 20 factors, an epoch, and predictions of the former, against scikit-surprise.
 
-    No more of it, it is slow.
+    scikit-surprise trains for one epoch only, because more would take too long.
     """
     import surprise
 
@@ -245,7 +237,7 @@ def boltzmann(bench: Bench) -> Iterator[Line]:
     few = (1, 2) if bench.quick else (5, 20)  # mini-batches, and cases of the loops
     theirs = torch_versions(job, few[0], 1) | {"NumPy, loops": lambda: numpy_loop(job, few[1])}
     ours = {f"ours {threads}": job.ours(threads) for threads in (1, 2)}
-    # Theirs are seconds a rating.
+    # The peers return seconds per rating.
     contenders = {name: lambda call=call: job.n * call() for name, call in theirs.items()}
     times = bench.turns(contenders | ours)
     for name in theirs:
@@ -254,7 +246,7 @@ def boltzmann(bench: Bench) -> Iterator[Line]:
 
 
 def products(bench: Bench) -> Iterator[Line]:
-    """All item pairs by Pearson against the four sparse products that its sums are, in SciPy, float32."""
+    """All item pairs by Pearson against the four sparse products for its sums, in SciPy (float32)."""
     rated = bench.train.to_scipy().tocsr().astype(np.float32)
     ones, squares = rated.copy(), rated.copy()
     ones.data[:] = 1
@@ -279,7 +271,7 @@ def cosine(bench: Bench) -> Iterator[Line]:
     from implicit.nearest_neighbours import CosineRecommender
     from implicit.utils import ParameterWarning
 
-    warnings.simplefilter("ignore", ParameterWarning)  # about a conversion of its own making
+    warnings.simplefilter("ignore", ParameterWarning)  # about a conversion inside implicit
     rated = bench.train.to_scipy().tocsr().astype(np.float64)
 
     def theirs(threads: int) -> float:
@@ -304,12 +296,12 @@ def cosine(bench: Bench) -> Iterator[Line]:
 def factors_libmf(bench: Bench) -> Iterator[Line]:
     """An epoch of matrix factorisation, and a whole fit to the best test error, against LIBMF."""
     if bench.quick:
-        # Its workers miss the last wake-up now and then and are waited for without end: not for a smoke run.
+        # Sometimes a worker of LIBMF misses its last wake-up, and the fit never ends: not in a smoke test.
         raise MissingError("left out of --quick")
     module = quiet_import(load)
     train, test = bench.train, bench.test
     triples = np.column_stack([train.user_codes, train.item_codes, train.values]).astype(np.float32)
-    # Its blocks are visited in an order of its own; ours come as they are in the file.
+    # LIBMF orders its blocks itself; the ratings are in the order of the file.
 
     def fit_theirs(k: int, n_epochs: int, threads: int) -> float:
         model = Libmf(module, k, n_epochs, LIBMF["reg"], LIBMF["lr"], threads)
@@ -339,7 +331,7 @@ def factors_libmf(bench: Bench) -> Iterator[Line]:
 
 
 def jobs(bench: Bench) -> Iterator[Line]:
-    """All rows; one that says what is missing where a peer is."""
+    """All rows; for a missing peer, a row that says so."""
     parts: list[tuple[str, str, Callable[[], Iterator[Line]]]] = [
         ("surprise", "scikit-surprise", lambda: neighbours(bench, "item")),
         ("surprise", "scikit-surprise", lambda: neighbours(bench, "user")),
@@ -361,7 +353,7 @@ def jobs(bench: Bench) -> Iterator[Line]:
 
 
 def cells(line: Line) -> list[str]:
-    """The row as it is printed; milliseconds where a second is long."""
+    """The row as it is printed."""
     if line.seconds is None:
         return [line.job, line.peer, "not measured: " + (line.missing or ""), *[""] * 8]
     taken = [show(line.seconds.get(name), "{:.4f}") for name in ("peer", "peer 2", "ours 1", "ours 2")]
@@ -385,7 +377,7 @@ def main() -> None:
     """Measure, print, write."""
     parser = arguments(__doc__.splitlines()[0])
     parser.add_argument("--data", default="", help="data set (ml-1m; with --quick ml-100k)")
-    parser.add_argument("--repeats", type=int, default=5, help="turns of each contender")
+    parser.add_argument("--repeats", type=int, default=5, help="measurements of each contender")
     options = parser.parse_args()
     name = options.data or ("ml-100k" if options.quick else "ml-1m")
     train, test = cf.datasets.load(name, split=0.1)
@@ -397,9 +389,9 @@ def main() -> None:
         lines.append(line)
         print("  ".join(cells(line)[:2]), "done" if line.seconds else line.missing, file=sys.stderr)
     print(table(HEADINGS, [cells(line) for line in lines]))
-    print("\nSeconds are medians in turns. ratio: the peer's over cfcore's on one thread, and on two (the")
-    print("peer on two as well where it has threads and its row does not say otherwise). 2 over 1: cfcore on")
-    print("two threads against one.")
+    print("\nSeconds: medians, measured in alternation. ratio: the peer's over cfcore's, on one thread and")
+    print("on two (the peer on two as well if it has threads, unless its row says otherwise). 2 over 1:")
+    print("cfcore on two threads against one.")
     report = {"machine": facts, "data": name, "rows": [line.as_dict() for line in lines]}
     write(options.json, report)
 

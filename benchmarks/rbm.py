@@ -1,14 +1,14 @@
-"""Training of the RBM, a pass over the ratings by CD-1 with the update, beside bare C and other ways.
+"""Time of a pass of the RBM by CD-1, updates included, against bare C, PyTorch and NumPy.
 
     python benchmarks/rbm.py                    # MovieLens 1M, some minutes
-    python benchmarks/rbm.py --quick            # MovieLens 100K, one repeat each: does it run
+    python benchmarks/rbm.py --quick            # smoke test: MovieLens 100K, one repeat each
 
-100 hidden units, all in nanoseconds a rating. ``bare C`` is `limits/rbm.c`: the same order of work on one
-thread, without checks, with cheaper random numbers and fused and reordered sums. ``bytes`` is the traffic of
-W alone beyond the second-level cache, a unit at a time, over the speed at which NumPy adds one array of its
-size to another: a bound where W does not fit in a cache. PyTorch (extra ``bench``) runs two
+Times are in nanoseconds per rating, with 100 hidden units. ``bare C`` is `limits/rbm.c`: the same order of
+work on one thread, without checks, with cheaper random numbers and fused and reordered sums. ``bytes`` is the
+memory traffic of W alone beyond the second-level cache, unit by unit, over the bandwidth of NumPy's addition
+of two arrays of its size: a lower bound if W does not fit in a cache. PyTorch (extra ``bench``) runs two
 straightforward versions: rows of W gathered for the rated pairs, and dense matrices with a mask. The NumPy
-loop goes user by user and item by item, as the article has it.
+loop processes one user and one item at a time, as in the article.
 """
 
 from __future__ import annotations
@@ -88,7 +88,7 @@ class Job:
         return lambda: seconds(run)
 
     def bound(self) -> float:
-        """Seconds a pass: W read for the sums, for the draws and for the update, and written."""
+        """Seconds per pass: W is read for the sums, for the draws and for the update, and written."""
         size = self.cases.n_units * len(self.levels) * 112
         one, two = np.zeros(size, np.float32), np.ones(size, np.float32)
         one += two
@@ -108,7 +108,7 @@ def address(array: Array) -> ctypes.c_void_p | None:
 
 
 def numpy_loop(job: Job, n_cases: int) -> float:
-    """Seconds a rating of the article's loops: each case by itself, each of its units by itself."""
+    """Seconds per rating of the article's loops, over cases and over the units of each case."""
     own, rng = job.parameters(), np.random.default_rng(4)
     weights, bias = own.weights[:, :, :N_HIDDEN].astype(np.float64), own.visible_bias.astype(np.float64)
     hidden = np.zeros(N_HIDDEN)
@@ -144,7 +144,7 @@ def numpy_loop(job: Job, n_cases: int) -> float:
 
 
 def torch_versions(job: Job, n_batches: int, n_threads: int) -> dict[str, Callable[[], float]]:
-    """Two versions in PyTorch; each call trains on some batches and returns its seconds a rating."""
+    """Two versions in PyTorch; each call trains on some batches and returns its seconds per rating."""
     import torch
 
     torch.set_num_threads(n_threads)
@@ -225,7 +225,7 @@ def main() -> None:
                 contenders["C"] = job.bare()
             except NoCompilerError as error:
                 print(f"bare C: {error}")
-            found = {who: 1e9 * t / job.n for who, t in alternate(contenders, repeats, 60).items()}
+            found = {name: 1e9 * t / job.n for name, t in alternate(contenders, repeats, 60).items()}
             found["bytes"] = 1e9 * job.bound() / job.n
             report["rows"][f"{by} {batch} {'D' if conditional else 'no D'}"] = found
             bare = found.get("C")
@@ -246,7 +246,7 @@ def main() -> None:
     found = alternate({"cfcore": lambda: ours() / job.n, **others}, min(5, repeats), 60)
     report["others"] = found
     print()
-    lines = [[who, f"{1e9 * t:,.0f}", f"{t / found['cfcore']:.1f}"] for who, t in found.items()]
+    lines = [[name, f"{1e9 * t:,.0f}", f"{t / found['cfcore']:.1f}"] for name, t in found.items()]
     print(table(["by user, 200 a batch, one thread", "ns a rating", "over cfcore"], lines))
     write(options.json, report)
 

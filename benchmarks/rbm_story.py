@@ -1,18 +1,18 @@
-"""Why the article's RBM stayed at 0.98: the worth of each of its faults and choices, on MovieLens 100K, u1.
+"""Why the article's RBM stayed at 0.98: the effects of its faults and choices, on MovieLens 100K, u1.
 
     python benchmarks/rbm_story.py                          # some twenty minutes on one core
     python benchmarks/rbm_story.py --only cfcore            # the rows of the library alone: a minute
     python benchmarks/rbm_story.py --sweep                  # search the rates anew, print them
     python benchmarks/rbm_story.py --plot story.png
-    python benchmarks/rbm_story.py --quick                  # does it run
+    python benchmarks/rbm_story.py --quick                  # smoke test
 
-The first row is the program as its author published it, rates included: they are not in the article but in
-the test script beside its code. The second has rates swept for it; each row below makes one change to the
-second. A change of the scale of a step (a sum instead of a mean, a sign that lets D learn) would be judged at
-unsuitable rates, so the rates concerned are swept again; the table marks these rows with *. Every sweep sees
-a tenth of u1.base held out at random, never u1.test, and is coarse: factors of 3, one parameter after the
-other, one seed. The rates found are in `TUNED`. The rows of "together" add one change after the other; with
-all faults corrected the model is that of `cfcore.RBM`, which is faster and does the sweeps of these rows.
+The first row is the program as its author published it, with the learning rates of the test script beside the
+article's code. The second row has rates that were swept; each further row makes one change to the second. A
+change of the scale of a step (a sum instead of a mean, a sign with which D can learn) would be measured at
+unsuitable rates, so these rates are swept again; the table marks such rows with *. Sweeps measure the error
+on a random tenth of u1.base, never on u1.test, and are coarse: factors of 3, one parameter after the other,
+one seed. The rates found are in `TUNED`. The rows of "together" add one change after the other; with all
+faults corrected the model is that of `cfcore.RBM`, which is faster and is used for the sweeps of these rows.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from threadpoolctl import threadpool_limits
 import cfcore as cf
 
 RATES = ("lr_weights", "lr_hidden", "lr_visible", "lr_conditional")
-#: Rates found by `--sweep`, by row, where they differ from those of the row that it changes; beside them the
+#: Rates found by `--sweep`, by row, if they differ from those of the row that it changes; in comments the
 #: error on the held-out tenth, before and after.
 TUNED: dict[str, dict[str, float]] = {
     "the same, rates swept": {"lr_weights": 0.0017, "lr_conditional": 0.00011},  # .9988 -> .9744
@@ -44,7 +44,7 @@ TUNED: dict[str, dict[str, float]] = {
     "... 100 hidden": {"weight_decay": 0.09},  # .9673 -> .9647
     "... 100 hidden, divided by the batch": {"lr_weights": 0.045, "weight_decay": 0.01},  # 1.0200 -> .9569
 }
-#: A smaller gain in error is no reason to change a rate: seeds differ by as much.
+#: Smaller gains in error do not change a rate: errors of seeds differ by as much.
 SIGNIFICANT = 1e-3
 GROUPS = ("article", "faults", "choices", "together", "cfcore")
 GROWING = (1, 2, 3, 4, 5)
@@ -123,7 +123,7 @@ ROWS = [
     ),
 ]  # fmt: skip
 BY_NAME = {row.name: row for row in ROWS}
-#: The row that is checked by `cfcore.RBM` with the same settings: two programs, one model.
+#: The row that is repeated with `cfcore.RBM` with the same settings: both programs train the same model.
 CHECKED = DECAYED
 QUICK = ("as published, its author's rates", "sign of D", DECAYED)
 
@@ -131,7 +131,7 @@ QUICK = ("as published, its author's rates", "sign of D", DECAYED)
 def settings_of(row: Row) -> Settings:
     """The settings of a row: those of the row it changes, its changes, its tuned rates.
 
-    A string stands for the value of another field, a decay for a multiple of what it was.
+    A string is the name of a field whose value is taken; a weight decay is a multiple of the previous one.
     """
     before = settings_of(BY_NAME[row.of]) if row.of else Settings()
     changes = {}
@@ -145,7 +145,7 @@ def settings_of(row: Row) -> Settings:
 
 
 def error(train: cf.Ratings, test: cf.Ratings, settings: Settings, row: Row) -> float:
-    """RMSE on `test` of one model trained on `train` with settings to be judged for `row`."""
+    """RMSE on `test` of one model trained on `train` with settings tried for `row`."""
     if row.group != "together":
         return errors(train, test, settings, 0, [row.predict])[0]
     model = same_as(settings, 0).set_params(average=row.predict.get("averaged", False), n_threads=1)
@@ -203,7 +203,7 @@ def sweep(
 
 
 def rounded(value: float) -> float:
-    """Two digits."""
+    """A value rounded to two digits."""
     return float(f"{value:.2g}")
 
 
@@ -211,7 +211,7 @@ def rounded(value: float) -> float:
 
 
 def same_as(settings: Settings, seed: int) -> cf.RBM:
-    """`cfcore.RBM` with the settings of a corrected `ArticleRBM`; its rates leave momentum out."""
+    """`cfcore.RBM` with the settings of a corrected `ArticleRBM`; its rates are lr / (1 - momentum)."""
     slower = 1 - settings.momentum
     return cf.RBM(
         by="user", n_hidden=settings.n_hidden, n_epochs=settings.n_epochs, batch_size=settings.batch_size,
@@ -243,7 +243,7 @@ def measure(
     pool: ProcessPoolExecutor, rows: Sequence[Row], train: cf.Ratings, test: cf.Ratings,
     seeds: int, n_epochs: int | None,
 ) -> dict[str, list[float]]:  # fmt: skip
-    """RMSE by row, a figure for each seed. Rows that differ in prediction only share one training."""
+    """RMSE by row, one for each seed. Rows that differ in prediction only share one training."""
     together: dict[Settings, list[Row]] = {}
     for row in rows:
         settings = settings_of(row)
@@ -285,7 +285,7 @@ def draw(found: dict[str, list[float]], path: Path) -> None:
     groups = {name: BY_NAME[name].group if name in BY_NAME else "cfcore" for name in found}
 
     def rank(name: str) -> tuple[int, float]:
-        # Changes one by one from the worst to the best; rows that add up in their order.
+        # Single changes from the worst to the best; cumulative changes in their order.
         error = statistics.fmean(found[name]) if groups[name] in ("faults", "choices") else 0.0
         return GROUPS.index(groups[name]), -error
 

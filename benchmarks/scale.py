@@ -1,25 +1,25 @@
-"""What a rating costs as ratings grow from 1 to 100 million: time of an epoch, and peak memory of a fit.
+"""Time of an epoch per rating, and peak memory of a fit, with 1 to 100 million ratings.
 
     python benchmarks/scale.py                          # some 30 minutes, 2 GB of disk
-    python benchmarks/scale.py --plot scale.png         # draws it too (pip install 'cfcore[plots]')
+    python benchmarks/scale.py --plot scale.png         # with a plot (pip install 'cfcore[plots]')
     python benchmarks/scale.py --sizes 1m,100m --factors 64 --threads 1
     python benchmarks/scale.py --quick
 
-Ratings are synthetic, in the shapes of published data: users and items of MovieLens 1M, 10M and 20M and of
-Netflix' 100 million; sizes between these lie between them. Cutting one shape down instead would leave small
-data with an item for every few ratings, as none is. They are written to a temporary folder once, int32
-codes and float32 values, and mapped read-only by each process that fits.
+Ratings are synthetic, with the numbers of users and items of published data: MovieLens 1M, 10M and 20M, and
+Netflix with 100 million ratings; for sizes between these the numbers are interpolated. Scaling down one shape
+instead would give small data more items per rating than any real data has. The ratings are written to a
+temporary folder once, as int32 codes and float32 values, and mapped read-only by each process that fits.
 
-Each fit has a process of its own, and the sizes of one model, rank and number of threads follow each other,
-as often as ``--repeats`` says: a machine whose speed drifts shows less in the ratio of two that follow each
-other. An epoch is the time between two calls of ``fit(..., callback=f)``: all that a user waits for once
-training is under way, the copy kept of the last good epoch included; checks, layout and first touches of
-memory are not in it. The first epoch is not counted, of the others the median is, and of the repeats the
-median again. Growth is the median of the ratios of each turn. Set-up is what `fit` takes beside its epochs.
+Each fit has its own process. The sizes for one model, number of factors and number of threads follow each
+other, ``--repeats`` times, so that a drift in the speed of the machine affects their ratios less. The time of
+an epoch is that between two calls of ``fit(..., callback=f)``; it includes the copy of the last good epoch,
+but not checks, layout and first touches of memory. It is the median over the epochs without the first, and
+then over the repeats. Growth is the median of the ratios of each repeat. Set-up is the time of `fit` outside
+its epochs.
 
-Peak memory is all that was resident in the process at once, as Linux counts it (VmHWM): Python and its
+Peak memory is the largest resident memory of the process, as Linux reports it (VmHWM): Python and its
 libraries, the model, its layout of the ratings, and the pages of the mapped ratings, 12 bytes a rating,
-that the system could take back.
+which the system could reclaim.
 """
 
 from __future__ import annotations
@@ -51,11 +51,11 @@ SHAPES = {
 }
 COLUMNS = ("user", "item", "value")
 SCALE = (0.5, 5.0)
-#: The goals: growth of the cost of a rating from the smallest size to the largest, and bytes at 100 million.
+#: Goals: growth of the time per rating from the smallest size to the largest, and bytes at 100 million.
 MOST_GROWTH, MOST_BYTES = 1.6, 6e9
-#: Rates at which nothing diverges, however few epochs there are.
+#: Rates at which training does not diverge, for any number of epochs.
 RATES = {"lr": 0.005, "reg": 0.05}
-#: Timed epochs are so many more on small data that together they see this many ratings, but 30 at most.
+#: On small data more epochs are timed, so that together they process this many ratings; and most epochs.
 RATINGS_SEEN, MOST_EPOCHS = 50_000_000, 30
 ROW_GROUP = 1 << 20
 
@@ -68,7 +68,7 @@ def number_of(size: str) -> int:
 
 
 def shape_of(n: int) -> tuple[int, int]:
-    """Users and items of so many ratings."""
+    """Numbers of users and items for `n` ratings."""
     known = np.log(list(SHAPES))
     users, items = np.log(list(SHAPES.values())).T
     return round(np.exp(np.interp(np.log(n), known, users))), round(
@@ -76,7 +76,7 @@ def shape_of(n: int) -> tuple[int, int]:
     )
 
 
-# ---------------------------------------------------------------------- what runs in processes of its own
+# ---------------------------------------------------------------------- jobs, each in its own process
 
 
 def make(folder: str, n: int, parquet: bool) -> dict[str, Any]:
@@ -92,7 +92,7 @@ def make(folder: str, n: int, parquet: bool) -> dict[str, Any]:
 
 
 def write_parquet(path: Path, ratings: cf.Ratings) -> None:
-    """Ratings as others write them: ids of 8 bytes, row groups, columns by their usual names."""
+    """Write ratings in a common form: ids of 8 bytes, row groups, usual names of columns."""
     import pyarrow
     import pyarrow.parquet
 
@@ -146,27 +146,27 @@ JOBS = {"make": make, "fit": fit, "read": read}
 
 
 def in_process(job: str, **given: Any) -> dict[str, Any]:
-    """What a job returns, done by a fresh process."""
+    """Run a job in a new process, and return its result."""
     command = [sys.executable, __file__, job, json.dumps(given)]
     found: dict[str, Any] = json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE).stdout)
     return given | found
 
 
-# ---------------------------------------------------------------------- what starts them
+# ---------------------------------------------------------------------- the process that starts them
 
 
 def say(text: str) -> None:
-    """Progress."""
+    """Print progress."""
     print(text, file=sys.stderr, flush=True)
 
 
 def timed_epochs(n: int, given: int) -> int:
-    """How many epochs are timed."""
+    """Number of epochs that are timed."""
     return given or min(max(3, round(RATINGS_SEEN / n)), MOST_EPOCHS)
 
 
 def cells_of(options: Any, sizes: list[int], folder: str) -> Iterator[dict[str, Any]]:
-    """All fits, the sizes of each setting in a row, turn by turn."""
+    """All fits; for each setting, all sizes one after the other, and repeated."""
     for model in options.models.split(","):
         for width in options.factors.split(","):
             for threads in options.threads.split(","):
@@ -186,7 +186,7 @@ def cells_of(options: Any, sizes: list[int], folder: str) -> Iterator[dict[str, 
 
 
 def joined(found: list[dict[str, Any]]) -> dict[str, Any]:
-    """The turns of one fit as a cell: medians, and the largest peak."""
+    """The repeats of one fit as a cell: medians, and the largest peak."""
     medians = {
         name: statistics.median(fit[name] for fit in found) for name in ("epoch", "nanoseconds", "setup")
     }
@@ -195,7 +195,7 @@ def joined(found: list[dict[str, Any]]) -> dict[str, Any]:
 
 
 def name_of(cell: dict[str, Any]) -> str:
-    """What stays the same while the size grows."""
+    """Name of a setting, for all sizes and numbers of threads."""
     return f"{cell['model']} k={cell['n_factors']}"
 
 
@@ -217,13 +217,13 @@ HEADINGS = ["model", "threads", "ratings", "epoch s", "ns a rating", "set-up s",
 
 
 def too_large(cell: dict[str, Any]) -> bool:
-    """Whether a peak misses its goal, where there is one."""
+    """Whether a peak is above its goal, if it has one."""
     counts = cell.get("n_factors", 0) <= 64 and cell["n"] <= max(SHAPES)
     return bool(counts and cell["peak"] > MOST_BYTES)
 
 
 def growth(cells: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
-    """Cost of a rating at the largest size over that at the smallest, for each setting."""
+    """Time per rating at the largest size over that at the smallest, for each setting."""
     settings = dict.fromkeys((name_of(cell), cell["n_threads"]) for cell in cells)
     for name, threads in settings:
         own = [cell for cell in cells if (name_of(cell), cell["n_threads"]) == (name, threads)]
@@ -238,7 +238,7 @@ def growth(cells: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
 
 
 def draw(path: Path, cells: list[dict[str, Any]]) -> None:
-    """Cost of a rating, and peak memory, against the number of ratings."""
+    """Plot time per rating, and peak memory, against the number of ratings."""
     from matplotlib.figure import Figure
 
     from cfcore.plots import COLORS
@@ -293,9 +293,9 @@ def main() -> None:
     parser.add_argument("--models", default="SVD,SVDpp", help="comma-separated")
     parser.add_argument("--threads", default="1,2", help="comma-separated")
     parser.add_argument("--epochs", type=int, default=0, help="epochs timed (3 of 20 million, more of fewer)")
-    parser.add_argument("--repeats", type=int, default=3, help="turns of each fit")
-    parser.add_argument("--folder", type=Path, help="where the temporary folder is made")
-    parser.add_argument("--plot", type=Path, metavar="FILE", help="draw the curves there (png, svg, pdf)")
+    parser.add_argument("--repeats", type=int, default=3, help="repeats of each fit")
+    parser.add_argument("--folder", type=Path, help="parent of the temporary folder")
+    parser.add_argument("--plot", type=Path, metavar="FILE", help="write a plot to this file (png, svg, pdf)")
     options = parser.parse_args()
     if options.quick:
         options.sizes, options.factors, options.threads, options.epochs = "20k,50k", "16", "1", 2
@@ -316,7 +316,7 @@ def main() -> None:
 
 
 def report(found: dict[str, Any]) -> None:
-    """All as text."""
+    """Print the results."""
     shapes = [f"{made['n']:,} by {made['n_users']:,} users of {made['n_items']:,}" for made in found["made"]]
     print(f"ratings: {'; '.join(shapes)} items\n")
     print(table(HEADINGS, [row_of(cell) for cell in found["cells"]]), "\n")
@@ -335,7 +335,7 @@ def report(found: dict[str, Any]) -> None:
             f"Ratings.read of a parquet file of {row['n']:,} rows: {row['seconds']:.1f} s, "
             f"peak {row['peak'] / 1e9:.2f} GB{missed}\n"
         )
-    print("Peaks count all that was resident: Python, model, layout, and the mapped ratings, 12 bytes each;")
+    print("Peaks are of all resident memory: Python, model, layout, and the mapped ratings, 12 bytes each;")
     print(f"goal: {MOST_BYTES / 1e9:g} GB at most with 100 million ratings and 64 factors.")
 
 

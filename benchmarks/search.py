@@ -1,11 +1,11 @@
-"""What `cf.selection.search` makes of bad starting values within a budget, killed half-way and not.
+"""`cf.selection.search` from bad starting values within a budget, with and without a kill half-way.
 
     python benchmarks/search.py                 # five minutes, and five minutes with a kill in the middle
     python benchmarks/search.py --no-kill --budget 1m
-    python benchmarks/search.py --quick         # does it run
+    python benchmarks/search.py --quick         # smoke test
 
-SVDpp on u1 of MovieLens 100K. Settings are judged by five folds of the training rows; the test rows are
-predicted once, at the end, with seed 0: by the starting values, by the defaults, and by what was found.
+SVDpp on u1 of MovieLens 100K. The error of a setting is that over five folds of the training rows; the test
+rows are predicted once, at the end, with seed 0: with the starting values, the defaults and the best setting.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ def training_rows(quick: bool) -> tuple[cf.Ratings, cf.Ratings]:
 
 
 def run(budget: str, study: Path, n_jobs: int, quick: bool) -> Any:
-    """The search; with a study that is there already, what is left of it."""
+    """Run the search; if the study exists, the rest of it."""
     train, _ = training_rows(quick)
     return cf.selection.search(
         cf.SVDpp(**BAD, random_state=0), ratings=train, budget=budget, study=study, n_jobs=n_jobs
@@ -60,7 +60,7 @@ def killed(budget: str, study: Path, n_jobs: int, quick: bool) -> dict[int, Tria
     options = [budget, str(study), str(n_jobs), str(int(quick))]
     program = "import sys; from search import *; b, s, n, q = sys.argv[1:]; run(b, Path(s), int(n), q == '1')"
     process = subprocess.Popen([sys.executable, "-c", program, *options], cwd=Path(__file__).parent)
-    # From the first trial on, so that starting up is no part of the half.
+    # From the first trial on, so that the start of the process is excluded.
     while process.poll() is None and not study.exists():
         time.sleep(0.1)
     time.sleep((parse_budget(budget)[0] or 0.0) / 2)
@@ -72,7 +72,7 @@ def killed(budget: str, study: Path, n_jobs: int, quick: bool) -> dict[int, Tria
 
 
 def shown(value: Any) -> str:
-    """A hyper-parameter; it is None where nothing better than the rule of the class was found."""
+    """A hyper-parameter as text; None is the rule of the class."""
     return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 

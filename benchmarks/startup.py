@@ -1,8 +1,8 @@
-"""Whole processes: what a script that imports cfcore, reads u1, fits and predicts takes from start to end.
+"""Times of whole processes that import cfcore, read u1, fit and predict.
 
     python benchmarks/startup.py
 
-A goal that was missed is marked; the machine must be quiet for these.
+Missed goals are marked. The machine must be otherwise idle.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ PROCESSES = {
 
 
 def process(program: str) -> Callable[[], float]:
-    """A call that runs `program` in a Python of its own and returns the seconds."""
+    """A function that runs `program` in a new Python process and returns the seconds."""
     command = [sys.executable, "-c", program]
     return lambda: seconds(lambda: subprocess.run(command, check=True, stdout=subprocess.DEVNULL))
 

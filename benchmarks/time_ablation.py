@@ -1,15 +1,14 @@
-"""What each term of timeSVD++ buys, with test ratings drawn at random and with test ratings that come later.
+"""Effect of each term of timeSVD++ on the error of random test ratings and of later test ratings.
 
     python benchmarks/time_ablation.py                  # MovieLens 100K and 1M: some ten minutes
     python benchmarks/time_ablation.py --data ml-100k
-    python benchmarks/time_ablation.py --quick          # does it run
+    python benchmarks/time_ablation.py --quick          # smoke test
 
 "random" holds out a tenth of the ratings, "last 10" the ten latest of each user, "future" the latest tenth of
-all. In a random split most ratings to predict have company in training: others that the same user gave on
-the same day. The terms of user-days learn from that company and are left out where there is none, so what
-they buy at random is not what they buy tomorrow. Rows are differences of RMSE from SVD++ with the same seed,
-below 0 where the terms help, means over the seeds; the spread over seeds is what to judge them by. Nothing is
-chosen by these figures.
+all. In a random split most test ratings have training ratings of the same user-day. The terms of user-days
+are learned from these, and left out for user-days without any, so that their gain in a random split does not
+carry over to later days. Rows are differences of RMSE from SVD++ with the same seed, means over the seeds,
+negative if the terms help; compare them with the spread over seeds. Nothing is chosen by these figures.
 """
 
 from __future__ import annotations
@@ -21,7 +20,7 @@ from typing import Any
 from measure import arguments, describe, machine, table, write
 
 import cfcore as cf
-from cfcore.models.factorization.timesvdpp import TERMS
+from cfcore.models.factorization.time_terms import TERMS
 
 SPLITS: dict[str, Callable[[cf.Ratings], tuple[cf.Ratings, cf.Ratings]]] = {
     "random": lambda ratings: cf.split.holdout(ratings, 0.1, random_state=0),
@@ -32,7 +31,7 @@ OFF = dict.fromkeys(TERMS, False)
 
 
 def settings() -> dict[str, dict[str, Any]]:
-    """Name and terms of what is compared: nothing, the defaults, one term out, one term alone."""
+    """Names and terms of the settings: no term, the defaults, all but one term, one term alone."""
     usual = cf.TimeSVDpp().get_params()
     used = [name for name in TERMS if usual[name]]
     found: dict[str, dict[str, Any]] = {"no term of time": OFF, "the defaults": {}}

@@ -1,4 +1,4 @@
-"""Arrays as the kernels want them: rows aligned to cache lines, padded rows, rows of scratch a page apart."""
+"""Arrays for the kernels: rows aligned to cache lines, padded rows, rows of scratch a page apart."""
 
 from __future__ import annotations
 
@@ -11,8 +11,9 @@ __all__ = ["aligned_zeros", "available_memory", "padded", "row_length", "thread_
 
 Array = np.ndarray[Any, Any]
 
-#: Bytes between what threads write. Processors fetch lines next to those in use, and what another core has
-#: just written is slow to come: side by side, threads would take such lines from each other at every write.
+#: Bytes between the scratch rows of two threads. Processors fetch cache lines together with their neighbours,
+#: and a line that another core has just written is slow to read: threads that write to neighbouring lines
+#: would invalidate each other's lines at every write.
 APART = 4096
 
 
@@ -34,7 +35,7 @@ def aligned_zeros(n_rows: int, n_columns: int, dtype: Any) -> Array:
 
 
 def thread_rows(n_threads: int, length: int, dtype: Any) -> Array:
-    """Zeros to write on, a row for each thread, of `length` or more."""
+    """Scratch of zeros, a row of at least `length` entries for each thread, a page apart."""
     return aligned_zeros(n_threads, row_length(length, dtype) + APART // np.dtype(dtype).itemsize, dtype)
 
 
@@ -46,7 +47,7 @@ def padded(factors: Array) -> Array:
 
 
 def available_memory() -> int | None:
-    """Bytes that a process may still take, where the system says so."""
+    """Bytes of memory that are available to a process; None if the system does not report them."""
     try:
         with open("/proc/meminfo") as file:
             sizes = dict(line.split(":") for line in file)

@@ -1,4 +1,4 @@
-"""Which implementation of the kernels the models run on: compiled, or the reference twins."""
+"""The implementations of the kernels, compiled and reference twins, and the choice between them."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def _checked(name: str, source: str) -> str:
 
 
 def current_backend() -> str:
-    """Name of the backend in force: "compiled" unless ``backend`` or CFCORE_BACKEND says otherwise."""
+    """Name of the backend in use: "compiled" unless ``backend`` or CFCORE_BACKEND sets another."""
     forced = _forced.get()
     if forced is not None:
         return forced
@@ -37,8 +37,8 @@ def backend(name: str) -> Iterator[None]:
     Parameters
     ----------
     name : {"compiled", "reference"}
-        "reference" is the NumPy and plain Python twin of every kernel: slow, meant for reading and for
-        cross-checking. It is never chosen silently.
+        "reference" is the NumPy and plain Python twin of every kernel: slow, for reading and for
+        cross-checking. It is never the default.
 
     Raises
     ------
@@ -59,5 +59,5 @@ def backend(name: str) -> Iterator[None]:
 
 
 def kernel(name: str) -> ModuleType:
-    """Module that implements the kernel `name` ("svd", "similarity", ...) in the backend in force."""
+    """Module of the kernel `name` ("factorization.svd", "top_n.scores", ...) in the backend in use."""
     return importlib.import_module(f"{BACKENDS[current_backend()]}.{name}")

@@ -1,4 +1,4 @@
-"""`load`: from a file to the model it holds."""
+"""`load`: read a model from a file."""
 
 from __future__ import annotations
 
@@ -23,39 +23,39 @@ def load(path: str | os.PathLike[str]) -> Model:
     Returns
     -------
     Model
-        Of the class that was saved, fitted; its predictions are the same to the bit.
+        Fitted, of the class that was saved; its predictions are the same to the bit.
 
     Raises
     ------
     FileFormatError
-        The file is damaged, cut short, written by something else, or holds a class not known here. Nothing
-        in a file is ever executed.
+        The file is damaged or truncated, was not written by cfcore, or holds a model of an unknown class.
+        Nothing in a file is ever executed.
     OSError
-        There is no such file, or it cannot be read.
+        The file does not exist or cannot be read.
 
     Notes
     -----
-    A class of your own derived from `Model` is found once the module that defines it is imported.
+    To load a model of your own class, first import the module that defines the class.
     """
     header, arrays = codec.read(path)
-    for array in arrays.values():  # so that states which share an array all hold this object, no views of it
+    for array in arrays.values():  # so that states which share an array hold this object, not views of it
         array.flags.writeable = False
     if "checkpoint" in header:
-        raise FileFormatError(f"{os.fspath(path)}: a checkpoint; fit(..., checkpoint=path) goes on from it")
+        raise FileFormatError(f"{os.fspath(path)}: a checkpoint; fit(..., checkpoint=path) resumes it")
     try:
         return find_class(header["class"])._from_file(header, arrays, find_class)
     except FileFormatError as error:
         raise FileFormatError(f"{os.fspath(path)}: {error}") from error
     except (KeyError, TypeError, ValueError, AttributeError, IndexError, RecursionError) as error:
         raise FileFormatError(
-            f"{os.fspath(path)}: holds no complete {header.get('class', 'model')} as this version of "
-            f"cfcore knows it ({type(error).__name__}: {error})"
+            f"{os.fspath(path)}: holds no valid {header.get('class', 'model')} for this version of "
+            f"cfcore ({type(error).__name__}: {error})"
         ) from error
 
 
 def find_class(name: Any) -> type[Model]:
-    """The class that a file names, or FileFormatError."""
-    # Only names in the registry and classes already defined: a file cannot make us import anything.
+    """The class of a name in a file; FileFormatError if there is none."""
+    # Only names in the registry and classes already defined: a file must not cause other imports.
     if isinstance(name, str) and name in BY_NAME:
         kind: type[Model] = BY_NAME[name].load()
         return kind

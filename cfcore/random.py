@@ -26,7 +26,7 @@ def generator(random_state: RandomState) -> np.random.Generator:
     if isinstance(random_state, np.random.Generator):
         return random_state
     if isinstance(random_state, np.random.SeedSequence):
-        # Made again, because a SeedSequence counts the children it has spawned.
+        # A new object, because a SeedSequence counts the children that it has spawned.
         random_state = np.random.SeedSequence(random_state.entropy, spawn_key=random_state.spawn_key)
         return np.random.Generator(np.random.PCG64(random_state))
     is_int = isinstance(random_state, (int, np.integer)) and not isinstance(random_state, bool)

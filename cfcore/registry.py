@@ -33,7 +33,7 @@ NEIGHBORS: dict[str, Any] = {
 RBM_RANGES: dict[str, Any] = {
     "n_hidden": (50, 400, "log"),
     "n_epochs": (15, 60),
-    # Of the weights; the other kinds keep their rates. None is the rule of the class.
+    # Rates of the weights; those of the other parameters are not varied. None: the rule of the class.
     "lr": [None, *({"weights": rate} for rate in (0.003, 0.006, 0.012, 0.025, 0.05))],
     "weight_decay": [None, 0.0, 0.001, 0.003, 0.01, 0.03],
     "momentum": (0.0, 0.9),
@@ -44,20 +44,21 @@ RBM_RANGES: dict[str, Any] = {
 
 @dataclass(frozen=True)
 class Entry:
-    """A model.
+    """A model in the registry.
 
     Attributes
     ----------
     name : str
-        Of the class, as it is exported by `cfcore` and named in files.
+        Name of the class, in `cfcore` and in files.
     module : str
+        Module that defines the class.
     command : str or None
-        On the command line; `cfcore compare` has a row for each that has one.
+        Name on the command line. `cfcore compare` has a row for each model with such a name.
     space : dict
-        Ranges that `search` varies hyper-parameters in, where the model has any; ranges around the rule of
-        the class (`Model.defaults_for`) come besides.
+        Ranges of hyper-parameters for `search`, which adds ranges around the rule of the class
+        (`Model.defaults_for`).
     small : dict
-        Hyper-parameters with which the model trains in an instant, for tests and examples.
+        Hyper-parameters for a short training, for tests and examples.
     """
 
     name: str
@@ -67,7 +68,7 @@ class Entry:
     small: Mapping[str, Any] = field(default_factory=dict)
 
     def load(self) -> Any:
-        """The class, imported now."""
+        """Import and return the class."""
         return getattr(importlib.import_module(self.module), self.name)
 
 

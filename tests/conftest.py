@@ -12,7 +12,7 @@ import pytest
 
 import cfcore as cf
 
-# Compiled code and twins are both exercised: a slow twin is no reason to fail.
+# No deadline: twins are slow.
 hypothesis.settings.register_profile("cfcore", deadline=None, max_examples=40, derandomize=True)
 hypothesis.settings.load_profile("cfcore")
 
@@ -20,7 +20,7 @@ hypothesis.settings.load_profile("cfcore")
 def run_cfcore(
     *arguments: Any, stdin: str | None = None, **environment: str
 ) -> subprocess.CompletedProcess[str]:
-    """The command line as a process of its own, on a wide terminal without colours."""
+    """Run the command line in its own process, on a wide terminal without colours."""
     return subprocess.run(
         [sys.executable, "-m", "cfcore", *map(str, arguments)],
         capture_output=True,

@@ -12,7 +12,8 @@ from pathlib import Path
 import cfcore
 
 PACKAGE = Path(cfcore.__file__).parent
-ROOT = PACKAGE.parent
+#: The folder that these tests are in; the package may be installed elsewhere.
+ROOT = Path(__file__).parents[1]
 
 #: Marks the declarations of a Cython module, which it has besides itself.
 DECLARED = " (pxd)"

@@ -127,8 +127,8 @@ def test_items_never_seen_are_predicted_as_average_or_by_the_user_s_mean(article
     model = few(article, init_scale=0.0, start="article")
     users, items = np.array([0, 1]), np.array([2, 2])
     np.testing.assert_allclose(model.predict(users, items), 1.5)
-    told = model.predict(users, items, fallback=True)
-    np.testing.assert_allclose(told, [(3 + 25 / 3) / 7, (2 + 25 / 3) / 6])
+    shrunk = model.predict(users, items, fallback=True)
+    np.testing.assert_allclose(shrunk, [(3 + 25 / 3) / 7, (2 + 25 / 3) / 6])
 
 
 def test_exact_predictions_are_the_enumerated_ones(article: Any) -> None:

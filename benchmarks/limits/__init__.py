@@ -1,8 +1,8 @@
-"""Bare C loops that say what the machine allows, compiled here and called through ctypes.
+"""Bare C loops, bounds of the times of the kernels, compiled here and called through ctypes.
 
-Each loop does one inner step and nothing else: no checks, no grid, no threads. They are compiled with
-``-ffast-math``, so a compiler may fuse and reorder what cfcore must not (its bits have to be the same on
-every instruction set); the limit is the machine's, not our rules'.
+Each loop does one inner step without checks, blocks and threads. They are compiled with ``-ffast-math``, so
+that the compiler may fuse and reorder operations. cfcore must not, because its results have the same bits on
+every instruction set; the bounds are those of the machine.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ def library(name: str, level: str) -> ctypes.CDLL:
     compiler = shutil.which(os.environ.get("CC", "cc"))
     if compiler is None:
         raise NoCompilerError("no C compiler (cc, or the one that CC names)")
-    # Not removed while the process lives: the library is mapped from there.
+    # Removed at the end of the process only: the library is mapped from there.
     folder = tempfile.TemporaryDirectory(prefix="cfcore-limits-")
     _folders.append(folder)
     target = Path(folder.name) / f"{name}_{level}.so"

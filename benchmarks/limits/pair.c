@@ -1,12 +1,12 @@
-/* The co-rated pair, bare: what the sums n, Sx, Sy, Sxx, Syy, Sxy of all item pairs cost when nothing is checked,
-   sliced, spilled or evaluated. The best that we could write by hand; wider vectors do not help, since a partner's
-   eight 16-bit sums are one 128-bit vector and partners lie anywhere. Tried and not faster: four lanes of 64 bits
-   with all sums in one word, relabelling by popularity, unrolling by eight, fewer address operations. */
+/* The co-rated pair, bare: the sums n, Sx, Sy, Sxx, Syy, Sxy of all item pairs, without checks, slices, spills and
+   evaluation. It is the fastest loop that was found; wider vectors do not help, because a partner's eight 16-bit sums
+   are one 128-bit vector and partners are scattered in memory. Tried and not faster: four lanes of 64 bits with all
+   sums in one word, relabelling by popularity, unrolling by eight, fewer address operations. */
 #include <stdint.h>
 #include <string.h>
 
 /* Of the two loads, the one with an index must be the plain one: an AVX addition with an indexed operand is split
-   in two, and a quarter slower. Compilers choose the other; this keeps them from it. */
+   in two, and a quarter slower. Compilers choose the other; this prevents it. */
 #ifdef __AVX__
 #define FIRST(term) __asm__("" : "+x"(term))
 #else
@@ -15,7 +15,7 @@
 
 typedef int16_t sums_t __attribute__((vector_size(16), may_alias));
 
-/* Walk, for every row and every one of its co-raters, the co-rater's entries up to row_ends[e].
+/* Read, for every row and each of its co-raters, the co-rater's entries up to row_ends[e].
 
    row_indptr[n_rows + 1], row_co[n], row_level[n], row_ends[n]: rows; co_indptr, co_entries: co-raters, an entry is
    partner << 4 | level. sums: 8 n_rows numbers on a 64-byte boundary. Returns a checksum. */

@@ -1,9 +1,9 @@
-/* Contrastive divergence (CD-1) on a softmax RBM, bare: what a pass over the ratings costs on one thread when nothing
-   is checked, sliced or synchronised with other threads, sums may be reordered and random numbers are cheap (xorshift
-   in place of Philox). Five levels, no momentum.
+/* Contrastive divergence (CD-1) on a softmax RBM, bare: a pass over the ratings on one thread without checks, slices
+   and synchronisation, with sums in any order and cheap random numbers (xorshift in place of Philox). Five levels, no
+   momentum.
 
-   The order matters most. Case by case, each rating reads and writes its own rows of W, mostly from beyond the cache.
-   Here the ratings of a mini-batch are sorted by visible unit, as in the kernel. */
+   The order of work matters most. Case by case, each rating would read and write its own rows of W, mostly from
+   beyond the cache. So the ratings of a mini-batch are sorted by visible unit, as in the kernel. */
 #include <math.h>
 #include <stdint.h>
 #include <stdlib.h>

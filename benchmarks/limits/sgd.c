@@ -1,6 +1,6 @@
-/* The SGD update, bare: what one step of biased matrix factorisation costs when nothing is checked, clipped, sliced
-   or kept in step with other threads, and sums may be reordered. Row lengths known to the compiler, four sums at a
-   time and rows fetched ahead are what helped; asking for them 2 to 8 ratings ahead made no difference. */
+/* The SGD update, bare: one step of biased matrix factorisation without checks, clipping, slices and
+   synchronisation, with sums in any order. Row lengths known to the compiler, four partial sums and prefetching of
+   rows made it faster; prefetching 2 to 8 ratings ahead made no difference. */
 #include <stdint.h>
 
 #if defined __AVX512F__
@@ -65,10 +65,10 @@ static inline __attribute__((always_inline)) double steps(
     return squares;
 }
 
-/* e = r - (mean + b_u + b_i + p_u . q_i); each parameter x moves by lr (e dx - reg x).
+/* e = r - (mean + b_u + b_i + p_u . q_i); each parameter x is updated by lr (e dx - reg x).
 
-   users, items, ratings: n of each, visited in this order; p, q: rows of `width` floats on 64-byte boundaries, width a
-   multiple of 16. Returns the sum of the squared errors. */
+   users, items, ratings: n of each, processed in this order; p, q: rows of `width` floats on 64-byte boundaries,
+   width a multiple of 16. Returns the sum of the squared errors. */
 double sgd(const int32_t *users, const int32_t *items, const float *ratings, int64_t n, float *p, float *q,
            float *user_bias, float *item_bias, int64_t width, float mean, float lr, float reg) {
 #define STEPS(known) steps(users, items, ratings, n, p, q, user_bias, item_bias, known, mean, lr, reg)

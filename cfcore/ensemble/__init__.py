@@ -1,4 +1,4 @@
-"""Models made of models."""
+"""Ensembles: models that combine the predictions of other models."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`Blend`: several models, weighted by what they predict of ratings that they have not seen."""
+"""`Blend`: a weighted mean of several models, with weights found on out-of-fold predictions."""
 
 from __future__ import annotations
 
@@ -29,26 +29,26 @@ class Blend(Model):
 
     .. math:: \hat r_{ui} = a + \sum_m w_m \hat r^{(m)}_{ui}
 
-    The weights are found by regularised least squares on predictions that the models make of training ratings
-    they were not fitted to: each model is fitted k times without one fold of k, and then to all ratings.
+    The weights are found by regularised least squares on out-of-fold predictions: each model is fitted k
+    times, each time without one of k folds, and predicts that fold. Then it is fitted to all ratings.
 
     Parameters
     ----------
     models : sequence of Model
-        They are cloned, and not changed; with ``cv="prefit"`` they are taken as they are.
+        They are cloned, and not changed; with ``cv="prefit"`` snapshots of the fitted models are used.
     method : {"ridge", "feature-weighted", "mean"}, default "ridge"
         "feature-weighted": a and the w depend linearly on the logarithms of the numbers of ratings that user
         and item have (Sill, Takács, Mackey and Lin, "Feature-weighted linear stacking", 2009). "mean": equal
-        weights, for which nothing needs to be held out.
+        weights; no ratings are held out.
     cv : int or "prefit", default 5
-        Folds. "prefit": the models are fitted already, perhaps loaded from files, and `fit` is given ratings
-        that they have not seen to find the weights by; with "mean", no ratings at all.
+        Number of folds. "prefit": the models are already fitted, or loaded from files, and `fit` finds the
+        weights on ratings that they were not fitted to; with "mean" it needs no ratings.
     reg : float, optional
-        How strongly the weights are drawn toward equal ones. By default it is chosen by cross-validation.
+        Regularisation of the weights toward equal weights; by default chosen by cross-validation.
     random_state : int, SeedSequence, Generator or None
         For the folds. Unless None, models whose own `random_state` is None are given seeds drawn from it.
     n_threads : int, optional
-        For models whose own `n_threads` is None.
+        Number of threads of models whose own `n_threads` is None.
     verbose : int, default 0
         1 shows a progress bar over the fits.
 
@@ -57,28 +57,28 @@ class Blend(Model):
     members_ : list of Model
         The fitted models.
     names_ : list of str
-        Their names: of the class, in lower case, numbered where there are several. Parameters of a member are
+        Their names: the class in lower case, numbered if it repeats. Parameters of a member are
         ``name__parameter`` in `get_params` and `set_params`.
     weights_ : ndarray of float64, shape (n_features, n_members)
-        One row; with "feature-weighted" three, for 1 and the two logarithms, scaled.
+        One row; with "feature-weighted" three rows, for the constant 1 and the two scaled logarithms.
     intercepts_ : ndarray of float64, shape (n_features,)
     feature_center_, feature_spread_ : ndarray of float64, shape (n_features - 1,)
-        The logarithms are scaled to mean 0 and standard deviation 1 over the training ratings.
+        Means and standard deviations of the logarithms over the training ratings, by which they are scaled.
     reg_ : float
     oof_ : dict
-        "rmse" and "mae", each a dict of names to errors of predictions out of fold, and "blend": that of the
-        blend, with weights from the other folds. Empty for "mean".
+        For the keys "rmse" and "mae" a dict with the error of each member's out-of-fold predictions, by name,
+        and as "blend" that of the blend, with weights from the other folds. Empty for "mean".
     mean_ : float
 
     Notes
     -----
-    The members' predictions are blended before they are clipped to the scale, and the blend is clipped. Users
-    and items unknown to a member are predicted as it predicts unknown ones.
+    The members' predictions are blended before they are clipped to the scale, and the blend is clipped. For
+    users and items unknown to a member, its predictions for unknown ones are used.
 
-    The penalty is on the distance from equal weights, so that much of it gives the plain mean. `validation`,
-    `early_stopping`, `callback` and `checkpoint` of `fit` have no effect.
+    The penalty is on the distance from equal weights, so that a large `reg` gives the plain mean.
+    `validation`, `early_stopping`, `callback` and `checkpoint` of `fit` have no effect.
 
-    `similar_items` and `similar_users` take the mean over the members that compare them.
+    `similar_items` and `similar_users` use mean similarities over the members that have similarities.
 
     Examples
     --------
@@ -113,7 +113,7 @@ class Blend(Model):
     # ------------------------------------------------------------------ hyper-parameters
 
     def get_params(self, deep: bool = True) -> dict[str, Any]:
-        """Return the hyper-parameters; with `deep`, the members by name and theirs as ``name__parameter``."""
+        """Return the hyper-parameters; with `deep`, also members, and theirs as ``name__parameter``."""
         params = super().get_params(deep=False)
         if deep:
             for name, model in parts.named(self.models).items():
@@ -122,7 +122,7 @@ class Blend(Model):
         return params
 
     def set_params(self, **params: Any) -> Self:
-        """Set hyper-parameters by name, those of members and members themselves too.
+        """Set hyper-parameters of the blend, hyper-parameters of members, or whole members, by name.
 
         Raises
         ------
@@ -149,7 +149,7 @@ class Blend(Model):
         return self
 
     def clone(self) -> Self:
-        """Return an unfitted blend of clones; of the same fitted models with ``cv="prefit"``."""
+        """Return an unfitted blend of clones of the models, or of the same models with ``cv="prefit"``."""
         copied = super().clone() if self.cv != "prefit" else type(self)(**self.get_params(deep=False))
         if self.cv != "prefit" and parts.named(self.models):
             copied.models = type(self.models)(model.clone() for model in self.models)  # type: ignore[call-arg]
@@ -186,15 +186,15 @@ class Blend(Model):
         callback: Callback | None = None,
         checkpoint: str | os.PathLike[str] | None = None,
     ) -> Self:
-        """Fit the models, and weight them; see `Model.fit`.
+        """Fit the models and find their weights; see `Model.fit`.
 
         Parameters
         ----------
         ratings : Ratings, DataFrame, (users, items, values[, timestamps]) or scipy sparse matrix
-            Training ratings. With ``cv="prefit"`` ratings that the models were not fitted to; with
-            ``method="mean"`` beside, they may be left out.
+            Training ratings. With ``cv="prefit"``, ratings that the models were not fitted to, which may be
+            omitted with ``method="mean"``.
         validation, early_stopping, callback, checkpoint
-            As for every model; they have no effect.
+            Accepted as by every model, without effect.
         """
         if ratings is not None or self.cv != "prefit" or self.method != "mean":
             return self._run(ratings, validation, early_stopping, callback=callback)
@@ -268,7 +268,7 @@ class Blend(Model):
         return members, fold, predictions
 
     def _prepared(self, model: Model, rng: np.random.Generator) -> Model:
-        """A clone with a seed and a number of threads, where it has none of its own."""
+        """A clone, with the seed and number of threads of the blend where its own are None."""
         model = model.clone()
         params = model.get_params(deep=False)
         seed = int(rng.integers(2**32))
@@ -281,7 +281,7 @@ class Blend(Model):
     def _out_of_fold(
         self, models: list[Model], train: Ratings, folds: int, rng: np.random.Generator, bar: Any
     ) -> tuple[Array, Array]:
-        """Fold of each rating, and what each model predicts when it is fitted without that fold."""
+        """Fold of each rating, and predictions of each model fitted without that fold."""
         fold = np.zeros(len(train), dtype=np.int64)
         predictions = np.empty((len(models), len(train)))
         if folds < 2:
@@ -313,7 +313,7 @@ class Blend(Model):
         return {name: value for name, value in self.get_params(deep=False).items() if name != "models"}
 
     def describe(self) -> dict[str, Any]:
-        """Class and hyper-parameters, those of the members too, JSON-able."""
+        """Class and hyper-parameters, those of the members included, JSON-able."""
         return {**super().describe(), "models": [one.describe() for one in self.models]}
 
     @classmethod
@@ -328,7 +328,7 @@ class Blend(Model):
         header["members"] = []
         for at, member in enumerate(self.members_):
             inner, inner_arrays = member._to_file()
-            # What is the blend's own array is not written again.
+            # An array that the blend holds too is written once.
             inner["shared"] = [name for name, array in inner_arrays.items() if arrays.get(name) is array]
             header["members"].append(inner)
             for name, array in inner_arrays.items():

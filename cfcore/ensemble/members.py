@@ -1,4 +1,4 @@
-"""The members of a blend: their names, what they know together, and how a file describes them."""
+"""Members of a blend: their names, and the union of their users, items and training ratings."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from cfcore.models.core.model import Model
 Array = np.ndarray[Any, Any]
 
 
-#: Fields of `State` that say which users and items a model has seen.
+#: Fields of `State` for the users, items and pairs of the training ratings.
 SEEN = ("user_ids", "item_ids", "user_counts", "item_counts", "seen_indptr", "seen_items")
 
 
 def named(models: Any) -> dict[str, Model]:
-    """Models by name: the class in lower case, numbered where it repeats; none if they are not models."""
+    """Models by name: the class in lower case, numbered if it repeats; empty if they are not models."""
     if not isinstance(models, Sequence) or not all(isinstance(model, Model) for model in models):
         return {}
     classes = [type(model).__name__.lower() for model in models]
@@ -50,7 +50,7 @@ def union(members: list[Model]) -> dict[str, Any]:
     for kind in ("user", "item"):
         vocabularies = [getattr(member, f"{kind}_ids_") for member in members]
         if len({vocabulary.dtype.kind in "US" for vocabulary in vocabularies}) > 1:
-            raise DataError(f"{kind}: some members know integers as ids, others strings")
+            raise DataError(f"{kind}: ids are integers in some members and strings in others")
         ids[kind] = np.unique(np.concatenate(vocabularies))
         tables[kind] = [np.searchsorted(ids[kind], vocabulary) for vocabulary in vocabularies]
     n_items = len(ids["item"])

@@ -19,7 +19,7 @@ Array = np.ndarray[Any, Any]
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class BlendState(State):
-    """What a `Blend` yields; see there for the fields."""
+    """State of a fitted `Blend`; its fields are the attributes documented there."""
 
     weights: Array = array("f", "n_features", "n_members")
     intercepts: Array = array("f", "n_features")
@@ -32,7 +32,7 @@ class BlendState(State):
 
     def public(self, name: str) -> Any:
         """The value that a model shows as ``name_``; KeyError if there is none."""
-        if name == "members":  # an update of one of these is none of the blend
+        if name == "members":  # as snapshots: an update of one does not reach the blend
             return [member.snapshot() for member in self.members]
         return super().public(name)
 
@@ -44,9 +44,10 @@ class BlendState(State):
 
     @cached_property
     def tables(self) -> list[dict[str, Array | None]]:
-        """Of each member and kind of ids: code here -> code there, -1 last and for what is unknown there.
+        """For each member and kind of id, a table from codes of the blend to codes of the member.
 
-        None where all codes are the same, and known.
+        Ids unknown to the member have -1, as has the last entry, for code -1. None stands for a table of
+        equal codes that are all known.
         """
         return [{kind: self._table(member, kind) for kind in ("user", "item")} for member in self.members]
 
@@ -58,7 +59,7 @@ class BlendState(State):
         return np.append(codes, -1).astype(np.int32)
 
     def member_scores(self, users: Array, items: Array, timestamps: Array | None) -> Array:
-        """What each member predicts for codes, not clipped: float64[n_members, n]."""
+        """Predictions of each member for codes, not clipped: float64[n_members, n]."""
         predictions = np.empty((len(self.members), len(users)))
         for row, member, tables in zip(predictions, self.members, self.tables, strict=True):
             own = [
@@ -72,7 +73,7 @@ class BlendState(State):
         """Logarithms of 1 + numbers of ratings of users and items (unknown: 0); no rows if not `wanted`."""
         if not wanted:
             return np.empty((0, len(users)))
-        # One entry more, which -1 picks.
+        # A last entry, for code -1.
         known = (np.append(self.user_counts, 0)[users], np.append(self.item_counts, 0)[items])
         return np.log1p(np.maximum(np.vstack(known), 0).astype(np.float64))
 
@@ -83,7 +84,7 @@ class BlendState(State):
         return rule.combine(predictions, self.features(users, items, len(self.feature_center) > 0))
 
     def similarity_row(self, kind: str, code: int) -> Array | None:
-        """Similarity of an item (user) to all, mean over the members that compare them; None: none does."""
+        """Similarity of an item (user) to all, mean over the members that have any; None if none has."""
         found = []
         for member, tables in zip(self.members, self.tables, strict=True):
             table = tables[kind]

@@ -1,4 +1,4 @@
-"""Weights of predictions by regularised least squares, which may change with what is known of a pair."""
+"""Weights of predictions by regularised least squares, constant or linear in features of the pair."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ import numpy as np
 
 Array = np.ndarray[Any, Any]
 
-#: What `reg` is chosen from where it is not given. Without any, nearly equal members would have weights of
-#: thousands that cancel each other.
+#: Values from which `reg` is chosen if it is not given. Without regularisation, nearly equal members would
+#: have weights of thousands that cancel each other.
 REGS = (1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 1e-1, 1.0)
-#: Rows whose columns are formed at a time.
+#: Ratings for which the columns of the least-squares problem are formed at a time.
 CHUNK = 1 << 17
 
 
@@ -25,8 +25,8 @@ class Weights:
     weights : float64[n_features, n_members]
     intercepts : float64[n_features]
     center, spread : float64[n_features - 1]
-        The first feature is the constant 1; from the others the centre is taken, and they are divided by
-        the spread.
+        The first feature is the constant 1; the others have their center subtracted and are divided by their
+        spread.
     reg : float
     """
 
@@ -38,7 +38,7 @@ class Weights:
 
     @classmethod
     def equal(cls, n_members: int) -> Weights:
-        """The mean of the members."""
+        """Equal weights: the mean of the members."""
         none = np.empty(0)
         return cls(np.full((1, n_members), 1 / n_members), np.zeros(1), none, none)
 
@@ -49,11 +49,11 @@ class Weights:
         ----------
         predictions : float64[n_members, n]
         extra : float64[n_features - 1, n]
-            The features but for the constant.
+            The features without the constant.
         """
         if self.weights.shape != (len(self.intercepts), len(predictions)):
             raise ValueError(f"weights of shape {self.weights.shape} for {len(predictions)} members")
-        # Term by term and not by BLAS, which rounds a row alone otherwise than among others.
+        # Term by term: BLAS may round the prediction of one pair differently from the same pair in a batch.
         blended = np.zeros(predictions.shape[1])
         for row, intercept, feature in zip(
             self.weights, self.intercepts, [None, *self.scaled(extra)], strict=True
@@ -65,7 +65,7 @@ class Weights:
         return blended
 
     def scaled(self, extra: Array) -> list[Array]:
-        """The features but for the constant, as they are multiplied with."""
+        """The features without the constant, centred and divided by their spread."""
         rows = zip(extra, self.center, self.spread, strict=True)
         return [(row - center) / spread for row, center, spread in rows]
 
@@ -73,29 +73,29 @@ class Weights:
 def fit_weights(
     predictions: Array, extra: Array, values: Array, fold: Array, reg: float | None
 ) -> tuple[Weights, Array]:
-    """Least squares with the weights drawn toward equal ones.
+    """Least squares with regularisation toward equal weights.
 
-    With w = 1/M + d, M members, the mean of ``(r - f.(a + w g))**2 + reg d**2`` is made as small as
-    can be; the first intercept is free.
+    With w = 1/M + d for M members, the mean of ``(r - f.(a + w g))**2 + reg d**2`` is minimised; the first
+    intercept is not penalised.
 
     Parameters
     ----------
     predictions : float64[n_members, n]
-        Of ratings that the members were not fitted to.
+        Predictions for ratings that the members were not fitted to.
     extra : float64[n_features - 1, n]
     values : float64[n]
         The ratings.
     fold : int[n]
-        Each fold, 0 to k - 1, is predicted with weights from the others.
+        Fold of each rating, 0 to k - 1.
     reg : float or None
-        None for the one of `REGS` with which that has the lowest error.
+        None: the one of `REGS` with the lowest error of `held_out`.
 
     Returns
     -------
     weights : Weights
-        From all rows.
+        Found on all ratings.
     held_out : float64[n]
-        What each row is predicted with weights from the other folds.
+        Blended predictions of each fold, with weights found on the other folds.
     """
     center, spread = extra.mean(axis=1), extra.std(axis=1)
     spread[spread < 1e-12] = 1.0
@@ -109,7 +109,7 @@ def fit_weights(
     gram, moment = np.zeros((n_folds, width, width)), np.zeros((n_folds, width))
 
     def columns(rows: Array) -> Array:
-        """1 and the members, centred, times each feature: [len(rows), width]."""
+        """Products of each feature with 1 and the centred predictions: [len(rows), width]."""
         inner = np.vstack([np.ones(len(rows)), predictions[:, rows] - middle])
         outer = np.vstack([np.ones(len(rows)), (extra[:, rows] - center[:, None]) / spread[:, None]])
         return (outer[:, None] * inner).reshape(width, len(rows)).T
@@ -125,7 +125,7 @@ def fit_weights(
         gram[k] += x.T @ x
         moment[k] += x.T @ target[rows]
     penalty = np.eye(width)
-    penalty[0, 0] = 1e-12  # the first intercept
+    penalty[0, 0] = 1e-12  # the first intercept is free
 
     def solve(matrix: Array, vector: Array, count: int, strength: float) -> Array:
         return np.linalg.solve(matrix + max(strength, 1e-9) * max(count, 1) * penalty, vector)

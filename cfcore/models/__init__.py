@@ -1,1 +1,1 @@
-"""Models: thin classes over the kernels, all with the manners of `cfcore.Model`; `cfcore.registry` lists them."""
+"""Models: thin classes over the kernels, all subclasses of `cfcore.Model`; `cfcore.registry` lists them."""

@@ -26,7 +26,7 @@ import numpy as np
 
 import cfcore as cf
 
-PAUSES, PATIENCE, READERS = (0, 1, 3, 10, 30), 20.0, 3
+PAUSES, PATIENCE, READERS = (0, 1, 4, 20), 20.0, 2
 folder, names, tasks = sys.argv[1], json.loads(sys.argv[2]), sys.argv[3:]
 models = {name: cf.load(f"{folder}/{name}") for name in names}
 users, items, times = [10, 13, -5], [100, 102, -5], [880_000_000] * 3

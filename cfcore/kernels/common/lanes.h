@@ -122,6 +122,20 @@ CF_INLINE void cf_prefetch(const void *begin, ptrdiff_t bytes) {
 #define CF_AHEAD 8 /* rows between asking for one that will be summed and using it */
 
 /* n is the length of a row, a multiple of LANES. PARTS: registers a group. */
+/* The rows that add up to a user's z = p + s + dev a + d, and an item's row q, each of n numbers of one type.
+   has_a and has_d, constants, say whether there are a and d. */
+typedef struct {
+    void *p, *s, *a, *d, *q;
+    ptrdiff_t n;
+    double dev;
+    int has_a, has_d;
+} cf_user_rows;
+
+/* Factors on these rows and on the rows added to them. Doubles that hold numbers of the rows' type. */
+typedef struct {
+    double keep_p, step_p, keep_s, step_s, keep_a, step_a, keep_d, step_d, keep_q, step_q;
+} cf_user_steps;
+
 #define CF_DEFINE_ROWS(T, S, LANES, VECTOR)                                                                 \
 enum { cf_parts_##S = 64 / sizeof(VECTOR) };                                                                \
                                                                                                             \
@@ -175,50 +189,48 @@ CF_INLINE void cf_step_sequential_##S(T *p, T *q, ptrdiff_t n, T keep, T step) {
         }                                                                                                   \
 }                                                                                                           \
                                                                                                             \
-/* z = p + s + dev a + d; has_a and has_d are constants, and what is not there costs nothing. */            \
-CF_INLINE VECTOR cf_sum_at_##S(const T *p, const T *s, const T *a, const T *d, T dev, int has_a, int has_d) {\
-    VECTOR z = *(const VECTOR *)p + *(const VECTOR *)s;                                                     \
-    if (has_a)                                                                                              \
-        z += *(const VECTOR *)a * dev;                                                                      \
-    if (has_d)                                                                                              \
-        z += *(const VECTOR *)d;                                                                            \
+/* z at some place; terms that are left out cost nothing. */                                                \
+CF_INLINE VECTOR cf_sum_at_##S(const cf_user_rows *rows, ptrdiff_t at) {                                    \
+    VECTOR z = *(const VECTOR *)((const T *)rows->p + at) + *(const VECTOR *)((const T *)rows->s + at);     \
+    if (rows->has_a)                                                                                        \
+        z += *(const VECTOR *)((const T *)rows->a + at) * (T)rows->dev;                                     \
+    if (rows->has_d)                                                                                        \
+        z += *(const VECTOR *)((const T *)rows->d + at);                                                    \
     return z;                                                                                               \
 }                                                                                                           \
                                                                                                             \
 /* z . q */                                                                                                 \
-CF_INLINE T cf_dot_of_sum_##S(const T *p, const T *s, const T *a, const T *d, const T *q, ptrdiff_t n, T dev,\
-                              int has_a, int has_d) {                                                       \
+CF_INLINE T cf_dot_of_sum_##S(const cf_user_rows *rows) {                                                   \
     VECTOR sum[cf_parts_##S];                                                                               \
+    const T *q = (const T *)rows->q;                                                                        \
     ptrdiff_t f, at;                                                                                        \
     int j;                                                                                                  \
     memset(sum, 0, sizeof(sum));                                                                            \
-    for (f = 0; f < n; f += LANES)                                                                          \
+    for (f = 0; f < rows->n; f += LANES)                                                                    \
         for (j = 0; j < cf_parts_##S; ++j) {                                                                \
             at = f + j * (LANES / cf_parts_##S);                                                            \
-            sum[j] += cf_sum_at_##S(p + at, s + at, a + at, d + at, dev, has_a, has_d)                      \
-                      * *(const VECTOR *)(q + at);                                                          \
+            sum[j] += cf_sum_at_##S(rows, at) * *(const VECTOR *)(q + at);                                  \
         }                                                                                                   \
     return cf_sum_##S(sum);                                                                                 \
 }                                                                                                           \
                                                                                                             \
-/* Each row x of p, s, a and d goes to keep_x x + step_x q, and q to keep_q q + step_q z, from the old values. */\
-CF_INLINE void cf_step_of_sum_##S(T *p, T *s, T *a, T *d, T *q, ptrdiff_t n, T dev, int has_a, int has_d,   \
-                                  T keep_p, T step_p, T keep_s, T step_s, T keep_a, T step_a, T keep_d,     \
-                                  T step_d, T keep_q, T step_q) {                                           \
+/* Each row x of p, s, a and d goes to keep x + step q, and q to keep q + step z, from the old values. */   \
+CF_INLINE void cf_step_of_sum_##S(const cf_user_rows *rows, const cf_user_steps *by) {                      \
+    T *p = (T *)rows->p, *s = (T *)rows->s, *a = (T *)rows->a, *d = (T *)rows->d, *q = (T *)rows->q;        \
     ptrdiff_t f, at;                                                                                        \
     int j;                                                                                                  \
-    for (f = 0; f < n; f += LANES)                                                                          \
+    for (f = 0; f < rows->n; f += LANES)                                                                    \
         for (j = 0; j < cf_parts_##S; ++j) {                                                                \
             at = f + j * (LANES / cf_parts_##S);                                                            \
-            VECTOR z = cf_sum_at_##S(p + at, s + at, a + at, d + at, dev, has_a, has_d);                    \
+            VECTOR z = cf_sum_at_##S(rows, at);                                                             \
             VECTOR old_q = *(VECTOR *)(q + at);                                                             \
-            *(VECTOR *)(p + at) = *(VECTOR *)(p + at) * keep_p + old_q * step_p;                            \
-            *(VECTOR *)(s + at) = *(VECTOR *)(s + at) * keep_s + old_q * step_s;                            \
-            if (has_a)                                                                                      \
-                *(VECTOR *)(a + at) = *(VECTOR *)(a + at) * keep_a + old_q * step_a;                        \
-            if (has_d)                                                                                      \
-                *(VECTOR *)(d + at) = *(VECTOR *)(d + at) * keep_d + old_q * step_d;                        \
-            *(VECTOR *)(q + at) = old_q * keep_q + z * step_q;                                              \
+            *(VECTOR *)(p + at) = *(VECTOR *)(p + at) * (T)by->keep_p + old_q * (T)by->step_p;              \
+            *(VECTOR *)(s + at) = *(VECTOR *)(s + at) * (T)by->keep_s + old_q * (T)by->step_s;              \
+            if (rows->has_a)                                                                                \
+                *(VECTOR *)(a + at) = *(VECTOR *)(a + at) * (T)by->keep_a + old_q * (T)by->step_a;          \
+            if (rows->has_d)                                                                                \
+                *(VECTOR *)(d + at) = *(VECTOR *)(d + at) * (T)by->keep_d + old_q * (T)by->step_d;          \
+            *(VECTOR *)(q + at) = old_q * (T)by->keep_q + z * (T)by->step_q;                                \
         }                                                                                                   \
 }                                                                                                           \
                                                                                                             \

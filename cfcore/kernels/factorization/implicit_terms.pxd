@@ -12,8 +12,8 @@ from libc.stdint cimport int32_t, int64_t
 
 from cfcore.kernels.common.lanes cimport decay, sum_rows
 
-# Arrays of the records ImplicitSets, UserBatchLayout and UserBatchScratch; `table` and the rows are of float or of
-# double.
+# Arrays of the records ImplicitSets, UserBatchLayout and UserBatchScratch; `table` and the rows are of float
+# or of double.
 cdef struct Terms:
     const int64_t *indptr
     const int32_t *members

@@ -186,7 +186,8 @@ def train(layout, factors, rates, visits, scratch, span, n_threads):
     for k in range(work.n_visits):
         check_block(&work, work.order[k], f.n_users > 0 and f.n_items > 0)
     with nogil:
-        plan_visits(work.order, work.n_visits, n_item_stripes, latest, n_stripes, work.schedule)
+        if team > 1:
+            plan_visits(work.order, work.n_visits, n_item_stripes, latest, n_stripes, work.schedule)
         for worker in prange(team, schedule="static", chunksize=1, num_threads=team):
             workers = team_present()
             visit_blocks(&work, &f, &steps, worker, team)

@@ -25,6 +25,7 @@ cdef inline double sweep(const Block *block, const FactorPointers *f, const Step
     cdef floating keep_bias = <floating>(1 - steps.lr_bias * steps.reg_bias)
     cdef Py_ssize_t n_users = f.n_users, n_items = f.n_items, begin = block.start, end = block.n, k
     cdef const Rating *ratings = block.ratings
+    cdef Rating rating
     cdef floating *p
     cdef floating *q
     cdef floating base, inner, error
@@ -39,16 +40,17 @@ cdef inline double sweep(const Block *block, const FactorPointers *f, const Step
                     return -1
                 prefetch_row(user_factors + ratings[k + AHEAD].user * width, width)
                 prefetch_row(item_factors + ratings[k + AHEAD].item * width, width)
-            p = user_factors + ratings[k].user * width
-            q = item_factors + ratings[k].item * width
-            base = mean + user_bias[ratings[k].user] + item_bias[ratings[k].item]
+            rating = ratings[k]  # a copy: to the compiler, steps might change the ratings
+            p = user_factors + rating.user * width
+            q = item_factors + rating.item * width
+            base = mean + user_bias[rating.user] + item_bias[rating.item]
             inner = dot(p, q, width)
             if clips:
-                error = <floating>ratings[k].value - clip(base + inner, low, high)
+                error = <floating>rating.value - clip(base + inner, low, high)
             else:  # in this order because the dot product comes last
-                error = (<floating>ratings[k].value - base) - inner
-            bias_step(user_bias + ratings[k].user, keep_bias, lr_bias * error)
-            bias_step(item_bias + ratings[k].item, keep_bias, lr_bias * error)
+                error = (<floating>rating.value - base) - inner
+            bias_step(user_bias + rating.user, keep_bias, lr_bias * error)
+            bias_step(item_bias + rating.item, keep_bias, lr_bias * error)
             if sequential:
                 step_sequential(p, q, width, keep, lr * error)
             else:

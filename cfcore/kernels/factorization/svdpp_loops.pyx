@@ -1,7 +1,7 @@
 """Loops of `cfcore.kernels.factorization.svdpp`."""
 from cython cimport floating
 
-from cfcore.kernels.common.lanes cimport dot_of_sum, prefetch_row, step_of_sum
+from cfcore.kernels.common.lanes cimport UserRows, UserSteps, dot_of_sum, prefetch_row, step_of_sum
 from cfcore.kernels.common.loops cimport capsule_of
 from cfcore.kernels.factorization.implicit_terms cimport (
     TermLoops,
@@ -22,23 +22,28 @@ cdef enum:
 cdef inline floating svdpp_step(const Rating rating, const SVDppModel *m, Py_ssize_t width, bint plain,
                                 floating kind) noexcept nogil:
     """Update a user, the user's sum and an item by one rating. Returns the error before."""
-    cdef floating *p = <floating *>m.user_factors + rating.user * width
-    cdef floating *s = <floating *>m.sums + rating.user * width
-    cdef floating *q = <floating *>m.item_factors + rating.item * width
+    cdef UserRows rows = UserRows(
+        p=<floating *>m.user_factors + rating.user * width, s=<floating *>m.sums + rating.user * width,
+        a=NULL, d=NULL, q=<floating *>m.item_factors + rating.item * width, n=width, dev=0, has_a=False,
+        has_d=False,
+    )
+    cdef UserSteps by
     cdef floating *user_bias = <floating *>m.user_bias + rating.user
     cdef floating *item_bias = <floating *>m.item_bias + rating.item
-    cdef floating keep_bias = <floating>(1 - m.lr_bias * m.reg_bias), keep = <floating>(1 - m.lr * m.reg)
-    cdef floating keep_user = keep if plain else <floating>(1 - m.lr_user * m.reg)
+    cdef floating keep_bias = <floating>(1 - m.lr_bias * m.reg_bias)
     cdef floating base = <floating>m.mean + user_bias[0] + item_bias[0]
-    cdef floating error = (<floating>rating.value - base) - dot_of_sum(p, s, q, width)
-    cdef floating step = <floating>m.lr * error, step_user = step, gain = 1
-    if not plain:
-        step_user = <floating>m.lr_user * error
-        gain = (<const floating *>m.gains)[rating.user]
+    cdef floating error = (<floating>rating.value - base) - dot_of_sum(&rows, kind)
+    by.keep_a = by.step_a = by.keep_d = by.step_d = 0
+    by.keep_q, by.step_q = <floating>(1 - m.lr * m.reg), <floating>m.lr * error
+    by.keep_s = <floating>(1 - m.lr_implicit * m.reg_implicit)
+    if plain:
+        by.keep_p, by.step_p, by.step_s = by.keep_q, by.step_q, <floating>m.lr_implicit * error
+    else:
+        by.keep_p, by.step_p = <floating>(1 - m.lr_user * m.reg), <floating>m.lr_user * error
+        by.step_s = <floating>m.lr_implicit * error * (<const floating *>m.gains)[rating.user]
     bias_step(user_bias, keep_bias, <floating>m.lr_bias * error)
     bias_step(item_bias, keep_bias, <floating>m.lr_bias * error)
-    step_of_sum(p, s, q, width, keep_user, step_user, <floating>(1 - m.lr_implicit * m.reg_implicit),
-                <floating>m.lr_implicit * error * gain, keep, step)
+    step_of_sum(&rows, &by, kind)
     return error
 
 

@@ -34,6 +34,7 @@ cdef struct TimeModel:
     void *gains            # c_u of implicit_terms.pxd
     const Day *days
     Py_ssize_t n_users, n_days, n_items, width
+    bint plain             # all gains are 1
     double mean
 
 

@@ -150,6 +150,7 @@ def train(layout, sets, parameters, rates, visits, scratch, span, n_threads):
         model.lr[term] = lr[term]
         model.keep[term] = 1 - lr[term] * reg[term]
     model.sums, model.gains = pointer(scratch.sums), pointer(scratch.gains)
+    model.plain = sets.weights is None
     model.days, model.n_days = <const Day *>pointer(layout.days), layout.n_days
     cdef Batches work = batches_of(layout, visits, scratch, span)
     work.terms = batch_terms(layout, sets, parameters.implicit_factors, scratch)

@@ -2,7 +2,15 @@
 from cython cimport floating
 from libc.stdint cimport int32_t, uint32_t
 
-from cfcore.kernels.common.lanes cimport cf_prefetch, dot, dot_of_days, prefetch_row, step_of_days
+from cfcore.kernels.common.lanes cimport (
+    UserRows,
+    UserSteps,
+    cf_prefetch,
+    dot,
+    dot_of_sum,
+    prefetch_row,
+    step_of_sum,
+)
 from cfcore.kernels.common.loops cimport capsule_of
 from cfcore.kernels.factorization.sgd cimport Rating
 from cfcore.kernels.factorization.time_parameters cimport (
@@ -36,28 +44,33 @@ cdef enum:
 
 
 cdef inline floating time_step(const Rating rating, const TimeModel *m, Py_ssize_t width, bint drifts,
-                               bint daily, floating kind) noexcept nogil:
+                               bint daily, bint plain, floating kind) noexcept nogil:
     """Update all parameters of a rating, from their old values. Returns the error before.
 
-    `drifts` and `daily` say whether there are alpha_uk and p_ut.
+    `drifts` and `daily` say whether there are alpha_uk and p_ut, `plain` that all gains are 1.
     """
     cdef Py_ssize_t day = rating.user, i = rating.item
     cdef Day t = m.days[day]
     cdef Py_ssize_t u = t.user
     cdef floating dev = <floating>t.dev
-    cdef floating *p = <floating *>m.first[USER_FACTORS] + u * width
-    cdef floating *s = <floating *>m.sums + u * width
-    cdef floating *q = <floating *>m.first[ITEM_FACTORS] + i * width
-    cdef floating *a = <floating *>m.first[USER_DRIFT] + u * width if drifts else NULL
-    cdef floating *d = <floating *>m.first[DAY_FACTORS] + day * width if daily else NULL
+    cdef UserRows rows = UserRows(
+        p=<floating *>m.first[USER_FACTORS] + u * width, s=<floating *>m.sums + u * width,
+        a=NULL, d=NULL, q=<floating *>m.first[ITEM_FACTORS] + i * width, n=width, dev=t.dev, has_a=drifts,
+        has_d=daily,
+    )
+    cdef UserSteps by
     cdef floating c_u = value(m, USER_SCALE, u, 0, kind) if m.first[USER_SCALE] != NULL else 1
     cdef floating scale = c_u + value(m, DAY_SCALE, day, 0, kind)
     cdef floating item = value(m, ITEM_BIAS, i, 0, kind) + value(m, ITEM_BINS, i, t.bin, kind)
     cdef floating base = <floating>m.mean + value(m, USER_BIAS, u, 0, kind), error
+    if drifts:
+        rows.a = <floating *>m.first[USER_DRIFT] + u * width
+    if daily:
+        rows.d = <floating *>m.first[DAY_FACTORS] + day * width
     base += value(m, USER_SLOPE, u, 0, kind) * dev + value(m, DAY_BIAS, day, 0, kind)
     base += item * scale + value(m, ITEM_FREQUENCIES, i, t.frequency, kind)
     base += value(m, ITEM_WEEKDAYS, i, t.weekday, kind) + value(m, ITEM_WEEKS, i, t.week, kind)
-    error = (<floating>rating.value - base) - dot_of_days(p, s, a, d, q, width, dev, drifts, daily)
+    error = (<floating>rating.value - base) - dot_of_sum(&rows, kind)
     step(m, USER_BIAS, u, 0, error)
     step(m, USER_SLOPE, u, 0, error * dev)
     if m.first[USER_SCALE] != NULL:  # it is regularised towards 1, not 0
@@ -71,15 +84,15 @@ cdef inline floating time_step(const Rating rating, const TimeModel *m, Py_ssize
     step(m, ITEM_FREQUENCIES, i, t.frequency, error)
     step(m, ITEM_WEEKDAYS, i, t.weekday, error)
     step(m, ITEM_WEEKS, i, t.week, error)
-    step_of_days(
-        p, s, a, d, q, width, dev, drifts, daily,
-        <floating>m.keep[USER_FACTORS], <floating>m.lr[USER_FACTORS] * error,
-        <floating>m.keep[IMPLICIT_FACTORS],
-        <floating>m.lr[IMPLICIT_FACTORS] * error * (<const floating *>m.gains)[u],
-        <floating>m.keep[USER_DRIFT], <floating>m.lr[USER_DRIFT] * error * dev,
-        <floating>m.keep[DAY_FACTORS], <floating>m.lr[DAY_FACTORS] * error,
-        <floating>m.keep[ITEM_FACTORS], <floating>m.lr[ITEM_FACTORS] * error,
-    )
+    by.keep_p, by.step_p = <floating>m.keep[USER_FACTORS], <floating>m.lr[USER_FACTORS] * error
+    by.keep_s = <floating>m.keep[IMPLICIT_FACTORS]
+    by.step_s = <floating>m.lr[IMPLICIT_FACTORS] * error
+    if not plain:
+        by.step_s = <floating>by.step_s * (<const floating *>m.gains)[u]
+    by.keep_a, by.step_a = <floating>m.keep[USER_DRIFT], <floating>m.lr[USER_DRIFT] * error * dev
+    by.keep_d, by.step_d = <floating>m.keep[DAY_FACTORS], <floating>m.lr[DAY_FACTORS] * error
+    by.keep_q, by.step_q = <floating>m.keep[ITEM_FACTORS], <floating>m.lr[ITEM_FACTORS] * error
+    step_of_sum(&rows, &by, kind)
     return error
 
 
@@ -111,9 +124,17 @@ cdef inline void prefetch_rows(const Rating rating, const TimeModel *m, Py_ssize
         prefetch_row(entry(m, ITEM_WEEKS, rating.item, t.week, kind), 1)
 
 
+# What of a sweep is compiled separately for each value.
+cdef struct Kind:
+    Py_ssize_t width
+    bint plain, drifts, daily
+
+
 cdef inline double sweep(const Rating *ratings, Py_ssize_t n, Py_ssize_t start, const TimeModel *model,
-                         Py_ssize_t width, bint drifts, bint daily, floating kind) noexcept nogil:
+                         Kind of, floating kind) noexcept nogil:
     """A step for each rating of a block, as `Sweep` has it; `kind` is of the type of the factors."""
+    cdef Py_ssize_t width = of.width
+    cdef bint drifts = of.drifts, daily = of.daily
     cdef TimeModel m = model[0]  # a copy of its own: nothing that is written can be part of it
     cdef floating error
     cdef double squares = 0
@@ -130,35 +151,37 @@ cdef inline double sweep(const Rating *ratings, Py_ssize_t n, Py_ssize_t start, 
                 if not is_known(ratings[k + AHEAD], &m):
                     return -1
                 prefetch_rows(ratings[k + AHEAD], &m, width, drifts, daily, kind)
-            error = time_step(ratings[k], &m, width, drifts, daily, kind)
+            error = time_step(ratings[k], &m, width, drifts, daily, of.plain, kind)
             squares += <double>error * error
         begin, end = 0, start
     return squares
 
 
 cdef inline double sweep_kind(const Rating *ratings, Py_ssize_t n, Py_ssize_t start, const TimeModel *m,
-                              Py_ssize_t width, floating kind) noexcept nogil:
+                              Py_ssize_t width, bint plain, floating kind) noexcept nogil:
     """`sweep`, compiled with and without each of the further rows separately."""
     if m.first[USER_DRIFT] != NULL:
         if m.first[DAY_FACTORS] != NULL:
-            return sweep(ratings, n, start, m, width, True, True, kind)
-        return sweep(ratings, n, start, m, width, True, False, kind)
+            return sweep(ratings, n, start, m, Kind(width, plain, True, True), kind)
+        return sweep(ratings, n, start, m, Kind(width, plain, True, False), kind)
     if m.first[DAY_FACTORS] != NULL:
-        return sweep(ratings, n, start, m, width, False, True, kind)
-    return sweep(ratings, n, start, m, width, False, False, kind)
+        return sweep(ratings, n, start, m, Kind(width, plain, False, True), kind)
+    return sweep(ratings, n, start, m, Kind(width, plain, False, False), kind)
 
 
 cdef inline double sweep_usual(const Rating *ratings, Py_ssize_t n, Py_ssize_t start, const TimeModel *m,
                                floating kind) noexcept nogil:
     """And for each usual width separately: a row then stays in registers for its whole step."""
     cdef Py_ssize_t group = 64 // sizeof(kind)
+    if not m.plain:
+        return sweep_kind(ratings, n, start, m, m.width, False, kind)
     if m.width == 2 * group:
-        return sweep_kind(ratings, n, start, m, 2 * group, kind)
+        return sweep_kind(ratings, n, start, m, 2 * group, True, kind)
     if m.width == 4 * group:
-        return sweep_kind(ratings, n, start, m, 4 * group, kind)
+        return sweep_kind(ratings, n, start, m, 4 * group, True, kind)
     if m.width == 7 * group:
-        return sweep_kind(ratings, n, start, m, 7 * group, kind)
-    return sweep_kind(ratings, n, start, m, m.width, kind)
+        return sweep_kind(ratings, n, start, m, 7 * group, True, kind)
+    return sweep_kind(ratings, n, start, m, m.width, True, kind)
 
 
 cdef double sweep_f32(const Rating *ratings, Py_ssize_t n, Py_ssize_t start,

@@ -75,7 +75,7 @@ cdef struct Worker:
 
 
 cdef inline Batches batches_of(object layout, object visits, object scratch, object span) except *:
-    """Pointers to the arrays of records that `check_user_batches` has checked, without terms, loops and model."""
+    """Pointers to arrays of records that `check_user_batches` has checked; terms and loops are not set."""
     cdef Batches work
     cdef Py_ssize_t begin = span[0], end = span[1]
     memset(&work, 0, sizeof(work))
@@ -122,8 +122,9 @@ cdef inline Terms batch_terms(object layout, object sets, object table, object s
 cdef inline void train_batches(const Batches *work, int team, int32_t *progress) noexcept nogil:
     """All visits of a call; see `check_outcome`. `progress` is overwritten."""
     cdef Py_ssize_t k
-    # More threads than there are parts, or blocks that share no stripe, would have no work.
-    cdef Py_ssize_t most = max(work.terms.n_parts, min(work.n_item_stripes, work.n_user_stripes))
+    # More threads than there are parts, or blocks that share no stripe, would have no work. (Two run even if
+    # one has it all: then small problems try what threads share.)
+    cdef Py_ssize_t most = max(2, work.terms.n_parts, min(work.n_item_stripes, work.n_user_stripes))
     cdef int n_workers = <int>min(<Py_ssize_t>team, most)
     progress[DONE] = progress[FAILED] = 0
     progress[WORKERS] = 1

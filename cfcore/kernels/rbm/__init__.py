@@ -1,4 +1,4 @@
-"""The conditional restricted Boltzmann machine: `rbm` trains it, `predict` predicts with it."""
+"""The conditional restricted Boltzmann machine: training in `rbm`, predictions in `predict`."""
 
 from __future__ import annotations
 

@@ -16,7 +16,7 @@ cdef struct BatchRating:
 cdef enum:
     SOON = 3        # ratings between prefetching the state of a case and drawing a rating of it
     AHEAD = 8       # ratings between prefetching a row of W and adding it
-    NEAR = 32768    # bytes in the nearest cache: prefetching what is in it would only cost time
+    NEAR = 32768    # bytes in the nearest cache: prefetching data that is in it only costs time
     SPARSE = 16     # units of a part for each of its ratings in a batch from which on counts are not scanned
 
 cdef enum:
@@ -24,7 +24,7 @@ cdef enum:
 cdef enum:
     DATA, KNOWN, CHAIN, N_SUMS  # of a part for a case: of W, of D, of W where persistent chains start
 
-# What the threads of a call of `train` share.
+# The arguments of a call of `train`, shared by its threads.
 cdef struct Pass:
     ParameterPointers p
     ParameterPointers v    # velocities; v.weights NULL: without momentum

@@ -79,7 +79,7 @@ CF_INLINE void cf_update(float *x, float *v, const float *g, ptrdiff_t n, float 
 typedef struct { const float *matrix; const int32_t *codes; ptrdiff_t n; } cf_rows;
 
 /* out = sum of the rows `added` less that of the rows `subtracted`, from number f on, for `groups` (a constant) groups
-   of CF_F32_LANES numbers that stay in registers meanwhile. Rows are of length n. */
+   of CF_F32_LANES numbers that are kept in registers. Rows are of length n. */
 CF_INLINE void cf_groups_of_difference(cf_rows added, cf_rows subtracted, ptrdiff_t n, ptrdiff_t f, int groups,
                                        float *out) {
     cf_f32_vector sum[4 * cf_parts_f32];

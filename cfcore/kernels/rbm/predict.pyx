@@ -10,11 +10,11 @@ from cfcore.kernels.common.arrays cimport check_array, check_record, length, ove
 from cfcore.kernels.common.loops cimport table_in
 from cfcore.kernels.common.threads cimport report_workers, team_present, team_size
 from cfcore.kernels.rbm.model cimport CasePointers, ParameterPointers
-from cfcore.kernels.rbm.pointers cimport cases_of, check_cases, parameters_of
+from cfcore.kernels.rbm.pointers cimport are_sound, cases_of, parameters_of
 from cfcore.kernels.rbm.predict_loops cimport HiddenInputs, PredictLoops, Probabilities
 
 from cfcore.kernels import simd
-from cfcore.kernels.records import Cases, RBMParameters
+from cfcore.kernels.records import Cases, RBMParameters, check_cases, check_entries
 
 cnp.import_array()
 
@@ -72,6 +72,8 @@ def hidden_inputs(cases, parameters, scratch, out, n_threads):
     read = tuple([array for record in (cases, parameters) for _, array, _ in record.arrays()])
     if overlaps(out, (scratch, *read)) or overlaps(scratch, read):
         raise ValueError("hidden_inputs: out or scratch shares memory with another array")
+    if not are_sound(cases, &of):
+        check_entries(cases)
     cdef HiddenInputs inputs_of_case = loops.hidden_inputs
     for case in prange(n_cases, nogil=True, schedule="dynamic", chunksize=16, num_threads=team):
         workers = team_present()

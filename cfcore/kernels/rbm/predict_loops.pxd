@@ -1,4 +1,4 @@
-# What `predict.pyx` calls of `predict_loops.pyx`, which is compiled once per SIMD level.
+# The functions of `predict_loops.pyx`, which is compiled once per SIMD level, that `predict.pyx` calls.
 
 from cfcore.kernels.rbm.model cimport CasePointers, ParameterPointers
 

@@ -6,9 +6,9 @@ A case rated the visible units i of its row, v_i being the level given; r holds 
     P(h_j = 1 | V) = sigma(b_j + sum_i W[i, v_i, j] + sum_{i in r} D[i, j])
     P(v_i = k | h) ~ exp(b[i, k] + sum_j W[i, k, j] h_j)
 
-`batch.pxd` says in which order a mini-batch is worked on. Units that no case of it has in its r are not read
-or written. Random numbers are Philox4x32-10 under `seed`: for hidden unit j word j % 4 of the counter (case,
-epoch, 2 step, j // 4), for visible unit i word 0 of (case, epoch, 2 step + 1, i). The twin is
+The order of work on a mini-batch is described in `batch.pxd`. Units that no case of it has in its r are not
+read or written. Random numbers are Philox4x32-10 under `seed`: for hidden unit j word j % 4 of the counter
+(case, epoch, 2 step, j // 4), for visible unit i word 0 of (case, epoch, 2 step + 1, i). The twin is
 `cfcore.reference.rbm.rbm`, the inner loops are in `rbm_loops.pyx`.
 """
 cimport numpy as cnp
@@ -19,13 +19,20 @@ from cfcore.kernels.common.arrays cimport check_record, pointer
 from cfcore.kernels.common.loops cimport table_in
 from cfcore.kernels.common.threads cimport report_workers, team_size
 from cfcore.kernels.rbm.batch_ratings cimport BatchRating, Pass
-from cfcore.kernels.rbm.pointers cimport cases_of, check_cases, parameters_of
+from cfcore.kernels.rbm.model cimport CasePointers
+from cfcore.kernels.rbm.pointers cimport are_sound, cases_of, parameters_of
 from cfcore.kernels.rbm.rbm_loops cimport RbmLoops
-from cfcore.kernels.rbm.updates cimport UPDATES_OF_PART
-from cfcore.kernels.rbm.work_stealing cimport MAX_TASKS
 
 from cfcore.kernels import simd
-from cfcore.kernels.records import BatchScratch, Cases, MiniBatches, RBMParameters, RBMRates, check_written
+from cfcore.kernels.records import (
+    BatchScratch,
+    Cases,
+    MiniBatches,
+    RBMParameters,
+    RBMRates,
+    check_entries,
+    check_training,
+)
 
 cnp.import_array()
 
@@ -90,27 +97,21 @@ def train(cases, parameters, velocities, rates, batches, scratch, span, n_thread
     check_record(rates, RBMRates, "train: rates")
     check_record(batches, MiniBatches, "train: batches")
     check_record(scratch, BatchScratch, "train: scratch")
-    written = (parameters, scratch)
     if velocities is not None:
         check_record(velocities, RBMParameters, "train: velocities")
-        written = (parameters, velocities, scratch)
-    check_written(written, (cases, rates, batches))
-    check_cases(cases, parameters, "train")
-    check_velocities(parameters, velocities, rates)
-    check_scratch(cases, parameters, batches, scratch)
+    cdef CasePointers of = cases_of(cases)
+    if not are_sound(cases, &of):
+        check_entries(cases)
+    check_training(cases, parameters, velocities, rates, batches, scratch, span)
     cdef Pass work
     cdef Py_ssize_t k, begin = span[0], end = span[1]
     cdef int workers, team = min(team_size(n_threads), <int>min(scratch.n_threads, batches.n_parts))
     cdef double[4] lr = [rates.weights, rates.visible_bias, rates.hidden_bias, rates.conditional]
     cdef const double *values = <const double *>pointer(cases.values)
     memset(&work, 0, sizeof(work))
-    work.p, work.cases = parameters_of(parameters), cases_of(cases)
+    work.p, work.cases = parameters_of(parameters), of
     if velocities is not None:
         work.v = parameters_of(velocities)
-    if rates.n_sharing not in (0, work.p.n_levels - 1):
-        raise ValueError("train: rates.sharing must have n_levels - 1 entries, or none")
-    if not 0 <= begin <= end <= batches.n_batches:
-        raise ValueError("train: span is not within the mini-batches")
     if begin == end or cases.n == 0:
         return
     work.rated_only = (work.cases.units == work.cases.rated_units
@@ -134,58 +135,6 @@ def train(cases, parameters, velocities, rates, batches, scratch, span, n_thread
         work.rates[k] = <float>lr[k]
     for k in range(work.p.n_levels):
         work.values[k] = <float>values[k]
-    check_codes(&work, cases.n_cases, cases.n, scratch.n_ratings)
     with nogil:
         workers = loops.train_batches(&work, team)
     report_workers(workers)
-
-
-cdef int check_velocities(parameters, velocities, rates) except -1:
-    if velocities is None:
-        if rates.momentum != 0:
-            raise ValueError("train: momentum must have velocities")
-        return 0
-    for name in ("n_units", "n_levels", "width", "n_conditional", "n_hidden"):
-        if getattr(velocities, name) != getattr(parameters, name):
-            raise ValueError("train: velocities must have the shapes of parameters")
-    return 0
-
-
-cdef int check_scratch(cases, parameters, batches, scratch) except -1:
-    if batches.n_parts * UPDATES_OF_PART >= MAX_TASKS:
-        raise ValueError(f"train: {batches.n_parts} parts are too many")
-    if batches.parts[batches.n_parts] != cases.n_units:
-        raise ValueError(f"train: batches.parts must end with {cases.n_units}, the number of units")
-    if scratch.n != cases.n or scratch.n_units != cases.n_units:
-        raise ValueError("train: scratch.drawn must have an entry a rating, scratch.counts one a unit")
-    if scratch.n_batches != batches.n_batches or scratch.n_parts != batches.n_parts:
-        raise ValueError("train: scratch.squares must be of shape (n_batches, n_parts) of batches")
-    if scratch.batch_size != batches.batch_size or scratch.width != parameters.width:
-        raise ValueError("train: scratch.hidden must be of shape (4, batch_size, width)")
-    if scratch.gradient_length < parameters.n_levels * parameters.width:
-        raise ValueError("train: scratch.gradients must have n_levels width columns")
-    if scratch.rows_length < 2 * parameters.n_levels * batches.batch_size:
-        raise ValueError("train: scratch.rows must have 2 n_levels batch_size columns")
-    return 0
-
-
-cdef int check_codes(const Pass *work, Py_ssize_t n_cases, Py_ssize_t n, Py_ssize_t room) except -1:
-    """Raise unless the mini-batches of this call are of cases and fit in scratch, which is ready for them."""
-    cdef Py_ssize_t number, k
-    cdef int64_t entries
-    for number in range(work.begin, work.end):
-        entries = 0
-        for k in range(number * work.batch_size, min((number + 1) * work.batch_size, work.n_order)):
-            if not 0 <= work.order[k] < n_cases:
-                raise ValueError(f"train: batches.order holds case {work.order[k]}, which is out of range")
-            entries += work.cases.rated_indptr[work.order[k] + 1] - work.cases.rated_indptr[work.order[k]]
-        if entries > min(room, 2147483647):
-            raise ValueError("train: scratch.ratings must have room for the largest mini-batch")
-    for k in range(work.p.n_units):
-        if work.counts[k] != 0:
-            raise ValueError("train: scratch.counts must be 0")
-    if work.persistent:
-        for k in range(n):
-            if work.drawn[k] >= work.p.n_levels:
-                raise ValueError("train: scratch.drawn holds a level that is out of range")
-    return 0

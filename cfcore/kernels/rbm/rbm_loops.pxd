@@ -1,4 +1,4 @@
-# What `rbm.pyx` calls of `rbm_loops.pyx`, which is compiled once per SIMD level.
+# The function of `rbm_loops.pyx`, which is compiled once per SIMD level, that `rbm.pyx` calls.
 
 from cfcore.kernels.rbm.batch_ratings cimport Pass
 

@@ -2,9 +2,9 @@
 #
 # A worker begins with tasks of its own, whose data its cache may hold, and then steals tasks that no worker
 # has begun, the last first: neither tasks nor cores are equally fast. A stage ends when its tasks are
-# finished, not when all workers have come to its end: so a worker that is preempted delays the others only if
-# it is in a task. It goes through the stages that it missed without finding a task to claim. What a task
-# computes must not depend on the worker.
+# finished, not when all workers have reached its end: so a worker that is preempted delays the others only if
+# it is in a task. Later it passes through the stages that it missed without finding a task to claim. The
+# result of a task must not depend on the worker.
 
 from libc.stdint cimport int32_t, uint32_t
 from libc.string cimport memset
@@ -12,10 +12,10 @@ from libc.string cimport memset
 from cfcore.kernels.common.atomics cimport cf_arrive, cf_exchange_if, cf_observe, pause_or_give_way
 
 cdef enum:
-    MAX_TASKS = 257  # of a stage
+    MAX_TASKS = 257  # of a stage: 64 parts in quarters, and the hidden biases
     LINES = 32       # int32 in two cache lines, which processors fetch together
 
-# Counters that all workers write. Those who wait read `finished` all the time, so it has its own cache lines.
+# Counters that all workers write. Waiting workers read `finished` all the time: its cache lines hold only it.
 cdef struct Shared:
     int32_t team                # number of workers, noted by one of them
     int32_t[LINES] before
@@ -28,7 +28,7 @@ cdef struct Worker:
     Shared *shared
     int number, team
     int32_t stage
-    uint32_t due                # what `finished` is when the stages before this one are over
+    uint32_t due                # value of `finished` once the stages before this one are over
 
 
 cdef inline void clear(Shared *shared) noexcept nogil:
@@ -70,7 +70,7 @@ cdef inline bint claim(Worker *me, Py_ssize_t task) noexcept nogil:
 
 
 cdef inline void finish(Worker *me) noexcept nogil:
-    """Make the results of a claimed task visible to those who end the stage."""
+    """Make the results of a claimed task visible to the workers that end the stage."""
     if me.team > 1:
         cf_arrive(&me.shared.finished)
 

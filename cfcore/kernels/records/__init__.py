@@ -39,7 +39,17 @@ from cfcore.kernels.records.neighbors import (
     SimilarityScratch,
     ValueRatings,
 )
-from cfcore.kernels.records.rbm import BATCH_RATING, BatchScratch, Cases, MiniBatches, RBMParameters, RBMRates
+from cfcore.kernels.records.rbm import (
+    BATCH_RATING,
+    BatchScratch,
+    Cases,
+    MiniBatches,
+    RBMParameters,
+    RBMRates,
+    check_cases,
+    check_entries,
+    check_training,
+)
 from cfcore.kernels.records.tables import RatingRows
 from cfcore.kernels.records.time_parameters import (
     DAY,
@@ -115,9 +125,12 @@ __all__ = [
     "UserBatchVisits",
     "ValueRatings",
     "check_apart",
+    "check_cases",
     "check_cuts",
     "check_days",
+    "check_entries",
     "check_sums",
+    "check_training",
     "check_user_batches",
     "check_written",
     "panel_checks",

@@ -13,7 +13,7 @@ import math
 import operator
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 
@@ -95,15 +95,16 @@ class Record:
     dtype: ClassVar[Any] = None
 
     def __post_init__(self) -> None:
+        arrays, numbers, dimensions = _fields(type(self))  # type: ignore[arg-type]
         sizes: dict[str, int] = {}
-        for field in dataclasses.fields(self):
-            if "dtype" in field.metadata:
-                self._check_array(field, getattr(self, field.name), sizes)
-            elif "integer" in field.metadata or "real" in field.metadata:
-                object.__setattr__(self, field.name, self._number(field, getattr(self, field.name)))
-        for field in dataclasses.fields(self):
-            if "dimension" in field.metadata:
-                object.__setattr__(self, field.name, sizes[field.name])
+        held = vars(self)
+        for field in arrays:
+            if held[field.name] is not None or not field.optional:
+                self._check_array(field, held[field.name], sizes)
+        for name, kind, low, high in numbers:
+            held[name] = self._number(name, kind, low, high)
+        for name in dimensions:
+            held[name] = sizes[name]
         self._check()
 
     def _check(self) -> None:
@@ -112,56 +113,48 @@ class Record:
     def _name(self, field: str) -> str:
         return f"{type(self).__name__}: {field}"
 
-    def _check_array(self, field: Any, value: Any, sizes: dict[str, int]) -> None:
-        name, wanted, shape = self._name(field.name), field.metadata["dtype"], field.metadata["shape"]
-        if value is None and field.metadata["optional"]:
-            return
+    def _check_array(self, field: _ArrayField, value: Any, sizes: dict[str, int]) -> None:
+        name, wanted = field.title, field.dtype
         if not isinstance(value, np.ndarray):
             raise TypeError(f"{name} must be an ndarray, not {type(value).__name__}")
-        if wanted == FLOATING:
-            if value.dtype not in (np.float32, np.float64) or not value.dtype.isnative:
+        if wanted is None:
+            if value.dtype.char not in "fd" or not value.dtype.isnative:
                 raise ValueError(f"{name} must be of float32 or float64, not {value.dtype}")
-            if self.dtype is None:
-                object.__setattr__(self, "dtype", value.dtype)
-            wanted = self.dtype
+            wanted = vars(self).setdefault("dtype", value.dtype)
         if value.dtype != wanted:
             raise ValueError(f"{name} must be of {wanted}, not {value.dtype}")
-        if value.ndim != len(shape):
-            raise ValueError(f"{name} must have {len(shape)} dimensions, not {value.ndim}")
+        if value.ndim != len(field.axes):
+            raise ValueError(f"{name} must have {len(field.axes)} dimensions, not {value.ndim}")
         if not (value.flags.c_contiguous and value.flags.aligned):
             raise ValueError(
                 f"{name} must be contiguous (C order) and aligned; pass np.ascontiguousarray of it"
             )
-        for axis, (size, given) in enumerate(zip(value.shape, shape, strict=True)):
-            if given is None:
-                continue
-            symbol, _, more = str(given).partition(" + ")
-            own = size - int(more or 0)
-            expected = int(symbol) if symbol.isdecimal() else sizes.setdefault(symbol, own)
+        for axis, (size, (symbol, more)) in enumerate(zip(value.shape, field.axes, strict=True)):
+            own = size - more
+            expected = symbol if isinstance(symbol, int) else sizes.setdefault(symbol, own) if symbol else own
             if own != expected or own < 0:
                 raise ValueError(
-                    f"{name} must be of shape ({', '.join(map(str, shape))}), got {value.shape}: "
-                    f"axis {axis} should be {expected + int(more or 0)}"
+                    f"{name} must be of shape ({', '.join(map(str, field.shape))}), got {value.shape}: "
+                    f"axis {axis} should be {expected + more}"
                 )
 
-    def _number(self, field: Any, value: Any) -> Any:
-        name = self._name(field.name)
-        kind = "integer" if "integer" in field.metadata else "real"
-        low, high = field.metadata[kind]
+    def _number(self, name: str, kind: str, low: float, high: float) -> Any:
+        value = getattr(self, name)
         try:
             number = operator.index(value) if kind == "integer" else float(value)
         except (TypeError, ValueError):
-            raise TypeError(f"{name} must be {'an integer' if kind == 'integer' else 'a number'}") from None
+            wanted = "an integer" if kind == "integer" else "a number"
+            raise TypeError(f"{self._name(name)} must be {wanted}") from None
         if not low <= number <= high:
-            raise ValueError(f"{name} must be between {low} and {high}, not {value!r}")
+            raise ValueError(f"{self._name(name)} must be between {low} and {high}, not {value!r}")
         return number
 
     def arrays(self) -> Iterable[tuple[str, Array, bool]]:
         """Name, array, and whether it may be written, of each array."""
-        for field, name, may_write in _array_fields(type(self)):  # type: ignore[arg-type]
-            held = getattr(self, field)
+        for field in _fields(type(self))[0]:  # type: ignore[arg-type]
+            held = getattr(self, field.name)
             if held is not None:
-                yield name, held, may_write
+                yield field.title, held, field.written
 
     @functools.cached_property
     def extents(self) -> list[Extent]:
@@ -169,14 +162,47 @@ class Record:
         return [_extent(name, held, may_write) for name, held, may_write in self.arrays() if held.size]
 
 
+class _ArrayField(NamedTuple):
+    """A field that holds an array, ready to be checked."""
+
+    name: str
+    title: str  # in errors
+    dtype: Any  # None: that of the record
+    shape: tuple[Any, ...]
+    axes: tuple[
+        tuple[str | int | None, int], ...
+    ]  # a dimension, a number or neither, and what is added to it
+    written: bool
+    optional: bool
+
+
 @functools.cache
-def _array_fields(kind: type[Record]) -> tuple[tuple[str, str, bool], ...]:
-    """Field, name in errors, and whether it may be written, of each array of a kind of record."""
-    return tuple(
-        (field.name, f"{kind.__name__}: {field.name}", field.metadata["written"])
-        for field in dataclasses.fields(kind)
-        if "dtype" in field.metadata
-    )
+def _fields(
+    kind: type[Record],
+) -> tuple[tuple[_ArrayField, ...], tuple[tuple[str, str, float, float], ...], tuple[str, ...]]:
+    """The fields of a kind of record: arrays, numbers with their bounds, dimensions."""
+    arrays, numbers, dimensions = [], [], []
+    for field in dataclasses.fields(kind):
+        given = field.metadata
+        if "dtype" in given:
+            dtype = None if isinstance(given["dtype"], str) else given["dtype"]
+            title, axes = f"{kind.__name__}: {field.name}", tuple(map(_axis, given["shape"]))
+            arrays.append(
+                _ArrayField(
+                    field.name, title, dtype, given["shape"], axes, given["written"], given["optional"]
+                )
+            )
+        elif "dimension" in given:
+            dimensions.append(field.name)
+        else:
+            numbers += [(field.name, one, *given[one]) for one in ("integer", "real") if one in given]
+    return tuple(arrays), tuple(numbers), tuple(dimensions)
+
+
+def _axis(given: int | str | None) -> tuple[str | int | None, int]:
+    """The dimension or number of an axis, and what is added to it: of "name + 1", the name and 1."""
+    symbol, _, more = ("" if given is None else str(given)).partition(" + ")
+    return int(symbol) if symbol.isdecimal() else symbol or None, int(more or 0)
 
 
 def _extent(name: str, held: Array, is_written: bool) -> Extent:

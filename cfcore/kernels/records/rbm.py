@@ -13,12 +13,23 @@ from cfcore.kernels.records.base import (
     check_codes,
     check_compressed,
     check_row_length,
+    check_written,
     dimension,
     integer,
     real,
 )
 
-__all__ = ["BATCH_RATING", "BatchScratch", "Cases", "MiniBatches", "RBMParameters", "RBMRates"]
+__all__ = [
+    "BATCH_RATING",
+    "BatchScratch",
+    "Cases",
+    "MiniBatches",
+    "RBMParameters",
+    "RBMRates",
+    "check_cases",
+    "check_entries",
+    "check_training",
+]
 
 #: A rating of a mini-batch, or a pair known to be rated whose value is not known. `position` is that of the
 #: rating in ``Cases.units``, or -1; `row` the number of the case within the mini-batch; `drawn` the level of
@@ -26,8 +37,10 @@ __all__ = ["BATCH_RATING", "BatchScratch", "Cases", "MiniBatches", "RBMParameter
 BATCH_RATING = np.dtype([("position", "i8"), ("unit", "i4"), ("row", "i4"), ("level", "i4"), ("drawn", "i4")])
 
 MAX_LEVELS = 64
-#: Parts of the visible units; kernel and record agree on it.
+#: Parts of the visible units; the kernel has tasks for so many.
 MAX_PARTS = 64
+#: Entries of a mini-batch, which the kernel counts in int32.
+MAX_ENTRIES = 2**31 - 1
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -140,7 +153,7 @@ class RBMRates(Record):
     Attributes
     ----------
     sharing : float32[n_levels - 1], or [0]
-        What a level has in common with the next, from 0 to 1; [0]: each level has a gradient of its own.
+        Part of its gradient that a level shares with the next, from 0 to 1; [0]: levels share nothing.
     weights, visible_bias, hidden_bias, conditional : float
         Learning rates by kind of parameter.
     weight_decay, momentum : float
@@ -206,7 +219,7 @@ class MiniBatches(Record):
 
 @dataclass(frozen=True, eq=False, repr=False)
 class BatchScratch(Record):
-    """What training on mini-batches writes beside the parameters.
+    """The arrays beside the parameters that training on mini-batches writes.
 
     Attributes
     ----------
@@ -251,3 +264,80 @@ class BatchScratch(Record):
     def _check(self) -> None:
         if self.n_threads < 1:
             raise ValueError(f"{self._name('gradients')} must have a row for each thread")
+
+
+def check_cases(cases: Cases, parameters: RBMParameters, function: str) -> None:
+    """Raise ValueError unless the units and levels of cases have parameters."""
+    if cases.n_units != parameters.n_units or cases.n_levels != parameters.n_levels:
+        raise ValueError(
+            f"{function}: cases are of {cases.n_units} units and {cases.n_levels} levels, "
+            f"parameters of {parameters.n_units} and {parameters.n_levels}"
+        )
+
+
+def check_entries(cases: Cases) -> None:
+    """Check bounds and codes again: the arrays may have changed since the record was made."""
+    cases._check()
+
+
+def check_training(
+    cases: Cases,
+    parameters: RBMParameters,
+    velocities: RBMParameters | None,
+    rates: RBMRates,
+    batches: MiniBatches,
+    scratch: BatchScratch,
+    span: tuple[int, int],
+) -> None:
+    """Raise ValueError unless the records given to `train` fit together, and span is within the mini-batches.
+
+    Bounds and codes of cases are not checked.
+    """
+    written = (parameters, scratch) if velocities is None else (parameters, velocities, scratch)
+    check_written(written, (cases, rates, batches))
+    check_cases(cases, parameters, "train")
+    if velocities is None:
+        if rates.momentum != 0:
+            raise ValueError("train: momentum must have velocities")
+    elif _sizes(velocities) != _sizes(parameters):
+        raise ValueError("train: velocities must have the shapes of parameters")
+    if rates.n_sharing not in (0, parameters.n_levels - 1):
+        raise ValueError("train: rates.sharing must have n_levels - 1 entries, or none")
+    if scratch.n != cases.n or scratch.n_units != cases.n_units:
+        raise ValueError("train: scratch.drawn must have an entry a rating, scratch.counts one a unit")
+    if scratch.n_batches != batches.n_batches or scratch.n_parts != batches.n_parts:
+        raise ValueError("train: scratch.squares must be of shape (n_batches, n_parts) of batches")
+    if scratch.batch_size != batches.batch_size or scratch.width != parameters.width:
+        raise ValueError("train: scratch.hidden must be of shape (4, batch_size, width)")
+    if scratch.gradient_length < parameters.n_levels * parameters.width:
+        raise ValueError("train: scratch.gradients must have n_levels width columns")
+    if scratch.rows_length < 2 * parameters.n_levels * batches.batch_size:
+        raise ValueError("train: scratch.rows must have 2 n_levels batch_size columns")
+    begin, end = span
+    if not 0 <= begin <= end <= batches.n_batches:
+        raise ValueError(f"train: span ({begin}, {end}) is not within the {batches.n_batches} mini-batches")
+    batches._check()  # the arrays may have changed since the record was made
+    if batches.parts[-1] != cases.n_units:
+        raise ValueError(f"train: batches.parts must end with {cases.n_units}, the number of units")
+    if begin < end:
+        _check_batches(cases, batches, scratch, span)
+    if scratch.counts.any():
+        raise ValueError("train: scratch.counts must be 0")
+    if rates.persistent and cases.n and scratch.drawn.max() >= cases.n_levels:
+        raise ValueError("train: scratch.drawn holds a level that is out of range")
+
+
+def _sizes(parameters: RBMParameters) -> tuple[int, ...]:
+    return (*parameters.weights.shape, parameters.n_conditional, parameters.n_hidden)
+
+
+def _check_batches(cases: Cases, batches: MiniBatches, scratch: BatchScratch, span: tuple[int, int]) -> None:
+    """Raise ValueError unless the mini-batches of a call are of cases and fit in scratch."""
+    begin, end = (number * batches.batch_size for number in span)
+    order = batches.order[begin:end]
+    if order.max() >= cases.n_cases:
+        raise ValueError(f"train: batches.order holds case {order.max()}, which is out of range")
+    entries = cases.rated_indptr[order + 1] - cases.rated_indptr[order]
+    largest = np.add.reduceat(entries, np.arange(0, len(order), batches.batch_size)).max()
+    if largest > min(scratch.n_ratings, MAX_ENTRIES):
+        raise ValueError("train: scratch.ratings must have room for the largest mini-batch")

@@ -1,1 +1,1 @@
-"""The mean of all ratings, and biases."""
+"""Models without factors: the global mean, and biases of users and items."""

@@ -23,8 +23,8 @@ from cfcore.models.factorization.block_grid import BlockTrainer
 from cfcore.random import RandomState
 from cfcore.threads import threads_worth
 
-#: The biases of one side are solved for in at most so many parts, of at least so many ratings.
-MAX_PARTS, MIN_PART = 8, 50_000
+#: Most parts in which the biases of users, or of items, are solved for, and least ratings of a part.
+MAX_PARTS, MIN_PART = 8, 100_000
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -41,7 +41,7 @@ class BiasState(State):
 
     @cached_property
     def biases(self) -> Biases:
-        """As the kernels take them."""
+        """The biases as a record for the kernels."""
         users, items = (
             np.ascontiguousarray(held, dtype=np.float64) for held in (self.user_bias, self.item_bias)
         )
@@ -64,9 +64,9 @@ class Baseline(Model):
     reg_user, reg_item : float
         Damping :math:`\lambda_u, \lambda_i` of "als" and "mean", in ratings.
     n_epochs : int, optional
-        Passes of "als" (10) and "sgd" (20).
+        By default 10 for "als" and 20 for "sgd".
     lr, lr_decay, reg : float
-        Learning rate of the first epoch, the factor on it after each, and regularisation; "sgd" only.
+        Learning rate of the first epoch, its factor from epoch to epoch, and regularisation; "sgd" only.
     random_state : int, SeedSequence, Generator or None
         For the order of ratings in "sgd".
     n_threads : int, optional
@@ -140,9 +140,7 @@ class Baseline(Model):
         return run_epochs(trainer, context, self.n_epochs or 20, self.lr)  # type: ignore[return-value]
 
     def trainer(self, train: Ratings, context: FitContext) -> LeastSquares | Descent:
-        """The trainer of a fit by "als" or "sgd", all draws of `context.rng` that come before the first epoch
-        made.
-        """
+        """The trainer of a fit by "als" or "sgd"; its set-up makes all draws before the first epoch."""
         if self.method == "als":
             return LeastSquares(train, context, self.reg_user, self.reg_item)
         return Descent(train, context, self.lr, self.lr_decay, self.reg)
@@ -152,7 +150,7 @@ class Baseline(Model):
 
 
 class LiveBiases:
-    """The biases that a fit changes, and the state that they end in."""
+    """The live biases of a fit, and the state with them."""
 
     def __init__(self, train: Ratings, context: FitContext) -> None:
         self.train, self.context = train, context
@@ -169,7 +167,7 @@ class LiveBiases:
         return {"user_bias": self.user_bias, "item_bias": self.item_bias}
 
     def carried(self) -> dict[str, Array]:
-        """Nothing."""
+        """No further arrays."""
         return {}
 
     def state(
@@ -182,7 +180,7 @@ class LiveBiases:
 
 @dataclass(frozen=True)
 class Rows:
-    """A part of an epoch of least squares: the biases of items, or of users, [begin, end).
+    """A part of an epoch of least squares: the biases [begin, end) of items, or of users.
 
     The parts of one stage are independent of each other.
     """
@@ -198,6 +196,7 @@ class LeastSquares(LiveBiases):
 
     def __init__(self, train: Ratings, context: FitContext, reg_user: float, reg_item: float) -> None:
         super().__init__(train, context)
+        self.kernel = backends.kernel("factorization.baseline")
         self.n_threads = threads_worth(context.n_threads, len(train), "ratings")
         by_item, by_user = train.by_item, train.by_user
         users, items = self.user_bias, self.item_bias
@@ -210,15 +209,14 @@ class LeastSquares(LiveBiases):
         }
 
     def epoch(self, k: int) -> float:
-        """Least squares for the items, then for the users; the error after both."""
+        """Solve for the biases of items, then of users; return the error after both."""
         self.solve()
         squares = np.empty(self.train.n_users)
-        kernel = backends.kernel("factorization.baseline")
-        kernel.squared_error(self.rows, self.biases, squares, self.n_threads)
+        self.kernel.squared_error(self.rows, self.biases, squares, self.n_threads)
         return float(np.sqrt(squares.sum() / len(self.train)))
 
     def solve(self) -> None:
-        """All parts, in their order."""
+        """Run all parts in their order."""
         for part in self.parts(0):
             self.run_part(part)
 
@@ -227,14 +225,14 @@ class LeastSquares(LiveBiases):
         return list(self._problems)
 
     def run_part(self, part: Rows) -> None:
-        """Solve for a range of biases, those of the other side held."""
-        backends.kernel("factorization.baseline").solve(*self._problems[part], self.n_threads)
+        """Solve for a range of biases, with those of the other side held fixed."""
+        self.kernel.solve(*self._problems[part], self.n_threads)
 
 
 def _problems(
     stage: int, kind: str, rows: RatingRows, biases: Biases, reg: float
 ) -> dict[Rows, tuple[RatingRows, Biases, float]]:
-    """Ranges of rows that hold about as many ratings each, and what `solve` is given for each of them."""
+    """Ranges of rows with about equal numbers of ratings, and the arguments of `solve` for each."""
     n_parts = max(1, min(MAX_PARTS, rows.n // MIN_PART))
     wanted = np.arange(1, n_parts) * rows.n // n_parts
     bounds = [0, *np.searchsorted(rows.indptr[1:], wanted).tolist(), rows.n_rows]
@@ -259,12 +257,12 @@ class Descent(LiveBiases, BlockTrainer):
         BlockTrainer.__init__(self, train, live, context.rng, context.n_threads)
 
     def steps(self, k: int) -> SGDRates:
-        """The steps of epoch `k`."""
+        """Learning rate and regularisation of epoch `k`."""
         return SGDRates(0.0, 0.0, self.lr * self.lr_decay**k, self.reg)
 
 
 def predicted(users: Array, items: Array, biases: Biases, n_threads: int | None) -> Array:
-    """Predictions of biases for codes."""
+    """Predictions for codes by biases."""
     out = np.empty(len(users))
     kernel = backends.kernel("factorization.baseline")
     kernel.predict(users, items, biases, out, threads_worth(n_threads, len(users), "ratings"))

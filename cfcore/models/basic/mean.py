@@ -1,4 +1,4 @@
-"""The global mean: the floor that every other model has to beat."""
+"""`GlobalMean`: the mean of the training ratings."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ class GlobalMean(Model):
 
     .. math:: \hat r_{ui} = \mu
 
-    It has no hyper-parameters and no seed; unknown users and items get :math:`\mu` too. All items score the
-    same, so `recommend` lists the most rated ones first.
+    It has no hyper-parameters. Unknown users and items have the same prediction. All scores are equal, so
+    `recommend` lists the items with most training ratings first.
 
     Attributes
     ----------

@@ -1,1 +1,1 @@
-"""What every model does the same way."""
+"""Base of all models: hyper-parameters, fitted state, training, lists and files."""

@@ -1,4 +1,4 @@
-"""`Checkpoint`: where a fit stands, in a file from which it goes on to the same bits."""
+"""`Checkpoint`: a file from which an interrupted fit resumes, to the same bits."""
 
 from __future__ import annotations
 
@@ -18,31 +18,30 @@ from cfcore.errors import DataError, FileFormatError
 
 Array = np.ndarray[Any, Any]
 
-#: Parameters that change neither a bit of the result nor its course.
+#: Hyper-parameters that do not change the result, so that they may differ.
 FREE = ("n_threads", "verbose")
 
 
 class Checkpoint:
     """The file given as ``fit(..., checkpoint=path)``: read when the fit begins, written after each epoch.
 
-    A fit that goes on from it sets itself up as at the start, with the generator as it was then, and so comes
-    to the same layout of the data; then arrays and generator are put where they were after the last epoch in
-    the file.
+    A fit that resumes repeats its set-up with the generator in its initial state, which gives the same layout
+    of the data. Then arrays and generator are restored to their states after the last epoch in the file.
 
     Parameters
     ----------
     path : path-like
     identity : dict of str to JSON-able
-        What must be the same for a fit to go on, under names that a user understands; see `identity_of`.
+        Properties that must be the same in both fits, under names for messages; see `identity_of`.
 
     Raises
     ------
     DataError
-        The file belongs to another fit; the message says what differs.
+        The file is the checkpoint of another fit; the message names the differences.
     FileFormatError
-        The file is damaged, or no checkpoint.
+        The file is damaged or not a checkpoint.
     OSError
-        The file cannot be read, or its folder is not there.
+        The file cannot be read, or its folder does not exist.
     """
 
     def __init__(self, path: str | os.PathLike[str], identity: dict[str, Any]) -> None:
@@ -71,13 +70,13 @@ class Checkpoint:
         if differing:
             details = ", ".join(_difference(name, identity, self._identity) for name in differing)
             raise DataError(
-                f"{self._path}: the checkpoint of another fit, which differs in {details}. Give what that "
-                "fit was given to go on with it, or another path to start anew"
+                f"{self._path}: the checkpoint of another fit, which differs in {details}. Call fit with "
+                "the arguments of that fit to resume it, or with another path to start anew"
             )
         return state, arrays
 
     def _sweep(self) -> None:
-        """Remove what a killed fit left half-written beside the file."""
+        """Remove temporary files that a killed fit left beside the checkpoint."""
         pattern = re.compile(re.escape(f".{self._path.name}.") + r"\d+\.[0-9a-f]{8}\.tmp")
         for name in os.listdir(self._path.parent):
             if pattern.fullmatch(name):
@@ -85,7 +84,7 @@ class Checkpoint:
                     (self._path.parent / name).unlink()
 
     def watch(self, rng: np.random.Generator) -> None:
-        """Keep the state of the fit's generator, or put the generator where the fit in the file began."""
+        """Record the initial state of the fit's generator, or restore that of the fit in the file."""
         self._rng = rng
         if self._saved is None:
             self._first = _plain(rng.bit_generator.state)
@@ -94,7 +93,7 @@ class Checkpoint:
             self._set_generator(self._first)
 
     def write(self, state: dict[str, Any], groups: dict[str, dict[str, Array]]) -> None:
-        """Write where the fit stands; the file before is there, whole, until this one is."""
+        """Write the progress of the fit; the file replaces the previous one atomically."""
         now = None if self._rng is None else _plain(self._rng.bit_generator.state)
         header = {
             "checkpoint": self._identity,
@@ -104,17 +103,17 @@ class Checkpoint:
         codec.write(self._path, header, arrays)
 
     def restore(self, groups: dict[str, dict[str, Array]]) -> tuple[dict[str, Any], dict[str, Array]] | None:
-        """Put arrays and generator where the file says; None if there is no file.
+        """Restore arrays and generator from the file; None if there is no file.
 
         Parameters
         ----------
         groups : dict of str to dict of str to ndarray
-            As they will be given to `write`; filled in place.
+            As for `write`; the arrays are overwritten.
 
         Returns
         -------
         state : dict
-            As it was given to `write`.
+            As given to `write`.
         rest : dict of str to ndarray
             The arrays of a group that is not in `groups`, under their own names.
         """
@@ -125,7 +124,7 @@ class Checkpoint:
             for name, array in members.items():
                 saved = arrays.pop(f"{group}.{name}", None)
                 if saved is None or saved.shape != array.shape or saved.dtype != array.dtype:
-                    raise FileFormatError(f"{self._path}: holds no {name} as this fit needs it")
+                    raise FileFormatError(f"{self._path}: holds no {name} of the shape and dtype of this fit")
                 array[...] = saved
         if self._rng is not None:
             self._set_generator(state["now"])
@@ -135,7 +134,7 @@ class Checkpoint:
         assert self._rng is not None
         own = type(self._rng.bit_generator).__name__
         if state is None or state["bit_generator"] != own:
-            raise FileFormatError(f"{self._path}: holds the state of another generator than {own}")
+            raise FileFormatError(f"{self._path}: holds the state of a generator other than {own}")
         self._rng.bit_generator.state = state
 
 
@@ -147,9 +146,9 @@ def identity_of(
     early_stopping: int | None,
     extra: dict[str, Any],
 ) -> dict[str, Any]:
-    """What makes two fits the same: model, parameters, data, and the versions that draw the numbers.
+    """Properties that identify a fit: model, hyper-parameters, data, and versions of cfcore and NumPy.
 
-    Of a Generator only its kind counts, because its state changes during a fit.
+    A Generator is identified by its kind, because its state changes during a fit.
     """
     identity: dict[str, Any] = {"model": name}
     for key, value in params.items():
@@ -198,7 +197,7 @@ def _feed(hasher: Any, value: Any) -> None:
 
 
 def _plain(value: Any) -> Any:
-    """A generator's state, as JSON can hold it; generators take it back so."""
+    """State of a generator as JSON values, in which form generators accept it."""
     if isinstance(value, dict):
         return {key: _plain(entry) for key, entry in value.items()}
     return value.tolist() if isinstance(value, (np.ndarray, np.generic)) else value

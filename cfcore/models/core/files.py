@@ -1,4 +1,4 @@
-"""`Saved`: the part of a model that writes files, and reads them."""
+"""`Saved`: files of models."""
 
 from __future__ import annotations
 
@@ -17,21 +17,20 @@ __all__ = ["FindClass", "Saved"]
 
 Array = np.ndarray[Any, Any]
 
-#: Finds the class that a file names.
+#: Returns the class of a name in a file.
 FindClass = Callable[[Any], type[Any]]
 
 
 class Saved(Params, Fitted):
-    """Files: the hyper-parameters and the fitted state as arrays and JSON."""
+    """Writes and reads files, which hold the hyper-parameters and the fitted state as arrays and JSON."""
 
     # ------------------------------------------------------------------ files
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the fitted model to a file that `cfcore.load` reads.
 
-        The file is in the safetensors format and holds arrays and JSON, no pickle and no code. It appears
-        whole or not at all. A Generator given as `random_state` is not kept (None takes its place); integers
-        and SeedSequences are.
+        The file is in the safetensors format and holds arrays and JSON, no pickle and no code. It is written
+        atomically. A Generator given as `random_state` is saved as None; integers and SeedSequences are kept.
 
         Raises
         ------
@@ -69,7 +68,7 @@ class Saved(Params, Fitted):
         return model
 
     def describe(self) -> dict[str, Any]:
-        """Class and hyper-parameters, JSON-able; `from_description` makes the unfitted model again."""
+        """Class and hyper-parameters, JSON-able; `from_description` makes an unfitted model of them."""
         return {"class": self._file_name(), "params": codec.to_json(self._file_params())}
 
     @classmethod
@@ -83,6 +82,6 @@ class Saved(Params, Fitted):
 
     @classmethod
     def _file_name(cls) -> str:
-        """Name of the class in files: short for cfcore's own, with its module for any other."""
+        """Name of the class in files: without its module for classes of cfcore, with it for others."""
         own = cls.__module__.partition(".")[0] == "cfcore"
         return cls.__name__ if own else f"{cls.__module__}.{cls.__qualname__}"

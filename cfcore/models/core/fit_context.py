@@ -1,4 +1,4 @@
-"""`FitContext`: what a fit is given beside the training ratings."""
+"""`FitContext`: the inputs of a fit beside the training ratings."""
 
 from __future__ import annotations
 
@@ -24,16 +24,16 @@ Callback = Callable[[int, dict[str, list[float]]], bool | None]
 
 @dataclass(frozen=True, eq=False)
 class FitContext:
-    """What `Model._fit` is given beside the training ratings. Nothing of it is kept by the model.
+    """The inputs of `Model._fit` beside the training ratings. The model does not keep them.
 
     Attributes
     ----------
     known : dict of str to object
         The fields of `State` that follow from the training ratings.
     name : str
-        Of the model, for progress bars and messages.
+        Name of the model, for progress bars and messages.
     rng : Generator
-        For all draws of the fit. A fit that goes on from a checkpoint has it as that fit had it at the start.
+        For all draws of the fit. A fit that resumes from a checkpoint gets it in its initial state.
     n_threads : int or None
         The model's hyper-parameter.
     verbose : bool
@@ -45,11 +45,11 @@ class FitContext:
     callback : callable or None
         Called after each epoch.
     checkpoint : Checkpoint or None
-        Where the training writes its state after each epoch.
+        File to which the training writes its progress after each epoch.
     side : dict of str to object
         Side information: further arguments of `fit`, such as implicit pairs.
     publish : callable (state) -> None, or None
-        Lets readers of the model see the state of an epoch; called before the callback, if there is one.
+        Makes the state of an epoch visible to readers of the model; called before the callback.
     """
 
     known: Mapping[str, Any]
@@ -85,16 +85,16 @@ class FitContext:
             given.values.astype(np.float64),
         )
 
-    def state(self, kind: type[State] = ParameterState, **fields: Any) -> Any:
-        """The state that a fit yields.
+    def state(self, kind: type[State] = ParameterState, /, **fields: Any) -> Any:
+        """Make the fitted state.
 
         Parameters
         ----------
         kind : type
-            A subclass of `State`. By default the fields, of any names, are kept as parameters: arrays,
+            A subclass of `State`. By default the fields may have any names, and are parameters: arrays,
             numbers, strings, and dicts and tuples of them.
         **fields
-            What the training ratings alone do not say; they may replace what these say.
+            Fields that do not follow from the training ratings, or replace those that do.
         """
         if kind is ParameterState:
             base = {name: fields.pop(name) for name in list(fields) if name in State.__dataclass_fields__}

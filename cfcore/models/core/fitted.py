@@ -1,4 +1,4 @@
-"""`Fitted`: the part of a model that holds the fitted state and gives access to it."""
+"""`Fitted`: the fitted state of a model, fitted attributes, and the interface on codes."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ Array = np.ndarray[Any, Any]
 class Fitted:
     """One reference to a frozen state, fitted attributes that read it, and the interface on codes."""
 
-    #: What a file holds of the model.
+    #: Class of the fitted state, by which files are read.
     _state_class: ClassVar[type[State]] = ParameterState
 
-    #: What the last fit, `fold_in` or `partial_fit` made; None before the first.
+    #: The state made by the last fit, `fold_in` or `partial_fit`; None before the first.
     _state: Any = None
 
     def _score(self, users: Array, items: Array, timestamps: Array | None) -> Array:
@@ -34,7 +34,7 @@ class Fitted:
     # ------------------------------------------------------------------ the fitted state
 
     def __getattr__(self, name: str) -> Any:
-        # Only names that are found nowhere else arrive here.
+        # Python calls this only for names that are not found otherwise.
         if name.endswith("_") and not name.startswith("_"):
             state = vars(self).get("_state")
             if state is None:
@@ -58,30 +58,30 @@ class Fitted:
         return sorted({*super().__dir__(), *shown})
 
     def snapshot(self) -> Self:
-        """Return a model that is this one as it is now, and stays so when this one is updated.
+        """Return a copy of the model that keeps the present state when the model is updated.
 
-        It shares all arrays, and costs no more than a small object. Calls on it read the same state.
+        It shares all arrays, so that it takes little time and memory. All calls on it read the same state.
         """
         copied = object.__new__(type(self))
         vars(copied).update(vars(self))
         return copied
 
     def with_parameters(self, **parameters: Any) -> Self:
-        """Return a model with other parameters; this one stays as it is.
+        """Return a copy of the model with other parameters; the model itself is not changed.
 
         Parameters
         ----------
         **parameters
             Fitted attributes without the trailing underscore, such as ``item_factors=array``: arrays of the
-            shapes that the class documents. On a model that is not fitted all of its parameters, and
-            ``user_ids``, ``item_ids`` (ascending) and ``scale``, are needed, so that factors trained
-            elsewhere can be served; ``mean`` is then 0 unless given, all ids count as known, and nothing
-            counts as seen. Arrays that can be written to are copied.
+            shapes that the class documents. A model that is not fitted needs all of its parameters,
+            ``user_ids`` and ``item_ids`` (ascending), and ``scale``; so factors trained elsewhere can be
+            served. Its ``mean`` is 0 unless given, all ids are known, and no items are seen. Writable arrays
+            are copied.
 
         Raises
         ------
         TypeError, ValueError
-            A name that is no parameter, or arrays that do not fit; the message names them.
+            A name is not that of a parameter, or an array has a wrong shape or dtype; the message names it.
 
         Examples
         --------
@@ -157,12 +157,12 @@ class Fitted:
         return codes
 
     def is_known(self, users: Any = None, items: Any = None) -> Array:
-        """Which users, which items, or which pairs have training ratings: bool[n].
+        """Whether users, items, or both of each pair, have training ratings: bool[n].
 
         Parameters
         ----------
         users, items : array_like or scalar, optional
-            Raw ids. With both, a pair is known if its user and its item are.
+            Raw ids. If both are given, a pair is known if its user and its item are known.
         """
         here = self.snapshot()
         if users is None and items is None:
@@ -210,7 +210,7 @@ class Fitted:
 
 
 def _unshared(value: Any) -> Any:
-    """The value itself, or a copy if its owner could change it later."""
+    """The value itself, or a copy if the caller could change it later."""
     if isinstance(value, np.ndarray):
         return value.copy() if value.flags.writeable else value
     return copy.deepcopy(value) if isinstance(value, (dict, list)) else value

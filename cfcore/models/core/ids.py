@@ -1,4 +1,4 @@
-"""From the caller's ids to a fitted model's codes."""
+"""Codes of raw ids, as a fitted model assigns them."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ Array = np.ndarray[Any, Any]
 
 @dataclass(frozen=True, eq=False)
 class Ids:
-    """The users, or the items, that a model knows.
+    """The vocabulary of the users, or of the items, of a model.
 
-    A code is a position in `ids`. Unknown ids share code -1: those that are not in the vocabulary, and those
-    in it without training ratings (a subset keeps the vocabulary of the whole).
+    A code is a position in `ids`. Unknown ids share code -1: ids that are not in the vocabulary, and ids
+    without training ratings (a subset keeps the vocabulary of the whole).
 
     Attributes
     ----------
@@ -39,9 +39,9 @@ class Ids:
 
     @cached_property
     def table(self) -> Array | None:
-        """Code -> the same code, or -1 for codes without training ratings; None where there are none such.
+        """For each code the code itself, or -1 without training ratings; None if all codes have some.
 
-        It has one entry more, which -1 (not in the vocabulary) picks by wrapping around.
+        A last entry of -1 is for code -1 (not in the vocabulary), which indexes from the end.
         """
         if self.counts.all():
             return None
@@ -51,7 +51,7 @@ class Ids:
 
     def encode(self, raw: Any) -> Array:
         """Codes of raw ids, a single one or a column: int32[n], -1 for unknown ids."""
-        if raw is self.ids:  # ratings and models share vocabularies more often than not
+        if raw is self.ids:  # the most frequent case: ratings with the vocabulary of the model
             codes = np.arange(len(self.ids), dtype=np.int32)
         else:
             codes = encode(self.ids, column_of(raw), f"{self.kind}s")
@@ -74,7 +74,7 @@ class Ids:
 def codes_of_pairs(
     users: Ids, items: Ids, raw_users: Any, raw_items: Any, timestamps: Any
 ) -> tuple[Array, Array, Array | None]:
-    """Codes of raw ids, and timestamps, all of one length; single ones are repeated.
+    """Codes of raw ids, and timestamps, all of one length; single values are repeated.
 
     Raises
     ------

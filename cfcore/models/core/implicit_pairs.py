@@ -1,4 +1,4 @@
-"""Implicit pairs: users and items whose ratings are known to exist, and whose values are not."""
+"""Implicit pairs: pairs of a user and an item whose rating is unknown."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ Array = np.ndarray[Any, Any]
 
 
 def joined(train: Ratings, pairs: Any) -> tuple[Array, Array, Array]:
-    """Sets of the items that users rated and those of further pairs, given as ``fit(..., implicit=pairs)``.
+    """The sets N(u): the items that a user rated, and those of ``fit(..., implicit=pairs)``.
 
     Returns
     -------
     indptr, members : ndarray of int64, ndarray of int32
         Item codes of each user, ascending.
     extra_ids : ndarray
-        Items that are not among the training items; they have the codes from n_items on.
+        Raw ids of items that are not in the training vocabulary; their codes begin at n_items.
     """
     raw_users, raw_items, _ = as_pairs(pairs)
     users = encode(train.user_ids, raw_users, "implicit users")
@@ -41,6 +41,6 @@ def joined(train: Ratings, pairs: Any) -> tuple[Array, Array, Array]:
     indptr, members = sets(*codes, train.n_users, train.n_items + len(extra_ids))
     again = np.zeros(len(members), dtype=bool)
     again[1:] = members[1:] == members[:-1]
-    again[indptr[:-1][indptr[:-1] < indptr[1:]]] = False  # the first of a set repeats nothing
+    again[indptr[:-1][indptr[:-1] < indptr[1:]]] = False  # the first member of a set repeats none
     indptr = indptr - np.searchsorted(np.flatnonzero(again), indptr)
     return indptr, members[~again], extra_ids

@@ -1,4 +1,4 @@
-"""`Model`: what every model does the same way, so that a new model writes its equations and little else."""
+"""`Model`: the base class of all models; a subclass adds the equations."""
 
 from __future__ import annotations
 
@@ -32,14 +32,13 @@ class Model(Saved, Recommender):
     nothing else) and writes two methods:
 
     - ``_fit(train, context)`` returns the state that `FitContext.state` makes of its parameters;
-    - ``_score(users, items, timestamps)`` returns float64 predictions for int32 codes, -1 being unknown; it
-    reads
+    - ``_score(users, items, timestamps)`` returns float64 predictions for int32 codes (-1: unknown); it reads
       parameters as fitted attributes, whose names end in an underscore.
 
-    It may write
+    Optional methods are
 
     - ``_check_params()``: raise an error that names the hyper-parameter which is out of range;
-    - ``_similarity(kind, code)``: similarity of one item or user to all, if they can be compared;
+    - ``_similarity(kind, code)``: similarities of one item or user to all;
     - ``_products()``: the factors, if a score is a product of factors; lists for many users are then faster.
 
     Attributes
@@ -47,9 +46,9 @@ class Model(Saved, Recommender):
     user_ids_, item_ids_ : ndarray
         Raw ids, ascending; a code is a position in them.
     user_counts_, item_counts_ : ndarray of int64
-        Training ratings of each. A code with none is unknown to the model.
+        Number of training ratings of each. A code without training ratings is unknown.
     scale_ : tuple of float
-        The lowest and the highest rating; predictions stay within.
+        The lowest and the highest rating; predictions are clipped to them.
     mean_ : float
         Mean of the training ratings.
     seen_indptr_, seen_items_ : ndarray of int64, ndarray of int32
@@ -57,7 +56,7 @@ class Model(Saved, Recommender):
     history_ : dict of str to list of float
         Errors per epoch; empty for models without epochs.
     n_epochs_ : int
-        Epochs that the final state has seen; only models with epochs have it.
+        Number of epochs that the parameters were trained for; only models with epochs have it.
 
     Notes
     -----
@@ -92,7 +91,7 @@ class Model(Saved, Recommender):
     #: Whether ratings to fit must have timestamps.
     needs_timestamps: ClassVar[bool] = False
 
-    #: Classes by the name that files give them.
+    #: Classes by their names in files.
     _registry: ClassVar[dict[str, type[Model]]] = {}
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
@@ -102,10 +101,10 @@ class Model(Saved, Recommender):
     # ------------------------------------------------------------------ for subclasses to write
 
     def _check_params(self) -> None:
-        """Raise ValueError or TypeError naming the hyper-parameter that cannot be used."""
+        """Raise ValueError or TypeError for an invalid hyper-parameter; the message names it."""
 
     def _fit(self, train: Ratings, context: FitContext) -> State:
-        """The state that fits the training ratings; the model itself is not changed."""
+        """Return the state of a fit to the training ratings; the model itself is not changed."""
         raise NotImplementedError
 
     def _score(self, users: Array, items: Array, timestamps: Array | None) -> Array:
@@ -113,12 +112,11 @@ class Model(Saved, Recommender):
         raise NotImplementedError
 
     def _index(self, train: Ratings) -> None:
-        """Make what the fit reads of the index of the ratings; the state keeps a part of ``by_user``."""
+        """Make the compressed rows that the fit reads; the state keeps arrays of ``by_user``."""
         train.by_user  # noqa: B018
 
     def defaults_for(self, ratings: Ratings) -> dict[str, float]:
-        """The values that hyper-parameters take for some ratings where they are not given, by the rule of
-        the class.
+        """Default values of hyper-parameters for some ratings, by the rule of the class.
 
         Parameters
         ----------
@@ -142,29 +140,31 @@ class Model(Saved, Recommender):
         callback: Callback | None = None,
         checkpoint: str | os.PathLike[str] | None = None,
     ) -> Self:
-        """Fit the model, forgetting any earlier fit.
+        """Fit the model; an earlier fit is discarded.
 
         Parameters
         ----------
         ratings : Ratings, DataFrame, (users, items, values[, timestamps]) or scipy sparse matrix
             Training ratings.
         validation : like `ratings`, optional
-            Held-out ratings. Models with epochs put their error after each into ``history_``; others
-            ignore them.
+            Held-out ratings. Models with epochs record the error on them after each epoch in ``history_``;
+            others ignore them.
         early_stopping : int, optional
-            Stop after so many epochs without a lower validation error, and keep the best epoch's state.
+            Epochs without a lower validation error after which training stops; the state of the best epoch is
+            kept.
         callback : callable (epochs, history) -> bool or None, optional
-            Called after each epoch, by models with epochs: how many there were, and the errors so far, as in
-            ``history_``. True stops the training there. An exception ends the fit, and the model is unfitted.
+            Called by models with epochs after each epoch, with the number of epochs and the errors so far, as
+            in ``history_``. Training stops if it returns True. If it raises, the fit ends, and the model is
+            unfitted.
         checkpoint : path-like, optional
-            File in which models with epochs write, after each, where they stand; others ignore it. If it is
-            there already, the fit goes on from it, and ends with the same bits as an uninterrupted one. It
-            stays when the fit is done: the same fit once more then gives the model at once.
+            File to which models with epochs write their progress after each epoch; others ignore it. If it
+            exists, the fit resumes from it, to the same bits as without interruption. It is not removed at
+            the end: the same fit, repeated, then returns without training.
 
-            Data, parameters and versions must be those of the fit that wrote it; `n_threads` and `verbose`
-            may differ, `n_epochs` may not (learning rates follow it), and of a Generator as `random_state`
-            the state in the file counts. The file replaces the one before it as a whole, so that there is a
-            complete one at any moment; delete it to start anew.
+            Data, hyper-parameters and versions must be those of the fit that wrote it, except `n_threads`
+            and `verbose`; `n_epochs` must be the same because learning rates depend on it. The state of a
+            Generator given as `random_state` is taken from the file. Each write replaces the file atomically;
+            delete it to start anew.
 
         Returns
         -------
@@ -173,13 +173,13 @@ class Model(Saved, Recommender):
         Raises
         ------
         DataError
-            Ratings that cannot be used; the message names the column and the row. Or a checkpoint of another
-            fit; the message says what differs.
+            Invalid ratings; the message names the column and the row. Or a checkpoint of another fit; the
+            message names the differences.
         FileFormatError
-            A file given as checkpoint that is damaged or is none.
+            The checkpoint is damaged, or the file is not a checkpoint.
         ValueError, TypeError
-            A hyper-parameter out of range; the message names it. As with `DataError`, an earlier fit is
-            kept then. A fit that is broken off later (Ctrl-C) leaves the model unfitted.
+            A hyper-parameter is out of range; the message names it. After this and `DataError` the model
+            keeps its earlier fit. A fit that is interrupted later (Ctrl-C) leaves the model unfitted.
         """
         return self._run(ratings, validation, early_stopping, callback=callback, checkpoint=checkpoint)
 
@@ -193,12 +193,12 @@ class Model(Saved, Recommender):
         checkpoint: str | os.PathLike[str] | None = None,
         **side: Any,
     ) -> Self:
-        """The course of every fit; further arguments of a subclass's `fit` are side information."""
+        """Check the arguments and fit; further arguments of a subclass's `fit` are side information."""
         train = as_ratings(ratings)
         held_out = None if validation is None else as_ratings(validation)
         check_number("early_stopping", early_stopping, 1, integer=True, none=True)
         if early_stopping is not None and held_out is None:
-            raise ValueError("early_stopping needs ratings to judge by: fit(..., validation=ratings)")
+            raise ValueError("early_stopping needs held-out ratings: fit(..., validation=ratings)")
         if callback is not None and not callable(callback):
             raise TypeError(f"callback must be callable or None, not {callback!r}")
         self.check_params()
@@ -218,15 +218,13 @@ class Model(Saved, Recommender):
                 side=side,
             )
             self._state = self._fit(train, context)
-        except (
-            BaseException
-        ):  # Ctrl-C included: the state of a callback must not pass for that of a whole fit
+        except BaseException:  # also Ctrl-C: a state published for a callback is not that of a whole fit
             self._state = None
             raise
         return self
 
     def _context(self, train: Ratings, **given: Any) -> FitContext:
-        """What `_fit` is given, by the training ratings and hyper-parameters."""
+        """The context of a fit to the training ratings with the hyper-parameters of the model."""
         rng = generator(getattr(self, "random_state", None))
         if given.get("checkpoint") is not None:
             given["checkpoint"].watch(rng)
@@ -240,8 +238,8 @@ class Model(Saved, Recommender):
         self._state = state
 
     def check_params(self) -> None:
-        """Raise ValueError or TypeError naming a hyper-parameter that cannot be used, as `fit` does."""
-        # Those that are spelled alike everywhere, where the model has them.
+        """Raise ValueError or TypeError, naming the hyper-parameter, for an invalid one, as `fit` does."""
+        # Hyper-parameters with the same name and meaning in all models that have them.
         if hasattr(self, "n_threads"):
             resolve_threads(self.n_threads)
         if hasattr(self, "random_state"):
@@ -262,17 +260,17 @@ class Model(Saved, Recommender):
         Parameters
         ----------
         users : array_like or scalar
-            Raw user ids. Or, as the only argument, pairs: Ratings, DataFrame, scipy sparse matrix (values
-            are not looked at) or (users, items[, values[, timestamps]]).
+            Raw user ids. Or, as the only argument, pairs: Ratings, DataFrame, scipy sparse matrix (its
+            values are ignored) or (users, items[, values[, timestamps]]).
         items : array_like or scalar, optional
             Raw item ids. A single user or item is paired with all of the others.
         timestamps : array_like or scalar, optional
-            For models that look at time.
+            For models whose predictions depend on time.
 
         Returns
         -------
         ndarray of float64, shape (n,); a float for a scalar user and item
-            Within ``scale_``. Ids unknown to the model never raise: each model says how it falls back. For a
+            Predictions within ``scale_``. Unknown ids never raise; each model documents its fallback. For a
             frame, or columns of one, a column "prediction" of the same library: a Series with the index of
             the frame (pandas), a Series (polars), a ChunkedArray (pyarrow).
 
@@ -294,7 +292,7 @@ class Model(Saved, Recommender):
     def _codes_of_request(
         self, users: Any, items: Any, timestamps: Any = None
     ) -> tuple[Array, Array, Array | None, bool]:
-        """Codes and timestamps of what `predict` was given, and whether that was one user and one item."""
+        """Codes and timestamps of the arguments of `predict`, and whether they are one user and one item."""
         self._check_fitted()
         known = self._state.users, self._state.items
         if items is not None:

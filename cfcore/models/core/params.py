@@ -15,8 +15,8 @@ import numpy as np
 class Params:
     """Hyper-parameters are the keyword arguments of ``__init__``, stored under their own names.
 
-    That is scikit-learn's convention, and it is what makes ``sklearn.base.clone``, grid searches and
-    pipelines work on these classes without importing scikit-learn here.
+    This is scikit-learn's convention: ``sklearn.base.clone``, grid searches and pipelines work with these
+    classes, and scikit-learn need not be imported here.
     """
 
     @classmethod
@@ -62,7 +62,7 @@ class Params:
                 raise ValueError(
                     f"{type(self).__name__} has no parameter {key!r}; it has {', '.join(names) or 'none'}"
                 )
-        # Whole parameters first: `outer__inner` then reaches into the new outer.
+        # Whole parameters first, so that `outer__inner` is set on the new outer.
         for key, value in sorted(params.items(), key=lambda entry: "__" in entry[0]):
             name, nested, inner = key.partition("__")
             if nested:
@@ -93,7 +93,7 @@ def _same(value: Any, default: Any) -> bool:
         return True
     try:
         return type(value) is type(default) and bool(value == default)
-    except Exception:  # arrays and other things whose == is not a truth value
+    except Exception:  # arrays and other objects whose == is not a truth value
         return False
 
 
@@ -112,9 +112,9 @@ def check_number(
     Raises
     ------
     TypeError
-        Not a number (booleans do not count), not an integer where one is wanted, or None without `none`.
+        The value is a boolean or not a number, not an integer with `integer`, or None without `none`.
     ValueError
-        Outside the range, or NaN.
+        The value is outside the range, or NaN.
     """
     if value is None and none:
         return

@@ -1,4 +1,4 @@
-"""`Recommender`: the part of a model that makes lists, of items for users and of what is most similar."""
+"""`Recommender`: lists of items for users, and of the most similar items or users."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ Array = np.ndarray[Any, Any]
 
 
 class Recommender(Fitted):
-    """Lists by what a model predicts, and by how similar it finds two items or users."""
+    """Lists of items by predictions, and of items or users by similarity."""
 
     # ------------------------------------------------------------------ for models to write
 
@@ -45,42 +45,42 @@ class Recommender(Fitted):
         exclude: Any = None,
         as_frame: bool | str = False,
     ) -> Any:
-        """Recommend items to a user, or to each of many.
+        """Recommend items to one user, or to each of many users.
 
         Parameters
         ----------
         users : int or str, or array_like of them, shape (n_users,)
-            Raw user ids. The list of a user without training ratings is by the model's predictions for
-            unknown users.
+            Raw user ids. Lists for unknown users follow from the model's predictions for them.
         n : int, default 10
         exclude_seen : bool, default True
             Leave out the items that the user rated in training.
         min_support : int, default 0
-            Leave out items with fewer training ratings, so that one-rater fives do not lead the list.
-            Items without any are unknown to the model and never listed.
+            Leave out items with fewer training ratings, whose scores are uncertain. Unknown items are never
+            listed.
         items : array_like, optional
-            Raw ids of the only items that may be listed. Unknown ones are passed over.
+            Raw ids of the items that may be listed; by default all known items. Unknown ids are ignored.
         exclude : (users, items), DataFrame, Ratings or scipy sparse matrix, optional
-            Pairs that may not be listed: bought, dismissed, out of stock for this user. Pairs of other
-            users or items are passed over.
+            Pairs that must not be listed, such as items that the user bought or dismissed. Pairs of other
+            users and of unknown items are ignored.
         as_frame : bool or {"pandas", "polars", "pyarrow"}, default False
-            Give a data frame with a row for each item listed and the columns user, item, score and rank
-            (from 1). True means the library that `users` is a column of, or else the first installed.
+            Return a data frame with a row for each listed item and the columns user, item, score and rank
+            (from 1). True: of the library that `users` is a column of, or else of the first one installed.
 
         Returns
         -------
         ids : ndarray, shape (at most n,); (n_users, n) for many users
-            Raw item ids, best first. Equal predictions are put in order before they are clipped to the scale,
-            then by the number of training ratings, most first, then by id. Where a list of many ends early,
-            ids are -1 (integers) or "" (strings), and scores are NaN, which is what to test.
+            Raw item ids, best first: sorted by predictions before they are clipped to the scale, then by the
+            number of training ratings, most first, then by id. For many users, a list of fewer than n items
+            is filled up with ids -1 (integers) or "" (strings) and scores NaN; test the scores.
         scores : ndarray of float64, of the same shape
-            Their predictions, as `predict` gives them.
+            Predictions of the items, as from `predict`.
 
         Notes
         -----
-        No matrix of scores is held; beside the result and the model, memory does not grow with the number of
-        users. A model whose scores are products keeps its items as many lists need them, twice the size of
-        their factors, for the next call. `recommend_batches` does not hold the result either.
+        The matrix of all scores is never held in memory; beside the result and the model, memory does not
+        grow with the number of users. A model whose scores are products of factors keeps an item layout,
+        twice the size of the item factors, for later calls. `recommend_batches` does not hold the whole
+        result either.
         """
         if is_single(users):
             ids, scores = next(
@@ -108,7 +108,7 @@ class Recommender(Fitted):
         items: Any = None,
         exclude: Any = None,
     ) -> Iterator[tuple[Array, Array, Array]]:
-        """Recommend to many users, a batch at a time: lists that would not fit in memory all at once.
+        """Recommend to many users in batches, for results that do not fit in memory as a whole.
 
         Parameters
         ----------
@@ -118,7 +118,7 @@ class Recommender(Fitted):
         Yields
         ------
         users : ndarray, shape (n_batch,)
-            Consecutive ones of `users`; how many follows from the work that a list is.
+            The next of `users`; their number depends on the work of a list.
         ids, scores : ndarray, shape (n_batch, n)
             As `recommend` returns them.
         """
@@ -140,7 +140,7 @@ class Recommender(Fitted):
         order = layouts.order(top_n.allowed_items(here, items, min_support))
         codes = here.encode_users(users)
         excluded = top_n.excluded_pairs(here, users, exclude)
-        # No list is longer than there are items; what is wanted beyond is padding.
+        # No list has more entries than there are items; the rest of n is padding.
         request = top_n.ListRequest(codes, min(n, order.m), order, exclude_seen, excluded)
         for _, found, scores in top_n.blocks(here, layouts, request):
             if n > request.n:

@@ -1,4 +1,4 @@
-"""`State`: what a fit yields. It never changes: a fit, `fold_in` or `partial_fit` makes another one."""
+"""`State`: the frozen result of a fit; another fit, `fold_in` or `partial_fit` makes another state."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import math
 import numbers
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from typing import Any, Self
 
 import numpy as np
@@ -28,7 +28,7 @@ def array(kinds: str, *shape: int | str | None, optional: bool = False) -> Any:
     Parameters
     ----------
     kinds : str
-        The kinds of dtype that it may have, as in ``dtype.kind``: "f", "iu", ...
+        Kinds of dtype that are allowed, as in ``dtype.kind``: "f", "iu", ...
     *shape : int, str or None
         A number; the name of a dimension, the same wherever the state names it (n_users and n_items are those
         of the vocabulary); "name + 1"; or None for any length.
@@ -52,18 +52,18 @@ def read_only(held: Array) -> Array:
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class State:
-    """What every fitted model knows. A family of models adds its parameters in a subclass.
+    """The fields that all models have. A family of models adds its parameters in a subclass.
 
     Fields are the fitted attributes of the model without the trailing underscore: ``model.mean_`` is
-    ``state.mean``. A file holds them under the name with the underscore. What can be derived from the fields
-    is a ``cached_property``, which neither files nor pickles hold.
+    ``state.mean``. A file holds them under the name with the underscore. Values derived from the fields are
+    cached properties, which neither files nor pickles hold.
 
     Attributes
     ----------
     user_ids, item_ids : ndarray, shape (n_users,), (n_items,)
         Raw ids, ascending; a code is a position in them.
     user_counts, item_counts : ndarray of int64
-        Training ratings of each. A code without any is unknown to the model.
+        Number of training ratings of each. A code without training ratings is unknown.
     seen_indptr, seen_items : ndarray of int64, ndarray of int32
         Items of each user in training (compressed rows).
     scale : tuple of float
@@ -73,12 +73,12 @@ class State:
     history : dict of str to list of float
         Errors per epoch.
     n_epochs : int or None
-        Epochs that the parameters have seen; None for models without epochs.
+        Number of epochs that the parameters were trained for; None for models without epochs.
 
     Raises
     ------
     TypeError, ValueError
-        An array of another kind or shape than the class says. The message names it.
+        An array has another kind or shape than the class declares. The message names it.
     """
 
     user_ids: Array = array("iuU", "n_users")
@@ -102,8 +102,7 @@ class State:
             object.__setattr__(self, field.name, read_only(held))
 
     def verified(self) -> Self:
-        """The state itself, once all that kinds and shapes do not say is checked: for states not made by a
-        fit.
+        """Return the state itself, after checks of its values, for states that were not made by a fit.
 
         Raises
         ------
@@ -150,23 +149,20 @@ class State:
         Raises
         ------
         KeyError
-            There is none of that name.
+            There is no value of that name.
         """
-        if name not in type(self).__dataclass_fields__:
-            raise KeyError(name)
-        if name == "n_epochs" and self.n_epochs is None:
+        if name not in _names_of(type(self)) or (name == "n_epochs" and self.n_epochs is None):  # type: ignore[arg-type]
             raise KeyError(name)
         value = getattr(self, name)
         return copy.deepcopy(value) if isinstance(value, (dict, list)) else value
 
     def public_names(self) -> list[str]:
-        """What `public` has a value for."""
-        names = type(self).__dataclass_fields__
-        return [name for name in names if name != "n_epochs" or self.n_epochs is not None]
+        """Names for which `public` has a value."""
+        return [name for name in _names_of(type(self)) if name != "n_epochs" or self.n_epochs is not None]  # type: ignore[arg-type]
 
     def replaced(self, **changes: Any) -> Self:
         """Another state with some fields changed."""
-        unknown = sorted(set(changes) - set(type(self).__dataclass_fields__))
+        unknown = sorted(changes.keys() - _names_of(type(self)).keys())  # type: ignore[arg-type]
         if unknown:
             known = ", ".join(self.public_names())
             raise TypeError(f"there is no parameter {unknown[0]!r}; the parameters are {known}")
@@ -178,7 +174,7 @@ class State:
     def __setstate__(self, fields: dict[str, Any]) -> None:
         vars(self).update(fields)
         for field in self.array_fields():
-            # Not a view: states that shared an array (a blend and its members) share it still.
+            # No view, so that states which shared an array (a blend and its members) still share it.
             if fields[field.name] is not None:
                 fields[field.name].flags.writeable = False
 
@@ -201,7 +197,7 @@ class State:
         KeyError
             A field is missing.
         TypeError, ValueError
-            A field is not what the class says.
+            A field has another type, shape or range than the class declares.
         """
         fields: dict[str, Any] = {field.name: arrays[f"{field.name}_"] for field in cls.array_fields()}
         for field in cls.scalar_fields():
@@ -213,12 +209,12 @@ class State:
 
     @cached_property
     def users(self) -> Ids:
-        """The users, to look ids up in."""
+        """The vocabulary of the users, which encodes raw ids."""
         return Ids("user", self.user_ids, self.user_counts)
 
     @cached_property
     def items(self) -> Ids:
-        """The items, to look ids up in."""
+        """The vocabulary of the items, which encodes raw ids."""
         return Ids("item", self.item_ids, self.item_counts)
 
     @cached_property
@@ -233,7 +229,7 @@ class State:
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class ParameterState(State):
-    """State of a model that has no class for its state: parameters by name, arrays and JSON-able values.
+    """State of a model without a state class of its own: parameters by name, arrays and JSON-able values.
 
     Attributes
     ----------
@@ -265,7 +261,7 @@ class ParameterState(State):
         return super().public(name)
 
     def public_names(self) -> list[str]:
-        """What `public` has a value for."""
+        """Names for which `public` has a value."""
         return [*(name for name in super().public_names() if name != "parameters"), *self.parameters]
 
     def replaced(self, **changes: Any) -> Self:
@@ -290,6 +286,12 @@ class ParameterState(State):
         return super().from_file({**base, "parameters_": own}, arrays)
 
 
+@cache
+def _names_of(kind: Any) -> dict[str, None]:
+    """Names of the fields, in their order; a dict, to look names up."""
+    return dict.fromkeys(field.name for field in dataclasses.fields(kind))
+
+
 def known_of(train: Ratings) -> dict[str, Any]:
     """The fields of `State` that follow from the training ratings."""
     indptr, items = train.items_by_user
@@ -306,7 +308,7 @@ def known_of(train: Ratings) -> dict[str, Any]:
 
 
 def check_scale(scale: Any) -> tuple[float, float]:
-    """The lowest and the highest rating as floats; ValueError if they are none."""
+    """The lowest and the highest rating as floats; ValueError if they are invalid."""
     ends = tuple(scale) if isinstance(scale, (tuple, list)) else ()
     if len(ends) != 2 or not all(map(_is_finite, ends)) or ends[0] > ends[1]:
         raise ValueError(f"scale_ must be a lowest and a highest rating, not {scale!r}")
@@ -322,9 +324,9 @@ def _are_errors(values: Any) -> bool:
 
 
 def check_rows(name: str, indptr: Array, members_name: str, members: Array, n_columns: int) -> None:
-    """Raise ValueError unless compressed rows are sound: bounds that rise, columns in [0, n_columns)."""
+    """Raise ValueError unless compressed rows are valid: bounds that ascend, columns in [0, n_columns)."""
     if indptr[0] != 0 or indptr[-1] != len(members) or (indptr[1:] < indptr[:-1]).any():
-        raise ValueError(f"{name} must rise from 0 to {len(members)}, the length of {members_name}")
+        raise ValueError(f"{name} must ascend from 0 to {len(members)}, the length of {members_name}")
     if len(members) and (members.min() < 0 or members.max() >= n_columns):
         raise ValueError(f"{members_name} must be in [0, {n_columns})")
 
@@ -334,7 +336,7 @@ def _check_array(name: str, held: Any, metadata: Mapping[str, Any], sizes: dict[
     if not isinstance(held, np.ndarray):
         raise TypeError(f"{name} must be an ndarray, not {type(held).__name__}")
     if held.dtype.kind not in kinds:
-        raise ValueError(f"{name} must not be of {held.dtype}")
+        raise ValueError(f"{name} must not have dtype {held.dtype}")
     if held.ndim != len(shape):
         raise ValueError(f"{name} must have {len(shape)} dimensions, not {held.ndim}")
     for size, wanted in zip(held.shape, shape, strict=True):

@@ -12,7 +12,7 @@ Array = np.ndarray[Any, Any]
 
 
 def stripes(counts: Array, n_stripes: int) -> Array:
-    """Stripe of each code: consecutive codes, equal numbers of ratings as far as that goes."""
+    """Stripe of each code: consecutive codes with about equal numbers of ratings (int32[n])."""
     total = np.cumsum(counts)
     middle = total - (counts + 1) // 2
     return np.minimum(middle * n_stripes // max(int(total[-1]), 1), n_stripes - 1).astype(np.int32)

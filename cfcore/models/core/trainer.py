@@ -15,21 +15,21 @@ Array = np.ndarray[Any, Any]
 
 
 class Trainer(Protocol):
-    """What the loop over epochs drives. It knows the training data and the live parameters, never the model.
+    """Training data and live parameters, on which `run_epochs` runs epochs. It never refers to the model.
 
-    An epoch is cut into parts by the data alone, never by the number of threads or processes. A part reads
-    and writes live arrays only; so any process that has made the same trainer (from the same ratings, seed
-    and hyper-parameters) and holds the same arrays may run it, to the same bits.
+    The division of an epoch into parts depends on the data alone, never on the number of threads or
+    processes. A part reads and writes live arrays only. So any process that has made the same trainer (from
+    the same ratings, seed and hyper-parameters) and holds the same arrays may run it, to the same bits.
     """
 
     def epoch(self, k: int) -> float:
-        """Run all parts of epoch `k` (from 0). Returns the root mean square training error."""
+        """Run all parts of epoch `k` (from 0), and return the RMSE on the training ratings."""
 
     def parts(self, k: int) -> Sequence[Any]:
-        """The parts of epoch `k`, in an order in which they may run; draws the random numbers of it."""
+        """Draw the random numbers of epoch `k`, and return its parts in an order in which they may run."""
 
     def run_part(self, part: Any) -> Any:
-        """Run a part. A trainer may return what the error of the epoch is made of."""
+        """Run a part; may return the contribution of the part to the error of the epoch."""
 
     def predict(self, users: Array, items: Array, timestamps: Array | None) -> Array:
         """Predictions for codes by the live parameters, not clipped: float64[n]."""
@@ -38,7 +38,7 @@ class Trainer(Protocol):
         """Live arrays that an epoch changes, under the names of the fields of the state."""
 
     def carried(self) -> dict[str, Array]:
-        """Further live arrays that an epoch hands on to the next, such as velocities."""
+        """Further live arrays that the next epoch reads, such as velocities."""
 
     def state(self, arrays: Mapping[str, Array], history: Mapping[str, list[float]], n_epochs: int) -> State:
-        """The state with these arrays, which are no longer written."""
+        """The state with these arrays, which training no longer writes."""

@@ -21,13 +21,13 @@ __all__ = ["run_epochs"]
 
 Array = np.ndarray[Any, Any]
 
-#: An epoch's training error has grown when it exceeds the lowest so far by this factor, and by this part of
-#: the scale's width besides (errors near 0 may double by rounding).
+#: Training diverges when the training error exceeds the lowest so far times this factor, plus this part of
+#: the scale's width (errors near 0 may double by rounding).
 GROWTH, SLACK = 1.1, 0.01
 
 
 def run_epochs(trainer: Trainer, context: FitContext, n_epochs: int, lr: float | None = None) -> State:
-    """Train for some epochs: errors into the history, early stopping, divergence, progress, checkpoint.
+    """Train for some epochs, with history, early stopping, a check for divergence, and checkpoints.
 
     Parameters
     ----------
@@ -35,27 +35,27 @@ def run_epochs(trainer: Trainer, context: FitContext, n_epochs: int, lr: float |
     context : FitContext
     n_epochs : int
     lr : float, optional
-        The learning rate in use, for the advice given when training diverges.
+        The learning rate, for the advice in the warning about divergence.
 
     Returns
     -------
     State
-        With the arrays of the epoch to keep: the best one by validation error with early stopping, the last
-        good one if training diverged, the last one otherwise. Its ``history`` has ``train_rmse`` and, with
-        validation, ``validation_rmse``; its ``n_epochs`` counts the epochs that its parameters have seen.
+        With early stopping, that of the epoch with the lowest validation error; if training diverged, that of
+        the last epoch before; otherwise that of the last epoch. Its ``history`` has ``train_rmse`` and, with
+        validation, ``validation_rmse``; its ``n_epochs`` is the number of that epoch.
 
     Notes
     -----
-    With a checkpoint, where the training stands is written after each epoch, and the loop begins at the first
-    epoch that the file has not seen. For that ``trainer.arrays()`` and ``trainer.carried()`` must name all
-    that an epoch changes, every draw must come from ``context.rng``, and rates must follow from the number
-    of the epoch. The arrays are filled in place.
+    With a checkpoint, the progress is written after each epoch, and the loop resumes after the last epoch in
+    the file. This requires that ``trainer.arrays()`` and ``trainer.carried()`` hold all arrays that an epoch
+    changes, that all draws come from ``context.rng``, and that rates depend on the number of the epoch alone.
+    The arrays are restored in place.
     """
     return _Loop(trainer, context, n_epochs, lr).run()
 
 
 class _Loop:
-    """The loop's own variables."""
+    """The variables of the loop over epochs."""
 
     def __init__(self, trainer: Trainer, context: FitContext, n_epochs: int, lr: float | None) -> None:
         self.trainer, self.context = trainer, context
@@ -64,20 +64,20 @@ class _Loop:
         self.validation: list[float] = []
         self.kept = self._copies()
         self.kept_epoch = 0
-        self.lowest = math.inf  # the error that the next kept epoch must beat
+        self.lowest = math.inf  # validation error of the best epoch
         self.stop = False
-        self.advice = ""  # what to do about training that diverged
+        self.advice = ""  # the warning about divergence, repeated by a fit that resumes
 
     @property
     def history(self) -> dict[str, list[float]]:
-        """Errors so far: lists of their own, which later epochs leave as they are."""
+        """Errors so far, in copies that later epochs do not change."""
         history = {"train_rmse": list(self.train)}
         if self.context.validation is not None:
             history["validation_rmse"] = list(self.validation)
         return history
 
     def run(self) -> State:
-        """All epochs."""
+        """Run the epochs, and return the state to keep."""
         context = self.context
         if context.checkpoint is not None:
             self._resume(context.checkpoint)
@@ -93,7 +93,7 @@ class _Loop:
         return self.trainer.state(arrays, self.history, self.kept_epoch)
 
     def _record(self, train_rmse: float) -> None:
-        """Note the error of the epoch that just ended, and decide whether to go on and what to keep."""
+        """Record the errors of the last epoch; decide whether to keep its parameters, and whether to stop."""
         before = min(self.train, default=math.inf)
         self.train.append(train_rmse)
         error = train_rmse
@@ -144,7 +144,7 @@ class _Loop:
         warnings.warn(message, ConvergenceWarning, stacklevel=_stack_level())
 
     def _groups(self) -> dict[str, dict[str, Array]]:
-        """What the next epoch starts from. A file names arrays as the model shows them."""
+        """Arrays that the next epoch starts from; in files they have the names of fitted attributes."""
         return {"state": _shown(self.trainer.arrays()), "carried": self.trainer.carried()}
 
     def _save(self, checkpoint: Checkpoint) -> None:
@@ -185,7 +185,7 @@ def _shown(arrays: Mapping[str, Array]) -> dict[str, Array]:
 
 
 def _stack_level() -> int:
-    """The `stacklevel` at which a warning points at the line that called cfcore, however deep it is."""
+    """The `stacklevel` with which a warning refers to the line that called cfcore."""
     level, frame = 1, sys._getframe(1)
     while frame.f_back is not None and frame.f_globals.get("__name__", "").partition(".")[0] == "cfcore":
         level, frame = level + 1, frame.f_back

@@ -81,6 +81,10 @@ class FactorState(State):
                 vars(state)[name] = vars(self)[name]
         return state
 
+    def completed(self, kind: str, codes: Array, factors: Array, bias: Array) -> Self:
+        """The state with factors and biases of the users (or items) `codes`, for which this one has zeros."""
+        return self.changed(**{f"{kind}_factors": factors, f"{kind}_bias": bias})
+
     # ------------------------------------------------------------------ derived
 
     @cached_property

@@ -1,49 +1,40 @@
-"""`SVDpp`: matrix factorisation that also looks at which items a user rated."""
+"""`SVDpp`: matrix factorisation in which the set of items that a user rated has factors, too."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
 from typing import Any, ClassVar, Self
 
-import numpy as np
-
-from cfcore import backends
-from cfcore.arrays import aligned_zeros, padded
-from cfcore.data import Ratings, as_pairs, as_ratings
-from cfcore.data.ids import as_id_column, encode
-from cfcore.data.index import sets
-from cfcore.errors import DataError
-from cfcore.kernels.records import ImplicitRows, ImplicitSets, SVDppFactors, SVDppRates
+from cfcore.arrays import aligned_zeros
+from cfcore.data import Ratings, as_ratings
+from cfcore.kernels.records import Factors
+from cfcore.models.core.fit_context import FitContext
+from cfcore.models.core.implicit_pairs import joined
 from cfcore.models.core.model import Array, Callback
 from cfcore.models.core.params import check_choice, check_number
-from cfcore.models.core.training import Training
-from cfcore.models.factorization.base import (
-    FactorModel,
-    decay_and_total,
-    density_and_spread,
-    first_factors,
-    last_rates,
-)
-from cfcore.models.factorization.update import joined_rows, moved
-from cfcore.models.factorization.user_batches import UserBatches
+from cfcore.models.core.training import run_epochs
+from cfcore.models.factorization.base import FactorModel, first_factors
+from cfcore.models.factorization.implicit_state import SVDppState
+from cfcore.models.factorization.implicit_trainer import SVDppTrainer
+from cfcore.models.factorization.rates import DecayingRates, decay_and_total, density_and_spread
+from cfcore.models.factorization.user_batches import UserBatchTrainer
 from cfcore.random import RandomState
-from cfcore.threads import resolve_threads
 
 #: Defaults by cross-validation; `benchmarks/defaults.py` repeats the search.
 N_EPOCHS, INIT_SCALE = 30, 0.01
 #: Learning rate of the last epoch, as a part of that of the first.
-COOLED = 0.02
-#: Not much above it training diverges.
+LAST_LR = 0.02
+#: Not far above it training diverges.
 MAX_LR = 0.08
 #: Sum over the epochs of the biases' learning rates where ratings are dense; it is more where they are not.
 BIAS_TOTAL = 0.055
 
 
 @dataclass(frozen=True)
-class Rates:
-    """Learning rates and regularisation in force; the Notes of `SVDpp` say where the defaults come from."""
+class Rates(DecayingRates):
+    """Learning rates of the first epoch, and regularisation; the Notes of `SVDpp` give the rule."""
 
     n_epochs: int
     lr: float
@@ -57,10 +48,10 @@ class Rates:
 
     @classmethod
     def of(cls, model: SVDpp, train: Ratings) -> Rates:
-        """What the model was given, and the rule for the rest."""
+        """The model's hyper-parameters; by the rule where they are not given."""
         density, spread = density_and_spread(train)
         n_epochs = model.n_epochs or N_EPOCHS
-        decay, total = decay_and_total(n_epochs, model.lr_decay, COOLED)
+        decay, total = decay_and_total(n_epochs, model.lr_decay, LAST_LR)
         pace = 1.12 / spread
 
         def either(given: float | None, shared: float | None, rule: float) -> float:
@@ -77,15 +68,21 @@ class Rates:
             init_scale=either(model.init_scale, None, INIT_SCALE * pace**-0.5),
         )  # fmt: skip
 
+    @classmethod
+    def going_on(cls, rates: Mapping[str, float]) -> Rates:
+        """The rates of `partial_fit`: those of the last epoch, for all epochs."""
+        own = {name: rates[name] for name in cls.__dataclass_fields__ if name in rates}
+        return cls(1, lr_decay=1.0, init_scale=0.0, **own)
+
 
 class SVDpp(FactorModel):
-    r"""SVD++: matrix factorisation in which the set of items that a user rated counts, beside the ratings.
+    r"""SVD++: matrix factorisation in which the set of items that a user rated adds to the user's factors.
 
     .. math:: \hat r_{ui} = \mu + b_u + b_i + q_i \cdot \Bigl(p_u + |N(u)|^{-1/2} \sum_{j \in N(u)} y_j\Bigr)
 
     N(u) are the items that u rated in training, and those of the pairs given as ``implicit``. Trained by
     stochastic gradient descent: for each rating, with :math:`e = r_{ui} - \hat r_{ui}` and :math:`z_u` for
-    what stands in brackets,
+    the sum in brackets,
 
     .. math::
 
@@ -107,11 +104,11 @@ class SVDpp(FactorModel):
     lr, lr_decay : float, optional
         Learning rate of the first epoch, and the factor on it after each epoch.
     reg : float, optional
-        Regularisation :math:`\lambda`. What is not given of `lr`, `lr_decay` and `reg` follows the data: see
-        Notes.
+        Regularisation :math:`\lambda`. Where `lr`, `lr_decay` or `reg` is not given, it follows the data by
+        the rule in the Notes.
     lr_bias, reg_bias, reg_implicit : float, optional
-        The same for the biases, and for the y. By default those given for the factors, or by rules of
-        their own.
+        The same for the biases, and for the y. By default `lr` and `reg` if they are given, or else by rules
+        of their own.
     lr_implicit : float, optional
         Learning rate of the y; by default a part of that of the factors, by the rule.
     init_scale : float, optional
@@ -139,9 +136,10 @@ class SVDpp(FactorModel):
         Raw ids of the items that only `implicit` names.
     mean_ : float
     history_ : dict of str to list of float
-        ``train_rmse``: errors met during each epoch; ``validation_rmse`` if fitted with ``validation``.
+        ``train_rmse``, of the errors just before each rating's update; ``validation_rmse`` if fitted with
+        ``validation``.
     rates_ : dict of str to float
-        Learning rates of the last epoch, and regularisation, as they were in force.
+        Learning rates of the last epoch, and regularisation.
 
     Notes
     -----
@@ -149,16 +147,16 @@ class SVDpp(FactorModel):
     :math:`\mu`.
 
     Summed over j, the last step above reads :math:`s_u \leftarrow s_u + \eta_y (e q_i - \lambda_y s_u)` for
-    the sum :math:`s_u = |N(u)|^{-1/2} \sum y_j`. So the sum is formed once an epoch for each user, moves with
-    the user's ratings, and is written back to the y once: an epoch costs about twice one of `SVD`, and not
-    :math:`|N(u)|` times as much.
+    the sum :math:`s_u = |N(u)|^{-1/2} \sum y_j`. So the sum is formed once an epoch for each user, updated by
+    the user's ratings, and its change is written to the y once: an epoch costs about twice one of `SVD`, and
+    not :math:`|N(u)|` times as much.
 
-    Users are cut into chunks, 16 or more, visited one after the other in a new order in each epoch; within a
-    chunk ratings are visited block by block, as in `SVD`. Users of a chunk start from the same y, and what
-    each of them adds is applied at the chunk's end; the more their sets overlap, the fewer users make a
-    chunk, and with more than 103 ratings per user and item there are more, as the y learn more slowly by the
-    rule below. That costs about .0002 of RMSE on MovieLens 1M and
-    nothing to be seen on 100K, and it makes fits on any number of threads the same to the bit.
+    Users are cut into batches, 16 or more, which are trained one after the other in a new order in each
+    epoch; within a batch ratings are visited block by block, as in `SVD`. The users of a batch start from the
+    same y, and the steps of all of them are applied at the batch's end. The more their sets overlap, the
+    fewer users a batch has; with more than 103 ratings per user and item it has more, as the learning rate of
+    the y is lower then by the rule below. That costs about .0002 of RMSE on MovieLens 1M and nothing
+    measurable on 100K, and with it fits on any number of threads are the same to the bit.
 
     The rule for learning rates and regularisation: with d ratings per user and item (the number of ratings
     over that of users and items together) and ratings of standard deviation s,
@@ -170,8 +168,8 @@ class SVDpp(FactorModel):
         \sum_t \eta_t = 0.336 / s, \quad \sum_t \eta_{b,t} = \max(0.055, 1.4 / d), \quad
         \eta_y = \eta \min(1, 7.7 / d)
 
-    where t runs over the epochs, and the last learning rate is a fiftieth of the first. A y moves with every
-    rating of everyone who rated its item, hence the higher powers of d. The constants were found by
+    where t runs over the epochs, and the last learning rate is a fiftieth of the first. A y is updated by all
+    ratings of all users that rated its item, hence the higher powers of d. The constants were found by
     cross-validation within the training rows of MovieLens 100K (u1) and 1M; the powers of s follow from the
     equations.
 
@@ -186,15 +184,8 @@ class SVDpp(FactorModel):
     (2,)
     """
 
-    _trained: ClassVar[tuple[str, ...]] = (*FactorModel._trained, "implicit_factors_")
-    _array_names: ClassVar[tuple[str, ...]] = (
-        *_trained, "implicit_indptr_", "implicit_items_", "extra_item_ids_",
-    )  # fmt: skip
-
-    implicit_factors_: Array
-    implicit_indptr_: Array | None
-    implicit_items_: Array | None
-    extra_item_ids_: Array | None
+    _state_class: ClassVar[type[SVDppState]] = SVDppState
+    _rates_class: ClassVar[type[Rates]] = Rates
 
     def __init__(
         self,
@@ -257,9 +248,9 @@ class SVDpp(FactorModel):
         ratings, validation, early_stopping, callback, checkpoint
             As for every model; see `Model.fit`.
         implicit : Ratings, DataFrame, (users, items) or scipy sparse matrix, optional
-            Further pairs for the sets N(u): pages viewed, purchases, ratings whose value is not known.
-            Values, where there are any, are passed over; pairs may repeat, and repeat those of `ratings`. An
-            item may be one without ratings; pairs of users without ratings are left out.
+            Further pairs for the sets N(u): pages viewed, purchases, ratings whose value is not known. Values
+            are ignored; pairs may repeat each other and those of `ratings`. Items may have no ratings; pairs
+            of users without ratings are left out.
 
         Returns
         -------
@@ -276,162 +267,57 @@ class SVDpp(FactorModel):
             train, validation, early_stopping, callback=callback, checkpoint=checkpoint, implicit=sets
         )
 
-    def _fit(
-        self,
-        train: Ratings,
-        validation: Ratings | None,
-        early_stopping: int | None,
-        implicit: tuple[Array, Array, Array] | None = None,
-    ) -> None:
-        rng = self._generator()
-        rates = Rates.of(self, train)
-        factors = self._start(train, rates.init_scale, rng, implicit)
-        self._descend(train, factors, rates, rng, validation, early_stopping)
+    def _fit(self, train: Ratings, context: FitContext) -> SVDppState:
+        trainer = self.trainer(train, context)
+        state: SVDppState = run_epochs(trainer, context, trainer.rates.n_epochs, trainer.rates.lr)  # type: ignore[assignment]
+        return state
 
-    def _go_on(self, train: Ratings, n_epochs: int) -> None:
-        factors = padded(self.user_factors_), padded(self.item_factors_), padded(self.implicit_factors_)
-        rates = Rates(n_epochs, lr_decay=1.0, init_scale=0.0, **self.rates_)
-        self._descend(train, factors, rates, self._generator())
+    def trainer(self, train: Ratings, context: FitContext, start: Any = None) -> UserBatchTrainer:
+        """The trainer of a fit, or of one that goes on from the parameters of a state."""
+        if start is not None:
+            return SVDppTrainer(start, self._rates_class.going_on(start.rates), train, context)
+        rates = self._rates_class.of(self, train)
+        return SVDppTrainer(self._first(train, context, rates), rates, train, context)
 
-    def _descend(
-        self,
-        train: Ratings,
-        factors: tuple[Array, Array, Array],
-        rates: Rates,
-        rng: np.random.Generator,
-        validation: Ratings | None = None,
-        early_stopping: int | None = None,
-    ) -> None:
-        """Train padded p, q and y, and the biases there are."""
-        self._show(*factors)
-        users, items, table = factors
-        parameters = SVDppFactors(
-            users, items, self.user_bias_, self.item_bias_, self.mean_, implicit_factors=table
-        )
-        batches = UserBatches(train, self._sets(), table, rng, self.n_threads)
-
-        def slowed(slower: float) -> SVDppRates:
-            return SVDppRates(
-                rates.lr * slower, rates.reg, rates.lr_bias * slower, rates.reg_bias,
-                rates.lr_implicit * slower, rates.reg_implicit,
-            )  # fmt: skip
-
-        self._train(batches, vars(rates), parameters, slowed, validation, early_stopping)
-
-    def _train(
-        self,
-        batches: UserBatches,
-        rates: dict[str, Any],
-        parameters: Any,
-        slowed: Callable[[float], Any],
-        validation: Ratings | None,
-        early_stopping: int | None,
-    ) -> None:
-        """Epochs over `batches`; `slowed` makes the kernel's rates from the factor on learning rates."""
-        training = Training(
-            self, rates["n_epochs"], validation, early_stopping, snapshot=self._snapshot, lr=rates["lr"]
-        )
-        for epoch in training:
-            error = batches.descend(parameters, slowed(rates["lr_decay"] ** epoch))
-            self._forget_rows()
-            training.record(error)
-        self._forget_rows()
-        self.rates_ = last_rates(rates, self.n_epochs_)
-
-    def _join_more(self, before: Self, users_at: Array, items_at: Array, train: Ratings) -> None:
-        n_items = len(self.item_ids_)
-        y_at = items_at
-        if before.extra_item_ids_ is not None and before.implicit_indptr_ is not None:
-            # An item that only `implicit` named may be rated now.
-            self.extra_item_ids_ = np.setdiff1d(before.extra_item_ids_, self.item_ids_)
-            extra_at = encode(self.item_ids_, before.extra_item_ids_, "items")
-            extra_at[extra_at < 0] = n_items + np.arange(len(self.extra_item_ids_))
-            y_at = np.append(items_at, extra_at)
-            owners = np.repeat(np.arange(len(before.user_ids_)), np.diff(before.implicit_indptr_))
-            members = y_at[before.implicit_items_]
-            members = members[np.lexsort((members, owners))]
-            self.implicit_indptr_, self.implicit_items_ = joined_rows(
-                before.implicit_indptr_, members, users_at, len(self.user_ids_), train.user_codes,
-                train.item_codes,
-            )  # fmt: skip
-        n_extra = 0 if self.extra_item_ids_ is None else len(self.extra_item_ids_)
-        self.implicit_factors_ = moved(before.implicit_factors_, y_at, n_items + n_extra)
-
-    def _start(
-        self,
-        train: Ratings,
-        init_scale: float,
-        rng: np.random.Generator,
-        implicit: tuple[Array, Array, Array] | None,
-    ) -> tuple[Array, Array, Array]:
-        """The sets N(u), and all parameters at their start, as attributes; the padded rows of p, q and y."""
-        self.implicit_indptr_, self.implicit_items_, self.extra_item_ids_ = implicit or (None, None, None)
-        n_extra = 0 if self.extra_item_ids_ is None else len(self.extra_item_ids_)
-
-        users, items = (
-            first_factors(counts, self.n_factors, self.dtype, init_scale, rng.standard_normal)
+    def _first(self, train: Ratings, context: FitContext, rates: Rates) -> SVDppState:
+        """The state that training starts from."""
+        rows = [
+            first_factors(counts, self.n_factors, self.dtype, rates.init_scale, context.rng.standard_normal)
             for counts in (train.user_counts, train.item_counts)
+        ]
+        indptr, items, extra = context.side.get("implicit") or (None, None, None)
+        n_implicit = train.n_items + (0 if extra is None else len(extra))
+        state: SVDppState = context.state(
+            self._state_class,
+            user_factors=rows[0][:, : self.n_factors],
+            item_factors=rows[1][:, : self.n_factors],
+            implicit_factors=aligned_zeros(n_implicit, self.n_factors, self.dtype),
+            implicit_indptr=indptr,
+            implicit_items=items,
+            extra_item_ids=extra,
         )
-        y = aligned_zeros(len(items) + n_extra, items.shape[1], self.dtype)
-        self._show(users, items, y)
-        self.user_bias_ = np.zeros(len(users), dtype=self.dtype)
-        self.item_bias_ = np.zeros(len(items), dtype=self.dtype)
-        return users, items, y
+        return state
 
-    def _show(self, users: Array, items: Array, y: Array) -> None:
-        """Attributes that are the padded rows without their padding."""
-        self.user_factors_ = users[:, : self.n_factors]
-        self.item_factors_ = items[:, : self.n_factors]
-        self.implicit_factors_ = y[:, : self.n_factors]
+    def defaults_for(self, ratings: Ratings) -> dict[str, float]:
+        """Learning rates, regularisation and the like, by the rule of the class."""
+        return asdict(self._rates_class.of(self, ratings))
 
-    def _sets(self) -> ImplicitSets:
-        """N(u) in compressed rows."""
-        indptr, members = self.implicit_indptr_, self.implicit_items_
-        if indptr is None or members is None:
-            indptr, members = self.seen_indptr_, self.seen_items_
-        return ImplicitSets(indptr, members, len(self.implicit_factors_))
+    # ------------------------------------------------------------------ ratings that come later
+
+    def _check_rates(self, method: str, names: tuple[str, ...]) -> None:
+        more = ("lr_implicit", "reg_implicit") if method == "partial_fit" else ()
+        super()._check_rates(method, (*names, *more))
+
+    def _joined_fields(self, users_at: Array, items_at: Array, train: Ratings) -> dict[str, Any]:
+        state: SVDppState = self._state
+        return state.joined_sets(users_at, items_at, train)
 
     # ------------------------------------------------------------------ predicting
 
-    def _rows(self) -> tuple[Array, Array]:
-        """Padded rows of the users' p plus their sums, and of the items' q."""
-        if "rows" not in self._cache:
-            implicit = padded(self.implicit_factors_)
-            users = aligned_zeros(len(self.user_factors_), implicit.shape[1], implicit.dtype)
-            backends.kernel("factorization.svdpp").implicit_sums(
-                self._sets(), ImplicitRows(implicit, users), resolve_threads(self.n_threads)
-            )
-            users[:, : self.user_factors_.shape[1]] += self.user_factors_
-            self._cache["rows"] = users, padded(self.item_factors_)
-        users, items = self._cache["rows"]
-        return users, items
+    def _record(self) -> Factors:
+        self._state.sum_up(self.n_threads)
+        return super()._record()
 
-
-def joined(train: Ratings, pairs: Any) -> tuple[Array, Array, Array]:
-    """Sets of the items that users rated and those of further pairs, given as ``fit(..., implicit=pairs)``.
-
-    Returns
-    -------
-    indptr, members : ndarray of int64, ndarray of int32
-        Item codes of each user, ascending.
-    extra_ids : ndarray
-        Items that are not among the training items; they have the codes from n_items on.
-    """
-    raw_users, raw_items, _ = as_pairs(pairs)
-    users = encode(train.user_ids, raw_users, "implicit users")
-    items = encode(train.item_ids, raw_items, "implicit items")
-    if len(users) != len(items):
-        raise DataError(f"implicit: the columns differ in length: {len(users)} users, {len(items)} items")
-    extra, extra_ids = items < 0, train.item_ids[:0]
-    if extra.any():
-        raw = as_id_column(raw_items, "implicit items")[extra]
-        extra_ids, rank = np.unique(raw.astype(str) if raw.dtype == object else raw, return_inverse=True)
-        items[extra] = train.n_items + rank
-    known = (users >= 0) & (train.user_counts[users] > 0)
-    codes = (np.append(train.user_codes, users[known]), np.append(train.item_codes, items[known]))
-    indptr, members = sets(*codes, train.n_users, train.n_items + len(extra_ids))
-    again = np.zeros(len(members), dtype=bool)
-    again[1:] = members[1:] == members[:-1]
-    again[indptr[:-1][indptr[:-1] < indptr[1:]]] = False  # whatever the set before ended with
-    indptr = indptr - np.searchsorted(np.flatnonzero(again), indptr)
-    return indptr, members[~again], extra_ids
+    def _similarity(self, kind: str, code: int) -> Array:
+        self._state.sum_up(self.n_threads)
+        return super()._similarity(kind, code)

@@ -1,13 +1,14 @@
-"""The terms of `TimeSVDpp`, and how fast each of them learns."""
+"""The terms of `TimeSVDpp`, their learning rates and their regularisation."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from cfcore.kernels.records import TIME_TERMS
-from cfcore.models.factorization.base import decay_and_total
+from cfcore.models.factorization.rates import decay_and_total
 from cfcore.models.factorization.svdpp import BIAS_TOTAL, Rates
 
 if TYPE_CHECKING:
@@ -17,12 +18,22 @@ Array = np.ndarray[Any, Any]
 
 
 class Term(NamedTuple):
-    """How fast a term of time learns by the rule, and what holds it back: a row of `TimeSVDpp`'s table."""
+    """The rule for the rates of a term of time: a row of `TimeSVDpp`'s table.
 
-    of: str  # the rate of SVD++ that its learning rate is a part of
+    Attributes
+    ----------
+    of, part : str, float
+        Its learning rate is this part of that rate of SVD++.
+    reg : float
+    power : int
+        Of the ratings' standard deviation s: `reg` is multiplied by s to this power; with a power of 2, the
+        learning rate is divided by it.
+    """
+
+    of: str
     part: float
     reg: float
-    power: int  # of the ratings' standard deviation: reg is multiplied by it, and the rate of a scale divided
+    power: int
 
 
 #: Constants by cross-validation; `benchmarks/defaults.py` searches around them.
@@ -40,7 +51,7 @@ TERMS = {
 }
 #: Parameters that are rows of factors.
 FACTORS = ("user_factors", "user_drift", "day_factors", "item_factors", "implicit_factors")
-#: What names the learning rate and the regularisation of the parameters that `SVDpp` has, too.
+#: Ends of the names of learning rate and regularisation of the parameters that `SVDpp` has, too.
 SHARED = {
     "user_bias": "bias", "item_bias": "bias", "user_factors": "", "item_factors": "",
     "implicit_factors": "implicit",
@@ -53,10 +64,16 @@ def named(kind: str, parameter: str) -> str:
     return f"{kind}_{end}" if end else kind
 
 
+def names_of(term: str) -> tuple[str, str]:
+    """Names of learning rate and regularisation of a term of time."""
+    return named("lr", term), named("reg", term)
+
+
 def rates_of_terms(model: TimeSVDpp, rates: Rates, spread: float) -> dict[str, float]:
-    """Learning rates of the first epoch and regularisation of all terms: what is given, and the rule."""
+    """Learning rates of the first epoch and regularisation of all terms; by the rule where not given."""
     total = decay_and_total(rates.n_epochs, rates.lr_decay, 1.0)[1]
-    # On sparse data biases learn faster; days, of a rating or two each, would learn by heart.
+    # On sparse data biases have higher rates, with which per-day terms, of a rating or two each, would
+    # overfit.
     follows = {"lr_bias": min(rates.lr_bias, BIAS_TOTAL / total), "lr_implicit": rates.lr_implicit}
     found: dict[str, float] = {}
     for name, term in TERMS.items():
@@ -70,7 +87,7 @@ def rates_of_terms(model: TimeSVDpp, rates: Rates, spread: float) -> dict[str, f
     return found
 
 
-def in_order(rates: dict[str, float]) -> tuple[Array, Array]:
-    """Learning rates and regularisation by name, as the kernel takes them."""
+def in_order(rates: Mapping[str, float]) -> tuple[Array, Array]:
+    """Learning rates and regularisation by name, as arrays in the order of the kernel's terms."""
     lr, reg = (np.array([rates[named(kind, name)] for name in TIME_TERMS]) for kind in ("lr", "reg"))
     return lr, reg

@@ -1,34 +1,34 @@
-"""`TimeSVDpp`: SVD++ whose users and items change with time."""
+"""`TimeSVDpp`: SVD++ whose biases and user factors depend on time."""
 
 from __future__ import annotations
 
 import sys
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar
 
 import numpy as np
 
-from cfcore import backends
-from cfcore.arrays import aligned_zeros, available_memory, padded
+from cfcore.arrays import aligned_zeros, available_memory
 from cfcore.data import Ratings
-from cfcore.kernels.records import LEFT_OUT, TIME_TERMS, TimeParameters, TimeRates
+from cfcore.kernels.records import LEFT_OUT
+from cfcore.models.core.fit_context import FitContext
 from cfcore.models.core.model import Array
 from cfcore.models.core.params import check_number
-from cfcore.models.factorization.base import density_and_spread
+from cfcore.models.factorization.rates import density_and_spread
 from cfcore.models.factorization.svdpp import Rates, SVDpp
-from cfcore.models.factorization.time_terms import FACTORS, TERMS, in_order, rates_of_terms
-from cfcore.models.factorization.update import moved
-from cfcore.models.factorization.user_batches import UserBatches
+from cfcore.models.factorization.time_state import TimeState
+from cfcore.models.factorization.time_terms import FACTORS, TERMS, names_of, rates_of_terms
+from cfcore.models.factorization.time_trainer import TimeTrainer, predicted
+from cfcore.models.factorization.user_batches import UserBatchTrainer
 from cfcore.models.factorization.user_days import WEEKDAYS, WEEKS, Days, mean_dates
 from cfcore.random import RandomState
-from cfcore.threads import worthwhile_threads
 
-#: Ratings by which `fold_in` damps the bias of a day: their mean error counts n / (n + DAMPING). Judged by
+#: Ratings by which `fold_in` damps the bias of a day: their mean error counts n / (n + DAMPING). Chosen by
 #: held-out ratings of held-out users within the training rows of MovieLens 100K (u1) and 1M.
 DAMPING = 5.0
 
 
 class TimeSVDpp(SVDpp):
-    r"""timeSVD++: SVD++ in which users and items change with time. Needs ratings with timestamps.
+    r"""timeSVD++: SVD++ whose parameters depend on time. Needs ratings with timestamps.
 
     .. math::
 
@@ -43,15 +43,15 @@ class TimeSVDpp(SVDpp):
 
     where t is a day (UTC), :math:`\mathrm{dev}_u(t) = \mathrm{sign}(t - t_u) |t - t_u|^{0.4}` the distance in
     days to the user's mean date :math:`t_u`, and f the logarithm, rounded down, of the number of the user's
-    ratings that day. Trained by stochastic gradient descent like `SVDpp`: every parameter x of a rating moves
-    by :math:`\eta_x (e\, \partial \hat r / \partial x - \lambda_x x)`, and :math:`c_u`, which starts at 1,
-    shrinks to 1. Koren, "Collaborative filtering with temporal dynamics" (KDD 2009), and for f and c "The
-    BellKor solution to the Netflix grand prize" (2009).
+    ratings that day. Trained by stochastic gradient descent like `SVDpp`: each rating updates every parameter
+    x of its prediction by :math:`\eta_x (e\, \partial \hat r / \partial x - \lambda_x x)`; :math:`c_u` starts
+    at 1 and is regularised towards 1. Koren, "Collaborative filtering with temporal dynamics" (KDD 2009), and
+    for f and c "The BellKor solution to the Netflix grand prize" (2009).
 
-    Each term of time has a parameter of its own: False leaves it out, True trains it by the rule, and a pair
+    Each term of time has a hyper-parameter: False leaves it out, True trains it by the rule, and a pair
     (lr, reg) gives its learning rate of the first epoch and its regularisation. The rule, with s for the
-    ratings' standard deviation and the other rates as in `SVDpp` (but no more of lr_bias than sums up to .055
-    over the epochs), and what is published for Netflix:
+    ratings' standard deviation and the other rates as in `SVDpp` (lr_bias is limited to a sum of .055 over
+    the epochs), and the rates published for Netflix:
 
     ================  =======================  =======  ======================  =======  =====================
     parameter         term                     default  lr                      reg      Netflix: lr, reg
@@ -86,7 +86,7 @@ class TimeSVDpp(SVDpp):
     Attributes
     ----------
     user_bias_, user_slope_, user_scale_ : ndarray, shape (n_users,)
-        Of terms left out, here and below: no rows, or no columns.
+        Terms that are left out, here and below, have no rows, or no columns.
     day_bias_, day_scale_ : ndarray, shape (n_days,)
         Of user-days: pairs of a user and a day on which the user rated.
     user_factors_, user_drift_ : ndarray, shape (n_users, n_factors)
@@ -108,24 +108,24 @@ class TimeSVDpp(SVDpp):
     Notes
     -----
     On a day without ratings by the user in training, the terms of that day and f are left out, and the bin is
-    the nearest. Without timestamps, as in `recommend`, users are taken at their mean date, and items without
-    bin, f, weekday and week. Unknown users and items leave out their terms, as in `SVDpp`.
+    the nearest. Without timestamps, as in `recommend`, the day is the user's mean date, and bin, f, weekday
+    and week are left out. For unknown users and items their terms are left out, as in `SVDpp`.
 
-    The terms of a user's days learn from ratings of the same day. They pay where ratings to be predicted have
-    company in training, as in a random split; on days to come they are left out.
+    The terms of a user's days are trained on ratings of the same day. They improve predictions of ratings on
+    days with training ratings by the user, as in a random split; on later days they are left out.
 
     `fold_in` and `partial_fit` take ratings with timestamps. New users are solved for as in `SVDpp`, all
-    terms of items included, and then the bias of each of their days from what is left of its n ratings, their
-    mean error damped by n / (n + 5); their other terms are where training starts them. Days on which users
-    rated are kept and joined by the new ones. `partial_fit` trains the terms of new days, and leaves mean
-    dates of users in training and bins as they were.
+    terms of items included, and then the bias of each of their days from the errors of its n ratings: their
+    mean damped by n / (n + 5). Their other terms have the values that training starts from. Days on which
+    users rated are kept, and the new ones are added. `partial_fit` trains the terms of new days, and leaves
+    the mean dates of users in training and the bins as they were.
 
     ``day_factors`` are n_factors numbers for each user-day, and as many in a copy of the last good epoch.
-    With ``verbose`` the fit says how much that is, and it stops with MemoryError, before anything is
-    allocated, where the system has less; ``day_factors=False`` does without.
+    With ``verbose`` the fit prints how much memory that is. It raises MemoryError, before anything is
+    allocated, where less is available; ``day_factors=False`` does without.
 
-    Which terms are on and how fast they learn was found by cross-validation within the training rows of
-    MovieLens 100K (u1) and 1M, by random folds; the powers of s follow from the equations.
+    Which terms are on, and their rates, were found by cross-validation within the training rows of MovieLens
+    100K (u1) and 1M, by random folds; the powers of s follow from the equations.
 
     Examples
     --------
@@ -136,22 +136,8 @@ class TimeSVDpp(SVDpp):
     (2,)
     """
 
-    _needs_timestamps: ClassVar[bool] = True
-    _trained: ClassVar[tuple[str, ...]] = tuple(f"{name}_" for name in TIME_TERMS)
-    _array_names: ClassVar[tuple[str, ...]] = (
-        *_trained, "implicit_indptr_", "implicit_items_", "extra_item_ids_",
-        "day_indptr_", "day_numbers_", "day_frequencies_", "user_dates_", "bin_edges_",
-    )  # fmt: skip
-
-    user_drift_: Array
-    day_bias_: Array
-    day_factors_: Array
-    item_frequencies_: Array
-    day_indptr_: Array
-    day_numbers_: Array
-    day_frequencies_: Array
-    user_dates_: Array
-    bin_edges_: Array
+    needs_timestamps: ClassVar[bool] = True
+    _state_class: ClassVar[type[TimeState]] = TimeState
 
     def __init__(
         self,
@@ -216,97 +202,45 @@ class TimeSVDpp(SVDpp):
 
     # ------------------------------------------------------------------ fitting
 
-    def _fit(
-        self,
-        train: Ratings,
-        validation: Ratings | None,
-        early_stopping: int | None,
-        implicit: tuple[Array, Array, Array] | None = None,
-    ) -> None:
-        rng = self._generator()
+    def trainer(self, train: Ratings, context: FitContext, start: Any = None) -> UserBatchTrainer:
+        """The trainer of a fit, or of one that goes on from the parameters of a state."""
+        if start is not None:
+            self._check_memory(len(start.day_numbers) if len(start.day_factors) else 0)
+            codes, _ = start.days.place(train.user_codes, train.timestamps)
+            terms = {name: start.rates[name] for term in TERMS for name in names_of(term)}
+            return TimeTrainer(start, Rates.going_on(start.rates), terms, train, codes, context)
         rates = Rates.of(self, train)
         days, codes = Days.of(train, self.n_bins, self.frequency_base)
-        self._take(days)
-        if self.day_factors:
-            self._say_what_days_need(len(days.numbers))
-        rows = dict(
-            zip(
-                ("user_factors", "item_factors", "implicit_factors"),
-                self._start(train, rates.init_scale, rng, implicit),
-                strict=True,
-            )
-        )
-        arrays = self._start_of_time(rows, len(days.numbers))
-        named = vars(rates) | rates_of_terms(self, rates, density_and_spread(train)[1])
-        self._descend_days(train, days, codes, arrays, named, rng, validation, early_stopping)
+        self._check_memory(len(days.numbers) if self.day_factors else 0)
+        first: Any = self._first(train, context, rates)
+        first = first.changed(**days.fields(), **self._first_terms(train, days))
+        terms = rates_of_terms(self, rates, density_and_spread(train)[1])
+        return TimeTrainer(first, rates, terms, train, codes, context)
 
-    def _go_on(self, train: Ratings, n_epochs: int) -> None:
-        if len(self.day_factors_):
-            self._say_what_days_need(len(self.day_numbers_))
-        arrays = []
-        for name in TIME_TERMS:
-            array = getattr(self, f"{name}_")
-            if name in FACTORS:
-                array = padded(array)
-                setattr(self, f"{name}_", array[:, : self.n_factors])
-            arrays.append(array)
-        days = self._days()
-        codes, _ = days.place(train.user_codes, train.timestamps)
-        rates = {**self.rates_, "n_epochs": n_epochs, "lr_decay": 1.0}
-        self._descend_days(train, days, codes, arrays, rates, self._generator())
-
-    def _descend_days(
-        self,
-        train: Ratings,
-        days: Days,
-        codes: Array,
-        arrays: list[Array],
-        rates: dict[str, Any],
-        rng: np.random.Generator,
-        validation: Ratings | None = None,
-        early_stopping: int | None = None,
-    ) -> None:
-        """Train all parameters, given in the kernel's order; `codes` are the user-days of the ratings."""
-        lr, reg = in_order(rates)
-        batches = UserBatches(
-            train, self._sets(), arrays[-1], rng, self.n_threads, days=days.table, codes=codes
-        )
-
-        def slowed(slower: float) -> TimeRates:
-            return TimeRates(lr * slower, reg)
-
-        parameters = TimeParameters(*arrays, self.mean_)
-        self._train(batches, rates, parameters, slowed, validation, early_stopping)
-
-    def _take(self, days: Days) -> None:
-        self.day_indptr_, self.day_numbers_ = days.indptr, days.numbers
-        self.day_frequencies_ = days.frequencies
-        self.user_dates_, self.bin_edges_ = days.dates, days.edges
-
-    def _start_of_time(self, rows: dict[str, Array], n_days: int) -> list[Array]:
-        """The terms of time at their start, as attributes; all parameters as the kernel takes them."""
-        n_users, n_items = len(self.user_bias_), len(self.item_bias_)
+    def _first_terms(self, train: Ratings, days: Days) -> dict[str, Array]:
+        """The terms of time that training starts from."""
         columns = {
             "item_bins": self.n_bins,
-            "item_frequencies": int(self.day_frequencies_.max()) + 1,
+            "item_frequencies": int(days.frequencies.max()) + 1,
             "item_weekdays": WEEKDAYS,
             "item_weeks": WEEKS,
         }
+        found = {}
         for name in TERMS:
             on = getattr(self, name) is not False and bool(getattr(self, name))
-            n = (n_days if name.startswith("day") else n_users) if on else 0
+            n = (len(days.numbers) if name.startswith("day") else train.n_users) if on else 0
             if name in FACTORS:
-                rows[name] = aligned_zeros(n, rows["item_factors"].shape[1], self.dtype)
-                array = rows[name][:, : self.n_factors]
+                found[name] = aligned_zeros(n, self.n_factors, self.dtype)
             elif name in columns:
-                array = np.zeros((n_items, columns[name] if on else 0), dtype=self.dtype)
+                found[name] = np.zeros((train.n_items, columns[name] if on else 0), dtype=self.dtype)
             else:
-                array = np.full(n, float(name == "user_scale"), dtype=self.dtype)
-            setattr(self, f"{name}_", array)
-        return [rows[name] if name in rows else getattr(self, f"{name}_") for name in TIME_TERMS]
+                found[name] = np.full(n, float(name == "user_scale"), dtype=self.dtype)
+        return found
 
-    def _say_what_days_need(self, n_days: int) -> None:
-        """How much memory the factors of user-days take; MemoryError where there is less."""
+    def _check_memory(self, n_days: int) -> None:
+        """Show the memory that factors of user-days take; MemoryError where there is less."""
+        if not n_days:
+            return
         needed = 2 * n_days * self.n_factors * np.dtype(self.dtype).itemsize
         free = available_memory()
         text = f"day_factors of {n_days:,} user-days need {needed / 2**20:,.1f} MiB"
@@ -317,85 +251,51 @@ class TimeSVDpp(SVDpp):
         if self.verbose:
             print(f"TimeSVDpp: {text}", file=sys.stderr)
 
-    def _forget_rows(self) -> None:
-        super()._forget_rows()
-        self._cache.pop("time_rows", None)
-
     # ------------------------------------------------------------------ ratings that come later
 
-    def _join_more(self, before: Self, users_at: Array, items_at: Array, train: Ratings) -> None:
-        super()._join_more(before, users_at, items_at, train)
-        days, days_at = before._days().joined(train, users_at, self.frequency_base)
-        self._take(days)
-        places = {
-            "user": (users_at, train.n_users), "day": (days_at, len(days.numbers)),
-            "item": (items_at, train.n_items),
-        }  # fmt: skip
-        for name in TERMS:
-            array = getattr(before, f"{name}_")
-            if len(array):
-                at = places[name.split("_")[0]]
-                setattr(self, f"{name}_", moved(array, *at, fill=float(name == "user_scale")))
-        # Days with more ratings than any before.
-        further = max(int(days.frequencies.max()) + 1 - self.item_frequencies_.shape[1], 0)
-        if self.item_frequencies_.size:
-            self.item_frequencies_ = np.pad(self.item_frequencies_, ((0, 0), (0, further)))
+    def _check_rates(self, method: str, names: tuple[str, ...]) -> None:
+        more = [name for term in TERMS for name in names_of(term)] if method == "partial_fit" else []
+        super()._check_rates(method, (*names, *more))
 
-    def _solve(self, kind: str, train: Ratings, who: Array) -> None:
-        if kind == "item":
-            return super()._solve(kind, train, who)
-        self.user_dates_[who] = mean_dates(train)[who]
-        self._cache.pop("days", None)
+    def _joined_fields(self, users_at: Array, items_at: Array, train: Ratings) -> dict[str, Any]:
+        state: TimeState = self._state
+        days = state.joined_days(users_at, items_at, train, self.frequency_base)
+        return super()._joined_fields(users_at, items_at, train) | days
+
+    def _solved(self, state: Any, kind: str, train: Ratings, codes: Array) -> Any:
+        if kind == "item" or len(codes) == 0:
+            return super()._solved(state, kind, train, codes)
         wanted = np.zeros(train.n_users, dtype=bool)
-        wanted[who] = True
-        rows = {"user": wanted, "day": np.repeat(wanted, np.diff(self.day_indptr_))}
+        wanted[codes] = True
+        rows = {"user": wanted, "day": np.repeat(wanted, np.diff(state.day_indptr))}
+        fields = {"user_dates": state.user_dates.copy()}
+        fields["user_dates"][codes] = mean_dates(train)[codes]
         for name in TERMS:
-            owner, array = name.split("_")[0], getattr(self, f"{name}_")
-            if owner in rows and len(array):
-                array[rows[owner]] = name == "user_scale"
-        super()._solve(kind, train, who)
-        if len(self.day_bias_) and len(who):
-            self._solve_days(train, wanted[train.user_codes])
+            owner, held = name.split("_")[0], getattr(state, name)
+            if owner in rows and len(held):
+                fields[name] = held.copy()
+                fields[name][rows[owner]] = name == "user_scale"
+        state = super()._solved(state.changed(**fields), kind, train, codes)
+        return self._days_solved(state, train, wanted[train.user_codes]) if len(state.day_bias) else state
 
-    def _solve_days(self, train: Ratings, which: Array) -> None:
-        """Biases of the days of some ratings, from what all else leaves of them."""
+    def _days_solved(self, state: TimeState, train: Ratings, which: Array) -> TimeState:
+        """A state with biases of the days of some ratings, from the errors of all other terms."""
         users, items = train.user_codes[which], train.item_codes[which]
         times = np.asarray(train.timestamps)[which]
-        left = train.values[which] - self._predict_codes(users, items, times)
-        codes, _ = self._days().place(users, times)
-        counts = np.bincount(codes, minlength=len(self.day_bias_))
-        sums = np.bincount(codes, weights=left, minlength=len(self.day_bias_))
-        self.day_bias_[counts > 0] = (sums / (counts + DAMPING))[counts > 0]
+        errors = train.values[which] - self._with(state)._score(users, items, times)
+        codes, _ = state.days.place(users, times)
+        counts = np.bincount(codes, minlength=len(state.day_bias))
+        sums = np.bincount(codes, weights=errors, minlength=len(state.day_bias))
+        day_bias = state.day_bias.copy()
+        day_bias[counts > 0] = (sums / (counts + DAMPING))[counts > 0]
+        return state.changed(day_bias=day_bias)
 
     # ------------------------------------------------------------------ predicting
 
-    def _days(self) -> Days:
-        """The user-days of training."""
-        if "days" not in self._cache:
-            self._cache["days"] = Days(
-                self.day_indptr_, self.day_numbers_, self.day_frequencies_, self.user_dates_, self.bin_edges_
-            )
-        days: Days = self._cache["days"]
-        return days
-
     def _products(self) -> None:
-        """None: predictions are more than biases and a product of two rows, and lists go by `predict`."""
+        """None: a prediction is more than biases and a product of two rows; lists are made by `predict`."""
 
-    def _predict_codes(self, users: Array, items: Array, timestamps: Array | None) -> Array:
-        if "time_rows" not in self._cache:
-            sums, factors = self._rows()
-            rows = {
-                "user_factors": sums, "item_factors": factors,
-                "user_drift": padded(self.user_drift_), "day_factors": padded(self.day_factors_),
-            }  # fmt: skip
-            rows["implicit_factors"] = factors[:0]
-            self._cache["time_rows"] = TimeParameters(
-                *(rows[name] if name in rows else getattr(self, f"{name}_") for name in TIME_TERMS),
-                self._offset(),
-            )
-        out = np.empty(len(users))
-        codes, when = self._days().place(users, timestamps)
-        parameters: TimeParameters = self._cache["time_rows"]
-        n_threads = worthwhile_threads(self.n_threads, len(users) * parameters.width)
-        backends.kernel("factorization.timesvdpp").predict(items, codes, when, parameters, out, n_threads)
-        return out
+    def _score(self, users: Array, items: Array, timestamps: Array | None) -> Array:
+        state: TimeState = self._state
+        state.sum_up(self.n_threads)
+        return predicted(users, items, timestamps, state.days, state.time_parameters, self.n_threads)

@@ -251,10 +251,10 @@ class Updatable(Model):
             other_rows[others, : factors.shape[1]].astype(np.float64),
             state.rates["reg"], state.rates["reg_bias"] if self.biased else None,
         )  # fmt: skip
-        # `held` is seen by no one else: its arrays are completed in place.
+        factors, bias = factors.copy(), bias.copy()
         factors[codes] = solved
         bias[codes] = biases
-        return held.changed(**{f"{kind}_factors": factors, f"{kind}_bias": bias})
+        return held.completed(kind, codes, factors, bias)
 
     def _with(self, state: State) -> Self:
         """This model with another state, for the steps on the way to a new one."""

@@ -1,4 +1,4 @@
-"""The user-days of training, and the days that predictions are for, as the kernel `timesvdpp` reads them."""
+"""The user-days of training, and the days of predictions, as the kernel `timesvdpp` reads them."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import numpy as np
 
 from cfcore.data import Ratings
 from cfcore.kernels.records import DAY, LEFT_OUT
-from cfcore.models.factorization.update import moved
+from cfcore.models.factorization.update import scattered
 
 Array = np.ndarray[Any, Any]
 
@@ -42,6 +42,16 @@ class Days:
         self.table["frequency"] = frequencies
         self._distinct = np.unique(numbers)
         self._keys = users * np.int64(len(self._distinct)) + np.searchsorted(self._distinct, numbers)
+
+    def fields(self) -> dict[str, Array]:
+        """The fields of a `TimeState` that hold the days."""
+        return {
+            "day_indptr": self.indptr,
+            "day_numbers": self.numbers,
+            "day_frequencies": self.frequencies,
+            "user_dates": self.dates,
+            "bin_edges": self.edges,
+        }
 
     @classmethod
     def of(cls, train: Ratings, n_bins: int, base: float) -> tuple[Days, Array]:
@@ -81,17 +91,18 @@ class Days:
             np.searchsorted(keys // len(distinct), np.arange(train.n_users + 1)).astype(np.int64),
             distinct[keys % len(distinct)],
             most,
-            moved(self.dates, users_at, train.n_users),
+            scattered(self.dates, users_at, train.n_users),
             self.edges,
         )
         return days, codes[: len(self.numbers)]
 
     def place(self, users: Array, timestamps: Array | None) -> tuple[Array, Array]:
-        """User-day codes of pairs, -1 for days without ratings by the user in training, and what is known.
+        """User-day codes of pairs, -1 for days without ratings by the user in training, and entries of the
+        days.
 
-        A day never seen keeps what follows from its date: the distance to the user's mean date, the nearest
-        bin, weekday and week. Without timestamps everybody is at the mean date, and items' terms are left
-        out.
+        An entry for a day without ratings has what follows from its date: the distance to the user's mean
+        date, the nearest bin, weekday and week. Without timestamps the day is the user's mean date, and the
+        columns of items' tables are left out.
 
         Parameters
         ----------
@@ -113,16 +124,18 @@ class Days:
             return codes, when
         numbers = timestamps // SECONDS
         when = self._described(users, numbers)
+        if not len(self._keys):
+            return codes, when
         rank = np.minimum(np.searchsorted(self._distinct, numbers), len(self._distinct) - 1)
         keys = users * np.int64(len(self._distinct)) + rank
-        places = np.minimum(np.searchsorted(self._keys, keys), len(self._keys) - 1)
-        seen = (users >= 0) & (self._distinct[rank] == numbers) & (self._keys[places] == keys)
-        codes[seen] = places[seen]
+        at = np.minimum(np.searchsorted(self._keys, keys), len(self._keys) - 1)
+        seen = (users >= 0) & (self._distinct[rank] == numbers) & (self._keys[at] == keys)
+        codes[seen] = at[seen]
         when["frequency"][seen] = self.frequencies[codes[seen]]
         return codes, when
 
     def _described(self, users: Array, numbers: Array) -> Array:
-        """Users' days but for their frequencies."""
+        """Entries of users' days, without their frequencies."""
         when = np.empty(len(users), dtype=DAY)
         away = np.where(users >= 0, numbers - self.dates[users], 0.0)
         when["user"] = users
@@ -142,7 +155,7 @@ def user_days(train: Ratings, base: float) -> tuple[Array, Array, Array, Array]:
     keys, codes, counts = np.unique(
         train.user_codes * np.int64(len(distinct)) + rank, return_inverse=True, return_counts=True
     )
-    # Of a count that is a power of the base, the quotient of logarithms may be a hair too small.
+    # Where a count is a power of the base, the quotient of logarithms may be rounded down.
     frequencies = np.minimum(np.floor(np.log(counts) / np.log(base) + 1e-9), LEFT_OUT - 1)
     return (
         keys // len(distinct), distinct[keys % len(distinct)], frequencies.astype(np.uint8),

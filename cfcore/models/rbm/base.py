@@ -194,7 +194,7 @@ class RBMBase(Model):
         Raises
         ------
         DataError
-            An id that is unknown, or comes twice.
+            An id that is unknown, or is given twice.
         """
         here = self.snapshot()
         here._check_fitted()
@@ -204,7 +204,7 @@ class RBMBase(Model):
         kind = "item" if here.by == "user" else "user"
         units = state.ids(kind).encode(ids)
         if (units < 0).any() or len(np.unique(units)) < len(units):
-            raise DataError(f"ids: each must be a {kind} with training ratings, and come once")
+            raise DataError(f"ids: each must be a {kind} with training ratings, and be given once")
         offset = state.hidden_bias.astype(np.float64)
         if state.conditional_weights is not None:
             offset = offset + state.conditional_weights[units].sum(axis=0, dtype=np.float64)

@@ -1,4 +1,4 @@
-"""The ratings as an RBM sees them: levels of the scale, and cases that rated visible units."""
+"""Training ratings as an RBM takes them: levels of the scale, and cases that rated visible units."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from cfcore.kernels.records import Cases
 
 Array = np.ndarray[Any, Any]
 
-#: More different ratings than this are measurements and not levels of a scale.
+#: A column with more different ratings holds measurements, not levels of a scale.
 MAX_LEVELS = 64
-#: Part of the width of the scale at which levels share 1/e of a step: neighbours of five share .7.
+#: Part of the width of the scale at which levels share 1/e of a gradient: neighbours of five share .7.
 REACH = 0.7
 
 
@@ -52,9 +52,10 @@ def find_levels(values: Array) -> Array:
 
 
 def sharing_of(levels: Array, visible: str) -> Array:
-    """What each level shares with the next: exp(-distance / REACH), 1 being the width of the scale.
+    """Part of its gradient that each level shares with the next.
 
-    Nothing for softmax units, whose levels do not know of each other.
+    exp(-distance / REACH), the distance being a part of the width of the scale. Empty for softmax units,
+    whose levels share nothing.
     """
     if visible == "softmax":
         return np.zeros(0, dtype=np.float32)
@@ -87,11 +88,10 @@ def cases_of(
 
 
 def smoothed(counts: Array, strength: float) -> Array:
-    """Distributions over the levels from counts, drawn towards the distribution of all counts together.
+    """Distributions over the levels from counts, shrunk towards the distribution of all counts.
 
-    Each row counts as if it held `strength` more ratings per level, distributed as all ratings are (they,
-    with one more of each level): no level is impossible, and a row without ratings has the distribution of
-    all.
+    Each row is given `strength` further ratings per level, which are distributed as all ratings and one more
+    of each level: so no level has probability 0, and a row without ratings has the distribution of all.
     """
     overall = counts.sum(axis=0) + 1.0
     overall /= overall.sum()
@@ -99,9 +99,9 @@ def smoothed(counts: Array, strength: float) -> Array:
     return (counts + strength * overall) / (counts.sum(axis=1, keepdims=True) + strength)
 
 
-def transposed(indptr: Array, members: Array, n_columns: int) -> tuple[Array, Array]:
-    """Compressed rows of pairs, turned into compressed rows of their second part."""
+def transposed(indptr: Array, indices: Array, n_columns: int) -> tuple[Array, Array]:
+    """Compressed rows of the transposed matrix."""
     rows = np.repeat(np.arange(len(indptr) - 1, dtype=np.int32), np.diff(indptr))
-    order = np.argsort(members, kind="stable")
-    counts = np.bincount(members, minlength=n_columns)
+    order = np.argsort(indices, kind="stable")
+    counts = np.bincount(indices, minlength=n_columns)
     return np.append(0, np.cumsum(counts)), rows[order]

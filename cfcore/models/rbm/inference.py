@@ -20,7 +20,7 @@ Array = np.ndarray[Any, Any]
 
 #: Pairs whose distributions are in memory at a time, when only their estimates are needed.
 CHUNK = 1 << 16
-#: Further ratings per level with which distributions of unknown ids are drawn to that of all ratings.
+#: Further ratings per level with which distributions of unknown ids are shrunk towards that of all.
 FALLBACK = 1.0
 
 

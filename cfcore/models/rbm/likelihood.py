@@ -1,4 +1,4 @@
-"""The exact side of an RBM: free energies, and annealed importance sampling for what they leave open.
+"""Free energies of an RBM, and its partition function by annealed importance sampling.
 
 For a case that rated the units S, with the hidden biases b (the conditional part added) and weights W:
 
@@ -51,8 +51,8 @@ def log_partition(
 ) -> float:
     """Estimate log Z of the RBM of one set of units by annealed importance sampling.
 
-    From the RBM whose weights and hidden biases are 0, whose log Z is known, in `n_steps` temperatures to the
-    one that is asked about.
+    From the RBM whose weights and hidden biases are 0, and whose log Z is known, to the given one in
+    `n_steps` temperatures.
 
     Parameters
     ----------
@@ -90,7 +90,7 @@ def log_partition(
 def free_energies(indptr: Array, units: Array, levels: Array, inputs: Array, visible_bias: Array) -> Array:
     """F(V) of each case: float64, 0 visible part for a case without ratings.
 
-    `inputs` holds what enters the hidden units of each case, biases included: (n_cases, n_hidden).
+    `inputs` are those of the hidden units of each case, biases included: (n_cases, n_hidden).
     """
     rows = np.repeat(np.arange(len(indptr) - 1), np.diff(indptr))
     visible = np.bincount(rows, visible_bias[units, levels].astype(np.float64), minlength=len(indptr) - 1)

@@ -37,8 +37,8 @@ class RBM(RBMBase):
     r"""Conditional restricted Boltzmann machine with softmax visible units.
 
     A case is one item (or user). It has a visible unit i for each user (or item), whose states are the levels
-    k of the scale; those without a rating of the case are left out, and r says which are not. The binary
-    hidden units j are common to all cases:
+    k of the scale. Only the units with a rating take part; :math:`r_i` is 1 for them and for further pairs
+    given to `fit`, else 0. The binary hidden units j are common to all cases:
 
     .. math::
 
@@ -53,8 +53,8 @@ class RBM(RBMBase):
     ----------
     n_hidden : int, default 300
     by : {"item", "user"}, default "item"
-        What a case is: an item, whose visible units are the users, or a user, whose visible units are the
-        items (as in the paper). The two make different errors: ``cf.Blend([cf.RBM(), cf.RBM(by="user")])``
+        A case is an item, whose visible units are the users, or a user, whose visible units are the items (as
+        in the paper). The two make different errors: ``cf.Blend([cf.RBM(), cf.RBM(by="user")])``
         is better than either.
     n_epochs : int, default 40
     lr : float or dict, optional
@@ -87,7 +87,7 @@ class RBM(RBMBase):
     inference : {"mean_field", "exact"}, default "mean_field"
         Predict with the hidden units at their expectation, or summed out.
     estimate : {"mean", "median", "mode"}, default "mean"
-        What of the distribution over the levels `predict` returns.
+        Statistic of the distribution over the levels that `predict` returns.
     random_state : int, SeedSequence, Generator or None
     n_threads : int, optional
         All cores by default. The result does not depend on it.
@@ -109,7 +109,7 @@ class RBM(RBMBase):
     Notes
     -----
     An unknown item is given the distribution of the user's ratings, an unknown user that of the item's, both
-    drawn towards the distribution of all ratings, which two unknowns are given. The prediction for a visible
+    shrunk towards the distribution of all ratings, which two unknowns are given. The prediction for a visible
     unit without ratings is the same.
 
     The rates of the first epoch are 0.04 for W, 0.005 for b_ik, 0.004 for b_j and 0.012 for D. W decays by
@@ -124,7 +124,8 @@ class RBM(RBMBase):
     same way, their A adding up the levels below. The 0.7 was found as the rates were.
 
     Where it is known that ratings exist whose values are to be predicted, ``fit(train, implicit=pairs)``
-    adds them to r. Where the pairs are a test set's, a figure so obtained uses the test set, and must say so.
+    adds them to r. Where the pairs are a test set's, an error so obtained uses the test set, and must be
+    reported as such.
 
     `similar_items` and `similar_users` compare cases by the cosine of their hidden probabilities less the
     mean of all cases, and visible units by the cosine of their weights.

@@ -17,7 +17,7 @@ Array = np.ndarray[Any, Any]
 
 #: Standard deviation of the first weights.
 INIT_SCALE = 0.03
-#: Further ratings per level with which the first visible biases are drawn to the distribution of all ratings.
+#: Further ratings per level with which the first visible biases are shrunk towards those of all ratings.
 SMOOTH = 10.0
 
 

@@ -1,4 +1,4 @@
-"""How the training of an RBM changes from epoch to epoch: rates, momentum, Gibbs steps, averaging."""
+"""The course of an RBM's training over its epochs: rates, momentum, Gibbs steps, averaging."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from cfcore.models.core.params import check_number
 #: Kinds of parameters, each with a learning rate of its own: the fields of `records.RBMParameters`.
 KINDS = ("weights", "visible_bias", "hidden_bias", "conditional")
 
-#: Part of the first learning rate that is left at the end.
+#: Last learning rate over the first.
 COOLED = 0.1
 #: Epochs over which momentum rises from its first value to its last.
 RAMP = 5
@@ -26,12 +26,12 @@ Steps = int | Sequence[int]
 
 @dataclass(frozen=True)
 class Epoch:
-    """What one epoch trains with.
+    """Rates and steps of one epoch.
 
     Attributes
     ----------
     lr : tuple of float
-        Rates of `KINDS`; 1 - momentum is not in them.
+        Rates of `KINDS`, not multiplied by 1 - momentum.
     momentum : float
     cd_steps : int
     averaged : int
@@ -46,7 +46,22 @@ class Epoch:
 
 @dataclass(frozen=True)
 class Schedule:
-    """All epochs; `of_epoch` says what one of them is to do."""
+    """Rates and steps of all epochs.
+
+    Attributes
+    ----------
+    n_epochs : int
+    lr : tuple of float
+        Rates of `KINDS` in the first epoch.
+    lr_decay : float
+        Factor on the rates after each epoch.
+    momentum : (float, float)
+        Of the first epoch, and from epoch `RAMP` on.
+    cd_steps : tuple of int
+        Gibbs steps of each part of the epochs, the parts being equal.
+    average : bool
+        Whether the parameters of the last epochs are averaged.
+    """
 
     n_epochs: int
     lr: tuple[float, ...]
@@ -78,7 +93,7 @@ def schedule_of(
     cd_steps: Steps,
     average: bool,
 ) -> Schedule:
-    """The schedule that a model's hyper-parameters stand for; `usual` are the rates not given."""
+    """The schedule of a model's hyper-parameters; `usual` has the rates of kinds that `lr` does not give."""
     decay = COOLED ** (1 / n_epochs) if lr_decay is None else float(lr_decay)
     rates = per_kind(lr, usual)
     return Schedule(n_epochs, rates, decay, pair(momentum), steps(cd_steps), average)
@@ -119,7 +134,7 @@ def check_momentum(name: str, value: Any) -> None:
 
 
 def per_kind(value: PerKind, usual: Mapping[str, float]) -> tuple[float, ...]:
-    """A number for each of `KINDS`: one for all, or those given and the usual for the rest."""
+    """A number for each of `KINDS`: the same for all, or those given, and the usual ones for the rest."""
     if value is None:
         value = {}
     if isinstance(value, Mapping):

@@ -1,4 +1,4 @@
-"""`RBMState`: what a fit of an RBM yields, and what follows from it."""
+"""`RBMState`: the fitted state of an RBM, and what is derived from it."""
 
 from __future__ import annotations
 

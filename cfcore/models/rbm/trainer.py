@@ -43,7 +43,7 @@ class Training:
     n_hidden : int
     conditional : bool
     sharing : ndarray of float32, shape (n_levels - 1,), or empty
-        What each level shares with the next.
+        Part of its gradient that each level shares with the next.
     weight_decay : float
     batch_size : int
     by_count : bool
@@ -98,7 +98,7 @@ class RBMTrainer:
     cases : Cases
     levels : ndarray of float32
     rated : (indptr, units) or None
-        The sets r, where they are not what each case rated.
+        The sets r, where they are not the units that each case rated.
     training : Training
     settings : Settings
         For predictions of validation ratings.
@@ -162,7 +162,7 @@ class RBMTrainer:
         """
         for part in self.parts(k):
             self.run_part(part)
-        # Reconstructions can look right when parameters are no longer finite.
+        # Reconstructions can have a finite error when parameters are no longer finite.
         if not all(np.isfinite(getattr(self.latest, kind)).all() for kind in KINDS):
             return float("nan")
         if self.training.persistent:

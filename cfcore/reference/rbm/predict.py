@@ -6,8 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from cfcore.kernels.records import Cases, RBMParameters
-from cfcore.reference.rbm.rbm import check_cases, sigmoid
+from cfcore.kernels.records import Cases, RBMParameters, check_cases, check_entries
+from cfcore.reference.common.threads import team_size
+from cfcore.reference.rbm.rbm import sigmoid
 
 Array = np.ndarray[Any, Any]
 
@@ -16,7 +17,9 @@ def hidden_inputs(
     cases: Cases, parameters: RBMParameters, scratch: Array, out: Array, n_threads: int
 ) -> None:
     """Inputs of the hidden units of each case; see the kernel."""
+    team_size(n_threads)
     check_cases(cases, parameters, "hidden_inputs")
+    check_entries(cases)
     if out.shape != (cases.n_cases, parameters.width):
         raise ValueError("hidden_inputs: out must have a row of width for each case")
     if len(scratch) < 1 or scratch.shape[1] < parameters.width:
@@ -46,6 +49,7 @@ def probabilities(
     n_threads: int,
 ) -> None:
     """Distributions over the levels of visible units, each given the ratings of a case; see the kernel."""
+    team_size(n_threads)
     n, n_hidden = len(case_codes), parameters.n_hidden
     if len(unit_codes) != n or out.shape != (n, parameters.n_levels):
         raise ValueError("probabilities: unit_codes and out must have a row for each case code")

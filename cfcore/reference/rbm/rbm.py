@@ -6,8 +6,17 @@ from typing import Any
 
 import numpy as np
 
-from cfcore.kernels.records import BatchScratch, Cases, MiniBatches, RBMParameters, RBMRates, check_written
+from cfcore.kernels.records import (
+    BatchScratch,
+    Cases,
+    MiniBatches,
+    RBMParameters,
+    RBMRates,
+    check_entries,
+    check_training,
+)
 from cfcore.reference.common.rng import philox
+from cfcore.reference.common.threads import team_size
 
 Array = np.ndarray[Any, Any]
 
@@ -26,7 +35,9 @@ def train(
     n_threads: int,
 ) -> None:
     """Train on mini-batches [begin, end) of an epoch; see the kernel."""
-    _check(cases, parameters, velocities, rates, batches, scratch, span)
+    team_size(n_threads)
+    check_entries(cases)
+    check_training(cases, parameters, velocities, rates, batches, scratch, span)
     with np.errstate(over="ignore", invalid="ignore"):
         for number in range(*span):
             batch = batches.order[number * batches.batch_size : (number + 1) * batches.batch_size]
@@ -126,7 +137,7 @@ def _update(
     batch: Array,
 ) -> None:
     """Updates at the end of a mini-batch, by the gradients summed over its cases."""
-    sums, counts, members = _sum_gradients(cases, parameters, scratch, batch)
+    sums, counts, known = _sum_gradients(cases, parameters, scratch, batch)
     shared = sharing_matrix(rates.sharing)
     momentum, decay = np.float32(rates.momentum), np.float32(rates.weight_decay)
 
@@ -137,7 +148,7 @@ def _update(
             velocity[where] = change = velocity[where] * momentum + change
         getattr(parameters, name)[where] += change
 
-    for unit in np.flatnonzero(members):
+    for unit in np.flatnonzero(known):
         i = int(unit)
         if counts[i]:
             over = np.float32(1 / counts[i] if rates.by_count else 1 / len(batch))
@@ -147,7 +158,7 @@ def _update(
             step("weights", i, gradient * over - decay * parameters.weights[i])
             step("visible_bias", i, sums["visible_bias"][i] * over)
         if len(parameters.conditional):
-            over = np.float32(1 / members[i] if rates.by_count else 1 / len(batch))
+            over = np.float32(1 / known[i] if rates.by_count else 1 / len(batch))
             step("conditional", i, sums["conditional"][i] * over)
     step("hidden_bias", slice(None), sums["hidden_bias"] * np.float32(1 / len(batch)))
 
@@ -158,7 +169,7 @@ def _sum_gradients(
     """Gradients summed over a mini-batch; of each unit how many cases rated it, and have it in their r."""
     names = ("weights", "visible_bias", "hidden_bias", "conditional")
     sums = {name: np.zeros_like(getattr(parameters, name)) for name in names}
-    counts, members = np.zeros((2, parameters.n_units), dtype=np.int64)
+    counts, known = np.zeros((2, parameters.n_units), dtype=np.int64)
     for (positive, negative), case in zip(scratch.hidden[:2].swapaxes(0, 1), batch.tolist(), strict=False):
         own = slice(*cases.indptr[case : case + 2])
         i, given, drawn = cases.units[own], cases.levels[own], scratch.drawn[own]
@@ -171,72 +182,5 @@ def _sum_gradients(
         if len(parameters.conditional):
             sums["conditional"][rated] += positive - negative
         counts[i] += 1
-        members[rated] += 1
-    return sums, counts, members
-
-
-def _check(
-    cases: Cases,
-    parameters: RBMParameters,
-    velocities: RBMParameters | None,
-    rates: RBMRates,
-    batches: MiniBatches,
-    scratch: BatchScratch,
-    span: tuple[int, int],
-) -> None:
-    written = (parameters, scratch) if velocities is None else (parameters, velocities, scratch)
-    check_written(written, (cases, rates, batches))
-    check_cases(cases, parameters, "train")
-    if velocities is None:
-        if rates.momentum != 0:
-            raise ValueError("train: momentum must have velocities")
-    elif _shape(velocities) != _shape(parameters):
-        raise ValueError("train: velocities must have the shapes of parameters")
-    if batches.parts[-1] != cases.n_units:
-        raise ValueError(f"train: batches.parts must end with {cases.n_units}, the number of units")
-    if scratch.n != cases.n or scratch.n_units != cases.n_units:
-        raise ValueError("train: scratch.drawn must have an entry a rating, scratch.counts one a unit")
-    if scratch.n_batches != batches.n_batches or scratch.n_parts != batches.n_parts:
-        raise ValueError("train: scratch.squares must be of shape (n_batches, n_parts) of batches")
-    if scratch.batch_size != batches.batch_size or scratch.width != parameters.width:
-        raise ValueError("train: scratch.hidden must be of shape (4, batch_size, width)")
-    if scratch.gradient_length < parameters.n_levels * parameters.width:
-        raise ValueError("train: scratch.gradients must have n_levels width columns")
-    if scratch.rows_length < 2 * parameters.n_levels * batches.batch_size:
-        raise ValueError("train: scratch.rows must have 2 n_levels batch_size columns")
-    if rates.n_sharing not in (0, parameters.n_levels - 1):
-        raise ValueError("train: rates.sharing must have n_levels - 1 entries, or none")
-    begin, end = span
-    if not 0 <= begin <= end <= batches.n_batches:
-        raise ValueError("train: span is not within the mini-batches")
-    if begin < end and cases.n:
-        _check_batches(cases, rates, batches, scratch, span)
-
-
-def _shape(parameters: RBMParameters) -> tuple[int, ...]:
-    return (*parameters.weights.shape, parameters.n_conditional, parameters.n_hidden)
-
-
-def _check_batches(
-    cases: Cases, rates: RBMRates, batches: MiniBatches, scratch: BatchScratch, span: tuple[int, int]
-) -> None:
-    sizes = np.diff(cases.rated_indptr)
-    for number in range(*span):
-        batch = batches.order[number * batches.batch_size : (number + 1) * batches.batch_size]
-        if batch.max() >= cases.n_cases:
-            raise ValueError(f"train: batches.order holds case {batch.max()}, which is out of range")
-        if sizes[batch].sum() > scratch.n_ratings:
-            raise ValueError("train: scratch.ratings must have room for the largest mini-batch")
-    if scratch.counts.any():
-        raise ValueError("train: scratch.counts must be 0")
-    if rates.persistent and scratch.drawn.max() >= cases.n_levels:
-        raise ValueError("train: scratch.drawn holds a level that is out of range")
-
-
-def check_cases(cases: Cases, parameters: RBMParameters, name: str) -> None:
-    """Raise unless the units and levels of cases have parameters."""
-    if cases.n_units != parameters.n_units or cases.n_levels != parameters.n_levels:
-        raise ValueError(
-            f"{name}: cases are of {cases.n_units} units and {cases.n_levels} levels, "
-            f"parameters of {parameters.n_units} and {parameters.n_levels}"
-        )
+        known[rated] += 1
+    return sums, counts, known

@@ -11,13 +11,13 @@ import numpy as np
 from cfcore.kernels import svd, svdpp
 from cfcore.kernels.records import (
     RATING,
-    UserBatchLayout,
-    UserBatchScratch,
-    UserBatchVisits,
     BlockGrid,
     BlockLayout,
     ImplicitSets,
     RatingColumns,
+    UserBatchLayout,
+    UserBatchScratch,
+    UserBatchVisits,
 )
 from tests.kernels.factorization.svd_case import diagonals
 

@@ -9,7 +9,7 @@ import numpy as np
 from hypothesis import strategies as st
 
 from cfcore.kernels import svdpp as compiled
-from cfcore.kernels.records import UserBatchLayout, SVDppFactors, SVDppRates
+from cfcore.kernels.records import SVDppFactors, SVDppRates, UserBatchLayout
 from tests.kernels.factorization.batch_case import BatchCase
 
 RATES = {"lr": 0.05, "reg": 0.1, "lr_bias": 0.03, "reg_bias": 0.04, "lr_implicit": 0.02, "reg_implicit": 0.3}

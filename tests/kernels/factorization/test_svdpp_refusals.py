@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from cfcore.kernels import svdpp as compiled
-from cfcore.kernels.records import ImplicitRows, UserBatchLayout, UserBatchVisits, ImplicitSets
+from cfcore.kernels.records import ImplicitRows, ImplicitSets, UserBatchLayout, UserBatchVisits
 from cfcore.reference.factorization import svdpp as twin
 from tests.kernels.factorization.batch_case import frozen
 from tests.kernels.factorization.svdpp_case import PARAMETERS, Case
@@ -205,7 +205,10 @@ def test_arrays_that_share_memory(module: Any) -> None:
     for changes, names in (
         ({"factors": replace(factors, user_factors=table)}, "SVDppFactors: .* and SVDppFactors: "),
         ({"factors": replace(factors, item_factors=table[:7])}, "SVDppFactors: .* and SVDppFactors: "),
-        ({"scratch": replace(scratch, first_sums=scratch.sums)}, "UserBatchScratch: .* and UserBatchScratch: "),
+        (
+            {"scratch": replace(scratch, first_sums=scratch.sums)},
+            "UserBatchScratch: .* and UserBatchScratch: ",
+        ),
         ({"scratch": replace(scratch, gains=scratch.kept)}, "UserBatchScratch: .* and UserBatchScratch: "),
         ({"scratch": replace(scratch, sums=table)}, "SVDppFactors: .*|UserBatchScratch: sums and"),
         ({"sets": replace(sets, weights=partial[: sets.n_members])}, "ImplicitSets: weights"),

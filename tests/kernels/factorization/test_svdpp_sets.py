@@ -12,7 +12,7 @@ from hypothesis import given
 
 from cfcore.kernels import available_levels, use_level
 from cfcore.kernels import svdpp as compiled
-from cfcore.kernels.records import UserBatchLayout, ImplicitRows, ImplicitSets
+from cfcore.kernels.records import ImplicitRows, ImplicitSets, UserBatchLayout
 from cfcore.reference.factorization import svdpp as twin
 from tests.kernels.factorization.batch_case import frozen
 from tests.kernels.factorization.svdpp_case import Case, cases

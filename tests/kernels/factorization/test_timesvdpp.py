@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from cfcore.kernels import available_levels, svdpp, use_level
 from cfcore.kernels import timesvdpp as compiled
-from cfcore.kernels.records import TIME_TERMS, UserBatchLayout, SVDppFactors, SVDppRates, TimeRates
+from cfcore.kernels.records import TIME_TERMS, SVDppFactors, SVDppRates, TimeRates, UserBatchLayout
 from cfcore.reference.factorization import timesvdpp as twin
 from tests.kernels.conftest import gradient
 from tests.kernels.factorization.batch_case import same_bits

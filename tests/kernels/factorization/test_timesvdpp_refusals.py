@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from cfcore.kernels import timesvdpp as compiled
-from cfcore.kernels.records import TIME_TERMS, UserBatchLayout, ImplicitSets
+from cfcore.kernels.records import TIME_TERMS, ImplicitSets, UserBatchLayout
 from cfcore.reference.factorization import timesvdpp as twin
 from tests.kernels.factorization.batch_case import frozen
 from tests.kernels.factorization.timesvdpp_case import TABLES, Case

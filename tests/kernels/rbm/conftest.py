@@ -128,7 +128,7 @@ class Problem:
         return total
 
     def trained(self) -> list[Array]:
-        """Copies of all that training changes and hands on."""
+        """Copies of all arrays that training changes and the next epoch needs."""
         records = [self.parameters] if self.velocities is None else [self.parameters, self.velocities]
         found = [getattr(record, name).copy() for record in records for name in NAMES]
         return [*found, self.scratch.drawn.copy()]

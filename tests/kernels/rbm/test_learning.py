@@ -1,4 +1,4 @@
-"""What training of the RBM converges to: the distribution it samples from, and the gradient it follows."""
+"""Training of the RBM: the distribution it samples from, and the gradient it follows."""
 
 from __future__ import annotations
 

@@ -122,6 +122,15 @@ def test_hidden_inputs_of_other_shapes(kernel: Any) -> None:
         kernel.hidden_inputs(problem.cases, problem.parameters, np.empty((1, 8), np.float32), good, 1)
 
 
+@BOTH
+@pytest.mark.parametrize("n_threads", [0, -1, 1025])
+def test_numbers_of_threads_out_of_range(kernel: Any, n_threads: int) -> None:
+    with pytest.raises(ValueError, match="n_threads must be between 1 and 1024"):
+        Problem().hidden_inputs(kernel, n_threads)
+    with pytest.raises(ValueError, match="n_threads must be between 1 and 1024"):
+        Problem().probabilities(kernel, False, n_threads)
+
+
 def test_arrays_of_other_kinds() -> None:
     for name, value, error in [
         ("case_codes", [0, 1], TypeError), ("unit_codes", np.zeros(126, np.int64), ValueError),

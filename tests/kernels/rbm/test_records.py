@@ -1,4 +1,4 @@
-"""Records of the RBM: what they refuse when they are made, and what a call refuses about them together."""
+"""Records of the RBM: errors when they are made, and errors of calls whose records do not fit together."""
 
 from __future__ import annotations
 
@@ -9,8 +9,10 @@ from typing import Any
 import numpy as np
 import pytest
 
+from cfcore.kernels.rbm import predict
 from cfcore.kernels.rbm import rbm as compiled
 from cfcore.kernels.records import BATCH_RATING, MiniBatches, Record
+from cfcore.reference.rbm import predict as reference_predict
 from cfcore.reference.rbm import rbm as reference
 from tests.kernels.rbm.conftest import Problem, arrays_of
 
@@ -160,6 +162,55 @@ def test_records_that_do_not_fit_together(kernel: Any, spoil: Any, message: str)
     problem = spoilt(spoil)
     with pytest.raises(ValueError, match=f"train: .*({message})"):
         problem.train(kernel)
+
+
+CHANGES = [
+    ("units", 0, 10**6, "units holds 1000000"),
+    ("units", 5, -1, "units holds -1"),
+    ("levels", 3, 200, "levels holds 200"),
+    ("indptr", 3, 10**12, "indptr falls at row 3"),
+    ("indptr", -1, 10**12, "indptr must run from 0"),
+    ("rated_units", 0, 10**6, "rated_units holds 1000000"),
+    ("rated_indptr", 3, 10**12, "rated_indptr falls at row 3"),
+]
+
+
+@pytest.mark.parametrize(("name", "at", "value", "message"), CHANGES)
+def test_arrays_that_changed_since_they_were_checked(name: str, at: int, value: int, message: str) -> None:
+    for kernel, predictions in ((compiled, predict), (reference, reference_predict)):
+        problem = Problem()
+        getattr(problem.cases, name)[at] = value
+        with pytest.raises(ValueError, match=f"Cases: {message}"):
+            problem.train(kernel)
+        with pytest.raises(ValueError, match=f"Cases: {message}"):
+            problem.hidden_inputs(predictions)
+
+
+@BOTH
+def test_units_that_no_longer_ascend(kernel: Any) -> None:
+    problem = Problem()
+    units = problem.cases.units
+    units[:2] = units[1::-1]
+    with pytest.raises(ValueError, match="units must ascend within a case"):
+        problem.train(kernel)
+
+
+@BOTH
+@pytest.mark.parametrize(
+    ("name", "at", "value", "message"),
+    [("order", 2, -5, "order holds -5"), ("order", 2, 14, "order holds case 14"), ("parts", 1, 10, "ascend")],
+)
+def test_mini_batches_that_changed_since_they_were_made(
+    kernel: Any, name: str, at: int, value: int, message: str
+) -> None:
+    problem = Problem()
+    batches = problem.batches()
+    getattr(batches, name)[at] = value
+    with pytest.raises(ValueError, match=message):
+        kernel.train(
+            problem.cases, problem.parameters, problem.velocities, problem.rates(), batches, problem.scratch,
+            (0, 1), 1,
+        )  # fmt: skip
 
 
 @BOTH

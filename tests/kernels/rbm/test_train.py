@@ -1,4 +1,4 @@
-"""Training of the RBM: the twin, the same bits for any threads, slices and levels, what is left alone."""
+"""Training of the RBM: the twin, the same bits for any threads, slices and levels, no needless writes."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ import pytest
 
 from cfcore.config import config
 from cfcore.kernels import available_levels, use_level
-from cfcore.kernels.rbm import predict
 from cfcore.kernels.rbm import rbm as compiled
 from cfcore.kernels.records import Cases
 from cfcore.reference.rbm import rbm as reference
@@ -202,14 +201,11 @@ def test_workers_are_at_most_threads_and_parts(n_threads: int, most: int) -> Non
         assert workers_of_last_call() > 1
 
 
+@BOTH
 @pytest.mark.parametrize("n_threads", [0, -1, 1025])
-def test_numbers_of_threads_out_of_range(n_threads: int) -> None:
+def test_numbers_of_threads_out_of_range(kernel: Any, n_threads: int) -> None:
     with pytest.raises(ValueError, match="n_threads must be between 1 and 1024"):
-        Problem().train(compiled, n_threads=n_threads)
-    with pytest.raises(ValueError, match="n_threads must be between 1 and 1024"):
-        Problem().hidden_inputs(predict, n_threads)
-    with pytest.raises(ValueError, match="n_threads must be between 1 and 1024"):
-        Problem().probabilities(predict, False, n_threads)
+        Problem().train(kernel, n_threads=n_threads)
 
 
 @BOTH

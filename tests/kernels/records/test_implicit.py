@@ -12,9 +12,6 @@ from cfcore.kernels.records import (
     DAY,
     RATING,
     TIME_TERMS,
-    UserBatchLayout,
-    UserBatchScratch,
-    UserBatchVisits,
     ImplicitRows,
     ImplicitSets,
     SVDppFactors,
@@ -22,6 +19,9 @@ from cfcore.kernels.records import (
     TimeLayout,
     TimeParameters,
     TimeRates,
+    UserBatchLayout,
+    UserBatchScratch,
+    UserBatchVisits,
 )
 
 

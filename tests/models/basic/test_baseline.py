@@ -80,8 +80,8 @@ def test_number_of_threads_does_not_change_a_bit(u1: tuple[cf.Ratings, cf.Rating
 
 def test_ranges_of_rows_are_solved_for_as_all_rows_are() -> None:
     rng = np.random.default_rng(0)
-    cells = rng.choice(700 * 400, 130_000, replace=False)
-    train = cf.Ratings(cells // 400, cells % 400, rng.integers(1, 6, 130_000).astype(np.float32))
+    cells = rng.choice(700 * 400, 230_000, replace=False)
+    train = cf.Ratings(cells // 400, cells % 400, rng.integers(1, 6, 230_000).astype(np.float32))
     context = FitContext(known_of(train), "Baseline", rng)
     whole, trainer = (cf.Baseline().trainer(train, context) for _ in range(2))
     whole.epoch(0)

@@ -133,8 +133,8 @@ def test_a_snapshot_stays_as_it_is() -> None:
     [
         ({"levels": [1.0, 2.0, 5.0]}, TypeError, "levels_ must be an ndarray, not list"),
         ({"levels": None}, TypeError, "levels_ must be an ndarray, not NoneType"),
-        ({"levels": np.arange(3)}, ValueError, "levels_ must not be of int64"),
-        ({"bounds": np.arange(4.0)}, ValueError, "bounds_ must not be of float64"),
+        ({"levels": np.arange(3)}, ValueError, "levels_ must not have dtype int64"),
+        ({"bounds": np.arange(4.0)}, ValueError, "bounds_ must not have dtype float64"),
         ({"levels": np.ones((3, 1))}, ValueError, "levels_ must have 1 dimensions, not 2"),
         ({"shares": np.ones((4, 2))}, ValueError, r"shares_ has shape \(4, 2\).*n_levels = 3"),
         ({"shares": np.ones((5, 3))}, ValueError, r"shares_ has shape \(5, 3\).*n_items = 4"),
@@ -159,9 +159,9 @@ NEEDED = ("user_ids", "mean", "scale", "shares", "rate")
 BAD_VALUES: list[tuple[dict[str, Any], str]] = [
     ({"user_ids": np.array([3, 2, 1])}, "user_ids_ must be ascending"),
     ({"item_ids": np.array([1, 1, 2, 3])}, "item_ids_ must be ascending"),
-    ({"seen_indptr": np.array([0, 3, 2, 7])}, "seen_indptr_ must rise from 0 to 7"),
-    ({"seen_indptr": np.array([0, 2, 4, 9])}, "seen_indptr_ must rise from 0 to 7"),
-    ({"seen_indptr": np.array([-1, 2, 4, 7])}, "seen_indptr_ must rise from 0 to 7"),
+    ({"seen_indptr": np.array([0, 3, 2, 7])}, "seen_indptr_ must ascend from 0 to 7"),
+    ({"seen_indptr": np.array([0, 2, 4, 9])}, "seen_indptr_ must ascend from 0 to 7"),
+    ({"seen_indptr": np.array([-1, 2, 4, 7])}, "seen_indptr_ must ascend from 0 to 7"),
     ({"seen_items": np.array([0, 1, 2, 3, 4, 0, 1], np.int32)}, r"seen_items_ must be in \[0, 4\)"),
     ({"seen_items": np.array([0, 1, 2, 3, -1, 0, 1], np.int32)}, r"seen_items_ must be in \[0, 4\)"),
     ({"user_counts": np.array([1, -2, 3])}, "user_counts_ must be"),

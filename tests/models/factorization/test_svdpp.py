@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 import cfcore as cf
-from cfcore.models.factorization.user_batches import Chunks, overlap
 from cfcore.models.factorization.svdpp import Rates
+from cfcore.threads import policy
 
 FITTED = ("user_factors_", "item_factors_", "implicit_factors_", "user_bias_", "item_bias_")
 
@@ -62,18 +62,18 @@ def test_defaults_do_not_diverge(n: int, n_epochs: int) -> None:
     assert cf.metrics.rmse(train.values, model.predict(train)) < np.std(train.values)
 
 
-def test_what_is_rated_says_something_about_taste() -> None:
-    # Two camps, each rating its own kind of item; which camp a user is in shows in nothing else, for each has
-    # one rating of a disputed item, that one camp loves and the other hates, held out.
+def test_which_items_were_rated_predicts_ratings() -> None:
+    # Two groups of users, each rating items of its own kind. The group of a user shows in nothing else: the
+    # one rating of a disputed item, which one group loves and the other hates, is held out.
     rng = np.random.default_rng(0)
-    camp = np.arange(400) % 2
+    group = np.arange(400) % 2
     users, items, values = [], [], []
     for user in range(400):
-        own = rng.choice(30, 8, replace=False) + 30 * camp[user]
+        own = rng.choice(30, 8, replace=False) + 30 * group[user]
         disputed = 60 + rng.integers(0, 10)
         users += [user] * 9
         items += [*own.tolist(), int(disputed)]
-        values += [*rng.integers(2, 5, 8).tolist(), 5 if camp[user] == (disputed % 2) else 1]
+        values += [*rng.integers(2, 5, 8).tolist(), 5 if group[user] == (disputed % 2) else 1]
     data = cf.Ratings(users, items, np.array(values, dtype=np.float32))
     held_out = (data.items >= 60) & (data.users < 100)
     train, test = data.subset(~held_out), data.subset(held_out)
@@ -88,22 +88,15 @@ def test_what_is_rated_says_something_about_taste() -> None:
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
-def test_number_of_threads_does_not_change_a_bit(dtype: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("cfcore.models.factorization.user_batches.SMALL_CALL", 0)
-    monkeypatch.setattr("cfcore.models.factorization.user_batches.MIN_BLOCK", 16)
-    train = some_ratings(n_users=400, n_items=300, n=30_000)
-    one, *more = (
-        cf.SVDpp(n_factors=20, n_epochs=3, random_state=7, n_threads=n, dtype=dtype).fit(train)
-        for n in (1, 2, 3, 4)
-    )
+def test_number_of_threads_does_not_change_a_bit(dtype: str) -> None:
+    train = some_ratings(n_users=500, n_items=400, n=100_000)  # enough for blocks that share no stripe
+    with policy(minimum_work=0):
+        one, *more = (
+            cf.SVDpp(n_factors=20, n_epochs=3, random_state=7, n_threads=n, dtype=dtype).fit(train)
+            for n in (1, 2, 3, 4)
+        )
     assert all(same_bits(one, other) for other in more)
     assert one.user_factors_.dtype == one.implicit_factors_.dtype == dtype
-
-
-def test_slices_do_not_change_a_bit(ratings: cf.Ratings, monkeypatch: pytest.MonkeyPatch) -> None:
-    whole = cf.SVDpp(n_factors=5, random_state=0).fit(ratings)
-    monkeypatch.setattr("cfcore.models.factorization.user_batches.SLICE", 1)
-    assert same_bits(whole, cf.SVDpp(n_factors=5, random_state=0).fit(ratings))
 
 
 def test_reference_agrees(ratings: cf.Ratings) -> None:
@@ -249,31 +242,79 @@ def test_rates_given_and_by_rule(ratings: cf.Ratings) -> None:
     assert (own.lr_implicit, own.reg_implicit, own.reg) == (0.003, 0.0, rule.reg)
 
 
-def test_overlap_of_sets() -> None:
-    rng = np.random.default_rng(0)
-    held = rng.random((30, 20)) < rng.uniform(0, 1, 20)
-    held[3] = False
-    indptr = np.append(0, np.cumsum(held.sum(axis=1)))
-    sizes = np.maximum(held.sum(axis=1), 1)
-    common = held.astype(int) @ held.T.astype(int)
-    expected = (common / np.sqrt(np.outer(sizes, sizes))).mean()
-    assert overlap(indptr, np.nonzero(held)[1]) == pytest.approx(expected)
+# ---------------------------------------------------------------------- state
 
 
-@pytest.mark.parametrize("n_users", [1, 15, 16, 40, 1000, 9000])
-def test_chunks_hold_every_rating_once(n_users: int) -> None:
+@pytest.fixture
+def model(ratings: cf.Ratings) -> cf.SVDpp:
+    return cf.SVDpp(n_factors=5, n_epochs=4, random_state=0).fit(ratings, implicit=([0, 1], [1000, 1001]))
+
+
+def test_factors_trained_elsewhere_are_served() -> None:
     rng = np.random.default_rng(0)
-    cells = rng.choice(n_users * 50, min(n_users * 20, 20_000), replace=False)
-    train = cf.Ratings(cells // 50, cells % 50, np.ones(len(cells)))
-    by_user = train.by_user
-    chunks = Chunks(train, by_user.indptr, by_user.indices, np.zeros((50, 16), dtype="f4"), rng, 1)
-    assert min(train.n_users, 16) <= chunks.n_chunks <= train.n_users
-    assert chunks.stripe_ptr[0] == 0
-    assert chunks.stripe_ptr[-1] == train.n_users
-    assert (len(chunks.stripe_ptr) - 1) % chunks.n_chunks == 0
-    stripe = np.searchsorted(chunks.stripe_ptr, chunks.ratings["user"], side="right") - 1
-    block = np.repeat(np.arange(len(chunks.pointers) - 1), np.diff(chunks.pointers))
-    assert np.array_equal(stripe, block // chunks.n_item_stripes)
-    assert sorted(zip(chunks.ratings["user"], chunks.ratings["item"], strict=True)) == sorted(
-        zip(train.user_codes, train.item_codes, strict=True)
-    )
+    p, q, y = (rng.normal(0, 0.5, (n, 3)) for n in (2, 3, 4))
+    model = cf.SVDpp(n_factors=3).with_parameters(
+        user_ids=np.array(["ann", "bob"]), item_ids=np.array([10, 20, 30]), scale=(1, 5), mean=3.0,
+        user_factors=p, item_factors=q, implicit_factors=y, extra_item_ids=np.array([40]),
+        implicit_indptr=np.array([0, 2, 2]), implicit_items=np.array([0, 3], dtype=np.int32),
+    )  # fmt: skip
+    z = p[0] + (y[0] + y[3]) / 2**0.5
+    assert model.predict("ann", 20) == pytest.approx(np.clip(3 + z @ q[1], 1, 5))
+    assert model.predict("bob", 20) == pytest.approx(np.clip(3 + p[1] @ q[1], 1, 5))
+    with pytest.raises(ValueError, match=r"partial_fit needs lr .*with_parameters\(rates="):
+        model.partial_fit((["eve"], [10], [5]))
+    rates = dict.fromkeys(("lr", "reg", "lr_bias", "reg_bias"), 0.01)
+    with pytest.raises(ValueError, match=r"partial_fit needs lr_implicit .*\"lr_implicit\": "):
+        model.with_parameters(rates=rates).partial_fit((["eve"], [10], [5]))
+    rates |= {"lr_implicit": 0.01, "reg_implicit": 0.01}
+    trained = model.with_parameters(rates=rates).partial_fit((["eve"], [10], [5]), n_epochs=2)
+    assert trained.predict("eve", 10) > 3
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        (
+            {"implicit_factors": np.zeros((61, 5), dtype="f4")},
+            "implicit_factors_ has 61 rows; it should have one",
+        ),
+        ({"implicit_factors": np.zeros((62, 4), dtype="f4")}, "implicit_factors_ has shape"),
+        ({"implicit_factors": np.zeros((62, 5))}, "is of float64 and item_factors_ of float32"),
+        ({"implicit_factors": np.full((62, 5), np.inf, dtype="f4")}, "implicit_factors_ holds numbers"),
+        ({"implicit_items": None}, "must both be given"),
+        ({"implicit_indptr": np.zeros(81, dtype=np.int64)}, "implicit_indptr_ must rise from 0 to"),
+        ({"extra_item_ids": None}, "implicit_factors_ has 62 rows"),
+    ],
+)
+def test_parameters_that_do_not_fit_are_named(model: cf.SVDpp, fields: Any, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        model.with_parameters(**fields)
+
+
+def test_sets_that_are_not_ascending_or_out_of_range(model: cf.SVDpp) -> None:
+    for at, code, message in ((0, 62, r"implicit_items_ must be in \[0, 62\)"), (1, 0, "must be ascending")):
+        items = model.implicit_items_.copy()
+        items[at] = code
+        with pytest.raises(ValueError, match=message):
+            model.with_parameters(implicit_items=items)
+
+
+def test_other_implicit_factors_make_other_sums(model: cf.SVDpp, ratings: cf.Ratings) -> None:
+    before, users = model.predict(ratings), model.similar_users(3)
+    other = model.with_parameters(implicit_factors=model.implicit_factors_[::-1].copy())
+    assert not np.array_equal(other.predict(ratings), before)
+    assert not np.array_equal(other.similar_users(3)[1], users[1])
+    none = model.with_parameters(implicit_factors=np.zeros_like(model.implicit_factors_))
+    expected = model.mean_ + model.user_bias_[3] + model.item_bias_[7]
+    expected += model.user_factors_[3] @ model.item_factors_[7]
+    assert none.predict(3, 7) == pytest.approx(np.clip(expected, *model.scale_), rel=1e-5)
+    np.testing.assert_array_equal(model.predict(ratings), before)
+
+
+def test_sums_after_fold_in_are_those_of_all_sets(model: cf.SVDpp, ratings: cf.Ratings) -> None:
+    model.predict(ratings)  # forms the sums
+    model.fold_in(([7, 7, 500], [3, 9, 3], [4, 1, 5]))
+    fresh = model.with_parameters(user_factors=model.user_factors_.copy())  # has no sums yet
+    np.testing.assert_array_equal(model.predict(ratings), fresh.predict(ratings))
+    np.testing.assert_array_equal(model.predict(500, ratings.item_ids), fresh.predict(500, ratings.item_ids))
+    np.testing.assert_array_equal(model.similar_users(500)[1], fresh.similar_users(500)[1])

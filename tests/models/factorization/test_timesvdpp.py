@@ -1,4 +1,4 @@
-"""TimeSVDpp: what time buys, what it leaves alone, and days never seen."""
+"""`TimeSVDpp`: accuracy of its terms of time, days without ratings, and served parameters."""
 
 from __future__ import annotations
 
@@ -9,8 +9,7 @@ import numpy as np
 import pytest
 
 import cfcore as cf
-from cfcore.models.factorization import timesvdpp
-from cfcore.models.factorization.timesvdpp import TERMS
+from cfcore.models.factorization.time_terms import TERMS
 
 DAY = 86_400
 OFF = dict.fromkeys(TERMS, False)
@@ -18,7 +17,7 @@ ON = dict.fromkeys(TERMS, True)
 
 
 def sample(n: int = 1500, seed: int = 0) -> tuple[Any, ...]:
-    """Users who rate on a few days each, with a mood of the day and items that come into fashion."""
+    """Users that rate on a few days each, with an offset of the day, and items with a trend."""
     rng = np.random.default_rng(seed)
     users, items = rng.integers(0, 40, n), rng.integers(0, 60, n)
     days = (users * 7 + rng.integers(0, 4, n) * 30) % 200
@@ -113,11 +112,9 @@ def test_without_timestamps_predictions_are_for_the_mean_date(split: tuple[cf.Ra
     train, test = split
     model = small(**OFF | {"user_slope": True, "user_drift": True}).fit(train)
     users, items = np.asarray(test.users), np.asarray(test.items)
-    static = cf.TimeSVDpp(**model.get_params() | OFF)
-    static.fit(train)
-    for name in ("user_bias_", "item_bias_", "user_factors_", "item_factors_", "implicit_factors_"):
-        setattr(static, name, getattr(model, name))
-    static._cache.clear()
+    names = ("user_bias", "item_bias", "user_factors", "item_factors", "implicit_factors")
+    static = cf.TimeSVDpp(**model.get_params() | OFF).fit(train)
+    static = static.with_parameters(**{name: getattr(model, f"{name}_") for name in names})
     np.testing.assert_allclose(model.predict(users, items), static.predict(users, items), atol=1e-6)
 
 
@@ -132,13 +129,18 @@ def test_bad_terms_are_refused(split: tuple[cf.Ratings, cf.Ratings], value: Any)
         small(day_bias=value).fit(split[0])
 
 
-def test_days_that_do_not_fit_are_refused_before_they_are_made(
-    split: tuple[cf.Ratings, cf.Ratings], monkeypatch: pytest.MonkeyPatch
+def test_days_that_do_not_fit_are_refused_before_they_are_made(split: tuple[cf.Ratings, cf.Ratings]) -> None:
+    with pytest.raises(MemoryError, match=r"user-days need .* MiB are free: fit with day_factors=False"):
+        small(n_factors=10**9).fit(split[0])
+
+
+def test_memory_of_days_is_shown(
+    split: tuple[cf.Ratings, cf.Ratings], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(timesvdpp, "available_memory", lambda: 1000)
-    with pytest.raises(MemoryError, match=r"user-days need .* day_factors=False"):
-        small().fit(split[0])
-    small(day_factors=False).fit(split[0])
+    small(n_epochs=1, verbose=1).fit(split[0])
+    assert "TimeSVDpp: day_factors of" in capsys.readouterr().err
+    small(n_epochs=1, verbose=1, day_factors=False).fit(split[0])
+    assert "day_factors" not in capsys.readouterr().err
 
 
 def test_pairs_of_rates_survive_files_and_clones(
@@ -169,3 +171,65 @@ def test_the_scale_of_ratings_is_only_a_scale(split: tuple[cf.Ratings, cf.Rating
     tenfold = cf.Ratings(train.users, train.items, train.values * 10, train.timestamps)
     small_, large = (small(dtype="float64", n_epochs=5).fit(x) for x in (train, tenfold))
     np.testing.assert_allclose(large.predict(test), 10 * small_.predict(test), rtol=0, atol=0.5)
+
+
+# ---------------------------------------------------------------------- state
+
+
+def test_parameters_that_do_not_fit_are_named(split: tuple[cf.Ratings, cf.Ratings]) -> None:
+    model = small(**ON, n_epochs=1).fit(split[0])
+    days = model.day_numbers_.copy()
+    days[0] = days[1]
+    for fields, message in (
+        ({"user_slope": model.user_slope_[1:]}, "user_slope_ has 39 rows; it should have 40, or none"),
+        ({"day_bias": model.day_bias_[1:]}, r"day_bias_ has \d+ rows; it should have"),
+        ({"user_drift": model.user_drift_[:, 1:].copy()}, "user_drift_ has shape"),
+        ({"item_weeks": model.item_weeks_[1:]}, "item_weeks_ has shape"),
+        ({"day_scale": model.day_scale_.astype(float)}, "day_scale_ is of float64"),
+        ({"bin_edges": model.bin_edges_[1:]}, "item_bins_ has 30 columns; bin_edges_ makes 29 bins"),
+        ({"item_frequencies": model.item_frequencies_[:, :1].copy()}, "item_frequencies_ has 1 columns"),
+        ({"day_numbers": days}, "day_numbers_ must be ascending for each user"),
+        ({"day_indptr": model.day_indptr_[::-1].copy()}, "day_indptr_ must rise from 0"),
+        ({"user_dates": np.full(40, np.nan)}, "user_dates_ and bin_edges_ must be finite"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            model.with_parameters(**fields)
+
+
+def test_parameters_trained_elsewhere_are_served_without_days() -> None:
+    q = np.eye(3, dtype=np.float32)
+    model = cf.TimeSVDpp(n_factors=3).with_parameters(
+        user_ids=np.array([1, 2]), item_ids=np.array([10, 20, 30]), scale=(1, 5), mean=3.0,
+        user_factors=q[:2], item_factors=q, implicit_factors=np.zeros((3, 3), dtype=np.float32),
+    )  # fmt: skip
+    assert model.predict([1, 1, 7], [10, 20, 10], [0, DAY, DAY]).tolist() == [4.0, 3.0, 3.0]
+    assert len(model.day_bias_) == 0
+
+
+def test_other_factors_of_days_make_other_predictions(split: tuple[cf.Ratings, cf.Ratings]) -> None:
+    train, _ = split
+    model = small().fit(train)
+    before = model.predict(train)
+    other = model.with_parameters(day_factors=-model.day_factors_, day_bias=model.day_bias_ + 1)
+    assert not np.array_equal(other.predict(train), before)
+    np.testing.assert_array_equal(
+        other.predict(train.users, train.items), model.predict(train.users, train.items)
+    )
+    np.testing.assert_array_equal(model.predict(train), before)
+
+
+def test_cosines_after_similar_items_in_a_callback(split: tuple[cf.Ratings, cf.Ratings]) -> None:
+    # Large first factors that shrink: norms of an early epoch would make cosines too small or too large.
+    model = small(reg=3.0, init_scale=1.0, n_epochs=6)
+    found = []
+
+    def watch(epochs: int, history: dict[str, list[float]]) -> None:
+        found.append(model.similar_items(7, 59)[1])
+        model.similar_users(7)
+
+    model.fit(split[0], callback=watch)
+    code = int(np.flatnonzero(model.item_ids_ == 7)[0])
+    unit = model.item_factors_ / np.linalg.norm(model.item_factors_, axis=1, keepdims=True)
+    cosines = np.sort(np.delete(unit @ unit[code], code))[::-1]
+    np.testing.assert_allclose(model.similar_items(7, 59)[1], cosines, rtol=1e-4, atol=1e-5)
+    assert not np.array_equal(found[0], found[-1])

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 import cfcore as cf
-from cfcore.models.factorization.timesvdpp import DAMPING, TERMS
+from cfcore.models.factorization.time_terms import TERMS
+from cfcore.models.factorization.timesvdpp import DAMPING
 
 FIRST, DAY = 880_000_000, 86_400
 OFF, ON = dict.fromkeys(TERMS, False), dict.fromkeys(TERMS, True)

@@ -1,4 +1,4 @@
-"""Free energies and log Z against enumeration of everything a small RBM can say."""
+"""Free energies and log Z against enumeration of all states of a small RBM."""
 
 from __future__ import annotations
 

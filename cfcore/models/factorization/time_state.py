@@ -1,0 +1,170 @@
+"""`TimeState`: the frozen state of timeSVD++."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, ClassVar
+
+import numpy as np
+
+from cfcore.arrays import padded
+from cfcore.data import Ratings
+from cfcore.kernels.records import TIME_TERMS, TimeParameters
+from cfcore.models.core.state import array, check_rows
+from cfcore.models.factorization.implicit_state import SVDppState
+from cfcore.models.factorization.time_terms import FACTORS, TERMS
+from cfcore.models.factorization.update import scattered
+from cfcore.models.factorization.user_days import Days
+
+Array = np.ndarray[Any, Any]
+
+DAYS = ("day_indptr", "day_numbers", "day_frequencies", "user_dates", "bin_edges")
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class TimeState(SVDppState):
+    """Parameters of SVD++, terms of time, and the user-days that some of them belong to.
+
+    Arrays of terms that are left out have no rows (users, days) or no columns (items); so have those that are
+    not given.
+
+    Attributes
+    ----------
+    user_slope, user_scale : ndarray, shape (n_users,)
+    day_bias, day_scale : ndarray, shape (n_days,)
+    user_drift, day_factors : ndarray, shape (n_users, n_factors), (n_days, n_factors)
+    item_bins, item_frequencies, item_weekdays, item_weeks : ndarray, shape (n_items, number of them)
+    day_indptr, day_numbers, day_frequencies, user_dates, bin_edges : ndarray
+        As of `Days`.
+    """
+
+    user_slope: Array = array("f", None, optional=True)
+    user_scale: Array = array("f", None, optional=True)
+    day_bias: Array = array("f", None, optional=True)
+    day_scale: Array = array("f", None, optional=True)
+    user_drift: Array = array("f", None, "n_factors", optional=True)
+    day_factors: Array = array("f", None, "n_factors", optional=True)
+    item_bins: Array = array("f", "n_items", None, optional=True)
+    item_frequencies: Array = array("f", "n_items", None, optional=True)
+    item_weekdays: Array = array("f", "n_items", None, optional=True)
+    item_weeks: Array = array("f", "n_items", None, optional=True)
+    day_indptr: Array = array("i", "n_users + 1", optional=True)
+    day_numbers: Array = array("i", "n_days", optional=True)
+    day_frequencies: Array = array("iu", "n_days", optional=True)
+    user_dates: Array = array("fi", "n_users", optional=True)
+    bin_edges: Array = array("fi", None, optional=True)
+
+    _derived: ClassVar[dict[str, tuple[str, ...]]] = {
+        **SVDppState._derived,
+        "days": DAYS,
+        "drift_rows": ("user_drift",),
+        "day_rows": ("day_factors",),
+    }
+
+    def __post_init__(self) -> None:
+        factors, n_users = self.item_factors, len(self.user_ids)
+        if isinstance(factors, np.ndarray):  # otherwise the check of the fields says so
+            for name in TERMS:
+                if getattr(self, name) is None:
+                    rows = len(self.item_ids) if name.startswith("item") else 0
+                    columns = (
+                        factors.shape[1:] if name in FACTORS else (0,) if name.startswith("item") else ()
+                    )
+                    object.__setattr__(self, name, np.zeros((rows, *columns), dtype=factors.dtype))
+        missing = {
+            "day_indptr": np.zeros(n_users + 1, dtype=np.int64),
+            "day_numbers": np.zeros(0, dtype=np.int64),
+            "day_frequencies": np.zeros(0, dtype=np.uint8),
+            "user_dates": np.zeros(n_users),
+            "bin_edges": np.zeros(0),
+        }
+        for name, held in missing.items():
+            if getattr(self, name) is None:
+                object.__setattr__(self, name, held)
+        super().__post_init__()
+
+    def _verify(self) -> None:
+        super()._verify()
+        n_days = len(self.day_numbers)
+        for name in TERMS:
+            needed = {"user": len(self.user_ids), "day": n_days}.get(name.split("_")[0])
+            if needed is not None and len(getattr(self, name)) not in (needed, 0):
+                raise ValueError(
+                    f"{name}_ has {len(getattr(self, name))} rows; it should have {needed}, or none"
+                )
+        check_rows("day_indptr_", self.day_indptr, "day_numbers_", np.zeros(n_days, dtype=np.int32), 1)
+        within = np.ones(max(n_days - 1, 0), dtype=bool)
+        within[self.day_indptr[(self.day_indptr > 0) & (self.day_indptr < n_days)] - 1] = False
+        if (np.diff(self.day_numbers)[within] <= 0).any():
+            raise ValueError("day_numbers_ must be ascending for each user")
+        if not (np.isfinite(self.user_dates).all() and np.isfinite(self.bin_edges).all()):
+            raise ValueError("user_dates_ and bin_edges_ must be finite")
+        n_bins, n_frequencies = self.item_bins.shape[1], self.item_frequencies.shape[1]
+        if n_bins and n_bins != len(self.bin_edges) + 1:
+            raise ValueError(
+                f"item_bins_ has {n_bins} columns; bin_edges_ makes {len(self.bin_edges) + 1} bins"
+            )
+        if n_frequencies and self.day_frequencies.max(initial=0) >= n_frequencies:
+            raise ValueError(
+                f"item_frequencies_ has {n_frequencies} columns; day_frequencies_ goes up to "
+                f"{self.day_frequencies.max()}"
+            )
+
+    # ------------------------------------------------------------------ derived
+
+    @cached_property
+    def days(self) -> Days:
+        """The user-days of training."""
+        return Days(self.day_indptr, self.day_numbers, self.day_frequencies, self.user_dates, self.bin_edges)
+
+    @cached_property
+    def drift_rows(self) -> Array:
+        """Drifts of users' factors in padded rows."""
+        return padded(self.user_drift)
+
+    @cached_property
+    def day_rows(self) -> Array:
+        """Factors of days in padded rows."""
+        return padded(self.day_factors)
+
+    @cached_property
+    def time_parameters(self) -> TimeParameters:
+        """The record of the kernel's `predict`: users' rows with their sums, and no implicit factors."""
+        rows = {
+            "user_factors": self.user_rows,
+            "user_drift": self.drift_rows,
+            "day_factors": self.day_rows,
+            "item_factors": self.item_rows,
+            "implicit_factors": self.item_rows[:0],
+        }
+        arrays = (
+            rows[name] if name in rows else np.ascontiguousarray(getattr(self, name)) for name in TIME_TERMS
+        )
+        given: dict[str, Any] = dict(zip(TIME_TERMS, arrays, strict=True))
+        return TimeParameters(**given, mean=self.mean)
+
+    # ------------------------------------------------------------------ ratings that come later
+
+    def joined_days(self, users_at: Array, items_at: Array, train: Ratings, base: float) -> dict[str, Any]:
+        """Fields of days and of terms of time, with those of `train`, in new codes, joined to them.
+
+        `users_at` and `items_at` are the new codes of users and items; `base` is that of f.
+        """
+        days, days_at = self.days.joined(train, users_at, base)
+        rows = {
+            "user": (users_at, train.n_users),
+            "day": (days_at, len(days.numbers)),
+            "item": (items_at, train.n_items),
+        }
+        fields = days.fields()
+        for name in TERMS:
+            held = getattr(self, name)
+            if len(held):
+                at = rows[name.split("_")[0]]
+                fields[name] = scattered(held, *at, fill=float(name == "user_scale"))
+        # Days with more ratings than any before.
+        further = max(int(days.frequencies.max()) + 1 - self.item_frequencies.shape[1], 0)
+        if self.item_frequencies.size:
+            fields["item_frequencies"] = np.pad(fields["item_frequencies"], ((0, 0), (0, further)))
+        return fields
