@@ -31,17 +31,9 @@ import cfcore as cf
 
 #: Settings with which cfcore's models are the algorithm of the peer.
 PEARSON = {
-    "similarity": "pearson",
-    "n_neighbors": 40,
-    "center": None,
-    "shrinkage": 0.0,
-    "min_support": 1,
-    "no_overlap": 0.0,
-    "positive_only": True,
-    "damping": 0.0,
-    "power": 1.0,
-    "storage": "dense",
-}
+    "similarity": "pearson", "n_neighbors": 40, "center": None, "shrinkage": 0.0, "min_support": 1,
+    "no_overlap": 0.0, "positive_only": True, "damping": 0.0, "power": 1.0, "storage": "dense",
+}  # fmt: skip
 #: Settings that give LIBMF its best test error on MovieLens 1M, of reg .03, .05, .08 and 20, 40 epochs.
 LIBMF = {"n_epochs": 20, "reg": 0.05, "lr": 0.1}
 

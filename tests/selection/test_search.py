@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import sqlite3
 import subprocess
 import sys
 import time
@@ -279,18 +281,26 @@ print(len([state for state in found.table["state"] if state != "failed"]), found
 """
 
 
+def begun(path: Path) -> int:
+    """Number of trials in the file; 0 until it has tables."""
+    try:
+        with contextlib.closing(sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True)) as database:
+            return int(database.execute("SELECT COUNT(*) FROM trials").fetchone()[0])
+    except sqlite3.OperationalError:
+        return 0
+
+
 def test_a_killed_search_goes_on(tmp_path: Path) -> None:
     path = tmp_path / "study.db"
     process = subprocess.Popen([sys.executable, "-c", PROGRAM, str(path), "slow"])
 
     def trials() -> list[Any]:
-        try:
-            return optuna.load_study(study_name="cfcore", storage=f"sqlite:///{path}").trials
-        except Exception:  # the file does not exist yet, or has no tables yet
-            return []
+        return optuna.load_study(study_name="cfcore", storage=f"sqlite:///{path}").trials
 
-    while process.poll() is None and len(trials()) < 4:
+    # Read here without Optuna, which would make the tables at the same time as the process.
+    while process.poll() is None and begun(path) < 4:
         time.sleep(0.05)
+    assert process.poll() is None, "the search ended before it was killed"
     process.kill()
     process.wait()
     before = [trial for trial in trials() if trial.state.name in ("COMPLETE", "PRUNED")]

@@ -1,11 +1,11 @@
 from cfcore.kernels.records import (
-    UserBatchLayout,
-    UserBatchScratch,
-    UserBatchVisits,
     ImplicitRows,
     ImplicitSets,
     SVDppFactors,
     SVDppRates,
+    UserBatchLayout,
+    UserBatchScratch,
+    UserBatchVisits,
 )
 
 def implicit_sums(sets: ImplicitSets, rows: ImplicitRows, n_threads: int) -> None: ...

@@ -2,12 +2,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cfcore.kernels.records import (
-    UserBatchScratch,
-    UserBatchVisits,
     ImplicitSets,
     TimeLayout,
     TimeParameters,
     TimeRates,
+    UserBatchScratch,
+    UserBatchVisits,
 )
 
 def train(

@@ -1,4 +1,4 @@
-"""Neighbourhood prediction: the weighted mean of what a holder gave the nearest neighbours of a target.
+"""Neighbourhood prediction: the weighted mean of a holder's ratings of the nearest neighbours of a target.
 
 With targets = items, a holder is a user and has the items it rated; with roles exchanged, targets are users
 and a holder is an item with the users who rated it. For a request (holder h, target t),
@@ -6,9 +6,9 @@ and a holder is an item with the users who rated it. For a request (holder h, ta
     prediction = sum_{j in N} sign(s_tj) |s_tj|^power v_hj / (damping + sum_{j in N} |s_tj|^power),
 
 N being the n_neighbors entries j of h with the largest |s_tj| (Herlocker et al. 1999; damping toward 0 as in
-Bell and Koren 2007). What v holds (ratings, deviations from a mean, z-scores, residuals of a baseline) and
-what is done with the result is the caller's choice. The twin is `cfcore.reference.neighbors.predict`, the
-inner loops are in `predict_loops.pyx`.
+Bell and Koren 2007). The values v are ratings, deviations from a mean, z-scores or residuals of a baseline,
+as the caller chooses. The twin is `cfcore.reference.neighbors.predict`, the inner loops are in
+`predict_loops.pyx`.
 """
 cimport numpy as cnp
 from cython.parallel cimport prange, threadid
@@ -118,10 +118,9 @@ def predict_dense(matrix, rated, requests, rule, scratch, span, n_threads):
     matrix : SimilarityMatrix
         Of float32, a row for each target. NaN means: no neighbour.
     rated : RatingRows
-        What each holder (row) gave to whom (columns: targets), the columns ascending in each row.
+        The values of each holder (row) for targets (columns), the columns ascending in each row.
     requests : PredictionRequests
-        ``out[order[begin:end]]`` is overwritten. A prediction is NaN where there is nothing to divide by: no
-        neighbours and no damping.
+        ``out[order[begin:end]]`` is overwritten. A prediction is NaN where weights and damping sum to 0.
     rule : PredictionRule
         The target itself is never a neighbour.
     scratch : PredictionScratch, overwritten

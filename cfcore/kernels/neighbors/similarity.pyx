@@ -1,9 +1,9 @@
 """Similarities of all pairs of items, or of users, from one pass over their co-raters.
 
-"Rows" are what is compared (items, say) and "co-raters" the other side (users). For a row x every co-rater's
-own row is read once, and each entry y on it adds to the sums n, Sx, Sy, Sxx, Syy, Sxy of the pair (x, y).
-`half_rows` reads only as far as x itself, so each pair is summed once, and `mirror` copies the half. The
-order of summation is that of the co-raters' codes, whatever the threads: same bits. The twin is
+Rows are compared with each other (items, say); co-raters are of the other side (users). For a row x every
+co-rater's own row is read once, and each entry y on it adds to the sums n, Sx, Sy, Sxx, Syy, Sxy of the pair
+(x, y). `half_rows` reads only as far as x itself, so each pair is summed once, and `mirror` copies the half.
+The order of summation is that of the co-raters' codes, whatever the threads: same bits. The twin is
 `cfcore.reference.neighbors.similarity`, the inner loops are in `similarity_loops.pyx`.
 
 Measures: Pearson, cosine (with centred values: adjusted cosine; with the residuals of a baseline: the Pearson

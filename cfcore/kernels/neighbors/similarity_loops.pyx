@@ -128,7 +128,6 @@ cdef struct Search:
     const Sides *sides
     const Rule *rule
     const void *sums
-    int64_t x
     double size
     bint is_wide
 
@@ -150,12 +149,9 @@ cdef inline void offer(Candidates *candidates, const Search *search, int64_t k, 
     candidates.n = 0
 
 
-cdef inline void consider(const entry_t *kind, const Search *search, int64_t y, Candidates *candidates,
-                          int64_t k, int32_t *codes, floating *values) noexcept nogil:
-    """Make partner y a candidate if it has enough co-raters; evaluate a full block."""
-    cdef double n = <double>count_of(kind, search.sides, search.sums, search.is_wide, y)
-    if n < 1 or n < search.rule.min_support or y == search.x:
-        return
+cdef inline void add(const entry_t *kind, const Search *search, int64_t y, Candidates *candidates, int64_t k,
+                     int32_t *codes, floating *values) noexcept nogil:
+    """Make partner y a candidate; evaluate a full block."""
     take_one(kind, search.sides, search.sums, search.is_wide, y, &candidates.block, candidates.n)
     candidates.partners[candidates.n] = <int32_t>y
     candidates.n += 1
@@ -168,28 +164,32 @@ cdef inline void top_row(const entry_t *entries, const Sides *sides, const Rule 
     """`TopRow`"""
     cdef const entry_t *co_entries = <const entry_t *>sides.co_entries
     cdef const int64_t *co_indptr = sides.co_indptr
-    cdef Search search = Search(sides=sides, rule=rule, sums=sums, x=x, is_wide=is_long(sides, x),
+    cdef bint is_wide = is_long(sides, x)
+    cdef Search search = Search(sides=sides, rule=rule, sums=sums, is_wide=is_wide,
                                 size=<double>(sides.indptr[x + 1] - sides.indptr[x]))
     cdef Candidates candidates
     cdef int64_t y, e, co_e, co, n_pairs = 0
+    cdef double least = max(1.0, rule.min_support)
     memset(&candidates, 0, sizeof(Candidates))
     heap_clear(values, codes, k)
     sum_row(entries, sides, x, sums)
     for e in range(sides.indptr[x], sides.indptr[x + 1]):
         co = code_of(entries[e])
         n_pairs += co_indptr[co + 1] - co_indptr[co]
-    if n_pairs < sides.n_rows // 4 and not search.is_wide:
+    if n_pairs < sides.n_rows // 4 and not is_wide:
         # Few partners among many rows: read the co-raters' rows again rather than all sums.
         for e in range(sides.indptr[x], sides.indptr[x + 1]):
             co = code_of(entries[e])
             for co_e in range(co_indptr[co], co_indptr[co + 1]):
                 y = code_of(co_entries[co_e])
-                consider(entries, &search, y, &candidates, k, codes, values)
+                if count_of(entries, sides, sums, 0, y) >= least and y != x:
+                    add(entries, &search, y, &candidates, k, codes, values)
                 clear(entries, sides, sums, 0, y, y + 1)
     else:
         for y in range(sides.n_rows):
-            consider(entries, &search, y, &candidates, k, codes, values)
-        clear(entries, sides, sums, search.is_wide, 0, sides.n_rows)
+            if count_of(entries, sides, sums, is_wide, y) >= least and y != x:
+                add(entries, &search, y, &candidates, k, codes, values)
+        clear(entries, sides, sums, is_wide, 0, sides.n_rows)
     offer(&candidates, &search, k, codes, values)
     heap_sort(values, codes, k)
 

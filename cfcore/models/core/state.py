@@ -151,18 +151,22 @@ class State:
         KeyError
             There is no value of that name.
         """
-        if name not in _names_of(type(self)) or (name == "n_epochs" and self.n_epochs is None):
+        if name not in self._names() or (name == "n_epochs" and self.n_epochs is None):
             raise KeyError(name)
         value = getattr(self, name)
         return copy.deepcopy(value) if isinstance(value, (dict, list)) else value
 
     def public_names(self) -> list[str]:
         """Names for which `public` has a value."""
-        return [name for name in _names_of(type(self)) if name != "n_epochs" or self.n_epochs is not None]
+        return [name for name in self._names() if name != "n_epochs" or self.n_epochs is not None]
+
+    def _names(self) -> dict[str, None]:
+        kind: Any = type(self)
+        return _names_of(kind)
 
     def replaced(self, **changes: Any) -> Self:
         """Another state with some fields changed."""
-        unknown = sorted(changes.keys() - _names_of(type(self)).keys())
+        unknown = sorted(changes.keys() - self._names().keys())
         if unknown:
             known = ", ".join(self.public_names())
             raise TypeError(f"there is no parameter {unknown[0]!r}; the parameters are {known}")

@@ -82,7 +82,7 @@ class FactorState(State):
         return state
 
     def completed(self, kind: str, codes: Array, factors: Array, bias: Array) -> Self:
-        """The state that has factors and biases of users (or items) which this one had as zeros at `codes`."""
+        """The state with factors and biases of the users (or items) `codes`, for which this one has zeros."""
         return self.changed(**{f"{kind}_factors": factors, f"{kind}_bias": bias})
 
     # ------------------------------------------------------------------ derived

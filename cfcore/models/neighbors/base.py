@@ -1,4 +1,4 @@
-"""What `ItemKNN` and `UserKNN` share: one algorithm, with the roles of users and items exchanged."""
+"""`KNN`: the base of `ItemKNN` and `UserKNN`, one algorithm with the roles of users and items exchanged."""
 
 from __future__ import annotations
 
@@ -29,10 +29,10 @@ SLICE = 80_000_000
 
 
 class KNN(Model):
-    """What the two models share.
+    """Base of `ItemKNN` and `UserKNN`.
 
     Targets are of the kind `_state_class.kind` and compared with each other. Holders are of the other kind:
-    those who rated the targets, or what the targets rated.
+    the users who rated the items, or the items that the users rated.
     """
 
     _state_class: ClassVar[type[NeighborState]]
@@ -147,7 +147,7 @@ class KNN(Model):
 
 
 def centers_at(state: NeighborState, users: Array, items: Array) -> Array:
-    """What the weighted mean is taken around; the prediction where there is no neighbour."""
+    """Centre of the weighted mean; the prediction where there is no neighbour."""
     # The entry that -1 picks, the last, is that of an unknown user or item.
     user_centers, item_centers = state.user_centers[users], state.item_centers[items]
     if state.rule["additive"]:

@@ -1,8 +1,8 @@
-"""The similarity measures of neighbourhood models: what each asks of the kernel, and of which values.
+"""The similarity measures of neighbourhood models: the kernel's measure, and the values that it is given.
 
-A new measure is a line of `MEASURES` here. If it is a measure that the kernel has, of other values, that line
-names a function which prepares them; otherwise the kernel gets it first, as
-``cfcore/kernels/neighbors/measures.pxd`` says.
+A new measure is a line of `MEASURES` here, and of the docstring of `ItemKNN`. If it is a measure that the
+kernel has, of other values, the line names a function that prepares them; otherwise the kernel gets it first,
+as ``cfcore/kernels/neighbors/measures.pxd`` says.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ Array = np.ndarray[Any, Any]
 
 @dataclass(frozen=True)
 class Prepared:
-    """What is compared.
+    """Values to compare.
 
     Attributes
     ----------
     values : ndarray of float32, shape (n_ratings,), or None
         In place of the ratings, in the order of the holders' rows; None for the ratings themselves.
     shrinkage : float
-        What the kernel is to shrink similarities by.
+        For the kernel's rule.
     """
 
     values: Array | None
@@ -64,7 +64,7 @@ def without_holder_means(given: Centering, shrinkage: float) -> Prepared:
 
 
 def residuals(given: Centering, shrinkage: float) -> Prepared:
-    """What the baseline leaves of the ratings."""
+    """Ratings less the baseline."""
     return Prepared(given.residuals, shrinkage)
 
 

@@ -1,6 +1,6 @@
 """Similarities of all pairs of rows of a set of ratings: the models' call of the kernel `similarity`.
 
-How ratings are packed, which memory is needed, and slices short enough for Ctrl-C and a progress bar.
+It packs the ratings, allocates, and calls the kernel in slices short enough for Ctrl-C and a progress bar.
 """
 
 from __future__ import annotations

@@ -13,16 +13,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cfcore.kernels.records import (
-    UserBatchLayout,
-    UserBatchScratch,
-    UserBatchVisits,
     ImplicitRows,
     ImplicitSets,
     SVDppFactors,
     SVDppRates,
-    check_user_batches,
+    UserBatchLayout,
+    UserBatchScratch,
+    UserBatchVisits,
     check_cuts,
     check_sums,
+    check_user_batches,
 )
 from cfcore.reference.common.checks import check_record, check_threads
 from cfcore.reference.factorization.svd import _independent, _side_by_side

@@ -11,14 +11,14 @@ from cfcore.kernels.records import (
     DAY,
     LEFT_OUT,
     TIME_TERMS,
-    UserBatchScratch,
-    UserBatchVisits,
     ImplicitSets,
     TimeLayout,
     TimeParameters,
     TimeRates,
-    check_user_batches,
+    UserBatchScratch,
+    UserBatchVisits,
     check_days,
+    check_user_batches,
 )
 from cfcore.reference.common.checks import check_array, check_record, check_threads, overlaps
 from cfcore.reference.factorization.svdpp import _are_codes, _Model, _train_batches

@@ -45,11 +45,15 @@ class Products(cf.Model):
 
     def _score(self, users: Any, items: Any, timestamps: Any) -> Any:
         out = np.empty(len(users))
-        backends.kernel("factorization.svd").predict(users, items, self._products(), out, 1)
+        backends.kernel("factorization.svd").predict(users, items, record_of(self), out, 1)
         return out
 
     def _products(self) -> Factors:
-        return Factors(self.user_factors_, self.item_factors_, self.user_bias_, self.item_bias_, self.mean_)
+        return record_of(self)
+
+
+def record_of(model: Any) -> Factors:
+    return Factors(model.user_factors_, model.item_factors_, model.user_bias_, model.item_bias_, model.mean_)
 
 
 @pytest.fixture(scope="module")
@@ -117,7 +121,7 @@ def test_users_whose_factors_are_out_of_bounds(ratings: cf.Ratings) -> None:
 
 
 def test_layouts_are_kept(model: Any) -> None:
-    layouts, factors = ItemLayouts(model.item_counts_), model._products()
+    layouts, factors = ItemLayouts(model.item_counts_), record_of(model)
     everything, some = model.item_counts_ > 0, model.item_counts_ >= 20
     order = layouts.order(everything)
     assert layouts.order(everything) is order
