@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from cfcore.data import ids
 from cfcore.errors import DataError
-
-if TYPE_CHECKING:
-    from cfcore.data.ratings import Ratings
 
 __all__ = ["checked_index", "joined"]
 
@@ -41,8 +38,8 @@ def checked_index(index: Any, n: int) -> Any:
     return index
 
 
-def joined(parts: Sequence[Ratings], names: Mapping[str, str]) -> tuple[Any, ...]:
-    """Columns, vocabularies and scale of all parts together, without a check for repeated pairs."""
+def joined(parts: Sequence[Any], names: Mapping[str, str]) -> tuple[Any, ...]:
+    """Columns, vocabularies and scale of all `Ratings` together, without a check for repeated pairs."""
     times = [part.timestamps for part in parts if part.timestamps is not None]
     if len(times) not in (0, len(parts)):
         without = next(number for number, part in enumerate(parts) if part.timestamps is None)

@@ -8,7 +8,7 @@ from typing import overload
 
 import numpy as np
 
-from cfcore.data import readers, sources
+from cfcore.data import sources
 from cfcore.data import split as splits
 from cfcore.data.catalog import CATALOG, ML100K_SPLITS
 from cfcore.data.ratings import Ratings
@@ -84,7 +84,7 @@ def load(
     entry = CATALOG[name]
     path = sources.locate(name, progress)
     try:
-        ratings = readers.read(path, separator=entry.separator, header=entry.header, scale=entry.scale)
+        ratings = Ratings.read(path, separator=entry.separator, header=entry.header, scale=entry.scale)
         if len(ratings) != entry.n_ratings:
             raise DataError(f"{path} holds {len(ratings):,} ratings, {name} has {entry.n_ratings:,}")
     except DataError as error:

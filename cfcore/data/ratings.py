@@ -381,10 +381,10 @@ class Ratings:
 
     @classmethod
     def read(cls, path: str | PathLike[str], **options: Any) -> Ratings:
-        """Ratings from a text or parquet file, compressed or not; see ``cfcore.data.readers.read``."""
+        """Ratings from a text or parquet file, compressed or not; see ``cfcore.data.readers.read_fields``."""
         from cfcore.data import readers
 
-        return readers.read(path, **options)
+        return cls._new(*readers.read_fields(path, **options))
 
 
 def _frozen(array: NDArray[Any]) -> NDArray[Any]:

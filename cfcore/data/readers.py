@@ -9,16 +9,15 @@ from typing import Any, Literal
 
 import numpy as np
 
-from cfcore.data import blocks, text
-from cfcore.data.build import Duplicates
+from cfcore.data import blocks, frames, text
+from cfcore.data.build import Duplicates, checked, encoded
 from cfcore.data.layout import find_layout, within
-from cfcore.data.ratings import Ratings
 from cfcore.errors import DataError
 
-__all__ = ["read"]
+__all__ = ["read_fields"]
 
 
-def read(
+def read_fields(
     path: str | PathLike[str],
     *,
     user: str | int | None = None,
@@ -30,8 +29,8 @@ def read(
     encoding: str = "utf-8",
     scale: tuple[float, float] | None = None,
     duplicates: Duplicates = "error",
-) -> Ratings:
-    """Ratings from a file with one rating in each row.
+) -> tuple[Any, ...]:
+    """The fields of `Ratings` from a file with one rating in each row; see `Ratings.read`.
 
     Parameters
     ----------
@@ -53,9 +52,9 @@ def read(
 
     Returns
     -------
-    Ratings
-        Ids are integers if all of a column are, without leading zeros and within int64; else strings, as in
-        the file but without double quotes around them.
+    tuple
+        Codes, values, timestamps, ids and scale. Ids are integers if all of a column are, without leading
+        zeros and within int64; else strings, as in the file but without double quotes around them.
 
     Raises
     ------
@@ -84,16 +83,22 @@ def read(
     layout = find_layout(blocks.head(path), str(path), wanted, separator, header, encoding)
     numbers = text.read_numbers(path, layout)
     if numbers is not None and numbers[0] is not None:
-        return Ratings._from_raw(numbers, scale, duplicates, layout.names)
+        return _encoded([*numbers, scale, duplicates, layout.names])
     columns, user_ids, item_ids = text.read_tokens(path, layout, encoding)
-    return Ratings._from_codes(*columns, user_ids, item_ids, scale, duplicates, layout.names)
+    return _checked([*columns, user_ids, item_ids, scale, duplicates, layout.names])
+
+
+def _encoded(arguments: list[Any]) -> tuple[Any, ...]:
+    return encoded(*arguments)
+
+
+def _checked(arguments: list[Any]) -> tuple[Any, ...]:
+    return checked(*arguments)
 
 
 def _read_parquet(
     path: Path, wanted: dict[str, Any], scale: tuple[float, float] | None, duplicates: Duplicates
-) -> Ratings:
-    from cfcore.data.frames import find_columns
-
+) -> tuple[Any, ...]:
     # The names come first, so that only the columns needed are read.
     if importlib.util.find_spec("pyarrow"):
         import pyarrow.parquet
@@ -114,7 +119,7 @@ def _read_parquet(
         for role, column in wanted.items()
     }
     timed = given.pop("timestamp")
-    names = find_columns(present, given | {"timestamp": timed or None}, str(path))
+    names = frames.find_columns(present, given | {"timestamp": timed or None}, str(path))
     if timed is False:
         names.pop("timestamp", None)
     if importlib.util.find_spec("pyarrow"):
@@ -123,6 +128,8 @@ def _read_parquet(
         found = read_batches(path, names)
         if found is not None:
             columns, user_ids, item_ids = found
-            return Ratings._from_codes(*columns, user_ids, item_ids, scale, duplicates, names)
+            return _checked([*columns, user_ids, item_ids, scale, duplicates, names])
     frame = load(path, columns=list(names.values()))
-    return Ratings.from_frame(frame, **names, scale=scale, duplicates=duplicates)
+    given_names: dict[str, Any] = {"timestamp": None, **names}
+    raw, shown = frames.columns(frame, **given_names)
+    return _encoded([*raw, scale, duplicates, shown])

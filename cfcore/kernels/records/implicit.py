@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import Any
 
 import numpy as np
 
@@ -21,9 +21,6 @@ from cfcore.kernels.records.base import (
     real,
 )
 from cfcore.kernels.records.factorization import RATING, Factors
-
-if TYPE_CHECKING:
-    from cfcore.kernels.records.time_parameters import TimeParameters
 
 __all__ = [
     "UserBatchLayout",
@@ -271,7 +268,7 @@ class SVDppRates(Record):
 def check_user_batches(
     layout: UserBatchLayout,
     sets: ImplicitSets,
-    parameters: SVDppFactors | TimeParameters,
+    parameters: Any,
     visits: UserBatchVisits,
     scratch: UserBatchScratch,
     span: tuple[int, int],

@@ -14,8 +14,8 @@ from cfcore.data import Ratings
 from cfcore.data.ids import encode
 from cfcore.kernels.records import ImplicitSets
 from cfcore.models.core.state import array, check_rows
-from cfcore.models.factorization.base import FactorState
 from cfcore.models.factorization.implicit_terms import Term, stacked, summed_rows
+from cfcore.models.factorization.state import FactorState
 from cfcore.models.factorization.update import joined_rows, scattered
 
 Array = np.ndarray[Any, Any]

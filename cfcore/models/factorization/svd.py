@@ -15,9 +15,10 @@ from cfcore.models.core.fit_context import FitContext
 from cfcore.models.core.model import Array
 from cfcore.models.core.params import check_choice, check_flag, check_number
 from cfcore.models.core.training import run_epochs
-from cfcore.models.factorization.base import FactorModel, FactorState, first_factors, predicted, state_of
+from cfcore.models.factorization.base import FactorModel, first_factors, predicted, state_of
 from cfcore.models.factorization.block_grid import BlockTrainer
 from cfcore.models.factorization.rates import DecayingRates, decay_and_total, density_and_spread
+from cfcore.models.factorization.state import FactorState
 from cfcore.random import RandomState
 
 #: Defaults by cross-validation; `benchmarks/defaults.py` repeats the search.

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from cfcore.kernels.records import TIME_TERMS
 from cfcore.models.factorization.rates import decay_and_total
 from cfcore.models.factorization.svdpp import BIAS_TOTAL, Rates
-
-if TYPE_CHECKING:
-    from cfcore.models.factorization.timesvdpp import TimeSVDpp
 
 Array = np.ndarray[Any, Any]
 
@@ -69,7 +66,7 @@ def names_of(term: str) -> tuple[str, str]:
     return named("lr", term), named("reg", term)
 
 
-def rates_of_terms(model: TimeSVDpp, rates: Rates, spread: float) -> dict[str, float]:
+def rates_of_terms(model: Any, rates: Rates, spread: float) -> dict[str, float]:
     """Learning rates of the first epoch and regularisation of all terms; by the rule where not given."""
     total = decay_and_total(rates.n_epochs, rates.lr_decay, 1.0)[1]
     # On sparse data biases have higher rates, with which per-day terms, of a rating or two each, would

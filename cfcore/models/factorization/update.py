@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 
@@ -16,10 +16,8 @@ from cfcore.models.core.params import check_choice, check_number
 from cfcore.models.core.state import State
 from cfcore.models.core.trainer import Trainer
 from cfcore.models.core.training import run_epochs
+from cfcore.models.factorization.state import FactorState
 from cfcore.random import generator
-
-if TYPE_CHECKING:
-    from cfcore.models.factorization.base import FactorState
 
 Array = np.ndarray[Any, Any]
 

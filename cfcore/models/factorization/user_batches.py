@@ -36,8 +36,8 @@ Array = np.ndarray[Any, Any]
 #: of two sets); on MovieLens 1M it gives 190 users. There RMSE is some .0002 above that of batches of 24
 #: users, and a learning rate of the implicit factors twice as high is still stable.
 MIN_BATCHES, MAX_USERS, MAX_OVERLAP = 16, 1024, 24.0
-#: With weights the implicit factors may be all that a user has, and have higher learning rates. On MovieLens 1M
-#: the lower limit costs neither time nor accuracy; with the other one, training on dense data diverges.
+#: With weights the implicit factors may be all that a user has, and have higher learning rates. On MovieLens
+#: 1M the lower limit costs neither time nor accuracy; with the other one, training on dense data diverges.
 MAX_WEIGHTED_OVERLAP = 6.0
 #: Where there are more ratings per user and item than this (MovieLens 1M has as many), the limit rises as the
 #: rule of `SVDpp` lowers the rate of the implicit factors, whatever rates are given. On 100 million ratings

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -15,9 +15,6 @@ from cfcore.models.neighbors.measures import MEASURES
 from cfcore.models.neighbors.similarities import Comparison, Rows
 from cfcore.models.neighbors.state import NeighborState
 from cfcore.progress import progress_bar
-
-if TYPE_CHECKING:
-    from cfcore.models.neighbors.base import KNN
 
 __all__ = ["NeighborTrainer"]
 
@@ -38,7 +35,7 @@ class NeighborTrainer:
     context : FitContext
     """
 
-    def __init__(self, model: KNN, train: Ratings, context: FitContext) -> None:
+    def __init__(self, model: Any, train: Ratings, context: FitContext) -> None:
         self.context = context
         self.state_class, self.is_baseline = model._state_class, model.center == "baseline"
         self.prediction = model.rule_for(train)
