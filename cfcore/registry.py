@@ -11,6 +11,7 @@ if TYPE_CHECKING:  # for type checkers, which cannot read the table
     from cfcore.ensemble import Blend as Blend
     from cfcore.models.basic.baseline import Baseline as Baseline
     from cfcore.models.basic.mean import GlobalMean as GlobalMean
+    from cfcore.models.factorization.asymmetric_svd import AsymmetricSVD as AsymmetricSVD
     from cfcore.models.factorization.svd import SVD as SVD
     from cfcore.models.factorization.svdpp import SVDpp as SVDpp
     from cfcore.models.factorization.timesvdpp import TimeSVDpp as TimeSVDpp
@@ -84,6 +85,7 @@ ENTRIES = (
     Entry("SVD", "cfcore.models.factorization.svd", "svd", FACTORS, _FEW),
     Entry("SVDpp", "cfcore.models.factorization.svdpp", "svdpp", FACTORS, _FEW),
     Entry("TimeSVDpp", "cfcore.models.factorization.timesvdpp", "timesvdpp", _TIME, _FEW),
+    Entry("AsymmetricSVD", "cfcore.models.factorization.asymmetric_svd", "asymmetric-svd", FACTORS, _FEW),
     Entry(
         "RBM", "cfcore.models.rbm.model", "rbm", RBM_RANGES, {"n_hidden": 8, "n_epochs": 4, "random_state": 0}
     ),
