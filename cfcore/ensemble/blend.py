@@ -219,8 +219,8 @@ class Blend(Model):
             members = self._prefit_members()
             known = parts.union(members)
             first = self._state_with(context, known, members, Weights.equal(len(members)))
-            users = first.users.encode(train.user_ids)[train.user_codes]
-            items = first.items.encode(train.item_ids)[train.item_codes]
+            users = first.users.recode(train.user_ids, train.user_codes)
+            items = first.items.recode(train.item_ids, train.item_codes)
             fold = context.rng.permutation(len(train)) % min(5, len(train))
             predictions = first.member_scores(users, items, train.timestamps)
         else:

@@ -79,8 +79,8 @@ class FitContext:
         users = Ids("user", self.known["user_ids"], self.known["user_counts"])
         items = Ids("item", self.known["item_ids"], self.known["item_counts"])
         return (
-            users.encode(given.user_ids)[given.user_codes],
-            items.encode(given.item_ids)[given.item_codes],
+            users.recode(given.user_ids, given.user_codes),
+            items.recode(given.item_ids, given.item_codes),
             given.timestamps,
             given.values.astype(np.float64),
         )

@@ -57,6 +57,12 @@ class Ids:
             codes = encode(self.ids, column_of(raw), f"{self.kind}s")
         return codes if self.table is None else self.table[codes]
 
+    def recode(self, ids: Array, codes: Array) -> Array:
+        """Codes here of codes in another vocabulary; the same array where the vocabularies are one."""
+        if ids is self.ids:
+            return codes if self.table is None else self.table[codes]
+        return self.encode(ids)[codes]
+
     def encode_one(self, raw: Any) -> int:
         """Code of a single raw id.
 

@@ -301,8 +301,8 @@ class Model(Saved, Recommender):
         if timestamps is not None:
             raise TypeError("predict takes timestamps together with users and items")
         if isinstance(users, Ratings):
-            user_codes = known[0].encode(users.user_ids)[users.user_codes]
-            return user_codes, known[1].encode(users.item_ids)[users.item_codes], users.timestamps, False
+            user_codes = known[0].recode(users.user_ids, users.user_codes)
+            return user_codes, known[1].recode(users.item_ids, users.item_codes), users.timestamps, False
         return *codes_of_pairs(*known, *as_pairs(users)), False
 
     def _clipped(self, users: Array, items: Array, timestamps: Array | None) -> Array:

@@ -96,7 +96,7 @@ class Updatable(Model):
         check_choice("unknown_items", unknown_items, ("error", "ignore"))
         here._check_rates("fold_in", ("reg", "reg_bias") if self.biased else ("reg",))
         given = here._later(ratings)
-        known = here._state.items.encode(given.item_ids)[given.item_codes] >= 0
+        known = here._state.items.recode(given.item_ids, given.item_codes) >= 0
         if not known.any() or (unknown_items == "error" and not known.all()):
             unknown = np.unique(given.items[~known])
             raise DataError(
