@@ -19,16 +19,10 @@ from typing import Any
 from measure import arguments, describe, machine, table, write
 
 import cfcore as cf
+from cfcore.registry import BY_COMMAND
 
 MODELS: dict[str, Any] = {
-    "GlobalMean": cf.GlobalMean,
-    "Baseline": cf.Baseline,
-    "ItemKNN": cf.ItemKNN,
-    "UserKNN": cf.UserKNN,
-    "SVD": cf.SVD,
-    "SVDpp": cf.SVDpp,
-    "TimeSVDpp": cf.TimeSVDpp,
-    "RBM": cf.RBM,
+    **{entry.name: entry.load() for entry in BY_COMMAND.values()},
     "RBM by user": partial(cf.RBM, by="user"),
 }
 SPLITS = {"ml-100k": ("u1", "u2", "u3", "u4", "u5"), "ml-1m": (0, 1, 2, 3, 4)}
