@@ -13,21 +13,19 @@
 # The parts depend on the data alone, so the sums are the same for any number of threads.
 
 from cython.parallel cimport parallel, threadid
-from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t
+from libc.stdint cimport int32_t
 from libc.string cimport memset
 
-from cfcore.kernels.common.lanes cimport cf_prefetch, cf_prefetch_read
+from cfcore.kernels.common.lanes cimport cf_prefetch
 from cfcore.kernels.common.threads cimport team_present
 from cfcore.kernels.rbm.batch_ratings cimport (
     AHEAD,
     CHAIN,
     DATA,
     KNOWN,
-    NEAR,
     NEGATIVE,
     OFFSET,
     POSITIVE,
-    SOON,
     STATE,
     BatchRating,
     Pass,
@@ -36,20 +34,8 @@ from cfcore.kernels.rbm.batch_ratings cimport (
     sum_of,
     weights_of,
 )
-from cfcore.kernels.rbm.model cimport (
-    LANES,
-    MAX_LEVELS,
-    VISIBLE,
-    cf_add,
-    cf_draw,
-    cf_expect,
-    cf_logits,
-    cf_softmax,
-    cf_uniforms,
-    draw_hidden,
-    hidden_means,
-)
-from cfcore.kernels.rbm.updates cimport UPDATES_OF_PART, update_hidden_bias, update_units
+from cfcore.kernels.rbm.model cimport cf_add, draw_hidden, hidden_means
+from cfcore.kernels.rbm.updates cimport UPDATES_OF_PART, update_hidden_bias
 from cfcore.kernels.rbm.work_stealing cimport (
     Shared,
     Worker,
@@ -114,7 +100,7 @@ cdef inline void train_as_worker(const Pass *work, Worker *me, Py_ssize_t width)
             for attempt in range(work.n_parts):
                 part = task_at(me, attempt, work.n_parts, 1)
                 if claim(me, part):
-                    squares = draw_ratings(work, width, part, cases, n_cases, step)
+                    squares = work.draw_ratings(work, part, cases, n_cases, step)
                     if step == 0:
                         work.squares[number * work.n_parts + part] = squares
                     finish(me)
@@ -132,7 +118,7 @@ cdef inline void train_as_worker(const Pass *work, Worker *me, Py_ssize_t width)
         for attempt in range(n_updates):
             task = task_at(me, attempt, n_updates, UPDATES_OF_PART)
             if claim(me, task):
-                update_units(work, width, task, n_cases, me.number)
+                work.update_units(work, task, n_cases, me.number)
                 finish(me)
         end_stage(me, n_updates + 1)
 
@@ -213,64 +199,3 @@ cdef inline void end_step(const Pass *work, Py_ssize_t width, const int32_t *cas
         if step + 1 < work.cd_steps:
             draw_hidden(row_of(work, width, NEGATIVE, row), state, work.p.n_hidden, width, work.seed,
                         work.epoch, cases[row], step + 1)
-
-
-cdef inline double draw_ratings(const Pass *work, Py_ssize_t width, Py_ssize_t part, const int32_t *cases,
-                                Py_ssize_t n_cases, Py_ssize_t step) noexcept nogil:
-    """Draw v' given h, `LANES` ratings at a time, and sum W[i, v'_i] for each case.
-
-    Returns the sum of squared errors of the expected ratings.
-    """
-    cdef float *sums = sum_of(work, width, part, DATA)
-    cdef Py_ssize_t k, n_levels = work.p.n_levels, end = work.ranges[2 * part + 1]
-    cdef float shares[MAX_LEVELS * LANES]
-    cdef float totals[LANES]
-    cdef float noise[LANES]
-    cdef float expected[LANES]
-    cdef int64_t some_cases[LANES]
-    cdef int64_t some_units[LANES]
-    cdef int32_t drawn[LANES]
-    cdef BatchRating *some[LANES]
-    cdef BatchRating *rating
-    cdef int lane, n = 0
-    cdef double squares = 0, error
-    cdef bint far = 2 * n_cases * width * sizeof(float) > NEAR  # states and sums
-    memset(sums, 0, n_cases * width * sizeof(float))
-    memset(shares, 0, n_levels * LANES * sizeof(float))
-    memset(some_cases, 0, sizeof(some_cases))
-    memset(some_units, 0, sizeof(some_units))
-    for k in range(work.ranges[2 * part], end):
-        rating = work.ratings + k
-        if k + AHEAD < end and rating[AHEAD].unit != rating[AHEAD - 1].unit:
-            cf_prefetch(weights_of(work, width, rating + AHEAD, 0), n_levels * width * sizeof(float))
-        if far and k + SOON < end:
-            cf_prefetch_read(row_of(work, width, STATE, rating[SOON].row), width * sizeof(float))
-        if rating.position >= 0:
-            cf_logits(work.p.weights + rating.unit * n_levels * width,
-                      work.p.visible_bias + rating.unit * n_levels, row_of(work, width, STATE, rating.row),
-                      width, n_levels, shares + n)
-            if far:
-                cf_prefetch(sums + rating.row * width, width * sizeof(float))
-            some[n] = rating
-            some_cases[n] = cases[rating.row]
-            some_units[n] = rating.unit
-            n += 1
-        if n < LANES and k + 1 < end:
-            continue
-        cf_softmax(shares, n_levels, totals)
-        cf_uniforms(some_cases, some_units, <uint32_t>work.epoch, <uint32_t>(2 * step + VISIBLE), work.seed,
-                    noise)
-        cf_draw(shares, totals, noise, n_levels, drawn)
-        if step == 0:
-            cf_expect(shares, totals, work.values, n_levels, expected)
-            for lane in range(n):
-                error = expected[lane] - work.values[some[lane].level]
-                squares += error * error
-        for lane in range(n):
-            rating = some[lane]
-            rating.drawn = drawn[lane]
-            cf_add(sums + rating.row * width, weights_of(work, width, rating, drawn[lane]), width)
-            if step + 1 == work.cd_steps:
-                work.drawn[rating.position] = <uint8_t>drawn[lane]
-        n = 0
-    return squares

@@ -24,8 +24,18 @@ cdef enum:
 cdef enum:
     DATA, KNOWN, CHAIN, N_SUMS  # of a part for a case: of W, of D, of W where persistent chains start
 
+# Updates of W, b and D of some units, a task, at the end of a mini-batch; `work` is a Pass.
+ctypedef void (*UpdateUnits)(const void *work, Py_ssize_t task, Py_ssize_t n_cases, int worker) noexcept nogil
+
+# Draws the ratings of a part of the units given the hidden states, and sums their rows of W for each case.
+# Returns the sum of squared errors of the expected ratings.
+ctypedef double (*DrawRatings)(const void *work, Py_ssize_t part, const int32_t *cases, Py_ssize_t n_cases,
+                               Py_ssize_t step) noexcept nogil
+
 # The arguments of a call of `train`, shared by its threads.
 cdef struct Pass:
+    DrawRatings draw_ratings  # of `draw_loops.pyx`
+    UpdateUnits update_units  # of `update_loops.pyx`
     ParameterPointers p
     ParameterPointers v    # velocities; v.weights NULL: without momentum
     CasePointers cases

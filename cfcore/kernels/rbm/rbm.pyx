@@ -21,7 +21,9 @@ from cfcore.kernels.common.threads cimport report_workers, team_size
 from cfcore.kernels.rbm.batch_ratings cimport BatchRating, Pass
 from cfcore.kernels.rbm.model cimport CasePointers
 from cfcore.kernels.rbm.pointers cimport are_sound, cases_of, parameters_of
+from cfcore.kernels.rbm.draw_loops cimport DrawLoops
 from cfcore.kernels.rbm.rbm_loops cimport RbmLoops
+from cfcore.kernels.rbm.update_loops cimport UpdateLoops
 
 from cfcore.kernels import simd
 from cfcore.kernels.records import (
@@ -37,6 +39,8 @@ from cfcore.kernels.records import (
 cnp.import_array()
 
 cdef const RbmLoops *loops = NULL
+cdef const DrawLoops *draw_loops = NULL
+cdef const UpdateLoops *update_loops = NULL
 
 
 def _use(capsule):
@@ -45,6 +49,22 @@ def _use(capsule):
 
 
 simd.register("rbm.rbm_loops", _use)
+
+
+def _use_draws(capsule):
+    global draw_loops
+    draw_loops = <const DrawLoops *>table_in(capsule)
+
+
+simd.register("rbm.draw_loops", _use_draws)
+
+
+def _use_updates(capsule):
+    global update_loops
+    update_loops = <const UpdateLoops *>table_in(capsule)
+
+
+simd.register("rbm.update_loops", _use_updates)
 
 
 def train(cases, parameters, velocities, rates, batches, scratch, span, n_threads):
@@ -136,5 +156,7 @@ def train(cases, parameters, velocities, rates, batches, scratch, span, n_thread
     for k in range(work.p.n_levels):
         work.values[k] = <float>values[k]
     with nogil:
+        work.draw_ratings = draw_loops.draw_ratings
+        work.update_units = update_loops.update_units
         workers = loops.train_batches(&work, team)
     report_workers(workers)
