@@ -15,16 +15,13 @@ from types import MappingProxyType
 __all__ = [
     "MAX_THREADS",
     "MINIMUM_WORK",
-    "SMALL_CALL",
     "available_cores",
     "cpu_quota",
     "minimum_work",
     "policy",
     "resolve_threads",
-    "threads_for",
     "threads_worth",
     "workers_of_last_call",
-    "worthwhile_threads",
 ]
 
 MAX_THREADS = 1024
@@ -253,21 +250,3 @@ def workers_of_last_call() -> int:
 
     workers: int = backends.kernel("common.threads").workers_of_last_call()
     return workers
-
-
-# ---------------------------------------------------------------------- names of before
-
-#: Until all rooms call `threads_worth`.
-SMALL_CALL = MINIMUM_WORK["numbers"]
-WORTH_A_THREAD = MINIMUM_WORK["ratings"]
-
-
-def threads_for(n_threads: int | None, n_ratings: int) -> int:
-    """`threads_worth` in ratings."""
-    small = n_ratings < min(WORTH_A_THREAD, minimum_work("ratings"))
-    return 1 if small else resolve_threads(n_threads)
-
-
-def worthwhile_threads(n_threads: int | None, n_numbers: int) -> int:
-    """`threads_worth` in numbers."""
-    return threads_worth(n_threads, n_numbers)

@@ -13,7 +13,7 @@ from cfcore.data import checks, combine, ids
 from cfcore.data.build import NAMES, Duplicates, checked, encoded
 from cfcore.data.index import Compressed, Index
 from cfcore.errors import DataError
-from cfcore.threads import threads_for
+from cfcore.threads import threads_worth
 
 __all__ = ["Duplicates", "Ratings"]
 
@@ -235,7 +235,7 @@ class Ratings:
             1 computes one after the other; all cores by default. The result does not depend on it.
         """
         index = self._index
-        if threads_for(n_threads, len(self)) == 1 or index.has("by_user"):
+        if threads_worth(n_threads, len(self), "ratings") == 1 or index.has("by_user"):
             index.by_user, index.by_item  # noqa: B018
             return
         import contextvars

@@ -36,7 +36,7 @@ def test_models_without_them_say_so(model: Any, train: cf.Ratings) -> None:
 
 @pytest.mark.parametrize(("name", "method"), CASES)
 def test_hyper_parameters_stay(name: str, method: str, train: cf.Ratings) -> None:
-    """They are the same after an update, and for whoever looks at them during it."""
+    """They are the same after an update, and for a reader during it."""
     model = make(name).fit(train)
     params, seen, stop = model.get_params(), set(), threading.Event()
 

@@ -13,20 +13,18 @@ import numpy as np
 import pytest
 
 import cfcore as cf
+from cfcore import threads
 from cfcore.data import index
 
 
 @pytest.mark.parametrize("n_threads", [1, 2])
 @pytest.mark.parametrize("backend", ["compiled", "reference"])
-def test_building_both_forms_at_once_changes_nothing(
-    n_threads: int, backend: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("cfcore.threads.WORTH_A_THREAD", 0)
+def test_building_both_forms_at_once_changes_nothing(n_threads: int, backend: str) -> None:
     made = cf.datasets.synthetic(60, 40, 900, random_state=1)
     by_user, by_item = made.by_user, made.by_item
     user_counts, item_counts = made.user_counts, made.item_counts
     made.drop_index()
-    with cf.backend(backend):
+    with cf.backend(backend), threads.policy(minimum_work=0):
         made.build_index(n_threads)
         for old, new in ((by_user, made.by_user), (by_item, made.by_item)):
             for name in ("indptr", "indices", "values", "order", "to_other"):

@@ -66,7 +66,7 @@ cdef enum:
     PATIENCE = 512  # pauses before work of another thread is taken: less time than a part or block takes
     REGAINED = 16   # pauses more that a thread may make after a block that was due at once
 
-# A thread, and what it does of a visit.
+# A thread, and its state in a visit.
 cdef struct Worker:
     int number, team
     int patience

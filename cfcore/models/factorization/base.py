@@ -16,7 +16,6 @@ from cfcore.models.core.model import Array
 from cfcore.models.core.state import State
 from cfcore.models.factorization.state import FactorState
 from cfcore.models.factorization.update import Updatable
-from cfcore.models.recommend.item_layout import Products
 from cfcore.threads import threads_worth
 
 __all__ = ["FactorModel", "first_factors", "predicted"]
@@ -45,9 +44,9 @@ class FactorModel(Updatable):
     def _score(self, users: Array, items: Array, timestamps: Array | None) -> Array:
         return predicted(users, items, self._record(), self.n_threads)
 
-    def _products(self) -> Products | None:
+    def _products(self) -> Factors | None:
         record = self._record()
-        return Products(
+        return Factors(
             record.user_factors, record.item_factors, record.user_bias, record.item_bias, record.mean
         )
 

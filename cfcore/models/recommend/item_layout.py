@@ -22,10 +22,6 @@ LISTED_COSINE = 0.6
 LENGTH_STEP = 0.25
 
 
-#: The name of before, until all rooms say `Factors`.
-Products = Factors
-
-
 class ItemLayouts:
     """Orders and layouts of the items of a fitted state, each made when it is first needed.
 
