@@ -43,7 +43,7 @@ def load(path: str | os.PathLike[str]) -> Model:
     if "checkpoint" in header:
         raise FileFormatError(f"{os.fspath(path)}: a checkpoint; fit(..., checkpoint=path) resumes it")
     try:
-        return find_class(header["class"])._from_file(header, arrays, find_class)
+        return find_class(header["class"]).from_content(header, arrays, find_class)
     except FileFormatError as error:
         raise FileFormatError(f"{os.fspath(path)}: {error}") from error
     except (KeyError, TypeError, ValueError, AttributeError, IndexError, RecursionError) as error:

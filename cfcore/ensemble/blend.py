@@ -322,12 +322,12 @@ class Blend(Model):
         params["models"] = [Model.from_description(one, find_class) for one in described["models"]]
         return cls(**params)
 
-    def _to_file(self) -> tuple[dict[str, Any], dict[str, Array]]:
-        header, arrays = super()._to_file()
+    def to_content(self) -> tuple[dict[str, Any], dict[str, Array]]:
+        header, arrays = super().to_content()
         header["models"] = None if self.cv == "prefit" else [one.describe() for one in self.models]
         header["members"] = []
         for at, member in enumerate(self.members_):
-            inner, inner_arrays = member._to_file()
+            inner, inner_arrays = member.to_content()
             # An array that the blend holds too is written once.
             inner["shared"] = [name for name, array in inner_arrays.items() if arrays.get(name) is array]
             header["members"].append(inner)
@@ -337,7 +337,7 @@ class Blend(Model):
         return header, arrays
 
     @classmethod
-    def _from_file(
+    def from_content(
         cls, header: dict[str, Any], arrays: dict[str, Array], find_class: Callable[[Any], type[Model]]
     ) -> Self:
         members = []
@@ -345,9 +345,9 @@ class Blend(Model):
             mark = f"{at}/"
             own = {name[len(mark) :]: array for name, array in arrays.items() if name.startswith(mark)}
             own |= {name: arrays[name] for name in inner["shared"]}
-            members.append(find_class(inner["class"])._from_file(inner, own, find_class))
+            members.append(find_class(inner["class"]).from_content(inner, own, find_class))
         header = {**header, "scalars": {**header["scalars"], "members_": ()}}
-        blend = super()._from_file(header, arrays, find_class)
+        blend = super().from_content(header, arrays, find_class)
         blend._state = blend._state.replaced(members=tuple(members))
         described = header["models"]
         blend.models = (

@@ -39,10 +39,10 @@ class Saved(Params, Fitted):
         """
         here = self.snapshot()
         here._check_fitted()
-        codec.write(path, *here._to_file())
+        codec.write(path, *here.to_content())
 
-    def _to_file(self) -> tuple[dict[str, Any], dict[str, Array]]:
-        """The header and the arrays that `save` writes."""
+    def to_content(self) -> tuple[dict[str, Any], dict[str, Array]]:
+        """The header and the arrays that `save` writes: for models that hold models."""
         scalars, arrays = self._state.to_file()
         header = {
             "class": self._file_name(),
@@ -57,8 +57,8 @@ class Saved(Params, Fitted):
         return self.get_params(deep=False)
 
     @classmethod
-    def _from_file(cls, header: dict[str, Any], arrays: dict[str, Array], find_class: FindClass) -> Self:
-        """The model that `save` wrote; `find_class` finds the classes of nested models."""
+    def from_content(cls, header: dict[str, Any], arrays: dict[str, Array], find_class: FindClass) -> Self:
+        """The model of a header and arrays of `to_content`; `find_class` finds classes of nested models."""
         model = cls(**codec.from_json(header["params"]))
         held: dict[str, Array | None] = {**arrays, **dict.fromkeys(header["absent"])}
         try:
