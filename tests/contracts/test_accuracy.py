@@ -1,4 +1,4 @@
-"""Every model errs less than the baseline on held-out ratings of data that has what it models."""
+"""Every model has a lower held-out error than the baseline on data with the structure that it models."""
 
 from __future__ import annotations
 

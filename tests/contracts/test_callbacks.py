@@ -1,4 +1,4 @@
-"""A callback may use the model: what it derives from one epoch's parameters is not left in the next one's."""
+"""A callback may use the model: values derived from the parameters of one epoch are not kept for the next."""
 
 from __future__ import annotations
 

@@ -37,7 +37,7 @@ class Run:
         self.fitting.append(workers_of_last_call())
 
     def asked(self, answer: Any) -> Any:
-        """The answer; what it was computed on is noted."""
+        """The answer; the state that it was computed on is noted."""
         self.asking.append(workers_of_last_call())
         return answer
 

@@ -1,4 +1,4 @@
-"""What a record checks when it is made, and what it says of a field that is not as it should be."""
+"""The checks that a record makes of its fields, and their messages."""
 
 from __future__ import annotations
 

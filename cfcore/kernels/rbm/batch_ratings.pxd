@@ -39,7 +39,7 @@ cdef struct Pass:
     ParameterPointers p
     ParameterPointers v    # velocities; v.weights NULL: without momentum
     CasePointers cases
-    bint rated_only        # each r holds just what its case rated
+    bint rated_only        # each set r is that of the units rated
     bint persistent
     bint by_count
     const int32_t *order

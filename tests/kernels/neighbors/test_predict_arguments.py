@@ -1,4 +1,4 @@
-"""What the kernel `predict`, its twin and their records refuse, and what they leave as it was."""
+"""Arguments that the kernel `predict`, its twin and their records refuse; refused arrays stay unchanged."""
 
 from __future__ import annotations
 

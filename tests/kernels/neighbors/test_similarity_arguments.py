@@ -1,4 +1,4 @@
-"""What the kernel `similarity`, its twin and their records refuse, and what they leave as it was."""
+"""Arguments that the kernel `similarity`, its twin and records refuse; refused arrays stay unchanged."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a checkpoint keeps, and what it refuses; that every model goes on from one is in contracts."""
+"""Contents and refusals of checkpoints; the contract tests resume every model from one."""
 
 from __future__ import annotations
 
