@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
-__all__ = ["CfcoreError", "ConvergenceWarning", "DataError", "FileFormatError", "NotFittedError"]
+import sys
+import warnings
+
+__all__ = [
+    "CfcoreError", "ConvergenceWarning", "DataError", "DataWarning", "FileFormatError", "NotFittedError", "warn",
+]  # fmt: skip
 
 
 class CfcoreError(Exception):
@@ -23,3 +28,15 @@ class FileFormatError(CfcoreError, ValueError):
 
 class ConvergenceWarning(UserWarning):
     """Training diverged and was stopped; the last good parameters were kept."""
+
+
+class DataWarning(UserWarning):
+    """Data were understood in one of several ways, or a part of them has no effect; the message says which."""
+
+
+def warn(message: str, category: type[Warning]) -> None:
+    """Issue a warning that refers to the line that called cfcore."""
+    level, frame = 2, sys._getframe(1)
+    while frame.f_back is not None and frame.f_globals.get("__name__", "").partition(".")[0] == "cfcore":
+        level, frame = level + 1, frame.f_back
+    warnings.warn(message, category, stacklevel=level)
