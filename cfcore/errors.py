@@ -6,7 +6,8 @@ import sys
 import warnings
 
 __all__ = [
-    "CfcoreError", "ConvergenceWarning", "DataError", "DataWarning", "FileFormatError", "NotFittedError", "warn",
+    "CfcoreError", "ConvergenceWarning", "DataError", "DataWarning", "FileFormatError", "NotFittedError",
+    "warn",
 ]  # fmt: skip
 
 
@@ -31,7 +32,7 @@ class ConvergenceWarning(UserWarning):
 
 
 class DataWarning(UserWarning):
-    """Data were understood in one of several ways, or a part of them has no effect; the message says which."""
+    """Data can be understood in several ways, or a part of them has no effect; the message says which."""
 
 
 def warn(message: str, category: type[Warning]) -> None:
