@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import sys
+import warnings
+
 __all__ = [
-    "CfcoreError", "ConvergenceWarning", "DataError", "DuplicateError", "FileFormatError", "NotFittedError",
+    "CfcoreError", "ConvergenceWarning", "DataError", "DataWarning", "DuplicateError", "FileFormatError",
+    "NotFittedError", "warn",
 ]  # fmt: skip
 
 
@@ -46,3 +50,15 @@ class FileFormatError(CfcoreError, ValueError):
 
 class ConvergenceWarning(UserWarning):
     """Training diverged and was stopped; the last good parameters were kept."""
+
+
+class DataWarning(UserWarning):
+    """Data can be understood in several ways, or a part of them has no effect; the message says which."""
+
+
+def warn(message: str, category: type[Warning]) -> None:
+    """Issue a warning that refers to the line that called cfcore."""
+    level, frame = 2, sys._getframe(1)
+    while frame.f_back is not None and frame.f_globals.get("__name__", "").partition(".")[0] == "cfcore":
+        level, frame = level + 1, frame.f_back
+    warnings.warn(message, category, stacklevel=level)
