@@ -6,8 +6,8 @@ import sys
 import warnings
 
 __all__ = [
-    "CfcoreError", "ConvergenceWarning", "DataError", "DataWarning", "FileFormatError", "NotFittedError",
-    "warn",
+    "CfcoreError", "ConvergenceWarning", "DataError", "DataWarning", "DuplicateError", "FileFormatError",
+    "NotFittedError", "warn",
 ]  # fmt: skip
 
 
@@ -17,6 +17,27 @@ class CfcoreError(Exception):
 
 class DataError(CfcoreError, ValueError):
     """Ratings or ids are not valid; the message names the column and the first offending row."""
+
+
+class DuplicateError(DataError):
+    """A user rated an item more than once, and the call does not say which rating counts.
+
+    Attributes
+    ----------
+    problem : str
+        Columns, rows and ids.
+    remedy : str
+        What the caller can do; each caller may have an option of another name.
+    """
+
+    def __init__(
+        self, problem: str, remedy: str = 'pass duplicates="last", "first" or "mean" to keep one rating'
+    ) -> None:
+        super().__init__(problem, remedy)
+        self.problem, self.remedy = problem, remedy
+
+    def __str__(self) -> str:
+        return f"{self.problem}; {self.remedy}"
 
 
 class NotFittedError(CfcoreError, ValueError, AttributeError):
