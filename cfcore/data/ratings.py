@@ -64,7 +64,8 @@ class Ratings(Container):
     DataError
         For missing ids, also text such as NULL or nan among integers, ratings that are NaN, infinite or
         outside the scale, repeated (user, item) pairs, columns of different lengths, no rows at all, more
-        than 2^31 - 1 distinct ids. The message names the column and the first offending row. For repeated pairs it is a DuplicateError.
+        than 2^31 - 1 distinct ids. The message names the column and the first offending row. For repeated
+        pairs it is a DuplicateError.
 
     Notes
     -----
