@@ -16,7 +16,9 @@ from cfcore.data.kinds import IdKinds, Kind, kind_of
 from cfcore.data.names import ARGUMENTS, remembered
 from cfcore.errors import DuplicateError
 
-__all__ = ["NAMES", "Duplicates", "Fields", "Rules", "checked", "encoded", "settled"]
+__all__ = [
+    "NAMES", "Duplicates", "Fields", "Rules", "check_duplicates", "checked", "encoded", "settled",
+]  # fmt: skip
 
 Duplicates = Literal["error", "last", "first", "mean"]
 
@@ -62,6 +64,13 @@ class Rules:
     def kind(self, role: str) -> Kind:
         """The kind of ids to make of the column of users or items."""
         return kind_of(self.ids, role)
+
+
+def check_duplicates(duplicates: Any) -> None:
+    """Raise ValueError unless it is a way to treat repeated pairs."""
+    if duplicates not in DUPLICATES:
+        known = ", ".join(f'"{way}"' for way in DUPLICATES[:-1])
+        raise ValueError(f'duplicates must be {known} or "{DUPLICATES[-1]}", got {duplicates!r}')
 
 
 def encoded(
@@ -136,9 +145,7 @@ def checked(
     Values are finite, except that NaN may stand for no rating where ``rules.missing`` says so.
     """
     names, duplicates = rules.names, rules.duplicates
-    if duplicates not in DUPLICATES:
-        known = ", ".join(f'"{way}"' for way in DUPLICATES[:-1])
-        raise ValueError(f'duplicates must be {known} or "{DUPLICATES[-1]}", got {duplicates!r}')
+    check_duplicates(duplicates)
     scale = None if rules.scale is None else checks.as_scale(rules.scale)
     rows = checks.rated_rows(values, rules.missing, names["rating"])
     if rows is not None:
