@@ -48,10 +48,6 @@ class FileFormatError(CfcoreError, ValueError):
     """A file is damaged, or was not written by cfcore."""
 
 
-class DataWarning(UserWarning):
-    """Data may mean something else than it was taken for, or a result says less than it seems to."""
-
-
 class ConvergenceWarning(UserWarning):
     """Training diverged and was stopped; the last good parameters were kept."""
 
