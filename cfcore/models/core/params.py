@@ -122,8 +122,12 @@ def as_python(value: Any) -> Any:
         return value.item()
     if isinstance(value, np.ndarray) and value.ndim == 0:
         return as_python(value[()])
-    if isinstance(value, numbers.Rational) and not isinstance(value, int):
-        return int(value) if isinstance(value, numbers.Integral) else float(value)
+    if isinstance(value, (int, float, str)):
+        return value
+    if isinstance(value, numbers.Integral):
+        return int(value)
+    if isinstance(value, numbers.Rational):
+        return float(value)
     if type(value) in (list, tuple):
         entries = [as_python(entry) for entry in value]
         same = all(new is old for new, old in zip(entries, value, strict=True))
