@@ -7,19 +7,19 @@ from typing import Any
 
 from cfcore.errors import DataError
 
-__all__ = ["USUAL_NAMES", "by_position", "find_columns", "listed", "within"]
+__all__ = ["USUAL_NAMES", "by_position", "find_columns", "listed", "usual_column", "within"]
 
 # Compared in lower case and without "_", "-", "." and blanks: userId, user_id and User ID are the same. The
 # first that is present counts.
 USUAL_NAMES = {
     "user": (
-        "user", "userid", "uid", "users", "usr", "usrid", "u", "reviewerid", "reviewer", "rater", "raterid",
+        "user", "userid", "uid", "users", "usr", "usrid", "reviewerid", "reviewer", "rater", "raterid",
         "username", "customer", "customerid", "custid", "cust", "visitor", "visitorid", "critic", "criticid",
         "member", "memberid", "reader", "readerid", "buyer", "buyerid", "profilename",
         "reviewprofilename", "reviewername",
     ),
     "item": (
-        "item", "itemid", "iid", "items", "i", "movie", "movieid", "mid", "film", "filmid", "asin",
+        "item", "itemid", "iid", "items", "movie", "movieid", "mid", "film", "filmid", "asin",
         "parentasin", "product", "productid", "book", "bookid", "isbn", "isbn13", "business", "businessid",
         "anime", "animeid", "recipe", "recipeid", "track", "trackid", "song", "songid", "artist", "artistid",
         "album", "albumid", "game", "gameid", "joke", "jokeid", "beer", "beerid", "beerbeerid", "wine",
@@ -28,7 +28,7 @@ USUAL_NAMES = {
         "title",
     ),
     "rating": (
-        "rating", "ratings", "r", "score", "scores", "stars", "star", "starrating", "overall",
+        "rating", "ratings", "score", "scores", "stars", "star", "starrating", "overall",
         "bookrating", "userrating", "ratingscore", "reviewrating", "reviewscore", "reviewoverall",
         "reviewstars", "overallrating", "value", "values", "eventvalue", "grade",
     ),
@@ -81,6 +81,12 @@ def find_columns(
     if twice is not None:
         raise DataError(f"{where}: column {twice!r} is named for two roles")
     return found
+
+
+def usual_column(present: list[Any], role: str) -> Any:
+    """The column that has a usual name of the role, or None."""
+    plain = {_plain(str(name)): name for name in reversed(present)}
+    return next((plain[word] for word in USUAL_NAMES[role] if word in plain), None)
 
 
 def listed(names: Iterable[Any], most: int = MOST_LISTED) -> str:

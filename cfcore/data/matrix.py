@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from cfcore.data import checks, frames, ids
 from cfcore.data.build import NAMES, Fields, Rules, checked
+from cfcore.data.columns import usual_column
 from cfcore.data.names import UNNAMED
 from cfcore.errors import DataError
 
@@ -176,7 +177,7 @@ def _user_column(eager: Any, pandas: Any, user: str | None, known: bool) -> str 
         return user
     if known or (pandas is not None and not _only_numbers_rows(pandas)):
         return None
-    usual = frames.usual_column(columns, "user")
+    usual = usual_column(columns, "user")
     if usual is not None or pandas is not None:
         return usual
     text = [name for name, kind in eager.schema.items() if not kind.is_numeric()]
