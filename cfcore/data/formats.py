@@ -41,7 +41,7 @@ _OTHERS: dict[bytes, str] = {
     b"\x89PNG": "a picture",
     b"\xff\xd8\xff": "a picture",
     b"GIF8": "a picture",
-    b"%%MatrixMarket": "a matrix in Matrix Market format; read it by Ratings.from_scipy(scipy.io.mmread(path))",
+    b"%%MatrixMarket": "a matrix in Matrix Market format; Ratings.from_scipy(scipy.io.mmread(path)) reads it",
     b"version https://git-lfs": "a pointer of Git LFS and not the data; fetch them by `git lfs pull`",
     b"<?xml": "an XML document; convert it to csv",
 }
@@ -80,7 +80,8 @@ def format_of(start: bytes, where: str) -> Format:
         raise DataError(f"{where} is in ARFF format; convert it to csv")
     if re.match(rb"\{\s*u?'", text):
         raise DataError(
-            f"{where} holds literals of Python, not JSON: its names are in single quotes; convert each line by "
+            f"{where} holds literals of Python, not JSON: its names are in single quotes; convert each "
+            "line by "
             "json.dumps(ast.literal_eval(line))"
         )
     if re.match(rb'\{\s*("|\}|$)', text) or re.match(rb"\[\s*(\{|\[|\]|$)", text):
@@ -102,7 +103,8 @@ def refuse_archive(names: Sequence[str], where: str) -> None:
         raise DataError(f"{where} is a document of an office program; save the table in it as csv")
     if present and all(name.endswith(".npy") for name in present):
         raise DataError(
-            f"{where} is an archive of NumPy arrays ({listed(names)}); pass its columns, Ratings(users, items, "
+            f"{where} is an archive of NumPy arrays ({listed(names)}); pass its columns, Ratings(users, "
+            "items, "
             "values), from numpy.load(path)"
         )
 

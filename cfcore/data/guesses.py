@@ -57,8 +57,10 @@ def check_header(rows: Sequence[list[str]], where: str) -> None:
     for position, field in enumerate(first):
         if field and not NUMBER.fullmatch(field) and all(_PLAIN.fullmatch(row[position]) for row in others):
             raise DataError(
-                f"{where}: the first line has {field!r} where all others have a number: pass header=False if it "
-                "is a row, header=True if it names the columns. A table with a column for each item is read by "
+                f"{where}: the first line has {field!r} where all others have a number: pass header=False "
+                "if it "
+                "is a row, header=True if it names the columns. A table with a column for each item is "
+                "read by "
                 "Ratings.from_matrix"
             )
     if first[0] == "" and len(first) > 1 and all(NUMBER.fullmatch(field) for field in first[1:]):
@@ -89,34 +91,41 @@ def check_positions(
     """
     found = {role: _column(rows, position) for role, position in columns.items()}
     fourth = _column(rows, 3) if rows and len(rows[0]) == 4 else None
-    positions = f"pass the positions of the columns, such as {', '.join(f'{r}={p}' for r, p in columns.items())}"
+    positions = (
+        f"pass the positions of the columns, such as {', '.join(f'{r}={p}' for r, p in columns.items())}"
+    )
     for role in ("user", "item"):
         if wanted.get(role) is None and found[role].fraction is not None:
             raise DataError(
-                f"{where}: column {columns[role]} ({role}) holds {found[role].fraction}, which is no id. The file "
+                f"{where}: column {columns[role]} ({role}) holds {found[role].fraction}, which is no id. "
+                "The file "
                 f"has no header; {positions}, or read a matrix by Ratings.from_matrix"
             )
     if "rating" in found and wanted.get("rating") is None and found["rating"].is_time:
         if fourth is not None and fourth.is_rating:
             raise DataError(
-                f"{where}: column {columns['rating']} (rating) holds times such as {rows[0][columns['rating']]}, "
+                f"{where}: column {columns['rating']} (rating) holds times such as "
+                f"{rows[0][columns['rating']]}, "
                 "and column 3 ratings; pass rating=3, timestamp=2"
             )
         raise DataError(
-            f"{where}: column {columns['rating']} (rating) holds {rows[0][columns['rating']]} in the first row, "
+            f"{where}: column {columns['rating']} (rating) holds {rows[0][columns['rating']]} in the "
+            "first row, "
             f"which looks like a time or an id. The file has no header; {positions}"
         )
     if fourth is None or wanted.get("timestamp") is not None:
         return
     if fourth.numeric and fourth.fraction is not None and 3 not in columns.values():
         raise DataError(
-            f"{where}: column 3 holds {fourth.fraction}, which is no time. The file has no header; {positions}, "
+            f"{where}: column 3 holds {fourth.fraction}, which is no time. The file has no header; "
+            f"{positions}, "
             "timestamp=False, or read a matrix by Ratings.from_matrix"
         )
     early = [role for role in ("user", "item") if wanted.get(role) is None and _all_seconds(found[role])]
     if early and fourth.is_rating and columns.get("timestamp") == 3:
         raise DataError(
-            f"{where}: column {columns[early[0]]} ({early[0]}) looks like times and column 3 (timestamp) like "
+            f"{where}: column {columns[early[0]]} ({early[0]}) looks like times and column 3 (timestamp) "
+            "like "
             f"ratings. The file has no header; {positions}"
         )
 
@@ -171,7 +180,8 @@ def warn_of_index(users: NDArray[np.int32], user_ids: NDArray[np.generic], where
         return
     remedy = "pass user=1, item=2, rating=3 if it is" if width > 3 else "leave it out if it is"
     warn(
-        f"{where}: the first column counts the rows from {user_ids[0]} on, so that each user has one rating. It "
+        f"{where}: the first column counts the rows from {user_ids[0]} on, so that each user has one "
+        "rating. It "
         f"may be the index of a frame; {remedy}",
         DataWarning,
     )

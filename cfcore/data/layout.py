@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from cfcore.data.columns import find_columns, listed, within
 from cfcore.data.guesses import FIRST_SECOND, check_header, check_positions, time_column
+from cfcore.data.kinds import Kind
 from cfcore.data.names import ROLES
 from cfcore.data.separators import NUMBER, Separator, find_separator, separator_given
 from cfcore.errors import DataError, DataWarning, warn
@@ -37,7 +38,7 @@ class Options:
     unrated : bool
         Whether a rating may be missing, and is NaN then.
     kinds : mapping
-        `int` or `str` for the ids of "user" and "item" where their kind is given.
+        Kind of the ids of "user" and "item".
     """
 
     wanted: Wanted = field(default_factory=lambda: dict.fromkeys(ROLES))
@@ -47,7 +48,7 @@ class Options:
     decimal: str | None = None
     rated: bool = True
     unrated: bool = False
-    kinds: Mapping[str, type] = field(default_factory=dict)
+    kinds: Mapping[str, Kind] = field(default_factory=dict)
 
     @property
     def needed(self) -> tuple[str, ...]:
@@ -85,7 +86,9 @@ class Layout:
     guessed: bool
 
 
-def find_layout(head: bytes, where: str, options: Options, before: Layout | None = None) -> Layout:
+def find_layout(
+    head: bytes, where: str, options: Options, encoding: str = "utf-8", before: Layout | None = None
+) -> Layout:
     """Layout of a file from its first lines.
 
     Parameters
@@ -95,6 +98,8 @@ def find_layout(head: bytes, where: str, options: Options, before: Layout | None
     where : str
         Name of the file in errors.
     options : Options
+    encoding : str
+        Of the bytes of `head`.
     before : Layout, optional
         Of the file before this one, where several are read as one.
 
@@ -104,10 +109,10 @@ def find_layout(head: bytes, where: str, options: Options, before: Layout | None
         When the separator or a column cannot be found, or the values tell that the columns are others than
         their positions say.
     """
-    lines = [(at, raw.decode(options.encoding, errors="replace").rstrip("\r")) for at, raw in _lines(head)]
-    separator = None if options.separator is None else separator_given(options.separator, options.encoding)
+    lines = [(at, raw.decode(encoding, errors="replace").rstrip("\r")) for at, raw in _lines(head)]
+    separator = None if options.separator is None else separator_given(options.separator, encoding)
     if lines and (hint := re.fullmatch(r"sep=(.)", lines[0][1])):  # spreadsheets write it
-        separator = separator or Separator(hint[1], options.encoding)
+        separator = separator or Separator(hint[1], encoding)
         lines = lines[1:]
     data = [line for line in lines if not line[1].lstrip().startswith(("#", "%"))] or lines
     if not data:
@@ -140,7 +145,8 @@ def find_layout(head: bytes, where: str, options: Options, before: Layout | None
         unread = time_column(rows[1:], columns["timestamp"])
         if unread is not None:
             warn(
-                f"{where}: column {names['timestamp']!r} is not read: {unread!r} is neither a number nor an ISO "
+                f"{where}: column {names['timestamp']!r} is not read: {unread!r} is neither a number nor "
+                "an ISO "
                 "8601 date (timestamp=False reads no times, timestamp= names another column)",
                 DataWarning,
             )
@@ -231,7 +237,8 @@ def _by_position(rows: Sequence[list[str]], width: int, options: Options, where:
     if width > 4 and len(given) < len(options.needed):
         positions = ", ".join(f"{role}={number}" for number, role in enumerate(options.needed))
         raise DataError(
-            f"{where} has {width} columns and no header: {listed(fields)}; give the positions of the columns, "
+            f"{where} has {width} columns and no header: {listed(fields)}; give the positions of the "
+            "columns, "
             f"such as {positions} (from 0 on). A matrix with a column for each item is read by "
             "Ratings.from_matrix"
         )
@@ -248,7 +255,11 @@ def _by_position(rows: Sequence[list[str]], width: int, options: Options, where:
     # are the others. In pairs the third may be, unless it has ratings.
     elif width == 4 and max(columns.values()) < 3 and time_column(rows, 3) is None:
         columns["timestamp"] = 3
-    elif not options.rated and width == 3 and max(columns.values()) < 2:
-        if time_column(rows, 2, least=FIRST_SECOND) is None:
-            columns["timestamp"] = 2
+    elif (
+        not options.rated
+        and width == 3
+        and max(columns.values()) < 2
+        and time_column(rows, 2, least=FIRST_SECOND) is None
+    ):
+        columns["timestamp"] = 2
     return columns

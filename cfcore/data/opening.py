@@ -118,10 +118,13 @@ def _in_folder(folder: Path) -> list[Place]:
     if len(endings) > 1:
         names = [str(path.relative_to(folder)) for path in found]
         raise DataError(
-            f"{folder} is a folder of different files: {listed(names)}; name one of them, or a pattern such as "
+            f"{folder} is a folder of different files: {listed(names)}; name one of them, or a pattern "
+            "such as "
             f"{str(folder / '*.csv')!r}"
         )
-    return [Place(str(path), path, constants=_constants(path.relative_to(folder).parts[:-1])) for path in found]
+    return [
+        Place(str(path), path, constants=_constants(path.relative_to(folder).parts[:-1])) for path in found
+    ]
 
 
 def _ending(path: Path) -> str:
@@ -153,7 +156,7 @@ def opened(place: Place) -> Iterator[Stream]:
         if file is None:
             assert place.path is not None
             file = stack.enter_context(open(place.path, "rb"))
-        stream = decompressed(Stream(_reader(file, place.where), place.where))
+        stream = decompressed(Stream(_reader(file, place.where), place.where, place.path))
         start = stream.peek(4)
         if start == b"PK\x03\x04" or start == b"PK\x05\x06":
             stream = decompressed(_only_member(stack, stream, place))
@@ -204,7 +207,8 @@ def _member(stack: ExitStack, archive: Any, where: str) -> Stream:
     if len(names) != 1:
         example = max(names, key=lambda name: archive.getinfo(name).file_size, default="ratings.csv")
         raise DataError(
-            f"{where} is a zip archive with {len(names)} files: {listed(names)}; unpack it, or pass one that is "
+            f"{where} is a zip archive with {len(names)} files: {listed(names)}; unpack it, or pass one "
+            "that is "
             f"open: zipfile.ZipFile({where!r}).open({example!r})"
         )
     try:

@@ -124,7 +124,9 @@ def separator_given(separator: object, encoding: str) -> Separator:
         raise ValueError("separator is empty; leave it out to have it found")
     wrong = re.search(r'[\r\n"0-9]', separator)
     if wrong and separator not in (BLANKS, TABS):
-        raise ValueError(f"separator={separator!r} holds {wrong[0]!r}, which ends a line or belongs to a field")
+        raise ValueError(
+            f"separator={separator!r} holds {wrong[0]!r}, which ends a line or belongs to a field"
+        )
     return Separator(separator, encoding)
 
 
@@ -168,5 +170,3 @@ def _worth(field: str) -> int:
     if NUMBER.fullmatch(field) or _DECIMAL_COMMA.fullmatch(field):
         return 1
     return -1 if re.search(r"::|[\t,;|]", field) else 0
-
-

@@ -8,6 +8,7 @@ import importlib.util
 import re
 import zlib
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from cfcore.errors import CfcoreError, DataError
@@ -42,10 +43,12 @@ class Stream:
         ``read(n)`` returns up to n bytes, none at the end.
     where : str
         Name of the file in errors.
+    path : Path, optional
+        The file that holds exactly these bytes.
     """
 
-    def __init__(self, read: Read, where: str) -> None:
-        self._read, self.where, self._ahead = read, where, b""
+    def __init__(self, read: Read, where: str, path: Path | None = None) -> None:
+        self._read, self.where, self.path, self._ahead = read, where, path, b""
 
     def _next(self, size: int) -> bytes:
         try:
@@ -53,7 +56,9 @@ class Stream:
         except CfcoreError:
             raise
         except UnicodeError as error:
-            wrong = repr(error.object[error.start : error.start + 8]) + " " if hasattr(error, "object") else ""
+            wrong = (
+                repr(error.object[error.start : error.start + 8]) + " " if hasattr(error, "object") else ""
+            )
             raise DataError(
                 f"{self.where}: {wrong}is not {getattr(error, 'encoding', 'text')}; pass the encoding of the "
                 "file, such as encoding='latin-1'"
@@ -155,7 +160,8 @@ class _Zstandard:
 
 
 def in_utf8(stream: Stream, encoding: str) -> tuple[Stream, str]:
-    """The text without its byte order mark and with LF at line ends, and the encoding that its bytes have now.
+    """The text without its byte order mark and with LF at line ends, and the encoding that its bytes "
+    "have now.
 
     Encodings that extend ASCII by bytes are kept: fields are decoded one by one, later. All others become
     UTF-8.
@@ -172,7 +178,9 @@ def in_utf8(stream: Stream, encoding: str) -> tuple[Stream, str]:
         if not getattr(info, "_is_text_encoding", True):
             raise LookupError
     except (LookupError, TypeError, ValueError):
-        raise ValueError(f"encoding={encoding!r} is unknown; use a name such as 'utf-8' or 'latin-1'") from None
+        raise ValueError(
+            f"encoding={encoding!r} is unknown; use a name such as 'utf-8' or 'latin-1'"
+        ) from None
     known = info.name
     start = stream.peek(4096)
     mark = next((mark for mark in _MARKS if start.startswith(mark)), b"")
@@ -216,7 +224,9 @@ def _transcoded(stream: Stream, encoding: str) -> Read:
     try:
         decoder = codecs.getincrementaldecoder(encoding)(errors="strict")
     except LookupError:
-        raise ValueError(f"encoding={encoding!r} cannot be read in parts; convert the file to UTF-8") from None
+        raise ValueError(
+            f"encoding={encoding!r} cannot be read in parts; convert the file to UTF-8"
+        ) from None
 
     def read(size: int) -> bytes:
         while data := stream.read(min(max(size, 4), 1 << 22)):
