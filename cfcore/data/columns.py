@@ -116,6 +116,6 @@ def by_position(
     return {
         role: present[within(int(column), present, where, role)]
         if not isinstance(column, str) and column is not None and column is not False
-        else (column or None)  # type: ignore[misc]
+        else (column or None)
         for role, column in wanted.items()
     }

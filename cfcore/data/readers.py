@@ -49,10 +49,11 @@ def _tables(found: list[Place], options: Options, block: int = 0) -> Iterator[_T
     for place in found:
         with opened(place) as stream:
             kind = format_of(stream.peek(512), stream.where)
+            before = None if first is None else first.layout
             if kind == "text":
                 from cfcore.data.text import open_text
 
-                layout, batches = open_text(stream, options, first and first.layout, block)
+                layout, batches = open_text(stream, options, before, block)
                 table = _Table(stream.where, layout.names, batches, layout)
             elif kind == "json":
                 from cfcore.data.json_lines import open_json
@@ -182,7 +183,7 @@ def read_fields(
                 columns[role].add(part) if role in ("user", "item") else columns[role].append(part)
     if not columns["rating"]:
         raise DataError(f"{where} is empty: ratings need at least one row")
-    rules = Rules(scale, duplicates, missing, names)
+    rules = Rules(scale, duplicates, missing, names, ids)
     values = joined(columns["rating"])
     times = joined(columns["timestamp"]) if "timestamp" in columns else None
     found = []

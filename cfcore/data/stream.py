@@ -56,12 +56,11 @@ class Stream:
         except CfcoreError:
             raise
         except UnicodeError as error:
-            wrong = (
-                repr(error.object[error.start : error.start + 8]) + " " if hasattr(error, "object") else ""
-            )
+            wrong = ""
+            if isinstance(error, UnicodeDecodeError):
+                wrong = f"{error.object[error.start : error.start + 8]!r} is not {error.encoding}; "
             raise DataError(
-                f"{self.where}: {wrong}is not {getattr(error, 'encoding', 'text')}; pass the encoding of the "
-                "file, such as encoding='latin-1'"
+                f"{self.where}: {wrong}pass the encoding of the file, such as encoding='latin-1'"
             ) from None
         except Exception as error:
             if not _is_damage(error):
@@ -160,7 +159,7 @@ class _Zstandard:
 
 
 def in_utf8(stream: Stream, encoding: str) -> tuple[Stream, str]:
-    """The text without its byte order mark and with LF at line ends, and the encoding that its bytes "
+    """The text without its byte order mark and with LF at line ends, and the encoding of its bytes.
     "have now.
 
     Encodings that extend ASCII by bytes are kept: fields are decoded one by one, later. All others become

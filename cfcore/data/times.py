@@ -105,6 +105,7 @@ def _from_floats(array: NDArray[Any], column: str) -> NDArray[np.int64]:
 def _from_objects(values: list[Any], column: str) -> NDArray[np.int64]:
     times = np.empty(len(values), dtype=np.int64)
     known: dict[str, int] = {}
+    dates = bool(values) and isinstance(values[0], date)
     for row, value in enumerate(values):
         if isinstance(value, (str, bytes)):
             text = value.decode("utf-8", "replace") if isinstance(value, bytes) else value
@@ -113,6 +114,9 @@ def _from_objects(values: list[Any], column: str) -> NDArray[np.int64]:
             times[row] = known[text]
         else:
             times[row] = _of_object(value, row, column)
+            if dates is not isinstance(value, date):
+                kind = "a number among dates" if dates else "a date among numbers"
+                raise _error(column, f"{value!r} at row {row} is {kind}")
     return times
 
 
@@ -158,7 +162,8 @@ def _bad_number(column: str, value: Any, row: int) -> DataError:
 
 
 def _error(column: str, problem: str) -> DataError:
-    return DataError(f"column {column!r}: {problem}; timestamp=False leaves a column of times out")
+    option = "timestamps" if column == "timestamps" else "timestamp"
+    return DataError(f"column {column!r}: {problem}; {option}=False leaves the times out")
 
 
 def unit_of(times: NDArray[np.int64], column: str = "timestamps") -> int:
