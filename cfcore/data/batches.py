@@ -41,7 +41,7 @@ def joined(parts: list[NDArray[Any]]) -> NDArray[Any]:
     parts.clear()
     # Read-only arrays are taken over by Ratings instead of being copied.
     for array in (column, column.base):
-        if array is not None:
+        if isinstance(array, np.ndarray):
             array.flags.writeable = False
     return column
 

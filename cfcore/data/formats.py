@@ -57,6 +57,7 @@ def format_of(start: bytes, where: str) -> Format:
     where : str
         Name of the file in errors.
     """
+    start = start[:512]
     # An id such as ORC7 may begin a text, which has separators and no control characters.
     binary = not re.match(rb"[^\0-\x08]*[,;|\t\n]", start) or re.search(rb"[\0-\x08]", start)
     if binary and start.startswith(b"PAR1"):

@@ -160,7 +160,13 @@ def time_column(rows: Sequence[list[str]], position: int, least: float = -np.inf
     return fields[0] if fields else None
 
 
-def warn_of_index(users: NDArray[np.int32], user_ids: NDArray[np.generic], where: str, width: int) -> None:
+def warn_of_index(
+    users: NDArray[np.int32],
+    user_ids: NDArray[np.generic],
+    values: NDArray[np.float32],
+    where: str,
+    width: int,
+) -> None:
     """DataWarning if the first column only numbers the rows: an index that pandas wrote.
 
     Parameters
@@ -168,6 +174,8 @@ def warn_of_index(users: NDArray[np.int32], user_ids: NDArray[np.generic], where
     users : int32[n]
         Codes.
     user_ids : [n_users]
+    values : float32[n]
+        Ratings. Those of three columns may be ids, if the first is an index.
     where : str
         Name of the file in the message.
     width : int
@@ -178,10 +186,11 @@ def warn_of_index(users: NDArray[np.int32], user_ids: NDArray[np.generic], where
         return
     if int(user_ids[-1]) - int(user_ids[0]) != n - 1 or (np.diff(users) != 1).any():
         return
-    remedy = "pass user=1, item=2, rating=3 if it is" if width > 3 else "leave it out if it is"
+    if width < 4 and np.abs(values).max() <= 100:
+        return
+    remedy = "pass user=1, item=2, rating=3 if it is" if width > 3 else "remove it if it is"
     warn(
-        f"{where}: the first column counts the rows from {user_ids[0]} on, so that each user has one "
-        "rating. It "
-        f"may be the index of a frame; {remedy}",
+        f"{where}: the first column counts the rows from {user_ids[0]} on, so that each user has one rating. "
+        f"It may be the index of a frame; {remedy}",
         DataWarning,
     )

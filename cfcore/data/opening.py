@@ -158,7 +158,7 @@ def opened(place: Place) -> Iterator[Stream]:
             file = stack.enter_context(open(place.path, "rb"))
         stream = decompressed(Stream(_reader(file, place.where), place.where, place.path))
         start = stream.peek(4)
-        if start == b"PK\x03\x04" or start == b"PK\x05\x06":
+        if start.startswith((b"PK\x03\x04", b"PK\x05\x06")):
             stream = decompressed(_only_member(stack, stream, place))
         yield stream
 
@@ -196,7 +196,7 @@ def _only_member(stack: ExitStack, stream: Stream, place: Place) -> Stream:
             with suppress(zipfile.BadZipFile):
                 archive = stack.enter_context(zipfile.ZipFile(io.BytesIO(stream.read())))
                 return _member(stack, archive, where)
-        raise DataError(f"{where}: the zip archive is damaged or truncated ({error})") from None
+        raise DataError(f"{where} is a zip archive that is damaged or truncated ({error})") from None
     return _member(stack, archive, where)
 
 
@@ -216,5 +216,5 @@ def _member(stack: ExitStack, archive: Any, where: str) -> Stream:
     except (RuntimeError, NotImplementedError) as error:  # a password, or an unusual compression
         raise DataError(f"{where}: {error}; unpack it first") from None
     except Exception as error:
-        raise DataError(f"{where}: the zip archive is damaged or truncated ({error})") from None
+        raise DataError(f"{where} is a zip archive that is damaged or truncated ({error})") from None
     return Stream(member.read, f"{where}: {names[0]}")

@@ -192,7 +192,7 @@ def read_fields(
         found.append(id_columns.settle(raw, codes, names[role], kind_of(ids, role), guess=layout is not None))
     (user_ids, users), (item_ids, items) = found
     if layout is not None and layout.guessed:
-        warn_of_index(users, user_ids, where, layout.width)
+        warn_of_index(users, user_ids, values, where, layout.width)
     n_left_out = _count_missing(values, missing)
     if n_left_out:
         logger.info("%s: %d of %d rows have no rating (missing=%s)", where, n_left_out, len(values), missing)
@@ -271,14 +271,14 @@ class PairBatches:
         column = part[role]
         with rows_from(start, table.where):
             if isinstance(column, Words):
-                codes, numbers = np.unique(column.codes, return_inverse=True)
-                texts = np.empty(len(codes), dtype=object)
-                texts[:] = [column.texts[code] for code in codes.tolist()]
-                column = (texts, numbers.astype(np.int32))
+                used, numbers = np.unique(column.codes, return_inverse=True)
+                vocabulary = np.empty(len(used), dtype=object)
+                vocabulary[:] = [column.texts[code] for code in used.tolist()]
+                codes = numbers.astype(np.int32)
             else:
-                column = id_columns.distinct(column, table.names[role])
-            guess = table.layout is not None
-            found, codes = id_columns.settle(*column, table.names[role], self._kinds[role], guess=guess)
+                vocabulary, codes = id_columns.distinct(column, table.names[role])
+            kind, guess = self._kinds[role], table.layout is not None
+            found, codes = id_columns.settle(vocabulary, codes, table.names[role], kind, guess=guess)
         return found[codes]
 
 
