@@ -71,10 +71,7 @@ def as_values(raw: ArrayLike, column: str = "values", missing: Missing = None) -
         valid = ~np.isinf(part) if with_nan else np.isfinite(part)
         if not valid.all():
             row = start + int(valid.argmin())
-            advice = "; missing=nan leaves such rows out" if np.isnan(values[row]) else ""
-            raise DataError(
-                f"column {column!r}: {values[row]} at row {row} is not a finite float32 number{advice}"
-            )
+            raise DataError(f"column {column!r}: {values[row]} at row {row} is not a finite float32 number")
     return np.require(values, requirements=("C", "A"))
 
 
