@@ -1,4 +1,4 @@
-"""Defaults on sparse data: the biases start at damped means, and no model of factors loses to the baseline."""
+"""Defaults on sparse data: biases start at damped means, and models of factors do not lose to the baseline."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def test_the_start_can_be_seen_and_given(kind: Any) -> None:
     assert kind(**fast, init_bias=0.25).fit(train).rates_["init_bias"] == 0.25
     # A learning rate that is given is that of training from 0, as in other libraries.
     assert "init_bias" not in kind(**fast, lr=0.01).fit(train).rates_
-    with pytest.raises(ValueError, match="init_bias must be >= 0 and <= 1, not 1.5"):
+    with pytest.raises(ValueError, match=r"init_bias must be >= 0 and <= 1, not 1\.5"):
         kind(init_bias=1.5).fit(train)
 
 
@@ -60,7 +60,8 @@ def test_dense_data_have_the_rates_that_they_had(kind: Any) -> None:
     rates = kind().defaults_for(dense)
     assert density > 24
     assert rates["init_bias"] == 0
-    assert rates["reg"] == pytest.approx((0.375 if kind is cf.SVD else 0.335) * spread / density**0.5, rel=1e-12)
+    constant = 0.375 if kind is cf.SVD else 0.335
+    assert rates["reg"] == pytest.approx(constant * spread / density**0.5, rel=1e-12)
 
 
 def test_the_rule_is_continuous() -> None:
