@@ -40,7 +40,7 @@ class DecayingRates:
         return type(self)(**given)
 
     def after(self, n_epochs: int) -> dict[str, float]:
-        """``rates_``: learning rates of the last of `n_epochs` epochs, regularisation, `init_bias` if not 0."""
+        """``rates_``: learning rates of the last epoch, regularisation, and `init_bias` if it is not 0."""
         last = vars(self.in_epoch(max(n_epochs - 1, 0)))
         return {
             name: float(value)

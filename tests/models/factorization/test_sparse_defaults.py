@@ -1,4 +1,4 @@
-"""Defaults on sparse data: biases start at damped means, and models of factors do not lose to the baseline."""
+"""Defaults on sparse data: biases start at damped means, and factor models do not lose to the baseline."""
 
 from __future__ import annotations
 
