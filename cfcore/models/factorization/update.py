@@ -25,8 +25,9 @@ Array = np.ndarray[Any, Any]
 N_PASSES = 10
 #: Bytes of the normal equations that are solved in one call.
 STACK = 2**25
-#: Least regularisation of fold-in: with none, fewer ratings than factors would have no unique solution.
-LEAST_REG = 1e-6
+#: Least regularisation of fold-in, as a part of the mean square of the factors that a row's ratings have:
+#: with none, fewer ratings than factors would have no unique solution.
+LEAST_REG, TINY = 1e-6, 1e-200
 
 
 class Updatable(Model):
@@ -144,6 +145,8 @@ class Updatable(Model):
         ------
         DataError
             Ratings that cannot be used. The model is as it was then.
+        DivergenceError
+            Training diverged in the first pass. The model is as it was then.
         """
         self._check_updatable("partial_fit")
         check_number("n_epochs", n_epochs, 1, MOST_EPOCHS, integer=True, none=True)
@@ -170,7 +173,11 @@ class Updatable(Model):
             bool(getattr(self, "verbose", False)),
         )  # fmt: skip
         trainer = here.trainer(train, context, state)
-        trained = run_epochs(trainer, context, n_epochs or N_PASSES, before.rates["lr"])
+        told = (
+            'Try fewer n_epochs, or lower rates: model.with_parameters(rates={**model.rates_, "lr": '
+            f"{before.rates['lr'] / 4:.2g}}})"
+        )
+        trained = run_epochs(trainer, context, n_epochs or N_PASSES, remedy=told)
         total = (before.n_epochs or 0) + (trained.n_epochs or 0)
         self._state = trained.changed(n_epochs=total)  # type: ignore[attr-defined]
         return self
@@ -372,9 +379,6 @@ def ridge(
     n_rows, n_factors = len(indptr) - 1, factors.shape[1]
     biased = reg_bias is not None
     size = n_factors + biased
-    penalty = np.full(size, max(reg, LEAST_REG))
-    if reg_bias is not None:
-        penalty[-1] = max(reg_bias, LEAST_REG)
     solved = np.zeros((n_rows, size))
     step = max(1, STACK // (8 * size * size + 1))
     with threadpool_limits(1, user_api="blas"):
@@ -387,6 +391,10 @@ def ridge(
                 given[:, :n_factors] = factors[columns[span]]
                 np.matmul(given.T, given, out=left[k])
                 np.matmul(given.T, targets[span, None], out=right[k])
+                squares = np.trace(left[k][:n_factors, :n_factors]) / max(len(given) * n_factors, 1)
+                penalty = np.full(size, max(reg, LEAST_REG * squares, TINY))
+                if reg_bias is not None:
+                    penalty[-1] = max(reg_bias, LEAST_REG)
                 left[k].flat[:: size + 1] += len(given) * penalty
             solved[begin : rows.stop] = np.linalg.solve(left, right)[..., 0]
     return solved[:, :n_factors], solved[:, -1] if biased else np.zeros(n_rows)
