@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from cfcore.arrays import check_memory
-from cfcore.data import Ratings, as_ratings
+from cfcore.data import Ratings, as_ratings, needs_times
 from cfcore.errors import DataError
 
 __all__ = [
@@ -102,7 +102,7 @@ def judge(model: Any, test: Any, k: int = 10, *, threshold: float | None = None)
     The lists come from `recommend_batches`: one blocked pass on all threads that stores no matrix of scores.
     """
     model = model.snapshot()
-    test, k = as_ratings(test), check_k(k)
+    test, k = as_ratings(test, timed=needs_times(model)), check_k(k)
     level = relevant_from(model.scale_) if threshold is None else float(threshold)
     if not np.isfinite(level):
         raise ValueError(f"threshold must be a number, not {threshold!r}")

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from cfcore.data import Duplicates, as_ratings
+from cfcore.data import Duplicates, as_ratings, needs_times
 from cfcore.metrics import accuracy, lists
 from cfcore.random import RandomState, generator
 
@@ -88,7 +88,7 @@ class Measured:
     """Predictions and lists of a model for test ratings, computed once for all metrics."""
 
     def __init__(self, model: Any, test: Any, wanted: list[Metric], threshold: float | None) -> None:
-        self.test = as_ratings(test)
+        self.test = as_ratings(test, timed=needs_times(model))
         self.predictions: Array | None = None
         self.judged: lists.Judged | None = None
         if any(metric.name in OF_RATINGS for metric in wanted):
@@ -178,7 +178,7 @@ def evaluate(
     >>> list(cf.metrics.evaluate(cf.Baseline().fit(train), test, ["rmse", "ndcg@5"]))
     ['rmse', 'ndcg@5']
     """
-    test = as_ratings(test, duplicates=duplicates)
+    test = as_ratings(test, duplicates=duplicates, timed=needs_times(model))
     if n_boot:
         found: dict[str, Any] = bootstrap(model, test, metrics, k=k, threshold=threshold, n_boot=n_boot)
         return found
@@ -244,7 +244,7 @@ def bootstrap(
     if not 0 < level < 1:
         raise ValueError(f"level must be between 0 and 1, not {level!r}")
     rng = generator(random_state)
-    test = as_ratings(test, duplicates=duplicates)
+    test = as_ratings(test, duplicates=duplicates, timed=needs_times(model))
     parts = [Measured(one, test, wanted, threshold) for one in (model, against) if one is not None]
     sums = np.array([measured.sums(metric) for measured in parts for metric in wanted])
     drawn = replicates(sums[:, 0], sums[:, 1], n_boot, rng)

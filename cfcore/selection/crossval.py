@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from cfcore import metrics as measures
-from cfcore.data import Duplicates, as_ratings
+from cfcore.data import Duplicates, as_ratings, needs_times
 from cfcore.models.core.model import Model
 from cfcore.random import RandomState
 from cfcore.selection.folds import Folds, Pair, folds
@@ -79,7 +79,7 @@ def cross_validate(
     if not isinstance(model, Model):
         raise TypeError(f"model must be a model of cfcore, not {type(model).__name__}")
     if ratings is not None:
-        ratings = as_ratings(ratings, duplicates=duplicates)
+        ratings = as_ratings(ratings, duplicates=duplicates, timed=needs_times(model))
     wanted = [metrics] if isinstance(metrics, str) else list(metrics)
     workers, threads = share(n_jobs)
 
