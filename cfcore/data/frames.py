@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from cfcore.data.columns import USUAL_NAMES, find_columns
+from cfcore.data.columns import USUAL_NAMES, find_columns, usual_column
 from cfcore.data.names import distinct_names
 from cfcore.errors import DataError
 

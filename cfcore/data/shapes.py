@@ -101,7 +101,7 @@ def _unnamed(columns: Sequence[Any], wanted: Wanted) -> Columns:
 
 
 def _named(table: Mapping[str, Any], wanted: Wanted, where: str) -> Columns:
-    from cfcore.data.frames import find_columns
+    from cfcore.data.columns import find_columns
 
     needed = ("user", "item", "rating") if wanted.rated else ("user", "item")
     names = find_columns(list(table), {}, where, needed)
@@ -123,7 +123,7 @@ def _of_series(series: Any, wanted: Wanted) -> Columns:
     """Columns of a pandas Series: its index has two levels, the users and the items."""
     if getattr(series.index, "nlevels", 1) != 2:
         raise _refused(series, wanted)
-    from cfcore.data.frames import usual_column
+    from cfcore.data.columns import usual_column
 
     levels = [series.index.get_level_values(level) for level in (0, 1)]
     names = [str(name) for name in series.index.names]

@@ -248,6 +248,7 @@ class TimeSVDpp(SVDpp):
         """The trainer of a fit, or of one that goes on from the parameters of a state."""
         if start is not None:
             self._check_memory(len(start.day_numbers) if len(start.day_factors) else 0)
+            train = _in_seconds(train, start.time_unit, "timestamps")
             codes, _ = start.days.place(train.user_codes, train.timestamps)
             terms = {name: start.rates[name] for term in TERMS for name in names_of(term)}
             return TimeTrainer(start, Rates.going_on(start.rates), terms, train, codes, context)
@@ -302,11 +303,13 @@ class TimeSVDpp(SVDpp):
 
     def _later(self, ratings: Any, duplicates: Duplicates) -> Ratings:
         later = super()._later(ratings, duplicates)
-        return _in_seconds(later, self._state.time_unit, "timestamps")
+        _in_seconds(later, self._state.time_unit, "timestamps")  # only to check their unit
+        return later
 
     def _joined_fields(self, users_at: Array, items_at: Array, train: Ratings) -> dict[str, Any]:
         state: TimeState = self._state
-        days = state.joined_days(users_at, items_at, train, self.frequency_base)
+        later = _in_seconds(train, state.time_unit, "timestamps")
+        days = state.joined_days(users_at, items_at, later, self.frequency_base)
         return super()._joined_fields(users_at, items_at, train) | days
 
     def _solved(self, state: Any, kind: str, train: Ratings, codes: Array) -> Any:
@@ -316,7 +319,7 @@ class TimeSVDpp(SVDpp):
         wanted[codes] = True
         rows = {"user": wanted, "day": np.repeat(wanted, np.diff(state.day_indptr))}
         fields = {"user_dates": state.user_dates.copy()}
-        fields["user_dates"][codes] = mean_dates(train)[codes]
+        fields["user_dates"][codes] = mean_dates(_in_seconds(train, state.time_unit, "timestamps"))[codes]
         for name in TERMS:
             owner, held = name.split("_")[0], getattr(state, name)
             if owner in rows and len(held):
@@ -329,8 +332,8 @@ class TimeSVDpp(SVDpp):
         """A state with biases of the days of some ratings, from the errors of all other terms."""
         users, items = train.user_codes[which], train.item_codes[which]
         times = np.asarray(train.timestamps)[which]
-        errors = train.values[which] - self._with(state)._score_seconds(users, items, times)
-        codes, _ = state.days.place(users, times)
+        errors = train.values[which] - self._with(state)._score(users, items, times)
+        codes, _ = state.days.place(users, as_seconds(times, state.time_unit))
         counts = np.bincount(codes, minlength=len(state.day_bias))
         sums = np.bincount(codes, weights=errors, minlength=len(state.day_bias))
         day_bias = state.day_bias.copy()
@@ -343,12 +346,9 @@ class TimeSVDpp(SVDpp):
         """None: a prediction is more than biases and a product of two rows; lists are made by `predict`."""
 
     def _score(self, users: Array, items: Array, timestamps: Array | None) -> Array:
-        if timestamps is not None:
-            timestamps = as_seconds(timestamps, self._state.time_unit)
-        return self._score_seconds(users, items, timestamps)
-
-    def _score_seconds(self, users: Array, items: Array, timestamps: Array | None) -> Array:
         state: TimeState = self._state
+        if timestamps is not None:
+            timestamps = as_seconds(timestamps, state.time_unit)
         state.sum_up(self.n_threads)
         return predicted(users, items, timestamps, state.days, state.time_parameters, self.n_threads)
 
