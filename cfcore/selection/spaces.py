@@ -50,6 +50,8 @@ def default_space(model: Model, ratings: Ratings) -> tuple[dict[str, Any], dict[
         defaults[key] = value
         if key == "damping":
             space[key] = (0.0, max(0.1, 2 * value))  # more for less data
+        elif key == "init_bias":
+            space[key] = (0.0, 1.0)
         elif key == "lr_decay":
             space[key] = (0.7, 1.0)
         elif key not in ("n_epochs", "power") and value > 0:

@@ -96,6 +96,8 @@ class Table(Mapping[str, Array]):
     def _form(self, name: str) -> str:
         """Format of the floats of a column, the same in all rows, so that they are aligned."""
         column = self._columns[name]
+        if column.dtype.kind == "O":  # None stands for what is not known
+            column = np.array([value for value in column if isinstance(value, float)])
         if column.dtype.kind != "f":
             return ""
         sizes = np.abs(column[np.isfinite(column) & (column != 0)])
