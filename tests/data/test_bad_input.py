@@ -40,13 +40,16 @@ BAD = {
         {"items": np.array([1, np.datetime64("NaT", "s"), 2], dtype=object)},
         "'items': missing id at row 1",
     ),
-    "float ids": ({"users": [1.0, 2.0, 3.0]}, "'users' must hold integer or string ids"),
+    "fractional ids": (
+        {"users": [1.0, 2.5, 3.0]},
+        "'users' must hold .* row 1 holds 2.5, which is not whole",
+    ),
     "boolean ids": ({"users": [True, False, True]}, "'users' must hold integer or string ids"),
     "boolean array ids": (
         {"users": np.array([True, False, True])},
         "'users' must hold integer or string ids",
     ),
-    "mixed ids": ({"users": [1, "b", 2]}, "'users' must hold .* of one kind; row 1 holds 'b'"),
+    "mixed ids": ({"users": [1, "b", 2]}, "'users' must hold .* of one kind; row 0 holds 1, row 1 holds 'b'"),
     "date ids": ({"items": [datetime.date(2020, 1, 1)] * 3}, "'items' must hold integer or string ids"),
     "boolean among integers": ({"users": [1, True, 2]}, "'users' must hold .* row 1 holds True"),
     "lists for ids": ({"users": [[1, 2], [3, 4], [5, 6]]}, r"'users' must hold .* row 0 holds \[1, 2\]"),
@@ -54,12 +57,15 @@ BAD = {
     "a single string": ({"users": "abc"}, "'users' must be one-dimensional, got the single value 'abc'"),
     "ids beyond 64 bits": ({"users": [1, 2**64, 3]}, "'users': 18446744073709551616 at row 1"),
     "ids that no dtype holds": ({"items": [-1, 2, 2**63]}, "'items': 9223372036854775808 at row 2"),
-    "bytes that are no text": ({"users": np.array([b"a", b"\xff", b"b"])}, r"'users': b'\\xff' is not UTF-8"),
+    "bytes that are no text": (
+        {"users": np.array([b"a", b"\xff", b"b"])},
+        r"'users': b'\\xff' at row 1 is not UTF-8",
+    ),
     "two-dimensional ids": ({"users": np.ones((3, 1), dtype=int)}, "'users' must be one-dimensional"),
     "fewer items": ({"items": [1, 2]}, "'items' has 2 rows and 'users' has 3; row 2"),
     "more ratings": ({"values": [1.0] * 5}, "'values' has 5 rows and 'users' has 3; row 3"),
     "fewer timestamps": ({"timestamps": [1]}, "'timestamps' has 1 rows and 'users' has 3; row 1"),
-    "NaN timestamp": ({"timestamps": [1.0, 2.0, np.nan]}, "'timestamps': nan at row 2"),
+    "NaN timestamp": ({"timestamps": [1.0, 2.0, np.nan]}, "'timestamps': missing value at row 2"),
     "NaT timestamp": (
         {"timestamps": np.array(["2020", "NaT", "2021"], dtype="datetime64[s]")},
         "'timestamps': missing value at row 1",
@@ -71,13 +77,16 @@ BAD = {
     ),
     "number among dates": (
         {"timestamps": [datetime.date(2020, 1, 1), datetime.datetime(2020, 1, 1), 7]},
-        "'timestamps': 7 at row 2 is not a date",
+        "'timestamps': 7 at row 2 is a number among dates",
     ),
     "timestamp too large": (
         {"timestamps": np.array([1, 2, 2**63], dtype=np.uint64)},
         "'timestamps': .* row 2",
     ),
-    "text timestamp": ({"timestamps": ["a", "b", "c"]}, "'timestamps' must hold numbers"),
+    "text timestamp": (
+        {"timestamps": ["a", "b", "c"]},
+        "'timestamps': 'a' at row 0 is neither a number nor an ISO",
+    ),
     "below the scale": ({"scale": (2, 5)}, r"'values': 1 at row 0 is outside the scale \(2, 5\)"),
     "above the scale": ({"scale": (0, 2.5)}, r"'values': 3 at row 2 is outside the scale \(0, 2.5\)"),
     "scale upside down": ({"scale": (5, 1)}, "min <= max"),
@@ -119,5 +128,5 @@ def test_the_first_of_several_duplicates_is_named() -> None:
 
 
 def test_unknown_treatment_of_duplicates() -> None:
-    with pytest.raises(ValueError, match="duplicates must be"):
-        cf.Ratings(**GOOD, duplicates="first")
+    with pytest.raises(ValueError, match='duplicates must be "error", "last", "first" or "mean"'):
+        cf.Ratings(**GOOD, duplicates="latest")

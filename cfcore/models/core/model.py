@@ -7,14 +7,14 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 
-from cfcore.data import Ratings, as_pairs, as_ratings, frames
+from cfcore.data import Duplicates, Ratings, as_pairs, as_ratings, frames
 from cfcore.data.ids import is_single
 from cfcore.errors import DataError
 from cfcore.models.core.checkpoint import Checkpoint, identity_of
 from cfcore.models.core.files import Saved
 from cfcore.models.core.fit_context import Callback, FitContext
-from cfcore.models.core.ids import codes_of_pairs
-from cfcore.models.core.params import check_number
+from cfcore.models.core.ids import check_known, codes_of_pairs
+from cfcore.models.core.params import check_choice, check_number
 from cfcore.models.core.recommender import Recommender
 from cfcore.models.core.state import State, known_of
 from cfcore.random import RandomState, generator
@@ -51,6 +51,9 @@ class Model(Saved, Recommender):
         The lowest and the highest rating; predictions are clipped to them.
     mean_ : float
         Mean of the training ratings.
+    column_names_ : dict of str to str
+        Names of the columns of user, item, rating and timestamp in the training ratings; frames of lists have
+        the same. A column that had no name has that of its role.
     seen_indptr_, seen_items_ : ndarray of int64, ndarray of int32
         Items of each user in training (compressed rows), for ``exclude_seen``.
     history_ : dict of str to list of float
@@ -139,6 +142,7 @@ class Model(Saved, Recommender):
         early_stopping: int | None = None,
         callback: Callback | None = None,
         checkpoint: str | os.PathLike[str] | None = None,
+        duplicates: Duplicates = "error",
     ) -> Self:
         """Fit the model; an earlier fit is discarded.
 
@@ -165,6 +169,10 @@ class Model(Saved, Recommender):
             and `verbose`; `n_epochs` must be the same because learning rates depend on it. The state of a
             Generator given as `random_state` is taken from the file. Each write replaces the file atomically;
             delete it to start anew.
+        duplicates : {"error", "last", "first", "mean"}, default "error"
+            What to do when a user rated an item more than once in `ratings` or `validation`: raise an error;
+            keep the latest rating (without timestamps the last), the earliest (first), or the mean. `Ratings`
+            have each pair once already.
 
         Returns
         -------
@@ -181,12 +189,14 @@ class Model(Saved, Recommender):
             A hyper-parameter is out of range; the message names it. After this and `DataError` the model
             keeps its earlier fit. A fit that is interrupted later (Ctrl-C) leaves the model unfitted.
         """
-        return self._run(ratings, validation, early_stopping, callback=callback, checkpoint=checkpoint)
+        train = as_ratings(ratings, duplicates=duplicates)
+        held_out = None if validation is None else as_ratings(validation, duplicates=duplicates)
+        return self._run(train, held_out, early_stopping, callback=callback, checkpoint=checkpoint)
 
     def _run(
         self,
-        ratings: Any,
-        validation: Any,
+        train: Ratings,
+        held_out: Ratings | None,
         early_stopping: int | None,
         *,
         callback: Callback | None = None,
@@ -194,8 +204,6 @@ class Model(Saved, Recommender):
         **side: Any,
     ) -> Self:
         """Check the arguments and fit; further arguments of a subclass's `fit` are side information."""
-        train = as_ratings(ratings)
-        held_out = None if validation is None else as_ratings(validation)
         check_number("early_stopping", early_stopping, 1, integer=True, none=True)
         if early_stopping is not None and held_out is None:
             raise ValueError("early_stopping needs held-out ratings: fit(..., validation=ratings)")
@@ -254,7 +262,9 @@ class Model(Saved, Recommender):
 
     # ------------------------------------------------------------------ predicting
 
-    def predict(self, users: Any, items: Any = None, timestamps: Any = None) -> Any:
+    def predict(
+        self, users: Any, items: Any = None, timestamps: Any = None, *, unknown: str = "fallback"
+    ) -> Any:
         """Predict ratings.
 
         Parameters
@@ -266,11 +276,14 @@ class Model(Saved, Recommender):
             Raw item ids. A single user or item is paired with all of the others.
         timestamps : array_like or scalar, optional
             For models whose predictions depend on time.
+        unknown : {"fallback", "nan", "error"}, default "fallback"
+            Predictions of pairs whose user or item has no training ratings: those of the model's fallback,
+            NaN, or a DataError that names the first of them. `knows` tells which they are.
 
         Returns
         -------
         ndarray of float64, shape (n,); a float for a scalar user and item
-            Predictions within ``scale_``. Unknown ids never raise; each model documents its fallback. For a
+            Predictions within ``scale_``. Each model documents its fallback for unknown ids. For a
             frame, or columns of one, a column "prediction" of the same library: a Series with the index of
             the frame (pandas), a Series (polars), a ChunkedArray (pyarrow).
 
@@ -279,11 +292,17 @@ class Model(Saved, Recommender):
         NotFittedError
             Before `fit`.
         DataError
-            Unequal lengths, or ids of another kind than in training (strings for integers).
+            Unequal lengths, ids of another kind than in training (strings for integers), or unknown ids with
+            ``unknown="error"``.
         """
+        check_choice("unknown", unknown, ("fallback", "nan", "error"))
         here = self.snapshot()
         user_codes, item_codes, times, scalar = here._codes_of_request(users, items, timestamps)
+        if unknown == "error":
+            check_known(user_codes, item_codes, users, items)
         predictions = here._clipped(user_codes, item_codes, times)
+        if unknown == "nan":
+            predictions[(user_codes < 0) | (item_codes < 0)] = np.nan
         if scalar and len(predictions) == 1:
             return float(predictions[0])
         given = users if items is None or not is_single(users) else items

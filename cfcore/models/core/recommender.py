@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from typing import Any
 
@@ -64,11 +65,12 @@ class Recommender(Fitted):
             users and of unknown items are ignored.
         as_frame : bool or {"pandas", "polars", "pyarrow"}, default False
             Return a data frame with a row for each listed item and the columns user, item, score and rank
-            (from 1). True: of the library that `users` is a column of, or else of the first one installed.
+            (from 1); those of users and items have the names that they had in training (``column_names_``).
+            True: of the library that `users` is a column of, or else of the first one installed.
 
         Returns
         -------
-        ids : ndarray, shape (at most n,); (n_users, n) for many users
+        ids : ndarray, shape (at most n,); (n_users, n) for many users, or (n_users, n_items) if that is less
             Raw item ids, best first: sorted by predictions before they are clipped to the scale, then by the
             number of training ratings, most first, then by id. For many users, a list of fewer than n items
             is filled up with ids -1 (integers) or "" (strings) and scores NaN; test the scores.
@@ -82,9 +84,10 @@ class Recommender(Fitted):
         twice the size of the item factors, for later calls. `recommend_batches` does not hold the whole
         result either.
         """
+        here = self.snapshot()
         if is_single(users):
             ids, scores = next(
-                self._lists(np.atleast_1d(users), n, exclude_seen, min_support, items, exclude)
+                here._lists(np.atleast_1d(users), n, exclude_seen, min_support, items, exclude)
             )
             kept = ~np.isnan(scores[0])
             ids, scores = ids[:, kept], scores[:, kept]
@@ -92,10 +95,11 @@ class Recommender(Fitted):
             single = True
         else:
             single = False
-            parts = list(self._lists(users, n, exclude_seen, min_support, items, exclude))
+            parts = list(here._lists(users, n, exclude_seen, min_support, items, exclude))
             ids, scores = (np.concatenate(columns) for columns in zip(*parts, strict=True))
         if as_frame is not False:
-            return frames.lists(users, ids, scores, None if as_frame is True else as_frame)
+            library = None if as_frame is True else as_frame
+            return frames.lists(users, ids, scores, library, here._state.column_names)
         return (ids[0], scores[0]) if single else (ids, scores)
 
     def recommend_batches(
@@ -107,12 +111,13 @@ class Recommender(Fitted):
         min_support: int = 0,
         items: Any = None,
         exclude: Any = None,
-    ) -> Iterator[tuple[Array, Array, Array]]:
+        as_frame: bool | str = False,
+    ) -> Iterator[Any]:
         """Recommend to many users in batches, for results that do not fit in memory as a whole.
 
         Parameters
         ----------
-        users, n, exclude_seen, min_support, items, exclude
+        users, n, exclude_seen, min_support, items, exclude, as_frame
             As in `recommend`.
 
         Yields
@@ -120,38 +125,46 @@ class Recommender(Fitted):
         users : ndarray, shape (n_batch,)
             The next of `users`; their number depends on the work of a list.
         ids, scores : ndarray, shape (n_batch, n)
-            As `recommend` returns them.
+            As `recommend` returns them. With `as_frame` a frame in place of the three arrays.
         """
-        begin = 0
+        here, begin = self.snapshot(), 0
         column = np.asarray(users)
-        for ids, scores in self._lists(users, n, exclude_seen, min_support, items, exclude):
-            yield column[begin : begin + len(ids)], ids, scores
+        for ids, scores in here._lists(users, n, exclude_seen, min_support, items, exclude):
+            part = column[begin : begin + len(ids)]
             begin += len(ids)
+            if as_frame is False:
+                yield part, ids, scores
+            else:
+                library = frames.library_of(users) if as_frame is True else as_frame
+                yield frames.lists(part, ids, scores, library, here._state.column_names)
 
     def _lists(
         self, users: Any, n: int, exclude_seen: bool, min_support: int, items: Any, exclude: Any
     ) -> Iterator[tuple[Array, Array]]:
         here = self.snapshot()
         here._check_fitted()
-        check_number("n", n, 0, integer=True)
-        check_number("min_support", min_support, 0, integer=True)
+        check_number("n", n, 0, math.inf, integer=True)
+        check_number("min_support", min_support, 0, math.inf, integer=True)
         check_flag("exclude_seen", exclude_seen)
         layouts = here._state.item_layouts
         order = layouts.order(top_n.allowed_items(here, items, min_support))
         codes = here.encode_users(users)
         excluded = top_n.excluded_pairs(here, users, exclude)
-        # No list has more entries than there are items; the rest of n is padding.
+        # No list has more entries than there are items that may be listed; up to all items, it is padded.
+        n, width = int(n), min(int(n), len(here.item_ids_))
         request = top_n.ListRequest(codes, min(n, order.m), order, exclude_seen, excluded)
         for _, found, scores in top_n.blocks(here, layouts, request):
-            if n > request.n:
-                room = ((0, 0), (0, n - request.n))
+            if width > request.n:
+                room = ((0, 0), (0, width - request.n))
                 found = np.pad(found, room, constant_values=-1)
                 scores = np.pad(scores, room, constant_values=np.nan)
             yield top_n.raw_ids(here.item_ids_, found), np.clip(scores, *here.scale_, out=scores)
 
     # ------------------------------------------------------------------ comparing
 
-    def similar_items(self, item: Any, n: int = 10, *, min_support: int = 0) -> tuple[Array, Array]:
+    def similar_items(
+        self, item: Any, n: int = 10, *, min_support: int = 0, as_frame: bool | str = False
+    ) -> Any:
         """Return the items most similar to an item.
 
         Parameters
@@ -161,6 +174,10 @@ class Recommender(Fitted):
         n : int, default 10
         min_support : int, default 0
             Leave out items with fewer training ratings.
+        as_frame : bool or {"pandas", "polars", "pyarrow"}, default False
+            Return a data frame with a row for each similar item and the columns item, similar_item,
+            similarity and rank (from 1), where "item" is the name of the column in training. True: of the
+            first library installed.
 
         Returns
         -------
@@ -175,17 +192,19 @@ class Recommender(Fitted):
         TypeError
             The model does not compare items.
         """
-        return self._similar("item", item, n, min_support)
+        return self._similar("item", item, n, min_support, as_frame)
 
-    def similar_users(self, user: Any, n: int = 10, *, min_support: int = 0) -> tuple[Array, Array]:
+    def similar_users(
+        self, user: Any, n: int = 10, *, min_support: int = 0, as_frame: bool | str = False
+    ) -> Any:
         """Return the users most similar to a user; as `similar_items`, roles exchanged."""
-        return self._similar("user", user, n, min_support)
+        return self._similar("user", user, n, min_support, as_frame)
 
-    def _similar(self, kind: str, raw: Any, n: int, min_support: int) -> tuple[Array, Array]:
+    def _similar(self, kind: str, raw: Any, n: int, min_support: int, as_frame: bool | str) -> Any:
         here = self.snapshot()
         here._check_fitted()
-        check_number("n", n, 0, integer=True)
-        check_number("min_support", min_support, 0, integer=True)
+        check_number("n", n, 0, math.inf, integer=True)
+        check_number("min_support", min_support, 0, math.inf, integer=True)
         known = here._state.ids(kind)
         code = known.encode_one(raw)
         if code < 0:
@@ -194,5 +213,9 @@ class Recommender(Fitted):
         candidates = ~np.isnan(similarities) & (known.counts >= max(min_support, 1))
         candidates[code] = False
         codes = np.flatnonzero(candidates)
-        codes = codes[best(similarities[codes], n, known.counts[codes])]
-        return known.ids[codes], similarities[codes]
+        codes = codes[best(similarities[codes], min(n, len(codes)), known.counts[codes])]
+        ids, found = known.ids[codes], similarities[codes]
+        if as_frame is False:
+            return ids, found
+        library = None if as_frame is True else as_frame
+        return frames.similar(raw, ids, found, library, here._state.column_names[kind])

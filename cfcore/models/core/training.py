@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import math
-import sys
-import warnings
 from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
-from cfcore.errors import ConvergenceWarning
+from cfcore.errors import ConvergenceWarning, warn
 from cfcore.models.core.checkpoint import Checkpoint
 from cfcore.models.core.fit_context import FitContext
 from cfcore.models.core.state import State
@@ -63,6 +61,7 @@ class _Loop:
         self.train: list[float] = []
         self.validation: list[float] = []
         self.kept = self._copies()
+        self.may_overwrite = True  # no state, and no file, holds the arrays of `kept`
         self.kept_epoch = 0
         self.lowest = math.inf  # validation error of the best epoch
         self.stop = False
@@ -119,7 +118,9 @@ class _Loop:
             return
         if context.publish is not None:
             n_epochs = len(self.train)
-            arrays = self.kept if self.kept_epoch == n_epochs else self._copies()
+            is_kept = self.kept_epoch == n_epochs
+            arrays = self.kept if is_kept else self._copies()
+            self.may_overwrite &= not is_kept
             context.publish(self.trainer.state(arrays, self.history, n_epochs))
         if context.callback(len(self.train), self.history):
             self.stop = True
@@ -129,8 +130,12 @@ class _Loop:
 
     def _keep(self) -> None:
         self.kept_epoch = len(self.train)
-        self.kept = {}  # freed first: never two copies beside the live arrays
-        self.kept = self._copies()
+        if not self.may_overwrite:
+            self.kept = {}  # freed first: never two copies beside the live arrays
+            self.kept, self.may_overwrite = self._copies(), True
+            return
+        for name, array in self.trainer.arrays().items():
+            np.copyto(self.kept[name], array)  # new memory in each epoch would cost page faults
 
     def _diverged(self, before: float) -> None:
         self.stop = True
@@ -141,7 +146,7 @@ class _Loop:
             + (f". Try lr={self.lr / 4:.2g}" if self.lr else ". Try a smaller lr")
         )
         self.advice = message
-        warnings.warn(message, ConvergenceWarning, stacklevel=_stack_level())
+        warn(message, ConvergenceWarning)
 
     def _groups(self) -> dict[str, dict[str, Array]]:
         """Arrays that the next epoch starts from; in files they have the names of fitted attributes."""
@@ -167,10 +172,11 @@ class _Loop:
         self.stop, self.advice = progress["stop"], progress["advice"]
         if self.kept_epoch < len(self.train):
             self.kept = {name.removesuffix("_"): array for name, array in kept.items()}
+            self.may_overwrite = False
         else:
             self.kept = self._copies()
         if self.advice:
-            warnings.warn(self.advice, ConvergenceWarning, stacklevel=_stack_level())
+            warn(self.advice, ConvergenceWarning)
 
     def _validation_rmse(self) -> float:
         assert self.context.held_out is not None
@@ -182,11 +188,3 @@ class _Loop:
 
 def _shown(arrays: Mapping[str, Array]) -> dict[str, Array]:
     return {f"{name}_": array for name, array in arrays.items()}
-
-
-def _stack_level() -> int:
-    """The `stacklevel` with which a warning refers to the line that called cfcore."""
-    level, frame = 1, sys._getframe(1)
-    while frame.f_back is not None and frame.f_globals.get("__name__", "").partition(".")[0] == "cfcore":
-        level, frame = level + 1, frame.f_back
-    return level

@@ -8,12 +8,12 @@ from dataclasses import asdict, dataclass
 from typing import Any, ClassVar, Self
 
 from cfcore.arrays import aligned_zeros
-from cfcore.data import Ratings, as_ratings
+from cfcore.data import Duplicates, Ratings, as_ratings
 from cfcore.kernels.records import Factors
 from cfcore.models.core.fit_context import FitContext
 from cfcore.models.core.implicit_pairs import joined
 from cfcore.models.core.model import Array, Callback
-from cfcore.models.core.params import check_choice, check_number
+from cfcore.models.core.params import MOST_DECAY, MOST_EPOCHS, MOST_FACTORS, check_choice, check_number
 from cfcore.models.core.training import run_epochs
 from cfcore.models.factorization.base import FactorModel, first_factors
 from cfcore.models.factorization.implicit_state import SVDppState
@@ -221,9 +221,10 @@ class SVDpp(FactorModel):
         self.verbose = verbose
 
     def _check_params(self) -> None:
-        check_number("n_factors", self.n_factors, 0, integer=True)
-        check_number("n_epochs", self.n_epochs, 1, integer=True, none=True)
-        for name in ("lr", "lr_decay", "lr_bias", "lr_implicit"):
+        check_number("n_factors", self.n_factors, 0, MOST_FACTORS, integer=True)
+        check_number("n_epochs", self.n_epochs, 1, MOST_EPOCHS, integer=True, none=True)
+        check_number("lr_decay", self.lr_decay, 0, MOST_DECAY, none=True, open_low=True)
+        for name in ("lr", "lr_bias", "lr_implicit"):
             check_number(name, getattr(self, name), 0, none=True, open_low=True)
         for name in ("reg", "reg_bias", "reg_implicit", "init_scale"):
             check_number(name, getattr(self, name), 0, none=True)
@@ -240,12 +241,13 @@ class SVDpp(FactorModel):
         callback: Callback | None = None,
         checkpoint: str | os.PathLike[str] | None = None,
         implicit: Any = None,
+        duplicates: Duplicates = "error",
     ) -> Self:
         """Fit the model, forgetting any earlier fit.
 
         Parameters
         ----------
-        ratings, validation, early_stopping, callback, checkpoint
+        ratings, validation, early_stopping, callback, checkpoint, duplicates
             As for every model; see `Model.fit`.
         implicit : Ratings, DataFrame, (users, items) or scipy sparse matrix, optional
             Further pairs for the sets N(u): pages viewed, purchases, ratings whose value is not known. Values
@@ -261,10 +263,11 @@ class SVDpp(FactorModel):
         DataError, ValueError, TypeError
             As `Model.fit` does; DataError for pairs that cannot be used as well.
         """
-        train = as_ratings(ratings)
+        train = as_ratings(ratings, duplicates=duplicates)
+        held_out = None if validation is None else as_ratings(validation, duplicates=duplicates)
         sets = None if implicit is None else joined(train, implicit)
         return self._run(
-            train, validation, early_stopping, callback=callback, checkpoint=checkpoint, implicit=sets
+            train, held_out, early_stopping, callback=callback, checkpoint=checkpoint, implicit=sets
         )
 
     def _fit(self, train: Ratings, context: FitContext) -> SVDppState:

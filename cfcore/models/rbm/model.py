@@ -7,11 +7,18 @@ from typing import Any, Self
 
 import numpy as np
 
-from cfcore.data import Ratings, as_ratings
+from cfcore.data import Duplicates, Ratings, as_ratings
 from cfcore.models.core.fit_context import Callback, FitContext
 from cfcore.models.core.implicit_pairs import joined
 from cfcore.models.core.model import Array
-from cfcore.models.core.params import check_choice, check_flag, check_number
+from cfcore.models.core.params import (
+    MOST_DECAY,
+    MOST_EPOCHS,
+    MOST_FACTORS,
+    check_choice,
+    check_flag,
+    check_number,
+)
 from cfcore.models.core.training import run_epochs
 from cfcore.models.rbm.base import RBMBase
 from cfcore.models.rbm.cases import find_cases, find_levels, sharing_of, transposed
@@ -183,11 +190,11 @@ class RBM(RBMBase):
         self.verbose = verbose
 
     def _check_params(self) -> None:
-        check_number("n_hidden", self.n_hidden, 1, integer=True)
+        check_number("n_hidden", self.n_hidden, 1, MOST_FACTORS, integer=True)
         check_choice("by", self.by, ("item", "user"))
-        check_number("n_epochs", self.n_epochs, 1, integer=True)
+        check_number("n_epochs", self.n_epochs, 1, MOST_EPOCHS, integer=True)
         check_per_kind("lr", self.lr, open_low=True)
-        check_number("lr_decay", self.lr_decay, 0, none=True, open_low=True)
+        check_number("lr_decay", self.lr_decay, 0, MOST_DECAY, none=True, open_low=True)
         check_momentum("momentum", self.momentum)
         check_number("weight_decay", self.weight_decay, 0, none=True)
         check_steps("cd_steps", self.cd_steps)
@@ -211,12 +218,13 @@ class RBM(RBMBase):
         callback: Callback | None = None,
         checkpoint: str | os.PathLike[str] | None = None,
         implicit: Any = None,
+        duplicates: Duplicates = "error",
     ) -> Self:
         """Fit the model, forgetting any earlier fit.
 
         Parameters
         ----------
-        ratings, validation, early_stopping, callback, checkpoint
+        ratings, validation, early_stopping, callback, checkpoint, duplicates
             As for every model; see `Model.fit`.
         implicit : Ratings, DataFrame, (users, items) or scipy sparse matrix, optional
             Further pairs for r: ratings known to exist whose values are not known. Values, where there are
@@ -233,13 +241,14 @@ class RBM(RBMBase):
             As `Model.fit` does; DataError also for pairs that cannot be used, and for ratings of more than 64
             different values.
         """
-        train = as_ratings(ratings)
+        train = as_ratings(ratings, duplicates=duplicates)
+        held_out = None if validation is None else as_ratings(validation, duplicates=duplicates)
         find_levels(train.values)  # refused before an earlier fit is forgotten
         if implicit is not None and not self.conditional:
             raise ValueError("implicit needs conditional=True: only D depends on these pairs")
         sets = None if implicit is None else known_pairs(train, implicit)
         return self._run(
-            train, validation, early_stopping, callback=callback, checkpoint=checkpoint, implicit=sets
+            train, held_out, early_stopping, callback=callback, checkpoint=checkpoint, implicit=sets
         )
 
     def _fit(self, train: Ratings, context: FitContext) -> RBMState:
