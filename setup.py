@@ -34,7 +34,8 @@ LEVEL_INFO = runpy.run_path(str(KERNELS / "levels.py"))
 DEBUG = os.environ.get("CFCORE_DEBUG", "0") not in ("", "0")
 LINES = os.environ.get("CFCORE_LINES", "0") not in ("", "0")
 SANITIZE = os.environ.get("CFCORE_SANITIZE", "")
-FLAVOUR = f"sanitize-{SANITIZE}" if SANITIZE else "debug" if DEBUG else "lines" if LINES else "release"
+FLAVOUR = "debug" if DEBUG else "lines" if LINES else "release"
+FLAVOUR += f"-{SANITIZE}" if SANITIZE else ""
 GENERATED = Path("build") / f"cython-{FLAVOUR}"
 
 DIRECTIVES = {

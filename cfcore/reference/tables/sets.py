@@ -21,8 +21,7 @@ def scatter(
     n = len(codes)
     if len(indptr) < 1 or len(payload) != n or len(out) != n:
         raise ValueError(
-            "scatter: payload and out must be as long as codes, "
-            "indptr must have at least one entry"
+            "scatter: payload and out must be as long as codes, indptr must have at least one entry"
         )
     begin, end = check_span("scatter", span, n, "entries")
     if begin == 0:
