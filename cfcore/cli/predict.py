@@ -27,7 +27,7 @@ def predict(
     model: ModelArgument,
     pairs_file: Annotated[
         Path,
-        typer.Argument(metavar="PAIRS", help="csv or parquet with users and items; - is standard input."),
+        typer.Argument(metavar="PAIRS", help="A file with users and items; - is standard input."),
     ],
     out: OutOption = None,
     as_json: JsonRowsOption = False,
@@ -44,7 +44,7 @@ def predict(
             RowWriter(out, ["user", "item", "prediction"], as_json) as writer,
             progress_bar(None, "predictions", out is not None and sys.stderr.isatty()) as bar,
         ):
-            for users, items, times in pairs(pairs_file, given):
+            for users, items, times in pairs(pairs_file, given, model=fitted):
                 users, items = as_ids(fitted, "user", users), as_ids(fitted, "item", items)
                 writer.write(users, items, fitted.predict(users, items, times))
                 bar.update(len(users))

@@ -1,4 +1,4 @@
-"""Read pairs from csv and parquet files, a chunk at a time, and write rows to them."""
+"""Read pairs from files, a chunk at a time, and write rows to them."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ import os
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack
-from itertools import islice
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TextIO
@@ -25,113 +24,40 @@ Array = np.ndarray[Any, Any]
 
 #: Rows that are in memory at once.
 CHUNK = 100_000
-ROLES = ("user", "item", "timestamp")
+KINDS = ("user", "item")
 
 
 def pairs(
-    path: Path, given: dict[str, str | None], size: int = CHUNK
+    path: Path, given: dict[str, str | None], size: int = CHUNK, model: Model | None = None
 ) -> Iterator[tuple[Array, Array, Array | None]]:
     """Users, items and, where there is such a column, timestamps of a file, chunk by chunk.
 
     Parameters
     ----------
     path : Path
-        Parquet, or text separated by tabs, commas or semicolons; "-" is standard input.
+        As `cfcore.data.readers.read_pairs` takes it; "-" is standard input.
     given : dict
         Names of the columns for "user", "item", "timestamp"; None: a usual one, or in text without a header
         the first two.
     size : int
         Rows of a chunk.
+    model : Model, optional
+        The ids become of its kinds.
 
     Raises
     ------
     DataError
         A column is missing, or a row is too short; the message names it.
     """
-    if str(path) == "-":
-        yield from _text(sys.stdin, "standard input", given, size)
-        return
-    if not path.is_file():
-        raise UsageError(f"{path}: there is no such file")
-    with open(path, "rb") as file:
-        parquet = file.read(4) == b"PAR1"
-    if parquet:
-        yield from _parquet(path, given, size)
-        return
-    with open(path, encoding="utf-8-sig", newline="") as text:
-        yield from _text(text, str(path), given, size)
+    from cfcore.data.readers import read_pairs
 
-
-def _parquet(path: Path, given: dict[str, str | None], size: int) -> Iterator[Any]:
-    from cfcore.data.frames import find_columns
-
+    kinds, columns = None, dict[str, Any](given)
+    if model is not None:
+        kinds = {kind: int if getattr(model, f"{kind}_ids_").dtype.kind in "iu" else str for kind in KINDS}
     try:
-        import pyarrow.parquet
-    except ImportError:
-        raise ImportError("reading parquet needs pyarrow: pip install 'cfcore[frames]'") from None
-    file = pyarrow.parquet.ParquetFile(path)
-    names = find_columns(list(file.schema_arrow.names), given, str(path), ("user", "item"))
-    wanted = {role: names[role] for role in ROLES if role in names}
-    row = 0
-    for batch in file.iter_batches(batch_size=size, columns=list(wanted.values())):
-        for role, name in wanted.items():
-            column = batch.column(batch.schema.names.index(name))
-            if column.null_count:
-                first = int(np.flatnonzero(column.is_null().to_numpy(zero_copy_only=False))[0])
-                raise DataError(f"{path}: column {name!r} ({role}): nothing at row {row + first}")
-        row += len(batch)
-        columns = {
-            role: batch.column(batch.schema.names.index(name)).to_numpy(zero_copy_only=False)
-            for role, name in wanted.items()
-        }
-        yield columns["user"], columns["item"], columns.get("timestamp")
-
-
-def _text(lines: Any, where: str, given: dict[str, str | None], size: int) -> Iterator[Any]:
-    from cfcore.data.frames import find_columns
-
-    first = next(lines, "")
-    separator = next((mark for mark in "\t,;" if mark in first), ",")
-    head = next(csv.reader([first], delimiter=separator), [])
-    if len(head) < 2:
-        raise DataError(f"{where}: the first line has no two columns separated by tabs, commas or semicolons")
-    named = not any(_is_number(field) for field in head) or any(given.values())
-    if named:
-        found = find_columns(head, given, where, ("user", "item"))
-        places = {role: head.index(found[role]) for role in ROLES if role in found}
-        rows = csv.reader(lines, delimiter=separator)
-    else:
-        places = {"user": 0, "item": 1}
-        rows = csv.reader(_again(first, lines), delimiter=separator)
-    needed, row = max(places.values()), 0
-    while chunk := [fields for fields in islice(rows, size) if fields]:
-        for number, fields in enumerate(chunk, start=row):
-            if len(fields) <= needed:
-                raise DataError(f"{where}: row {number} has {len(fields)} columns, {needed + 1} are needed")
-        row += len(chunk)
-        columns = {role: np.array([fields[place] for fields in chunk]) for role, place in places.items()}
-        times = columns.get("timestamp")
-        yield columns["user"], columns["item"], None if times is None else _seconds(times, where)
-
-
-def _again(first: str, lines: Any) -> Iterator[str]:
-    yield first
-    yield from lines
-
-
-def _is_number(field: str) -> bool:
-    try:
-        float(field)
-    except ValueError:
-        return False
-    return True
-
-
-def _seconds(fields: Array, where: str) -> Array:
-    try:
-        return fields.astype(np.float64).astype(np.int64)
-    except ValueError as error:
-        raise DataError(f"{where}: column timestamp: {error}; it must hold seconds since 1970") from None
+        yield from read_pairs(path, size=size, ids=kinds, **columns)
+    except FileNotFoundError:
+        raise UsageError(f"{path}: there is no such file") from None
 
 
 def as_ids(model: Model, kind: str, raw: Array) -> Array:
