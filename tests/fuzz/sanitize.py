@@ -104,7 +104,7 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--jobs", type=int, default=1)
     parser.add_argument("--folder", type=Path, help="build here, and keep it; default: a temporary folder")
     parser.add_argument("tests", nargs="*", help="tests to run; default: of kernels and files, or of threads")
-    options = parser.parse_args(argv)
+    options = parser.parse_intermixed_args(argv)
     with tempfile.TemporaryDirectory(prefix="cfcore-sanitize-") as temporary:
         folder = options.folder or Path(temporary)
         left_out = shutil.ignore_patterns(
