@@ -150,15 +150,21 @@ def run_atheris(recorder: Recorder, seed: int, first: int, count: int, until: fl
         nonlocal index
         recorder.feed(index, data)
         index += 1
-        if index >= first + count or time.monotonic() > until:
-            os._exit(0)  # libFuzzer would report leaks and coverage; the counts are in the shared file
 
     quiet = [
         f"-{name}=0"
         for name in ("handle_segv", "handle_abrt", "handle_bus", "handle_fpe", "handle_ill", "rss_limit_mb")
     ]
     longest = max(recorder.target.length, 4 * max(map(len, recorder.target.seeds()), default=0))
-    options = [*quiet, f"-seed={seed + first + 1}", f"-max_len={longest}", "-timeout=100000", "-verbosity=0"]
+    bounds = [f"-runs={count}", f"-max_total_time={max(1, min(10**8, int(until - time.monotonic())))}"]
+    options = [
+        *quiet,
+        *bounds,
+        f"-seed={seed + first + 1}",
+        f"-max_len={longest}",
+        "-timeout=100000",
+        "-verbosity=0",
+    ]
     if recorder.target.tokens:
         dictionary = folder / "dictionary"
         quoted = ("".join(f"\\x{byte:02x}" for byte in token) for token in recorder.target.tokens if token)
@@ -191,5 +197,3 @@ if __name__ == "__main__":
     sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
     sys.path.remove(str(Path(__file__).resolve().parent))
     main(sys.argv[1:])
-    sys.stdout.flush()
-    os._exit(0)  # threads of OpenMP and of libraries need no orderly end

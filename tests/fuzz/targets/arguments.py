@@ -12,7 +12,7 @@ import numpy as np
 from cfcore.registry import ENTRIES
 from tests.fuzz.captured import ratings_of
 from tests.fuzz.engine import Stream, Target, Wrong
-from tests.fuzz.targets.ratings import ODD, _column
+from tests.fuzz.targets.ratings import ODD, column_of
 
 NUMBERS: tuple[Any, ...] = (
     np.int8(2), np.uint8(2), np.int64(3), np.float32(0.1), np.float64("nan"), np.bool_(True), np.array(2),
@@ -48,7 +48,7 @@ def _value(stream: Stream, name: str) -> Any:
     if kind == 2:
         return stream.real()
     if kind == 3:
-        return _column(stream, 3)
+        return column_of(stream, 3)
     return stream.pick(NUMBERS)
 
 
@@ -89,7 +89,7 @@ def _call(stream: Stream) -> None:
     if name in ("fold_in", "partial_fit", "predict_for", "recommend_for"):
         args = [([1, 77], [101, 102], [4.0, 5.0])]
     if stream.chance(2):
-        args = [_column(stream, 3) for _ in args]
+        args = [column_of(stream, 3) for _ in args]
     keywords = [
         key for key, parameter in parameters.items() if parameter.kind == parameter.KEYWORD_ONLY or key == "n"
     ]

@@ -53,7 +53,7 @@ def _array(stream: Stream, n: int) -> Any:
     return numbers.astype(str).astype(kind) if kind[0] in "US" else numbers.astype(kind)
 
 
-def _column(stream: Stream, n: int) -> Any:
+def column_of(stream: Stream, n: int) -> Any:
     """A column of about n entries."""
     kind = stream.below(24)
     if kind < 8:
@@ -138,11 +138,11 @@ def _follow(stream: Stream, ratings: cf.Ratings) -> None:
     mask = np.array([stream.below(2) for _ in range(n)])
     steps: tuple[Callable[[], Any], ...] = (
         lambda: ratings.subset(mask.astype(bool)), lambda: ratings.subset(mask),
-        lambda: ratings.subset(_column(stream, n)),
+        lambda: ratings.subset(column_of(stream, n)),
         lambda: ratings.by_user, lambda: ratings.by_item, lambda: ratings.items_by_user,
         lambda: cf.concat([ratings, ratings], **_options(stream)) if hasattr(cf, "concat") else None,
         lambda: cf.GlobalMean().fit(ratings).predict(ratings),
-        lambda: cf.Baseline(n_threads=1).fit(ratings).predict(_column(stream, 3), _column(stream, 3)),
+        lambda: cf.Baseline(n_threads=1).fit(ratings).predict(column_of(stream, 3), column_of(stream, 3)),
         lambda: ratings.to_scipy() if hasattr(ratings, "to_scipy") else None,
     )  # fmt: skip
     found = stream.pick(steps)()
@@ -172,7 +172,7 @@ def _names() -> tuple[str, ...]:
 def run(data: bytes) -> None:
     stream = Stream(data)
     n = stream.pick((1, 3, 3, 5, 8, 0))
-    columns = [_column(stream, n) for _ in range(stream.pick((3, 3, 4)))]
+    columns = [column_of(stream, n) for _ in range(stream.pick((3, 3, 4)))]
     options = _options(stream)
     kind = stream.below(8)
     with warnings.catch_warnings():
