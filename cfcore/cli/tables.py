@@ -1,58 +1,73 @@
-"""Read pairs from csv and parquet files, a chunk at a time, and write rows to them."""
+"""Pairs of users and items from a file, a chunk at a time, and ids of the kind of a model."""
 
 from __future__ import annotations
 
 import csv
-import json
-import os
 import sys
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import ExitStack
-from itertools import islice
+from collections.abc import Iterator
+from itertools import chain, islice
 from pathlib import Path
-from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self, TextIO
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from cfcore.cli.common import UsageError, finite, need_folder
+from cfcore.cli.errors import UsageError
 from cfcore.errors import DataError
 
 if TYPE_CHECKING:
     from cfcore.models.core.model import Model
 
 Array = np.ndarray[Any, Any]
+Given = dict[str, Any]
 
 #: Rows that are in memory at once.
 CHUNK = 100_000
 ROLES = ("user", "item", "timestamp")
 
 
-def pairs(
-    path: Path, given: dict[str, str | None], size: int = CHUNK
-) -> Iterator[tuple[Array, Array, Array | None]]:
-    """Users, items and, where there is such a column, timestamps of a file, chunk by chunk.
+class Pairs:
+    """The pairs of a file; iterating yields the number of the first row of a chunk, and its columns.
 
     Parameters
     ----------
     path : Path
         Parquet, or text separated by tabs, commas or semicolons; "-" is standard input.
     given : dict
-        Names of the columns for "user", "item", "timestamp"; None: a usual one, or in text without a header
-        the first two.
+        How to read it, as `PairReading.keywords` gives it.
     size : int
         Rows of a chunk.
+
+    Attributes
+    ----------
+    names : list of str
+        Names of the columns of users and items.
 
     Raises
     ------
     DataError
         A column is missing, or a row is too short; the message names it.
     """
+
+    def __init__(self, path: Path, given: Given, size: int = CHUNK) -> None:
+        if str(path) != "-" and not path.exists():
+            raise UsageError(f"{path}: there is no such file")
+        self.names = ["user", "item"]
+        self._chunks = pairs(path, given, size)
+
+    def __iter__(self) -> Iterator[tuple[int, Array, Array, Array | None]]:
+        row = 0
+        for users, items, times in self._chunks:
+            yield row, users, items, times
+            row += len(users)
+
+
+def pairs(path: Path, given: Given, size: int = CHUNK) -> Iterator[tuple[Array, Array, Array | None]]:
+    """Users, items and, where there is such a column, timestamps of a file, chunk by chunk."""
     if str(path) == "-":
+        if sys.stdin is None:
+            raise DataError("standard input is closed")
         yield from _text(sys.stdin, "standard input", given, size)
         return
-    if not path.is_file():
-        raise UsageError(f"{path}: there is no such file")
     with open(path, "rb") as file:
         parquet = file.read(4) == b"PAR1"
     if parquet:
@@ -62,7 +77,7 @@ def pairs(
         yield from _text(text, str(path), given, size)
 
 
-def _parquet(path: Path, given: dict[str, str | None], size: int) -> Iterator[Any]:
+def _parquet(path: Path, given: Given, size: int) -> Iterator[Any]:
     from cfcore.data.frames import find_columns
 
     try:
@@ -87,7 +102,7 @@ def _parquet(path: Path, given: dict[str, str | None], size: int) -> Iterator[An
         yield columns["user"], columns["item"], columns.get("timestamp")
 
 
-def _text(lines: Any, where: str, given: dict[str, str | None], size: int) -> Iterator[Any]:
+def _text(lines: Any, where: str, given: Given, size: int) -> Iterator[Any]:
     from cfcore.data.frames import find_columns
 
     first = next(lines, "")
@@ -102,9 +117,10 @@ def _text(lines: Any, where: str, given: dict[str, str | None], size: int) -> It
         rows = csv.reader(lines, delimiter=separator)
     else:
         places = {"user": 0, "item": 1}
-        rows = csv.reader(_again(first, lines), delimiter=separator)
+        rows = csv.reader(chain([first], lines), delimiter=separator)
     needed, row = max(places.values()), 0
-    while chunk := [fields for fields in islice(rows, size) if fields]:
+    filled = (fields for fields in rows if fields)
+    while chunk := list(islice(filled, size)):
         for number, fields in enumerate(chunk, start=row):
             if len(fields) <= needed:
                 raise DataError(f"{where}: row {number} has {len(fields)} columns, {needed + 1} are needed")
@@ -112,11 +128,6 @@ def _text(lines: Any, where: str, given: dict[str, str | None], size: int) -> It
         columns = {role: np.array([fields[place] for fields in chunk]) for role, place in places.items()}
         times = columns.get("timestamp")
         yield columns["user"], columns["item"], None if times is None else _seconds(times, where)
-
-
-def _again(first: str, lines: Any) -> Iterator[str]:
-    yield first
-    yield from lines
 
 
 def _is_number(field: str) -> bool:
@@ -134,94 +145,42 @@ def _seconds(fields: Array, where: str) -> Array:
         raise DataError(f"{where}: column timestamp: {error}; it must hold seconds since 1970") from None
 
 
-def as_ids(model: Model, kind: str, raw: Array) -> Array:
-    """Ids of the model's kind: text becomes integers if the model's ids are integers."""
+def as_ids(model: Model, kind: str, raw: Array, row: int | None = None) -> Array:
+    """Ids of the model's kind: text becomes integers if the model's ids are integers.
+
+    Parameters
+    ----------
+    model : Model
+    kind : {"user", "item"}
+    raw : ndarray, shape (n,)
+    row : int, optional
+        Number of the first, for errors.
+
+    Raises
+    ------
+    DataError
+        A text is no integer as the readers of ratings understand it: 007, 1_0 and digits of other scripts
+        are strings.
+    """
     if raw.dtype.kind not in "UO" or getattr(model, f"{kind}_ids_").dtype.kind not in "iu":
         return raw
     try:
-        return raw.astype(np.int64)
+        numbers = raw.astype(np.int64)
     except (ValueError, OverflowError):
-        bad = next(text for text in raw if not str(text).strip().lstrip("-").isdigit())
-        raise DataError(f"{kind}: {str(bad)!r} is no integer, but the model's ids are") from None
+        numbers = None
+    wrong = None if numbers is None else np.flatnonzero(numbers.astype(str) != raw)
+    if numbers is not None and wrong is not None and len(wrong) == 0:
+        return numbers
+    first = next(number for number, text in enumerate(raw.tolist()) if not _is_integer(text))
+    at = "" if row is None else f" at row {row + first}"
+    raise DataError(
+        f"{kind}: {str(raw[first])!r}{at} is no integer (of 64 bits, without leading zeros), "
+        f"but the {kind} ids of the model are integers"
+    )
 
 
-def check_rows_file(path: Path | None) -> None:
-    """Raise UsageError for a file of rows whose folder does not exist, or whose name has no known ending."""
-    need_folder(path, "--out")
-    if path is not None and path.suffix not in (".csv", ".jsonl", ".parquet"):
-        raise UsageError(f"--out {path}: the name must end in .csv, .jsonl or .parquet")
-
-
-class JsonLines:
-    """Rows as JSON objects, one a line; NaN and infinities become null, values JSON has no type for text."""
-
-    def __init__(self, file: TextIO, names: list[str]) -> None:
-        self._file, self._names = file, names
-
-    def writerows(self, rows: Iterable[Sequence[Any]]) -> None:
-        """Write rows of plain Python values."""
-        for row in rows:
-            entry = finite(dict(zip(self._names, row, strict=True)))
-            self._file.write(json.dumps(entry, default=str) + "\n")
-
-
-class RowWriter:
-    """Writes rows to standard output, as csv or JSON lines, or to a file that appears whole or not at all.
-
-    The format of the file follows from its name: .csv, .jsonl or .parquet.
-    """
-
-    def __init__(self, path: Path | None, names: Sequence[str], as_json: bool = False) -> None:
-        check_rows_file(path)
-        if as_json and path is not None and path.suffix != ".jsonl":
-            raise UsageError(f"--json and --out {path}: give a name that ends in .jsonl, or leave out one")
-        as_json |= path is not None and path.suffix == ".jsonl"
-        self._path, self._names, self._stack = path, list(names), ExitStack()
-        self._part = None if path is None else path.with_name(f"{path.name}.{os.getpid()}.part")
-        self._text: Any = None
-        self._parquet: Any = None
-        if path is None or path.suffix != ".parquet":
-            file: TextIO = sys.stdout
-            if self._part is not None:
-                file = self._stack.enter_context(self._part.open("w", encoding="utf-8", newline=""))
-            if as_json:
-                self._text = JsonLines(file, self._names)
-            else:
-                self._text = csv.writer(file, lineterminator="\n")
-                self._text.writerow(self._names)
-        else:
-            try:
-                import pyarrow.parquet  # noqa: F401
-            except ImportError:
-                raise ImportError("writing parquet needs pyarrow: pip install 'cfcore[frames]'") from None
-
-    def __enter__(self) -> Self:
-        return self
-
-    def write(self, *columns: Any) -> None:
-        """Add rows, given as columns of one length."""
-        if self._text is not None:
-            self._text.writerows(zip(*[np.asarray(column).tolist() for column in columns], strict=True))
-            return
-        import pyarrow
-        import pyarrow.parquet
-
-        table = pyarrow.table(dict(zip(self._names, map(np.asarray, columns), strict=True)))
-        if self._parquet is None:
-            writer = pyarrow.parquet.ParquetWriter(self._part, table.schema)
-            self._parquet = self._stack.enter_context(writer)
-        self._parquet.write_table(table)
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if self._part is not None and self._parquet is None and self._text is None and kind is None:
-            self.write(*[np.array([]) for _ in self._names])
-        self._stack.close()
-        if self._text is not None and self._part is None:
-            sys.stdout.flush()
-        if self._part is not None and self._path is not None:
-            if kind is None:
-                os.replace(self._part, self._path)
-            else:
-                self._part.unlink(missing_ok=True)
+def _is_integer(text: Any) -> bool:
+    try:
+        return str(int(text)) == str(text) and -(2**63) <= int(text) < 2**63
+    except ValueError:
+        return False
