@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
-__all__ = ["CfcoreError", "ConvergenceWarning", "DataError", "FileFormatError", "NotFittedError"]
+import sys
+import warnings
+
+__all__ = [
+    "CfcoreError", "ConvergenceWarning", "DataError", "DataWarning", "DuplicateError", "FileFormatError",
+    "NotFittedError", "warn",
+]  # fmt: skip
 
 
 class CfcoreError(Exception):
@@ -11,6 +17,27 @@ class CfcoreError(Exception):
 
 class DataError(CfcoreError, ValueError):
     """Ratings or ids are not valid; the message names the column and the first offending row."""
+
+
+class DuplicateError(DataError):
+    """A user rated an item more than once, and the call does not say which rating counts.
+
+    Attributes
+    ----------
+    problem : str
+        Columns, rows and ids.
+    remedy : str
+        What the caller can do; each caller may have an option of another name.
+    """
+
+    def __init__(
+        self, problem: str, remedy: str = 'pass duplicates="last", "first" or "mean" to keep one rating'
+    ) -> None:
+        super().__init__(problem, remedy)
+        self.problem, self.remedy = problem, remedy
+
+    def __str__(self) -> str:
+        return f"{self.problem}; {self.remedy}"
 
 
 class NotFittedError(CfcoreError, ValueError, AttributeError):
@@ -23,3 +50,15 @@ class FileFormatError(CfcoreError, ValueError):
 
 class ConvergenceWarning(UserWarning):
     """Training diverged and was stopped; the last good parameters were kept."""
+
+
+class DataWarning(UserWarning):
+    """Data can be understood in several ways, or a part of them has no effect; the message says which."""
+
+
+def warn(message: str, category: type[Warning]) -> None:
+    """Issue a warning that refers to the line that called cfcore."""
+    level, frame = 2, sys._getframe(1)
+    while frame.f_back is not None and frame.f_globals.get("__name__", "").partition(".")[0] == "cfcore":
+        level, frame = level + 1, frame.f_back
+    warnings.warn(message, category, stacklevel=level)

@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from cfcore.data import checks, ids
+from cfcore.data.checks import Missing
 from cfcore.data.index import first_repeat, resolve_repeats
-from cfcore.errors import DataError
+from cfcore.data.names import ARGUMENTS, remembered
+from cfcore.errors import DuplicateError
 
-__all__ = ["NAMES", "Duplicates", "Fields", "checked", "encoded"]
+__all__ = ["NAMES", "Duplicates", "Fields", "Rules", "checked", "encoded"]
 
-Duplicates = Literal["error", "last", "mean"]
+Duplicates = Literal["error", "last", "first", "mean"]
 
-# user codes, item codes, values, timestamps, user ids, item ids, scale
+DUPLICATES: tuple[Duplicates, ...] = ("error", "last", "first", "mean")
+
+# user codes, item codes, values, timestamps, user ids, item ids, scale, names of columns
 Fields = tuple[
     NDArray[np.int32],
     NDArray[np.int32],
@@ -25,25 +30,40 @@ Fields = tuple[
     NDArray[Any],
     NDArray[Any],
     tuple[float, float],
+    dict[str, str],
 ]
 
-# Names in errors of columns that have no names.
-NAMES = {"user": "users", "item": "items", "rating": "values", "timestamp": "timestamps"}
+NAMES = ARGUMENTS
+
+
+@dataclass(frozen=True)
+class Rules:
+    """What ratings are checked for, and what happens to some of them; arguments as of ``Ratings``.
+
+    Attributes
+    ----------
+    scale : (min, max) or None
+    duplicates : {"error", "last", "first", "mean"}
+    missing : number, list of numbers or None
+        Ratings that stand for none, NaN among them if it is given.
+    names : mapping
+        Name of the column of each role, for errors and for results.
+    """
+
+    scale: tuple[float, float] | None = None
+    duplicates: Duplicates = "error"
+    missing: Missing = None
+    names: Mapping[str, str] = field(default_factory=lambda: NAMES)
 
 
 def encoded(
-    users: ArrayLike,
-    items: ArrayLike,
-    values: ArrayLike,
-    timestamps: ArrayLike | None,
-    scale: tuple[float, float] | None,
-    duplicates: Duplicates,
-    names: Mapping[str, str],
+    users: ArrayLike, items: ArrayLike, values: ArrayLike, timestamps: ArrayLike | None, rules: Rules
 ) -> Fields:
     """Fields from raw columns of any kind that ``Ratings`` takes."""
+    names = rules.names
     user_column = ids.as_id_column(users, names["user"])
     item_column = ids.as_id_column(items, names["item"])
-    rating_column = checks.as_values(values, names["rating"])
+    rating_column = checks.as_values(values, names["rating"], rules.missing)
     lengths = {
         names["user"]: len(user_column),
         names["item"]: len(item_column),
@@ -64,9 +84,7 @@ def encoded(
         None if times is None else checks.owned(times, timestamps),
         user_ids,
         item_ids,
-        scale,
-        duplicates,
-        names,
+        rules,
     )
 
 
@@ -77,27 +95,36 @@ def checked(
     timestamps: NDArray[np.int64] | None,
     user_ids: NDArray[Any],
     item_ids: NDArray[Any],
-    scale: tuple[float, float] | None,
-    duplicates: Duplicates,
-    names: Mapping[str, str],
+    rules: Rules,
 ) -> Fields:
-    """Fields from codes and finite values, after checks of the scale and of repeated pairs."""
-    if duplicates not in ("error", "last", "mean"):
-        raise ValueError(f'duplicates must be "error", "last" or "mean", got {duplicates!r}')
+    """Fields from codes and values, without missing ratings, after checks of scale and repeated pairs.
+
+    Values are finite, except that NaN may stand for no rating where ``rules.missing`` says so.
+    """
+    names, duplicates = rules.names, rules.duplicates
+    if duplicates not in DUPLICATES:
+        known = ", ".join(f'"{way}"' for way in DUPLICATES[:-1])
+        raise ValueError(f'duplicates must be {known} or "{DUPLICATES[-1]}", got {duplicates!r}')
+    scale = None if rules.scale is None else checks.as_scale(rules.scale)
+    rows = checks.rated_rows(values, rules.missing, names["rating"])
+    if rows is not None:
+        user_codes, user_ids = ids.used(user_codes[rows], user_ids)
+        item_codes, item_ids = ids.used(item_codes[rows], item_ids)
+        values, timestamps = values[rows], None if timestamps is None else timestamps[rows]
     if scale is not None:
-        scale = checks.as_scale(scale)
-        checks.check_scale(values, scale, names["rating"])
+        checks.check_scale(values, scale, names["rating"], rows)
     row = first_repeat(user_codes, item_codes, len(user_ids), len(item_ids))
     if row >= 0 and duplicates == "error":
         user, item = user_codes[row], item_codes[row]
         earlier = int(((user_codes[:row] == user) & (item_codes[:row] == item)).argmax())
-        raise DataError(
-            f"columns {names['user']!r} and {names['item']!r}: row {row} repeats row {earlier} (user "
-            f'{user_ids[user]}, item {item_ids[item]}); pass duplicates="last" or "mean" to merge them'
+        given = (row, earlier) if rows is None else (int(rows[row]), int(rows[earlier]))
+        raise DuplicateError(
+            f"columns {names['user']!r} and {names['item']!r}: row {given[0]} repeats row {given[1]} "
+            f"(user {user_ids[user]}, item {item_ids[item]})"
         )
     if row >= 0:
         user_codes, item_codes, values, timestamps = resolve_repeats(
             user_codes, item_codes, values, timestamps, len(user_ids), len(item_ids), duplicates
         )
     scale = scale or (float(values.min()), float(values.max()))
-    return user_codes, item_codes, values, timestamps, user_ids, item_ids, scale
+    return user_codes, item_codes, values, timestamps, user_ids, item_ids, scale, remembered(names)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 from datetime import UTC, date, datetime
-from typing import Any
+from typing import Any, SupportsFloat
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -13,7 +13,13 @@ from numpy.typing import ArrayLike, NDArray
 from cfcore.data.ids import CHUNK, first_masked, is_missing
 from cfcore.errors import DataError
 
-__all__ = ["as_scale", "as_timestamps", "as_values", "check_lengths", "check_scale", "owned"]
+__all__ = [
+    "Missing", "as_missing", "as_scale", "as_timestamps", "as_values", "check_lengths", "check_scale",
+    "chosen_scale", "owned", "rated_rows",
+]  # fmt: skip
+
+#: Ratings that stand for none.
+Missing = float | Iterable[float] | None
 
 
 def _array(raw: ArrayLike, column: str) -> NDArray[Any]:
@@ -46,8 +52,14 @@ def _changeable(array: Any) -> bool:
     return False
 
 
-def as_values(raw: ArrayLike, column: str = "values") -> NDArray[np.float32]:
-    """Ratings as finite float32, not copied if they are float32 already, or DataError."""
+def as_values(raw: ArrayLike, column: str = "values", missing: Missing = None) -> NDArray[np.float32]:
+    """Ratings as finite float32, not copied if they are float32 already, or DataError.
+
+    NaN, None and masked ratings become NaN if NaN is one of the `missing`.
+    """
+    with_nan = any(map(math.isnan, as_missing(missing)))
+    if with_nan and first_masked(raw) is not None:
+        raw = np.ma.filled(np.ma.asarray(raw, dtype=np.float64), np.nan)
     values = _array(raw, column)
     if values.dtype.kind not in "iuf":
         values = _numbers(values, column)
@@ -55,11 +67,50 @@ def as_values(raw: ArrayLike, column: str = "values") -> NDArray[np.float32]:
         with np.errstate(over="ignore"):
             values = values.astype(np.float32)
     for start in range(0, len(values), CHUNK):
-        finite = np.isfinite(values[start : start + CHUNK])
-        if not finite.all():
-            row = start + int(finite.argmin())
-            raise DataError(f"column {column!r}: {values[row]} at row {row} is not a finite float32 number")
+        part = values[start : start + CHUNK]
+        valid = ~np.isinf(part) if with_nan else np.isfinite(part)
+        if not valid.all():
+            row = start + int(valid.argmin())
+            advice = "; missing=nan leaves such rows out" if np.isnan(values[row]) else ""
+            raise DataError(
+                f"column {column!r}: {values[row]} at row {row} is not a finite float32 number{advice}"
+            )
     return np.require(values, requirements=("C", "A"))
+
+
+def as_missing(missing: Missing) -> tuple[float, ...]:
+    """The ratings that stand for none, as a tuple of floats, or ValueError."""
+    if missing is None:
+        return ()
+    found: list[Any] = (
+        list(missing)
+        if isinstance(missing, Iterable) and not isinstance(missing, (str, bytes))
+        else [missing]
+    )
+    if any(
+        isinstance(one, (bool, str, bytes, np.bool_)) or not isinstance(one, SupportsFloat) for one in found
+    ):
+        raise ValueError(
+            f"missing must be a number such as 99, nan, a list of numbers, or None; got {missing!r}"
+        )
+    return tuple(map(float, found))
+
+
+def rated_rows(values: NDArray[np.float32], missing: Missing, column: str) -> NDArray[np.int64] | None:
+    """Rows whose rating is none of the `missing`, or None if all are rated; DataError if no row is."""
+    marks = as_missing(missing)
+    if not marks:
+        return None
+    rated = np.ones(len(values), dtype=bool)
+    with np.errstate(over="ignore"):
+        for mark in marks:
+            rated &= ~np.isnan(values) if math.isnan(mark) else values != np.float32(mark)
+    if rated.all():
+        return None
+    if not rated.any():
+        shown = ", ".join(f"{mark:g}" for mark in marks)
+        raise DataError(f"column {column!r}: no row has a rating, all {len(values)} are missing={shown}")
+    return np.flatnonzero(rated)
 
 
 def _numbers(array: NDArray[Any], column: str) -> NDArray[np.float64]:
@@ -137,14 +188,31 @@ def as_scale(scale: Any) -> tuple[float, float]:
     return low, high
 
 
-def check_scale(values: NDArray[np.float32], scale: tuple[float, float], column: str = "values") -> None:
-    """Raise DataError unless every rating is within the scale."""
+def chosen_scale(values: NDArray[np.float32], scale: Any) -> tuple[float, float]:
+    """The scale "data" of the values, or a pair that holds them all; DataError for any other."""
+    if isinstance(scale, str):
+        if scale != "data":
+            raise DataError(f'scale must be "data" or a pair (min, max), got {scale!r}')
+        return float(values.min()), float(values.max())
+    pair = as_scale(scale)
+    check_scale(values, pair)
+    return pair
+
+
+def check_scale(
+    values: NDArray[np.float32],
+    scale: tuple[float, float],
+    column: str = "values",
+    rows: NDArray[np.int64] | None = None,
+) -> None:
+    """Raise DataError unless every rating is within the scale; `rows`: their rows in the input."""
     # Compared as float32: a scale from 0.1 on must include the rating 0.1.
     low, high = np.float32(scale[0]), np.float32(scale[1])
     if values.min() >= low and values.max() <= high:
         return
     outside = (values < low) | (values > high)
-    row = int(outside.argmax())
+    at = int(outside.argmax())
+    row = at if rows is None else int(rows[at])
     raise DataError(
-        f"column {column!r}: {values[row]:g} at row {row} is outside the scale ({scale[0]:g}, {scale[1]:g})"
+        f"column {column!r}: {values[at]:g} at row {row} is outside the scale ({scale[0]:g}, {scale[1]:g})"
     )

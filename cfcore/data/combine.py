@@ -1,4 +1,4 @@
-"""Checks of the index of a subset, and concatenation of ratings."""
+"""Checks of the index of a subset, rows of a k-core, and concatenation of ratings."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 from cfcore.data import ids
 from cfcore.errors import DataError
 
-__all__ = ["checked_index", "joined"]
+__all__ = ["checked_index", "core_rows", "joined"]
 
 
 def checked_index(index: Any, n: int) -> Any:
@@ -38,8 +38,28 @@ def checked_index(index: Any, n: int) -> Any:
     return index
 
 
-def joined(parts: Sequence[Any], names: Mapping[str, str]) -> tuple[Any, ...]:
-    """Columns, vocabularies and scale of all `Ratings` together, without a check for repeated pairs."""
+def core_rows(ratings: Any, users: int, items: int) -> Any:
+    """Rows, ascending, of the largest part in which users and items have at least that many ratings."""
+    for name, least in (("users", users), ("items", items)):
+        if isinstance(least, bool) or not isinstance(least, (int, np.integer)) or least < 1:
+            raise ValueError(f"k_core: {name} must be an integer of at least 1, got {least!r}")
+    rows = np.arange(len(ratings))
+    user_codes, item_codes = ratings.user_codes, ratings.item_codes
+    while len(rows):
+        kept = (np.bincount(user_codes)[user_codes] >= users) & (np.bincount(item_codes)[item_codes] >= items)
+        if kept.all():
+            return rows
+        rows, user_codes, item_codes = rows[kept], user_codes[kept], item_codes[kept]
+    raise DataError(
+        f"k_core: no part of the ratings has {users} or more of each user and {items} or more of each item; "
+        "try smaller numbers"
+    )
+
+
+def joined(
+    parts: Sequence[Any], names: Mapping[str, str]
+) -> tuple[tuple[Any, Any, Any, Any, Any, Any], tuple[float, float]]:
+    """Columns and vocabularies, and the scale, of all `Ratings` together; repeated pairs are kept."""
     times = [part.timestamps for part in parts if part.timestamps is not None]
     if len(times) not in (0, len(parts)):
         without = next(number for number, part in enumerate(parts) if part.timestamps is None)
@@ -48,7 +68,8 @@ def joined(parts: Sequence[Any], names: Mapping[str, str]) -> tuple[Any, ...]:
     item_codes, item_ids = _merged([(part.item_codes, part.item_ids) for part in parts], names["item"])
     scale = min(part.scale[0] for part in parts), max(part.scale[1] for part in parts)
     values = np.concatenate([part.values for part in parts])
-    return user_codes, item_codes, values, np.concatenate(times) if times else None, user_ids, item_ids, scale
+    columns = (user_codes, item_codes, values, np.concatenate(times) if times else None, user_ids, item_ids)
+    return columns, scale
 
 
 def _merged(columns: Sequence[tuple[Any, Any]], name: str) -> tuple[Any, Any]:

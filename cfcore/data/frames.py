@@ -9,9 +9,22 @@ from typing import Any
 
 import numpy as np
 
+from cfcore.data.names import distinct_names
 from cfcore.errors import DataError
 
-__all__ = ["USUAL_NAMES", "build", "column_like", "columns", "find_columns", "is_frame", "lists", "make"]
+__all__ = [
+    "USUAL_NAMES",
+    "build",
+    "column_like",
+    "columns",
+    "find_columns",
+    "is_frame",
+    "library_of",
+    "lists",
+    "make",
+    "similar",
+    "usual_column",
+]
 
 #: Packages whose objects have no columns with an index or a name: values are returned as arrays.
 PLAIN = ("builtins", "numpy", "scipy", "cfcore")
@@ -65,6 +78,12 @@ def find_columns(
     return found
 
 
+def usual_column(present: list[Any], role: str) -> Any:
+    """The column that has a usual name of the role, or None."""
+    plain = {_plain(str(name)): name for name in reversed(present)}
+    return next((plain[word] for word in USUAL_NAMES[role] if word in plain), None)
+
+
 def _plain(name: str) -> str:
     # Some tools write the name and the type of a column: "rating:float".
     return "".join(c for c in name.partition(":")[0].lower() if c not in "_- ")
@@ -77,10 +96,13 @@ def is_frame(x: Any) -> bool:
     )
 
 
-def columns(frame: Any, *, rated: bool = True, **given: str | None) -> tuple[list[Any], dict[str, str]]:
+def columns(
+    frame: Any, *, rated: bool = True, nullable: bool = False, **given: str | None
+) -> tuple[list[Any], dict[str, str]]:
     """Raw columns user, item, rating, timestamp (None where absent) as arrays, and their names.
 
-    With ``rated=False`` a column of ratings is neither required nor read.
+    With ``rated=False`` a column of ratings is neither required nor read; with ``nullable=True`` it may have
+    nulls.
     """
     import narwhals as nw
 
@@ -95,7 +117,7 @@ def columns(frame: Any, *, rated: bool = True, **given: str | None) -> tuple[lis
     series = [eager.get_column(names[role]) if role in names else None for role in USUAL_NAMES]
     arrays = []
     for role, one in zip(USUAL_NAMES, series, strict=True):
-        if one is not None and one.is_null().any():
+        if one is not None and not (nullable and role == "rating") and one.is_null().any():
             row = int(one.is_null().arg_true()[0])
             what = "id" if role in ("user", "item") else "value"
             raise DataError(f"column {names[role]!r}: missing {what} at row {row}")
@@ -105,10 +127,11 @@ def columns(frame: Any, *, rated: bool = True, **given: str | None) -> tuple[lis
 
 def build(ratings: Any, library: str | None) -> Any:
     """A frame of `library`, or of the first installed, with the columns of `ratings`."""
-    data = {"user": ratings.users, "item": ratings.items, "rating": ratings.values}
+    columns = {"user": ratings.users, "item": ratings.items, "rating": ratings.values}
     if ratings.timestamps is not None:
-        data["timestamp"] = ratings.timestamps
-    return make(data, library)
+        columns["timestamp"] = ratings.timestamps
+    names = distinct_names(ratings.column_names, columns)
+    return make({names[role]: column for role, column in columns.items()}, library)
 
 
 def make(data: Mapping[str, Any], library: str | None) -> Any:
@@ -124,7 +147,7 @@ def make(data: Mapping[str, Any], library: str | None) -> Any:
     return module.table(columns) if name == "pyarrow" else module.DataFrame(columns)
 
 
-def lists(users: Any, ids: Any, scores: Any, library: str | None) -> Any:
+def lists(users: Any, ids: Any, scores: Any, library: str | None, names: Mapping[str, str]) -> Any:
     """A frame with a row for each item listed: user, item, score, rank.
 
     Parameters
@@ -134,16 +157,31 @@ def lists(users: Any, ids: Any, scores: Any, library: str | None) -> Any:
         Scores are NaN beyond the end of a list.
     library : {"pandas", "polars", "pyarrow"} or None
         None: that of the column `users`, or else the first installed.
+    names : dict of str to str
+        Names of the columns of users and items.
     """
     listed = ~np.isnan(scores)
     rows, ranks = np.nonzero(listed)
+    named = distinct_names(names, ("user", "item"), ("score", "rank"))
     data = {
-        "user": np.asarray(users)[rows],
-        "item": ids[listed],
+        named["user"]: np.asarray(users)[rows],
+        named["item"]: ids[listed],
         "score": scores[listed],
         "rank": ranks + 1,
     }
-    return make(data, library or _library_of(users))
+    return make(data, library or library_of(users))
+
+
+def similar(raw: Any, ids: Any, similarities: Any, library: str | None, name: str) -> Any:
+    """A frame with a row for each similar item, or user: the id asked for, its id, similarity, rank."""
+    name = name if name not in ("similarity", "rank") else "id"
+    data = {
+        name: np.repeat(np.atleast_1d(raw), len(ids)),
+        f"similar_{name}": ids,
+        "similarity": similarities,
+        "rank": np.arange(1, len(ids) + 1),
+    }
+    return make(data, library)
 
 
 def column_like(given: Any, values: Any, name: str) -> Any:
@@ -171,7 +209,7 @@ def column_like(given: Any, values: Any, name: str) -> Any:
     return library.chunked_array([values]) if kind.is_pyarrow() else values
 
 
-def _library_of(column: Any) -> str | None:
+def library_of(column: Any) -> str | None:
     """Name of the library of a column, if frames can be made with it."""
     name = type(column).__module__.partition(".")[0]
     return name if name in ("pandas", "polars", "pyarrow") else None

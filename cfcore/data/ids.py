@@ -26,6 +26,7 @@ __all__ = [
     "is_missing",
     "merge",
     "sort_vocabulary",
+    "used",
 ]
 
 MAX_CODES = 2**31 - 1
@@ -270,6 +271,16 @@ def sort_vocabulary(ids: NDArray[Any], column: str) -> tuple[NDArray[Any], NDArr
         twice = ids[1:][ids[1:] == ids[:-1]][0]
         raise DataError(f"column {column!r}: ids that differ only in NULs at the end, such as {str(twice)!r}")
     return ids, position
+
+
+def used(codes: NDArray[np.int32], ids: NDArray[Any]) -> tuple[NDArray[np.int32], NDArray[Any]]:
+    """`codes` and `ids` without the ids that no code refers to."""
+    present = np.zeros(len(ids), dtype=bool)
+    present[codes] = True
+    if present.all():
+        return codes, ids
+    position = np.cumsum(present, dtype=np.int32) - np.int32(1)
+    return position[codes], ids[present]
 
 
 def encode(ids: NDArray[Any], raw: ArrayLike, column: str = "id") -> NDArray[np.int32]:

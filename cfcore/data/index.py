@@ -227,19 +227,34 @@ def resolve_repeats(
     n_items: int,
     how: str,
 ) -> tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.float32], NDArray[np.int64] | None]:
-    """One row a pair, at the position of its last: with the last value ("last") or the mean ("mean")."""
+    """One row a pair.
+
+    "last" keeps the latest row where there are timestamps (of equal ones the last row), else the last row;
+    "first" the earliest, else the first row; "mean" the row of "last" with the mean of all ratings of the
+    pair. The rows kept are in input order.
+    """
     grouped = compress(users, items, values, n_users, n_items)
     row_of = np.repeat(np.arange(n_users, dtype=np.int32), np.diff(grouped.indptr))
     starts = np.ones(len(values), dtype=bool)
     starts[1:] = (row_of[1:] != row_of[:-1]) | (grouped.indices[1:] != grouped.indices[:-1])
     begin = np.flatnonzero(starts)
-    # Both sorts are stable, so that the last entry of a run of one pair is the last row of that pair.
-    last: NDArray[Any] = np.append(begin[1:], len(values)) - 1
-    kept = grouped.order[last]
+    sizes = np.diff(np.append(begin, len(values)))
+    # Both sorts are stable, so that the entries of a run of one pair are in the order of their rows.
+    chosen = begin if how == "first" else begin + sizes - 1
+    if timestamps is not None:
+        times = timestamps[grouped.order]
+        extreme = (np.minimum if how == "first" else np.maximum).reduceat(times, begin)
+        places = np.arange(len(times))
+        extremes = times == np.repeat(extreme, sizes)
+        if how == "first":
+            chosen = np.minimum.reduceat(np.where(extremes, places, len(times)), begin)
+        else:
+            chosen = np.maximum.reduceat(np.where(extremes, places, -1), begin)
+    kept = grouped.order[chosen]
     in_order = np.argsort(kept, kind="stable")
     kept = kept[in_order]
     if how == "mean":
-        means = np.add.reduceat(grouped.values.astype(np.float64), begin) / (last - begin + 1)
+        means = np.add.reduceat(grouped.values.astype(np.float64), begin) / sizes
         new_values = means[in_order].astype(np.float32)
     else:
         new_values = values[kept]

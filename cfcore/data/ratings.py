@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from os import PathLike
-from typing import Any, Literal, NoReturn
+from typing import Any, Literal
 
-import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from cfcore.data import checks, combine, ids
-from cfcore.data.build import NAMES, Duplicates, checked, encoded
-from cfcore.data.index import Compressed, Index
+from cfcore.data.build import NAMES, Duplicates, Rules, checked, encoded
+from cfcore.data.checks import Missing
+from cfcore.data.container import Container
 from cfcore.errors import DataError
-from cfcore.threads import threads_worth
 
 __all__ = ["Duplicates", "Ratings"]
 
+Scale = Literal["keep", "data"] | tuple[float, float]
 
-class Ratings:
+
+class Ratings(Container):
     """Explicit ratings of items by users, with timestamps if there are any. Immutable and always valid.
 
     Parameters
@@ -31,9 +31,13 @@ class Ratings:
         Whole numbers, usually seconds since 1970; dates are converted to that.
     scale : (min, max), optional
         Least and greatest possible rating; by default the least and greatest of `values`.
-    duplicates : {"error", "last", "mean"}, default "error"
-        What to do when a user rated an item more than once: raise DataError; keep the last such row; or keep
-        the last such row, its rating replaced by the mean of all of them.
+    duplicates : {"error", "last", "first", "mean"}, default "error"
+        What to do when a user rated an item more than once: raise DuplicateError; keep the latest such row
+        (without timestamps, or where they are equal, the last one); keep the earliest (or first) one; or keep
+        the latest, its rating replaced by the mean of all of them.
+    missing : float or list of float, optional
+        Ratings that stand for none, such as 99, 0, -1 or ``float("nan")``: their rows are left out, before
+        the scale and repeated pairs are checked. By default every number is a rating, and NaN is an error.
 
     Attributes
     ----------
@@ -45,13 +49,16 @@ class Ratings:
     values : float32[n]
     timestamps : int64[n] or None
     scale : (float, float)
+    column_names : dict of str to str
+        Names of the columns that user, item, rating and timestamp came from, where they had any; frames made
+        of the ratings, and of lists of models fitted to them, have the same names.
 
     Raises
     ------
     DataError
         For missing ids, ratings that are NaN, infinite or outside the scale, repeated (user, item) pairs,
         columns of different lengths, no rows at all, more than 2^31 - 1 distinct ids. The message names the
-        column and the first offending row.
+        column and the first offending row. For repeated pairs it is a DuplicateError.
 
     Notes
     -----
@@ -69,25 +76,7 @@ class Ratings:
     Ratings(3 by 2 users of 2 items, 75% dense, scale 0.5 to 5, mean 4.17)
     """
 
-    __slots__ = (
-        "_index",
-        "item_codes",
-        "item_ids",
-        "scale",
-        "timestamps",
-        "user_codes",
-        "user_ids",
-        "values",
-    )
-
-    user_codes: NDArray[np.int32]
-    item_codes: NDArray[np.int32]
-    values: NDArray[np.float32]
-    timestamps: NDArray[np.int64] | None
-    user_ids: NDArray[Any]
-    item_ids: NDArray[Any]
-    scale: tuple[float, float]
-    _index: Index
+    __slots__ = ()
 
     def __init__(
         self,
@@ -98,175 +87,28 @@ class Ratings:
         *,
         scale: tuple[float, float] | None = None,
         duplicates: Duplicates = "error",
+        missing: Missing = None,
     ) -> None:
-        self._set(*encoded(users, items, values, timestamps, scale, duplicates, NAMES))
-
-    def _set(
-        self,
-        user_codes: NDArray[np.int32],
-        item_codes: NDArray[np.int32],
-        values: NDArray[np.float32],
-        timestamps: NDArray[np.int64] | None,
-        user_ids: NDArray[Any],
-        item_ids: NDArray[Any],
-        scale: tuple[float, float],
-    ) -> None:
-        """Store columns without a check or a copy: they are valid, and nothing else can write to them."""
-        fields = (user_codes, item_codes, values, timestamps, user_ids, item_ids)
-        names = ("user_codes", "item_codes", "values", "timestamps", "user_ids", "item_ids")
-        for name, array in zip(names, fields, strict=True):
-            object.__setattr__(self, name, None if array is None else _frozen(array))
-        object.__setattr__(self, "scale", scale)
-        self.drop_index()
-
-    @classmethod
-    def _from_raw(cls, columns: Sequence[Any], *rest: Any) -> Ratings:
-        return cls._new(*encoded(*columns, *rest))
-
-    @classmethod
-    def _from_codes(cls, *fields: Any) -> Ratings:
-        return cls._new(*checked(*fields))
-
-    @classmethod
-    def _new(cls, *fields: Any) -> Ratings:
-        ratings = cls.__new__(cls)
-        ratings._set(*fields)
-        return ratings
-
-    def __setattr__(self, name: str, value: Any) -> NoReturn:
-        raise AttributeError(f"Ratings cannot be changed: {name!r} was assigned to")
-
-    def __delattr__(self, name: str) -> NoReturn:
-        raise AttributeError(f"Ratings cannot be changed: {name!r} was deleted")
-
-    def __getstate__(self) -> tuple[Any, ...]:
-        return (
-            self.user_codes, self.item_codes, self.values, self.timestamps,
-            self.user_ids, self.item_ids, self.scale,
-        )  # fmt: skip
-
-    def __setstate__(self, state: tuple[Any, ...]) -> None:
-        self._set(*state)
-
-    # Sizes and summaries.
-
-    @property
-    def n_users(self) -> int:
-        """Size of the vocabulary of users, including those a subset left without ratings."""
-        return len(self.user_ids)
-
-    @property
-    def n_items(self) -> int:
-        """Size of the vocabulary of items, including those a subset left without ratings."""
-        return len(self.item_ids)
-
-    @property
-    def n_ratings(self) -> int:
-        """Number of ratings."""
-        return len(self.values)
-
-    def __len__(self) -> int:
-        return len(self.values)
-
-    @property
-    def users(self) -> NDArray[Any]:
-        """Raw user id of each row, looked up on each access."""
-        return self.user_ids[self.user_codes]
-
-    @property
-    def items(self) -> NDArray[Any]:
-        """Raw item id of each row, looked up on each access."""
-        return self.item_ids[self.item_codes]
-
-    @property
-    def mean(self) -> float:
-        """Mean rating, summed in double."""
-        return float(np.add.reduce(self.values, dtype=np.float64) / len(self.values))
-
-    def __repr__(self) -> str:
-        parts = [
-            f"{self.n_ratings:,} by {self.n_users:,} users of {self.n_items:,} items",
-            f"{100 * self.n_ratings / (self.n_users * self.n_items):.3g}% dense",
-            f"scale {self.scale[0]:g} to {self.scale[1]:g}",
-            f"mean {self.mean:.3g}",
-        ]
-        if self.timestamps is not None:
-            first, last = int(self.timestamps.min()), int(self.timestamps.max())
-            if first > 0 and last < 2**32:  # seconds since 1970, until 2106
-                days = np.array([first, last], dtype="datetime64[s]").astype("datetime64[D]")
-                parts.append(f"{days[0]} to {days[1]}")
-            else:
-                parts.append(f"timestamps {first} to {last}")
-        return f"Ratings({', '.join(parts)})"
-
-    # Compressed forms.
-
-    @property
-    def by_user(self) -> Compressed:
-        """Compressed rows (CSR): each user's ratings, items ascending; kept until ``drop_index``."""
-        return self._index.by_user
-
-    @property
-    def items_by_user(self) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
-        """``indptr`` and ``indices`` of `by_user` alone, for 4 bytes a rating; kept until ``drop_index``."""
-        return self._index.items_by_user
-
-    @property
-    def by_item(self) -> Compressed:
-        """Compressed columns (CSC): each item's ratings, users ascending; kept until ``drop_index``."""
-        return self._index.by_item
-
-    @property
-    def user_counts(self) -> NDArray[np.int64]:
-        """Number of ratings of each user code, int64[n_users]; 0 for a user without ratings here."""
-        return self._index.user_counts
-
-    @property
-    def item_counts(self) -> NDArray[np.int64]:
-        """Number of ratings of each item code, int64[n_items]; 0 for an item without ratings here."""
-        return self._index.item_counts
-
-    def build_index(self, n_threads: int | None = None) -> None:
-        """Compute ``by_user`` and ``by_item`` now, at the same time if two threads pay.
-
-        Parameters
-        ----------
-        n_threads : int, optional
-            1 computes one after the other; all cores by default. The result does not depend on it.
-        """
-        index = self._index
-        if threads_worth(n_threads, len(self), "ratings") == 1 or index.has("by_user"):
-            index.by_user, index.by_item  # noqa: B018
-            return
-        import contextvars
-        from concurrent.futures import ThreadPoolExecutor
-
-        # The other thread must see the backend that is in force here.
-        context = contextvars.copy_context()
-        with ThreadPoolExecutor(1) as executor:
-            other = executor.submit(context.run, lambda: index.by_item)
-            index.by_user  # noqa: B018
-            other.result()
-
-    def drop_index(self) -> None:
-        """Free `by_user`, `by_item`, `items_by_user` and the counts; the next use computes them again."""
-        index = Index(self.user_codes, self.item_codes, self.values, self.n_users, self.n_items)
-        object.__setattr__(self, "_index", index)
+        rules = Rules(scale, duplicates, missing)
+        self._set(*encoded(users, items, values, timestamps, rules))
 
     # Subsets and concatenation.
 
-    def subset(self, index: Any) -> Ratings:
-        """The rows that `index` selects, with the vocabulary, codes and scale of these ratings.
+    def subset(self, index: Any, *, scale: Scale = "keep") -> Ratings:
+        """The rows that `index` selects, with the vocabulary and codes of these ratings.
 
         Parameters
         ----------
         index : int array, bool array [n] or slice
             Rows, in the order of the subset.
+        scale : "keep", "data" or (min, max), default "keep"
+            That of these ratings; the least and the greatest rating of the subset; or this one.
 
         Raises
         ------
         DataError
-            For rows that do not exist or are selected twice, a mask of the wrong length, and no rows at all.
+            For rows that do not exist or are selected twice, a mask of the wrong length, no rows at all, and
+            ratings outside a scale given.
         """
         index = combine.checked_index(index, self.n_ratings)
         picked = self.values[index]
@@ -274,18 +116,72 @@ class Ratings:
             raise DataError("subset: the index selects no row; ratings need at least one")
         times = None if self.timestamps is None else self.timestamps[index]
         return self._new(
-            self.user_codes[index], self.item_codes[index], picked, times,
-            self.user_ids, self.item_ids, self.scale,
+            self.user_codes[index], self.item_codes[index], picked, times, self.user_ids, self.item_ids,
+            self.scale if scale == "keep" else checks.chosen_scale(picked, scale), self._column_names,
+        )  # fmt: skip
+
+    def with_scale(self, scale: Literal["data"] | tuple[float, float]) -> Ratings:
+        """The same ratings on another scale; columns and index are shared, not copied.
+
+        Parameters
+        ----------
+        scale : "data" or (min, max)
+            "data": the least and the greatest rating.
+
+        Raises
+        ------
+        DataError
+            For ratings outside the scale.
+        """
+        other = self._new(
+            self.user_codes, self.item_codes, self.values, self.timestamps, self.user_ids, self.item_ids,
+            checks.chosen_scale(self.values, scale), self._column_names,
+        )  # fmt: skip
+        object.__setattr__(other, "_index", self._index)
+        return other
+
+    def k_core(self, users: int = 5, items: int = 5) -> Ratings:
+        """The most of these ratings in which every user and every item has enough of them.
+
+        Ratings of users and items with too few are left out again and again, until nothing changes: an item
+        may lose ratings by users who are left out. `cfcore.split.k_core` also returns the rows.
+
+        Parameters
+        ----------
+        users, items : int, default 5
+            Least number of ratings of a user, and of an item; 1 for no limit.
+
+        Returns
+        -------
+        Ratings
+            Rows in input order, on the same scale. Users and items without ratings are not in the vocabulary.
+
+        Raises
+        ------
+        DataError
+            When no rating is left.
+        ValueError
+            For numbers below 1.
+        """
+        rows = combine.core_rows(self, users, items)
+        user_codes, user_ids = ids.used(self.user_codes[rows], self.user_ids)
+        item_codes, item_ids = ids.used(self.item_codes[rows], self.item_ids)
+        times = None if self.timestamps is None else self.timestamps[rows]
+        return self._new(
+            user_codes, item_codes, self.values[rows], times, user_ids, item_ids, self.scale,
+            self._column_names,
         )  # fmt: skip
 
     def concat(self, *others: Ratings, duplicates: Duplicates = "error") -> Ratings:
         """These ratings followed by `others`, under the union of the vocabularies and of the scales.
 
+        Names of columns are those of these ratings.
+
         Parameters
         ----------
         *others : Ratings
             Their ids must be of the same kind, and all or none must have timestamps.
-        duplicates : {"error", "last", "mean"}, default "error"
+        duplicates : {"error", "last", "first", "mean"}, default "error"
             As in the constructor, across all of them.
 
         Raises
@@ -297,7 +193,8 @@ class Ratings:
         for number, other in enumerate(others, start=1):
             if not isinstance(other, Ratings):
                 raise DataError(f"concat takes Ratings; part {number} is a {type(other).__name__}")
-        return self._from_codes(*combine.joined((self, *others), NAMES), duplicates, NAMES)
+        columns, scale = combine.joined((self, *others), NAMES)
+        return self._new(*checked(*columns, Rules(scale, duplicates))[:-1], self._column_names)
 
     # Conversion.
 
@@ -312,8 +209,11 @@ class Ratings:
         timestamp: str | None = None,
         scale: tuple[float, float] | None = None,
         duplicates: Duplicates = "error",
+        missing: Missing = None,
     ) -> Ratings:
         """Ratings from the columns of a pandas or polars DataFrame or a pyarrow Table.
+
+        For a frame with a row for each user and a column for each item, see `from_matrix`.
 
         Parameters
         ----------
@@ -322,16 +222,74 @@ class Ratings:
         user, item, rating, timestamp : str, optional
             Names of the columns. By default columns with usual names are taken (user, userId, user_id,
             movieId, score, ...); a timestamp column is optional.
-        scale, duplicates
-            As in the constructor.
+        scale, duplicates, missing
+            As in the constructor. Nulls in the column of ratings are NaN.
         """
         from cfcore.data import frames
 
-        columns, names = frames.columns(frame, user=user, item=item, rating=rating, timestamp=timestamp)
-        return cls._from_raw(columns, scale, duplicates, names)
+        with_nan = any(one != one for one in checks.as_missing(missing))
+        columns, names = frames.columns(
+            frame, nullable=with_nan, user=user, item=item, rating=rating, timestamp=timestamp
+        )
+        users, items, values, times = columns
+        return cls._new(*encoded(users, items, values, times, Rules(scale, duplicates, missing, names)))
+
+    @classmethod
+    def from_matrix(
+        cls,
+        matrix: Any,
+        *,
+        user_ids: ArrayLike | None = None,
+        item_ids: ArrayLike | None = None,
+        user: str | None = None,
+        missing: Missing = None,
+        scale: tuple[float, float] | None = None,
+    ) -> Ratings:
+        """Ratings from a dense matrix of users x items, or a frame of that form (a pivot table).
+
+        Parameters
+        ----------
+        matrix : array_like [n_users, n_items] or DataFrame
+            Every entry is a rating, except NaN, None, masked entries and the `missing`.
+        user_ids, item_ids : array_like of int or str, optional
+            Ids of rows and columns, in their order. By default their numbers; for a frame its index and the
+            names of its columns. Names that can only be text (polars, pyarrow) are integers if all of them
+            are plain ones, as in files.
+        user : str, optional
+            The column of a frame that holds the ids of users. By default, for pandas the index, unless it
+            only numbers the rows and a column has a usual name (user, userId, ...); for other libraries the
+            column of such a name, or else the only one that does not hold numbers.
+        missing : float or list of float, optional
+            Further values that stand for no rating, such as 0 or 99.
+        scale
+            As in the constructor.
+
+        Returns
+        -------
+        Ratings
+            Row by row. Users and items without ratings are in the vocabulary too.
+
+        Raises
+        ------
+        DataError
+            For entries that are no finite numbers or are outside the scale (the message names user and item),
+            ids that are missing, repeated or of another number than the matrix has, and no ratings at all.
+
+        Examples
+        --------
+        >>> import cfcore as cf
+        >>> cf.Ratings.from_matrix([[5, 0, 3], [0, 4, 1]], user_ids=["ann", "bob"], missing=0)
+        Ratings(4 by 2 users of 3 items, 66.7% dense, scale 1 to 5, mean 3.25)
+        """
+        from cfcore.data import matrix as matrices
+
+        return cls._new(*matrices.dense_fields(matrix, (user_ids, item_ids), user, missing, scale))
 
     def to_frame(self, library: Literal["pandas", "polars", "pyarrow"] | None = None) -> Any:
-        """DataFrame (or pyarrow Table) with the columns user, item, rating and, if any, timestamp.
+        """DataFrame (or pyarrow Table) with columns of users, items, ratings and, if any, timestamps.
+
+        Their names are those of `column_names`: of the file or frame that the ratings came from, or else
+        user, item, rating and timestamp.
 
         Parameters
         ----------
@@ -349,25 +307,37 @@ class Ratings:
 
     @classmethod
     def from_scipy(
-        cls, matrix: Any, *, scale: tuple[float, float] | None = None, duplicates: Duplicates = "error"
+        cls,
+        matrix: Any,
+        *,
+        user_ids: ArrayLike | None = None,
+        item_ids: ArrayLike | None = None,
+        scale: tuple[float, float] | None = None,
+        duplicates: Duplicates = "error",
+        missing: Missing = None,
     ) -> Ratings:
         """Ratings from a SciPy sparse matrix of users x items.
 
-        All stored entries are ratings, stored zeros too. The ids are the numbers of rows and columns; those
-        without ratings are in the vocabulary too.
+        Parameters
+        ----------
+        matrix : sparse matrix or array
+            All stored entries are ratings, stored zeros too (``missing=0`` leaves them out).
+        user_ids, item_ids : array_like of int or str, optional
+            Ids of rows and columns, in their order; by default their numbers. Rows and columns without
+            ratings are in the vocabulary too.
+        scale, duplicates, missing
+            As in the constructor.
+
+        Raises
+        ------
+        DataError
+            For ids that are missing, repeated or of another number than the matrix has rows or columns, and
+            for values that the constructor refuses.
         """
-        if not hasattr(matrix, "tocoo"):
-            raise DataError(f"from_scipy takes a SciPy sparse matrix, got {type(matrix).__name__}")
-        coo = matrix.tocoo()
-        if coo.ndim != 2:
-            raise DataError(f"a sparse matrix of ratings has two dimensions, got {coo.ndim}")
-        values = checks.owned(checks.as_values(coo.data), coo.data)
-        checks.check_lengths({"values": len(values)})
-        shape = [ids.check_size(size, name) for size, name in zip(coo.shape, ("users", "items"), strict=True)]
-        return cls._from_codes(
-            np.array(coo.row, dtype=np.int32), np.array(coo.col, dtype=np.int32), values, None,
-            np.arange(shape[0]), np.arange(shape[1]), scale, duplicates, NAMES,
-        )  # fmt: skip
+        from cfcore.data import matrix as matrices
+
+        rules = Rules(scale, duplicates, missing)
+        return cls._new(*matrices.sparse_fields(matrix, (user_ids, item_ids), rules))
 
     def to_scipy(self) -> Any:
         """`scipy.sparse.csr_array` of float32, users x items by code; a rating of 0 is a stored zero."""
@@ -385,9 +355,3 @@ class Ratings:
         from cfcore.data import readers
 
         return cls._new(*readers.read_fields(path, **options))
-
-
-def _frozen(array: NDArray[Any]) -> NDArray[Any]:
-    array = np.ascontiguousarray(array)
-    array.flags.writeable = False
-    return array

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+from dataclasses import replace
 from os import PathLike, fspath
 from pathlib import Path
 from typing import Any, Literal
@@ -10,7 +11,8 @@ from typing import Any, Literal
 import numpy as np
 
 from cfcore.data import blocks, frames, text
-from cfcore.data.build import Duplicates, checked, encoded
+from cfcore.data.build import Duplicates, Rules, checked, encoded
+from cfcore.data.checks import Missing
 from cfcore.data.layout import find_layout, within
 from cfcore.errors import DataError
 
@@ -29,6 +31,7 @@ def read_fields(
     encoding: str = "utf-8",
     scale: tuple[float, float] | None = None,
     duplicates: Duplicates = "error",
+    missing: Missing = None,
 ) -> tuple[Any, ...]:
     """The fields of `Ratings` from a file with one rating in each row; see `Ratings.read`.
 
@@ -47,14 +50,15 @@ def read_fields(
         Whether the first line names the columns; by default it does if none of its fields is a number.
     encoding : str, default "utf-8"
         Encoding of string ids; any that extends ASCII.
-    scale, duplicates
+    scale, duplicates, missing
         As in ``Ratings``.
 
     Returns
     -------
     tuple
-        Codes, values, timestamps, ids and scale. Ids are integers if all of a column are, without leading
-        zeros and within int64; else strings, as in the file but without double quotes around them.
+        Codes, values, timestamps, ids, scale and names of columns. Ids are integers if all of a column are,
+        without leading zeros and within int64; else strings, as in the file but without double quotes around
+        them.
 
     Raises
     ------
@@ -77,15 +81,16 @@ def read_fields(
     with open(path, "rb") as file:
         start = file.read(4)
     if start == b"PAR1":
-        return _read_parquet(path, wanted, scale, duplicates)
+        return _read_parquet(path, wanted, Rules(scale, duplicates, missing))
     if start == b"PK\x03\x04":
         raise DataError(f"{path} is a zip archive, which may hold many files; unpack the ratings first")
     layout = find_layout(blocks.head(path), str(path), wanted, separator, header, encoding)
+    rules = Rules(scale, duplicates, missing, layout.names)
     numbers = text.read_numbers(path, layout)
     if numbers is not None and numbers[0] is not None:
-        return _encoded([*numbers, scale, duplicates, layout.names])
+        return _encoded([*numbers, rules])
     columns, user_ids, item_ids = text.read_tokens(path, layout, encoding)
-    return _checked([*columns, user_ids, item_ids, scale, duplicates, layout.names])
+    return _checked([*columns, user_ids, item_ids, rules])
 
 
 def _encoded(arguments: list[Any]) -> tuple[Any, ...]:
@@ -96,9 +101,7 @@ def _checked(arguments: list[Any]) -> tuple[Any, ...]:
     return checked(*arguments)
 
 
-def _read_parquet(
-    path: Path, wanted: dict[str, Any], scale: tuple[float, float] | None, duplicates: Duplicates
-) -> tuple[Any, ...]:
+def _read_parquet(path: Path, wanted: dict[str, Any], rules: Rules) -> tuple[Any, ...]:
     # The names come first, so that only the columns needed are read.
     if importlib.util.find_spec("pyarrow"):
         import pyarrow.parquet
@@ -128,8 +131,8 @@ def _read_parquet(
         found = read_batches(path, names)
         if found is not None:
             columns, user_ids, item_ids = found
-            return _checked([*columns, user_ids, item_ids, scale, duplicates, names])
+            return _checked([*columns, user_ids, item_ids, replace(rules, names=names)])
     frame = load(path, columns=list(names.values()))
     given_names: dict[str, Any] = {"timestamp": None, **names}
     raw, shown = frames.columns(frame, **given_names)
-    return _encoded([*raw, scale, duplicates, shown])
+    return _encoded([*raw, replace(rules, names=shown)])

@@ -43,6 +43,7 @@ def union(members: list[Model]) -> dict[str, Any]:
     found: dict[str, Any] = {
         "scale": (min(m.scale_[0] for m in members), max(m.scale_[1] for m in members)),
         "mean": float(np.mean([member.mean_ for member in members])),
+        "column_names": first.column_names_,
     }
     if alike:
         return found | {name: getattr(first, f"{name}_") for name in SEEN}

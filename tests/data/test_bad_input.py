@@ -119,5 +119,5 @@ def test_the_first_of_several_duplicates_is_named() -> None:
 
 
 def test_unknown_treatment_of_duplicates() -> None:
-    with pytest.raises(ValueError, match="duplicates must be"):
-        cf.Ratings(**GOOD, duplicates="first")
+    with pytest.raises(ValueError, match='duplicates must be "error", "last", "first" or "mean"'):
+        cf.Ratings(**GOOD, duplicates="latest")

@@ -51,6 +51,9 @@ class Model(Saved, Recommender):
         The lowest and the highest rating; predictions are clipped to them.
     mean_ : float
         Mean of the training ratings.
+    column_names_ : dict of str to str
+        Names of the columns of user, item, rating and timestamp in the training ratings; frames of lists have
+        the same. A column that had no name has that of its role.
     seen_indptr_, seen_items_ : ndarray of int64, ndarray of int32
         Items of each user in training (compressed rows), for ``exclude_seen``.
     history_ : dict of str to list of float

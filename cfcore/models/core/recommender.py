@@ -64,7 +64,8 @@ class Recommender(Fitted):
             users and of unknown items are ignored.
         as_frame : bool or {"pandas", "polars", "pyarrow"}, default False
             Return a data frame with a row for each listed item and the columns user, item, score and rank
-            (from 1). True: of the library that `users` is a column of, or else of the first one installed.
+            (from 1); those of users and items have the names that they had in training (``column_names_``).
+            True: of the library that `users` is a column of, or else of the first one installed.
 
         Returns
         -------
@@ -82,9 +83,10 @@ class Recommender(Fitted):
         twice the size of the item factors, for later calls. `recommend_batches` does not hold the whole
         result either.
         """
+        here = self.snapshot()
         if is_single(users):
             ids, scores = next(
-                self._lists(np.atleast_1d(users), n, exclude_seen, min_support, items, exclude)
+                here._lists(np.atleast_1d(users), n, exclude_seen, min_support, items, exclude)
             )
             kept = ~np.isnan(scores[0])
             ids, scores = ids[:, kept], scores[:, kept]
@@ -92,10 +94,11 @@ class Recommender(Fitted):
             single = True
         else:
             single = False
-            parts = list(self._lists(users, n, exclude_seen, min_support, items, exclude))
+            parts = list(here._lists(users, n, exclude_seen, min_support, items, exclude))
             ids, scores = (np.concatenate(columns) for columns in zip(*parts, strict=True))
         if as_frame is not False:
-            return frames.lists(users, ids, scores, None if as_frame is True else as_frame)
+            library = None if as_frame is True else as_frame
+            return frames.lists(users, ids, scores, library, here._state.column_names)
         return (ids[0], scores[0]) if single else (ids, scores)
 
     def recommend_batches(
@@ -107,12 +110,13 @@ class Recommender(Fitted):
         min_support: int = 0,
         items: Any = None,
         exclude: Any = None,
-    ) -> Iterator[tuple[Array, Array, Array]]:
+        as_frame: bool | str = False,
+    ) -> Iterator[Any]:
         """Recommend to many users in batches, for results that do not fit in memory as a whole.
 
         Parameters
         ----------
-        users, n, exclude_seen, min_support, items, exclude
+        users, n, exclude_seen, min_support, items, exclude, as_frame
             As in `recommend`.
 
         Yields
@@ -120,13 +124,18 @@ class Recommender(Fitted):
         users : ndarray, shape (n_batch,)
             The next of `users`; their number depends on the work of a list.
         ids, scores : ndarray, shape (n_batch, n)
-            As `recommend` returns them.
+            As `recommend` returns them. With `as_frame` a frame in place of the three arrays.
         """
-        begin = 0
+        here, begin = self.snapshot(), 0
         column = np.asarray(users)
-        for ids, scores in self._lists(users, n, exclude_seen, min_support, items, exclude):
-            yield column[begin : begin + len(ids)], ids, scores
+        for ids, scores in here._lists(users, n, exclude_seen, min_support, items, exclude):
+            part = column[begin : begin + len(ids)]
             begin += len(ids)
+            if as_frame is False:
+                yield part, ids, scores
+            else:
+                library = frames.library_of(users) if as_frame is True else as_frame
+                yield frames.lists(part, ids, scores, library, here._state.column_names)
 
     def _lists(
         self, users: Any, n: int, exclude_seen: bool, min_support: int, items: Any, exclude: Any
@@ -151,7 +160,9 @@ class Recommender(Fitted):
 
     # ------------------------------------------------------------------ comparing
 
-    def similar_items(self, item: Any, n: int = 10, *, min_support: int = 0) -> tuple[Array, Array]:
+    def similar_items(
+        self, item: Any, n: int = 10, *, min_support: int = 0, as_frame: bool | str = False
+    ) -> Any:
         """Return the items most similar to an item.
 
         Parameters
@@ -161,6 +172,10 @@ class Recommender(Fitted):
         n : int, default 10
         min_support : int, default 0
             Leave out items with fewer training ratings.
+        as_frame : bool or {"pandas", "polars", "pyarrow"}, default False
+            Return a data frame with a row for each similar item and the columns item, similar_item,
+            similarity and rank (from 1), where "item" is the name of the column in training. True: of the
+            first library installed.
 
         Returns
         -------
@@ -175,13 +190,15 @@ class Recommender(Fitted):
         TypeError
             The model does not compare items.
         """
-        return self._similar("item", item, n, min_support)
+        return self._similar("item", item, n, min_support, as_frame)
 
-    def similar_users(self, user: Any, n: int = 10, *, min_support: int = 0) -> tuple[Array, Array]:
+    def similar_users(
+        self, user: Any, n: int = 10, *, min_support: int = 0, as_frame: bool | str = False
+    ) -> Any:
         """Return the users most similar to a user; as `similar_items`, roles exchanged."""
-        return self._similar("user", user, n, min_support)
+        return self._similar("user", user, n, min_support, as_frame)
 
-    def _similar(self, kind: str, raw: Any, n: int, min_support: int) -> tuple[Array, Array]:
+    def _similar(self, kind: str, raw: Any, n: int, min_support: int, as_frame: bool | str) -> Any:
         here = self.snapshot()
         here._check_fitted()
         check_number("n", n, 0, integer=True)
@@ -195,4 +212,8 @@ class Recommender(Fitted):
         candidates[code] = False
         codes = np.flatnonzero(candidates)
         codes = codes[best(similarities[codes], n, known.counts[codes])]
-        return known.ids[codes], similarities[codes]
+        ids, found = known.ids[codes], similarities[codes]
+        if as_frame is False:
+            return ids, found
+        library = None if as_frame is True else as_frame
+        return frames.similar(raw, ids, found, library, here._state.column_names[kind])

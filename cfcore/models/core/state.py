@@ -14,12 +14,16 @@ from typing import Any, Self
 import numpy as np
 
 from cfcore.data import Ratings
+from cfcore.data.names import UNNAMED
 from cfcore.models.core.ids import Ids
 from cfcore.models.recommend.item_layout import ItemLayouts
 
 __all__ = ["ParameterState", "State", "array"]
 
 Array = np.ndarray[Any, Any]
+
+#: Fields that a file need not hold: not all models have epochs, and cfcore 0.1 did not write names.
+OPTIONAL = ("n_epochs", "column_names")
 
 
 def array(kinds: str, *shape: int | str | None, optional: bool = False) -> Any:
@@ -70,6 +74,8 @@ class State:
         The lowest and the highest rating.
     mean : float
         Mean of the training ratings.
+    column_names : dict of str to str
+        Names of the columns of user, item, rating and timestamp in the training ratings.
     history : dict of str to list of float
         Errors per epoch.
     n_epochs : int or None
@@ -89,6 +95,7 @@ class State:
     seen_items: Array = array("i", "n_seen")
     scale: tuple[float, float]
     mean: float
+    column_names: Mapping[str, str] = dataclasses.field(default_factory=lambda: dict(UNNAMED))
     history: Mapping[str, list[float]] = dataclasses.field(default_factory=dict)
     n_epochs: int | None = None
 
@@ -113,6 +120,10 @@ class State:
         check_scale(self.scale)
         if not _is_finite(self.mean):
             raise ValueError(f"mean_ must be a finite number, not {self.mean!r}")
+        if not _are_names(self.column_names):
+            raise ValueError(
+                f"column_names_ must map {', '.join(UNNAMED)} to names, not {self.column_names!r}"
+            )
         epochs: Any = self.n_epochs
         if epochs is not None and (not isinstance(epochs, numbers.Integral) or epochs < 0):
             raise ValueError(f"n_epochs_ must be a number of epochs or None, not {epochs!r}")
@@ -205,7 +216,7 @@ class State:
         """
         fields: dict[str, Any] = {field.name: arrays[f"{field.name}_"] for field in cls.array_fields()}
         for field in cls.scalar_fields():
-            if field.name != "n_epochs" or "n_epochs_" in scalars:
+            if field.name not in OPTIONAL or f"{field.name}_" in scalars:
                 fields[field.name] = scalars[f"{field.name}_"]
         return cls(**fields).verified()
 
@@ -308,6 +319,7 @@ def known_of(train: Ratings) -> dict[str, Any]:
         "seen_items": items,
         "scale": (float(train.scale[0]), float(train.scale[1])),
         "mean": float(train.mean),
+        "column_names": train.column_names,
     }
 
 
@@ -321,6 +333,12 @@ def check_scale(scale: Any) -> tuple[float, float]:
 
 def _is_finite(value: Any) -> bool:
     return isinstance(value, numbers.Real) and math.isfinite(value)
+
+
+def _are_names(names: Any) -> bool:
+    if not isinstance(names, Mapping) or names.keys() != UNNAMED.keys():
+        return False
+    return all(isinstance(name, str) and name for name in names.values())
 
 
 def _are_errors(values: Any) -> bool:

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import math
-import sys
-import warnings
 from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
-from cfcore.errors import ConvergenceWarning
+from cfcore.errors import ConvergenceWarning, warn
 from cfcore.models.core.checkpoint import Checkpoint
 from cfcore.models.core.fit_context import FitContext
 from cfcore.models.core.state import State
@@ -141,7 +139,7 @@ class _Loop:
             + (f". Try lr={self.lr / 4:.2g}" if self.lr else ". Try a smaller lr")
         )
         self.advice = message
-        warnings.warn(message, ConvergenceWarning, stacklevel=_stack_level())
+        warn(message, ConvergenceWarning)
 
     def _groups(self) -> dict[str, dict[str, Array]]:
         """Arrays that the next epoch starts from; in files they have the names of fitted attributes."""
@@ -170,7 +168,7 @@ class _Loop:
         else:
             self.kept = self._copies()
         if self.advice:
-            warnings.warn(self.advice, ConvergenceWarning, stacklevel=_stack_level())
+            warn(self.advice, ConvergenceWarning)
 
     def _validation_rmse(self) -> float:
         assert self.context.held_out is not None
@@ -182,11 +180,3 @@ class _Loop:
 
 def _shown(arrays: Mapping[str, Array]) -> dict[str, Array]:
     return {f"{name}_": array for name, array in arrays.items()}
-
-
-def _stack_level() -> int:
-    """The `stacklevel` with which a warning refers to the line that called cfcore."""
-    level, frame = 1, sys._getframe(1)
-    while frame.f_back is not None and frame.f_globals.get("__name__", "").partition(".")[0] == "cfcore":
-        level, frame = level + 1, frame.f_back
-    return level

@@ -1,0 +1,199 @@
+"""`Container`: the columns of ratings with their codes, vocabularies and index; nothing can be changed."""
+
+from __future__ import annotations
+
+from typing import Any, NoReturn, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cfcore.data.index import Compressed, Index
+from cfcore.data.names import UNNAMED
+from cfcore.threads import threads_worth
+
+__all__ = ["Container"]
+
+
+class Container:
+    """What `Ratings` hold; see there."""
+
+    __slots__ = (
+        "_column_names",
+        "_index",
+        "item_codes",
+        "item_ids",
+        "scale",
+        "timestamps",
+        "user_codes",
+        "user_ids",
+        "values",
+    )
+
+    user_codes: NDArray[np.int32]
+    item_codes: NDArray[np.int32]
+    values: NDArray[np.float32]
+    timestamps: NDArray[np.int64] | None
+    user_ids: NDArray[Any]
+    item_ids: NDArray[Any]
+    scale: tuple[float, float]
+    _column_names: dict[str, str]
+    _index: Index
+
+    def _set(
+        self,
+        user_codes: NDArray[np.int32],
+        item_codes: NDArray[np.int32],
+        values: NDArray[np.float32],
+        timestamps: NDArray[np.int64] | None,
+        user_ids: NDArray[Any],
+        item_ids: NDArray[Any],
+        scale: tuple[float, float],
+        column_names: dict[str, str] = UNNAMED,
+    ) -> None:
+        """Store columns without a check or a copy: they are valid, and nothing else can write to them."""
+        fields = (user_codes, item_codes, values, timestamps, user_ids, item_ids)
+        names = ("user_codes", "item_codes", "values", "timestamps", "user_ids", "item_ids")
+        for name, array in zip(names, fields, strict=True):
+            object.__setattr__(self, name, None if array is None else _frozen(array))
+        object.__setattr__(self, "scale", scale)
+        object.__setattr__(self, "_column_names", dict(column_names))
+        self.drop_index()
+
+    @classmethod
+    def _new(cls, *fields: Any) -> Self:
+        ratings = cls.__new__(cls)
+        ratings._set(*fields)
+        return ratings
+
+    def __setattr__(self, name: str, value: Any) -> NoReturn:
+        raise AttributeError(f"Ratings cannot be changed: {name!r} was assigned to")
+
+    def __delattr__(self, name: str) -> NoReturn:
+        raise AttributeError(f"Ratings cannot be changed: {name!r} was deleted")
+
+    def __getstate__(self) -> tuple[Any, ...]:
+        return (
+            self.user_codes, self.item_codes, self.values, self.timestamps,
+            self.user_ids, self.item_ids, self.scale, self._column_names,
+        )  # fmt: skip
+
+    def __setstate__(self, state: tuple[Any, ...]) -> None:
+        self._set(*state)
+
+    # Sizes and summaries.
+
+    @property
+    def n_users(self) -> int:
+        """Size of the vocabulary of users, including those a subset left without ratings."""
+        return len(self.user_ids)
+
+    @property
+    def n_items(self) -> int:
+        """Size of the vocabulary of items, including those a subset left without ratings."""
+        return len(self.item_ids)
+
+    @property
+    def n_ratings(self) -> int:
+        """Number of ratings."""
+        return len(self.values)
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+    @property
+    def users(self) -> NDArray[Any]:
+        """Raw user id of each row, looked up on each access."""
+        return self.user_ids[self.user_codes]
+
+    @property
+    def items(self) -> NDArray[Any]:
+        """Raw item id of each row, looked up on each access."""
+        return self.item_ids[self.item_codes]
+
+    @property
+    def mean(self) -> float:
+        """Mean rating, summed in double."""
+        return float(np.add.reduce(self.values, dtype=np.float64) / len(self.values))
+
+    @property
+    def column_names(self) -> dict[str, str]:
+        """Name of the column that each of user, item, rating and timestamp came from, or else the role."""
+        return dict(self._column_names)
+
+    def __repr__(self) -> str:
+        # Those with ratings: the vocabulary of a part is that of the whole.
+        n_users, n_items = np.count_nonzero(self.user_counts), np.count_nonzero(self.item_counts)
+        parts = [
+            f"{self.n_ratings:,} by {n_users:,} users of {n_items:,} items",
+            f"{100 * self.n_ratings / (n_users * n_items):.3g}% dense",
+            f"scale {self.scale[0]:g} to {self.scale[1]:g}",
+            f"mean {self.mean:.3g}",
+        ]
+        if self.timestamps is not None:
+            first, last = int(self.timestamps.min()), int(self.timestamps.max())
+            if first > 0 and last < 2**32:  # seconds since 1970, until 2106
+                days = np.array([first, last], dtype="datetime64[s]").astype("datetime64[D]")
+                parts.append(f"{days[0]} to {days[1]}")
+            else:
+                parts.append(f"timestamps {first} to {last}")
+        return f"Ratings({', '.join(parts)})"
+
+    # Compressed forms.
+
+    @property
+    def by_user(self) -> Compressed:
+        """Compressed rows (CSR): each user's ratings, items ascending; kept until ``drop_index``."""
+        return self._index.by_user
+
+    @property
+    def items_by_user(self) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
+        """``indptr`` and ``indices`` of `by_user` alone, for 4 bytes a rating; kept until ``drop_index``."""
+        return self._index.items_by_user
+
+    @property
+    def by_item(self) -> Compressed:
+        """Compressed columns (CSC): each item's ratings, users ascending; kept until ``drop_index``."""
+        return self._index.by_item
+
+    @property
+    def user_counts(self) -> NDArray[np.int64]:
+        """Number of ratings of each user code, int64[n_users]; 0 for a user without ratings here."""
+        return self._index.user_counts
+
+    @property
+    def item_counts(self) -> NDArray[np.int64]:
+        """Number of ratings of each item code, int64[n_items]; 0 for an item without ratings here."""
+        return self._index.item_counts
+
+    def build_index(self, n_threads: int | None = None) -> None:
+        """Compute ``by_user`` and ``by_item`` now, at the same time if two threads pay.
+
+        Parameters
+        ----------
+        n_threads : int, optional
+            1 computes one after the other; all cores by default. The result does not depend on it.
+        """
+        index = self._index
+        if threads_worth(n_threads, len(self), "ratings") == 1 or index.has("by_user"):
+            index.by_user, index.by_item  # noqa: B018
+            return
+        import contextvars
+        from concurrent.futures import ThreadPoolExecutor
+
+        # The other thread must see the backend that is in force here.
+        context = contextvars.copy_context()
+        with ThreadPoolExecutor(1) as executor:
+            other = executor.submit(context.run, lambda: index.by_item)
+            index.by_user  # noqa: B018
+            other.result()
+
+    def drop_index(self) -> None:
+        """Free `by_user`, `by_item`, `items_by_user` and the counts; the next use computes them again."""
+        index = Index(self.user_codes, self.item_codes, self.values, self.n_users, self.n_items)
+        object.__setattr__(self, "_index", index)
+
+
+def _frozen(array: NDArray[Any]) -> NDArray[Any]:
+    array = np.ascontiguousarray(array)
+    array.flags.writeable = False
+    return array
