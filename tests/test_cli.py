@@ -12,7 +12,7 @@ import pytest
 import cfcore as cf
 from cfcore.compare import Job, choose_job
 from cfcore.registry import BY_COMMAND
-from tests.conftest import run_cfcore as run
+from tests.conftest import run_inside as run
 
 
 @pytest.fixture(scope="module")

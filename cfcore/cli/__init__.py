@@ -39,8 +39,9 @@ def build() -> typer.Typer:
     from cfcore.cli import compare, data, evaluate, fit, info, lists, predict, tune
     from cfcore.cli.command import command
     from cfcore.cli.errors import EXIT_CODES
+    from cfcore.cli.group import Group
 
-    app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False)
+    app = typer.Typer(cls=Group, no_args_is_help=True, pretty_exceptions_enable=False)
 
     def show_version(asked: bool) -> None:
         if asked:

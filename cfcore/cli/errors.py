@@ -22,6 +22,9 @@ EXIT_CODES = (
 #: A message is cut to so many characters: it may quote a field of a damaged file.
 LONGEST = 1_000
 
+#: Characters that would change the state of a terminal.
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+
 _NAME = r"[a-z][a-z0-9_]*"
 _LITERAL = r"\"[^\"]*\"|'[^']*'|\([^()]*\)|\[[^][]*\]|-?\d[\w.]*|True|False|None|int\b|str\b"
 #: keyword=value, and a call of the library around some, as in ``fit(..., validation=ratings)``.
@@ -88,8 +91,12 @@ def text_of(error: Exception) -> str:
     from cfcore.errors import CfcoreError
 
     if isinstance(error, OSError) and error.strerror:
-        name = os.fspath(error.filename) if isinstance(error.filename, (str, bytes, os.PathLike)) else ""
-        return f"{os.fsdecode(name)}: {error.strerror}" if name else error.strerror
+        named = isinstance(error.filename, (str, bytes, os.PathLike)) and error.filename
+        # What is written to a file is named; the rest goes to standard output.
+        return f"{os.fsdecode(named) if named else 'standard output'}: {error.strerror}"
+    if isinstance(error, UnicodeEncodeError):
+        wrong = error.object[error.start : error.start + 1]
+        return f"{wrong!r} cannot be written in {error.encoding}; write to a file by --out"
     if isinstance(error, MemoryError):
         return f"not enough memory{': ' if str(error) else ''}{error}"
     if isinstance(error, (CfcoreError, OSError, ImportError, ValueError, TypeError)):
@@ -102,7 +109,7 @@ def text_of(error: Exception) -> str:
 
 def say(text: str) -> None:
     """Print one line on standard error."""
-    line = " ".join(text.split("\n"))
+    line = _CONTROL.sub(lambda found: repr(found[0])[1:-1], " ".join(text.split("\n")))
     if len(line) > LONGEST:
         line = f"{line[: LONGEST // 2]} ... {line[-LONGEST // 2 :]}"
     # Names of files may be no text; standard error writes what it cannot encode as escapes.
@@ -113,12 +120,7 @@ def say(text: str) -> None:
 def flush() -> None:
     """Write out standard output, so that a full disk is noticed before the exit code is chosen."""
     if sys.stdout is not None:
-        try:
-            sys.stdout.flush()
-        except BrokenPipeError:
-            raise
-        except OSError as error:
-            raise OSError(error.errno, error.strerror, "standard output") from None
+        sys.stdout.flush()
 
 
 def discard_output() -> None:

@@ -24,7 +24,7 @@ from cfcore.cli.common import (
 )
 from cfcore.cli.errors import UsageError, usage
 from cfcore.cli.models import build_model, fitting
-from cfcore.cli.reading import Reading, read_part
+from cfcore.cli.reading import Reading, hold_out, read_part
 
 
 def fit(
@@ -81,10 +81,7 @@ def fit(
     fitted = fitting(fitted, train, members)
     held_out = None
     if validation:
-        import cfcore as cf
-
-        with usage():  # a share of no rating
-            train, held_out = cf.split.holdout(train, validation, random_state=seed)
+        train, held_out = hold_out(train, validation, seed, "--validation")
     if "verbose" in fitted.get_params():
         fitted.set_params(verbose=int(on_terminal()))
     start = time.perf_counter()

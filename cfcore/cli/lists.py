@@ -21,6 +21,7 @@ from cfcore.cli.errors import UsageError, say
 from cfcore.cli.models import load_model
 from cfcore.cli.rows import RowWriter
 from cfcore.cli.tables import as_ids
+from cfcore.data.names import distinct_names
 from cfcore.errors import DataError
 from cfcore.progress import progress_bar
 
@@ -66,6 +67,7 @@ def recommend(
     else:
         wanted = as_ids(fitted, "user", np.array(users or read_ids(users_file)))
         tell_unknown(wanted[~fitted.is_known(wanted)], len(wanted))
+    names = distinct_names(fitted.column_names_, ("user", "item"), ("rank", "score"))
     length = max(1, min(n, len(fitted.item_ids_)))  # lists are padded to it
 
     def best(some: Any) -> Any:
@@ -75,7 +77,7 @@ def recommend(
             for row, its, listed in zip(ids, scores, ~np.isnan(scores), strict=True)
         ]
 
-    write_lists(out, as_json, ["user", "rank", "item", "score"], wanted, best)
+    write_lists(out, as_json, [names["user"], "rank", names["item"], "score"], wanted, best)
 
 
 def similar(
@@ -100,10 +102,12 @@ def similar(
     """
     fitted = load_model(model, threads)
     kind = "user" if compare_users else "item"
+    name = fitted.column_names_[kind]
+    name = kind if name in ("rank", "similarity") else name
     find = fitted.similar_users if compare_users else fitted.similar_items
     try:
         write_lists(
-            out, as_json, [kind, "rank", f"similar_{kind}", "similarity"],
+            out, as_json, [name, "rank", f"similar_{name}", "similarity"],
             as_ids(fitted, kind, np.array(ids)),
             lambda some: [find(one, n, min_support=min_support) for one in some.tolist()],
         )  # fmt: skip

@@ -66,9 +66,13 @@ OPTIONS: dict[str, tuple[Any, Any]] = {
         Annotated[
             str,
             _option(
-                "HOW", "If a user rated an item twice: error (the default), last, or mean of the ratings."
+                "HOW", "If a user rated an item twice: error (the default), last, first, or mean of the ratings."
             ),
         ],
+        "",
+    ),
+    "missing": (
+        Annotated[str, _option("NUMBERS", "Ratings that stand for none, such as 99 or 0,-1: left out.")],
         "",
     ),
 }
@@ -131,6 +135,7 @@ class Reading(PairReading):
     rating: str = ""
     scale: str = ""
     duplicates: str = ""
+    missing: str = ""
 
 
 def _column_of(text: str) -> str | int:
@@ -160,6 +165,13 @@ def _scale_of(text: str) -> tuple[float, float]:
     return low, high
 
 
+def _missing_of(text: str) -> list[float]:
+    try:
+        return [float(part) for part in text.split(",")]
+    except ValueError:
+        raise UsageError(f"--missing {text}: write it as a number, or several with commas between them") from None
+
+
 #: Keyword of the library and conversion of the options that are not passed on as they are.
 CONVERSIONS: dict[str, tuple[str, Any]] = {
     "user": ("user", _column_of),
@@ -170,6 +182,7 @@ CONVERSIONS: dict[str, tuple[str, Any]] = {
     "separator": ("separator", _separator_of),
     "encoding": ("encoding", _encoding_of),
     "scale": ("scale", _scale_of),
+    "missing": ("missing", _missing_of),
 }
 
 
@@ -221,8 +234,19 @@ def read_split(data: str, split: str, reading: Reading) -> tuple[Ratings, Rating
     whole = read(data, reading)
     if isinstance(share, str):
         raise UsageError(f"--split {split}: {data} has no such split; give the share to test on, such as 0.1")
-    with usage():  # a share of no rating
-        return cf.split.holdout(whole, share, random_state=0)
+    return hold_out(whole, share, 0, "--split")
+
+
+def hold_out(ratings: Ratings, share: float, seed: int, option: str) -> tuple[Ratings, Ratings]:
+    """Random training and test part; UsageError, which names the option, if one would be empty."""
+    import cfcore as cf
+
+    try:
+        return cf.split.holdout(ratings, share, random_state=seed)
+    except ValueError as error:
+        if "empty" not in str(error):
+            raise
+        raise UsageError(f"{option} {share:g}: of {len(ratings):,} ratings this leaves one part empty") from None
 
 
 def read_part(data: str, split: str, part: int, reading: Reading) -> Ratings:
