@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
+from cfcore.data.build import Duplicates
 from cfcore.data.convert import as_pairs, as_ratings
 from cfcore.data.ratings import Ratings
 
-__all__ = ["Ratings", "as_pairs", "as_ratings"]
+__all__ = ["Duplicates", "Ratings", "as_pairs", "as_ratings"]

@@ -15,7 +15,7 @@ from cfcore.data.index import first_repeat, resolve_repeats
 from cfcore.data.names import ARGUMENTS, remembered
 from cfcore.errors import DuplicateError
 
-__all__ = ["NAMES", "Duplicates", "Fields", "Rules", "checked", "encoded"]
+__all__ = ["NAMES", "Duplicates", "Fields", "Rules", "check_duplicates", "checked", "encoded"]
 
 Duplicates = Literal["error", "last", "first", "mean"]
 
@@ -54,6 +54,13 @@ class Rules:
     duplicates: Duplicates = "error"
     missing: Missing = None
     names: Mapping[str, str] = field(default_factory=lambda: NAMES)
+
+
+def check_duplicates(duplicates: Any) -> None:
+    """Raise ValueError unless it is a way to treat repeated pairs."""
+    if duplicates not in DUPLICATES:
+        known = ", ".join(f'"{way}"' for way in DUPLICATES[:-1])
+        raise ValueError(f'duplicates must be {known} or "{DUPLICATES[-1]}", got {duplicates!r}')
 
 
 def encoded(
@@ -102,9 +109,7 @@ def checked(
     Values are finite, except that NaN may stand for no rating where ``rules.missing`` says so.
     """
     names, duplicates = rules.names, rules.duplicates
-    if duplicates not in DUPLICATES:
-        known = ", ".join(f'"{way}"' for way in DUPLICATES[:-1])
-        raise ValueError(f'duplicates must be {known} or "{DUPLICATES[-1]}", got {duplicates!r}')
+    check_duplicates(duplicates)
     scale = None if rules.scale is None else checks.as_scale(rules.scale)
     rows = checks.rated_rows(values, rules.missing, names["rating"])
     if rows is not None:

@@ -6,13 +6,16 @@ from typing import Any
 
 import numpy as np
 
+from cfcore.data.build import Duplicates, check_duplicates
 from cfcore.data.ratings import Ratings
-from cfcore.errors import DataError
+from cfcore.errors import DataError, DuplicateError
 
 __all__ = ["as_pairs", "as_ratings"]
 
 
-def as_ratings(x: Any, scale: tuple[float, float] | None = None) -> Ratings:
+def as_ratings(
+    x: Any, scale: tuple[float, float] | None = None, duplicates: Duplicates | None = None
+) -> Ratings:
     """Ratings from an argument of any supported type.
 
     Parameters
@@ -21,6 +24,8 @@ def as_ratings(x: Any, scale: tuple[float, float] | None = None) -> Ratings:
         Ratings are returned unchanged.
     scale : (min, max), optional
         Scale of all but Ratings, which have their own.
+    duplicates : {"error", "last", "first", "mean"}, optional
+        As in ``Ratings``, for all but Ratings. None: "error", in a call that has no such argument.
 
     Raises
     ------
@@ -28,13 +33,26 @@ def as_ratings(x: Any, scale: tuple[float, float] | None = None) -> Ratings:
         For another type, and for values that ``Ratings`` refuses.
     """
     if isinstance(x, Ratings):
+        if duplicates is not None:
+            check_duplicates(duplicates)
         return x
+    try:
+        return _converted(x, scale, duplicates or "error")
+    except DuplicateError as error:
+        if duplicates is not None:
+            raise
+        made = "from_scipy(matrix" if hasattr(x, "tocoo") else "from_frame(frame"
+        made = "cf.Ratings(users, items, values" if isinstance(x, tuple) else f"cf.Ratings.{made}"
+        raise DuplicateError(error.problem, f'pass {made}, duplicates="last") to keep one rating') from None
+
+
+def _converted(x: Any, scale: tuple[float, float] | None, duplicates: Duplicates) -> Ratings:
     if hasattr(x, "tocoo"):
-        return Ratings.from_scipy(x, scale=scale)
+        return Ratings.from_scipy(x, scale=scale, duplicates=duplicates)
     if isinstance(x, tuple) and len(x) in (3, 4):
-        return Ratings(*x, scale=scale)
+        return Ratings(*x, scale=scale, duplicates=duplicates)
     if _is_frame(x):
-        return Ratings.from_frame(x, scale=scale)
+        return Ratings.from_frame(x, scale=scale, duplicates=duplicates)
     raise DataError(
         "ratings must be Ratings, a DataFrame, a tuple (users, items, values[, timestamps]) or sparse, "
         f"got {_describe(x)}"

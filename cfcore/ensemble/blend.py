@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Self
 import numpy as np
 
 from cfcore import codec, metrics
-from cfcore.data import Ratings
+from cfcore.data import Duplicates, Ratings, as_ratings
 from cfcore.ensemble import members as parts
 from cfcore.ensemble.state import BlendState
 from cfcore.ensemble.weights import Weights, fit_weights
@@ -185,6 +185,7 @@ class Blend(Model):
         early_stopping: int | None = None,
         callback: Callback | None = None,
         checkpoint: str | os.PathLike[str] | None = None,
+        duplicates: Duplicates = "error",
     ) -> Self:
         """Fit the models and find their weights; see `Model.fit`.
 
@@ -195,9 +196,13 @@ class Blend(Model):
             omitted with ``method="mean"``.
         validation, early_stopping, callback, checkpoint
             Accepted as by every model, without effect.
+        duplicates : {"error", "last", "first", "mean"}, default "error"
+            As in `Model.fit`.
         """
         if ratings is not None or self.cv != "prefit" or self.method != "mean":
-            return self._run(ratings, validation, early_stopping, callback=callback)
+            train = as_ratings(ratings, duplicates=duplicates)
+            held_out = None if validation is None else as_ratings(validation, duplicates=duplicates)
+            return self._run(train, held_out, early_stopping, callback=callback)
         self.check_params()
         members = self._prefit_members()
         known = parts.union(members)

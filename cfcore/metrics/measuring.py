@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from cfcore.data import as_ratings
+from cfcore.data import Duplicates, as_ratings
 from cfcore.metrics import accuracy, lists
 from cfcore.random import RandomState, generator
 
@@ -135,6 +135,7 @@ def evaluate(
     k: int = 10,
     threshold: float | None = None,
     n_boot: int = 0,
+    duplicates: Duplicates = "error",
 ) -> dict[str, Any]:
     """Metrics of a model's predictions of test ratings, and of its lists for the users of these.
 
@@ -153,6 +154,8 @@ def evaluate(
         made as by `judge`.
     n_boot : int, default 0
         If positive, each value is an `Interval`, from so many draws by `bootstrap`.
+    duplicates : {"error", "last", "first", "mean"}, default "error"
+        What to do when a user rated an item of `test` more than once, as in `Ratings`.
 
     Returns
     -------
@@ -175,6 +178,7 @@ def evaluate(
     >>> list(cf.metrics.evaluate(cf.Baseline().fit(train), test, ["rmse", "ndcg@5"]))
     ['rmse', 'ndcg@5']
     """
+    test = as_ratings(test, duplicates=duplicates)
     if n_boot:
         found: dict[str, Any] = bootstrap(model, test, metrics, k=k, threshold=threshold, n_boot=n_boot)
         return found
@@ -194,6 +198,7 @@ def bootstrap(
     n_boot: int = 1_000,
     level: float = 0.95,
     random_state: RandomState = 0,
+    duplicates: Duplicates = "error",
 ) -> dict[str, Interval]:
     """Confidence intervals of metrics, by drawing test users with replacement.
 
@@ -209,6 +214,8 @@ def bootstrap(
     level : float, default 0.95
     random_state : None, int, SeedSequence or Generator, default 0
         The same state gives the same intervals, to rounding.
+    duplicates : {"error", "last", "first", "mean"}, default "error"
+        What to do when a user rated an item of `test` more than once, as in `Ratings`.
 
     Returns
     -------
@@ -237,6 +244,7 @@ def bootstrap(
     if not 0 < level < 1:
         raise ValueError(f"level must be between 0 and 1, not {level!r}")
     rng = generator(random_state)
+    test = as_ratings(test, duplicates=duplicates)
     parts = [Measured(one, test, wanted, threshold) for one in (model, against) if one is not None]
     sums = np.array([measured.sums(metric) for measured in parts for metric in wanted])
     drawn = replicates(sums[:, 0], sums[:, 1], n_boot, rng)

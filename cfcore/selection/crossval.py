@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from cfcore import metrics as measures
+from cfcore.data import Duplicates, as_ratings
 from cfcore.models.core.model import Model
 from cfcore.random import RandomState
 from cfcore.selection.folds import Folds, Pair, folds
@@ -24,6 +25,7 @@ def cross_validate(
     *,
     n_jobs: int | None = 1,
     random_state: RandomState = 0,
+    duplicates: Duplicates = "error",
 ) -> Table:
     """Fit a model on the training part of each fold, and measure its predictions of the test part.
 
@@ -46,6 +48,8 @@ def cross_validate(
         together they use no more than there are, and the errors do not depend on it.
     random_state : None, int, SeedSequence or Generator, default 0
         For random folds; by default they are the same every time, so that models can be compared.
+    duplicates : {"error", "last", "first", "mean"}, default "error"
+        What to do when a user rated an item more than once, as in `Ratings`.
 
     Returns
     -------
@@ -74,6 +78,8 @@ def cross_validate(
     """
     if not isinstance(model, Model):
         raise TypeError(f"model must be a model of cfcore, not {type(model).__name__}")
+    if ratings is not None:
+        ratings = as_ratings(ratings, duplicates=duplicates)
     wanted = [metrics] if isinstance(metrics, str) else list(metrics)
     workers, threads = share(n_jobs)
 

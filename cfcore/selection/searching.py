@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from cfcore import metrics as measures
-from cfcore.data import as_ratings, split
+from cfcore.data import Duplicates, as_ratings, split
 from cfcore.errors import ConvergenceWarning, DataError
 from cfcore.metrics.measuring import larger_is_better, parse
 from cfcore.models.core.model import Model
@@ -78,6 +78,7 @@ def search(
     random_state: int = 0,
     refit: bool = True,
     verbose: int = 0,
+    duplicates: Duplicates = "error",
 ) -> Search:
     """Search better hyper-parameters, judged by ratings held out within those given.
 
@@ -109,6 +110,8 @@ def search(
         Fit the best model to all ratings; that comes on top of the budget.
     verbose : int, default 0
         1 shows a progress bar.
+    duplicates : {"error", "last", "first", "mean"}, default "error"
+        What to do when a user rated an item more than once, as in `Ratings`.
 
     Returns
     -------
@@ -148,7 +151,7 @@ def search(
     check_number("random_state", random_state, 0, integer=True)
     check_flag("refit", refit)
     seconds, n_trials = parse_budget(budget)
-    train = as_ratings(ratings)
+    train = as_ratings(ratings, duplicates=duplicates)
     built_in, defaults = ({}, {}) if space is not None else spaces.default_space(model, train)
     space = spaces.check_space(built_in if space is None else space, model)
     workers, threads = share(n_jobs)

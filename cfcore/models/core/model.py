@@ -7,7 +7,7 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 
-from cfcore.data import Ratings, as_pairs, as_ratings, frames
+from cfcore.data import Duplicates, Ratings, as_pairs, as_ratings, frames
 from cfcore.data.ids import is_single
 from cfcore.errors import DataError
 from cfcore.models.core.checkpoint import Checkpoint, identity_of
@@ -142,6 +142,7 @@ class Model(Saved, Recommender):
         early_stopping: int | None = None,
         callback: Callback | None = None,
         checkpoint: str | os.PathLike[str] | None = None,
+        duplicates: Duplicates = "error",
     ) -> Self:
         """Fit the model; an earlier fit is discarded.
 
@@ -168,6 +169,10 @@ class Model(Saved, Recommender):
             and `verbose`; `n_epochs` must be the same because learning rates depend on it. The state of a
             Generator given as `random_state` is taken from the file. Each write replaces the file atomically;
             delete it to start anew.
+        duplicates : {"error", "last", "first", "mean"}, default "error"
+            What to do when a user rated an item more than once in `ratings` or `validation`: raise an error;
+            keep the latest rating (without timestamps the last), the earliest (first), or the mean. `Ratings`
+            have each pair once already.
 
         Returns
         -------
@@ -184,12 +189,14 @@ class Model(Saved, Recommender):
             A hyper-parameter is out of range; the message names it. After this and `DataError` the model
             keeps its earlier fit. A fit that is interrupted later (Ctrl-C) leaves the model unfitted.
         """
-        return self._run(ratings, validation, early_stopping, callback=callback, checkpoint=checkpoint)
+        train = as_ratings(ratings, duplicates=duplicates)
+        held_out = None if validation is None else as_ratings(validation, duplicates=duplicates)
+        return self._run(train, held_out, early_stopping, callback=callback, checkpoint=checkpoint)
 
     def _run(
         self,
-        ratings: Any,
-        validation: Any,
+        train: Ratings,
+        held_out: Ratings | None,
         early_stopping: int | None,
         *,
         callback: Callback | None = None,
@@ -197,8 +204,6 @@ class Model(Saved, Recommender):
         **side: Any,
     ) -> Self:
         """Check the arguments and fit; further arguments of a subclass's `fit` are side information."""
-        train = as_ratings(ratings)
-        held_out = None if validation is None else as_ratings(validation)
         check_number("early_stopping", early_stopping, 1, integer=True, none=True)
         if early_stopping is not None and held_out is None:
             raise ValueError("early_stopping needs held-out ratings: fit(..., validation=ratings)")

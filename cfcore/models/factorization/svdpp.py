@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, ClassVar, Self
 
 from cfcore.arrays import aligned_zeros
-from cfcore.data import Ratings, as_ratings
+from cfcore.data import Duplicates, Ratings, as_ratings
 from cfcore.kernels.records import Factors
 from cfcore.models.core.fit_context import FitContext
 from cfcore.models.core.implicit_pairs import joined
@@ -240,12 +240,13 @@ class SVDpp(FactorModel):
         callback: Callback | None = None,
         checkpoint: str | os.PathLike[str] | None = None,
         implicit: Any = None,
+        duplicates: Duplicates = "error",
     ) -> Self:
         """Fit the model, forgetting any earlier fit.
 
         Parameters
         ----------
-        ratings, validation, early_stopping, callback, checkpoint
+        ratings, validation, early_stopping, callback, checkpoint, duplicates
             As for every model; see `Model.fit`.
         implicit : Ratings, DataFrame, (users, items) or scipy sparse matrix, optional
             Further pairs for the sets N(u): pages viewed, purchases, ratings whose value is not known. Values
@@ -261,10 +262,11 @@ class SVDpp(FactorModel):
         DataError, ValueError, TypeError
             As `Model.fit` does; DataError for pairs that cannot be used as well.
         """
-        train = as_ratings(ratings)
+        train = as_ratings(ratings, duplicates=duplicates)
+        held_out = None if validation is None else as_ratings(validation, duplicates=duplicates)
         sets = None if implicit is None else joined(train, implicit)
         return self._run(
-            train, validation, early_stopping, callback=callback, checkpoint=checkpoint, implicit=sets
+            train, held_out, early_stopping, callback=callback, checkpoint=checkpoint, implicit=sets
         )
 
     def _fit(self, train: Ratings, context: FitContext) -> SVDppState:

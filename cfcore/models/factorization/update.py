@@ -7,7 +7,7 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 
-from cfcore.data import Ratings, as_ratings
+from cfcore.data import Duplicates, Ratings, as_ratings
 from cfcore.data.ids import encode, merge
 from cfcore.errors import DataError
 from cfcore.models.core.fit_context import FitContext
@@ -53,7 +53,9 @@ class Updatable(Model):
         """
         raise NotImplementedError
 
-    def fold_in(self, ratings: Any, *, unknown_items: str = "error") -> Self:
+    def fold_in(
+        self, ratings: Any, *, unknown_items: str = "error", duplicates: Duplicates = "error"
+    ) -> Self:
         r"""Give factors and biases to new users, or new ones to users with new ratings; items are held.
 
         With everything else as it is, the factors and the bias of each user in `ratings` are solved for by
@@ -66,6 +68,8 @@ class Updatable(Model):
             knows is solved for anew from these alone.
         unknown_items : {"error", "ignore"}, default "error"
             What to do with ratings of items that have no training ratings.
+        duplicates : {"error", "last", "first", "mean"}, default "error"
+            As in `Model.fit`.
 
         Returns
         -------
@@ -95,7 +99,7 @@ class Updatable(Model):
         here._check_fitted()
         check_choice("unknown_items", unknown_items, ("error", "ignore"))
         here._check_rates("fold_in", ("reg", "reg_bias") if self.biased else ("reg",))
-        given = here._later(ratings)
+        given = here._later(ratings, duplicates)
         known = here._state.items.recode(given.item_ids, given.item_codes) >= 0
         if not known.any() or (unknown_items == "error" and not known.all()):
             unknown = np.unique(given.items[~known])
@@ -108,7 +112,9 @@ class Updatable(Model):
         self._state = here._solved(state, "user", train, np.flatnonzero(train.user_counts))
         return self
 
-    def partial_fit(self, ratings: Any, n_epochs: int | None = None) -> Self:
+    def partial_fit(
+        self, ratings: Any, n_epochs: int | None = None, *, duplicates: Duplicates = "error"
+    ) -> Self:
         """Go on training from the parameters of the model, on the ratings given.
 
         New users and items are given factors and biases first, solved for from their ratings as in `fold_in`
@@ -123,6 +129,9 @@ class Updatable(Model):
             ratings, old and new, to both.
         n_epochs : int, optional
             Passes; 10 by default.
+        duplicates : {"error", "last", "first", "mean"}, default "error"
+            As in `Model.fit`: of repeated pairs within `ratings`. A pair that was rated in training may be
+            rated again.
 
         Returns
         -------
@@ -141,7 +150,7 @@ class Updatable(Model):
         here = self.snapshot()
         if not here.is_fitted():
             here.n_epochs = n_epochs or here.n_epochs
-            self._state = here.fit(ratings)._state
+            self._state = here.fit(ratings, duplicates=duplicates)._state
             return self
         here.check_params()
         before: FactorState = here._state
@@ -152,7 +161,7 @@ class Updatable(Model):
                 f"on as it is: set_params(n_factors={n_factors})"
             )
         here._check_rates("partial_fit", ("lr", "reg", "lr_bias", "reg_bias"))
-        state, train = here._joined(here._later(ratings))
+        state, train = here._joined(here._later(ratings, duplicates))
         for kind in ("user", "item"):
             state = here._solved(state, kind, train, newcomers(before, state, train, kind))
         context = FitContext(
@@ -179,9 +188,9 @@ class Updatable(Model):
                 f"give it by with_parameters(rates={{{example}}})"
             )
 
-    def _later(self, ratings: Any) -> Ratings:
+    def _later(self, ratings: Any, duplicates: Duplicates) -> Ratings:
         """Ratings given after the fit, on the scale of the model."""
-        given = as_ratings(ratings)
+        given = as_ratings(ratings, duplicates=duplicates)
         self._check_timestamps(given)
         low, high = self._state.scale
         outside = (given.values < low) | (given.values > high)

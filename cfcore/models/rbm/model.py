@@ -7,7 +7,7 @@ from typing import Any, Self
 
 import numpy as np
 
-from cfcore.data import Ratings, as_ratings
+from cfcore.data import Duplicates, Ratings, as_ratings
 from cfcore.models.core.fit_context import Callback, FitContext
 from cfcore.models.core.implicit_pairs import joined
 from cfcore.models.core.model import Array
@@ -211,12 +211,13 @@ class RBM(RBMBase):
         callback: Callback | None = None,
         checkpoint: str | os.PathLike[str] | None = None,
         implicit: Any = None,
+        duplicates: Duplicates = "error",
     ) -> Self:
         """Fit the model, forgetting any earlier fit.
 
         Parameters
         ----------
-        ratings, validation, early_stopping, callback, checkpoint
+        ratings, validation, early_stopping, callback, checkpoint, duplicates
             As for every model; see `Model.fit`.
         implicit : Ratings, DataFrame, (users, items) or scipy sparse matrix, optional
             Further pairs for r: ratings known to exist whose values are not known. Values, where there are
@@ -233,13 +234,14 @@ class RBM(RBMBase):
             As `Model.fit` does; DataError also for pairs that cannot be used, and for ratings of more than 64
             different values.
         """
-        train = as_ratings(ratings)
+        train = as_ratings(ratings, duplicates=duplicates)
+        held_out = None if validation is None else as_ratings(validation, duplicates=duplicates)
         find_levels(train.values)  # refused before an earlier fit is forgotten
         if implicit is not None and not self.conditional:
             raise ValueError("implicit needs conditional=True: only D depends on these pairs")
         sets = None if implicit is None else known_pairs(train, implicit)
         return self._run(
-            train, validation, early_stopping, callback=callback, checkpoint=checkpoint, implicit=sets
+            train, held_out, early_stopping, callback=callback, checkpoint=checkpoint, implicit=sets
         )
 
     def _fit(self, train: Ratings, context: FitContext) -> RBMState:
