@@ -40,7 +40,7 @@ def run_inside(
     from typer.testing import CliRunner
 
     shown = {"COLUMNS": "160", "NO_COLOR": "1", **environment}
-    done = CliRunner().invoke(_application(), [str(one) for one in arguments], input=stdin, env=shown)
+    done = CliRunner().invoke(_application(), [str(one) for one in arguments], input=stdin, env=shown, prog_name="cfcore")
     errors = done.stderr
     if done.exception is not None and not isinstance(done.exception, SystemExit):
         errors += "".join(traceback.format_exception(done.exception))

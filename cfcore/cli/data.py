@@ -21,6 +21,7 @@ from cfcore.cli.common import (
 from cfcore.cli.errors import EXIT_CODES, UsageError
 from cfcore.cli.reading import Reading, read
 from cfcore.cli.rows import RowWriter, check_rows_file
+from cfcore.data.names import distinct_names
 
 if TYPE_CHECKING:
     from cfcore.data.ratings import Ratings
@@ -98,9 +99,12 @@ def show(data: DataArgument, reading: Reading, out: CopyOption = None, json_file
 def copy(ratings: Ratings, out: Path | None) -> None:
     """Write ratings to a file, unless `out` is None."""
     if out is not None:
-        times = {} if ratings.timestamps is None else {"timestamp": ratings.timestamps}
-        with RowWriter(out, ["user", "item", "rating", *times]) as writer:
-            writer.write(ratings.users, ratings.items, ratings.values, *times.values())
+        columns = {"user": ratings.users, "item": ratings.items, "rating": ratings.values}
+        if ratings.timestamps is not None:
+            columns["timestamp"] = ratings.timestamps
+        names = distinct_names(ratings.column_names, columns)
+        with RowWriter(out, list(names.values())) as writer:
+            writer.write(*columns.values())
 
 
 def facts_of(ratings: Ratings) -> dict[str, Any]:

@@ -66,7 +66,8 @@ OPTIONS: dict[str, tuple[Any, Any]] = {
         Annotated[
             str,
             _option(
-                "HOW", "If a user rated an item twice: error (the default), last, first, or mean of the ratings."
+                "HOW",
+                "For pairs rated more than once: error (the default), last, first, or mean.",
             ),
         ],
         "",
@@ -169,7 +170,9 @@ def _missing_of(text: str) -> list[float]:
     try:
         return [float(part) for part in text.split(",")]
     except ValueError:
-        raise UsageError(f"--missing {text}: write it as a number, or several with commas between them") from None
+        raise UsageError(
+            f"--missing {text}: write it as a number, or several with commas between them"
+        ) from None
 
 
 #: Keyword of the library and conversion of the options that are not passed on as they are.
@@ -246,7 +249,9 @@ def hold_out(ratings: Ratings, share: float, seed: int, option: str) -> tuple[Ra
     except ValueError as error:
         if "empty" not in str(error):
             raise
-        raise UsageError(f"{option} {share:g}: of {len(ratings):,} ratings this leaves one part empty") from None
+        raise UsageError(
+            f"{option} {share:g}: of {len(ratings):,} ratings this leaves one part empty"
+        ) from None
 
 
 def read_part(data: str, split: str, part: int, reading: Reading) -> Ratings:
