@@ -1,27 +1,27 @@
 """Files of arrays with a JSON header; this module knows nothing of models.
 
-A file is in the safetensors format: a JSON table of contents, then raw little-endian arrays. Reading executes
-nothing from the file. Strings are stored as UTF-8 bytes with offsets; the header and a checksum of everything
-are in the metadata of the format.
+A file is in the safetensors format. Reading executes nothing from the file, and allocates no more than a
+small multiple of its size. Strings are stored as UTF-8 bytes with offsets; the header and a checksum of
+everything are in the metadata of the format.
 """
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
-import secrets
-import stat
+import re
 import zlib
+from contextlib import AbstractContextManager, nullcontext
 from itertools import pairwise
-from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 
+from cfcore import atomic
 from cfcore.errors import FileFormatError
+from cfcore.tensor_file import NAMES, Place, binary, name_of, opened, read_tensors, unique, write_tensors
 
-__all__ = ["FORMAT", "checksum", "from_json", "read", "to_json", "write"]
+__all__ = ["FORMAT", "checksum", "from_json", "name_of", "read", "to_json", "write"]
 
 #: Version of the format. A file with a higher one is refused.
 FORMAT = 1
@@ -29,36 +29,40 @@ FORMAT = 1
 Array = np.ndarray[Any, Any]
 
 # Errors of reading content that `write` did not write: wrong types, missing entries, endless nesting ...
-_DAMAGE = (
-    ArithmeticError, AttributeError, LookupError, MemoryError, RecursionError, TypeError, ValueError
-)  # fmt: skip
+_DAMAGE = (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
 
 # Tensor names: a string array `x` is stored as two tensors.
 BYTES, OFFSETS = ".utf8", ".offsets"
 
+#: Dtypes of arrays in the header, and the width up to which fixed-width strings keep that of the header.
+_DTYPE = re.compile(r"[<>|=]?(b1|[iu][1248]|f[248]|U\d{1,9}|O\d?)")
+_WIDTH = 256
 
-def write(path: str | os.PathLike[str], header: dict[str, Any], arrays: dict[str, Array]) -> None:
+#: Largest pool of a SeedSequence in a file; NumPy makes pools of 4.
+_LARGEST_POOL = 64
+
+
+def write(place: Place, header: dict[str, Any], arrays: dict[str, Array], *, clean: bool = True) -> None:
     """Write `header` and `arrays` to a file, which appears complete or not at all.
 
     Parameters
     ----------
-    path : path-like
-        Replaced if it exists.
+    place : path-like or file object
+        A path is written as by `cfcore.atomic.replacing`.
     header : dict
         JSON-able.
     arrays : dict of str to ndarray
         Booleans, integers, floats, and strings (fixed-width or objects).
+    clean : bool
+        As of `cfcore.atomic.replacing`.
 
     Raises
     ------
     TypeError
-        An array of another kind, or a header that is not JSON-able.
+        An array of another kind, a header that is not JSON-able, or a file object in text mode.
     OSError
         The file cannot be written.
     """
-    from safetensors import SafetensorError
-    from safetensors.numpy import save_file
-
     import cfcore
     from cfcore import kernels
 
@@ -67,7 +71,7 @@ def write(path: str | os.PathLike[str], header: dict[str, Any], arrays: dict[str
     for name, array in arrays.items():
         if array.dtype.kind in "UO":
             tensors[name + BYTES], tensors[name + OFFSETS] = _encode_strings(name, array)
-        elif array.dtype.kind in "biuf":
+        elif array.dtype.newbyteorder("<").str in NAMES:
             tensors[name] = np.ascontiguousarray(array, dtype=array.dtype.newbyteorder("<"))
         else:
             raise TypeError(f"{name}: arrays of {array.dtype} cannot be saved")
@@ -81,28 +85,23 @@ def write(path: str | os.PathLike[str], header: dict[str, Any], arrays: dict[str
             "header": header,
         }
     )
-    # One entry: safetensors writes several in any order, and equal content should give equal files.
     metadata = {"cfcore": f"{checksum(text, tensors)} {text}"}
-    path = Path(path)
-    # In the same folder, because os.replace is atomic only within a file system.
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.{secrets.token_hex(4)}.tmp")
-    try:
-        with open(temporary, "xb") as file:  # for the usual OSError, and the permissions of a new file
-            mode = stat.S_IMODE(os.fstat(file.fileno()).st_mode)
-        save_file(tensors, temporary, metadata)
-        os.chmod(temporary, mode)  # safetensors may have replaced it by a private file
-        with open(temporary, "rb+") as file:
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    except SafetensorError as error:  # for example, a full disk
-        raise OSError(f"{path}: {error}") from error
-    finally:
-        with contextlib.suppress(OSError):
-            temporary.unlink(missing_ok=True)
+    output: AbstractContextManager[IO[bytes]]
+    if isinstance(place, (str, os.PathLike)):
+        output = atomic.replacing(place, clean=clean)
+    else:
+        output = nullcontext(binary(place, "write"))
+    with output as file:
+        write_tensors(file, metadata, tensors)
 
 
-def read(path: str | os.PathLike[str]) -> tuple[dict[str, Any], dict[str, Array]]:
+def read(place: Place) -> tuple[dict[str, Any], dict[str, Array]]:
     """Read the header and the arrays of a file that `write` wrote.
+
+    Parameters
+    ----------
+    place : path-like or file object
+        "~" stands for the home folder. A file object is read from its position to its end.
 
     Raises
     ------
@@ -110,34 +109,33 @@ def read(path: str | os.PathLike[str]) -> tuple[dict[str, Any], dict[str, Array]
         The file is damaged, truncated, was not written by cfcore, or has a later version.
     OSError
         There is no such file, or it cannot be read.
+    TypeError
+        A file object in text mode.
     """
-    from safetensors import SafetensorError, safe_open
-
-    path = Path(path)
-    with open(path, "rb"):  # for the usual OSError, with the path
-        pass
+    name, source = name_of(place), opened(place)
     try:
-        with safe_open(path, framework="numpy") as file:
-            metadata = file.metadata() or {}
-            if "cfcore" not in metadata:
-                raise FileFormatError(f"{path}: a safetensors file, but not one that cfcore wrote")
-            written, _, text = metadata["cfcore"].partition(" ")
-            content = json.loads(text)
-            version = content["format"]
-            if version > FORMAT:
-                raise FileFormatError(
-                    f"{path}: written by cfcore {content['cfcore']} in format {version}; "
-                    f"this cfcore reads formats up to {FORMAT}"
-                )
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        with source as (file, size):
+            metadata, tensors = read_tensors(file, size)
+        if "cfcore" not in metadata:
+            raise FileFormatError(f"{name}: a safetensors file, but not one that cfcore wrote")
+        written, _, text = metadata["cfcore"].partition(" ")
+        content = json.loads(text, object_pairs_hook=unique)
+        version = content["format"]
+        if version > FORMAT:
+            raise FileFormatError(
+                f"{name}: written by cfcore {content['cfcore']} in format {version}; "
+                f"this cfcore reads formats up to {FORMAT}"
+            )
         if written != checksum(text, tensors):
-            raise FileFormatError(f"{path}: damaged, its checksum does not match its content")
-        arrays = {name: _decode(name, dtype, tensors) for name, dtype in content["dtypes"].items()}
+            raise FileFormatError(f"{name}: damaged, its checksum does not match its content")
+        arrays = {entry: _decode(entry, dtype, tensors) for entry, dtype in content["dtypes"].items()}
+        if tensors:
+            raise ValueError(f"{min(tensors)} is not in the list of arrays")
         return dict(content["header"]), arrays
     except FileFormatError:
         raise
-    except (SafetensorError, *_DAMAGE) as error:
-        raise FileFormatError(f"{path}: damaged, or not a file that cfcore wrote ({error})") from error
+    except _DAMAGE as error:
+        raise FileFormatError(f"{name}: damaged, or not a file that cfcore wrote ({error})") from error
 
 
 def checksum(text: str, tensors: dict[str, Array]) -> str:
@@ -166,17 +164,34 @@ def _encode_strings(name: str, array: Array) -> tuple[Array, Array]:
 
 
 def _decode(name: str, dtype: str, tensors: dict[str, Array]) -> Array:
-    wanted = np.dtype(dtype)
-    if wanted.kind not in "biufUO":
+    """An array of the file, taken out of `tensors`."""
+    if not isinstance(dtype, str) or not _DTYPE.fullmatch(dtype):
         raise ValueError(f"{name}: dtype {dtype!r}")
+    wanted = np.dtype(dtype).newbyteorder("=")
     if wanted.kind not in "UO":
-        # safetensors returns little-endian arrays; they are converted to native byte order
-        return tensors[name].astype(wanted.newbyteorder("="), copy=False)
-    data, offsets = tensors[name + BYTES].tobytes(), tensors[name + OFFSETS].tolist()
-    strings = [data[start:end].decode("utf-8", "surrogatepass") for start, end in pairwise(offsets)]
-    array = np.empty(len(strings), dtype=wanted)
-    array[:] = strings
-    return array
+        array = tensors.pop(name)
+        if array.dtype != wanted:
+            raise ValueError(f"{name}: dtype {dtype!r}, but an array of {array.dtype}")
+        return array
+    strings = _decode_strings(name, tensors.pop(name + BYTES), tensors.pop(name + OFFSETS))
+    if wanted.kind == "U":
+        # The width that the strings need, unless that of the file is a little more.
+        longest = max(map(len, strings), default=0)
+        if longest * 4 > wanted.itemsize:
+            raise ValueError(f"{name}: strings of {longest} characters, but dtype {dtype!r}")
+        wanted = np.dtype(f"U{min(wanted.itemsize // 4, max(longest, _WIDTH))}")
+    held = np.empty(len(strings), dtype=wanted)
+    held[:] = strings
+    return held
+
+
+def _decode_strings(name: str, data: Array, offsets: Array) -> list[str]:
+    if data.dtype != np.uint8 or data.ndim != 1 or offsets.dtype != np.int64 or offsets.ndim != 1:
+        raise ValueError(f"{name}: strings are bytes and int64 offsets")
+    if not len(offsets) or offsets[0] != 0 or offsets[-1] != len(data) or (offsets[1:] < offsets[:-1]).any():
+        raise ValueError(f"{name}: offsets of strings must ascend from 0 to {len(data)}")
+    text = data.tobytes()
+    return [text[start:end].decode("utf-8", "surrogatepass") for start, end in pairwise(offsets.tolist())]
 
 
 def to_json(value: Any, name: str = "") -> Any:
@@ -224,10 +239,17 @@ def from_json(value: Any) -> Any:
     if "$tuple" in value:
         return tuple(from_json(entry) for entry in value["$tuple"])
     if "$dtype" in value:
+        if not (isinstance(value["$dtype"], str) and _DTYPE.fullmatch(value["$dtype"])):
+            raise ValueError(f"dtype {value['$dtype']!r}")
         return np.dtype(value["$dtype"])
     if "$seed_sequence" in value:
-        kept = value["$seed_sequence"]
-        return np.random.SeedSequence(
-            kept["entropy"], spawn_key=tuple(kept["spawn_key"]), pool_size=kept["pool_size"]
-        )
+        return _seed_sequence(value["$seed_sequence"])
     return {key: from_json(entry) for key, entry in value.items()}
+
+
+def _seed_sequence(kept: dict[str, Any]) -> np.random.SeedSequence:
+    """The SeedSequence; ValueError for a large pool, whose mixing takes time by the square of its size."""
+    size, entropy, key = kept["pool_size"], kept["entropy"], kept["spawn_key"]
+    if type(size) is not int or not 4 <= size <= _LARGEST_POOL:
+        raise ValueError(f"pool_size of a SeedSequence must be between 4 and {_LARGEST_POOL}, not {size!r}")
+    return np.random.SeedSequence(entropy, spawn_key=tuple(key), pool_size=size)

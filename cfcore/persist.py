@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from typing import Any
+from typing import IO, Any
 
 from cfcore import codec
 from cfcore.errors import FileFormatError
@@ -13,12 +13,14 @@ from cfcore.registry import BY_NAME
 __all__ = ["find_class", "load"]
 
 
-def load(path: str | os.PathLike[str]) -> Model:
+def load(path: str | os.PathLike[str] | IO[bytes]) -> Model:
     """Load a model that ``model.save(path)`` wrote.
 
     Parameters
     ----------
-    path : path-like
+    path : path-like or file object
+        "~" stands for the home folder. A file object, open in binary mode, is read to its end. The file is
+        read into memory, so that it may be replaced or removed afterwards.
 
     Returns
     -------
@@ -41,14 +43,14 @@ def load(path: str | os.PathLike[str]) -> Model:
     for array in arrays.values():  # so that states which share an array hold this object, not views of it
         array.flags.writeable = False
     if "checkpoint" in header:
-        raise FileFormatError(f"{os.fspath(path)}: a checkpoint; fit(..., checkpoint=path) resumes it")
+        raise FileFormatError(f"{codec.name_of(path)}: a checkpoint; fit(..., checkpoint=path) resumes it")
     try:
         return find_class(header["class"]).from_content(header, arrays, find_class)
     except FileFormatError as error:
-        raise FileFormatError(f"{os.fspath(path)}: {error}") from error
+        raise FileFormatError(f"{codec.name_of(path)}: {error}") from error
     except (KeyError, TypeError, ValueError, AttributeError, IndexError, RecursionError) as error:
         raise FileFormatError(
-            f"{os.fspath(path)}: holds no valid {header.get('class', 'model')} for this version of "
+            f"{codec.name_of(path)}: holds no valid {header.get('class', 'model')} for this version of "
             f"cfcore ({type(error).__name__}: {error})"
         ) from error
 

@@ -21,8 +21,9 @@ from tests.checkpoints import same
 SCRIPT = """
 import os, sys, time
 
+import io
+
 import numpy as np
-import safetensors.numpy
 
 import cfcore as cf
 from cfcore import codec
@@ -44,17 +45,17 @@ def step(text):
         time.sleep(pause)
 
 
-save_file, fsync, replace = safetensors.numpy.save_file, os.fsync, os.replace
+write_tensors, fsync, replace = codec.write_tensors, os.fsync, os.replace
 
 
-def slow_save_file(tensors, target, metadata):
-    save_file(tensors, target, metadata)
-    content = open(target, "rb").read()
-    with open(target, "wb") as file:
-        file.write(content[: len(content) // 2])
-        file.flush()
-        step("writing")
-        file.write(content[len(content) // 2 :])
+def slow_write_tensors(file, metadata, tensors):
+    whole = io.BytesIO()
+    write_tensors(whole, metadata, tensors)
+    content = whole.getvalue()
+    file.write(content[: len(content) // 2])
+    file.flush()
+    step("writing")
+    file.write(content[len(content) // 2 :])
 
 
 def slow_fsync(number):
@@ -68,9 +69,9 @@ def slow_replace(source, target):
     step("training")
 
 
-safetensors.numpy.save_file, os.fsync, os.replace = slow_save_file, slow_fsync, slow_replace
+codec.write_tensors, os.fsync, os.replace = slow_write_tensors, slow_fsync, slow_replace
 model.fit(train, validation=held_out, early_stopping=6, checkpoint=path)
-safetensors.numpy.save_file, os.fsync, os.replace = save_file, fsync, replace
+codec.write_tensors, os.fsync, os.replace = write_tensors, fsync, replace
 print("finished", flush=True)
 model.save(path + ".model")
 """

@@ -1,6 +1,9 @@
 from __future__ import annotations
 
+import gzip
+import io
 import os
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -104,10 +107,101 @@ def test_a_later_format_says_what_is_needed(tmp_path: Path, monkeypatch: pytest.
         codec.read(tmp_path / "file")
 
 
+def test_other_programs_read_the_arrays(tmp_path: Path) -> None:
+    from safetensors.numpy import load_file, save_file
+
+    given_arrays = {name: array for name, array in ARRAYS.items() if array.dtype.kind not in "UO"}
+    codec.write(tmp_path / "file", {"a": "é"}, given_arrays)
+    found = load_file(tmp_path / "file")
+    assert found.keys() == given_arrays.keys()
+    for name, array in given_arrays.items():
+        assert found[name].dtype == array.dtype
+        assert found[name].shape == array.shape
+        assert found[name].tobytes() == array.tobytes()
+    # And the other way: files of earlier versions were written by the library.
+    from safetensors import safe_open
+
+    with safe_open(tmp_path / "file", framework="numpy") as file:
+        save_file(found, tmp_path / "again", file.metadata())
+    header, arrays = codec.read(tmp_path / "again")
+    assert header == {"a": "é"}
+    assert arrays.keys() == given_arrays.keys()
+
+
+def test_file_objects(tmp_path: Path) -> None:
+    codec.write(tmp_path / "file", {"a": 1}, ARRAYS)
+    memory = io.BytesIO(b"before")
+    memory.seek(6)
+    codec.write(memory, {"a": 1}, ARRAYS)
+    assert memory.getvalue()[6:] == (tmp_path / "file").read_bytes()
+    memory.seek(6)
+    with gzip.open(tmp_path / "zipped", "wb") as file:
+        codec.write(file, {"a": 1}, ARRAYS)
+    with open(tmp_path / "file", "rb") as plain, gzip.open(tmp_path / "zipped") as zipped:
+        for source in (memory, plain, zipped):
+            header, arrays = codec.read(source)
+            assert header == {"a": 1}
+            np.testing.assert_array_equal(arrays["names"], ARRAYS["names"])
+            assert not source.closed
+    with pytest.raises(TypeError, match="binary mode"):
+        codec.write(io.StringIO(), {}, {})
+    with open(tmp_path / "file", encoding="latin-1") as text, pytest.raises(TypeError, match="binary mode"):
+        codec.read(text)  # type: ignore[arg-type]
+    for wrong in (3, None, ["file"]):
+        with pytest.raises(TypeError, match="a path or a file object"):
+            codec.read(wrong)  # type: ignore[arg-type]
+        with pytest.raises(TypeError, match="a path or a file object"):
+            codec.write(wrong, {}, {})  # type: ignore[arg-type]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="pipes and devices of POSIX")
+def test_pipes_are_read_and_devices_refused(tmp_path: Path) -> None:
+    codec.write(tmp_path / "file", {"a": 1}, ARRAYS)
+    os.mkfifo(tmp_path / "pipe")
+    content = (tmp_path / "file").read_bytes()
+    writer = threading.Thread(target=lambda: (tmp_path / "pipe").write_bytes(content))
+    writer.start()
+    assert codec.read(tmp_path / "pipe")[0] == {"a": 1}
+    writer.join(10)
+    for device in ("/dev/null", "/dev/zero"):
+        with pytest.raises(cf.FileFormatError, match="not a regular file"):
+            codec.read(device)
+
+
+def test_errors_have_the_name_that_was_given(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    codec.write("~/file", {"a": 1}, {})
+    assert codec.read("~/file")[0] == {"a": 1}
+    (tmp_path / "file").write_bytes(b"hello")
+    with pytest.raises(cf.FileFormatError, match=r"^~/file: "):
+        codec.read("~/file")
+    with pytest.raises(FileNotFoundError) as caught:
+        codec.write("~/nothing/file", {}, {})
+    assert caught.value.filename == "~/nothing/file"
+
+
+def test_a_file_that_shrinks_while_it_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A process that had mapped it would be killed."""
+    path = tmp_path / "file"
+    codec.write(path, {}, {"x": np.arange(100_000)})
+    read_tensors = codec.read_tensors
+
+    def cut_short(file: Any, size: int) -> Any:
+        os.truncate(path, 20_000)
+        return read_tensors(file, size)
+
+    monkeypatch.setattr(codec, "read_tensors", cut_short)
+    with pytest.raises(cf.FileFormatError, match="truncated"):
+        codec.read(path)
+
+
 def test_safetensors_of_other_programs(tmp_path: Path) -> None:
     from safetensors.numpy import save_file
 
     save_file({"x": np.arange(3)}, tmp_path / "file")
+    with pytest.raises(cf.FileFormatError, match="not one that cfcore wrote"):
+        codec.read(tmp_path / "file")
+    save_file({}, tmp_path / "file")
     with pytest.raises(cf.FileFormatError, match="not one that cfcore wrote"):
         codec.read(tmp_path / "file")
     save_file({"x": np.arange(3)}, tmp_path / "file", {"cfcore": "00000000 {"})

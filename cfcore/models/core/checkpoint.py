@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import os
-import re
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 import cfcore
-from cfcore import codec
+from cfcore import atomic, codec
 from cfcore.data import Ratings
 from cfcore.errors import DataError, FileFormatError
 
@@ -54,7 +52,7 @@ class Checkpoint:
             raise FileNotFoundError(f"checkpoint: there is no folder {self._path.parent}")
         if os.path.lexists(self._path):
             self._saved = self._read()
-        self._sweep()
+        atomic.sweep(self._path)
 
     def _read(self) -> tuple[dict[str, Any], dict[str, Array]]:
         header, arrays = codec.read(self._path)
@@ -75,14 +73,6 @@ class Checkpoint:
             )
         return state, arrays
 
-    def _sweep(self) -> None:
-        """Remove temporary files that a killed fit left beside the checkpoint."""
-        pattern = re.compile(re.escape(f".{self._path.name}.") + r"\d+\.[0-9a-f]{8}\.tmp")
-        for name in os.listdir(self._path.parent):
-            if pattern.fullmatch(name):
-                with contextlib.suppress(OSError):
-                    (self._path.parent / name).unlink()
-
     def watch(self, rng: np.random.Generator) -> None:
         """Record the initial state of the fit's generator, or restore that of the fit in the file."""
         self._rng = rng
@@ -100,7 +90,7 @@ class Checkpoint:
             "state": {**codec.to_json(state), "first": self._first, "now": now},
         }
         arrays = {f"{group}.{name}": array for group, of in groups.items() for name, array in of.items()}
-        codec.write(self._path, header, arrays)
+        codec.write(self._path, header, arrays, clean=False)
 
     def restore(self, groups: dict[str, dict[str, Array]]) -> tuple[dict[str, Any], dict[str, Array]] | None:
         """Restore arrays and generator from the file; None if there is no file.

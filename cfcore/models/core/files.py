@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from typing import Any, Self
+from typing import IO, Any, Self
 
 import numpy as np
 
@@ -26,16 +26,26 @@ class Saved(Params, Fitted):
 
     # ------------------------------------------------------------------ files
 
-    def save(self, path: str | os.PathLike[str]) -> None:
+    def save(self, path: str | os.PathLike[str] | IO[bytes]) -> None:
         """Write the fitted model to a file that `cfcore.load` reads.
 
-        The file is in the safetensors format and holds arrays and JSON, no pickle and no code. It is written
-        atomically. A Generator given as `random_state` is saved as None; integers and SeedSequences are kept.
+        The file is in the safetensors format and holds arrays and JSON, no pickle and no code. A Generator
+        given as `random_state` is saved as None; integers and SeedSequences are kept.
+
+        Parameters
+        ----------
+        path : path-like or file object
+            "~" stands for the home folder. The file appears complete or not at all: it replaces an existing
+            one, whose permissions it takes, at the end. Of a symbolic link, the target is replaced; pipes and
+            character devices are written to. A file object must be open in binary mode, and stays open.
 
         Raises
         ------
         NotFittedError
             Before `fit`.
+        OSError
+            The file cannot be written: no such folder, no permission, a full disk. An existing file is
+            unchanged.
         """
         here = self.snapshot()
         here._check_fitted()

@@ -1,0 +1,178 @@
+"""The safetensors format: the length of a JSON table of contents, the table, then raw little-endian arrays.
+
+The library of that name is not used, because it maps files into memory: a process that reads a mapped file is
+killed when another one shortens it. Nor does it write to file objects.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import math
+import os
+import stat
+from collections.abc import Iterable
+from typing import IO, Any
+
+import numpy as np
+
+from cfcore.errors import FileFormatError
+
+__all__ = ["NAMES", "Place", "binary", "name_of", "opened", "read_tensors", "unique", "write_tensors"]
+
+Array = np.ndarray[Any, Any]
+
+#: A path, or a file object that is open in binary mode.
+Place = str | os.PathLike[str] | IO[bytes]
+
+#: Dtypes by their names in the format, and the reverse.
+_DTYPES = {
+    "BOOL": "|b1", "U8": "|u1", "I8": "|i1", "U16": "<u2", "I16": "<i2", "F16": "<f2", "U32": "<u4",
+    "I32": "<i4", "F32": "<f4", "U64": "<u8", "I64": "<i8", "F64": "<f8",
+}  # fmt: skip
+NAMES = {dtype: name for name, dtype in _DTYPES.items()}
+
+#: Longest table of contents (that of the safetensors library), and most dimensions of an array.
+_LONGEST_TABLE, _MOST_DIMENSIONS = 100_000_000, 8
+
+
+def name_of(place: Any) -> str:
+    """The path as it was given, or the name of a file object, for messages."""
+    if isinstance(place, (str, os.PathLike)):
+        return os.fsdecode(place)
+    name = getattr(place, "name", None)
+    return name if isinstance(name, str) else type(place).__name__
+
+
+def binary(file: Any, method: str) -> IO[bytes]:
+    """The file object itself; TypeError if it is none, or in text mode."""
+    if not hasattr(file, method):
+        raise TypeError(f"a path or a file object is wanted, not {type(file).__name__}")
+    if isinstance(file, io.TextIOBase):
+        raise TypeError(f"{name_of(file)}: the file must be open in binary mode, not in text mode")
+    binary: IO[bytes] = file
+    return binary
+
+
+class opened:
+    """A file to read, and its size; file objects stay open."""
+
+    def __init__(self, place: Place) -> None:
+        self._own: IO[bytes] | None = None
+        if isinstance(place, (str, os.PathLike)):
+            file: IO[bytes] = open(os.path.expanduser(os.fsdecode(place)), "rb")  # noqa: SIM115
+            self._own = file
+            mode = os.fstat(file.fileno()).st_mode
+            if not (stat.S_ISREG(mode) or stat.S_ISFIFO(mode)):
+                file.close()
+                raise FileFormatError(f"{name_of(place)}: not a regular file")
+        else:
+            file = binary(place, "read")
+        self._file = file
+
+    def __enter__(self) -> tuple[IO[bytes], int]:
+        file = self._file
+        try:
+            position = file.tell()
+            size = file.seek(0, os.SEEK_END) - position
+            file.seek(position)
+        except (AttributeError, OSError, ValueError):  # a pipe, or a stream that is decompressed
+            data = file.read()
+            if not isinstance(data, (bytes, bytearray)):
+                raise TypeError(f"{name_of(file)}: the file must be open in binary mode") from None
+            return io.BytesIO(data), len(data)
+        return file, size
+
+    def __exit__(self, *_: object) -> None:
+        if self._own is not None:
+            self._own.close()
+
+
+def write_tensors(file: IO[bytes], metadata: dict[str, str], tensors: dict[str, Array]) -> None:
+    """Write a safetensors file: greatest elements first, so that all are aligned."""
+    table: dict[str, Any] = {"__metadata__": metadata}
+    order = sorted(tensors, key=lambda name: (-tensors[name].itemsize, name))
+    end = 0
+    for name in order:
+        array = tensors[name]
+        begin, end = end, end + array.nbytes
+        table[name] = {
+            "dtype": NAMES[array.dtype.newbyteorder("<").str],
+            "shape": array.shape,
+            "data_offsets": [begin, end],
+        }
+    text = json.dumps(table, separators=(",", ":")).encode()
+    text += b" " * (-len(text) % 8)
+    file.write(len(text).to_bytes(8, "little"))
+    file.write(text)
+    for name in order:
+        if tensors[name].size:
+            file.write(tensors[name].reshape(-1).view(np.uint8).data)
+
+
+def read_tensors(file: IO[bytes], size: int) -> tuple[dict[str, str], dict[str, Array]]:
+    """The metadata and the tensors of a safetensors file; ValueError if its sizes disagree with `size`."""
+    length = int.from_bytes(_exactly(file, 8), "little")
+    if length > min(size - 8, _LONGEST_TABLE):
+        raise ValueError(f"a table of contents of {length} bytes")
+    table = json.loads(_exactly(file, length).decode(), object_pairs_hook=unique)
+    metadata = table.pop("__metadata__", {})
+    end, tensors = 0, {}
+    for name, entry in sorted(table.items(), key=lambda one: one[1]["data_offsets"]):
+        dtype, shape = np.dtype(_DTYPES[entry["dtype"]]), entry["shape"]
+        if not _are_sizes(shape, size) or len(shape) > _MOST_DIMENSIONS:
+            raise ValueError(f"{name}: shape {shape!r}")
+        begin, end = end, end + math.prod(shape) * dtype.itemsize
+        if entry["data_offsets"] != [begin, end] or end > size - 8 - length:
+            raise ValueError(f"{name}: its place {entry['data_offsets']!r} in the file does not fit")
+        tensors[name] = (dtype, shape)
+    if end != size - 8 - length:
+        raise ValueError(f"{size - 8 - length} bytes of arrays in place of {end}")
+    # All sizes are those of the file: only now is anything allocated.
+    return metadata, {name: _tensor(file, *found) for name, found in tensors.items()}
+
+
+def _are_sizes(shape: Any, most: int) -> bool:
+    return isinstance(shape, list) and all(type(size) is int and 0 <= size <= most for size in shape)
+
+
+def _tensor(file: IO[bytes], dtype: np.dtype[Any], shape: list[int]) -> Array:
+    array = np.empty(shape, dtype=dtype)
+    if array.size:
+        _fill(file, array.reshape(-1).view(np.uint8).data)
+    # Little-endian in the file; here in native byte order.
+    array = array.astype(dtype.newbyteorder("="), copy=False)
+    if dtype.kind == "b" and array.view(np.uint8).max(initial=0) > 1:
+        raise ValueError("booleans other than 0 and 1")
+    return array
+
+
+def _exactly(file: IO[bytes], n: int) -> bytes:
+    data = bytearray(n)
+    _fill(file, memoryview(data))
+    return bytes(data)
+
+
+def _fill(file: IO[bytes], buffer: memoryview) -> None:
+    """Read as many bytes as the buffer has; ValueError if the file ends before."""
+    at, into = 0, getattr(file, "readinto", None)
+    while at < len(buffer):
+        if into is not None:
+            n = into(buffer[at:]) or 0
+        else:
+            data = file.read(len(buffer) - at)
+            n = len(data)
+            buffer[at : at + n] = data
+        if not n:
+            raise ValueError("it is truncated")
+        at += n
+
+
+def unique(pairs: Iterable[tuple[str, Any]]) -> dict[str, Any]:
+    """A JSON object; ValueError if a name repeats."""
+    entries = list(pairs)
+    found = dict(entries)
+    if len(found) < len(entries):
+        names = [name for name, _ in entries]
+        raise ValueError(f"{next(name for name in names if names.count(name) > 1)!r} is there twice")
+    return found
