@@ -39,8 +39,9 @@ def run_inside(
     """Run the command line as `run_cfcore` does, but in this process, which is far quicker."""
     from typer.testing import CliRunner
 
+    given = [str(one) for one in arguments]
     shown = {"COLUMNS": "160", "NO_COLOR": "1", **environment}
-    done = CliRunner().invoke(_application(), [str(one) for one in arguments], input=stdin, env=shown, prog_name="cfcore")
+    done = CliRunner().invoke(_application(), given, input=stdin, env=shown, prog_name="cfcore")
     errors = done.stderr
     if done.exception is not None and not isinstance(done.exception, SystemExit):
         errors += "".join(traceback.format_exception(done.exception))

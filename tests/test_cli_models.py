@@ -180,6 +180,23 @@ def test_evaluate_and_info(folder: Path, model: Any) -> None:
     assert "n_factors = 4" in run("info", folder / "svd.cf").stdout
 
 
+def test_info_tells_version_names_and_the_rates_used(folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "r.csv").write_text("userId,film,rating\n1,a,4\n1,b,2\n2,a,5\n2,c,3\n")
+    run("fit", tmp_path / "r.csv", "--item", "film", "-o", tmp_path / "m.cf", "-m", "svd", "--scale", "0,5")
+    shown = run("info", tmp_path / "m.cf").stdout
+    facts = json.loads(run("info", tmp_path / "m.cf", "--json", "-").stdout)
+    model: Any = cf.load(tmp_path / "m.cf")
+    assert f"written by cfcore: {cf.__version__}" in shown
+    assert re.search(rf"^  reg = None \(used: {model.rates_['reg']:.6g}\)$", shown, re.MULTILINE)
+    assert re.search(
+        rf"^  lr = None \(used: {model.rates_['lr']:.6g} in the last epoch\)$", shown, re.MULTILINE
+    )
+    assert "user ids: integers, such as 1" in shown
+    assert (facts["written by cfcore"], facts["used"]["reg"]) == (cf.__version__, model.rates_["reg"])
+    assert facts["scale"] == [0.0, 5.0]
+    assert (facts["columns"]["user"], facts["columns"]["item"]) == ("userId", "film")
+
+
 def test_evaluate_lists_with_intervals(folder: Path, tmp_path: Path, model: Any) -> None:
     test = folder / "liked.csv"
     test.write_text("who,item,rating\n" + "".join(f"u{k % 50},{k % 31},{1 + k % 5}\n" for k in range(200)))

@@ -50,6 +50,7 @@ def errors_in_a_line(options: Mapping[str, str]) -> Iterator[None]:
     """
     try:
         with warnings.catch_warnings():
+            warnings.simplefilter("default", UserWarning)
             warnings.showwarning = lambda message, *place: say(f"warning: {in_options(message, options)}")
             yield
             flush()

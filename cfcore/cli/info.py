@@ -30,6 +30,7 @@ def info(model: ModelArgument, json_file: JsonOption = None) -> None:
         "ratings": int(fitted.user_counts_.sum()),
         "user ids": kind_of(fitted.user_ids_),
         "item ids": kind_of(fitted.item_ids_),
+        "columns": {role: fitted.column_names_[role] for role in ("user", "item", "rating")},
         "mean rating": fitted.mean_,
         "scale": list(fitted.scale_),
         "history": {name: errors[-1] for name, errors in fitted.history_.items() if errors},
@@ -38,22 +39,23 @@ def info(model: ModelArgument, json_file: JsonOption = None) -> None:
     }
     if str(json_file) != "-":
         for name, value in facts.items():
-            if name == "params":
-                tell("params:")
-                for key, entry in value.items():
-                    used = facts["used"].get(key)
-                    told = "" if used is None or entry is not None else f" (used: {used:.6g}{at_end(key)})"
-                    tell(f"  {key} = {entry!r}{told}")
-            elif isinstance(value, dict):
-                if name != "used":
-                    tell(
-                        f"{name}:\n"
-                        + ("\n".join(f"  {key} = {it:.6g}" for key, it in value.items()) or "  none")
-                    )
-            else:
-                shown = f"{value:.6g}" if isinstance(value, float) else value
-                tell(f"{name}: {value:,}" if isinstance(value, int) else f"{name}: {shown}")
+            if name != "used":
+                tell("\n".join(lines(name, value, facts["used"])))
     write_json(json_file, facts)
+
+
+def lines(name: str, value: Any, used: dict[str, float]) -> list[str]:
+    """A fact for the terminal; hyper-parameters that are None with the value that was used."""
+    if not isinstance(value, dict):
+        shown = (
+            f"{value:,}" if isinstance(value, int) else f"{value:.6g}" if isinstance(value, float) else value
+        )
+        return [f"{name}: {shown}"]
+    found = [f"{name}:"]
+    for key, entry in value.items():
+        told = f" (used: {used[key]:.6g}{at_end(key)})" if entry is None and key in used else ""
+        found.append(f"  {key} = {f'{entry:.6g}' if name == 'history' else repr(entry)}{told}")
+    return found if value else [f"{name}: none"]
 
 
 def used_by(fitted: Any) -> dict[str, float]:

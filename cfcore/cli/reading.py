@@ -170,9 +170,7 @@ def _missing_of(text: str) -> list[float]:
     try:
         return [float(part) for part in text.split(",")]
     except ValueError:
-        raise UsageError(
-            f"--missing {text}: write it as a number, or several with commas between them"
-        ) from None
+        raise UsageError(f"--missing {text}: write it as numbers, with commas between them") from None
 
 
 #: Keyword of the library and conversion of the options that are not passed on as they are.
@@ -250,7 +248,7 @@ def hold_out(ratings: Ratings, share: float, seed: int, option: str) -> tuple[Ra
         if "empty" not in str(error):
             raise
         raise UsageError(
-            f"{option} {share:g}: of {len(ratings):,} ratings this leaves one part empty"
+            f"{option} {share:g}: it leaves one part of {len(ratings):,} ratings empty"
         ) from None
 
 

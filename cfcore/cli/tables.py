@@ -107,6 +107,8 @@ def _text(lines: Any, where: str, given: Given, size: int) -> Iterator[Any]:
 
     first = next(lines, "")
     separator = next((mark for mark in "\t,;" if mark in first), ",")
+    if not first:
+        raise DataError(f"{where} is empty: there are no pairs")
     head = next(csv.reader([first], delimiter=separator), [])
     if len(head) < 2:
         raise DataError(f"{where}: the first line has no two columns separated by tabs, commas or semicolons")
