@@ -5,7 +5,14 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
-from cfcore.errors import CfcoreError, ConvergenceWarning, DataError, FileFormatError, NotFittedError
+from cfcore.errors import (
+    CfcoreError,
+    ConvergenceWarning,
+    DataError,
+    DataWarning,
+    FileFormatError,
+    NotFittedError,
+)
 from cfcore.registry import ENTRIES
 
 if TYPE_CHECKING:
@@ -47,6 +54,7 @@ __all__ = [
     "CfcoreError",
     "ConvergenceWarning",
     "DataError",
+    "DataWarning",
     "FileFormatError",
     "NotFittedError",
     *_PUBLIC,

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["aligned_zeros", "available_memory", "padded", "row_length", "thread_rows"]
+__all__ = ["aligned_zeros", "available_memory", "check_memory", "padded", "row_length", "thread_rows"]
 
 Array = np.ndarray[Any, Any]
 
@@ -44,6 +44,20 @@ def padded(factors: Array) -> Array:
     rows = aligned_zeros(len(factors), row_length(factors.shape[1], factors.dtype), factors.dtype)
     rows[:, : factors.shape[1]] = factors
     return rows
+
+
+def check_memory(n_bytes: int, what: str) -> None:
+    """Raise MemoryError, with the size, if so many bytes are not available: the system would end the process.
+
+    Parameters
+    ----------
+    n_bytes : int
+    what : str
+        What needs them, with the hyper-parameter to lower: "n_factors=100000: the factors of 943 users".
+    """
+    free = available_memory()
+    if free is not None and n_bytes > free:
+        raise MemoryError(f"{what} need {n_bytes / 2**30:,.1f} GiB; {free / 2**30:,.1f} GiB are available")
 
 
 def available_memory() -> int | None:

@@ -198,7 +198,8 @@ def to_json(value: Any, name: str = "") -> Any:
     """Convert a value to JSON types, from which `from_json` restores it.
 
     Supports None, booleans, numbers, strings, lists, tuples, dicts with string keys, NumPy scalars (as
-    Python's), dtypes and SeedSequences. A Generator becomes None: its state is not part of a file.
+    Python's), dtypes and SeedSequences. A Generator, BitGenerator or RandomState becomes None: its
+    state is not part of a file.
 
     Raises
     ------
@@ -225,7 +226,7 @@ def to_json(value: Any, name: str = "") -> Any:
                 "pool_size": value.pool_size,
             }
         }
-    if isinstance(value, np.random.Generator):
+    if isinstance(value, (np.random.Generator, np.random.BitGenerator, np.random.RandomState)):
         return None
     raise TypeError(f"{name or 'value'}: {value!r} cannot be saved to a file")
 

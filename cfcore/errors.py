@@ -62,3 +62,11 @@ def warn(message: str, category: type[Warning]) -> None:
     while frame.f_back is not None and frame.f_globals.get("__name__", "").partition(".")[0] == "cfcore":
         level, frame = level + 1, frame.f_back
     warnings.warn(message, category, stacklevel=level)
+
+
+def shown(value: object, most: int = 120) -> str:
+    """``repr`` of a value for a message, cut off beyond so many characters."""
+    if isinstance(value, int) and value.bit_length() > 256:
+        return f"an integer of {value.bit_length()} bits"  # Python refuses to write longer ones
+    text = repr(value)
+    return text if len(text) <= most else f"{text[: most - 3]}..."

@@ -4,9 +4,19 @@ from __future__ import annotations
 
 import numpy as np
 
+from cfcore.errors import shown
+
 __all__ = ["RandomState", "generator", "seed64"]
 
-RandomState = int | np.integer | np.random.SeedSequence | np.random.Generator | None
+RandomState = (
+    int
+    | np.integer
+    | np.random.SeedSequence
+    | np.random.Generator
+    | np.random.BitGenerator
+    | np.random.RandomState
+    | None
+)
 
 
 def generator(random_state: RandomState) -> np.random.Generator:
@@ -14,9 +24,10 @@ def generator(random_state: RandomState) -> np.random.Generator:
 
     Parameters
     ----------
-    random_state : int, SeedSequence, Generator or None
+    random_state : int, SeedSequence, Generator, BitGenerator, RandomState or None
         An int or a SeedSequence gives the same numbers every time; a Generator is used itself, so that its
-        state advances; None draws a seed from the operating system.
+        state advances; so does that of a BitGenerator, and of a RandomState, of which a seed is drawn. None
+        draws a seed from the operating system.
 
     Raises
     ------
@@ -25,6 +36,11 @@ def generator(random_state: RandomState) -> np.random.Generator:
     """
     if isinstance(random_state, np.random.Generator):
         return random_state
+    if isinstance(random_state, np.random.BitGenerator):
+        return np.random.Generator(random_state)
+    if isinstance(random_state, np.random.RandomState):
+        words = random_state.randint(0, 2**32, size=4, dtype=np.uint32)
+        return np.random.Generator(np.random.PCG64(np.random.SeedSequence(words.tolist())))
     if isinstance(random_state, np.random.SeedSequence):
         # A new object, because a SeedSequence counts the children that it has spawned.
         random_state = np.random.SeedSequence(random_state.entropy, spawn_key=random_state.spawn_key)
@@ -33,7 +49,9 @@ def generator(random_state: RandomState) -> np.random.Generator:
     if random_state is None or (is_int and random_state >= 0):
         return np.random.Generator(np.random.PCG64(random_state))
     raise ValueError(
-        f"random_state must be None, a non-negative int, a SeedSequence or a Generator, got {random_state!r}"
+        "random_state must be None, a non-negative int, or a SeedSequence, Generator, BitGenerator or "
+        f"RandomState of numpy.random, not {shown(random_state)}; random_state=0 gives the same numbers "
+        "every time"
     )
 
 

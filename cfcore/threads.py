@@ -12,6 +12,8 @@ from contextvars import ContextVar
 from pathlib import Path
 from types import MappingProxyType
 
+from cfcore.errors import shown
+
 __all__ = [
     "MAX_THREADS",
     "MINIMUM_WORK",
@@ -165,9 +167,9 @@ def resolve_threads(n_threads: int | None) -> int:
     except TypeError:
         count = 0
     if count < 1 or isinstance(value, bool):
-        raise ValueError(f"{source} must be an integer of at least 1, got {value!r}")
+        raise ValueError(f"{source} must be an integer of at least 1, got {shown(value)}")
     if count > MAX_THREADS:
-        raise ValueError(f"{source} must be at most {MAX_THREADS}, got {value!r}")
+        raise ValueError(f"{source} must be at most {MAX_THREADS}, got {shown(value)}")
     return count
 
 

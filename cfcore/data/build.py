@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -12,10 +12,13 @@ from numpy.typing import ArrayLike, NDArray
 from cfcore.data import checks, ids
 from cfcore.data.checks import Missing
 from cfcore.data.index import first_repeat, resolve_repeats
+from cfcore.data.kinds import IdKinds, Kind, kind_of
 from cfcore.data.names import ARGUMENTS, remembered
 from cfcore.errors import DuplicateError
 
-__all__ = ["NAMES", "Duplicates", "Fields", "Rules", "check_duplicates", "checked", "encoded"]
+__all__ = [
+    "NAMES", "Duplicates", "Fields", "Rules", "check_duplicates", "checked", "encoded", "settled",
+]  # fmt: skip
 
 Duplicates = Literal["error", "last", "first", "mean"]
 
@@ -48,12 +51,19 @@ class Rules:
         Ratings that stand for none, NaN among them if it is given.
     names : mapping
         Name of the column of each role, for errors and for results.
+    ids : int, str, None, or mapping
+        The kind of ids to make, as for ``kinds.kind_of``.
     """
 
     scale: tuple[float, float] | None = None
     duplicates: Duplicates = "error"
     missing: Missing = None
     names: Mapping[str, str] = field(default_factory=lambda: NAMES)
+    ids: IdKinds = None
+
+    def kind(self, role: str) -> Kind:
+        """The kind of ids to make of the column of users or items."""
+        return kind_of(self.ids, role)
 
 
 def check_duplicates(duplicates: Any) -> None:
@@ -64,12 +74,17 @@ def check_duplicates(duplicates: Any) -> None:
 
 
 def encoded(
-    users: ArrayLike, items: ArrayLike, values: ArrayLike, timestamps: ArrayLike | None, rules: Rules
+    users: ArrayLike,
+    items: ArrayLike,
+    values: ArrayLike,
+    timestamps: ArrayLike | Literal[False] | None,
+    rules: Rules,
 ) -> Fields:
     """Fields from raw columns of any kind that ``Ratings`` takes."""
     names = rules.names
-    user_column = ids.as_id_column(users, names["user"])
-    item_column = ids.as_id_column(items, names["item"])
+    kinds = {role: rules.kind(role) for role in ("user", "item")}
+    user_column = ids.as_id_column(users, names["user"], kinds["user"])
+    item_column = ids.as_id_column(items, names["item"], kinds["item"])
     rating_column = checks.as_values(values, names["rating"], rules.missing)
     lengths = {
         names["user"]: len(user_column),
@@ -77,12 +92,12 @@ def encoded(
         names["rating"]: len(rating_column),
     }
     times = None
-    if timestamps is not None:
+    if timestamps is not None and timestamps is not False:
         times = checks.as_timestamps(timestamps, names["timestamp"])
         lengths[names["timestamp"]] = len(times)
     checks.check_lengths(lengths)
-    user_ids, user_codes = ids.factorize(user_column, names["user"])
-    item_ids, item_codes = ids.factorize(item_column, names["item"])
+    user_ids, user_codes = ids.factorize(user_column, names["user"], kinds["user"])
+    item_ids, item_codes = ids.factorize(item_column, names["item"], kinds["item"])
     return checked(
         # A writable array of the caller is copied: the caller could change valid ratings later.
         checks.owned(user_codes, users),
@@ -93,6 +108,27 @@ def encoded(
         item_ids,
         rules,
     )
+
+
+def settled(
+    columns: Sequence[Any], vocabularies: Sequence[NDArray[Any]], rules: Rules, *, guess: bool = False
+) -> list[Any]:
+    """Columns of codes, values and times, and vocabularies of the kind asked for; arguments of `checked`.
+
+    Parameters
+    ----------
+    columns : codes of users, codes of items, values, timestamps or None
+    vocabularies : ids of users, ids of items
+        Distinct, in any order.
+    rules : Rules
+    guess : bool
+        Whether text is integers if all of a column is.
+    """
+    (user_ids, users), (item_ids, items) = (
+        ids.settle(vocabulary, codes, rules.names[role], rules.kind(role), guess=guess)
+        for role, codes, vocabulary in zip(("user", "item"), columns[:2], vocabularies, strict=True)
+    )
+    return [users, items, *columns[2:], user_ids, item_ids]
 
 
 def checked(

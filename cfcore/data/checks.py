@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
-from datetime import UTC, date, datetime
 from typing import Any, SupportsFloat
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from cfcore.data import times
 from cfcore.data.ids import CHUNK, first_masked, is_missing
 from cfcore.errors import DataError
 
@@ -71,10 +71,7 @@ def as_values(raw: ArrayLike, column: str = "values", missing: Missing = None) -
         valid = ~np.isinf(part) if with_nan else np.isfinite(part)
         if not valid.all():
             row = start + int(valid.argmin())
-            advice = "; missing=nan leaves such rows out" if np.isnan(values[row]) else ""
-            raise DataError(
-                f"column {column!r}: {values[row]} at row {row} is not a finite float32 number{advice}"
-            )
+            raise DataError(f"column {column!r}: {values[row]} at row {row} is not a finite float32 number")
     return np.require(values, requirements=("C", "A"))
 
 
@@ -129,39 +126,8 @@ def _numbers(array: NDArray[Any], column: str) -> NDArray[np.float64]:
 
 
 def as_timestamps(raw: ArrayLike, column: str = "timestamps") -> NDArray[np.int64]:
-    """Timestamps as int64; dates become seconds since 1970, fractions are refused."""
-    array = _array(raw, column)
-    if array.dtype.kind == "O" and len(array) and isinstance(array[0], date):
-        return _seconds(array.tolist(), column)
-    if array.dtype.kind == "M":
-        missing = np.isnat(array)
-        if missing.any():
-            raise DataError(f"column {column!r}: missing value at row {int(missing.argmax())}")
-        return array.astype("datetime64[s]").astype(np.int64)
-    if array.dtype.kind in "iu":
-        if array.dtype == np.uint64 and len(array) and int(array.max()) >= 2**63:
-            raise DataError(f"column {column!r}: {array.max()} at row {int(array.argmax())} exceeds int64")
-        return np.require(array, dtype=np.int64, requirements=("C", "A"))
-    numbers = array.astype(np.float64) if array.dtype.kind == "f" else _numbers(array, column)
-    whole = np.isfinite(numbers) & (numbers == np.floor(numbers)) & (np.abs(numbers) < 2.0**63)
-    if not whole.all():
-        row = int(whole.argmin())
-        raise DataError(f"column {column!r}: {numbers[row]} at row {row} is not a whole number")
-    return numbers.astype(np.int64)
-
-
-def _seconds(moments: list[Any], column: str) -> NDArray[np.int64]:
-    """Dates and datetimes as whole seconds since 1970, in UTC if they have no time zone."""
-    seconds = np.empty(len(moments), dtype=np.int64)
-    for row, moment in enumerate(moments):
-        if is_missing(moment):
-            raise DataError(f"column {column!r}: missing value at row {row}")
-        if not isinstance(moment, date):
-            raise DataError(f"column {column!r}: {moment!r} at row {row} is not a date")
-        if not isinstance(moment, datetime):
-            moment = datetime(moment.year, moment.month, moment.day)
-        seconds[row] = math.floor((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp())
-    return seconds
+    """Timestamps as int64; dates, also as ISO 8601 text, become seconds since 1970; or DataError."""
+    return times.from_array(_array(raw, column), column)
 
 
 def check_lengths(columns: dict[str, int]) -> None:

@@ -97,12 +97,12 @@ def is_frame(x: Any) -> bool:
 
 
 def columns(
-    frame: Any, *, rated: bool = True, nullable: bool = False, **given: str | None
+    frame: Any, *, rated: bool = True, nullable: bool = False, **given: Any
 ) -> tuple[list[Any], dict[str, str]]:
     """Raw columns user, item, rating, timestamp (None where absent) as arrays, and their names.
 
-    With ``rated=False`` a column of ratings is neither required nor read; with ``nullable=True`` it may have
-    nulls.
+    With ``timestamp=False`` no timestamps are read. With ``rated=False`` a column of ratings is neither
+    required nor read; with ``nullable=True`` it may have nulls.
     """
     import narwhals as nw
 
@@ -111,9 +111,12 @@ def columns(
     except (TypeError, ValueError) as error:  # ValueError: two columns of one name
         raise DataError(f"from_frame takes an eager DataFrame or a pyarrow Table: {error}") from None
     needed = ("user", "item", "rating") if rated else ("user", "item")
-    names = find_columns(list(eager.columns), given, "the frame", needed)
+    timed = given.pop("timestamp", None)
+    names = find_columns(list(eager.columns), {**given, "timestamp": timed or None}, "the frame", needed)
     if not rated:
         names.pop("rating", None)
+    if timed is False:
+        names.pop("timestamp", None)
     series = [eager.get_column(names[role]) if role in names else None for role in USUAL_NAMES]
     arrays = []
     for role, one in zip(USUAL_NAMES, series, strict=True):

@@ -1,30 +1,35 @@
 """Conversion of raw ids to int32 codes.
 
 A vocabulary is the sorted array of the distinct raw ids of a column; the code of an id is its position
-there. Integer ids keep their dtype, strings are held as NumPy's fixed-width unicode.
+there. Integer ids keep their dtype. Strings are held as NumPy's fixed-width unicode up to 64 characters,
+longer ones as str objects.
 """
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Iterable
-from datetime import date
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from cfcore.data.id_columns import CHUNK, as_column, as_id_column, first_masked, is_missing, is_single
+from cfcore.data.kinds import Kind, integers, strings, typed
 from cfcore.errors import DataError
 
 __all__ = [
     "MAX_CODES",
+    "are_strings",
+    "as_column",
     "as_id_column",
     "check_size",
+    "distinct",
     "encode",
     "factorize",
     "first_masked",
     "is_missing",
+    "is_single",
     "merge",
+    "settle",
     "sort_vocabulary",
     "used",
 ]
@@ -32,129 +37,44 @@ __all__ = [
 MAX_CODES = 2**31 - 1
 """The largest vocabulary that int32 codes can number."""
 
-# Rows converted at a time: temporaries fit the cache, and a column on disk is never in memory whole.
-CHUNK = 1 << 18
+
+def are_strings(ids: NDArray[Any]) -> bool:
+    """Whether a vocabulary, or a column of ids, holds strings."""
+    return ids.dtype.kind in "UO"
 
 
-def as_id_column(raw: ArrayLike, column: str) -> NDArray[Any]:
-    """One-dimensional array of integers, unicode strings or str objects; `raw` itself if it is one.
+def settle(
+    ids: NDArray[Any], codes: NDArray[np.int32], column: str, kind: Kind = None, *, guess: bool = False
+) -> tuple[NDArray[Any], NDArray[np.int32]]:
+    """A vocabulary of the kind asked for, sorted and checked, and the codes of the rows in it.
 
     Parameters
     ----------
-    raw : array-like [n]
-        Integers, strings, or objects that are all integers or all strings.
-    column : str
-        Its name in errors.
+    ids : integers, unicode or str objects [n_ids]
+        Distinct, in any order.
+    codes : int32[n]
+        Position in `ids` of each row.
+    column, kind, guess
+        As in ``kinds.typed``.
 
-    Raises
-    ------
-    DataError
-        For missing ids (None, NaN, masked), and for any other kind of id: floats, booleans, dates, mixtures.
+    Returns
+    -------
+    ids [n_ids], codes : int32[n]
+        The arguments themselves if nothing changes.
     """
-    masked = first_masked(raw)
-    if masked is not None:
-        raise _missing(column, masked)
-    if not isinstance(raw, np.ndarray):
-        raw = _from_sequence(raw, column)
-    if raw.ndim != 1:
-        raise DataError(f"column {column!r} must be one-dimensional, got shape {raw.shape}")
-    kind = raw.dtype.kind
-    if kind in "iuU":
-        return raw
-    if kind == "S":
-        try:
-            return np.char.decode(raw, "utf-8")
-        except UnicodeDecodeError as error:
-            raise DataError(f"column {column!r}: {error.object!r} is not UTF-8 text") from None
-    if kind in "OT":
-        return _from_objects(raw, column)
-    if kind == "f" and np.isnan(raw).any():
-        raise _missing(column, int(np.isnan(raw).argmax()))
-    advice = "; convert it, such as by astype(int)" if kind in "fb" else ""
-    raise DataError(f"column {column!r} must hold integer or string ids, got {raw.dtype}{advice}")
+    if not are_strings(ids) and kind != "str" and not guess:
+        return ids, codes
+    found = typed(ids, column, kind, lambda at: int((codes == at).argmax()), guess=guess)
+    if not are_strings(found):
+        merged, place = np.unique(found, return_inverse=True)
+        return merged, place.astype(np.int32)[codes]
+    if len(found) < 2 or (found[1:] > found[:-1]).all():
+        return found, codes
+    found, position = sort_vocabulary(found, column)
+    return found, position[codes]
 
 
-def is_single(raw: Any) -> bool:
-    """Whether `raw` is one value and not a column of them."""
-    # Not np.ndim, which makes an array of a list only to count its dimensions.
-    return (
-        raw is None
-        or isinstance(raw, (str, bytes, int, float, date, np.generic))
-        or getattr(raw, "ndim", 1) == 0
-    )
-
-
-def first_masked(raw: ArrayLike) -> int | None:
-    """First masked row of a masked array; None if there is none, or it is no masked array."""
-    # Importing numpy.ma takes longer than loading small data, and a masked array exists only after it.
-    # Another thread may be importing it: the module is in sys.modules before its names are.
-    masked = sys.modules.get("numpy.ma")
-    kind = getattr(masked, "MaskedArray", None)
-    if masked is None or kind is None or not isinstance(raw, kind) or not masked.is_masked(raw):
-        return None
-    return int(masked.getmaskarray(raw).argmax())
-
-
-def _from_sequence(raw: ArrayLike, column: str) -> NDArray[Any]:
-    if hasattr(raw, "__array__"):
-        return np.asarray(raw)
-    if isinstance(raw, (str, bytes)) or not isinstance(raw, Iterable):
-        raise DataError(f"column {column!r} must be one-dimensional, got the single value {raw!r}")
-    # NumPy would make strings of [1, "a"] and floats of [1, None]; an array of objects changes nothing.
-    objects = np.fromiter(raw, dtype=object)
-    return objects if len(objects) else np.empty(0, dtype=np.int64)
-
-
-def _missing(column: str, row: int) -> DataError:
-    return DataError(f"column {column!r}: missing id at row {row}")
-
-
-def is_missing(value: Any) -> bool:
-    """True for None, NaN, NaT and pandas' NA."""
-    # NaN and NaT are not equal to themselves; a comparison of pandas' NA has no truth value.
-    if value is None or type(value).__name__ == "NAType":
-        return True
-    try:
-        return bool(value != value)
-    except Exception:
-        return False
-
-
-def _from_objects(raw: NDArray[Any], column: str) -> NDArray[Any]:
-    values = raw.tolist()
-    kinds = set(map(type, values))
-    if all(issubclass(kind, str) for kind in kinds):
-        return raw if raw.dtype.kind == "O" else raw.astype(object)
-    for row, value in enumerate(values):
-        if is_missing(value):
-            raise _missing(column, row)
-    if all(issubclass(kind, (int, np.integer)) and kind is not bool for kind in kinds):
-        return _integers(values, column)
-    first = type(values[0])
-    for row, value in enumerate(values):
-        allowed = str if issubclass(first, str) else (int, np.integer)
-        if not isinstance(value, allowed) or isinstance(value, bool):
-            raise DataError(
-                f"column {column!r} must hold integer or string ids, all of one kind; "
-                f"row {row} holds {value!r} ({type(value).__name__})"
-            )
-    raise AssertionError("unreachable")
-
-
-def _integers(values: list[int], column: str) -> NDArray[Any]:
-    """Integers as int64, or as uint64 when only that holds them all, or DataError."""
-    low, high = min(values), max(values)
-    if low >= -(2**63) and high < 2**63:
-        return np.array(values, dtype=np.int64)
-    if low >= 0 and high < 2**64:
-        return np.array(values, dtype=np.uint64)
-    row = next(row for row, value in enumerate(values) if not -(2**63) <= value < 2**63)
-    raise DataError(
-        f"column {column!r}: {values[row]} at row {row} does not fit int64, and not all rows fit uint64"
-    )
-
-
-def factorize(raw: NDArray[Any], column: str) -> tuple[NDArray[Any], NDArray[np.int32]]:
+def factorize(raw: NDArray[Any], column: str, kind: Kind = None) -> tuple[NDArray[Any], NDArray[np.int32]]:
     """Vocabulary of a column, and the code of each of its rows.
 
     Parameters
@@ -163,11 +83,13 @@ def factorize(raw: NDArray[Any], column: str) -> tuple[NDArray[Any], NDArray[np.
         As ``as_id_column`` returns it.
     column : str
         Its name in errors.
+    kind : {"int", "str"}, optional
+        The kind of ids to make; by default that of `raw`.
 
     Returns
     -------
-    ids : same dtype [n_ids]
-        Sorted, distinct.
+    ids : [n_ids]
+        Sorted, distinct: integers of the dtype of `raw`, or strings.
     codes : int32[n]
         ``ids[codes]`` equals `raw`. When `raw` is int32, contiguous and already holds 0 ... n_ids - 1, each
         at least once, this is `raw` itself, not a copy.
@@ -175,7 +97,7 @@ def factorize(raw: NDArray[Any], column: str) -> tuple[NDArray[Any], NDArray[np.
     Raises
     ------
     DataError
-        For more than 2^31 - 1 distinct ids.
+        For more than 2^31 - 1 distinct ids, and for ids that ``kinds.typed`` refuses.
 
     Notes
     -----
@@ -184,8 +106,20 @@ def factorize(raw: NDArray[Any], column: str) -> tuple[NDArray[Any], NDArray[np.
     """
     if len(raw) == 0:
         return raw[:0], np.empty(0, dtype=np.int32)
-    if raw.dtype.kind in "UO":
-        return _factorize_strings(raw, column)
+    found = _distinct_strings(raw, column) if are_strings(raw) else _distinct_integers(raw, column)
+    return settle(*found, column, kind)
+
+
+def distinct(raw: NDArray[Any], column: str) -> tuple[NDArray[Any], NDArray[np.int32]]:
+    """As `factorize`, without checks of the text: for a part of a column."""
+    if len(raw) == 0 or not are_strings(raw):
+        return factorize(raw, column)
+    found, codes = _distinct_strings(raw, column)
+    ids, position = sort_vocabulary(strings(found.tolist()), column)
+    return ids, position[codes]
+
+
+def _distinct_integers(raw: NDArray[Any], column: str) -> tuple[NDArray[Any], NDArray[np.int32]]:
     low = raw.min()
     size = int(raw.max()) - int(low) + 1
     if not _table_pays(size, len(raw)):
@@ -243,21 +177,30 @@ def _search(ids: NDArray[Any], raw: NDArray[Any]) -> NDArray[np.int32]:
 
 
 def _search_strings(ids: NDArray[Any], raw: NDArray[Any]) -> NDArray[np.int32]:
+    if len(raw) < len(ids) // 16 and raw.dtype.kind == ids.dtype.kind:
+        return _search(ids, raw)
     if len(raw) < len(ids) // 16:
-        return _search(ids, raw.astype(str))
+        words = raw.tolist()
+        longest = ids.dtype.itemsize // 4 if ids.dtype.kind == "U" else 0
+        if longest and max(map(len, words)) > longest:  # such ids are in no vocabulary of this width
+            words = [word if len(word) <= longest else "" for word in words]
+            return np.where([len(word) <= longest for word in raw.tolist()], _search(ids, strings(words)), -1)
+        return _search(ids, strings(words) if longest else np.array(words, dtype=object))
     code_of = {word: code for code, word in enumerate(ids.tolist())}
     return np.array([code_of.get(word, -1) for word in raw.tolist()], dtype=np.int32)
 
 
-def _factorize_strings(raw: NDArray[Any], column: str) -> tuple[NDArray[Any], NDArray[np.int32]]:
+def _distinct_strings(raw: NDArray[Any], column: str) -> tuple[NDArray[Any], NDArray[np.int32]]:
+    """Distinct strings of a column in the order of their first rows, and the position there of each row."""
     code_of: dict[str, int] = {}
     codes = np.empty(len(raw), dtype=np.int32)
     for start in range(0, len(raw), CHUNK):
         words = raw[start : start + CHUNK].tolist()
         codes[start : start + CHUNK] = [code_of.setdefault(word, len(code_of)) for word in words]
     check_size(len(code_of), column)
-    ids, position = sort_vocabulary(np.array(list(code_of), dtype=str), column)
-    return ids, position[codes]
+    distinct = np.empty(len(code_of), dtype=object)
+    distinct[:] = list(code_of)
+    return distinct, codes
 
 
 def sort_vocabulary(ids: NDArray[Any], column: str) -> tuple[NDArray[Any], NDArray[np.int32]]:
@@ -304,12 +247,9 @@ def encode(ids: NDArray[Any], raw: ArrayLike, column: str = "id") -> NDArray[np.
     raw = as_id_column(raw, column)
     if len(raw) == 0 or len(ids) == 0:
         return np.full(len(raw), -1, dtype=np.int32)
-    if (ids.dtype.kind == "U") != (raw.dtype.kind in "UO"):
-        held, given = ("strings", "integers") if ids.dtype.kind == "U" else ("integers", "strings")
-        raise DataError(
-            f"column {column!r}: the ids are {held}, but {given} were given (first: {raw[:1].tolist()[0]!r})"
-        )
-    if ids.dtype.kind == "U":
+    if are_strings(ids) != are_strings(raw):
+        raise _other_kind(ids, raw, column)
+    if are_strings(ids):
         return _search_strings(ids, raw)
     low, high = int(ids[0]), int(ids[-1])
     size = high - low + 1
@@ -334,10 +274,23 @@ def merge(first: NDArray[Any], second: NDArray[Any], column: str) -> NDArray[Any
     DataError
         When one holds strings and the other integers, or integers that no one dtype holds.
     """
-    if (first.dtype.kind == "U") != (second.dtype.kind == "U"):
-        raise DataError(f"column {column!r}: one vocabulary holds strings, the other integers")
+    if are_strings(first) != are_strings(second):
+        raise _other_kind(first, second, column)
+    if are_strings(first):
+        return first if first is second else np.union1d(first, second)
     if np.result_type(first, second).kind == "f":  # int64 with uint64: NumPy would make floats of them
         low, high = min(int(first[0]), int(second[0])), max(int(first[-1]), int(second[-1]))
-        dtype = _integers([low, high], column).dtype
+        dtype = integers([low, high], column).dtype
         first, second = first.astype(dtype), second.astype(dtype)
     return np.union1d(first, second)
+
+
+def _other_kind(ids: NDArray[Any], given: NDArray[Any], column: str) -> DataError:
+    """The error for ids of another kind than those in a vocabulary: they can never match."""
+    names = ("strings", "integers") if are_strings(ids) else ("integers", "strings")
+    examples = [repr(one[:1].tolist()[0])[:60] for one in (ids, given)]
+    return DataError(
+        f"column {column!r}: the ids are {names[0]} (such as {examples[0]}), but {names[1]} were given (such "
+        f"as {examples[1]}), and no string equals an integer; make both of one kind by ids=str or ids=int in "
+        "Ratings, Ratings.read or Ratings.from_frame"
+    )

@@ -11,11 +11,14 @@ from numpy.typing import NDArray
 from cfcore.data import checks, frames, ids
 from cfcore.data.build import NAMES, Fields, Rules, checked
 from cfcore.data.names import UNNAMED
-from cfcore.errors import DataError
+from cfcore.errors import DataError, DataWarning, warn
 
 __all__ = ["dense_fields", "sparse_fields"]
 
 Array = NDArray[Any]
+
+#: Names of the column of an index that was written to a file without one.
+LEFT_OVER = ("", "Unnamed: 0")
 
 #: Names of columns that are integers: neither a sign nor leading zeros nor digits of other scripts.
 _PLAIN_INTEGER = re.compile(r"0|[1-9][0-9]{0,17}")
@@ -55,9 +58,10 @@ def dense_fields(
         if outside.any():
             at = int(outside.argmax())
             value = values[rows[at], columns[at]]
+            mark = f"{value:g}" if np.isfinite(value) else f'float("{value}")'
             raise DataError(
                 f"from_matrix: the entry of user {user_ids[user_codes[at]]} and item "
-                f"{item_ids[item_codes[at]]} is {value:g}, {why}; missing={value:g} leaves such entries out"
+                f"{item_ids[item_codes[at]]} is {value:g}, {why}; missing={mark} leaves such entries out"
             )
 
     refuse(~np.isfinite(found), "not a finite float32 number")
@@ -143,17 +147,16 @@ def _of_pivot(
     except (TypeError, ValueError) as error:
         raise DataError(f"from_matrix takes an eager DataFrame or a pyarrow Table: {error}") from None
     pandas_like = eager.implementation.is_pandas_like()
-    names = dict(UNNAMED)
+    names, users = dict(UNNAMED), None
     column = _user_column(eager, frame if pandas_like else None, user, given[0] is not None)
     if column is not None:
         users = eager.get_column(column).to_numpy()
-        names["user"] = str(column)
+        if isinstance(column, str) and column not in LEFT_OVER:
+            names["user"] = column
         eager = eager.drop(column)
     elif pandas_like:
         users = frame.index.to_numpy()
         names["user"] = str(frame.index.name or "user")
-    else:
-        users = None
     items: Any = list(eager.columns)
     if pandas_like:
         names["item"] = str(frame.columns.name or "item")
@@ -161,24 +164,35 @@ def _of_pivot(
         items = [int(name) for name in items]
     if not items:
         raise DataError("from_matrix: the frame has no columns of items")
-    for name, kind in eager.schema.items():
-        if not kind.is_numeric() and not eager.get_column(name).is_null().all():
-            _refuse_text(eager, name)
-    return _entries(eager), (users, items), names
+    table = np.empty(eager.shape, dtype=np.float64)
+    for number, name in enumerate(eager.columns):
+        table[:, number] = _ratings_of(eager.get_column(name).to_numpy(), name)
+    guessed = given[0] is None and column is None and pandas_like and _only_numbers(frame.index)
+    if guessed and not _only_numbers(frame.columns):
+        warn(
+            f"from_matrix: the frame has no ids of users, so they are 0 to {len(table) - 1}, and all of its "
+            "columns are items; name a column of users by user=, or pass user_ids=",
+            DataWarning,
+        )
+    return table, (users, items), names
 
 
-def _user_column(eager: Any, pandas: Any, user: str | None, known: bool) -> str | None:
+def _user_column(eager: Any, pandas: Any, user: str | None, known: bool) -> Any:
     """Name of the column of users; None for the index of pandas, and for rows without names."""
     columns = list(eager.columns)
     if user is not None:
         if user not in columns:
             raise DataError(f"from_matrix: the frame has no column {user!r}")
         return user
-    if known or (pandas is not None and not _only_numbers_rows(pandas)):
+    if known or (pandas is not None and not _only_numbers(pandas.index)):
         return None
-    usual = frames.usual_column(columns, "user")
-    if usual is not None or pandas is not None:
+    # The index of a frame that was written to csv has no name, or pandas' name for that.
+    usual = frames.usual_column(columns, "user") or next((c for c in columns[:1] if c in LEFT_OVER), None)
+    if usual is not None:
         return usual
+    if pandas is not None:  # numbered items, and one name among them
+        text = [name for name in columns if isinstance(name, str)]
+        return text[0] if len(text) == 1 < len(columns) else None
     text = [name for name, kind in eager.schema.items() if not kind.is_numeric()]
     if len(text) != 1:
         raise DataError(
@@ -188,33 +202,18 @@ def _user_column(eager: Any, pandas: Any, user: str | None, known: bool) -> str 
     return text[0]
 
 
-def _only_numbers_rows(frame: Any) -> bool:
-    index = frame.index
+def _only_numbers(index: Any) -> bool:
+    """True for an index of pandas that only numbers rows or columns."""
     return type(index).__name__ == "RangeIndex" and index.name is None
 
 
-def _refuse_text(eager: Any, name: Any) -> None:
-    column = eager.get_column(name).to_numpy()
-    if column.dtype.kind == "O":  # objects may be numbers
-        try:
-            checks.as_values(column, str(name), float("nan"))
-        except DataError as error:
-            raise DataError(f"from_matrix: {error}; name the column of users by user=") from None
-        return
-    raise DataError(
-        f"from_matrix: column {name!r} holds {column.dtype}, not ratings; name the column of users by user=, "
-        "or leave the column out"
-    )
-
-
-def _entries(eager: Any) -> Array:
-    table = np.empty(eager.shape, dtype=np.float64)
-    for number, name in enumerate(eager.columns):
-        column = eager.get_column(name).to_numpy()
-        table[:, number] = (
-            column if column.dtype.kind in "iuf" else checks.as_values(column, str(name), float("nan"))
-        )
-    return table
+def _ratings_of(column: Array, name: Any) -> Array:
+    if column.dtype.kind in "iuf":
+        return column
+    try:
+        return checks.as_values(column, str(name), float("nan"))
+    except DataError as error:
+        raise DataError(f"from_matrix: {error}; name the column of users by user=") from None
 
 
 def _size(values: Array) -> str:

@@ -28,7 +28,7 @@ class GrowingVocabulary:
 
     def number(self, raw: NDArray[Any]) -> NDArray[np.int32]:
         """Number of each id of a batch."""
-        own, codes = ids.factorize(raw, self._column)
+        own, codes = ids.distinct(raw, self._column)
         if self._ids is None:
             self._ids, self._numbers = own, np.arange(len(own), dtype=np.int32)
             return codes

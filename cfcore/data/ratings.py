@@ -11,6 +11,7 @@ from cfcore.data import checks, combine, ids
 from cfcore.data.build import NAMES, Duplicates, Rules, checked, encoded
 from cfcore.data.checks import Missing
 from cfcore.data.container import Container
+from cfcore.data.kinds import IdKinds
 from cfcore.errors import DataError
 
 __all__ = ["Duplicates", "Ratings"]
@@ -24,11 +25,12 @@ class Ratings(Container):
     Parameters
     ----------
     users, items : array-like of int or str [n]
-        Raw ids, of any integer dtype or strings; they are kept unchanged.
+        Raw ids, of any integer dtype or strings; they are kept unchanged. Whole floats are integers.
     values : array-like of float [n]
         Ratings, finite.
-    timestamps : array-like of int or datetime64 [n], optional
-        Whole numbers, usually seconds since 1970; dates are converted to that.
+    timestamps : array-like of int, datetime64 or str [n], optional
+        Whole numbers, usually seconds since 1970, which are kept unchanged; dates, also as ISO 8601 text, are
+        converted to seconds. None or False for none.
     scale : (min, max), optional
         Least and greatest possible rating; by default the least and greatest of `values`.
     duplicates : {"error", "last", "first", "mean"}, default "error"
@@ -38,12 +40,16 @@ class Ratings(Container):
     missing : float or list of float, optional
         Ratings that stand for none, such as 99, 0, -1 or ``float("nan")``: their rows are left out, before
         the scale and repeated pairs are checked. By default every number is a rating, and NaN is an error.
+    ids : int, str or {"user": int, "item": str}, optional
+        The kind of the ids of both columns, or of each, whatever the kind of the data. Text becomes integers
+        if it is written as such (7, -7, 7.0, and 007 unless there is 7 too), else it is an error; integers
+        become their decimal digits. By default ids are of the kind given.
 
     Attributes
     ----------
     user_ids, item_ids : [n_users], [n_items]
         The vocabularies: distinct raw ids, sorted. Integers in the dtype given, strings as fixed-width
-        unicode.
+        unicode, or as objects if one is longer than 64 characters.
     user_codes, item_codes : int32[n]
         Each row's position in the vocabulary.
     values : float32[n]
@@ -56,9 +62,10 @@ class Ratings(Container):
     Raises
     ------
     DataError
-        For missing ids, ratings that are NaN, infinite or outside the scale, repeated (user, item) pairs,
-        columns of different lengths, no rows at all, more than 2^31 - 1 distinct ids. The message names the
-        column and the first offending row. For repeated pairs it is a DuplicateError.
+        For missing ids, also text such as NULL or nan among integers, ratings that are NaN, infinite or
+        outside the scale, repeated (user, item) pairs, columns of different lengths, no rows at all, more
+        than 2^31 - 1 distinct ids. The message names the column and the first offending row. For repeated
+        pairs it is a DuplicateError.
 
     Notes
     -----
@@ -83,13 +90,14 @@ class Ratings(Container):
         users: ArrayLike,
         items: ArrayLike,
         values: ArrayLike,
-        timestamps: ArrayLike | None = None,
+        timestamps: ArrayLike | Literal[False] | None = None,
         *,
         scale: tuple[float, float] | None = None,
         duplicates: Duplicates = "error",
         missing: Missing = None,
+        ids: IdKinds = None,
     ) -> None:
-        rules = Rules(scale, duplicates, missing)
+        rules = Rules(scale, duplicates, missing, ids=ids)
         self._set(*encoded(users, items, values, timestamps, rules))
 
     # Subsets and concatenation.
@@ -206,10 +214,11 @@ class Ratings(Container):
         user: str | None = None,
         item: str | None = None,
         rating: str | None = None,
-        timestamp: str | None = None,
+        timestamp: str | Literal[False] | None = None,
         scale: tuple[float, float] | None = None,
         duplicates: Duplicates = "error",
         missing: Missing = None,
+        ids: IdKinds = None,
     ) -> Ratings:
         """Ratings from the columns of a pandas or polars DataFrame or a pyarrow Table.
 
@@ -221,8 +230,8 @@ class Ratings(Container):
             Any eager frame that narwhals supports.
         user, item, rating, timestamp : str, optional
             Names of the columns. By default columns with usual names are taken (user, userId, user_id,
-            movieId, score, ...); a timestamp column is optional.
-        scale, duplicates, missing
+            movieId, score, ...); a timestamp column is optional, and ``timestamp=False`` reads none.
+        scale, duplicates, missing, ids
             As in the constructor. Nulls in the column of ratings are NaN.
         """
         from cfcore.data import frames
@@ -232,7 +241,7 @@ class Ratings(Container):
             frame, nullable=with_nan, user=user, item=item, rating=rating, timestamp=timestamp
         )
         users, items, values, times = columns
-        return cls._new(*encoded(users, items, values, times, Rules(scale, duplicates, missing, names)))
+        return cls._new(*encoded(users, items, values, times, Rules(scale, duplicates, missing, names, ids)))
 
     @classmethod
     def from_matrix(

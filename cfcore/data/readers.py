@@ -11,8 +11,9 @@ from typing import Any, Literal
 import numpy as np
 
 from cfcore.data import blocks, frames, text
-from cfcore.data.build import Duplicates, Rules, checked, encoded
+from cfcore.data.build import Duplicates, Rules, checked, encoded, settled
 from cfcore.data.checks import Missing
+from cfcore.data.kinds import IdKinds
 from cfcore.data.layout import find_layout, within
 from cfcore.errors import DataError
 
@@ -32,6 +33,7 @@ def read_fields(
     scale: tuple[float, float] | None = None,
     duplicates: Duplicates = "error",
     missing: Missing = None,
+    ids: IdKinds = None,
 ) -> tuple[Any, ...]:
     """The fields of `Ratings` from a file with one rating in each row; see `Ratings.read`.
 
@@ -52,13 +54,15 @@ def read_fields(
         Encoding of string ids; any that extends ASCII.
     scale, duplicates, missing
         As in ``Ratings``.
+    ids : int, str or {"user": int, "item": str}, optional
+        As in ``Ratings``. By default ids are integers if all of a column are written as such, whole decimals
+        (7.0) too, and else strings; a missing marker (NULL, nan, ...) and another number (1.5, +7, 1_0) among
+        integers are errors. Strings are as in the file, without the double quotes around them.
 
     Returns
     -------
     tuple
-        Codes, values, timestamps, ids, scale and names of columns. Ids are integers if all of a column are,
-        without leading zeros and within int64; else strings, as in the file but without double quotes around
-        them.
+        Codes, values, timestamps, ids, scale and names of columns.
 
     Raises
     ------
@@ -81,16 +85,16 @@ def read_fields(
     with open(path, "rb") as file:
         start = file.read(4)
     if start == b"PAR1":
-        return _read_parquet(path, wanted, Rules(scale, duplicates, missing))
+        return _read_parquet(path, wanted, Rules(scale, duplicates, missing, ids=ids))
     if start == b"PK\x03\x04":
         raise DataError(f"{path} is a zip archive, which may hold many files; unpack the ratings first")
     layout = find_layout(blocks.head(path), str(path), wanted, separator, header, encoding)
-    rules = Rules(scale, duplicates, missing, layout.names)
+    rules = Rules(scale, duplicates, missing, layout.names, ids)
     numbers = text.read_numbers(path, layout)
     if numbers is not None and numbers[0] is not None:
         return _encoded([*numbers, rules])
-    columns, user_ids, item_ids = text.read_tokens(path, layout, encoding)
-    return _checked([*columns, user_ids, item_ids, rules])
+    columns, *vocabularies = text.read_tokens(path, layout, encoding)
+    return _checked([*settled(columns, vocabularies, rules, guess=True), rules])
 
 
 def _encoded(arguments: list[Any]) -> tuple[Any, ...]:
@@ -130,8 +134,9 @@ def _read_parquet(path: Path, wanted: dict[str, Any], rules: Rules) -> tuple[Any
 
         found = read_batches(path, names)
         if found is not None:
-            columns, user_ids, item_ids = found
-            return _checked([*columns, user_ids, item_ids, replace(rules, names=names)])
+            columns, *vocabularies = found
+            rules = replace(rules, names=names)
+            return _checked([*settled(columns, vocabularies, rules), rules])
     frame = load(path, columns=list(names.values()))
     given_names: dict[str, Any] = {"timestamp": None, **names}
     raw, shown = frames.columns(frame, **given_names)

@@ -7,11 +7,7 @@ field once and not every row.
 
 from __future__ import annotations
 
-import contextlib
-import math
-import re
 from collections.abc import Callable
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -19,14 +15,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cfcore import backends
+from cfcore.data import times
 from cfcore.data.blocks import line_blocks, n_lines
-from cfcore.data.ids import check_size, sort_vocabulary
+from cfcore.data.ids import check_size
 from cfcore.data.layout import ROLES, Layout
 from cfcore.errors import DataError
 
 __all__ = ["read_numbers", "read_tokens"]
-
-_INTEGER = re.compile(r"0|-?[1-9]\d{0,18}", re.ASCII)
 
 
 def read_numbers(path: Path, layout: Layout) -> list[NDArray[Any] | None] | None:
@@ -78,20 +73,16 @@ class _Vocabulary:
         codes = self.codes
         return np.array([codes.setdefault(field, len(codes)) for field in fields], dtype=np.int32)
 
-    def sorted(self, column: str) -> tuple[NDArray[Any], NDArray[np.int32]]:
-        """Sorted ids, integers if all are, else strings, and the position there of each code."""
-        fields = list(self.codes)
-        check_size(len(fields), column)
-        raw = np.array(fields)
-        if all(_INTEGER.fullmatch(field) for field in fields):
-            # Nineteen digits may exceed int64; such a column remains text.
-            with contextlib.suppress(OverflowError):
-                raw = np.array([int(field) for field in fields], dtype=np.int64)
-        return sort_vocabulary(raw, column)
+    def ids(self, column: str) -> NDArray[Any]:
+        """The fields, in the order of their codes."""
+        check_size(len(self.codes), column)
+        fields = np.empty(len(self.codes), dtype=object)
+        fields[:] = list(self.codes)
+        return fields
 
 
 def read_tokens(path: Path, layout: Layout, encoding: str) -> tuple[list[Any], NDArray[Any], NDArray[Any]]:
-    """Columns of any text file: user and item codes, ratings, timestamps (or None), and both vocabularies.
+    """Columns of any text file: codes of users and items, ratings, times (or None), and the texts of ids.
 
     Raises
     ------
@@ -142,10 +133,7 @@ def read_tokens(path: Path, layout: Layout, encoding: str) -> tuple[list[Any], N
     if row == 0:
         raise DataError(f"{path} is empty: ratings need at least one row")
     joined = [_joined(parts[role]) if parts[role] else None for role in ROLES]
-    user_ids, user_position = users.sorted(layout.names["user"])
-    item_ids, item_position = items.sorted(layout.names["item"])
-    joined[0], joined[1] = user_position[joined[0]], item_position[joined[1]]
-    return joined, user_ids, item_ids
+    return joined, users.ids(layout.names["user"]), items.ids(layout.names["item"])
 
 
 class _BadField(Exception):
@@ -214,22 +202,6 @@ def _number(text: str) -> float:
 
 def _time(text: str) -> int:
     try:
-        value = _number(text)
-    except ValueError:
-        return _seconds(text)
-    if not (math.isfinite(value) and value == math.floor(value)):
-        raise _BadField(f"{text!r} is not a whole number", text)
-    # A double holds whole numbers up to 2^53 only.
-    exact = int(text) if text.lstrip("+-").isdigit() else int(value)
-    if not -(2**63) <= exact < 2**63:
-        raise _BadField(f"{text!r} does not fit int64", text)
-    return exact
-
-
-def _seconds(text: str) -> int:
-    """Seconds since 1970 of an ISO 8601 date; UTC where it names no zone."""
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
-        raise _BadField(f"{text!r} is neither a number nor an ISO 8601 date", text) from None
-    return math.floor((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp())
+        return times.parse(text)
+    except ValueError as error:
+        raise _BadField(f"{text!r} {error}", text) from None

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from cfcore.arrays import check_memory
 from cfcore.data import Ratings, as_ratings
 from cfcore.errors import DataError
 
@@ -110,16 +111,17 @@ def judge(model: Any, test: Any, k: int = 10, *, threshold: float | None = None)
     rows, relevant = _relevant(model, test, codes.astype(np.int32), row_of, np.float32(level))
     # Pairs as sorted numbers, so that entries are found by binary search.
     keys = np.sort(rows[relevant >= 0] * n_items + relevant[relevant >= 0])
+    check_memory(5 * len(users) * k, f"k={k}: the lists of {len(users):,} users")
     items = np.full((len(users), k), -1, dtype=np.int32)
     hits = np.zeros((len(users), k), dtype=bool)
     begin = 0
     for some, ids, scores in model.recommend_batches(users, k):
-        part = slice(begin, begin + len(some))
+        part = slice(begin, begin + len(some)), slice(0, scores.shape[1])
         listed = ~np.isnan(scores)
         items[part][listed] = model.encode_items(ids[listed])
-        pairs = np.arange(part.start, part.stop)[:, None] * n_items + items[part]
+        pairs = np.arange(begin, begin + len(some))[:, None] * n_items + items[part]
         hits[part] = _among(pairs, keys) & listed
-        begin = part.stop
+        begin += len(some)
     n_relevant = np.bincount(rows, minlength=len(users))
     shares = model.item_counts_ / np.count_nonzero(model.user_counts_)
     return Judged(users, items, hits, n_relevant, shares, level)

@@ -184,11 +184,13 @@ def test_a_given_column_has_no_other_role(tmp_path: Path) -> None:
         assert (ratings.values.tolist(), ratings.timestamps) == ([3.0], None)
 
 
-def test_ids_of_nineteen_digits_are_integers_while_int64_holds_them(tmp_path: Path) -> None:
+def test_ids_of_nineteen_digits_are_integers_while_64_bits_hold_them(tmp_path: Path) -> None:
     ratings = cf.Ratings.read(written(tmp_path, f"{2**63 - 1},1,5\n{-(2**63)},1,4\n"))
     assert ratings.users.tolist() == [2**63 - 1, -(2**63)]
-    ratings = cf.Ratings.read(written(tmp_path, f"{2**63},1,5\n7,1,4\n"))
-    assert ratings.users.tolist() == [str(2**63), "7"]
+    ratings = cf.Ratings.read(written(tmp_path, f"{2**64 - 1},1,5\n7,1,4\n"))
+    assert ratings.users.tolist() == [2**64 - 1, 7]
+    ratings = cf.Ratings.read(written(tmp_path, f"{2**64},1,5\n7,1,4\n"))
+    assert ratings.users.tolist() == [str(2**64), "7"]
 
 
 def test_dates_with_a_zone(tmp_path: Path, recwarn: pytest.WarningsRecorder) -> None:

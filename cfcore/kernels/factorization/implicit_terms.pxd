@@ -8,6 +8,7 @@
 # kept s_first + c_u d, and y_j <- kept y_j + w_uj d, with kept = (1 - lr reg)^ratings.
 
 from cython cimport floating
+from libc.math cimport exp, log
 from libc.stdint cimport int32_t, int64_t
 
 from cfcore.kernels.common.lanes cimport decay, sum_rows
@@ -42,7 +43,8 @@ cdef struct TermLoops:
 
 cdef inline floating inverse_root(Py_ssize_t n, floating kind) noexcept nogil:
     """n^-1/2; 1 for n = 0, where it multiplies an empty sum."""
-    return <floating>((<double>n) ** -0.5 if n > 0 else 1.0)
+    # Not n ** -0.5, for which Cython takes the power of complex numbers: the same bits, several times slower.
+    return <floating>(exp(-0.5 * log(<double>n)) if n > 0 else 1.0)
 
 
 cdef inline floating gain_of(const Terms *terms, Py_ssize_t u, floating kind) noexcept nogil:
@@ -173,12 +175,17 @@ cdef inline void write_back(const Terms *terms, Py_ssize_t part, Py_ssize_t firs
     cdef const float *weights = terms.weights
     cdef Py_ssize_t u, n_cuts = terms.n_parts + 1, width = terms.width
     cdef int64_t k
-    for u in range(first, last):
+    cdef floating keep
+    if weights != NULL:
+        for u in range(first, last):
+            keep = kept[u]
+            for k in range(cuts[u * n_cuts], cuts[u * n_cuts + 1]):
+                decay(table + members[k] * width, steps + u * width, width, keep, <floating>weights[k])
+        return
+    for u in range(first, last):  # a loop of its own: it is most of the work of SVD++
+        keep = kept[u]
         for k in range(cuts[u * n_cuts], cuts[u * n_cuts + 1]):
-            if weights == NULL:
-                decay(table + members[k] * width, steps + u * width, width, kept[u], 1)
-            else:
-                decay(table + members[k] * width, steps + u * width, width, kept[u], <floating>weights[k])
+            decay(table + members[k] * width, steps + u * width, width, keep, 1)
 
 
 cdef inline double power(double base, int64_t n) noexcept nogil:

@@ -16,7 +16,7 @@ from cfcore.data import Ratings
 from cfcore.kernels.records import Biases, Factors, RatingRows, SGDRates
 from cfcore.models.core.fit_context import FitContext
 from cfcore.models.core.model import Array, Model
-from cfcore.models.core.params import check_choice, check_number
+from cfcore.models.core.params import MOST_DECAY, MOST_EPOCHS, check_choice, check_number
 from cfcore.models.core.state import State, array
 from cfcore.models.core.training import run_epochs
 from cfcore.models.factorization.block_grid import BlockTrainer
@@ -125,9 +125,9 @@ class Baseline(Model):
         check_choice("method", self.method, ("als", "sgd", "mean"))
         for name in ("reg_user", "reg_item", "reg"):
             check_number(name, getattr(self, name), 0)
-        check_number("n_epochs", self.n_epochs, 1, integer=True, none=True)
+        check_number("n_epochs", self.n_epochs, 1, MOST_EPOCHS, integer=True, none=True)
         check_number("lr", self.lr, 0, open_low=True)
-        check_number("lr_decay", self.lr_decay, 0, open_low=True)
+        check_number("lr_decay", self.lr_decay, 0, MOST_DECAY, open_low=True)
 
     def _fit(self, train: Ratings, context: FitContext) -> BiasState:
         if self.method == "mean":

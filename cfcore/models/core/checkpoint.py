@@ -144,6 +144,8 @@ def identity_of(
     for key, value in params.items():
         if isinstance(value, np.random.Generator):
             identity[key] = f"Generator({type(value.bit_generator).__name__})"
+        elif isinstance(value, (np.random.BitGenerator, np.random.RandomState)):
+            identity[key] = type(value).__name__
         elif key not in FREE:
             identity[key] = codec.to_json(value, key)
     identity |= {"training ratings": _digest(train), "validation ratings": _digest(validation)}

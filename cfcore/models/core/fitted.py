@@ -7,8 +7,13 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 
+from cfcore.data import Ratings, as_pairs
+from cfcore.data.frames import is_frame
+from cfcore.data.ids import is_single
 from cfcore.errors import NotFittedError
 from cfcore.models.core.fit_context import FitContext
+from cfcore.models.core.ids import codes_of_pairs
+from cfcore.models.core.params import as_python
 from cfcore.models.core.state import ParameterState, State, check_scale
 
 __all__ = ["Fitted"]
@@ -51,7 +56,7 @@ class Fitted:
                 f"{name} is a fitted attribute, which cannot be assigned; "
                 f"model.with_parameters({name[:-1]}=...) returns a model with other parameters"
             )
-        super().__setattr__(name, value)
+        super().__setattr__(name, value if name.startswith("_") else as_python(value))
 
     def __dir__(self) -> list[str]:
         shown = () if self._state is None else (f"{name}_" for name in self._state.public_names())
@@ -156,8 +161,60 @@ class Fitted:
         codes: Array = self._state.items.encode(items)
         return codes
 
+    def knows(self, users: Any = None, items: Any = None) -> Any:
+        """Whether users, items, or both of each pair, have training ratings.
+
+        Predictions for others are fallbacks, which follow from what is known: the mean, and the item's or
+        the user's bias.
+
+        Parameters
+        ----------
+        users, items : array_like or scalar, optional
+            Raw ids. If both are given, a pair is known if its user and its item are known. Or, as the only
+            argument, pairs: Ratings, DataFrame or scipy sparse matrix.
+
+        Returns
+        -------
+        ndarray of bool, shape (n,); a bool for scalars
+
+        Raises
+        ------
+        NotFittedError
+            Before `fit`.
+        DataError
+            Columns of different lengths, or ids of another kind than in training (strings for integers).
+
+        Examples
+        --------
+        >>> import cfcore as cf
+        >>> model = cf.Baseline().fit((["ann", "ann", "bob"], ["x", "y", "x"], [5, 4, 3]))
+        >>> model.knows("ann"), model.knows("eve"), model.knows(items="x")
+        (True, False, True)
+        >>> model.knows(["ann", "eve"], ["y", "y"])
+        array([ True, False])
+        """
+        if users is None and items is None:
+            raise TypeError("knows takes users, items or both")
+        here = self.snapshot()
+        here._check_fitted()
+        if items is None and (isinstance(users, Ratings) or hasattr(users, "tocoo") or is_frame(users)):
+            if isinstance(users, Ratings):  # by its vocabularies: ids are looked up once
+                return (
+                    here.is_known(users.user_ids)[users.user_codes]
+                    & (here.is_known(items=users.item_ids)[users.item_codes])
+                )
+            users, items, _ = as_pairs(users)
+        known = here._state.users, here._state.items
+        if users is not None and items is not None:
+            user_codes, item_codes, _ = codes_of_pairs(*known, users, items, None)
+            found: Array = (user_codes >= 0) & (item_codes >= 0)
+        else:
+            found = here.is_known(users, items)
+        single = all(given is None or is_single(given) for given in (users, items))
+        return bool(found[0]) if single else found
+
     def is_known(self, users: Any = None, items: Any = None) -> Array:
-        """Whether users, items, or both of each pair, have training ratings: bool[n].
+        """Whether users, items, or both of each pair, have training ratings: bool[n], also for scalars.
 
         Parameters
         ----------

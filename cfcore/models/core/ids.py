@@ -8,11 +8,12 @@ from typing import Any
 
 import numpy as np
 
+from cfcore.data import as_pairs
 from cfcore.data.checks import as_timestamps
 from cfcore.data.ids import encode, is_single
 from cfcore.errors import DataError
 
-__all__ = ["Ids", "codes_of_pairs"]
+__all__ = ["Ids", "check_known", "codes_of_pairs"]
 
 Array = np.ndarray[Any, Any]
 
@@ -99,6 +100,32 @@ def codes_of_pairs(
         if len(column) != length:
             columns[name] = np.repeat(column, length)
     return columns["users"], columns["items"], columns.get("timestamps")
+
+
+def check_known(user_codes: Array, item_codes: Array, users: Any, items: Any) -> None:
+    """Raise DataError, naming the first unknown user or item, unless all codes are known.
+
+    Parameters
+    ----------
+    user_codes, item_codes : ndarray of int32, shape (n,)
+        -1: unknown.
+    users, items : object
+        The arguments of `predict`.
+    """
+    unknown = (user_codes < 0) | (item_codes < 0)
+    if not unknown.any():
+        return
+    row = int(np.argmax(unknown))
+    kind, place = ("user", 0) if user_codes[row] < 0 else ("item", 1)
+    columns = as_pairs(users)[:2] if items is None else (column_of(users), column_of(items))
+    column = np.asarray(columns[place])
+    raw = column[row if len(column) > 1 else 0]
+    more = int(np.count_nonzero(unknown)) - 1
+    raise DataError(
+        f"predict: {kind} {str(raw)!r} in row {row} has no training ratings"
+        + (f", nor have users or items of {more:,} more rows" if more else "")
+        + "; unknown='nan' predicts NaN for them, and unknown='fallback' what the model predicts without them"
+    )
 
 
 def column_of(raw: Any) -> Any:

@@ -13,8 +13,8 @@ from cfcore.errors import DataError
 from cfcore.models.core.checkpoint import Checkpoint, identity_of
 from cfcore.models.core.files import Saved
 from cfcore.models.core.fit_context import Callback, FitContext
-from cfcore.models.core.ids import codes_of_pairs
-from cfcore.models.core.params import check_number
+from cfcore.models.core.ids import check_known, codes_of_pairs
+from cfcore.models.core.params import check_choice, check_number
 from cfcore.models.core.recommender import Recommender
 from cfcore.models.core.state import State, known_of
 from cfcore.random import RandomState, generator
@@ -262,7 +262,9 @@ class Model(Saved, Recommender):
 
     # ------------------------------------------------------------------ predicting
 
-    def predict(self, users: Any, items: Any = None, timestamps: Any = None) -> Any:
+    def predict(
+        self, users: Any, items: Any = None, timestamps: Any = None, *, unknown: str = "fallback"
+    ) -> Any:
         """Predict ratings.
 
         Parameters
@@ -274,11 +276,14 @@ class Model(Saved, Recommender):
             Raw item ids. A single user or item is paired with all of the others.
         timestamps : array_like or scalar, optional
             For models whose predictions depend on time.
+        unknown : {"fallback", "nan", "error"}, default "fallback"
+            Predictions of pairs whose user or item has no training ratings: those of the model's fallback,
+            NaN, or a DataError that names the first of them. `knows` tells which they are.
 
         Returns
         -------
         ndarray of float64, shape (n,); a float for a scalar user and item
-            Predictions within ``scale_``. Unknown ids never raise; each model documents its fallback. For a
+            Predictions within ``scale_``. Each model documents its fallback for unknown ids. For a
             frame, or columns of one, a column "prediction" of the same library: a Series with the index of
             the frame (pandas), a Series (polars), a ChunkedArray (pyarrow).
 
@@ -287,11 +292,17 @@ class Model(Saved, Recommender):
         NotFittedError
             Before `fit`.
         DataError
-            Unequal lengths, or ids of another kind than in training (strings for integers).
+            Unequal lengths, ids of another kind than in training (strings for integers), or unknown ids with
+            ``unknown="error"``.
         """
+        check_choice("unknown", unknown, ("fallback", "nan", "error"))
         here = self.snapshot()
         user_codes, item_codes, times, scalar = here._codes_of_request(users, items, timestamps)
+        if unknown == "error":
+            check_known(user_codes, item_codes, users, items)
         predictions = here._clipped(user_codes, item_codes, times)
+        if unknown == "nan":
+            predictions[(user_codes < 0) | (item_codes < 0)] = np.nan
         if scalar and len(predictions) == 1:
             return float(predictions[0])
         given = users if items is None or not is_single(users) else items

@@ -11,6 +11,17 @@ from typing import Any, Self
 
 import numpy as np
 
+from cfcore.errors import shown
+
+#: Numbers beyond this are refused: products of two of them are not finite in float32.
+LARGEST = 1e18
+#: The largest count: kernels take int32 and int64.
+MOST = 2**62
+#: More factors or hidden units than this are refused, whatever the memory.
+MOST_FACTORS = 2**31 - 1
+#: More epochs than this are refused, and a growth of the learning rates by more than twice each epoch.
+MOST_EPOCHS, MOST_DECAY = 10**6, 2.0
+
 
 class Params:
     """Hyper-parameters are the keyword arguments of ``__init__``, stored under their own names.
@@ -97,17 +108,49 @@ def _same(value: Any, default: Any) -> bool:
         return False
 
 
+def as_python(value: Any) -> Any:
+    """A NumPy scalar, or another kind of number, as Python's bool, int, float or str; others unchanged.
+
+    Arithmetic on ``np.int8(100)`` overflows, and files hold no NumPy scalars. Entries of lists, tuples and
+    dicts are converted too.
+    """
+    if type(value) in (bool, int, float, str) or value is None:
+        return value
+    if isinstance(value, np.floating):
+        return float(value)  # `item` keeps a longdouble
+    if isinstance(value, np.generic):
+        return value.item()
+    if isinstance(value, np.ndarray) and value.ndim == 0:
+        return as_python(value[()])
+    if isinstance(value, (int, float, str)):
+        return value
+    if isinstance(value, numbers.Integral):
+        return int(value)
+    if isinstance(value, numbers.Rational):
+        return float(value)
+    if type(value) in (list, tuple):
+        entries = [as_python(entry) for entry in value]
+        same = all(new is old for new, old in zip(entries, value, strict=True))
+        return value if same else type(value)(entries)
+    if type(value) is dict:
+        items = {key: as_python(entry) for key, entry in value.items()}
+        return value if all(items[key] is value[key] for key in value) else items
+    return value
+
+
 def check_number(
     name: str,
     value: Any,
     low: float = -math.inf,
-    high: float = math.inf,
+    high: float | None = None,
     *,
     integer: bool = False,
     none: bool = False,
     open_low: bool = False,
 ) -> None:
     """Raise unless hyper-parameter `name` is a number in [low, high] (or (low, high] with `open_low`).
+
+    Without `high`, integers are at most `MOST`, and other numbers at most `LARGEST`.
 
     Raises
     ------
@@ -121,23 +164,25 @@ def check_number(
     kind = numbers.Integral if integer else numbers.Real
     if isinstance(value, bool) or not isinstance(value, kind):
         wanted = ("an integer" if integer else "a number") + (" or None" if none else "")
-        raise TypeError(f"{name} must be {wanted}, not {value!r}")
-    number = float(value)  # NaN fails every comparison below
+        raise TypeError(f"{name} must be {wanted}, not {shown(value)}")
+    if high is None:
+        high = MOST if integer else LARGEST
+    number = as_python(value)  # NaN fails every comparison below
     if not (low < number if open_low else low <= number) or not number <= high:
-        lower = f"{'>' if open_low else '>='} {low}" if low > -math.inf else ""
-        upper = f"<= {high}" if high < math.inf else ""
-        bounds = " and ".join(filter(None, (lower, upper)))
-        raise ValueError(f"{name} must be {bounds or 'a number'}, not {value!r}")
+        bounds = [f"{'>' if open_low else '>='} {low}"] if low > -math.inf else []
+        if high not in (MOST, LARGEST) or not number <= high:
+            bounds.append(f"<= {high}")
+        raise ValueError(f"{name} must be {' and '.join(bounds)}, not {shown(value)}")
 
 
 def check_choice(name: str, value: Any, choices: Collection[Any]) -> None:
     """Raise ValueError unless hyper-parameter `name` is one of `choices`."""
     # `in` on a list would compare by ==, so that True would pass for 1.
     if not any(value is choice or (type(value) is type(choice) and value == choice) for choice in choices):
-        raise ValueError(f"{name} must be one of {', '.join(map(repr, choices))}, not {value!r}")
+        raise ValueError(f"{name} must be one of {', '.join(map(repr, choices))}, not {shown(value)}")
 
 
 def check_flag(name: str, value: Any) -> None:
     """Raise TypeError unless hyper-parameter `name` is True or False."""
     if not isinstance(value, (bool, np.bool_)):
-        raise TypeError(f"{name} must be True or False, not {value!r}")
+        raise TypeError(f"{name} must be True or False, not {shown(value)}")

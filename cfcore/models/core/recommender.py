@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from typing import Any
 
@@ -69,7 +70,7 @@ class Recommender(Fitted):
 
         Returns
         -------
-        ids : ndarray, shape (at most n,); (n_users, n) for many users
+        ids : ndarray, shape (at most n,); (n_users, n) for many users, or (n_users, n_items) if that is less
             Raw item ids, best first: sorted by predictions before they are clipped to the scale, then by the
             number of training ratings, most first, then by id. For many users, a list of fewer than n items
             is filled up with ids -1 (integers) or "" (strings) and scores NaN; test the scores.
@@ -142,18 +143,19 @@ class Recommender(Fitted):
     ) -> Iterator[tuple[Array, Array]]:
         here = self.snapshot()
         here._check_fitted()
-        check_number("n", n, 0, integer=True)
-        check_number("min_support", min_support, 0, integer=True)
+        check_number("n", n, 0, math.inf, integer=True)
+        check_number("min_support", min_support, 0, math.inf, integer=True)
         check_flag("exclude_seen", exclude_seen)
         layouts = here._state.item_layouts
         order = layouts.order(top_n.allowed_items(here, items, min_support))
         codes = here.encode_users(users)
         excluded = top_n.excluded_pairs(here, users, exclude)
-        # No list has more entries than there are items; the rest of n is padding.
+        # No list has more entries than there are items that may be listed; up to all items, it is padded.
+        n, width = int(n), min(int(n), len(here.item_ids_))
         request = top_n.ListRequest(codes, min(n, order.m), order, exclude_seen, excluded)
         for _, found, scores in top_n.blocks(here, layouts, request):
-            if n > request.n:
-                room = ((0, 0), (0, n - request.n))
+            if width > request.n:
+                room = ((0, 0), (0, width - request.n))
                 found = np.pad(found, room, constant_values=-1)
                 scores = np.pad(scores, room, constant_values=np.nan)
             yield top_n.raw_ids(here.item_ids_, found), np.clip(scores, *here.scale_, out=scores)
@@ -201,8 +203,8 @@ class Recommender(Fitted):
     def _similar(self, kind: str, raw: Any, n: int, min_support: int, as_frame: bool | str) -> Any:
         here = self.snapshot()
         here._check_fitted()
-        check_number("n", n, 0, integer=True)
-        check_number("min_support", min_support, 0, integer=True)
+        check_number("n", n, 0, math.inf, integer=True)
+        check_number("min_support", min_support, 0, math.inf, integer=True)
         known = here._state.ids(kind)
         code = known.encode_one(raw)
         if code < 0:
@@ -212,7 +214,7 @@ class Recommender(Fitted):
         candidates = ~np.isnan(similarities) & (known.counts >= max(min_support, 1))
         candidates[code] = False
         codes = np.flatnonzero(candidates)
-        codes = codes[best(similarities[codes], n, known.counts[codes])]
+        codes = codes[best(similarities[codes], min(n, len(codes)), known.counts[codes])]
         ids, found = known.ids[codes], similarities[codes]
         if as_frame is False:
             return ids, found

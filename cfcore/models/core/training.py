@@ -61,6 +61,7 @@ class _Loop:
         self.train: list[float] = []
         self.validation: list[float] = []
         self.kept = self._copies()
+        self.may_overwrite = True  # no state, and no file, holds the arrays of `kept`
         self.kept_epoch = 0
         self.lowest = math.inf  # validation error of the best epoch
         self.stop = False
@@ -117,7 +118,9 @@ class _Loop:
             return
         if context.publish is not None:
             n_epochs = len(self.train)
-            arrays = self.kept if self.kept_epoch == n_epochs else self._copies()
+            is_kept = self.kept_epoch == n_epochs
+            arrays = self.kept if is_kept else self._copies()
+            self.may_overwrite &= not is_kept
             context.publish(self.trainer.state(arrays, self.history, n_epochs))
         if context.callback(len(self.train), self.history):
             self.stop = True
@@ -127,8 +130,12 @@ class _Loop:
 
     def _keep(self) -> None:
         self.kept_epoch = len(self.train)
-        self.kept = {}  # freed first: never two copies beside the live arrays
-        self.kept = self._copies()
+        if not self.may_overwrite:
+            self.kept = {}  # freed first: never two copies beside the live arrays
+            self.kept, self.may_overwrite = self._copies(), True
+            return
+        for name, array in self.trainer.arrays().items():
+            np.copyto(self.kept[name], array)  # new memory in each epoch would cost page faults
 
     def _diverged(self, before: float) -> None:
         self.stop = True
@@ -165,6 +172,7 @@ class _Loop:
         self.stop, self.advice = progress["stop"], progress["advice"]
         if self.kept_epoch < len(self.train):
             self.kept = {name.removesuffix("_"): array for name, array in kept.items()}
+            self.may_overwrite = False
         else:
             self.kept = self._copies()
         if self.advice:

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from cfcore import backends
-from cfcore.arrays import aligned_zeros, row_length
+from cfcore.arrays import aligned_zeros, check_memory, row_length
 from cfcore.data import Ratings
 from cfcore.kernels.records import Factors
 from cfcore.models.core.fit_context import FitContext
@@ -70,6 +70,8 @@ def first_factors(
     counts: Array, n_factors: int, dtype: str, scale: float, draw: Callable[..., Array]
 ) -> Array:
     """Rows of random factors, padded with zeros; zeros for rows without ratings."""
+    needed = 2 * len(counts) * n_factors * np.dtype(dtype).itemsize
+    check_memory(needed, f"n_factors={n_factors}: the factors of {len(counts):,} users or items")
     factors = aligned_zeros(len(counts), row_length(n_factors, dtype), dtype)
     drawn = draw((len(counts), n_factors), dtype=factors.dtype.type)
     np.multiply(drawn, factors.dtype.type(scale), out=factors[:, :n_factors])

@@ -13,7 +13,14 @@ from cfcore.data import Ratings
 from cfcore.kernels.records import Factors, SGDRates
 from cfcore.models.core.fit_context import FitContext
 from cfcore.models.core.model import Array
-from cfcore.models.core.params import check_choice, check_flag, check_number
+from cfcore.models.core.params import (
+    MOST_DECAY,
+    MOST_EPOCHS,
+    MOST_FACTORS,
+    check_choice,
+    check_flag,
+    check_number,
+)
 from cfcore.models.core.training import run_epochs
 from cfcore.models.factorization.base import FactorModel, first_factors, predicted, state_of
 from cfcore.models.factorization.block_grid import BlockTrainer
@@ -199,9 +206,10 @@ class SVD(FactorModel):
         self.verbose = verbose
 
     def _check_params(self) -> None:
-        check_number("n_factors", self.n_factors, 0, integer=True)
-        check_number("n_epochs", self.n_epochs, 1, integer=True, none=True)
-        for name in ("lr", "lr_decay", "lr_bias"):
+        check_number("n_factors", self.n_factors, 0, MOST_FACTORS, integer=True)
+        check_number("n_epochs", self.n_epochs, 1, MOST_EPOCHS, integer=True, none=True)
+        check_number("lr_decay", self.lr_decay, 0, MOST_DECAY, none=True, open_low=True)
+        for name in ("lr", "lr_bias"):
             check_number(name, getattr(self, name), 0, none=True, open_low=True)
         for name in ("reg", "reg_bias", "init_scale"):
             check_number(name, getattr(self, name), 0, none=True)

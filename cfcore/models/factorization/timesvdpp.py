@@ -9,6 +9,7 @@ import numpy as np
 
 from cfcore.arrays import aligned_zeros, available_memory
 from cfcore.data import Ratings
+from cfcore.errors import shown
 from cfcore.kernels.records import LEFT_OUT
 from cfcore.models.core.fit_context import FitContext
 from cfcore.models.core.model import Array
@@ -194,7 +195,7 @@ class TimeSVDpp(SVDpp):
             if isinstance(given, (bool, np.bool_)):
                 continue
             if not isinstance(given, (tuple, list)) or len(given) != 2:
-                raise TypeError(f"{name} must be True, False or a pair (lr, reg), not {given!r}")
+                raise TypeError(f"{name} must be True, False or a pair (lr, reg), not {shown(given)}")
             check_number(f"lr of {name}", given[0], 0, open_low=True)
             check_number(f"reg of {name}", given[1], 0)
         check_number("n_bins", self.n_bins, 1, LEFT_OUT, integer=True)

@@ -12,7 +12,7 @@ from cfcore.data.ids import encode, merge
 from cfcore.errors import DataError
 from cfcore.models.core.fit_context import FitContext
 from cfcore.models.core.model import Model
-from cfcore.models.core.params import check_choice, check_number
+from cfcore.models.core.params import MOST_EPOCHS, check_choice, check_number
 from cfcore.models.core.state import State
 from cfcore.models.core.trainer import Trainer
 from cfcore.models.core.training import run_epochs
@@ -146,7 +146,7 @@ class Updatable(Model):
             Ratings that cannot be used. The model is as it was then.
         """
         self._check_updatable("partial_fit")
-        check_number("n_epochs", n_epochs, 1, integer=True, none=True)
+        check_number("n_epochs", n_epochs, 1, MOST_EPOCHS, integer=True, none=True)
         here = self.snapshot()
         if not here.is_fitted():
             here.n_epochs = n_epochs or here.n_epochs

@@ -11,7 +11,14 @@ from cfcore.data import Duplicates, Ratings, as_ratings
 from cfcore.models.core.fit_context import Callback, FitContext
 from cfcore.models.core.implicit_pairs import joined
 from cfcore.models.core.model import Array
-from cfcore.models.core.params import check_choice, check_flag, check_number
+from cfcore.models.core.params import (
+    MOST_DECAY,
+    MOST_EPOCHS,
+    MOST_FACTORS,
+    check_choice,
+    check_flag,
+    check_number,
+)
 from cfcore.models.core.training import run_epochs
 from cfcore.models.rbm.base import RBMBase
 from cfcore.models.rbm.cases import find_cases, find_levels, sharing_of, transposed
@@ -183,11 +190,11 @@ class RBM(RBMBase):
         self.verbose = verbose
 
     def _check_params(self) -> None:
-        check_number("n_hidden", self.n_hidden, 1, integer=True)
+        check_number("n_hidden", self.n_hidden, 1, MOST_FACTORS, integer=True)
         check_choice("by", self.by, ("item", "user"))
-        check_number("n_epochs", self.n_epochs, 1, integer=True)
+        check_number("n_epochs", self.n_epochs, 1, MOST_EPOCHS, integer=True)
         check_per_kind("lr", self.lr, open_low=True)
-        check_number("lr_decay", self.lr_decay, 0, none=True, open_low=True)
+        check_number("lr_decay", self.lr_decay, 0, MOST_DECAY, none=True, open_low=True)
         check_momentum("momentum", self.momentum)
         check_number("weight_decay", self.weight_decay, 0, none=True)
         check_steps("cd_steps", self.cd_steps)

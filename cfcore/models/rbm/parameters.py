@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from cfcore.arrays import aligned_zeros, row_length
+from cfcore.arrays import aligned_zeros, check_memory, row_length
 from cfcore.kernels.records import Cases, RBMParameters
 from cfcore.models.rbm.cases import smoothed, unit_histograms
 from cfcore.models.rbm.schedule import KINDS
@@ -37,6 +37,8 @@ def first_parameters(
     cases: Cases, n_hidden: int, conditional: bool, rng: np.random.Generator
 ) -> RBMParameters:
     """Starting values: small normal W, log frequencies, smoothed; no W for units without ratings."""
+    needed = 8 * cases.n_units * cases.n_levels * n_hidden
+    check_memory(needed, f"n_hidden={n_hidden}: the weights of {cases.n_units:,} visible units")
     first = zero_parameters(cases.n_units, cases.n_levels, n_hidden, conditional)
     drawn = rng.standard_normal((cases.n_units, cases.n_levels, n_hidden), dtype=np.float32)
     counts = unit_histograms(cases)

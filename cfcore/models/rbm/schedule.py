@@ -113,7 +113,7 @@ def check_per_kind(name: str, value: Any, *, open_low: bool = False) -> None:
 
 def check_steps(name: str, value: Any) -> None:
     """Raise unless `value` is a positive integer or a sequence of such."""
-    if isinstance(value, Sequence) and not isinstance(value, str):
+    if isinstance(value, Sequence) and not isinstance(value, (str, bytes)):
         if not value:
             raise ValueError(f"{name} must not be empty")
         for steps in value:
@@ -124,7 +124,7 @@ def check_steps(name: str, value: Any) -> None:
 
 def check_momentum(name: str, value: Any) -> None:
     """Raise unless `value` is a number in [0, 0.99] or a pair of such."""
-    if isinstance(value, Sequence) and not isinstance(value, str):
+    if isinstance(value, Sequence) and not isinstance(value, (str, bytes)):
         if len(value) != 2:
             raise ValueError(f"{name} must be a number or a pair (first, last), not {value!r}")
         for number in value:

@@ -1,0 +1,78 @@
+"""Unknown users and items: `knows` tells which they are, and `predict(unknown=)` marks or refuses them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+import cfcore as cf
+
+USERS, ITEMS = [1, 999_999, 1, 999_999], [1, 1, 999_999, 999_999]
+KNOWN = np.array([True, False, False, False])
+
+
+def test_knows(fitted: Any, train: cf.Ratings) -> None:
+    user, item = train.users[0], train.items[0]
+    assert fitted.knows(user) is True
+    assert fitted.knows(items=item) is True
+    assert fitted.knows(user, item) is True
+    assert fitted.knows(999_999) is False
+    assert fitted.knows(999_999, item) is False
+    assert fitted.knows([user, 999_999]).tolist() == [True, False]
+    assert fitted.knows(user, [item, 999_999]).tolist() == [True, False]
+    assert fitted.knows(train).all()
+    with pytest.raises(TypeError, match="knows takes users, items or both"):
+        fitted.knows()
+    with pytest.raises(cf.DataError, match="strings"):
+        fitted.knows("x")
+    with pytest.raises(cf.DataError, match="length"):
+        fitted.knows([1, 2], [1, 2, 3])
+
+
+def test_knows_frames(fitted: Any, train: cf.Ratings) -> None:
+    pandas = pytest.importorskip("pandas")
+    frame = pandas.DataFrame({"userId": [int(train.users[0]), 999_999], "movieId": int(train.items[0])})
+    assert fitted.knows(frame).tolist() == [True, False]
+    assert fitted.knows(frame["userId"]).tolist() == [True, False]
+
+
+def test_knows_only_what_has_training_ratings(train: cf.Ratings) -> None:
+    part = train.subset(train.user_codes != train.user_codes[0])
+    model = cf.Baseline().fit(part)
+    assert train.users[0] in model.user_ids_
+    assert not model.knows(train.users[0])
+    assert model.knows(train).sum() <= len(part)
+
+
+def test_unknown_predictions(fitted: Any, train: cf.Ratings) -> None:
+    users, items = np.array(USERS), np.array(ITEMS)
+    users[users == 1], items[items == 1] = train.users[0], train.items[0]
+    times = None if train.timestamps is None else np.repeat(train.timestamps[:1], 4)
+    usual = fitted.predict(users, items, times)
+    assert np.isfinite(usual).all()
+    np.testing.assert_array_equal(fitted.predict(users, items, times, unknown="fallback"), usual)
+    marked = fitted.predict(users, items, times, unknown="nan")
+    np.testing.assert_array_equal(np.isnan(marked), ~KNOWN)
+    assert marked[0] == usual[0]
+    assert np.isnan(fitted.predict(999_999, int(train.items[0]), unknown="nan"))
+    with pytest.raises(cf.DataError, match=r"user '999999' in row 1 .*2 more rows; unknown='nan'"):
+        fitted.predict(users, items, times, unknown="error")
+    with pytest.raises(cf.DataError, match=r"item '999999' in row 0"):
+        fitted.predict((users[2:], items[2:]), unknown="error")
+    np.testing.assert_array_equal(fitted.predict(train, unknown="error"), fitted.predict(train))
+    with pytest.raises(ValueError, match="unknown must be one of 'fallback', 'nan', 'error'"):
+        fitted.predict(1, 1, unknown="raise")
+
+
+def test_unknown_in_frames(fitted: Any, train: cf.Ratings) -> None:
+    pandas = pytest.importorskip("pandas")
+    frame = pandas.DataFrame(
+        {"user": [999_999, int(train.users[0])], "item": int(train.items[0])}, index=[7, 3]
+    )
+    predicted = fitted.predict(frame, unknown="nan")
+    assert predicted.index.tolist() == [7, 3]
+    assert predicted.isna().tolist() == [True, False]
+    with pytest.raises(cf.DataError, match="user '999999' in row 0"):
+        fitted.predict(frame, unknown="error")
