@@ -102,17 +102,6 @@ def test_predictions_do_not_depend_on_the_kind_of_file(folder: Path, tmp_path: P
     assert not list(tmp_path.glob("*.part"))
 
 
-def test_chunks_make_no_difference(folder: Path, tmp_path: Path, model: Any) -> None:
-    from cfcore.cli.tables import pairs
-
-    path = tmp_path / "pairs.csv"
-    path.write_text("item,user,timestamp\n" + "".join(f"{k % 30},u{k % 50},{k}\n" for k in range(25)))
-    parts = list(pairs(path, {"user": None, "item": None, "timestamp": None}, size=10))
-    assert [len(part[0]) for part in parts] == [10, 10, 5]
-    assert np.concatenate([part[1] for part in parts]).tolist() == [str(k % 30) for k in range(25)]
-    assert np.concatenate([part[2] for part in parts]).tolist() == list(range(25))
-
-
 def test_recommendations_are_those_of_the_model(folder: Path, tmp_path: Path, model: Any) -> None:
     found = rows(run("recommend", folder / "svd.cf", "u1", "u2", "-n", 4).stdout)
     for user in ("u1", "u2"):
@@ -259,8 +248,8 @@ def test_compare_draws_a_picture(folder: Path, tmp_path: Path) -> None:
             1,
             "no column 'who' for user",
         ),
-        (["predict", "@svd.cf", "@short.csv"], 1, "row 1 has 1 columns"),
-        (["predict", "@svd.cf", "@words.csv"], 1, "item: 'film' at row 0 is no integer"),
+        (["predict", "@svd.cf", "@short.csv"], 1, "at row 1, which has 1 columns"),
+        (["predict", "@svd.cf", "@words.csv"], 1, "column 'item': 'film' at row 0 is no integer"),
         (
             ["predict", "@svd.cf", "@ratings.csv", "-o", "@x.txt"],
             2,

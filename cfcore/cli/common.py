@@ -16,10 +16,11 @@ from cfcore.cli.errors import UsageError
 
 # Arguments and options that several commands take.
 DataArgument = Annotated[
-    str,
+    list[str],
     typer.Argument(
-        metavar="DATA",
-        help="A data set (ml-100k, ml-1m, ..., synthetic) or a file of ratings (csv, tsv, parquet, ::).",
+        metavar="DATA...",
+        help="A data set (ml-100k, ml-1m, ..., synthetic), or files of ratings: text, JSON lines, parquet, "
+        "Arrow; compressed or not; several, patterns, folders; - is standard input.",
     ),
 ]
 ModelArgument = Annotated[Path, typer.Argument(metavar="MODEL", help="A file that `cfcore fit` wrote.")]
@@ -69,10 +70,13 @@ def need_folder(path: Path | None, option: str) -> None:
 
 def tell(text: str, json_file: Path | None = None) -> None:
     """Print text: on standard error if standard output takes the JSON report."""
-    # Names of files may be no text, and ids may be what the terminal cannot show.
+    typer.echo(printable(text), err=str(json_file) == "-")
+
+
+def printable(text: str) -> str:
+    """The text with escapes for what cannot be printed: names of files may be no text."""
     encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
-    shown = text.encode(encoding, "backslashreplace").decode(encoding)
-    typer.echo(shown, err=str(json_file) == "-")
+    return text.encode(encoding, "backslashreplace").decode(encoding)
 
 
 def write_json(path: Path | None, report: Any) -> None:

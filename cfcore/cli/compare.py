@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -12,12 +13,13 @@ from cfcore.cli.common import (
     DataArgument,
     ThreadsOption,
     need_folder,
+    printable,
     tell_sources,
     write_json,
 )
 from cfcore.cli.errors import UsageError
 from cfcore.cli.models import model_name
-from cfcore.cli.reading import DEFAULT_SPLIT, Reading, read_split
+from cfcore.cli.reading import DEFAULT_SPLIT, Reading, data_set, read_split
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -77,20 +79,21 @@ def needs_timestamps(name: str) -> bool:
     return bool(getattr(cf, MODELS[name]).needs_timestamps)
 
 
-def load(data: str, split: str, reading: Reading) -> tuple[str, str, Ratings, Ratings, list[str]]:
+def load(data: Sequence[str], split: str, reading: Reading) -> tuple[str, str, Ratings, Ratings, list[str]]:
     """Name, split, training and test ratings, and notes on a replacement of the data."""
     from cfcore.data.sources import UnavailableError
 
-    wanted = split or DEFAULT_SPLIT.get(data, "0.1")
+    wanted = split or DEFAULT_SPLIT.get(data_set(data), "0.1")
+    shown = " ".join(map(printable, data))
     try:
-        return data, wanted, *read_split(data, wanted, reading), []
+        return shown, wanted, *read_split(data, wanted, reading), []
     except UnavailableError as error:
-        note = f"{data} is not available; synthetic data takes its place. {error}"
+        note = f"{shown} is not available; synthetic data takes its place. {error}"
         return "synthetic", "0.1", *read_split("synthetic", "0.1", Reading()), [note]
 
 
 def run_compare(
-    data: str,
+    data: Sequence[str],
     split: str,
     reading: Reading,
     models: str,

@@ -20,7 +20,7 @@ from cfcore.cli.common import (
 from cfcore.cli.errors import UsageError, say
 from cfcore.cli.models import load_model
 from cfcore.cli.rows import RowWriter
-from cfcore.cli.tables import as_ids
+from cfcore.cli.ids import as_ids
 from cfcore.data.names import distinct_names
 from cfcore.errors import DataError
 from cfcore.progress import progress_bar
@@ -65,7 +65,7 @@ def recommend(
     if all_users:
         wanted = fitted.user_ids_[fitted.user_counts_ > 0]
     else:
-        wanted = as_ids(fitted, "user", np.array(users or read_ids(users_file)))
+        wanted = as_ids(fitted, "user", users or read_ids(users_file))
         tell_unknown(wanted[~fitted.is_known(wanted)], len(wanted))
     names = distinct_names(fitted.column_names_, ("user", "item"), ("rank", "score"))
     length = max(1, min(n, len(fitted.item_ids_)))  # lists are padded to it
@@ -108,7 +108,7 @@ def similar(
     try:
         write_lists(
             out, as_json, [name, "rank", f"similar_{name}", "similarity"],
-            as_ids(fitted, kind, np.array(ids)),
+            as_ids(fitted, kind, ids),
             lambda some: [find(one, n, min_support=min_support) for one in some.tolist()],
         )  # fmt: skip
     except TypeError as error:  # the model does not compare them

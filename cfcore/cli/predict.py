@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import numpy as np
 import typer
 
 from cfcore.cli.common import JsonRowsOption, ModelArgument, OutOption, ThreadsOption, on_terminal
-from cfcore.cli.errors import say
+from cfcore.cli.errors import say, usage
+from cfcore.cli.ids import kinds_of
 from cfcore.cli.models import load_model
-from cfcore.cli.reading import PairReading
-from cfcore.cli.rows import RowWriter
-from cfcore.cli.tables import Pairs, as_ids
+from cfcore.cli.reading import PairReading, existing
+from cfcore.cli.rows import RowWriter, check_rows_file
+from cfcore.data.names import distinct_names
 from cfcore.progress import progress_bar
 
 if TYPE_CHECKING:
@@ -27,10 +27,11 @@ MARKS = np.array([[None, "item"], ["user", "both"]], dtype=object)
 
 def predict(
     model: ModelArgument,
-    pairs_file: Annotated[
-        Path,
+    pairs_files: Annotated[
+        list[str],
         typer.Argument(
-            metavar="PAIRS", help="A file with users and items (csv, tsv, parquet, ...); - is standard input."
+            metavar="PAIRS...",
+            help="Files with users and items, of the same formats as ratings; - is standard input.",
         ),
     ],
     reading: PairReading,
@@ -53,15 +54,19 @@ def predict(
 
       cfcore predict svdpp.cf log.parquet --user customer --item sku --no-timestamp -o log.jsonl
     """
+    from cfcore.data.readers import read_pairs
+
+    check_rows_file(out)
     fitted = load_model(model, threads)
-    pairs = Pairs(pairs_file, reading.keywords())
+    with usage(), existing(pairs_files):
+        pairs = read_pairs(pairs_files, ids=kinds_of(fitted), **reading.keywords())
+    names = distinct_names(pairs.names, ("user", "item"), ("prediction", "unknown"))
     unknown = Unknown(fitted)
     with (
-        RowWriter(out, [*pairs.names, "prediction", "unknown"], as_json) as writer,
+        RowWriter(out, [*names.values(), "prediction", "unknown"], as_json) as writer,
         progress_bar(None, "predictions", out is not None and on_terminal()) as bar,
     ):
-        for row, users, items, times in pairs:
-            users, items = as_ids(fitted, "user", users, row), as_ids(fitted, "item", items, row)
+        for users, items, times in pairs:
             predictions = fitted.predict(users, items, times)
             writer.write(users, items, predictions, unknown.marks(users, items))
             bar.update(len(users))

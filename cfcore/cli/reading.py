@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import codecs
 import math
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, fields
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Self
 
 import typer
@@ -44,7 +45,12 @@ OPTIONS: dict[str, tuple[Any, Any]] = {
     "timestamp": (Annotated[str, _column("times")], ""),
     "no_timestamp": (Annotated[bool, _flag("Leave times unread.", "--no-timestamp")], False),
     "separator": (
-        Annotated[str, _option("TEXT", r"Between columns; \t is a tab. By default found by the first line.")],
+        Annotated[
+            str,
+            _option(
+                "TEXT", r"Between columns; \t is a tab, \s+ any blanks. By default found by the first lines."
+            ),
+        ],
         "",
     ),
     "header": (
@@ -58,6 +64,17 @@ OPTIONS: dict[str, tuple[Any, Any]] = {
         None,
     ),
     "encoding": (Annotated[str, _option("NAME", "Of text: utf-8 by default; latin-1, utf-16, ...")], ""),
+    "decimal": (
+        Annotated[str, _option("MARK", "Of ratings in text: . or , (both, unless it is ambiguous).")],
+        "",
+    ),
+    "ids": (
+        Annotated[
+            str,
+            _option("KIND", "int or str: of which kind ids are. By default integers if all of a column are."),
+        ],
+        "",
+    ),
     "scale": (
         Annotated[str, _option("LO,HI", "Lowest and highest possible rating; by default those that occur.")],
         "",
@@ -134,6 +151,8 @@ class Reading(PairReading):
     """Options of commands that read ratings."""
 
     rating: str = ""
+    decimal: str = ""
+    ids: str = ""
     scale: str = ""
     duplicates: str = ""
     missing: str = ""
@@ -166,6 +185,13 @@ def _scale_of(text: str) -> tuple[float, float]:
     return low, high
 
 
+def _ids_of(text: str) -> type:
+    kinds: dict[str, type] = {"int": int, "str": str}
+    if text not in kinds:
+        raise UsageError(f"--ids {text}: give int or str")
+    return kinds[text]
+
+
 def _missing_of(text: str) -> list[float]:
     try:
         return [float(part) for part in text.split(",")]
@@ -183,6 +209,7 @@ CONVERSIONS: dict[str, tuple[str, Any]] = {
     "separator": ("separator", _separator_of),
     "encoding": ("encoding", _encoding_of),
     "scale": ("scale", _scale_of),
+    "ids": ("ids", _ids_of),
     "missing": ("missing", _missing_of),
 }
 
@@ -198,43 +225,68 @@ def number(split: str) -> float | str:
     return share
 
 
-def is_data_set(data: str) -> bool:
-    """Whether `data` names a data set, not a file."""
+def data_set(data: Sequence[str]) -> str:
+    """The data set that DATA names; "" for files.
+
+    Raises
+    ------
+    UsageError
+        A data set is named together with others.
+    """
     from cfcore.data.catalog import CATALOG
 
-    return data in CATALOG or data == "synthetic"
+    named = next((name for name in data if name in CATALOG or name == "synthetic"), "")
+    if named and len(data) > 1:
+        raise UsageError(f"{named} is a data set, which is read alone; ./{named} is a file of that name")
+    return named
 
 
-def read(data: str, reading: Reading) -> Ratings:
-    """All ratings of a data set or a file."""
+def read(data: Sequence[str], reading: Reading) -> Ratings:
+    """All ratings of a data set or of files."""
     import cfcore as cf
-    from cfcore.data.catalog import CATALOG
 
     keywords = reading.keywords()
-    if is_data_set(data):
+    named = data_set(data)
+    if named:
         if keywords:
-            raise UsageError(f"{', '.join(reading.given())}: for files only, and {data} is a data set")
-        if data == "synthetic":
+            raise UsageError(f"{', '.join(reading.given())}: for files only, and {named} is a data set")
+        if named == "synthetic":
             return cf.datasets.synthetic(*SYNTHETIC, random_state=0)
-        return cf.datasets.load(data)
-    if not Path(data).exists():
-        known = ", ".join([*CATALOG, "synthetic"])
-        raise UsageError(f"{data!r} is neither a data set ({known}) nor a file")
-    with usage():
-        return cf.Ratings.read(data, **keywords)
+        return cf.datasets.load(named)
+    with usage(), existing(data):
+        return cf.Ratings.read(data[0] if len(data) == 1 else list(data), **keywords)
 
 
-def read_split(data: str, split: str, reading: Reading) -> tuple[Ratings, Ratings]:
+@contextmanager
+def existing(paths: Sequence[str]) -> Iterator[None]:
+    """Raise UsageError if one of the files to read does not exist."""
+    try:
+        yield
+    except FileNotFoundError as error:
+        from cfcore.data.catalog import CATALOG
+
+        missing = str(error.filename or "")
+        if missing and missing in paths and "/" not in missing:
+            known = ", ".join([*CATALOG, "synthetic"])
+            raise UsageError(f"{missing!r} is neither a data set ({known}) nor a file") from None
+        raise UsageError(f"{missing}: there is no such file" if missing else str(error)) from None
+
+
+def read_split(data: Sequence[str], split: str, reading: Reading) -> tuple[Ratings, Ratings]:
     """Training and test part of a data set or a file."""
     import cfcore as cf
 
     share = number(split)
-    if is_data_set(data) and data != "synthetic" and not reading.given():
+    named = data_set(data)
+    if named not in ("", "synthetic") and not reading.given():
         with usage():  # the data set may have no such split
-            return cf.datasets.load(data, split=share)
+            return cf.datasets.load(named, split=share)
     whole = read(data, reading)
     if isinstance(share, str):
-        raise UsageError(f"--split {split}: {data} has no such split; give the share to test on, such as 0.1")
+        shown = named or "a file"
+        raise UsageError(
+            f"--split {split}: {shown} has no such split; give the share to test on, such as 0.1"
+        )
     return hold_out(whole, share, 0, "--split")
 
 
@@ -252,6 +304,6 @@ def hold_out(ratings: Ratings, share: float, seed: int, option: str) -> tuple[Ra
         ) from None
 
 
-def read_part(data: str, split: str, part: int, reading: Reading) -> Ratings:
+def read_part(data: Sequence[str], split: str, part: int, reading: Reading) -> Ratings:
     """Training (0) or test part (1) of a split, or everything if there is none."""
     return read_split(data, split, reading)[part] if split else read(data, reading)

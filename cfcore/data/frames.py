@@ -9,84 +9,23 @@ from typing import Any
 
 import numpy as np
 
+from cfcore.data.columns import USUAL_NAMES, find_columns
 from cfcore.data.names import distinct_names
 from cfcore.errors import DataError
 
 __all__ = [
-    "USUAL_NAMES",
     "build",
     "column_like",
     "columns",
-    "find_columns",
     "is_frame",
     "library_of",
     "lists",
     "make",
     "similar",
-    "usual_column",
 ]
 
 #: Packages whose objects have no columns with an index or a name: values are returned as arrays.
 PLAIN = ("builtins", "numpy", "scipy", "cfcore")
-
-# Compared in lower case and without "_", "-" and blanks: userId, user_id and User ID are the same.
-USUAL_NAMES = {
-    "user": ("user", "userid", "uid", "users", "reviewerid", "rater", "username"),
-    "item": ("item", "itemid", "iid", "items", "movie", "movieid", "asin", "productid", "bookid", "isbn"),
-    "rating": ("rating", "ratings", "score", "value", "values", "stars", "overall", "bookrating"),
-    "timestamp": ("timestamp", "timestamps", "time", "ts", "date", "datetime", "unixreviewtime"),
-}
-
-
-def find_columns(
-    present: list[str],
-    given: Mapping[str, str | None],
-    where: str,
-    needed: tuple[str, ...] = ("user", "item", "rating"),
-) -> dict[str, str]:
-    """Name of the column of each role: the one given, or the first that has a usual name.
-
-    Names need not be strings: pandas numbers the columns of a file without a header.
-
-    Raises
-    ------
-    DataError
-        For a given column that does not exist, a required one that is not found (the message lists all), or
-        one that is named for two roles.
-    """
-    plain = {_plain(str(name)): name for name in reversed(present) if name not in given.values()}
-    found = {}
-    for role, usual in USUAL_NAMES.items():
-        name = given.get(role)
-        if name is None:
-            name = next((plain[word] for word in usual if word in plain), None)
-        elif name not in present:
-            raise DataError(
-                f"{where} has no column {name!r} for {role}; it has {', '.join(map(repr, present))}"
-            )
-        if name is not None:
-            found[role] = name
-        elif role in needed:
-            raise DataError(
-                f"{where}: no column looks like the {role}; name one with {role}=, "
-                f"there are {', '.join(map(repr, present))}"
-            )
-    names = list(found.values())
-    twice = next((name for name in names if names.count(name) > 1), None)
-    if twice is not None:
-        raise DataError(f"{where}: column {twice!r} is named for two roles")
-    return found
-
-
-def usual_column(present: list[Any], role: str) -> Any:
-    """The column that has a usual name of the role, or None."""
-    plain = {_plain(str(name)): name for name in reversed(present)}
-    return next((plain[word] for word in USUAL_NAMES[role] if word in plain), None)
-
-
-def _plain(name: str) -> str:
-    # Some tools write the name and the type of a column: "rating:float".
-    return "".join(c for c in name.partition(":")[0].lower() if c not in "_- ")
 
 
 def is_frame(x: Any) -> bool:
