@@ -80,10 +80,18 @@ def test_predictions_are_rows_of_six_digits(models: Path) -> None:
     [
         ("user,item\n1,1\n,2\n", "row 1"),
         ("user,item\n1,1\n2\n", "row 1"),
-        ("user,item\n1,1\n1_0,2\n", "user: '1_0' at row 1 is no integer"),
-        ("user,item\n1,1\n2,\u0662\n", "item: '\u0662' at row 1 is no integer"),
-        ("user,item\n1,1\n007,2\n", "user: '007' at row 1 is no integer"),
-        ("user,item\n1,99999999999999999999\n", "item: '99999999999999999999' at row 0 is no integer"),
+        (
+            "user,item\n1,1\n1_0,2\n",
+            "column 'user': '1_0' at row 1 is no integer, but the ids of the model are integers\n",
+        ),
+        ("user,item\n1,1\n2,\u0662\n", "column 'item': '\u0662' at row 1 is no integer"),
+        ("user,item\n1,1\n1.5,2\n", "column 'user': '1.5' at row 1 is no integer"),
+        ("user,item\n1,1\nNULL,2\n", "missing id at row 1: 'NULL' among integers; remove such rows\n"),
+        ("user,item\n1,1\n7,2\n07,2\n", "are the same integer, but two ids\n"),
+        (
+            "user,item\n1,99999999999999999999\n",
+            "99999999999999999999 at row 0 does not fit int64, and not all rows fit uint64\n",
+        ),
         ("user,thing\n1,1\n", "--item NAME"),
         ("", "empty"),
     ],
@@ -101,13 +109,19 @@ def test_pairs_that_cannot_be_predicted_leave_nothing(
     assert [path.name for path in tmp_path.iterdir()] == ["pairs.csv"]
 
 
+def test_a_padded_integer_is_said_to_be_one(models: Path) -> None:
+    done = run("predict", models / "m.cf", "-", stdin="user,item\n1,1\n007,2\n")
+    assert [row["user"] for row in rows(done.stdout)] == ["1", "7"]
+    assert done.stderr == "cfcore: warning: column 'user': '007' at row 1 is taken for 7\n"
+
+
 def test_a_failure_keeps_the_earlier_file(models: Path, tmp_path: Path) -> None:
     out = tmp_path / "p.csv"
     out.write_text("earlier\n")
     (tmp_path / "pairs.csv").write_text("user,item\n" + "1,2\n" * 250_000 + "x,2\n")
     done = run("predict", models / "m.cf", tmp_path / "pairs.csv", "-o", out)
     assert done.returncode == 1
-    assert "user: 'x' at row 250000 is no integer" in done.stderr
+    assert "column 'user': 'x' at row 250000 is no integer" in done.stderr
     assert out.read_text() == "earlier\n"
     assert sorted(path.name for path in tmp_path.iterdir()) == ["p.csv", "pairs.csv"]
 

@@ -85,7 +85,8 @@ def test_predictions_do_not_depend_on_the_kind_of_file(folder: Path, tmp_path: P
     text = "userId,movieId\n" + "".join(f"{u},{i}\n" for u, i in zip(users, items, strict=True))
     streamed = rows(run("predict", folder / "svd.cf", "-", stdin=text).stdout)
     np.testing.assert_allclose([float(row["prediction"]) for row in streamed], expected, rtol=5e-6)
-    assert [row["user"] for row in streamed] == users
+    assert [row["userId"] for row in streamed] == users  # names of columns are kept
+    assert list(streamed[0]) == ["userId", "movieId", "prediction", "unknown"]
 
     pa.parquet.write_table(
         pa.table({"who": users, "item": items}), tmp_path / "pairs.parquet", row_group_size=2

@@ -64,7 +64,7 @@ def test_a_full_disk_is_told_in_a_line(folder: Path, line: str) -> None:
     ("line", "code", "message"),
     [
         ("cfcore predict m.cf pairs.csv >&-", 1, "cfcore: standard output is closed\n"),
-        ("cfcore predict m.cf - <&-", 1, "cfcore: standard input is closed\n"),
+        ("cfcore predict m.cf - <&-", 1, "cfcore: standard input is closed: there is nothing to read\n"),
         ("cfcore info m.cf 2>&-", 0, ""),
         ("cfcore recommend m.cf 9999 -n 1 2>&-", 0, ""),
     ],

@@ -89,7 +89,7 @@ def load(data: Sequence[str], split: str, reading: Reading) -> tuple[str, str, R
         return shown, wanted, *read_split(data, wanted, reading), []
     except UnavailableError as error:
         note = f"{shown} is not available; synthetic data takes its place. {error}"
-        return "synthetic", "0.1", *read_split("synthetic", "0.1", Reading()), [note]
+        return "synthetic", "0.1", *read_split(["synthetic"], "0.1", Reading()), [note]
 
 
 def run_compare(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from typing import Any, NoReturn
 
 from typer.core import TyperGroup
@@ -15,10 +16,18 @@ __all__ = ["Group"]
 class Group(TyperGroup):
     """Commands whose usage errors are one line on standard error; typer prints the usage in a box."""
 
-    def main(self, *arguments: Any, standalone_mode: bool = True, **extra: Any) -> NoReturn:
+    def main(
+        self,
+        args: Sequence[str] | None = None,
+        prog_name: str | None = None,
+        complete_var: str | None = None,
+        standalone_mode: bool = True,
+        windows_expand_args: bool = True,
+        **extra: Any,
+    ) -> NoReturn:
         """Run a command and exit."""
         try:
-            code = super().main(*arguments, standalone_mode=False, **extra)
+            code = super().main(args, prog_name, complete_var, False, windows_expand_args, **extra)
         except Exception as error:
             # Exceptions of click, which typer holds a copy of.
             message = getattr(error, "format_message", None)

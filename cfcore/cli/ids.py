@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,7 +14,7 @@ from cfcore.errors import DataError
 if TYPE_CHECKING:
     from cfcore.models.core.model import Model
 
-__all__ = ["as_ids", "kinds_of"]
+__all__ = ["as_ids", "kinds_fixed", "kinds_of"]
 
 Array = np.ndarray[Any, Any]
 
@@ -42,6 +44,26 @@ def as_ids(model: Model, kind: str, words: Sequence[str]) -> Array:
             "model are integers"
         )
     return np.array([int(word) for word in words], dtype=np.int64)
+
+
+#: Advice of readers that would take other ids than the model has, and what to say in its place.
+_ADVICE = (
+    (re.compile(r", and ids=(int|str) was given"), ", but the ids of the model are integers"),
+    (re.compile(r", or take all ids of the column as strings by ids=str"), ""),
+    (re.compile(r"; ids=str (takes|keeps|says) [^;]*"), ""),
+)
+
+
+@contextmanager
+def kinds_fixed() -> Iterator[None]:
+    """Leave advice to pass ``ids=`` out of errors: the ids must be of the kinds of the model."""
+    try:
+        yield
+    except DataError as error:
+        text = str(error)
+        for advice, instead in _ADVICE:
+            text = advice.sub(instead, text)
+        raise DataError(text) from None
 
 
 def _is_integer(word: str) -> bool:

@@ -18,9 +18,9 @@ from cfcore.cli.common import (
     on_terminal,
 )
 from cfcore.cli.errors import UsageError, say
+from cfcore.cli.ids import as_ids
 from cfcore.cli.models import load_model
 from cfcore.cli.rows import RowWriter
-from cfcore.cli.ids import as_ids
 from cfcore.data.names import distinct_names
 from cfcore.errors import DataError
 from cfcore.progress import progress_bar

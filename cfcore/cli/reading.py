@@ -244,6 +244,7 @@ def data_set(data: Sequence[str]) -> str:
 def read(data: Sequence[str], reading: Reading) -> Ratings:
     """All ratings of a data set or of files."""
     import cfcore as cf
+    from cfcore.data.catalog import CATALOG
 
     keywords = reading.keywords()
     named = data_set(data)
@@ -253,22 +254,22 @@ def read(data: Sequence[str], reading: Reading) -> Ratings:
         if named == "synthetic":
             return cf.datasets.synthetic(*SYNTHETIC, random_state=0)
         return cf.datasets.load(named)
-    with usage(), existing(data):
+    with (
+        usage(),
+        existing(data, "neither a data set (" + ", ".join([*CATALOG, "synthetic"]) + ") nor a file"),
+    ):
         return cf.Ratings.read(data[0] if len(data) == 1 else list(data), **keywords)
 
 
 @contextmanager
-def existing(paths: Sequence[str]) -> Iterator[None]:
-    """Raise UsageError if one of the files to read does not exist."""
+def existing(paths: Sequence[str], otherwise: str = "") -> Iterator[None]:
+    """Raise UsageError if one of the files to read does not exist; `otherwise` says what a name might be."""
     try:
         yield
     except FileNotFoundError as error:
-        from cfcore.data.catalog import CATALOG
-
         missing = str(error.filename or "")
-        if missing and missing in paths and "/" not in missing:
-            known = ", ".join([*CATALOG, "synthetic"])
-            raise UsageError(f"{missing!r} is neither a data set ({known}) nor a file") from None
+        if otherwise and missing in paths and "/" not in missing:
+            raise UsageError(f"{missing!r} is {otherwise}") from None
         raise UsageError(f"{missing}: there is no such file" if missing else str(error)) from None
 
 

@@ -359,7 +359,7 @@ class Ratings(Container):
         return matrix
 
     @classmethod
-    def read(cls, path: str | PathLike[str], **options: Any) -> Ratings:
+    def read(cls, path: Any, **options: Any) -> Ratings:
         """Ratings from a text or parquet file, compressed or not; see ``cfcore.data.readers.read_fields``."""
         from cfcore.data import readers
 
