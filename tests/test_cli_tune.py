@@ -38,7 +38,7 @@ def test_tune_is_search_and_goes_on(folder: Path, tmp_path: Path) -> None:
     space = {"lr": (0.001, 0.05, "log"), "n_factors": (2, 6), "biased": [True, False]}
     ratings = cf.Ratings.read(data)
     expected = cf.selection.search(
-        cf.SVD(n_epochs=4, random_state=1), space, ratings, budget=3, cv=2, random_state=1
+        cf.SVD(n_epochs=4, random_state=1), ratings, space, budget=3, cv=2, random_state=1
     )
     assert found["value"] == expected.value
     assert found["params"] == expected.params

@@ -104,8 +104,8 @@ def tune(
     with usage():  # a wrong range, budget or metric, or another search in the study
         found = search(
             start,
-            space,
             train,
+            space,
             budget=trials or budget or "5m",
             cv=cv or None,
             metric=metric,

@@ -51,8 +51,8 @@ class TimeSVDpp(SVDpp):
 
     Each term of time has a hyper-parameter: False leaves it out, True trains it by the rule, and a pair
     (lr, reg) gives its learning rate of the first epoch and its regularisation. The rule, with s for the
-    ratings' standard deviation and the other rates as in `SVDpp` (lr_bias is limited to a sum of .055 over
-    the epochs), and the rates published for Netflix:
+    ratings' standard deviation and the other rates as in `SVDpp` (the sum of lr_bias over the epochs is .055
+    here, or less if lr_bias is given), and the rates published for Netflix:
 
     ================  =======================  =======  ======================  =======  =====================
     parameter         term                     default  lr                      reg      Netflix: lr, reg
@@ -79,7 +79,9 @@ class TimeSVDpp(SVDpp):
         Bins of equal length into which the time from the first to the last day is cut; 255 at most.
     frequency_base : float, default 6.76
         Base of the logarithm in f.
-    n_factors, n_epochs, lr, lr_decay, reg, lr_bias, reg_bias, lr_implicit, reg_implicit, init_scale
+    n_factors, n_epochs, lr, lr_decay, reg, lr_bias, reg_bias, lr_implicit, reg_implicit : optional
+        As in `SVDpp`, whose rule they follow.
+    init_scale, init_bias : float, optional
         As in `SVDpp`, whose rule they follow.
     random_state, n_threads, dtype, verbose
         As in `SVDpp`.
@@ -165,6 +167,7 @@ class TimeSVDpp(SVDpp):
         lr_implicit: float | None = None,
         reg_implicit: float | None = None,
         init_scale: float | None = None,
+        init_bias: float | None = None,
         random_state: RandomState = None,
         n_threads: int | None = None,
         dtype: str = "float32",
@@ -173,7 +176,7 @@ class TimeSVDpp(SVDpp):
         super().__init__(
             n_factors=n_factors, n_epochs=n_epochs, lr=lr, lr_decay=lr_decay, reg=reg, lr_bias=lr_bias,
             reg_bias=reg_bias, lr_implicit=lr_implicit, reg_implicit=reg_implicit, init_scale=init_scale,
-            random_state=random_state, n_threads=n_threads, dtype=dtype, verbose=verbose,
+            init_bias=init_bias, random_state=random_state, n_threads=n_threads, dtype=dtype, verbose=verbose,
         )  # fmt: skip
         self.user_slope = user_slope
         self.user_scale = user_scale
