@@ -147,6 +147,30 @@ class Ratings(Container):
         object.__setattr__(other, "_index", self._index)
         return other
 
+    def with_timestamps(self, timestamps: ArrayLike | None) -> Ratings:
+        """The same ratings with other timestamps, or with none; other columns and the index are shared.
+
+        Parameters
+        ----------
+        timestamps : array-like of int, datetime64 or str [n], or None
+            As in the constructor.
+
+        Raises
+        ------
+        DataError
+            For timestamps of another number than there are ratings, or that cannot be read.
+        """
+        times = None
+        if timestamps is not None:
+            times = checks.owned(checks.as_timestamps(timestamps), timestamps)
+            checks.check_lengths({"values": len(self), "timestamps": len(times)})
+        other = self._new(
+            self.user_codes, self.item_codes, self.values, times, self.user_ids, self.item_ids, self.scale,
+            self._column_names,
+        )  # fmt: skip
+        object.__setattr__(other, "_index", self._index)
+        return other
+
     def k_core(self, users: int = 5, items: int = 5) -> Ratings:
         """The most of these ratings in which every user and every item has enough of them.
 
