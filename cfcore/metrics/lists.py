@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from cfcore.arrays import check_memory
-from cfcore.data import Ratings, as_ratings
+from cfcore.data import Ratings, as_ratings, needs_times
 from cfcore.errors import DataError, DataWarning, shown, warn
 
 __all__ = [
@@ -106,7 +106,8 @@ def judge(model: Any, test: Any, k: int = 10, *, threshold: float | None = None)
 
     The lists come from `recommend_batches`: one blocked pass on all threads that stores no matrix of scores.
     """
-    judged = lists_and_hits(model, test := as_ratings(test), k, threshold)
+    test = as_ratings(test, timed=needs_times(model))
+    judged = lists_and_hits(model, test, k, threshold)
     if not judged.n_relevant.any():
         warn(f"judge: {nothing_relevant(judged.threshold, test)}", DataWarning)
     elif not model.is_known(judged.users).any():
@@ -135,7 +136,7 @@ def nothing_relevant(level: float, test: Ratings) -> str:
 def lists_and_hits(model: Any, test: Any, k: int, threshold: float | None) -> Judged:
     """What `judge` returns, without a warning."""
     model = model.snapshot()
-    test, k = as_ratings(test), check_k(k)
+    test, k = as_ratings(test, timed=needs_times(model)), check_k(k)
     level = relevant_from(model.scale_) if threshold is None else float(threshold)
     if not np.isfinite(level):
         raise ValueError(f"threshold must be a number, not {threshold!r}")

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from cfcore.data import Duplicates, as_ratings
+from cfcore.data import Duplicates, as_ratings, needs_times
 from cfcore.errors import DataError, DataWarning, shown, warn
 from cfcore.metrics import accuracy, lists
 from cfcore.metrics.digits import decimals
@@ -63,7 +63,7 @@ class Measured:
     """Predictions and lists of a model for test ratings, computed once for all metrics."""
 
     def __init__(self, model: Any, test: Any, wanted: list[Metric], threshold: float | None) -> None:
-        self.test = as_ratings(test)
+        self.test = as_ratings(test, timed=needs_times(model))
         self.facts: Facts | None = facts_of(model, self.test) if hasattr(model, "encode_users") else None
         self.predictions: Array | None = None
         self.judged: lists.Judged | None = None
@@ -202,7 +202,7 @@ def evaluate(
     >>> list(cf.metrics.evaluate(cf.Baseline().fit(train), test, within_half))
     ['within_half']
     """
-    test = as_ratings(test, duplicates=duplicates)
+    test = as_ratings(test, duplicates=duplicates, timed=needs_times(model))
     if n_boot:
         return bootstrap(model, test, metrics, k=k, threshold=threshold, n_boot=n_boot)
     found, facts = measured(model, test, parse(metrics, k), threshold)
@@ -283,7 +283,7 @@ def bootstrap(
     if not 0 < level < 1:
         raise ValueError(f"level must be between 0 and 1, not {level!r}")
     rng = generator(random_state)
-    test = as_ratings(test, duplicates=duplicates)
+    test = as_ratings(test, duplicates=duplicates, timed=needs_times(model))
     parts = [Measured(one, test, wanted, threshold) for one in (model, against) if one is not None]
     sums = np.array([part.sums(metric) for part in parts for metric in wanted])
     # Functions of predictions are called for each draw, from a generator in the same state.

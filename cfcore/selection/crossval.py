@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from cfcore.data import Duplicates, as_ratings
+from cfcore.data import Duplicates, as_ratings, needs_times
 from cfcore.errors import DataError
 from cfcore.metrics.measuring import measured, parse
 from cfcore.metrics.names import MetricLike
@@ -92,7 +92,7 @@ def cross_validate(
     if not isinstance(model, Model):
         raise TypeError(f"model must be a model of cfcore, not {type(model).__name__}")
     if ratings is not None:
-        ratings = as_ratings(ratings, duplicates=duplicates)
+        ratings = as_ratings(ratings, duplicates=duplicates, timed=needs_times(model))
     wanted, all_facts = parse(metrics), list[Facts]()
     workers, threads = share(n_jobs)
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from cfcore.data import Duplicates, as_ratings, split
+from cfcore.data import Duplicates, as_ratings, needs_times, split
 from cfcore.errors import ConvergenceWarning, DataError, shown, warn
 from cfcore.metrics.measuring import Metric, larger_is_better, measured, parse
 from cfcore.metrics.names import MetricLike
@@ -174,7 +174,7 @@ def search(
     check_number("random_state", random_state, 0, integer=True)
     check_flag("refit", refit)
     seconds, n_trials = parse_budget(budget)
-    train = as_ratings(ratings, duplicates=duplicates)
+    train = as_ratings(ratings, duplicates=duplicates, timed=needs_times(model))
     built_in, defaults = ({}, {}) if space is not None else spaces.default_space(model, train)
     space = spaces.check_space(built_in if space is None else space, model)
     workers, threads = share(n_jobs)
