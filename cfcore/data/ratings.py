@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from os import PathLike
 from typing import Any, Literal
 
 from numpy.typing import ArrayLike
@@ -383,7 +382,7 @@ class Ratings(Container):
         return matrix
 
     @classmethod
-    def read(cls, path: str | PathLike[str], **options: Any) -> Ratings:
+    def read(cls, path: Any, **options: Any) -> Ratings:
         """Ratings from a text or parquet file, compressed or not; see ``cfcore.data.readers.read_fields``."""
         from cfcore.data import readers
 
