@@ -23,7 +23,10 @@ __all__ = ["ParameterState", "State", "array"]
 Array = np.ndarray[Any, Any]
 
 #: Fields that a file need not hold: not all models have epochs, and cfcore 0.1 did not write names.
-OPTIONAL = ("n_epochs", "column_names")
+OPTIONAL = (
+    "n_epochs", "column_names", "noise_variance", "user_prior_mean", "user_prior_covariance",
+    "item_prior_mean", "item_prior_covariance",
+)  # fmt: skip
 
 
 def array(kinds: str, *shape: int | str | None, optional: bool = False) -> Any:
@@ -214,7 +217,11 @@ class State:
         TypeError, ValueError
             A field has another type, shape or range than the class declares.
         """
-        fields: dict[str, Any] = {field.name: arrays[f"{field.name}_"] for field in cls.array_fields()}
+        fields: dict[str, Any] = {
+            field.name: arrays[f"{field.name}_"]
+            for field in cls.array_fields()
+            if field.name not in OPTIONAL or f"{field.name}_" in arrays
+        }
         for field in cls.scalar_fields():
             if field.name not in OPTIONAL or f"{field.name}_" in scalars:
                 fields[field.name] = scalars[f"{field.name}_"]
