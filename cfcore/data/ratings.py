@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from os import PathLike
 from typing import Any, Literal
 
 from numpy.typing import ArrayLike
@@ -144,6 +143,30 @@ class Ratings(Container):
         other = self._new(
             self.user_codes, self.item_codes, self.values, self.timestamps, self.user_ids, self.item_ids,
             checks.chosen_scale(self.values, scale), self._column_names,
+        )  # fmt: skip
+        object.__setattr__(other, "_index", self._index)
+        return other
+
+    def with_timestamps(self, timestamps: ArrayLike | None) -> Ratings:
+        """The same ratings with other timestamps, or with none; other columns and the index are shared.
+
+        Parameters
+        ----------
+        timestamps : array-like of int, datetime64 or str [n], or None
+            As in the constructor.
+
+        Raises
+        ------
+        DataError
+            For timestamps of another number than there are ratings, or that cannot be read.
+        """
+        times = None
+        if timestamps is not None:
+            times = checks.owned(checks.as_timestamps(timestamps), timestamps)
+            checks.check_lengths({"values": len(self), "timestamps": len(times)})
+        other = self._new(
+            self.user_codes, self.item_codes, self.values, times, self.user_ids, self.item_ids, self.scale,
+            self._column_names,
         )  # fmt: skip
         object.__setattr__(other, "_index", self._index)
         return other
@@ -359,7 +382,7 @@ class Ratings(Container):
         return matrix
 
     @classmethod
-    def read(cls, path: str | PathLike[str], **options: Any) -> Ratings:
+    def read(cls, path: Any, **options: Any) -> Ratings:
         """Ratings from a text or parquet file, compressed or not; see ``cfcore.data.readers.read_fields``."""
         from cfcore.data import readers
 

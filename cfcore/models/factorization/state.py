@@ -19,6 +19,11 @@ __all__ = ["FactorState", "norms"]
 
 Array = np.ndarray[Any, Any]
 
+#: Fields of priors and noise, which a state has once ratings came after its fit.
+PRIORS = (
+    "user_prior_mean", "user_prior_covariance", "item_prior_mean", "item_prior_covariance", "noise_variance",
+)  # fmt: skip
+
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class FactorState(State):
@@ -52,6 +57,7 @@ class FactorState(State):
     item_prior_covariance: Array | None = array("f", "item_row", "item_row", optional=True)
     noise_variance: float | None = None
 
+    _later: ClassVar[tuple[str, ...]] = (*State._later, *PRIORS)
     #: Cached properties, and the fields that each of them follows from.
     _derived: ClassVar[dict[str, tuple[str, ...]]] = {
         "user_rows": ("user_factors",),
@@ -137,13 +143,7 @@ class FactorState(State):
 
     def prior_fields(self) -> dict[str, Any]:
         """The fields that `with_priors` sets."""
-        return {
-            name: getattr(self, name)
-            for name in (
-                "user_prior_mean", "user_prior_covariance", "item_prior_mean", "item_prior_covariance",
-                "noise_variance",
-            )
-        }  # fmt: skip
+        return {name: getattr(self, name) for name in PRIORS}
 
     def prior(self, kind: str, biased: bool) -> RowPrior:
         """The prior of rows of users or items, of a state that has it; without the bias if there is none."""
