@@ -9,6 +9,7 @@ from datetime import datetime
 import numpy as np
 from numpy.typing import NDArray
 
+from cfcore.data.columns import shown
 from cfcore.data.separators import NUMBER
 from cfcore.errors import DataError, DataWarning, warn
 
@@ -57,7 +58,8 @@ def check_header(rows: Sequence[list[str]], where: str) -> None:
     for position, field in enumerate(first):
         if field and not NUMBER.fullmatch(field) and all(_PLAIN.fullmatch(row[position]) for row in others):
             raise DataError(
-                f"{where}: the first line has {field!r} where all others have a number: pass header=False "
+                f"{where}: the first line has {shown(field)} where all others have a number: pass "
+                "header=False "
                 "if it "
                 "is a row, header=True if it names the columns. A table with a column for each item is "
                 "read by "

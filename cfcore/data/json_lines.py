@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from cfcore.data.batches import Batch
 from cfcore.data.blocks import line_blocks
+from cfcore.data.columns import shown
 from cfcore.data.fields import BadField, ratings_of
 from cfcore.data.kinds import MARKERS
 from cfcore.data.layout import Options
@@ -155,7 +156,7 @@ def _ratings(values: list[Any], name: str, options: Options) -> NDArray[Any]:
             continue
         try:
             if not isinstance(value, str):
-                raise BadField(f"{value!r} is not a number", "")
+                raise BadField(f"{shown(value)} is not a number", "")
             numbers[row] = convert([value])[0]
         except BadField as bad:
             raise DataError(f"column {name!r}: {bad} at row {row}{bad.advice}") from None

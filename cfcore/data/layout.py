@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from cfcore.data.columns import find_columns, listed, within
+from cfcore.data.columns import find_columns, listed, shown, within
 from cfcore.data.guesses import FIRST_SECOND, check_header, check_positions, time_column
 from cfcore.data.kinds import Kind
 from cfcore.data.names import ROLES
@@ -145,7 +145,8 @@ def find_layout(
         unread = time_column(rows[1:], columns["timestamp"])
         if unread is not None:
             warn(
-                f"{where}: column {names['timestamp']!r} is not read: {unread!r} is neither a number nor "
+                f"{where}: column {names['timestamp']!r} is not read: {shown(unread)} is neither a number "
+                "nor "
                 "an ISO "
                 "8601 date (timestamp=False reads no times, timestamp= names another column)",
                 DataWarning,

@@ -21,6 +21,7 @@ from cfcore.data.guesses import warn_of_index
 from cfcore.data.kinds import IdKinds, kind_of
 from cfcore.data.layout import Layout, Options
 from cfcore.data.opening import Place, opened, places
+from cfcore.data.typed import rows_from
 from cfcore.errors import DataError
 
 __all__ = ["PairBatches", "read_fields", "read_pairs"]
@@ -187,9 +188,11 @@ def read_fields(
     values = joined(columns["rating"])
     times = joined(columns["timestamp"]) if "timestamp" in columns else None
     found = []
-    for role in ("user", "item"):
-        raw, codes = columns.pop(role).finish()
-        found.append(id_columns.settle(raw, codes, names[role], kind_of(ids, role), guess=layout is not None))
+    with rows_from(0, where):
+        for role in ("user", "item"):
+            raw, codes = columns.pop(role).finish()
+            kind = kind_of(ids, role)
+            found.append(id_columns.settle(raw, codes, names[role], kind, guess=layout is not None))
     (user_ids, users), (item_ids, items) = found
     if layout is not None and layout.guessed:
         warn_of_index(users, user_ids, values, where, layout.width)
@@ -266,8 +269,6 @@ class PairBatches:
             raise DataError(f"{self._first.where} is empty: there are no pairs")
 
     def _ids(self, part: Batch, role: str, table: _Table, start: int) -> Any:
-        from cfcore.data.typed import rows_from
-
         column = part[role]
         with rows_from(start, table.where):
             if isinstance(column, Words):
