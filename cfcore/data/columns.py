@@ -105,7 +105,7 @@ def shown(value: Any, most: int = 60) -> str:
 
 def _plain(name: str) -> str:
     # Some tools write the name and the type of a column ("rating:float"), or the source ("review/score").
-    return "".join(c for c in name.partition(":")[0].lower() if c not in "_-./ ")
+    return "".join(c for c in name.partition(":")[0].rpartition("/")[2].lower() if c not in "_-. ")
 
 
 def within(column: int, fields: Sequence[Any], where: str, role: str) -> int:

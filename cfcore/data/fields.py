@@ -88,7 +88,11 @@ def _with_point(text: str, decimal: str | None) -> str:
             raise BadField(f"{shown(text)} is not a number with a decimal comma", text)
         return text.replace(",", ".")
     if re.fullmatch(r"[+-]?\d{1,3}(,\d{3})+", text):
-        raise BadField(f"{shown(text)} is ambiguous", text, "pass decimal=',', or '.' if the comma is none")
+        raise BadField(
+            f"{shown(text)} may have a decimal comma, or one between thousands",
+            text,
+            "pass decimal=',' if it is a decimal comma",
+        )
     return text.replace(",", ".") if text.count(",") == 1 and "." not in text else text
 
 

@@ -52,6 +52,11 @@ def open_json(
     first = next(rows, None)
     if first is None:
         raise DataError(f"{stream.where} is empty: ratings need at least one row")
+    if all(isinstance(value, (dict, list)) for value in first.values()):
+        raise DataError(
+            f"{stream.where} is JSON by columns, not one object a line; pass a frame, such as "
+            "Ratings.from_frame(pandas.read_json(path))"
+        )
     present = list(dict.fromkeys([*first, *constants]))
     names = columns_of(present, options, stream.where)
     return names, _batches(itertools.chain([first], rows), names, options, constants, stream.where)

@@ -117,6 +117,10 @@ def find_layout(
     data = [line for line in lines if not line[1].lstrip().startswith(("#", "%"))] or lines
     if not data:
         raise DataError(f"{where} is empty: ratings need at least one row")
+    if separator and len(separator.split(data[0][1])) == 1:
+        raise DataError(
+            f"{where}: the separator {separator.text!r} is not in its first line {data[0][1][:80]!r}"
+        )
     separator = separator or find_separator([text for _, text in data], len(options.needed), where)
     lines, marked = _without_comments(lines, len(separator.split(data[0][1])), separator, options)
     rows = [separator.split(text) for _, text in lines[:MOST_ROWS]]

@@ -359,8 +359,25 @@ class Ratings(Container):
         return matrix
 
     @classmethod
-    def read(cls, path: str | PathLike[str], **options: Any) -> Ratings:
-        """Ratings from a text or parquet file, compressed or not; see ``cfcore.data.readers.read_fields``."""
+    def read(cls, path: str | PathLike[str] | Any, **options: Any) -> Ratings:
+        """Ratings from files of text, JSON lines, parquet or Arrow (feather), compressed or not.
+
+        Parameters
+        ----------
+        path : path, file object, or list of them
+            Also a pattern (``"ratings_*.csv"``), a folder, a zip archive of one file, or "-" for standard input.
+        **options
+            ``user, item, rating, timestamp``: names or positions of the columns; ``separator, header,
+            encoding, decimal``: of text; ``scale, duplicates, missing, ids``: as in the constructor. All of
+            them, errors and warnings are described in ``help(cfcore.data.readers.read_fields)``.
+
+        Examples
+        --------
+        >>> import io
+        >>> import cfcore as cf
+        >>> cf.Ratings.read(io.StringIO("user;item;rating\\n7;1;4,5\\n7;2;3\\n"))
+        Ratings(2 by 1 users of 2 items, 100% dense, scale 3 to 4.5, mean 3.75)
+        """
         from cfcore.data import readers
 
         return cls._new(*readers.read_fields(path, **options))
