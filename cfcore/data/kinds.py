@@ -194,6 +194,12 @@ def _forced_integers(texts: list[str], column: str, row_of: Callable[[int], int]
                 "but two ids; ids=str keeps them apart"
             )
         values.append(value)
+    padded = next((at for at, text in enumerate(texts) if PADDED.fullmatch(text)), None)
+    if padded is not None:
+        warn(
+            f"column {column!r}: {texts[padded]!r} at row {row_of(padded)} is taken for {values[padded]}",
+            DataWarning,
+        )
     return integers(values, column, row_of)
 
 

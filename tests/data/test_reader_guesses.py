@@ -121,7 +121,8 @@ NAMES = [
     "user_id,song_id,rating", "user_id,book_id,rating", "User-ID,ISBN,Book-Rating", "critic,title,rating",
     "UserID,JokeID,Rating", "reviewerID,asin,overall,unixReviewTime", "USER_ID,ITEM_ID,EVENT_VALUE",
     "profileName,beer_beerid,review_overall", "uid,mid,rating", "userId,productId,Score,Time",
-    "user_id:token,item_id:token,rating:float,timestamp:float", "review/userId,product/productId,review/score",
+    "user_id:token,item_id:token,rating:float,timestamp:float",
+    "review/userId,product/productId,review/score",
     "customer,product,stars", "reviewer,movie,rating", "user.id,item.id,rating",
 ]  # fmt: skip
 

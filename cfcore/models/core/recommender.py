@@ -208,7 +208,8 @@ class Recommender(Fitted):
         known = here._state.ids(kind)
         code = known.encode_one(raw)
         if code < 0:
-            raise DataError(f"{kind}: {raw!r} has no training ratings")
+            shown = raw.item() if isinstance(raw, np.generic) else raw
+            raise DataError(f"{kind}: {shown!r} has no training ratings")
         similarities = np.asarray(here._similarity(kind, code), dtype=np.float64)
         candidates = ~np.isnan(similarities) & (known.counts >= max(min_support, 1))
         candidates[code] = False

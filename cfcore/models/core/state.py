@@ -23,7 +23,7 @@ __all__ = ["ParameterState", "State", "array"]
 Array = np.ndarray[Any, Any]
 
 #: Fields that a file need not hold: not all models have epochs, and cfcore 0.1 did not write names.
-OPTIONAL = ("n_epochs", "column_names")
+OPTIONAL = ("n_epochs", "column_names", "time_unit")
 
 
 def array(kinds: str, *shape: int | str | None, optional: bool = False) -> Any:
@@ -87,8 +87,8 @@ class State:
         An array has another kind or shape than the class declares. The message names it.
     """
 
-    user_ids: Array = array("iuU", "n_users")
-    item_ids: Array = array("iuU", "n_items")
+    user_ids: Array = array("iuUO", "n_users")
+    item_ids: Array = array("iuUO", "n_items")
     user_counts: Array = array("iu", "n_users")
     item_counts: Array = array("iu", "n_items")
     seen_indptr: Array = array("i", "n_users + 1")

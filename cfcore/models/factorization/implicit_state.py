@@ -41,7 +41,7 @@ class SVDppState(FactorState):
     implicit_factors: Array = array("f", "n_implicit", "n_factors")
     implicit_indptr: Array | None = array("i", "n_users + 1", optional=True)
     implicit_items: Array | None = array("i", None, optional=True)
-    extra_item_ids: Array | None = array("iuU", None, optional=True)
+    extra_item_ids: Array | None = array("iuUO", None, optional=True)
 
     _derived: ClassVar[dict[str, tuple[str, ...]]] = {
         **FactorState._derived,

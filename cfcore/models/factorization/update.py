@@ -190,7 +190,7 @@ class Updatable(Model):
 
     def _later(self, ratings: Any, duplicates: Duplicates) -> Ratings:
         """Ratings given after the fit, on the scale of the model."""
-        given = as_ratings(ratings, duplicates=duplicates)
+        given = as_ratings(ratings, duplicates=duplicates, timed=self.uses_timestamps())
         self._check_timestamps(given)
         low, high = self._state.scale
         outside = (given.values < low) | (given.values > high)
