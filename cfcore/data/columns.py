@@ -38,6 +38,9 @@ USUAL_NAMES = {
     ),
 }  # fmt: skip
 
+#: What to do about a column that is not found, where the call has an argument for its name.
+NAME_IT = "name one with {role}="
+
 #: Names that an error lists; a wide table may have thousands.
 MOST_LISTED = 12
 
@@ -47,10 +50,12 @@ def find_columns(
     given: Mapping[str, str | None],
     where: str,
     needed: tuple[str, ...] = ("user", "item", "rating"),
+    advice: str = NAME_IT,
 ) -> dict[str, str]:
     """Name of the column of each role: the one given, or the first that has a usual name.
 
-    Names need not be strings: pandas numbers the columns of a file without a header.
+    Names need not be strings: pandas numbers the columns of a file without a header. `advice` says what to do
+    about a column that is not found, with ``{role}`` for its role.
 
     Raises
     ------
@@ -73,7 +78,7 @@ def find_columns(
             if len(present) > MOST_LISTED and len(needed) > 2:
                 wide = ". A wide table, which has a column for each item, is read by Ratings.from_matrix"
             raise DataError(
-                f"{where}: no column looks like the {role}; name one with {role}=, "
+                f"{where}: no column looks like the {role}; {advice.format(role=role)}, "
                 f"there are {listed(present)}{wide}"
             )
     names = list(found.values())
