@@ -361,6 +361,8 @@ def _check_array(name: str, held: Any, metadata: Mapping[str, Any], sizes: dict[
     kinds, shape = metadata["kinds"], metadata["shape"]
     if not isinstance(held, np.ndarray):
         raise TypeError(f"{name} must be an ndarray, not {type(held).__name__}")
+    if held.dtype.kind == "O" and "O" in kinds and not all(isinstance(one, str) for one in held.flat):
+        raise ValueError(f"{name} must hold strings where it holds objects")
     if held.dtype.kind not in kinds:
         raise ValueError(f"{name} must not have dtype {held.dtype}")
     if held.ndim != len(shape):
