@@ -17,6 +17,7 @@ from cfcore.models.core.checkpoint import Checkpoint, identity_of
 from cfcore.models.core.files import Saved
 from cfcore.models.core.fit_context import Callback, FitContext
 from cfcore.models.core.ids import check_known, codes_of_pairs
+from cfcore.models.core.notebook import model_html
 from cfcore.models.core.params import check_choice, check_number
 from cfcore.models.core.recommender import Recommender
 from cfcore.models.core.state import State, known_of
@@ -103,6 +104,10 @@ class Model(Saved, Recommender):
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         Model._registry[cls._file_name()] = cls
+
+    def _repr_html_(self) -> str:
+        """Hyper-parameters and facts about the fit, for notebooks."""
+        return model_html(self)
 
     # ------------------------------------------------------------------ for subclasses to write
 
