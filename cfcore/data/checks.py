@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any, SupportsFloat
 
 import numpy as np
@@ -11,12 +11,15 @@ from numpy.typing import ArrayLike, NDArray
 
 from cfcore.data import times
 from cfcore.data.ids import CHUNK, first_masked, is_missing
-from cfcore.errors import DataError
+from cfcore.errors import DataError, DataWarning, warn
 
 __all__ = [
-    "Missing", "as_missing", "as_scale", "as_timestamps", "as_values", "check_lengths", "check_scale",
-    "chosen_scale", "owned", "rated_rows",
+    "Missing", "as_missing", "as_scale", "as_timestamps", "as_values", "check_lengths", "check_order",
+    "check_scale", "chosen_scale", "owned", "rated_rows", "readable",
 ]  # fmt: skip
+
+#: Whole ratings from here on look like times: as seconds, this is the year 1973.
+LEAST_TIME = 1e8
 
 #: Ratings that stand for none.
 Missing = float | Iterable[float] | None
@@ -90,7 +93,10 @@ def as_missing(missing: Missing) -> tuple[float, ...]:
         raise ValueError(
             f"missing must be a number such as 99, nan, a list of numbers, or None; got {missing!r}"
         )
-    return tuple(map(float, found))
+    try:
+        return tuple(map(float, found))
+    except (TypeError, ValueError, OverflowError):
+        raise ValueError(f"missing must be numbers within float64; got {missing!r}") from None
 
 
 def rated_rows(values: NDArray[np.float32], missing: Missing, column: str) -> NDArray[np.int64] | None:
@@ -121,6 +127,8 @@ def _numbers(array: NDArray[Any], column: str) -> NDArray[np.float64]:
                 numbers[row] = np.nan if is_missing(value) else float(value)
             except (TypeError, ValueError):
                 raise DataError(f"column {column!r}: {value!r} at row {row} is not a number") from None
+            except OverflowError:
+                raise DataError(f"column {column!r}: row {row} holds a number beyond float64") from None
         return numbers
     raise DataError(f"column {column!r} must hold numbers, got {array.dtype}")
 
@@ -128,6 +136,37 @@ def _numbers(array: NDArray[Any], column: str) -> NDArray[np.float64]:
 def as_timestamps(raw: ArrayLike, column: str = "timestamps") -> NDArray[np.int64]:
     """Timestamps as int64; dates, also as ISO 8601 text, become seconds since 1970; or DataError."""
     return times.from_array(_array(raw, column), column)
+
+
+def readable(timestamps: Any) -> NDArray[np.int64] | None:
+    """Timestamps, or None if they cannot be read: for models that do not need them."""
+    try:
+        return as_timestamps(timestamps)
+    except DataError:
+        return None
+
+
+def check_order(values: NDArray[np.float32], timestamps: Any, names: Mapping[str, str]) -> None:
+    """Refuse a column of times in the place of ratings; mention one without timestamps beside it.
+
+    Whole numbers of 10^8 and more are times since 1973, not ratings.
+    """
+    least, most = (float(values.min()), float(values.max())) if len(values) else (0.0, 0.0)
+    if not LEAST_TIME <= least <= most < 2.0**63 or not (values == np.floor(values)).all():
+        return
+    what = f"column {names['rating']!r}: the ratings from {least:.10g} to {most:.10g}"
+    if timestamps is None:
+        warn(f"{what} look like times since 1970", DataWarning)
+        return
+    try:
+        times = as_timestamps(timestamps, names["timestamp"])
+    except DataError:
+        times = np.zeros(1, dtype=np.int64)
+    if len(times) == 0 or times.max() < LEAST_TIME:
+        raise DataError(
+            f"{what} look like times, and the column {names['timestamp']!r} does not; the order is users, "
+            "items, ratings, timestamps"
+        )
 
 
 def check_lengths(columns: dict[str, int]) -> None:
@@ -147,7 +186,7 @@ def as_scale(scale: Any) -> tuple[float, float]:
     """(min, max) as two floats, or DataError."""
     try:
         low, high = (float(bound) for bound in scale)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         raise DataError(f"scale must be a pair (min, max), got {scale!r}") from None
     if not (np.isfinite(low) and np.isfinite(high) and low <= high):
         raise DataError(f"scale must be a finite pair with min <= max, got {scale!r}")

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, ClassVar, Self
 
 from cfcore.arrays import aligned_zeros
-from cfcore.data import Duplicates, Ratings, as_ratings
+from cfcore.data import Duplicates, Ratings
 from cfcore.kernels.records import Factors
 from cfcore.models.core.fit_context import FitContext
 from cfcore.models.core.implicit_pairs import joined
@@ -259,7 +259,7 @@ class SVDpp(FactorModel):
     def fit(
         self,
         ratings: Any,
-        *,
+        *columns: Any,
         validation: Any = None,
         early_stopping: int | None = None,
         callback: Callback | None = None,
@@ -287,8 +287,7 @@ class SVDpp(FactorModel):
         DataError, ValueError, TypeError
             As `Model.fit` does; DataError for pairs that cannot be used as well.
         """
-        train = as_ratings(ratings, duplicates=duplicates)
-        held_out = None if validation is None else as_ratings(validation, duplicates=duplicates)
+        train, held_out = self._taken(ratings, columns, validation, duplicates)
         sets = None if implicit is None else joined(train, implicit)
         return self._run(
             train, held_out, early_stopping, callback=callback, checkpoint=checkpoint, implicit=sets
