@@ -221,8 +221,8 @@ class _Loop:
                  ConvergenceWarning)  # fmt: skip
         elif error > of_mean * GROWTH + SLACK * self.width:
             warn(
-                f"{name}: after {self.kept_epoch} epochs the RMSE of the training ratings is {error:.4g}, and "
-                f"that of predicting their mean {of_mean:.4g}. {remedy}",
+                f"{name}: after {self.kept_epoch} epochs the RMSE of the training ratings is {error:.4g}, "
+                f"and that of predicting their mean {of_mean:.4g}. {remedy}",
                 ConvergenceWarning,
             )
 

@@ -73,8 +73,9 @@ def remedy(model: Any, rates: Mapping[str, float]) -> str:
     scale = getattr(model, "init_scale", None)
     if scale is not None and scale > USUAL_SCALE and given.get(largest, 0.0) <= USUAL_LR:
         return "Try init_scale=None, the default"
-    if given.get("lr_decay", getattr(model, "lr_decay", None) or 0.0) > 1:
-        return "Try lr_decay=None, the default"
+    if (getattr(model, "lr_decay", None) or 0.0) > 1 and rates.get("lr", 0.0) <= MOST_LR:
+        default = type(model).default_params()["lr_decay"]
+        return f"Try lr_decay={default}, the default"
     lr = rates[largest]
     return f"Try {_argument(model, largest, lr / 4, rates.get(largest.replace('lr', 'reg', 1), 0.0))}"
 

@@ -38,18 +38,19 @@ class RowPrior:
 
 
 def row_prior(factors: Array, bias: Array, variance: float) -> RowPrior:
-    r"""Mean and covariance of rows, with one further row that has the average variance in all directions.
+    r"""Mean and covariance of rows, with one further row of average variance in all directions.
 
-    .. math:: C = \frac{\sum_n (w_n - m) (w_n - m)^T + v I}{n + 1}
+    .. math:: C = \frac{\sum_n (w_n - m) (w_n - m)^T + V}{n + 1}
 
-    where v is the mean variance of a number, so that C has full rank for any number of rows.
+    where V is diagonal, with the mean variance of the factors, and for the bias, which has another unit, with
+    its own. So C has full rank for any number of rows.
 
     Parameters
     ----------
     factors, bias : ndarray, shape (n_rows, n_factors), (n_rows,)
         The bias becomes the last number of a row.
     variance : float
-        v where there are fewer than two rows, or rows that are all equal.
+        In place of a variance that is 0: where there are fewer than two rows, or rows that are all equal.
     """
     n, size = len(factors), factors.shape[1] + 1
     mean, scatter = np.zeros(size), np.zeros((size, size))
@@ -60,8 +61,10 @@ def row_prior(factors: Array, bias: Array, variance: float) -> RowPrior:
     for piece in pieces:
         apart = _rows(factors, bias, piece) - mean
         scatter += apart.T @ apart
-    spread = float(np.trace(scatter)) / (size * max(n, 1)) or variance
-    covariance = (scatter + spread * np.eye(size)) / (n + 1)
+    variances = np.diagonal(scatter) / max(n, 1)
+    spreads = np.full(size, float(variances[:-1].mean()) if size > 1 else 0.0)
+    spreads[-1] = variances[-1]
+    covariance = (scatter + np.diag(np.where(spreads > 0, spreads, variance))) / (n + 1)
     return RowPrior(mean, (covariance + covariance.T) / 2)
 
 

@@ -24,8 +24,9 @@ class ItemKNN(KNN):
     ----------
     similarity : str, default "cosine_baseline"
         How two items are compared, over the users who rated both: "pearson"; "cosine"; "adjusted_cosine"
-        (of ratings less the mean of each user); "msd", 1 / (1 + mean squared difference) in units of a quarter
-        of the scale's width; "raw_msd", the same in the unit of the ratings; "jaccard"; "pearson_baseline", the cosine of what the baseline leaves of the ratings (Koren 2010);
+        (of ratings less the mean of each user); "msd", 1 / (1 + mean squared difference) in units of a
+        quarter of the scale's width; "raw_msd", the same in the unit of the ratings; "jaccard";
+        "pearson_baseline", the cosine of what the baseline leaves of the ratings (Koren 2010);
         "cosine_baseline", the same with norms over all who rated either, so that few common users make a
         small similarity.
     n_neighbors : int or None, default 30
@@ -94,10 +95,10 @@ class ItemKNN(KNN):
     "raw_msd" is the exception. "cosine" depends on where the zero of the scale is.
 
     The predictions of scikit-surprise's KNNBasic, KNNWithMeans and KNNWithZScore with similarity "cosine",
-    "msd" or "pearson" are those of ``center=None``, "mean" and "zscore" with ``shrinkage=0, damping=0, power=1,
-    positive_only=True`` and ``n_neighbors`` for its k (``min_support`` has the same name), where it has
-    neighbours at all, and takes the same of equally near ones. Its "msd" is "raw_msd" here; for a scale from
-    1 to 5 both are the same.
+    "msd" or "pearson" are those of ``center=None``, "mean" and "zscore" with ``shrinkage=0, damping=0,
+    power=1, positive_only=True`` and ``n_neighbors`` for its k (``min_support`` has the same name), where it
+    has neighbours at all, and takes the same of equally near ones. Its "msd" is "raw_msd" here; for a scale
+    from 1 to 5 both are the same.
 
     References
     ----------

@@ -86,8 +86,9 @@ class Comparison:
 
     Notes
     -----
-    Where all values are in equal steps, at most 15 steps apart, sums are packed in 16-bit integers and exact. The same bits for any `n_threads`, and whichever process runs a part. Beyond the ratings, memory is
-    that of the result and O(n_rows * n_threads).
+    Where all values are in equal steps, at most 15 apart, sums are packed in 16-bit integers and exact. The
+    same bits for any `n_threads`, and whichever process runs a part. Beyond the ratings, memory is that of
+    the result and O(n_rows * n_threads).
     """
 
     def __init__(

@@ -225,8 +225,10 @@ def test_early_stopping_keeps_the_best_epoch(ratings: cf.Ratings) -> None:
 
 
 def test_divergence_is_noticed(ratings: cf.Ratings) -> None:
-    model = cf.SVDpp(n_factors=20, lr=3.0, random_state=0)
-    with pytest.warns(cf.ConvergenceWarning, match="Try lr=0.75"):
+    with pytest.raises(cf.DivergenceError, match=r"Try lr=0\.75"):
+        cf.SVDpp(n_factors=20, lr=3.0, random_state=0).fit(ratings)
+    model = cf.SVDpp(n_factors=20, lr=0.02, lr_decay=1.6, random_state=0)
+    with pytest.warns(cf.ConvergenceWarning, match="are kept. Try lr_decay=None"):
         model.fit(ratings)
     assert np.isfinite(model.predict(ratings)).all()
 
