@@ -10,6 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cfcore.data import ids
+from cfcore.data.columns import shown
+from cfcore.data.kinds import Kind, integers, strings
+from cfcore.errors import DataError
 
 __all__ = ["Batch", "GrowingVocabulary", "TextIds", "Words", "joined"]
 
@@ -49,8 +52,8 @@ def joined(parts: list[NDArray[Any]]) -> NDArray[Any]:
 class TextIds:
     """Ids of a column of text: plain integers as long as all are, else words."""
 
-    def __init__(self, column: str) -> None:
-        self._column = column
+    def __init__(self, column: str, kind: Kind = None) -> None:
+        self._column = column  # of either kind: the text is kept
         self._integers: list[NDArray[np.int64]] = []
         self._codes: list[NDArray[np.int32]] = []
         self._code_of: dict[str, int] = {}
@@ -91,8 +94,8 @@ def _words(integers: NDArray[np.int64], column: str) -> Words:
 class GrowingVocabulary:
     """Ids of a column of a typed file. Those of a batch that are new get the next numbers."""
 
-    def __init__(self, column: str) -> None:
-        self._column = column
+    def __init__(self, column: str, kind: Kind = None) -> None:
+        self._column, self._kind = column, kind
         self._ids: NDArray[Any] | None = None  # sorted
         self._numbers: NDArray[np.int32] = np.empty(0, dtype=np.int32)
         self._codes: list[NDArray[np.int32]] = []
@@ -103,9 +106,13 @@ class GrowingVocabulary:
 
     def _number(self, raw: NDArray[Any]) -> NDArray[np.int32]:
         own, codes = ids.distinct(raw, self._column)
+        if self._kind == "str" and not ids.are_strings(own):
+            own, position = ids.sort_vocabulary(strings(list(map(str, own.tolist()))), self._column)
+            codes = position[codes]
         if self._ids is None:
             self._ids, self._numbers = own, np.arange(len(own), dtype=np.int32)
             return codes
+        own = self._alike(own)
         positions = np.searchsorted(self._ids, own)
         new = np.ones(len(own), dtype=bool)
         inside = positions < len(self._ids)
@@ -119,6 +126,21 @@ class GrowingVocabulary:
         order = np.argsort(both, kind="stable")
         self._ids, self._numbers = both[order], np.append(self._numbers, numbers[new])[order]
         return numbers[codes]
+
+    def _alike(self, own: NDArray[Any]) -> NDArray[Any]:
+        """Ids of a batch in a dtype that goes with those before; NumPy would make text or floats of them."""
+        assert self._ids is not None
+        if ids.are_strings(own) != ids.are_strings(self._ids):
+            raise DataError(
+                f"column {self._column!r} must hold integer or string ids, all of one kind: there are "
+                f"{shown(self._ids[0].item())} and {shown(own[0].item())}; ids=str makes strings of all"
+            )
+        if not ids.are_strings(own) and np.result_type(own, self._ids).kind == "f":  # int64 with uint64
+            bounds = [int(one[end]) for one in (own, self._ids) for end in (0, -1)]
+            dtype = integers(bounds, self._column).dtype
+            self._ids = self._ids.astype(dtype)
+            return own.astype(dtype)
+        return own
 
     def finish(self) -> tuple[NDArray[Any], NDArray[np.int32]]:
         """The sorted vocabulary, and the codes of the rows."""

@@ -146,10 +146,10 @@ def check_order(values: NDArray[np.float32], timestamps: Any, names: Mapping[str
 
     Whole numbers of 10^8 and more are times since 1973, not ratings.
     """
-    least = float(values.min()) if len(values) else 0.0
-    if not least >= LEAST_TIME or not (values == np.floor(values)).all():
+    least, most = (float(values.min()), float(values.max())) if len(values) else (0.0, 0.0)
+    if not LEAST_TIME <= least <= most < 2.0**63 or not (values == np.floor(values)).all():
         return
-    what = f"column {names['rating']!r}: the ratings from {least:.10g} to {float(values.max()):.10g}"
+    what = f"column {names['rating']!r}: the ratings from {least:.10g} to {most:.10g}"
     if timestamps is None:
         warn(f"{what} look like times since 1970", DataWarning)
         return

@@ -7,7 +7,7 @@ from typing import Any
 
 from cfcore.errors import DataError
 
-__all__ = ["USUAL_NAMES", "by_position", "find_columns", "listed", "usual_column", "within"]
+__all__ = ["USUAL_NAMES", "by_position", "find_columns", "listed", "shown", "usual_column", "within"]
 
 # Compared in lower case and without "_", "-", "." and blanks: userId, user_id and User ID are the same. The
 # first that is present counts.
@@ -38,6 +38,9 @@ USUAL_NAMES = {
     ),
 }  # fmt: skip
 
+#: What to do about a column that is not found, where the call has an argument for its name.
+NAME_IT = "name one with {role}="
+
 #: Names that an error lists; a wide table may have thousands.
 MOST_LISTED = 12
 
@@ -47,10 +50,12 @@ def find_columns(
     given: Mapping[str, str | None],
     where: str,
     needed: tuple[str, ...] = ("user", "item", "rating"),
+    advice: str = NAME_IT,
 ) -> dict[str, str]:
     """Name of the column of each role: the one given, or the first that has a usual name.
 
-    Names need not be strings: pandas numbers the columns of a file without a header.
+    Names need not be strings: pandas numbers the columns of a file without a header. `advice` says what to do
+    about a column that is not found, with ``{role}`` for its role.
 
     Raises
     ------
@@ -73,7 +78,7 @@ def find_columns(
             if len(present) > MOST_LISTED and len(needed) > 2:
                 wide = ". A wide table, which has a column for each item, is read by Ratings.from_matrix"
             raise DataError(
-                f"{where}: no column looks like the {role}; name one with {role}=, "
+                f"{where}: no column looks like the {role}; {advice.format(role=role)}, "
                 f"there are {listed(present)}{wide}"
             )
     names = list(found.values())
@@ -91,15 +96,21 @@ def usual_column(present: list[Any], role: str) -> Any:
 
 def listed(names: Iterable[Any], most: int = MOST_LISTED) -> str:
     """The names for a message; only the first and the last where there are many."""
-    shown = [repr(name) if len(repr(name)) <= 60 else repr(name)[:57] + "..." for name in names]
-    if len(shown) > most:
-        shown = [*shown[: most - 2], f"... ({len(shown)} in all)", shown[-1]]
-    return ", ".join(shown)
+    parts = [shown(name) for name in names]
+    if len(parts) > most:
+        parts = [*parts[: most - 2], f"... ({len(parts)} in all)", parts[-1]]
+    return ", ".join(parts)
+
+
+def shown(value: Any, most: int = 60) -> str:
+    """``repr(value)`` for a message, cut if it is long."""
+    text = repr(value)
+    return text if len(text) <= most else f"{text[: most - 3]}..."
 
 
 def _plain(name: str) -> str:
     # Some tools write the name and the type of a column ("rating:float"), or the source ("review/score").
-    return "".join(c for c in name.partition(":")[0].lower() if c not in "_-./ ")
+    return "".join(c for c in name.partition(":")[0].rpartition("/")[2].lower() if c not in "_-. ")
 
 
 def within(column: int, fields: Sequence[Any], where: str, role: str) -> int:

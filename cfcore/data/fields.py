@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cfcore.data import times
+from cfcore.data.columns import shown
 from cfcore.data.kinds import MARKERS
 
 __all__ = ["BadField", "ratings_of", "times_of"]
@@ -59,20 +60,21 @@ def _time(text: str) -> int:
     try:
         return times.parse(text)
     except ValueError as error:
-        raise BadField(f"{text!r} {error}", text, "timestamp=False reads no times") from None
+        raise BadField(f"{shown(text)} {error}", text, "timestamp=False reads no times") from None
 
 
 def _rating(text: str, decimal: str | None, unrated: bool) -> float:
     if unrated and text in MARKERS:
         return math.nan
+    advice = "missing=nan leaves such rows out" if text in MARKERS else ""
     if not text:
-        raise BadField("missing value", text)
+        raise BadField("missing value", text, advice)
     try:
         value = _number(_with_point(text, decimal))
     except ValueError:
-        raise BadField(f"{text!r} is not a number", text) from None
+        raise BadField(f"{shown(text)} is not a number", text, advice) from None
     if not abs(value) <= float(np.finfo(np.float32).max):
-        raise BadField(f"{text!r} is not a finite float32 number", text)
+        raise BadField(f"{shown(text)} is not a finite float32 number", text, advice)
     return value
 
 
@@ -83,10 +85,14 @@ def _with_point(text: str, decimal: str | None) -> str:
         return text
     if decimal == ",":
         if "." in text:
-            raise BadField(f"{text!r} is not a number with a decimal comma", text)
+            raise BadField(f"{shown(text)} is not a number with a decimal comma", text)
         return text.replace(",", ".")
     if re.fullmatch(r"[+-]?\d{1,3}(,\d{3})+", text):
-        raise BadField(f"{text!r} is ambiguous", text, "pass decimal=',', or '.' if the comma is none")
+        raise BadField(
+            f"{shown(text)} may have a decimal comma, or one between thousands",
+            text,
+            "pass decimal=',' if it is a decimal comma",
+        )
     return text.replace(",", ".") if text.count(",") == 1 and "." not in text else text
 
 

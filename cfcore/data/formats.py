@@ -33,7 +33,7 @@ _OTHERS: dict[bytes, str] = {
     b"\x80\x04": "a pickle, which may run any code when it is loaded; save it as parquet or csv",
     b"\x80\x05": "a pickle, which may run any code when it is loaded; save it as parquet or csv",
     b"7z\xbc\xaf\x27\x1c": "a 7z archive; unpack it first",
-    b"Rar!": "a rar archive; unpack it first",
+    b"Rar!\x1a\x07": "a rar archive; unpack it first",
     b"\x04\x22\x4d\x18": "compressed by lz4; unpack it first",
     b"\xff\x06\x00\x00sNaPpY": "compressed by snappy; unpack it first",
     b"\x1f\x9d": "compressed by compress (.Z); unpack it first",

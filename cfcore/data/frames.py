@@ -8,8 +8,10 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from cfcore.data.columns import USUAL_NAMES, find_columns, usual_column
+from cfcore.data.columns import NAME_IT, USUAL_NAMES, find_columns, usual_column
+from cfcore.data.id_columns import as_column
 from cfcore.data.names import distinct_names
 from cfcore.errors import DataError
 
@@ -42,7 +44,7 @@ def is_frame(x: Any) -> bool:
 
 
 def columns(
-    frame: Any, *, rated: bool = True, nullable: bool = False, **given: Any
+    frame: Any, *, rated: bool = True, nullable: bool = False, advice: str = NAME_IT, **given: Any
 ) -> tuple[list[Any], dict[str, str]]:
     """Raw columns user, item, rating, timestamp (None where absent) as arrays, and their names.
 
@@ -53,7 +55,7 @@ def columns(
     present, collect = _opened(frame, given)
     needed = ("user", "item", "rating") if rated else ("user", "item")
     timed = given.pop("timestamp", None)
-    names = find_columns(present, {**given, "timestamp": timed or None}, "the frame", needed)
+    names = find_columns(present, {**given, "timestamp": timed or None}, "the frame", needed, advice)
     if not rated:
         names.pop("rating", None)
     if timed is False:
@@ -67,8 +69,18 @@ def columns(
             row = int(one.is_null().arg_true()[0])
             what = "id" if role in ("user", "item") else "value"
             raise DataError(f"column {names[role]!r}: missing {what} at row {row}")
-        arrays.append(None if one is None else one.to_numpy())
+        arrays.append(None if one is None else _array(one))
     return arrays, {role: names.get(role, role) for role in USUAL_NAMES}
+
+
+def _array(column: Any) -> NDArray[Any]:
+    """A column as an array; text as objects, of which one long one does not widen the others."""
+    if not column.implementation.is_polars() or column.dtype.is_numeric() or column.dtype.is_temporal():
+        array: NDArray[Any] = column.to_numpy()
+        return array
+    objects = np.empty(len(column), dtype=object)
+    objects[:] = column.to_list()
+    return objects
 
 
 def _opened(frame: Any, given: Mapping[str, Any]) -> tuple[list[Any], Callable[[list[Any]], Any]]:
@@ -156,7 +168,7 @@ def lists(users: Any, ids: Any, scores: Any, library: str | None, names: Mapping
     rows, ranks = np.nonzero(listed)
     named = distinct_names(names, ("user", "item"), ("score", "rank"))
     data = {
-        named["user"]: np.asarray(users)[rows],
+        named["user"]: as_column(users)[rows],
         named["item"]: ids[listed],
         "score": scores[listed],
         "rank": ranks + 1,

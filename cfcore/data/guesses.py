@@ -9,6 +9,8 @@ from datetime import datetime
 import numpy as np
 from numpy.typing import NDArray
 
+from cfcore.data.columns import shown
+from cfcore.data.kinds import AMONG_INTEGERS, MARKERS
 from cfcore.data.separators import NUMBER
 from cfcore.errors import DataError, DataWarning, warn
 
@@ -29,11 +31,12 @@ class _Column:
     def __init__(self, fields: Sequence[str]) -> None:
         self.numbers = [float(field) for field in fields if NUMBER.fullmatch(field)]
         self.numeric = len(self.numbers) == len(fields) > 0
+        self.dates = len(fields) > 0 and not self.numbers and all(map(_is_date, fields))
         self.fraction = next((field for field in fields if _is_fraction(field)), None)
 
     @property
     def is_time(self) -> bool:
-        return self.numeric and min(self.numbers) >= FIRST_SECOND
+        return self.dates or (self.numeric and min(self.numbers) >= FIRST_SECOND)
 
     @property
     def is_rating(self) -> bool:
@@ -54,14 +57,14 @@ def check_header(rows: Sequence[list[str]], where: str) -> None:
     first, others = rows[0], [row for row in rows[1:] if len(row) == len(rows[0])]
     if not others:
         return
-    for position, field in enumerate(first):
-        if field and not NUMBER.fullmatch(field) and all(_PLAIN.fullmatch(row[position]) for row in others):
+    for position, field in enumerate(first[:2]):
+        named = not NUMBER.fullmatch(field) and field not in AMONG_INTEGERS
+        if named and all(_PLAIN.fullmatch(row[position]) for row in others):
             raise DataError(
-                f"{where}: the first line has {field!r} where all others have a number: pass header=False "
-                "if it "
-                "is a row, header=True if it names the columns. A table with a column for each item is "
-                "read by "
-                "Ratings.from_matrix"
+                f"{where}: the first line has {shown(field)} where all others have a number; pass "
+                "header=False "
+                "if it is a row, header=True if it names the columns. A table with a column for each item is "
+                "read by Ratings.from_matrix"
             )
     if first[0] == "" and len(first) > 1 and all(NUMBER.fullmatch(field) for field in first[1:]):
         raise DataError(
@@ -123,16 +126,23 @@ def check_positions(
         )
     early = [role for role in ("user", "item") if wanted.get(role) is None and _all_seconds(found[role])]
     if early and fourth.is_rating and columns.get("timestamp") == 3:
+        order = (
+            "user=1, item=2, rating=3, timestamp=0"
+            if early[0] == "user"
+            else ("user=0, item=2, rating=3, timestamp=1")
+        )
         raise DataError(
             f"{where}: column {columns[early[0]]} ({early[0]}) looks like times and column 3 (timestamp) "
             "like "
-            f"ratings. The file has no header; {positions}"
+            f"ratings. The file has no header; pass the positions of the columns, such as {order}"
         )
 
 
 def _all_seconds(column: _Column) -> bool:
-    return column.is_time and (
-        max(column.numbers) < 2**32 or (1e3 * FIRST_SECOND <= min(column.numbers) < 1e3 * 2**32)
+    return (
+        column.numeric
+        and column.is_time
+        and (max(column.numbers) < 2**32 or (1e3 * FIRST_SECOND <= min(column.numbers) < 1e3 * 2**32))
     )
 
 
@@ -146,18 +156,22 @@ def time_column(rows: Sequence[list[str]], position: int, least: float = -np.inf
     least : float
         Numbers below are no times.
     """
-    fields = [row[position] for row in rows if position < len(row) and row[position]]
+    fields = [row[position] for row in rows if position < len(row) and row[position] not in MARKERS]
     for field in fields:
         if NUMBER.fullmatch(field):
             if float(field) >= least:
                 return None
-            continue
-        try:
-            datetime.fromisoformat(field)
-        except ValueError:
-            continue
-        return None
+        elif _is_date(field):
+            return None
     return fields[0] if fields else None
+
+
+def _is_date(field: str) -> bool:
+    try:
+        datetime.fromisoformat(field)
+    except ValueError:
+        return False
+    return True
 
 
 def warn_of_index(

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from cfcore.data.batches import Batch
 from cfcore.data.blocks import line_blocks
+from cfcore.data.columns import shown
 from cfcore.data.fields import BadField, ratings_of
 from cfcore.data.kinds import MARKERS
 from cfcore.data.layout import Options
@@ -51,6 +52,11 @@ def open_json(
     first = next(rows, None)
     if first is None:
         raise DataError(f"{stream.where} is empty: ratings need at least one row")
+    if all(isinstance(value, (dict, list)) for value in first.values()):
+        raise DataError(
+            f"{stream.where} is JSON by columns, not one object a line; pass a frame, such as "
+            "Ratings.from_frame(pandas.read_json(path))"
+        )
     present = list(dict.fromkeys([*first, *constants]))
     names = columns_of(present, options, stream.where)
     return names, _batches(itertools.chain([first], rows), names, options, constants, stream.where)
@@ -155,7 +161,7 @@ def _ratings(values: list[Any], name: str, options: Options) -> NDArray[Any]:
             continue
         try:
             if not isinstance(value, str):
-                raise BadField(f"{value!r} is not a number", "")
+                raise BadField(f"{shown(value)} is not a number", "")
             numbers[row] = convert([value])[0]
         except BadField as bad:
             raise DataError(f"column {name!r}: {bad} at row {row}{bad.advice}") from None

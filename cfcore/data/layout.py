@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from cfcore.data.columns import find_columns, listed, within
+from cfcore.data.columns import find_columns, listed, shown, within
 from cfcore.data.guesses import FIRST_SECOND, check_header, check_positions, time_column
 from cfcore.data.kinds import Kind
 from cfcore.data.names import ROLES
@@ -117,6 +117,10 @@ def find_layout(
     data = [line for line in lines if not line[1].lstrip().startswith(("#", "%"))] or lines
     if not data:
         raise DataError(f"{where} is empty: ratings need at least one row")
+    if separator and len(separator.split(data[0][1])) == 1:
+        raise DataError(
+            f"{where}: the separator {separator.text!r} is not in its first line {data[0][1][:80]!r}"
+        )
     separator = separator or find_separator([text for _, text in data], len(options.needed), where)
     lines, marked = _without_comments(lines, len(separator.split(data[0][1])), separator, options)
     rows = [separator.split(text) for _, text in lines[:MOST_ROWS]]
@@ -145,7 +149,8 @@ def find_layout(
         unread = time_column(rows[1:], columns["timestamp"])
         if unread is not None:
             warn(
-                f"{where}: column {names['timestamp']!r} is not read: {unread!r} is neither a number nor "
+                f"{where}: column {names['timestamp']!r} is not read: {shown(unread)} is neither a number "
+                "nor "
                 "an ISO "
                 "8601 date (timestamp=False reads no times, timestamp= names another column)",
                 DataWarning,

@@ -383,7 +383,17 @@ class Ratings(Container):
 
     @classmethod
     def read(cls, path: Any, **options: Any) -> Ratings:
-        """Ratings from a text or parquet file, compressed or not; see ``cfcore.data.readers.read_fields``."""
+        """Ratings from files of text, JSON lines, parquet or Arrow (feather), compressed or not.
+
+        Parameters
+        ----------
+        path : path, file object, or list of them
+            Also a pattern ("ratings_*.csv"), a folder, a zip archive of one file, or "-" (standard input).
+        **options
+            ``user, item, rating, timestamp``: names or positions of columns; ``separator, header, encoding,
+            decimal``: of text; ``scale, duplicates, missing, ids``: as in the constructor. See
+            ``help(cfcore.data.readers.read_fields)``, also for errors and warnings.
+        """
         from cfcore.data import readers
 
         return cls._new(*readers.read_fields(path, **options))

@@ -14,18 +14,21 @@ import numpy as np
 from cfcore.data import checks
 from cfcore.data import ids as id_columns
 from cfcore.data.batches import Batch, GrowingVocabulary, TextIds, Words, joined
-from cfcore.data.build import Duplicates, Rules, checked
+from cfcore.data.build import Duplicates, Rules, checked, settled
 from cfcore.data.checks import Missing
 from cfcore.data.formats import format_of
 from cfcore.data.guesses import warn_of_index
-from cfcore.data.kinds import IdKinds, kind_of
+from cfcore.data.kinds import PADDED, IdKinds, kind_of
 from cfcore.data.layout import Layout, Options
 from cfcore.data.opening import Place, opened, places
+from cfcore.data.typed import rows_from
 from cfcore.errors import DataError
 
 __all__ = ["PairBatches", "read_fields", "read_pairs"]
 
 logger = logging.getLogger("cfcore")
+
+Array = np.ndarray[Any, Any]
 
 Source = str | PathLike[str] | Any | Sequence[Any]
 
@@ -174,9 +177,10 @@ def read_fields(
     for table in _tables(places(path), options):
         if not names:
             names, layout, where = table.names, table.layout, table.where
-            vocabulary = GrowingVocabulary if layout is None else TextIds
+            collect = GrowingVocabulary if layout is None else TextIds
             columns = {
-                role: vocabulary(name) if role in ("user", "item") else [] for role, name in names.items()
+                role: collect(name, options.kinds[role]) if role in ("user", "item") else []
+                for role, name in names.items()
             }
         for batch in table.batches:
             for role, part in batch.items():
@@ -186,11 +190,12 @@ def read_fields(
     rules = Rules(scale, duplicates, missing, names, ids)
     values = joined(columns["rating"])
     times = joined(columns["timestamp"]) if "timestamp" in columns else None
-    found = []
-    for role in ("user", "item"):
-        raw, codes = columns.pop(role).finish()
-        found.append(id_columns.settle(raw, codes, names[role], kind_of(ids, role), guess=layout is not None))
-    (user_ids, users), (item_ids, items) = found
+    with rows_from(0, where):
+        (user_ids, users), (item_ids, items) = (columns.pop(role).finish() for role in ("user", "item"))
+        text = layout is not None
+        users, items, values, times, user_ids, item_ids = settled(
+            [users, items, values, times], [user_ids, item_ids], rules, guess=text
+        )
     if layout is not None and layout.guessed:
         warn_of_index(users, user_ids, values, where, layout.width)
     n_left_out = _count_missing(values, missing)
@@ -247,7 +252,6 @@ class PairBatches:
 
     def __iter__(self) -> Iterator[tuple[Any, Any, Any]]:
         table: _Table | None = self._first
-        n = 0
         while table is not None:
             start = 0
             for batch in table.batches:
@@ -260,14 +264,9 @@ class PairBatches:
                         part.get("timestamp"),
                     )
                 start += rows
-            n += start
             table = next(self._tables, None)
-        if n == 0:
-            raise DataError(f"{self._first.where} is empty: there are no pairs")
 
     def _ids(self, part: Batch, role: str, table: _Table, start: int) -> Any:
-        from cfcore.data.typed import rows_from
-
         column = part[role]
         with rows_from(start, table.where):
             if isinstance(column, Words):
@@ -278,8 +277,21 @@ class PairBatches:
             else:
                 vocabulary, codes = id_columns.distinct(column, table.names[role])
             kind, guess = self._kinds[role], table.layout is not None
+            if kind == "int" and id_columns.are_strings(vocabulary):
+                _check_padded(vocabulary, codes, table.names[role])
             found, codes = id_columns.settle(vocabulary, codes, table.names[role], kind, guess=guess)
         return found[codes]
+
+
+def _check_padded(texts: Array, codes: Array, column: str) -> None:
+    """DataError for 007: it is not the integer 7 of a model."""
+    for number, text in enumerate(texts.tolist()):
+        if PADDED.fullmatch(text):
+            row = int((codes == number).argmax())
+            raise DataError(
+                f"column {column!r}: {text!r} at row {row} has zeros in front, and the ids of the model "
+                "are integers"
+            )
 
 
 def read_pairs(
@@ -304,7 +316,8 @@ def read_pairs(
         As in `read_fields`. Without a header, the first two columns are users and items; the third, if it
         holds times, or else the fourth are the timestamps.
     ids : int, str or {"user": int, "item": str}, optional
-        The kinds of ids: those of the model. By default integers if all of a batch are.
+        The kinds of ids: those of the model. By default integers if all of a batch are. Unlike in
+        `read_fields`, an integer must not have zeros in front (007).
     size : int
         Most pairs in a batch.
 

@@ -148,8 +148,8 @@ def find_separator(lines: Sequence[str], least: int, where: str) -> Separator:
         rows = [candidate.split(line) for line in lines[:MOST_LINES]]
         if len(rows[0]) >= least and all(len(row) == len(rows[0]) for row in rows):
             score = sum(map(_worth, (field for row in rows for field in row)))
-            # Doubled tabs leave a column without any field.
-            if candidate.text == "\t" and any(not any(column) for column in [*zip(*rows, strict=True)][:-1]):
+            # Tabs that align columns leave empty fields, unlike runs of them.
+            if candidate.text == "\t" and any("" in row[:-1] for row in rows):
                 score -= 1
             if score > best_score:
                 best, best_score = candidate, score
@@ -160,9 +160,9 @@ def find_separator(lines: Sequence[str], least: int, where: str) -> Separator:
             return candidate
     needed = "user, item and rating" if least == 3 else "user and item"
     raise DataError(
-        f"{where}: no separator found in its first line {lines[0][:80]!r}, tried "
-        f"{', '.join(map(repr, SEPARATORS))}; at least the columns {needed} are needed. Another separator is "
-        "passed as separator="
+        f"{where}: no separator found in its first line {lines[0][:80]!r}, tried '::', tab, ',', ';', '|' "
+        "and "
+        f"blanks; at least the columns {needed} are needed. Another separator is passed as separator="
     )
 
 

@@ -40,6 +40,13 @@ class Wanted(NamedTuple):
         return "ratings" if self.rated else "pairs"
 
     @property
+    def advice(self) -> str:
+        """What to do about a column of a frame that is not found."""
+        if self.rated:
+            return "name one by Ratings.from_frame(frame, {role}=...)"
+        return "rename the column to {role!r}"
+
+    @property
     def form(self) -> str:
         """The columns in the words of errors."""
         return "user, item, rating[, timestamp]" if self.rated else "user, item[, rating[, timestamp]]"
@@ -104,7 +111,7 @@ def _named(table: Mapping[str, Any], wanted: Wanted, where: str) -> Columns:
     from cfcore.data.columns import find_columns
 
     needed = ("user", "item", "rating") if wanted.rated else ("user", "item")
-    names = find_columns(list(table), {}, where, needed)
+    names = find_columns(list(table), {}, where, needed, "name one {role!r}")
     if not wanted.timed:
         names.pop("timestamp", None)
     users, items, values, times = (table[names[role]] if role in names else None for role in ROLES)
@@ -115,7 +122,9 @@ def _of_frame(frame: Any, wanted: Wanted) -> Columns:
     from cfcore.data import frames
 
     timestamp = None if wanted.timed else False
-    (users, items, values, times), names = frames.columns(frame, rated=wanted.rated, timestamp=timestamp)
+    (users, items, values, times), names = frames.columns(
+        frame, rated=wanted.rated, advice=wanted.advice, timestamp=timestamp
+    )
     return Columns(users, items, values, times, names)
 
 

@@ -56,7 +56,7 @@ class Stream:
         except CfcoreError:
             raise
         except UnicodeError as error:
-            wrong = ""
+            wrong = f"{error}; "
             if isinstance(error, UnicodeDecodeError):
                 wrong = f"{error.object[error.start : error.start + 8]!r} is not {error.encoding}; "
             raise DataError(
@@ -85,12 +85,18 @@ class Stream:
     def peek(self, size: int) -> bytes:
         """The next bytes, at least `size` unless the end comes before, which `read` returns again."""
         if len(self._ahead) < size:
-            self._ahead = self.read(size)
+            data = self.read(size)  # which may put back what is more
+            self._ahead = data + self._ahead
         return self._ahead
 
+    closed = False  # decompressors ask for it, and for the following
+
     def readable(self) -> bool:
-        """True: decompressors ask for it."""
+        """True."""
         return True
+
+    def close(self) -> None:
+        """Nothing: the file is closed where it was opened."""
 
 
 def _is_damage(error: Exception) -> bool:

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from cfcore import backends
 from cfcore.data.batches import Batch, Words
 from cfcore.data.blocks import head, line_blocks, lines_of_open_quotes, n_lines
+from cfcore.data.columns import shown
 from cfcore.data.fields import BadField, ratings_of, times_of
 from cfcore.data.layout import ROLES, Layout, Options, find_layout
 from cfcore.data.separators import split_line
@@ -174,7 +175,7 @@ class _Fields:
             except UnicodeDecodeError:
                 self._texts.append("")
                 raise BadField(
-                    f"{raw!r} is not {encoding} (pass encoding=, such as encoding='latin-1')", ""
+                    f"{shown(raw)} is not {encoding} (pass encoding=, such as encoding='latin-1')", ""
                 ) from None
             if len(text) > 1 and text[0] == text[-1] == '"':
                 text = text[1:-1].replace('""', '"')

@@ -22,7 +22,7 @@ UNITS = {1: "seconds", 10**3: "milliseconds", 10**6: "microseconds", 10**9: "nan
 #: Seconds since 1970 end here, in the year 2106: later ones are milliseconds or finer.
 END = 2**32
 
-_WHOLE = re.compile(r"[+-]?[0-9]+")
+_WHOLE = re.compile(r"[+-]?[0-9]{1,40}")
 
 
 def parse(text: str) -> int:

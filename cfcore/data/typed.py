@@ -46,7 +46,10 @@ def rows_from(start: int, where: str) -> Iterator[None]:
 
 def typed_batch(arrays: Mapping[str, NDArray[Any]], names: Mapping[str, str], options: Options) -> Batch:
     """Arrays of any dtype by role as ids, ratings (NaN where `options` allow none) and times."""
-    batch: Batch = {role: ids.as_id_column(arrays[role], names[role]) for role in ("user", "item")}
+    batch: Batch = {
+        role: ids.as_id_column(arrays[role], names[role], options.kinds.get(role))
+        for role in ("user", "item")
+    }
     if "rating" in arrays:
         missing = float("nan") if options.unrated else None
         batch["rating"] = checks.as_values(arrays["rating"], names["rating"], missing)

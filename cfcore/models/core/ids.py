@@ -10,7 +10,7 @@ import numpy as np
 
 from cfcore.data.checks import as_timestamps, readable
 from cfcore.data.convert import as_pairs
-from cfcore.data.ids import encode, is_single
+from cfcore.data.ids import as_column, encode, is_single
 from cfcore.data.shapes import Columns
 from cfcore.errors import DataError
 
@@ -126,7 +126,7 @@ def check_known(user_codes: Array, item_codes: Array, users: Any, items: Any) ->
     row = int(np.argmax(unknown))
     kind, place = ("user", 0) if user_codes[row] < 0 else ("item", 1)
     columns = as_pairs(users)[:2] if items is None else (column_of(users), column_of(items))
-    column = np.asarray(columns[place])
+    column = as_column(columns[place])
     raw = column[row if len(column) > 1 else 0]
     more = int(np.count_nonzero(unknown)) - 1
     raise DataError(

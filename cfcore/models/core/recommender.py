@@ -10,7 +10,7 @@ import numpy as np
 
 from cfcore.data import frames
 from cfcore.data.checks import as_timestamps
-from cfcore.data.ids import is_single
+from cfcore.data.ids import as_column, is_single
 from cfcore.errors import DataError
 from cfcore.kernels.records import Factors
 from cfcore.models.core.fitted import Fitted
@@ -139,7 +139,7 @@ class Recommender(Fitted):
             As `recommend` returns them. With `as_frame` a frame in place of the three arrays.
         """
         here, begin = self.snapshot(), 0
-        column = np.asarray(users)
+        column = as_column(users)
         for ids, scores in here._lists(users, n, exclude_seen, min_support, items, exclude, timestamps):
             part = column[begin : begin + len(ids)]
             begin += len(ids)
