@@ -269,10 +269,7 @@ def remarks(rows: list[Row], others: list[Peer]) -> list[str]:
             )
     unknown = max((row.n_unknown or 0 for row in rows), default=0)
     if unknown:
-        texts.append(
-            f"{unknown:,} test ratings are of users or items without training ratings; predictions for them "
-            "are fallbacks."
-        )
+        texts.append(f"{unknown:,} test ratings are of users or items without training ratings.")
     differences = [row.reference_difference for row in rows if row.reference_difference is not None]
     if differences:
         texts.append(f"Predictions of kernels and twins differ by at most {max(differences):.1g}.")
