@@ -12,7 +12,8 @@ import numpy as np
 
 from cfcore.arrays import padded
 from cfcore.kernels.records import Factors
-from cfcore.models.core.state import State, array
+from cfcore.models.core.fields import PRODUCT, array, is_finite
+from cfcore.models.core.state import State
 
 __all__ = ["FactorState", "norms"]
 
@@ -33,8 +34,8 @@ class FactorState(State):
         Learning rates of the last epoch, and regularisation: what `fold_in` and `partial_fit` go by.
     """
 
-    user_factors: Array = array("f", "n_users", "n_factors")
-    item_factors: Array = array("f", "n_items", "n_factors")
+    user_factors: Array = array("f", "n_users", "n_factors", high=PRODUCT)
+    item_factors: Array = array("f", "n_items", "n_factors", high=PRODUCT)
     user_bias: Array = array("f", "n_users", optional=True)
     item_bias: Array = array("f", "n_items", optional=True)
     rates: Mapping[str, float] = dataclasses.field(default_factory=dict)
@@ -65,8 +66,7 @@ class FactorState(State):
                     f"{field.name}_ is of {held.dtype} and item_factors_ of {dtype}; all parameters must be "
                     f"of float32, or all of float64: pass {field.name}.astype(np.float32)"
                 )
-            if not np.isfinite(held).all():
-                raise ValueError(f"{field.name}_ holds numbers that are not finite")
+        check_rates(self.rates)
 
     def changed(self, **fields: Any) -> Self:
         """Another state with some fields changed, unchecked; derived rows of the other fields are kept."""
@@ -115,6 +115,12 @@ class FactorState(State):
     def item_norms(self) -> Array:
         """Length of each item's padded row."""
         return norms(self.item_rows)
+
+
+def check_rates(rates: Any) -> None:
+    """Raise ValueError unless rates are numbers by name."""
+    if not isinstance(rates, Mapping) or not all(map(is_finite, rates.values())):
+        raise ValueError(f"rates_ must map names to numbers, not {rates!r}")
 
 
 def norms(rows: Array) -> Array:
