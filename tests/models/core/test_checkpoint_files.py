@@ -20,9 +20,7 @@ from tests.resealing import chosen, sealed
 
 RATINGS = cf.Ratings(*numbers(12, 9, 60))
 HELD_OUT = cf.Ratings(*numbers(12, 9, 30, seed=1))
-KINDS = [
-    name for name in ("Baseline-sgd", "SVD", "SVDpp", "TimeSVDpp", "AsymmetricSVD", "RBM") if has_epochs(name)
-]
+KINDS = ("Baseline-sgd", "SVD", "SVDpp", "TimeSVDpp", "AsymmetricSVD", "RBM")
 
 
 @pytest.mark.filterwarnings("ignore::cfcore.ConvergenceWarning")
