@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cfcore.kernels.records.base import Record, check_apart, check_written
+from cfcore.kernels.records.base import Record, check_apart, check_sizes, check_written
 from cfcore.kernels.records.factorization import (
     RATING,
     Biases,
@@ -132,6 +132,7 @@ __all__ = [
     "check_sums",
     "check_training",
     "check_user_batches",
+    "check_sizes",
     "check_written",
     "panel_checks",
 ]

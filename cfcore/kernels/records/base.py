@@ -26,6 +26,7 @@ __all__ = [
     "check_codes",
     "check_compressed",
     "check_row_length",
+    "check_sizes",
     "check_written",
     "dimension",
     "integer",
@@ -36,6 +37,9 @@ Array = np.ndarray[Any, Any]
 
 #: Where an array lies in memory: first byte, end, whether it is written, and its name in errors.
 Extent = tuple[int, int, bool, str]
+
+#: Largest number of codes, rows or columns; entries of one-dimensional arrays may be more.
+MOST = 2**31 - 1
 
 #: Dtype of arrays that are float32 or float64, the same in the whole record.
 FLOATING = "floating"
@@ -65,7 +69,7 @@ def dimension() -> Any:
     return dataclasses.field(init=False, default=0, metadata={"dimension": True})
 
 
-def integer(low: int, high: int = 2**62, default: Any = dataclasses.MISSING) -> Any:
+def integer(low: int, high: int = MOST, default: Any = dataclasses.MISSING) -> Any:
     """A field that holds an integer in [low, high]."""
     return dataclasses.field(default=default, metadata={"integer": (low, high)})
 
@@ -129,6 +133,9 @@ class Record:
             raise ValueError(
                 f"{name} must be contiguous (C order) and aligned; pass np.ascontiguousarray of it"
             )
+        if not value.size and max(value.shape, default=0) > MOST:
+            # Of an array with elements, memory bounds the sizes; here a loop over an axis would not end.
+            raise ValueError(f"{name} must have axes of less than 2^31, not {value.shape}")
         for axis, (size, (symbol, more)) in enumerate(zip(value.shape, field.axes, strict=True)):
             own = size - more
             expected = symbol if isinstance(symbol, int) else sizes.setdefault(symbol, own) if symbol else own
@@ -282,6 +289,13 @@ def check_codes(name: str, codes: Array, n_codes: int, low: int = 0) -> None:
         raise ValueError(
             f"{name} holds {codes.reshape(-1)[bad]} at {bad}, which is not in [{low}, {n_codes})"
         )
+
+
+def check_sizes(function: str, **sizes: int) -> None:
+    """Raise ValueError unless sizes that are arguments of a function are in [0, 2^31)."""
+    for name, size in sizes.items():
+        if not 0 <= size <= MOST:
+            raise ValueError(f"{function}: {name} must be between 0 and {MOST}, not {size}")
 
 
 def check_row_length(name: str, width: int, dtype: Any) -> None:

@@ -34,6 +34,7 @@ from cfcore.kernels.records import (
     PanelOrder,
     Panels,
     TopLists,
+    check_sizes,
     check_written,
     panel_checks,
 )
@@ -92,6 +93,7 @@ def pack(rows, panels):
 
 def scratch_sizes(m, width, head, n_tail, n):
     """Entries of a row of bitmaps, floats and columns in the `ListScratch` for lists of n of m items."""
+    check_sizes("scratch_sizes", m=m, width=width, head=head, n_tail=n_tail, n=n)
     n_floats = width + head + n_tail + len(panel_checks(head)) + room_of_best(n) + n + SPARE
     return GROUP * ((m + 63) // 64), GROUP * n_floats, GROUP * (n + SPARE)
 
