@@ -3,6 +3,8 @@
     python benchmarks/defaults.py                           # all models, both data sets: some minutes
     python benchmarks/defaults.py --models svd --data ml-100k
     python benchmarks/defaults.py --data synthetic-1m,synthetic-20m     # the rules on 20 million
+    python benchmarks/defaults.py --thin                    # the rules on sparse data: 20 minutes
+    python benchmarks/defaults.py --similarities            # shrinkage of each similarity: 10 minutes
     python benchmarks/defaults.py --quick                   # smoke test
 
 The rows are u1.base of MovieLens 100K and the training part of a random 90/10 split of MovieLens 1M; the
@@ -16,13 +18,15 @@ whether a rule extrapolates with the size of the data: the best factors on the r
 million ratings as for one million from the same generator. On them only factors on the rules of SVD and SVD++
 are tried, on one fold. The probability that a rating is given depends on its value, so that the sets of rated
 items depend on the preferences of the users.
+
+With ``--thin`` the rows are random parts of these training rows and of those of MovieTweetings. A row of the
+table has the errors by cross-validation of `Baseline`, of the defaults and of the best setting near them.
 """
 
 from __future__ import annotations
 
 import math
 import statistics
-import sys
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -33,6 +37,7 @@ import numpy as np
 from measure import arguments, describe, machine, table, write
 
 import cfcore as cf
+from cfcore.models.neighbors.measures import MEASURES
 from cfcore.models.rbm.model import USUAL
 
 #: Values to try of each parameter; the default in the code is tried as well. None is the rule of the class by
@@ -98,6 +103,14 @@ BOLTZMANN: dict[str, list[Any]] = {
     "average": [False],
     "inference": ["exact"],
 }  # fmt: skip
+#: Users without factors: x and y have the learning rate and the regularisation of implicit factors.
+ASYMMETRIC: dict[str, list[Any]] = {
+    **IMPLICIT,
+    "lr": [0.006, 0.01, 0.018, 0.025, None],
+    "lr_implicit": [0.008, 0.015, 0.03, 0.06, None],
+    "reg_implicit": [0.0005, 0.001, 0.004, 0.01, None],
+    "init_scale": [0.01, 0.02, 0.05, 0.1, None],
+}
 #: Model -> (name of its class, values to try of each parameter).
 SPACE: dict[str, tuple[str, dict[str, list[Any]]]] = {
     "baseline": ("Baseline", {"reg_user": [3.0, 5.0, 8.0, 15.0], "reg_item": [1.0, 2.0, 3.0, 5.0]}),
@@ -106,12 +119,28 @@ SPACE: dict[str, tuple[str, dict[str, list[Any]]]] = {
     "svd": ("SVD", FACTORS),
     "svdpp": ("SVDpp", IMPLICIT),
     "timesvdpp": ("TimeSVDpp", TIME),
+    "asymmetric-svd": ("AsymmetricSVD", ASYMMETRIC),
     "rbm": ("RBM", BOLTZMANN),
     "rbm-user": ("RBM", BOLTZMANN),
 }
 #: Parameters that are not varied.
 FIXED: dict[str, dict[str, Any]] = {"rbm-user": {"by": "user"}}
 FOLDS = 5
+#: Models, parts of the training rows, and values that are tried on them, most of them factors on the rule.
+SPARSE_MODELS = ("svd", "svdpp", "timesvdpp", "asymmetric-svd")
+PARTS = "0.05,0.1,0.2,0.5"
+THIN: dict[str, list[Any]] = {
+    "init_bias": [0.0, 1.0],
+    "lr_bias": [0.3, 3.0],
+    "reg": [0.7, 1.4],
+    "lr": [0.7, 1.4],
+}
+#: Factors enough for sparse data, and folds by other seeds up to so many held-out ratings.
+THIN_FACTORS, THIN_RATINGS = 20, 40_000
+#: Data that `--thin` takes by default.
+THIN_DATA = "ml-100k,ml-1m,movietweetings"
+#: Values of shrinkage to try with each similarity.
+SHRINKAGE: list[Any] = [0.0, 5.0, 10.0, 18.0, 30.0, 50.0, 100.0, 200.0, 400.0]
 #: Synthetic ratings -> numbers of users, items and ratings, as in MovieLens of that size; and values to try.
 SYNTHETIC = {"synthetic-1m": (6_040, 3_706, 1_000_000), "synthetic-20m": (138_493, 26_744, 20_000_000)}
 HALF_AND_TWICE: dict[str, list[Any]] = {name: [0.5, 2.0] for name in RATES if name != "init_scale"}
@@ -146,10 +175,20 @@ class Search:
     """Coordinate search of one model on one set of training rows."""
 
     def __init__(
-        self, kind: Any, space: dict[str, list[Any]], rows: cf.Ratings, folds: int, by_factor: bool
+        self,
+        kind: Any,
+        space: dict[str, list[Any]],
+        rows: cf.Ratings,
+        folds: int,
+        by_factor: bool,
+        repeats: int = 1,
     ) -> None:
         self.kind, self.space, self.by_factor = kind, space, by_factor
-        self.folds = list(cf.split.kfold(rows, k=5, random_state=1))[:folds]
+        self.folds = [
+            fold
+            for seed in range(1, repeats + 1)
+            for fold in list(cf.split.kfold(rows, k=5, random_state=seed))[:folds]
+        ]
         self.trials: dict[str, Trial] = {}
 
     def trial(self, params: dict[str, Any]) -> Trial:
@@ -201,9 +240,9 @@ class Search:
 def by_rule(kind: Any, params: dict[str, Any], train: cf.Ratings) -> Any:
     """A model with rates that are multiples of those that its rule gives for `train`."""
     model = kind(**{name: value for name, value in params.items() if name not in RATES})
-    usual = sys.modules[kind.__module__].Rates.of(model, train)
-    rates = [name for name in RATES if hasattr(usual, name)]
-    return model.set_params(**{name: params.get(name, 1.0) * getattr(usual, name) for name in rates})
+    usual = model.defaults_for(train)
+    rates = {name: params.get(name, 1.0) * usual[name] for name in RATES if name in usual}
+    return model.set_params(init_bias=usual["init_bias"], **rates)
 
 
 def training_rows(name: str) -> cf.Ratings:
@@ -223,13 +262,86 @@ def synthetic(n_users: int, n_items: int, n_ratings: int) -> cf.Ratings:
     return every.subset(np.delete(given, left_out))
 
 
+def thinned(rows: cf.Ratings, part: float) -> cf.Ratings:
+    """A random part of the ratings."""
+    chosen = np.random.default_rng(0).choice(len(rows), round(part * len(rows)), replace=False)
+    return rows.subset(np.sort(chosen))
+
+
+def sparse_table(options: Any) -> list[dict[str, Any]]:
+    """Errors of `Baseline`, of the defaults and of the best setting near them, on parts of training rows."""
+    found = []
+    for name in options.data.split(","):
+        for part in map(float, options.thin.split(",")):
+            rows = thinned(training_rows(name), part)
+            folds, repeats = (2, 1) if options.quick else (FOLDS, max(1, THIN_RATINGS // len(rows)))
+            baseline = Search(cf.Baseline, {}, rows, folds, False, repeats).trial({})
+            space = {key: values[:1] for key, values in THIN.items()} if options.quick else THIN
+            for model in options.models.split(","):
+                kind = partial(getattr(cf, SPACE[model][0]), n_factors=THIN_FACTORS, n_threads=1)
+                search = Search(kind, space, rows, folds, True, repeats)
+                best, default = search.run(1), search.trial({})
+                gap, error = default.worse_by(baseline)
+                found.append({
+                    "data": name, "part": part, "model": model, "n_ratings": len(rows),
+                    "baseline": baseline.mean, "default": default.mean, "worse_by": gap,
+                    "standard_error": error, "from_zero": search.trial({"init_bias": 0.0}).mean,
+                    "best": best.mean, "setting": best.params,
+                })  # fmt: skip
+                print(".", end="", flush=True)
+    return found
+
+
+def similarity_table(options: Any) -> list[dict[str, Any]]:
+    """The error of each similarity by its shrinkage."""
+    found = []
+    for name in options.data.split(","):
+        rows = training_rows(name)
+        rows = rows.subset(slice(None, None, 10)) if options.quick else rows
+        for model in options.models.split(","):
+            class_name, _ = SPACE[model]
+            for similarity in MEASURES:
+                kind = partial(getattr(cf, class_name), similarity=similarity)
+                folds = 2 if options.quick or name != "ml-100k" else FOLDS
+                search = Search(kind, {}, rows, folds, False)
+                tried = SHRINKAGE[:2] if options.quick else SHRINKAGE
+                errors = {str(value): search.trial({"shrinkage": value}).mean for value in tried}
+                default = search.trial({}).mean
+                row = {"data": name, "model": model, "similarity": similarity}
+                found.append({**row, "default": default, **errors})
+                print(".", end="", flush=True)
+    return found
+
+
+def report_rows(rows: list[dict[str, Any]]) -> str:
+    """Rows of figures as a table."""
+    return table(list(rows[0]), [[_cell(value) for value in row.values()] for row in rows])
+
+
+def _cell(value: Any) -> str:
+    return f"{value:.5f}" if isinstance(value, float) else str(value)
+
+
 def main() -> None:
     """Search, print, write."""
     parser = arguments(__doc__.splitlines()[0])
-    parser.add_argument("--data", default="ml-100k,ml-1m", help="comma-separated")
-    parser.add_argument("--models", default=",".join(SPACE), help="comma-separated")
+    parser.add_argument("--data", help="comma-separated; by default ml-100k,ml-1m")
+    parser.add_argument("--models", help="comma-separated")
     parser.add_argument("--rounds", type=int, default=3, help="rounds over the parameters, at most")
+    parser.add_argument("--thin", nargs="?", const=PARTS, help="parts of the training rows, comma-separated")
+    parser.add_argument("--similarities", action="store_true", help="shrinkage of each similarity")
     options = parser.parse_args()
+    special = sparse_table if options.thin else similarity_table if options.similarities else None
+    options.data = options.data or (THIN_DATA if options.thin else "ml-100k,ml-1m")
+    every = SPARSE_MODELS if options.thin else ("item-knn", "user-knn") if options.similarities else SPACE
+    options.models = options.models or ",".join(every)
+    if special is not None:
+        facts = machine()
+        print(describe(facts), "\n")
+        rows = special(options)
+        print("\n" + report_rows(rows))
+        write(options.json, {"machine": facts, "rows": rows})
+        return
     names = ["ml-100k"] if options.quick else options.data.split(",")
     facts = machine()
     print(describe(facts), "\n")

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import subprocess
 import sys
+import traceback
 from typing import Any
 
 import hypothesis
@@ -29,6 +31,28 @@ def run_cfcore(
         timeout=200,
         env={**os.environ, "COLUMNS": "160", "NO_COLOR": "1", **environment},
     )
+
+
+def run_inside(
+    *arguments: Any, stdin: str | bytes | None = None, **environment: str
+) -> subprocess.CompletedProcess[str]:
+    """Run the command line as `run_cfcore` does, but in this process, which is far quicker."""
+    from typer.testing import CliRunner
+
+    given = [str(one) for one in arguments]
+    shown = {"COLUMNS": "160", "NO_COLOR": "1", **environment}
+    done = CliRunner().invoke(_application(), given, input=stdin, env=shown, prog_name="cfcore")
+    errors = done.stderr
+    if done.exception is not None and not isinstance(done.exception, SystemExit):
+        errors += "".join(traceback.format_exception(done.exception))
+    return subprocess.CompletedProcess(arguments, done.exit_code, done.stdout, errors)
+
+
+@functools.cache
+def _application() -> Any:
+    from cfcore.cli import build
+
+    return build()
 
 
 @pytest.fixture(scope="session")

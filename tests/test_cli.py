@@ -12,7 +12,7 @@ import pytest
 import cfcore as cf
 from cfcore.compare import Job, choose_job
 from cfcore.registry import BY_COMMAND
-from tests.conftest import run_cfcore as run
+from tests.conftest import run_inside as run
 
 
 @pytest.fixture(scope="module")
@@ -82,7 +82,7 @@ def test_metrics_are_those_of_the_library(ratings_file: Path, tmp_path: Path) ->
     ("arguments", "message"),
     [
         (["ml-100"], "'ml-100' is neither a data set .*ml-100k.*synthetic.* nor a file"),
-        (["no/such/file.csv"], "neither a data set .* nor a file"),
+        (["no/such/file.csv"], "no/such/file.csv: there is no such file"),
         (["synthetic", "--models", "svd,rbn"], "unknown model 'rbn'; known: .*svd"),
         (["synthetic", "--split", "u1"], "synthetic has no such split"),
         (["ml-100k", "--split", "u9"], "u9"),

@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 
 import cfcore as cf
-from tests.conftest import run_cfcore as run
+from tests.conftest import run_inside as run
 
 
 def rows(text: str) -> list[dict[str, str]]:
@@ -84,8 +84,9 @@ def test_predictions_do_not_depend_on_the_kind_of_file(folder: Path, tmp_path: P
     expected = model.predict(users, items)
     text = "userId,movieId\n" + "".join(f"{u},{i}\n" for u, i in zip(users, items, strict=True))
     streamed = rows(run("predict", folder / "svd.cf", "-", stdin=text).stdout)
-    np.testing.assert_array_equal([float(row["prediction"]) for row in streamed], expected)
-    assert [row["user"] for row in streamed] == users
+    np.testing.assert_allclose([float(row["prediction"]) for row in streamed], expected, rtol=5e-6)
+    assert [row["userId"] for row in streamed] == users  # names of columns are kept
+    assert list(streamed[0]) == ["userId", "movieId", "prediction", "unknown"]
 
     pa.parquet.write_table(
         pa.table({"who": users, "item": items}), tmp_path / "pairs.parquet", row_group_size=2
@@ -98,19 +99,8 @@ def test_predictions_do_not_depend_on_the_kind_of_file(folder: Path, tmp_path: P
     (tmp_path / "pairs.tsv").write_text("u1\t3\nu7\t5\nunknown\t7\n")  # no header: the first two columns
     run("predict", folder / "svd.cf", tmp_path / "pairs.tsv", "-o", tmp_path / "p.csv")
     found = rows((tmp_path / "p.csv").read_text())
-    np.testing.assert_array_equal([float(row["prediction"]) for row in found], expected)
+    np.testing.assert_allclose([float(row["prediction"]) for row in found], expected, rtol=5e-6)
     assert not list(tmp_path.glob("*.part"))
-
-
-def test_chunks_make_no_difference(folder: Path, tmp_path: Path, model: Any) -> None:
-    from cfcore.cli.tables import pairs
-
-    path = tmp_path / "pairs.csv"
-    path.write_text("item,user,timestamp\n" + "".join(f"{k % 30},u{k % 50},{k}\n" for k in range(25)))
-    parts = list(pairs(path, {"user": None, "item": None, "timestamp": None}, size=10))
-    assert [len(part[0]) for part in parts] == [10, 10, 5]
-    assert np.concatenate([part[1] for part in parts]).tolist() == [str(k % 30) for k in range(25)]
-    assert np.concatenate([part[2] for part in parts]).tolist() == list(range(25))
 
 
 def test_recommendations_are_those_of_the_model(folder: Path, tmp_path: Path, model: Any) -> None:
@@ -119,7 +109,7 @@ def test_recommendations_are_those_of_the_model(folder: Path, tmp_path: Path, mo
         ids, scores = model.recommend(user, 4)
         own = [row for row in found if row["user"] == user]
         assert [int(row["item"]) for row in own] == ids.tolist()
-        assert [float(row["score"]) for row in own] == scores.tolist()
+        assert [row["score"] for row in own] == [str(float(f"{score:.6g}")) for score in scores]
         assert [row["rank"] for row in own] == ["1", "2", "3", "4"]
     (tmp_path / "users.txt").write_text("u1\n\nu2\n")
     assert (
@@ -143,7 +133,8 @@ def test_rows_as_json_are_those_of_csv(folder: Path, tmp_path: Path) -> None:
 
     def same(found: list[dict[str, Any]], table: str) -> None:
         assert found
-        assert [{name: str(value) for name, value in row.items()} for row in found] == rows(table)
+        texts = [{name: "" if it is None else str(it) for name, it in row.items()} for row in found]
+        assert texts == rows(table)
 
     (tmp_path / "pairs.csv").write_text("user,item\nu1,3\nunknown,7\n")
     for command in (
@@ -177,6 +168,23 @@ def test_evaluate_and_info(folder: Path, model: Any) -> None:
     facts = json.loads(run("info", folder / "svd.cf", "--json", "-").stdout)
     assert (facts["model"], facts["users"], facts["items"], facts["ratings"]) == ("SVD", 50, 30, 800)
     assert "n_factors = 4" in run("info", folder / "svd.cf").stdout
+
+
+def test_info_tells_version_names_and_the_rates_used(folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "r.csv").write_text("userId,film,rating\n1,a,4\n1,b,2\n2,a,5\n2,c,3\n")
+    run("fit", tmp_path / "r.csv", "--item", "film", "-o", tmp_path / "m.cf", "-m", "svd", "--scale", "0,5")
+    shown = run("info", tmp_path / "m.cf").stdout
+    facts = json.loads(run("info", tmp_path / "m.cf", "--json", "-").stdout)
+    model: Any = cf.load(tmp_path / "m.cf")
+    assert f"written by cfcore: {cf.__version__}" in shown
+    assert re.search(rf"^  reg = None \(used: {model.rates_['reg']:.6g}\)$", shown, re.MULTILINE)
+    assert re.search(
+        rf"^  lr = None \(used: {model.rates_['lr']:.6g} in the last epoch\)$", shown, re.MULTILINE
+    )
+    assert "user ids: integers, such as 1" in shown
+    assert (facts["written by cfcore"], facts["used"]["reg"]) == (cf.__version__, model.rates_["reg"])
+    assert facts["scale"] == [0.0, 5.0]
+    assert (facts["columns"]["user"], facts["columns"]["item"]) == ("userId", "film")
 
 
 def test_evaluate_lists_with_intervals(folder: Path, tmp_path: Path, model: Any) -> None:
@@ -241,8 +249,8 @@ def test_compare_draws_a_picture(folder: Path, tmp_path: Path) -> None:
             1,
             "no column 'who' for user",
         ),
-        (["predict", "@svd.cf", "@short.csv"], 1, "row 1 has 1 columns"),
-        (["predict", "@svd.cf", "@words.csv"], 1, "item: 'film' is no integer"),
+        (["predict", "@svd.cf", "@short.csv"], 1, "at row 1, which has 1 columns"),
+        (["predict", "@svd.cf", "@words.csv"], 1, "column 'item': 'film' at row 0 is no integer"),
         (
             ["predict", "@svd.cf", "@ratings.csv", "-o", "@x.txt"],
             2,

@@ -12,9 +12,9 @@ import numpy as np
 import pytest
 
 import cfcore as cf
-from tests.conftest import run_cfcore
+from tests.conftest import run_cfcore, run_inside
 
-run = partial(run_cfcore, "tune")
+run = partial(run_inside, "tune")
 
 
 @pytest.fixture(scope="module")
@@ -38,7 +38,7 @@ def test_tune_is_search_and_goes_on(folder: Path, tmp_path: Path) -> None:
     space = {"lr": (0.001, 0.05, "log"), "n_factors": (2, 6), "biased": [True, False]}
     ratings = cf.Ratings.read(data)
     expected = cf.selection.search(
-        cf.SVD(n_epochs=4, random_state=1), space, ratings, budget=3, cv=2, random_state=1
+        cf.SVD(n_epochs=4, random_state=1), ratings, space, budget=3, cv=2, random_state=1
     )
     assert found["value"] == expected.value
     assert found["params"] == expected.params
@@ -80,7 +80,7 @@ def test_a_budget_of_time(folder: Path) -> None:
         (["@ratings.csv", "-m", "svm"], 2, "unknown model 'svm'"),
         (["@ratings.csv", "-m", "global-mean"], 2, "there are no ranges built in for GlobalMean"),
         (["@ratings.csv", "-m", "timesvdpp", "--trials", "1"], 1, "timestamps"),
-        (["@ratings.csv", "--budget", "5"], 2, "budget must be"),
+        (["@ratings.csv", "--budget", "5"], 2, "for a number of trials --trials 5"),
         (["@ratings.csv", "--budget", "5m", "--trials", "3"], 2, "give one of them"),
         (["@ratings.csv", "--metric", "auc"], 2, "unknown metric 'auc'"),
         (["@ratings.csv", "--set", "lr=-1", "--trials", "1"], 2, "lr must be"),
@@ -115,7 +115,23 @@ def test_errors_are_reported_in_one_line(folder: Path, arguments: list[str], cod
 def test_without_optuna_the_error_names_the_package(folder: Path, tmp_path: Path) -> None:
     (tmp_path / "optuna.py").write_text("raise ImportError('no optuna here')\n")
     path = os.pathsep.join([str(tmp_path), str(Path(cf.__file__).parents[1])])
-    done = run(folder / "ratings.csv", "--trials", 2, PYTHONPATH=path)
+    done = run_cfcore("tune", folder / "ratings.csv", "--trials", 2, PYTHONPATH=path)
     assert done.returncode == 1
     assert "pip install 'cfcore[tune]'" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_the_bar_shows_the_budget(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from cfcore.progress import progress_bar
+    from cfcore.selection import searching
+
+    titles = []
+
+    def shown(total: float | None, description: str, enabled: bool | int) -> object:
+        titles.append((total, description))
+        return progress_bar(total, description, False)
+
+    monkeypatch.setattr(searching, "progress_bar", shown)
+    assert run(folder / "ratings.csv", "-m", "baseline", "--budget", "1s", "--cv", 2).returncode == 0
+    assert run(folder / "ratings.csv", "-m", "baseline", "--trials", 2, "--cv", 2).returncode == 0
+    assert titles == [(None, "search, 1s at most"), (2, "search")]

@@ -15,7 +15,7 @@ from tests.source import DECLARED, PACKAGE, ROOT, SOURCES, Source, sources
 #: Lowest floor first. A module may import from its own floor and from those below it. A room is named by the
 #: beginning of its modules' names; the longest that fits counts.
 FLOORS: tuple[tuple[str, ...], ...] = (
-    ("errors", "random", "progress", "arrays", "atomic", "kernels.records"),
+    ("errors", "random", "progress", "arrays", "atomic", "html", "kernels.records"),
     ("kernels", "reference"),
     ("threads", "backends"),
     ("data",),

@@ -1,34 +1,26 @@
-"""Common parts of the commands: errors in one line, data and models by name, JSON."""
+"""Common parts of the commands: arguments and options, files to write, JSON."""
 
 from __future__ import annotations
 
-import contextlib
 import json
 import logging
 import math
 import sys
-from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
-if TYPE_CHECKING:
-    from cfcore.data.ratings import Ratings
-    from cfcore.models.core.model import Model
-
-#: Split of a data set when none is asked for; a fraction is a random test share.
-DEFAULT_SPLIT = {"ml-100k": "u1"}
-
-#: Size of synthetic data: that of MovieLens 100K.
-SYNTHETIC = (943, 1_682, 100_000)
+from cfcore.atomic import check_target, replacing
+from cfcore.cli.errors import UsageError
 
 # Arguments and options that several commands take.
 DataArgument = Annotated[
-    str,
+    list[str],
     typer.Argument(
-        metavar="DATA",
-        help="A data set (ml-100k, ml-1m, ..., synthetic) or a file of ratings (csv, tsv, parquet, ::).",
+        metavar="DATA...",
+        help="A data set (ml-100k, ml-1m, ..., synthetic), or files of ratings: text, JSON lines, parquet, "
+        "Arrow; compressed or not; several, patterns, folders; - is standard input.",
     ),
 ]
 ModelArgument = Annotated[Path, typer.Argument(metavar="MODEL", help="A file that `cfcore fit` wrote.")]
@@ -39,11 +31,17 @@ JsonOption = Annotated[
 MetricOption = Annotated[
     str, typer.Option(help="rmse, mae, fcp, ndcg@10, recall@20, ...: what `cfcore evaluate` prints.")
 ]
-UserOption = Annotated[str, typer.Option(help="Column of users, if it has no usual name.")]
-ItemOption = Annotated[str, typer.Option(help="Column of items, if it has no usual name.")]
-RatingOption = Annotated[str, typer.Option(help="Column of ratings, if it has no usual name.")]
-TimestampOption = Annotated[str, typer.Option(help="Column of times, if it has no usual name.")]
-NewModelOption = Annotated[str, typer.Option("--model", "-m", help="baseline, item-knn, svd, svdpp, ...")]
+NewModelOption = Annotated[
+    str, typer.Option("--model", "-m", help="baseline, item-knn, svd, svdpp, ..., or blend.")
+]
+MembersOption = Annotated[
+    str,
+    typer.Option(
+        metavar="NAMES",
+        help="Comma-separated models to blend, for --model blend.",
+        show_default="item-knn,user-knn,svdpp,timesvdpp,rbm",
+    ),
+]
 SetOption = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="NAME=VALUE", help="A hyper-parameter, such as n_factors=50; repeatable."),
@@ -58,124 +56,27 @@ OutOption = Annotated[
 JsonRowsOption = Annotated[bool, typer.Option("--json", help="Rows as JSON objects, one a line.")]
 
 
-class UsageError(Exception):
-    """An argument names something that does not exist; exit code 2."""
-
-
-@contextlib.contextmanager
-def errors_in_a_line() -> Iterator[None]:
-    """Print errors of the user in one line on standard error; exit code 2 for arguments, 1 for data."""
-    from cfcore.errors import CfcoreError
-
-    try:
-        yield
-    except UsageError as error:
-        typer.echo(f"cfcore: {error}", err=True)
-        raise typer.Exit(2) from None
-    except BrokenPipeError:  # the reader of the output has ended: `cfcore predict ... | head`
-        sys.stderr.close()
-        raise typer.Exit(1) from None
-    except (CfcoreError, OSError, MemoryError, ImportError) as error:
-        typer.echo(f"cfcore: {error}", err=True)
-        raise typer.Exit(1) from None
-
-
-@contextlib.contextmanager
-def usage() -> Iterator[None]:
-    """For calls whose arguments come from the command line: their errors have exit code 2."""
-    from cfcore.errors import CfcoreError
-
-    try:
-        yield
-    except (TypeError, ValueError) as error:
-        if isinstance(error, CfcoreError):
-            raise
-        raise UsageError(str(error)) from None
-
-
-def plain(name: str) -> str:
-    """A model's name in one spelling: ItemKNN, item-knn and item_knn are the same."""
-    return name.lower().replace("-", "").replace("_", "").strip()
-
-
-def model_name(text: str) -> str:
-    """The command-line name in the registry that `text` is a spelling of."""
-    from cfcore.compare import MODELS
-
-    known = {plain(name): name for name in MODELS}
-    if plain(text) not in known:
-        raise UsageError(f"unknown model {text.strip()!r}; known: {', '.join(MODELS)}")
-    return known[plain(text)]
-
-
-def number(split: str) -> float | str:
-    """A share between 0 and 1 as a number; any other text as it is, for the data set to check."""
-    try:
-        share = float(split)
-    except ValueError:
-        return split
-    if not 0 < share < 1:
-        raise UsageError(f"--split {split}: a share must be between 0 and 1")
-    return share
-
-
-def read(data: str, **columns: str | None) -> Ratings:
-    """All ratings of a data set or a file."""
-    import cfcore as cf
-    from cfcore.data.catalog import CATALOG
-
-    if data in CATALOG:
-        return cf.datasets.load(data)
-    if data == "synthetic":
-        return cf.datasets.synthetic(*SYNTHETIC, random_state=0)
-    if not Path(data).is_file():
-        known = ", ".join([*CATALOG, "synthetic"])
-        raise UsageError(f"{data!r} is neither a data set ({known}) nor a file")
-    return cf.Ratings.read(data, **{role: name for role, name in columns.items() if name})
-
-
-def read_split(data: str, split: str, **columns: str | None) -> tuple[Ratings, Ratings]:
-    """Training and test part of a data set or a file."""
-    import cfcore as cf
-    from cfcore.data.catalog import CATALOG
-
-    share = number(split)
-    if data in CATALOG:
-        try:
-            return cf.datasets.load(data, split=share)
-        except ValueError as error:
-            from cfcore.errors import CfcoreError
-
-            if isinstance(error, CfcoreError):
-                raise
-            raise UsageError(str(error)) from None
-    whole = read(data, **columns)
-    if isinstance(share, str):
-        raise UsageError(f"--split {split}: {data} has no such split; give the share to test on, such as 0.1")
-    return cf.split.holdout(whole, share, random_state=0)
-
-
-def read_part(data: str, split: str, part: int, **columns: str | None) -> Ratings:
-    """Training (0) or test part (1) of a split, or everything if there is none."""
-    return read_split(data, split, **columns)[part] if split else read(data, **columns)
-
-
-def load_model(path: Path, threads: int = 0) -> Model:
-    """The model in a file, with this number of threads (0: as in the file)."""
-    import cfcore as cf
-
-    if not path.is_file():
-        raise UsageError(f"{path}: there is no such model file; `cfcore fit DATA --out {path}` writes one")
-    model = cf.load(path)
-    if threads and "n_threads" in model.get_params():
-        model.set_params(n_threads=threads)
-    return model
-
-
 def need_folder(path: Path | None, option: str) -> None:
-    """Raise UsageError for a file in a folder that does not exist, before the work begins."""
-    if path is not None and str(path) != "-" and not path.absolute().parent.is_dir():
-        raise UsageError(f"{option} {path}: there is no folder {path.absolute().parent}")
+    """Raise UsageError for a file that cannot be written, before the work begins."""
+    if path is None or str(path) == "-":
+        return
+    try:
+        check_target(path)
+    except FileNotFoundError:
+        raise UsageError(f"{option} {path}: there is no folder {path.absolute().parent}") from None
+    except OSError as error:
+        raise UsageError(f"{option} {path}: {error.strerror}") from None
+
+
+def tell(text: str, json_file: Path | None = None) -> None:
+    """Print text: on standard error if standard output takes the JSON report."""
+    typer.echo(printable(text), err=str(json_file) == "-")
+
+
+def printable(text: str) -> str:
+    """The text with escapes for what cannot be printed: names of files may be no text."""
+    encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
+    return text.encode(encoding, "backslashreplace").decode(encoding)
 
 
 def write_json(path: Path | None, report: Any) -> None:
@@ -186,7 +87,8 @@ def write_json(path: Path | None, report: Any) -> None:
     if str(path) == "-":
         typer.echo(text)
     else:
-        path.write_text(text + "\n")
+        with replacing(path, text=True) as file:
+            file.write(text + "\n")
 
 
 def finite(value: Any) -> Any:
@@ -200,7 +102,22 @@ def finite(value: Any) -> Any:
     return value
 
 
+def on_terminal() -> bool:
+    """Whether standard error is a terminal, for progress bars."""
+    return sys.stderr is not None and sys.stderr.isatty()
+
+
+class Lines(logging.Handler):
+    """Prints messages on what standard error is at that time."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Print a message."""
+        typer.echo(record.getMessage(), err=True)
+
+
 def tell_sources() -> None:
     """Log on standard error which source data comes from, and why not from an earlier one."""
-    logging.basicConfig(format="%(message)s")
-    logging.getLogger("cfcore").setLevel(logging.INFO)
+    logger = logging.getLogger("cfcore")
+    logger.setLevel(logging.INFO)
+    if not any(isinstance(handler, Lines) for handler in logger.handlers):
+        logger.addHandler(Lines())

@@ -2,27 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from cfcore.atomic import replacing
 from cfcore.cli.common import (
-    DEFAULT_SPLIT,
     DataArgument,
-    ItemOption,
-    RatingOption,
     ThreadsOption,
-    TimestampOption,
-    UsageError,
-    UserOption,
-    errors_in_a_line,
-    model_name,
     need_folder,
-    read_split,
+    printable,
     tell_sources,
     write_json,
 )
+from cfcore.cli.errors import UsageError
+from cfcore.cli.models import model_name
+from cfcore.cli.reading import DEFAULT_SPLIT, Reading, data_set, read_split
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -37,6 +34,7 @@ WHOLE = "all of it"
 
 def compare(
     data: DataArgument,
+    reading: Reading,
     split: Annotated[
         str,
         typer.Option(help="u1..u5, ua, ub of ml-100k, or the share to test on.", show_default="u1 or 0.1"),
@@ -44,10 +42,6 @@ def compare(
     models: Annotated[
         str, typer.Option(help="Comma-separated names, such as svd,item-knn.", show_default="all")
     ] = "",
-    user: UserOption = "",
-    item: ItemOption = "",
-    rating: RatingOption = "",
-    timestamp: TimestampOption = "",
     threads: ThreadsOption = 0,
     reference: Annotated[bool, typer.Option(help="Time the reference twins too.")] = True,
     peers: Annotated[bool, typer.Option(help="Time installed peers (scikit-surprise) too.")] = True,
@@ -58,10 +52,15 @@ def compare(
         Path | None, typer.Option(metavar="FILE", help="Draw time against error there (.png, .svg, .pdf).")
     ] = None,
 ) -> None:
-    """Fit each model on a data set and print its error, its speed and its reference twin's."""
-    with errors_in_a_line():
-        columns = {"user": user, "item": item, "rating": rating, "timestamp": timestamp}
-        run_compare(data, split, columns, models, threads or None, reference, peers, json_file, plot)
+    """Fit each model on a data set and print its error, its speed and its reference twin's.
+
+    Examples:
+
+      cfcore compare ml-100k
+
+      cfcore compare ratings.csv --models svd,svdpp,item-knn --no-reference --plot models.png
+    """
+    run_compare(data, split, reading, models, threads or None, reference, peers, json_file, plot)
 
 
 def chosen_models(text: str) -> list[str]:
@@ -80,22 +79,23 @@ def needs_timestamps(name: str) -> bool:
     return bool(getattr(cf, MODELS[name]).needs_timestamps)
 
 
-def load(data: str, split: str, columns: dict[str, str]) -> tuple[str, str, Ratings, Ratings, list[str]]:
+def load(data: Sequence[str], split: str, reading: Reading) -> tuple[str, str, Ratings, Ratings, list[str]]:
     """Name, split, training and test ratings, and notes on a replacement of the data."""
     from cfcore.data.sources import UnavailableError
 
-    wanted = split or DEFAULT_SPLIT.get(data, "0.1")
+    wanted = split or DEFAULT_SPLIT.get(data_set(data), "0.1")
+    shown = " ".join(map(printable, data))
     try:
-        return data, wanted, *read_split(data, wanted, **columns), []
+        return shown, wanted, *read_split(data, wanted, reading), []
     except UnavailableError as error:
-        note = f"{data} is not available; synthetic data takes its place. {error}"
-        return "synthetic", "0.1", *read_split("synthetic", "0.1"), [note]
+        note = f"{shown} is not available; synthetic data takes its place. {error}"
+        return "synthetic", "0.1", *read_split(["synthetic"], "0.1", Reading()), [note]
 
 
 def run_compare(
-    data: str,
+    data: Sequence[str],
     split: str,
-    columns: dict[str, str],
+    reading: Reading,
     models: str,
     threads: int | None,
     reference: bool,
@@ -113,8 +113,10 @@ def run_compare(
     wanted = chosen_models(models)
     need_folder(json_file, "--json")
     need_folder(plot, "--plot")
+    if plot is not None:
+        check_picture(plot)
     console, progress = Console(), Console(stderr=True)
-    name, split, train, test, notes = load(data, split, columns)
+    name, split, train, test, notes = load(data, split, reading)
     if not models and train.timestamps is None:
         wanted = [model for model in wanted if not needs_timestamps(model)]
         notes.append("these ratings have no timestamps, so models that need them are left out.")
@@ -123,7 +125,7 @@ def run_compare(
     facts = config()
     n_threads = threads or facts["threads"]
     console.print(
-        f"{name}, split {split}: {len(train):,} ratings to train on, {len(test):,} to test on; "
+        f"{name}, split {split}: {len(train):,} ratings to train on, {len(test):,} to test on\n"
         f"{train.n_users:,} users, {train.n_items:,} items\n"
         f"cfcore {facts['cfcore']}, {facts['simd_level']}, {n_threads} thread{'s' * (n_threads > 1)}\n",
         highlight=False,
@@ -166,14 +168,26 @@ def run_compare(
         raise typer.Exit(1)
 
 
+def check_picture(path: Path) -> None:
+    """Raise UsageError for a picture whose name has no ending that matplotlib knows."""
+    try:
+        from matplotlib.backend_bases import FigureCanvasBase
+    except ImportError:
+        raise ImportError("--plot needs matplotlib: pip install 'cfcore[plots]'") from None
+    kinds = FigureCanvasBase.get_supported_filetypes()
+    if path.suffix[1:].lower() not in kinds:
+        raise UsageError(
+            f"--plot {path}: the name must end in one of {', '.join(f'.{kind}' for kind in kinds)}"
+        )
+
+
 def draw(path: Path, rows: list[Any]) -> None:
     """Time against error, as a picture."""
     from cfcore import plots
 
-    try:
-        plots.time_against_rmse(rows).figure.savefig(path, dpi=150)  # type: ignore[union-attr]
-    except ValueError as error:  # an ending that matplotlib does not know
-        raise UsageError(f"--plot {path}: {error}") from None
+    figure = plots.time_against_rmse(rows).figure
+    with replacing(path) as file:
+        figure.savefig(file, dpi=150, format=path.suffix[1:])  # type: ignore[union-attr]
 
 
 def print_rows(console: Console, rows: list[Row], others: list[Peer]) -> None:

@@ -1,28 +1,43 @@
-"""``cfcore data``: public data sets by name."""
+"""``cfcore data``: public data sets by name, and what files hold."""
 
 from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from cfcore.cli.command import command
 from cfcore.cli.common import (
+    DataArgument,
     JsonOption,
     JsonRowsOption,
-    UsageError,
-    errors_in_a_line,
     need_folder,
+    tell,
     tell_sources,
     write_json,
 )
-from cfcore.cli.tables import RowWriter, check_rows_file
+from cfcore.cli.errors import EXIT_CODES, UsageError
+from cfcore.cli.reading import Reading, read
+from cfcore.cli.rows import RowWriter, check_rows_file
+from cfcore.data.names import distinct_names
 
-app = typer.Typer(no_args_is_help=True, help="Public data sets: list them, fetch them.")
+if TYPE_CHECKING:
+    from cfcore.data.ratings import Ratings
+
+CopyOption = Annotated[
+    Path | None,
+    typer.Option("--out", "-o", metavar="FILE", help="Copy it there as .csv, .jsonl or .parquet."),
+]
+
+app = typer.Typer(
+    no_args_is_help=True, help="Public data sets: list them, fetch them; and ratings in files: show them."
+)
 
 
-@app.command(name="list")
+@app.command(name="list", epilog=EXIT_CODES)
+@command
 def list_(as_json: JsonRowsOption = False) -> None:
     """List the data sets that are known by name."""
     from cfcore.data.catalog import CATALOG
@@ -32,35 +47,69 @@ def list_(as_json: JsonRowsOption = False) -> None:
         typer.echo(line if as_json else f"{name:16}{entry.n_ratings:>12,} ratings")
 
 
-@app.command()
+@app.command(epilog=EXIT_CODES)
+@command
 def get(
     name: Annotated[str, typer.Argument(help="Its name: see `cfcore data list`.")],
-    out: Annotated[
-        Path | None,
-        typer.Option("--out", "-o", metavar="FILE", help="Copy it there as .csv, .jsonl or .parquet."),
-    ] = None,
+    out: CopyOption = None,
     json_file: JsonOption = None,
 ) -> None:
-    """Find or fetch a data set, check it, and print its path."""
-    with errors_in_a_line():
-        need_folder(json_file, "--json")
-        check_rows_file(out)
-        import cfcore as cf
-        from cfcore.data import sources
-        from cfcore.data.catalog import CATALOG
+    """Find or fetch a data set, check it, and print its path.
 
-        tell_sources()
-        if name not in CATALOG:
-            raise UsageError(f"unknown data set {name!r}; known: {', '.join(CATALOG)}")
-        ratings = cf.datasets.load(name)
-        found = sources.locate(name, False)
-        typer.echo(f"{ratings}\n{found}", err=str(json_file) == "-")
-        report = {
-            "name": name, "path": str(found), "ratings": len(ratings),
-            "users": ratings.n_users, "items": ratings.n_items, "scale": list(ratings.scale),
-        }  # fmt: skip
-        if out is not None:
-            times = {} if ratings.timestamps is None else {"timestamp": ratings.timestamps}
-            with RowWriter(out, ["user", "item", "rating", *times]) as writer:
-                writer.write(ratings.users, ratings.items, ratings.values, *times.values())
-        write_json(json_file, report)
+    Example:
+
+      cfcore data get ml-100k --out ratings.csv
+    """
+    need_folder(json_file, "--json")
+    check_rows_file(out)
+    import cfcore as cf
+    from cfcore.data import sources
+    from cfcore.data.catalog import CATALOG
+
+    tell_sources()
+    if name not in CATALOG:
+        raise UsageError(f"unknown data set {name!r}; known: {', '.join(CATALOG)}")
+    ratings = cf.datasets.load(name)
+    found = sources.locate(name, False)
+    tell(f"{ratings}\n{found}", json_file)
+    copy(ratings, out)
+    write_json(json_file, {"name": name, "path": str(found), **facts_of(ratings)})
+
+
+@app.command(epilog=EXIT_CODES)
+@command
+def show(data: DataArgument, reading: Reading, out: CopyOption = None, json_file: JsonOption = None) -> None:
+    """Read ratings as all commands do, and print how many there are; with --out, write them to another file.
+
+    Examples:
+
+      cfcore data show ratings.csv --duplicates last
+
+      cfcore data show BX-Ratings.csv --separator ";" --encoding latin-1 --out books.parquet
+    """
+    need_folder(json_file, "--json")
+    check_rows_file(out)
+    tell_sources()
+    ratings = read(data, reading)
+    tell(str(ratings), json_file)
+    copy(ratings, out)
+    write_json(json_file, facts_of(ratings))
+
+
+def copy(ratings: Ratings, out: Path | None) -> None:
+    """Write ratings to a file, unless `out` is None."""
+    if out is not None:
+        columns = {"user": ratings.users, "item": ratings.items, "rating": ratings.values}
+        if ratings.timestamps is not None:
+            columns["timestamp"] = ratings.timestamps
+        names = distinct_names(ratings.column_names, columns)
+        with RowWriter(out, list(names.values())) as writer:
+            writer.write(*columns.values())
+
+
+def facts_of(ratings: Ratings) -> dict[str, Any]:
+    """Sizes and scale, JSON-able."""
+    return {
+        "ratings": len(ratings), "users": ratings.n_users, "items": ratings.n_items,
+        "scale": list(ratings.scale), "mean": ratings.mean, "timestamps": ratings.timestamps is not None,
+    }  # fmt: skip

@@ -2,27 +2,24 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from cfcore.cli.common import (
     DataArgument,
-    ItemOption,
     JsonOption,
     ModelArgument,
-    RatingOption,
     ThreadsOption,
-    TimestampOption,
-    UserOption,
-    errors_in_a_line,
-    load_model,
     need_folder,
-    read_part,
+    tell,
     tell_sources,
-    usage,
     write_json,
 )
+from cfcore.cli.errors import usage
+from cfcore.cli.models import load_model
+from cfcore.cli.reading import Reading, read_part
 
 if TYPE_CHECKING:
     from cfcore.metrics import Interval
@@ -31,6 +28,7 @@ if TYPE_CHECKING:
 def evaluate(
     model: ModelArgument,
     data: DataArgument,
+    reading: Reading,
     split: Annotated[
         str, typer.Option(help="Use the test part of this split only (u1, 0.1); else all ratings.")
     ] = "",
@@ -45,60 +43,76 @@ def evaluate(
         bool, typer.Option("--bootstrap", help="Add confidence intervals, by drawing users.")
     ] = False,
     level: Annotated[float, typer.Option(min=0.01, max=0.999, help="Of the intervals.")] = 0.95,
-    user: UserOption = "",
-    item: ItemOption = "",
-    rating: RatingOption = "",
-    timestamp: TimestampOption = "",
     threads: ThreadsOption = 0,
     json_file: JsonOption = None,
 ) -> None:
-    """Print RMSE, MAE and FCP of a fitted model on ratings; with --k also the metrics of its lists."""
-    with errors_in_a_line():
-        import cfcore as cf
-        from cfcore.metrics.measuring import METRICS, OF_RATINGS
+    """Print RMSE, MAE and FCP of a fitted model on ratings; with --k also the metrics of its lists.
 
-        tell_sources()
-        need_folder(json_file, "--json")
-        fitted = load_model(model, threads)
-        columns = {"user": user, "item": item, "rating": rating, "timestamp": timestamp}
-        test = read_part(data, split, 1, **columns)
-        level_of_relevance = cf.metrics.relevant_from(fitted.scale_) if threshold is None else threshold
-        wanted = [*OF_RATINGS, *(f"{name}@{k}" for name in METRICS if k and name not in OF_RATINGS)]
-        intervals: dict[str, Interval] = {}
-        with usage():  # a threshold that is no number
-            if bootstrap:
-                intervals = cf.metrics.bootstrap(fitted, test, wanted, threshold=threshold, level=level)
-                found = {name: interval.value for name, interval in intervals.items()}
-            else:
-                found = cf.metrics.evaluate(fitted, test, wanted, threshold=threshold)
-        name = type(fitted).__name__
-        say(f"{name} on {len(test):,} ratings", found, intervals, level_of_relevance, str(json_file) == "-")
-        report: dict[str, Any] = {"model": name, "n_ratings": len(test), **found}
-        if k:
-            report["threshold"] = level_of_relevance
+    Examples:
+
+      cfcore evaluate svdpp.cf test.csv
+
+      cfcore evaluate svdpp.cf ml-100k --split u1 --k 10 --bootstrap
+    """
+    import cfcore as cf
+    from cfcore.metrics.measuring import METRICS, OF_RATINGS
+    from cfcore.metrics.result import facts_of
+
+    tell_sources()
+    need_folder(json_file, "--json")
+    fitted = load_model(model, threads)
+    test = read_part(data, split, 1, reading, fitted)
+    level_of_relevance = cf.metrics.relevant_from(fitted.scale_) if threshold is None else threshold
+    wanted = [*OF_RATINGS, *(f"{name}@{k}" for name in METRICS if k and name not in OF_RATINGS)]
+    intervals: dict[str, Interval] = {}
+    with usage():  # a threshold that is no number
         if bootstrap:
-            report["level"] = level
-            report["intervals"] = {name: [each.low, each.high] for name, each in intervals.items()}
-        write_json(json_file, report)
+            intervals = cf.metrics.bootstrap(fitted, test, wanted, threshold=threshold, level=level)
+            found = {name: interval.value for name, interval in intervals.items()}
+        else:
+            found = cf.metrics.evaluate(fitted, test, wanted, threshold=threshold)
+    name = type(fitted).__name__
+    facts = facts_of(fitted, test)
+    if facts.unknown:
+        tell(
+            f"of {len(test):,} ratings, {facts.unknown:,} are of users ({facts.unknown_users:,}) or items "
+            f"({facts.unknown_items:,}) without training ratings",
+            json_file,
+        )
+    say(f"{name} on {len(test):,} ratings", found, intervals, level_of_relevance, json_file)
+    report: dict[str, Any] = {
+        "model": name, "n_ratings": len(test),
+        "unknown_users": facts.unknown_users, "unknown_items": facts.unknown_items, **found,
+    }  # fmt: skip
+    if k:
+        report["threshold"] = level_of_relevance
+    if bootstrap:
+        report["level"] = level
+        report["intervals"] = {name: [each.low, each.high] for name, each in intervals.items()}
+    write_json(json_file, report)
 
 
 def say(
-    what: str, found: dict[str, float], intervals: dict[str, Interval], threshold: float, aside: bool
+    what: str,
+    found: dict[str, float],
+    intervals: dict[str, Interval],
+    threshold: float,
+    json_file: Path | None,
 ) -> None:
     """Print the metrics: in one line if they are few, else a line each."""
     from cfcore.metrics.measuring import OF_RATINGS
 
     if len(found) == len(OF_RATINGS) and not intervals:
         line = ", ".join(f"{name.upper()} {value:.4f}" for name, value in found.items())
-        typer.echo(f"{what}: {line}", err=aside)
+        tell(f"{what}: {line}", json_file)
         return
-    typer.echo(what, err=aside)
+    tell(what, json_file)
     if len(found) > len(OF_RATINGS):
-        typer.echo(f"lists of all items but those rated in training; relevant from {threshold:g}", err=aside)
+        tell(f"lists of all items but those rated in training; relevant from {threshold:g}", json_file)
     for name, value in found.items():
         shown = name.upper() if name in OF_RATINGS else name
         given = intervals.get(name)
         ends = (
             f"  [{given.low:.4f}, {given.high:.4f}]" if given is not None and given.low == given.low else ""
         )
-        typer.echo(f"{shown:14}{value:8.4f}{ends}", err=aside)
+        tell(f"{shown:14}{value:8.4f}{ends}", json_file)

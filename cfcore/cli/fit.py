@@ -2,40 +2,37 @@
 
 from __future__ import annotations
 
-import json
-import sys
 import time
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from cfcore.cli.common import (
     DataArgument,
-    ItemOption,
     JsonOption,
+    MembersOption,
     NewModelOption,
-    RatingOption,
     SeedOption,
     SetOption,
     ThreadsOption,
-    TimestampOption,
-    UsageError,
-    UserOption,
-    errors_in_a_line,
-    model_name,
     need_folder,
-    read_part,
+    on_terminal,
+    tell,
     tell_sources,
-    usage,
     write_json,
 )
+from cfcore.cli.errors import UsageError, usage
+from cfcore.cli.models import build_model, fitting
+from cfcore.cli.reading import Reading, hold_out, read_part
 
 
 def fit(
     data: DataArgument,
     out: Annotated[Path, typer.Option("--out", "-o", metavar="FILE", help="Write the model there.")],
+    reading: Reading,
     model: NewModelOption = "svdpp",
+    members: MembersOption = "",
     settings: SetOption = None,
     split: Annotated[
         str, typer.Option(help="Fit on the training part of this split only (u1, 0.1); else on everything.")
@@ -55,85 +52,54 @@ def fit(
         Path | None,
         typer.Option(metavar="FILE", help="Keep a file of the state after each epoch, and go on from it."),
     ] = None,
-    user: UserOption = "",
-    item: ItemOption = "",
-    rating: RatingOption = "",
-    timestamp: TimestampOption = "",
     seed: SeedOption = 0,
     threads: ThreadsOption = 0,
     json_file: JsonOption = None,
 ) -> None:
-    """Fit a model and write it to a file."""
-    with errors_in_a_line():
-        tell_sources()
-        need_folder(out, "--out")
-        need_folder(json_file, "--json")
-        need_folder(checkpoint, "--checkpoint")
-        if early_stopping and not validation:
-            raise UsageError("--early-stopping needs held-out ratings: give --validation 0.1")
-        fitted = build_model(model, settings or [], seed, threads)
-        columns = {"user": user, "item": item, "rating": rating, "timestamp": timestamp}
-        train = read_part(data, split, 0, **columns)
-        held_out = None
-        if validation:
-            import cfcore as cf
+    """Fit a model and write it to a file.
 
-            train, held_out = cf.split.holdout(train, validation, random_state=seed)
-        if "verbose" in fitted.get_params():
-            fitted.set_params(verbose=int(sys.stderr.isatty()))
-        start = time.perf_counter()
-        with usage():  # a hyper-parameter may be out of range
-            fitted.fit(
-                train, validation=held_out, early_stopping=early_stopping or None, checkpoint=checkpoint
-            )
-        seconds = time.perf_counter() - start
-        fitted.save(out)
-        history = fitted.history_
-        errors = "".join(
-            f", {name.replace('_', ' ')} {each[-1]:.4f}" for name, each in history.items() if each
-        )
-        typer.echo(
-            f"{type(fitted).__name__} on {len(train):,} ratings in {seconds:.2f} s{errors}: {out}",
-            err=str(json_file) == "-",
-        )
-        write_json(
-            json_file,
-            {
-                "model": type(fitted).__name__,
-                "params": fitted.get_params(),
-                "n_ratings": len(train),
-                "fit_seconds": seconds,
-                "history": history,
-                "file": str(out),
-            },
-        )
+    Examples:
 
+      cfcore fit ml-100k --out svdpp.cf
 
-def build_model(name: str, settings: list[str], seed: int, threads: int) -> Any:
-    """The model called `name`, with hyper-parameters from NAME=VALUE."""
-    import cfcore as cf
-    from cfcore.compare import MODELS
+      cfcore fit ratings.csv -o svd.cf --model svd --set n_factors=50 --validation .1 --early-stopping 3
 
-    model = getattr(cf, MODELS[model_name(name)])()
-    known = model.get_params()
-    given: dict[str, Any] = {"random_state": seed, "n_threads": threads or None}
-    params = {key: value for key, value in given.items() if key in known}
-    for setting in settings:
-        key, equals, text = setting.partition("=")
-        if not equals:
-            raise UsageError(f"--set {setting}: write it as NAME=VALUE")
-        if key not in known:
-            raise UsageError(f"--set {setting}: {type(model).__name__} has {', '.join(known)}")
-        params[key] = value_of(text)
-    return model.set_params(**params)
+      cfcore fit "BX-Ratings.csv" -o m.cf --separator ";" --encoding latin-1 --missing 0
 
-
-def value_of(text: str) -> Any:
-    """A number, true, false, none or a list where the text is one; else the text itself."""
-    words = {"true": True, "false": False, "none": None, "null": None}
-    if text.lower() in words:
-        return words[text.lower()]
-    try:
-        return float(text) if text.startswith(".") else json.loads(text)
-    except ValueError:
-        return text
+      zcat part-*.csv.gz | cfcore fit - -o blend.cf --model blend --members item-knn,svdpp
+    """
+    tell_sources()
+    if str(out) == "-":
+        raise UsageError("--out -: a model is a binary file; name one")
+    need_folder(out, "--out")
+    need_folder(json_file, "--json")
+    need_folder(checkpoint, "--checkpoint")
+    if early_stopping and not validation:
+        raise UsageError("--early-stopping needs held-out ratings: give --validation 0.1")
+    fitted = build_model(model, settings or [], seed, threads, members)
+    train = read_part(data, split, 0, reading, fitted)
+    fitted = fitting(fitted, train, members)
+    held_out = None
+    if validation:
+        train, held_out = hold_out(train, validation, seed, "--validation")
+    if "verbose" in fitted.get_params():
+        fitted.set_params(verbose=int(on_terminal()))
+    start = time.perf_counter()
+    with usage():  # a hyper-parameter may be out of range
+        fitted.fit(train, validation=held_out, early_stopping=early_stopping or None, checkpoint=checkpoint)
+    seconds = time.perf_counter() - start
+    fitted.save(out)
+    history = fitted.history_
+    errors = "".join(f", {name.replace('_', ' ')} {each[-1]:.4f}" for name, each in history.items() if each)
+    tell(f"{type(fitted).__name__} on {len(train):,} ratings in {seconds:.2f} s{errors}: {out}", json_file)
+    write_json(
+        json_file,
+        {
+            "model": type(fitted).__name__,
+            "params": fitted.get_params(),
+            "n_ratings": len(train),
+            "fit_seconds": seconds,
+            "history": history,
+            "file": str(out),
+        },
+    )

@@ -15,11 +15,14 @@ from cfcore.cli.common import (
     ModelArgument,
     OutOption,
     ThreadsOption,
-    UsageError,
-    errors_in_a_line,
-    load_model,
+    on_terminal,
 )
-from cfcore.cli.tables import RowWriter, as_ids
+from cfcore.cli.errors import UsageError, say
+from cfcore.cli.ids import as_ids
+from cfcore.cli.models import load_model
+from cfcore.cli.rows import RowWriter
+from cfcore.data.names import distinct_names
+from cfcore.errors import DataError
 from cfcore.progress import progress_bar
 
 #: Lists that are in memory at once.
@@ -45,28 +48,36 @@ def recommend(
     as_json: JsonRowsOption = False,
     threads: ThreadsOption = 0,
 ) -> None:
-    """List the items that users are predicted to rate highest."""
-    with errors_in_a_line():
-        if bool(users) + (users_file is not None) + all_users != 1:
-            raise UsageError("give the users to recommend to: their ids, --users FILE or --all")
-        fitted = load_model(model, threads)
-        if all_users:
-            wanted = fitted.user_ids_[fitted.user_counts_ > 0]
-        else:
-            wanted = as_ids(fitted, "user", np.array(users or read_ids(users_file)))
+    """List the items that users are predicted to rate highest.
 
-        length = max(1, min(n, len(fitted.item_ids_)))  # lists are padded to it
+    A user without training ratings gets the list of all such users, and is named on standard error; the exit
+    code is 0.
 
-        def best(some: Any) -> Any:
-            ids, scores = fitted.recommend(
-                some, length, exclude_seen=not include_seen, min_support=min_support
-            )
-            return [
-                (row[listed], its[listed])
-                for row, its, listed in zip(ids, scores, ~np.isnan(scores), strict=True)
-            ]
+    Examples:
 
-        write_lists(out, as_json, ["user", "rank", "item", "score"], wanted, best)
+      cfcore recommend svdpp.cf 196 186 -n 5
+
+      cfcore recommend svdpp.cf --all --min-support 20 --out lists.parquet
+    """
+    if bool(users) + (users_file is not None) + all_users != 1:
+        raise UsageError("give the users to recommend to: their ids, --users FILE or --all")
+    fitted = load_model(model, threads)
+    if all_users:
+        wanted = fitted.user_ids_[fitted.user_counts_ > 0]
+    else:
+        wanted = as_ids(fitted, "user", users or read_ids(users_file))
+        tell_unknown(wanted[~fitted.is_known(wanted)], len(wanted))
+    names = distinct_names(fitted.column_names_, ("user", "item"), ("rank", "score"))
+    length = max(1, min(n, len(fitted.item_ids_)))  # lists are padded to it
+
+    def best(some: Any) -> Any:
+        ids, scores = fitted.recommend(some, length, exclude_seen=not include_seen, min_support=min_support)
+        return [
+            (row[listed], its[listed])
+            for row, its, listed in zip(ids, scores, ~np.isnan(scores), strict=True)
+        ]
+
+    write_lists(out, as_json, [names["user"], "rank", names["item"], "score"], wanted, best)
 
 
 def similar(
@@ -81,26 +92,58 @@ def similar(
     as_json: JsonRowsOption = False,
     threads: ThreadsOption = 0,
 ) -> None:
-    """List the items most similar to items, or the users most similar to users."""
-    with errors_in_a_line():
-        fitted = load_model(model, threads)
-        kind = "user" if compare_users else "item"
-        find = fitted.similar_users if compare_users else fitted.similar_items
-        try:
-            write_lists(
-                out, as_json, [kind, "rank", f"similar_{kind}", "similarity"],
-                as_ids(fitted, kind, np.array(ids)),
-                lambda some: [find(one, n, min_support=min_support) for one in some],
-            )  # fmt: skip
-        except TypeError as error:  # the model does not compare them
-            raise UsageError(str(error)) from None
+    """List the items most similar to items, or the users most similar to users.
+
+    Examples:
+
+      cfcore similar item-knn.cf 50 181
+
+      cfcore similar svd.cf 196 --users -n 3 --json
+    """
+    fitted = load_model(model, threads)
+    kind = "user" if compare_users else "item"
+    name = fitted.column_names_[kind]
+    name = kind if name in ("rank", "similarity") else name
+    find = fitted.similar_users if compare_users else fitted.similar_items
+    try:
+        write_lists(
+            out, as_json, [name, "rank", f"similar_{name}", "similarity"],
+            as_ids(fitted, kind, ids),
+            lambda some: [find(one, n, min_support=min_support) for one in some.tolist()],
+        )  # fmt: skip
+    except TypeError as error:  # the model does not compare them
+        raise UsageError(str(error)) from None
 
 
 def read_ids(path: Path | None) -> list[str]:
-    """Ids, one a line; blank lines are left out."""
-    if path is None or not path.is_file():
+    """Ids, one a line; blank lines are left out. "-" is standard input."""
+    if str(path) == "-":
+        if sys.stdin is None:
+            raise DataError("--users -: standard input is closed")
+        held = sys.stdin.buffer.read()
+    elif path is None or not path.exists():
         raise UsageError(f"--users {path}: there is no such file")
-    return [line.strip() for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
+    else:
+        held = path.read_bytes()
+    try:
+        lines = held.decode("utf-8-sig").split("\n")
+    except UnicodeDecodeError as error:
+        line = held.count(b"\n", 0, error.start) + 1
+        raise DataError(f"--users {path}: line {line} is not UTF-8 text") from None
+    found = [line.strip() for line in lines if line.strip()]
+    if not found:
+        raise DataError(f"--users {path}: holds no id")
+    return found
+
+
+def tell_unknown(users: Any, n_users: int) -> None:
+    """Print which users the model does not know."""
+    if len(users):
+        shown = ", ".join(map(str, users[:3].tolist())) + (", ..." if len(users) > 3 else "")
+        say(
+            f"note: {len(users):,} of {n_users:,} users have no training ratings ({shown}): "
+            "their lists are those of any new user"
+        )
 
 
 def write_lists(
@@ -112,7 +155,7 @@ def write_lists(
     """
     with (
         RowWriter(out, names, as_json) as writer,
-        progress_bar(len(wanted), "lists", out is not None and sys.stderr.isatty()) as bar,
+        progress_bar(len(wanted), "lists", out is not None and on_terminal()) as bar,
     ):
         for begin in range(0, len(wanted), LISTS):
             some = wanted[begin : begin + LISTS]

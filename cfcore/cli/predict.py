@@ -2,49 +2,102 @@
 
 from __future__ import annotations
 
-import sys
-from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
+import numpy as np
 import typer
 
-from cfcore.cli.common import (
-    ItemOption,
-    JsonRowsOption,
-    ModelArgument,
-    OutOption,
-    ThreadsOption,
-    TimestampOption,
-    UserOption,
-    errors_in_a_line,
-    load_model,
-)
-from cfcore.cli.tables import RowWriter, as_ids, pairs
+from cfcore.cli.common import JsonRowsOption, ModelArgument, OutOption, ThreadsOption, on_terminal
+from cfcore.cli.errors import say, usage
+from cfcore.cli.ids import kinds_fixed
+from cfcore.cli.models import load_model
+from cfcore.cli.reading import PairReading, existing
+from cfcore.cli.rows import RowWriter, check_rows_file
+from cfcore.data.names import distinct_names
 from cfcore.progress import progress_bar
+
+if TYPE_CHECKING:
+    from cfcore.models.core.model import Model
+
+Array = np.ndarray[Any, Any]
+
+#: What the column "unknown" holds, by whether the user and the item are unknown.
+MARKS = np.array([[None, "item"], ["user", "both"]], dtype=object)
 
 
 def predict(
     model: ModelArgument,
-    pairs_file: Annotated[
-        Path,
-        typer.Argument(metavar="PAIRS", help="csv or parquet with users and items; - is standard input."),
+    pairs_files: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="PAIRS...",
+            help="Files with users and items, of the same formats as ratings; - is standard input.",
+        ),
     ],
+    reading: PairReading,
     out: OutOption = None,
     as_json: JsonRowsOption = False,
-    user: UserOption = "",
-    item: ItemOption = "",
-    timestamp: TimestampOption = "",
     threads: ThreadsOption = 0,
 ) -> None:
-    """Predict the ratings of pairs, a chunk at a time: any number of them fits."""
-    with errors_in_a_line():
-        fitted = load_model(model, threads)
-        given = {"user": user or None, "item": item or None, "timestamp": timestamp or None}
-        with (
-            RowWriter(out, ["user", "item", "prediction"], as_json) as writer,
-            progress_bar(None, "predictions", out is not None and sys.stderr.isatty()) as bar,
-        ):
-            for users, items, times in pairs(pairs_file, given):
-                users, items = as_ids(fitted, "user", users), as_ids(fitted, "item", items)
-                writer.write(users, items, fitted.predict(users, items, times))
-                bar.update(len(users))
+    """Predict the ratings of pairs, a chunk at a time: any number of them fits.
+
+    There is one row for each row of PAIRS, in the same order: user and item as they are there, the
+    prediction (6 digits in text, all of them in parquet), and in the column "unknown" which of them the
+    model does not know: user, item, both, or nothing. Predictions for those rest on what is known of the
+    other; their number is printed on standard error.
+
+    Examples:
+
+      cfcore predict svdpp.cf pairs.csv --out predictions.csv
+
+      cut -f1,2 u1.test | cfcore predict svdpp.cf -
+
+      cfcore predict svdpp.cf log.parquet --user customer --item sku --no-timestamp -o log.jsonl
+    """
+    from cfcore.data.readers import read_pairs
+
+    check_rows_file(out)
+    fitted = load_model(model, threads)
+    with usage(), existing(pairs_files), kinds_fixed():
+        pairs = read_pairs(pairs_files, **reading.keywords(fitted))
+    names = distinct_names(pairs.names, ("user", "item"), ("prediction", "unknown"))
+    unknown = Unknown(fitted)
+    with (
+        kinds_fixed(),
+        RowWriter(out, [*names.values(), "prediction", "unknown"], as_json) as writer,
+        progress_bar(None, "predictions", out is not None and on_terminal()) as bar,
+    ):
+        for users, items, times in pairs:
+            predictions = fitted.predict(users, items, times)
+            writer.write(users, items, predictions, unknown.marks(users, items))
+            bar.update(len(users))
+    unknown.tell()
+
+
+class Unknown:
+    """Marks users and items that a model does not know, and counts the pairs of those."""
+
+    def __init__(self, model: Model) -> None:
+        self._model = model
+        self._n_pairs = self._n_marked = 0
+        self._first = ""
+
+    def marks(self, users: Array, items: Array) -> Array:
+        """For each pair "user", "item", "both" or None."""
+        of_users, of_items = ~self._model.is_known(users), ~self._model.is_known(items=items)
+        marked = np.flatnonzero(of_users | of_items)
+        if len(marked) and not self._first:
+            first = marked[0]
+            kind, column = ("user", users) if of_users[first] else ("item", items)
+            self._first = f"{kind} {column[first]!s} at row {self._n_pairs + first}"
+        self._n_pairs += len(users)
+        self._n_marked += len(marked)
+        return np.asarray(MARKS[of_users.astype(np.intp), of_items.astype(np.intp)])
+
+    def tell(self) -> None:
+        """Print how many pairs were unknown, if any."""
+        if self._n_marked:
+            say(
+                f"note: {self._n_marked:,} of {self._n_pairs:,} pairs have a user or an item without "
+                f"training ratings (first: {self._first}); the column unknown marks them"
+            )

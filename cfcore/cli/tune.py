@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -11,25 +10,22 @@ import typer
 
 from cfcore.cli.common import (
     DataArgument,
-    ItemOption,
     JsonOption,
+    MembersOption,
     MetricOption,
     NewModelOption,
-    RatingOption,
     SeedOption,
     SetOption,
     ThreadsOption,
-    TimestampOption,
-    UsageError,
-    UserOption,
-    errors_in_a_line,
     need_folder,
-    read_part,
+    on_terminal,
+    tell,
     tell_sources,
-    usage,
     write_json,
 )
-from cfcore.cli.fit import build_model, value_of
+from cfcore.cli.errors import UsageError, usage
+from cfcore.cli.models import build_model, fitting, value_of
+from cfcore.cli.reading import Reading, read_part
 
 if TYPE_CHECKING:
     from cfcore.selection import Search
@@ -37,9 +33,14 @@ if TYPE_CHECKING:
 
 def tune(
     data: DataArgument,
+    reading: Reading,
     model: NewModelOption = "svdpp",
+    members: MembersOption = "",
     budget: Annotated[
-        str, typer.Option(help="Time for trials: 90s, 5m, 2h.", show_default="5m, unless --trials")
+        str,
+        typer.Option(
+            metavar="TIME", help="Time for trials: 90s, 5m, 2h.", show_default="5m, unless --trials"
+        ),
     ] = "",
     trials: Annotated[int, typer.Option(min=0, help="Number of trials, in place of a time.")] = 0,
     study: Annotated[
@@ -71,47 +72,53 @@ def tune(
     split: Annotated[
         str, typer.Option(help="Use the training part of this split only (u1, 0.1); else everything.")
     ] = "",
-    user: UserOption = "",
-    item: ItemOption = "",
-    rating: RatingOption = "",
-    timestamp: TimestampOption = "",
     seed: SeedOption = 0,
     threads: ThreadsOption = 0,
     json_file: JsonOption = None,
 ) -> None:
-    """Search better hyper-parameters by Optuna, judged by ratings held out within those given."""
-    with errors_in_a_line():
-        from cfcore.selection import search
-        from cfcore.selection.study import import_optuna
+    """Search better hyper-parameters by Optuna, judged by ratings held out within those given.
 
-        tell_sources()
-        for path, option in ((out, "--out"), (study, "--study"), (json_file, "--json")):
-            need_folder(path, option)
-        if budget and trials:
-            raise UsageError("--budget and --trials both end the search: give one of them")
-        start = build_model(model, settings or [], seed, threads)
-        space = dict(map(range_of, vary)) if vary else None
-        import_optuna()  # before any data is fetched
-        columns = {"user": user, "item": item, "rating": rating, "timestamp": timestamp}
-        train = read_part(data, split, 0, **columns)
-        with usage():  # a wrong range, budget or metric, or another search in the study
-            found = search(
-                start,
-                space,
-                train,
-                budget=trials or budget or "5m",
-                cv=cv or None,
-                metric=metric,
-                n_jobs=jobs,
-                study=study,
-                random_state=seed,
-                refit=out is not None,
-                verbose=int(sys.stderr.isatty()),
-            )
-        if out is not None:
-            found.model.save(out)
-        say(found, metric, out, str(json_file) == "-")
-        write_json(json_file, report_of(found, metric, len(train), out))
+    Examples:
+
+      cfcore tune ratings.csv --model svd --budget 10m --out best.cf
+
+      cfcore tune ratings.csv --trials 20 --vary lr=.001,.1,log --vary n_factors=8,64 --study study.db
+    """
+    from cfcore.selection import search
+    from cfcore.selection.study import import_optuna
+
+    tell_sources()
+    for path, option in ((out, "--out"), (study, "--study"), (json_file, "--json")):
+        need_folder(path, option)
+    if budget.strip().isdecimal():
+        raise UsageError(
+            f"--budget {budget}: give a time, such as 90s or 5m; for a number of trials --trials {budget}"
+        )
+    if budget and trials:
+        raise UsageError("--budget and --trials both end the search: give one of them")
+    start = build_model(model, settings or [], seed, threads, members)
+    space = dict(map(range_of, vary)) if vary else None
+    import_optuna()  # before any data is fetched
+    train = read_part(data, split, 0, reading, start)
+    start = fitting(start, train, members)
+    with usage():  # a wrong range, budget or metric, or another search in the study
+        found = search(
+            start,
+            train,
+            space,
+            budget=trials or budget or "5m",
+            cv=cv or None,
+            metric=metric,
+            n_jobs=jobs,
+            study=study,
+            random_state=seed,
+            refit=out is not None,
+            verbose=int(on_terminal()),
+        )
+    if out is not None:
+        found.model.save(out)
+    say(found, metric, out, json_file)
+    write_json(json_file, report_of(found, metric, len(train), out))
 
 
 def range_of(text: str) -> tuple[str, Any]:
@@ -127,21 +134,19 @@ def range_of(text: str) -> tuple[str, Any]:
     return name, tuple(value_of(part.strip()) for part in given.split(","))
 
 
-def say(found: Search, metric: str, out: Path | None, aside: bool) -> None:
+def say(found: Search, metric: str, out: Path | None, json_file: Path | None) -> None:
     """Print the best value, the number of trials, and the settings as `cfcore fit --set` takes them."""
     states = list(found.table["state"])
     counted = ", ".join(f"{states.count(state)} {state}" for state in dict.fromkeys(states))
-    typer.echo(
-        f"{type(found.model).__name__}: {metric} {found.value:.5f} on ratings held out; trials: {counted}",
-        err=aside,
-    )
+    name = type(found.model).__name__
+    tell(f"{name}: {metric} {found.value:.5f} on ratings held out; trials: {counted}", json_file)
     first = found.table[metric][0]
     if states[0] == "complete" and first != found.value:
-        typer.echo(f"before: {first:.5f}", err=aside)
+        tell(f"before: {first:.5f}", json_file)
     for name, value in found.params.items():
-        typer.echo(f"  --set {name}={json.dumps(value)}", err=aside)
+        tell(f"  --set {name}={json.dumps(value)}", json_file)
     if out is not None:
-        typer.echo(f"fitted to all of them: {out}", err=aside)
+        tell(f"fitted to all of them: {out}", json_file)
 
 
 def report_of(found: Search, metric: str, n_ratings: int, out: Path | None) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from cfcore.data.build import Duplicates
-from cfcore.data.convert import as_pairs, as_ratings
+from cfcore.data.convert import as_pairs, as_ratings, needs_times, pair_columns
 from cfcore.data.ratings import Ratings
 
-__all__ = ["Duplicates", "Ratings", "as_pairs", "as_ratings"]
+__all__ = ["Duplicates", "Ratings", "as_pairs", "as_ratings", "needs_times", "pair_columns"]

@@ -1,78 +1,49 @@
-"""Text files, compressed or not, read in blocks of whole lines."""
+"""Text in blocks of whole lines."""
 
 from __future__ import annotations
 
-import importlib
-import zlib
 from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from cfcore.data.stream import Stream
 from cfcore.errors import DataError
 
-__all__ = ["head", "line_blocks", "n_lines", "open_binary"]
+__all__ = ["head", "line_blocks", "lines_of_open_quotes", "n_lines"]
 
-# First bytes of a compressed file -> the module that reads it, imported on first use.
-_MAGIC = {b"\x1f\x8b": "gzip", b"BZh": "bz2", b"\xfd7zXZ": "lzma"}
-
+#: Bytes in a block.
 BLOCK = 1 << 25
 
-
-@contextmanager
-def open_binary(path: Path) -> Iterator[IO[bytes]]:
-    """The file, decompressed while it is read if its first bytes are those of gzip, bzip2 or xz.
-
-    Raises
-    ------
-    DataError
-        From the ``with`` block, when the compressed data are damaged or truncated.
-    """
-    with open(path, "rb") as file:
-        start = file.read(5)
-    module = next((name for magic, name in _MAGIC.items() if start.startswith(magic)), None)
-    with importlib.import_module(module).open(path) if module else open(path, "rb") as file:
-        try:
-            yield file
-        except Exception as error:
-            if not _is_damage(error):
-                raise
-            raise DataError(f"{path}: the compressed file is damaged or truncated ({error})") from error
+#: A first line that is longer is no line of a table.
+LONGEST_LINE = 1 << 26
 
 
-def _is_damage(error: Exception) -> bool:
-    # lzma is imported only when needed, hence its exception by name. bz2 and gzip raise OSErrors without an
-    # errno.
-    of_data = isinstance(error, (EOFError, zlib.error)) or type(error).__name__ == "LZMAError"
-    return of_data or (isinstance(error, OSError) and error.errno is None)
+def head(stream: Stream, size: int = 1 << 16) -> bytes:
+    """The first lines that are not blank, which are read again; blank ones before them are gone."""
+    while (start := stream.peek(size)) and not start.strip(b" \r\n"):
+        stream.read(len(start))
+    while b"\n" not in start and len(start) >= size:
+        size *= 4
+        if size > LONGEST_LINE:
+            raise DataError(f"{stream.where} is not a table: its first line has more than {len(start)} bytes")
+        start = stream.peek(size)
+    return start if len(start) < size else start[: start.rfind(b"\n") + 1]
 
 
-def head(path: Path, size: int = 1 << 16) -> bytes:
-    """The first bytes, extended to the end of a line."""
-    with open_binary(path) as file:
-        return file.read(size) + file.readline()
-
-
-def line_blocks(path: Path, begin: int) -> Iterator[bytes]:
-    """Blocks of whole lines, from byte `begin` of the decompressed text on.
-
-    Only the last may lack a line end. The whole text is never in memory.
-    """
-    with open_binary(path) as file:
-        file.read(begin)
-        rest = b""
-        while block := file.read(BLOCK):
-            cut = block.rfind(b"\n") + 1
-            if cut == 0:
-                rest += block
-                continue
-            yield rest + block[:cut] if rest else block[:cut]
-            rest = block[cut:]
-        if rest:
-            yield rest
+def line_blocks(stream: Stream, size: int = 0) -> Iterator[bytes]:
+    """Blocks of whole lines; only the last may lack a line end. The whole text is never in memory."""
+    rest: list[bytes] = []
+    while block := stream.read(size or BLOCK):
+        cut = block.rfind(b"\n") + 1
+        if cut == 0:
+            rest.append(block)
+            continue
+        yield b"".join([*rest, block[:cut]]) if rest else block[:cut]
+        rest = [block[cut:]] if cut < len(block) else []
+    if rest:
+        yield b"".join(rest)
 
 
 def n_lines(block: bytes) -> int:
@@ -82,3 +53,25 @@ def n_lines(block: bytes) -> int:
         int(np.count_nonzero(bytes_of[start : start + (1 << 20)] == 10))
         for start in range(0, len(block), 1 << 20)
     ) + (not block.endswith(b"\n"))
+
+
+def lines_of_open_quotes(block: bytes) -> Iterator[tuple[int, bytes]]:
+    """Number, blank lines not counted, and content of the lines with an odd number of double quotes."""
+    bytes_of: NDArray[Any] = np.frombuffer(block, dtype=np.uint8)
+    ends = np.flatnonzero(bytes_of == 10)
+    if not block.endswith(b"\n"):
+        ends = np.append(ends, len(block))
+    n_quotes = np.searchsorted(np.flatnonzero(bytes_of == 34), ends)
+    odd = np.flatnonzero(np.diff(n_quotes, prepend=0) % 2)
+    if len(odd) == 0:
+        return
+    begins = np.append(0, ends[:-1] + 1)
+    blank = 0
+    before = 0
+    for line in odd.tolist():
+        blank += sum(
+            not block[begin:end].strip()
+            for begin, end in zip(begins[before:line].tolist(), ends[before:line].tolist(), strict=True)
+        )
+        before = line
+        yield line - blank, block[begins[line] : ends[line]]

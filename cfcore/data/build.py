@@ -53,6 +53,8 @@ class Rules:
         Name of the column of each role, for errors and for results.
     ids : int, str, None, or mapping
         The kind of ids to make, as for ``kinds.kind_of``.
+    timed : bool
+        Whether timestamps that cannot be read are errors; otherwise they are left out.
     """
 
     scale: tuple[float, float] | None = None
@@ -60,6 +62,7 @@ class Rules:
     missing: Missing = None
     names: Mapping[str, str] = field(default_factory=lambda: NAMES)
     ids: IdKinds = None
+    timed: bool = True
 
     def kind(self, role: str) -> Kind:
         """The kind of ids to make of the column of users or items."""
@@ -92,8 +95,16 @@ def encoded(
         names["rating"]: len(rating_column),
     }
     times = None
-    if timestamps is not None and timestamps is not False:
-        times = checks.as_timestamps(timestamps, names["timestamp"])
+    if timestamps is False:
+        timestamps = None
+    checks.check_order(rating_column, timestamps, names)
+    if timestamps is not None:
+        times = (
+            checks.as_timestamps(timestamps, names["timestamp"])
+            if rules.timed
+            else checks.readable(timestamps)
+        )
+    if times is not None:
         lengths[names["timestamp"]] = len(times)
     checks.check_lengths(lengths)
     user_ids, user_codes = ids.factorize(user_column, names["user"], kinds["user"])

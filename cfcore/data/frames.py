@@ -4,128 +4,129 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
+from cfcore.data.columns import NAME_IT, USUAL_NAMES, find_columns, usual_column
+from cfcore.data.id_columns import as_column
 from cfcore.data.names import distinct_names
 from cfcore.errors import DataError
 
 __all__ = [
-    "USUAL_NAMES",
     "build",
     "column_like",
     "columns",
-    "find_columns",
     "is_frame",
     "library_of",
     "lists",
     "make",
     "similar",
-    "usual_column",
 ]
+
+#: Methods that only objects with named columns have.
+FRAME_METHODS = ("__narwhals_dataframe__", "__narwhals_lazyframe__", "__dataframe__", "column_names")
 
 #: Packages whose objects have no columns with an index or a name: values are returned as arrays.
 PLAIN = ("builtins", "numpy", "scipy", "cfcore")
 
-# Compared in lower case and without "_", "-" and blanks: userId, user_id and User ID are the same.
-USUAL_NAMES = {
-    "user": ("user", "userid", "uid", "users", "reviewerid", "rater", "username"),
-    "item": ("item", "itemid", "iid", "items", "movie", "movieid", "asin", "productid", "bookid", "isbn"),
-    "rating": ("rating", "ratings", "score", "value", "values", "stars", "overall", "bookrating"),
-    "timestamp": ("timestamp", "timestamps", "time", "ts", "date", "datetime", "unixreviewtime"),
-}
-
-
-def find_columns(
-    present: list[str],
-    given: Mapping[str, str | None],
-    where: str,
-    needed: tuple[str, ...] = ("user", "item", "rating"),
-) -> dict[str, str]:
-    """Name of the column of each role: the one given, or the first that has a usual name.
-
-    Names need not be strings: pandas numbers the columns of a file without a header.
-
-    Raises
-    ------
-    DataError
-        For a given column that does not exist, a required one that is not found (the message lists all), or
-        one that is named for two roles.
-    """
-    plain = {_plain(str(name)): name for name in reversed(present) if name not in given.values()}
-    found = {}
-    for role, usual in USUAL_NAMES.items():
-        name = given.get(role)
-        if name is None:
-            name = next((plain[word] for word in usual if word in plain), None)
-        elif name not in present:
-            raise DataError(
-                f"{where} has no column {name!r} for {role}; it has {', '.join(map(repr, present))}"
-            )
-        if name is not None:
-            found[role] = name
-        elif role in needed:
-            raise DataError(
-                f"{where}: no column looks like the {role}; name one with {role}=, "
-                f"there are {', '.join(map(repr, present))}"
-            )
-    names = list(found.values())
-    twice = next((name for name in names if names.count(name) > 1), None)
-    if twice is not None:
-        raise DataError(f"{where}: column {twice!r} is named for two roles")
-    return found
-
-
-def usual_column(present: list[Any], role: str) -> Any:
-    """The column that has a usual name of the role, or None."""
-    plain = {_plain(str(name)): name for name in reversed(present)}
-    return next((plain[word] for word in USUAL_NAMES[role] if word in plain), None)
-
-
-def _plain(name: str) -> str:
-    # Some tools write the name and the type of a column: "rating:float".
-    return "".join(c for c in name.partition(":")[0].lower() if c not in "_- ")
-
 
 def is_frame(x: Any) -> bool:
     """True for objects with named columns, of pandas, polars, pyarrow and all that narwhals supports."""
-    return any(hasattr(x, name) for name in ("__narwhals_dataframe__", "__dataframe__", "column_names")) or (
-        type(x).__name__ in ("DataFrame", "LazyFrame", "Table") and hasattr(type(x), "columns")
+    if type(x).__name__ in ("RecordBatch", "RecordBatchReader") and hasattr(x, "schema"):
+        return True
+    return any(hasattr(x, name) for name in FRAME_METHODS) or (
+        type(x).__name__ in ("DataFrame", "LazyFrame", "Table", "DuckDBPyRelation")
+        and hasattr(type(x), "columns")
     )
 
 
 def columns(
-    frame: Any, *, rated: bool = True, nullable: bool = False, **given: Any
+    frame: Any, *, rated: bool = True, nullable: bool = False, advice: str = NAME_IT, **given: Any
 ) -> tuple[list[Any], dict[str, str]]:
     """Raw columns user, item, rating, timestamp (None where absent) as arrays, and their names.
 
+    Lazy frames are collected, the columns needed alone. For pandas, levels of the index count as columns.
     With ``timestamp=False`` no timestamps are read. With ``rated=False`` a column of ratings is neither
-    required nor read; with ``nullable=True`` it may have nulls.
+    required nor read; with ``nullable=True`` it may have nulls. Nulls in timestamps are left in.
     """
-    import narwhals as nw
-
-    try:
-        eager = nw.from_native(frame, eager_only=True)
-    except (TypeError, ValueError) as error:  # ValueError: two columns of one name
-        raise DataError(f"from_frame takes an eager DataFrame or a pyarrow Table: {error}") from None
+    present, collect = _opened(frame, given)
     needed = ("user", "item", "rating") if rated else ("user", "item")
     timed = given.pop("timestamp", None)
-    names = find_columns(list(eager.columns), {**given, "timestamp": timed or None}, "the frame", needed)
+    names = find_columns(present, {**given, "timestamp": timed or None}, "the frame", needed, advice)
     if not rated:
         names.pop("rating", None)
     if timed is False:
         names.pop("timestamp", None)
-    series = [eager.get_column(names[role]) if role in names else None for role in USUAL_NAMES]
+    eager = collect(list(names.values()))
     arrays = []
-    for role, one in zip(USUAL_NAMES, series, strict=True):
-        if one is not None and not (nullable and role == "rating") and one.is_null().any():
+    for role in USUAL_NAMES:
+        one = eager.get_column(names[role]) if role in names else None
+        unchecked = role == "timestamp" or (nullable and role == "rating")
+        if one is not None and not unchecked and one.is_null().any():
             row = int(one.is_null().arg_true()[0])
             what = "id" if role in ("user", "item") else "value"
             raise DataError(f"column {names[role]!r}: missing {what} at row {row}")
-        arrays.append(None if one is None else one.to_numpy())
+        arrays.append(None if one is None else _array(one))
     return arrays, {role: names.get(role, role) for role in USUAL_NAMES}
+
+
+def _array(column: Any) -> NDArray[Any]:
+    """A column as an array; text as objects, of which one long one does not widen the others."""
+    if not column.implementation.is_polars() or column.dtype.is_numeric() or column.dtype.is_temporal():
+        array: NDArray[Any] = column.to_numpy()
+        return array
+    objects = np.empty(len(column), dtype=object)
+    objects[:] = column.to_list()
+    return objects
+
+
+def _opened(frame: Any, given: Mapping[str, Any]) -> tuple[list[Any], Callable[[list[Any]], Any]]:
+    """Names of the columns of a frame, and a function that returns some of them as an eager frame."""
+    import narwhals as nw
+
+    if hasattr(frame, "read_all"):  # pyarrow's RecordBatchReader
+        frame = frame.read_all()
+    elif type(frame).__name__ == "RecordBatch":
+        import pyarrow
+
+        frame = pyarrow.table(frame)
+    try:
+        opened = nw.from_native(frame)
+    except (TypeError, ValueError) as error:
+        raise _not_opened(frame, error) from None
+    if isinstance(opened, nw.LazyFrame):
+        lazy = opened
+        return list(lazy.collect_schema().names()), lambda names: lazy.select(*names).collect()
+    if opened.implementation.is_pandas_like():
+        opened = nw.from_native(_with_index(frame, given))
+    return list(opened.columns), lambda names: opened
+
+
+def _not_opened(frame: Any, error: Exception) -> DataError:
+    """The error for a frame that narwhals does not open."""
+    names = list(getattr(frame, "columns", ()))
+    twice = next((name for name in names if names.count(name) > 1), None)
+    if twice is not None:
+        return DataError(f"the frame: names of columns must be unique, and {twice!r} is there more than once")
+    kind = f"{type(frame).__module__.partition('.')[0]}.{type(frame).__name__}"
+    return DataError(
+        f"from_frame takes a DataFrame of pandas, polars or another library, or a pyarrow Table, got {kind}"
+    )
+
+
+def _with_index(frame: Any, given: Mapping[str, Any]) -> Any:
+    """A pandas frame in which the levels of its index that hold users or items are columns."""
+    levels = [name for name in frame.index.names if name is not None and name not in frame.columns]
+    wanted = [name for name in levels if name in given.values()]
+    present = list(frame.columns)
+    missing = [
+        role for role in ("user", "item") if not given.get(role) and usual_column(present, role) is None
+    ]
+    wanted += [name for role in missing if (name := usual_column(levels, role)) is not None]
+    return frame.reset_index(level=wanted) if wanted else frame
 
 
 def build(ratings: Any, library: str | None) -> Any:
@@ -167,7 +168,7 @@ def lists(users: Any, ids: Any, scores: Any, library: str | None, names: Mapping
     rows, ranks = np.nonzero(listed)
     named = distinct_names(names, ("user", "item"), ("score", "rank"))
     data = {
-        named["user"]: np.asarray(users)[rows],
+        named["user"]: as_column(users)[rows],
         named["item"]: ids[listed],
         "score": scores[listed],
         "rank": ranks + 1,

@@ -13,6 +13,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from cfcore.data.columns import shown
 from cfcore.errors import DataError, DataWarning, warn
 
 __all__ = ["MAX_WIDTH", "IdKinds", "Kind", "as_kind", "integers", "kind_of", "strings", "typed"]
@@ -26,9 +27,10 @@ IdKinds = type | str | Mapping[str, Any] | None
 MAX_WIDTH = 64
 """Longest id, in characters, for which strings have a fixed width; one longer id makes str objects of all."""
 
-INTEGER = re.compile(r"0|-?[1-9][0-9]*")
-WHOLE = re.compile(r"(0|-?[1-9][0-9]*)\.0+")
-PADDED = re.compile(r"-?0[0-9]+")
+# At most 40 digits: Python refuses to convert very long ones.
+INTEGER = re.compile(r"0|-?[1-9][0-9]{0,39}")
+WHOLE = re.compile(r"(0|-?[1-9][0-9]{0,39})\.0+")
+PADDED = re.compile(r"-?0[0-9]{1,39}")
 
 #: Text that stands for a missing value in files of databases and data frames.
 MARKERS = frozenset(
@@ -91,7 +93,7 @@ def integers(values: list[int], column: str, row_of: Callable[[int], int] = int)
         return np.array(values, dtype=np.uint64)
     at = next(at for at, value in enumerate(values) if not -(2**63) <= value < 2**63)
     raise DataError(
-        f"column {column!r}: {values[at]} at row {row_of(at)} does not fit int64, and not all rows "
+        f"column {column!r}: {shown(values[at])} at row {row_of(at)} does not fit int64, and not all rows "
         "fit uint64; ids=str takes such ids as strings"
     )
 
@@ -154,7 +156,7 @@ def _guessed_integers(texts: list[str], column: str, row_of: Callable[[int], int
     others = [at for at, text in enumerate(texts) if not (INTEGER.fullmatch(text) or WHOLE.fullmatch(text))]
     if not others:
         try:
-            return integers([int(text.partition(".")[0]) for text in texts], column)
+            return integers([_value(text) for text in texts], column)
         except DataError:
             return None  # such a column remains text
     for at in others:
@@ -167,7 +169,7 @@ def _guessed_integers(texts: list[str], column: str, row_of: Callable[[int], int
             raise _missing_marker(column, text, row_of(at))
         if not PADDED.fullmatch(text):
             raise DataError(
-                f"column {column!r}: {text!r} at row {row_of(at)} is a number, but not written as an "
+                f"column {column!r}: {shown(text)} at row {row_of(at)} is a number, but not written as an "
                 "integer; ids=str takes all ids of the column as strings"
             )
     return None
@@ -181,17 +183,29 @@ def _forced_integers(texts: list[str], column: str, row_of: Callable[[int], int]
             if text in AMONG_INTEGERS:
                 raise _missing_marker(column, text, row_of(at))
             raise DataError(
-                f"column {column!r}: {text!r} at row {row_of(at)} is no integer, and ids=int was given"
+                f"column {column!r}: {shown(text)} at row {row_of(at)} is no integer, and ids=int was given"
             )
-        value = int(text.partition(".")[0])
+        value = _value(text)
         other = text_of.setdefault(value, text)
         if other != text and (PADDED.fullmatch(text) or PADDED.fullmatch(other)):
             raise DataError(
-                f"column {column!r}: {text!r} at row {row_of(at)} and {other!r} are the same integer, "
+                f"column {column!r}: {shown(text)} at row {row_of(at)} and {shown(other)} are the same "
+                "integer, "
                 "but two ids; ids=str keeps them apart"
             )
         values.append(value)
+    padded = next((at for at, text in enumerate(texts) if PADDED.fullmatch(text)), None)
+    if padded is not None:
+        warn(
+            f"column {column!r}: {texts[padded]!r} at row {row_of(padded)} is taken for {values[padded]}",
+            DataWarning,
+        )
     return integers(values, column, row_of)
+
+
+def _value(text: str) -> int:
+    """The integer that a text is; only the first digits of one that no dtype holds, as Python has a limit."""
+    return int(text.partition(".")[0][:40])
 
 
 def _is_number(text: str) -> bool:
@@ -204,7 +218,8 @@ def _is_number(text: str) -> bool:
 
 def _missing_marker(column: str, text: str, row: int) -> DataError:
     return DataError(
-        f"column {column!r}: missing id at row {row}: {text!r} among integers; remove such rows, or take all "
+        f"column {column!r}: missing id at row {row}: {shown(text)} among integers; remove such rows, or "
+        "take all "
         "ids of the column as strings by ids=str"
     )
 
@@ -225,7 +240,7 @@ def _check_markers(texts: list[str], column: str, kind: Kind, row_of: Callable[[
     if at >= 0 and (among_integers or kind is None):
         silent = "" if kind else "; ids=str says that it is one"
         warn(
-            f"column {column!r}: {texts[at]!r} at row {row_of(at)} is taken for an id, though it often "
+            f"column {column!r}: {shown(texts[at])} at row {row_of(at)} is taken for an id, though it often "
             f"stands for a missing one{silent}",
             DataWarning,
         )
@@ -241,7 +256,8 @@ def _check_padded(texts: list[str], column: str, row_of: Callable[[int], int]) -
         other = known[int(texts[at])]
         if other != texts[at]:
             warn(
-                f"column {column!r}: {texts[at]!r} (row {row_of(at)}) and {other!r} differ only by zeros "
+                f"column {column!r}: {shown(texts[at])} (row {row_of(at)}) and {shown(other)} differ only "
+                "by zeros "
                 "in front, and are two ids",
                 DataWarning,
             )

@@ -3,19 +3,57 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
-from cfcore.data.frames import find_columns
-from cfcore.errors import DataError
+from cfcore.data.columns import find_columns, listed, shown, within
+from cfcore.data.guesses import FIRST_SECOND, check_header, check_positions, time_column
+from cfcore.data.kinds import Kind
+from cfcore.data.names import ROLES
+from cfcore.data.separators import NUMBER, Separator, find_separator, separator_given
+from cfcore.errors import DataError, DataWarning, warn
 
-__all__ = ["ROLES", "Layout", "find_layout", "split_line", "within"]
+__all__ = ["ROLES", "Layout", "Options", "find_layout"]
 
-ROLES = ("user", "item", "rating", "timestamp")
+Wanted = Mapping[str, str | int | bool | None]
 
-# Tried in this order: a field may contain those that come later.
-SEPARATORS = ("::", "\t", ",", ";", "|", " ")
+#: Lines whose values are looked at, to tell what their columns are.
+MOST_ROWS = 1000
 
-_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
+
+@dataclass(frozen=True)
+class Options:
+    """How a file is to be read; arguments as of ``Ratings.read``.
+
+    Attributes
+    ----------
+    wanted : mapping
+        For each role the name or position of its column, or None; False for no timestamps.
+    separator : str or None
+    header : bool or None
+    encoding : str
+    decimal : {".", ","} or None
+    rated : bool
+        Whether ratings are read; else pairs of users and items.
+    unrated : bool
+        Whether a rating may be missing, and is NaN then.
+    kinds : mapping
+        Kind of the ids of "user" and "item".
+    """
+
+    wanted: Wanted = field(default_factory=lambda: dict.fromkeys(ROLES))
+    separator: str | None = None
+    header: bool | None = None
+    encoding: str = "utf-8"
+    decimal: str | None = None
+    rated: bool = True
+    unrated: bool = False
+    kinds: Mapping[str, Kind] = field(default_factory=dict)
+
+    @property
+    def needed(self) -> tuple[str, ...]:
+        """Roles without which nothing can be read."""
+        return ("user", "item", "rating") if self.rated else ("user", "item")
 
 
 @dataclass(frozen=True)
@@ -24,136 +62,209 @@ class Layout:
 
     Attributes
     ----------
-    separator : str
+    separator : Separator
     begin : int
-        Bytes before the first row: a byte order mark, the header line.
+        Bytes before the first row: comments, the header line.
     columns : dict
         Position of the column for each role; "timestamp" only if there is one.
     names : dict
         Name in errors of the column of each role.
+    width : int
+        Number of columns.
+    headed : bool
+        Whether a header names the columns.
+    guessed : bool
+        Whether the column of users was taken for its position only.
     """
 
-    separator: str
+    separator: Separator
     begin: int
     columns: dict[str, int]
     names: dict[str, str]
-
-
-def split_line(line: str, separator: str) -> list[str]:
-    """Fields of one line, without the blanks and quotes around them."""
-    if '"' not in line:
-        return [field.strip() for field in line.split(separator)]
-    quoted = rf'\s*"((?:[^"]|"")*)"\s*(?={re.escape(separator)}|$)|(.*?)(?={re.escape(separator)}|$)'
-    fields, at = [], 0
-    while True:
-        match = re.compile(quoted).match(line, at)
-        assert match is not None
-        inside, plain = match.groups()
-        fields.append(inside.replace('""', '"') if inside is not None else plain.strip())
-        at = match.end() + len(separator)
-        if match.end() >= len(line):
-            return fields
+    width: int
+    headed: bool
+    guessed: bool
 
 
 def find_layout(
-    head: bytes,
-    where: str,
-    wanted: dict[str, str | int | bool | None],
-    separator: str | None,
-    header: bool | None,
-    encoding: str,
+    head: bytes, where: str, options: Options, encoding: str = "utf-8", before: Layout | None = None
 ) -> Layout:
     """Layout of a file from its first lines.
 
     Parameters
     ----------
     head : bytes
-        The start of the file, at least its first line.
+        The start of the file: whole lines.
     where : str
         Name of the file in errors.
-    wanted : dict
-        For each role the name or position of its column, or None; False for no timestamps.
-    separator, header
-        As in ``read``; None to infer them.
+    options : Options
     encoding : str
+        Of the bytes of `head`.
+    before : Layout, optional
+        Of the file before this one, where several are read as one.
 
     Raises
     ------
     DataError
-        When the separator or a column cannot be found.
+        When the separator or a column cannot be found, or the values tell that the columns are others than
+        their positions say.
     """
-    begin = 3 if head.startswith(b"\xef\xbb\xbf") else 0
-    for raw in head[begin:].splitlines(keepends=True):
-        begin += len(raw)
-        if raw.strip():
-            break
-    else:
+    lines = [(at, raw.decode(encoding, errors="replace").rstrip("\r")) for at, raw in _lines(head)]
+    separator = None if options.separator is None else separator_given(options.separator, encoding)
+    if lines and (hint := re.fullmatch(r"sep=(.)", lines[0][1])):  # spreadsheets write it
+        separator = separator or Separator(hint[1], encoding)
+        lines = lines[1:]
+    data = [line for line in lines if not line[1].lstrip().startswith(("#", "%"))] or lines
+    if not data:
         raise DataError(f"{where} is empty: ratings need at least one row")
-    first = raw.decode(encoding, errors="replace").rstrip("\r\n")
-    if separator is None:
-        separator = _find_separator(first, where)
-    fields = split_line(first, separator)
-    by_name = any(isinstance(column, str) for column in wanted.values())
-    if header is None:
-        header = by_name or not any(_NUMBER.fullmatch(field) for field in fields)
-    if by_name and not header:
-        raise ValueError("columns are given by name, but header is False")
-    if header:
-        columns = _by_header(fields, wanted, where)
-        names = {role: fields[column] for role, column in columns.items()}
+    if separator and len(separator.split(data[0][1])) == 1:
+        raise DataError(
+            f"{where}: the separator {separator.text!r} is not in its first line {data[0][1][:80]!r}"
+        )
+    separator = separator or find_separator([text for _, text in data], len(options.needed), where)
+    lines, marked = _without_comments(lines, len(separator.split(data[0][1])), separator, options)
+    rows = [separator.split(text) for _, text in lines[:MOST_ROWS]]
+    if marked:
+        rows[0] = separator.split(lines[0][1].lstrip("#% "))
+    headed = marked or _is_headed(rows, where, options)
+    if not headed and before is not None and before.headed:
+        # `split` cuts a file into parts of which the first alone has the header.
+        if len(rows[0]) != before.width:
+            raise DataError(f"{where} has {len(rows[0])} columns and no header, unlike the file before it")
+        columns, names = dict(before.columns), dict(before.names)
+        return Layout(separator, lines[0][0], columns, names, before.width, True, False)
+    if headed:
+        columns = _by_header(rows[0], options, where)
+        names = {role: rows[0][column] for role, column in columns.items()}
     else:
-        begin -= len(raw)
-        columns = _by_position(fields, wanted, where)
+        width = max((number for row in rows for number, each in enumerate(row, start=1) if each), default=0)
+        rows = [row[:width] for row in rows]  # a separator may end each line
+        columns = _by_position(rows, width, options, where)
         names = {role: role for role in columns}
     if len(set(columns.values())) < len(columns):
         raise ValueError(f"one column is named for two roles: {columns}")
-    return Layout(separator, begin, columns, names)
+    if not headed:
+        check_positions(rows, options.wanted, columns, where)
+    elif options.wanted.get("timestamp") is None and "timestamp" in columns:
+        unread = time_column(rows[1:], columns["timestamp"])
+        if unread is not None:
+            warn(
+                f"{where}: column {names['timestamp']!r} is not read: {shown(unread)} is neither a number "
+                "nor "
+                "an ISO "
+                "8601 date (timestamp=False reads no times, timestamp= names another column)",
+                DataWarning,
+            )
+            del columns["timestamp"], names["timestamp"]
+    begin = len(head) if headed and len(lines) == 1 else lines[1 if headed else 0][0]
+    guessed = not headed and options.wanted.get("user") is None
+    return Layout(separator, begin, columns, names, len(rows[0]), headed, guessed)
 
 
-def _find_separator(line: str, where: str) -> str:
-    for separator in SEPARATORS:
-        if len(split_line(line, separator)) >= 3:
-            return separator
-    raise DataError(
-        f"{where}: no separator found in its first line {line[:80]!r}, tried "
-        f"{', '.join(map(repr, SEPARATORS))}; at least the columns user, item and rating are needed"
-    )
+def _lines(head: bytes) -> list[tuple[int, bytes]]:
+    """Start and content of the lines that are not blank."""
+    found, at = [], 0
+    for raw in head.split(b"\n"):
+        if raw.strip():
+            found.append((at, raw))
+        at += len(raw) + 1
+    return found
 
 
-def _by_header(fields: list[str], wanted: dict[str, str | int | bool | None], where: str) -> dict[str, int]:
+def _without_comments(
+    lines: list[tuple[int, str]], width: int, separator: Separator, options: Options
+) -> tuple[list[tuple[int, str]], bool]:
+    """The lines from the header or the first row on, and whether the first is a header behind a "#"."""
+    number = 0
+    while number < len(lines) - 1 and lines[number][1].lstrip().startswith(("#", "%")):
+        text = lines[number][1].lstrip()
+        fields = separator.split(text.lstrip("#% "))
+        if len(fields) == width and options.header is not False and _names_columns(fields, options):
+            return lines[number:], True
+        # "#7,1,5" is a row of a user #7.
+        if not re.match(r"[#%]+(\s|$)", text) and len(separator.split(text)) == width:
+            break
+        number += 1
+    return lines[number:], False
+
+
+def _names_columns(fields: list[str], options: Options) -> bool:
+    if any(NUMBER.fullmatch(each) for each in fields):
+        return False
+    try:
+        _by_header(fields, options, "")
+    except DataError:
+        return False
+    return True
+
+
+def _is_headed(rows: list[list[str]], where: str, options: Options) -> bool:
+    by_name = any(isinstance(column, str) for column in options.wanted.values())
+    if options.header is False and by_name:
+        raise ValueError("columns are given by name, but header is False")
+    if options.header is not None or by_name:
+        return options.header is not False
+    if not any(NUMBER.fullmatch(each) for each in rows[0]):
+        return True
+    check_header(rows, where)
+    return False
+
+
+def _by_header(fields: list[str], options: Options, where: str) -> dict[str, int]:
     # Columns without a position are found by name; a position decides, as two columns may have one name.
-    untyped = [field.partition(":")[0] for field in fields]
+    untyped = [each.partition(":")[0] for each in fields]
     columns, names = {}, {}
-    for role, column in wanted.items():
+    for role, column in options.wanted.items():
         if isinstance(column, str):
             without_type = column not in fields and column in untyped
             names[role] = fields[untyped.index(column)] if without_type else column
         elif column is not None and column is not False:
             columns[role] = within(int(column), fields, where, role)
-    unnamed = [role for role in ("user", "item", "rating") if role not in columns]
+    unnamed = [role for role in options.needed if role not in columns]
     positions = [position for position in range(len(fields)) if position not in columns.values()]
     free = [fields[position] for position in positions]
-    for role, name in find_columns(free, names, where, tuple(unnamed)).items():
-        if role not in columns and not (role == "timestamp" and wanted[role] is False):
+    try:
+        found = find_columns(free, names, where, tuple(unnamed))
+    except DataError as error:
+        if options.header is None and not names and not options.rated and len(fields) < 4:
+            raise DataError(f"{error}; if this is a row and no header, pass header=False") from None
+        raise
+    for role, name in found.items():
+        left_out = role == "timestamp" and options.wanted.get(role) is False
+        if role not in columns and not left_out and (options.rated or role != "rating"):
             columns[role] = positions[free.index(name)]
     return columns
 
 
-def _by_position(fields: list[str], wanted: dict[str, str | int | bool | None], where: str) -> dict[str, int]:
+def _by_position(rows: Sequence[list[str]], width: int, options: Options, where: str) -> dict[str, int]:
+    wanted, fields = options.wanted, rows[0]
+    given = [role for role in options.needed if wanted.get(role) is not None]
+    if width > 4 and len(given) < len(options.needed):
+        positions = ", ".join(f"{role}={number}" for number, role in enumerate(options.needed))
+        raise DataError(
+            f"{where} has {width} columns and no header: {listed(fields)}; give the positions of the "
+            "columns, "
+            f"such as {positions} (from 0 on). A matrix with a column for each item is read by "
+            "Ratings.from_matrix"
+        )
     columns = {}
-    for position, role in enumerate(ROLES):
-        column = wanted[role]
-        if role == "timestamp":
-            # Without a header, the fourth column is the timestamp only if it begins with a whole number.
-            absent = position >= len(fields) or not re.fullmatch(r"\d+(\.0*)?", fields[position])
-            if column is False or (column is None and absent):
-                continue
+    for position, role in enumerate(options.needed):
+        column = wanted.get(role)
         columns[role] = within(position if column is None else int(column), fields, where, role)
+    column = wanted.get("timestamp")
+    if column is False:
+        return columns
+    if column is not None:
+        columns["timestamp"] = within(int(column), fields, where, "timestamp")
+    # Without a header, the fourth column is the timestamp if it holds numbers or dates, and the first three
+    # are the others. In pairs the third may be, unless it has ratings.
+    elif width == 4 and max(columns.values()) < 3 and time_column(rows, 3) is None:
+        columns["timestamp"] = 3
+    elif (
+        not options.rated
+        and width == 3
+        and max(columns.values()) < 2
+        and time_column(rows, 2, least=FIRST_SECOND) is None
+    ):
+        columns["timestamp"] = 2
     return columns
-
-
-def within(column: int, fields: list[str], where: str, role: str) -> int:
-    """`column` itself if there is a field at that position, or DataError."""
-    if not 0 <= column < len(fields):
-        raise DataError(f"{where} has no column {column} for the {role}; there are {len(fields)}, from 0 on")
-    return column

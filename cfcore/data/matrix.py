@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from cfcore.data import checks, frames, ids
 from cfcore.data.build import NAMES, Fields, Rules, checked
+from cfcore.data.columns import usual_column
 from cfcore.data.names import UNNAMED
 from cfcore.errors import DataError, DataWarning, warn
 
@@ -187,7 +188,7 @@ def _user_column(eager: Any, pandas: Any, user: str | None, known: bool) -> Any:
     if known or (pandas is not None and not _only_numbers(pandas.index)):
         return None
     # The index of a frame that was written to csv has no name, or pandas' name for that.
-    usual = frames.usual_column(columns, "user") or next((c for c in columns[:1] if c in LEFT_OVER), None)
+    usual = usual_column(columns, "user") or next((c for c in columns[:1] if c in LEFT_OVER), None)
     if usual is not None:
         return usual
     if pandas is not None:  # numbered items, and one name among them

@@ -1,134 +1,218 @@
-"""Parquet files, read in batches, so that the raw columns are never in memory whole."""
+"""Parquet and Arrow files, read in batches, so that the raw columns are never in memory whole."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from pathlib import Path
+import importlib.util
+import io
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from cfcore.data import checks, ids
-from cfcore.errors import DataError
+from cfcore.data.batches import Batch
+from cfcore.data.layout import Options
+from cfcore.data.stream import Stream
+from cfcore.data.typed import columns_of, rows_from, typed_batch
+from cfcore.errors import CfcoreError, DataError
 
-__all__ = ["read_batches"]
+__all__ = ["open_arrow", "open_parquet"]
 
 #: Rows decoded at a time.
 BATCH = 1 << 20
 
-
-class GrowingVocabulary:
-    """Distinct ids of the batches so far; those of a batch that are new get the next numbers."""
-
-    def __init__(self, column: str) -> None:
-        self._column = column
-        self._ids: NDArray[Any] | None = None  # sorted
-        self._numbers: NDArray[np.int32] = np.empty(0, dtype=np.int32)
-
-    def number(self, raw: NDArray[Any]) -> NDArray[np.int32]:
-        """Number of each id of a batch."""
-        own, codes = ids.distinct(raw, self._column)
-        if self._ids is None:
-            self._ids, self._numbers = own, np.arange(len(own), dtype=np.int32)
-            return codes
-        positions = np.searchsorted(self._ids, own)
-        new = np.ones(len(own), dtype=bool)
-        inside = positions < len(self._ids)
-        new[inside] = self._ids[positions[inside]] != own[inside]
-        numbers = np.empty(len(own), dtype=np.int32)
-        numbers[~new] = self._numbers[positions[~new]]
-        n_known = len(self._ids)
-        n_all = ids.check_size(n_known + int(np.count_nonzero(new)), self._column)
-        numbers[new] = np.arange(n_known, n_all, dtype=np.int32)
-        both: NDArray[Any] = np.concatenate([self._ids, own[new]])  # strings get the larger width
-        order = np.argsort(both, kind="stable")
-        self._ids, self._numbers = both[order], np.append(self._numbers, numbers[new])[order]
-        return numbers[codes]
-
-    def finish(self, codes: NDArray[np.int32]) -> NDArray[Any]:
-        """The sorted vocabulary; in `codes`, numbers are replaced by positions in it."""
-        assert self._ids is not None
-        position = np.empty(len(self._ids), dtype=np.int32)
-        position[self._numbers] = np.arange(len(self._ids), dtype=np.int32)
-        for start in range(0, len(codes), BATCH):
-            codes[start : start + BATCH] = position[codes[start : start + BATCH]]
-        return self._ids
+Opened = tuple[dict[str, str], Iterator[Batch]]
 
 
-def read_batches(path: Path, names: Mapping[str, str]) -> tuple[list[Any], NDArray[Any], NDArray[Any]] | None:
-    """Columns of a parquet file, by pyarrow: codes, codes, ratings, timestamps (or None), the vocabularies.
-
-    Returns None for a file whose columns are not plain integers, floats, strings and timestamps: it must be
-    read at once.
+def open_parquet(stream: Stream, options: Options, constants: Mapping[str, str]) -> Opened:
+    """Names of the columns of a parquet file, and its rows in batches.
 
     Parameters
     ----------
-    path : Path
-    names : dict of str to str
-        Column of each of the roles user, item, rating and, if any, timestamp.
+    stream : Stream
+    options : Options
+    constants : mapping
+        Columns with one value, which are not in the file but in the name of its folder.
 
     Raises
     ------
     DataError
-        For missing values, and numbers that are not valid ratings or timestamps.
+        When the file is damaged or has no such columns; while rows are read, for missing values, and numbers
+        that are not valid ratings or timestamps.
+    ImportError
+        Without pyarrow and polars.
     """
+    if not importlib.util.find_spec("pyarrow"):
+        return _by_polars(stream, options, constants, "parquet")
     import pyarrow.parquet
 
-    with pyarrow.parquet.ParquetFile(path, buffer_size=1 << 20) as file:
+    with _undamaged(stream.where, "parquet"):
+        file = pyarrow.parquet.ParquetFile(_source(stream), buffer_size=1 << 20)
         n = file.metadata.num_rows
-        if n == 0 or not _is_plain(file.schema_arrow, names):
-            return None
-        codes = {role: np.empty(n, dtype=np.int32) for role in ("user", "item")}
-        vocabularies = {role: GrowingVocabulary(names[role]) for role in codes}
-        values = np.empty(n, dtype=np.float32)
-        times = np.empty(n, dtype=np.int64) if "timestamp" in names else None
-        for start, batch in _batches(file, list(names.values())):
-            rows = slice(start, start + batch.num_rows)
-            part = {role: _array(batch, name, start, role) for role, name in names.items()}
-            for role, vocabulary in vocabularies.items():
-                codes[role][rows] = vocabulary.number(ids.as_id_column(part[role], names[role]))
-            with np.errstate(over="ignore"):
-                values[rows] = part["rating"]
-            if times is not None:
-                times[rows] = checks.as_timestamps(part["timestamp"], names["timestamp"])
-    vocabulary_of = {role: vocabulary.finish(codes[role]) for role, vocabulary in vocabularies.items()}
-    columns = [codes["user"], codes["item"], checks.as_values(values, names["rating"]), times]
-    return columns, vocabulary_of["user"], vocabulary_of["item"]
+        names = columns_of([*file.schema_arrow.names, *constants], options, stream.where)
 
+    def parts() -> Iterator[Any]:
+        wanted = [name for name in names.values() if name not in constants]
+        found = 0
+        for part in file.iter_batches(BATCH, columns=wanted, use_threads=False):
+            found += part.num_rows
+            yield part
+        if found != n:
+            raise DataError(f"{stream.where} is damaged: its footer claims {n} rows, there are {found}")
 
-def _is_plain(schema: Any, names: Mapping[str, str]) -> bool:
-    from pyarrow import types
-
-    def is_text(kind: Any) -> bool:
-        return types.is_string(kind) or types.is_large_string(kind)
-
-    kind_of = {role: schema.field(name).type for role, name in names.items()}
-    return (
-        all(types.is_integer(kind_of[role]) or is_text(kind_of[role]) for role in ("user", "item"))
-        and (types.is_integer(kind_of["rating"]) or types.is_floating(kind_of["rating"]))
-        and (
-            "timestamp" not in names
-            or types.is_signed_integer(kind_of["timestamp"])
-            or types.is_timestamp(kind_of["timestamp"])
-        )
+    return names, _batches(
+        _guarded(parts(), stream.where, "parquet"), names, options, constants, stream.where
     )
 
 
-def _batches(file: Any, columns: list[str]) -> Iterator[tuple[int, Any]]:
-    """Batches of rows, each with the number of its first row."""
+def open_arrow(stream: Stream, options: Options, constants: Mapping[str, str], kind: str) -> Opened:
+    """As `open_parquet`, for files of Arrow's format (feather, IPC): of `kind` "arrow" or "arrow stream"."""
+    if not importlib.util.find_spec("pyarrow"):
+        return _by_polars(stream, options, constants, kind)
+    import pyarrow.ipc
+
+    where = stream.where
+    source = _source(stream)
+    with _undamaged(where, "Arrow"):
+        first: Any = pyarrow.ipc.open_file(source) if kind == "arrow" else pyarrow.ipc.open_stream(source)
+        present = list(first.schema.names)
+        names = columns_of([*present, *constants], options, where)
+        # The other columns are not decoded.
+        wanted = sorted(present.index(name) for name in names.values() if name not in constants)
+        reading = pyarrow.ipc.IpcReadOptions(included_fields=wanted)
+        if kind == "arrow":
+            file = pyarrow.ipc.open_file(source, options=reading)
+
+    def parts() -> Iterator[Any]:
+        if kind == "arrow":
+            for number in range(file.num_record_batches):
+                yield from _sliced(file.get_batch(number))
+        else:
+            for part in first:
+                yield from _sliced(part.select([present[number] for number in wanted]))
+
+    return names, _batches(_guarded(parts(), where, "Arrow"), names, options, constants, where)
+
+
+def _sliced(batch: Any) -> Iterator[Any]:
+    batch.validate(full=True)  # offsets of a damaged file may point anywhere
+    for start in range(0, batch.num_rows, BATCH):
+        yield batch.slice(start, BATCH)
+
+
+def _source(stream: Stream) -> Any:
+    """What pyarrow opens: the path, or the content of a stream."""
+    return str(stream.path) if stream.path is not None else io.BytesIO(stream.read())
+
+
+@contextmanager
+def _undamaged(where: str, kind: str) -> Iterator[None]:
+    """Errors of a decoder as DataError: it raises many kinds for a damaged file."""
+    try:
+        yield
+    except (CfcoreError, ImportError):
+        raise
+    except Exception as error:
+        if isinstance(error, OSError) and error.errno is not None:
+            raise
+        reason = (str(error).splitlines() or [type(error).__name__])[0][:200]
+        raise DataError(f"{where}: the {kind} file is damaged or cannot be read ({reason})") from error
+
+
+def _guarded(parts: Iterator[Any], where: str, kind: str) -> Iterator[Any]:
+    while True:
+        with _undamaged(where, kind):
+            part = next(parts, None)
+        if part is None:
+            return
+        yield part
+
+
+def _batches(
+    parts: Iterator[Any], names: Mapping[str, str], options: Options, constants: Mapping[str, str], where: str
+) -> Iterator[Batch]:
     start = 0
-    for batch in file.iter_batches(BATCH, columns=columns, use_threads=False):
-        yield start, batch
-        start += batch.num_rows
+    for part in parts:
+        if part.num_rows == 0:
+            continue
+        with rows_from(start, where):
+            arrays = {}
+            for role, name in names.items():
+                if name in constants:
+                    arrays[role] = constant(constants[name], part.num_rows, role, name)
+                    continue
+                with _undamaged(where, "Arrow"):
+                    arrays[role] = _array(part.column(name), name, role, options)
+            batch = typed_batch(arrays, names, options)
+        yield batch
+        start += part.num_rows
 
 
-def _array(batch: Any, name: str, start: int, role: str) -> NDArray[Any]:
-    column = batch.column(name)
-    if column.null_count:
-        row = start + int(np.asarray(column.is_null().to_numpy(zero_copy_only=False)).argmax())
+def constant(text: str, n: int, role: str, name: str) -> NDArray[Any]:
+    """A column with the value that the name of a folder gives, as integers if it is one."""
+    if text == "__HIVE_DEFAULT_PARTITION__":
+        raise DataError(f"column {name!r}: missing {'id' if role in ('user', 'item') else 'value'} at row 0")
+    if role == "rating":
+        try:
+            return np.full(n, float(text))
+        except ValueError:
+            raise DataError(f"column {name!r}: {text!r} at row 0 is not a number") from None
+    integer = text.lstrip("-").isdigit() and str(int(text)) == text
+    return np.full(n, int(text)) if integer else np.full(n, text)
+
+
+def _array(column: Any, name: str, role: str, options: Options) -> NDArray[Any]:
+    from pyarrow import types
+
+    if types.is_dictionary(column.type):
+        column = column.dictionary_decode()
+    if types.is_decimal(column.type):
+        column = column.cast("float64")
+    if column.null_count and not (role == "rating" and options.unrated):
+        row = int(np.asarray(column.is_null().to_numpy(zero_copy_only=False)).argmax())
         raise DataError(
             f"column {name!r}: missing {'id' if role in ('user', 'item') else 'value'} at row {row}"
         )
     array: NDArray[Any] = column.to_numpy(zero_copy_only=False)
     return array
+
+
+def _by_polars(stream: Stream, options: Options, constants: Mapping[str, str], kind: str) -> Opened:
+    if not importlib.util.find_spec("polars"):
+        name = "parquet" if kind == "parquet" else "Arrow files"
+        raise ImportError(f"reading {name} needs pyarrow or polars: pip install 'cfcore[frames]'")
+    import polars
+
+    where, source = stream.where, stream.path or io.BytesIO(stream.read())
+    read: dict[str, Callable[..., Any]] = {
+        "parquet": polars.read_parquet,
+        "arrow": polars.read_ipc,
+        "arrow stream": polars.read_ipc_stream,
+    }
+    schema = polars.read_parquet_schema if kind == "parquet" else polars.read_ipc_schema
+    with _undamaged(where, kind):
+        if kind == "arrow stream":
+            frame = polars.read_ipc_stream(source)
+            names = columns_of([*frame.columns, *constants], options, where)
+        else:
+            names = columns_of([*schema(source), *constants], options, where)
+            wanted = [name for name in names.values() if name not in constants]
+            frame = read[kind](source, columns=wanted)
+
+    def batch() -> Iterator[Batch]:
+        with rows_from(0, where):
+            arrays = {}
+            for role, name in names.items():
+                if name in constants:
+                    arrays[role] = constant(constants[name], len(frame), role, name)
+                    continue
+                column = frame[name]
+                if column.null_count() and not (role == "rating" and options.unrated):
+                    what = "id" if role in ("user", "item") else "value"
+                    raise DataError(f"column {name!r}: missing {what} at row {column.is_null().arg_max()}")
+                arrays[role] = column.to_numpy()
+            if len(frame):
+                yield typed_batch(arrays, names, options)
+
+    return names, batch()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from os import PathLike
 from typing import Any, Literal
 
 from numpy.typing import ArrayLike
@@ -144,6 +143,30 @@ class Ratings(Container):
         other = self._new(
             self.user_codes, self.item_codes, self.values, self.timestamps, self.user_ids, self.item_ids,
             checks.chosen_scale(self.values, scale), self._column_names,
+        )  # fmt: skip
+        object.__setattr__(other, "_index", self._index)
+        return other
+
+    def with_timestamps(self, timestamps: ArrayLike | None) -> Ratings:
+        """The same ratings with other timestamps, or with none; other columns and the index are shared.
+
+        Parameters
+        ----------
+        timestamps : array-like of int, datetime64 or str [n], or None
+            As in the constructor.
+
+        Raises
+        ------
+        DataError
+            For timestamps of another number than there are ratings, or that cannot be read.
+        """
+        times = None
+        if timestamps is not None:
+            times = checks.owned(checks.as_timestamps(timestamps), timestamps)
+            checks.check_lengths({"values": len(self), "timestamps": len(times)})
+        other = self._new(
+            self.user_codes, self.item_codes, self.values, times, self.user_ids, self.item_ids, self.scale,
+            self._column_names,
         )  # fmt: skip
         object.__setattr__(other, "_index", self._index)
         return other
@@ -359,8 +382,18 @@ class Ratings(Container):
         return matrix
 
     @classmethod
-    def read(cls, path: str | PathLike[str], **options: Any) -> Ratings:
-        """Ratings from a text or parquet file, compressed or not; see ``cfcore.data.readers.read_fields``."""
+    def read(cls, path: Any, **options: Any) -> Ratings:
+        """Ratings from files of text, JSON lines, parquet or Arrow (feather), compressed or not.
+
+        Parameters
+        ----------
+        path : path, file object, or list of them
+            Also a pattern ("ratings_*.csv"), a folder, a zip archive of one file, or "-" (standard input).
+        **options
+            ``user, item, rating, timestamp``: names or positions of columns; ``separator, header, encoding,
+            decimal``: of text; ``scale, duplicates, missing, ids``: as in the constructor. See
+            ``help(cfcore.data.readers.read_fields)``, also for errors and warnings.
+        """
         from cfcore.data import readers
 
         return cls._new(*readers.read_fields(path, **options))

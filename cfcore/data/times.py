@@ -22,7 +22,7 @@ UNITS = {1: "seconds", 10**3: "milliseconds", 10**6: "microseconds", 10**9: "nan
 #: Seconds since 1970 end here, in the year 2106: later ones are milliseconds or finer.
 END = 2**32
 
-_WHOLE = re.compile(r"[+-]?[0-9]+")
+_WHOLE = re.compile(r"[+-]?[0-9]{1,40}")
 
 
 def parse(text: str) -> int:
@@ -197,6 +197,21 @@ def _unit(largest: int) -> int:
     return next((unit for unit in UNITS if largest < END * unit), max(UNITS))
 
 
-def as_seconds(times: NDArray[np.int64], unit: int) -> NDArray[np.int64]:
-    """Timestamps of a unit as whole seconds, rounded down."""
+def as_seconds(times: NDArray[np.int64], unit: int, column: str = "timestamps") -> NDArray[np.int64]:
+    """Timestamps as whole seconds, rounded down, after a check that they have the unit of training.
+
+    Raises
+    ------
+    DataError
+        By their range they have another unit.
+    """
+    if not times.any():  # no times at all, in any unit
+        return times
+    own = unit_of(times, column)
+    if own != unit:
+        largest = int(times[int(np.abs(times.astype(np.float64)).argmax())])
+        raise DataError(
+            f"column {column!r}: {largest} looks like {UNITS[own]} since 1970, and the timestamps of "
+            f"training are {UNITS[unit]}; make both of one unit"
+        )
     return times if unit == 1 else np.floor_divide(times, unit)

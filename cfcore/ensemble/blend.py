@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Self
 import numpy as np
 
 from cfcore import codec, metrics
-from cfcore.data import Duplicates, Ratings, as_ratings
+from cfcore.data import Duplicates, Ratings
 from cfcore.ensemble import members as parts
 from cfcore.ensemble.state import BlendState
 from cfcore.ensemble.weights import Weights, fit_weights
@@ -156,6 +156,12 @@ class Blend(Model):
             copied.models = type(self.models)(model.clone() for model in self.models)  # type: ignore[call-arg]
         return copied
 
+    def uses_timestamps(self) -> bool:
+        """Whether a member needs timestamps."""
+        members = self.models if self._state is None else self._state.members
+        listed = members if isinstance(members, (list, tuple)) else ()
+        return any(isinstance(member, Model) and member.uses_timestamps() for member in listed)
+
     def _check_params(self) -> None:
         check_choice("method", self.method, METHODS)
         if isinstance(self.cv, str):
@@ -181,7 +187,7 @@ class Blend(Model):
     def fit(
         self,
         ratings: Any = None,
-        *,
+        *columns: Any,
         validation: Any = None,
         early_stopping: int | None = None,
         callback: Callback | None = None,
@@ -201,8 +207,7 @@ class Blend(Model):
             As in `Model.fit`.
         """
         if ratings is not None or self.cv != "prefit" or self.method != "mean":
-            train = as_ratings(ratings, duplicates=duplicates)
-            held_out = None if validation is None else as_ratings(validation, duplicates=duplicates)
+            train, held_out = self._taken(ratings, columns, validation, duplicates)
             return self._run(train, held_out, early_stopping, callback=callback)
         self.check_params()
         members = self._prefit_members()

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from cfcore.data.ids import are_strings
 from cfcore.data.index import compress, counts
 from cfcore.errors import DataError
 from cfcore.models.core.model import Model
@@ -50,7 +51,7 @@ def union(members: list[Model]) -> dict[str, Any]:
     ids, tables = {}, {}
     for kind in ("user", "item"):
         vocabularies = [getattr(member, f"{kind}_ids_") for member in members]
-        if len({vocabulary.dtype.kind in "US" for vocabulary in vocabularies}) > 1:
+        if len({are_strings(vocabulary) for vocabulary in vocabularies}) > 1:
             raise DataError(f"{kind}: ids are integers in some members and strings in others")
         ids[kind] = np.unique(np.concatenate(vocabularies))
         tables[kind] = [np.searchsorted(ids[kind], vocabulary) for vocabulary in vocabularies]

@@ -17,11 +17,13 @@ from cfcore.metrics.lists import (
     relevant_from,
 )
 from cfcore.metrics.measuring import METRICS, Interval, bootstrap, evaluate
+from cfcore.metrics.result import Metrics
 
 __all__ = [
     "METRICS",
     "Interval",
     "Judged",
+    "Metrics",
     "average_precision",
     "bootstrap",
     "coverage",

@@ -14,8 +14,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from cfcore.arrays import check_memory
-from cfcore.data import Ratings, as_ratings
-from cfcore.errors import DataError
+from cfcore.data import Ratings, as_ratings, needs_times
+from cfcore.errors import DataError, DataWarning, shown, warn
 
 __all__ = [
     "Judged", "average_precision", "coverage", "hit_rate", "judge", "ndcg", "novelty", "precision", "recall",
@@ -90,6 +90,11 @@ def judge(model: Any, test: Any, k: int = 10, *, threshold: float | None = None)
     DataError
         Ratings that cannot be used.
 
+    Warns
+    -----
+    DataWarning
+        No item is relevant to any user, or all users are unknown to the model.
+
     Notes
     -----
     Candidates are all items of the model except those that the user rated in training. An entry without a
@@ -101,8 +106,37 @@ def judge(model: Any, test: Any, k: int = 10, *, threshold: float | None = None)
 
     The lists come from `recommend_batches`: one blocked pass on all threads that stores no matrix of scores.
     """
+    test = as_ratings(test, timed=needs_times(model))
+    judged = lists_and_hits(model, test, k, threshold)
+    if not judged.n_relevant.any():
+        warn(f"judge: {nothing_relevant(judged.threshold, test)}", DataWarning)
+    elif not model.is_known(judged.users).any():
+        warn(
+            f"judge: none of the {len(judged.users):,} users of the test ratings has training ratings: all "
+            "lists are those for unknown users; are the ids those of training?",
+            DataWarning,
+        )
+    return judged
+
+
+def nothing_relevant(level: float, test: Ratings) -> str:
+    """Why no item is relevant to anybody."""
+    highest = float(test.values.max())
+    if highest < np.float32(level):
+        return (
+            f"no item is relevant: the threshold is {level:g}, and the highest test rating {highest:g}; "
+            "name the least relevant rating with threshold="
+        )
+    return (
+        f"no item is relevant: all test ratings from {level:g} (threshold) on are of pairs that are in "
+        "training too"
+    )
+
+
+def lists_and_hits(model: Any, test: Any, k: int, threshold: float | None) -> Judged:
+    """What `judge` returns, without a warning."""
     model = model.snapshot()
-    test, k = as_ratings(test), check_k(k)
+    test, k = as_ratings(test, timed=needs_times(model)), check_k(k)
     level = relevant_from(model.scale_) if threshold is None else float(threshold)
     if not np.isfinite(level):
         raise ValueError(f"threshold must be a number, not {threshold!r}")
@@ -130,7 +164,7 @@ def judge(model: Any, test: Any, k: int = 10, *, threshold: float | None = None)
 def check_k(k: Any) -> int:
     """k as an int of at least 1."""
     if isinstance(k, bool) or not isinstance(k, (int, np.integer)) or k < 1:
-        raise ValueError(f"k must be an integer of at least 1, not {k!r}")
+        raise ValueError(f"k must be an integer of at least 1, not {shown(k)}")
     return int(k)
 
 

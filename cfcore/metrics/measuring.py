@@ -2,38 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from cfcore.data import Duplicates, as_ratings
+from cfcore.data import Duplicates, as_ratings, needs_times
+from cfcore.errors import DataError, DataWarning, shown, warn
 from cfcore.metrics import accuracy, lists
+from cfcore.metrics.digits import decimals
+from cfcore.metrics.names import (
+    METRICS,
+    OF_RATINGS,
+    Metric,
+    MetricLike,
+    called,
+    larger_is_better,
+    parse,
+)
+from cfcore.metrics.result import Facts, Metrics, facts_of, say
 from cfcore.random import RandomState, generator
 
-__all__ = ["METRICS", "Interval", "Metric", "bootstrap", "evaluate", "larger_is_better", "parse"]
+__all__ = [
+    "METRICS", "OF_RATINGS", "Interval", "Metric", "Metrics", "bootstrap", "evaluate", "larger_is_better",
+    "measured", "parse",
+]  # fmt: skip
 
 Array = np.ndarray[Any, Any]
 
-#: Metrics of predicted ratings.
-OF_RATINGS: dict[str, Callable[[Array, Array, Array], float]] = {
-    "rmse": lambda ratings, predictions, users: accuracy.rmse(ratings, predictions),
-    "mae": lambda ratings, predictions, users: accuracy.mae(ratings, predictions),
-    "fcp": accuracy.fcp,
-}
-#: All metrics of `evaluate`.
-METRICS = (*OF_RATINGS, *lists.BY_USER, "coverage")
-
 #: Resampled users that are in memory at once.
 AT_A_TIME = 1 << 22
-
-
-class Metric(NamedTuple):
-    """A metric to compute: its label as given, its name, and the length of lists."""
-
-    label: str
-    name: str
-    k: int
+#: More draws than this are refused.
+MOST_DRAWS = 10**6
 
 
 class Interval(NamedTuple):
@@ -55,54 +55,40 @@ class Interval(NamedTuple):
     error: float
 
     def __str__(self) -> str:
-        return f"{self.value:.4f} [{self.low:.4f}, {self.high:.4f}]"
-
-
-def parse(metrics: str | Iterable[str], k: int = 10) -> list[Metric]:
-    """Metrics by name; "ndcg@5" is that of lists of five, "ndcg" that of lists of k.
-
-    Raises
-    ------
-    ValueError
-        An unknown metric, a length that is not a positive integer, or a length for a metric of predictions.
-    """
-    k, found = lists.check_k(k), []
-    for label in [metrics] if isinstance(metrics, str) else metrics:
-        name, at, length = label.partition("@")
-        if name not in METRICS:
-            raise ValueError(f"unknown metric {label!r}; known: {', '.join(METRICS)}")
-        if at and name in OF_RATINGS:
-            raise ValueError(f"{label!r}: {name} is not a metric of lists and has no length")
-        if at and not (length.isdecimal() and int(length) > 0):
-            raise ValueError(f"{label!r}: the length must be a positive integer, as in {name}@10")
-        found.append(Metric(label, name, int(length) if at else k))
-    return found
-
-
-def larger_is_better(metric: str) -> bool:
-    """Whether larger values of a metric are better; "ndcg@5" as "ndcg"."""
-    return metric not in ("rmse", "mae")
+        form = f".{max(decimals(self.error), 4)}f"
+        return f"{self.value:{form}} [{self.low:{form}}, {self.high:{form}}]"
 
 
 class Measured:
     """Predictions and lists of a model for test ratings, computed once for all metrics."""
 
     def __init__(self, model: Any, test: Any, wanted: list[Metric], threshold: float | None) -> None:
-        self.test = as_ratings(test)
+        self.test = as_ratings(test, timed=needs_times(model))
+        self.facts: Facts | None = facts_of(model, self.test) if hasattr(model, "encode_users") else None
         self.predictions: Array | None = None
         self.judged: lists.Judged | None = None
-        if any(metric.name in OF_RATINGS for metric in wanted):
+        if not all(metric.of_lists for metric in wanted):
             self.predictions = model.predict(self.test)
-        lengths = [metric.k for metric in wanted if metric.name not in OF_RATINGS]
+        lengths = [metric.k for metric in wanted if metric.of_lists]
         if lengths:
-            self.judged = lists.judge(model, self.test, max(lengths), threshold=threshold)
+            self.judged = lists.lists_and_hits(model, self.test, max(lengths), threshold)
+            needing = [
+                one.label for one in wanted if one.of_lists and one.name not in ("novelty", "coverage")
+            ]
+            if needing and not self.judged.n_relevant.any():
+                raise DataError(f"{needing[0]}: {lists.nothing_relevant(self.judged.threshold, self.test)}")
 
     def value(self, metric: Metric) -> float:
         """Value of a metric for all users together."""
-        if metric.name in OF_RATINGS:
-            return OF_RATINGS[metric.name](self.test.values, self.predictions, self.test.user_codes)  # type: ignore[arg-type]
+        if not metric.of_lists:
+            assert self.predictions is not None
+            if metric.function is not None:
+                return called(metric, self.test.values.astype(np.float64), self.predictions)
+            return OF_RATINGS[metric.name](self.test.values, self.predictions, self.test.user_codes)
         assert self.judged is not None
         judged = self.judged.at(metric.k)
+        if metric.function is not None:
+            return called(metric, judged.hits, judged.n_relevant)
         if metric.name == "coverage":
             return lists.coverage(judged.items, judged.shares)
         values = lists.BY_USER[metric.name](judged)
@@ -111,32 +97,54 @@ class Measured:
 
     def sums(self, metric: Metric) -> tuple[Array, Array]:
         """Numerator and denominator of each user; a metric (rmse: its square) is the ratio of their sums."""
-        if metric.name not in OF_RATINGS:
+        if metric.of_lists:
             assert self.judged is not None
             values = np.full(len(self.judged.users), np.nan)
-            if metric.name != "coverage":
-                values = lists.BY_USER[metric.name](self.judged.at(metric.k))
+            judged = self.judged.at(metric.k)
+            if metric.function is not None:  # without a value for each user there is no interval
+                given = np.asarray(metric.function(judged.hits, judged.n_relevant), dtype=np.float64)
+                values = given if given.shape == values.shape else values
+            elif metric.name in lists.BY_USER:
+                values = lists.BY_USER[metric.name](judged)
             return np.nan_to_num(values), (~np.isnan(values)).astype(np.float64)
         users = np.unique(self.test.user_codes, return_inverse=True)[1]
         assert self.predictions is not None
+        if metric.function is not None:
+            return np.zeros(users.max() + 1), np.zeros(users.max() + 1)
         if metric.name == "fcp":
             in_order, different = accuracy.pairs_by_user(self.test.values, self.predictions, users)
             return in_order.astype(np.float64), different.astype(np.float64)
-        errors = self.test.values - self.predictions
+        errors: Array = self.test.values - self.predictions
         errors = errors * errors if metric.name == "rmse" else np.abs(errors)
         return np.bincount(users, weights=errors), np.bincount(users).astype(np.float64)
+
+    def replicates(self, metric: Metric, n_boot: int, rng: np.random.Generator) -> Array:
+        """Values of a function of predictions for users drawn with replacement: float64[n_boot]."""
+        assert self.predictions is not None
+        users = np.unique(self.test.user_codes, return_inverse=True)[1]
+        order = np.argsort(users, kind="stable")
+        counts = np.bincount(users)
+        starts = np.cumsum(counts) - counts
+        values, found = self.test.values.astype(np.float64), np.empty(n_boot)
+        for at in range(n_boot):
+            drawn = rng.integers(len(counts), size=len(counts))
+            lengths = counts[drawn]
+            within = np.arange(lengths.sum()) - np.repeat(np.cumsum(lengths) - lengths, lengths)
+            rows = order[np.repeat(starts[drawn], lengths) + within]
+            found[at] = called(metric, values[rows], self.predictions[rows])
+        return found
 
 
 def evaluate(
     model: Any,
     test: Any,
-    metrics: str | Iterable[str] = ("rmse", "mae"),
+    metrics: MetricLike | Iterable[MetricLike] | Mapping[str, MetricLike] = ("rmse", "mae"),
     *,
     k: int = 10,
     threshold: float | None = None,
     n_boot: int = 0,
     duplicates: Duplicates = "error",
-) -> dict[str, Any]:
+) -> Metrics:
     """Metrics of a model's predictions of test ratings, and of its lists for the users of these.
 
     Parameters
@@ -144,9 +152,12 @@ def evaluate(
     model : Model
         Fitted.
     test : Ratings, DataFrame, (users, items, values[, timestamps]) or scipy sparse matrix
-    metrics : iterable of str
+    metrics : str or function, iterable of them, or dict of names and them
         Of predictions "rmse", "mae", "fcp". Of lists "precision", "recall", "ndcg", "map", "mrr",
         "hit_rate", "novelty" and "coverage"; "ndcg@5" is that of lists of five. All lists come from one pass.
+        A function is called with the test ratings and the predictions, two arrays of float64, and returns a
+        number. One whose first argument is called ``hits`` is called with ``hits`` and ``n_relevant``, as
+        `precision` is, and returns a number, or one for each user (NaN: left out of the mean).
     k : int, default 10
         Length of lists for metrics whose name does not give it.
     threshold : float, optional
@@ -159,16 +170,25 @@ def evaluate(
 
     Returns
     -------
-    dict of str to float
-        In the order of `metrics`, by the names as given. Metrics of lists are means over the users with
-        relevant items, NaN if there are none; novelty is the mean over all users with a list.
+    Metrics
+        A dict of str to float in the order of `metrics`, by the names as given; a function has its
+        ``__name__``. Metrics of lists are means over the users with relevant items; novelty is the mean over
+        all users with a list. FCP is NaN where no user gave two different ratings. Its attributes
+        ``unknown_users`` and ``unknown_items`` count the test ratings whose user or item has no training
+        ratings; ``n`` counts all.
 
     Raises
     ------
-    ValueError
+    ValueError, TypeError
         An unknown metric, or k, threshold or n_boot out of range.
     DataError
-        Ratings that cannot be used.
+        Ratings that cannot be used; or metrics of lists where no user has a relevant item.
+
+    Warns
+    -----
+    DataWarning
+        Most users or items are unknown to the model, or the test ratings are on another scale than those of
+        training.
 
     Examples
     --------
@@ -177,20 +197,36 @@ def evaluate(
     >>> train, test = cf.split.holdout(ratings, 0.2, random_state=0)
     >>> list(cf.metrics.evaluate(cf.Baseline().fit(train), test, ["rmse", "ndcg@5"]))
     ['rmse', 'ndcg@5']
+    >>> def within_half(ratings, predictions):
+    ...     return (abs(ratings - predictions) <= 0.5).mean()
+    >>> list(cf.metrics.evaluate(cf.Baseline().fit(train), test, within_half))
+    ['within_half']
     """
-    test = as_ratings(test, duplicates=duplicates)
+    test = as_ratings(test, duplicates=duplicates, timed=needs_times(model))
     if n_boot:
-        found: dict[str, Any] = bootstrap(model, test, metrics, k=k, threshold=threshold, n_boot=n_boot)
-        return found
-    wanted = parse(metrics, k)
-    measured = Measured(model, test, wanted, threshold)
-    return {metric.label: measured.value(metric) for metric in wanted}
+        return bootstrap(model, test, metrics, k=k, threshold=threshold, n_boot=n_boot)
+    found, facts = measured(model, test, parse(metrics, k), threshold)
+    if facts is not None:
+        say("evaluate", [facts])
+    return found
+
+
+def measured(
+    model: Any, test: Any, wanted: list[Metric], threshold: float | None = None
+) -> tuple[Metrics, Facts | None]:
+    """Values of metrics, and facts about the test ratings, of which nothing is said yet."""
+    one = Measured(model, test, wanted, threshold)
+    found = Metrics({metric.label: one.value(metric) for metric in wanted}, one.facts)
+    for metric in wanted:
+        if metric.name == "fcp" and np.isnan(found[metric.label]):
+            warn("fcp has no value: no user of the test ratings gave two different ones", DataWarning)
+    return found, one.facts
 
 
 def bootstrap(
     model: Any,
     test: Any,
-    metrics: str | Iterable[str] = ("rmse", "mae"),
+    metrics: MetricLike | Iterable[MetricLike] | Mapping[str, MetricLike] = ("rmse", "mae"),
     *,
     against: Any = None,
     k: int = 10,
@@ -199,7 +235,7 @@ def bootstrap(
     level: float = 0.95,
     random_state: RandomState = 0,
     duplicates: Duplicates = "error",
-) -> dict[str, Interval]:
+) -> Metrics:
     """Confidence intervals of metrics, by drawing test users with replacement.
 
     Parameters
@@ -219,9 +255,10 @@ def bootstrap(
 
     Returns
     -------
-    dict of str to Interval
-        ``value, low, high, error``, by the names in `metrics`. The interval is NaN for coverage, which is a
-        value of all lists together and decreases when users are drawn twice, and with fewer than two users.
+    Metrics
+        A dict of str to `Interval` (``value, low, high, error``), by the names in `metrics`. The interval is
+        NaN for coverage, which is a value of all lists together and decreases when users are drawn twice, and
+        with fewer than two users.
 
     Raises
     ------
@@ -239,27 +276,41 @@ def bootstrap(
     Time is O(n_boot x users), whatever the number of ratings.
     """
     wanted = parse(metrics, k)
-    if isinstance(n_boot, bool) or not isinstance(n_boot, (int, np.integer)) or n_boot < 1:
-        raise ValueError(f"n_boot must be an integer of at least 1, not {n_boot!r}")
+    is_int = isinstance(n_boot, (int, np.integer)) and not isinstance(n_boot, bool)
+    if not is_int or not 1 <= n_boot <= MOST_DRAWS:
+        raise ValueError(f"n_boot must be an integer from 1 to {MOST_DRAWS}, not {shown(n_boot)}")
+    n_boot = int(n_boot)
     if not 0 < level < 1:
         raise ValueError(f"level must be between 0 and 1, not {level!r}")
     rng = generator(random_state)
-    test = as_ratings(test, duplicates=duplicates)
+    test = as_ratings(test, duplicates=duplicates, timed=needs_times(model))
     parts = [Measured(one, test, wanted, threshold) for one in (model, against) if one is not None]
-    sums = np.array([measured.sums(metric) for measured in parts for metric in wanted])
+    sums = np.array([part.sums(metric) for part in parts for metric in wanted])
+    # Functions of predictions are called for each draw, from a generator in the same state.
+    state = rng.bit_generator.state
     drawn = replicates(sums[:, 0], sums[:, 1], n_boot, rng)
+    for at, (part, metric) in enumerate((part, metric) for part in parts for metric in wanted):
+        if metric.function is not None and not metric.of_lists:
+            again = np.random.Generator(type(rng.bit_generator)())
+            again.bit_generator.state = state
+            drawn[at] = part.replicates(metric, n_boot, again)
     for row, metric in enumerate(wanted * len(parts)):
         if metric.name == "rmse":
             drawn[row] = np.sqrt(drawn[row])
-    values = [measured.value(metric) for measured in parts for metric in wanted]
+    values = [part.value(metric) for part in parts for metric in wanted]
     if against is not None:
         drawn = drawn[: len(wanted)] - drawn[len(wanted) :]
         values = [one - other for one, other in zip(values, values[len(wanted) :], strict=False)]
     enough = sums.shape[2] > 1
-    return {
-        metric.label: interval(value, row if enough else row[:0], level)
-        for metric, value, row in zip(wanted, values, drawn, strict=False)
-    }
+    if parts[0].facts is not None:
+        say("bootstrap", [parts[0].facts])
+    return Metrics(
+        {
+            metric.label: interval(value, row if enough else row[:0], level)
+            for metric, value, row in zip(wanted, values, drawn, strict=False)
+        },
+        parts[0].facts,
+    )
 
 
 def replicates(above: Array, below: Array, n_boot: int, rng: np.random.Generator) -> Array:

@@ -1,7 +1,8 @@
 """Pictures of training and of errors. Needs matplotlib: ``pip install 'cfcore[plots]'``.
 
-Each function draws on the axes `ax`, or on those of a new figure, and returns the axes. None uses pyplot, so
-that no figure is displayed or kept in memory. ``ax.figure.savefig("x.png")`` writes a file.
+Each function draws on the axes `ax`, or on those of a new figure, and returns the axes. A notebook shows new
+ones where they are the result of a cell, and by ``display(ax)``. None uses pyplot, so that a script displays
+nothing and no figure is kept in memory: ``ax.figure.savefig("x.png")`` writes a file.
 
 Models are one fitted model, several of them, or a dict of names and models.
 """

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import io
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +19,9 @@ Array = np.ndarray[Any, Any]
 #: Colours that colour-blind people can distinguish (Okabe and Ito, 2008), without the palest.
 COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 
+#: Dots per inch of pictures in notebooks.
+SCREEN = 100
+
 
 def new_axes(size: tuple[float, float] = (6.4, 4.2)) -> Axes:
     """Axes of a new figure, which pyplot does not know."""
@@ -24,8 +29,29 @@ def new_axes(size: tuple[float, float] = (6.4, 4.2)) -> Axes:
         from matplotlib.figure import Figure
     except ImportError as error:
         raise ImportError("cfcore.plots needs matplotlib: pip install 'cfcore[plots]'") from error
-    axes: Axes = Figure(figsize=size, layout="constrained").subplots()
+    axes: Axes = Figure(figsize=size, layout="constrained").add_subplot(axes_class=_shown_axes())
     return axes
+
+
+@functools.cache
+def _shown_axes() -> type[Axes]:
+    """A class of axes that a notebook shows as a picture, which it does not do with those of matplotlib."""
+    from matplotlib.axes import Axes
+
+    class ShownAxes(Axes):
+        name = "cfcore"
+
+        def _repr_png_(self) -> tuple[bytes, dict[str, int]]:
+            file = io.BytesIO()
+            figure = self.get_figure(root=True)
+            assert figure is not None
+            figure.savefig(file, format="png", dpi=2 * SCREEN)
+            width, height = figure.get_size_inches()
+            # Twice the pixels, for screens that have them, in the usual size.
+            return file.getvalue(), {"width": round(width * SCREEN), "height": round(height * SCREEN)}
+
+    ShownAxes.__qualname__ = "Axes"
+    return ShownAxes
 
 
 def finish(ax: Axes, legend: bool) -> Axes:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from cfcore.data import as_ratings
+from cfcore.data import as_ratings, needs_times
 from cfcore.plots.common import name_models, new_axes
 
 if TYPE_CHECKING:
@@ -35,7 +35,8 @@ def error_correlation(models: Any, test: Any, ax: Axes | None = None) -> Axes:
     ValueError
         Fewer than two models.
     """
-    test, named = as_ratings(test), name_models(models)
+    named = name_models(models)
+    test = as_ratings(test, timed=needs_times(*named.values()))
     if len(named) < 2:
         raise ValueError("error_correlation needs two models or more")
     values = test.values.astype(np.float64)

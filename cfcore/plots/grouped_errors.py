@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from cfcore.data import as_ratings
+from cfcore.data import as_ratings, needs_times
 from cfcore.errors import DataError
 from cfcore.plots.common import Array, colors, finish, group, name_models, new_axes
 
@@ -59,7 +59,8 @@ def error_by(
         raise ValueError(f"by must be one of {', '.join(GROUPS)}, not {by!r}")
     if n_bins < 1:
         raise ValueError(f"n_bins must be at least 1, not {n_bins}")
-    test, named = as_ratings(test), name_models(models)
+    named = name_models(models)
+    test = as_ratings(test, timed=needs_times(*named.values()))
     label, counted = GROUPS[by]
     keys = _keys(next(iter(named.values())), test, by)
     groups, centers = group(keys, MAX_LEVELS if by == "rating" else 0, n_bins)

@@ -32,7 +32,7 @@ def calibration(models: Any, test: Any, *, n_bins: int = 15, ax: Axes | None = N
     """
     if n_bins < 1:
         raise ValueError(f"n_bins must be at least 1, not {n_bins}")
-    test, ax = as_ratings(test), ax or new_axes()
+    test, ax = as_ratings(test, timed=False), ax or new_axes()
     low, high = test.scale
     ax.plot([low, high], [low, high], color="0.7", linewidth=1)
     for color, (name, model) in zip(colors(), name_models(models).items(), strict=False):

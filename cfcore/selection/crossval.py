@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import itertools
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from cfcore import metrics as measures
-from cfcore.data import Duplicates, as_ratings
+from cfcore.data import Duplicates, as_ratings, needs_times
+from cfcore.errors import DataError
+from cfcore.metrics.measuring import measured, parse
+from cfcore.metrics.names import MetricLike
+from cfcore.metrics.result import Facts, say
 from cfcore.models.core.model import Model
 from cfcore.random import RandomState
 from cfcore.selection.folds import Folds, Pair, folds
@@ -21,7 +25,7 @@ def cross_validate(
     model: Model,
     ratings: Any = None,
     cv: Folds = 5,
-    metrics: Iterable[str] = ("rmse", "mae"),
+    metrics: MetricLike | Iterable[MetricLike] | Mapping[str, MetricLike] = ("rmse", "mae"),
     *,
     n_jobs: int | None = 1,
     random_state: RandomState = 0,
@@ -35,14 +39,17 @@ def cross_validate(
         Its hyper-parameters; it is not changed.
     ratings : Ratings, DataFrame, (users, items, values[, timestamps]) or scipy sparse matrix
         Left out where `cv` brings its own.
-    cv : int, str, callable or iterable, default 5
+    cv : int, str, callable, iterable or splitter, default 5
         - an int: so many random folds of equal size (`cf.split.kfold`);
         - "u1" to "u5", "ua", "ub", or a list of them: the splits that come with MovieLens 100K;
         - a function of the ratings that returns one pair of parts or several: any of `cf.split`, such as
           ``cf.split.user_holdout`` or ``lambda r: cf.split.repeated_kfold(r, 5, 3)``;
-        - pairs (train, test) of ratings, or of rows (indices or masks) of `ratings`.
-    metrics : iterable of str
-        Those of `cf.metrics.evaluate`, of lists such as "ndcg@10" among them.
+        - pairs (train, test) of ratings, or of rows (indices or masks) of `ratings`;
+        - a splitter of scikit-learn, such as ``KFold(5, shuffle=True)``; for those that divide groups, users
+          are the groups.
+    metrics : str or function, iterable of them, or dict of names and them
+        Those of `cf.metrics.evaluate`: of lists, such as "ndcg@10", and functions of test ratings and
+        predictions among them.
     n_jobs : int or None, default 1
         Folds at a time; None or -1 for as many as there are cores. Each gets its part of the cores, so that
         together they use no more than there are, and the errors do not depend on it.
@@ -55,13 +62,19 @@ def cross_validate(
     -------
     Table
         A row for each fold: ``fold``, the metrics, ``fit_seconds``, ``predict_seconds`` (lists included),
-        ``n_train``, ``n_test``. It prints with mean and standard deviation; ``.mean("rmse")``,
-        ``.to_frame()``.
+        ``n_train``, ``n_test``, ``n_unknown`` (test ratings whose user or item has no training ratings). It
+        prints with mean and standard deviation; ``.mean("rmse")``, ``.to_frame()``.
 
     Raises
     ------
     ValueError, TypeError, DataError
-        A `cv`, a metric or ratings that cannot be used; and the errors of `fit`.
+        A `cv`, a metric or ratings that cannot be used; and the errors of `fit`. DataError where a metric of
+        lists has no relevant item in a fold.
+
+    Warns
+    -----
+    DataWarning
+        As `cf.metrics.evaluate`, over all folds.
 
     Notes
     -----
@@ -79,27 +92,45 @@ def cross_validate(
     if not isinstance(model, Model):
         raise TypeError(f"model must be a model of cfcore, not {type(model).__name__}")
     if ratings is not None:
-        ratings = as_ratings(ratings, duplicates=duplicates)
-    wanted = [metrics] if isinstance(metrics, str) else list(metrics)
+        ratings = as_ratings(ratings, duplicates=duplicates, timed=needs_times(model))
+    wanted, all_facts = parse(metrics), list[Facts]()
     workers, threads = share(n_jobs)
 
-    def one(pair: Pair, stop: Stop) -> dict[str, float]:
-        train, test = pair
+    def one(task: tuple[int, Pair], stop: Stop) -> dict[str, float]:
+        fold, (train, test) = task
         timed = Timed(prepared(model, threads))
         start = time.perf_counter()
         timed.model.fit(train, callback=stop)
         fit_seconds = time.perf_counter() - start
+        try:
+            values, facts = measured(timed, test, wanted)
+        except DataError as error:
+            raise DataError(f"fold {fold}: {error}") from error
+        if facts is not None:
+            all_facts.append(facts)
         return {
-            **measures.evaluate(timed, test, wanted),
+            **values,
             "fit_seconds": fit_seconds,
             "predict_seconds": timed.seconds,
             "n_train": len(train),
             "n_test": len(test),
+            "n_unknown": values.unknown,
         }
 
-    found = list(side_by_side(one, folds(ratings, cv, random_state), workers))
+    found = list(side_by_side(one, numbered(folds(ratings, cv, random_state)), workers))
+    say("cross_validate", all_facts)
     columns = {name: [row[name] for row in found] for name in found[0]}
     return Table({"fold": range(len(found)), **columns}, summary=True)
+
+
+def numbered(pairs: Iterable[Pair]) -> Iterator[tuple[int, Pair]]:
+    """Folds with their numbers; no fold is kept beyond the next (`enumerate` keeps one)."""
+    pairs = iter(pairs)
+    for number in itertools.count():
+        try:
+            yield number, next(pairs)
+        except StopIteration:
+            return
 
 
 class Timed:

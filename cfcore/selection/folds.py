@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import numpy as np
@@ -14,7 +14,7 @@ from cfcore.random import RandomState
 __all__ = ["Folds", "folds"]
 
 Pair = tuple[Ratings, Ratings]
-Folds = int | str | Callable[[Ratings], Any] | Iterable[Any]
+Folds = Any  # int, str, Callable[[Ratings], Any], Iterable[Any] or a splitter of scikit-learn
 
 
 def folds(ratings: Any, cv: Folds, random_state: RandomState) -> Iterator[Pair]:
@@ -23,7 +23,7 @@ def folds(ratings: Any, cv: Folds, random_state: RandomState) -> Iterator[Pair]:
     Parameters
     ----------
     ratings : Ratings, or another input of `fit`; None if `cv` brings its own
-    cv : int, str, callable or iterable
+    cv : int, str, callable, iterable or a splitter of scikit-learn
         As for `cross_validate`.
     random_state : None, int, SeedSequence or Generator
         For an int.
@@ -35,6 +35,8 @@ def folds(ratings: Any, cv: Folds, random_state: RandomState) -> Iterator[Pair]:
     """
     if isinstance(cv, str):
         cv = [cv]
+    if hasattr(cv, "get_n_splits"):
+        cv = _rows_of_splitter(cv, ratings)
     if isinstance(cv, Iterable):
         cv = [cv] if _is_pair(cv) else list(cv)
         if not cv:
@@ -52,10 +54,24 @@ def folds(ratings: Any, cv: Folds, random_state: RandomState) -> Iterator[Pair]:
         made = cv(ratings)
         return folds(ratings, [made] if _is_pair(made) else made, random_state)
     if not isinstance(cv, Iterable):
-        raise TypeError(f"cv must be a number of folds, names of splits, a function or pairs, not {cv!r}")
+        raise TypeError(
+            "cv must be a number of folds, names of splits, a function, pairs or a splitter of scikit-learn, "
+            f"not {cv!r}"
+        )
     if not all(isinstance(entry, tuple) and len(entry) == 2 for entry in cv):
         raise TypeError("cv: every fold must be a pair (train, test) of ratings or of rows")
     return ((ratings.subset(train), ratings.subset(test)) for train, test in cv)
+
+
+def _rows_of_splitter(splitter: Any, ratings: Any) -> list[Any]:
+    """Pairs of rows by a splitter of scikit-learn (KFold, GroupKFold, ...); users are the groups."""
+    if ratings is None:
+        raise ValueError(f"ratings are needed to divide by cv={splitter!r}")
+    ratings = as_ratings(ratings)
+    rows = np.column_stack([ratings.user_codes, ratings.item_codes])
+    # Others warn about groups, which they have no use for.
+    groups = ratings.user_codes if "Group" in type(splitter).__name__ else None
+    return list(splitter.split(rows, ratings.values, groups))
 
 
 def _is_pair(entry: Any) -> bool:

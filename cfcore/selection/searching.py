@@ -5,17 +5,19 @@ from __future__ import annotations
 import os
 import time
 import warnings
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from cfcore import metrics as measures
-from cfcore.data import Duplicates, as_ratings, split
-from cfcore.errors import ConvergenceWarning, DataError
-from cfcore.metrics.measuring import larger_is_better, parse
+from cfcore.data import Duplicates, as_ratings, needs_times, split
+from cfcore.errors import ConvergenceWarning, DataError, shown, warn
+from cfcore.metrics.measuring import Metric, larger_is_better, measured, parse
+from cfcore.metrics.names import MetricLike
+from cfcore.metrics.result import Facts, say
 from cfcore.models.core.model import Model
-from cfcore.models.core.params import check_flag, check_number
+from cfcore.models.core.params import as_python, check_flag, check_number
 from cfcore.progress import progress_bar
 from cfcore.selection import spaces
 from cfcore.selection import study as studies
@@ -44,8 +46,9 @@ class Search:
     value : float
         The metric on held-out ratings, mean over the folds.
     table : Table
-        A row for each trial: ``trial``, ``state`` ("complete", "pruned", "failed"), the metric (of pruned
-        trials: at that moment), ``seconds``, and the hyper-parameters.
+        A row for each trial: ``trial``, ``state`` ("complete", "pruned", "failed"; "stopped": cut off by the
+        end of the budget), the metric (of pruned trials: at that moment), ``seconds``, and the
+        hyper-parameters.
     study : optuna.Study
     """
 
@@ -67,12 +70,13 @@ class OutOfTime(Exception):
 
 def search(
     model: Model,
-    space: spaces.Space | None = None,
     ratings: Any = None,
+    space: Any = None,
     *,
     budget: str | float | int = "5m",
     cv: Folds | None = None,
-    metric: str = "rmse",
+    metric: MetricLike = "rmse",
+    maximize: bool | None = None,
     n_jobs: int | None = 1,
     study: str | os.PathLike[str] | None = None,
     random_state: int = 0,
@@ -85,20 +89,25 @@ def search(
     Parameters
     ----------
     model : Model
-        The first setting. Hyper-parameters that are not in `space` keep their values in this model.
+        The first setting, unless a grid is without it. Hyper-parameters that are not in `space` keep their
+        values in this model.
+    ratings : Ratings, DataFrame, (users, items, values[, timestamps]) or scipy sparse matrix
+        Training ratings; test ratings are not among them.
     space : dict, optional
         For each hyper-parameter to vary: ``(low, high)``, of ints or floats, ``(low, high, "log")``, or a
         list of values. Members of a `Blend` have theirs as ``name__parameter``. By default ranges that
-        fit the class and the ratings.
-    ratings : Ratings, DataFrame, (users, items, values[, timestamps]) or scipy sparse matrix
-        Training ratings; test ratings are not among them.
+        fit the class and the ratings. If all are lists, they are a grid: each combination is tried once, and
+        the search ends with the last.
     budget : str or int, default "5m"
         "90s", "5m", "2h": seconds in which trials are made, the last trial being ended unfinished. Or the
         number of trials. With `study`, the trials of earlier calls count.
     cv : optional
         As for `cross_validate`. By default five folds, and of more than 300,000 ratings a tenth held out.
-    metric : str, default "rmse"
-        One of `cf.metrics.evaluate`, such as "ndcg@10".
+    metric : str or function, default "rmse"
+        One of `cf.metrics.evaluate`, such as "ndcg@10", or a function of test ratings and predictions.
+    maximize : bool, optional
+        Whether larger values of a function are better. By default they are if its value for perfect
+        predictions is larger than for wrong ones.
     n_jobs : int or None, default 1
         Trials at a time, on shared cores; with more than one, results depend on what is finished first.
     study : path-like, optional
@@ -130,36 +139,53 @@ def search(
     Notes
     -----
     The first trial is the model as given, the second has the defaults of its class, others are drawn by
-    Optuna's TPE. A trial is pruned when, in the first fold at half of its epochs or later, or after any
-    fold, it does worse than the median of the trials before. The value found is somewhat optimistic, because
-    the best of many settings is chosen on the same held-out ratings.
+    Optuna's TPE. The combinations of a grid are tried in their order if `budget` is enough trials for all,
+    and in random order otherwise. A trial is pruned when, in the first fold at half of its epochs or later,
+    or after any fold, it does worse than the median of the trials before. The value found is somewhat
+    optimistic, because the best of many settings is chosen on the same held-out ratings.
 
     Examples
     --------
     >>> import cfcore as cf
     >>> ratings = cf.datasets.synthetic(50, 40, 600, random_state=0)
-    >>> found = cf.selection.search(cf.Baseline(), ratings=ratings, budget=4)
+    >>> found = cf.selection.search(cf.Baseline(), ratings, budget=4)
     >>> sorted(found.params)
     ['reg_item', 'reg_user']
     """
     optuna = studies.import_optuna()
     if not isinstance(model, Model):
         raise TypeError(f"model must be a model of cfcore, not {type(model).__name__}")
+    if isinstance(ratings, Mapping) and space is not None and not isinstance(space, Mapping):
+        warn(
+            "search(model, space, ratings) is deprecated: ratings come second, as in cross_validate; call "
+            "search(model, ratings, space)",
+            DeprecationWarning,
+        )
+        ratings, space = space, ratings
     if ratings is None:
-        raise ValueError("ratings are needed: search(model, ratings=train)")
-    parse(metric)
+        raise ValueError("ratings are needed: search(model, train)")
+    wanted = parse(metric)
+    if len(wanted) != 1:
+        raise TypeError(f"metric must be one name or function, not {shown(metric)}")
+    judged_by = wanted[0]
+    if maximize is not None:
+        check_flag("maximize", maximize)
+    random_state = as_python(random_state)
     check_number("random_state", random_state, 0, integer=True)
     check_flag("refit", refit)
     seconds, n_trials = parse_budget(budget)
-    train = as_ratings(ratings, duplicates=duplicates)
+    train = as_ratings(ratings, duplicates=duplicates, timed=needs_times(model))
     built_in, defaults = ({}, {}) if space is not None else spaces.default_space(model, train)
     space = spaces.check_space(built_in if space is None else space, model)
     workers, threads = share(n_jobs)
     if cv is None:
         cv = 5 if len(train) <= FEW else [split.holdout(train, 0.1, random_state)]
     pairs = list(folds(train, cv, random_state))
+    if maximize is None or judged_by.function is None:
+        maximize = larger_is_better(judged_by, pairs[0][1].values)
+    grid = spaces.Grid(space, model) if spaces.is_grid(space) else None
     facts = studies.fingerprint(
-        train, model=model, space=space, metric=metric, folds=[len(held) for _, held in pairs],
+        train, model=model, space=space, metric=judged_by.label, folds=[len(held) for _, held in pairs],
         random_state=random_state,
     )  # fmt: skip
     level = optuna.logging.get_verbosity()
@@ -171,22 +197,30 @@ def search(
             kept = studies.open_study(study, facts, random_state)
             if "started" not in kept.user_attrs:
                 kept.set_user_attr("started", True)
-                kept.enqueue_trial({}, user_attrs={studies.START: "given"})
-                if spaces.inside(space, defaults):
+                if grid is None:
+                    kept.enqueue_trial({}, user_attrs={studies.START: "given"})
+                if grid is None and spaces.inside(space, defaults):
                     kept.enqueue_trial(spaces.coordinates(space, defaults))
             studies.recover(kept)
             deadline = None
             if seconds is not None:
                 deadline = time.monotonic() + seconds - studies.seconds_spent(kept) / workers
-            asked = studies.Asked(kept, n_trials, deadline)
-            judge = Judge(model, space, pairs, metric, threads, random_state, deadline, kept, asked)
-            with progress_bar(n_trials, "search", verbose) as bar:
+            left = None
+            if grid is not None:
+                left = grid.order(None if n_trials is None or n_trials >= len(grid) else random_state)
+            asked = studies.Asked(kept, n_trials, deadline, left)
+            judge = Judge(
+                model, space, pairs, judged_by, threads, random_state, deadline, kept, asked, maximize
+            )
+            title = "search" if n_trials else f"search, {budget} at most"
+            with progress_bar(n_trials, title, verbose) as bar:
                 for value in side_by_side(judge, asked, workers):
                     bar.update(1)
-                    bar.set(**{metric: f"{value:.5f}"})
+                    bar.set(**{judged_by.label: f"{value:.5f}"})
     finally:
         optuna.logging.set_verbosity(level)
-    return report(model, kept, space, metric, train if refit else None)
+    say("search", judge.facts.values())
+    return report(model, kept, space, judged_by.label, maximize, train if refit else None)
 
 
 class Judge:
@@ -197,16 +231,19 @@ class Judge:
         model: Model,
         space: spaces.Space,
         pairs: list[Pair],
-        metric: str,
+        metric: Metric,
         threads: int,
         seed: int,
         deadline: float | None,
         study: Any,
         asked: studies.Asked,
+        maximize: bool | None = None,
     ) -> None:
         self.space, self.pairs, self.metric = space, pairs, metric
+        self.facts: dict[int, Facts] = {}
         self.deadline, self.study, self.asked = deadline, study, asked
-        self.sign = -1.0 if larger_is_better(metric) else 1.0
+        larger = larger_is_better(metric, pairs[0][1].values) if maximize is None else maximize
+        self.sign = -1.0 if larger else 1.0
         self.model = prepared(model, threads)
         if self.model.get_params(deep=False).get("random_state", seed) is None:
             self.model.set_params(random_state=seed)
@@ -219,7 +256,11 @@ class Judge:
             self.study.tell(trial, value)
         except optuna.TrialPruned:
             self.study.tell(trial, state=state.PRUNED)
-        except (OutOfTime, FloatingPointError, np.linalg.LinAlgError):
+        except OutOfTime:
+            trial.set_user_attr(studies.STOPPED, True)
+            failed = True
+            self.study.tell(trial, state=state.FAIL)
+        except (FloatingPointError, np.linalg.LinAlgError):
             failed = True
             self.study.tell(trial, state=state.FAIL)
         except BaseException:
@@ -245,17 +286,27 @@ class Judge:
                 stop(epochs, history)
                 self.check_time()
                 part, whole = divmod(epochs * PARTS, n_epochs)
-                if first and self.metric == "rmse" and whole < PARTS and 0 < part < PARTS:
+                if first and self.metric.name == "rmse" and whole < PARTS and 0 < part < PARTS:
                     self.report(trial, history["validation_rmse"][-1], part)
 
             fitted = model.clone().fit(train, validation=held, callback=watch)
             self.check_time()
-            value = measures.evaluate(fitted, held, self.metric)[self.metric]
+            try:
+                found, facts = measured(fitted, held, [self.metric])
+            except DataError as error:
+                raise DataError(f"fold {fold}: {error}") from error
+            if facts is not None:
+                self.facts[fold] = facts
+            value = found[self.metric.label]
             if np.isnan(value):
-                raise DataError(f"{self.metric}: it has no value for the ratings held out in fold {fold}")
+                raise DataError(
+                    f"{self.metric.label}: it has no value for the ratings held out in fold {fold}"
+                )
             errors.append(self.sign * value)
             if fold + 1 < len(self.pairs):
                 self.report(trial, float(np.mean(errors)), PARTS + fold)
+        if len(errors) > 1:
+            trial.set_user_attr(studies.ERROR, float(np.std(errors, ddof=1) / len(errors) ** 0.5))
         return float(np.mean(errors))
 
     def report(self, trial: Any, value: float, step: int) -> None:
@@ -268,9 +319,9 @@ class Judge:
             raise OutOfTime
 
 
-def report(model: Model, study: Any, space: spaces.Space, metric: str, train: Any) -> Search:
+def report(model: Model, study: Any, space: spaces.Space, metric: str, maximize: bool, train: Any) -> Search:
     """The best trial, and a table of all of them."""
-    sign = -1.0 if larger_is_better(metric) else 1.0
+    sign = -1.0 if maximize else 1.0
     try:
         best = study.best_trial
     except ValueError:
@@ -279,7 +330,9 @@ def report(model: Model, study: Any, space: spaces.Space, metric: str, train: An
     states = {"COMPLETE": "complete", "PRUNED": "pruned", "FAIL": "failed"}
     columns: dict[str, Any] = {
         "trial": [trial.number for trial in trials],
-        "state": [states[trial.state.name] for trial in trials],
+        "state": [
+            "stopped" if studies.STOPPED in trial.user_attrs else states[trial.state.name] for trial in trials
+        ],
         metric: [np.nan if trial.value is None else sign * trial.value for trial in trials],
         "seconds": [trial.duration.total_seconds() if trial.duration else 0.0 for trial in trials],
     }
@@ -292,7 +345,8 @@ def report(model: Model, study: Any, space: spaces.Space, metric: str, train: An
     found = model.clone().set_params(**params)
     if train is not None:
         found.fit(train)
-    return Search(found, params, sign * float(best.value), Table(columns), study)
+    table = Table(columns, errors={metric: best.user_attrs.get(studies.ERROR, float("nan"))})
+    return Search(found, params, sign * float(best.value), table, study)
 
 
 def point_of(trial: Any, model: Model, space: spaces.Space) -> dict[str, Any]:
@@ -316,14 +370,22 @@ def parse_budget(budget: str | float | int) -> tuple[float | None, int | None]:
     ValueError
         Anything but a positive whole number or a time such as "90s", "5m" or "2h".
     """
+    budget = as_python(budget)
     if isinstance(budget, str):
-        text, unit = budget.strip()[:-1], budget.strip()[-1:]
+        given = budget.strip()
+        text, unit = given[:-1], given[-1:]
         try:
             seconds = float(text) * {"s": 1, "m": 60, "h": 3600}[unit]
         except (KeyError, ValueError):
             seconds = 0.0
         if 0 < seconds < float("inf"):
             return seconds, None
-    elif isinstance(budget, (int, np.integer)) and not isinstance(budget, bool) and budget > 0:
-        return None, int(budget)
-    raise ValueError(f'budget must be a number of trials or a time such as "90s" or "5m", got {budget!r}')
+    elif isinstance(budget, int) and not isinstance(budget, bool) and budget > 0:
+        return None, budget
+    number, hint = str(budget).strip(), ""
+    if number.replace(".", "", 1).isdecimal() and float(number) > 0:
+        trials = max(1, round(float(number)))
+        hint = f': budget={trials} is for {trials} trials, "{number}s", "{number}m" and "{number}h" are times'
+    raise ValueError(
+        f'budget must be a number of trials or a time such as "90s" or "5m", got {shown(budget)}{hint}'
+    )

@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
+
 from cfcore.data import Ratings
 from cfcore.models.core.model import Model
+from cfcore.models.core.params import as_python
 from cfcore.registry import BY_NAME
 
-__all__ = ["Space", "check_space", "default_space", "suggest"]
+__all__ = ["Grid", "Space", "check_space", "default_space", "is_grid", "suggest"]
 
 #: (low, high), (low, high, "log") or a list of values, for each hyper-parameter.
 Space = Mapping[str, Any]
 
 #: How far around the rule of a class its rates are searched, as a factor.
 AROUND = 5.0
+#: A grid of more combinations is refused.
+MOST_POINTS = 100_000
 
 
 def default_space(model: Model, ratings: Ratings) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -44,6 +50,8 @@ def default_space(model: Model, ratings: Ratings) -> tuple[dict[str, Any], dict[
         defaults[key] = value
         if key == "damping":
             space[key] = (0.0, max(0.1, 2 * value))  # more for less data
+        elif key == "init_bias":
+            space[key] = (0.0, 1.0)
         elif key == "lr_decay":
             space[key] = (0.7, 1.0)
         elif key not in ("n_epochs", "power") and value > 0:
@@ -66,13 +74,18 @@ def check_space(space: Space, model: Model) -> dict[str, Any]:
     """
     if not isinstance(space, Mapping) or not space:
         raise TypeError(f"space must map names of hyper-parameters to ranges, not {space!r}")
-    known = model.get_params()
+    known, checked = model.get_params(), {}
     for name, given in space.items():
+        given = as_python(given)
+        if isinstance(given, (np.ndarray, range)):  # np.linspace, range
+            given = as_python(list(given))
+        checked[name] = given
         if name not in known:
             raise ValueError(f"space: {type(model).__name__} has no hyper-parameter {name!r}")
         if isinstance(given, list):
             if not given:
                 raise ValueError(f"space: {name} has no values to try")
+            checked[name] = _distinct(given)
             continue
         numbers = given[:2] if isinstance(given, tuple) else ()
         if len(numbers) < 2 or len(given) > 3 or given[2:] not in ((), ("log",)):
@@ -83,7 +96,65 @@ def check_space(space: Space, model: Model) -> dict[str, Any]:
             raise TypeError(f"space: {name} must lie between numbers, not {given!r}")
         if numbers[0] > numbers[1] or ("log" in given and numbers[0] <= 0):
             raise ValueError(f"space: {name} has the range {given!r}, which is empty or has no logarithms")
-    return dict(space)
+    return checked
+
+
+def _distinct(values: list[Any]) -> list[Any]:
+    """The values without repeats, in their order; True is not 1."""
+    found: list[Any] = []
+    for value in values:
+        if not any(type(value) is type(other) and _equal(value, other) for other in found):
+            found.append(value)
+    return found
+
+
+def _equal(value: Any, other: Any) -> bool:
+    try:
+        return bool(value == other)
+    except (TypeError, ValueError):  # arrays
+        return value is other
+
+
+def is_grid(space: Space) -> bool:
+    """Whether all hyper-parameters have lists of values."""
+    return all(isinstance(given, list) for given in space.values())
+
+
+class Grid:
+    """The combinations of lists of values."""
+
+    def __init__(self, space: Space, model: Model) -> None:
+        self._space = space
+        given = model.get_params()
+        inside = all(any(type(given[name]) is type(one) and _equal(given[name], one) for one in values)
+                     for name, values in space.items())  # fmt: skip
+        self._first = coordinates(space, given) if inside else None
+
+    def __len__(self) -> int:
+        return math.prod(len(values) for values in self._space.values())
+
+    def order(self, seed: int | None) -> list[dict[str, Any]]:
+        """All points as Optuna stores them, that of the model first if it is one: in order, or at random.
+
+        Raises
+        ------
+        ValueError
+            More than `MOST_POINTS`.
+        """
+        if len(self) > MOST_POINTS:
+            raise ValueError(
+                f"space: the lists have {len(self):,} combinations, more than {MOST_POINTS:,}; give ranges "
+                "(low, high), or fewer values"
+            )
+        names = list(self._space)
+        places = itertools.product(*(range(len(values)) for values in self._space.values()))
+        points = [dict(zip(names, place, strict=True)) for place in places]
+        if seed is not None:
+            points = [points[at] for at in np.random.default_rng(seed).permutation(len(points))]
+        if self._first is not None:
+            points.remove(self._first)
+            points.insert(0, self._first)
+        return points
 
 
 def inside(space: Space, point: Mapping[str, Any]) -> bool:

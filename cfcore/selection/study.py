@@ -18,7 +18,7 @@ from cfcore.errors import FileFormatError
 __all__ = ["fingerprint", "import_optuna", "open_study", "recover", "seconds_spent"]
 
 #: Attributes of trials, beside their parameters.
-WORKER, POINT, START = "worker", "point", "start"
+WORKER, START, STOPPED, ERROR = "worker", "start", "stopped", "error"
 
 
 def import_optuna() -> Any:
@@ -136,10 +136,19 @@ class Asked:
         Finished trials, those of earlier calls included. The same number of failed trials ends it, too.
     deadline : float or None
         On `time.monotonic`.
+    grid : list of dict, optional
+        All points to try, as Optuna stores them; the iterator ends with the last that the study has not.
     """
 
-    def __init__(self, study: Any, n_trials: int | None, deadline: float | None) -> None:
+    def __init__(
+        self,
+        study: Any,
+        n_trials: int | None,
+        deadline: float | None,
+        grid: list[dict[str, Any]] | None = None,
+    ) -> None:
         self._study, self._n_trials, self._deadline = study, n_trials, deadline
+        self._grid = grid
         self._lock = threading.Lock()
         self._running = 0
         self._failed = 0
@@ -150,10 +159,29 @@ class Asked:
                 known = len(finished(self._study)) + self._running
                 if self._n_trials is not None and max(known, self._failed) >= self._n_trials:
                     return
+                if self._grid is not None and not self._enqueued():
+                    return
                 self._running += 1
-            trial = self._study.ask()
+                trial = self._study.ask()
             trial.set_user_attr(WORKER, worker())
             yield trial
+
+    def _enqueued(self) -> bool:
+        """Whether a trial of the grid is waiting; the next point that was not tried is made one."""
+        trials = self._study.get_trials(deepcopy=False)
+        if any(trial.state.name == "WAITING" for trial in trials):
+            return True
+        tried = {
+            tuple(sorted((trial.system_attrs.get("fixed_params") or trial.params).items()))
+            for trial in trials
+            if STOPPED not in trial.user_attrs
+        }
+        assert self._grid is not None
+        point = next((one for one in self._grid if tuple(sorted(one.items())) not in tried), None)
+        if point is None:
+            return False
+        self._study.enqueue_trial(point)
+        return True
 
     def done(self, failed: bool = False) -> None:
         """Note that one of the trials has ended."""

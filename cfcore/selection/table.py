@@ -2,31 +2,46 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
 
+from cfcore import html
 from cfcore.data.frames import make
+from cfcore.metrics.digits import decimals
 
 __all__ = ["Table"]
 
 Array = np.ndarray[Any, Any]
 
+#: Significant digits of columns whose noise is not known: of the largest value of seconds, and of the least
+#: of others; and decimals from which on all values of a column are written with exponents.
+DIGITS, MOST_DECIMALS = 3, 6
+
 
 class Table(Mapping[str, Array]):
     """Named columns of equal length: ``table["rmse"]`` is an array, ``print(table)`` prints all of them.
+
+    A notebook shows it as a table.
 
     Parameters
     ----------
     columns : mapping of str to array_like, shape (n,)
     summary : bool, default False
         Print the mean and the standard deviation of the columns of floats below the rows.
+    errors : mapping of str to float, optional
+        Standard errors, by which the columns of these names have as many decimals as mean something: two
+        digits of the error are shown. With `summary`, those of the means over the rows unless given.
     """
 
-    def __init__(self, columns: Mapping[str, Any], *, summary: bool = False) -> None:
+    def __init__(
+        self, columns: Mapping[str, Any], *, summary: bool = False, errors: Mapping[str, float] | None = None
+    ) -> None:
         self._columns = {name: np.asarray(column) for name, column in columns.items()}
         self._summary = summary
+        self._errors = dict(errors or {})
 
     def __getitem__(self, name: str) -> Array:
         return self._columns[name]
@@ -51,27 +66,59 @@ class Table(Mapping[str, Array]):
         return make(self._columns, library)
 
     def __repr__(self) -> str:
-        rows = [list(self)]
-        n = len(next(iter(self._columns.values()), ()))
-        rows += [[_text(name, column[at]) for name, column in self._columns.items()] for at in range(n)]
-        if self._summary and n > 1:
-            for what in ("mean", "std"):
-                figures = [
-                    _text(name, getattr(self, what)(name)) if column.dtype.kind == "f" else ""
-                    for name, column in self._columns.items()
-                ]
-                rows.append([what, *figures[1:]])
+        body, foot = self._cells()
+        rows = [list(self), *body, *foot]
         widths = [max(len(row[at]) for row in rows) for at in range(len(self))]
         lines = [
             "  ".join(cell.rjust(width) for cell, width in zip(row, widths, strict=True)) for row in rows
         ]
         return "\n".join(lines)
 
+    def _repr_html_(self) -> str:
+        body, foot = self._cells()
+        return html.table(list(self), body, foot=foot)
 
-def _text(name: str, value: Any) -> str:
-    """A cell: seconds to the hundredth, other floats to five digits."""
+    def _cells(self) -> tuple[list[list[str]], list[list[str]]]:
+        """Texts of the rows, and of those of the summary."""
+        forms = {name: self._form(name) for name in self}
+        n = len(next(iter(self._columns.values()), ()))
+        body = [[_text(column[at], forms[name]) for name, column in self._columns.items()] for at in range(n)]
+        foot = []
+        if self._summary and n > 1:
+            for what in ("mean", "std"):
+                figures = [
+                    _text(getattr(self, what)(name), forms[name]) if column.dtype.kind == "f" else ""
+                    for name, column in self._columns.items()
+                ]
+                foot.append([what, *figures[1:]])
+        return body, foot
+
+    def _form(self, name: str) -> str:
+        """Format of the floats of a column, the same in all rows, so that they are aligned."""
+        column = self._columns[name]
+        if column.dtype.kind == "O":  # None stands for what is not known
+            column = np.array([value for value in column if isinstance(value, float)])
+        if column.dtype.kind != "f":
+            return ""
+        sizes = np.abs(column[np.isfinite(column) & (column != 0)])
+        if name.endswith("seconds"):
+            largest = float(sizes.max()) if len(sizes) else 1.0
+            return f".{min(max(DIGITS - 1 - _power(largest), 0), MOST_DECIMALS)}f"
+        error = self._errors.get(name)
+        if error is None and self._summary:
+            error = self.std(name) / math.sqrt(len(column))
+        if error is not None:
+            return f".{decimals(error)}f"
+        least = float(sizes.min()) if len(sizes) else 1.0
+        places = max(DIGITS - 1 - _power(least), 0)
+        return f".{places}f" if places <= MOST_DECIMALS else f".{DIGITS - 1}e"
+
+
+def _power(value: float) -> int:
+    return math.floor(math.log10(value))
+
+
+def _text(value: Any, form: str) -> str:
     if value is None:
         return ""
-    if isinstance(value, (float, np.floating)):
-        return f"{value:.2f}" if name.endswith("seconds") else f"{value:.5g}"
-    return str(value)
+    return format(float(value), form) if isinstance(value, (float, np.floating)) else str(value)

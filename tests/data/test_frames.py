@@ -97,7 +97,7 @@ def test_names_that_are_not_strings() -> None:
     assert ratings.users.tolist() == USERS
     with pytest.raises(cf.DataError, match=r"no column looks like the user; .* there are 0, 1, 2"):
         cf.Ratings.from_frame(given)
-    with pytest.raises(cf.DataError, match="unique"):
+    with pytest.raises(cf.DataError, match="must be unique, and 'item' is there more than once"):
         cf.Ratings.from_frame(given.set_axis(["user", "item", "item"], axis=1))
 
 
@@ -130,15 +130,81 @@ def test_frames_are_copied() -> None:
     assert ratings.values.tolist() == VALUES
 
 
-def test_lazy_frames_and_unknown_libraries_are_refused() -> None:
+def test_lazy_frames_are_collected() -> None:
+    """Only the columns needed, and for `fit`, `predict` and `evaluate` as for `from_frame`."""
     polars = pytest.importorskip("polars")
-    lazy = polars.DataFrame({"user": USERS, "item": ITEMS, "rating": VALUES}).lazy()
-    with pytest.raises(cf.DataError, match="eager"):
-        cf.Ratings.from_frame(lazy)
-    with pytest.raises(cf.DataError, match="eager"):
+    lazy = polars.LazyFrame({"more": [1, 1, 1], "user": USERS, "item": ITEMS, "rating": VALUES})
+    lazy = lazy.with_columns(bad=polars.col("more").map_elements(lambda _: 1 / 0, return_dtype=polars.Int64))
+    ratings = cf.Ratings.from_frame(lazy)
+    assert (ratings.users.tolist(), ratings.values.tolist()) == (USERS, VALUES)
+    model = cf.Baseline().fit(lazy)
+    assert model.predict(lazy).tolist() == model.predict(USERS, ITEMS).tolist()
+    assert cf.metrics.evaluate(model, lazy) == cf.metrics.evaluate(model, ratings)
+
+
+def test_arrow_batches_are_frames() -> None:
+    pyarrow = pytest.importorskip("pyarrow")
+    table = pyarrow.table({"user": USERS, "item": ITEMS, "rating": VALUES})
+    batch = table.to_batches()[0]
+    for given in (batch, table.to_reader()):
+        assert cf.Ratings.from_frame(given).users.tolist() == USERS
+    assert (
+        cf.Baseline().fit(batch).predict(batch).tolist()
+        == cf.Baseline().fit(table).predict(table).to_pylist()
+    )
+
+
+def test_what_is_no_frame_is_named() -> None:
+    with pytest.raises(cf.DataError, match=r"from_frame takes a DataFrame .* got builtins.list"):
         cf.Ratings.from_frame([1, 2])
     with pytest.raises(ValueError, match="library must be one of"):
         cf.Ratings(USERS, ITEMS, VALUES).to_frame("dask")  # type: ignore[arg-type]
+
+
+def test_levels_of_an_index_are_columns() -> None:
+    pandas = pytest.importorskip("pandas")
+    frame = pandas.DataFrame({"userId": USERS, "item": ITEMS, "rating": VALUES})
+    for given in (frame.set_index("userId"), frame.set_index(["userId", "item"]), frame.set_index("item")):
+        ratings = cf.Ratings.from_frame(given)
+        assert (ratings.users.tolist(), ratings.items.tolist()) == (USERS, ITEMS)
+    who = frame.rename(columns={"userId": "who"}).set_index("who")
+    assert cf.Ratings.from_frame(who, user="who").users.tolist() == USERS
+    model = cf.Baseline().fit(frame)
+    predictions = model.predict(frame.set_index("userId"))
+    assert predictions.index.tolist() == USERS
+    assert predictions.tolist() == model.predict(USERS, ITEMS).tolist()
+    # The index of a frame whose columns have users and items stays out of it.
+    assert cf.Ratings.from_frame(frame.set_index(frame["item"] * 2)).items.tolist() == ITEMS
+
+
+@LIBRARIES
+def test_times_as_text_are_read_as_in_files(library: str) -> None:
+    columns = {"user": USERS, "item": ITEMS, "rating": VALUES}
+    for texts, seconds in (
+        (["1970-01-02", "1970-01-01T00:00:30+00:00", "1970-01-01 01:00:00"], [86_400, 30, 3600]),
+        (["7", "964982703", "-3"], [7, 964982703, -3]),
+    ):
+        ratings = cf.Ratings.from_frame(frame(library, {**columns, "date": texts}))
+        assert ratings.timestamps is not None
+        assert ratings.timestamps.tolist() == seconds
+    for text, problem in (
+        ("05 23, 2014", "'05 23, 2014' at row 1 is neither a number nor an ISO 8601 date"),
+        ("12:30", "'12:30' at row 1 is neither a number nor an ISO 8601 date"),
+        ("2.5", "'2.5' at row 1 is not a whole number"),
+        ("NULL", "missing value at row 1"),
+        ("", "missing value at row 1"),
+    ):
+        bad = frame(library, {**columns, "date": ["1970-01-01", text, "1970-01-01"]})
+        with pytest.raises(cf.DataError, match=f"column 'date': {problem}; timestamp=False leaves"):
+            cf.Ratings.from_frame(bad)
+        assert cf.Ratings.from_frame(bad, timestamp=False).timestamps is None
+
+
+def test_messages_of_narwhals_stay_inside() -> None:
+    pandas = pytest.importorskip("pandas")
+    twice = pandas.DataFrame([["a", 1, 2.0]], columns=["user", "item", "item"])
+    with pytest.raises(cf.DataError, match="must be unique, and 'item' is there more than once"):
+        cf.Baseline().fit(twice)
 
 
 def test_to_frame_uses_an_installed_library(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -323,8 +323,8 @@ def test_arguments_that_models_accept(small: cf.Ratings) -> None:
     assert as_ratings(small) is small
     for x in (frame, ([1, 2], [3, 3], [1.0, 2.0]), small.to_scipy()):
         assert as_ratings(x, scale=(1, 9)).scale == (1.0, 9.0)
-    for wrong in ("ratings.csv", [1, 2, 3], ([1], [2]), np.zeros((2, 3)), None):
-        with pytest.raises(cf.DataError, match="ratings must be"):
+    for wrong in ("ratings.csv", [1, 2, 3], ([1], [2]), np.zeros(3), None):
+        with pytest.raises(cf.DataError, match=r"ratings must be|ratings: row 0 has 1 values"):
             as_ratings(wrong)
     for x in (frame, frame[["userId", "movieId"]], ([1, 2], [3, 3]), ([1, 2], [3, 3], [1.0, 2.0])):
         users, items, times = as_pairs(x)

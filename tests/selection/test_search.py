@@ -63,15 +63,16 @@ def test_bad_settings_are_pruned_by_epoch(train: cf.Ratings) -> None:
 
     good = {"lr": (0.04, 0.05), "n_epochs": (20, 20), "lr_decay": (0.9, 0.9)}
     model = Counted(n_factors=4, random_state=0)
-    study = cf.selection.search(model, good, train, budget=8, refit=False).study
+    study = cf.selection.search(model, train, good, budget=8, refit=False).study
     epochs = sum(calls)
     # Trials that learn nothing, after good ones: none of them gets past the first fold.
     pairs = list(cf.split.kfold(train, 5, 0))
+    from cfcore.metrics.measuring import parse
     from cfcore.selection.searching import Judge
     from cfcore.selection.workers import Stop
 
     asked = studies.Asked(study, 11, None)
-    judge = Judge(model, space, pairs, "rmse", 1, 0, None, study, asked)
+    judge = Judge(model, space, pairs, parse("rmse")[0], 1, 0, None, study, asked)
     for trial in asked:
         judge(trial, Stop())
     assert [trial.state.name for trial in study.trials[8:]] == ["PRUNED"] * 3
@@ -126,7 +127,7 @@ def test_space_of_ones_own(train: cf.Ratings) -> None:
         "baseline__reg_user": (1.0, 9.0, "log"),
         "method": ["ridge", "mean"],
     }
-    found = cf.selection.search(blend, space, train, budget=4, cv=2, metric="fcp")
+    found = cf.selection.search(blend, train, space, budget=4, cv=2, metric="fcp")
     assert found.value == max(found.table["fcp"][found.table["state"] == "complete"])
     assert 0.5 < found.value < 1
     for row in range(1, 4):
@@ -150,13 +151,13 @@ def test_space_of_ones_own(train: cf.Ratings) -> None:
 )
 def test_bad_space(train: cf.Ratings, space: Any, error: Any, message: str) -> None:
     with pytest.raises(error, match=message):
-        cf.selection.search(cf.Baseline(), space, train)
+        cf.selection.search(cf.Baseline(), train, space)
 
 
 def test_searches_by_lists(train: cf.Ratings) -> None:
     space = {"n_factors": (2, 8), "lr": (0.005, 0.03, "log")}
     found = cf.selection.search(
-        cf.SVD(n_epochs=4, random_state=0), space, train, budget=4, cv=2, metric="ndcg@5", refit=False
+        cf.SVD(n_epochs=4, random_state=0), train, space, budget=4, cv=2, metric="ndcg@5", refit=False
     )
     complete = found.table["ndcg@5"][found.table["state"] == "complete"]
     assert found.value == max(complete) > min(complete)  # larger is better
@@ -166,7 +167,9 @@ def test_searches_by_lists(train: cf.Ratings) -> None:
 
 def test_a_metric_without_a_value_ends_the_search(train: cf.Ratings) -> None:
     low = cf.Ratings(train.users, train.items, np.clip(train.values, 1, 2), scale=(1, 5))
-    with pytest.raises(cf.DataError, match=r"ndcg: it has no value .* fold 0"):  # no item is relevant
+    with pytest.raises(
+        cf.DataError, match=r"fold 0: ndcg: no item is relevant: the threshold is 4"
+    ):  # no item is relevant
         cf.selection.search(cf.Baseline(), ratings=low, budget=3, metric="ndcg")
 
 
@@ -189,7 +192,7 @@ def test_bad_arguments(train: cf.Ratings, monkeypatch: pytest.MonkeyPatch) -> No
     with pytest.raises(ValueError, match="metric"):
         cf.selection.search(cf.Baseline(), ratings=train, metric="accuracy")
     with pytest.raises(ValueError, match="n_epochs"):
-        cf.selection.search(cf.SVD(n_epochs=-1), {"lr": (0.01, 0.02)}, train, budget=2)
+        cf.selection.search(cf.SVD(n_epochs=-1), train, {"lr": (0.01, 0.02)}, budget=2)
     monkeypatch.setitem(sys.modules, "optuna", None)
     with pytest.raises(ImportError, match=r"cfcore\[tune\]"):
         cf.selection.search(cf.Baseline(), ratings=train)
@@ -216,14 +219,14 @@ def test_budget_of_time(train: cf.Ratings) -> None:
     try:
         time.monotonic = lambda: now[0]
         found = cf.selection.search(
-            Late(n_factors=2, n_epochs=3, random_state=0), {"lr": (0.01, 0.02)}, train, budget="40s", cv=2,
+            Late(n_factors=2, n_epochs=3, random_state=0), train, {"lr": (0.01, 0.02)}, budget="40s", cv=2,
             refit=False,
         )  # fmt: skip
     finally:
         time.monotonic = real
     # Two trials of two folds; the third ended in its first fit, does not count, and is the last.
     assert (len(begun), len(ended)) == (5, 4)
-    assert list(found.table["state"]) == ["complete", "complete", "failed"]
+    assert list(found.table["state"]) == ["complete", "complete", "stopped"]
     assert np.isnan(found.table["rmse"][-1])
     assert found.value == min(found.table["rmse"][:2])
 
@@ -330,7 +333,7 @@ def test_a_trial_left_running_is_run_again(train: cf.Ratings, tmp_path: Path) ->
 def test_trials_side_by_side(train: cf.Ratings, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CFCORE_NUM_THREADS", "4")
     found = cf.selection.search(
-        cf.SVD(n_factors=4, n_epochs=3), {"lr": (0.005, 0.05), "reg": (0.01, 0.2)}, train, budget=9,
+        cf.SVD(n_factors=4, n_epochs=3), train, {"lr": (0.005, 0.05), "reg": (0.01, 0.2)}, budget=9,
         n_jobs=3,
     )  # fmt: skip
     assert len(found.table["trial"]) == 9

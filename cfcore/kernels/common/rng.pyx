@@ -9,7 +9,7 @@ from libc.string cimport memcpy
 from cfcore.kernels.common.arrays cimport check_array, length, pointer
 from cfcore.kernels.common.philox cimport philox as philox_words
 
-from cfcore.kernels.records import check_apart
+from cfcore.kernels.records import check_apart, check_seed
 
 cnp.import_array()
 
@@ -44,9 +44,7 @@ def philox(counters, words, key):
     cdef uint64_t seed
     if counters.shape != (n, 4) or words.shape != (n, 4):
         raise ValueError("philox: counters and words must both be of shape (n, 4)")
-    if not 0 <= key < 2**64:
-        raise ValueError("philox: key must be in [0, 2^64)")
-    seed = key
+    seed = check_seed("philox: key", key)
     with nogil:
         memcpy(drawn, given, 4 * n * sizeof(uint32_t))
         for row in range(n):

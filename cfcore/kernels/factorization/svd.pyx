@@ -32,6 +32,8 @@ from cfcore.kernels.records import (
     Factors,
     RatingColumns,
     SGDRates,
+    check_seed,
+    check_span,
     check_written,
 )
 
@@ -79,9 +81,9 @@ def lay_out(columns, grid, layout, seed, span, n_threads):
     check_record(grid, BlockGrid, "lay_out: grid")
     check_record(layout, BlockLayout, "lay_out: layout")
     check_written((layout,), (columns, grid))
-    cdef Py_ssize_t k, n = columns.n, n_blocks = layout.n_blocks, begin = span[0], end = span[1]
+    cdef Py_ssize_t k, n = columns.n, n_blocks = layout.n_blocks, begin, end
     cdef int workers = 1, team = team_size(n_threads)
-    cdef uint64_t key = seed
+    cdef uint64_t key = check_seed("lay_out: seed", seed)
     cdef bint sound
     if columns.n_users > grid.n_users or columns.n_items > grid.n_items:
         raise ValueError("lay_out: grid must have a stripe for each user and item of columns")
@@ -89,8 +91,7 @@ def lay_out(columns, grid, layout, seed, span, n_threads):
         raise ValueError("lay_out: layout and columns must have the same number of ratings")
     if grid.n_item_stripes != layout.n_item_stripes or grid.n_user_stripes * grid.n_item_stripes != n_blocks:
         raise ValueError("lay_out: layout must have a block for each pair of stripes of grid")
-    if not 0 <= begin <= end <= n:
-        raise ValueError(f"lay_out: span ({begin}, {end}) is not within the {n} ratings")
+    begin, end = check_span("lay_out", span, n, "ratings")
     cdef Columns source = Columns(
         users=<const int32_t *>pointer(columns.user_codes),
         items=<const int32_t *>pointer(columns.item_codes),
@@ -166,9 +167,10 @@ def train(layout, factors, rates, visits, scratch, span, n_threads):
     check_record(visits, BlockVisits, "train: visits")
     check_record(scratch, BlockScratch, "train: scratch")
     check_written((factors, scratch), (layout, visits))
-    check_visits(layout, visits, scratch, span)
-    cdef Py_ssize_t k, begin = span[0], bad = -1, n_stripes = scratch.n_stripes
+    check_visits(layout, visits, scratch)
+    cdef Py_ssize_t k, begin, end, bad = -1, n_stripes = scratch.n_stripes
     cdef int worker, workers = 1, n_item_stripes = layout.n_item_stripes
+    begin, end = check_span("train", span, visits.n_visits, "visits")
     cdef FactorPointers f = pointers_of(factors)
     cdef Steps steps = Steps(lr=rates.lr, reg=rates.reg, lr_bias=rates.lr_bias, reg_bias=rates.reg_bias,
                              low=rates.low, high=rates.high, sequential=rates.sequential)
@@ -176,7 +178,7 @@ def train(layout, factors, rates, visits, scratch, span, n_threads):
         ratings=<const Rating *>pointer(layout.ratings), block_ptr=<const int64_t *>pointer(layout.block_ptr),
         order=<const int32_t *>pointer(visits.order) + begin, starts=<const int64_t *>pointer(visits.starts),
         squares=<double *>pointer(scratch.squares), schedule=<int32_t *>pointer(scratch.schedule) + 3 * begin,
-        n=layout.n, n_blocks=layout.n_blocks, n_visits=span[1] - begin,
+        n=layout.n, n_blocks=layout.n_blocks, n_visits=end - begin,
         n_user_stripes=layout.n_blocks // n_item_stripes, n_item_stripes=n_item_stripes, sweep=NULL,
     )
     cdef int32_t *latest = <int32_t *>pointer(scratch.latest)
@@ -199,13 +201,11 @@ def train(layout, factors, rates, visits, scratch, span, n_threads):
         raise ValueError(f"train: a user or an item in block {bad} is out of range")
 
 
-cdef int check_visits(layout, visits, scratch, span) except -1:
+cdef int check_visits(layout, visits, scratch) except -1:
     """Raise ValueError unless the records of `train` fit together."""
     n_blocks, n_item_stripes = layout.n_blocks, layout.n_item_stripes
     if visits.n_blocks != n_blocks or scratch.n_blocks != n_blocks:
         raise ValueError("train: visits.starts and scratch.squares must have one entry a block")
-    if not 0 <= span[0] <= span[1] <= visits.n_visits:
-        raise ValueError(f"train: span ({span[0]}, {span[1]}) is not within the {visits.n_visits} visits")
     if scratch.n_visits < visits.n_visits:
         raise ValueError("train: scratch.schedule must have a row for each visit")
     if scratch.n_stripes < n_blocks // n_item_stripes + n_item_stripes:

@@ -32,6 +32,7 @@ from cfcore.kernels.records import (
     SimilarityMatrix,
     SimilarityRule,
     SimilarityScratch,
+    check_span,
     check_written,
 )
 
@@ -95,9 +96,7 @@ cdef int check_call(str who, ratings, rule, scratch, span, int n_threads) except
     check_record(ratings, PackedRatings, f"{who}: ratings")
     check_record(rule, SimilarityRule, f"{who}: rule")
     check_record(scratch, SimilarityScratch, f"{who}: scratch")
-    begin, end = span
-    if not 0 <= begin <= end <= ratings.n_rows:
-        raise ValueError(f"{who}: span ({begin}, {end}) is not within the {ratings.n_rows} rows")
+    check_span(who, span, ratings.n_rows, "rows")
     if scratch.n_threads < n_threads or scratch.n_bytes < row_bytes(ratings, rule):
         raise ValueError(f"{who}: scratch needs n_threads rows of row_bytes(...) bytes")
     return 0
@@ -251,12 +250,11 @@ def mirror(matrix, span, n_threads):
     cdef int workers = 1, team = team_size(n_threads)
     check_record(matrix, SimilarityMatrix, "mirror: matrix")
     check_written((matrix,))
-    cdef Py_ssize_t k, n = matrix.n_rows, begin = span[0], end = span[1]
+    cdef Py_ssize_t k, n = matrix.n_rows, begin, end
+    begin, end = check_span("mirror", span, n, "rows")
     cdef Py_ssize_t n_tiles = (end - begin + TILE - 1) // TILE
     cdef void *out = pointer(matrix.values)
     cdef bint single = is_float32(matrix.values)
-    if not 0 <= begin <= end <= n:
-        raise ValueError(f"mirror: span ({begin}, {end}) is not within the {n} rows")
     for k in prange(n_tiles, nogil=True, schedule="dynamic", num_threads=team):
         workers = team_present()
         if single:

@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
-from cfcore.kernels.records.base import Record, check_apart, check_sizes, check_written
+from cfcore.kernels.records.base import (
+    Record,
+    check_apart,
+    check_seed,
+    check_span,
+    check_written,
+)
 from cfcore.kernels.records.factorization import (
     RATING,
     Biases,
@@ -70,6 +76,7 @@ from cfcore.kernels.records.top_n import (
     Panels,
     ScoreRows,
     TopLists,
+    check_sizes,
     panel_checks,
 )
 
@@ -129,10 +136,12 @@ __all__ = [
     "check_cuts",
     "check_days",
     "check_entries",
+    "check_seed",
+    "check_sizes",
+    "check_span",
     "check_sums",
     "check_training",
     "check_user_batches",
-    "check_sizes",
     "check_written",
     "panel_checks",
 ]

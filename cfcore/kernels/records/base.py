@@ -2,7 +2,8 @@
 
 A record is a frozen dataclass of arrays and numbers. It checks itself once, when it is made: kinds, dtypes,
 layout in memory, shapes that fit together, codes and bounds in range. A kernel then checks only what the call
-alone can know. The arrays of a record must not be replaced or resized while it is in use.
+alone can know. The arrays of a record must not be replaced or resized while it is in use, and codes and
+bounds in them must not be changed: kernels read them without another check.
 """
 
 from __future__ import annotations
@@ -26,7 +27,8 @@ __all__ = [
     "check_codes",
     "check_compressed",
     "check_row_length",
-    "check_sizes",
+    "check_seed",
+    "check_span",
     "check_written",
     "dimension",
     "integer",
@@ -291,11 +293,26 @@ def check_codes(name: str, codes: Array, n_codes: int, low: int = 0) -> None:
         )
 
 
-def check_sizes(function: str, **sizes: int) -> None:
-    """Raise ValueError unless sizes that are arguments of a function are in [0, 2^31)."""
-    for name, size in sizes.items():
-        if not 0 <= size <= MOST:
-            raise ValueError(f"{function}: {name} must be between 0 and {MOST}, not {size}")
+def check_span(function: str, span: Any, n: int, things: str) -> tuple[int, int]:
+    """The two ends of a span of `n` things; TypeError or ValueError unless it is (begin, end) within them."""
+    try:
+        begin, end = map(operator.index, span if isinstance(span, (tuple, list)) else ())
+    except (TypeError, ValueError):
+        raise TypeError(f"{function}: span must be two integers (begin, end), not {span!r}") from None
+    if not 0 <= begin <= end <= n:
+        raise ValueError(f"{function}: span ({begin}, {end}) is not within the {n} {things}")
+    return begin, end
+
+
+def check_seed(name: str, seed: Any) -> int:
+    """The seed of random words; TypeError or ValueError unless it is an integer in [0, 2^64)."""
+    try:
+        number = operator.index(seed)
+    except TypeError:
+        raise TypeError(f"{name} must be an integer, not {type(seed).__name__}") from None
+    if not 0 <= number < 2**64:
+        raise ValueError(f"{name} must be in [0, 2^64)")
+    return number
 
 
 def check_row_length(name: str, width: int, dtype: Any) -> None:

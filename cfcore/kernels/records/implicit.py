@@ -15,6 +15,7 @@ from cfcore.kernels.records.base import (
     check_codes,
     check_compressed,
     check_row_length,
+    check_span,
     check_written,
     dimension,
     integer,
@@ -280,7 +281,6 @@ def check_user_batches(
     UserBatchLayout._check(layout)
     visits._check()
     check_compressed("train: sets.indptr", sets.indptr, sets.n_members)
-    begin, end = span
     if {layout.n_users, sets.n_users, scratch.n_users} != {parameters.n_users}:
         raise ValueError("train: layout, sets, parameters and scratch must be of the same number of users")
     if {sets.n_rows, int(layout.parts[-1])} != {parameters.n_implicit}:
@@ -293,8 +293,7 @@ def check_user_batches(
         raise ValueError("train: visits.starts and scratch.squares must have one entry a block")
     if visits.batch_blocks != layout.batch_blocks:
         raise ValueError("train: rows of visits.order must have an entry for each block of a batch")
-    if not 0 <= begin <= end <= visits.n_visits:
-        raise ValueError(f"train: span ({begin}, {end}) is not within the {visits.n_visits} visits")
+    check_span("train", span, visits.n_visits, "visits")
     if scratch.n_scheduled < visits.n_visits * visits.batch_blocks:
         raise ValueError("train: scratch.schedule must have a row for each visit of a block")
     n_stripes = layout.n_item_stripes + layout.batch_stripes

@@ -13,6 +13,7 @@ from cfcore.kernels.records.base import (
     check_codes,
     check_compressed,
     check_row_length,
+    check_span,
     check_written,
     dimension,
     integer,
@@ -313,9 +314,7 @@ def check_training(
         raise ValueError("train: scratch.gradients must have n_levels width columns")
     if scratch.rows_length < 2 * parameters.n_levels * batches.batch_size:
         raise ValueError("train: scratch.rows must have 2 n_levels batch_size columns")
-    begin, end = span
-    if not 0 <= begin <= end <= batches.n_batches:
-        raise ValueError(f"train: span ({begin}, {end}) is not within the {batches.n_batches} mini-batches")
+    begin, end = check_span("train", span, batches.n_batches, "mini-batches")
     batches._check()  # the arrays may have changed since the record was made
     if batches.parts[-1] != cases.n_units:
         raise ValueError(f"train: batches.parts must end with {cases.n_units}, the number of units")

@@ -18,11 +18,19 @@ __all__ = [
     "Panels",
     "ScoreRows",
     "TopLists",
+    "check_sizes",
     "panel_checks",
 ]
 
 #: Rows in a panel, and factors before the first check after the one at 0.
 PANEL_ROWS, FIRST_CHECK = 32, 16
+
+
+def check_sizes(function: str, **sizes: int) -> None:
+    """Raise ValueError unless numbers of items and factors are in [0, 2^31)."""
+    for name, size in sizes.items():
+        if not 0 <= size < 2**31:
+            raise ValueError(f"{function}: {name} must be in [0, 2^31), not {size}")
 
 
 def panel_checks(head: int) -> list[int]:

@@ -14,7 +14,7 @@ from libc.stdint cimport int32_t, int64_t
 from cfcore.kernels.common.arrays cimport check_array, length, pointer
 from cfcore.kernels.tables.counting cimport count, scatter_range, to_bounds, transpose_row
 
-from cfcore.kernels.records import check_apart
+from cfcore.kernels.records import check_apart, check_span
 
 cnp.import_array()
 
@@ -55,10 +55,10 @@ def scatter(codes, payload, indptr, out, span):
     cdef const int32_t *given = <const int32_t *>pointer(payload)
     cdef int64_t *bounds = <int64_t *>pointer(indptr)
     cdef int32_t *found = <int32_t *>pointer(out)
-    if n_codes < 0 or length(payload) != n or length(out) != n or not 0 <= span[0] <= span[1] <= n:
-        raise ValueError("scatter: payload and out must be as long as codes, span within them, "
+    if n_codes < 0 or length(payload) != n or length(out) != n:
+        raise ValueError("scatter: payload and out must be as long as codes, "
                          "indptr must have at least one entry")
-    begin, end = span
+    begin, end = check_span("scatter", span, n, "entries")
     with nogil:
         if begin == 0:
             bad = count(code, n, bounds, n_codes)
@@ -108,13 +108,13 @@ def transpose(indptr, indices, other_indptr, other, span):
     cdef const int32_t *columns = <const int32_t *>pointer(indices)
     cdef int64_t *cursors = <int64_t *>pointer(other_indptr)
     cdef int32_t *found = <int32_t *>pointer(other)
-    if n_rows < 0 or n_columns < 0 or length(other) != n or not 0 <= span[0] <= span[1] <= n_rows:
-        raise ValueError("transpose: other must be as long as indices, span within the rows, "
+    if n_rows < 0 or n_columns < 0 or length(other) != n:
+        raise ValueError("transpose: other must be as long as indices, "
                          "indptr and other_indptr must have at least one entry")
     if bounds[0] != 0 or bounds[n_rows] != n or n_rows > INT32_MAX:
         raise ValueError("transpose: indptr must run from 0 to the number of indices, "
                          "in fewer than 2^31 rows")
-    begin, end = span
+    begin, end = check_span("transpose", span, n_rows, "rows")
     with nogil:
         if begin == 0:
             bad = count(columns, n, cursors, n_columns)

@@ -10,6 +10,8 @@ import numpy as np
 from cfcore.data import Ratings, as_pairs
 from cfcore.data.frames import is_frame
 from cfcore.data.ids import is_single
+from cfcore.data.names import ARGUMENTS
+from cfcore.data.shapes import Columns
 from cfcore.errors import NotFittedError
 from cfcore.models.core.fit_context import FitContext
 from cfcore.models.core.ids import codes_of_pairs
@@ -206,7 +208,7 @@ class Fitted:
             users, items, _ = as_pairs(users)
         known = here._state.users, here._state.items
         if users is not None and items is not None:
-            user_codes, item_codes, _ = codes_of_pairs(*known, users, items, None)
+            user_codes, item_codes, _ = codes_of_pairs(*known, Columns(users, items, None, None, ARGUMENTS))
             found: Array = (user_codes >= 0) & (item_codes >= 0)
         else:
             found = here.is_known(users, items)

@@ -8,9 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from cfcore.data import as_pairs
-from cfcore.data.checks import as_timestamps
-from cfcore.data.ids import encode, is_single
+from cfcore.data.checks import as_timestamps, readable
+from cfcore.data.convert import as_pairs
+from cfcore.data.ids import as_column, encode, is_single
+from cfcore.data.shapes import Columns
 from cfcore.errors import DataError
 
 __all__ = ["Ids", "check_known", "codes_of_pairs"]
@@ -50,12 +51,12 @@ class Ids:
         table[:-1][self.counts > 0] = np.flatnonzero(self.counts)
         return table
 
-    def encode(self, raw: Any) -> Array:
-        """Codes of raw ids, a single one or a column: int32[n], -1 for unknown ids."""
+    def encode(self, raw: Any, name: str | None = None) -> Array:
+        """Codes of raw ids, a single one or a column, with its name in errors: int32[n], -1 for unknown."""
         if raw is self.ids:  # the most frequent case: ratings with the vocabulary of the model
             codes = np.arange(len(self.ids), dtype=np.int32)
         else:
-            codes = encode(self.ids, column_of(raw), f"{self.kind}s")
+            codes = encode(self.ids, column_of(raw), name or f"{self.kind}s")
         return codes if self.table is None else self.table[codes]
 
     def recode(self, ids: Array, codes: Array) -> Array:
@@ -79,18 +80,25 @@ class Ids:
 
 
 def codes_of_pairs(
-    users: Ids, items: Ids, raw_users: Any, raw_items: Any, timestamps: Any
+    users: Ids, items: Ids, given: Columns, *, timed: bool = True
 ) -> tuple[Array, Array, Array | None]:
     """Codes of raw ids, and timestamps, all of one length; single values are repeated.
+
+    With ``timed=False`` timestamps that cannot be read are left out.
 
     Raises
     ------
     DataError
         Columns of different lengths, or ids that cannot be in the vocabulary.
     """
-    columns = {"users": users.encode(raw_users), "items": items.encode(raw_items)}
-    if timestamps is not None:
-        columns["timestamps"] = as_timestamps(column_of(timestamps), "timestamps")
+    columns = {
+        "users": users.encode(given.users, given.names["user"]),
+        "items": items.encode(given.items, given.names["item"]),
+    }
+    if given.timestamps is not None:
+        times = column_of(given.timestamps)
+        times = as_timestamps(times, given.names["timestamp"]) if timed else readable(times)
+        columns |= {} if times is None else {"timestamps": times}
     lengths = {len(column) for column in columns.values()} - {1}
     if len(lengths) > 1:
         sizes = ", ".join(f"{len(column)} {name}" for name, column in columns.items())
@@ -118,7 +126,7 @@ def check_known(user_codes: Array, item_codes: Array, users: Any, items: Any) ->
     row = int(np.argmax(unknown))
     kind, place = ("user", 0) if user_codes[row] < 0 else ("item", 1)
     columns = as_pairs(users)[:2] if items is None else (column_of(users), column_of(items))
-    column = np.asarray(columns[place])
+    column = as_column(columns[place])
     raw = column[row if len(column) > 1 else 0]
     more = int(np.count_nonzero(unknown)) - 1
     raise DataError(

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from cfcore.data import Ratings, as_pairs
-from cfcore.data.ids import as_id_column, encode
+from cfcore.data.ids import as_id_column, distinct, encode
 from cfcore.data.index import sets
 from cfcore.errors import DataError
 
@@ -34,7 +34,7 @@ def joined(train: Ratings, pairs: Any) -> tuple[Array, Array, Array]:
     extra, extra_ids = items < 0, train.item_ids[:0]
     if extra.any():
         raw = as_id_column(raw_items, "implicit items")[extra]
-        extra_ids, rank = np.unique(raw.astype(str) if raw.dtype == object else raw, return_inverse=True)
+        extra_ids, rank = distinct(raw, "implicit items")
         items[extra] = train.n_items + rank
     known = (users >= 0) & (train.user_counts[users] > 0)
     codes = (np.append(train.user_codes, users[known]), np.append(train.item_codes, items[known]))

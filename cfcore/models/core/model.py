@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from typing import Any, ClassVar, Self
 
 import numpy as np
 
-from cfcore.data import Duplicates, Ratings, as_pairs, as_ratings, frames
+from cfcore.data import Duplicates, Ratings, as_ratings, frames, pair_columns
 from cfcore.data.ids import is_single
-from cfcore.errors import DataError
+from cfcore.data.names import ARGUMENTS
+from cfcore.data.shapes import Columns
+from cfcore.errors import DataError, DataWarning, warn
 from cfcore.models.core.checkpoint import Checkpoint, identity_of
 from cfcore.models.core.files import Saved
 from cfcore.models.core.fit_context import Callback, FitContext
 from cfcore.models.core.ids import check_known, codes_of_pairs
+from cfcore.models.core.notebook import model_html
 from cfcore.models.core.params import check_choice, check_number
 from cfcore.models.core.recommender import Recommender
 from cfcore.models.core.state import State, known_of
@@ -101,6 +105,10 @@ class Model(Saved, Recommender):
         super().__init_subclass__(**kwargs)
         Model._registry[cls._file_name()] = cls
 
+    def _repr_html_(self) -> str:
+        """Hyper-parameters and facts about the fit, for notebooks."""
+        return model_html(self)
+
     # ------------------------------------------------------------------ for subclasses to write
 
     def _check_params(self) -> None:
@@ -137,7 +145,7 @@ class Model(Saved, Recommender):
     def fit(
         self,
         ratings: Any,
-        *,
+        *columns: Any,
         validation: Any = None,
         early_stopping: int | None = None,
         callback: Callback | None = None,
@@ -149,7 +157,8 @@ class Model(Saved, Recommender):
         Parameters
         ----------
         ratings : Ratings, DataFrame, (users, items, values[, timestamps]) or scipy sparse matrix
-            Training ratings.
+            Training ratings; also a dict of columns, or rows: a list of tuples, an array n x 3, ... Models
+            that do not need timestamps leave those out that cannot be read.
         validation : like `ratings`, optional
             Held-out ratings. Models with epochs record the error on them after each epoch in ``history_``;
             others ignore them.
@@ -189,9 +198,24 @@ class Model(Saved, Recommender):
             A hyper-parameter is out of range; the message names it. After this and `DataError` the model
             keeps its earlier fit. A fit that is interrupted later (Ctrl-C) leaves the model unfitted.
         """
-        train = as_ratings(ratings, duplicates=duplicates)
-        held_out = None if validation is None else as_ratings(validation, duplicates=duplicates)
+        train, held_out = self._taken(ratings, columns, validation, duplicates)
         return self._run(train, held_out, early_stopping, callback=callback, checkpoint=checkpoint)
+
+    def _taken(
+        self, ratings: Any, columns: tuple[Any, ...], validation: Any, duplicates: Duplicates
+    ) -> tuple[Ratings, Ratings | None]:
+        """Training and held-out ratings of the arguments of `fit`; TypeError for columns one by one."""
+        if columns:
+            name = type(self).__name__
+            advice = "; cfcore.sklearn.RatingRegressor takes X and y" if len(columns) == 1 else ""
+            raise TypeError(
+                f"{name}.fit takes all ratings as one argument, and got {1 + len(columns)}: "
+                f"{name}().fit((users, items, values[, timestamps])){advice}"
+            )
+        train = as_ratings(ratings, duplicates=duplicates, timed=self.uses_timestamps())
+        if validation is None:
+            return train, None
+        return train, as_ratings(validation, duplicates=duplicates, timed=self.uses_timestamps())
 
     def _run(
         self,
@@ -259,6 +283,10 @@ class Model(Saved, Recommender):
             check_number("verbose", self.verbose, 0, integer=True)
         self._check_params()
 
+    def uses_timestamps(self) -> bool:
+        """Whether ratings to fit must have timestamps; other models leave out those that cannot be read."""
+        return self.needs_timestamps
+
     def _check_timestamps(self, ratings: Ratings) -> None:
         if self.needs_timestamps and ratings.timestamps is None:
             raise DataError(f"{type(self).__name__} needs ratings with timestamps, and these have none")
@@ -273,12 +301,14 @@ class Model(Saved, Recommender):
         Parameters
         ----------
         users : array_like or scalar
-            Raw user ids. Or, as the only argument, pairs: Ratings, DataFrame, scipy sparse matrix (its
-            values are ignored) or (users, items[, values[, timestamps]]).
+            Raw user ids. Or, as the only argument, pairs: Ratings, DataFrame, scipy sparse matrix,
+            (users, items[, values[, timestamps]]), a dict of columns, or rows (a list of tuples, an array
+            n x 2, ...). Values are ignored.
         items : array_like or scalar, optional
             Raw item ids. A single user or item is paired with all of the others.
         timestamps : array_like or scalar, optional
-            For models whose predictions depend on time.
+            For models whose predictions depend on time; others leave them alone. False: predictions without
+            times, also of ratings or frames that have some.
         unknown : {"fallback", "nan", "error"}, default "fallback"
             Predictions of pairs whose user or item has no training ratings: those of the model's fallback,
             NaN, or a DataError that names the first of them. `knows` tells which they are.
@@ -299,6 +329,8 @@ class Model(Saved, Recommender):
             ``unknown="error"``.
         """
         check_choice("unknown", unknown, ("fallback", "nan", "error"))
+        if items is None and isinstance(users, Iterator):
+            users = list(users)
         here = self.snapshot()
         user_codes, item_codes, times, scalar = here._codes_of_request(users, items, timestamps)
         if unknown == "error":
@@ -317,15 +349,32 @@ class Model(Saved, Recommender):
         """Codes and timestamps of the arguments of `predict`, and whether they are one user and one item."""
         self._check_fitted()
         known = self._state.users, self._state.items
+        timed = timestamps is not False
         if items is not None:
-            codes = codes_of_pairs(*known, users, items, timestamps)
-            return *codes, is_single(users) and is_single(items)
-        if timestamps is not None:
+            given = Columns(users, items, None, timestamps if timed else None, ARGUMENTS)
+        elif timed and timestamps is not None:
             raise TypeError("predict takes timestamps together with users and items")
-        if isinstance(users, Ratings):
+        elif isinstance(users, Ratings):
             user_codes = known[0].recode(users.user_ids, users.user_codes)
-            return user_codes, known[1].recode(users.item_ids, users.item_codes), users.timestamps, False
-        return *codes_of_pairs(*known, *as_pairs(users)), False
+            item_codes = known[1].recode(users.item_ids, users.item_codes)
+            times = users.timestamps if timed else None
+            self._warn_untimed(timed and times is None, "make Ratings with timestamps")
+            return user_codes, item_codes, times, False
+        else:
+            given = pair_columns(users, timed=timed)
+        single = items is not None and is_single(users) and is_single(items)
+        how = "name their column 'timestamp'" if items is None else "pass them as the third argument"
+        self._warn_untimed(timed and given.timestamps is None and not single, how)
+        return *codes_of_pairs(*known, given, timed=self.uses_timestamps()), single
+
+    def _warn_untimed(self, untimed: bool, how: str) -> None:
+        """Mention that a model of times predicts without them."""
+        if untimed and self.uses_timestamps():
+            warn(
+                f"{type(self).__name__}: there are no timestamps, so that predictions are for the mean "
+                f"date of each user; {how}, or timestamps=False",
+                DataWarning,
+            )
 
     def _clipped(self, users: Array, items: Array, timestamps: Array | None) -> Array:
         """Predictions for codes, within the scale (a fresh array, clipped in place)."""

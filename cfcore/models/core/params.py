@@ -94,12 +94,13 @@ class Params:
         changed = [
             f"{name}={getattr(self, name)!r}"
             for name, default in self.default_params().items()
-            if not _same(getattr(self, name), default)
+            if not is_same(getattr(self, name), default)
         ]
         return f"{type(self).__name__}({', '.join(changed)})"
 
 
-def _same(value: Any, default: Any) -> bool:
+def is_same(value: Any, default: Any) -> bool:
+    """Whether a hyper-parameter has its default value."""
     if value is default:
         return True
     try:

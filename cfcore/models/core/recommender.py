@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from cfcore.data import frames
-from cfcore.data.ids import is_single
+from cfcore.data.ids import as_column, is_single
 from cfcore.errors import DataError
 from cfcore.kernels.records import Factors
 from cfcore.models.core.fitted import Fitted
@@ -128,7 +128,7 @@ class Recommender(Fitted):
             As `recommend` returns them. With `as_frame` a frame in place of the three arrays.
         """
         here, begin = self.snapshot(), 0
-        column = np.asarray(users)
+        column = as_column(users)
         for ids, scores in here._lists(users, n, exclude_seen, min_support, items, exclude):
             part = column[begin : begin + len(ids)]
             begin += len(ids)
@@ -208,7 +208,8 @@ class Recommender(Fitted):
         known = here._state.ids(kind)
         code = known.encode_one(raw)
         if code < 0:
-            raise DataError(f"{kind}: {raw!r} has no training ratings")
+            shown = raw.item() if isinstance(raw, np.generic) else raw
+            raise DataError(f"{kind}: {shown!r} has no training ratings")
         similarities = np.asarray(here._similarity(kind, code), dtype=np.float64)
         candidates = ~np.isnan(similarities) & (known.counts >= max(min_support, 1))
         candidates[code] = False

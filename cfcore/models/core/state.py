@@ -8,7 +8,7 @@ import numbers
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache, cached_property
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 
@@ -22,8 +22,6 @@ __all__ = ["ParameterState", "State", "array", "check_rows"]
 
 Array = np.ndarray[Any, Any]
 
-#: Fields that a file need not hold: not all models have epochs, and cfcore 0.1 did not write names.
-OPTIONAL = ("n_epochs", "column_names")
 
 #: Largest number of epochs.
 MOST_EPOCHS = 2**31
@@ -82,6 +80,9 @@ class State:
     column_names: Mapping[str, str] = dataclasses.field(default_factory=lambda: dict(UNNAMED))
     history: Mapping[str, list[float]] = dataclasses.field(default_factory=dict)
     n_epochs: int | None = None
+
+    #: Fields that a file need not hold: not all models have epochs, and earlier versions did not write them.
+    _later: ClassVar[tuple[str, ...]] = ("n_epochs", "column_names", "time_unit")
 
     def __post_init__(self) -> None:
         sizes: dict[str, int] = {}
@@ -196,9 +197,13 @@ class State:
         unknown = sorted((scalars.keys() | arrays.keys()) - known)
         if unknown:
             raise ValueError(f"{unknown[0]} is not a field of this model")
-        fields: dict[str, Any] = {field.name: arrays[f"{field.name}_"] for field in cls.array_fields()}
+        fields: dict[str, Any] = {
+            field.name: arrays[f"{field.name}_"]
+            for field in cls.array_fields()
+            if field.name not in cls._later or f"{field.name}_" in arrays
+        }
         for field in cls.scalar_fields():
-            if field.name not in OPTIONAL or f"{field.name}_" in scalars:
+            if field.name not in cls._later or f"{field.name}_" in scalars:
                 fields[field.name] = scalars[f"{field.name}_"]
         return cls(**fields).verified()
 

@@ -12,10 +12,11 @@ from cfcore.data import Ratings
 from cfcore.models.core.fields import PRODUCT, array, is_finite
 from cfcore.models.core.fit_context import FitContext
 from cfcore.models.factorization.base import first_factors
+from cfcore.models.factorization.first_biases import density_of_factors, first_biases
 from cfcore.models.factorization.implicit_state import SETS, SVDppState
 from cfcore.models.factorization.implicit_terms import Term
 from cfcore.models.factorization.rates import decay_and_total, density_and_spread, standard_deviation
-from cfcore.models.factorization.svdpp import BIAS_TOTAL, LAST_LR, MAX_LR, N_EPOCHS, Rates, SVDpp
+from cfcore.models.factorization.svdpp import LAST_LR, N_EPOCHS, Rates, SVDpp, bias_rates
 from cfcore.models.factorization.update import joined_rows, scattered
 
 Array = np.ndarray[Any, Any]
@@ -43,14 +44,15 @@ class AsymmetricRates(Rates):
             return given if given is not None else shared if shared is not None else rule
 
         lr = either(model.lr, None, min(MAX_LR_FACTORS, 0.1 / total) * 1.12 / spread)
-        reg = either(model.reg, None, 0.335 * spread * density**-0.5)
+        reg = either(model.reg, None, 0.335 * spread * density_of_factors(density) ** -0.5)
+        lr_bias, init_bias = bias_rates(model, density, total)
         return cls(
-            n_epochs, lr, decay, reg,
-            lr_bias=either(model.lr_bias, model.lr, min(MAX_LR, max(BIAS_TOTAL, 1.4 / density) / total)),
+            n_epochs, lr, decay, reg, lr_bias,
             reg_bias=either(model.reg_bias, model.reg, 0.02),
             lr_implicit=either(model.lr_implicit, None, lr * min(3.0, 75 / density)),
             reg_implicit=either(model.reg_implicit, model.reg, 0.3 * spread * density**-1.5),
             init_scale=either(model.init_scale, None, INIT_SCALE * (spread / 1.12) ** 0.5),
+            init_bias=init_bias,
         )  # fmt: skip
 
 
@@ -184,7 +186,9 @@ class AsymmetricSVD(SVDpp):
     lr_implicit, reg_implicit : float, optional
         Of x and y.
     init_scale : float, optional
-        Standard deviation of the first q (0.035 for ratings from 1 to 5). All other parameters start at 0.
+        Standard deviation of the first q (0.035 for ratings from 1 to 5). All other factors start at 0.
+    init_bias : float, optional
+        As in `SVDpp`.
 
     Attributes
     ----------
@@ -213,10 +217,11 @@ class AsymmetricSVD(SVDpp):
     The constants were found by cross-validation within the training rows of MovieLens 100K (u1) and 1M. With
     50 factors the RMSE there is .906 and .842, of `SVDpp` .906 and .839, and of `SVD` .914 and .846.
 
-    `fold_in` forms the sums of the users with new ratings; their biases are the mean errors of predictions
-    without them, regularised as in training. As the errors of ratings are kept, the earlier ratings of a user
-    count as well, but for those of the same items. `partial_fit` does the same for new users, solves for q
-    and biases of new items as in `SVDpp`, and then trains.
+    `fold_in` forms the sums of the users with new ratings; their biases are the sums of errors of predictions
+    without them, over n + v_r / v_b for n ratings with the variances of ratings and of biases. As the errors
+    of ratings are kept, the earlier ratings of a user count as well, but for those of the same items.
+    `partial_fit` does the same for new users, solves for q and biases of new items as in `SVDpp`, and then
+    trains.
 
     An epoch takes about two thirds longer than one of `SVDpp`: sets have two members for each rating.
 
@@ -236,6 +241,7 @@ class AsymmetricSVD(SVDpp):
 
     def _first(self, train: Ratings, context: FitContext, rates: Rates) -> AsymmetricState:
         draw = context.rng.standard_normal
+        user_bias, item_bias = first_biases(train, rates.init_bias, self.dtype)
         items = first_factors(train.item_counts, self.n_factors, self.dtype, rates.init_scale, draw)
         indptr, members, extra = context.side.get("implicit") or (None, None, None)
         n_implicit = train.n_items + (0 if extra is None else len(extra))
@@ -247,6 +253,8 @@ class AsymmetricSVD(SVDpp):
         state: AsymmetricState = context.state(
             AsymmetricState,
             item_factors=items[:, : self.n_factors],
+            user_bias=user_bias,
+            item_bias=item_bias,
             rating_factors=aligned_zeros(train.n_items, self.n_factors, self.dtype),
             implicit_factors=aligned_zeros(n_implicit, self.n_factors, self.dtype),
             rating_errors=errors[train.by_user.order].astype(np.float32),
@@ -258,6 +266,9 @@ class AsymmetricSVD(SVDpp):
             extra_item_ids=extra,
         )
         return state
+
+    def _warn_of_forgotten(self, given: Ratings) -> None:
+        """No warning: earlier ratings count."""
 
     def _solved(self, state: Any, kind: str, train: Ratings, codes: Array) -> Any:
         if kind == "item" or len(codes) == 0:
@@ -272,7 +283,9 @@ class AsymmetricSVD(SVDpp):
         users = np.repeat(codes, sizes[codes]).astype(np.int32)
         errors = state.values_of(at) - self._with(held)._score(users, state.seen_items[at], None)
         sums = np.bincount(users, errors, train.n_users)[codes]
-        bias[codes] = sums / (sizes[codes] * (1 + state.rates["reg_bias"]))
+        prior, noise = held.prior("user", True), held.noise_variance
+        pull = noise / prior.covariance[-1, -1]
+        bias[codes] = (sums + pull * prior.mean[-1]) / (sizes[codes] + pull)
         return held.completed("user", codes, held.user_factors, bias)
 
 

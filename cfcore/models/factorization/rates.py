@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Self
 
 import numpy as np
@@ -39,13 +40,21 @@ class DecayingRates:
         return type(self)(**given)
 
     def after(self, n_epochs: int) -> dict[str, float]:
-        """``rates_``: learning rates of the last of `n_epochs` epochs, and regularisation."""
+        """``rates_``: learning rates of the last epoch, regularisation, and `init_bias` if it is not 0."""
         last = vars(self.in_epoch(max(n_epochs - 1, 0)))
         return {
             name: float(value)
             for name, value in last.items()
-            if is_learning_rate(name) or name.startswith("reg")
+            if is_learning_rate(name) or name.startswith("reg") or (name == "init_bias" and value)
         }
+
+    @classmethod
+    def going_on(cls, rates: Mapping[str, float]) -> Self:
+        """The rates of `partial_fit`: those of the last epoch, for all epochs."""
+        names = cls.__dataclass_fields__  # type: ignore[attr-defined]
+        own = {name: rates[name] for name in names if name in rates}
+        own |= {"n_epochs": 1, "lr_decay": 1.0, "init_scale": 0.0, "init_bias": 0.0}
+        return cls(**own)
 
 
 def is_learning_rate(name: str) -> bool:

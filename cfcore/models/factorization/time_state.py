@@ -10,6 +10,7 @@ import numpy as np
 
 from cfcore.arrays import padded
 from cfcore.data import Ratings
+from cfcore.data.times import UNITS
 from cfcore.kernels.records import TIME_TERMS, TimeParameters
 from cfcore.models.core.fields import PRODUCT, array
 from cfcore.models.factorization.implicit_state import SVDppState
@@ -40,6 +41,8 @@ class TimeState(SVDppState):
     item_bins, item_frequencies, item_weekdays, item_weeks : ndarray, shape (n_items, number of them)
     day_indptr, day_numbers, day_frequencies, user_dates, bin_edges : ndarray
         As of `Days`.
+    time_unit : int
+        How many of the unit of the training timestamps make a second.
     """
 
     user_slope: Array = array("f", None, optional=True, high=PRODUCT)
@@ -59,6 +62,7 @@ class TimeState(SVDppState):
     day_frequencies: Array = array("uint8", "n_days", optional=True)
     user_dates: Array = array("fi", "n_users", optional=True, low=-LAST_DAY, high=LAST_DAY)
     bin_edges: Array = array("fi", None, optional=True, low=-LAST_DAY, high=LAST_DAY)
+    time_unit: int = 1
 
     _derived: ClassVar[dict[str, tuple[str, ...]]] = {
         **SVDppState._derived,
@@ -91,6 +95,10 @@ class TimeState(SVDppState):
 
     def _verify(self) -> None:
         super()._verify()
+        if self.time_unit not in UNITS:
+            raise ValueError(
+                f"time_unit_ must be one of {', '.join(map(str, UNITS))}, not {self.time_unit!r}"
+            )
         n_days = len(self.day_numbers)
         for name in TERMS:
             needed = {"user": len(self.user_ids), "day": n_days}.get(name.split("_")[0])

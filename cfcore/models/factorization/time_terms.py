@@ -69,9 +69,12 @@ def names_of(term: str) -> tuple[str, str]:
 def rates_of_terms(model: Any, rates: Rates, spread: float) -> dict[str, float]:
     """Learning rates of the first epoch and regularisation of all terms; by the rule where not given."""
     total = decay_and_total(rates.n_epochs, rates.lr_decay, 1.0)[1]
-    # On sparse data biases have higher rates, with which per-day terms, of a rating or two each, would
-    # overfit.
-    follows = {"lr_bias": min(rates.lr_bias, BIAS_TOTAL / total), "lr_implicit": rates.lr_implicit}
+    # On sparser data biases have higher rates, with which per-day terms, of a rating or two each, would
+    # overfit. Where biases start at their damped means, they have lower rates, but the terms of time start
+    # at 0.
+    most = BIAS_TOTAL / total
+    lr_bias = min(rates.lr_bias + rates.init_bias * most, most)
+    follows = {"lr_bias": lr_bias, "lr_implicit": rates.lr_implicit}
     found: dict[str, float] = {}
     for name, term in TERMS.items():
         given = getattr(model, name)

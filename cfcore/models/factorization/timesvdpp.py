@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from typing import Any, ClassVar
 
 import numpy as np
 
 from cfcore.arrays import aligned_zeros, available_memory
-from cfcore.data import Ratings
-from cfcore.errors import shown
+from cfcore.data import Duplicates, Ratings
+from cfcore.data.times import UNITS, as_seconds, unit_of
+from cfcore.errors import DataWarning, shown, warn
 from cfcore.kernels.records import LEFT_OUT
 from cfcore.models.core.fit_context import FitContext
 from cfcore.models.core.model import Array
@@ -20,12 +22,14 @@ from cfcore.models.factorization.time_state import TimeState
 from cfcore.models.factorization.time_terms import FACTORS, TERMS, names_of, rates_of_terms
 from cfcore.models.factorization.time_trainer import TimeTrainer, predicted
 from cfcore.models.factorization.user_batches import UserBatchTrainer
-from cfcore.models.factorization.user_days import WEEKDAYS, WEEKS, Days, mean_dates
+from cfcore.models.factorization.user_days import SECONDS, WEEKDAYS, WEEKS, Days, mean_dates
 from cfcore.random import RandomState
 
 #: Ratings by which `fold_in` damps the bias of a day: their mean error counts n / (n + DAMPING). Chosen by
 #: held-out ratings of held-out users within the training rows of MovieLens 100K (u1) and 1M.
-DAMPING = 5.0
+DAMPING = 10.0
+#: Whole numbers below this (April 1970) are rarely seconds: numbers of days, years or rows.
+SMALL = 10**7
 
 
 class TimeSVDpp(SVDpp):
@@ -51,8 +55,8 @@ class TimeSVDpp(SVDpp):
 
     Each term of time has a hyper-parameter: False leaves it out, True trains it by the rule, and a pair
     (lr, reg) gives its learning rate of the first epoch and its regularisation. The rule, with s for the
-    ratings' standard deviation and the other rates as in `SVDpp` (lr_bias is limited to a sum of .055 over
-    the epochs), and the rates published for Netflix:
+    ratings' standard deviation and the other rates as in `SVDpp` (the sum of lr_bias over the epochs is .055
+    here, or less if lr_bias is given), and the rates published for Netflix:
 
     ================  =======================  =======  ======================  =======  =====================
     parameter         term                     default  lr                      reg      Netflix: lr, reg
@@ -79,7 +83,9 @@ class TimeSVDpp(SVDpp):
         Bins of equal length into which the time from the first to the last day is cut; 255 at most.
     frequency_base : float, default 6.76
         Base of the logarithm in f.
-    n_factors, n_epochs, lr, lr_decay, reg, lr_bias, reg_bias, lr_implicit, reg_implicit, init_scale
+    n_factors, n_epochs, lr, lr_decay, reg, lr_bias, reg_bias, lr_implicit, reg_implicit : optional
+        As in `SVDpp`, whose rule they follow.
+    init_scale, init_bias : float, optional
         As in `SVDpp`, whose rule they follow.
     random_state, n_threads, dtype, verbose
         As in `SVDpp`.
@@ -101,6 +107,8 @@ class TimeSVDpp(SVDpp):
         Mean day of each user's ratings.
     bin_edges_ : ndarray, shape (n_bins - 1,)
         Days on which the second and later bins begin.
+    time_unit_ : int
+        How many of the unit of the training timestamps make a second.
     mean_, history_, implicit_indptr_, implicit_items_, extra_item_ids_
         As in `SVDpp`.
     rates_ : dict of str to float
@@ -108,6 +116,10 @@ class TimeSVDpp(SVDpp):
 
     Notes
     -----
+    Timestamps are seconds since 1970, or milli-, micro- or nanoseconds, which are told by their range and
+    mentioned in a DataWarning by `fit`. Timestamps of another unit than in training are refused, by
+    `predict`, `fold_in` and `partial_fit` and in validation ratings.
+
     On a day without ratings by the user in training, the terms of that day and f are left out, and the bin is
     the nearest. Without timestamps, as in `recommend`, the day is the user's mean date, and bin, f, weekday
     and week are left out. For unknown users and items their terms are left out, as in `SVDpp`.
@@ -117,7 +129,7 @@ class TimeSVDpp(SVDpp):
 
     `fold_in` and `partial_fit` take ratings with timestamps. New users are solved for as in `SVDpp`, all
     terms of items included, and then the bias of each of their days from the errors of its n ratings: their
-    mean damped by n / (n + 5). Their other terms have the values that training starts from. Days on which
+    mean damped by n / (n + 10). Their other terms have the values that training starts from. Days on which
     users rated are kept, and the new ones are added. `partial_fit` trains the terms of new days, and leaves
     the mean dates of users in training and the bins as they were.
 
@@ -165,6 +177,7 @@ class TimeSVDpp(SVDpp):
         lr_implicit: float | None = None,
         reg_implicit: float | None = None,
         init_scale: float | None = None,
+        init_bias: float | None = None,
         random_state: RandomState = None,
         n_threads: int | None = None,
         dtype: str = "float32",
@@ -173,7 +186,7 @@ class TimeSVDpp(SVDpp):
         super().__init__(
             n_factors=n_factors, n_epochs=n_epochs, lr=lr, lr_decay=lr_decay, reg=reg, lr_bias=lr_bias,
             reg_bias=reg_bias, lr_implicit=lr_implicit, reg_implicit=reg_implicit, init_scale=init_scale,
-            random_state=random_state, n_threads=n_threads, dtype=dtype, verbose=verbose,
+            init_bias=init_bias, random_state=random_state, n_threads=n_threads, dtype=dtype, verbose=verbose,
         )  # fmt: skip
         self.user_slope = user_slope
         self.user_scale = user_scale
@@ -203,10 +216,39 @@ class TimeSVDpp(SVDpp):
 
     # ------------------------------------------------------------------ fitting
 
+    def _fit(self, train: Ratings, context: FitContext) -> TimeState:
+        assert train.timestamps is not None
+        unit = unit_of(train.timestamps)
+        self._mention_times(train.timestamps, unit)
+        side = {**context.side, "time_unit": unit}
+        held_out = None
+        if context.validation is not None:
+            held_out = _in_seconds(context.validation, unit, "timestamps of validation")
+        context = replace(context, validation=held_out, side=side)
+        state: TimeState = super()._fit(_in_seconds(train, unit, "timestamps"), context)  # type: ignore[assignment]
+        return state
+
+    def _mention_times(self, timestamps: Array, unit: int) -> None:
+        """Mention a unit other than seconds, and numbers that are no times since 1970."""
+        name, first, last = type(self).__name__, int(timestamps.min()), int(timestamps.max())
+        if unit > 1:
+            warn(
+                f"{name}: the timestamps from {first} to {last} are read as {UNITS[unit]} since 1970; "
+                "those of predictions must have the same unit",
+                DataWarning,
+            )
+        elif len(timestamps) > 1 and 0 <= first < last and last < SMALL and last - first < SECONDS:
+            warn(
+                f"{name}: the timestamps from {first} to {last} are read as seconds since 1970, "
+                "which are all of one day; days become seconds by a factor of 86400",
+                DataWarning,
+            )
+
     def trainer(self, train: Ratings, context: FitContext, start: Any = None) -> UserBatchTrainer:
         """The trainer of a fit, or of one that goes on from the parameters of a state."""
         if start is not None:
             self._check_memory(len(start.day_numbers) if len(start.day_factors) else 0)
+            train = _in_seconds(train, start.time_unit, "timestamps")
             codes, _ = start.days.place(train.user_codes, train.timestamps)
             terms = {name: start.rates[name] for term in TERMS for name in names_of(term)}
             return TimeTrainer(start, Rates.going_on(start.rates), terms, train, codes, context)
@@ -214,7 +256,8 @@ class TimeSVDpp(SVDpp):
         days, codes = Days.of(train, self.n_bins, self.frequency_base)
         self._check_memory(len(days.numbers) if self.day_factors else 0)
         first: Any = self._first(train, context, rates)
-        first = first.changed(**days.fields(), **self._first_terms(train, days))
+        unit = context.side.get("time_unit", 1)
+        first = first.changed(**days.fields(), **self._first_terms(train, days), time_unit=unit)
         terms = rates_of_terms(self, rates, density_and_spread(train)[1])
         return TimeTrainer(first, rates, terms, train, codes, context)
 
@@ -258,9 +301,15 @@ class TimeSVDpp(SVDpp):
         more = [name for term in TERMS for name in names_of(term)] if method == "partial_fit" else []
         super()._check_rates(method, (*names, *more))
 
+    def _later(self, ratings: Any, duplicates: Duplicates) -> Ratings:
+        later = super()._later(ratings, duplicates)
+        _in_seconds(later, self._state.time_unit, "timestamps")  # only to check their unit
+        return later
+
     def _joined_fields(self, users_at: Array, items_at: Array, train: Ratings) -> dict[str, Any]:
         state: TimeState = self._state
-        days = state.joined_days(users_at, items_at, train, self.frequency_base)
+        later = _in_seconds(train, state.time_unit, "timestamps")
+        days = state.joined_days(users_at, items_at, later, self.frequency_base)
         return super()._joined_fields(users_at, items_at, train) | days
 
     def _solved(self, state: Any, kind: str, train: Ratings, codes: Array) -> Any:
@@ -270,7 +319,7 @@ class TimeSVDpp(SVDpp):
         wanted[codes] = True
         rows = {"user": wanted, "day": np.repeat(wanted, np.diff(state.day_indptr))}
         fields = {"user_dates": state.user_dates.copy()}
-        fields["user_dates"][codes] = mean_dates(train)[codes]
+        fields["user_dates"][codes] = mean_dates(_in_seconds(train, state.time_unit, "timestamps"))[codes]
         for name in TERMS:
             owner, held = name.split("_")[0], getattr(state, name)
             if owner in rows and len(held):
@@ -284,7 +333,7 @@ class TimeSVDpp(SVDpp):
         users, items = train.user_codes[which], train.item_codes[which]
         times = np.asarray(train.timestamps)[which]
         errors = train.values[which] - self._with(state)._score(users, items, times)
-        codes, _ = state.days.place(users, times)
+        codes, _ = state.days.place(users, as_seconds(times, state.time_unit))
         counts = np.bincount(codes, minlength=len(state.day_bias))
         sums = np.bincount(codes, weights=errors, minlength=len(state.day_bias))
         day_bias = state.day_bias.copy()
@@ -298,5 +347,15 @@ class TimeSVDpp(SVDpp):
 
     def _score(self, users: Array, items: Array, timestamps: Array | None) -> Array:
         state: TimeState = self._state
+        if timestamps is not None:
+            timestamps = as_seconds(timestamps, state.time_unit)
         state.sum_up(self.n_threads)
         return predicted(users, items, timestamps, state.days, state.time_parameters, self.n_threads)
+
+
+def _in_seconds(ratings: Ratings, unit: int, name: str) -> Ratings:
+    """Ratings with timestamps of a unit in seconds; DataError if they are of another one."""
+    if ratings.timestamps is None:
+        return ratings
+    seconds = as_seconds(ratings.timestamps, unit, name)
+    return ratings if seconds is ratings.timestamps else ratings.with_timestamps(seconds)

@@ -155,7 +155,7 @@ class RBMBase(Model):
         """
         here = self.snapshot()
         here._check_fitted()
-        given, state = as_ratings(ratings), here._state
+        given, state = as_ratings(ratings, timed=False), here._state
         by_user = here.by == "user"
         rows = given.by_user if by_user else given.by_item
         units = state.items.encode(given.item_ids) if by_user else state.users.encode(given.user_ids)

@@ -7,7 +7,7 @@ from typing import Any, Self
 
 import numpy as np
 
-from cfcore.data import Duplicates, Ratings, as_ratings
+from cfcore.data import Duplicates, Ratings
 from cfcore.models.core.fit_context import Callback, FitContext
 from cfcore.models.core.implicit_pairs import joined
 from cfcore.models.core.model import Array
@@ -217,7 +217,7 @@ class RBM(RBMBase):
     def fit(
         self,
         ratings: Any,
-        *,
+        *columns: Any,
         validation: Any = None,
         early_stopping: int | None = None,
         callback: Callback | None = None,
@@ -246,8 +246,7 @@ class RBM(RBMBase):
             As `Model.fit` does; DataError also for pairs that cannot be used, and for ratings of more than 64
             different values.
         """
-        train = as_ratings(ratings, duplicates=duplicates)
-        held_out = None if validation is None else as_ratings(validation, duplicates=duplicates)
+        train, held_out = self._taken(ratings, columns, validation, duplicates)
         find_levels(train.values)  # refused before an earlier fit is forgotten
         if implicit is not None and not self.conditional:
             raise ValueError("implicit needs conditional=True: only D depends on these pairs")

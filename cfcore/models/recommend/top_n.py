@@ -11,7 +11,8 @@ import numpy as np
 from cfcore import backends
 from cfcore.arrays import thread_rows
 from cfcore.data import as_pairs
-from cfcore.data.ids import encode
+from cfcore.data.ids import as_id_column, encode
+from cfcore.data.ids import distinct as distinct_ids
 from cfcore.kernels.records import (
     BitmapScratch,
     Factors,
@@ -78,7 +79,7 @@ def excluded_pairs(model: Any, users: Any, exclude: Any) -> tuple[Array, Array] 
     if exclude is None:
         return None
     raw_users, raw_items, _ = as_pairs(exclude)
-    distinct, position = np.unique(np.asarray(users), return_inverse=True)
+    distinct, position = distinct_ids(as_id_column(users, "users"), "users")
     # Users by raw id: unknown users share code -1.
     rows, items = encode(distinct, raw_users, "exclude"), model.encode_items(raw_items)
     if len(rows) != len(items):
@@ -214,8 +215,8 @@ class Ranking:
 
 
 def raw_ids(ids: Array, codes: Array) -> Array:
-    """Raw ids of `codes`; for -1, after the end of a list, -1, "" or None, by the kind of the ids."""
-    end: Any = {"i": -1, "u": 0, "U": "", "S": b""}.get(ids.dtype.kind)
+    """Raw ids of `codes`; for -1, after the end of a list, -1, 0 (unsigned) or "", by the kind of the ids."""
+    end: Any = {"i": -1, "u": 0}.get(ids.dtype.kind, "")
     out = np.empty(codes.shape, dtype=ids.dtype) if len(ids) == 0 else ids[codes]
     out[codes < 0] = end
     return out

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from cfcore.kernels.records import check_apart
+from cfcore.kernels.records import check_apart, check_seed
 
 
 def philox(counters: NDArray[np.uint32], words: NDArray[np.uint32], key: int) -> None:
@@ -13,8 +13,7 @@ def philox(counters: NDArray[np.uint32], words: NDArray[np.uint32], key: int) ->
     check_apart("philox", {"words": words}, {"counters": counters})
     if counters.ndim != 2 or counters.shape[1] != 4 or words.shape != counters.shape:
         raise ValueError("philox: counters and words must both be of shape (n, 4)")
-    if not 0 <= key < 2**64:
-        raise ValueError("philox: key must be in [0, 2^64)")
+    key = check_seed("philox: key", key)
     low32, half = np.uint64(0xFFFFFFFF), np.uint64(32)
     c0, c1, c2, c3 = counters.astype(np.uint64).T
     k0, k1 = key & 0xFFFFFFFF, key >> 32

@@ -20,6 +20,8 @@ from cfcore.kernels.records import (
     Factors,
     RatingColumns,
     SGDRates,
+    check_seed,
+    check_span,
     check_written,
 )
 from cfcore.reference.common.checks import check_array, check_record, check_threads, overlaps
@@ -44,7 +46,6 @@ def lay_out(
     check_record(layout, BlockLayout, "lay_out: layout")
     check_threads(n_threads)
     check_written((layout,), (columns, grid))
-    begin, end = span
     if columns.n_users > grid.n_users or columns.n_items > grid.n_items:
         raise ValueError("lay_out: grid must have a stripe for each user and item of columns")
     if layout.n != columns.n:
@@ -54,8 +55,8 @@ def lay_out(
         or grid.n_user_stripes * grid.n_item_stripes != layout.n_blocks
     ):
         raise ValueError("lay_out: layout must have a block for each pair of stripes of grid")
-    if not 0 <= begin <= end <= columns.n:
-        raise ValueError(f"lay_out: span ({begin}, {end}) is not within the {columns.n} ratings")
+    seed = check_seed("lay_out: seed", seed)
+    _, end = check_span("lay_out", span, columns.n, "ratings")
     if end < columns.n:  # the last call does the work of all
         return
     users, items = columns.user_codes, columns.item_codes
@@ -180,8 +181,7 @@ def _check_visits(
     n_blocks, n_item_stripes = layout.n_blocks, layout.n_item_stripes
     if visits.n_blocks != n_blocks or scratch.n_blocks != n_blocks:
         raise ValueError("train: visits.starts and scratch.squares must have one entry a block")
-    if not 0 <= span[0] <= span[1] <= visits.n_visits:
-        raise ValueError(f"train: span ({span[0]}, {span[1]}) is not within the {visits.n_visits} visits")
+    check_span("train", span, visits.n_visits, "visits")
     if scratch.n_visits < visits.n_visits:
         raise ValueError("train: scratch.schedule must have a row for each visit")
     if scratch.n_stripes < n_blocks // n_item_stripes + n_item_stripes:

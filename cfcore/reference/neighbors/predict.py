@@ -14,6 +14,7 @@ from cfcore.kernels.records import (
     PredictionScratch,
     RatingRows,
     SimilarityMatrix,
+    check_span,
     check_written,
 )
 from cfcore.reference.common.checks import check_record, check_threads
@@ -84,11 +85,9 @@ def _check_call(
     check_record(requests, PredictionRequests, f"{who}: requests")
     check_record(rule, PredictionRule, f"{who}: rule")
     check_record(scratch, PredictionScratch, f"{who}: scratch")
-    begin, end = span
     if requests.n_targets != rated.n_columns or requests.n_holders != rated.n_rows:
         raise ValueError(f"{who}: requests must be for the rows and columns of rated")
-    if not 0 <= begin <= end <= requests.n:
-        raise ValueError(f"{who}: span ({begin}, {end}) is not within the {requests.n} requests")
+    check_span(who, span, requests.n, "requests")
 
 
 def _check_compared(

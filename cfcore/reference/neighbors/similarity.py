@@ -18,6 +18,7 @@ from cfcore.kernels.records import (
     SimilarityMatrix,
     SimilarityRule,
     SimilarityScratch,
+    check_span,
     check_written,
 )
 from cfcore.reference.common.checks import check_record, check_threads
@@ -93,9 +94,7 @@ def mirror(matrix: SimilarityMatrix, span: tuple[int, int], n_threads: int) -> N
     check_threads(n_threads)
     check_record(matrix, SimilarityMatrix, "mirror: matrix")
     check_written((matrix,))
-    begin, end = span
-    if not 0 <= begin <= end <= matrix.n_rows:
-        raise ValueError(f"mirror: span ({begin}, {end}) is not within the {matrix.n_rows} rows")
+    begin, end = check_span("mirror", span, matrix.n_rows, "rows")
     for row in range(begin, end):
         matrix.values[row, row + 1 :] = matrix.values[row + 1 :, row]
 
@@ -112,9 +111,7 @@ def _check_call(
     check_record(ratings, PackedRatings, f"{who}: ratings")
     check_record(rule, SimilarityRule, f"{who}: rule")
     check_record(scratch, SimilarityScratch, f"{who}: scratch")
-    begin, end = span
-    if not 0 <= begin <= end <= ratings.n_rows:
-        raise ValueError(f"{who}: span ({begin}, {end}) is not within the {ratings.n_rows} rows")
+    check_span(who, span, ratings.n_rows, "rows")
     if scratch.n_threads < n_threads or scratch.n_bytes < row_bytes(ratings, rule):
         raise ValueError(f"{who}: scratch needs n_threads rows of row_bytes(...) bytes")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from cfcore.kernels.records import check_apart
+from cfcore.kernels.records import check_apart, check_span
 from cfcore.reference.tables.csr import check_codes, fill_indptr
 
 
@@ -18,12 +18,12 @@ def scatter(
 ) -> None:
     """Group `payload` by `codes`, a slice of the entries a call; see the kernel."""
     check_apart("scatter", {"indptr": indptr, "out": out}, {"codes": codes, "payload": payload})
-    n, (begin, end) = len(codes), span
-    if len(indptr) < 1 or len(payload) != n or len(out) != n or not 0 <= begin <= end <= n:
+    n = len(codes)
+    if len(indptr) < 1 or len(payload) != n or len(out) != n:
         raise ValueError(
-            "scatter: payload and out must be as long as codes, span within them, "
-            "indptr must have at least one entry"
+            "scatter: payload and out must be as long as codes, indptr must have at least one entry"
         )
+    begin, end = check_span("scatter", span, n, "entries")
     if begin == 0:
         check_codes(codes, len(indptr) - 1, "scatter")
         fill_indptr(codes, indptr)
@@ -46,16 +46,17 @@ def transpose(
         {"other_indptr": other_indptr, "other": other},
         {"indptr": indptr, "indices": indices},
     )
-    n, n_rows, (begin, end) = len(indices), len(indptr) - 1, span
-    if n_rows < 0 or len(other_indptr) < 1 or len(other) != n or not 0 <= begin <= end <= n_rows:
+    n, n_rows = len(indices), len(indptr) - 1
+    if n_rows < 0 or len(other_indptr) < 1 or len(other) != n:
         raise ValueError(
-            "transpose: other must be as long as indices, span within the rows, "
+            "transpose: other must be as long as indices, "
             "indptr and other_indptr must have at least one entry"
         )
     if indptr[0] != 0 or indptr[-1] != n or n_rows >= 2**31:
         raise ValueError(
             "transpose: indptr must run from 0 to the number of indices, in fewer than 2^31 rows"
         )
+    begin, end = check_span("transpose", span, n_rows, "rows")
     if begin == 0:
         check_codes(indices, len(other_indptr) - 1, "transpose")
         fill_indptr(indices, other_indptr)

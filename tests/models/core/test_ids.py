@@ -9,6 +9,8 @@ import numpy as np
 import pytest
 
 import cfcore as cf
+from cfcore.data.names import ARGUMENTS
+from cfcore.data.shapes import Columns
 from cfcore.models.core.ids import Ids, codes_of_pairs
 
 Array = np.ndarray[Any, Any]
@@ -82,7 +84,7 @@ def test_empty_vocabulary() -> None:
 
 
 def pairs(users: Any, items: Any, timestamps: Any = None) -> tuple[Any, ...]:
-    found = codes_of_pairs(NAMES, NUMBERS, users, items, timestamps)
+    found = codes_of_pairs(NAMES, NUMBERS, Columns(users, items, None, timestamps, ARGUMENTS))
     return tuple(None if column is None else column.tolist() for column in found)
 
 

@@ -1,0 +1,210 @@
+"""Values that tell that the columns of a file without a header are others than their positions say."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cfcore.data.columns import shown
+from cfcore.data.kinds import AMONG_INTEGERS, MARKERS
+from cfcore.data.separators import NUMBER
+from cfcore.errors import DataError, DataWarning, warn
+
+__all__ = ["check_header", "check_positions", "time_column", "warn_of_index"]
+
+#: Seconds since 1970 that are dates of ratings: from 1973 on. Ids may be as large, ratings are not.
+FIRST_SECOND = 100_000_000
+
+#: A rating of any scale is below this number.
+MOST_RATING = 10_000
+
+_PLAIN = re.compile(r"-?(0|[1-9]\d*)(\.\d+)?", re.ASCII)
+
+
+class _Column:
+    """What the values of a column are, as far as the first rows tell."""
+
+    def __init__(self, fields: Sequence[str]) -> None:
+        self.numbers = [float(field) for field in fields if NUMBER.fullmatch(field)]
+        self.numeric = len(self.numbers) == len(fields) > 0
+        self.dates = len(fields) > 0 and not self.numbers and all(map(_is_date, fields))
+        self.fraction = next((field for field in fields if _is_fraction(field)), None)
+
+    @property
+    def is_time(self) -> bool:
+        return self.dates or (self.numeric and min(self.numbers) >= FIRST_SECOND)
+
+    @property
+    def is_rating(self) -> bool:
+        """Whether the values are few and small."""
+        return self.numeric and max(map(abs, self.numbers)) <= 100 and len(set(self.numbers)) <= 101
+
+
+def _is_fraction(field: str) -> bool:
+    return NUMBER.fullmatch(field) is not None and float(field) % 1 != 0 and abs(float(field)) < FIRST_SECOND
+
+
+def _column(rows: Sequence[list[str]], position: int) -> _Column:
+    return _Column([row[position] for row in rows if position < len(row) and row[position]])
+
+
+def check_header(rows: Sequence[list[str]], where: str) -> None:
+    """DataError if the first line has numbers and may nevertheless be a header: the items of a wide table."""
+    first, others = rows[0], [row for row in rows[1:] if len(row) == len(rows[0])]
+    if not others:
+        return
+    for position, field in enumerate(first[:2]):
+        named = not NUMBER.fullmatch(field) and field not in AMONG_INTEGERS
+        if named and all(_PLAIN.fullmatch(row[position]) for row in others):
+            raise DataError(
+                f"{where}: the first line has {shown(field)} where all others have a number; pass "
+                "header=False "
+                "if it is a row, header=True if it names the columns. A table with a column for each item is "
+                "read by Ratings.from_matrix"
+            )
+    if first[0] == "" and len(first) > 1 and all(NUMBER.fullmatch(field) for field in first[1:]):
+        raise DataError(
+            f"{where} looks like a table with a row for each user and a column for each item (pivot table): "
+            "its first line is the items. Pass it to Ratings.from_matrix as a frame"
+        )
+
+
+def check_positions(
+    rows: Sequence[list[str]],
+    wanted: Mapping[str, str | int | bool | None],
+    columns: Mapping[str, int],
+    where: str,
+) -> None:
+    """DataError if columns that were taken for their position hold values of another kind.
+
+    Parameters
+    ----------
+    rows : list of list of str
+        The first rows.
+    wanted : mapping
+        Positions that the caller gave: those columns are not checked.
+    columns : mapping
+        Position of the column of each role.
+    where : str
+        Name of the file in errors.
+    """
+    found = {role: _column(rows, position) for role, position in columns.items()}
+    fourth = _column(rows, 3) if rows and len(rows[0]) == 4 else None
+    positions = (
+        f"pass the positions of the columns, such as {', '.join(f'{r}={p}' for r, p in columns.items())}"
+    )
+    for role in ("user", "item"):
+        if wanted.get(role) is None and found[role].fraction is not None:
+            raise DataError(
+                f"{where}: column {columns[role]} ({role}) holds {found[role].fraction}, which is no id. "
+                "The file "
+                f"has no header; {positions}, or read a matrix by Ratings.from_matrix"
+            )
+    if "rating" in found and wanted.get("rating") is None and found["rating"].is_time:
+        if fourth is not None and fourth.is_rating:
+            raise DataError(
+                f"{where}: column {columns['rating']} (rating) holds times such as "
+                f"{rows[0][columns['rating']]}, "
+                "and column 3 ratings; pass rating=3, timestamp=2"
+            )
+        raise DataError(
+            f"{where}: column {columns['rating']} (rating) holds {rows[0][columns['rating']]} in the "
+            "first row, "
+            f"which looks like a time or an id. The file has no header; {positions}"
+        )
+    if fourth is None or wanted.get("timestamp") is not None:
+        return
+    if fourth.numeric and fourth.fraction is not None and 3 not in columns.values():
+        raise DataError(
+            f"{where}: column 3 holds {fourth.fraction}, which is no time. The file has no header; "
+            f"{positions}, "
+            "timestamp=False, or read a matrix by Ratings.from_matrix"
+        )
+    early = [role for role in ("user", "item") if wanted.get(role) is None and _all_seconds(found[role])]
+    if early and fourth.is_rating and columns.get("timestamp") == 3:
+        order = (
+            "user=1, item=2, rating=3, timestamp=0"
+            if early[0] == "user"
+            else ("user=0, item=2, rating=3, timestamp=1")
+        )
+        raise DataError(
+            f"{where}: column {columns[early[0]]} ({early[0]}) looks like times and column 3 (timestamp) "
+            "like "
+            f"ratings. The file has no header; pass the positions of the columns, such as {order}"
+        )
+
+
+def _all_seconds(column: _Column) -> bool:
+    return (
+        column.numeric
+        and column.is_time
+        and (max(column.numbers) < 2**32 or (1e3 * FIRST_SECOND <= min(column.numbers) < 1e3 * 2**32))
+    )
+
+
+def time_column(rows: Sequence[list[str]], position: int, least: float = -np.inf) -> str | None:
+    """None if any of the first rows has a time in the column, or all are empty; else its first value.
+
+    Parameters
+    ----------
+    rows : list of list of str
+    position : int
+    least : float
+        Numbers below are no times.
+    """
+    fields = [row[position] for row in rows if position < len(row) and row[position] not in MARKERS]
+    for field in fields:
+        if NUMBER.fullmatch(field):
+            if float(field) >= least:
+                return None
+        elif _is_date(field):
+            return None
+    return fields[0] if fields else None
+
+
+def _is_date(field: str) -> bool:
+    try:
+        datetime.fromisoformat(field)
+    except ValueError:
+        return False
+    return True
+
+
+def warn_of_index(
+    users: NDArray[np.int32],
+    user_ids: NDArray[np.generic],
+    values: NDArray[np.float32],
+    where: str,
+    width: int,
+) -> None:
+    """DataWarning if the first column only numbers the rows: an index that pandas wrote.
+
+    Parameters
+    ----------
+    users : int32[n]
+        Codes.
+    user_ids : [n_users]
+    values : float32[n]
+        Ratings. Those of three columns may be ids, if the first is an index.
+    where : str
+        Name of the file in the message.
+    width : int
+        Number of columns.
+    """
+    n = len(users)
+    if n < 3 or len(user_ids) != n or user_ids.dtype.kind not in "iu" or int(user_ids[0]) not in (0, 1):
+        return
+    if int(user_ids[-1]) - int(user_ids[0]) != n - 1 or (np.diff(users) != 1).any():
+        return
+    if width < 4 and np.abs(values).max() <= 100:
+        return
+    remedy = "pass user=1, item=2, rating=3 if it is" if width > 3 else "remove it if it is"
+    warn(
+        f"{where}: the first column counts the rows from {user_ids[0]} on, so that each user has one rating. "
+        f"It may be the index of a frame; {remedy}",
+        DataWarning,
+    )

@@ -1,0 +1,155 @@
+"""`Metrics`, the values that `evaluate` returns, and what is said about the test ratings."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from cfcore.data import Ratings
+from cfcore.errors import DataWarning, warn
+
+__all__ = ["Facts", "Metrics", "facts_of", "say"]
+
+#: From this part of unknown pairs on there is a warning.
+MOST = 0.5
+#: Many test ratings, none of them above this part of the training scale, may be of another scale.
+PART, MANY = 0.55, 100
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What test ratings have in common with training ratings.
+
+    Attributes
+    ----------
+    n : int
+        Test ratings.
+    unknown_users, unknown_items, unknown : int
+        Test ratings whose user, whose item, and whose user or item has no training ratings.
+    outside : int
+        Test ratings outside the scale of training.
+    lowest, highest : float
+        Of the test ratings.
+    test_scale, scale : (float, float)
+        Of the test ratings, and of the model.
+    """
+
+    n: int
+    unknown_users: int
+    unknown_items: int
+    unknown: int
+    outside: int
+    lowest: float
+    highest: float
+    test_scale: tuple[float, float]
+    scale: tuple[float, float]
+
+
+def facts_of(model: Any, test: Ratings) -> Facts:
+    """Count the unknown users and items, and the ratings outside the scale, of test ratings."""
+    users = model.encode_users(test.user_ids)[test.user_codes] < 0
+    items = model.encode_items(test.item_ids)[test.item_codes] < 0
+    low, high = model.scale_
+    # float32 as the ratings: 0.1 in float64 is less than 0.1 in float32.
+    outside = (test.values < np.float32(low)) | (test.values > np.float32(high))
+    counts = [int(np.count_nonzero(which)) for which in (users, items, users | items, outside)]
+    lowest, highest = float(test.values.min()), float(test.values.max())
+    return Facts(
+        len(test), counts[0], counts[1], counts[2], counts[3], lowest, highest, test.scale, (low, high)
+    )
+
+
+def say(what: str, facts: Iterable[Facts]) -> None:
+    """Warn where predictions are mostly fallbacks, or where the scales of training and test ratings differ.
+
+    Parameters
+    ----------
+    what : str
+        Name of the function that was called.
+    facts : iterable of Facts
+        Of each part of the test ratings.
+    """
+    facts = list(facts)
+    n, users, items, unknown, outside = (
+        sum(getattr(one, name) for one in facts)
+        for name in ("n", "unknown_users", "unknown_items", "unknown", "outside")
+    )
+    if n and unknown > MOST * n:
+        both = users == n and items == n
+        which = "users and items" if both else "users" if users == n else "items" if items == n else None
+        if which is None:
+            text = f"{unknown:,} of {n:,} test ratings are of users or items without training ratings"
+            text += f" (users: {users:,}, items: {items:,})"
+        else:
+            text = f"all {n:,} test ratings are of {which} without training ratings"
+        ids = "; are the ids those of training?" if which else ""
+        warn(f"{what}: {text}; predictions for them are fallbacks{ids}", DataWarning)
+    if not facts:
+        return
+    (low, high), lowest, highest = (
+        facts[0].scale,
+        min(one.lowest for one in facts),
+        max(one.highest for one in facts),
+    )
+    if outside:
+        warn(
+            f"{what}: {outside:,} of {n:,} test ratings, which are from {lowest:g} to {highest:g}, are "
+            f"outside the scale of training, {low:g} to {high:g}, to which predictions are clipped; are both "
+            "on one scale? If so, name it where the training ratings are made: "
+            f"Ratings(..., scale=({min(low, lowest):g}, {max(high, highest):g}))",
+            DataWarning,
+        )
+    elif n >= MANY and highest <= low + PART * (high - low) and facts[0].test_scale != facts[0].scale:
+        warn(
+            f"{what}: the test ratings are from {lowest:g} to {highest:g}, but those of training from "
+            f"{low:g} to {high:g}; are both on one scale?",
+            DataWarning,
+        )
+
+
+class Metrics(dict[str, Any]):
+    """Metrics by name, as `evaluate` returns them: a dict with facts about the test ratings.
+
+    Attributes
+    ----------
+    n : int
+        Number of test ratings.
+    unknown_users, unknown_items : int
+        Test ratings whose user, and whose item, has no training ratings: predictions of them are fallbacks.
+    unknown : int
+        Test ratings whose user or item, or both, has no training ratings.
+    """
+
+    n: int
+    unknown_users: int
+    unknown_items: int
+    unknown: int
+
+    def __init__(self, values: Any = (), facts: Facts | None = None) -> None:
+        super().__init__(values)
+        for name in ("n", "unknown_users", "unknown_items", "unknown"):
+            setattr(self, name, getattr(facts, name, 0))
+
+    def _said(self) -> str:
+        said = f"{self.n:,} ratings"
+        if self.unknown:
+            said += f", {self.unknown:,} of unknown users or items"
+            said += f" (users: {self.unknown_users:,}, items: {self.unknown_items:,})"
+        return said
+
+    def __repr__(self) -> str:
+        values = ", ".join(f"{name!r}: {_text(value)}" for name, value in self.items())
+        return f"Metrics({{{values}}}, {self._said()})" if self.n else f"Metrics({{{values}}})"
+
+    def _repr_html_(self) -> str:
+        from cfcore.html import table
+
+        rows = [[name, _text(value)] for name, value in self.items()]
+        return table(["metric", "value"], rows, self._said())
+
+
+def _text(value: Any) -> str:
+    return f"{value:.4f}" if isinstance(value, float) else str(value)
