@@ -135,6 +135,9 @@ def test_every_option_of_a_command_is_named_as_the_command_has_it(name: str) -> 
     ("name", "message", "expected"),
     [
         ("fit", 'pass duplicates="last" or "mean" to merge them', "pass --duplicates last or mean to merge them"),  # noqa: E501
+        ("fit", 'pass duplicates="last", "first" or "mean"', "pass --duplicates last, first or mean"),
+        ("fit", "pass header=True or False", "pass --header or --no-header"),
+        ("fit", "pass decimal=',' or '.'", "pass --decimal , or ."),
         ("fit", "name one with user=, or timestamp=False", "name one with --user NAME, or --no-timestamp"),
         ("fit", "is not utf-8; pass encoding='latin-1'", "is not utf-8; pass --encoding latin-1"),
         ("fit", "Ratings.from_frame(frame, user=..., item=...)", "--user NAME --item NAME"),

@@ -119,3 +119,19 @@ def test_without_optuna_the_error_names_the_package(folder: Path, tmp_path: Path
     assert done.returncode == 1
     assert "pip install 'cfcore[tune]'" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_the_bar_shows_the_budget(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from cfcore.progress import progress_bar
+    from cfcore.selection import searching
+
+    titles = []
+
+    def shown(total: float | None, description: str, enabled: bool | int) -> object:
+        titles.append((total, description))
+        return progress_bar(total, description, False)
+
+    monkeypatch.setattr(searching, "progress_bar", shown)
+    assert run(folder / "ratings.csv", "-m", "baseline", "--budget", "1s", "--cv", 2).returncode == 0
+    assert run(folder / "ratings.csv", "-m", "baseline", "--trials", 2, "--cv", 2).returncode == 0
+    assert titles == [(None, "search, 1s at most"), (2, "search")]

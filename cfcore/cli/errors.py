@@ -30,8 +30,9 @@ _LITERAL = r"\"[^\"]*\"|'[^']*'|\([^()]*\)|\[[^][]*\]|-?\d[\w.]*|True|False|None
 #: keyword=value, and a call of the library around some, as in ``fit(..., validation=ratings)``.
 _KEYWORD = re.compile(
     rf"(?<![\w.])(?P<name>{_NAME})=(?!=)(?P<value>{_LITERAL}|{_NAME}|\.\.\.)?"
-    rf"(?P<more>(?:,? or (?:{_LITERAL}))*)"
+    rf"(?P<more>(?:(?:, or | or |, )(?:{_LITERAL}))*)"
 )
+_VALUE = re.compile(_LITERAL)
 _CALL = re.compile(rf"(?:\w+\.)*\w+\((?P<inside>[^()]*{_NAME}=(?:[^()]|\([^()]*\))*)\)")
 
 
@@ -151,8 +152,9 @@ def in_options(message: Any, options: Mapping[str, str]) -> str:
 
     def option(found: re.Match[str]) -> str:
         name, value = found["name"], found["value"] or ""
-        if f"{name}={value}" in options:
-            return options[f"{name}={value}"]
+        flags = [options.get(f"{name}={each}", "") for each in (value, *_VALUE.findall(found["more"]))]
+        if all(flags):
+            return " or ".join(dict.fromkeys(flags))
         if name in options:
             flag, _, placeholder = options[name].partition(" ")
             if not placeholder:

@@ -56,11 +56,12 @@ def evaluate(
     """
     import cfcore as cf
     from cfcore.metrics.measuring import METRICS, OF_RATINGS
+    from cfcore.metrics.result import facts_of
 
     tell_sources()
     need_folder(json_file, "--json")
     fitted = load_model(model, threads)
-    test = read_part(data, split, 1, reading)
+    test = read_part(data, split, 1, reading, fitted)
     level_of_relevance = cf.metrics.relevant_from(fitted.scale_) if threshold is None else threshold
     wanted = [*OF_RATINGS, *(f"{name}@{k}" for name in METRICS if k and name not in OF_RATINGS)]
     intervals: dict[str, Interval] = {}
@@ -71,8 +72,18 @@ def evaluate(
         else:
             found = cf.metrics.evaluate(fitted, test, wanted, threshold=threshold)
     name = type(fitted).__name__
+    facts = facts_of(fitted, test)
+    if facts.unknown:
+        tell(
+            f"of {len(test):,} ratings, {facts.unknown:,} are of users ({facts.unknown_users:,}) or items "
+            f"({facts.unknown_items:,}) without training ratings",
+            json_file,
+        )
     say(f"{name} on {len(test):,} ratings", found, intervals, level_of_relevance, json_file)
-    report: dict[str, Any] = {"model": name, "n_ratings": len(test), **found}
+    report: dict[str, Any] = {
+        "model": name, "n_ratings": len(test),
+        "unknown_users": facts.unknown_users, "unknown_items": facts.unknown_items, **found,
+    }  # fmt: skip
     if k:
         report["threshold"] = level_of_relevance
     if bootstrap:

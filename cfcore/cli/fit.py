@@ -77,7 +77,7 @@ def fit(
     if early_stopping and not validation:
         raise UsageError("--early-stopping needs held-out ratings: give --validation 0.1")
     fitted = build_model(model, settings or [], seed, threads, members)
-    train = read_part(data, split, 0, reading)
+    train = read_part(data, split, 0, reading, fitted)
     fitted = fitting(fitted, train, members)
     held_out = None
     if validation:

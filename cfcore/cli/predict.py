@@ -9,7 +9,7 @@ import typer
 
 from cfcore.cli.common import JsonRowsOption, ModelArgument, OutOption, ThreadsOption, on_terminal
 from cfcore.cli.errors import say, usage
-from cfcore.cli.ids import kinds_fixed, kinds_of
+from cfcore.cli.ids import kinds_fixed
 from cfcore.cli.models import load_model
 from cfcore.cli.reading import PairReading, existing
 from cfcore.cli.rows import RowWriter, check_rows_file
@@ -59,7 +59,7 @@ def predict(
     check_rows_file(out)
     fitted = load_model(model, threads)
     with usage(), existing(pairs_files), kinds_fixed():
-        pairs = read_pairs(pairs_files, ids=kinds_of(fitted), **reading.keywords())
+        pairs = read_pairs(pairs_files, **reading.keywords(fitted))
     names = distinct_names(pairs.names, ("user", "item"), ("prediction", "unknown"))
     unknown = Unknown(fitted)
     with (

@@ -12,9 +12,11 @@ from typing import TYPE_CHECKING, Annotated, Any, Self
 import typer
 
 from cfcore.cli.errors import UsageError, usage
+from cfcore.cli.ids import kinds_of
 
 if TYPE_CHECKING:
     from cfcore.data.ratings import Ratings
+    from cfcore.models.core.model import Model
 
 #: Split of a data set when none is asked for; a fraction is a random test share.
 DEFAULT_SPLIT = {"ml-100k": "u1"}
@@ -127,8 +129,14 @@ class PairReading:
             if getattr(self, field.name) != field.default
         ]
 
-    def keywords(self) -> dict[str, Any]:
+    def keywords(self, model: Model | None = None) -> dict[str, Any]:
         """Keyword arguments of the readers of the library; only those that were given.
+
+        Parameters
+        ----------
+        model : Model, optional
+            The ids are of the kinds that it was fitted to, if it is fitted, and times are read only if it
+            uses them.
 
         Raises
         ------
@@ -143,6 +151,11 @@ class PairReading:
                 if name in found:
                     raise UsageError("--timestamp and --no-timestamp: give one of them")
                 found[name] = convert(value)
+        if model is not None and model.is_fitted():
+            found.setdefault("ids", kinds_of(model))
+        # The latest of several ratings of a pair is found by times.
+        if model is not None and not model.uses_timestamps() and "duplicates" not in found:
+            found.setdefault("timestamp", False)
         return found
 
 
@@ -241,15 +254,15 @@ def data_set(data: Sequence[str]) -> str:
     return named
 
 
-def read(data: Sequence[str], reading: Reading) -> Ratings:
-    """All ratings of a data set or of files."""
+def read(data: Sequence[str], reading: Reading, model: Model | None = None) -> Ratings:
+    """All ratings of a data set or of files; of files as `PairReading.keywords` says for the model."""
     import cfcore as cf
     from cfcore.data.catalog import CATALOG
 
-    keywords = reading.keywords()
+    keywords = reading.keywords(model)
     named = data_set(data)
     if named:
-        if keywords:
+        if reading.given():
             raise UsageError(f"{', '.join(reading.given())}: for files only, and {named} is a data set")
         if named == "synthetic":
             return cf.datasets.synthetic(*SYNTHETIC, random_state=0)
@@ -273,7 +286,9 @@ def existing(paths: Sequence[str], otherwise: str = "") -> Iterator[None]:
         raise UsageError(f"{missing}: there is no such file" if missing else str(error)) from None
 
 
-def read_split(data: Sequence[str], split: str, reading: Reading) -> tuple[Ratings, Ratings]:
+def read_split(
+    data: Sequence[str], split: str, reading: Reading, model: Model | None = None
+) -> tuple[Ratings, Ratings]:
     """Training and test part of a data set or a file."""
     import cfcore as cf
 
@@ -282,7 +297,7 @@ def read_split(data: Sequence[str], split: str, reading: Reading) -> tuple[Ratin
     if named not in ("", "synthetic") and not reading.given():
         with usage():  # the data set may have no such split
             return cf.datasets.load(named, split=share)
-    whole = read(data, reading)
+    whole = read(data, reading, model)
     if isinstance(share, str):
         shown = named or "a file"
         raise UsageError(
@@ -305,6 +320,8 @@ def hold_out(ratings: Ratings, share: float, seed: int, option: str) -> tuple[Ra
         ) from None
 
 
-def read_part(data: Sequence[str], split: str, part: int, reading: Reading) -> Ratings:
+def read_part(
+    data: Sequence[str], split: str, part: int, reading: Reading, model: Model | None = None
+) -> Ratings:
     """Training (0) or test part (1) of a split, or everything if there is none."""
-    return read_split(data, split, reading)[part] if split else read(data, reading)
+    return read_split(data, split, reading, model)[part] if split else read(data, reading, model)

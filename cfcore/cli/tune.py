@@ -99,7 +99,7 @@ def tune(
     start = build_model(model, settings or [], seed, threads, members)
     space = dict(map(range_of, vary)) if vary else None
     import_optuna()  # before any data is fetched
-    train = read_part(data, split, 0, reading)
+    train = read_part(data, split, 0, reading, start)
     start = fitting(start, train, members)
     with usage():  # a wrong range, budget or metric, or another search in the study
         found = search(

@@ -156,7 +156,7 @@ def _guessed_integers(texts: list[str], column: str, row_of: Callable[[int], int
     others = [at for at, text in enumerate(texts) if not (INTEGER.fullmatch(text) or WHOLE.fullmatch(text))]
     if not others:
         try:
-            return integers([int(text.partition(".")[0]) for text in texts], column)
+            return integers([_value(text) for text in texts], column)
         except DataError:
             return None  # such a column remains text
     for at in others:
@@ -185,7 +185,7 @@ def _forced_integers(texts: list[str], column: str, row_of: Callable[[int], int]
             raise DataError(
                 f"column {column!r}: {shown(text)} at row {row_of(at)} is no integer, and ids=int was given"
             )
-        value = int(text.partition(".")[0])
+        value = _value(text)
         other = text_of.setdefault(value, text)
         if other != text and (PADDED.fullmatch(text) or PADDED.fullmatch(other)):
             raise DataError(
@@ -201,6 +201,11 @@ def _forced_integers(texts: list[str], column: str, row_of: Callable[[int], int]
             DataWarning,
         )
     return integers(values, column, row_of)
+
+
+def _value(text: str) -> int:
+    """The integer that a text is; only the first digits of one that no dtype holds, as Python has a limit."""
+    return int(text.partition(".")[0][:40])
 
 
 def _is_number(text: str) -> bool:

@@ -212,7 +212,8 @@ def search(
             judge = Judge(
                 model, space, pairs, judged_by, threads, random_state, deadline, kept, asked, maximize
             )
-            with progress_bar(n_trials, "search", verbose) as bar:
+            title = "search" if n_trials else f"search, {budget} at most"
+            with progress_bar(n_trials, title, verbose) as bar:
                 for value in side_by_side(judge, asked, workers):
                     bar.update(1)
                     bar.set(**{judged_by.label: f"{value:.5f}"})

@@ -9,7 +9,7 @@ import numbers
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache, cached_property
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 
@@ -21,9 +21,6 @@ from cfcore.models.recommend.item_layout import ItemLayouts
 __all__ = ["ParameterState", "State", "array"]
 
 Array = np.ndarray[Any, Any]
-
-#: Fields that a file need not hold: not all models have epochs, and cfcore 0.1 did not write names.
-OPTIONAL = ("n_epochs", "column_names", "time_unit")
 
 
 def array(kinds: str, *shape: int | str | None, optional: bool = False) -> Any:
@@ -98,6 +95,9 @@ class State:
     column_names: Mapping[str, str] = dataclasses.field(default_factory=lambda: dict(UNNAMED))
     history: Mapping[str, list[float]] = dataclasses.field(default_factory=dict)
     n_epochs: int | None = None
+
+    #: Fields that a file need not hold: not all models have epochs, and earlier versions did not write them.
+    _later: ClassVar[tuple[str, ...]] = ("n_epochs", "column_names", "time_unit")
 
     def __post_init__(self) -> None:
         sizes: dict[str, int] = {}
@@ -214,9 +214,13 @@ class State:
         TypeError, ValueError
             A field has another type, shape or range than the class declares.
         """
-        fields: dict[str, Any] = {field.name: arrays[f"{field.name}_"] for field in cls.array_fields()}
+        fields: dict[str, Any] = {
+            field.name: arrays[f"{field.name}_"]
+            for field in cls.array_fields()
+            if field.name not in cls._later or f"{field.name}_" in arrays
+        }
         for field in cls.scalar_fields():
-            if field.name not in OPTIONAL or f"{field.name}_" in scalars:
+            if field.name not in cls._later or f"{field.name}_" in scalars:
                 fields[field.name] = scalars[f"{field.name}_"]
         return cls(**fields).verified()
 

@@ -122,6 +122,17 @@ class SVDppState(FactorState):
 
     # ------------------------------------------------------------------ ratings that come later
 
+    def _prior_rows(self, kind: str) -> Array:
+        """As in `FactorState`; for users the sums over their sets are included."""
+        return self.user_rows[:, : self.user_factors.shape[1]] if kind == "user" else self.item_factors
+
+    def sums(self, kind: str, codes: Array) -> Array | float:
+        """As in `FactorState`: the sums over the sets of users."""
+        if kind == "item":
+            return 0.0
+        none = np.zeros((len(codes), self.user_factors.shape[1]), dtype=self.table.dtype)
+        return summed_rows(sets_of(self.sets, codes), self.table, none, 1)[:, : none.shape[1]]
+
     def joined_sets(self, users_at: Array, items_at: Array, train: Ratings) -> dict[str, Any]:
         """Fields of sets and implicit factors, with `train`, in new codes, joined to them.
 

@@ -12,11 +12,17 @@ import numpy as np
 
 from cfcore.arrays import padded
 from cfcore.kernels.records import Factors
-from cfcore.models.core.state import State, array
+from cfcore.models.core.state import State, array, read_only
+from cfcore.models.factorization.ridge import RowPrior, row_prior
 
 __all__ = ["FactorState", "norms"]
 
 Array = np.ndarray[Any, Any]
+
+#: Fields of priors and noise, which a state has once ratings came after its fit.
+PRIORS = (
+    "user_prior_mean", "user_prior_covariance", "item_prior_mean", "item_prior_covariance", "noise_variance",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -30,7 +36,14 @@ class FactorState(State):
     user_bias, item_bias : ndarray, shape (n_users,), (n_items,)
         Zeros if they are not given.
     rates : dict of str to float
-        Learning rates of the last epoch, and regularisation: what `fold_in` and `partial_fit` go by.
+        Learning rates of the last epoch, and regularisation: what `partial_fit` goes by.
+    user_prior_mean, item_prior_mean : ndarray, shape (n_factors + 1,), or None
+        Mean of the rows of the users (or items) in the fit, factors and then bias. Once ratings come after
+        the fit, it is kept: rows of few ratings, which are close to it, would change it.
+    user_prior_covariance, item_prior_covariance : ndarray, shape (n_factors + 1, n_factors + 1), or None
+        Their covariance.
+    noise_variance : float or None
+        Expected squared error of a new rating, kept likewise.
     """
 
     user_factors: Array = array("f", "n_users", "n_factors")
@@ -38,7 +51,13 @@ class FactorState(State):
     user_bias: Array = array("f", "n_users", optional=True)
     item_bias: Array = array("f", "n_items", optional=True)
     rates: Mapping[str, float] = dataclasses.field(default_factory=dict)
+    user_prior_mean: Array | None = array("f", "user_row", optional=True)
+    user_prior_covariance: Array | None = array("f", "user_row", "user_row", optional=True)
+    item_prior_mean: Array | None = array("f", "item_row", optional=True)
+    item_prior_covariance: Array | None = array("f", "item_row", "item_row", optional=True)
+    noise_variance: float | None = None
 
+    _later: ClassVar[tuple[str, ...]] = (*State._later, *PRIORS)
     #: Cached properties, and the fields that each of them follows from.
     _derived: ClassVar[dict[str, tuple[str, ...]]] = {
         "user_rows": ("user_factors",),
@@ -67,6 +86,26 @@ class FactorState(State):
                 )
             if not np.isfinite(held).all():
                 raise ValueError(f"{field.name}_ holds numbers that are not finite")
+        self._verify_priors()
+
+    def _verify_priors(self) -> None:
+        noise = self.noise_variance
+        if noise is not None and not (isinstance(noise, (int, float)) and 0 < noise < np.inf):
+            raise ValueError(f"noise_variance_ must be a positive number or None, not {noise!r}")
+        for kind in ("user", "item"):
+            mean, covariance = (getattr(self, f"{kind}_prior_{what}") for what in ("mean", "covariance"))
+            if (mean is None) != (covariance is None):
+                raise ValueError(
+                    f"{kind}_prior_mean_ and {kind}_prior_covariance_ must both be given, or neither"
+                )
+            if mean is None:
+                continue
+            size = getattr(self, f"{kind}_factors").shape[1] + 1
+            if len(mean) != size:
+                raise ValueError(f"{kind}_prior_mean_ must have {size} numbers, not {len(mean)}")
+            symmetric = np.array_equal(covariance, covariance.T)
+            if not symmetric or np.linalg.eigvalsh(covariance.astype(np.float64))[0] <= 0:
+                raise ValueError(f"{kind}_prior_covariance_ must be symmetric and positive definite")
 
     def changed(self, **fields: Any) -> Self:
         """Another state with some fields changed, unchecked; derived rows of the other fields are kept."""
@@ -79,6 +118,47 @@ class FactorState(State):
     def completed(self, kind: str, codes: Array, factors: Array, bias: Array) -> Self:
         """The state with factors and biases of the users (or items) `codes`, for which this one has zeros."""
         return self.changed(**{f"{kind}_factors": factors, f"{kind}_bias": bias})
+
+    # ------------------------------------------------------------------ ratings that come later
+
+    def with_priors(self) -> Self:
+        """The state with priors and noise of ratings that come later, which are found unless it has them."""
+        if self.user_prior_mean is not None and self.item_prior_mean is not None:
+            return self
+        from threadpoolctl import threadpool_limits
+
+        low, high = self.scale
+        last = self.history.get("train_rmse", [])[: self.n_epochs]
+        # Where the training error is not known, a fifth of the scale: that of five stars has 0.8.
+        noise = 1.3 * last[-1] ** 2 if last and last[-1] > 0 else ((high - low) / 5 or 1.0) ** 2
+        fields: dict[str, Any] = {"noise_variance": float(noise)}
+        for kind in ("user", "item"):
+            known = getattr(self, f"{kind}_counts") > 0
+            bias = getattr(self, f"{kind}_bias")
+            with threadpool_limits(1, user_api="blas"):
+                prior = row_prior(self._prior_rows(kind)[known], bias[known], noise)
+            fields[f"{kind}_prior_mean"] = read_only(prior.mean.astype(bias.dtype))
+            fields[f"{kind}_prior_covariance"] = read_only(prior.covariance.astype(bias.dtype))
+        return self.changed(**fields)
+
+    def prior_fields(self) -> dict[str, Any]:
+        """The fields that `with_priors` sets."""
+        return {name: getattr(self, name) for name in PRIORS}
+
+    def prior(self, kind: str, biased: bool) -> RowPrior:
+        """The prior of rows of users or items, of a state that has it; without the bias if there is none."""
+        mean, covariance = (getattr(self, f"{kind}_prior_{what}") for what in ("mean", "covariance"))
+        size = len(mean) if biased else len(mean) - 1
+        return RowPrior(mean[:size].astype(np.float64), covariance[:size, :size].astype(np.float64))
+
+    def _prior_rows(self, kind: str) -> Array:
+        """What takes the place of factors in the rows of the prior."""
+        factors: Array = getattr(self, f"{kind}_factors")
+        return factors
+
+    def sums(self, kind: str, codes: Array) -> Array | float:
+        """What is added to the factors of users (or items) in their products; 0 for none."""
+        return 0.0
 
     # ------------------------------------------------------------------ derived
 

@@ -27,7 +27,7 @@ from cfcore.random import RandomState
 
 #: Ratings by which `fold_in` damps the bias of a day: their mean error counts n / (n + DAMPING). Chosen by
 #: held-out ratings of held-out users within the training rows of MovieLens 100K (u1) and 1M.
-DAMPING = 5.0
+DAMPING = 10.0
 #: Whole numbers below this (April 1970) are rarely seconds: numbers of days, years or rows.
 SMALL = 10**7
 
@@ -129,7 +129,7 @@ class TimeSVDpp(SVDpp):
 
     `fold_in` and `partial_fit` take ratings with timestamps. New users are solved for as in `SVDpp`, all
     terms of items included, and then the bias of each of their days from the errors of its n ratings: their
-    mean damped by n / (n + 5). Their other terms have the values that training starts from. Days on which
+    mean damped by n / (n + 10). Their other terms have the values that training starts from. Days on which
     users rated are kept, and the new ones are added. `partial_fit` trains the terms of new days, and leaves
     the mean dates of users in training and the bins as they were.
 

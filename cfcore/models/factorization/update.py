@@ -9,13 +9,14 @@ import numpy as np
 
 from cfcore.data import Duplicates, Ratings, as_ratings
 from cfcore.data.ids import encode, merge
-from cfcore.errors import DataError
+from cfcore.errors import DataError, DataWarning, warn
 from cfcore.models.core.fit_context import FitContext
 from cfcore.models.core.model import Model
 from cfcore.models.core.params import MOST_EPOCHS, check_choice, check_number
 from cfcore.models.core.state import State
 from cfcore.models.core.trainer import Trainer
 from cfcore.models.core.training import run_epochs
+from cfcore.models.factorization.ridge import ridge
 from cfcore.models.factorization.state import FactorState
 from cfcore.random import generator
 
@@ -23,10 +24,6 @@ Array = np.ndarray[Any, Any]
 
 #: Passes of `partial_fit`: at the last epoch's learning rates, ten gained more than five.
 N_PASSES = 10
-#: Bytes of the normal equations that are solved in one call.
-STACK = 2**25
-#: Least regularisation of fold-in: with none, fewer ratings than factors would have no unique solution.
-LEAST_REG = 1e-6
 
 
 class Updatable(Model):
@@ -59,7 +56,8 @@ class Updatable(Model):
         r"""Give factors and biases to new users, or new ones to users with new ratings; items are held.
 
         With everything else as it is, the factors and the bias of each user in `ratings` are solved for by
-        least squares, with the regularisation that training used, times the user's number of ratings.
+        least squares. Mean and covariance of the users in the fit are their prior, so that a user with one
+        rating stays close to the mean user.
 
         Parameters
         ----------
@@ -87,9 +85,16 @@ class Updatable(Model):
 
         Notes
         -----
+        .. math:: \min_w \sum_j (r_{uj} - \mu - b_j - b - q_j \cdot z)^2 / \sigma^2 + (w - m)^T C^{-1} (w - m)
+
+        with w = (z, b), m and C the mean and the covariance of w over the users in the fit (kept as
+        ``user_prior_mean_`` and ``user_prior_covariance_`` by the first call), and :math:`\sigma^2` 1.3 times
+        the last mean squared training error (``noise_variance_``): errors of new ratings are larger. In `SVD`
+        z is p; in `SVDpp` it is p and the sum over the set N(u) together, and p is what the sum lacks.
+
         The mean, the scale, ``history_`` and all parameters of items stay as they are. In `SVDpp` the user's
-        set N(u) is that of all items seen, and the sum over their y is held, too. `TimeSVDpp`, which needs
-        timestamps here as well, solves then for the biases of the users' days: see its Notes.
+        set N(u) is that of all items seen. `TimeSVDpp`, which needs timestamps here as well, solves then for
+        the biases of the users' days: see its Notes.
 
         A user's result does not depend on the others in the call. One with n ratings costs O(n k^2 + k^3)
         for k factors.
@@ -98,7 +103,6 @@ class Updatable(Model):
         here = self.snapshot()
         here._check_fitted()
         check_choice("unknown_items", unknown_items, ("error", "ignore"))
-        here._check_rates("fold_in", ("reg", "reg_bias") if self.biased else ("reg",))
         given = here._later(ratings, duplicates)
         known = here._state.items.recode(given.item_ids, given.item_codes) >= 0
         if not known.any() or (unknown_items == "error" and not known.all()):
@@ -108,6 +112,7 @@ class Updatable(Model):
                 f"{', '.join(map(str, unknown[:5]))}{', ...' if len(unknown) > 5 else ''}"
                 + ('; pass unknown_items="ignore" to leave them out' if known.any() else "")
             )
+        here._warn_of_forgotten(given)
         state, train = here._joined(given.subset(known))
         self._state = here._solved(state, "user", train, np.flatnonzero(train.user_counts))
         return self
@@ -172,7 +177,7 @@ class Updatable(Model):
         trainer = here.trainer(train, context, state)
         trained = run_epochs(trainer, context, n_epochs or N_PASSES, before.rates["lr"])
         total = (before.n_epochs or 0) + (trained.n_epochs or 0)
-        self._state = trained.changed(n_epochs=total)  # type: ignore[attr-defined]
+        self._state = trained.changed(n_epochs=total, **state.prior_fields())  # type: ignore[attr-defined]
         return self
 
     def _check_updatable(self, method: str) -> None:
@@ -187,6 +192,24 @@ class Updatable(Model):
                 f"{method} needs {missing[0]} as training had it, and rates_ does not have it; "
                 f"give it by with_parameters(rates={{{example}}})"
             )
+
+    def _warn_of_forgotten(self, given: Ratings) -> None:
+        """Warn where users have fewer ratings in `given` than items that they rated before."""
+        seen = np.diff(self._state.seen_indptr)
+        codes = encode(self._state.user_ids, given.user_ids, "users")
+        had = np.where(codes >= 0, seen[codes], 0)
+        fewer = (given.user_counts > 0) & (given.user_counts < had)
+        if not fewer.any():
+            return
+        first = int(fewer.argmax())
+        warn(
+            f"fold_in: user {given.user_ids[first]} has {had[first]} ratings in the model and "
+            f"{given.user_counts[first]} in this call"
+            + (f", and so {int(fewer.sum()) - 1} further users" if fewer.sum() > 1 else "")
+            + ": the earlier ones no longer count. Pass all ratings of the user, or call partial_fit, which "
+            "adds ratings to those that the model was trained on",
+            DataWarning,
+        )
 
     def _later(self, ratings: Any, duplicates: Duplicates) -> Ratings:
         """Ratings given after the fit, on the scale of the model."""
@@ -204,7 +227,7 @@ class Updatable(Model):
 
     def _joined(self, given: Ratings) -> tuple[FactorState, Ratings]:
         """A state in which all users and items of `given` have rows, and `given` in its codes."""
-        before: FactorState = self._state
+        before: FactorState = self._state.with_priors()
         # A subset's vocabulary may name users and items that it has no ratings of.
         user_ids, users_at = joined_ids(before.user_ids, given.user_ids[given.user_counts > 0], "users")
         item_ids, items_at = joined_ids(before.item_ids, given.item_ids[given.item_counts > 0], "items")
@@ -245,6 +268,7 @@ class Updatable(Model):
         factors[codes] = 0
         bias[codes] = 0
         held = state.changed(**{f"{kind}_factors": factors, f"{kind}_bias": bias})
+        factors, bias = factors.copy(), bias.copy()  # the state's are read-only
         counts = np.diff(rows.indptr)
         wanted = np.zeros(len(counts), dtype=bool)
         wanted[codes] = True
@@ -253,14 +277,17 @@ class Updatable(Model):
         without = self._with(held)._score(train.user_codes[picked], train.item_codes[picked], times)
         others, columns = np.unique(rows.indices[np.repeat(wanted, counts)], return_inverse=True)
         other_rows = held.item_rows if kind == "user" else held.user_rows
-        solved, biases = ridge(
+        n_factors = factors.shape[1]
+        prior = held.prior(kind, self.biased)
+        means = np.tile(prior.mean, (len(codes), 1))
+        means[:, :n_factors] -= held.sums(kind, codes)
+        solved = ridge(
             np.append(0, np.cumsum(counts[codes])), columns, train.values[picked] - without,
-            other_rows[others, : factors.shape[1]].astype(np.float64),
-            state.rates["reg"], state.rates["reg_bias"] if self.biased else None,
+            other_rows[others, :n_factors].astype(np.float64), prior, means, held.noise_variance,
         )  # fmt: skip
-        factors, bias = factors.copy(), bias.copy()
-        factors[codes] = solved
-        bias[codes] = biases
+        factors[codes] = solved[:, :n_factors]
+        if self.biased:
+            bias[codes] = solved[:, -1]
         return held.completed(kind, codes, factors, bias)
 
     def _with(self, state: State) -> Self:
@@ -338,55 +365,3 @@ def joined_rows(
     new_members[from_cells] = cells % width
     new_members[~from_cells] = members[~owner_touched]
     return new_indptr, new_members
-
-
-def ridge(
-    indptr: Array, columns: Array, targets: Array, factors: Array, reg: float, reg_bias: float | None
-) -> tuple[Array, Array]:
-    r"""Solve for the bias b and the factors p of each row, the factors q of the columns held.
-
-    .. math:: \min_{b, p} \sum_j (t_j - b - q_j \cdot p)^2 + n (\lambda_b b^2 + \lambda |p|^2)
-
-    for the n targets of a row: what stochastic gradient descent minimises, regularising at each rating.
-
-    Parameters
-    ----------
-    indptr, columns : int64[n_rows + 1], int[m]
-        Columns of each row's targets; no row is empty.
-    targets : float64[m]
-    factors : ndarray, shape (n_columns, n_factors)
-    reg, reg_bias : float
-        `reg_bias` None leaves out b.
-
-    Returns
-    -------
-    factors, biases : float64[n_rows, n_factors], float64[n_rows]
-
-    Notes
-    -----
-    Each row is solved for itself, in double and on one thread: neither the other rows nor the number of
-    threads change a bit of it. Costs O(n k^2 + k^3) a row.
-    """
-    from threadpoolctl import threadpool_limits
-
-    n_rows, n_factors = len(indptr) - 1, factors.shape[1]
-    biased = reg_bias is not None
-    size = n_factors + biased
-    penalty = np.full(size, max(reg, LEAST_REG))
-    if reg_bias is not None:
-        penalty[-1] = max(reg_bias, LEAST_REG)
-    solved = np.zeros((n_rows, size))
-    step = max(1, STACK // (8 * size * size + 1))
-    with threadpool_limits(1, user_api="blas"):
-        for begin in range(0, n_rows, step):
-            rows = range(begin, min(begin + step, n_rows))
-            left, right = np.empty((len(rows), size, size)), np.empty((len(rows), size, 1))
-            for k, row in enumerate(rows):
-                span = slice(indptr[row], indptr[row + 1])
-                given = np.ones((span.stop - span.start, size))
-                given[:, :n_factors] = factors[columns[span]]
-                np.matmul(given.T, given, out=left[k])
-                np.matmul(given.T, targets[span, None], out=right[k])
-                left[k].flat[:: size + 1] += len(given) * penalty
-            solved[begin : rows.stop] = np.linalg.solve(left, right)[..., 0]
-    return solved[:, :n_factors], solved[:, -1] if biased else np.zeros(n_rows)

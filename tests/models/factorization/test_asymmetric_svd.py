@@ -114,7 +114,8 @@ def test_a_new_user_needs_no_training_but_sums() -> None:
         values = LATER.values[mine][np.argsort(LATER.items[mine])]
         errors = values - model.mean_ - model.item_bias_[own] - model.item_factors_[own] @ z
         code = int(np.flatnonzero(model.user_ids_ == user)[0])
-        bias = errors.sum() / (len(own) * (1 + model.rates_["reg_bias"]))
+        pull = model.noise_variance_ / model.user_prior_covariance_[0, 0]
+        bias = (errors.sum() + pull * model.user_prior_mean_[0]) / (len(own) + pull)
         assert model.user_bias_[code] == pytest.approx(bias, abs=1e-5)
 
 

@@ -104,8 +104,9 @@ def test_new_user_is_solved_for_with_all_terms_of_items_and_then_the_days() -> N
     sum_y = model.implicit_factors_[np.unique(items)].sum(axis=0) / np.sqrt(len(items))
     target -= q @ sum_y
     design = np.column_stack([q, np.ones(len(q))])
-    penalty = len(q) * np.array([model.rates_["reg"]] * 4 + [model.rates_["reg_bias"]])
-    solved = np.linalg.solve(design.T @ design + np.diag(penalty), design.T @ target)
+    penalty = model.noise_variance_ * np.linalg.inv(model.user_prior_covariance_)
+    mean = model.user_prior_mean_ - np.append(sum_y, 0)  # of the factors without the sum, and of the bias
+    solved = mean + np.linalg.solve(design.T @ design + penalty, design.T @ (target - design @ mean))
     np.testing.assert_allclose(model.user_factors_[code], solved[:4], atol=1e-9)
     np.testing.assert_allclose(model.user_bias_[code], solved[4], atol=1e-9)
     left = target - design @ solved

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from cfcore.models.factorization.update import joined_rows, ridge
+from cfcore.models.factorization.ridge import RowPrior, ridge, row_prior
+from cfcore.models.factorization.update import joined_rows
 
 
 @pytest.mark.parametrize("seed", range(20))
@@ -30,22 +31,39 @@ def test_joined_rows_are_the_unions(seed: int) -> None:
     assert joined.dtype == np.int32
 
 
-@pytest.mark.parametrize("reg_bias", [None, 0.3])
-def test_ridge_is_least_squares_with_the_penalty_as_further_rows(reg_bias: float | None) -> None:
+@pytest.mark.parametrize("biased", [False, True])
+def test_ridge_is_least_squares_with_the_prior_as_further_rows(biased: bool) -> None:
     rng = np.random.default_rng(0)
     factors = rng.normal(size=(12, 4))
-    counts = [1, 3, 12]
+    counts, size, noise = [0, 1, 3, 12], 4 + biased, 0.3
     indptr = np.append(0, np.cumsum(counts))
     columns = np.concatenate([rng.choice(12, count, replace=False) for count in counts])
-    targets = rng.normal(size=len(columns))
-    solved, biases = ridge(indptr, columns, targets, factors, 0.2, reg_bias)
+    targets, means = rng.normal(size=len(columns)), rng.normal(size=(4, size))
+    root = rng.normal(size=(size, size))
+    prior = RowPrior(np.zeros(size), root @ root.T)
+    solved = ridge(indptr, columns, targets, factors, prior, means, noise)
+    np.testing.assert_array_equal(solved[0], means[0])
     for row, count in enumerate(counts):
         span = slice(indptr[row], indptr[row + 1])
-        left = np.column_stack([factors[columns[span]], np.ones(count)])
-        penalty = np.sqrt(count * np.array([0.2] * 4 + [reg_bias or 0.0]))
-        if reg_bias is None:
-            left[:, -1] = 0
+        left = np.column_stack([factors[columns[span]], np.ones(count)])[:, :size]
+        whitened = np.linalg.inv(root) * noise**0.5
         wanted = np.linalg.lstsq(
-            np.vstack([left, np.diag(penalty)]), np.append(targets[span], np.zeros(5)), rcond=None
+            np.vstack([left, whitened]), np.append(targets[span], whitened @ means[row]), rcond=None
         )[0]
-        np.testing.assert_allclose(np.append(solved[row], biases[row]), wanted, atol=1e-10)
+        np.testing.assert_allclose(solved[row], wanted, atol=1e-9)
+
+
+@pytest.mark.parametrize("n", [0, 1, 2, 500])
+def test_prior_has_full_rank_for_any_number_of_rows(n: int) -> None:
+    rng = np.random.default_rng(n)
+    factors, bias = rng.normal(size=(n, 6)), rng.normal(size=n)
+    prior = row_prior(factors, bias, 0.25)
+    assert np.linalg.eigvalsh(prior.covariance)[0] > 0
+    np.testing.assert_array_equal(prior.covariance, prior.covariance.T)
+    if n == 0:
+        np.testing.assert_array_equal(prior.mean, 0)
+        np.testing.assert_allclose(prior.covariance, 0.25 * np.eye(7))
+    if n == 500:
+        rows = np.column_stack([factors, bias])
+        np.testing.assert_allclose(prior.mean, rows.mean(axis=0))
+        np.testing.assert_allclose(prior.covariance, np.cov(rows.T), atol=0.02)
