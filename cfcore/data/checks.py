@@ -93,7 +93,10 @@ def as_missing(missing: Missing) -> tuple[float, ...]:
         raise ValueError(
             f"missing must be a number such as 99, nan, a list of numbers, or None; got {missing!r}"
         )
-    return tuple(map(float, found))
+    try:
+        return tuple(map(float, found))
+    except (TypeError, ValueError, OverflowError):
+        raise ValueError(f"missing must be numbers within float64; got {missing!r}") from None
 
 
 def rated_rows(values: NDArray[np.float32], missing: Missing, column: str) -> NDArray[np.int64] | None:
@@ -124,6 +127,8 @@ def _numbers(array: NDArray[Any], column: str) -> NDArray[np.float64]:
                 numbers[row] = np.nan if is_missing(value) else float(value)
             except (TypeError, ValueError):
                 raise DataError(f"column {column!r}: {value!r} at row {row} is not a number") from None
+            except OverflowError:
+                raise DataError(f"column {column!r}: row {row} holds a number beyond float64") from None
         return numbers
     raise DataError(f"column {column!r} must hold numbers, got {array.dtype}")
 
@@ -181,7 +186,7 @@ def as_scale(scale: Any) -> tuple[float, float]:
     """(min, max) as two floats, or DataError."""
     try:
         low, high = (float(bound) for bound in scale)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         raise DataError(f"scale must be a pair (min, max), got {scale!r}") from None
     if not (np.isfinite(low) and np.isfinite(high) and low <= high):
         raise DataError(f"scale must be a finite pair with min <= max, got {scale!r}")

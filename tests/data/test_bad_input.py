@@ -97,6 +97,11 @@ BAD = {
         {"users": [1, 1, 1], "items": [2, 1, 2]},
         r"columns 'users' and 'items': row 2 repeats row 0 \(user 1, item 2\)",
     ),
+    "a rating beyond float64": (
+        {"values": [1.0, 10**400, 3.0]},
+        "'values': row 1 holds a number beyond float64",
+    ),
+    "a scale beyond float64": ({"scale": (1, 10**400)}, r"scale must be a pair \(min, max\)"),
     "all empty": ({"users": [], "items": [], "values": [], "timestamps": []}, "'users' is empty"),
 }
 

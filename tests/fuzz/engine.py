@@ -177,7 +177,9 @@ def outcome_of(target: Target, data: bytes) -> tuple[str, str, BaseException | N
             target.run(data)
         except Wrong as wrong:
             return "wrong", "Wrong", wrong
-        except Exception as raised:
+        except (KeyboardInterrupt, SystemExit):
+            raise
+        except BaseException as raised:  # panics of Rust libraries are no Exceptions
             error = raised
     for warning in caught:
         if "fuzz" not in warning.filename and issubclass(

@@ -244,7 +244,8 @@ def main(argv: list[str] | None = None) -> int:
     saved = options.save or Path(tempfile.mkdtemp(prefix="cfcore-fuzz-"))
     saved.mkdir(parents=True, exist_ok=True)
     print(f"engine {options.engine}, seed {options.seed}; inputs at fault are saved in {saved}", flush=True)
-    with tempfile.TemporaryDirectory(prefix="cfcore-fuzz-work-") as work:
+    memory = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None  # files there are not written to a disk
+    with tempfile.TemporaryDirectory(prefix="cfcore-fuzz-work-", dir=memory) as work:
         runs = {name: Supervisor(name, options, saved, Path(work) / name) for name in names}
         chunks: queue.Queue[str] = queue.Queue()
         for name in names:

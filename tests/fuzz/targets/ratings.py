@@ -81,7 +81,7 @@ def _series(array: Any, kind: int) -> Any:
 
     try:
         return pandas.Series(array) if kind else polars.Series(array)
-    except Exception:  # of these libraries, which refuse some arrays
+    except BaseException:  # of these libraries, which refuse some arrays, polars by a panic
         return array
 
 
@@ -97,7 +97,7 @@ def _frame(stream: Stream, columns: list[Any]) -> Any:
             frame = pandas.DataFrame(dict(zip(names, columns, strict=True)))
             return frame.set_index(frame.columns[0]) if stream.chance(8) else frame
         return polars.DataFrame(dict(zip(map(str, names), columns, strict=True)))
-    except Exception:
+    except BaseException:
         return dict(zip(names, columns, strict=True))
 
 
