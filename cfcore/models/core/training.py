@@ -11,6 +11,7 @@ import numpy as np
 from cfcore.data import Ratings
 from cfcore.errors import ConvergenceWarning, DivergenceError, warn
 from cfcore.models.core.checkpoint import Checkpoint
+from cfcore.models.core.fields import PRODUCT, SUM
 from cfcore.models.core.fit_context import FitContext
 from cfcore.models.core.state import State
 from cfcore.models.core.trainer import Trainer
@@ -23,8 +24,8 @@ Array = np.ndarray[Any, Any]
 #: Training diverges when the training error exceeds the lowest so far times this factor, plus this part of
 #: the scale's width (errors near 0 may double by rounding).
 GROWTH, SLACK = 1.1, 0.01
-#: Parameters beyond this, times the largest rating where that is above 1, could overflow in a prediction.
-LARGEST = 1e15
+#: Parameters that are added, and not multiplied with each other.
+BIASES = ("user_bias", "item_bias")
 #: Training ratings on which the parameters of a fit that may have diverged are checked.
 CHECKED = 50_000
 
@@ -174,14 +175,13 @@ class _Loop:
             np.copyto(self.kept[name], array)  # new memory in each epoch would cost page faults
 
     def _is_finite(self) -> bool:
-        """Whether no parameter is so large that a prediction could overflow."""
-        most = LARGEST * max(1.0, self.most)
-        # NaN fails both comparisons.
-        return all(
-            float(array.min()) >= -most and float(array.max()) <= most
-            for array in self.trainer.arrays().values()
-            if array.size
-        )
+        """Whether all parameters are within the bounds in which no prediction overflows."""
+        for name, array in self.trainer.arrays().items():
+            most = SUM if name in BIASES else PRODUCT
+            # NaN fails both comparisons.
+            if array.size and not (float(array.min()) >= -most and float(array.max()) <= most):
+                return False
+        return True
 
     def _diverged(self, before: float) -> None:
         self.stop = True

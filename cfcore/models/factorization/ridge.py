@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["RowPrior", "ridge", "row_prior"]
+__all__ = ["RowPrior", "is_positive_definite", "ridge", "row_prior"]
 
 Array = np.ndarray[Any, Any]
 
@@ -68,6 +68,29 @@ def row_prior(factors: Array, bias: Array, variance: float) -> RowPrior:
     return RowPrior(mean, (covariance + covariance.T) / 2)
 
 
+def correlation(covariance: Array) -> tuple[Array, Array]:
+    """The correlations of a covariance, and the standard deviations.
+
+    The variances of factors and biases may differ by many orders of magnitude, as their units do, so that
+    eigenvalues and inverse are those of the correlations.
+    """
+    deviations = np.sqrt(np.diagonal(covariance))
+    return covariance / deviations / deviations[:, None], deviations
+
+
+def is_positive_definite(covariance: Array) -> bool:
+    """Whether a symmetric matrix is."""
+    if not (np.diagonal(covariance) > 0).all():
+        return False
+    return bool(np.linalg.eigvalsh(correlation(covariance)[0])[0] > 0)
+
+
+def inverse(covariance: Array) -> Array:
+    """Inverse of a positive definite matrix."""
+    correlations, deviations = correlation(covariance)
+    return np.linalg.inv(correlations) / deviations / deviations[:, None]
+
+
 def _rows(factors: Array, bias: Array, piece: slice) -> Array:
     return np.column_stack([factors[piece], bias[piece]]).astype(np.float64)
 
@@ -108,7 +131,7 @@ def ridge(
     solved = np.zeros((n_rows, size))
     step = max(1, STACK // (8 * size * size + 1))
     with threadpool_limits(1, user_api="blas"):
-        penalty = noise * np.linalg.inv(prior.covariance)
+        penalty = noise * inverse(prior.covariance)
         for begin in range(0, n_rows, step):
             rows = range(begin, min(begin + step, n_rows))
             left, right = np.empty((len(rows), size, size)), np.empty((len(rows), size, 1))
