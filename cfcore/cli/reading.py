@@ -7,6 +7,7 @@ import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, fields
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Self
 
 import typer
@@ -246,9 +247,12 @@ def data_set(data: Sequence[str]) -> str:
     UsageError
         A data set is named together with others.
     """
-    from cfcore.data.catalog import CATALOG
+    from cfcore.data.catalog import CATALOG, known_as
 
-    named = next((name for name in data if name in CATALOG or name == "synthetic"), "")
+    # Other spellings (ml-100K) are data sets unless there are files of these names.
+    exact = {name: name for name in [*CATALOG, "synthetic"]}
+    spelled = (exact.get(name) or ("" if Path(name).exists() else known_as(name)) for name in data)
+    named = next(filter(None, spelled), "")
     if named and len(data) > 1:
         raise UsageError(f"{named} is a data set, which is read alone; ./{named} is a file of that name")
     return named

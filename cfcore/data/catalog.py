@@ -8,7 +8,7 @@ from typing import Any
 
 __all__ = [
     "BOOKS", "CATALOG", "GROUPLENS", "JESTER_FILES", "ML100K_SPLITS", "NETFLIX_FILES", "RECBOLE", "Archive",
-    "Entry", "find",
+    "Entry", "find", "known_as",
 ]  # fmt: skip
 
 
@@ -195,16 +195,24 @@ def find(name: Any) -> str:
     ValueError
         There is none; the message lists all, and the nearest.
     """
+    hint = ""
     if isinstance(name, str):
-        spellings = {_plain(known): known for known in CATALOG}
-        spellings |= {"movietweetings100k": "movietweetings", "netflixprize": "netflix", "jester1": "jester"}
+        spellings = _spellings()
         if _plain(name) in spellings:
             return spellings[_plain(name)]
         near = difflib.get_close_matches(_plain(name), spellings, 1, 0.75)
         hint = f"; did you mean {spellings[near[0]]!r}?" if near else ""
-    else:
-        hint = ""
     raise ValueError(f"unknown data set {name!r}; known: {', '.join(CATALOG)}{hint}")
+
+
+def known_as(name: str) -> str:
+    """The name in the catalog that `name` is a spelling of, or ""."""
+    return _spellings().get(_plain(name), "")
+
+
+def _spellings() -> dict[str, str]:
+    others = {"movietweetings100k": "movietweetings", "netflixprize": "netflix", "jester1": "jester"}
+    return {_plain(known): known for known in CATALOG} | others
 
 
 def _plain(name: str) -> str:
