@@ -67,7 +67,7 @@ def get(
     from cfcore.data.catalog import find
 
     tell_sources()
-    with usage():
+    with usage():  # there may be no such data set
         name = find(name)
     ratings = cf.datasets.load(name)
     found = sources.locate(name, False)

@@ -247,15 +247,22 @@ def data_set(data: Sequence[str]) -> str:
     UsageError
         A data set is named together with others.
     """
-    from cfcore.data.catalog import CATALOG, known_as
-
-    # Other spellings (ml-100K) are data sets unless there are files of these names.
-    exact = {name: name for name in [*CATALOG, "synthetic"]}
-    spelled = (exact.get(name) or ("" if Path(name).exists() else known_as(name)) for name in data)
-    named = next(filter(None, spelled), "")
+    named = next(filter(None, map(_spelled, data)), "")
     if named and len(data) > 1:
         raise UsageError(f"{named} is a data set, which is read alone; ./{named} is a file of that name")
     return named
+
+
+def _spelled(name: str) -> str:
+    """The data set of that name, in any spelling where no such file exists; "" if there is none."""
+    from cfcore.data.catalog import CATALOG, find
+
+    if name in CATALOG or name == "synthetic":
+        return name
+    try:
+        return "" if Path(name).exists() else find(name)
+    except (ValueError, OSError):
+        return ""
 
 
 def read(data: Sequence[str], reading: Reading, model: Model | None = None) -> Ratings:

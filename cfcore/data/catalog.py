@@ -8,7 +8,7 @@ from typing import Any
 
 __all__ = [
     "BOOKS", "CATALOG", "GROUPLENS", "JESTER_FILES", "ML100K_SPLITS", "NETFLIX_FILES", "RECBOLE", "Archive",
-    "Entry", "find", "known_as",
+    "Entry", "find",
 ]  # fmt: skip
 
 
@@ -203,11 +203,6 @@ def find(name: Any) -> str:
         near = difflib.get_close_matches(_plain(name), spellings, 1, 0.75)
         hint = f"; did you mean {spellings[near[0]]!r}?" if near else ""
     raise ValueError(f"unknown data set {name!r}; known: {', '.join(CATALOG)}{hint}")
-
-
-def known_as(name: str) -> str:
-    """The name in the catalog that `name` is a spelling of, or ""."""
-    return _spellings().get(_plain(name), "")
 
 
 def _spellings() -> dict[str, str]:
