@@ -253,6 +253,9 @@ class Model(Saved, Recommender):
         except BaseException:  # also Ctrl-C: a state published for a callback is not that of a whole fit
             self._state = None
             raise
+        finally:
+            if written is not None:
+                written.close()
         return self
 
     def _context(self, train: Ratings, **given: Any) -> FitContext:
