@@ -289,7 +289,11 @@ class Model(Saved, Recommender):
 
     def _check_timestamps(self, ratings: Ratings) -> None:
         if self.needs_timestamps and ratings.timestamps is None:
-            raise DataError(f"{type(self).__name__} needs ratings with timestamps, and these have none")
+            raise DataError(
+                f"{type(self).__name__} needs ratings with timestamps, and these have none: name "
+                "their column in Ratings.from_frame(frame, timestamp=...), or pass (users, "
+                "items, values, timestamps)"
+            )
 
     # ------------------------------------------------------------------ predicting
 
