@@ -147,7 +147,7 @@ def _of_series(series: Any, wanted: Wanted) -> Columns:
     users, items = levels[::-1] if first else levels
     names = names[::-1] if first else names
     own = {"user": names[0], "item": names[1], "rating": str(series.name or "rating")}
-    shown = own if "None" not in names else ARGUMENTS
+    shown = {role: own.get(role, role) for role in ROLES} if "None" not in names else ARGUMENTS
     return Columns(users.to_numpy(), items.to_numpy(), series.to_numpy(), None, shown)
 
 
