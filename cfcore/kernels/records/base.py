@@ -23,6 +23,7 @@ __all__ = [
     "Array",
     "Record",
     "array",
+    "check_aligned",
     "check_apart",
     "check_codes",
     "check_compressed",
@@ -132,6 +133,8 @@ class Record:
             raise ValueError(
                 f"{name} must be contiguous (C order) and aligned; pass np.ascontiguousarray of it"
             )
+        if value.dtype.names:
+            check_aligned(name, value)
         for axis, (size, (symbol, more)) in enumerate(zip(value.shape, field.axes, strict=True)):
             own = size - more
             expected = symbol if isinstance(symbol, int) else sizes.setdefault(symbol, own) if symbol else own
@@ -285,6 +288,13 @@ def check_codes(name: str, codes: Array, n_codes: int, low: int = 0) -> None:
         raise ValueError(
             f"{name} holds {codes.reshape(-1)[bad]} at {bad}, which is not in [{low}, {n_codes})"
         )
+
+
+def check_aligned(name: str, array: Array) -> None:
+    """Raise ValueError unless each field of a structured array is aligned: to NumPy, any address is."""
+    widest = max(array.dtype[field].itemsize for field in array.dtype.names or ())
+    if array.size and array.__array_interface__["data"][0] % widest:
+        raise ValueError(f"{name} must be aligned to {widest} bytes; pass a copy of it")
 
 
 def check_span(function: str, span: Any, n: int, things: str) -> tuple[int, int]:
