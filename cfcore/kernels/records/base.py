@@ -23,6 +23,7 @@ __all__ = [
     "Array",
     "Record",
     "array",
+    "check_aligned",
     "check_apart",
     "check_codes",
     "check_compressed",
@@ -39,6 +40,9 @@ Array = np.ndarray[Any, Any]
 
 #: Where an array lies in memory: first byte, end, whether it is written, and its name in errors.
 Extent = tuple[int, int, bool, str]
+
+#: Largest number of codes, rows or columns; entries of one-dimensional arrays may be more.
+MOST = 2**31 - 1
 
 #: Dtype of arrays that are float32 or float64, the same in the whole record.
 FLOATING = "floating"
@@ -68,7 +72,7 @@ def dimension() -> Any:
     return dataclasses.field(init=False, default=0, metadata={"dimension": True})
 
 
-def integer(low: int, high: int = 2**62, default: Any = dataclasses.MISSING) -> Any:
+def integer(low: int, high: int = MOST, default: Any = dataclasses.MISSING) -> Any:
     """A field that holds an integer in [low, high]."""
     return dataclasses.field(default=default, metadata={"integer": (low, high)})
 
@@ -132,6 +136,11 @@ class Record:
             raise ValueError(
                 f"{name} must be contiguous (C order) and aligned; pass np.ascontiguousarray of it"
             )
+        if value.dtype.names:
+            check_aligned(name, value)
+        if not value.size and max(value.shape, default=0) > MOST:
+            # Of an array with elements, memory bounds the sizes; here a loop over an axis would not end.
+            raise ValueError(f"{name} must have axes of less than 2^31, not {value.shape}")
         for axis, (size, (symbol, more)) in enumerate(zip(value.shape, field.axes, strict=True)):
             own = size - more
             expected = symbol if isinstance(symbol, int) else sizes.setdefault(symbol, own) if symbol else own
@@ -285,6 +294,13 @@ def check_codes(name: str, codes: Array, n_codes: int, low: int = 0) -> None:
         raise ValueError(
             f"{name} holds {codes.reshape(-1)[bad]} at {bad}, which is not in [{low}, {n_codes})"
         )
+
+
+def check_aligned(name: str, array: Array) -> None:
+    """Raise ValueError unless each field of a structured array is aligned: to NumPy, any address is."""
+    widest = max(array.dtype[field].itemsize for field in array.dtype.names or ())
+    if array.size and array.__array_interface__["data"][0] % widest:
+        raise ValueError(f"{name} must be aligned to {widest} bytes; pass a copy of it")
 
 
 def check_span(function: str, span: Any, n: int, things: str) -> tuple[int, int]:
