@@ -278,12 +278,15 @@ def test_factors_trained_elsewhere_are_served() -> None:
     [
         (
             {"implicit_factors": np.zeros((61, 5), dtype="f4")},
-            "implicit_factors_ has 61 rows; it should have one",
+            r"implicit_items_ must be in \[0, 61\)",
         ),
         ({"implicit_factors": np.zeros((62, 4), dtype="f4")}, "implicit_factors_ has shape"),
         ({"implicit_factors": np.zeros((62, 5))}, "is of float64 and item_factors_ of float32"),
-        ({"implicit_factors": np.full((62, 5), np.inf, dtype="f4")}, "implicit_factors_ holds numbers"),
-        ({"implicit_items": None}, "must both be given"),
+        (
+            {"implicit_factors": np.full((62, 5), np.inf, dtype="f4")},
+            "implicit_factors_ must be finite numbers",
+        ),
+        ({"implicit_items": None}, "bounds of rows that are missing"),
         ({"implicit_indptr": np.zeros(81, dtype=np.int64)}, "implicit_indptr_ must ascend from 0 to"),
         ({"extra_item_ids": None}, "implicit_factors_ has 62 rows"),
     ],
