@@ -117,6 +117,16 @@ def test_bad_ratings_are_refused_with_their_row(tmp_path: Path) -> None:
     assert "Traceback" not in done.stderr
 
 
+def test_the_first_lines_fit_80_columns(ratings_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(ratings_file.parent)
+    for data in ("ML_100K", ratings_file.name):
+        done = run("compare", data, "--models", "global-mean", "--no-reference", "--no-peers", COLUMNS="80")
+        assert done.returncode == 0, done.stderr
+        assert max(map(len, done.stdout.splitlines())) <= 80
+        assert "users, " in done.stdout.splitlines()[1]
+    assert run("compare", "ml-100K", "--models", "global-mean", "--split", "u7").returncode == 2
+
+
 def test_config_and_help() -> None:
     assert cf.__version__ in run("config").stdout
     shown = run("compare", "--help").stdout

@@ -153,3 +153,19 @@ def test_lists_of_users_from_a_file_or_standard_input(folder: Path) -> None:
     expected = run("recommend", folder / "m.cf", 1, 2).stdout
     assert run("recommend", folder / "m.cf", "--users", folder / "users.txt").stdout == expected
     assert run("recommend", folder / "m.cf", "--users", "-", stdin="1\n2\n").stdout == expected
+
+
+def test_a_model_of_times_says_that_there_are_none(folder: Path) -> None:
+    run("fit", folder / "all.csv", "-m", "timesvdpp", "-o", folder / "t.cf", "--set", "n_epochs=2")
+    for command in ("predict", "evaluate"):
+        done = run(command, folder / "t.cf", folder / "all.dat")
+        assert done.returncode == 0
+        assert done.stderr.count("mean date of each user") == 1
+        assert "--no-timestamp" in done.stderr
+        done = run(command, folder / "t.cf", folder / "all.csv", "--no-timestamp")
+        assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_what_is_logged_names_the_options(folder: Path) -> None:
+    done = run("fit", folder / "all.csv", "-m", "baseline", "-o", folder / "m.cf", "--missing", "1,2")
+    assert "rows have no rating (--missing 1.0,2.0)" in done.stderr

@@ -20,6 +20,7 @@ ALIASES = {"n_threads": "threads", "random_state": "seed", "n_jobs": "jobs"}
 #: Values of arguments for which there is a flag.
 FLAGS = {
     "timestamp=False": "--no-timestamp",
+    "timestamps=False": "--no-timestamp",
     "header=True": "--header",
     "header=False": "--no-header",
     "exclude_seen=False": "--include-seen",

@@ -12,7 +12,7 @@ from typing import Annotated, Any
 import typer
 
 from cfcore.atomic import check_target, replacing
-from cfcore.cli.errors import UsageError
+from cfcore.cli.errors import UsageError, in_options_of_the_command
 
 # Arguments and options that several commands take.
 DataArgument = Annotated[
@@ -112,7 +112,7 @@ class Lines(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         """Print a message."""
-        typer.echo(record.getMessage(), err=True)
+        typer.echo(in_options_of_the_command(record.getMessage()), err=True)
 
 
 def tell_sources() -> None:

@@ -83,8 +83,9 @@ def load(data: Sequence[str], split: str, reading: Reading) -> tuple[str, str, R
     """Name, split, training and test ratings, and notes on a replacement of the data."""
     from cfcore.data.sources import UnavailableError
 
-    wanted = split or DEFAULT_SPLIT.get(data_set(data), "0.1")
-    shown = " ".join(map(printable, data))
+    named = data_set(data)
+    wanted = split or DEFAULT_SPLIT.get(named, "0.1")
+    shown = named or " ".join(map(printable, data))
     try:
         return shown, wanted, *read_split(data, wanted, reading), []
     except UnavailableError as error:

@@ -18,7 +18,7 @@ from cfcore.cli.common import (
     tell_sources,
     write_json,
 )
-from cfcore.cli.errors import EXIT_CODES, UsageError
+from cfcore.cli.errors import EXIT_CODES, usage
 from cfcore.cli.reading import Reading, read
 from cfcore.cli.rows import RowWriter, check_rows_file
 from cfcore.data.names import distinct_names
@@ -64,11 +64,11 @@ def get(
     check_rows_file(out)
     import cfcore as cf
     from cfcore.data import sources
-    from cfcore.data.catalog import CATALOG
+    from cfcore.data.catalog import find
 
     tell_sources()
-    if name not in CATALOG:
-        raise UsageError(f"unknown data set {name!r}; known: {', '.join(CATALOG)}")
+    with usage():  # there may be no such data set
+        name = find(name)
     ratings = cf.datasets.load(name)
     found = sources.locate(name, False)
     tell(f"{ratings}\n{found}", json_file)

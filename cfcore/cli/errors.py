@@ -27,13 +27,22 @@ _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 
 _NAME = r"[a-z][a-z0-9_]*"
 _LITERAL = r"\"[^\"]*\"|'[^']*'|\([^()]*\)|\[[^][]*\]|-?\d[\w.]*|True|False|None|int\b|str\b"
-#: keyword=value, and a call of the library around some, as in ``fit(..., validation=ratings)``.
-_KEYWORD = re.compile(
+_MENTION = (
     rf"(?<![\w.])(?P<name>{_NAME})=(?!=)(?P<value>{_LITERAL}|{_NAME}|\.\.\.)?"
     rf"(?P<more>(?:(?:, or | or |, )(?:{_LITERAL}))*)"
 )
+#: keyword=value, unless it stands after an option already.
+_KEYWORD = re.compile(rf"(?<!--set )(?<!--vary ){_MENTION}")
+#: The same, or a call of the library around some, as in ``fit(..., validation=ratings)``.
+_CALL_OR_KEYWORD = re.compile(
+    rf"(?:\w+\.)*\w+\((?P<inside>[^()]*{_NAME}=(?:[^()]|\([^()]*\))*)\)|{_KEYWORD.pattern}"
+)
 _VALUE = re.compile(_LITERAL)
-_CALL = re.compile(rf"(?:\w+\.)*\w+\((?P<inside>[^()]*{_NAME}=(?:[^()]|\([^()]*\))*)\)")
+#: Where arguments of the library can be given, which is not where options are.
+_PLACES = re.compile(r" in Ratings(, Ratings\.\w+)* or Ratings\.\w+")
+
+#: The options of the command that runs.
+_options: Mapping[str, str] = {}
 
 
 class UsageError(Exception):
@@ -49,6 +58,8 @@ def errors_in_a_line(options: Mapping[str, str]) -> Iterator[None]:
     options : mapping of str to str
         The option of the command for a keyword of the library, as `in_options` takes it.
     """
+    global _options
+    _options = options
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("default", UserWarning)
@@ -167,20 +178,30 @@ def in_options(message: Any, options: Mapping[str, str]) -> str:
             return f"{options[''].split()[0]} {setting}{_unquoted(found['more'])}"
         return found[0]
 
-    def call(found: re.Match[str]) -> str:
+    def replaced(found: re.Match[str]) -> str:
+        if found["inside"] is None:
+            return option(found)
         mentions = list(_KEYWORD.finditer(found["inside"]))
-        replaced = [option(mention) for mention in mentions]
-        known = all(new != mention[0] for new, mention in zip(replaced, mentions, strict=True))
-        return " ".join(replaced) if known and mentions else found[0]
+        instead = [option(mention) for mention in mentions]
+        if mentions and all(new != mention[0] for new, mention in zip(instead, mentions, strict=True)):
+            return " ".join(instead)
+        return _KEYWORD.sub(option, found[0])
 
-    return _KEYWORD.sub(option, _CALL.sub(call, str(message)))
+    text = str(message)
+    said = _CALL_OR_KEYWORD.sub(replaced, text)
+    return said if said == text else _PLACES.sub("", said)
+
+
+def in_options_of_the_command(message: Any) -> str:
+    """`in_options` with the options of the command that runs."""
+    return in_options(message, _options)
 
 
 def _plain(value: str) -> str:
     """A literal of Python as it is written on the command line."""
     if value[:1] in "\"'":
         return value[1:-1]
-    return value[1:-1].replace(" ", "") if value.startswith("(") else value
+    return value[1:-1].replace(" ", "") if value[:1] in ("(", "[") else value
 
 
 def _unquoted(text: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -55,6 +56,7 @@ def evaluate(
       cfcore evaluate svdpp.cf ml-100k --split u1 --k 10 --bootstrap
     """
     import cfcore as cf
+    from cfcore.errors import DataWarning
     from cfcore.metrics.measuring import METRICS, OF_RATINGS
     from cfcore.metrics.result import facts_of
 
@@ -65,7 +67,9 @@ def evaluate(
     level_of_relevance = cf.metrics.relevant_from(fitted.scale_) if threshold is None else threshold
     wanted = [*OF_RATINGS, *(f"{name}@{k}" for name in METRICS if k and name not in OF_RATINGS)]
     intervals: dict[str, Interval] = {}
-    with usage():  # a threshold that is no number
+    with usage(), warnings.catch_warnings():  # a threshold that is no number
+        if reading.no_timestamp:
+            warnings.filterwarnings("ignore", ".*there are no timestamps", DataWarning)
         if bootstrap:
             intervals = cf.metrics.bootstrap(fitted, test, wanted, threshold=threshold, level=level)
             found = {name: interval.value for name, interval in intervals.items()}

@@ -61,6 +61,12 @@ def predict(
     with usage(), existing(pairs_files), kinds_fixed():
         pairs = read_pairs(pairs_files, **reading.keywords(fitted))
     names = distinct_names(pairs.names, ("user", "item"), ("prediction", "unknown"))
+    timed = "timestamp" in pairs.names
+    if fitted.uses_timestamps() and not timed and not reading.no_timestamp:
+        say(
+            f"warning: {type(fitted).__name__}: there are no times, so that predictions are for the mean "
+            "date of each user; --timestamp NAME names their column, --no-timestamp says that there are none"
+        )
     unknown = Unknown(fitted)
     with (
         kinds_fixed(),
@@ -68,7 +74,7 @@ def predict(
         progress_bar(None, "predictions", out is not None and on_terminal()) as bar,
     ):
         for users, items, times in pairs:
-            predictions = fitted.predict(users, items, times)
+            predictions = fitted.predict(users, items, times if timed else False)
             writer.write(users, items, predictions, unknown.marks(users, items))
             bar.update(len(users))
     unknown.tell()

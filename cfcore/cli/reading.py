@@ -7,6 +7,7 @@ import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, fields
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Self
 
 import typer
@@ -246,12 +247,22 @@ def data_set(data: Sequence[str]) -> str:
     UsageError
         A data set is named together with others.
     """
-    from cfcore.data.catalog import CATALOG
-
-    named = next((name for name in data if name in CATALOG or name == "synthetic"), "")
+    named = next(filter(None, map(_spelled, data)), "")
     if named and len(data) > 1:
         raise UsageError(f"{named} is a data set, which is read alone; ./{named} is a file of that name")
     return named
+
+
+def _spelled(name: str) -> str:
+    """The data set of that name, in any spelling where no such file exists; "" if there is none."""
+    from cfcore.data.catalog import CATALOG, find
+
+    if name in CATALOG or name == "synthetic":
+        return name
+    try:
+        return "" if Path(name).exists() else find(name)
+    except (ValueError, OSError):
+        return ""
 
 
 def read(data: Sequence[str], reading: Reading, model: Model | None = None) -> Ratings:

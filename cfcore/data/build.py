@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from cfcore.data import checks, ids
 from cfcore.data.checks import Missing
+from cfcore.data.id_columns import check_ordered
 from cfcore.data.index import first_repeat, resolve_repeats
 from cfcore.data.kinds import IdKinds, Kind, kind_of
 from cfcore.data.names import ARGUMENTS, remembered
@@ -85,6 +86,8 @@ def encoded(
 ) -> Fields:
     """Fields from raw columns of any kind that ``Ratings`` takes."""
     names = rules.names
+    for given, role in ((users, "user"), (items, "item"), (values, "rating"), (timestamps, "timestamp")):
+        check_ordered(given, names[role])
     kinds = {role: rules.kind(role) for role in ("user", "item")}
     user_column = ids.as_id_column(users, names["user"], kinds["user"])
     item_column = ids.as_id_column(items, names["item"], kinds["item"])

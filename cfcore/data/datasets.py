@@ -124,7 +124,7 @@ def load(
     >>> import cfcore as cf
     >>> train, test = cf.datasets.load("ml-100k", split="u1")  # doctest: +SKIP
     >>> train  # doctest: +SKIP
-    Ratings(80,000 by 943 users of 1,682 items, 5.04% dense, scale 1 to 5, mean 3.53, ...)
+    Ratings(80,000 by 943 users of 1,650 items, 5.14% dense, scale 1 to 5, mean 3.53, ...)
     """
     name = find(name)
     if isinstance(split, str) and (name != "ml-100k" or split not in ML100K_SPLITS):

@@ -90,7 +90,7 @@ def format_of(start: bytes, where: str) -> Format:
     if re.match(rb"\d+:\r?\n", text):
         raise DataError(
             f"{where} is in the format of the Netflix prize: the line {text.split()[0].decode()!r} names the "
-            "item of the rows below it; cfcore.datasets reads the files of the prize"
+            "item of the rows below it; cf.datasets.read_netflix(path) reads it"
         )
     return "text"
 

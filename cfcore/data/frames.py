@@ -87,6 +87,8 @@ def _opened(frame: Any, given: Mapping[str, Any]) -> tuple[list[Any], Callable[[
     """Names of the columns of a frame, and a function that returns some of them as an eager frame."""
     import narwhals as nw
 
+    if hasattr(frame, "dask") and hasattr(frame, "compute"):
+        return list(frame.columns), lambda names: nw.from_native(frame[list(dict.fromkeys(names))].compute())
     if hasattr(frame, "read_all"):  # pyarrow's RecordBatchReader
         frame = frame.read_all()
     elif type(frame).__name__ == "RecordBatch":

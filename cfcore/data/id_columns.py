@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import numbers
 import sys
-from collections.abc import Iterable
+from collections.abc import ItemsView, Iterable, KeysView, Mapping, Set
 from datetime import date
 from decimal import Decimal
 from typing import Any
@@ -16,7 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 from cfcore.data.kinds import Kind, integers, strings
 from cfcore.errors import DataError
 
-__all__ = ["CHUNK", "as_column", "as_id_column", "first_masked", "is_missing", "is_single"]
+__all__ = ["CHUNK", "as_column", "as_id_column", "check_ordered", "first_masked", "is_missing", "is_single"]
 
 # Rows converted at a time: temporaries fit the cache, and a column on disk is never in memory whole.
 CHUNK = 1 << 18
@@ -68,6 +68,18 @@ def as_column(raw: Any) -> NDArray[Any]:
     return strings(values) if values and all(isinstance(one, str) for one in values) else np.asarray(values)
 
 
+def check_ordered(raw: Any, column: str) -> None:
+    """Refuse a set and a dict as a column: a set has no order, and a dict keys where values are meant."""
+    if isinstance(raw, Mapping):
+        raise _is_dict(column)
+    if isinstance(raw, Set) and not isinstance(raw, (KeysView, ItemsView)):
+        raise DataError(f"column {column!r} is a set, which has no order; pass a list")
+
+
+def _is_dict(column: str) -> DataError:
+    return DataError(f"column {column!r} is a dict; a column is a list or an array, such as list(d.values())")
+
+
 def is_single(raw: Any) -> bool:
     """Whether `raw` is one value and not a column of them."""
     # Not np.ndim, which makes an array of a list only to count its dimensions.
@@ -92,6 +104,10 @@ def first_masked(raw: ArrayLike) -> int | None:
 def _from_sequence(raw: ArrayLike, column: str) -> NDArray[Any]:
     if hasattr(raw, "__array__"):
         return np.asarray(raw)
+    if isinstance(raw, Mapping):
+        raise DataError(
+            f"column {column!r} is a dict; a column is a list or an array, such as list(d.values())"
+        )
     if isinstance(raw, (str, bytes)) or not isinstance(raw, Iterable):
         raise DataError(f"column {column!r} must be one-dimensional, got the single value {raw!r}")
     # NumPy would make strings of [1, "a"] and floats of [1, None]; an array of objects changes nothing.

@@ -144,9 +144,10 @@ def _of_pivot(
     import narwhals as nw
 
     try:
-        eager = nw.from_native(frame, eager_only=True)
-    except (TypeError, ValueError) as error:
-        raise DataError(f"from_matrix takes an eager DataFrame or a pyarrow Table: {error}") from None
+        opened = nw.from_native(frame)
+    except (TypeError, ValueError) as error:  # ValueError: two columns of one name
+        raise DataError(f"from_matrix takes a DataFrame or a pyarrow Table: {error}") from None
+    eager: Any = opened.collect() if isinstance(opened, nw.LazyFrame) else opened
     pandas_like = eager.implementation.is_pandas_like()
     names, users = dict(UNNAMED), None
     column = _user_column(eager, frame if pandas_like else None, user, given[0] is not None)

@@ -179,9 +179,13 @@ def _days(digits: list[NDArray[np.int32]], right: NDArray[np.bool_]) -> NDArray[
     year = ((digits[0] * 10 + digits[1]) * 10 + digits[2]) * 10 + digits[3]
     month, day = digits[4] * 10 + digits[5], digits[6] * 10 + digits[7]
     right &= (month >= 1) & (month <= 12) & (day >= 1)
-    months = (year - 1970) * 12 + np.where(right, month, 1) - 1
-    first, after = (
-        (months + later).astype("datetime64[M]").astype("datetime64[D]").astype(np.int64) for later in (0, 1)
-    )
+    months = np.where(right, (year - 1970) * 12 + month - 1, 0)
+    if len(months) == 0:
+        return months
+    # The days on which all these months begin, in a table: conversion of each row would take twice as long.
+    least = int(months.min())
+    table = np.arange(least, int(months.max()) + 2).astype("datetime64[M]").astype("datetime64[D]")
+    begins = table.astype(np.int32)
+    first, after = begins[months - least], begins[months - (least - 1)]
     right &= day <= after - first
-    return (first + day - 1).astype(np.int32)
+    return first + day - 1

@@ -114,8 +114,15 @@ def _named(table: Mapping[str, Any], wanted: Wanted, where: str) -> Columns:
     names = find_columns(list(table), {}, where, needed, "name one {role!r}")
     if not wanted.timed:
         names.pop("timestamp", None)
-    users, items, values, times = (table[names[role]] if role in names else None for role in ROLES)
+    users, items, values, times = (
+        _values_of(table[names[role]]) if role in names else None for role in ROLES
+    )
     return Columns(users, items, values, times, {role: names.get(role, role) for role in ROLES})
+
+
+def _values_of(column: Any) -> Any:
+    """A column; the values of one that is a dict of rows, as pandas' ``to_dict`` makes it."""
+    return list(column.values()) if isinstance(column, Mapping) else column
 
 
 def _of_frame(frame: Any, wanted: Wanted) -> Columns:

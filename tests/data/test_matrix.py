@@ -136,6 +136,8 @@ def test_pivot_of_other_libraries(library: str) -> None:
     ratings = cf.Ratings.from_matrix(of(pivot))
     assert sorted(rows_of(ratings)) == PAIRS
     assert ratings.item_ids.dtype == np.int64
+    if library == "polars":
+        assert sorted(rows_of(cf.Ratings.from_matrix(pivot.lazy()))) == PAIRS
     who = pivot.rename({"userId": "who"})
     assert sorted(rows_of(cf.Ratings.from_matrix(of(who), user="who"))) == PAIRS
     text = who.with_columns(polars.col("who").cast(str))
@@ -167,6 +169,8 @@ def test_pivot_that_was_written_to_a_file(tmp_path: Any) -> None:
         cf.Ratings.from_matrix(again.assign(who=["a", "b", "c"]))
     with pytest.raises(cf.DataError, match="no column 'nobody'"):
         cf.Ratings.from_matrix(pivot, user="nobody")
+    with pytest.raises(cf.DataError, match="from_matrix takes a DataFrame"):
+        cf.Ratings.from_matrix(pandas.DataFrame([[1, 2]], columns=["a", "a"]))
 
 
 # Ratings that stand for none, in columns.

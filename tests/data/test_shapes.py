@@ -152,6 +152,29 @@ def test_columns_one_by_one_are_explained(model: Any) -> None:
         model.fit(PAIRS, VALUES)
 
 
+def test_dicts_of_rows_and_sets() -> None:
+    """The keys of a dict are no ids, and a set has no order."""
+    pandas = pytest.importorskip("pandas")
+    frame = pandas.DataFrame(COLUMNS, index=[5, 3, 9, 1, 7])
+    for orient in ("dict", "list", "series", "records"):
+        assert as_ratings(frame.to_dict(orient)).users.tolist() == USERS
+    assert as_ratings(frame.to_records()).users.tolist() == USERS
+    model = cf.Baseline().fit(frame)
+    by_row = dict(enumerate(USERS))
+    for call in (
+        lambda: cf.Ratings(by_row, ITEMS, VALUES),
+        lambda: cf.Ratings(USERS, ITEMS, by_row),
+        lambda: cf.Ratings({*USERS}, [10, 11, 12], [1, 2, 3]),
+        lambda: model.predict(by_row, ITEMS),
+        lambda: model.predict({1, 2}, 10),
+        lambda: model.predict({1, 2}, [10, 11]),
+    ):
+        with pytest.raises(cf.DataError, match=r"column '(users|values)' is a (dict; a|set, which has no)"):
+            call()
+    assert len(cf.Ratings(by_row.values(), ITEMS, VALUES)) == len(cf.Ratings(USERS, ITEMS, VALUES))
+    assert model.recommend(3, items={12, 10})[0].tolist() == model.recommend(3, items=[12, 10])[0].tolist()
+
+
 def test_errors_name_the_columns_of_the_frame() -> None:
     pandas = pytest.importorskip("pandas")
     model = cf.Baseline().fit(ROWS)

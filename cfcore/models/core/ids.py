@@ -10,6 +10,7 @@ import numpy as np
 
 from cfcore.data.checks import as_timestamps, readable
 from cfcore.data.convert import as_pairs
+from cfcore.data.id_columns import check_ordered
 from cfcore.data.ids import as_column, encode, is_single
 from cfcore.data.shapes import Columns
 from cfcore.errors import DataError
@@ -91,6 +92,8 @@ def codes_of_pairs(
     DataError
         Columns of different lengths, or ids that cannot be in the vocabulary.
     """
+    for raw, name in ((given.users, "users"), (given.items, "items"), (given.timestamps, "timestamps")):
+        check_ordered(raw, name)
     columns = {
         "users": users.encode(given.users, given.names["user"]),
         "items": items.encode(given.items, given.names["item"]),
