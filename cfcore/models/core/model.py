@@ -16,6 +16,7 @@ from cfcore.errors import DataError, DataWarning, warn
 from cfcore.models.core.checkpoint import Checkpoint, identity_of
 from cfcore.models.core.files import Saved
 from cfcore.models.core.fit_context import Callback, FitContext
+from cfcore.models.core.given import is_session, session_user
 from cfcore.models.core.ids import check_known, codes_of_pairs
 from cfcore.models.core.notebook import model_html
 from cfcore.models.core.params import check_choice, check_number
@@ -291,7 +292,13 @@ class Model(Saved, Recommender):
     # ------------------------------------------------------------------ predicting
 
     def predict(
-        self, users: Any, items: Any = None, timestamps: Any = None, *, unknown: str = "fallback"
+        self,
+        users: Any,
+        items: Any = None,
+        timestamps: Any = None,
+        *,
+        given: Any = None,
+        unknown: str = "fallback",
     ) -> Any:
         """Predict ratings.
 
@@ -306,6 +313,11 @@ class Model(Saved, Recommender):
         timestamps : array_like or scalar, optional
             For models whose predictions depend on time; others leave them alone. False: predictions without
             times, also of ratings or frames that have some.
+        given : dict of item to rating, or Ratings, DataFrame, (users, items, values), ..., optional
+            Ratings of users in place of those of training, for users who are new or in the middle of a
+            session. The model stays as it is, items are held, and only these users are known. A dict has the
+            ratings of one user, and `users` are then items: ``predict([12, 15], given={50: 5, 172: 3})``.
+            The last of repeated pairs counts; items without training ratings are left out with a warning.
         unknown : {"fallback", "nan", "error"}, default "fallback"
             Predictions of pairs whose user or item has no training ratings: those of the model's fallback,
             NaN, or a DataError that names the first of them. `knows` tells which they are.
@@ -329,6 +341,12 @@ class Model(Saved, Recommender):
         if items is None and isinstance(users, Iterator):
             users = list(users)
         here = self.snapshot()
+        if given is not None:
+            here = self.for_users(given)
+            if is_session(given):
+                if items is not None:
+                    raise TypeError("predict(items, given={item: rating, ...}) takes items, and no users")
+                users, items = session_user(here._state.user_ids), users
         user_codes, item_codes, times, scalar = here._codes_of_request(users, items, timestamps)
         if unknown == "error":
             check_known(user_codes, item_codes, users, items)
@@ -337,8 +355,8 @@ class Model(Saved, Recommender):
             predictions[(user_codes < 0) | (item_codes < 0)] = np.nan
         if scalar and len(predictions) == 1:
             return float(predictions[0])
-        given = users if items is None or not is_single(users) else items
-        return frames.column_like(given, predictions, "prediction")
+        column = users if items is None or not is_single(users) else items
+        return frames.column_like(column, predictions, "prediction")
 
     def _codes_of_request(
         self, users: Any, items: Any, timestamps: Any = None
