@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import IO, Any
 
-__all__ = ["check_target", "locked", "replacing", "sweep"]
+__all__ = ["check_target", "is_named", "locked", "replacing", "shortened", "sweep"]
 
 #: Errors of a full or failing disk; Python raises them without a file name.
 _DISK = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO}
@@ -91,7 +91,7 @@ def sweep(path: str | os.PathLike[str]) -> None:
     file system supports it, on another computer. A file without a lock has no writer.
     """
     folder, name = os.path.split(os.path.realpath(os.path.expanduser(os.fsdecode(path))))
-    pattern = re.compile(re.escape(f".{_shortened(name)}.") + r"\d+\.[0-9a-f]{8}\.tmp")
+    pattern = re.compile(re.escape(f".{shortened(name)}.") + r"\d+\.[0-9a-f]{8}\.tmp")
     try:
         left = [one for one in os.listdir(folder) if pattern.fullmatch(one)]
     except OSError:
@@ -173,7 +173,7 @@ def _may_write(path: str) -> bool:
 # ---------------------------------------------------------------------- the temporary file
 
 
-def _shortened(name: str) -> str:
+def shortened(name: str) -> str:
     """The name, or its beginning and a checksum if that of a temporary file would be too long."""
     encoded = os.fsencode(name)
     if len(encoded) <= _LONGEST:
@@ -186,7 +186,7 @@ def _create(target: str) -> tuple[int, str]:
     folder, name = os.path.split(target)
     flags = os.O_CREAT | os.O_EXCL | os.O_WRONLY | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
     while True:
-        temporary = os.path.join(folder, f".{_shortened(name)}.{os.getpid()}.{secrets.token_hex(4)}.tmp")
+        temporary = os.path.join(folder, f".{shortened(name)}.{os.getpid()}.{secrets.token_hex(4)}.tmp")
         try:
             descriptor = os.open(temporary, flags, 0o666)
         except PermissionError as error:

@@ -36,7 +36,7 @@ BYTES, OFFSETS = ".utf8", ".offsets"
 
 #: Dtypes of arrays in the header, and the width up to which fixed-width strings keep that of the header.
 _DTYPE = re.compile(r"[<>|=]?(b1|[iu][1248]|f[248]|U\d{1,9}|O\d?)")
-_WIDTH = 256
+_WIDTH = 64
 
 #: Largest pool of a SeedSequence in a file; NumPy makes pools of 4.
 _LARGEST_POOL = 64
@@ -131,7 +131,9 @@ def read(place: Place) -> tuple[dict[str, Any], dict[str, Array]]:
         arrays = {entry: _decode(entry, dtype, tensors) for entry, dtype in content["dtypes"].items()}
         if tensors:
             raise ValueError(f"{min(tensors)} is not in the list of arrays")
-        return dict(content["header"]), arrays
+        if not isinstance(content["header"], dict):
+            raise ValueError(f"header {content['header']!r}"[:100])
+        return content["header"], arrays
     except FileFormatError:
         raise
     except _DAMAGE as error:
@@ -175,11 +177,11 @@ def _decode(name: str, dtype: str, tensors: dict[str, Array]) -> Array:
         return array
     strings = _decode_strings(name, tensors.pop(name + BYTES), tensors.pop(name + OFFSETS))
     if wanted.kind == "U":
-        # The width that the strings need, unless that of the file is a little more.
+        # Of no more than this width, to be bounded by the size of the file; longer ids are objects.
         longest = max(map(len, strings), default=0)
         if longest * 4 > wanted.itemsize:
             raise ValueError(f"{name}: strings of {longest} characters, but dtype {dtype!r}")
-        wanted = np.dtype(f"U{min(wanted.itemsize // 4, max(longest, _WIDTH))}")
+        wanted = np.dtype(object if longest > _WIDTH else f"U{min(wanted.itemsize // 4, _WIDTH)}")
     held = np.empty(len(strings), dtype=wanted)
     held[:] = strings
     return held
@@ -231,26 +233,46 @@ def to_json(value: Any, name: str = "") -> Any:
     raise TypeError(f"{name or 'value'}: {value!r} cannot be saved to a file")
 
 
-def from_json(value: Any) -> Any:
-    """Restore the value that `to_json` converted."""
+def from_json(value: Any, name: str = "") -> Any:
+    """Restore the value that `to_json` converted.
+
+    Raises
+    ------
+    ValueError
+        It is not such a value; the message names the entry.
+    """
     if isinstance(value, list):
-        return [from_json(entry) for entry in value]
+        return [from_json(entry, name) for entry in value]
     if not isinstance(value, dict):
         return value
-    if "$tuple" in value:
-        return tuple(from_json(entry) for entry in value["$tuple"])
-    if "$dtype" in value:
-        if not (isinstance(value["$dtype"], str) and _DTYPE.fullmatch(value["$dtype"])):
-            raise ValueError(f"dtype {value['$dtype']!r}")
-        return np.dtype(value["$dtype"])
-    if "$seed_sequence" in value:
-        return _seed_sequence(value["$seed_sequence"])
-    return {key: from_json(entry) for key, entry in value.items()}
+    form = next(iter(value)) if len(value) == 1 else ""
+    if form not in _FORMS:
+        return {key: from_json(entry, key) for key, entry in value.items()}
+    try:
+        return _FORMS[form](value[form], name)
+    except (ArithmeticError, LookupError, TypeError, ValueError) as error:
+        raise ValueError(f"{name or 'value'} is no valid {form[1:]}: {error}") from error
 
 
-def _seed_sequence(kept: dict[str, Any]) -> np.random.SeedSequence:
+def _tuple(kept: Any, name: str) -> tuple[Any, ...]:
+    if not isinstance(kept, list):
+        raise ValueError(f"{kept!r}")
+    return tuple(from_json(entry, name) for entry in kept)
+
+
+def _dtype(kept: Any, name: str) -> np.dtype[Any]:
+    if not (isinstance(kept, str) and _DTYPE.fullmatch(kept)):
+        raise ValueError(f"{kept!r}")
+    return np.dtype(kept)
+
+
+def _seed_sequence(kept: Any, name: str) -> np.random.SeedSequence:
     """The SeedSequence; ValueError for a large pool, whose mixing takes time by the square of its size."""
     size, entropy, key = kept["pool_size"], kept["entropy"], kept["spawn_key"]
     if type(size) is not int or not 4 <= size <= _LARGEST_POOL:
-        raise ValueError(f"pool_size of a SeedSequence must be between 4 and {_LARGEST_POOL}, not {size!r}")
+        raise ValueError(f"pool_size must be between 4 and {_LARGEST_POOL}, not {size!r}")
     return np.random.SeedSequence(entropy, spawn_key=tuple(key), pool_size=size)
+
+
+#: How values of other types than JSON's are restored: each is an object with this one entry.
+_FORMS = {"$tuple": _tuple, "$dtype": _dtype, "$seed_sequence": _seed_sequence}

@@ -50,6 +50,7 @@ class Row:
     n_epochs: int | None = None
     rmse: float | None = None
     mae: float | None = None
+    n_unknown: int | None = None  # test ratings whose user or item has no training ratings
     fit_seconds: float | None = None
     predictions_per_second: float | None = None
     model_bytes: int | None = None
@@ -159,6 +160,7 @@ def _measure(
     row.predictions_per_second = len(test) / seconds
     row.rmse = cf.metrics.rmse(test.values, predicted)
     row.mae = cf.metrics.mae(test.values, predicted)
+    row.n_unknown = int(np.count_nonzero(~model.knows(test)))
     row.n_epochs = len(model.history_.get("train_rmse", ())) or None
     row.model_bytes = fitted_bytes(model)
     if first < 10 * SHORT:

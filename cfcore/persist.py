@@ -45,10 +45,10 @@ def load(path: str | os.PathLike[str] | IO[bytes]) -> Model:
     if "checkpoint" in header:
         raise FileFormatError(f"{codec.name_of(path)}: a checkpoint; fit(..., checkpoint=path) resumes it")
     try:
-        return find_class(header["class"]).from_content(header, arrays, find_class)
+        return find_class(header.get("class")).from_content(header, arrays, find_class)
     except FileFormatError as error:
         raise FileFormatError(f"{codec.name_of(path)}: {error}") from error
-    except (KeyError, TypeError, ValueError, AttributeError, IndexError, RecursionError) as error:
+    except (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError) as error:
         raise FileFormatError(
             f"{codec.name_of(path)}: holds no valid {header.get('class', 'model')} for this version of "
             f"cfcore ({type(error).__name__}: {error})"

@@ -267,6 +267,9 @@ def remarks(rows: list[Row], others: list[Peer]) -> list[str]:
                 f"* {row.model}: the twin would take more than half a minute, so both were timed on "
                 f"{row.reference_job} ({row.reference_compiled_seconds:.3f} s compiled)."
             )
+    unknown = max((row.n_unknown or 0 for row in rows), default=0)
+    if unknown:
+        texts.append(f"{unknown:,} test ratings are of users or items without training ratings.")
     differences = [row.reference_difference for row in rows if row.reference_difference is not None]
     if differences:
         texts.append(f"Predictions of kernels and twins differ by at most {max(differences):.1g}.")

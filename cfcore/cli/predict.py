@@ -11,7 +11,7 @@ from cfcore.cli.common import JsonRowsOption, ModelArgument, OutOption, ThreadsO
 from cfcore.cli.errors import say, usage
 from cfcore.cli.ids import kinds_fixed
 from cfcore.cli.models import load_model
-from cfcore.cli.reading import PairReading, existing
+from cfcore.cli.reading import PairReading, check_paths, existing
 from cfcore.cli.rows import RowWriter, check_rows_file
 from cfcore.data.names import distinct_names
 from cfcore.progress import progress_bar
@@ -57,6 +57,7 @@ def predict(
     from cfcore.data.readers import read_pairs
 
     check_rows_file(out)
+    check_paths(pairs_files)
     fitted = load_model(model, threads)
     with usage(), existing(pairs_files), kinds_fixed():
         pairs = read_pairs(pairs_files, **reading.keywords(fitted))

@@ -14,7 +14,7 @@ from cfcore.data.kinds import AMONG_INTEGERS, MARKERS
 from cfcore.data.separators import NUMBER
 from cfcore.errors import DataError, DataWarning, warn
 
-__all__ = ["check_header", "check_positions", "time_column", "warn_of_index"]
+__all__ = ["check_header", "check_positions", "is_time_column", "time_column", "warn_of_index"]
 
 #: Seconds since 1970 that are dates of ratings: from 1973 on. Ids may be as large, ratings are not.
 FIRST_SECOND = 100_000_000
@@ -172,6 +172,18 @@ def _is_date(field: str) -> bool:
     except ValueError:
         return False
     return True
+
+
+def is_time_column(rows: Sequence[list[str]], position: int, name: str, where: str) -> bool:
+    """Whether a column that has a usual name of times can be read as such; DataWarning if not."""
+    unread = time_column(rows, position)
+    if unread is not None:
+        warn(
+            f"{where}: column {name!r} is not read: {shown(unread)} is neither a number nor an ISO 8601 date "
+            "(timestamp=False reads no times, timestamp= names another column)",
+            DataWarning,
+        )
+    return unread is None
 
 
 def warn_of_index(

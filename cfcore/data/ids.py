@@ -62,7 +62,7 @@ def settle(
     ids [n_ids], codes : int32[n]
         The arguments themselves if nothing changes.
     """
-    if not are_strings(ids) and kind != "str" and not guess:
+    if not are_strings(ids) and kind != "str":
         return ids, codes
     found = typed(ids, column, kind, lambda at: int((codes == at).argmax()), guess=guess)
     if not are_strings(found):

@@ -15,9 +15,9 @@ from cfcore.data.blocks import line_blocks
 from cfcore.data.columns import shown
 from cfcore.data.fields import BadField, ratings_of
 from cfcore.data.kinds import MARKERS
-from cfcore.data.layout import Options
+from cfcore.data.layout import MOST_ROWS, Options
 from cfcore.data.stream import Stream, in_utf8
-from cfcore.data.typed import columns_of, rows_from, typed_batch
+from cfcore.data.typed import check_times, columns_of, rows_from, typed_batch
 from cfcore.errors import DataError
 
 __all__ = ["open_json"]
@@ -59,7 +59,9 @@ def open_json(
         )
     present = list(dict.fromkeys([*first, *constants]))
     names = columns_of(present, options, stream.where)
-    return names, _batches(itertools.chain([first], rows), names, options, constants, stream.where)
+    start = [first, *itertools.islice(rows, 0 if "timestamp" not in names else MOST_ROWS)]
+    check_times((row.get(names.get("timestamp", "")) for row in start), names, options, stream.where)
+    return names, _batches(itertools.chain(start, rows), names, options, constants, stream.where)
 
 
 def _rows(stream: Stream, encoding: str) -> Iterator[dict[str, Any]]:

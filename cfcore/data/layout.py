@@ -6,12 +6,12 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from cfcore.data.columns import find_columns, listed, shown, within
-from cfcore.data.guesses import FIRST_SECOND, check_header, check_positions, time_column
+from cfcore.data.columns import find_columns, listed, within
+from cfcore.data.guesses import FIRST_SECOND, check_header, check_positions, is_time_column, time_column
 from cfcore.data.kinds import Kind
 from cfcore.data.names import ROLES
 from cfcore.data.separators import NUMBER, Separator, find_separator, separator_given
-from cfcore.errors import DataError, DataWarning, warn
+from cfcore.errors import DataError
 
 __all__ = ["ROLES", "Layout", "Options", "find_layout"]
 
@@ -145,17 +145,12 @@ def find_layout(
         raise ValueError(f"one column is named for two roles: {columns}")
     if not headed:
         check_positions(rows, options.wanted, columns, where)
-    elif options.wanted.get("timestamp") is None and "timestamp" in columns:
-        unread = time_column(rows[1:], columns["timestamp"])
-        if unread is not None:
-            warn(
-                f"{where}: column {names['timestamp']!r} is not read: {shown(unread)} is neither a number "
-                "nor "
-                "an ISO "
-                "8601 date (timestamp=False reads no times, timestamp= names another column)",
-                DataWarning,
-            )
-            del columns["timestamp"], names["timestamp"]
+    elif (
+        options.wanted.get("timestamp") is None
+        and "timestamp" in columns
+        and not is_time_column(rows[1:], columns["timestamp"], names["timestamp"], where)
+    ):
+        del columns["timestamp"], names["timestamp"]
     begin = len(head) if headed and len(lines) == 1 else lines[1 if headed else 0][0]
     guessed = not headed and options.wanted.get("user") is None
     return Layout(separator, begin, columns, names, len(rows[0]), headed, guessed)

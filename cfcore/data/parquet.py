@@ -12,9 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cfcore.data.batches import Batch
-from cfcore.data.layout import Options
+from cfcore.data.layout import MOST_ROWS, Options
 from cfcore.data.stream import Stream
-from cfcore.data.typed import columns_of, rows_from, typed_batch
+from cfcore.data.typed import check_times, columns_of, rows_from, typed_batch
 from cfcore.errors import CfcoreError, DataError
 
 __all__ = ["open_arrow", "open_parquet"]
@@ -51,6 +51,9 @@ def open_parquet(stream: Stream, options: Options, constants: Mapping[str, str])
         file = pyarrow.parquet.ParquetFile(_source(stream), buffer_size=1 << 20)
         n = file.metadata.num_rows
         names = columns_of([*file.schema_arrow.names, *constants], options, stream.where)
+        if _is_text(file.schema_arrow, names.get("timestamp", "")):
+            first = next(file.iter_batches(MOST_ROWS, columns=[names["timestamp"]]), None)
+            check_times([] if first is None else first.column(0).to_pylist(), names, options, stream.where)
 
     def parts() -> Iterator[Any]:
         wanted = [name for name in names.values() if name not in constants]
@@ -83,6 +86,10 @@ def open_arrow(stream: Stream, options: Options, constants: Mapping[str, str], k
         reading = pyarrow.ipc.IpcReadOptions(included_fields=wanted)
         if kind == "arrow":
             file = pyarrow.ipc.open_file(source, options=reading)
+            if _is_text(first.schema, names.get("timestamp", "")) and file.num_record_batches:
+                times = file.get_batch(0).slice(0, MOST_ROWS)
+                times.validate(full=True)
+                check_times(times.column(names["timestamp"]).to_pylist(), names, options, where)
 
     def parts() -> Iterator[Any]:
         if kind == "arrow":
@@ -93,6 +100,15 @@ def open_arrow(stream: Stream, options: Options, constants: Mapping[str, str], k
                 yield from _sliced(part.select([present[number] for number in wanted]))
 
     return names, _batches(_guarded(parts(), where, "Arrow"), names, options, constants, where)
+
+
+def _is_text(schema: Any, name: str) -> bool:
+    from pyarrow import types
+
+    at = schema.get_field_index(name)
+    return at >= 0 and (
+        types.is_string(schema.field(at).type) or types.is_large_string(schema.field(at).type)
+    )
 
 
 def _sliced(batch: Any) -> Iterator[Any]:

@@ -147,30 +147,6 @@ class Ratings(Container):
         object.__setattr__(other, "_index", self._index)
         return other
 
-    def with_timestamps(self, timestamps: ArrayLike | None) -> Ratings:
-        """The same ratings with other timestamps, or with none; other columns and the index are shared.
-
-        Parameters
-        ----------
-        timestamps : array-like of int, datetime64 or str [n], or None
-            As in the constructor.
-
-        Raises
-        ------
-        DataError
-            For timestamps of another number than there are ratings, or that cannot be read.
-        """
-        times = None
-        if timestamps is not None:
-            times = checks.owned(checks.as_timestamps(timestamps), timestamps)
-            checks.check_lengths({"values": len(self), "timestamps": len(times)})
-        other = self._new(
-            self.user_codes, self.item_codes, self.values, times, self.user_ids, self.item_ids, self.scale,
-            self._column_names,
-        )  # fmt: skip
-        object.__setattr__(other, "_index", self._index)
-        return other
-
     def k_core(self, users: int = 5, items: int = 5) -> Ratings:
         """The most of these ratings in which every user and every item has enough of them.
 
@@ -276,6 +252,7 @@ class Ratings(Container):
         user: str | None = None,
         missing: Missing = None,
         scale: tuple[float, float] | None = None,
+        ids: IdKinds = None,
     ) -> Ratings:
         """Ratings from a dense matrix of users x items, or a frame of that form (a pivot table).
 
@@ -293,7 +270,7 @@ class Ratings(Container):
             column of such a name, or else the only one that does not hold numbers.
         missing : float or list of float, optional
             Further values that stand for no rating, such as 0 or 99.
-        scale
+        scale, ids
             As in the constructor.
 
         Returns
@@ -315,7 +292,7 @@ class Ratings(Container):
         """
         from cfcore.data import matrix as matrices
 
-        return cls._new(*matrices.dense_fields(matrix, (user_ids, item_ids), user, missing, scale))
+        return cls._new(*matrices.dense_fields(matrix, (user_ids, item_ids), user, missing, scale, ids))
 
     def to_frame(self, library: Literal["pandas", "polars", "pyarrow"] | None = None) -> Any:
         """DataFrame (or pyarrow Table) with columns of users, items, ratings and, if any, timestamps.
@@ -347,6 +324,7 @@ class Ratings(Container):
         scale: tuple[float, float] | None = None,
         duplicates: Duplicates = "error",
         missing: Missing = None,
+        ids: IdKinds = None,
     ) -> Ratings:
         """Ratings from a SciPy sparse matrix of users x items.
 
@@ -357,7 +335,7 @@ class Ratings(Container):
         user_ids, item_ids : array_like of int or str, optional
             Ids of rows and columns, in their order; by default their numbers. Rows and columns without
             ratings are in the vocabulary too.
-        scale, duplicates, missing
+        scale, duplicates, missing, ids
             As in the constructor.
 
         Raises
@@ -368,7 +346,7 @@ class Ratings(Container):
         """
         from cfcore.data import matrix as matrices
 
-        rules = Rules(scale, duplicates, missing)
+        rules = Rules(scale, duplicates, missing, ids=ids)
         return cls._new(*matrices.sparse_fields(matrix, (user_ids, item_ids), rules))
 
     def to_scipy(self) -> Any:

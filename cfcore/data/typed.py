@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -12,10 +12,11 @@ from numpy.typing import NDArray
 from cfcore.data import checks, ids
 from cfcore.data.batches import Batch
 from cfcore.data.columns import by_position, find_columns
+from cfcore.data.guesses import is_time_column
 from cfcore.data.layout import Options
 from cfcore.errors import DataError
 
-__all__ = ["columns_of", "rows_from", "typed_batch"]
+__all__ = ["check_times", "columns_of", "rows_from", "typed_batch"]
 
 
 def columns_of(present: list[str], options: Options, where: str) -> dict[str, str]:
@@ -32,6 +33,23 @@ def columns_of(present: list[str], options: Options, where: str) -> dict[str, st
     if twice is not None:
         raise DataError(f"{where} has two columns of the name {twice!r}")
     return names
+
+
+def check_times(values: Iterable[Any], names: dict[str, str], options: Options, where: str) -> None:
+    """Remove from `names` a column of times that was found by its name and holds no times, as in text.
+
+    Parameters
+    ----------
+    values : iterable
+        The first values of the column.
+    names : dict
+        Name of the column of each role.
+    """
+    if "timestamp" not in names or options.wanted.get("timestamp") is not None:
+        return
+    texts = [[value] for value in values if isinstance(value, str)]
+    if texts and not is_time_column(texts, 0, names["timestamp"], where):
+        del names["timestamp"]
 
 
 @contextmanager

@@ -14,7 +14,8 @@ from cfcore.data import Duplicates, Ratings
 from cfcore.ensemble import members as parts
 from cfcore.ensemble.state import BlendState
 from cfcore.ensemble.weights import Weights, fit_weights
-from cfcore.errors import NotFittedError
+from cfcore.errors import FileFormatError, NotFittedError
+from cfcore.models.core.files import of_kind
 from cfcore.models.core.fit_context import Callback, FitContext
 from cfcore.models.core.given import user_fields
 from cfcore.models.core.model import Array, Model
@@ -338,7 +339,8 @@ class Blend(Model):
     @classmethod
     def _of_params(cls, described: dict[str, Any], find_class: Callable[[Any], type[Model]]) -> Model:
         params = codec.from_json(described["params"])
-        params["models"] = [Model.from_description(one, find_class) for one in described["models"]]
+        inner = of_kind(described, "models", list)
+        params["models"] = [Model.from_description(one, find_class) for one in inner]
         return cls(**params)
 
     def to_content(self) -> tuple[dict[str, Any], dict[str, Array]]:
@@ -359,17 +361,30 @@ class Blend(Model):
     def from_content(
         cls, header: dict[str, Any], arrays: dict[str, Array], find_class: Callable[[Any], type[Model]]
     ) -> Self:
-        members = []
-        for at, inner in enumerate(header["members"]):
-            mark = f"{at}/"
-            own = {name[len(mark) :]: array for name, array in arrays.items() if name.startswith(mark)}
-            own |= {name: arrays[name] for name in inner["shared"]}
-            members.append(find_class(inner["class"]).from_content(inner, own, find_class))
-        header = {**header, "scalars": {**header["scalars"], "members_": ()}}
-        blend = super().from_content(header, arrays, find_class)
+        parts_of: dict[str, dict[str, Array]] = {}
+        for name, array in arrays.items():
+            at, inside, inner_name = name.partition("/")
+            parts_of.setdefault(at if inside else "", {})[inner_name if inside else name] = array
+        own = parts_of.pop("", {})
+        members: list[Model] = []
+        for k, inner in enumerate(of_kind(header, "members", list)):
+            # What members share, the blend itself holds.
+            shared = {name: own[name] for name in of_kind(inner, "shared", list) if name in own}
+            held = parts_of.pop(str(k), {}) | shared
+            try:
+                kind = find_class(inner.get("class"))
+                members.append(kind.from_content(inner, held, find_class))
+            except (TypeError, ValueError) as error:
+                raise FileFormatError(f"members: {k}: {error}") from error
+        if parts_of:
+            raise FileFormatError(f"{min(parts_of)}/ names no member")
+        scalars = {**of_kind(header, "scalars", dict), "members_": {"$tuple": []}}
+        blend = cls._restored({**header, "scalars": scalars}, own)
         blend._state = blend._state.replaced(members=tuple(members))
-        described = header["models"]
-        blend.models = (
-            members if described is None else [Model.from_description(one, find_class) for one in described]
-        )
+        if header.get("models") is None:
+            blend.models = members
+        else:
+            described = of_kind(header, "models", list)
+            blend.models = [Model.from_description(one, find_class) for one in described]
+        blend.check_params()
         return blend

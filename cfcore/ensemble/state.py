@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -11,24 +12,50 @@ from typing import Any
 import numpy as np
 
 from cfcore.ensemble.weights import Weights
+from cfcore.models.core.fields import PRODUCT, array, is_finite
 from cfcore.models.core.model import Model
-from cfcore.models.core.state import State, array
+from cfcore.models.core.state import State
 
 Array = np.ndarray[Any, Any]
+
+
+def _are_numbers(named: Any) -> bool:
+    return isinstance(named, Mapping) and all(is_finite(one, math.inf) for one in named.values())
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class BlendState(State):
     """State of a fitted `Blend`; its fields are the attributes documented there."""
 
-    weights: Array = array("f", "n_features", "n_members")
-    intercepts: Array = array("f", "n_features")
-    feature_center: Array = array("f", "n_extra")
-    feature_spread: Array = array("f", "n_extra")
+    weights: Array = array("float64", "n_features", "n_members", high=PRODUCT)
+    intercepts: Array = array("float64", "n_features")
+    feature_center: Array = array("float64", "n_extra", high=PRODUCT)
+    feature_spread: Array = array("float64", "n_extra", low=1e-12, high=PRODUCT)
     names: list[str]
     reg: float
     oof: Mapping[str, Mapping[str, float]] = dataclasses.field(default_factory=dict)
     members: tuple[Model, ...] = ()
+
+    def _verify(self) -> None:
+        n_features, n_extra = len(self.weights), len(self.feature_center)
+        if n_features != n_extra + 1 or n_extra not in (0, 2):
+            raise ValueError(f"weights_ are for {n_features} features, and feature_center_ for {n_extra} + 1")
+        named = isinstance(self.names, list) and all(isinstance(name, str) for name in self.names)
+        if not named or len(self.names) != self.weights.shape[1]:
+            raise ValueError(f"names_ must be those of {self.weights.shape[1]} members, not {self.names!r}")
+        if not (is_finite(self.reg, math.inf) and self.reg >= 0):
+            raise ValueError(f"reg_ must be a number of at least 0, not {self.reg!r}")
+        if not isinstance(self.oof, Mapping) or not all(map(_are_numbers, self.oof.values())):
+            raise ValueError(f"oof_ must map measures to numbers by name, not {self.oof!r}")
+        if not self.members:  # they are not in a file's fields
+            return
+        if len(self.members) != len(self.names):
+            raise ValueError(f"members are {len(self.members)}, and names_ are {len(self.names)}")
+        for name, member in zip(self.names, self.members, strict=True):
+            for ids in ("user_ids_", "item_ids_"):
+                own, inner = getattr(self, ids[:-1]), getattr(member, ids)
+                if (own.dtype.kind in "UO") != (inner.dtype.kind in "UO"):
+                    raise ValueError(f"{ids} are strings in the blend or in its member {name}, not in both")
 
     def public(self, name: str) -> Any:
         """The value that a model shows as ``name_``; KeyError if there is none."""

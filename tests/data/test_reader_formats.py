@@ -214,6 +214,23 @@ def test_json_of_other_forms(tmp_path: Path) -> None:
             cf.Ratings.read(path)
 
 
+@pytest.mark.parametrize("kind", ["parquet", "feather", "JSON lines"])
+def test_times_that_cannot_be_read(kind: str, tmp_path: Path) -> None:
+    path = tmp_path / "r"
+    words = pa.array(["05 23, 2014", "06 1, 2014", "", "June"])
+    WRITERS[kind](TABLE.set_column(4, "reviewTime", words), path)
+    with pytest.warns(cf.errors.DataWarning, match=r"'reviewTime' is not read: '05 23, 2014'"):
+        assert cf.Ratings.read(path).timestamps is None
+    with pytest.raises(cf.DataError, match=r"'reviewTime': '05 23, 2014' at row 0 is neither"):
+        cf.Ratings.read(path, timestamp="reviewTime")
+    assert cf.Ratings.read(path, timestamp=False).timestamps is None
+    dates = pa.array(["2014-05-23", "2014-05-24 10:00:00", "1400803200", "2014-05-23T00:00:00Z"])
+    WRITERS[kind](TABLE.set_column(4, "reviewTime", dates), path)
+    times = cf.Ratings.read(path).timestamps
+    assert times is not None
+    assert times.tolist() == [1400803200, 1400925600, 1400803200, 1400803200]
+
+
 def test_numbers_as_text_in_json(tmp_path: Path) -> None:
     path = tmp_path / "r.json"
     path.write_text('{"user": "7", "item": 2, "rating": "3.5"}\n{"user": "007", "item": 2, "rating": "4"}\n')

@@ -40,6 +40,9 @@ Array = np.ndarray[Any, Any]
 #: Where an array lies in memory: first byte, end, whether it is written, and its name in errors.
 Extent = tuple[int, int, bool, str]
 
+#: Largest number of codes, rows or columns; entries of one-dimensional arrays may be more.
+MOST = 2**31 - 1
+
 #: Dtype of arrays that are float32 or float64, the same in the whole record.
 FLOATING = "floating"
 
@@ -68,7 +71,7 @@ def dimension() -> Any:
     return dataclasses.field(init=False, default=0, metadata={"dimension": True})
 
 
-def integer(low: int, high: int = 2**62, default: Any = dataclasses.MISSING) -> Any:
+def integer(low: int, high: int = MOST, default: Any = dataclasses.MISSING) -> Any:
     """A field that holds an integer in [low, high]."""
     return dataclasses.field(default=default, metadata={"integer": (low, high)})
 
@@ -132,6 +135,9 @@ class Record:
             raise ValueError(
                 f"{name} must be contiguous (C order) and aligned; pass np.ascontiguousarray of it"
             )
+        if not value.size and max(value.shape, default=0) > MOST:
+            # Of an array with elements, memory bounds the sizes; here a loop over an axis would not end.
+            raise ValueError(f"{name} must have axes of less than 2^31, not {value.shape}")
         for axis, (size, (symbol, more)) in enumerate(zip(value.shape, field.axes, strict=True)):
             own = size - more
             expected = symbol if isinstance(symbol, int) else sizes.setdefault(symbol, own) if symbol else own

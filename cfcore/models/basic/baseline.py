@@ -36,11 +36,6 @@ class BiasState(State):
     user_bias: Array = array("f", "n_users")
     item_bias: Array = array("f", "n_items")
 
-    def _verify(self) -> None:
-        for name, biases in (("user_bias_", self.user_bias), ("item_bias_", self.item_bias)):
-            if not np.isfinite(biases).all():
-                raise ValueError(f"{name} must be finite")
-
     @cached_property
     def biases(self) -> Biases:
         """The biases as a record for the kernels."""

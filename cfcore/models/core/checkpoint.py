@@ -13,6 +13,7 @@ import cfcore
 from cfcore import atomic, codec
 from cfcore.data import Ratings
 from cfcore.errors import DataError, FileFormatError
+from cfcore.models.core.checkpoint_lock import CheckpointLock
 
 Array = np.ndarray[Any, Any]
 
@@ -39,27 +40,42 @@ class Checkpoint:
     FileFormatError
         The file is damaged or not a checkpoint.
     OSError
-        The file cannot be read, or its folder does not exist.
+        The file cannot be read or written, its folder does not exist, or another fit is using it; the message
+        names its process.
     """
 
     def __init__(self, path: str | os.PathLike[str], identity: dict[str, Any]) -> None:
-        self._path = Path(path)
+        self._path = Path(os.path.expanduser(path))
         self._identity = identity
         self._rng: np.random.Generator | None = None
         self._first: Any = None  # state of the generator when the fit began
         self._saved: tuple[dict[str, Any], dict[str, Array]] | None = None
         if not self._path.parent.is_dir():
             raise FileNotFoundError(f"checkpoint: there is no folder {self._path.parent}")
-        if os.path.lexists(self._path):
-            self._saved = self._read()
-        atomic.sweep(self._path)
+        if not os.path.exists(self._path):
+            atomic.check_target(self._path)  # now, not after the first epoch
+        self._lock = CheckpointLock(os.fspath(self._path))
+        try:
+            atomic.sweep(self._path)
+            if os.path.exists(self._path):
+                self._saved = self._read()
+        except BaseException:
+            self.close()
+            raise
+
+    def close(self) -> None:
+        """Let other fits use the file."""
+        self._lock.release()
 
     def _read(self) -> tuple[dict[str, Any], dict[str, Array]]:
         header, arrays = codec.read(self._path)
-        try:
-            identity, state = header["checkpoint"], header["state"]
-        except KeyError:
-            raise FileFormatError(f"{self._path}: holds a fitted model, not a checkpoint") from None
+        if "checkpoint" not in header:
+            raise FileFormatError(f"{self._path}: holds a fitted model, not a checkpoint")
+        identity: Any = header["checkpoint"]
+        state: Any = header.get("state")
+        for name, held in (("checkpoint", identity), ("state", state)):
+            if not isinstance(held, dict):
+                raise FileFormatError(f"{self._path}: {name} is missing, or no object")
         names = [*self._identity, *(name for name in identity if name not in self._identity)]
         differing = [
             name for name in names
@@ -79,8 +95,8 @@ class Checkpoint:
         if self._saved is None:
             self._first = _plain(rng.bit_generator.state)
         else:
-            self._first = self._saved[0]["first"]
-            self._set_generator(self._first)
+            self._first = self._saved[0].get("first")
+            self._set_generator(self._first, "first")
 
     def write(self, state: dict[str, Any], groups: dict[str, dict[str, Array]]) -> None:
         """Write the progress of the fit; the file replaces the previous one atomically."""
@@ -114,18 +130,36 @@ class Checkpoint:
             for name, array in members.items():
                 saved = arrays.pop(f"{group}.{name}", None)
                 if saved is None or saved.shape != array.shape or saved.dtype != array.dtype:
-                    raise FileFormatError(f"{self._path}: holds no {name} of the shape and dtype of this fit")
+                    raise FileFormatError(
+                        f"{self._path}: {name} is missing, or not of the shape and dtype of this fit"
+                    )
                 array[...] = saved
+        rest = {name.removeprefix("kept."): array for name, array in arrays.items()}
+        extra = [name for name in arrays if not name.startswith("kept.")]
+        if extra:
+            raise self.refuse(extra[0], "is not an array of this fit")
         if self._rng is not None:
-            self._set_generator(state["now"])
-        return codec.from_json(state), {name.partition(".")[2]: array for name, array in arrays.items()}
+            self._set_generator(state.get("now"), "now")
+        try:
+            return codec.from_json(state), rest
+        except ValueError as error:
+            raise self.refuse("state:", str(error)) from error
 
-    def _set_generator(self, state: Any) -> None:
+    def refuse(self, field: str, reason: str) -> FileFormatError:
+        """The error for a field of the file that does not fit this fit."""
+        return FileFormatError(f"{self._path}: {field} {reason}")
+
+    def _set_generator(self, state: Any, name: str) -> None:
         assert self._rng is not None
         own = type(self._rng.bit_generator).__name__
-        if state is None or state["bit_generator"] != own:
-            raise FileFormatError(f"{self._path}: holds the state of a generator other than {own}")
-        self._rng.bit_generator.state = state
+        if not isinstance(state, dict) or state.get("bit_generator") != own:
+            raise self.refuse(name, f"is not the state of a generator {own}")
+        try:
+            self._rng.bit_generator.state = state
+        except (ArithmeticError, LookupError, TypeError, ValueError) as error:
+            raise FileFormatError(
+                f"{self._path}: {name} is no state of a generator {own}: {error}"
+            ) from error
 
 
 def identity_of(

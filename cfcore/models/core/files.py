@@ -21,6 +21,19 @@ Array = np.ndarray[Any, Any]
 FindClass = Callable[[Any], type[Any]]
 
 
+#: Entries of the header of a model, and their types.
+CONTENT = (("params", dict), ("scalars", dict), ("absent", list))
+
+
+def of_kind(header: Any, name: str, kind: type) -> Any:
+    """An entry of a header; FileFormatError if it is missing or of another type."""
+    if not isinstance(header, dict) or name not in header:
+        raise FileFormatError(f"{name} is missing")
+    if not isinstance(header[name], kind):
+        raise FileFormatError(f"{name} must be a {kind.__name__}, not {type(header[name]).__name__}")
+    return header[name]
+
+
 class Saved(Params, Fitted):
     """Writes and reads files, which hold the hyper-parameters and the fitted state as arrays and JSON."""
 
@@ -43,13 +56,28 @@ class Saved(Params, Fitted):
         ------
         NotFittedError
             Before `fit`.
+        ValueError
+            The model holds what no file may hold: parameters that are not finite, or hyper-parameters out of
+            range. The message names them.
         OSError
             The file cannot be written: no such folder, no permission, a full disk. An existing file is
             unchanged.
         """
         here = self.snapshot()
         here._check_fitted()
+        try:  # for `load` would refuse it
+            here.check_params()
+            here._state.verified()
+            here._check_state()
+        except (TypeError, ValueError) as error:
+            raise ValueError(f"this {type(self).__name__} cannot be saved: {error}") from error
         codec.write(path, *here.to_content())
+
+    def _check_state(self) -> None:
+        """Raise ValueError if hyper-parameters that predictions depend on disagree with the state."""
+
+    def check_params(self) -> None:
+        """Raise ValueError or TypeError, naming the hyper-parameter, for an invalid one."""
 
     def to_content(self) -> tuple[dict[str, Any], dict[str, Array]]:
         """The header and the arrays that `save` writes: for models that hold models."""
@@ -69,10 +97,21 @@ class Saved(Params, Fitted):
     @classmethod
     def from_content(cls, header: dict[str, Any], arrays: dict[str, Array], find_class: FindClass) -> Self:
         """The model of a header and arrays of `to_content`; `find_class` finds classes of nested models."""
-        model = cls(**codec.from_json(header["params"]))
-        held: dict[str, Array | None] = {**arrays, **dict.fromkeys(header["absent"])}
+        model = cls._restored(header, arrays)
+        model.check_params()
+        model._check_state()
+        return model
+
+    @classmethod
+    def _restored(cls, header: dict[str, Any], arrays: dict[str, Array]) -> Self:
+        """The model with its hyper-parameters, unchecked, and its state, checked."""
+        params, scalars, absent = (of_kind(header, *one) for one in CONTENT)
+        model = cls(**codec.from_json(params))
+        if not all(isinstance(name, str) for name in absent):
+            raise FileFormatError(f"absent must be a list of names, not {absent!r}")
+        held: dict[str, Array | None] = {**arrays, **dict.fromkeys(absent)}
         try:
-            model._state = cls._state_class.from_file(codec.from_json(header["scalars"]), held)
+            model._state = cls._state_class.from_file(codec.from_json(scalars), held)
         except KeyError as error:
             raise FileFormatError(f"{error.args[0]} is missing") from error
         return model
@@ -84,11 +123,13 @@ class Saved(Params, Fitted):
     @classmethod
     def from_description(cls, described: dict[str, Any], find_class: FindClass) -> Any:
         """The unfitted model that `describe` described; `find_class` finds a class by its name in files."""
-        return find_class(described["class"])._of_params(described, find_class)
+        model = find_class(of_kind(described, "class", str))._of_params(described, find_class)
+        model.check_params()
+        return model
 
     @classmethod
     def _of_params(cls, described: dict[str, Any], find_class: FindClass) -> Any:
-        return cls(**codec.from_json(described["params"]))
+        return cls(**codec.from_json(of_kind(described, "params", dict)))
 
     @classmethod
     def _file_name(cls) -> str:

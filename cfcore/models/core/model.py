@@ -254,6 +254,9 @@ class Model(Saved, Recommender):
         except BaseException:  # also Ctrl-C: a state published for a callback is not that of a whole fit
             self._state = None
             raise
+        finally:
+            if written is not None:
+                written.close()
         return self
 
     def _context(self, train: Ratings, **given: Any) -> FitContext:
@@ -287,7 +290,11 @@ class Model(Saved, Recommender):
 
     def _check_timestamps(self, ratings: Ratings) -> None:
         if self.needs_timestamps and ratings.timestamps is None:
-            raise DataError(f"{type(self).__name__} needs ratings with timestamps, and these have none")
+            raise DataError(
+                f"{type(self).__name__} needs ratings with timestamps, and these have none: name "
+                "their column in Ratings.from_frame(frame, timestamp=...), or pass (users, "
+                "items, values, timestamps)"
+            )
 
     # ------------------------------------------------------------------ predicting
 

@@ -9,10 +9,12 @@ from typing import Any
 import numpy as np
 
 from cfcore.data import frames
+from cfcore.data.checks import as_timestamps
 from cfcore.data.ids import as_column, is_single
 from cfcore.errors import DataError
 from cfcore.kernels.records import Factors
 from cfcore.models.core.given import NewUsers, is_session, session_user
+from cfcore.models.core.ids import column_of
 from cfcore.models.core.params import check_flag, check_number
 from cfcore.models.recommend import top_n
 from cfcore.models.recommend.ranking import best
@@ -28,6 +30,10 @@ class Recommender(NewUsers):
     def _similarity(self, kind: str, code: int) -> Array:
         """Similarity of one known item or user to all (float64, NaN: cannot be compared)."""
         raise TypeError(f"{type(self).__name__} does not compare {kind}s")
+
+    def uses_timestamps(self) -> bool:
+        """Whether predictions depend on time."""
+        return False
 
     def _products(self) -> Factors | None:
         """The factors, where the score of a known user and item is mean + b_u + b_i + p_u . q_i."""
@@ -45,6 +51,7 @@ class Recommender(NewUsers):
         min_support: int = 0,
         items: Any = None,
         exclude: Any = None,
+        timestamps: Any = None,
         as_frame: bool | str = False,
     ) -> Any:
         """Recommend items to one user, or to each of many users.
@@ -67,6 +74,9 @@ class Recommender(NewUsers):
         exclude : (users, items), DataFrame, Ratings or scipy sparse matrix, optional
             Pairs that must not be listed, such as items that the user bought or dismissed. Pairs of other
             users and of unknown items are ignored.
+        timestamps : scalar, or array_like of shape (n_users,), optional
+            The time that the lists are for, such as now, or one for each user, as `predict` takes them; for
+            models whose predictions depend on time. By default the lists are those without times.
         as_frame : bool or {"pandas", "polars", "pyarrow"}, default False
             Return a data frame with a row for each listed item and the columns user, item, score and rank
             (from 1); those of users and items have the names that they had in training (``column_names_``).
@@ -97,7 +107,7 @@ class Recommender(NewUsers):
             raise TypeError("recommend takes users, or ratings: recommend(given={item: rating, ...})")
         if is_single(users):
             ids, scores = next(
-                here._lists(np.atleast_1d(users), n, exclude_seen, min_support, items, exclude)
+                here._lists(np.atleast_1d(users), n, exclude_seen, min_support, items, exclude, timestamps)
             )
             kept = ~np.isnan(scores[0])
             ids, scores = ids[:, kept], scores[:, kept]
@@ -105,7 +115,7 @@ class Recommender(NewUsers):
             single = True
         else:
             single = False
-            parts = list(here._lists(users, n, exclude_seen, min_support, items, exclude))
+            parts = list(here._lists(users, n, exclude_seen, min_support, items, exclude, timestamps))
             ids, scores = (np.concatenate(columns) for columns in zip(*parts, strict=True))
         if as_frame is not False:
             library = None if as_frame is True else as_frame
@@ -121,13 +131,14 @@ class Recommender(NewUsers):
         min_support: int = 0,
         items: Any = None,
         exclude: Any = None,
+        timestamps: Any = None,
         as_frame: bool | str = False,
     ) -> Iterator[Any]:
         """Recommend to many users in batches, for results that do not fit in memory as a whole.
 
         Parameters
         ----------
-        users, n, exclude_seen, min_support, items, exclude, as_frame
+        users, n, exclude_seen, min_support, items, exclude, timestamps, as_frame
             As in `recommend`.
 
         Yields
@@ -139,7 +150,7 @@ class Recommender(NewUsers):
         """
         here, begin = self.snapshot(), 0
         column = as_column(users)
-        for ids, scores in here._lists(users, n, exclude_seen, min_support, items, exclude):
+        for ids, scores in here._lists(users, n, exclude_seen, min_support, items, exclude, timestamps):
             part = column[begin : begin + len(ids)]
             begin += len(ids)
             if as_frame is False:
@@ -149,7 +160,14 @@ class Recommender(NewUsers):
                 yield frames.lists(part, ids, scores, library, here._state.column_names)
 
     def _lists(
-        self, users: Any, n: int, exclude_seen: bool, min_support: int, items: Any, exclude: Any
+        self,
+        users: Any,
+        n: int,
+        exclude_seen: bool,
+        min_support: int,
+        items: Any,
+        exclude: Any,
+        timestamps: Any = None,
     ) -> Iterator[tuple[Array, Array]]:
         here = self.snapshot()
         here._check_fitted()
@@ -162,13 +180,25 @@ class Recommender(NewUsers):
         excluded = top_n.excluded_pairs(here, users, exclude)
         # No list has more entries than there are items that may be listed; up to all items, it is padded.
         n, width = int(n), min(int(n), len(here.item_ids_))
-        request = top_n.ListRequest(codes, min(n, order.m), order, exclude_seen, excluded)
+        times = here._times_of_lists(timestamps, len(codes))
+        request = top_n.ListRequest(codes, min(n, order.m), order, exclude_seen, excluded, times)
         for _, found, scores in top_n.blocks(here, layouts, request):
             if width > request.n:
                 room = ((0, 0), (0, width - request.n))
                 found = np.pad(found, room, constant_values=-1)
                 scores = np.pad(scores, room, constant_values=np.nan)
             yield top_n.raw_ids(here.item_ids_, found), np.clip(scores, *here.scale_, out=scores)
+
+    def _times_of_lists(self, timestamps: Any, n_lists: int) -> Array | None:
+        """A time for each list; None without times, and for models that have no use for them."""
+        if timestamps is None or timestamps is False or not self.uses_timestamps():
+            return None
+        times = as_timestamps(column_of(timestamps), "timestamps")
+        if len(times) not in (1, n_lists):
+            raise DataError(
+                f"timestamps: one for each of {n_lists} users is wanted, or one, not {len(times)}"
+            )
+        return np.broadcast_to(times, n_lists)
 
     # ------------------------------------------------------------------ comparing
 

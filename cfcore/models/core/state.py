@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import dataclasses
-import math
 import numbers
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -15,31 +14,17 @@ import numpy as np
 
 from cfcore.data import Ratings
 from cfcore.data.names import UNNAMED
+from cfcore.models.core.fields import array, check_kind_and_shape, check_rows, check_values, is_finite
 from cfcore.models.core.ids import Ids
 from cfcore.models.recommend.item_layout import ItemLayouts
 
-__all__ = ["ParameterState", "State", "array"]
+__all__ = ["ParameterState", "State", "array", "check_rows"]
 
 Array = np.ndarray[Any, Any]
 
 
-def array(kinds: str, *shape: int | str | None, optional: bool = False) -> Any:
-    """A field of a state that holds an array.
-
-    Parameters
-    ----------
-    kinds : str
-        Kinds of dtype that are allowed, as in ``dtype.kind``: "f", "iu", ...
-    *shape : int, str or None
-        A number; the name of a dimension, the same wherever the state names it (n_users and n_items are those
-        of the vocabulary); "name + 1"; or None for any length.
-    optional : bool
-        Whether it may be None.
-    """
-    metadata = {"kinds": kinds, "shape": shape, "optional": optional}
-    if optional:
-        return dataclasses.field(default=None, metadata=metadata)
-    return dataclasses.field(metadata=metadata)
+#: Largest number of epochs.
+MOST_EPOCHS = 2**31
 
 
 def read_only(held: Array) -> Array:
@@ -84,12 +69,12 @@ class State:
         An array has another kind or shape than the class declares. The message names it.
     """
 
-    user_ids: Array = array("iuUO", "n_users")
-    item_ids: Array = array("iuUO", "n_items")
-    user_counts: Array = array("iu", "n_users")
-    item_counts: Array = array("iu", "n_items")
-    seen_indptr: Array = array("i", "n_users + 1")
-    seen_items: Array = array("i", "n_seen")
+    user_ids: Array = array("iuUO", "n_users", order="ascending")
+    item_ids: Array = array("iuUO", "n_items", order="ascending")
+    user_counts: Array = array("int64", "n_users", low=0, high=2**53)
+    item_counts: Array = array("int64", "n_items", low=0, high=2**53)
+    seen_indptr: Array = array("int64", "n_users + 1", order="bounds of n_seen")
+    seen_items: Array = array("int32", "n_seen", low=0, high="n_items", rows="seen_indptr")
     scale: tuple[float, float]
     mean: float
     column_names: Mapping[str, str] = dataclasses.field(default_factory=lambda: dict(UNNAMED))
@@ -105,7 +90,7 @@ class State:
             held = getattr(self, field.name)
             if held is None and field.metadata["optional"]:
                 continue
-            _check_array(f"{field.name}_", held, field.metadata, sizes)
+            check_kind_and_shape(f"{field.name}_", held, field.metadata, sizes)
             object.__setattr__(self, field.name, read_only(held))
 
     def verified(self) -> Self:
@@ -117,25 +102,19 @@ class State:
             Ids that are not ascending, codes or bounds out of range, parameters that are not finite. The
             message names the field.
         """
-        check_scale(self.scale)
-        if not _is_finite(self.mean):
+        object.__setattr__(self, "scale", check_scale(self.scale))
+        if not is_finite(self.mean):
             raise ValueError(f"mean_ must be a finite number, not {self.mean!r}")
         if not _are_names(self.column_names):
             raise ValueError(
                 f"column_names_ must map {', '.join(UNNAMED)} to names, not {self.column_names!r}"
             )
         epochs: Any = self.n_epochs
-        if epochs is not None and (not isinstance(epochs, numbers.Integral) or epochs < 0):
+        if epochs is not None and not (isinstance(epochs, (int, np.integer)) and 0 <= epochs <= MOST_EPOCHS):
             raise ValueError(f"n_epochs_ must be a number of epochs or None, not {epochs!r}")
         if not (isinstance(self.history, Mapping) and all(map(_are_errors, self.history.values()))):
             raise ValueError(f"history_ must map names to lists of errors, not {self.history!r}")
-        for name, counts in (("user_counts_", self.user_counts), ("item_counts_", self.item_counts)):
-            if (counts < 0).any():
-                raise ValueError(f"{name} must be numbers of ratings, not {counts.min()}")
-        for name, ids in (("user_ids_", self.user_ids), ("item_ids_", self.item_ids)):
-            if not (ids[1:] > ids[:-1]).all():
-                raise ValueError(f"{name} must be ascending, each id once")
-        check_rows("seen_indptr_", self.seen_indptr, "seen_items_", self.seen_items, len(self.item_ids))
+        check_values(self)
         self._verify()
         return self
 
@@ -212,8 +191,12 @@ class State:
         KeyError
             A field is missing.
         TypeError, ValueError
-            A field has another type, shape or range than the class declares.
+            A field has another type, shape or range than the class declares, or is not one of the class.
         """
+        known = {f"{field.name}_" for field in dataclasses.fields(cls)}
+        unknown = sorted((scalars.keys() | arrays.keys()) - known)
+        if unknown:
+            raise ValueError(f"{unknown[0]} is not a field of this model")
         fields: dict[str, Any] = {
             field.name: arrays[f"{field.name}_"]
             for field in cls.array_fields()
@@ -302,7 +285,9 @@ class ParameterState(State):
         fixed = {f"{field.name}_" for field in dataclasses.fields(State)}
         own = {name[:-1]: value for name, value in {**scalars, **arrays}.items() if name not in fixed}
         base = {name: value for name, value in scalars.items() if name in fixed}
-        return super().from_file({**base, "parameters_": own}, arrays)
+        return super().from_file(
+            {**base, "parameters_": own}, {name: arrays[name] for name in arrays if name in fixed}
+        )
 
 
 @cache
@@ -330,13 +315,9 @@ def known_of(train: Ratings) -> dict[str, Any]:
 def check_scale(scale: Any) -> tuple[float, float]:
     """The lowest and the highest rating as floats; ValueError if they are invalid."""
     ends = tuple(scale) if isinstance(scale, (tuple, list)) else ()
-    if len(ends) != 2 or not all(map(_is_finite, ends)) or ends[0] > ends[1]:
+    if len(ends) != 2 or not all(map(is_finite, ends)) or ends[0] > ends[1]:
         raise ValueError(f"scale_ must be a lowest and a highest rating, not {scale!r}")
     return float(ends[0]), float(ends[1])
-
-
-def _is_finite(value: Any) -> bool:
-    return isinstance(value, numbers.Real) and math.isfinite(value)
 
 
 def _are_names(names: Any) -> bool:
@@ -347,34 +328,3 @@ def _are_names(names: Any) -> bool:
 
 def _are_errors(values: Any) -> bool:
     return isinstance(values, (list, tuple)) and all(isinstance(one, numbers.Real) for one in values)
-
-
-def check_rows(name: str, indptr: Array, members_name: str, members: Array, n_columns: int) -> None:
-    """Raise ValueError unless compressed rows are valid: bounds that ascend, columns in [0, n_columns)."""
-    if indptr[0] != 0 or indptr[-1] != len(members) or (indptr[1:] < indptr[:-1]).any():
-        raise ValueError(f"{name} must ascend from 0 to {len(members)}, the length of {members_name}")
-    if len(members) and (members.min() < 0 or members.max() >= n_columns):
-        raise ValueError(f"{members_name} must be in [0, {n_columns})")
-
-
-def _check_array(name: str, held: Any, metadata: Mapping[str, Any], sizes: dict[str, int]) -> None:
-    kinds, shape = metadata["kinds"], metadata["shape"]
-    if not isinstance(held, np.ndarray):
-        raise TypeError(f"{name} must be an ndarray, not {type(held).__name__}")
-    if held.dtype.kind == "O" and "O" in kinds and not all(isinstance(one, str) for one in held.flat):
-        raise ValueError(f"{name} must hold strings where it holds objects")
-    if held.dtype.kind not in kinds:
-        raise ValueError(f"{name} must not have dtype {held.dtype}")
-    if held.ndim != len(shape):
-        raise ValueError(f"{name} must have {len(shape)} dimensions, not {held.ndim}")
-    for size, wanted in zip(held.shape, shape, strict=True):
-        if wanted is None:
-            continue
-        symbol, _, more = str(wanted).partition(" + ")
-        own = size - int(more or 0)
-        expected = int(symbol) if symbol.isdecimal() else sizes.setdefault(symbol, own)
-        if own != expected:
-            raise ValueError(
-                f"{name} has shape {held.shape}; it should be ({', '.join(map(str, shape))}) "
-                f"with {symbol} = {expected}"
-            )

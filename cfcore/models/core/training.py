@@ -167,6 +167,7 @@ class _Loop:
         if restored is None:
             return
         progress, kept = restored
+        self._check(checkpoint, progress, kept)
         self.train[:], self.validation[:] = progress["train"], progress["validation"]
         self.kept_epoch, self.lowest = progress["kept_epoch"], progress["lowest"]
         self.stop, self.advice = progress["stop"], progress["advice"]
@@ -177,6 +178,38 @@ class _Loop:
             self.kept = self._copies()
         if self.advice:
             warn(self.advice, ConvergenceWarning)
+
+    def _check(self, checkpoint: Checkpoint, progress: dict[str, Any], kept: dict[str, Array]) -> None:
+        """Raise FileFormatError, naming the field, unless a fit can go on from what a file holds."""
+        for name in ("train", "validation", "kept_epoch", "lowest", "stop", "advice"):
+            if name not in progress:
+                raise checkpoint.refuse(name, "is missing")
+        for name in ("train", "validation"):
+            errors = progress[name]
+            if not isinstance(errors, list) or not all(isinstance(one, (int, float)) for one in errors):
+                raise checkpoint.refuse(name, "must be a list of numbers")
+        n_epochs = len(progress["train"])
+        if n_epochs > self.n_epochs:
+            raise checkpoint.refuse("train", f"has {n_epochs} epochs, more than n_epochs={self.n_epochs}")
+        if len(progress["validation"]) != (n_epochs if self.context.validation is not None else 0):
+            raise checkpoint.refuse("validation", f"has {len(progress['validation'])} epochs, not {n_epochs}")
+        epoch = progress["kept_epoch"]
+        if type(epoch) is not int or not 0 <= epoch <= n_epochs:
+            raise checkpoint.refuse("kept_epoch", f"must be in [0, {n_epochs}], not {epoch!r}")
+        for name, kind in (("lowest", float), ("stop", bool), ("advice", str)):
+            if not isinstance(progress[name], kind):
+                raise checkpoint.refuse(name, f"must be a {kind.__name__}, not {progress[name]!r}")
+        live = self.trainer.arrays()
+        if epoch < n_epochs:
+            wanted = {f"{name}_": (array.shape, array.dtype) for name, array in live.items()}
+            if {name: (array.shape, array.dtype) for name, array in kept.items()} != wanted:
+                raise checkpoint.refuse("kept", "is not of the shapes and dtypes of this fit")
+        elif kept:
+            raise checkpoint.refuse("kept", f"belongs to no epoch: kept_epoch is {epoch}")
+        # After an epoch that diverged, the live arrays may hold anything, and are not used.
+        for name, array in {**({} if progress["stop"] else live), **kept}.items():
+            if array.dtype.kind == "f" and not np.isfinite(array).all():
+                raise checkpoint.refuse(name, "holds numbers that are not finite")
 
     def _validation_rmse(self) -> float:
         assert self.context.held_out is not None

@@ -9,8 +9,8 @@ import numpy as np
 
 from cfcore.arrays import aligned_zeros
 from cfcore.data import Ratings
+from cfcore.models.core.fields import PRODUCT, array, is_finite
 from cfcore.models.core.fit_context import FitContext
-from cfcore.models.core.state import array
 from cfcore.models.factorization.base import first_factors
 from cfcore.models.factorization.first_biases import density_of_factors, first_biases
 from cfcore.models.factorization.implicit_state import SETS, SVDppState
@@ -75,10 +75,10 @@ class AsymmetricState(SVDppState):
     """
 
     user_factors: Array = array("f", "n_users", 0, optional=True)
-    rating_factors: Array = array("f", "n_items", "n_factors")
-    rating_errors: Array = array("fi", "n_seen")
-    user_offsets: Array = array("fi", "n_users")
-    item_offsets: Array = array("fi", "n_items")
+    rating_factors: Array = array("f", "n_items", "n_factors", high=PRODUCT)
+    rating_errors: Array = array("fi", "n_seen", low=-PRODUCT, high=PRODUCT)
+    user_offsets: Array = array("fi", "n_users", low=-PRODUCT, high=PRODUCT)
+    item_offsets: Array = array("fi", "n_items", low=-PRODUCT, high=PRODUCT)
     spread: float = 1.0
 
     _derived: ClassVar[dict[str, tuple[str, ...]]] = {
@@ -97,10 +97,7 @@ class AsymmetricState(SVDppState):
 
     def _verify(self) -> None:
         super()._verify()
-        for name in ("rating_errors", "user_offsets", "item_offsets"):
-            if not np.isfinite(getattr(self, name)).all():
-                raise ValueError(f"{name}_ holds numbers that are not finite")
-        if not 0 < self.spread < np.inf:
+        if not (is_finite(self.spread) and self.spread > 0):
             raise ValueError(f"spread_ must be a positive number, not {self.spread!r}")
 
     @property

@@ -13,7 +13,7 @@ from cfcore.arrays import padded
 from cfcore.data import Ratings
 from cfcore.data.ids import encode
 from cfcore.kernels.records import ImplicitSets
-from cfcore.models.core.state import array, check_rows
+from cfcore.models.core.fields import PRODUCT, array
 from cfcore.models.factorization.implicit_terms import Term, stacked, summed_rows
 from cfcore.models.factorization.state import FactorState
 from cfcore.models.factorization.update import joined_rows, scattered
@@ -38,10 +38,12 @@ class SVDppState(FactorState):
         Raw ids of the items that only `implicit` names.
     """
 
-    implicit_factors: Array = array("f", "n_implicit", "n_factors")
-    implicit_indptr: Array | None = array("i", "n_users + 1", optional=True)
-    implicit_items: Array | None = array("i", None, optional=True)
-    extra_item_ids: Array | None = array("iuUO", None, optional=True)
+    implicit_factors: Array = array("f", "n_implicit", "n_factors", high=PRODUCT)
+    implicit_indptr: Array | None = array("int64", "n_users + 1", optional=True, order="bounds of n_members")
+    implicit_items: Array | None = array(
+        "int32", "n_members", optional=True, low=0, high="n_implicit", rows="implicit_indptr"
+    )
+    extra_item_ids: Array | None = array("iuUO", None, optional=True, order="ascending")
 
     _derived: ClassVar[dict[str, tuple[str, ...]]] = {
         **FactorState._derived,
@@ -62,14 +64,9 @@ class SVDppState(FactorState):
             )
         if (self.implicit_indptr is None) != (self.implicit_items is None):
             raise ValueError("implicit_indptr_ and implicit_items_ must both be given, or neither")
-        names = ("seen_indptr_", "seen_items_")
-        if self.implicit_indptr is not None and self.implicit_items is not None:
-            names = ("implicit_indptr_", "implicit_items_")
-            check_rows(names[0], self.implicit_indptr, names[1], self.implicit_items, n_rows)
-        try:
-            self.sets  # noqa: B018
-        except ValueError as error:
-            raise ValueError(f"{names[1]} must be ascending in each row: {error}") from None
+        if self.extra_item_ids is not None and self.implicit_indptr is None:
+            raise ValueError("extra_item_ids_ must be None where there is no implicit_indptr_")
+        self.sets  # noqa: B018
 
     # ------------------------------------------------------------------ derived
 

@@ -12,7 +12,8 @@ import numpy as np
 
 from cfcore.arrays import padded
 from cfcore.kernels.records import Factors
-from cfcore.models.core.state import State, array, read_only
+from cfcore.models.core.fields import PRODUCT, array, is_finite
+from cfcore.models.core.state import State, read_only
 from cfcore.models.factorization.ridge import RowPrior, row_prior
 
 __all__ = ["FactorState", "norms"]
@@ -46,8 +47,8 @@ class FactorState(State):
         Expected squared error of a new rating, kept likewise.
     """
 
-    user_factors: Array = array("f", "n_users", "n_factors")
-    item_factors: Array = array("f", "n_items", "n_factors")
+    user_factors: Array = array("f", "n_users", "n_factors", high=PRODUCT)
+    item_factors: Array = array("f", "n_items", "n_factors", high=PRODUCT)
     user_bias: Array = array("f", "n_users", optional=True)
     item_bias: Array = array("f", "n_items", optional=True)
     rates: Mapping[str, float] = dataclasses.field(default_factory=dict)
@@ -86,13 +87,12 @@ class FactorState(State):
                     f"{field.name}_ is of {held.dtype} and item_factors_ of {dtype}; all parameters must be "
                     f"of float32, or all of float64: pass {field.name}.astype(np.float32)"
                 )
-            if not np.isfinite(held).all():
-                raise ValueError(f"{field.name}_ holds numbers that are not finite")
+        check_rates(self.rates)
         self._verify_priors()
 
     def _verify_priors(self) -> None:
         noise = self.noise_variance
-        if noise is not None and not (isinstance(noise, (int, float)) and 0 < noise < np.inf):
+        if noise is not None and not (is_finite(noise) and noise > 0):
             raise ValueError(f"noise_variance_ must be a positive number or None, not {noise!r}")
         for kind in ("user", "item"):
             mean, covariance = (getattr(self, f"{kind}_prior_{what}") for what in ("mean", "covariance"))
@@ -209,6 +209,12 @@ class FactorState(State):
     def item_norms(self) -> Array:
         """Length of each item's padded row."""
         return norms(self.item_rows)
+
+
+def check_rates(rates: Any) -> None:
+    """Raise ValueError unless rates are numbers by name."""
+    if not isinstance(rates, Mapping) or not all(map(is_finite, rates.values())):
+        raise ValueError(f"rates_ must map names to numbers, not {rates!r}")
 
 
 def norms(rows: Array) -> Array:

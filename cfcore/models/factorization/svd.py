@@ -105,7 +105,9 @@ class SVD(FactorModel):
     Parameters
     ----------
     n_factors : int, default 100
-        0 trains the biases alone.
+        Length of the rows :math:`p_u` and :math:`q_i`: numbers by which each user and each item is described,
+        and whose product is the part of a rating that the biases do not explain. More of them describe finer
+        tastes, and need more ratings and time. 0 trains the biases alone.
     n_epochs : int, optional
         Passes over the ratings; 20 by default.
     lr, lr_decay : float, optional

@@ -12,13 +12,16 @@ from cfcore.arrays import padded
 from cfcore.data import Ratings
 from cfcore.data.times import UNITS
 from cfcore.kernels.records import TIME_TERMS, TimeParameters
-from cfcore.models.core.state import array, check_rows
+from cfcore.models.core.fields import PRODUCT, array
 from cfcore.models.factorization.implicit_state import SVDppState
 from cfcore.models.factorization.time_terms import FACTORS, TERMS
 from cfcore.models.factorization.update import scattered
-from cfcore.models.factorization.user_days import Days
+from cfcore.models.factorization.user_days import SECONDS, WEEKDAYS, WEEKS, Days
 
 Array = np.ndarray[Any, Any]
+
+#: Day of the last timestamp, an int64 number of seconds.
+LAST_DAY = 2**63 // SECONDS
 
 DAYS = ("day_indptr", "day_numbers", "day_frequencies", "user_dates", "bin_edges")
 
@@ -42,21 +45,23 @@ class TimeState(SVDppState):
         How many of the unit of the training timestamps make a second.
     """
 
-    user_slope: Array = array("f", None, optional=True)
-    user_scale: Array = array("f", None, optional=True)
-    day_bias: Array = array("f", None, optional=True)
-    day_scale: Array = array("f", None, optional=True)
-    user_drift: Array = array("f", None, "n_factors", optional=True)
-    day_factors: Array = array("f", None, "n_factors", optional=True)
-    item_bins: Array = array("f", "n_items", None, optional=True)
-    item_frequencies: Array = array("f", "n_items", None, optional=True)
-    item_weekdays: Array = array("f", "n_items", None, optional=True)
-    item_weeks: Array = array("f", "n_items", None, optional=True)
-    day_indptr: Array = array("i", "n_users + 1", optional=True)
-    day_numbers: Array = array("i", "n_days", optional=True)
-    day_frequencies: Array = array("iu", "n_days", optional=True)
-    user_dates: Array = array("fi", "n_users", optional=True)
-    bin_edges: Array = array("fi", None, optional=True)
+    user_slope: Array = array("f", None, optional=True, high=PRODUCT)
+    user_scale: Array = array("f", None, optional=True, high=PRODUCT)
+    day_bias: Array = array("f", None, optional=True, high=PRODUCT)
+    day_scale: Array = array("f", None, optional=True, high=PRODUCT)
+    user_drift: Array = array("f", None, "n_factors", optional=True, high=PRODUCT)
+    day_factors: Array = array("f", None, "n_factors", optional=True, high=PRODUCT)
+    item_bins: Array = array("f", "n_items", None, optional=True, high=PRODUCT)
+    item_frequencies: Array = array("f", "n_items", None, optional=True, high=PRODUCT)
+    item_weekdays: Array = array("f", "n_items", None, optional=True, high=PRODUCT)
+    item_weeks: Array = array("f", "n_items", None, optional=True, high=PRODUCT)
+    day_indptr: Array = array("int64", "n_users + 1", optional=True, order="bounds of n_days")
+    day_numbers: Array = array(
+        "int64", "n_days", optional=True, low=-LAST_DAY, high=LAST_DAY, rows="day_indptr"
+    )
+    day_frequencies: Array = array("uint8", "n_days", optional=True)
+    user_dates: Array = array("fi", "n_users", optional=True, low=-LAST_DAY, high=LAST_DAY)
+    bin_edges: Array = array("fi", None, optional=True, low=-LAST_DAY, high=LAST_DAY)
     time_unit: int = 1
 
     _user_dimensions: ClassVar[tuple[str, ...]] = (*SVDppState._user_dimensions, "n_days")
@@ -102,13 +107,13 @@ class TimeState(SVDppState):
                 raise ValueError(
                     f"{name}_ has {len(getattr(self, name))} rows; it should have {needed}, or none"
                 )
-        check_rows("day_indptr_", self.day_indptr, "day_numbers_", np.zeros(n_days, dtype=np.int32), 1)
-        within = np.ones(max(n_days - 1, 0), dtype=bool)
-        within[self.day_indptr[(self.day_indptr > 0) & (self.day_indptr < n_days)] - 1] = False
-        if (np.diff(self.day_numbers)[within] <= 0).any():
-            raise ValueError("day_numbers_ must be ascending for each user")
-        if not (np.isfinite(self.user_dates).all() and np.isfinite(self.bin_edges).all()):
-            raise ValueError("user_dates_ and bin_edges_ must be finite")
+        if (self.bin_edges[1:] < self.bin_edges[:-1]).any():
+            raise ValueError("bin_edges_ must not fall")
+        for name, n_columns in (("item_weekdays", WEEKDAYS), ("item_weeks", WEEKS)):
+            if getattr(self, name).shape[1] not in (n_columns, 0):
+                raise ValueError(
+                    f"{name}_ has {getattr(self, name).shape[1]} columns, not {n_columns} or none"
+                )
         n_bins, n_frequencies = self.item_bins.shape[1], self.item_frequencies.shape[1]
         if n_bins and n_bins != len(self.bin_edges) + 1:
             raise ValueError(

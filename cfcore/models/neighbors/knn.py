@@ -66,6 +66,12 @@ class ItemKNN(KNN):
         Codes of those kept, -1 where there are fewer; None where all are.
     user_centers_, item_centers_ : float64[n_users + 1], float64[n_items + 1]
         Means or, around the baseline, biases; the last is for the unknown.
+    deviations_ : float32[n_ratings]
+        :math:`d` of each training rating: the rating less its centre, over the item's standard deviation for
+        z-scores; user by user, in the order of ``seen_indptr_`` and ``seen_items_``.
+    rule_ : dict
+        How neighbours are weighted: ``n_neighbors`` (0: all), ``damping``, ``power`` and ``positive_only`` as
+        they are used, defaults filled in, and ``additive``, whether :math:`c` is the mean plus both centres.
 
     Notes
     -----

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -11,7 +12,8 @@ from typing import Any
 import numpy as np
 
 from cfcore.kernels.records import NearestRows, PredictionRule, RatingRows, SimilarityMatrix
-from cfcore.models.core.state import State, array, check_rows
+from cfcore.models.core.fields import PRODUCT, SUM, array, check_rows, is_finite
+from cfcore.models.core.state import State
 
 __all__ = ["ItemNeighborState", "NeighborState", "UserNeighborState"]
 
@@ -41,14 +43,14 @@ class NeighborState(State):
         ``additive`` (the centre is the mean plus both centres), and the fields of `PredictionRule`.
     """
 
-    similarity: Array = array("f", "n_targets", None)
-    neighbors: Array | None = array("i", "n_targets", "n_kept", optional=True)
-    holder_indptr: Array | None = array("i", None, optional=True)
-    holder_targets: Array | None = array("i", "n_ratings", optional=True)
-    deviations: Array = array("f", "n_ratings")
-    user_centers: Array = array("f", "n_users + 1")
-    item_centers: Array = array("f", "n_items + 1")
-    spreads: Array | None = array("f", "n_targets + 1", optional=True)
+    similarity: Array = array("f", "n_targets", None, high=PRODUCT, order="nan")
+    neighbors: Array | None = array("int32", "n_targets", "n_kept", optional=True, low=-1, high="n_targets")
+    holder_indptr: Array | None = array("int64", None, optional=True, order="bounds of n_ratings")
+    holder_targets: Array | None = array("int32", "n_ratings", optional=True, low=0, high="n_targets")
+    deviations: Array = array("f", "n_ratings", high=PRODUCT)
+    user_centers: Array = array("float64", "n_users + 1")
+    item_centers: Array = array("float64", "n_items + 1")
+    spreads: Array | None = array("float64", "n_targets + 1", optional=True, high=PRODUCT)
     rule: Mapping[str, Any] = dataclasses.field(default_factory=dict)
 
     #: The kind of the targets. (Without an annotation, which would make it a field.)
@@ -58,14 +60,21 @@ class NeighborState(State):
         n_targets, n_holders = self._numbers
         self._check_similarities(n_targets)
         self._check_holders(n_targets, n_holders)
-        for name in ("deviations", "user_centers", "item_centers", "spreads"):
-            held = getattr(self, name)
-            if held is not None and not np.isfinite(held).all():
-                raise ValueError(f"{name}_ holds numbers that are not finite")
         wanted = {"additive", *(field.name for field in dataclasses.fields(PredictionRule))}
-        if set(self.rule) != wanted:
+        if not isinstance(self.rule, Mapping) or set(self.rule) != wanted:
             raise ValueError(f"rule_ must have the keys {', '.join(sorted(wanted))}, not {self.rule!r}")
+        for name in ("additive", "positive_only"):
+            if not isinstance(self.rule[name], bool):
+                raise ValueError(f"rule_: {name} must be true or false, not {self.rule[name]!r}")
+        for name in ("n_neighbors", "damping", "power"):
+            if not is_finite(self.rule[name]):
+                raise ValueError(f"rule_: {name} must be a number, not {self.rule[name]!r}")
         self._prediction_rule(self.rule["n_neighbors"])
+        largest = float(np.fmax.reduce(np.abs(self.similarity), axis=None, initial=0.0))
+        if largest > 1 and self.rule["power"] * math.log(largest) > math.log(SUM):
+            raise ValueError(
+                f"rule_: power {self.rule['power']} of a similarity_ of {largest:g} is too large"
+            )
 
     def _check_similarities(self, n_targets: int) -> None:
         shape = (n_targets, n_targets) if self.neighbors is None else self.neighbors.shape
@@ -81,9 +90,6 @@ class NeighborState(State):
                 raise ValueError(
                     f"{name}_ must be of float32, not {held.dtype}: pass {name}.astype(np.float32)"
                 )
-        codes = self.neighbors
-        if codes is not None and codes.size and (codes.min() < -1 or codes.max() >= n_targets):
-            raise ValueError(f"neighbors_ must be in [-1, {n_targets})")
 
     def _check_holders(self, n_targets: int, n_holders: int) -> None:
         indptr, targets = self._holder_rows

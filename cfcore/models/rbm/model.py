@@ -189,6 +189,11 @@ class RBM(RBMBase):
         self.n_threads = n_threads
         self.verbose = verbose
 
+    def _check_state(self) -> None:
+        n_cases = len(self._state.case_indptr) - 1
+        if n_cases != len(self._state.ids(self.by).ids):
+            raise ValueError(f"case_indptr_ has {n_cases} cases, which are not those of by={self.by!r}")
+
     def _check_params(self) -> None:
         check_number("n_hidden", self.n_hidden, 1, MOST_FACTORS, integer=True)
         check_choice("by", self.by, ("item", "user"))

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 
 from cfcore.kernels.records import Cases, RBMParameters
-from cfcore.models.core.state import State, array
+from cfcore.models.core.fields import PRODUCT, array
+from cfcore.models.core.state import State
 from cfcore.models.rbm.cases import cases_of
 from cfcore.models.rbm.inference import Observed, hidden_inputs
 from cfcore.models.rbm.likelihood import sigmoid
@@ -53,20 +54,22 @@ class RBMState(State):
         The sets r; None where each case has in it just the units that it rated.
     """
 
-    levels: Array = array("f", "n_levels")
-    weights: Array = array("f", "n_units", "n_levels", "n_hidden")
-    visible_bias: Array = array("f", "n_units", "n_levels")
-    hidden_bias: Array = array("f", "n_hidden")
-    conditional_weights: Array | None = array("f", "n_units", "n_hidden", optional=True)
-    case_indptr: Array = array("i", "n_cases + 1")
-    case_units: Array = array("i", "n_ratings")
-    case_levels: Array = array("u", "n_ratings")
-    rated_indptr: Array | None = array("i", "n_cases + 1", optional=True)
-    rated_units: Array | None = array("i", "n_rated", optional=True)
+    levels: Array = array("f", "n_levels", order="ascending")
+    weights: Array = array("float32", "n_units", "n_levels", "n_hidden", high=PRODUCT)
+    visible_bias: Array = array("float32", "n_units", "n_levels", high=PRODUCT)
+    hidden_bias: Array = array("float32", "n_hidden", high=PRODUCT)
+    conditional_weights: Array | None = array("float32", "n_units", "n_hidden", optional=True, high=PRODUCT)
+    case_indptr: Array = array("int64", "n_cases + 1", order="bounds of n_ratings")
+    case_units: Array = array("int32", "n_ratings", low=0, high="n_units", rows="case_indptr")
+    case_levels: Array = array("uint8", "n_ratings", low=0, high="n_levels")
+    rated_indptr: Array | None = array("int64", "n_cases + 1", optional=True, order="bounds of n_rated")
+    rated_units: Array | None = array(
+        "int32", "n_rated", optional=True, low=0, high="n_units", rows="rated_indptr"
+    )
 
     def _verify(self) -> None:
-        if not (np.isfinite(self.levels).all() and (self.levels[1:] > self.levels[:-1]).all()):
-            raise ValueError("levels_ must be finite and ascending")
+        if not len(self.levels):
+            raise ValueError("levels_ must not be empty")
         sizes = len(self.case_indptr) - 1, len(self.weights)
         known = len(self.user_ids), len(self.item_ids)
         if sizes not in (known, known[::-1]):
@@ -76,10 +79,6 @@ class RBMState(State):
             )
         if (self.rated_indptr is None) != (self.rated_units is None):
             raise ValueError("rated_indptr_ and rated_units_ must be given together")
-        for name in ("weights", "visible_bias", "hidden_bias", "conditional_weights"):
-            held = getattr(self, name)
-            if held is not None and not np.isfinite(held).all():
-                raise ValueError(f"{name}_ must be finite")
         try:
             self.cases  # noqa: B018
         except ValueError as error:

@@ -54,6 +54,8 @@ class ListRequest:
         Whether to exclude the items that each user rated in training.
     excluded : (int64[n_lists + 1], int32[...]) or None
         Further items that each list excludes, in compressed rows.
+    timestamps : int64[n_lists] or None
+        The time that each list is for.
     """
 
     users: Array
@@ -61,6 +63,7 @@ class ListRequest:
     order: ItemOrder
     exclude_seen: bool
     excluded: tuple[Array, Array] | None = None
+    timestamps: Array | None = None
 
 
 def allowed_items(model: Any, items: Any, min_support: int) -> Array:
@@ -149,12 +152,13 @@ class Ranking:
         scores = np.zeros(positions.shape)
         if self.request.n > 0 and len(users) > 0:
             by_product = users >= 0 if self.factors is not None else np.zeros(len(users), dtype=bool)
+            times = None if self.request.timestamps is None else self.request.timestamps[part]
             for chosen, rank in ((by_product, self._by_products), (~by_product, self._by_scores)):
                 if chosen.all():
-                    rank(users, excluded, TopLists(positions, scores))
+                    rank(users, excluded, TopLists(positions, scores), times)
                 elif chosen.any():
                     some = TopLists(positions[chosen], scores[chosen])
-                    rank(users[chosen], excluded.of(chosen), some)
+                    rank(users[chosen], excluded.of(chosen), some, None if times is None else times[chosen])
                     positions[chosen], scores[chosen] = some.positions, some.scores
         scores[positions < 0] = np.nan
         codes = np.append(self.request.order.items, np.int32(-1))[positions]
@@ -180,7 +184,7 @@ class Ranking:
         items = np.concatenate([one for pair in lists for one in pair] or [items]).astype(np.int32)
         return Excluded(np.append(0, stops[:-1]), stops, items)
 
-    def _by_products(self, users: Array, excluded: Excluded, lists: TopLists) -> None:
+    def _by_products(self, users: Array, excluded: Excluded, lists: TopLists, times: Array | None) -> None:
         factors = self.factors
         assert factors is not None
         layout = self.layouts.layout(factors, self.request.order)
@@ -203,10 +207,17 @@ class Ranking:
         )  # fmt: skip
         lists.positions[order], lists.scores[order] = sorted_lists.positions, sorted_lists.scores
 
-    def _by_scores(self, users: Array, excluded: Excluded, lists: TopLists) -> None:
-        distinct, rows = np.unique(users, return_inverse=True)
+    def _by_scores(self, users: Array, excluded: Excluded, lists: TopLists, times: Array | None) -> None:
         order = self.request.order
-        scores = self.model.score_codes(np.repeat(distinct, order.m), np.tile(order.items, len(distinct)))
+        if times is None:
+            distinct, rows = np.unique(users, return_inverse=True)
+            moments: tuple[Array, ...] = ()
+        else:
+            pairs, rows = np.unique(np.column_stack([users, times]), axis=0, return_inverse=True)
+            distinct, moments = pairs[:, 0].astype(np.int32), (np.repeat(pairs[:, 1], order.m),)
+        scores = self.model.score_codes(
+            np.repeat(distinct, order.m), np.tile(order.items, len(distinct)), *moments
+        )
         score_rows = ScoreRows(np.ascontiguousarray(scores).reshape(len(distinct), order.m))
         n_threads = threads_worth(self.n_threads, len(users) * order.m)
         scratch = BitmapScratch(thread_rows(n_threads, -(-order.m // 64), np.uint64))

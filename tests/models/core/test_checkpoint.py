@@ -164,7 +164,7 @@ def test_damage_is_never_a_new_start(tmp_path: Path) -> None:
     header, arrays = codec.read(path)
     arrays["state.user_bias_"] = arrays["state.user_bias_"][1:]
     codec.write(path, header, arrays)
-    with pytest.raises(cf.FileFormatError, match="holds no user_bias_ of the shape and dtype of this fit"):
+    with pytest.raises(cf.FileFormatError, match="user_bias_ is missing, or not of the shape"):
         model.fit(RATINGS, checkpoint=path)
 
 
@@ -228,5 +228,5 @@ def test_a_trainer_with_other_arrays_is_told_what_is_missing(tmp_path: Path) -> 
             key.replace(f"{group}.{name}", f"{group}.other"): value for key, value in arrays.items()
         }
         codec.write(tmp_path / "other", header, dict(renamed))
-        with pytest.raises(cf.FileFormatError, match=f"holds no {name} of the shape and dtype of this fit"):
+        with pytest.raises(cf.FileFormatError, match=f"{name} is missing, or not of the shape"):
             Scripted([1.0] * 4).fit(RATINGS, checkpoint=tmp_path / "other")

@@ -74,7 +74,7 @@ def test_further_training_needs_rates_and_says_how_to_give_them() -> None:
         ("item_factors", np.zeros((3, 4), dtype=np.float32), "item_factors_ has shape .* n_factors = 3"),
         ("user_bias", np.zeros(3, dtype=np.float32), "user_bias_ has shape"),
         ("user_bias", np.zeros(2), r"user_bias_ is of float64 and item_factors_ of float32; .*astype"),
-        ("user_factors", np.zeros((2, 3), dtype=np.float16), "user_factors_ is of float16"),
+        ("user_factors", np.zeros((2, 3), dtype=np.float16), "user_factors_ must not have dtype float16"),
         ("user_factors", np.zeros((2, 3), dtype=np.int32), "user_factors_ must not have dtype int32"),
         ("item_bias", np.array([0, np.nan, 0], dtype=np.float32), "item_bias_ .* not finite"),
     ],
