@@ -160,7 +160,7 @@ def _of_pivot(
     names, users = dict(UNNAMED), None
     column = _user_column(eager, frame if pandas_like else None, user, given[0] is not None)
     if column is not None:
-        users = eager.get_column(column).to_numpy()
+        users = frames.as_array(eager.get_column(column))
         if isinstance(column, str) and column not in LEFT_OVER:
             names["user"] = column
         eager = eager.drop(column)
@@ -176,7 +176,7 @@ def _of_pivot(
         raise DataError("from_matrix: the frame has no columns of items")
     table = np.empty(eager.shape, dtype=np.float64)
     for number, name in enumerate(eager.columns):
-        table[:, number] = _ratings_of(eager.get_column(name).to_numpy(), name)
+        table[:, number] = _ratings_of(frames.as_array(eager.get_column(name)), name)
     guessed = given[0] is None and column is None and pandas_like and _only_numbers(frame.index)
     if guessed and not _only_numbers(frame.columns):
         warn(
