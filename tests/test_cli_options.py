@@ -50,7 +50,13 @@ def ratings(tmp_path: Path) -> Path:
 
 @pytest.mark.parametrize("name", [*COMMANDS, "info", "data show", "data get"])
 def test_help_has_examples_and_exit_codes(name: str) -> None:
-    shown = " ".join(run(*name.split(), "--help").stdout.split())
+    narrow, wide = (run(*name.split(), "--help", COLUMNS=width).stdout for width in ("80", "160"))
+    examples = [
+        line.strip() for line in wide.splitlines() if f"cfcore {name} " in line and "Usage" not in line
+    ]
+    assert examples
+    assert all(example in narrow for example in examples)  # none is broken into two lines
+    shown = " ".join(wide.split())
     assert re.search(rf"Examples?: cfcore {name} ", shown)
     assert "Exit codes: 0 done; 1 data" in shown
     assert "130 interrupted" in shown

@@ -52,7 +52,7 @@ def predict(
 
       cut -f1,2 u1.test | cfcore predict svdpp.cf -
 
-      cfcore predict svdpp.cf log.parquet --user customer --item sku --no-timestamp -o log.jsonl
+      cfcore predict svdpp.cf log.parquet --user customer --item sku -o log.jsonl
     """
     from cfcore.data.readers import read_pairs
 

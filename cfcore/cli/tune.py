@@ -82,7 +82,7 @@ def tune(
 
       cfcore tune ratings.csv --model svd --budget 10m --out best.cf
 
-      cfcore tune ratings.csv --trials 20 --vary lr=.001,.1,log --vary n_factors=8,64 --study study.db
+      cfcore tune ratings.csv --trials 20 --vary lr=.001,.1,log --study study.db
     """
     from cfcore.selection import search
     from cfcore.selection.study import import_optuna

@@ -122,9 +122,10 @@ class Ratings(Container):
         if len(picked) == 0:
             raise DataError("subset: the index selects no row; ratings need at least one")
         times = None if self.timestamps is None else self.timestamps[index]
+        kept = isinstance(scale, str) and scale == "keep"
         return self._new(
             self.user_codes[index], self.item_codes[index], picked, times, self.user_ids, self.item_ids,
-            self.scale if scale == "keep" else checks.chosen_scale(picked, scale), self._column_names,
+            self.scale if kept else checks.chosen_scale(picked, scale), self._column_names,
         )  # fmt: skip
 
     def with_scale(self, scale: Literal["data"] | tuple[float, float]) -> Ratings:
