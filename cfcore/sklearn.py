@@ -10,7 +10,7 @@ import numpy as np
 from cfcore.data import Ratings
 from cfcore.data.columns import find_columns, listed
 from cfcore.data.frames import is_frame
-from cfcore.errors import DataWarning, warn
+from cfcore.errors import DataWarning, DuplicateError, warn
 from cfcore.models.core.model import Model
 
 try:
@@ -33,7 +33,7 @@ class RatingRegressor(RegressorMixin, BaseEstimator):
         `cfcore.SVD` by default. Its hyper-parameters are ``model__n_factors`` and so on.
     scale : (min, max), optional
         The least and the greatest possible rating; by default those in y.
-    duplicates : {"error", "last", "mean"}, default "error"
+    duplicates : {"error", "last", "first", "mean"}, default "error"
         Treatment of several ratings of one item by one user, as for `cfcore.Ratings`.
     user, item : str, optional
         Names of the columns of a data frame; by default those with usual names.
@@ -122,14 +122,11 @@ class RatingRegressor(RegressorMixin, BaseEstimator):
             self.n_features_in_, self.feature_names_in_ = len(names), np.array(names, dtype=object)
         self.columns_ = columns
         users, items, times = as_columns(checked if frame is None else arrays_of(frame, columns))
-        ratings = Ratings(
-            users,
-            items,
-            y,
-            times,
-            scale=self.scale,
-            duplicates=self.duplicates,  # type: ignore[arg-type]
-        )
+        try:
+            ratings = Ratings(users, items, y, times, scale=self.scale, duplicates=self.duplicates)  # type: ignore[arg-type]
+        except DuplicateError as error:  # the argument belongs to the constructor
+            remedy = 'set_params(duplicates="last"), "first" or "mean" keeps one rating'
+            raise DuplicateError(error.problem, remedy) from None
         self.model_ = model.clone().fit(ratings)
         return self
 

@@ -50,7 +50,13 @@ def ratings(tmp_path: Path) -> Path:
 
 @pytest.mark.parametrize("name", [*COMMANDS, "info", "data show", "data get"])
 def test_help_has_examples_and_exit_codes(name: str) -> None:
-    shown = " ".join(run(*name.split(), "--help").stdout.split())
+    narrow, wide = (run(*name.split(), "--help", COLUMNS=width).stdout for width in ("80", "160"))
+    examples = [
+        line.strip() for line in wide.splitlines() if f"cfcore {name} " in line and "Usage" not in line
+    ]
+    assert examples
+    assert all(example in narrow for example in examples)  # none is broken into two lines
+    shown = " ".join(wide.split())
     assert re.search(rf"Examples?: cfcore {name} ", shown)
     assert "Exit codes: 0 done; 1 data" in shown
     assert "130 interrupted" in shown
@@ -100,6 +106,11 @@ def test_a_file_is_read_as_the_options_say(ratings: Path, tmp_path: Path) -> Non
         (("--missing", "none"), 2, "--missing none: write it as numbers"),
         (("--timestamp", "Tag", "--no-timestamp"), 2, "give one of them"),
         (("--user", "7"), 1, "no column 7 for the user"),
+        (("--user", ""), 1, "no column '' for user"),
+        (("--separator", ""), 2, "separator"),
+        (("--encoding", ""), 2, "--encoding : there is no such encoding"),
+        (("--decimal", "x"), 2, "--decimal must be"),
+        (("--duplicates", "newest"), 2, "--duplicates newest: give error, last, first or mean"),
     ],
 )
 @pytest.mark.parametrize("name", [*READERS, "data show"])
@@ -142,6 +153,9 @@ def test_every_option_of_a_command_is_named_as_the_command_has_it(name: str) -> 
         ("fit", "set_params(n_factors=8) or SVD(n_factors=8)", "--set n_factors=8 or --set n_factors=8"),
         ("fit", "rows have no rating (missing=[0.0, 9.0])", "rows have no rating (--missing 0.0,9.0)"),
         ("evaluate", "by ids=int in Ratings, Ratings.read or Ratings.from_frame", "by --ids int"),
+        ("fit", "n_threads must be at most 1024", "--threads must be at most 1024"),
+        ("evaluate", "threshold must be a number", "--threshold must be a number"),
+        ("fit", "the threshold must be a number", "the threshold must be a number"),
         ("fit", "name one with user=, or timestamp=False", "name one with --user NAME, or --no-timestamp"),
         ("fit", "is not utf-8; pass encoding='latin-1'", "is not utf-8; pass --encoding latin-1"),
         ("fit", "Ratings.from_frame(frame, user=..., item=...)", "--user NAME --item NAME"),
@@ -184,3 +198,13 @@ def test_a_budget_that_is_a_number_is_explained(ratings: Path) -> None:
     done = run("tune", ratings, "--budget", 3)
     assert done.returncode == 2
     assert "--trials 3" in done.stderr
+
+
+@pytest.mark.parametrize("path", ["", "https://files.example/ratings.csv"])
+@pytest.mark.parametrize("name", ["fit", "evaluate", "predict"])
+def test_what_is_no_path_is_refused(ratings: Path, name: str, path: str) -> None:
+    cf.Baseline().fit((["a"], ["b"], [1.0])).save(ratings.parent / "m.cf")
+    arguments = ("-o", ratings.parent / "x.cf", path) if name == "fit" else (ratings.parent / "m.cf", path)
+    done = run(name, *arguments)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert ("| cfcore" if path else "empty") in done.stderr

@@ -82,6 +82,7 @@ def test_a_budget_of_time(folder: Path) -> None:
         (["@ratings.csv", "-m", "timesvdpp", "--trials", "1"], 1, "timestamps"),
         (["@ratings.csv", "--budget", "5"], 2, "for a number of trials --trials 5"),
         (["@ratings.csv", "--budget", "5m", "--trials", "3"], 2, "give one of them"),
+        (["@ratings.csv", "--trials", "1", "--cv", "1"], 2, "--cv 1: it must be from 2"),
         (["@ratings.csv", "--metric", "auc"], 2, "unknown metric 'auc'"),
         (["@ratings.csv", "--set", "lr=-1", "--trials", "1"], 2, "lr must be"),
         (["@ratings.csv", "--vary", "lr"], 2, "write it as NAME=LOW,HIGH"),

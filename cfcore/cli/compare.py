@@ -58,7 +58,7 @@ def compare(
 
       cfcore compare ml-100k
 
-      cfcore compare ratings.csv --models svd,svdpp,item-knn --no-reference --plot models.png
+      cfcore compare ratings.csv --models svd,item-knn --plot models.png
     """
     run_compare(data, split, reading, models, threads or None, reference, peers, json_file, plot)
 

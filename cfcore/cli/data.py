@@ -85,7 +85,7 @@ def show(data: DataArgument, reading: Reading, out: CopyOption = None, json_file
 
       cfcore data show ratings.csv --duplicates last
 
-      cfcore data show BX-Ratings.csv --separator ";" --encoding latin-1 --out books.parquet
+      cfcore data show BX.csv --separator ";" --encoding latin-1 -o books.parquet
     """
     need_folder(json_file, "--json")
     check_rows_file(out)

@@ -38,6 +38,8 @@ _CALL_OR_KEYWORD = re.compile(
     rf"(?:\w+\.)*\w+\((?P<inside>[^()]*{_NAME}=(?:[^()]|\([^()]*\))*)\)|{_KEYWORD.pattern}"
 )
 _VALUE = re.compile(_LITERAL)
+#: The argument in messages such as "threshold must be a number".
+_BEFORE_MUST = re.compile(rf"(?:^|(?<=: )){_NAME}(?= must )")
 #: Where arguments of the library can be given, which is not where options are.
 _PLACES = re.compile(r" in Ratings(, Ratings\.\w+)* or Ratings\.\w+")
 
@@ -189,6 +191,7 @@ def in_options(message: Any, options: Mapping[str, str]) -> str:
 
     text = str(message)
     said = _CALL_OR_KEYWORD.sub(replaced, text)
+    said = _BEFORE_MUST.sub(lambda found: options.get(found[0], found[0]).partition(" ")[0], said)
     return said if said == text else _PLACES.sub("", said)
 
 

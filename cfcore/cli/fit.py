@@ -62,11 +62,11 @@ def fit(
 
       cfcore fit ml-100k --out svdpp.cf
 
-      cfcore fit ratings.csv -o svd.cf --model svd --set n_factors=50 --validation .1 --early-stopping 3
+      cfcore fit ratings.csv -o svd.cf -m svd --set n_factors=50 --validation .1
 
-      cfcore fit "BX-Ratings.csv" -o m.cf --separator ";" --encoding latin-1 --missing 0
+      cfcore fit BX.csv -o m.cf --separator ";" --encoding latin-1 --missing 0
 
-      zcat part-*.csv.gz | cfcore fit - -o blend.cf --model blend --members item-knn,svdpp
+      zcat part-*.gz | cfcore fit - -o m.cf -m blend --members item-knn,svdpp
     """
     tell_sources()
     if str(out) == "-":

@@ -11,7 +11,7 @@ from cfcore.cli.common import JsonRowsOption, ModelArgument, OutOption, ThreadsO
 from cfcore.cli.errors import say, usage
 from cfcore.cli.ids import kinds_fixed
 from cfcore.cli.models import load_model
-from cfcore.cli.reading import PairReading, existing
+from cfcore.cli.reading import PairReading, check_paths, existing
 from cfcore.cli.rows import RowWriter, check_rows_file
 from cfcore.data.names import distinct_names
 from cfcore.progress import progress_bar
@@ -52,11 +52,12 @@ def predict(
 
       cut -f1,2 u1.test | cfcore predict svdpp.cf -
 
-      cfcore predict svdpp.cf log.parquet --user customer --item sku --no-timestamp -o log.jsonl
+      cfcore predict svdpp.cf log.parquet --user customer --item sku -o log.jsonl
     """
     from cfcore.data.readers import read_pairs
 
     check_rows_file(out)
+    check_paths(pairs_files)
     fitted = load_model(model, threads)
     with usage(), existing(pairs_files), kinds_fixed():
         pairs = read_pairs(pairs_files, **reading.keywords(fitted))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import codecs
 import math
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, fields
@@ -42,19 +43,19 @@ def _column(what: str) -> Any:
 
 #: Annotation and default of each option, by the name of its parameter.
 OPTIONS: dict[str, tuple[Any, Any]] = {
-    "user": (Annotated[str, _column("users")], ""),
-    "item": (Annotated[str, _column("items")], ""),
-    "rating": (Annotated[str, _column("ratings")], ""),
-    "timestamp": (Annotated[str, _column("times")], ""),
+    "user": (Annotated[str | None, _column("users")], None),
+    "item": (Annotated[str | None, _column("items")], None),
+    "rating": (Annotated[str | None, _column("ratings")], None),
+    "timestamp": (Annotated[str | None, _column("times")], None),
     "no_timestamp": (Annotated[bool, _flag("Leave times unread.", "--no-timestamp")], False),
     "separator": (
         Annotated[
-            str,
+            str | None,
             _option(
                 "TEXT", r"Between columns; \t is a tab, \s+ any blanks. By default found by the first lines."
             ),
         ],
-        "",
+        None,
     ),
     "header": (
         Annotated[
@@ -66,50 +67,57 @@ OPTIONS: dict[str, tuple[Any, Any]] = {
         ],
         None,
     ),
-    "encoding": (Annotated[str, _option("NAME", "Of text: utf-8 by default; latin-1, utf-16, ...")], ""),
+    "encoding": (
+        Annotated[str | None, _option("NAME", "Of text: utf-8 by default; latin-1, utf-16, ...")],
+        None,
+    ),
     "decimal": (
-        Annotated[str, _option("MARK", "Of ratings in text: . or , (both, unless it is ambiguous).")],
-        "",
+        Annotated[str | None, _option("MARK", "Of ratings in text: . or , (both, unless it is ambiguous).")],
+        None,
     ),
     "ids": (
         Annotated[
-            str,
+            str | None,
             _option("KIND", "int or str: of which kind ids are. By default integers if all of a column are."),
         ],
-        "",
+        None,
     ),
     "scale": (
-        Annotated[str, _option("LO,HI", "Lowest and highest possible rating; by default those that occur.")],
-        "",
+        Annotated[
+            str | None, _option("LO,HI", "Lowest and highest possible rating; by default those that occur.")
+        ],
+        None,
     ),
     "duplicates": (
         Annotated[
-            str,
+            str | None,
             _option(
                 "HOW",
                 "For pairs rated more than once: error (the default), last, first, or mean.",
             ),
         ],
-        "",
+        None,
     ),
     "missing": (
-        Annotated[str, _option("NUMBERS", "Ratings that stand for none, such as 99 or 0,-1: left out.")],
-        "",
+        Annotated[
+            str | None, _option("NUMBERS", "Ratings that stand for none, such as 99 or 0,-1: left out.")
+        ],
+        None,
     ),
 }
 
 
 @dataclass(frozen=True)
 class PairReading:
-    """Options of commands that read pairs of users and items, as they were given; "" and None: not given."""
+    """Options of commands that read pairs of users and items, as they were given; None: not given."""
 
-    user: str = ""
-    item: str = ""
-    timestamp: str = ""
+    user: str | None = None
+    item: str | None = None
+    timestamp: str | None = None
     no_timestamp: bool = False
-    separator: str = ""
+    separator: str | None = None
     header: bool | None = None
-    encoding: str = ""
+    encoding: str | None = None
 
     @classmethod
     def options(cls) -> dict[str, tuple[Any, Any]]:
@@ -164,12 +172,12 @@ class PairReading:
 class Reading(PairReading):
     """Options of commands that read ratings."""
 
-    rating: str = ""
-    decimal: str = ""
-    ids: str = ""
-    scale: str = ""
-    duplicates: str = ""
-    missing: str = ""
+    rating: str | None = None
+    decimal: str | None = None
+    ids: str | None = None
+    scale: str | None = None
+    duplicates: str | None = None
+    missing: str | None = None
 
 
 def _column_of(text: str) -> str | int:
@@ -199,6 +207,14 @@ def _scale_of(text: str) -> tuple[float, float]:
     return low, high
 
 
+def _duplicates_of(text: str) -> str:
+    from cfcore.data.build import DUPLICATES
+
+    if text not in DUPLICATES:
+        raise UsageError(f"--duplicates {text}: give {', '.join(DUPLICATES[:-1])} or {DUPLICATES[-1]}")
+    return text
+
+
 def _ids_of(text: str) -> type:
     kinds: dict[str, type] = {"int": int, "str": str}
     if text not in kinds:
@@ -224,6 +240,7 @@ CONVERSIONS: dict[str, tuple[str, Any]] = {
     "encoding": ("encoding", _encoding_of),
     "scale": ("scale", _scale_of),
     "ids": ("ids", _ids_of),
+    "duplicates": ("duplicates", _duplicates_of),
     "missing": ("missing", _missing_of),
 }
 
@@ -278,11 +295,23 @@ def read(data: Sequence[str], reading: Reading, model: Model | None = None) -> R
         if named == "synthetic":
             return cf.datasets.synthetic(*SYNTHETIC, random_state=0)
         return cf.datasets.load(named)
+    check_paths(data)
     with (
         usage(),
         existing(data, "neither a data set (" + ", ".join([*CATALOG, "synthetic"]) + ") nor a file"),
     ):
         return cf.Ratings.read(data[0] if len(data) == 1 else list(data), **keywords)
+
+
+def check_paths(paths: Sequence[str]) -> None:
+    """Raise UsageError for what is no path: nothing, or a URL."""
+    for path in paths:
+        if not path:
+            raise UsageError("the name of a file is empty")
+        if re.match(r"(https?|ftp|s3|gs)://", path):
+            raise UsageError(
+                f"{path} is a URL: pipe it, as by curl -L URL | cfcore ... -, or download it first"
+            )
 
 
 @contextmanager

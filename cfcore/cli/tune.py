@@ -82,7 +82,7 @@ def tune(
 
       cfcore tune ratings.csv --model svd --budget 10m --out best.cf
 
-      cfcore tune ratings.csv --trials 20 --vary lr=.001,.1,log --vary n_factors=8,64 --study study.db
+      cfcore tune ratings.csv --trials 20 --vary lr=.001,.1,log --study study.db
     """
     from cfcore.selection import search
     from cfcore.selection.study import import_optuna
@@ -100,6 +100,8 @@ def tune(
     space = dict(map(range_of, vary)) if vary else None
     import_optuna()  # before any data is fetched
     train = read_part(data, split, 0, reading, start)
+    if cv and not 2 <= cv <= len(train):
+        raise UsageError(f"--cv {cv}: it must be from 2 to the number of ratings, {len(train):,}")
     start = fitting(start, train, members)
     with usage():  # a wrong range, budget or metric, or another search in the study
         found = search(

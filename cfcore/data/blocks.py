@@ -35,7 +35,7 @@ def head(stream: Stream, size: int = 1 << 16) -> bytes:
 def line_blocks(stream: Stream, size: int = 0) -> Iterator[bytes]:
     """Blocks of whole lines; only the last may lack a line end. The whole text is never in memory."""
     rest: list[bytes] = []
-    while block := stream.read(size or BLOCK):
+    while block := stream.read_block(size or BLOCK):
         cut = block.rfind(b"\n") + 1
         if cut == 0:
             rest.append(block)

@@ -195,16 +195,19 @@ def find(name: Any) -> str:
     ValueError
         There is none; the message lists all, and the nearest.
     """
+    hint = ""
     if isinstance(name, str):
-        spellings = {_plain(known): known for known in CATALOG}
-        spellings |= {"movietweetings100k": "movietweetings", "netflixprize": "netflix", "jester1": "jester"}
+        spellings = _spellings()
         if _plain(name) in spellings:
             return spellings[_plain(name)]
         near = difflib.get_close_matches(_plain(name), spellings, 1, 0.75)
         hint = f"; did you mean {spellings[near[0]]!r}?" if near else ""
-    else:
-        hint = ""
     raise ValueError(f"unknown data set {name!r}; known: {', '.join(CATALOG)}{hint}")
+
+
+def _spellings() -> dict[str, str]:
+    others = {"movietweetings100k": "movietweetings", "netflixprize": "netflix", "jester1": "jester"}
+    return {_plain(known): known for known in CATALOG} | others
 
 
 def _plain(name: str) -> str:

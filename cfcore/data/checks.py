@@ -122,7 +122,7 @@ def _numbers(array: NDArray[Any], column: str) -> NDArray[np.float64]:
         numbers = np.empty(len(array), dtype=np.float64)
         for row, value in enumerate(array.tolist()):
             try:
-                if isinstance(value, (str, bytes, bool)):
+                if isinstance(value, (str, bytes, bool, complex, np.complexfloating)):
                     raise TypeError
                 numbers[row] = np.nan if is_missing(value) else float(value)
             except (TypeError, ValueError):

@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Any, NoReturn, Self
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from cfcore import html
+from cfcore.data import checks, times
 from cfcore.data.index import Compressed, Index
 from cfcore.data.names import UNNAMED
 from cfcore.threads import threads_worth
@@ -135,9 +136,11 @@ class Container:
         ]
         if self.timestamps is not None:
             first, last = int(self.timestamps.min()), int(self.timestamps.max())
-            if first > 0 and last < 2**32:  # seconds since 1970, until 2106
-                days = np.array([first, last], dtype="datetime64[s]").astype("datetime64[D]")
-                parts.append(f"{days[0]} to {days[1]}")
+            unit = times.unit_by_largest(last)
+            if first > 0 and last < times.END * unit:
+                seconds = np.array([first // unit, last // unit], dtype="datetime64[s]")
+                days = seconds.astype("datetime64[D]")
+                parts.append(f"{days[0]} to {days[1]}" + (f" in {times.UNITS[unit]}" if unit > 1 else ""))
             else:
                 parts.append(f"timestamps {first} to {last}")
         return f"Ratings({', '.join(parts)})"
@@ -154,6 +157,30 @@ class Container:
         rows = [list(row) for row in zip(*texts, strict=True)]
         more = [["..."] * len(roles)] if len(self) > FIRST else []
         return html.table([_cut(self._column_names[role]) for role in roles], rows + more, repr(self))
+
+    def with_timestamps(self, timestamps: ArrayLike | None) -> Self:
+        """The same ratings with other timestamps, or with none; other columns and the index are shared.
+
+        Parameters
+        ----------
+        timestamps : array-like of int, datetime64 or str [n], or None
+            As in the constructor.
+
+        Raises
+        ------
+        DataError
+            For timestamps of another number than there are ratings, or that cannot be read.
+        """
+        moments = None
+        if timestamps is not None:
+            moments = checks.owned(checks.as_timestamps(timestamps), timestamps)
+            checks.check_lengths({"values": len(self), "timestamps": len(moments)})
+        other = self._new(
+            self.user_codes, self.item_codes, self.values, moments, self.user_ids, self.item_ids, self.scale,
+            self._column_names,
+        )  # fmt: skip
+        object.__setattr__(other, "_index", self._index)
+        return other
 
     # Compressed forms.
 

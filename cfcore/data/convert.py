@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 from cfcore.data.build import Duplicates, Rules, check_duplicates, encoded
+from cfcore.data.frames import is_frame
 from cfcore.data.names import ARGUMENTS
 from cfcore.data.ratings import Ratings
 from cfcore.data.shapes import Columns, Wanted, columns_of
@@ -49,9 +50,13 @@ def as_ratings(
     except DuplicateError as error:
         if duplicates is not None:
             raise
-        made = "from_scipy(matrix" if hasattr(x, "tocoo") else "from_frame(frame"
-        made = "cf.Ratings(users, items, values" if isinstance(x, tuple) else f"cf.Ratings.{made}"
-        raise DuplicateError(error.problem, f'pass {made}, duplicates="last") to keep one rating') from None
+        made = "(users, items, values"
+        if hasattr(x, "tocoo"):
+            made = ".from_scipy(matrix"
+        elif is_frame(x):
+            made = ".from_frame(frame"
+        remedy = f'pass cf.Ratings{made}, duplicates="last") to keep one rating'
+        raise DuplicateError(error.problem, remedy) from None
 
 
 def _converted(x: Any, rules: Rules) -> Ratings:

@@ -16,6 +16,7 @@ from cfcore.data.names import distinct_names
 from cfcore.errors import DataError
 
 __all__ = [
+    "as_array",
     "build",
     "column_like",
     "columns",
@@ -69,13 +70,14 @@ def columns(
             row = int(one.is_null().arg_true()[0])
             what = "id" if role in ("user", "item") else "value"
             raise DataError(f"column {names[role]!r}: missing {what} at row {row}")
-        arrays.append(None if one is None else _array(one))
+        arrays.append(None if one is None else as_array(one))
     return arrays, {role: names.get(role, role) for role in USUAL_NAMES}
 
 
-def _array(column: Any) -> NDArray[Any]:
-    """A column as an array; text as objects, of which one long one does not widen the others."""
-    if not column.implementation.is_polars() or column.dtype.is_numeric() or column.dtype.is_temporal():
+def as_array(column: Any) -> NDArray[Any]:
+    """A column as an array; as objects if text, of which one long one would widen all, or of 128 bits."""
+    numbers = column.dtype.is_numeric() or column.dtype.is_temporal()
+    if not column.implementation.is_polars() or (numbers and str(column.dtype) not in ("Int128", "UInt128")):
         array: NDArray[Any] = column.to_numpy()
         return array
     objects = np.empty(len(column), dtype=object)

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from cfcore.data import checks, frames, ids
 from cfcore.data.build import NAMES, Fields, Rules, checked
 from cfcore.data.columns import usual_column
+from cfcore.data.kinds import IdKinds, Kind, kind_of
 from cfcore.data.names import UNNAMED
 from cfcore.errors import DataError, DataWarning, warn
 
@@ -26,7 +27,12 @@ _PLAIN_INTEGER = re.compile(r"0|[1-9][0-9]{0,17}")
 
 
 def dense_fields(
-    matrix: Any, given: tuple[Any, Any], user: str | None, missing: Any, scale: tuple[float, float] | None
+    matrix: Any,
+    given: tuple[Any, Any],
+    user: str | None,
+    missing: Any,
+    scale: tuple[float, float] | None,
+    kinds: IdKinds = None,
 ) -> Fields:
     """Fields of a dense matrix or a pivot table; see ``Ratings.from_matrix``."""
     names = dict(UNNAMED)
@@ -43,7 +49,8 @@ def dense_fields(
         )
     values = _as_table(matrix)
     (user_ids, row_codes), (item_ids, column_codes) = (
-        _axis(own, size, name) for own, size, name in zip(given, values.shape, ("user", "item"), strict=True)
+        _axis(own, size, name, kind_of(kinds, name))
+        for own, size, name in zip(given, values.shape, ("user", "item"), strict=True)
     )
     rated = ~np.isnan(values)
     for mark in checks.as_missing(missing):
@@ -87,11 +94,12 @@ def sparse_fields(matrix: Any, given: tuple[Any, Any], rules: Rules) -> Fields:
     values = checks.owned(checks.as_values(coo.data, NAMES["rating"], rules.missing), coo.data)
     checks.check_lengths({"values": len(values)})
     axes = [
-        _axis(own, size, name) for own, size, name in zip(given, coo.shape, ("user", "item"), strict=True)
+        _axis(own, size, name, rules.kind(name))
+        for own, size, name in zip(given, coo.shape, ("user", "item"), strict=True)
     ]
     codes = [
-        np.array(numbers, dtype=np.int32) if own is None else table[numbers]
-        for numbers, own, (_, table) in zip((coo.row, coo.col), given, axes, strict=True)
+        np.asarray(table[numbers], dtype=np.int32)
+        for numbers, (_, table) in zip((coo.row, coo.col), axes, strict=True)
     ]
     rated = checks.rated_rows(values, rules.missing, NAMES["rating"])
     if rated is not None:  # here, and not in `checked`, which drops ids without ratings
@@ -100,17 +108,17 @@ def sparse_fields(matrix: Any, given: tuple[Any, Any], rules: Rules) -> Fields:
     return checked(codes[0], codes[1], values, None, axes[0][0], axes[1][0], bare)
 
 
-def _axis(given: Any, size: int, kind: str) -> tuple[Array, NDArray[np.int32]]:
+def _axis(given: Any, size: int, role: str, kind: Kind) -> tuple[Array, NDArray[np.int32]]:
     """Vocabulary of the rows or columns of a matrix, and the code of each."""
-    ids.check_size(size, f"{kind}s")
-    if given is None:
+    ids.check_size(size, f"{role}s")
+    if given is None and kind != "str":
         return np.arange(size), np.arange(size, dtype=np.int32)
-    name = f"{kind}_ids"
-    column = ids.as_id_column(given, name)
+    name = f"{role}_ids"
+    column = np.arange(size) if given is None else ids.as_id_column(given, name, kind)
     if len(column) != size:
-        which = "rows" if kind == "user" else "columns"
+        which = "rows" if role == "user" else "columns"
         raise DataError(f"{name} has {len(column)} ids, and the matrix has {size} {which}")
-    vocabulary, codes = ids.factorize(column, name)
+    vocabulary, codes = ids.factorize(column, name, kind)
     if len(vocabulary) != size:
         twice = vocabulary[np.bincount(codes).argmax()]
         raise DataError(f"{name}: {twice!s} is there more than once")
@@ -152,7 +160,7 @@ def _of_pivot(
     names, users = dict(UNNAMED), None
     column = _user_column(eager, frame if pandas_like else None, user, given[0] is not None)
     if column is not None:
-        users = eager.get_column(column).to_numpy()
+        users = frames.as_array(eager.get_column(column))
         if isinstance(column, str) and column not in LEFT_OVER:
             names["user"] = column
         eager = eager.drop(column)
@@ -168,7 +176,7 @@ def _of_pivot(
         raise DataError("from_matrix: the frame has no columns of items")
     table = np.empty(eager.shape, dtype=np.float64)
     for number, name in enumerate(eager.columns):
-        table[:, number] = _ratings_of(eager.get_column(name).to_numpy(), name)
+        table[:, number] = _ratings_of(frames.as_array(eager.get_column(name)), name)
     guessed = given[0] is None and column is None and pandas_like and _only_numbers(frame.index)
     if guessed and not _only_numbers(frame.columns):
         warn(

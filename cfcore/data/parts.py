@@ -36,9 +36,9 @@ def fractions(test: Any) -> tuple[float, ...]:
     """
     several = _several(test)
     found = several if several is not None else [test]
-    for one in found:
-        if isinstance(one, (str, bytes, bool)) or not np.isscalar(one) or not 0 < one < 1:  # type: ignore[operator]
-            raise ValueError(f"test must be a fraction between 0 and 1, or several of them, got {test!r}")
+    if not all(map(_is_fraction, found)):
+        raise ValueError(f"test must be a fraction between 0 and 1, or several of them, got {test!r}")
+    found = [float(one) for one in found]
     total = math.fsum(found)
     if total > 1 + 1e-9 or not found:
         raise ValueError(f"test={test!r}: the fractions must have a sum of at most 1")
@@ -46,7 +46,16 @@ def fractions(test: Any) -> tuple[float, ...]:
     parts = found[1:] if total > 1 - 1e-9 else found
     if not parts:
         raise ValueError(f"test={test!r} leaves the training part empty")
-    return tuple(float(one) for one in parts)
+    return tuple(parts)
+
+
+def _is_fraction(value: Any) -> bool:
+    if isinstance(value, (str, bytes, bool)):
+        return False
+    try:
+        return 0 < float(value) < 1
+    except (TypeError, ValueError, OverflowError):
+        return False
 
 
 def sizes(n: int, test: Any, what: str = "ratings") -> list[int]:
@@ -75,7 +84,9 @@ def number(name: str, value: Any) -> int:
 
 
 def _several(value: Any) -> list[Any] | None:
-    return list(value) if isinstance(value, (Sequence, np.ndarray)) and not isinstance(value, str) else None
+    if isinstance(value, str) or getattr(value, "ndim", 1) == 0:
+        return None
+    return list(value) if isinstance(value, (Sequence, np.ndarray)) else None
 
 
 def moments(at: Any, timestamps: NDArray[np.int64]) -> list[int]:

@@ -122,9 +122,10 @@ class Ratings(Container):
         if len(picked) == 0:
             raise DataError("subset: the index selects no row; ratings need at least one")
         times = None if self.timestamps is None else self.timestamps[index]
+        kept = isinstance(scale, str) and scale == "keep"
         return self._new(
             self.user_codes[index], self.item_codes[index], picked, times, self.user_ids, self.item_ids,
-            self.scale if scale == "keep" else checks.chosen_scale(picked, scale), self._column_names,
+            self.scale if kept else checks.chosen_scale(picked, scale), self._column_names,
         )  # fmt: skip
 
     def with_scale(self, scale: Literal["data"] | tuple[float, float]) -> Ratings:
@@ -143,30 +144,6 @@ class Ratings(Container):
         other = self._new(
             self.user_codes, self.item_codes, self.values, self.timestamps, self.user_ids, self.item_ids,
             checks.chosen_scale(self.values, scale), self._column_names,
-        )  # fmt: skip
-        object.__setattr__(other, "_index", self._index)
-        return other
-
-    def with_timestamps(self, timestamps: ArrayLike | None) -> Ratings:
-        """The same ratings with other timestamps, or with none; other columns and the index are shared.
-
-        Parameters
-        ----------
-        timestamps : array-like of int, datetime64 or str [n], or None
-            As in the constructor.
-
-        Raises
-        ------
-        DataError
-            For timestamps of another number than there are ratings, or that cannot be read.
-        """
-        times = None
-        if timestamps is not None:
-            times = checks.owned(checks.as_timestamps(timestamps), timestamps)
-            checks.check_lengths({"values": len(self), "timestamps": len(times)})
-        other = self._new(
-            self.user_codes, self.item_codes, self.values, times, self.user_ids, self.item_ids, self.scale,
-            self._column_names,
         )  # fmt: skip
         object.__setattr__(other, "_index", self._index)
         return other
@@ -276,6 +253,7 @@ class Ratings(Container):
         user: str | None = None,
         missing: Missing = None,
         scale: tuple[float, float] | None = None,
+        ids: IdKinds = None,
     ) -> Ratings:
         """Ratings from a dense matrix of users x items, or a frame of that form (a pivot table).
 
@@ -293,7 +271,7 @@ class Ratings(Container):
             column of such a name, or else the only one that does not hold numbers.
         missing : float or list of float, optional
             Further values that stand for no rating, such as 0 or 99.
-        scale
+        scale, ids
             As in the constructor.
 
         Returns
@@ -315,7 +293,7 @@ class Ratings(Container):
         """
         from cfcore.data import matrix as matrices
 
-        return cls._new(*matrices.dense_fields(matrix, (user_ids, item_ids), user, missing, scale))
+        return cls._new(*matrices.dense_fields(matrix, (user_ids, item_ids), user, missing, scale, ids))
 
     def to_frame(self, library: Literal["pandas", "polars", "pyarrow"] | None = None) -> Any:
         """DataFrame (or pyarrow Table) with columns of users, items, ratings and, if any, timestamps.
@@ -347,6 +325,7 @@ class Ratings(Container):
         scale: tuple[float, float] | None = None,
         duplicates: Duplicates = "error",
         missing: Missing = None,
+        ids: IdKinds = None,
     ) -> Ratings:
         """Ratings from a SciPy sparse matrix of users x items.
 
@@ -357,7 +336,7 @@ class Ratings(Container):
         user_ids, item_ids : array_like of int or str, optional
             Ids of rows and columns, in their order; by default their numbers. Rows and columns without
             ratings are in the vocabulary too.
-        scale, duplicates, missing
+        scale, duplicates, missing, ids
             As in the constructor.
 
         Raises
@@ -368,7 +347,7 @@ class Ratings(Container):
         """
         from cfcore.data import matrix as matrices
 
-        rules = Rules(scale, duplicates, missing)
+        rules = Rules(scale, duplicates, missing, ids=ids)
         return cls._new(*matrices.sparse_fields(matrix, (user_ids, item_ids), rules))
 
     def to_scipy(self) -> Any:

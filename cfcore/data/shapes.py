@@ -146,7 +146,8 @@ def _of_series(series: Any, wanted: Wanted) -> Columns:
     first = usual_column(names[:1], "item") is not None and usual_column(names[1:], "user") is not None
     users, items = levels[::-1] if first else levels
     names = names[::-1] if first else names
-    shown = {**ARGUMENTS, "user": names[0], "item": names[1]} if "None" not in names else ARGUMENTS
+    own = {"user": names[0], "item": names[1], "rating": str(series.name or "rating")}
+    shown = {role: own.get(role, role) for role in ROLES} if "None" not in names else ARGUMENTS
     return Columns(users.to_numpy(), items.to_numpy(), series.to_numpy(), None, shown)
 
 

@@ -82,6 +82,13 @@ class Stream:
             data, self._ahead = data[:size], data[size:]
         return data
 
+    def read_block(self, size: int) -> bytes:
+        """As `read`, but what a look ahead has read comes first, alone, so that blocks are not copied."""
+        if 0 < len(self._ahead) <= size:
+            data, self._ahead = self._ahead, b""
+            return data
+        return self.read(size)
+
     def peek(self, size: int) -> bytes:
         """The next bytes, at least `size` unless the end comes before, which `read` returns again."""
         if len(self._ahead) < size:

@@ -15,7 +15,7 @@ from cfcore.data.id_columns import CHUNK, is_missing
 from cfcore.data.kinds import MARKERS
 from cfcore.errors import DataError
 
-__all__ = ["UNITS", "as_seconds", "from_array", "parse", "unit_of"]
+__all__ = ["END", "UNITS", "as_seconds", "from_array", "parse", "unit_by_largest", "unit_of"]
 
 #: Names of the units of timestamps, by their number in a second.
 UNITS = {1: "seconds", 10**3: "milliseconds", 10**6: "microseconds", 10**9: "nanoseconds"}
@@ -179,11 +179,11 @@ def unit_of(times: NDArray[np.int64], column: str = "timestamps") -> int:
     """
     if len(times) == 0:
         return 1
-    unit = _unit(max(int(times.max()), -int(times.min())))
+    unit = unit_by_largest(max(int(times.max()), -int(times.min())))
     if unit > 1:
         positive = np.where(times > 0, times, np.int64(2**63 - 1))
         row = int(positive.argmin())
-        least = _unit(int(positive[row])) if times[row] > 0 else unit
+        least = unit_by_largest(int(positive[row])) if times[row] > 0 else unit
         if least != unit:
             other = int(np.abs(times.astype(np.float64)).argmax())
             raise DataError(
@@ -193,7 +193,8 @@ def unit_of(times: NDArray[np.int64], column: str = "timestamps") -> int:
     return unit
 
 
-def _unit(largest: int) -> int:
+def unit_by_largest(largest: int) -> int:
+    """How many of the unit of a time make a second: the coarsest in which it is not after the year 2106."""
     return next((unit for unit in UNITS if largest < END * unit), max(UNITS))
 
 

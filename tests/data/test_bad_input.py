@@ -97,6 +97,10 @@ BAD = {
         {"users": [1, 1, 1], "items": [2, 1, 2]},
         r"columns 'users' and 'items': row 2 repeats row 0 \(user 1, item 2\)",
     ),
+    "a complex rating": (
+        {"values": np.array([1.0, 2 + 3j, 3.0], dtype=object)},
+        r"'values': \(2\+3j\) at row 1",
+    ),
     "a rating beyond float64": (
         {"values": [1.0, 10**400, 3.0]},
         "'values': row 1 holds a number beyond float64",

@@ -126,24 +126,36 @@ def test_search_takes_duplicates() -> None:
     cf.selection.search(cf.Baseline(), ratings=TUPLE, budget=1, cv=2, duplicates="last")
 
 
-@pytest.mark.parametrize("kind", ["tuple", "frame", "sparse"])
+@pytest.mark.parametrize("kind", ["tuple", "rows", "frame", "sparse"])
 def test_calls_without_the_argument_name_a_constructor_that_has_it(kind: str) -> None:
     given: Any = TUPLE
     if kind == "frame":
         pandas = pytest.importorskip("pandas")
         given = pandas.DataFrame(dict(zip(("user", "item", "rating"), TUPLE, strict=False)))
+    elif kind == "rows":
+        given = list(zip(*TUPLE, strict=True))
     elif kind == "sparse":
         from scipy.sparse import coo_array
 
         given = coo_array((TUPLE[2], (TUPLE[0], TUPLE[1])))
     constructor = {
         "tuple": r"cf\.Ratings\(users, items, values",
+        "rows": r"cf\.Ratings\(users, items, values",
         "frame": r"cf\.Ratings\.from_frame\(frame",
         "sparse": r"cf\.Ratings\.from_scipy\(matrix",
     }[kind]
     for call in (cf.split.holdout, cf.split.kfold, lambda x: cf.metrics.judge(fitted(), x)):
         with pytest.raises(cf.DataError, match=constructor + r', duplicates="last"\)'):
             call(given)
+
+
+def test_the_regressor_names_its_parameter() -> None:
+    pytest.importorskip("sklearn")
+    X, y = np.transpose(TUPLE[:2]), TUPLE[2]
+    model = cf.sklearn.RatingRegressor(cf.Baseline())
+    with pytest.raises(cf.DataError, match=r'row 4 repeats row 0.*; set_params\(duplicates="last"\)'):
+        model.fit(X, y)
+    assert model.set_params(duplicates="last").fit(X, y).model_.is_fitted()
 
 
 def test_the_error_can_be_pickled_and_taken_apart() -> None:

@@ -219,3 +219,20 @@ def test_to_frame_uses_an_installed_library(monkeypatch: pytest.MonkeyPatch) -> 
     hidden |= {"polars", "pyarrow"}
     with pytest.raises(ImportError, match="needs pandas, polars or pyarrow"):
         ratings.to_frame()
+
+
+def test_integers_of_128_bits_are_read_by_their_values() -> None:
+    import polars as pl
+
+    def wide(*numbers: int) -> Any:
+        return pl.Series(numbers, dtype=pl.Int128)
+
+    ratings = cf.Ratings.from_frame(
+        pl.DataFrame({"user": wide(1, 2**40), "item": wide(3, 3), "rating": wide(4, 5)})
+    )
+    assert ratings.users.tolist() == [1, 2**40]
+    assert ratings.values.tolist() == [4.0, 5.0]
+    with pytest.raises(cf.DataError, match="user"):
+        cf.Ratings.from_frame(
+            pl.DataFrame({"user": wide(1, 2**100), "item": wide(3, 3), "rating": wide(4, 5)})
+        )

@@ -229,3 +229,19 @@ def test_strings_and_integers_of_two_files_are_explained(tmp_path: Path) -> None
     reverse = r"the ids are integers \(such as 1\), but strings were given \(such as '1'\).*ids=int"
     with pytest.raises(cf.DataError, match=reverse):
         model.predict("1", "052165615X")
+
+
+def test_ids_of_matrices() -> None:
+    sparse = pytest.importorskip("scipy.sparse")
+    dense = np.arange(1.0, 13).reshape(1, 12)
+    for made in (
+        cf.Ratings.from_scipy(sparse.coo_array(dense), ids=str),
+        cf.Ratings.from_matrix(dense, ids=str),
+    ):
+        assert made.users.tolist() == ["0"] * 12
+        assert dict(zip(made.items.tolist(), made.values.tolist(), strict=True))["10"] == 11.0
+        assert made.item_ids.tolist() == sorted(map(str, range(12)))
+    made = cf.Ratings.from_matrix([[1.0, 2.0]], item_ids=["7", "3"], ids={"item": int})
+    assert (made.items.tolist(), made.values.tolist()) == ([7, 3], [1.0, 2.0])
+    made = cf.Ratings.from_scipy(sparse.coo_array([[1.0, 2.0]]), item_ids=[70.0, 3.0])
+    assert (made.items.tolist(), made.values.tolist()) == ([70, 3], [1.0, 2.0])

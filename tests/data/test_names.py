@@ -53,6 +53,18 @@ def test_columns_without_a_name_have_that_of_their_role(tmp_path: Path) -> None:
         assert ratings.column_names == {role: role for role in ("user", "item", "rating", "timestamp")}
 
 
+def test_names_of_the_levels_of_a_series() -> None:
+    series = frame().set_index(["userId", "movieId"])["Stars"]
+    model = cf.Baseline().fit(series)
+    assert model.column_names_ == {
+        "user": "userId",
+        "item": "movieId",
+        "rating": "Stars",
+        "timestamp": "timestamp",
+    }
+    assert cf.Baseline().fit(series.rename(None)).column_names_["rating"] == "rating"
+
+
 def test_names_are_part_of_a_model_and_of_its_file(tmp_path: Path) -> None:
     model = cf.SVD(n_factors=2, n_epochs=2, random_state=0).fit(frame())
     assert model.column_names_["item"] == "movieId"

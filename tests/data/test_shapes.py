@@ -150,6 +150,10 @@ def test_columns_one_by_one_are_explained(model: Any) -> None:
         model.fit(USERS, ITEMS, VALUES)
     with pytest.raises(TypeError, match="RatingRegressor takes X and y"):
         model.fit(PAIRS, VALUES)
+    for method in ("fold_in", "partial_fit"):
+        if hasattr(model, method):
+            with pytest.raises(TypeError, match=rf"{name}\.{method} takes all .*{method}\(\(users, items"):
+                getattr(model, method)(USERS, ITEMS, VALUES)
 
 
 def test_dicts_of_rows_and_sets() -> None:

@@ -203,6 +203,7 @@ def test_fractions_of_three_parts(ratings: cf.Ratings) -> None:
         assert [len(part) for part in cf.split.holdout(ratings, given, 1)] == sizes
     assert [len(part) for part in cf.split.holdout(ratings, [1 / 3] * 3, 1)] == [200] * 3
     assert len(cf.split.holdout(ratings, (0.2, 0.1, 0.1, 0.1), 1)) == 5
+    assert [len(part) for part in cf.split.holdout(ratings, np.array(0.25), 1)] == [450, 150]  # type: ignore[arg-type]
     # The test part is that of the same fraction alone.
     assert rows_of(cf.split.holdout(ratings, (0.2, 0.1), 1)[2]) == rows_of(
         cf.split.holdout(ratings, 0.1, 1)[1]

@@ -119,3 +119,12 @@ def test_ratings_and_times_exchanged_are_refused() -> None:
     with pytest.warns(cf.errors.DataWarning, match="look like times"):
         cf.Ratings(users, items, times)
     assert cf.Ratings(users, items, ratings, times).timestamps is not None
+
+
+@pytest.mark.parametrize(
+    ("factor", "unit"), [(1, ""), (10**3, " in milliseconds"), (10**9, " in nanoseconds")]
+)
+def test_repr_shows_dates_of_any_unit(factor: int, unit: str) -> None:
+    times = np.array([964982703, 1_000_000_000]) * factor
+    made = cf.Ratings([1, 2], [1, 1], [1.0, 2.0], times)
+    assert repr(made).endswith(f", 2000-07-30 to 2001-09-09{unit})")

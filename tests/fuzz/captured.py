@@ -7,6 +7,7 @@ import dataclasses
 import importlib
 import inspect
 import sys
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -149,7 +150,8 @@ def _use_models() -> None:
 
 def _use(kind: Any, settings: dict[str, Any], ratings: cf.Ratings) -> None:
     # What one model cannot do is no matter here: `missing` tells of functions without a call.
-    with contextlib.suppress(TypeError, ValueError):
+    with contextlib.suppress(TypeError, ValueError), warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)
         model = kind(**settings).fit(ratings)
         model.predict(ratings)
         model.recommend(ratings.user_ids, n=3)

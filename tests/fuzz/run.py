@@ -37,6 +37,8 @@ CHUNK = 50_000
 MOST_DEATHS = 300
 #: Deaths of one target that are printed.
 MOST_SHOWN = 5
+#: Characters that are printed of what a process said before it died.
+MOST_TEXT = 4000
 
 
 @dataclass
@@ -115,7 +117,8 @@ class Supervisor:
         path.write_bytes(data)
         self.result.counts[kind.split()[0]] += 1
         text = log.read_text(errors="replace")
-        text = text.partition("Extension modules:")[0][-2000:]
+        text = text.partition("Extension modules:")[0]
+        text = text if len(text) < MOST_TEXT else f"{text[: MOST_TEXT // 2]}\n...\n{text[-MOST_TEXT // 2 :]}"
         self.result.deaths.append(f"{self.name}: {kind}, exit code {code}, input {path}\n{text}")
         if len(self.result.deaths) <= MOST_SHOWN:
             print(self.result.deaths[-1], flush=True)

@@ -10,6 +10,7 @@ import faulthandler
 import json
 import mmap
 import os
+import re
 import struct
 import sys
 import time
@@ -112,7 +113,7 @@ class Recorder:
 
 def limit_memory() -> None:
     """Refuse allocations that no small input is worth; sanitizers reserve much more than they use."""
-    if "san.so" in os.environ.get("LD_PRELOAD", "") or sys.platform != "linux":
+    if re.search(r"[atu]san[-.]", os.environ.get("LD_PRELOAD", "")) or sys.platform != "linux":
         return
     import resource
 

@@ -143,6 +143,15 @@ def test_fields_that_are_not_written_may_be_read_only_and_share_memory() -> None
     check_written((), (table(values=shared), table(values=shared)))
 
 
+def test_fields_of_structured_arrays_are_aligned() -> None:
+    memory = np.zeros(3 * RATING.itemsize + 4, dtype=np.uint8)
+    for shift in (1, 2, 3):
+        ratings = memory[shift : shift + 3 * RATING.itemsize].view(RATING)
+        with pytest.raises(ValueError, match="BlockLayout: ratings must be aligned to 4 bytes"):
+            BlockLayout(ratings, np.array([0, 3]), 1)
+    BlockLayout(memory[4:].view(RATING), np.array([0, 3]), 1)
+
+
 def test_neighbours_in_memory_do_not_overlap() -> None:
     memory = np.zeros((6, 2), dtype=np.float32)
     check_written((table(values=memory[:3]), table(values=memory[3:])))

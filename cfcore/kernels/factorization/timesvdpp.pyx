@@ -49,6 +49,7 @@ from cfcore.kernels.records import (
     TimeParameters,
     TimeRates,
     check_user_batches,
+    check_aligned,
     check_days,
 )
 
@@ -209,6 +210,7 @@ def predict(items, days, when, parameters, out, n_threads):
     cdef bint single = is_float32(parameters.user_factors)
     if when.dtype != DAY:
         raise ValueError(f"predict: when must be of dtype {DAY}, not {when.dtype}")
+    check_aligned("predict: when", when)
     if length(days) != n or length(when) != n or length(out) != n:
         raise ValueError("predict: items, days, when and out must be of one length")
     if overlaps(out, (items, days, when, *(held for _, held, _ in parameters.arrays()))):

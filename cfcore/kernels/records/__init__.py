@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from cfcore.kernels.records.base import (
     Record,
+    check_aligned,
     check_apart,
     check_seed,
     check_span,
@@ -131,6 +132,7 @@ __all__ = [
     "UserBatchScratch",
     "UserBatchVisits",
     "ValueRatings",
+    "check_aligned",
     "check_apart",
     "check_cases",
     "check_cuts",

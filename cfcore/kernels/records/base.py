@@ -23,6 +23,7 @@ __all__ = [
     "Array",
     "Record",
     "array",
+    "check_aligned",
     "check_apart",
     "check_codes",
     "check_compressed",
@@ -135,6 +136,8 @@ class Record:
             raise ValueError(
                 f"{name} must be contiguous (C order) and aligned; pass np.ascontiguousarray of it"
             )
+        if value.dtype.names:
+            check_aligned(name, value)
         if not value.size and max(value.shape, default=0) > MOST:
             # Of an array with elements, memory bounds the sizes; here a loop over an axis would not end.
             raise ValueError(f"{name} must have axes of less than 2^31, not {value.shape}")
@@ -291,6 +294,13 @@ def check_codes(name: str, codes: Array, n_codes: int, low: int = 0) -> None:
         raise ValueError(
             f"{name} holds {codes.reshape(-1)[bad]} at {bad}, which is not in [{low}, {n_codes})"
         )
+
+
+def check_aligned(name: str, array: Array) -> None:
+    """Raise ValueError unless each field of a structured array is aligned: to NumPy, any address is."""
+    widest = max(array.dtype[field].itemsize for field in array.dtype.names or ())
+    if array.size and array.__array_interface__["data"][0] % widest:
+        raise ValueError(f"{name} must be aligned to {widest} bytes; pass a copy of it")
 
 
 def check_span(function: str, span: Any, n: int, things: str) -> tuple[int, int]:

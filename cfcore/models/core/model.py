@@ -201,17 +201,20 @@ class Model(Saved, Recommender):
         train, held_out = self._taken(ratings, columns, validation, duplicates)
         return self._run(train, held_out, early_stopping, callback=callback, checkpoint=checkpoint)
 
+    def _refuse_columns(self, method: str, columns: tuple[Any, ...]) -> None:
+        """Raise TypeError for users, items and ratings that are given one by one."""
+        if columns:
+            advice = "; cfcore.sklearn.RatingRegressor takes X and y" if len(columns) == 1 else ""
+            raise TypeError(
+                f"{type(self).__name__}.{method} takes all ratings as one argument, and got more: "
+                f"{method}((users, items, values[, timestamps])){advice}"
+            )
+
     def _taken(
         self, ratings: Any, columns: tuple[Any, ...], validation: Any, duplicates: Duplicates
     ) -> tuple[Ratings, Ratings | None]:
         """Training and held-out ratings of the arguments of `fit`; TypeError for columns one by one."""
-        if columns:
-            name = type(self).__name__
-            advice = "; cfcore.sklearn.RatingRegressor takes X and y" if len(columns) == 1 else ""
-            raise TypeError(
-                f"{name}.fit takes all ratings as one argument, and got {1 + len(columns)}: "
-                f"{name}().fit((users, items, values[, timestamps])){advice}"
-            )
+        self._refuse_columns("fit", columns)
         train = as_ratings(ratings, duplicates=duplicates, timed=self.uses_timestamps())
         if validation is None:
             return train, None
@@ -289,7 +292,11 @@ class Model(Saved, Recommender):
 
     def _check_timestamps(self, ratings: Ratings) -> None:
         if self.needs_timestamps and ratings.timestamps is None:
-            raise DataError(f"{type(self).__name__} needs ratings with timestamps, and these have none")
+            raise DataError(
+                f"{type(self).__name__} needs ratings with timestamps, and these have none: name "
+                "their column in Ratings.from_frame(frame, timestamp=...), or pass (users, "
+                "items, values, timestamps)"
+            )
 
     # ------------------------------------------------------------------ predicting
 

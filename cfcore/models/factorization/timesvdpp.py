@@ -233,8 +233,8 @@ class TimeSVDpp(SVDpp):
         name, first, last = type(self).__name__, int(timestamps.min()), int(timestamps.max())
         if unit > 1:
             warn(
-                f"{name}: the timestamps from {first} to {last} are read as {UNITS[unit]} since 1970; "
-                "those of predictions must have the same unit",
+                f"{name}: by their range, timestamps are read as {UNITS[unit]} since 1970; those of "
+                "predictions must have the same unit",
                 DataWarning,
             )
         elif len(timestamps) > 1 and 0 <= first < last and last < SMALL and last - first < SECONDS:

@@ -51,7 +51,7 @@ class Updatable(Model):
         raise NotImplementedError
 
     def fold_in(
-        self, ratings: Any, *, unknown_items: str = "error", duplicates: Duplicates = "error"
+        self, ratings: Any, *columns: Any, unknown_items: str = "error", duplicates: Duplicates = "error"
     ) -> Self:
         r"""Give factors and biases to new users, or new ones to users with new ratings; items are held.
 
@@ -99,6 +99,7 @@ class Updatable(Model):
         A user's result does not depend on the others in the call. One with n ratings costs O(n k^2 + k^3)
         for k factors.
         """
+        self._refuse_columns("fold_in", columns)
         self._check_updatable("fold_in")
         here = self.snapshot()
         here._check_fitted()
@@ -118,7 +119,7 @@ class Updatable(Model):
         return self
 
     def partial_fit(
-        self, ratings: Any, n_epochs: int | None = None, *, duplicates: Duplicates = "error"
+        self, ratings: Any, n_epochs: int | None = None, *columns: Any, duplicates: Duplicates = "error"
     ) -> Self:
         """Go on training from the parameters of the model, on the ratings given.
 
@@ -150,6 +151,7 @@ class Updatable(Model):
         DataError
             Ratings that cannot be used. The model is as it was then.
         """
+        self._refuse_columns("partial_fit", (n_epochs, *columns) if columns else ())
         self._check_updatable("partial_fit")
         check_number("n_epochs", n_epochs, 1, MOST_EPOCHS, integer=True, none=True)
         here = self.snapshot()

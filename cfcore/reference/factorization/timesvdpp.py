@@ -17,6 +17,7 @@ from cfcore.kernels.records import (
     TimeRates,
     UserBatchScratch,
     UserBatchVisits,
+    check_aligned,
     check_days,
     check_user_batches,
 )
@@ -156,6 +157,7 @@ def _check_predictions(
     check_array(items, np.int32, 1, False, "predict: items")
     check_array(days, np.int32, 1, False, "predict: days")
     check_array(when, DAY, 1, False, "predict: when")
+    check_aligned("predict: when", when)
     check_record(parameters, TimeParameters, "predict: parameters")
     check_array(out, np.float64, 1, True, "predict: out")
     if {len(days), len(when), len(out)} != {len(items)}:

@@ -111,7 +111,8 @@ def run(data: bytes) -> None:
     if "Traceback" in text:
         raise Wrong(f"cfcore {arguments} prints a traceback: {text[-300:]}")
     if code:
-        if not (text.strip() or isinstance(code, str)):
+        out.seek(0)
+        if not (text.strip() or out.read().strip() or isinstance(code, str)):
             raise Wrong(f"cfcore {arguments} fails with {code} and says nothing")
         raise ValueError(text)
 

@@ -42,7 +42,7 @@ def test_any_unit_gives_the_same_model(
     in_seconds: cf.TimeSVDpp, factor: int, name: str, tmp_path: Path
 ) -> None:
     data = ratings(factor)
-    with pytest.warns(DataWarning, match=f"are read as {name} since 1970"):
+    with pytest.warns(DataWarning, match=f"timestamps are read as {name} since 1970"):
         other = model().fit(data, validation=data)
     assert other.time_unit_ == factor
     np.testing.assert_array_equal(other.predict(data), in_seconds.predict(ratings()))
