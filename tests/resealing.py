@@ -154,6 +154,8 @@ def use(model: Any, ratings: cf.Ratings) -> None:
     """Predict, recommend and compare; whatever a file held, no call raises, and all numbers are finite."""
     users, items = np.append(model.user_ids_, model.user_ids_[:1]), model.item_ids_
     low, high = model.scale_
+    if (ratings.item_ids.dtype.kind in "UO") != (items.dtype.kind in "UO"):
+        return  # ids of another kind, which are refused by name
     for times in (None, ratings.timestamps):
         predictions = model.predict(ratings.users, ratings.items, times)
         assert ((predictions >= low) & (predictions <= high)).all(), "a prediction is not in the scale"

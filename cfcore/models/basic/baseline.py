@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -15,6 +16,7 @@ from cfcore.arrays import aligned_zeros
 from cfcore.data import Ratings
 from cfcore.kernels.records import Biases, Factors, RatingRows, SGDRates
 from cfcore.models.core.fit_context import FitContext
+from cfcore.models.core.given import user_fields
 from cfcore.models.core.model import Array, Model
 from cfcore.models.core.params import MOST_DECAY, MOST_EPOCHS, check_choice, check_number
 from cfcore.models.core.state import State, array
@@ -139,6 +141,21 @@ class Baseline(Model):
         if self.method == "als":
             return LeastSquares(train, context, self.reg_user, self.reg_item)
         return Descent(train, context, self.lr, self.lr_decay, self.reg)
+
+    def _state_of_users(self, given: Ratings) -> BiasState:
+        state: BiasState = self._state
+        errors = given.values - state.mean - state.item_bias[given.item_codes]
+        sums = np.bincount(given.user_codes, errors, given.n_users)
+        damping = self.reg_user if self.method != "sgd" else self._damping_of_descent(state)
+        bias = np.divide(sums, given.user_counts + damping, out=np.zeros(given.n_users), where=sums != 0)
+        return dataclasses.replace(state, user_bias=bias, **user_fields(given))
+
+    @staticmethod
+    def _damping_of_descent(state: BiasState) -> float:
+        """Variance of ratings over that of users' biases: what takes the place of `reg_user` with "sgd"."""
+        spread = float(np.var(state.user_bias[state.user_counts > 0]))
+        errors = state.history.get("train_rmse", [])
+        return errors[-1] ** 2 / spread if errors and spread > 0 else 5.0
 
     def _score(self, users: Array, items: Array, timestamps: Array | None) -> Array:
         return predicted(users, items, self._state.biases, self.n_threads)

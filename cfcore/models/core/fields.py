@@ -113,6 +113,8 @@ def check_values(state: Any) -> None:
 
 
 def _check_bounds(name: str, held: Array, symbol: str, sizes: Mapping[str, int]) -> None:
+    if symbol not in sizes:
+        raise ValueError(f"{name} are the bounds of rows that are missing")
     if not len(held) or held[0] != 0 or held[-1] != sizes[symbol] or (held[1:] < held[:-1]).any():
         raise ValueError(f"{name} must ascend from 0 to {sizes[symbol]}, which is {symbol}")
 

@@ -59,6 +59,8 @@ class FactorState(State):
     noise_variance: float | None = None
 
     _later: ClassVar[tuple[str, ...]] = (*State._later, *PRIORS)
+    #: Dimensions that there are none of without users.
+    _user_dimensions: ClassVar[tuple[str, ...]] = ("n_users", "n_seen")
     #: Cached properties, and the fields that each of them follows from.
     _derived: ClassVar[dict[str, tuple[str, ...]]] = {
         "user_rows": ("user_factors",),
@@ -121,7 +123,8 @@ class FactorState(State):
 
     # ------------------------------------------------------------------ ratings that come later
 
-    def with_priors(self) -> Self:
+    @cached_property
+    def primed(self) -> Self:
         """The state with priors and noise of ratings that come later, which are found unless it has them."""
         if self.user_prior_mean is not None and self.item_prior_mean is not None:
             return self
@@ -150,6 +153,17 @@ class FactorState(State):
         mean, covariance = (getattr(self, f"{kind}_prior_{what}") for what in ("mean", "covariance"))
         size = len(mean) if biased else len(mean) - 1
         return RowPrior(mean[:size].astype(np.float64), covariance[:size, :size].astype(np.float64))
+
+    def without_users(self) -> Self:
+        """The state of the items alone."""
+        fields: dict[str, Any] = {}
+        for field in self.array_fields():
+            held, first = getattr(self, field.name), field.metadata["shape"][0]
+            if held is not None and first in self._user_dimensions:
+                fields[field.name] = held[:0]
+            elif held is not None and first == "n_users + 1":
+                fields[field.name] = np.zeros(1, dtype=held.dtype)
+        return self.changed(**fields)
 
     def _prior_rows(self, kind: str) -> Array:
         """What takes the place of factors in the rows of the prior."""

@@ -13,6 +13,7 @@ from cfcore.kernels.records import PredictionRequests, PredictionScratch
 from cfcore.models.core.fit_context import FitContext
 from cfcore.models.core.model import Array, Model
 from cfcore.models.core.params import check_choice, check_flag, check_number
+from cfcore.models.neighbors.given import with_ratings, with_users
 from cfcore.models.neighbors.measures import MEASURES
 from cfcore.models.neighbors.state import NeighborState
 from cfcore.models.neighbors.trainer import NeighborTrainer
@@ -121,6 +122,16 @@ class KNN(Model):
             )
         wanted = AUTO_ROWS if isinstance(self.storage, str) else int(self.storage)
         return min(wanted, max(n_targets - 1, 1))
+
+    # ------------------------------------------------------------------ ratings given with a question
+
+    def _state_of_users(self, given: Ratings) -> NeighborState:
+        if self._state.kind == "item":
+            return with_users(self._state, given, self.center, self.reg_user)
+        # Users are compared: the neighbours of new ones are found by a fit with them.
+        fitted = self.clone().fit(with_ratings(self._state, given))
+        state: NeighborState = fitted._state
+        return state
 
     # ------------------------------------------------------------------ predicting
 
