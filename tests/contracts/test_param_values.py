@@ -47,7 +47,7 @@ def refusal(model: Any) -> str | None:
     """The message of the error by which a fit refuses its hyper-parameters; None for a fit."""
     try:
         model.fit(RATINGS, callback=stop)
-    except (ValueError, TypeError, MemoryError) as error:
+    except (ValueError, TypeError, MemoryError, cf.errors.DivergenceError) as error:
         return str(error)
     return None
 
