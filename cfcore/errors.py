@@ -6,8 +6,8 @@ import sys
 import warnings
 
 __all__ = [
-    "CfcoreError", "ConvergenceWarning", "DataError", "DataWarning", "DuplicateError", "FileFormatError",
-    "NotFittedError", "warn",
+    "CfcoreError", "ConvergenceWarning", "DataError", "DataWarning", "DivergenceError", "DuplicateError",
+    "FileFormatError", "NotFittedError", "warn",
 ]  # fmt: skip
 
 
@@ -48,8 +48,12 @@ class FileFormatError(CfcoreError, ValueError):
     """A file is damaged, or was not written by cfcore."""
 
 
+class DivergenceError(CfcoreError, FloatingPointError):
+    """Training diverged before there were any parameters to keep; the message says what to change."""
+
+
 class ConvergenceWarning(UserWarning):
-    """Training diverged and was stopped; the last good parameters were kept."""
+    """Training diverged and was stopped, and the last good parameters were kept; or it made errors larger."""
 
 
 class DataWarning(UserWarning):

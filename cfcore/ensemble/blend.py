@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 from collections.abc import Callable, Sequence
 from typing import Any, ClassVar, Self
@@ -16,6 +17,7 @@ from cfcore.ensemble.weights import Weights, fit_weights
 from cfcore.errors import FileFormatError, NotFittedError
 from cfcore.models.core.files import of_kind
 from cfcore.models.core.fit_context import Callback, FitContext
+from cfcore.models.core.given import user_fields
 from cfcore.models.core.model import Array, Model
 from cfcore.models.core.params import check_choice, check_number
 from cfcore.models.core.state import State
@@ -307,6 +309,13 @@ class Blend(Model):
                 column[fold == k] = fitted.score_codes(users, items, held.timestamps)
                 bar.update(1)
         return fold, predictions
+
+    # ------------------------------------------------------------------ ratings given with a question
+
+    def _state_of_users(self, given: Ratings) -> BlendState:
+        state: BlendState = self._state
+        members = tuple(member.for_users(given) for member in state.members)
+        return dataclasses.replace(state, members=members, **user_fields(given))
 
     # ------------------------------------------------------------------ predicting
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -15,11 +16,13 @@ from cfcore.arrays import aligned_zeros
 from cfcore.data import Ratings
 from cfcore.kernels.records import Biases, Factors, RatingRows, SGDRates
 from cfcore.models.core.fit_context import FitContext
+from cfcore.models.core.given import user_fields
 from cfcore.models.core.model import Array, Model
 from cfcore.models.core.params import MOST_DECAY, MOST_EPOCHS, check_choice, check_number
 from cfcore.models.core.state import State, array
 from cfcore.models.core.training import run_epochs
 from cfcore.models.factorization.block_grid import BlockTrainer
+from cfcore.models.factorization.rates import remedy
 from cfcore.random import RandomState
 from cfcore.threads import threads_worth
 
@@ -132,13 +135,29 @@ class Baseline(Model):
         trainer = self.trainer(train, context)
         if self.method == "als":
             return run_epochs(trainer, context, self.n_epochs or 10)  # type: ignore[return-value]
-        return run_epochs(trainer, context, self.n_epochs or 20, self.lr)  # type: ignore[return-value]
+        told = remedy(self, {"lr": self.lr, "reg": self.reg})
+        return run_epochs(trainer, context, self.n_epochs or 20, remedy=told)  # type: ignore[return-value]
 
     def trainer(self, train: Ratings, context: FitContext) -> LeastSquares | Descent:
         """The trainer of a fit by "als" or "sgd"; its set-up makes all draws before the first epoch."""
         if self.method == "als":
             return LeastSquares(train, context, self.reg_user, self.reg_item)
         return Descent(train, context, self.lr, self.lr_decay, self.reg)
+
+    def _state_of_users(self, given: Ratings) -> BiasState:
+        state: BiasState = self._state
+        errors = given.values - state.mean - state.item_bias[given.item_codes]
+        sums = np.bincount(given.user_codes, errors, given.n_users)
+        damping = self.reg_user if self.method != "sgd" else self._damping_of_descent(state)
+        bias = np.divide(sums, given.user_counts + damping, out=np.zeros(given.n_users), where=sums != 0)
+        return dataclasses.replace(state, user_bias=bias, **user_fields(given))
+
+    @staticmethod
+    def _damping_of_descent(state: BiasState) -> float:
+        """Variance of ratings over that of users' biases: what takes the place of `reg_user` with "sgd"."""
+        spread = float(np.var(state.user_bias[state.user_counts > 0]))
+        errors = state.history.get("train_rmse", [])
+        return errors[-1] ** 2 / spread if errors and spread > 0 else 5.0
 
     def _score(self, users: Array, items: Array, timestamps: Array | None) -> Array:
         return predicted(users, items, self._state.biases, self.n_threads)

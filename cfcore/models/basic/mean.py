@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 
 from cfcore.data import Ratings
 from cfcore.models.core.fit_context import FitContext
+from cfcore.models.core.given import user_fields
 from cfcore.models.core.model import Array, Model
 from cfcore.models.core.state import State
 
@@ -38,6 +41,10 @@ class GlobalMean(Model):
 
     def _fit(self, train: Ratings, context: FitContext) -> State:
         state: State = context.state(State)  # the mean is one of the fields that every state has
+        return state
+
+    def _state_of_users(self, given: Ratings) -> State:
+        state: State = dataclasses.replace(self._state, **user_fields(given))
         return state
 
     def _score(self, users: Array, items: Array, timestamps: Array | None) -> Array:

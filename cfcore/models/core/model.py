@@ -3,22 +3,18 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
 from typing import Any, ClassVar, Self
 
 import numpy as np
 
-from cfcore.data import Duplicates, Ratings, as_ratings, frames, pair_columns
-from cfcore.data.ids import is_single
-from cfcore.data.names import ARGUMENTS
-from cfcore.data.shapes import Columns
-from cfcore.errors import DataError, DataWarning, warn
+from cfcore.data import Duplicates, Ratings, as_ratings
+from cfcore.errors import DataError
 from cfcore.models.core.checkpoint import Checkpoint, identity_of
 from cfcore.models.core.files import Saved
 from cfcore.models.core.fit_context import Callback, FitContext
-from cfcore.models.core.ids import check_known, codes_of_pairs
 from cfcore.models.core.notebook import model_html
-from cfcore.models.core.params import check_choice, check_number
+from cfcore.models.core.params import check_number
+from cfcore.models.core.predicting import Predicting
 from cfcore.models.core.recommender import Recommender
 from cfcore.models.core.state import State, known_of
 from cfcore.random import RandomState, generator
@@ -29,7 +25,7 @@ __all__ = ["Callback", "Model"]
 Array = np.ndarray[Any, Any]
 
 
-class Model(Saved, Recommender):
+class Model(Saved, Recommender, Predicting):
     """Base of all models: fit, predict, recommend, similar items and users, parameters, files.
 
     A model of your own is a subclass that stores its hyper-parameters in ``__init__`` (keyword arguments,
@@ -269,7 +265,7 @@ class Model(Saved, Recommender):
         self._index(train)
         return FitContext(
             known_of(train), type(self).__name__, rng, getattr(self, "n_threads", None),
-            bool(getattr(self, "verbose", False)), publish=self._publish, **given,
+            bool(getattr(self, "verbose", False)), publish=self._publish, train=train, **given,
         )  # fmt: skip
 
     def _publish(self, state: State) -> None:
@@ -297,96 +293,3 @@ class Model(Saved, Recommender):
                 "their column in Ratings.from_frame(frame, timestamp=...), or pass (users, "
                 "items, values, timestamps)"
             )
-
-    # ------------------------------------------------------------------ predicting
-
-    def predict(
-        self, users: Any, items: Any = None, timestamps: Any = None, *, unknown: str = "fallback"
-    ) -> Any:
-        """Predict ratings.
-
-        Parameters
-        ----------
-        users : array_like or scalar
-            Raw user ids. Or, as the only argument, pairs: Ratings, DataFrame, scipy sparse matrix,
-            (users, items[, values[, timestamps]]), a dict of columns, or rows (a list of tuples, an array
-            n x 2, ...). Values are ignored.
-        items : array_like or scalar, optional
-            Raw item ids. A single user or item is paired with all of the others.
-        timestamps : array_like or scalar, optional
-            For models whose predictions depend on time; others leave them alone. False: predictions without
-            times, also of ratings or frames that have some.
-        unknown : {"fallback", "nan", "error"}, default "fallback"
-            Predictions of pairs whose user or item has no training ratings: those of the model's fallback,
-            NaN, or a DataError that names the first of them. `knows` tells which they are.
-
-        Returns
-        -------
-        ndarray of float64, shape (n,); a float for a scalar user and item
-            Predictions within ``scale_``. Each model documents its fallback for unknown ids. For a
-            frame, or columns of one, a column "prediction" of the same library: a Series with the index of
-            the frame (pandas), a Series (polars), a ChunkedArray (pyarrow).
-
-        Raises
-        ------
-        NotFittedError
-            Before `fit`.
-        DataError
-            Unequal lengths, ids of another kind than in training (strings for integers), or unknown ids with
-            ``unknown="error"``.
-        """
-        check_choice("unknown", unknown, ("fallback", "nan", "error"))
-        if items is None and isinstance(users, Iterator):
-            users = list(users)
-        here = self.snapshot()
-        user_codes, item_codes, times, scalar = here._codes_of_request(users, items, timestamps)
-        if unknown == "error":
-            check_known(user_codes, item_codes, users, items)
-        predictions = here._clipped(user_codes, item_codes, times)
-        if unknown == "nan":
-            predictions[(user_codes < 0) | (item_codes < 0)] = np.nan
-        if scalar and len(predictions) == 1:
-            return float(predictions[0])
-        given = users if items is None or not is_single(users) else items
-        return frames.column_like(given, predictions, "prediction")
-
-    def _codes_of_request(
-        self, users: Any, items: Any, timestamps: Any = None
-    ) -> tuple[Array, Array, Array | None, bool]:
-        """Codes and timestamps of the arguments of `predict`, and whether they are one user and one item."""
-        self._check_fitted()
-        known = self._state.users, self._state.items
-        timed = timestamps is not False
-        if items is not None:
-            given = Columns(users, items, None, timestamps if timed else None, ARGUMENTS)
-        elif timed and timestamps is not None:
-            raise TypeError("predict takes timestamps together with users and items")
-        elif isinstance(users, Ratings):
-            user_codes = known[0].recode(users.user_ids, users.user_codes)
-            item_codes = known[1].recode(users.item_ids, users.item_codes)
-            times = users.timestamps if timed else None
-            self._warn_untimed(timed and times is None, "make Ratings with timestamps")
-            return user_codes, item_codes, times, False
-        else:
-            given = pair_columns(users, timed=timed)
-        single = items is not None and is_single(users) and is_single(items)
-        how = "name their column 'timestamp'" if items is None else "pass them as the third argument"
-        self._warn_untimed(timed and given.timestamps is None and not single, how)
-        return *codes_of_pairs(*known, given, timed=self.uses_timestamps()), single
-
-    def _warn_untimed(self, untimed: bool, how: str) -> None:
-        """Mention that a model of times predicts without them."""
-        if untimed and self.uses_timestamps():
-            warn(
-                f"{type(self).__name__}: there are no timestamps, so that predictions are for the mean "
-                f"date of each user; {how}, or timestamps=False",
-                DataWarning,
-            )
-
-    def _clipped(self, users: Array, items: Array, timestamps: Array | None) -> Array:
-        """Predictions for codes, within the scale (a fresh array, clipped in place)."""
-        low, high = self._state.scale
-        predictions = np.array(self._score(users, items, timestamps), dtype=np.float64, copy=None)
-        if not predictions.flags.writeable:
-            predictions = predictions.copy()
-        return np.clip(predictions, low, high, out=predictions)

@@ -13,7 +13,7 @@ from cfcore.data.checks import as_timestamps
 from cfcore.data.ids import as_column, is_single
 from cfcore.errors import DataError
 from cfcore.kernels.records import Factors
-from cfcore.models.core.fitted import Fitted
+from cfcore.models.core.given import NewUsers, is_session, session_user
 from cfcore.models.core.ids import column_of
 from cfcore.models.core.params import check_flag, check_number
 from cfcore.models.recommend import top_n
@@ -22,7 +22,7 @@ from cfcore.models.recommend.ranking import best
 Array = np.ndarray[Any, Any]
 
 
-class Recommender(Fitted):
+class Recommender(NewUsers):
     """Lists of items by predictions, and of items or users by similarity."""
 
     # ------------------------------------------------------------------ for models to write
@@ -43,9 +43,10 @@ class Recommender(Fitted):
 
     def recommend(
         self,
-        users: Any,
+        users: Any = None,
         n: int = 10,
         *,
+        given: Any = None,
         exclude_seen: bool = True,
         min_support: int = 0,
         items: Any = None,
@@ -58,8 +59,11 @@ class Recommender(Fitted):
         Parameters
         ----------
         users : int or str, or array_like of them, shape (n_users,)
-            Raw user ids. Lists for unknown users follow from the model's predictions for them.
+            Raw user ids. Lists for unknown users follow from the model's predictions for them. With `given`
+            they may be left out: all users of it, in ascending order.
         n : int, default 10
+        given : dict of item to rating, or Ratings, DataFrame, (users, items, values), ..., optional
+            Ratings of users in place of those of training, as in `predict`: those of one user, or of many.
         exclude_seen : bool, default True
             Leave out the items that the user rated in training.
         min_support : int, default 0
@@ -95,6 +99,12 @@ class Recommender(Fitted):
         result either.
         """
         here = self.snapshot()
+        if given is not None:
+            here, known = self._for_users(given)
+            if users is None:
+                users = session_user(known) if is_session(given) else known
+        elif users is None:
+            raise TypeError("recommend takes users, or ratings: recommend(given={item: rating, ...})")
         if is_single(users):
             ids, scores = next(
                 here._lists(np.atleast_1d(users), n, exclude_seen, min_support, items, exclude, timestamps)

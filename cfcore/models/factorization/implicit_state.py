@@ -119,6 +119,11 @@ class SVDppState(FactorState):
 
     # ------------------------------------------------------------------ ratings that come later
 
+    def without_users(self) -> Self:
+        """The state of the items alone."""
+        state = super().without_users()
+        return state if self.implicit_items is None else state.changed(implicit_items=self.implicit_items[:0])
+
     def _prior_rows(self, kind: str) -> Array:
         """As in `FactorState`; for users the sums over their sets are included."""
         return self.user_rows[:, : self.user_factors.shape[1]] if kind == "user" else self.item_factors

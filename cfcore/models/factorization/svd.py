@@ -31,7 +31,13 @@ from cfcore.models.factorization.first_biases import (
     first_biases,
     start_by_rule,
 )
-from cfcore.models.factorization.rates import DecayingRates, decay_and_total, density_and_spread
+from cfcore.models.factorization.rates import (
+    DecayingRates,
+    decay_and_total,
+    density_and_spread,
+    remedy,
+    standard_deviation,
+)
 from cfcore.models.factorization.state import FactorState
 from cfcore.random import RandomState
 
@@ -251,7 +257,11 @@ class SVD(FactorModel):
 
     def _fit(self, train: Ratings, context: FitContext) -> FactorState:
         trainer = self.trainer(train, context)
-        return run_epochs(trainer, context, trainer.rates.n_epochs, trainer.rates.lr)  # type: ignore[return-value]
+        start = None
+        if not self.biased:  # from predictions of 0
+            start = float(np.hypot(train.mean, standard_deviation(train.values)))
+        told = remedy(self, vars(trainer.rates))
+        return run_epochs(trainer, context, trainer.rates.n_epochs, remedy=told, start=start)  # type: ignore[return-value]
 
     def trainer(self, train: Ratings, context: FitContext, start: FactorState | None = None) -> SVDTrainer:
         """The trainer of a fit, or of one that goes on from the parameters of a state."""

@@ -23,7 +23,7 @@ from cfcore.models.factorization.first_biases import (
 )
 from cfcore.models.factorization.implicit_state import SVDppState
 from cfcore.models.factorization.implicit_trainer import SVDppTrainer
-from cfcore.models.factorization.rates import DecayingRates, decay_and_total, density_and_spread
+from cfcore.models.factorization.rates import DecayingRates, decay_and_total, density_and_spread, remedy
 from cfcore.models.factorization.user_batches import UserBatchTrainer
 from cfcore.random import RandomState
 
@@ -297,7 +297,8 @@ class SVDpp(FactorModel):
 
     def _fit(self, train: Ratings, context: FitContext) -> SVDppState:
         trainer = self.trainer(train, context)
-        state: SVDppState = run_epochs(trainer, context, trainer.rates.n_epochs, trainer.rates.lr)  # type: ignore[assignment]
+        told = remedy(self, vars(trainer.rates) | getattr(trainer, "terms", {}))
+        state: SVDppState = run_epochs(trainer, context, trainer.rates.n_epochs, remedy=told)  # type: ignore[assignment]
         return state
 
     def trainer(self, train: Ratings, context: FitContext, start: Any = None) -> UserBatchTrainer:

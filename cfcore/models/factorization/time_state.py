@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 import numpy as np
 
@@ -64,6 +64,7 @@ class TimeState(SVDppState):
     bin_edges: Array = array("fi", None, optional=True, low=-LAST_DAY, high=LAST_DAY)
     time_unit: int = 1
 
+    _user_dimensions: ClassVar[tuple[str, ...]] = (*SVDppState._user_dimensions, "n_days")
     _derived: ClassVar[dict[str, tuple[str, ...]]] = {
         **SVDppState._derived,
         "days": DAYS,
@@ -158,6 +159,11 @@ class TimeState(SVDppState):
         return TimeParameters(**given, mean=self.mean)
 
     # ------------------------------------------------------------------ ratings that come later
+
+    def without_users(self) -> Self:
+        """The state of the items alone."""
+        owned = [name for name in TERMS if not name.startswith("item")]
+        return super().without_users().changed(**{name: getattr(self, name)[:0] for name in owned})
 
     def joined_days(self, users_at: Array, items_at: Array, train: Ratings, base: float) -> dict[str, Any]:
         """Fields of days and of terms of time, with those of `train`, in new codes, joined to them.

@@ -16,6 +16,7 @@ from cfcore.kernels.records import LEFT_OUT
 from cfcore.models.core.fit_context import FitContext
 from cfcore.models.core.model import Array
 from cfcore.models.core.params import check_number
+from cfcore.models.core.state import State
 from cfcore.models.factorization.rates import density_and_spread
 from cfcore.models.factorization.svdpp import Rates, SVDpp
 from cfcore.models.factorization.time_state import TimeState
@@ -305,6 +306,16 @@ class TimeSVDpp(SVDpp):
         later = super()._later(ratings, duplicates)
         _in_seconds(later, self._state.time_unit, "timestamps")  # only to check their unit
         return later
+
+    def _state_of_users(self, given: Ratings) -> State:
+        state: TimeState = self._state
+        if given.timestamps is None:  # of today, which is the last day that is known
+            now = int(state.day_numbers.max(initial=0)) * SECONDS * state.time_unit
+            given = Ratings._new(
+                given.user_codes, given.item_codes, given.values, np.full(len(given), now, dtype=np.int64),
+                given.user_ids, given.item_ids, given.scale,
+            )  # fmt: skip
+        return super()._state_of_users(given)
 
     def _joined_fields(self, users_at: Array, items_at: Array, train: Ratings) -> dict[str, Any]:
         state: TimeState = self._state

@@ -11,6 +11,7 @@ from cfcore.data import Duplicates, Ratings, as_ratings
 from cfcore.data.ids import encode, merge
 from cfcore.errors import DataError, DataWarning, warn
 from cfcore.models.core.fit_context import FitContext
+from cfcore.models.core.given import check_scale_of
 from cfcore.models.core.model import Model
 from cfcore.models.core.params import MOST_EPOCHS, check_choice, check_number
 from cfcore.models.core.state import State
@@ -150,6 +151,8 @@ class Updatable(Model):
         ------
         DataError
             Ratings that cannot be used. The model is as it was then.
+        DivergenceError
+            Training diverged in the first pass. The model is as it was then.
         """
         self._refuse_columns("partial_fit", (n_epochs, *columns) if columns else ())
         self._check_updatable("partial_fit")
@@ -177,10 +180,20 @@ class Updatable(Model):
             bool(getattr(self, "verbose", False)),
         )  # fmt: skip
         trainer = here.trainer(train, context, state)
-        trained = run_epochs(trainer, context, n_epochs or N_PASSES, before.rates["lr"])
+        told = (
+            'Try fewer n_epochs, or lower rates: model.with_parameters(rates={**model.rates_, "lr": '
+            f"{before.rates['lr'] / 4:.2g}}})"
+        )
+        trained = run_epochs(trainer, context, n_epochs or N_PASSES, remedy=told)
         total = (before.n_epochs or 0) + (trained.n_epochs or 0)
         self._state = trained.changed(n_epochs=total, **state.prior_fields())  # type: ignore[attr-defined]
         return self
+
+    def _state_of_users(self, given: Ratings) -> State:
+        items = self._state.primed.without_users()
+        state, train = self._with(items)._joined(given)
+        state = self._with(items)._solved(state, "user", train, np.flatnonzero(train.user_counts))
+        return state.changed(item_counts=items.item_counts)
 
     def _check_updatable(self, method: str) -> None:
         if not self.updatable:
@@ -217,19 +230,12 @@ class Updatable(Model):
         """Ratings given after the fit, on the scale of the model."""
         given = as_ratings(ratings, duplicates=duplicates, timed=self.uses_timestamps())
         self._check_timestamps(given)
-        low, high = self._state.scale
-        outside = (given.values < low) | (given.values > high)
-        if outside.any():
-            row = int(outside.argmax())
-            raise DataError(
-                f"ratings: row {row} (user {given.users[row]}, item {given.items[row]}) is "
-                f"{given.values[row]:g}; the model's scale is {low:g} to {high:g}"
-            )
+        check_scale_of(given, self._state.scale)
         return given
 
     def _joined(self, given: Ratings) -> tuple[FactorState, Ratings]:
         """A state in which all users and items of `given` have rows, and `given` in its codes."""
-        before: FactorState = self._state.with_priors()
+        before: FactorState = self._state.primed
         # A subset's vocabulary may name users and items that it has no ratings of.
         user_ids, users_at = joined_ids(before.user_ids, given.user_ids[given.user_counts > 0], "users")
         item_ids, items_at = joined_ids(before.item_ids, given.item_ids[given.item_counts > 0], "items")

@@ -13,6 +13,7 @@ from cfcore.kernels.records import PredictionRequests, PredictionScratch
 from cfcore.models.core.fit_context import FitContext
 from cfcore.models.core.model import Array, Model
 from cfcore.models.core.params import check_choice, check_flag, check_number
+from cfcore.models.neighbors.given import with_ratings, with_users
 from cfcore.models.neighbors.measures import MEASURES
 from cfcore.models.neighbors.state import NeighborState
 from cfcore.models.neighbors.trainer import NeighborTrainer
@@ -40,7 +41,7 @@ class KNN(Model):
     similarity: str
     n_neighbors: int | None
     center: str | None
-    shrinkage: float
+    shrinkage: float | None
     min_support: int
     no_overlap: float
     positive_only: bool
@@ -71,8 +72,9 @@ class KNN(Model):
         check_number("min_support", self.min_support, 0, integer=True)
         check_number("no_overlap", self.no_overlap, -1, 1)
         check_flag("positive_only", self.positive_only)
-        for name in ("shrinkage", "reg_user", "reg_item"):
+        for name in ("reg_user", "reg_item"):
             check_number(name, getattr(self, name), 0)
+        check_number("shrinkage", self.shrinkage, 0, none=True)
         check_number("damping", self.damping, 0, none=True)
         check_number("power", self.power, 0, open_low=True, none=True)
         if isinstance(self.storage, str):
@@ -93,9 +95,18 @@ class KNN(Model):
         return NeighborTrainer(self, train, context)
 
     def defaults_for(self, ratings: Ratings) -> dict[str, float]:
-        """Damping and power, by the rule of the class."""
+        """Damping and power by the rule of the class, and the shrinkage of the similarity."""
         rule = self.rule_for(ratings)
-        return {name: rule[name] for name in ("damping", "power")}
+        return {
+            "shrinkage": self.shrinkage_or_default(),
+            **{name: rule[name] for name in ("damping", "power")},
+        }
+
+    def shrinkage_or_default(self) -> float:
+        """The hyper-parameter, or the default of the similarity."""
+        if self.shrinkage is not None:
+            return float(self.shrinkage)
+        return MEASURES[self.similarity].shrinkage
 
     def rule_for(self, train: Ratings) -> dict[str, Any]:
         """How a model fitted to these ratings predicts: `NeighborState.rule`."""
@@ -121,6 +132,16 @@ class KNN(Model):
             )
         wanted = AUTO_ROWS if isinstance(self.storage, str) else int(self.storage)
         return min(wanted, max(n_targets - 1, 1))
+
+    # ------------------------------------------------------------------ ratings given with a question
+
+    def _state_of_users(self, given: Ratings) -> NeighborState:
+        if self._state.kind == "item":
+            return with_users(self._state, given, self.center, self.reg_user)
+        # Users are compared: the neighbours of new ones are found by a fit with them.
+        fitted = self.clone().fit(with_ratings(self._state, given))
+        state: NeighborState = fitted._state
+        return state
 
     # ------------------------------------------------------------------ predicting
 

@@ -6,12 +6,13 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from cfcore.data import as_ratings
+from cfcore.data import Ratings, as_ratings
 from cfcore.errors import DataError
 from cfcore.models.core.model import Array, Model
 from cfcore.models.core.params import check_number
 from cfcore.models.core.state import State
 from cfcore.models.rbm.cases import cases_of
+from cfcore.models.rbm.given import with_cases, with_units
 from cfcore.models.rbm.inference import Predictor, Settings, expectations, hidden_inputs
 from cfcore.models.rbm.likelihood import draw, free_energies, log_partition, sigmoid, softmax
 from cfcore.models.rbm.state import RBMState
@@ -39,6 +40,11 @@ class RBMBase(Model):
     def _predictor(self) -> Predictor:
         state = self._state
         return Predictor(state.observed, state.parameters, state.inputs(self.n_threads), self._settings())
+
+    def _state_of_users(self, given: Ratings) -> RBMState:
+        if self.by == "user":
+            return with_cases(self._state, given)
+        return with_units(self._state, given, self.n_threads)
 
     def _score(self, users: Array, items: Array, timestamps: Array | None) -> Array:
         return self._predictor().scores(users, items)

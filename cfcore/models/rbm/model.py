@@ -270,7 +270,10 @@ class RBM(RBMBase):
         )  # fmt: skip
         cases = find_cases(train, levels, self.by, rated)
         trainer = RBMTrainer(cases, levels, rated, training, self._settings(), context)
-        return run_epochs(trainer, context, self.n_epochs, schedule.lr[0])  # type: ignore[return-value]
+        told = None
+        if schedule.lr[0] * training.weight_decay >= 1:  # a step that is longer than the weight
+            told = f"Try weight_decay={0.1 / schedule.lr[0]:.2g}"
+        return run_epochs(trainer, context, self.n_epochs, max(schedule.lr), remedy=told)  # type: ignore[return-value]
 
 
 def known_pairs(train: Ratings, implicit: Any) -> tuple[Array, Array]:

@@ -1,0 +1,125 @@
+"""`NewUsers`: answers for users whose ratings come with the question, from a model that stays as it is."""
+
+from __future__ import annotations
+
+import numbers
+from collections.abc import Mapping
+from typing import Any, Self
+
+import numpy as np
+
+from cfcore.data import Ratings, as_ratings
+from cfcore.data.ids import are_strings
+from cfcore.errors import DataError, DataWarning, warn
+from cfcore.models.core.fitted import Fitted
+from cfcore.models.core.state import State
+
+__all__ = ["NewUsers", "user_fields"]
+
+Array = np.ndarray[Any, Any]
+
+
+class NewUsers(Fitted):
+    """A model for the users of some ratings in place of those of the fit; items stay as they are."""
+
+    def _state_of_users(self, given: Ratings) -> State:
+        """The state for the users of `given`, whose item codes are those of the model.
+
+        It has the users of `given`, and may have more. It serves for predictions, not for files.
+        """
+        raise TypeError(f"{type(self).__name__} does not take given=: fit it anew, on all ratings")
+
+    def for_users(self, ratings: Any) -> Self:
+        """Return a copy of the model for the users of some ratings; the model itself is not changed.
+
+        ``model.predict(..., given=ratings)`` is ``model.for_users(ratings).predict(...)``.
+
+        Parameters
+        ----------
+        ratings : dict of item to rating, or Ratings, DataFrame, (users, items, values[, timestamps]), ...
+            All ratings of these users that count. Of repeated pairs the last counts; items without training
+            ratings are left out with a warning.
+
+        Returns
+        -------
+        Model
+            It knows these users and no others (`UserKNN`: the others too), and takes what it knows of items
+            from this model. A dict is of one user, with the id 0, or "" where ids are strings.
+
+        Raises
+        ------
+        NotFittedError
+            Before `fit`.
+        DataError
+            Ratings that cannot be used, or are outside the scale of the model.
+        """
+        return self._for_users(ratings)[0]
+
+    def _for_users(self, given: Any) -> tuple[Self, Array]:
+        """The copy of `for_users`, and the ids of the users of the ratings given."""
+        here = self.snapshot()
+        here._check_fitted()
+        ratings = here._given_ratings(given)
+        here._state = here._state_of_users(ratings)
+        return here, ratings.user_ids
+
+    def _given_ratings(self, given: Any) -> Ratings:
+        """Ratings of known items, in the model's codes of items; all users have a code, ascending by id."""
+        state = self._state
+        if is_session(given):
+            given = ([session_user(state.user_ids)] * len(given), list(given), list(given.values()))
+        timed: bool = self.uses_timestamps()
+        ratings = as_ratings(given, duplicates="last", timed=timed)
+        state.users.encode(ratings.user_ids)  # ids of another kind than in training raise
+        check_scale_of(ratings, state.scale)
+        items = state.items.recode(ratings.item_ids, ratings.item_codes)
+        known = items >= 0
+        if not known.all():
+            unknown = np.unique(ratings.items[~known])
+            warn(
+                f"given: {len(unknown)} of the items have no training ratings and are left out: "
+                f"{', '.join(map(str, unknown[:5]))}{', ...' if len(unknown) > 5 else ''}",
+                DataWarning,
+            )
+        rated = ratings.user_counts > 0
+        users = (np.cumsum(rated) - 1).astype(np.int32)[ratings.user_codes]
+        times = None if ratings.timestamps is None else np.asarray(ratings.timestamps)[known]
+        return Ratings._new(
+            users[known], items[known], ratings.values[known], times,
+            ratings.user_ids[rated], state.item_ids, state.scale,
+        )  # fmt: skip
+
+
+def is_session(given: Any) -> bool:
+    """Whether these are the ratings of one user, a dict of item to rating, and not a dict of columns."""
+    return isinstance(given, Mapping) and all(
+        isinstance(value, numbers.Real) and not isinstance(value, bool) for value in given.values()
+    )
+
+
+def session_user(ids: Array) -> Any:
+    """The id of the user of a session, of the kind of some ids."""
+    return "" if are_strings(ids) else 0
+
+
+def check_scale_of(ratings: Ratings, scale: tuple[float, float]) -> None:
+    """Raise DataError for ratings outside the scale of a model."""
+    low, high = scale
+    outside = (ratings.values < low) | (ratings.values > high)
+    if outside.any():
+        row = int(outside.argmax())
+        raise DataError(
+            f"ratings: row {row} (user {ratings.users[row]}, item {ratings.items[row]}) is "
+            f"{ratings.values[row]:g}; the model's scale is {low:g} to {high:g}"
+        )
+
+
+def user_fields(given: Ratings) -> dict[str, Any]:
+    """The fields of `State` that describe the users of some ratings, with items in the model's codes."""
+    rows = given.by_user
+    return {
+        "user_ids": given.user_ids,
+        "user_counts": given.user_counts,
+        "seen_indptr": rows.indptr,
+        "seen_items": rows.indices,
+    }

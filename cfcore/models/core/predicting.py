@@ -1,0 +1,133 @@
+"""`Predicting`: `predict`, on raw ids in all forms that pairs of users and items come in."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from cfcore.data import Ratings, frames, pair_columns
+from cfcore.data.ids import is_single
+from cfcore.data.names import ARGUMENTS
+from cfcore.data.shapes import Columns
+from cfcore.errors import DataWarning, warn
+from cfcore.models.core.given import NewUsers, is_session, session_user
+from cfcore.models.core.ids import check_known, codes_of_pairs
+from cfcore.models.core.params import check_choice
+
+__all__ = ["Predicting"]
+
+Array = np.ndarray[Any, Any]
+
+
+class Predicting(NewUsers):
+    """Predictions of ratings."""
+
+    def predict(
+        self,
+        users: Any,
+        items: Any = None,
+        timestamps: Any = None,
+        *,
+        given: Any = None,
+        unknown: str = "fallback",
+    ) -> Any:
+        """Predict ratings.
+
+        Parameters
+        ----------
+        users : array_like or scalar
+            Raw user ids. Or, as the only argument, pairs: Ratings, DataFrame, scipy sparse matrix,
+            (users, items[, values[, timestamps]]), a dict of columns, or rows (a list of tuples, an array
+            n x 2, ...). Values are ignored.
+        items : array_like or scalar, optional
+            Raw item ids. A single user or item is paired with all of the others.
+        timestamps : array_like or scalar, optional
+            For models whose predictions depend on time; others leave them alone. False: predictions without
+            times, also of ratings or frames that have some.
+        given : dict of item to rating, or Ratings, DataFrame, (users, items, values), ..., optional
+            Ratings of users in place of those of training, for users who are new or in the middle of a
+            session. The model stays as it is, items are held, and only these users are known. A dict has the
+            ratings of one user, and `users` are then items: ``predict([12, 15], given={50: 5, 172: 3})``.
+            The last of repeated pairs counts; items without training ratings are left out with a warning.
+        unknown : {"fallback", "nan", "error"}, default "fallback"
+            Predictions of pairs whose user or item has no training ratings: those of the model's fallback,
+            NaN, or a DataError that names the first of them. `knows` tells which they are.
+
+        Returns
+        -------
+        ndarray of float64, shape (n,); a float for a scalar user and item
+            Predictions within ``scale_``. Each model documents its fallback for unknown ids. For a
+            frame, or columns of one, a column "prediction" of the same library: a Series with the index of
+            the frame (pandas), a Series (polars), a ChunkedArray (pyarrow).
+
+        Raises
+        ------
+        NotFittedError
+            Before `fit`.
+        DataError
+            Unequal lengths, ids of another kind than in training (strings for integers), or unknown ids with
+            ``unknown="error"``.
+        """
+        check_choice("unknown", unknown, ("fallback", "nan", "error"))
+        if items is None and isinstance(users, Iterator):
+            users = list(users)
+        here = self.snapshot()
+        if given is not None:
+            here = self.for_users(given)
+            if is_session(given):
+                if items is not None:
+                    raise TypeError("predict(items, given={item: rating, ...}) takes items, and no users")
+                users, items = session_user(here._state.user_ids), users
+        user_codes, item_codes, times, scalar = here._codes_of_request(users, items, timestamps)
+        if unknown == "error":
+            check_known(user_codes, item_codes, users, items)
+        predictions = here._clipped(user_codes, item_codes, times)
+        if unknown == "nan":
+            predictions[(user_codes < 0) | (item_codes < 0)] = np.nan
+        if scalar and len(predictions) == 1:
+            return float(predictions[0])
+        column = users if items is None or not is_single(users) else items
+        return frames.column_like(column, predictions, "prediction")
+
+    def _codes_of_request(
+        self, users: Any, items: Any, timestamps: Any = None
+    ) -> tuple[Array, Array, Array | None, bool]:
+        """Codes and timestamps of the arguments of `predict`, and whether they are one user and one item."""
+        self._check_fitted()
+        known = self._state.users, self._state.items
+        timed = timestamps is not False
+        if items is not None:
+            given = Columns(users, items, None, timestamps if timed else None, ARGUMENTS)
+        elif timed and timestamps is not None:
+            raise TypeError("predict takes timestamps together with users and items")
+        elif isinstance(users, Ratings):
+            user_codes = known[0].recode(users.user_ids, users.user_codes)
+            item_codes = known[1].recode(users.item_ids, users.item_codes)
+            times = users.timestamps if timed else None
+            self._warn_untimed(timed and times is None, "make Ratings with timestamps")
+            return user_codes, item_codes, times, False
+        else:
+            given = pair_columns(users, timed=timed)
+        single = items is not None and is_single(users) and is_single(items)
+        how = "name their column 'timestamp'" if items is None else "pass them as the third argument"
+        self._warn_untimed(timed and given.timestamps is None and not single, how)
+        return *codes_of_pairs(*known, given, timed=self.uses_timestamps()), single
+
+    def _warn_untimed(self, untimed: bool, how: str) -> None:
+        """Mention that a model of times predicts without them."""
+        if untimed and self.uses_timestamps():
+            warn(
+                f"{type(self).__name__}: there are no timestamps, so that predictions are for the mean "
+                f"date of each user; {how}, or timestamps=False",
+                DataWarning,
+            )
+
+    def _clipped(self, users: Array, items: Array, timestamps: Array | None) -> Array:
+        """Predictions for codes, within the scale (a fresh array, clipped in place)."""
+        low, high = self._state.scale
+        predictions = np.array(self._score(users, items, timestamps), dtype=np.float64, copy=None)
+        if not predictions.flags.writeable:
+            predictions = predictions.copy()
+        return np.clip(predictions, low, high, out=predictions)

@@ -1,0 +1,65 @@
+"""States of neighbourhood models for users whose ratings are given with a question."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import numpy as np
+
+from cfcore.data import Ratings
+from cfcore.models.core.given import user_fields
+from cfcore.models.neighbors.centering import Center, means
+from cfcore.models.neighbors.state import NeighborState
+
+Array = np.ndarray[Any, Any]
+
+
+def with_users(state: NeighborState, given: Ratings, center: str | None, reg_user: float) -> NeighborState:
+    """The state of a model that compares items, with the users of some ratings in place of its own.
+
+    Parameters
+    ----------
+    state : NeighborState
+    given : Ratings
+        With item codes of the state.
+    center : str or None
+        The hyper-parameter of the model.
+    reg_user : float
+        Regularisation of biases of users in the baseline.
+    """
+    rows = given.by_user
+    if center == "baseline":
+        errors = given.values - state.mean - state.item_centers[given.item_codes]
+        sums = np.bincount(given.user_codes, errors, given.n_users)
+        pull = given.user_counts + reg_user
+        users = np.append(np.divide(sums, pull, out=np.zeros(given.n_users), where=pull > 0), 0.0)
+    else:
+        users = means(rows, state.mean)
+    centers = Center(users, state.item_centers, state.mean if center == "baseline" else None, state.spreads)
+    return dataclasses.replace(
+        state, user_centers=users, deviations=centers.deviations(rows, "item"), **user_fields(given)
+    )
+
+
+def with_ratings(state: NeighborState, given: Ratings) -> Ratings:
+    """The training ratings of a model that compares users, with those of `given` in place of its users' own.
+
+    Training ratings are their deviations plus their centres, up to the rounding of float32.
+    """
+    indptr, users = state.rated.indptr, state.rated.indices
+    items = np.repeat(np.arange(len(state.item_ids), dtype=np.int32), np.diff(indptr))
+    values = state.deviations.astype(np.float64)
+    if state.spreads is not None:
+        values *= state.spreads[users]
+    values += state.user_centers[users]
+    if state.rule["additive"]:
+        values += state.mean + state.item_centers[items]
+    kept = ~np.isin(state.user_ids[users], given.user_ids)
+    low, high = state.scale
+    return Ratings(
+        np.concatenate([state.user_ids[users[kept]], given.users]),
+        np.concatenate([state.item_ids[items[kept]], given.items]),
+        np.concatenate([np.clip(values[kept], low, high).astype(np.float32), given.values]),
+        scale=state.scale,
+    )
