@@ -72,8 +72,8 @@ def environment(kind: str, folder: Path, reports: Path) -> tuple[dict[str, str],
     if kind == "thread":
         compiler = clang()
         built |= {"CC": f"{cache}{compiler}", "LDSHARED": f"{compiler} -shared", "CXX": compiler}
-        # No suppressions: the interpreter, NumPy and libomp are not compiled with the sanitizer, so that their
-        # accesses are not checked, but their locks count. (To suppress calls from them would hide the locks.)
+        # No suppressions: what is not compiled with the sanitizer (the interpreter, NumPy, libomp) is not
+        # checked, but its locks count, which a suppression of calls from there would hide.
         options = f"ignore_noninstrumented_modules=1:exitcode=66:log_path={reports}/report"
         run |= {"TSAN_OPTIONS": options, "OMP_TOOL_LIBRARIES": archer(compiler)}
         run |= {"LD_PRELOAD": runtime(compiler, "libclang_rt.tsan-x86_64.so")}
