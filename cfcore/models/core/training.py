@@ -304,8 +304,9 @@ class _Loop:
             raise checkpoint.refuse("kept", f"belongs to no epoch: kept_epoch is {epoch}")
         # After an epoch that diverged, the live arrays may hold anything, and are not used.
         for name, array in {**({} if progress["stop"] else live), **kept}.items():
-            if array.dtype.kind == "f" and not np.isfinite(array).all():
-                raise checkpoint.refuse(name, "holds numbers that are not finite")
+            limit = PRODUCT if array.ndim > 1 else SUM
+            if array.dtype.kind == "f" and not (np.abs(array) <= limit).all():
+                raise checkpoint.refuse(name, f"holds numbers that are not finite, or above {limit:g}")
 
     def _validation_rmse(self) -> float:
         assert self.context.held_out is not None
