@@ -170,7 +170,7 @@ def kfold(
     n = len(ratings)
     if not isinstance(k, (int, np.integer)) or not 2 <= k <= n:
         raise ValueError(f"k must be an integer from 2 to the number of ratings, {n}; got {k!r}")
-    return _folds(ratings, k, generator(random_state), return_rows)
+    return _folds(ratings, int(k), generator(random_state), return_rows)
 
 
 def _folds(
@@ -196,9 +196,10 @@ def repeated_kfold(
     Parameters, yields and errors are those of `kfold`; ValueError for `repeats` below 1 as well.
     """
     ratings = as_ratings(ratings)
-    parts.number("repeats", repeats)
+    repeats = parts.number("repeats", repeats)
     rng = generator(random_state)
-    rounds = [kfold(ratings, k, rng, return_rows=return_rows) for _ in range(repeats)]
+    kfold(ratings, k, rng)  # raises for a wrong k at once, and draws nothing
+    rounds = (kfold(ratings, k, rng, return_rows=return_rows) for _ in range(repeats))
     return (pair for folds in rounds for pair in folds)
 
 

@@ -16,7 +16,7 @@ from cfcore.models.core.model import Array
 from cfcore.models.core.params import (
     MOST_DECAY,
     MOST_EPOCHS,
-    MOST_FACTORS,
+    MOST_SCALE,
     check_choice,
     check_flag,
     check_number,
@@ -239,14 +239,15 @@ class SVD(FactorModel):
         self.verbose = verbose
 
     def _check_params(self) -> None:
-        check_number("n_factors", self.n_factors, 0, MOST_FACTORS, integer=True)
+        check_number("n_factors", self.n_factors, 0, integer=True)
         check_number("n_epochs", self.n_epochs, 1, MOST_EPOCHS, integer=True, none=True)
         check_number("lr_decay", self.lr_decay, 0, MOST_DECAY, none=True, open_low=True)
         for name in ("lr", "lr_bias"):
             check_number(name, getattr(self, name), 0, none=True, open_low=True)
-        for name in ("reg", "reg_bias", "init_scale"):
+        for name in ("reg", "reg_bias"):
             check_number(name, getattr(self, name), 0, none=True)
         check_number("init_bias", self.init_bias, 0, 1, none=True)
+        check_number("init_scale", self.init_scale, 0, MOST_SCALE, none=True)
         check_choice("init", self.init, ("normal", "uniform"))
         check_choice("update", self.update, ("simultaneous", "sequential"))
         check_choice("dtype", self.dtype, ("float32", "float64"))

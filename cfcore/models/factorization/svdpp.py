@@ -12,7 +12,7 @@ from cfcore.kernels.records import Factors
 from cfcore.models.core.fit_context import FitContext
 from cfcore.models.core.implicit_pairs import joined
 from cfcore.models.core.model import Array, Callback
-from cfcore.models.core.params import MOST_DECAY, MOST_EPOCHS, MOST_FACTORS, check_choice, check_number
+from cfcore.models.core.params import MOST_DECAY, MOST_EPOCHS, MOST_SCALE, check_choice, check_number
 from cfcore.models.core.training import run_epochs
 from cfcore.models.factorization.base import FactorModel, first_factors
 from cfcore.models.factorization.first_biases import (
@@ -246,14 +246,15 @@ class SVDpp(FactorModel):
         self.verbose = verbose
 
     def _check_params(self) -> None:
-        check_number("n_factors", self.n_factors, 0, MOST_FACTORS, integer=True)
+        check_number("n_factors", self.n_factors, 0, integer=True)
         check_number("n_epochs", self.n_epochs, 1, MOST_EPOCHS, integer=True, none=True)
         check_number("lr_decay", self.lr_decay, 0, MOST_DECAY, none=True, open_low=True)
         for name in ("lr", "lr_bias", "lr_implicit"):
             check_number(name, getattr(self, name), 0, none=True, open_low=True)
-        for name in ("reg", "reg_bias", "reg_implicit", "init_scale"):
+        for name in ("reg", "reg_bias", "reg_implicit"):
             check_number(name, getattr(self, name), 0, none=True)
         check_number("init_bias", self.init_bias, 0, 1, none=True)
+        check_number("init_scale", self.init_scale, 0, MOST_SCALE, none=True)
         check_choice("dtype", self.dtype, ("float32", "float64"))
 
     # ------------------------------------------------------------------ fitting

@@ -14,7 +14,6 @@ from cfcore.models.core.model import Array
 from cfcore.models.core.params import (
     MOST_DECAY,
     MOST_EPOCHS,
-    MOST_FACTORS,
     check_choice,
     check_flag,
     check_number,
@@ -196,7 +195,7 @@ class RBM(RBMBase):
             raise ValueError(f"case_indptr_ has {n_cases} cases, which are not those of by={self.by!r}")
 
     def _check_params(self) -> None:
-        check_number("n_hidden", self.n_hidden, 1, MOST_FACTORS, integer=True)
+        check_number("n_hidden", self.n_hidden, 1, integer=True)
         check_choice("by", self.by, ("item", "user"))
         check_number("n_epochs", self.n_epochs, 1, MOST_EPOCHS, integer=True)
         check_per_kind("lr", self.lr, open_low=True)
