@@ -83,10 +83,13 @@ class Recorder:
         self._faults = folder / "faults.jsonl"
         self._seen: dict[tuple[str, ...], int] = {}
         self._busy = 0.0
+        self._parent = os.getppid()
 
     def feed(self, index: int, data: bytes) -> None:
         from tests.fuzz.engine import outcome_of
 
+        if os.getppid() != self._parent:
+            raise SystemExit("the run has ended")
         self.shared.begin(index, data)
         began = time.perf_counter()
         kind, name, error = outcome_of(self.target, data)
