@@ -302,8 +302,8 @@ class _Loop:
                 raise checkpoint.refuse("kept", "is not of the shapes and dtypes of this fit")
         elif kept:
             raise checkpoint.refuse("kept", f"belongs to no epoch: kept_epoch is {epoch}")
-        # After an epoch that diverged, the live arrays may hold anything, and are not used.
-        for name, array in {**({} if progress["stop"] else live), **kept}.items():
+        # After an epoch that diverged, the live arrays may hold anything, and are not used: those kept are.
+        for name, array in {**({} if progress["stop"] and kept else live), **kept}.items():
             limit = PRODUCT if array.ndim > 1 else SUM
             if array.dtype.kind == "f" and not (np.abs(array) <= limit).all():
                 raise checkpoint.refuse(name, f"holds numbers that are not finite, or above {limit:g}")

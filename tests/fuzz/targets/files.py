@@ -83,8 +83,10 @@ def _use(model: Any) -> None:
     low, high = model.scale_
     ids = model.user_ids_
     users, items = PAIRS
-    if ids.dtype.kind == "U":
-        users, items = [f"u{u}" for u in users], [f"i{i}" for i in items]
+    if len(ids) and isinstance(ids.tolist()[0], str):
+        users = [f"u{user}" for user in users]
+    if len(model.item_ids_) and isinstance(model.item_ids_.tolist()[0], str):
+        items = [f"i{item}" for item in items]
     found = np.asarray(model.predict(users, items))
     if found.shape != (6,) or not np.isfinite(found).all() or found.min() < low or found.max() > high:
         raise Wrong(f"{type(model).__name__} predicts {found}, the scale is {low} to {high}")
