@@ -149,7 +149,7 @@ def changed_array(stream: Stream, array: Any, others: Sequence[Any]) -> Any:
         return _shape(stream, array)
     if kind < 12 and array.dtype.names is None:
         with np.errstate(all="ignore"):
-            array = array if array.dtype.kind == "b" else np.abs(array)
+            array = np.abs(array) if array.dtype.kind in "iufc" else array
             return array.astype(np.dtype(stream.pick(DTYPES)))
     if kind < 13 and array.ndim:
         return _layout(stream, array)

@@ -25,6 +25,8 @@ PARALLEL = [
     "tests/kernels", "tests/contracts/test_threads.py", "tests/contracts/test_thread_counts.py",
     "tests/test_threads.py",
 ]  # fmt: skip
+#: Targets of hostile input: all, or those that load no libraries with allocators of their own, as polars.
+TARGETS = {"thread": ["kernels", "text", "model-files", "sealed-models", "checkpoints"]}
 #: Files of reports, and characters of each, that are printed.
 MOST_SHOWN, MOST_TEXT = 5, 6000
 
@@ -128,6 +130,8 @@ def main(argv: list[str] | None = None) -> int:
                 "seeded",
             ]
             fuzz += ["--timeout", 120]
+            for target in TARGETS.get(options.kind, ()):
+                fuzz += ["--target", target]
             codes.append(subprocess.run([sys.executable, *map(str, fuzz)], cwd=folder, env=run).returncode)
         found = [path.read_text(errors="replace") for path in sorted(reports.iterdir())]
     for text in found[:MOST_SHOWN]:

@@ -96,7 +96,9 @@ def scratch_sizes(m, width, head, n_tail, n):
 
     Raises ValueError unless all are in [0, 2^31).
     """
-    check_sizes("scratch_sizes", m=m, width=width, head=head, n_tail=n_tail, n=n)
+    m, width, head, n_tail, n = check_sizes(
+        "scratch_sizes", m=m, width=width, head=head, n_tail=n_tail, n=n
+    )
     n_floats = width + head + n_tail + len(panel_checks(head)) + room_of_best(n) + n + SPARE
     return GROUP * ((m + 63) // 64), GROUP * n_floats, GROUP * (n + SPARE)
 
