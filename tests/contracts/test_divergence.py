@@ -31,7 +31,7 @@ def ratings(n: int = 70, seed: int = 0, values: Any = (1, 2, 3, 4, 5)) -> cf.Rat
 
 
 def absurd(kind: Any) -> list[dict[str, Any]]:
-    """Settings of a class that no training survives, or that nobody would choose."""
+    """Settings of a class with which every training diverges, or far outside of useful ranges."""
     names = kind.default_params()
     found = [{name: value} for name in (*RATES, *PENALTIES) if name in names
              for value in (2.0 if name == "lr_decay" else HUGE, TINY)]  # fmt: skip
@@ -179,7 +179,7 @@ def test_partial_fit_that_diverges_keeps_the_model() -> None:
 
 
 @pytest.mark.parametrize("name", ["SVD", "SVDpp", "TimeSVDpp", "AsymmetricSVD", "RBM", "Baseline"])
-def test_an_epoch_that_diverges_is_shown_to_nobody(name: str, tmp_path: Path) -> None:
+def test_an_epoch_that_diverges_reaches_neither_callback_nor_checkpoint(name: str, tmp_path: Path) -> None:
     """Callbacks read the parameters of the last good epoch; a fit that resumes gives the same model."""
     train, path = ratings(), tmp_path / "run"
     params: dict[str, Any] = {"lr": 0.05, "lr_decay": 2.0}
