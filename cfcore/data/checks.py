@@ -31,9 +31,11 @@ def _array(raw: ArrayLike, column: str) -> NDArray[Any]:
         raise DataError(f"column {column!r}: missing value at row {masked}")
     if isinstance(raw, Iterable) and not hasattr(raw, "__array__") and not isinstance(raw, (str, bytes)):
         # NumPy makes one object of a generator or of the values of a dict.
-        array = np.asarray(list(raw))
-    else:
+        raw = list(raw)
+    try:
         array = raw if isinstance(raw, np.ndarray) else np.asarray(raw)
+    except ValueError:  # lists of several lengths
+        raise DataError(f"column {column!r} must be one-dimensional, got rows of several lengths") from None
     if array.ndim != 1:
         raise DataError(f"column {column!r} must be one-dimensional, got shape {array.shape}")
     return array
