@@ -11,15 +11,13 @@ from numpy.typing import ArrayLike, NDArray
 
 from cfcore.data import times
 from cfcore.data.ids import CHUNK, first_masked, is_missing
+from cfcore.data.times import FIRST_SECOND
 from cfcore.errors import DataError, DataWarning, warn
 
 __all__ = [
     "Missing", "as_missing", "as_scale", "as_timestamps", "as_values", "check_lengths", "check_order",
     "check_scale", "chosen_scale", "owned", "rated_rows", "readable",
 ]  # fmt: skip
-
-#: Whole ratings from here on look like times: as seconds, this is the year 1973.
-LEAST_TIME = 1e8
 
 #: Ratings that stand for none.
 Missing = float | Iterable[float] | None
@@ -154,7 +152,7 @@ def check_order(values: NDArray[np.float32], timestamps: Any, names: Mapping[str
     Whole numbers of 10^8 and more are times since 1973, not ratings.
     """
     least, most = (float(values.min()), float(values.max())) if len(values) else (0.0, 0.0)
-    if not LEAST_TIME <= least <= most < 2.0**63 or not (values == np.floor(values)).all():
+    if not FIRST_SECOND <= least <= most < 2.0**63 or not (values == np.floor(values)).all():
         return
     what = f"column {names['rating']!r}: the ratings from {least:.10g} to {most:.10g}"
     if timestamps is None:
@@ -164,7 +162,7 @@ def check_order(values: NDArray[np.float32], timestamps: Any, names: Mapping[str
         times = as_timestamps(timestamps, names["timestamp"])
     except DataError:
         times = np.zeros(1, dtype=np.int64)
-    if len(times) == 0 or times.max() < LEAST_TIME:
+    if len(times) == 0 or times.max() < FIRST_SECOND:
         raise DataError(
             f"{what} look like times, and the column {names['timestamp']!r} does not; the order is users, "
             "items, ratings, timestamps"
