@@ -70,7 +70,7 @@ class Rules:
 
 def check_duplicates(duplicates: Any) -> None:
     """Raise ValueError unless it is a way to treat repeated pairs."""
-    if duplicates not in DUPLICATES:
+    if not isinstance(duplicates, str) or duplicates not in DUPLICATES:
         known = ", ".join(f'"{way}"' for way in DUPLICATES[:-1])
         raise ValueError(f'duplicates must be {known} or "{DUPLICATES[-1]}", got {duplicates!r}')
 

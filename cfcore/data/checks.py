@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
-from typing import Any, SupportsFloat
+from typing import Any, SupportsFloat, cast
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -29,9 +29,11 @@ def _array(raw: ArrayLike, column: str) -> NDArray[Any]:
         raise DataError(f"column {column!r}: missing value at row {masked}")
     if isinstance(raw, Iterable) and not hasattr(raw, "__array__") and not isinstance(raw, (str, bytes)):
         # NumPy makes one object of a generator or of the values of a dict.
-        array = np.asarray(list(raw))
-    else:
+        raw = cast(ArrayLike, list(raw))
+    try:
         array = raw if isinstance(raw, np.ndarray) else np.asarray(raw)
+    except ValueError:  # lists of several lengths
+        raise DataError(f"column {column!r} must be one-dimensional, got rows of several lengths") from None
     if array.ndim != 1:
         raise DataError(f"column {column!r} must be one-dimensional, got shape {array.shape}")
     return array

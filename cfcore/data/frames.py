@@ -77,6 +77,12 @@ def columns(
 
 def as_array(column: Any) -> NDArray[Any]:
     """A column as an array; as objects if text, of which one long one would widen all, or of 128 bits."""
+    import narwhals as nw
+
+    if isinstance(column.dtype, (nw.List, nw.Array, nw.Struct)):
+        raise DataError(
+            f"column {column.name!r} holds a {type(column.dtype).__name__} in each row, not one value"
+        )
     numbers = column.dtype.is_numeric() or column.dtype.is_temporal()
     if not column.implementation.is_polars() or (numbers and str(column.dtype) not in ("Int128", "UInt128")):
         array: NDArray[Any] = column.to_numpy()
@@ -144,7 +150,7 @@ def named_columns(ratings: Any) -> dict[str, NDArray[Any]]:
 def make(data: Mapping[str, Any], library: str | None) -> Any:
     """A frame of `library`, or of the first installed, with these columns."""
     known = ("pandas", "polars", "pyarrow")
-    if library is not None and library not in known:
+    if library is not None and not (isinstance(library, str) and library in known):
         raise ValueError(f"library must be one of {', '.join(known)}, got {library!r}")
     name = library or next((name for name in known if importlib.util.find_spec(name)), None)
     if name is None:
@@ -176,7 +182,7 @@ def lists(users: Any, ids: Any, scores: Any, library: str | None, names: Mapping
         "score": scores[listed],
         "rank": ranks + 1,
     }
-    return make(data, library or library_of(users))
+    return make(data, library_of(users) if library is None else library)
 
 
 def similar(raw: Any, ids: Any, similarities: Any, library: str | None, name: str) -> Any:

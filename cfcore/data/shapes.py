@@ -239,7 +239,8 @@ def _refused(x: Any, wanted: Wanted) -> DataError:
     columns = (
         "(users, items, values[, timestamps])" if wanted.rated else "(users, items[, values[, timestamps]])"
     )
-    shape = f" of length {len(x)}" if isinstance(x, (tuple, list, np.ndarray)) else ""
+    has_length = isinstance(x, (tuple, list)) or (isinstance(x, np.ndarray) and x.ndim > 0)
+    shape = f" of length {len(x)}" if has_length else ""
     return DataError(
         f"{wanted.what} must be Ratings, a DataFrame, a tuple {columns}, rows ({wanted.form}), a dict of "
         f"columns or sparse, got {type(x).__name__}{shape}"

@@ -96,7 +96,7 @@ def from_array(array: NDArray[Any], column: str) -> NDArray[np.int64]:
 def _from_floats(array: NDArray[Any], column: str) -> NDArray[np.int64]:
     for start in range(0, len(array), CHUNK):
         part = array[start : start + CHUNK]
-        with np.errstate(invalid="ignore"):
+        with np.errstate(invalid="ignore", over="ignore"):  # 2^63 is infinite in float16
             whole = np.isfinite(part) & (part == np.floor(part)) & (np.abs(part) < 2.0**63)
         if not whole.all():
             row = start + int(whole.argmin())
