@@ -7,7 +7,7 @@ import warnings
 
 __all__ = [
     "CfcoreError", "ConvergenceWarning", "DataError", "DataWarning", "DivergenceError", "DuplicateError",
-    "FileFormatError", "NotFittedError", "warn",
+    "FileFormatError", "NotFittedError", "first_line", "shown", "warn",
 ]  # fmt: skip
 
 
@@ -66,6 +66,11 @@ def warn(message: str, category: type[Warning]) -> None:
     while frame.f_back is not None and frame.f_globals.get("__name__", "").partition(".")[0] == "cfcore":
         level, frame = level + 1, frame.f_back
     warnings.warn(message, category, stacklevel=level)
+
+
+def first_line(error: BaseException) -> str:
+    """The first line of an error's message, or the name of its class if it has none."""
+    return (str(error).splitlines() or [type(error).__name__])[0]
 
 
 def shown(value: object, most: int = 120) -> str:

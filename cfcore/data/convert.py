@@ -46,7 +46,7 @@ def as_ratings(
             check_duplicates(duplicates)
         return x
     try:
-        return _converted(x, Rules(scale, duplicates or "error", timed=timed))
+        return _converted(x, Rules(scale, "error" if duplicates is None else duplicates, timed=timed))
     except DuplicateError as error:
         if duplicates is not None:
             raise

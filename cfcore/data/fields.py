@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cfcore.data import times
-from cfcore.data.columns import shown
 from cfcore.data.kinds import MARKERS
+from cfcore.errors import shown
 
 __all__ = ["BadField", "ratings_of", "times_of"]
 

@@ -9,18 +9,12 @@ from datetime import datetime
 import numpy as np
 from numpy.typing import NDArray
 
-from cfcore.data.columns import shown
 from cfcore.data.kinds import AMONG_INTEGERS, MARKERS
 from cfcore.data.separators import NUMBER
-from cfcore.errors import DataError, DataWarning, warn
+from cfcore.data.times import END, FIRST_SECOND
+from cfcore.errors import DataError, DataWarning, shown, warn
 
 __all__ = ["check_header", "check_positions", "is_time_column", "time_column", "warn_of_index"]
-
-#: Seconds since 1970 that are dates of ratings: from 1973 on. Ids may be as large, ratings are not.
-FIRST_SECOND = 100_000_000
-
-#: A rating of any scale is below this number.
-MOST_RATING = 10_000
 
 _PLAIN = re.compile(r"-?(0|[1-9]\d*)(\.\d+)?", re.ASCII)
 
@@ -62,9 +56,8 @@ def check_header(rows: Sequence[list[str]], where: str) -> None:
         if named and all(_PLAIN.fullmatch(row[position]) for row in others):
             raise DataError(
                 f"{where}: the first line has {shown(field)} where all others have a number; pass "
-                "header=False "
-                "if it is a row, header=True if it names the columns. A table with a column for each item is "
-                "read by Ratings.from_matrix"
+                "header=False if it is a row, header=True if it names the columns. A table with a column for "
+                "each item is read by Ratings.from_matrix"
             )
     if first[0] == "" and len(first) > 1 and all(NUMBER.fullmatch(field) for field in first[1:]):
         raise DataError(
@@ -100,29 +93,25 @@ def check_positions(
     for role in ("user", "item"):
         if wanted.get(role) is None and found[role].fraction is not None:
             raise DataError(
-                f"{where}: column {columns[role]} ({role}) holds {found[role].fraction}, which is no id. "
-                "The file "
-                f"has no header; {positions}, or read a matrix by Ratings.from_matrix"
+                f"{where}: column {columns[role]} ({role}) holds {found[role].fraction}, which is no id. The "
+                f"file has no header; {positions}, or read a matrix by Ratings.from_matrix"
             )
     if "rating" in found and wanted.get("rating") is None and found["rating"].is_time:
         if fourth is not None and fourth.is_rating:
             raise DataError(
                 f"{where}: column {columns['rating']} (rating) holds times such as "
-                f"{rows[0][columns['rating']]}, "
-                "and column 3 ratings; pass rating=3, timestamp=2"
+                f"{rows[0][columns['rating']]}, and column 3 ratings; pass rating=3, timestamp=2"
             )
         raise DataError(
-            f"{where}: column {columns['rating']} (rating) holds {rows[0][columns['rating']]} in the "
-            "first row, "
-            f"which looks like a time or an id. The file has no header; {positions}"
+            f"{where}: column {columns['rating']} (rating) holds {rows[0][columns['rating']]} in the first "
+            f"row, which looks like a time or an id. The file has no header; {positions}"
         )
     if fourth is None or wanted.get("timestamp") is not None:
         return
     if fourth.numeric and fourth.fraction is not None and 3 not in columns.values():
         raise DataError(
             f"{where}: column 3 holds {fourth.fraction}, which is no time. The file has no header; "
-            f"{positions}, "
-            "timestamp=False, or read a matrix by Ratings.from_matrix"
+            f"{positions}, timestamp=False, or read a matrix by Ratings.from_matrix"
         )
     early = [role for role in ("user", "item") if wanted.get(role) is None and _all_seconds(found[role])]
     if early and fourth.is_rating and columns.get("timestamp") == 3:
@@ -133,8 +122,7 @@ def check_positions(
         )
         raise DataError(
             f"{where}: column {columns[early[0]]} ({early[0]}) looks like times and column 3 (timestamp) "
-            "like "
-            f"ratings. The file has no header; pass the positions of the columns, such as {order}"
+            f"like ratings. The file has no header; pass the positions of the columns, such as {order}"
         )
 
 
@@ -142,7 +130,7 @@ def _all_seconds(column: _Column) -> bool:
     return (
         column.numeric
         and column.is_time
-        and (max(column.numbers) < 2**32 or (1e3 * FIRST_SECOND <= min(column.numbers) < 1e3 * 2**32))
+        and (max(column.numbers) < END or (1e3 * FIRST_SECOND <= min(column.numbers) < 1e3 * END))
     )
 
 

@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from cfcore.arrays import objects
 from cfcore.data import checks
 from cfcore.data import ids as id_columns
 from cfcore.data.batches import Batch, GrowingVocabulary, TextIds, Words, joined
@@ -79,8 +80,7 @@ def _check_alike(first: _Table, other: _Table) -> None:
     if (first.layout is None) != (other.layout is None):
         raise DataError(
             f"{first.where} and {other.where} are files of different kinds, text and typed columns; read "
-            "them "
-            "one by one, and join them by Ratings.concat"
+            "them one by one, and join them by Ratings.concat"
         )
     if first.layout is not None and other.layout is not None and other.layout.headed > first.layout.headed:
         raise DataError(f"{other.where} has a header, and {first.where} has none; pass header=True or False")
@@ -198,8 +198,9 @@ def read_fields(
         )
     if layout is not None and layout.guessed:
         warn_of_index(users, user_ids, values, where, layout.width)
-    n_left_out = _count_missing(values, missing)
-    if n_left_out:
+    rated = checks.rated_rows(values, missing, names["rating"])
+    if rated is not None:
+        n_left_out = len(values) - len(rated)
         logger.info("%s: %d of %d rows have no rating (missing=%s)", where, n_left_out, len(values), missing)
     return checked(users, items, values, times, user_ids, item_ids, rules)
 
@@ -226,14 +227,6 @@ def _options(
         unrated=any(map(math.isnan, checks.as_missing(missing))),
         kinds=kinds,
     )  # fmt: skip
-
-
-def _count_missing(values: Any, missing: Missing) -> int:
-    rows = checks.as_missing(missing)
-    return sum(
-        int(np.count_nonzero(np.isnan(values) if mark != mark else values == np.float32(mark)))
-        for mark in rows
-    )
 
 
 class PairBatches:
@@ -271,8 +264,7 @@ class PairBatches:
         with rows_from(start, table.where):
             if isinstance(column, Words):
                 used, numbers = np.unique(column.codes, return_inverse=True)
-                vocabulary = np.empty(len(used), dtype=object)
-                vocabulary[:] = [column.texts[code] for code in used.tolist()]
+                vocabulary = objects([column.texts[code] for code in used.tolist()])
                 codes = numbers.astype(np.int32)
             else:
                 vocabulary, codes = id_columns.distinct(column, table.names[role])

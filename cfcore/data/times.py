@@ -15,10 +15,12 @@ from cfcore.data.id_columns import CHUNK, is_missing
 from cfcore.data.kinds import MARKERS
 from cfcore.errors import DataError
 
-__all__ = ["END", "UNITS", "as_seconds", "from_array", "parse", "unit_by_largest", "unit_of"]
+__all__ = ["END", "FIRST_SECOND", "UNITS", "as_seconds", "from_array", "parse", "unit_by_largest", "unit_of"]
 
 #: Names of the units of timestamps, by their number in a second.
 UNITS = {1: "seconds", 10**3: "milliseconds", 10**6: "microseconds", 10**9: "nanoseconds"}
+#: Times of ratings are from 1973 on: whole numbers from here on may be times, and are no ratings.
+FIRST_SECOND = 100_000_000
 #: Seconds since 1970 end here, in the year 2106: later ones are milliseconds or finer.
 END = 2**32
 
@@ -94,7 +96,7 @@ def from_array(array: NDArray[Any], column: str) -> NDArray[np.int64]:
 def _from_floats(array: NDArray[Any], column: str) -> NDArray[np.int64]:
     for start in range(0, len(array), CHUNK):
         part = array[start : start + CHUNK]
-        with np.errstate(invalid="ignore"):
+        with np.errstate(invalid="ignore", over="ignore"):  # 2^63 is infinite in float16
             whole = np.isfinite(part) & (part == np.floor(part)) & (np.abs(part) < 2.0**63)
         if not whole.all():
             row = start + int(whole.argmin())

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+from numpy.lib.stride_tricks import as_strided
 
 from cfcore.data import Ratings
 from cfcore.errors import ConvergenceWarning, DivergenceError, warn
@@ -178,8 +179,7 @@ class _Loop:
         """Whether all parameters are within the bounds in which no prediction overflows."""
         for name, array in self.trainer.arrays().items():
             most = SUM if name in BIASES else PRODUCT
-            # NaN fails both comparisons.
-            if array.size and not (float(array.min()) >= -most and float(array.max()) <= most):
+            if not (_is_within(_span(array), most) or _is_within(array, most)):
                 return False
         return True
 
@@ -314,6 +314,23 @@ class _Loop:
         predictions = self.trainer.predict(users, items, timestamps)
         errors = np.clip(predictions, *self.context.scale) - values
         return float(np.sqrt(np.mean(errors * errors)))
+
+
+def _is_within(array: Array, most: float) -> bool:
+    # NaN fails both comparisons.
+    return not array.size or (float(array.min()) >= -most and float(array.max()) <= most)
+
+
+def _span(array: Array) -> Array:
+    """All numbers from the first of an array to its last: of padded rows with the zeros between them.
+
+    Reductions of it take a fraction of the time of those of rows that are apart.
+    """
+    rows_apart = array.ndim == 2 and array.size and array.strides[1] == array.itemsize < array.strides[0]
+    if not rows_apart:
+        return array
+    length = (len(array) - 1) * array.strides[0] // array.itemsize + array.shape[1]
+    return as_strided(array, (length,), (array.itemsize,), writeable=False)
 
 
 def _shown(arrays: Mapping[str, Array]) -> dict[str, Array]:

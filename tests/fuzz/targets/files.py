@@ -192,6 +192,11 @@ def _change_json(stream: Stream, content: Any) -> None:
         held[key] = stream.pick([0, 1, -1, 2.5, "a", [1], {"a": 1}])
 
 
+def _dtypes(content: Any) -> dict[str, Any]:
+    held = content.get("dtypes")
+    return held if isinstance(held, dict) else {}
+
+
 def _changed(stream: Stream, content: Any, tensors: dict[str, Any]) -> bytes:
     """One to three changes of a file's content, sealed."""
     content, tensors = json.loads(json.dumps(content)), dict(tensors)
@@ -208,7 +213,7 @@ def _changed(stream: Stream, content: Any, tensors: dict[str, Any]) -> bytes:
             changed = changed_array(stream, tensors[name], ())
             tensors[name] = changed if isinstance(changed, np.ndarray) else tensors[name]
             key = name.removesuffix(".utf8").removesuffix(".offsets")
-            if key == name and key in content.get("dtypes", ()) and not stream.chance(3):
+            if key == name and key in _dtypes(content) and not stream.chance(3):
                 content["dtypes"][key] = tensors[name].dtype.str
     return sealed(content, tensors)
 
