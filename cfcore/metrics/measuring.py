@@ -103,7 +103,9 @@ class Measured:
             values = np.full(len(self.judged.users), np.nan)
             judged = self.judged.at(metric.k)
             if metric.function is not None:  # without a value for each user there is no interval
-                given = np.asarray(metric.function(judged.hits.copy(), judged.n_relevant.copy()), dtype=np.float64)
+                given = np.asarray(
+                    metric.function(judged.hits.copy(), judged.n_relevant.copy()), dtype=np.float64
+                )
                 values = given if given.shape == values.shape else values
             elif metric.name in lists.BY_USER:
                 values = lists.BY_USER[metric.name](judged)

@@ -109,8 +109,10 @@ def is_session(given: Any) -> bool:
     """
     if isinstance(given, Mapping):
         return not any(hasattr(value, "__iter__") and np.ndim(value) for value in given.values())
-    return hasattr(given, "to_numpy") and getattr(getattr(given, "index", None), "nlevels", 0) == 1 and (
-        np.ndim(given) == 1
+    return (
+        hasattr(given, "to_numpy")
+        and getattr(getattr(given, "index", None), "nlevels", 0) == 1
+        and (np.ndim(given) == 1)
     )
 
 
@@ -131,7 +133,9 @@ def columns_of_session(given: Any, strings: bool) -> tuple[list[Any], list[float
         except (TypeError, ValueError, OverflowError):
             number = math.nan
         if not math.isfinite(number):
-            raise DataError(f"given: the rating of item {_shown(item)} must be a finite number, not {value!r}")
+            raise DataError(
+                f"given: the rating of item {_shown(item)} must be a finite number, not {value!r}"
+            )
         if strings != isinstance(item, str):
             kinds = ("a string", "integers", "int") if not strings else ("no string", "strings", "str")
             raise DataError(

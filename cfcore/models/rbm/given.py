@@ -10,7 +10,8 @@ import numpy as np
 from cfcore.data import Ratings
 from cfcore.errors import DataError
 from cfcore.models.core.given import user_fields
-from cfcore.models.rbm.cases import find_cases
+from cfcore.models.rbm.cases import case_histograms, find_cases, unit_histograms
+from cfcore.models.rbm.inference import FALLBACK
 from cfcore.models.rbm.likelihood import sigmoid, softmax
 from cfcore.models.rbm.state import RBMState
 
@@ -30,7 +31,9 @@ def with_cases(state: RBMState, given: Ratings) -> RBMState:
     rated = None if state.rated_indptr is None else (cases.indptr, cases.units)
     return dataclasses.replace(
         state, case_indptr=cases.indptr, case_units=cases.units, case_levels=cases.levels,
-        rated_indptr=rated and rated[0], rated_units=rated and rated[1], **user_fields(given),
+        rated_indptr=rated and rated[0], rated_units=rated and rated[1],
+        case_distributions=towards(state.observed.by_case[-1], case_histograms(cases)),
+        unit_distributions=state.observed.by_unit, **user_fields(given),
     )  # fmt: skip
 
 
@@ -69,10 +72,19 @@ def with_units(state: RBMState, given: Ratings, n_threads: int | None) -> RBMSta
     found = dataclasses.replace(
         state, case_indptr=own_cases.indptr, case_units=own_cases.units, case_levels=own_cases.levels,
         rated_indptr=None, rated_units=None, case_inputs=inputs[:, : len(state.hidden_bias)],
-        case_distributions=state.observed.by_case, **fields, **user_fields(given),
+        case_distributions=state.observed.by_case,
+        unit_distributions=towards(state.observed.by_unit[-1], unit_histograms(own_cases)),
+        **fields, **user_fields(given),
     )  # fmt: skip
     vars(found).update(_inputs=inputs)
     return found
+
+
+def towards(overall: Array, counts: Array) -> Array:
+    """Distributions of the ratings of new users, shrunk towards that of the ratings of the fit, the last row."""
+    counts = np.concatenate([counts, np.zeros((1, len(overall)))])
+    strength = FALLBACK * len(overall)
+    return (counts + strength * overall) / (counts.sum(axis=1, keepdims=True) + strength)
 
 
 def check_levels(state: RBMState, given: Ratings) -> None:

@@ -22,7 +22,7 @@ __all__ = ["Features", "RBMState"]
 Array = np.ndarray[Any, Any]
 
 #: Fields of cases that do not follow from their ratings.
-HELD = ("case_inputs", "case_distributions")
+HELD = ("case_inputs", "case_distributions", "unit_distributions")
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,10 +56,13 @@ class RBMState(State):
         Ratings of each case in compressed rows: visible units, ascending, and positions in `levels`.
     rated_indptr, rated_units : ndarray of int64, int32, or None
         The sets r; None where each case has in it just the units that it rated.
-    case_inputs, case_distributions : ndarray of float32 (n_cases, n_hidden), float64 (n_cases + 1, n_levels)
-        Inputs of the hidden units, and smoothed distributions of the ratings, of each case. None where they
-        follow from the cases, as after a fit; where the visible units are the users of ratings given with a
-        question, the cases hold their ratings, and these are of the fit.
+    case_inputs : ndarray of float32, shape (n_cases, n_hidden), or None
+        Inputs of the hidden units of each case.
+    case_distributions, unit_distributions : ndarray of float64 (n_cases + 1, n_levels), ..., or None
+        Smoothed distributions of the ratings of each case, and of each visible unit; the last rows are those
+        of all ratings. These three are None where they follow from the cases, as after a fit. In states for
+        users whose ratings are given with a question the cases hold these ratings, and what items have is
+        of the fit.
     """
 
     levels: Array = array("f", "n_levels", order="ascending")
@@ -79,6 +82,9 @@ class RBMState(State):
     case_distributions: Array | None = array(
         "float64", "n_cases + 1", "n_levels", optional=True, low=0, high=1
     )
+    unit_distributions: Array | None = array(
+        "float64", "n_units + 1", "n_levels", optional=True, low=0, high=1
+    )
 
     _later: ClassVar[tuple[str, ...]] = (*State._later, *HELD)
 
@@ -94,8 +100,8 @@ class RBMState(State):
             )
         if (self.rated_indptr is None) != (self.rated_units is None):
             raise ValueError("rated_indptr_ and rated_units_ must be given together")
-        if (self.case_inputs is None) != (self.case_distributions is None):
-            raise ValueError("case_inputs_ and case_distributions_ must be given together")
+        if (self.case_distributions is None) != (self.unit_distributions is None):
+            raise ValueError("case_distributions_ and unit_distributions_ must be given together")
         try:
             self.cases  # noqa: B018
         except ValueError as error:
@@ -122,8 +128,8 @@ class RBMState(State):
     def observed(self) -> Observed:
         """The training cases, and the distributions of their ratings."""
         observed = Observed(self.cases)
-        if self.case_distributions is not None:
-            vars(observed)["by_case"] = self.case_distributions
+        if self.case_distributions is not None and self.unit_distributions is not None:
+            vars(observed).update(by_case=self.case_distributions, by_unit=self.unit_distributions)
         return observed
 
     @cached_property
