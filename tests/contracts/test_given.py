@@ -130,7 +130,8 @@ def test_a_session_without_known_ratings_is_that_of_an_unknown_user(
     beside = fitted.predict(np.full(train.n_items, -12_345), train.item_ids, given=own(train))
     np.testing.assert_allclose(beside, fitted.predict(-12_345, train.item_ids), atol=0.4)
     low, high = fitted.scale_
-    assert np.isfinite(found).all() and low <= found.min() <= found.max() <= high
+    assert np.isfinite(found).all()
+    assert low <= found.min() <= found.max() <= high
     assert fitted.recommend(n=3, given=given)[0].shape == (3,)
 
 

@@ -81,7 +81,7 @@ def with_units(state: RBMState, given: Ratings, n_threads: int | None) -> RBMSta
 
 
 def towards(overall: Array, counts: Array) -> Array:
-    """Distributions of the ratings of new users, shrunk towards that of the ratings of the fit, the last row."""
+    """Distributions of the ratings of new users, shrunk towards that of the fit, which is the last row."""
     counts = np.concatenate([counts, np.zeros((1, len(overall)))])
     strength = FALLBACK * len(overall)
     return (counts + strength * overall) / (counts.sum(axis=1, keepdims=True) + strength)
