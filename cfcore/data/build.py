@@ -14,7 +14,7 @@ from cfcore.data.checks import Missing
 from cfcore.data.id_columns import check_ordered
 from cfcore.data.index import first_repeat, resolve_repeats
 from cfcore.data.kinds import IdKinds, Kind, kind_of
-from cfcore.data.names import ARGUMENTS, remembered
+from cfcore.data.names import ARGUMENTS, result_names
 from cfcore.errors import DuplicateError
 
 __all__ = [
@@ -179,4 +179,4 @@ def checked(
             user_codes, item_codes, values, timestamps, len(user_ids), len(item_ids), duplicates
         )
     scale = scale or (float(values.min()), float(values.max()))
-    return user_codes, item_codes, values, timestamps, user_ids, item_ids, scale, remembered(names)
+    return user_codes, item_codes, values, timestamps, user_ids, item_ids, scale, result_names(names)
