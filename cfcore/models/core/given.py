@@ -56,15 +56,18 @@ class NewUsers(Fitted):
         """
         return self._for_users(ratings)[0]
 
-    def _for_users(self, given: Any) -> tuple[Self, Array]:
-        """The copy of `for_users`, and the ids of the users of the ratings given."""
+    def _for_users(self, given: Any, mention: bool = True) -> tuple[Self, Array]:
+        """The copy of `for_users`, and the ids of the users of the ratings given.
+
+        `mention` tells whether to warn of items that are left out: a blend does so for its members.
+        """
         here = self.snapshot()
         here._check_fitted()
-        ratings = here._given_ratings(given)
+        ratings = here._given_ratings(given, mention)
         here._state = here._state_of_users(ratings)
         return here, ratings.user_ids
 
-    def _given_ratings(self, given: Any) -> Ratings:
+    def _given_ratings(self, given: Any, mention: bool) -> Ratings:
         """Ratings of known items, in the model's codes of items; all users have a code, ascending by id."""
         state = self._state
         if is_session(given):
@@ -85,7 +88,7 @@ class NewUsers(Fitted):
         check_scale_of(ratings, state.scale)
         items = state.items.recode(ratings.item_ids, ratings.item_codes)
         known = items >= 0
-        if not known.all():
+        if mention and not known.all():
             unknown = np.unique(ratings.items[~known])
             warn(
                 f"given: {len(unknown)} of the items have no training ratings and are left out: "

@@ -246,9 +246,15 @@ class Updatable(Model):
         indptr, members = joined_rows(
             before.seen_indptr, items_at[before.seen_items], users_at, n_users, users, items
         )
+        # Parameters trained elsewhere come with counts, and without the items seen: what is new is added.
+        unseen = np.maximum(before.user_counts - np.diff(before.seen_indptr), 0)
+        user_counts = scattered(unseen, users_at, n_users)
+        seen_counts = np.bincount(before.seen_items, minlength=len(before.item_ids))
+        item_counts = scattered(np.maximum(before.item_counts - seen_counts, 0), items_at, n_items)
         fields = {
             "user_ids": user_ids, "item_ids": item_ids, "seen_indptr": indptr, "seen_items": members,
-            "user_counts": np.diff(indptr), "item_counts": np.bincount(members, minlength=n_items),
+            "user_counts": user_counts + np.diff(indptr),
+            "item_counts": item_counts + np.bincount(members, minlength=n_items),
         }  # fmt: skip
         if n_users > len(before.user_ids):
             fields |= {name: scattered(getattr(before, name), users_at, n_users) for name in ROWS["user"]}
