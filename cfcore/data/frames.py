@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from cfcore.data.checks import LEAVE_OUT
 from cfcore.data.columns import NAME_IT, USUAL_NAMES, find_columns, usual_column
 from cfcore.data.id_columns import as_column
 from cfcore.data.names import distinct_names
@@ -68,8 +69,9 @@ def columns(
         unchecked = role == "timestamp" or (nullable and role == "rating")
         if one is not None and not unchecked and one.is_null().any():
             row = int(one.is_null().arg_true()[0])
-            what = "id" if role in ("user", "item") else "value"
-            raise DataError(f"column {names[role]!r}: missing {what} at row {row}")
+            problem = "missing id" if role in ("user", "item") else "missing value"
+            advice = f"; {LEAVE_OUT}" if role == "rating" else ""
+            raise DataError(f"column {names[role]!r}: {problem} at row {row}{advice}")
         arrays.append(None if one is None else as_array(one))
     return arrays, {role: names.get(role, role) for role in USUAL_NAMES}
 

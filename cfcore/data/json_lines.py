@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from cfcore.data.batches import Batch
 from cfcore.data.blocks import line_blocks
+from cfcore.data.checks import LEAVE_OUT
 from cfcore.data.columns import shown
 from cfcore.data.fields import BadField, ratings_of
 from cfcore.data.kinds import MARKERS
@@ -158,7 +159,7 @@ def _ratings(values: list[Any], name: str, options: Options) -> NDArray[Any]:
                 pass
         if value is None or value in MARKERS if isinstance(value, str) or value is None else False:
             if not options.unrated:
-                raise DataError(f"column {name!r}: missing value at row {row}")
+                raise DataError(f"column {name!r}: missing value at row {row}; {LEAVE_OUT}")
             numbers[row] = np.nan
             continue
         try:

@@ -160,7 +160,7 @@ def test_ids_of_any_length_have_the_codes_of_their_order(
 
 
 def test_objects_among_the_ids_of_a_model_are_refused() -> None:
-    with pytest.raises(ValueError, match="user_ids_ must hold strings"):
+    with pytest.raises(ValueError, match="user_ids_ holds objects that are no strings"):
         cf.Baseline().with_parameters(
             user_ids=np.array([1, 2], dtype=object), item_ids=np.array([1, 2]), scale=(1, 5), mean=3.0,
             user_bias=np.array([0.5, -0.5]), item_bias=np.array([1.0, 0.0]),
