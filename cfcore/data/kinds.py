@@ -279,8 +279,8 @@ def _check_padded(texts: list[str], column: str, row_of: Callable[[int], int]) -
                 at = texts.index(text if PADDED.fullmatch(text) else other)
                 shorter = other if texts[at] == text else text
                 warn(
-                    f"column {column!r}: {shown(texts[at])} (row {row_of(at)}) and {shown(shorter)} differ only "
-                    "by zeros in front, and are two ids",
+                    f"column {column!r}: {shown(texts[at])} (row {row_of(at)}) and {shown(shorter)} differ "
+                    "only by zeros in front, and are two ids",
                     DataWarning,
                 )
                 return
