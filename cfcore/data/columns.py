@@ -23,9 +23,9 @@ USUAL_NAMES = {
         "parentasin", "product", "productid", "book", "bookid", "isbn", "isbn13", "business", "businessid",
         "anime", "animeid", "recipe", "recipeid", "track", "trackid", "song", "songid", "artist", "artistid",
         "album", "albumid", "game", "gameid", "joke", "jokeid", "beer", "beerid", "beerbeerid", "beername",
-        "wine", "wineid", "restaurant", "restaurantid", "place", "placeid", "gmapid", "venue",
-        "venueid", "hotel", "hotelid", "show", "showid", "course", "courseid", "article", "articleid", "video", "videoid",
-        "title",
+        "wine", "wineid", "restaurant", "restaurantid", "place", "placeid", "gmapid", "venue", "venueid",
+        "hotel", "hotelid", "show", "showid", "course", "courseid", "article", "articleid", "video",
+        "videoid", "title",
     ),
     "rating": (
         "rating", "ratings", "score", "scores", "stars", "star", "starrating", "overall",
