@@ -10,6 +10,7 @@ from cfcore.errors import (
     ConvergenceWarning,
     DataError,
     DataWarning,
+    DivergenceError,
     FileFormatError,
     NotFittedError,
 )
@@ -55,6 +56,7 @@ __all__ = [
     "ConvergenceWarning",
     "DataError",
     "DataWarning",
+    "DivergenceError",
     "FileFormatError",
     "NotFittedError",
     *_PUBLIC,

@@ -1,13 +1,22 @@
-"""Arrays for the kernels: rows aligned to cache lines, padded rows, rows of scratch a page apart."""
+"""Arrays: rows aligned to cache lines, padded rows, rows of scratch a page apart, objects; and memory."""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Collection
 from typing import Any
 
 import numpy as np
 
-__all__ = ["aligned_zeros", "available_memory", "check_memory", "padded", "row_length", "thread_rows"]
+__all__ = [
+    "aligned_zeros",
+    "available_memory",
+    "check_memory",
+    "objects",
+    "padded",
+    "row_length",
+    "thread_rows",
+]
 
 Array = np.ndarray[Any, Any]
 
@@ -44,6 +53,13 @@ def padded(factors: Array) -> Array:
     rows = aligned_zeros(len(factors), row_length(factors.shape[1], factors.dtype), factors.dtype)
     rows[:, : factors.shape[1]] = factors
     return rows
+
+
+def objects(values: Collection[Any]) -> Array:
+    """An array of objects, one for each value: NumPy would make numbers, or more dimensions, of some."""
+    array = np.empty(len(values), dtype=object)
+    array[:] = list(values)
+    return array
 
 
 def check_memory(n_bytes: int, what: str) -> None:

@@ -9,8 +9,8 @@ import warnings
 from collections.abc import Callable, Iterator
 
 __all__ = [
-    "CfcoreError", "ConvergenceWarning", "DataError", "DataWarning", "DuplicateError", "FileFormatError",
-    "NotFittedError", "warn", "warnings_as",
+    "CfcoreError", "ConvergenceWarning", "DataError", "DataWarning", "DivergenceError", "DuplicateError",
+    "FileFormatError", "NotFittedError", "first_line", "shown", "warn", "warnings_as",
 ]  # fmt: skip
 
 
@@ -51,8 +51,12 @@ class FileFormatError(CfcoreError, ValueError):
     """A file is damaged, or was not written by cfcore."""
 
 
+class DivergenceError(CfcoreError, FloatingPointError):
+    """Training diverged before there were any parameters to keep; the message says what to change."""
+
+
 class ConvergenceWarning(UserWarning):
-    """Training diverged and was stopped; the last good parameters were kept."""
+    """Training diverged and was stopped, and the last good parameters were kept; or it made errors larger."""
 
 
 class DataWarning(UserWarning):
@@ -82,6 +86,11 @@ def warn(message: str, category: type[Warning]) -> None:
     while frame.f_back is not None and frame.f_globals.get("__name__", "").partition(".")[0] == "cfcore":
         level, frame = level + 1, frame.f_back
     warnings.warn(message, category, stacklevel=level)
+
+
+def first_line(error: BaseException) -> str:
+    """The first line of an error's message, or the name of its class if it has none."""
+    return (str(error).splitlines() or [type(error).__name__])[0]
 
 
 def shown(value: object, most: int = 120) -> str:

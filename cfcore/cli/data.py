@@ -21,7 +21,7 @@ from cfcore.cli.common import (
 from cfcore.cli.errors import EXIT_CODES, usage
 from cfcore.cli.reading import Reading, read
 from cfcore.cli.rows import RowWriter, check_rows_file
-from cfcore.data.names import distinct_names
+from cfcore.data.frames import named_columns
 
 if TYPE_CHECKING:
     from cfcore.data.ratings import Ratings
@@ -99,11 +99,8 @@ def show(data: DataArgument, reading: Reading, out: CopyOption = None, json_file
 def copy(ratings: Ratings, out: Path | None) -> None:
     """Write ratings to a file, unless `out` is None."""
     if out is not None:
-        columns = {"user": ratings.users, "item": ratings.items, "rating": ratings.values}
-        if ratings.timestamps is not None:
-            columns["timestamp"] = ratings.timestamps
-        names = distinct_names(ratings.column_names, columns)
-        with RowWriter(out, list(names.values())) as writer:
+        columns = named_columns(ratings)
+        with RowWriter(out, list(columns)) as writer:
             writer.write(*columns.values())
 
 

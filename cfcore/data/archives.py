@@ -5,7 +5,9 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import IO, Any
+from typing import IO
+
+from cfcore.errors import first_line
 
 __all__ = ["ArchiveError", "copy_member", "member_blocks", "names"]
 
@@ -24,7 +26,7 @@ def names(archive: Path) -> list[str]:
         with zipfile.ZipFile(archive) as zipped:
             return zipped.namelist()
     except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError) as error:
-        raise ArchiveError(_line(error)) from None
+        raise ArchiveError(first_line(error)) from None
 
 
 def member_blocks(archive: Path, member: str, most: int) -> Iterator[bytes]:
@@ -58,7 +60,7 @@ def member_blocks(archive: Path, member: str, most: int) -> Iterator[bytes]:
         raise ArchiveError(f"there is no {member} in it") from None
     # RuntimeError: encrypted; NotImplementedError: an unknown compression; ValueError: a damaged directory.
     except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, NotImplementedError, ValueError) as error:
-        raise ArchiveError(f"{member}: {_line(error)}") from None
+        raise ArchiveError(f"{member}: {first_line(error)}") from None
 
 
 def _bounded(source: IO[bytes], size: int) -> Iterator[bytes]:
@@ -81,7 +83,3 @@ def copy_member(archive: Path, member: str, part: Path, most: int, *, drop_heade
             out.write(block)
             digest.update(block)
     return digest.hexdigest()
-
-
-def _line(error: Any) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0]

@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from cfcore.arrays import objects
 from cfcore.data import ids
-from cfcore.data.columns import shown
 from cfcore.data.kinds import Kind, integers, strings
-from cfcore.errors import DataError
+from cfcore.errors import DataError, shown
 
 __all__ = ["Batch", "GrowingVocabulary", "TextIds", "Words", "joined"]
 
@@ -80,9 +80,7 @@ class TextIds:
         """Distinct ids, integers or texts, and the codes of the rows."""
         if not self._codes:
             return ids.factorize(joined(self._integers), self._column)
-        texts = np.empty(len(self._code_of), dtype=object)
-        texts[:] = list(self._code_of)
-        return texts, joined(self._codes)
+        return objects(self._code_of), joined(self._codes)
 
 
 def _words(integers: NDArray[np.int64], column: str) -> Words:

@@ -20,7 +20,7 @@ from cfcore.data.times import warn_of_dates
 from cfcore.errors import DuplicateError
 
 __all__ = [
-    "NAMES", "Duplicates", "Fields", "Rules", "check_duplicates", "checked", "encoded", "settled",
+    "Duplicates", "Fields", "Rules", "check_duplicates", "checked", "encoded", "settled",
 ]  # fmt: skip
 
 Duplicates = Literal["error", "last", "first", "mean"]
@@ -38,8 +38,6 @@ Fields = tuple[
     tuple[float, float],
     dict[str, str],
 ]
-
-NAMES = ARGUMENTS
 
 logger = logging.getLogger("cfcore")
 
@@ -67,7 +65,7 @@ class Rules:
     scale: tuple[float, float] | None = None
     duplicates: Duplicates = "error"
     missing: Missing = None
-    names: Mapping[str, str] = field(default_factory=lambda: NAMES)
+    names: Mapping[str, str] = field(default_factory=lambda: ARGUMENTS)
     ids: IdKinds = None
     timed: bool = True
     said: bool = False
@@ -79,7 +77,7 @@ class Rules:
 
 def check_duplicates(duplicates: Any) -> None:
     """Raise ValueError unless it is a way to treat repeated pairs."""
-    if duplicates not in DUPLICATES:
+    if not isinstance(duplicates, str) or duplicates not in DUPLICATES:
         known = ", ".join(f'"{way}"' for way in DUPLICATES[:-1])
         raise ValueError(f'duplicates must be {known} or "{DUPLICATES[-1]}", got {duplicates!r}')
 
@@ -105,8 +103,7 @@ def encoded(
         names["rating"]: len(rating_column),
     }
     times = None
-    if timestamps is False:
-        timestamps = None
+    timestamps = None if timestamps is False else timestamps
     checks.check_order(rating_column, timestamps, names)
     if timestamps is not None:
         times = (

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import difflib
+from collections.abc import Sequence
 from dataclasses import dataclass
+from os import PathLike
+from pathlib import Path
 from typing import Any
+
+from cfcore.errors import DataError
 
 __all__ = [
     "BOOKS", "CATALOG", "GROUPLENS", "JESTER_FILES", "ML100K_SPLITS", "NETFLIX_FILES", "RECBOLE", "Archive",
-    "Entry", "find",
+    "Entry", "files_in", "find",
 ]  # fmt: skip
 
 
@@ -185,6 +190,24 @@ CATALOG = {
         "combined_data_4.txt, or a folder training_set.",
     ),
 }  # fmt: skip
+
+
+def files_in(path: str | PathLike[str], patterns: Sequence[str], what: str) -> list[Path]:
+    """A file itself; of a folder, the files that fit the first of the patterns that any file fits, sorted.
+
+    Raises
+    ------
+    DataError
+        The folder holds none of them; the message names them as files of `what`.
+    """
+    path = Path(path)
+    if not path.is_dir():
+        return [path]
+    for pattern in patterns:
+        found = sorted(path.glob(pattern))
+        if found:
+            return found
+    raise DataError(f"{path} holds no file of {what}: {', '.join(patterns)}")
 
 
 def find(name: Any) -> str:

@@ -4,25 +4,21 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
-from typing import Any, SupportsFloat
+from typing import Any, SupportsFloat, cast
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from cfcore.data import times
+from cfcore.data.columns import LEAVE_OUT
 from cfcore.data.ids import CHUNK, first_masked, is_missing
+from cfcore.data.times import FIRST_SECOND
 from cfcore.errors import DataError, DataWarning, warn
 
 __all__ = [
-    "LEAVE_OUT", "Missing", "as_missing", "as_scale", "as_timestamps", "as_values", "check_lengths",
+    "Missing", "as_missing", "as_scale", "as_timestamps", "as_values", "check_lengths",
     "check_order", "check_scale", "chosen_scale", "owned", "rated_rows", "readable",
 ]  # fmt: skip
-
-#: Whole ratings from here on look like times: as seconds, this is the year 1973.
-LEAST_TIME = 1e8
-
-#: What to do about ratings that are missing.
-LEAVE_OUT = 'missing=float("nan") leaves such rows out'
 
 #: Ratings that stand for none.
 Missing = float | Iterable[float] | None
@@ -34,9 +30,11 @@ def _array(raw: ArrayLike, column: str) -> NDArray[Any]:
         raise DataError(f"column {column!r}: missing value at row {masked}")
     if isinstance(raw, Iterable) and not hasattr(raw, "__array__") and not isinstance(raw, (str, bytes)):
         # NumPy makes one object of a generator or of the values of a dict.
-        array = np.asarray(list(raw))
-    else:
+        raw = cast(ArrayLike, list(raw))
+    try:
         array = raw if isinstance(raw, np.ndarray) else np.asarray(raw)
+    except ValueError:  # lists of several lengths
+        raise DataError(f"column {column!r} must be one-dimensional, got rows of several lengths") from None
     if array.ndim != 1:
         raise DataError(f"column {column!r} must be one-dimensional, got shape {array.shape}")
     return array
@@ -171,7 +169,7 @@ def check_order(values: NDArray[np.float32], timestamps: Any, names: Mapping[str
     Whole numbers of 10^8 and more are times since 1973, not ratings.
     """
     least, most = (float(values.min()), float(values.max())) if len(values) else (0.0, 0.0)
-    if not LEAST_TIME <= least <= most < 2.0**63 or not (values == np.floor(values)).all():
+    if not FIRST_SECOND <= least <= most < 2.0**63 or not (values == np.floor(values)).all():
         return
     what = f"column {names['rating']!r}: the ratings from {least:.10g} to {most:.10g}"
     if timestamps is None:
@@ -181,7 +179,7 @@ def check_order(values: NDArray[np.float32], timestamps: Any, names: Mapping[str
         times = as_timestamps(timestamps, names["timestamp"])
     except DataError:
         times = np.zeros(1, dtype=np.int64)
-    if len(times) == 0 or times.max() < LEAST_TIME:
+    if len(times) == 0 or times.max() < FIRST_SECOND:
         raise DataError(
             f"{what} look like times, and the column {names['timestamp']!r} does not; the order is users, "
             "items, ratings, timestamps"

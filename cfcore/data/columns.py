@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from cfcore.errors import DataError, DataWarning, warn
+from cfcore.data.names import ROLES
+from cfcore.errors import DataError, DataWarning, shown, warn
 
-__all__ = ["USUAL_NAMES", "by_position", "find_columns", "listed", "shown", "usual_column", "within"]
+__all__ = ["USUAL_NAMES", "by_position", "find_columns", "listed", "missing_at", "usual_column", "within"]
 
 # Compared in lower case and without "_", "-", "." and blanks: userId, user_id and User ID are the same. The
 # first that is present counts.
@@ -48,6 +49,9 @@ NAME_IT = "name one with {role}="
 #: How a table with a column for each item is read; the command line adds what can be typed there.
 FROM_MATRIX = "Ratings.from_matrix"
 
+#: What to do about ratings that are missing.
+LEAVE_OUT = 'missing=float("nan") leaves such rows out'
+
 #: Names that an error lists; a wide table may have thousands.
 MOST_LISTED = 12
 
@@ -56,7 +60,7 @@ def find_columns(
     present: list[str],
     given: Mapping[str, str | None],
     where: str,
-    needed: tuple[str, ...] = ("user", "item", "rating"),
+    needed: tuple[str, ...] = ROLES[:3],
     advice: str = NAME_IT,
 ) -> dict[str, str]:
     """Name of the column of each role: the one given, or the first that has a usual name.
@@ -124,10 +128,11 @@ def listed(names: Iterable[Any], most: int = MOST_LISTED) -> str:
     return ", ".join(parts)
 
 
-def shown(value: Any, most: int = 60) -> str:
-    """``repr(value)`` for a message, cut if it is long."""
-    text = repr(value)
-    return text if len(text) <= most else f"{text[: most - 3]}..."
+def missing_at(column: str, role: str, row: int) -> DataError:
+    """The error for a column of a role that has no value in a row."""
+    what = "id" if role in ("user", "item") else "value"
+    advice = f"; {LEAVE_OUT}" if role == "rating" else ""
+    return DataError(f"column {column!r}: missing {what} at row {row}{advice}")
 
 
 def _plain(name: str) -> str:

@@ -70,6 +70,16 @@ class Container:
         ratings._set(*fields)
         return ratings
 
+    def _with(self, **fields: Any) -> Self:
+        """The same ratings with other `timestamps` or another `scale`; columns and index are shared."""
+        own = {"timestamps": self.timestamps, "scale": self.scale} | fields
+        other = self._new(
+            self.user_codes, self.item_codes, self.values, own["timestamps"], self.user_ids, self.item_ids,
+            own["scale"], self._column_names,
+        )  # fmt: skip
+        object.__setattr__(other, "_index", self._index)
+        return other
+
     def __setattr__(self, name: str, value: Any) -> NoReturn:
         raise AttributeError(f"Ratings cannot be changed: {name!r} was assigned to")
 
@@ -175,12 +185,7 @@ class Container:
         if timestamps is not None:
             moments = checks.owned(checks.as_timestamps(timestamps), timestamps)
             checks.check_lengths({"values": len(self), "timestamps": len(moments)})
-        other = self._new(
-            self.user_codes, self.item_codes, self.values, moments, self.user_ids, self.item_ids, self.scale,
-            self._column_names,
-        )  # fmt: skip
-        object.__setattr__(other, "_index", self._index)
-        return other
+        return self._with(timestamps=moments)
 
     # Compressed forms.
 

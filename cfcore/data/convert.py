@@ -59,7 +59,8 @@ def as_ratings(
     elif is_frame(x):
         made = "cf.Ratings.from_frame(frame"
     try:
-        return _converted(x, Rules(scale, duplicates or "error", timed=timed, said=said))
+        way: Duplicates = "error" if duplicates is None else duplicates
+        return _converted(x, Rules(scale, way, timed=timed, said=said))
     except DuplicateError as error:
         if duplicates is not None:
             raise

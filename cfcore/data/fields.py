@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cfcore.data import times
-from cfcore.data.checks import LEAVE_OUT
-from cfcore.data.columns import shown
+from cfcore.data.columns import LEAVE_OUT
 from cfcore.data.kinds import MARKERS
+from cfcore.errors import shown
 
 __all__ = ["BadField", "ratings_of", "times_of"]
 

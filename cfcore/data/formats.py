@@ -81,9 +81,8 @@ def format_of(start: bytes, where: str) -> Format:
         raise DataError(f"{where} is in ARFF format; convert it to csv")
     if re.match(rb"\{\s*u?'", text):
         raise DataError(
-            f"{where} holds literals of Python, not JSON: its names are in single quotes; convert each "
-            "line by "
-            "json.dumps(ast.literal_eval(line))"
+            f"{where} holds literals of Python, not JSON: its names are in single quotes; convert each line "
+            "by json.dumps(ast.literal_eval(line))"
         )
     if re.match(rb"\[\s*[-\d\"]", text) and b"]\n" in text.replace(b"\r", b""):
         raise DataError(
@@ -111,8 +110,7 @@ def refuse_archive(names: Sequence[str], where: str) -> None:
     if present and all(name.endswith(".npy") for name in present):
         raise DataError(
             f"{where} is an archive of NumPy arrays ({listed(names)}); pass its columns, Ratings(users, "
-            "items, "
-            "values), from numpy.load(path)"
+            "items, values), from numpy.load(path)"
         )
 
 

@@ -10,21 +10,21 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cfcore.data.checks import LEAVE_OUT
-from cfcore.data.columns import NAME_IT, USUAL_NAMES, find_columns, usual_column
+from cfcore.arrays import objects
+from cfcore.data.columns import NAME_IT, find_columns, missing_at, usual_column
 from cfcore.data.id_columns import as_column
-from cfcore.data.names import distinct_names
+from cfcore.data.names import ROLES, distinct_names, needed_roles
 from cfcore.errors import DataError
 
 __all__ = [
     "as_array",
-    "build",
     "column_like",
     "columns",
     "is_frame",
     "library_of",
     "lists",
     "make",
+    "named_columns",
     "similar",
 ]
 
@@ -55,36 +55,39 @@ def columns(
     required nor read; with ``nullable=True`` it may have nulls. Nulls in timestamps are left in.
     """
     present, collect = _opened(frame, given)
-    needed = ("user", "item", "rating") if rated else ("user", "item")
     timed = given.pop("timestamp", None)
-    names = find_columns(present, {**given, "timestamp": timed or None}, "the frame", needed, advice)
+    names = find_columns(
+        present, {**given, "timestamp": timed or None}, "the frame", needed_roles(rated), advice
+    )
     if not rated:
         names.pop("rating", None)
     if timed is False:
         names.pop("timestamp", None)
     eager = collect(list(names.values()))
     arrays = []
-    for role in USUAL_NAMES:
+    for role in ROLES:
         one = eager.get_column(names[role]) if role in names else None
         unchecked = role == "timestamp" or (nullable and role == "rating")
         if one is not None and not unchecked and one.is_null().any():
             row = int(one.is_null().arg_true()[0])
-            problem = "missing id" if role in ("user", "item") else "missing value"
-            advice = f"; {LEAVE_OUT}" if role == "rating" else ""
-            raise DataError(f"column {names[role]!r}: {problem} at row {row}{advice}")
+            raise missing_at(names[role], role, row)
         arrays.append(None if one is None else as_array(one))
-    return arrays, {role: names.get(role, role) for role in USUAL_NAMES}
+    return arrays, {role: names.get(role, role) for role in ROLES}
 
 
 def as_array(column: Any) -> NDArray[Any]:
     """A column as an array; as objects if text, of which one long one would widen all, or of 128 bits."""
+    import narwhals as nw
+
+    if isinstance(column.dtype, (nw.List, nw.Array, nw.Struct)):
+        raise DataError(
+            f"column {column.name!r} holds a {type(column.dtype).__name__} in each row, not one value"
+        )
     numbers = column.dtype.is_numeric() or column.dtype.is_temporal()
     if not column.implementation.is_polars() or (numbers and str(column.dtype) not in ("Int128", "UInt128")):
         array: NDArray[Any] = column.to_numpy()
         return array
-    objects = np.empty(len(column), dtype=object)
-    objects[:] = column.to_list()
-    return objects
+    return objects(column.to_list())
 
 
 def _opened(frame: Any, given: Mapping[str, Any]) -> tuple[list[Any], Callable[[list[Any]], Any]]:
@@ -135,19 +138,19 @@ def _with_index(frame: Any, given: Mapping[str, Any]) -> Any:
     return frame.reset_index(level=wanted) if wanted else frame
 
 
-def build(ratings: Any, library: str | None) -> Any:
-    """A frame of `library`, or of the first installed, with the columns of `ratings`."""
+def named_columns(ratings: Any) -> dict[str, NDArray[Any]]:
+    """Raw users and items, ratings and, if any, timestamps of `Ratings`, by the names of their columns."""
     columns = {"user": ratings.users, "item": ratings.items, "rating": ratings.values}
     if ratings.timestamps is not None:
         columns["timestamp"] = ratings.timestamps
     names = distinct_names(ratings.column_names, columns)
-    return make({names[role]: column for role, column in columns.items()}, library)
+    return {names[role]: column for role, column in columns.items()}
 
 
 def make(data: Mapping[str, Any], library: str | None) -> Any:
     """A frame of `library`, or of the first installed, with these columns."""
     known = ("pandas", "polars", "pyarrow")
-    if library is not None and library not in known:
+    if library is not None and not (isinstance(library, str) and library in known):
         raise ValueError(f"library must be one of {', '.join(known)}, got {library!r}")
     name = library or next((name for name in known if importlib.util.find_spec(name)), None)
     if name is None:
@@ -179,7 +182,7 @@ def lists(users: Any, ids: Any, scores: Any, library: str | None, names: Mapping
         "score": scores[listed],
         "rank": ranks + 1,
     }
-    return make(data, library or library_of(users))
+    return make(data, library_of(users) if library is None else library)
 
 
 def similar(raw: Any, ids: Any, similarities: Any, library: str | None, name: str) -> Any:

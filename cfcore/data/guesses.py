@@ -9,15 +9,13 @@ from datetime import datetime
 import numpy as np
 from numpy.typing import NDArray
 
-from cfcore.data.columns import FROM_MATRIX, listed, shown, usual_column
+from cfcore.data.columns import FROM_MATRIX, listed, usual_column
 from cfcore.data.kinds import AMONG_INTEGERS, MARKERS
 from cfcore.data.separators import NUMBER
-from cfcore.errors import DataError, DataWarning, warn
+from cfcore.data.times import END, FIRST_SECOND
+from cfcore.errors import DataError, DataWarning, shown, warn
 
 __all__ = ["check_header", "check_positions", "check_width", "is_time_column", "time_column", "warn_of_index"]
-
-#: Seconds since 1970 that are dates of ratings: from 1973 on. Ids may be as large, ratings are not.
-FIRST_SECOND = 100_000_000
 
 #: Numbers from here to FIRST_SECOND may be dates such as 19980301, which are mentioned elsewhere.
 FIRST_DATE = 19_000_101
@@ -71,9 +69,8 @@ def check_header(rows: Sequence[list[str]], where: str) -> None:
         if named and all(_PLAIN.fullmatch(row[position]) for row in others):
             raise DataError(
                 f"{where}: the first line has {shown(field)} where all others have a number; pass "
-                "header=False "
-                "if it is a row, header=True if it names the columns. A table with a column for each item is "
-                "read by Ratings.from_matrix"
+                "header=False if it is a row, header=True if it names the columns. A table with a column for "
+                "each item is read by Ratings.from_matrix"
             )
 
 
@@ -137,13 +134,11 @@ def check_positions(
         if fourth is not None and fourth.is_rating:
             raise DataError(
                 f"{where}: column {columns['rating']} (rating) holds times such as "
-                f"{rows[0][columns['rating']]}, "
-                "and column 3 ratings; pass rating=3, timestamp=2"
+                f"{rows[0][columns['rating']]}, and column 3 ratings; pass rating=3, timestamp=2"
             )
         raise DataError(
-            f"{where}: column {columns['rating']} (rating) holds {rows[0][columns['rating']]} in the "
-            "first row, "
-            f"which looks like a time or an id. The file has no header; {positions}"
+            f"{where}: column {columns['rating']} (rating) holds {rows[0][columns['rating']]} in the first "
+            f"row, which looks like a time or an id. The file has no header; {positions}"
         )
     if "rating" in found and all(wanted.get(role) is None for role in ("item", "rating")):
         _warn_of_order(found, where)
@@ -158,8 +153,7 @@ def check_positions(
         )
         raise DataError(
             f"{where}: column {columns[early[0]]} ({early[0]}) looks like times and column 3 (timestamp) "
-            "like "
-            f"ratings. The file has no header; pass the positions of the columns, such as {order}"
+            f"like ratings. The file has no header; pass the positions of the columns, such as {order}"
         )
     # A first column that counts the rows is mentioned later, when all rows are known.
     if "rating" in found and not _counts(found["user"].numbers):
@@ -224,7 +218,7 @@ def _all_seconds(column: _Column) -> bool:
     return (
         column.numeric
         and column.is_time
-        and (max(column.numbers) < 2**32 or (1e3 * FIRST_SECOND <= min(column.numbers) < 1e3 * 2**32))
+        and (max(column.numbers) < END or (1e3 * FIRST_SECOND <= min(column.numbers) < 1e3 * END))
     )
 
 

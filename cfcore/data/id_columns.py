@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from cfcore.arrays import objects
 from cfcore.data.kinds import Kind, integers, strings
 from cfcore.errors import DataError
 
@@ -105,14 +106,12 @@ def _from_sequence(raw: ArrayLike, column: str) -> NDArray[Any]:
     if hasattr(raw, "__array__"):
         return np.asarray(raw)
     if isinstance(raw, Mapping):
-        raise DataError(
-            f"column {column!r} is a dict; a column is a list or an array, such as list(d.values())"
-        )
+        raise _is_dict(column)
     if isinstance(raw, (str, bytes)) or not isinstance(raw, Iterable):
         raise DataError(f"column {column!r} must be one-dimensional, got the single value {raw!r}")
     # NumPy would make strings of [1, "a"] and floats of [1, None]; an array of objects changes nothing.
-    objects = np.fromiter(raw, dtype=object)
-    return objects if len(objects) else np.empty(0, dtype=np.int64)
+    array = np.fromiter(raw, dtype=object)
+    return array if len(array) else np.empty(0, dtype=np.int64)
 
 
 def _missing(column: str, row: int) -> DataError:
@@ -186,9 +185,7 @@ def _from_objects(raw: NDArray[Any], column: str, kind: Kind) -> NDArray[Any]:
         ]
     if len(wholes) == len(kinds) and kind != "str":
         return integers(values, column)
-    texts = np.empty(len(values), dtype=object)
-    texts[:] = [value if isinstance(value, str) else str(int(value)) for value in values]
-    return texts
+    return objects([value if isinstance(value, str) else str(int(value)) for value in values])
 
 
 def _is_id(kind: type) -> bool:

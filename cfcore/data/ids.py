@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from cfcore.arrays import objects
 from cfcore.data.id_columns import CHUNK, as_column, as_id_column, first_masked, is_missing, is_single
 from cfcore.data.kinds import Kind, integers, strings, typed
 from cfcore.errors import DataError
@@ -198,9 +199,7 @@ def _distinct_strings(raw: NDArray[Any], column: str) -> tuple[NDArray[Any], NDA
         words = raw[start : start + CHUNK].tolist()
         codes[start : start + CHUNK] = [code_of.setdefault(word, len(code_of)) for word in words]
     check_size(len(code_of), column)
-    distinct = np.empty(len(code_of), dtype=object)
-    distinct[:] = list(code_of)
-    return distinct, codes
+    return objects(code_of), codes
 
 
 def sort_vocabulary(ids: NDArray[Any], column: str) -> tuple[NDArray[Any], NDArray[np.int32]]:

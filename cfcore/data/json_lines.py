@@ -10,16 +10,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from cfcore.arrays import objects
 from cfcore.data.batches import Batch
 from cfcore.data.blocks import line_blocks
-from cfcore.data.checks import LEAVE_OUT
-from cfcore.data.columns import shown
+from cfcore.data.columns import missing_at
 from cfcore.data.fields import BadField, ratings_of
 from cfcore.data.kinds import MARKERS
 from cfcore.data.layout import MOST_ROWS, Options
 from cfcore.data.stream import Stream, in_utf8
 from cfcore.data.typed import check_times, columns_of, rows_from, typed_batch
-from cfcore.errors import DataError
+from cfcore.errors import DataError, shown
 
 __all__ = ["open_json"]
 
@@ -137,14 +137,10 @@ def _objects(values: list[Any], name: str, role: str, options: Options) -> NDArr
     if role == "rating":
         return _ratings(values, name, options)
     if None in values:
-        raise DataError(
-            f"column {name!r}: missing {'id' if role != 'timestamp' else 'value'} at row {values.index(None)}"
-        )
+        raise missing_at(name, role, values.index(None))
     if role != "timestamp" and "" in values:
-        raise DataError(f"column {name!r}: missing id at row {values.index('')}")
-    objects = np.empty(len(values), dtype=object)
-    objects[:] = values
-    return objects
+        raise missing_at(name, role, values.index(""))
+    return objects(values)
 
 
 def _ratings(values: list[Any], name: str, options: Options) -> NDArray[Any]:
@@ -159,7 +155,7 @@ def _ratings(values: list[Any], name: str, options: Options) -> NDArray[Any]:
                 pass
         if value is None or value in MARKERS if isinstance(value, str) or value is None else False:
             if not options.unrated:
-                raise DataError(f"column {name!r}: missing value at row {row}; {LEAVE_OUT}")
+                raise missing_at(name, "rating", row)
             numbers[row] = np.nan
             continue
         try:

@@ -13,8 +13,8 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from cfcore.data.columns import shown
-from cfcore.errors import DataError, DataWarning, warn
+from cfcore.arrays import objects
+from cfcore.errors import DataError, DataWarning, shown, warn
 
 __all__ = ["MAX_WIDTH", "IdKinds", "Kind", "as_kind", "integers", "kind_of", "strings", "typed"]
 
@@ -83,9 +83,7 @@ def strings(texts: list[str]) -> NDArray[Any]:
     width = max(map(len, texts), default=0)
     if width <= MAX_WIDTH:
         return np.array(texts, dtype=f"U{max(width, 1)}")
-    objects = np.empty(len(texts), dtype=object)
-    objects[:] = texts
-    return objects
+    return objects(texts)
 
 
 def integers(values: list[int], column: str, row_of: Callable[[int], int] = int) -> NDArray[Any]:
@@ -210,8 +208,7 @@ def _forced_integers(texts: list[str], column: str, row_of: Callable[[int], int]
         if other != text and (PADDED.fullmatch(text) or PADDED.fullmatch(other)):
             raise DataError(
                 f"column {column!r}: {shown(text)} at row {row_of(at)} and {shown(other)} are the same "
-                "integer, "
-                "but two ids; ids=str keeps them apart"
+                "integer, but two ids; ids=str keeps them apart"
             )
         values.append(value)
     padded = next((at for at, text in enumerate(texts) if PADDED.fullmatch(text)), None)
@@ -239,8 +236,7 @@ def _is_number(text: str) -> bool:
 def _missing_marker(column: str, text: str, row: int) -> DataError:
     return DataError(
         f"column {column!r}: missing id at row {row}: {shown(text)} among integers; remove such rows, or "
-        "take all "
-        "ids of the column as strings by ids=str"
+        "take all ids of the column as strings by ids=str"
     )
 
 

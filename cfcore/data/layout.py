@@ -7,17 +7,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from cfcore.data.columns import find_columns, listed, within
-from cfcore.data.guesses import (
-    FIRST_SECOND,
-    check_header,
-    check_positions,
-    check_width,
-    is_time_column,
-    time_column,
-)
+from cfcore.data.guesses import check_header, check_positions, check_width, is_time_column, time_column
 from cfcore.data.kinds import Kind
-from cfcore.data.names import ROLES
+from cfcore.data.names import ROLES, needed_roles
 from cfcore.data.separators import NUMBER, Separator, find_separator, separator_given
+from cfcore.data.times import FIRST_SECOND
 from cfcore.errors import DataError
 
 __all__ = ["ROLES", "Layout", "Options", "find_layout"]
@@ -60,7 +54,7 @@ class Options:
     @property
     def needed(self) -> tuple[str, ...]:
         """Roles without which nothing can be read."""
-        return ("user", "item", "rating") if self.rated else ("user", "item")
+        return needed_roles(self.rated)
 
 
 @dataclass(frozen=True)
@@ -254,8 +248,7 @@ def _by_position(rows: Sequence[list[str]], width: int, options: Options, where:
         positions = ", ".join(f"{role}={number}" for number, role in enumerate(options.needed))
         raise DataError(
             f"{where} has {width} columns and no header: {listed(fields)}; give the positions of the "
-            "columns, "
-            f"such as {positions} (from 0 on). A matrix with a column for each item is read by "
+            f"columns, such as {positions} (from 0 on). A matrix with a column for each item is read by "
             "Ratings.from_matrix"
         )
     columns = {}

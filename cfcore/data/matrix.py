@@ -9,10 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cfcore.data import checks, frames, ids
-from cfcore.data.build import NAMES, Fields, Rules, checked
+from cfcore.data.build import Fields, Rules, checked
 from cfcore.data.columns import usual_column
 from cfcore.data.kinds import IdKinds, Kind, kind_of
-from cfcore.data.names import UNNAMED
+from cfcore.data.names import ARGUMENTS, UNNAMED
 from cfcore.errors import DataError, DataWarning, warn
 
 __all__ = ["dense_fields", "sparse_fields"]
@@ -91,7 +91,7 @@ def sparse_fields(matrix: Any, given: tuple[Any, Any], rules: Rules) -> Fields:
     coo = matrix.tocoo()
     if coo.ndim != 2:
         raise DataError(f"a sparse matrix of ratings has two dimensions, got {coo.ndim}")
-    values = checks.owned(checks.as_values(coo.data, NAMES["rating"], rules.missing), coo.data)
+    values = checks.owned(checks.as_values(coo.data, ARGUMENTS["rating"], rules.missing), coo.data)
     checks.check_lengths({"values": len(values)})
     axes = [
         _axis(own, size, name, rules.kind(name))
@@ -101,7 +101,7 @@ def sparse_fields(matrix: Any, given: tuple[Any, Any], rules: Rules) -> Fields:
         np.asarray(table[numbers], dtype=np.int32)
         for numbers, (_, table) in zip((coo.row, coo.col), axes, strict=True)
     ]
-    rated = checks.rated_rows(values, rules.missing, NAMES["rating"])
+    rated = checks.rated_rows(values, rules.missing, ARGUMENTS["rating"])
     if rated is not None:  # here, and not in `checked`, which drops ids without ratings
         values, codes = values[rated], [part[rated] for part in codes]
     bare = Rules(rules.scale, rules.duplicates)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-__all__ = ["ARGUMENTS", "ROLES", "UNNAMED", "distinct_names", "remembered"]
+__all__ = ["ARGUMENTS", "ROLES", "UNNAMED", "distinct_names", "needed_roles", "remembered"]
 
+#: What columns are, in the order of the arguments of ``Ratings``.
 ROLES = ("user", "item", "rating", "timestamp")
 
 #: Names in errors of columns that have no names: those of the arguments of ``Ratings``.
@@ -13,6 +14,11 @@ ARGUMENTS = {"user": "users", "item": "items", "rating": "values", "timestamp": 
 
 #: Names in results of columns that had none.
 UNNAMED = {role: role for role in ROLES}
+
+
+def needed_roles(rated: bool) -> tuple[str, ...]:
+    """The roles without which there are no ratings, or no pairs of users and items."""
+    return ROLES[:3] if rated else ROLES[:2]
 
 
 def remembered(names: Mapping[str, object]) -> dict[str, str]:

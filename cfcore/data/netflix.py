@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cfcore.data.build import Rules, encoded
-from cfcore.data.catalog import NETFLIX_FILES
+from cfcore.data.catalog import NETFLIX_FILES, files_in
 from cfcore.data.ratings import Ratings
 from cfcore.errors import DataError
 
@@ -49,7 +49,7 @@ def read_netflix(path: str | PathLike[str]) -> Ratings:
     -----
     All 100 million ratings take about 4 GB while they are read, and 2 GB afterwards.
     """
-    parts = list(parsed(_paths(path)))
+    parts = list(parsed(files_in(path, NETFLIX_FILES, "the Netflix prize")))
     if not parts:
         raise DataError(f"{fspath(path)} holds no ratings")
     columns = [np.concatenate(column) for column in zip(*parts, strict=True)]
@@ -59,17 +59,6 @@ def read_netflix(path: str | PathLike[str]) -> Ratings:
     for column in (users, items, values, times):
         column.flags.writeable = False  # so that Ratings takes them over
     return Ratings._new(*encoded(users, items, values, times, Rules((1, 5))))
-
-
-def _paths(path: str | PathLike[str]) -> list[Path]:
-    path = Path(fspath(path))
-    if not path.is_dir():
-        return [path]
-    for pattern in NETFLIX_FILES:
-        found = sorted(path.glob(pattern))
-        if found:
-            return found
-    raise DataError(f"{path} holds no file of the Netflix prize: {', '.join(NETFLIX_FILES)}")
 
 
 def parsed(paths: list[Path]) -> Iterator[tuple[Column, ...]]:

@@ -118,9 +118,8 @@ def _in_folder(folder: Path) -> list[Place]:
     if len(endings) > 1:
         names = [str(path.relative_to(folder)) for path in found]
         raise DataError(
-            f"{folder} is a folder of different files: {listed(names)}; name one of them, or a pattern "
-            "such as "
-            f"{str(folder / '*.csv')!r}"
+            f"{folder} is a folder of different files: {listed(names)}; name one of them, or a pattern such "
+            f"as {str(folder / '*.csv')!r}"
         )
     return [
         Place(str(path), path, constants=_constants(path.relative_to(folder).parts[:-1])) for path in found
@@ -207,9 +206,8 @@ def _member(stack: ExitStack, archive: Any, where: str) -> Stream:
     if len(names) != 1:
         example = max(names, key=lambda name: archive.getinfo(name).file_size, default="ratings.csv")
         raise DataError(
-            f"{where} is a zip archive with {len(names)} files: {listed(names)}; unpack it, or pass one "
-            "that is "
-            f"open: zipfile.ZipFile({where!r}).open({example!r})"
+            f"{where} is a zip archive with {len(names)} files: {listed(names)}; unpack it, or pass one that "
+            f"is open: zipfile.ZipFile({where!r}).open({example!r})"
         )
     try:
         member = stack.enter_context(archive.open(names[0]))

@@ -12,10 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cfcore.data.batches import Batch
+from cfcore.data.columns import missing_at
 from cfcore.data.layout import MOST_ROWS, Options
 from cfcore.data.stream import Stream
 from cfcore.data.typed import check_times, columns_of, rows_from, typed_batch
-from cfcore.errors import CfcoreError, DataError
+from cfcore.errors import CfcoreError, DataError, first_line
 
 __all__ = ["open_arrow", "open_parquet"]
 
@@ -132,7 +133,7 @@ def _undamaged(where: str, kind: str) -> Iterator[None]:
     except Exception as error:
         if isinstance(error, OSError) and error.errno is not None:
             raise
-        reason = (str(error).splitlines() or [type(error).__name__])[0][:200]
+        reason = first_line(error)[:200]
         raise DataError(f"{where}: the {kind} file is damaged or cannot be read ({reason})") from error
 
 
@@ -168,7 +169,7 @@ def _batches(
 def constant(text: str, n: int, role: str, name: str) -> NDArray[Any]:
     """A column with the value that the name of a folder gives, as integers if it is one."""
     if text == "__HIVE_DEFAULT_PARTITION__":
-        raise DataError(f"column {name!r}: missing {'id' if role in ('user', 'item') else 'value'} at row 0")
+        raise missing_at(name, role, 0)
     if role == "rating":
         try:
             return np.full(n, float(text))
@@ -187,9 +188,7 @@ def _array(column: Any, name: str, role: str, options: Options) -> NDArray[Any]:
         column = column.cast("float64")
     if column.null_count and not (role == "rating" and options.unrated):
         row = int(np.asarray(column.is_null().to_numpy(zero_copy_only=False)).argmax())
-        raise DataError(
-            f"column {name!r}: missing {'id' if role in ('user', 'item') else 'value'} at row {row}"
-        )
+        raise missing_at(name, role, row)
     array: NDArray[Any] = column.to_numpy(zero_copy_only=False)
     return array
 
@@ -225,8 +224,7 @@ def _by_polars(stream: Stream, options: Options, constants: Mapping[str, str], k
                     continue
                 column = frame[name]
                 if column.null_count() and not (role == "rating" and options.unrated):
-                    what = "id" if role in ("user", "item") else "value"
-                    raise DataError(f"column {name!r}: missing {what} at row {column.is_null().arg_max()}")
+                    raise missing_at(name, role, int(column.is_null().arg_max() or 0))
                 arrays[role] = column.to_numpy()
             if len(frame):
                 yield typed_batch(arrays, names, options)

@@ -78,9 +78,9 @@ def numbers(name: str, value: Any) -> list[int]:
     return [int(one) for one in found]
 
 
-def number(name: str, value: Any) -> None:
-    """Raise ValueError unless it is an integer of at least 1."""
-    numbers(name, [value])
+def number(name: str, value: Any) -> int:
+    """An integer of at least 1, as Python's, which does not overflow; ValueError for anything else."""
+    return numbers(name, [value])[0]
 
 
 def _several(value: Any) -> list[Any] | None:

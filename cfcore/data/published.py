@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterator
-from os import PathLike, fspath
+from os import PathLike
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from cfcore.data import archives
 from cfcore.data.build import Rules, checked, encoded
-from cfcore.data.catalog import BOOKS, JESTER_FILES
+from cfcore.data.catalog import BOOKS, JESTER_FILES, files_in
 from cfcore.data.checks import Missing, as_missing
 from cfcore.data.ratings import Ratings
 from cfcore.errors import DataError, DataWarning, warn
@@ -47,7 +47,7 @@ def read_book_crossing(path: str | PathLike[str], *, missing: Missing = 0) -> Ra
     Ratings
         On the scale 1 to 10 (0 to 10 if zeros are kept). Users are integers, books ISBNs as text.
     """
-    path = _one_file(path, BOOKS)
+    path = files_in(path, BOOKS, "Book-Crossing")[0]
     whole = Ratings.read(path, encoding="latin-1", scale=(0, 10), ids={"user": int, "item": str})
     marks = as_missing(missing)
     scale = (1.0, 10.0) if 0 in marks else (0.0, 10.0)
@@ -95,7 +95,7 @@ def read_jester(path: str | PathLike[str], *, missing: Missing = NOT_RATED) -> R
     ImportError
         For a spreadsheet without xlrd.
     """
-    paths = _jester_paths(path)
+    paths = files_in(path, JESTER_FILES, "Jester")
     if any(".dat" in name for one in paths for name in _content_names(one)):
         return _jester_rows(paths[0], missing)
     tables = [table for one in paths for table in _tables(one)]
@@ -108,27 +108,6 @@ def read_jester(path: str | PathLike[str], *, missing: Missing = NOT_RATED) -> R
     _check_counts(path, table, missing)
     users, items = np.arange(1, len(table) + 1), np.arange(1, table.shape[1])
     return Ratings.from_matrix(table[:, 1:], user_ids=users, item_ids=items, missing=missing, scale=(-10, 10))
-
-
-def _one_file(path: str | PathLike[str], names: tuple[str, ...]) -> Path:
-    path = Path(fspath(path))
-    if not path.is_dir():
-        return path
-    for name in names:
-        if (path / name).is_file():
-            return path / name
-    raise DataError(f"{path} holds no {' or '.join(names)}")
-
-
-def _jester_paths(path: str | PathLike[str]) -> list[Path]:
-    path = Path(fspath(path))
-    if not path.is_dir():
-        return [path]
-    for pattern in JESTER_FILES:
-        found = sorted(path.glob(pattern))
-        if found:
-            return found
-    raise DataError(f"{path} holds no file of Jester: {', '.join(JESTER_FILES)}")
 
 
 def _content_names(path: Path) -> list[str]:

@@ -7,10 +7,11 @@ from typing import Any, Literal
 from numpy.typing import ArrayLike
 
 from cfcore.data import checks, combine, ids
-from cfcore.data.build import NAMES, Duplicates, Rules, checked, encoded
+from cfcore.data.build import Duplicates, Rules, checked, encoded
 from cfcore.data.checks import Missing
 from cfcore.data.container import Container
 from cfcore.data.kinds import IdKinds
+from cfcore.data.names import ARGUMENTS
 from cfcore.errors import DataError
 
 __all__ = ["Duplicates", "Ratings"]
@@ -141,12 +142,7 @@ class Ratings(Container):
         DataError
             For ratings outside the scale.
         """
-        other = self._new(
-            self.user_codes, self.item_codes, self.values, self.timestamps, self.user_ids, self.item_ids,
-            checks.chosen_scale(self.values, scale), self._column_names,
-        )  # fmt: skip
-        object.__setattr__(other, "_index", self._index)
-        return other
+        return self._with(scale=checks.chosen_scale(self.values, scale))
 
     def k_core(self, users: int = 5, items: int = 5) -> Ratings:
         """The most of these ratings in which every user and every item has enough of them.
@@ -201,7 +197,7 @@ class Ratings(Container):
         for number, other in enumerate(others, start=1):
             if not isinstance(other, Ratings):
                 raise DataError(f"concat takes Ratings; part {number} is a {type(other).__name__}")
-        columns, scale = combine.joined((self, *others), NAMES)
+        columns, scale = combine.joined((self, *others), ARGUMENTS)
         return self._new(*checked(*columns, Rules(scale, duplicates))[:-1], self._column_names)
 
     # Conversion.
@@ -313,7 +309,7 @@ class Ratings(Container):
         """
         from cfcore.data import frames
 
-        return frames.build(self, library)
+        return frames.make(frames.named_columns(self), library)
 
     @classmethod
     def from_scipy(

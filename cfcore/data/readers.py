@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from cfcore.arrays import objects
 from cfcore.data import checks
 from cfcore.data import ids as id_columns
 from cfcore.data.batches import Batch, GrowingVocabulary, TextIds, Words, joined
@@ -77,8 +78,7 @@ def _check_alike(first: _Table, other: _Table) -> None:
     if (first.layout is None) != (other.layout is None):
         raise DataError(
             f"{first.where} and {other.where} are files of different kinds, text and typed columns; read "
-            "them "
-            "one by one, and join them by Ratings.concat"
+            "them one by one, and join them by Ratings.concat"
         )
     if first.layout is not None and other.layout is not None and other.layout.headed > first.layout.headed:
         raise DataError(
@@ -284,8 +284,7 @@ class PairBatches:
         with rows_from(start, table.where), warnings_as(once):
             if isinstance(column, Words):
                 used, numbers = np.unique(column.codes, return_inverse=True)
-                vocabulary = np.empty(len(used), dtype=object)
-                vocabulary[:] = [column.texts[code] for code in used.tolist()]
+                vocabulary = objects([column.texts[code] for code in used.tolist()])
                 codes = numbers.astype(np.int32)
             else:
                 vocabulary, codes = id_columns.distinct(column, table.names[role])

@@ -161,8 +161,7 @@ def find_separator(lines: Sequence[str], least: int, where: str) -> Separator:
     needed = "user, item and rating" if least == 3 else "user and item"
     raise DataError(
         f"{where}: no separator found in its first line {lines[0][:80]!r}, tried '::', tab, ',', ';', '|' "
-        "and "
-        f"blanks; at least the columns {needed} are needed. Another separator is passed as separator="
+        f"and blanks; at least the columns {needed} are needed. Another separator is passed as separator="
     )
 
 

@@ -7,12 +7,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from cfcore.data.names import ARGUMENTS
+from cfcore.data.names import ARGUMENTS, ROLES, needed_roles
 from cfcore.errors import DataError, DataWarning, warn
 
 __all__ = ["Columns", "Wanted", "columns_of"]
-
-ROLES = ("user", "item", "rating", "timestamp")
 
 
 class Wanted(NamedTuple):
@@ -110,8 +108,7 @@ def _unnamed(columns: Sequence[Any], wanted: Wanted) -> Columns:
 def _named(table: Mapping[str, Any], wanted: Wanted, where: str) -> Columns:
     from cfcore.data.columns import find_columns
 
-    needed = ("user", "item", "rating") if wanted.rated else ("user", "item")
-    names = find_columns(list(table), {}, where, needed, "name one {role!r}")
+    names = find_columns(list(table), {}, where, needed_roles(wanted.rated), "name one {role!r}")
     if not wanted.timed:
         names.pop("timestamp", None)
     users, items, values, times = (
@@ -244,7 +241,8 @@ def _refused(x: Any, wanted: Wanted) -> DataError:
     columns = (
         "(users, items, values[, timestamps])" if wanted.rated else "(users, items[, values[, timestamps]])"
     )
-    shape = f" of length {len(x)}" if isinstance(x, (tuple, list, np.ndarray)) else ""
+    has_length = isinstance(x, (tuple, list)) or (isinstance(x, np.ndarray) and x.ndim > 0)
+    shape = f" of length {len(x)}" if has_length else ""
     return DataError(
         f"{wanted.what} must be Ratings, a DataFrame, a tuple {columns}, rows ({wanted.form}), a dict of "
         f"columns or sparse, got {type(x).__name__}{shape}"

@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 
 from cfcore.data import archives, cache
 from cfcore.data.catalog import CATALOG, GROUPLENS, RECBOLE, Archive, Entry
-from cfcore.errors import CfcoreError, DataError
+from cfcore.errors import CfcoreError, DataError, first_line
 
 __all__ = ["NotFound", "UnavailableError", "forget", "from_cache", "locate", "publisher"]
 
@@ -202,7 +202,7 @@ def _download(name: str, entry: Entry, archive: Archive, progress: bool) -> None
         try:
             path = pooch.retrieve(url, known, fname=archive.name, path=scratch, downloader=downloader)
         except requests.RequestException as error:
-            raise NotFound(f"{place}: {url}: {_first_line(error)}") from None
+            raise NotFound(f"{place}: {url}: {first_line(error)}") from None
         except ValueError as error:  # pooch found another digest, and has removed the file
             again = (
                 ""
@@ -212,7 +212,7 @@ def _download(name: str, entry: Entry, archive: Archive, progress: bool) -> None
                     f"{cache.cache_folder() / entry.folder}"
                 )
             )
-            raise NotFound(f"{place}: refused the download, {_first_line(error)}{again}") from None
+            raise NotFound(f"{place}: refused the download, {first_line(error)}{again}") from None
         _unpack(Path(path), archive, entry, scratch)
 
 
@@ -270,7 +270,3 @@ def _unpack(archive: Path, about: Archive, entry: Entry, scratch: Path, *, drop_
     if about.md5 is None:
         with open(archive, "rb") as file:
             cache.record(folder / about.name, hashlib.file_digest(file, "sha256").hexdigest())
-
-
-def _first_line(error: BaseException) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0]

@@ -14,6 +14,7 @@ import numpy as np
 from cfcore.data import parts
 from cfcore.data.combine import core_rows
 from cfcore.data.convert import as_ratings
+from cfcore.data.index import position_dtype
 from cfcore.data.parts import Fractions
 from cfcore.data.ratings import Ratings
 from cfcore.data.time_split import by_time, time_folds
@@ -62,7 +63,7 @@ def holdout(
 
 def _labels(order: np.ndarray, sizes: list[int]) -> np.ndarray:
     """Number of the part of each element: the first in the order are those of the last part."""
-    part = np.zeros(len(order), dtype=np.int8 if len(sizes) < 128 else np.int32)
+    part = _all_training(len(order), len(sizes))
     first = 0
     for number in range(len(sizes), 0, -1):
         part[order[first : first + sizes[number - 1]]] = number
@@ -119,7 +120,7 @@ def _whole(
 ) -> tuple[Any, ...]:
     present = np.flatnonzero(counts)
     sizes = parts.sizes(len(present), test, what)
-    part = np.zeros(len(counts), dtype=np.int8 if len(sizes) < 128 else np.int32)
+    part = _all_training(len(counts), len(sizes))
     part[present] = _labels(generator(random_state).permutation(len(present)), sizes)
     return parts.cut(ratings, part[codes], len(sizes) + 1, return_rows)
 
@@ -170,7 +171,7 @@ def kfold(
     n = len(ratings)
     if not isinstance(k, (int, np.integer)) or not 2 <= k <= n:
         raise ValueError(f"k must be an integer from 2 to the number of ratings, {n}; got {k!r}")
-    return _folds(ratings, k, generator(random_state), return_rows)
+    return _folds(ratings, int(k), generator(random_state), return_rows)
 
 
 def _folds(
@@ -196,9 +197,10 @@ def repeated_kfold(
     Parameters, yields and errors are those of `kfold`; ValueError for `repeats` below 1 as well.
     """
     ratings = as_ratings(ratings, timed=False, said=True)
-    parts.number("repeats", repeats)
+    repeats = parts.number("repeats", repeats)
     rng = generator(random_state)
-    rounds = [kfold(ratings, k, rng, return_rows=return_rows) for _ in range(repeats)]
+    kfold(ratings, k, rng)  # raises for a wrong k at once, and draws nothing
+    rounds = (kfold(ratings, k, rng, return_rows=return_rows) for _ in range(repeats))
     return (pair for folds in rounds for pair in folds)
 
 
@@ -291,11 +293,10 @@ def _last_of_users(
     order = np.lexsort((key, ratings.user_codes))  # stable: equal keys in the order of the rows
     users = ratings.user_codes[order]
     from_end = np.cumsum(ratings.user_counts)[users] - np.arange(len(order))
-    part = np.zeros(len(ratings), dtype=np.int8 if len(sizes) < 128 else np.int32)
+    part = _all_training(len(ratings), len(sizes))
     ends = np.cumsum(sizes[::-1], axis=0)
-    for number, end in enumerate(
-        ends[::-1], start=1
-    ):  # the rows of later parts are among those of earlier ones
+    # The rows of later parts are among those of earlier ones.
+    for number, end in enumerate(ends[::-1], start=1):
         part[order[from_end <= end[users]]] = number
     if min(np.bincount(part, minlength=len(sizes) + 1)[1:]) == 0:
         which = "the test part" if len(sizes) == 1 else "a part"
@@ -303,5 +304,10 @@ def _last_of_users(
     return parts.cut(ratings, part, len(sizes) + 1, return_rows)
 
 
+def _all_training(n: int, n_other: int) -> np.ndarray:
+    """Number of the part of n elements, 0 for the training part; wide enough for those of `n_other` parts."""
+    return np.zeros(n, dtype=np.int8 if n_other < 128 else np.int32)
+
+
 def _rows(n: int) -> np.ndarray:
-    return np.arange(n, dtype=np.int32 if n < 2**31 else np.int64)
+    return np.arange(n, dtype=position_dtype(n))

@@ -173,7 +173,6 @@ class _Zstandard:
 
 def in_utf8(stream: Stream, encoding: str) -> tuple[Stream, str]:
     """The text without its byte order mark and with LF at line ends, and the encoding of its bytes.
-    "have now.
 
     Encodings that extend ASCII by bytes are kept: fields are decoded one by one, later. All others become
     UTF-8.

@@ -103,6 +103,7 @@ def synthetic(
     for name, size in sizes.items():
         if not isinstance(size, (int, np.integer)):
             raise TypeError(f"{name} must be an integer, got {size!r}")
+    n_users, n_items, n_ratings, n_factors = map(int, sizes.values())  # int8 would overflow
     if min(sizes.values()) < 1:
         raise ValueError("n_users, n_items, n_ratings and n_factors must be at least 1")
     if n_ratings > max(n_users * n_items // 2, 1):

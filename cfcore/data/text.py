@@ -16,12 +16,11 @@ from numpy.typing import NDArray
 from cfcore import backends
 from cfcore.data.batches import Batch, Words
 from cfcore.data.blocks import head, line_blocks, lines_of_open_quotes, n_lines
-from cfcore.data.columns import shown
 from cfcore.data.fields import BadField, ratings_of, times_of
 from cfcore.data.layout import ROLES, Layout, Options, find_layout
 from cfcore.data.separators import split_line
 from cfcore.data.stream import Stream, in_utf8
-from cfcore.errors import DataError
+from cfcore.errors import DataError, shown
 
 __all__ = ["open_text"]
 
@@ -91,10 +90,9 @@ class _Reader:
             for field in split_line(text, self.separator):
                 if field.startswith('"') and (len(field) == 1 or not field.endswith('"')):
                     raise DataError(
-                        f"{self.where}: row {row + line} has a double quote that is not closed on its "
-                        "line, before "
-                        f"{field[1:31]!r}. Fields with line breaks are not read; pass a frame, such as "
-                        "Ratings.from_frame(pandas.read_csv(path))"
+                        f"{self.where}: row {row + line} has a double quote that is not closed on its line, "
+                        f"before {field[1:31]!r}. Fields with line breaks are not read; pass a frame, such "
+                        "as Ratings.from_frame(pandas.read_csv(path))"
                     )
 
     def _located(self, block: bytes, quoted: bool, row: int) -> Batch:

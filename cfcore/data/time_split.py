@@ -38,7 +38,7 @@ def time_folds(ratings: Any, k: int = 5, *, return_rows: bool = False) -> Iterat
         Without timestamps, or with too few different ones for k + 1 parts.
     """
     ratings = as_ratings(ratings)
-    parts.number("k", k)
+    k = parts.number("k", k)
     times = ratings.timestamps
     if times is None:
         raise ValueError("time_folds needs ratings with timestamps")

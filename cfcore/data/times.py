@@ -16,16 +16,16 @@ from cfcore.data.kinds import MARKERS
 from cfcore.errors import DataError, DataWarning, warn
 
 __all__ = [
-    "END", "UNITS", "as_seconds", "from_array", "parse", "unit_by_largest", "unit_of", "warn_of_dates",
+    "END", "FIRST_SECOND", "UNITS", "as_seconds", "from_array", "parse", "unit_by_largest", "unit_of",
+    "warn_of_dates",
 ]  # fmt: skip
 
 #: Names of the units of timestamps, by their number in a second.
 UNITS = {1: "seconds", 10**3: "milliseconds", 10**6: "microseconds", 10**9: "nanoseconds"}
+#: Times of ratings are from 1973 on: whole numbers from here on may be times, and are no ratings.
+FIRST_SECOND = 100_000_000
 #: Seconds since 1970 end here, in the year 2106: later ones are milliseconds or finer.
 END = 2**32
-#: Fractions of numbers from here on are fractions of a second, and dropped; others are no seconds.
-LEAST_FRACTION = 10**8
-
 _WHOLE = re.compile(r"[+-]?[0-9]{1,40}")
 
 
@@ -59,7 +59,7 @@ def parse(text: str) -> int:
 
 def _is_moment(value: Any) -> bool:
     """Whether a number is whole, or has a fraction of a second: so small a number would lose by rounding."""
-    return math.isfinite(value) and (value == math.floor(value) or abs(value) >= LEAST_FRACTION)
+    return math.isfinite(value) and (value == math.floor(value) or abs(value) >= FIRST_SECOND)
 
 
 def _parse_date(text: str) -> int:
@@ -109,8 +109,9 @@ def from_array(array: NDArray[Any], column: str) -> NDArray[np.int64]:
 def _from_floats(array: NDArray[Any], column: str) -> NDArray[np.int64]:
     for start in range(0, len(array), CHUNK):
         part = array[start : start + CHUNK]
-        with np.errstate(invalid="ignore"):
-            valid = (np.abs(part) < 2.0**63) & ((np.abs(part) >= LEAST_FRACTION) | (part == np.floor(part)))
+        with np.errstate(invalid="ignore", over="ignore"):  # 2^63 is infinite in float16
+            fine = (part == np.floor(part)) | (np.abs(part) >= FIRST_SECOND)
+            valid = np.isfinite(part) & fine & (np.abs(part) < 2.0**63)
         if not valid.all():
             row = start + int(valid.argmin())
             raise _bad_number(column, float(array[row]), row)

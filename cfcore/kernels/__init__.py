@@ -1,6 +1,6 @@
 """The compiled kernels: records of arrays in, arrays out, no GIL; usable by other libraries.
 
-A kernel lives in the room of its problem (``cfcore.kernels.factorization.svd``) and is known by its short
+A kernel lives in the room of its problem (``cfcore.kernels.factorization.svd``) and is imported by its short
 name too (``cfcore.kernels.svd``). Its inner loops are compiled once per SIMD level; `simd` says which one
 runs.
 """
@@ -9,6 +9,10 @@ from __future__ import annotations
 
 import importlib
 import sys
+from importlib.abc import Loader, MetaPathFinder
+from importlib.machinery import ModuleSpec
+from types import ModuleType
+from typing import Any
 
 from cfcore.kernels.levels import LEVELS
 from cfcore.kernels.simd import available_levels, current_level, use_level
@@ -34,5 +38,28 @@ KERNELS = {
 }
 
 
-for _short, _full in KERNELS.items():
-    globals()[_short] = sys.modules[f"{__name__}.{_short}"] = importlib.import_module(f"{__name__}.{_full}")
+def __getattr__(name: str) -> Any:
+    if name not in KERNELS:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return importlib.import_module(f"{__name__}.{name}")
+
+
+class _ShortNames(MetaPathFinder, Loader):
+    """Finds kernels by their short names; each is imported when it is first asked for."""
+
+    def find_spec(self, fullname: str, path: Any, target: Any = None) -> ModuleSpec | None:
+        package, _, short = fullname.rpartition(".")
+        found = package == __name__ and KERNELS.get(short, short) != short
+        return ModuleSpec(fullname, self) if found else None
+
+    def create_module(self, spec: ModuleSpec) -> ModuleType:
+        module = importlib.import_module(f"{__name__}.{KERNELS[spec.name.rpartition('.')[2]]}")
+        spec.loader_state = module.__spec__
+        return module
+
+    def exec_module(self, module: ModuleType) -> None:
+        assert module.__spec__ is not None
+        module.__spec__ = module.__spec__.loader_state  # that of its full name again
+
+
+sys.meta_path.append(_ShortNames())

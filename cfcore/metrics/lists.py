@@ -120,7 +120,7 @@ def judge(model: Any, test: Any, k: int = 10, *, threshold: float | None = None)
 
 
 def nothing_relevant(level: float, test: Ratings) -> str:
-    """Why no item is relevant to anybody."""
+    """Why no item is relevant to any user."""
     highest = float(test.values.max())
     if highest < np.float32(level):
         return (

@@ -17,8 +17,9 @@ from cfcore.metrics.measuring import Metric, larger_is_better, measured, parse
 from cfcore.metrics.names import MetricLike
 from cfcore.metrics.result import Facts, say
 from cfcore.models.core.model import Model
-from cfcore.models.core.params import as_python, check_flag, check_number
+from cfcore.models.core.params import as_python, check_flag
 from cfcore.progress import progress_bar
+from cfcore.random import RandomState, generator
 from cfcore.selection import spaces
 from cfcore.selection import study as studies
 from cfcore.selection.folds import Folds, Pair, folds
@@ -79,7 +80,7 @@ def search(
     maximize: bool | None = None,
     n_jobs: int | None = 1,
     study: str | os.PathLike[str] | None = None,
-    random_state: int = 0,
+    random_state: RandomState = 0,
     refit: bool = True,
     verbose: int = 0,
     duplicates: Duplicates = "error",
@@ -113,8 +114,8 @@ def search(
     study : path-like, optional
         SQLite file that keeps the trials. If it is there, the search goes on: after a kill, or with a larger
         budget.
-    random_state : int, default 0
-        For folds and trials, and for models that have None.
+    random_state : None, int, SeedSequence or Generator, default 0
+        For folds and trials, and for models that have None. To go on with a `study`, pass the same int.
     refit : bool, default True
         Fit the best model to all ratings; that comes on top of the budget.
     verbose : int, default 0
@@ -170,8 +171,7 @@ def search(
     judged_by = wanted[0]
     if maximize is not None:
         check_flag("maximize", maximize)
-    random_state = as_python(random_state)
-    check_number("random_state", random_state, 0, integer=True)
+    random_state = seed_of(random_state)
     check_flag("refit", refit)
     seconds, n_trials = parse_budget(budget)
     train = as_ratings(ratings, duplicates=duplicates, timed=needs_times(model))
@@ -360,6 +360,13 @@ def point_of(trial: Any, model: Model, space: spaces.Space) -> dict[str, Any]:
         else trial.params[name]
         for name, values in space.items()
     }
+
+
+def seed_of(random_state: RandomState) -> int:
+    """The number itself, or one that is drawn."""
+    random_state = as_python(random_state)
+    rng = generator(random_state)  # raises for what is no random state
+    return random_state if isinstance(random_state, int) else int(rng.integers(2**32))
 
 
 def parse_budget(budget: str | float | int) -> tuple[float | None, int | None]:

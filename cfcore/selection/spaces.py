@@ -54,7 +54,7 @@ def default_space(model: Model, ratings: Ratings) -> tuple[dict[str, Any], dict[
             space[key] = (0.0, 1.0)
         elif key == "lr_decay":
             space[key] = (0.7, 1.0)
-        elif key not in ("n_epochs", "power") and value > 0:
+        elif key not in ("n_epochs", "power", "shrinkage") and value > 0:
             space[key] = (value / AROUND, value * AROUND, "log")
     for key, given in space.items():
         if isinstance(given, list) and defaults[key] not in given:

@@ -134,6 +134,11 @@ def test_lists_as_a_frame(fitted: Any, train: cf.Ratings, library: str) -> None:
     np.testing.assert_array_equal(columns["item"], ids[listed])
     np.testing.assert_array_equal(columns["score"], scores[listed])
     assert columns["rank"][:3].tolist() == [1, 2, 3]
+    for odd in (0.0, np.array([1, 2]), ["pandas"], "numpy"):
+        with pytest.raises(ValueError, match="library must be one of pandas, polars, pyarrow"):
+            fitted.recommend(train.user_ids, as_frame=odd)
+    users = iter(train.user_ids.tolist())
+    assert len(fitted.recommend(users, n=40, as_frame=library)) == len(frame)
     if library != "pyarrow":
         again = fitted.recommend(module.Series(train.user_ids), n=40, as_frame=True)
         assert isinstance(again, module.DataFrame)  # the library of the users

@@ -20,10 +20,10 @@ WIDTHS: dict[int, list[Any]] = {
     8: [np.int8(8), np.uint8(8), np.int16(8), np.uint64(8), np.int64(8), np.longlong(8)],
     100: [np.int8(100), np.uint8(100), np.uint16(100)],
 }
-HUGE = [2**31, np.uint64(2**64 - 1), np.int64(2**63 - 1), 2**63 - 1, 10**30, -(10**30), 10**400]
+HUGE = [2**31 - 1, 2**31, np.uint64(2**64 - 1), np.int64(2**63 - 1), 2**63 - 1, 10**30, -(10**30), 10**400]
 ODD: list[Any] = [
     np.float16(0.5), np.float32(0.5), np.longdouble(0.5), Fraction(1, 2), float("inf"), float("nan"), 1e300,
-    1e30, True, np.True_, "8", b"8", None, np.array(8), np.array([8]), 8.0, 1j, np.datetime64("2020-01-01"),
+    True, np.True_, "8", b"8", None, np.array(8), np.array([8]), 8.0, 1j, np.datetime64("2020-01-01"),
     object(), [1], np.random.RandomState(0), np.random.default_rng(0), np.random.PCG64(0),
 ]  # fmt: skip
 
@@ -47,7 +47,7 @@ def refusal(model: Any) -> str | None:
     """The message of the error by which a fit refuses its hyper-parameters; None for a fit."""
     try:
         model.fit(RATINGS, callback=stop)
-    except (ValueError, TypeError, MemoryError) as error:
+    except (ValueError, TypeError, MemoryError, cf.errors.DivergenceError) as error:
         return str(error)
     return None
 
@@ -148,3 +148,32 @@ def test_lists_longer_than_all_items(name: str) -> None:
         for call in (model.recommend, model.similar_items, model.similar_users):
             with pytest.raises((ValueError, TypeError), match="n must be"):
                 call(1, n)
+
+
+def test_counts_of_splits_and_searches() -> None:
+    ratings = cf.datasets.synthetic(np.int8(60), np.int8(40), np.int16(900), random_state=np.int8(0))
+    assert (ratings.n_users, len(ratings)) == (60, 900)
+    assert len(list(cf.split.kfold(ratings, np.int8(100), 0))) == 100
+    assert len(list(cf.split.time_folds(ratings, np.int8(127)))) == 127
+    assert len(list(cf.split.repeated_kfold(ratings, np.uint8(2), np.int8(3), 0))) == 6
+    first = next(iter(cf.split.repeated_kfold(ratings, 2, 10**12, 0)))
+    assert len(first[0]) == 450
+    found = cf.selection.cross_validate(cf.Baseline(), ratings, np.int8(3), n_jobs=np.int64(1))
+    assert len(found["fold"]) == 3
+    for seed in (np.int8(3), 2**63 - 1, np.random.RandomState(0), np.random.default_rng(0), None):
+        best = cf.selection.search(
+            cf.Baseline(), ratings, {"reg_user": (np.float32(1), np.int8(9))}, cv=np.int8(2),
+            budget=np.int8(2), random_state=seed,
+        )  # fmt: skip
+        assert len(best.table["trial"]) == 2
+    with pytest.raises(ValueError, match="random_state must be"):
+        cf.selection.search(cf.Baseline(), ratings, budget=2, random_state="0")  # type: ignore[arg-type]
+    model = cf.Baseline().fit(ratings)
+    assert cf.metrics.evaluate(model, ratings, "coverage", k=np.int8(100))["coverage"] > 0
+    with pytest.raises(MemoryError, match="k=1000000000000"):
+        cf.metrics.evaluate(model, ratings, "coverage", k=10**12)
+    with pytest.raises(ValueError, match="n_boot must be an integer from 1 to"):
+        cf.metrics.evaluate(model, ratings, n_boot=10**30)
+    rbm = cf.RBM(n_hidden=2, n_epochs=1, random_state=0).fit(ratings)
+    with pytest.raises(MemoryError, match="n=2000000000"):
+        rbm.sample(1, 2 * 10**9)

@@ -36,6 +36,9 @@ def test_knows_frames(fitted: Any, train: cf.Ratings) -> None:
     frame = pandas.DataFrame({"userId": [int(train.users[0]), 999_999], "movieId": int(train.items[0])})
     assert fitted.knows(frame).tolist() == [True, False]
     assert fitted.knows(frame["userId"]).tolist() == [True, False]
+    rows = [(user, item) for user, item in zip(frame["userId"], frame["movieId"], strict=True)]
+    for given in (frame.to_dict("list"), rows, np.array(rows)):
+        assert fitted.knows(given).tolist() == [True, False]
 
 
 def test_knows_only_what_has_training_ratings(train: cf.Ratings) -> None:

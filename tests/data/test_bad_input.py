@@ -97,6 +97,10 @@ BAD = {
         {"users": [1, 1, 1], "items": [2, 1, 2]},
         r"columns 'users' and 'items': row 2 repeats row 0 \(user 1, item 2\)",
     ),
+    "rows of several lengths": (
+        {"values": [[1.0], [2.0, 3.0], 4.0]},
+        "'values' must be one-dimensional, got rows",
+    ),
     "a complex rating": (
         {"values": np.array([1.0, 2 + 3j, 3.0], dtype=object)},
         r"'values': \(2\+3j\) at row 1",
@@ -139,3 +143,13 @@ def test_the_first_of_several_duplicates_is_named() -> None:
 def test_unknown_treatment_of_duplicates() -> None:
     with pytest.raises(ValueError, match='duplicates must be "error", "last", "first" or "mean"'):
         cf.Ratings(**GOOD, duplicates="latest")
+
+
+@pytest.mark.parametrize("odd", [np.array(["last", "mean"]), ["last"], 0, "x"])
+def test_ways_to_treat_duplicates_are_words(odd: Any) -> None:
+    with pytest.raises(ValueError, match="duplicates must be"):
+        cf.Ratings(**GOOD, duplicates=odd)
+    with pytest.raises(ValueError, match="duplicates must be"):
+        cf.GlobalMean().fit(tuple(GOOD.values()), duplicates=odd)
+    with pytest.raises(cf.DataError, match="got ndarray"):
+        cf.GlobalMean().fit(np.array(2))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import pytest
 
 import cfcore as cf
@@ -236,3 +237,21 @@ def test_integers_of_128_bits_are_read_by_their_values() -> None:
         cf.Ratings.from_frame(
             pl.DataFrame({"user": wide(1, 2**100), "item": wide(3, 3), "rating": wide(4, 5)})
         )
+
+
+def test_columns_of_lists_are_refused() -> None:
+    import polars as pl
+
+    # Of lists of objects polars makes no Python objects, but ends the process.
+    nested = [[[1], [2]], np.array([[1], [2]], dtype=object), [{"id": 1}, {"id": 2}]]
+    for users in nested:
+        frame = pl.DataFrame({"user": users, "item": [1, 2], "rating": [3, 4]})
+        for read in (cf.Ratings.from_frame, cf.Ratings.from_matrix):
+            with pytest.raises(cf.DataError, match="user"):
+                read(frame)
+
+
+def test_times_of_few_bits() -> None:
+    times = np.array([3, 5, 2048], dtype=np.float16)
+    with np.errstate(all="raise"):
+        assert cf.Ratings([1, 2, 3], [1, 2, 3], [1, 2, 3], times).timestamps.tolist() == [3, 5, 2048]

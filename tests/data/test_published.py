@@ -87,7 +87,7 @@ def test_copies_of_book_crossing_with_commas(tmp_path: Path) -> None:
     with pytest.raises(cf.DataError, match="outside the scale"):
         cf.datasets.read_book_crossing(put(tmp_path, "bad.csv", "User-ID,ISBN,Book-Rating\n1,X,11\n"))
     (tmp_path / "empty").mkdir()
-    with pytest.raises(cf.DataError, match=r"holds no BX-Book-Ratings\.csv"):
+    with pytest.raises(cf.DataError, match=r"holds no file of Book-Crossing: BX-Book-Ratings\.csv"):
         cf.datasets.read_book_crossing(tmp_path / "empty")
 
 

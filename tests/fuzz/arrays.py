@@ -147,7 +147,7 @@ def changed_array(stream: Stream, array: Any, others: Sequence[Any]) -> Any:
         return _order(stream, array)
     if kind < 11 and array.ndim:
         return _shape(stream, array)
-    if kind < 12 and array.dtype.names is None:
+    if kind < 12 and array.dtype.kind in "iufcb":
         with np.errstate(all="ignore"):
             array = array if array.dtype.kind == "b" else np.abs(array)
             return array.astype(np.dtype(stream.pick(DTYPES)))

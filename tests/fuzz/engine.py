@@ -7,6 +7,7 @@ import struct
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TypeVar
 
 from cfcore.errors import CfcoreError
@@ -26,6 +27,10 @@ REALS = (
     1.7e308,
     float("inf"), float("-inf"), float("nan"), 2.0**31, 2.0**53, 2.0**63,
 )  # fmt: skip
+
+
+#: Folders of code whose warnings, of its own arithmetic for displays, say nothing about cfcore.
+OTHERS = frozenset({"fuzz", "pandas", "polars", "pyarrow"})
 
 
 class Wrong(Exception):
@@ -182,7 +187,7 @@ def outcome_of(target: Target, data: bytes) -> tuple[str, str, BaseException | N
         except BaseException as raised:  # panics of Rust libraries are no Exceptions
             error = raised
     for warning in caught:
-        if "fuzz" not in warning.filename and issubclass(
+        if not OTHERS.intersection(Path(warning.filename).parts) and issubclass(
             warning.category, (RuntimeWarning, DeprecationWarning, FutureWarning, SyntaxWarning)
         ):
             shown = f"{warning.category.__name__}: {warning.message} ({warning.filename}:{warning.lineno})"

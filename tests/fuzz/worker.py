@@ -6,6 +6,7 @@ and the counts so far. Thus nothing is lost when an input ends the process.
 
 from __future__ import annotations
 
+import contextlib
 import faulthandler
 import json
 import mmap
@@ -82,10 +83,13 @@ class Recorder:
         self._faults = folder / "faults.jsonl"
         self._seen: dict[tuple[str, ...], int] = {}
         self._busy = 0.0
+        self._parent = os.getppid()
 
     def feed(self, index: int, data: bytes) -> None:
         from tests.fuzz.engine import outcome_of
 
+        if os.getppid() != self._parent:
+            raise SystemExit("the run has ended")
         self.shared.begin(index, data)
         began = time.perf_counter()
         kind, name, error = outcome_of(self.target, data)
@@ -180,18 +184,20 @@ def main(argv: list[str]) -> None:
     faulthandler.enable()
     os.chdir(folder)
     limit_memory()
-    if engine == "atheris":
-        import atheris
+    with contextlib.ExitStack() as stack:
+        if engine == "atheris":
+            import atheris
 
-        with atheris.instrument_imports(include=["cfcore"], enable_loader_override=False):
-            from tests.fuzz.targets import TARGETS
-    else:
+            # As long as the process lives: models import their parts when they are first used.
+            stack.enter_context(atheris.instrument_imports(include=["cfcore"], enable_loader_override=False))
         from tests.fuzz.targets import TARGETS
-    recorder = Recorder(TARGETS[name](), Path(folder), Path(saved))
-    until = time.monotonic() + float(seconds)
-    if engine == "atheris":
-        run_atheris(recorder, int(seed), int(first), int(count), until, Path(folder))
-    run_seeded(recorder, int(seed), int(first), int(count), until)
+
+        recorder = Recorder(TARGETS[name](), Path(folder), Path(saved))
+        until = time.monotonic() + float(seconds)
+        if engine == "atheris":
+            run_atheris(recorder, int(seed), int(first), int(count), until, Path(folder))
+        else:
+            run_seeded(recorder, int(seed), int(first), int(count), until)
 
 
 if __name__ == "__main__":

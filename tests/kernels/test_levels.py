@@ -33,7 +33,7 @@ def test_environment_forces_a_level(level: str) -> None:
 @pytest.mark.parametrize("level", available_levels())
 def test_only_loops_of_the_level_in_force_are_loaded(level: str) -> None:
     script = (
-        "import sys, cfcore.kernels\n"
+        "import sys, cfcore.kernels.svd, cfcore.kernels.rbm.predict\n"
         "loops = [name for name in sys.modules if '_loops_' in name]\n"
         "print(*{name.rsplit('_', 1)[1] for name in loops})"
     )
@@ -127,3 +127,14 @@ def test_cpu_reports_build_facts() -> None:
     assert cpu.simd_level() in (0, 1, 2)
     assert cpu.openmp_version() == 0 or cpu.openmp_version() >= 200203
     assert cpu.compiler()
+
+
+def test_a_kernel_is_the_same_module_by_both_names() -> None:
+    script = (
+        "import cfcore.kernels.svd as short\n"
+        "import cfcore.kernels.factorization.svd as full\n"
+        "from cfcore import kernels\n"
+        "print(short is full is kernels.svd, short.__spec__.name, kernels.neighbors.predict_rows.__name__)"
+    )
+    run = run_with_simd("baseline", script)
+    assert run.stdout.split() == ["True", "cfcore.kernels.factorization.svd", "predict_rows"], run.stderr

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 from typing import Any
 
+import numpy as np
 import pytest
 
 from tests.fuzz import captured
@@ -57,3 +58,4 @@ def test_sizes_of_scratch_are_refused_beyond_int32(package: str) -> None:
             given[position] = bad
             with pytest.raises(ValueError, match=r"must be in \[0, 2\^31\)"):
                 sizes(*given)
+    assert sizes(*np.full(5, 100, dtype=np.int8)) == sizes(100, 100, 100, 100, 100)

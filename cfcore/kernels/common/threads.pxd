@@ -6,11 +6,14 @@
 #
 # A wrapper that opens a region:
 #
-#     cdef int workers = 1, team = team_size(n_threads)
+#     cdef int workers = 0, team = team_size(n_threads)
 #     for k in prange(n, nogil=True, num_threads=team):
-#         workers = team_present()  # the same in each iteration
+#         workers |= team_present()  # the same in each iteration
 #         ...
 #     report_workers(workers)
+#
+# A reduction, because what a loop assigns to a variable may be lost where clang compiles it: of a variable
+# that is private before and after the loop, it does not always keep the value of the last iteration.
 
 cdef extern from *:
     """

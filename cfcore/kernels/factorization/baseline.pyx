@@ -56,13 +56,13 @@ def solve(rows, biases, reg, n_threads):
     check_written((biases,), (rows,))
     cdef double damping = reg
     cdef Py_ssize_t row, n_rows = rows.n_rows
-    cdef int workers = 1, team = team_size(n_threads)
+    cdef int workers = 0, team = team_size(n_threads)
     cdef Rows data = rows_of(rows, biases)
     cdef double *out = <double *>pointer(biases.row_bias)
     if not 0 <= damping < float("inf"):
         raise ValueError(f"solve: reg must be finite and at least 0, not {reg!r}")
     for row in prange(n_rows, nogil=True, schedule="dynamic", chunksize=64, num_threads=team):
-        workers = team_present()
+        workers |= team_present()
         out[row] = damped_mean(&data, row, damping)
     report_workers(workers)
 
@@ -99,7 +99,7 @@ def squared_error(rows, biases, squares, n_threads):
     check_fit("squared_error", rows, biases)
     check_array(squares, cnp.NPY_FLOAT64, 1, True, "squared_error: squares")
     cdef Py_ssize_t row, n_rows = rows.n_rows
-    cdef int workers = 1, team = team_size(n_threads)
+    cdef int workers = 0, team = team_size(n_threads)
     cdef Rows data = rows_of(rows, biases)
     cdef double *out = <double *>pointer(squares)
     if length(squares) != n_rows:
@@ -107,7 +107,7 @@ def squared_error(rows, biases, squares, n_threads):
     if overlaps(squares, (rows.indptr, rows.indices, rows.values, biases.row_bias, biases.column_bias)):
         raise ValueError("squared_error: squares shares memory with rows or biases")
     for row in prange(n_rows, nogil=True, schedule="dynamic", chunksize=64, num_threads=team):
-        workers = team_present()
+        workers |= team_present()
         out[row] = row_error(&data, row)
     report_workers(workers)
 
@@ -149,7 +149,7 @@ def predict(users, items, biases, out, n_threads):
     check_record(biases, Biases, "predict: biases")
     check_array(out, cnp.NPY_FLOAT64, 1, True, "predict: out")
     cdef Py_ssize_t k, n = length(users), n_users = biases.n_rows, n_items = biases.n_columns
-    cdef int workers = 1, team = team_size(n_threads)
+    cdef int workers = 0, team = team_size(n_threads)
     cdef const int32_t *user_codes = <const int32_t *>pointer(users)
     cdef const int32_t *item_codes = <const int32_t *>pointer(items)
     cdef const double *user_bias = <const double *>pointer(biases.row_bias)
@@ -164,7 +164,7 @@ def predict(users, items, biases, out, n_threads):
         if not (-1 <= user_codes[k] < n_users and -1 <= item_codes[k] < n_items):
             raise ValueError(f"predict: pair {k} ({user_codes[k]}, {item_codes[k]}) is out of range")
     for k in prange(n, nogil=True, schedule="static", num_threads=team):
-        workers = team_present()
+        workers |= team_present()
         found[k] = mean
         if user_codes[k] >= 0:
             found[k] += user_bias[user_codes[k]]

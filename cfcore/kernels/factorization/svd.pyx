@@ -82,7 +82,7 @@ def lay_out(columns, grid, layout, seed, span, n_threads):
     check_record(layout, BlockLayout, "lay_out: layout")
     check_written((layout,), (columns, grid))
     cdef Py_ssize_t k, n = columns.n, n_blocks = layout.n_blocks, begin, end
-    cdef int workers = 1, team = team_size(n_threads)
+    cdef int workers = 0, team = team_size(n_threads)
     cdef uint64_t key = check_seed("lay_out: seed", seed)
     cdef bint sound
     if columns.n_users > grid.n_users or columns.n_items > grid.n_items:
@@ -109,7 +109,7 @@ def lay_out(columns, grid, layout, seed, span, n_threads):
             sound = close_blocks(block_ptr, n_blocks, n)
         if sound and end == n:
             for k in prange(n_blocks, schedule="dynamic", num_threads=team):
-                workers = team_present()
+                workers |= team_present()
                 shuffle(ratings + block_ptr[k], block_ptr[k + 1] - block_ptr[k], k, key)
     report_workers(workers)
     if not sound:
@@ -169,7 +169,7 @@ def train(layout, factors, rates, visits, scratch, span, n_threads):
     check_written((factors, scratch), (layout, visits))
     check_visits(layout, visits, scratch)
     cdef Py_ssize_t k, begin, end, bad = -1, n_stripes = scratch.n_stripes
-    cdef int worker, workers = 1, n_item_stripes = layout.n_item_stripes
+    cdef int worker, workers = 0, n_item_stripes = layout.n_item_stripes
     begin, end = check_span("train", span, visits.n_visits, "visits")
     cdef FactorPointers f = pointers_of(factors)
     cdef Steps steps = Steps(lr=rates.lr, reg=rates.reg, lr_bias=rates.lr_bias, reg_bias=rates.reg_bias,
@@ -191,7 +191,7 @@ def train(layout, factors, rates, visits, scratch, span, n_threads):
         if team > 1:
             plan_visits(work.order, work.n_visits, n_item_stripes, latest, n_stripes, work.schedule)
         for worker in prange(team, schedule="static", chunksize=1, num_threads=team):
-            workers = team_present()
+            workers |= team_present()
             visit_blocks(&work, &f, &steps, worker, team)
         for k in range(work.n_visits):
             if work.squares[work.order[k]] < 0:
@@ -251,7 +251,7 @@ def predict(users, items, factors, out, n_threads):
     check_record(factors, Factors, "predict: factors")
     check_array(out, cnp.NPY_FLOAT64, 1, True, "predict: out")
     cdef Py_ssize_t k, n = length(users)
-    cdef int worker, workers = 1, team = team_size(n_threads)
+    cdef int worker, workers = 0, team = team_size(n_threads)
     cdef const int32_t *user_codes = <const int32_t *>pointer(users)
     cdef const int32_t *item_codes = <const int32_t *>pointer(items)
     cdef double *found = <double *>pointer(out)
@@ -267,6 +267,6 @@ def predict(users, items, factors, out, n_threads):
             raise ValueError(f"predict: pair {k} ({user_codes[k]}, {item_codes[k]}) is out of range")
     cdef Predict predict_range = loops.predict_f32 if single else loops.predict_f64
     for worker in prange(team, nogil=True, schedule="static", chunksize=1, num_threads=team):
-        workers = team_present()
+        workers |= team_present()
         predict_range(user_codes, item_codes, &f, found, n * worker // team, n * (worker + 1) // team)
     report_workers(workers)

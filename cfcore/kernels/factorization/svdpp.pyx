@@ -81,11 +81,11 @@ def implicit_sums(sets, rows, n_threads):
     check_record(rows, ImplicitRows, "implicit_sums: rows")
     check_sums(sets, rows)
     cdef Py_ssize_t k, bad = 0, n_users = sets.n_users
-    cdef int workers = 1, team = team_size(n_threads)
+    cdef int workers = 0, team = team_size(n_threads)
     cdef TermLoops own = loops.terms_f32 if is_float32(rows.table) else loops.terms_f64
     cdef Terms terms = terms_of(sets, rows.table, rows.sums)
     for k in prange((n_users + USERS - 1) // USERS, nogil=True, schedule="dynamic", num_threads=team):
-        workers = team_present()
+        workers |= team_present()
         bad += not own.sum_users(&terms, k * USERS, min((k + 1) * USERS, n_users))
     report_workers(workers)
     if bad:
@@ -117,13 +117,13 @@ def cut_sets(sets, layout, n_threads):
     check_record(layout, UserBatchLayout, "cut_sets: layout")
     check_cuts(sets, layout)
     cdef Py_ssize_t u, part, n_users = sets.n_users, n_bounds = layout.n_parts + 1
-    cdef int workers = 1, team = team_size(n_threads)
+    cdef int workers = 0, team = team_size(n_threads)
     cdef const int64_t *indptr = <const int64_t *>pointer(sets.indptr)
     cdef const int32_t *members = <const int32_t *>pointer(sets.members)
     cdef const int32_t *parts = <const int32_t *>pointer(layout.parts)
     cdef int64_t *cuts = <int64_t *>pointer(layout.cuts)
     for u in prange(n_users, nogil=True, schedule="dynamic", chunksize=USERS, num_threads=team):
-        workers = team_present()
+        workers |= team_present()
         for part in range(n_bounds):
             cuts[u * n_bounds + part] = lower_bound(members, indptr[u], indptr[u + 1], parts[part])
     report_workers(workers)

@@ -201,7 +201,7 @@ def predict(items, days, when, parameters, out, n_threads):
     check_record(parameters, TimeParameters, "predict: parameters")
     check_array(out, cnp.NPY_FLOAT64, 1, True, "predict: out")
     cdef Py_ssize_t k, n = length(items)
-    cdef int worker, workers = 1, team = team_size(n_threads)
+    cdef int worker, workers = 0, team = team_size(n_threads)
     cdef const int32_t *item_codes = <const int32_t *>pointer(items)
     cdef const int32_t *day_codes = <const int32_t *>pointer(days)
     cdef const Day *known = <const Day *>pointer(when)
@@ -227,6 +227,6 @@ def predict(items, days, when, parameters, out, n_threads):
             raise ValueError(f"predict: the bin, frequency, weekday or week of row {k} is out of range")
     cdef PredictDays predict_range = loops.predict_f32 if single else loops.predict_f64
     for worker in prange(team, nogil=True, schedule="static", chunksize=1, num_threads=team):
-        workers = team_present()
+        workers |= team_present()
         predict_range(item_codes, day_codes, known, &m, found, n * worker // team, n * (worker + 1) // team)
     report_workers(workers)

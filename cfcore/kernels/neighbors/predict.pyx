@@ -139,7 +139,7 @@ def predict_dense(matrix, rated, requests, rule, scratch, span, n_threads):
     O(ratings of the holder) a request. Sums in double precision. The same bits for any number of threads, any
     slices and any SIMD level.
     """
-    cdef int workers = 1, team = team_size(n_threads)
+    cdef int workers = 0, team = team_size(n_threads)
     check_call("predict_dense", rated, requests, rule, scratch, span)
     check_record(matrix, SimilarityMatrix, "predict_dense: matrix")
     check_compared("predict_dense", rated, matrix, rule, scratch, n_threads)
@@ -150,7 +150,7 @@ def predict_dense(matrix, rated, requests, rule, scratch, span, n_threads):
     cdef Call call = call_of(rated, requests, rule, scratch)
     call.similarities = <const float *>pointer(matrix.values)
     for k in prange(n_chunks, schedule="dynamic", num_threads=team, nogil=True):
-        workers = team_present()
+        workers |= team_present()
         predict_chunk(&call, keys + threadid() * room, begin + k * CHUNK, min(end, begin + (k + 1) * CHUNK))
     report_workers(workers)
 
@@ -195,7 +195,7 @@ def predict_rows(nearest, rated, requests, rule, scratch, span, n_threads):
     rated, requests, rule, span, n_threads
         As for `predict_dense`; so are errors and notes.
     """
-    cdef int workers = 1, team = team_size(n_threads)
+    cdef int workers = 0, team = team_size(n_threads)
     check_call("predict_rows", rated, requests, rule, scratch, span)
     check_record(nearest, NearestRows, "predict_rows: nearest")
     check_compared("predict_rows", rated, nearest, rule, scratch, n_threads)
@@ -216,7 +216,7 @@ def predict_rows(nearest, rated, requests, rule, scratch, span, n_threads):
     if not sound:
         raise ValueError(f"predict_rows: codes must lie in [-1, {n_targets})")
     for k in prange(n_chunks, schedule="dynamic", num_threads=team, nogil=True):
-        workers = team_present()
+        workers |= team_present()
         predict_chunk_of_rows(&call, rows + threadid() * n_targets, keys + threadid() * room,
                               begin + k * CHUNK, min(end, begin + (k + 1) * CHUNK))
     report_workers(workers)

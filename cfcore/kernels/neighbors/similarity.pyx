@@ -141,7 +141,7 @@ def half_rows(ratings, rule, matrix, scratch, span, n_threads):
     O(sum of the co-raters' row lengths) additions of one 128-bit vector (levels) or of four or six doubles
     (values). Sums of levels are exact. The same bits for any n_threads, slicing and SIMD level.
     """
-    cdef int workers = 1, team = team_size(n_threads)
+    cdef int workers = 0, team = team_size(n_threads)
     check_call("half_rows", ratings, rule, scratch, span, n_threads)
     check_record(matrix, SimilarityMatrix, "half_rows: matrix")
     check_written((matrix, scratch), (ratings,))
@@ -170,7 +170,7 @@ def half_rows(ratings, rule, matrix, scratch, span, n_threads):
         raise ValueError(f"half_rows: ends[{bad}] is outside the row of its co-rater")
     # The later a row, the more partners before it: longest first, threads finish at about the same time.
     for k in prange(end - begin, nogil=True, schedule="dynamic", num_threads=team):
-        workers = team_present()
+        workers |= team_present()
         half_row(&sides, &r, end - 1 - k, sums + threadid() * n_bytes, out + (end - 1 - k) * row_size)
     report_workers(workers)
 
@@ -203,7 +203,7 @@ def top_rows(ratings, rule, nearest, scratch, span, n_threads):
     -----
     Every pair is summed twice, once for each side, so that memory is that of the result and of `scratch`.
     """
-    cdef int workers = 1, team = team_size(n_threads)
+    cdef int workers = 0, team = team_size(n_threads)
     check_call("top_rows", ratings, rule, scratch, span, n_threads)
     check_record(nearest, NearestRows, "top_rows: nearest")
     check_written((nearest, scratch), (ratings,))
@@ -224,7 +224,7 @@ def top_rows(ratings, rule, nearest, scratch, span, n_threads):
         top_row = loops.top_values_f32
     memset(sums, 0, scratch.n_threads * n_bytes)
     for x in prange(begin, end, nogil=True, schedule="dynamic", num_threads=team):
-        workers = team_present()
+        workers |= team_present()
         top_row(&sides, &r, x, sums + threadid() * n_bytes, top, codes + x * top,
                 values + x * top * value_size)
     report_workers(workers)
@@ -247,7 +247,7 @@ def mirror(matrix, span, n_threads):
     ValueError
         When it is read-only or the rows are not in it.
     """
-    cdef int workers = 1, team = team_size(n_threads)
+    cdef int workers = 0, team = team_size(n_threads)
     check_record(matrix, SimilarityMatrix, "mirror: matrix")
     check_written((matrix,))
     cdef Py_ssize_t k, n = matrix.n_rows, begin, end
@@ -256,7 +256,7 @@ def mirror(matrix, span, n_threads):
     cdef void *out = pointer(matrix.values)
     cdef bint single = is_float32(matrix.values)
     for k in prange(n_tiles, nogil=True, schedule="dynamic", num_threads=team):
-        workers = team_present()
+        workers |= team_present()
         if single:
             mirror_tile(<float *>out, n, begin + TILE * k, min(begin + TILE * (k + 1), end))
         else:

@@ -62,7 +62,7 @@ def hidden_inputs(cases, parameters, scratch, out, n_threads):
     cdef ParameterPointers p = parameters_of(parameters)
     cdef CasePointers of = cases_of(cases)
     cdef Py_ssize_t case, n_cases = cases.n_cases, scratch_length = columns(scratch)
-    cdef int workers = 1, team = min(team_size(n_threads), <int>length(scratch))
+    cdef int workers = 0, team = min(team_size(n_threads), <int>length(scratch))
     cdef float *offsets = <float *>pointer(scratch)
     cdef float *inputs = <float *>pointer(out)
     if length(out) != n_cases or columns(out) != p.width:
@@ -76,7 +76,7 @@ def hidden_inputs(cases, parameters, scratch, out, n_threads):
         check_entries(cases)
     cdef HiddenInputs inputs_of_case = loops.hidden_inputs
     for case in prange(n_cases, nogil=True, schedule="dynamic", chunksize=16, num_threads=team):
-        workers = team_present()
+        workers |= team_present()
         inputs_of_case(&p, &of, case, offsets + threadid() * scratch_length, inputs + case * p.width)
     report_workers(workers)
 
@@ -119,7 +119,7 @@ def probabilities(case_codes, unit_codes, inputs, parameters, exact, scratch, ou
     check_array(out, cnp.NPY_FLOAT64, 2, True, "probabilities: out")
     cdef ParameterPointers p = parameters_of(parameters)
     cdef Py_ssize_t k, n = length(case_codes), n_cases = length(inputs), scratch_length = columns(scratch)
-    cdef int workers = 1, team = min(team_size(n_threads), <int>length(scratch))
+    cdef int workers = 0, team = min(team_size(n_threads), <int>length(scratch))
     cdef bint sums_out = exact
     cdef const int32_t *cases = <const int32_t *>pointer(case_codes)
     cdef const int32_t *units = <const int32_t *>pointer(unit_codes)
@@ -138,7 +138,7 @@ def probabilities(case_codes, unit_codes, inputs, parameters, exact, scratch, ou
             raise ValueError(f"probabilities: pair {k}, case {cases[k]} and unit {units[k]}, is out of range")
     cdef Probabilities probabilities_of = loops.probabilities
     for k in prange(n, nogil=True, schedule="static", num_threads=team):
-        workers = team_present()
+        workers |= team_present()
         probabilities_of(&p, x + cases[k] * p.width, units[k], sums_out, means + threadid() * scratch_length,
                          found + k * p.n_levels)
     report_workers(workers)

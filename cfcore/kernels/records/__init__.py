@@ -2,84 +2,172 @@
 
 from __future__ import annotations
 
-from cfcore.kernels.records.base import (
-    Record,
-    check_aligned,
-    check_apart,
-    check_seed,
-    check_span,
-    check_written,
-)
-from cfcore.kernels.records.factorization import (
-    RATING,
-    Biases,
-    BlockGrid,
-    BlockLayout,
-    BlockScratch,
-    BlockVisits,
-    Factors,
-    RatingColumns,
-    SGDRates,
-)
-from cfcore.kernels.records.implicit import (
-    ImplicitRows,
-    ImplicitSets,
-    SVDppFactors,
-    SVDppRates,
-    UserBatchLayout,
-    UserBatchScratch,
-    UserBatchVisits,
-    check_cuts,
-    check_sums,
-    check_user_batches,
-)
-from cfcore.kernels.records.neighbors import (
-    MEASURES,
-    LevelRatings,
-    NearestRows,
-    PackedRatings,
-    PredictionRequests,
-    PredictionRule,
-    PredictionScratch,
-    SimilarityMatrix,
-    SimilarityRule,
-    SimilarityScratch,
-    ValueRatings,
-)
-from cfcore.kernels.records.rbm import (
-    BATCH_RATING,
-    BatchScratch,
-    Cases,
-    MiniBatches,
-    RBMParameters,
-    RBMRates,
-    check_cases,
-    check_entries,
-    check_training,
-)
-from cfcore.kernels.records.tables import RatingRows
-from cfcore.kernels.records.time_parameters import (
-    DAY,
-    LEFT_OUT,
-    TIME_TERMS,
-    TimeLayout,
-    TimeParameters,
-    TimeRates,
-    check_days,
-)
-from cfcore.kernels.records.top_n import (
-    BiasedRows,
-    BitmapScratch,
-    ItemOrder,
-    ListQueries,
-    ListScratch,
-    PanelOrder,
-    Panels,
-    ScoreRows,
-    TopLists,
-    check_sizes,
-    panel_checks,
-)
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from cfcore.kernels.records.base import (
+        Record,
+        check_aligned,
+        check_apart,
+        check_seed,
+        check_span,
+        check_written,
+    )
+    from cfcore.kernels.records.factorization import (
+        RATING,
+        Biases,
+        BlockGrid,
+        BlockLayout,
+        BlockScratch,
+        BlockVisits,
+        Factors,
+        RatingColumns,
+        SGDRates,
+    )
+    from cfcore.kernels.records.implicit import (
+        ImplicitRows,
+        ImplicitSets,
+        SVDppFactors,
+        SVDppRates,
+        UserBatchLayout,
+        UserBatchScratch,
+        UserBatchVisits,
+        check_cuts,
+        check_sums,
+        check_user_batches,
+    )
+    from cfcore.kernels.records.neighbors import (
+        MEASURES,
+        LevelRatings,
+        NearestRows,
+        PackedRatings,
+        PredictionRequests,
+        PredictionRule,
+        PredictionScratch,
+        SimilarityMatrix,
+        SimilarityRule,
+        SimilarityScratch,
+        ValueRatings,
+    )
+    from cfcore.kernels.records.rbm import (
+        BATCH_RATING,
+        BatchScratch,
+        Cases,
+        MiniBatches,
+        RBMParameters,
+        RBMRates,
+        check_cases,
+        check_entries,
+        check_training,
+    )
+    from cfcore.kernels.records.tables import RatingRows
+    from cfcore.kernels.records.time_parameters import (
+        DAY,
+        LEFT_OUT,
+        TIME_TERMS,
+        TimeLayout,
+        TimeParameters,
+        TimeRates,
+        check_days,
+    )
+    from cfcore.kernels.records.top_n import (
+        BiasedRows,
+        BitmapScratch,
+        ItemOrder,
+        ListQueries,
+        ListScratch,
+        PanelOrder,
+        Panels,
+        ScoreRows,
+        TopLists,
+        check_sizes,
+        panel_checks,
+    )
+
+#: Names by room. A room is imported when one of its names is first asked for: making the classes takes time,
+#: and a program needs those of few kernels.
+_ROOMS = {
+    "base": (
+        "Record",
+        "check_aligned",
+        "check_apart",
+        "check_seed",
+        "check_span",
+        "check_written",
+    ),
+    "factorization": (
+        "RATING",
+        "Biases",
+        "BlockGrid",
+        "BlockLayout",
+        "BlockScratch",
+        "BlockVisits",
+        "Factors",
+        "RatingColumns",
+        "SGDRates",
+    ),
+    "implicit": (
+        "ImplicitRows",
+        "ImplicitSets",
+        "SVDppFactors",
+        "SVDppRates",
+        "UserBatchLayout",
+        "UserBatchScratch",
+        "UserBatchVisits",
+        "check_cuts",
+        "check_sums",
+        "check_user_batches",
+    ),
+    "neighbors": (
+        "MEASURES",
+        "LevelRatings",
+        "NearestRows",
+        "PackedRatings",
+        "PredictionRequests",
+        "PredictionRule",
+        "PredictionScratch",
+        "SimilarityMatrix",
+        "SimilarityRule",
+        "SimilarityScratch",
+        "ValueRatings",
+    ),
+    "rbm": (
+        "BATCH_RATING",
+        "BatchScratch",
+        "Cases",
+        "MiniBatches",
+        "RBMParameters",
+        "RBMRates",
+        "check_cases",
+        "check_entries",
+        "check_training",
+    ),
+    "tables": ("RatingRows",),
+    "time_parameters": (
+        "DAY",
+        "LEFT_OUT",
+        "TIME_TERMS",
+        "TimeLayout",
+        "TimeParameters",
+        "TimeRates",
+        "check_days",
+    ),
+    "top_n": (
+        "BiasedRows",
+        "BitmapScratch",
+        "ItemOrder",
+        "ListQueries",
+        "ListScratch",
+        "PanelOrder",
+        "Panels",
+        "ScoreRows",
+        "TopLists",
+        "check_sizes",
+        "panel_checks",
+    ),
+}
+_ROOM_OF = {name: room for room, names in _ROOMS.items() for name in names}
 
 __all__ = [
     "BATCH_RATING",
@@ -147,3 +235,11 @@ __all__ = [
     "check_written",
     "panel_checks",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _ROOM_OF:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(importlib.import_module(f"{__name__}.{_ROOM_OF[name]}"), name)
+    globals()[name] = value
+    return value

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import operator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -26,11 +28,12 @@ __all__ = [
 PANEL_ROWS, FIRST_CHECK = 32, 16
 
 
-def check_sizes(function: str, **sizes: int) -> None:
-    """Raise ValueError unless numbers of items and factors are in [0, 2^31)."""
+def check_sizes(function: str, **sizes: Any) -> list[int]:
+    """Numbers of items and factors as Python's integers; ValueError unless they are in [0, 2^31)."""
     for name, size in sizes.items():
         if not 0 <= size < 2**31:
             raise ValueError(f"{function}: {name} must be in [0, 2^31), not {size}")
+    return list(map(operator.index, sizes.values()))
 
 
 def panel_checks(head: int) -> list[int]:

@@ -96,7 +96,9 @@ def scratch_sizes(m, width, head, n_tail, n):
 
     Raises ValueError unless all are in [0, 2^31).
     """
-    check_sizes("scratch_sizes", m=m, width=width, head=head, n_tail=n_tail, n=n)
+    m, width, head, n_tail, n = check_sizes(
+        "scratch_sizes", m=m, width=width, head=head, n_tail=n_tail, n=n
+    )
     n_floats = width + head + n_tail + len(panel_checks(head)) + room_of_best(n) + n + SPARE
     return GROUP * ((m + 63) // 64), GROUP * n_floats, GROUP * (n + SPARE)
 
@@ -142,7 +144,7 @@ def best_products(queries, factors, order, panels, rotation, lists, scratch, n_t
     check_record(lists, TopLists, "best_products: lists")
     check_record(scratch, ListScratch, "best_products: scratch")
     check_written((lists, scratch), (queries, factors, order, panels, rotation))
-    cdef int team = team_size(n_threads), workers = 1, n_bad = 0
+    cdef int team = team_size(n_threads), workers = 0, n_bad = 0
     cdef Py_ssize_t n_lists = queries.n_lists, group
     cdef ListArrays given = ListArrays(
         users=<const int32_t *>pointer(queries.rows), starts=<const int64_t *>pointer(queries.starts),
@@ -179,7 +181,7 @@ def best_products(queries, factors, order, panels, rotation, lists, scratch, n_t
     cdef bint single = is_float32(factors.user_factors)
     cdef RankGroup rank_group = loops.rank_group_f32 if single else loops.rank_group_f64
     for group in prange((n_lists + GROUP - 1) // GROUP, nogil=True, schedule="dynamic", num_threads=team):
-        workers = team_present()
+        workers |= team_present()
         n_bad += not rank(&given, rank_group, group * GROUP, n_lists, floats + threadid() * n_floats,
                           columns + threadid() * n_columns, bitmaps + threadid() * n_words)
     report_workers(workers)

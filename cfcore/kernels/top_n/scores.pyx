@@ -62,7 +62,7 @@ def best_scores(score_rows, queries, order, lists, scratch, n_threads):
     check_record(lists, TopLists, "best_scores: lists")
     check_record(scratch, BitmapScratch, "best_scores: scratch")
     check_written((lists, scratch), (score_rows, queries, order))
-    cdef int team = team_size(n_threads), workers = 1, n_bad = 0
+    cdef int team = team_size(n_threads), workers = 0, n_bad = 0
     cdef Py_ssize_t k, n_lists = queries.n_lists, n_words = scratch.n_words
     cdef uint64_t *bitmaps = <uint64_t *>pointer(scratch.bitmaps)
     cdef Inputs inputs = Inputs(
@@ -81,7 +81,7 @@ def best_scores(score_rows, queries, order, lists, scratch, n_threads):
     if n_lists and queries.rows.max() >= score_rows.n_rows:
         raise ValueError(f"best_scores: row {queries.rows.max()} is out of range")
     for k in prange(n_lists, nogil=True, schedule="dynamic", chunksize=16, num_threads=team):
-        workers = team_present()
+        workers |= team_present()
         n_bad += not best_of_row(&inputs, k, bitmaps + threadid() * n_words)
     report_workers(workers)
     if n_bad:

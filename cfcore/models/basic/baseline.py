@@ -22,6 +22,7 @@ from cfcore.models.core.params import MOST_DECAY, MOST_EPOCHS, check_choice, che
 from cfcore.models.core.state import State, array
 from cfcore.models.core.training import run_epochs
 from cfcore.models.factorization.block_grid import BlockTrainer
+from cfcore.models.factorization.rates import remedy
 from cfcore.random import RandomState
 from cfcore.threads import threads_worth
 
@@ -134,7 +135,8 @@ class Baseline(Model):
         trainer = self.trainer(train, context)
         if self.method == "als":
             return run_epochs(trainer, context, self.n_epochs or 10)  # type: ignore[return-value]
-        return run_epochs(trainer, context, self.n_epochs or 20, self.lr)  # type: ignore[return-value]
+        told = remedy(self, {"lr": self.lr, "reg": self.reg})
+        return run_epochs(trainer, context, self.n_epochs or 20, remedy=told)  # type: ignore[return-value]
 
     def trainer(self, train: Ratings, context: FitContext) -> LeastSquares | Descent:
         """The trainer of a fit by "als" or "sgd"; its set-up makes all draws before the first epoch."""

@@ -62,6 +62,6 @@ class CheckpointLock:
         if os.name == "nt":  # where open files cannot be removed
             os.close(descriptor)
         with contextlib.suppress(OSError):
-            os.unlink(self._path)  # while the lock is held: nobody else can hold one on this file
+            os.unlink(self._path)  # while the lock is held: no other process can hold one on this file
         if os.name != "nt":
             os.close(descriptor)

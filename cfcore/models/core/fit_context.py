@@ -50,6 +50,8 @@ class FitContext:
         Side information: further arguments of `fit`, such as implicit pairs.
     publish : callable (state) -> None, or None
         Makes the state of an epoch visible to readers of the model; called before the callback.
+    train : Ratings or None
+        The training ratings, on which the parameters of a fit that may have diverged are checked.
     """
 
     known: Mapping[str, Any]
@@ -63,6 +65,7 @@ class FitContext:
     checkpoint: Checkpoint | None = None
     side: Mapping[str, Any] = field(default_factory=dict)
     publish: Callable[[State], None] | None = None
+    train: Ratings | None = None
 
     @property
     def scale(self) -> tuple[float, float]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Mapping
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -173,7 +174,8 @@ class Fitted:
         ----------
         users, items : array_like or scalar, optional
             Raw ids. If both are given, a pair is known if its user and its item are known. Or, as the only
-            argument, pairs: Ratings, DataFrame or scipy sparse matrix.
+            argument, pairs: Ratings, DataFrame, scipy sparse matrix, a dict of columns, or rows, as `predict`
+            takes them.
 
         Returns
         -------
@@ -199,7 +201,7 @@ class Fitted:
             raise TypeError("knows takes users, items or both")
         here = self.snapshot()
         here._check_fitted()
-        if items is None and (isinstance(users, Ratings) or hasattr(users, "tocoo") or is_frame(users)):
+        if items is None and _are_pairs(users):
             if isinstance(users, Ratings):  # by its vocabularies: ids are looked up once
                 return (
                     here.is_known(users.user_ids)[users.user_codes]
@@ -266,6 +268,15 @@ class Fitted:
         """
         self._check_fitted()
         return np.asarray(self.snapshot()._similarity(kind, code), dtype=np.float64)
+
+
+def _are_pairs(given: Any) -> bool:
+    """Whether an argument is pairs of users and items, and not a column of ids."""
+    if isinstance(given, (Ratings, Mapping)) or hasattr(given, "tocoo") or is_frame(given):
+        return True
+    if isinstance(given, list):
+        return len(given) > 0 and isinstance(given[0], (tuple, list))
+    return isinstance(given, np.ndarray) and given.ndim == 2
 
 
 def _unshared(value: Any) -> Any:

@@ -76,8 +76,8 @@ class Ids:
             Several ids were given, or an id of another kind than in training.
         """
         if not is_single(raw):
-            shape = np.shape(raw)
-            raise DataError(f"{self.kind}: one id is wanted, not {type(raw).__name__} of shape {shape}")
+            length = f" of length {len(raw)}" if hasattr(raw, "__len__") else ""
+            raise DataError(f"{self.kind}: one id is wanted, not {type(raw).__name__}{length}")
         return int(self.encode(raw)[0])
 
 

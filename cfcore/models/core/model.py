@@ -265,7 +265,7 @@ class Model(Saved, Recommender, Predicting):
         self._index(train)
         return FitContext(
             known_of(train), type(self).__name__, rng, getattr(self, "n_threads", None),
-            bool(getattr(self, "verbose", False)), publish=self._publish, **given,
+            bool(getattr(self, "verbose", False)), publish=self._publish, train=train, **given,
         )  # fmt: skip
 
     def _publish(self, state: State) -> None:

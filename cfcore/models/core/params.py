@@ -13,12 +13,12 @@ import numpy as np
 
 from cfcore.errors import shown
 
-#: Numbers beyond this are refused: products of two of them are not finite in float32.
-LARGEST = 1e18
-#: The largest count: kernels take int32 and int64.
-MOST = 2**62
-#: More factors or hidden units than this are refused, whatever the memory.
-MOST_FACTORS = 2**31 - 1
+#: Numbers beyond this are refused: they are not finite in float32. Of integers, those that int64 cannot hold.
+LARGEST, LARGEST_INT = 1e38, 1e18
+#: The largest count: kernels take int32.
+MOST = 2**31 - 1
+#: Larger factors at the start are refused: products of two must be finite in float32.
+MOST_SCALE = 1e15
 #: More epochs than this are refused, and a growth of the learning rates by more than twice each epoch.
 MOST_EPOCHS, MOST_DECAY = 10**6, 2.0
 
@@ -166,12 +166,13 @@ def check_number(
     if isinstance(value, bool) or not isinstance(value, kind):
         wanted = ("an integer" if integer else "a number") + (" or None" if none else "")
         raise TypeError(f"{name} must be {wanted}, not {shown(value)}")
-    if high is None:
-        high = MOST if integer else LARGEST
     number = as_python(value)  # NaN fails every comparison below
+    usual = MOST if integer else LARGEST_INT if isinstance(number, int) else LARGEST
+    if high is None:
+        high = usual
     if not (low < number if open_low else low <= number) or not number <= high:
         bounds = [f"{'>' if open_low else '>='} {low}"] if low > -math.inf else []
-        if high not in (MOST, LARGEST) or not number <= high:
+        if high != usual or not number <= high:
             bounds.append(f"<= {high}")
         raise ValueError(f"{name} must be {' and '.join(bounds)}, not {shown(value)}")
 

@@ -115,6 +115,7 @@ class Recommender(NewUsers):
             single = True
         else:
             single = False
+            users = list(users) if isinstance(users, Iterator) else users  # it is read once
             parts = list(here._lists(users, n, exclude_seen, min_support, items, exclude, timestamps))
             ids, scores = (np.concatenate(columns) for columns in zip(*parts, strict=True))
         if as_frame is not False:

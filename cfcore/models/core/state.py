@@ -82,7 +82,7 @@ class State:
     n_epochs: int | None = None
 
     #: Fields that a file need not hold: not all models have epochs, and earlier versions did not write them.
-    _later: ClassVar[tuple[str, ...]] = ("n_epochs", "column_names", "time_unit")
+    _later: ClassVar[tuple[str, ...]] = ("n_epochs", "column_names")
 
     def __post_init__(self) -> None:
         sizes: dict[str, int] = {}

@@ -40,5 +40,8 @@ class Trainer(Protocol):
     def carried(self) -> dict[str, Array]:
         """Further live arrays that the next epoch reads, such as velocities."""
 
+    # A trainer whose live arrays have padding, which `arrays` leaves out, also has a method ``clear()`` that
+    # sets all of them to 0: an error that is not finite makes padding NaN.
+
     def state(self, arrays: Mapping[str, Array], history: Mapping[str, list[float]], n_epochs: int) -> State:
         """The state with these arrays, which training no longer writes."""

@@ -7,9 +7,12 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+from numpy.lib.stride_tricks import as_strided
 
-from cfcore.errors import ConvergenceWarning, warn
+from cfcore.data import Ratings
+from cfcore.errors import ConvergenceWarning, DivergenceError, warn
 from cfcore.models.core.checkpoint import Checkpoint
+from cfcore.models.core.fields import PRODUCT, SUM
 from cfcore.models.core.fit_context import FitContext
 from cfcore.models.core.state import State
 from cfcore.models.core.trainer import Trainer
@@ -22,9 +25,21 @@ Array = np.ndarray[Any, Any]
 #: Training diverges when the training error exceeds the lowest so far times this factor, plus this part of
 #: the scale's width (errors near 0 may double by rounding).
 GROWTH, SLACK = 1.1, 0.01
+#: Parameters that are added, and not multiplied with each other.
+BIASES = ("user_bias", "item_bias")
+#: Training ratings on which the parameters of a fit that may have diverged are checked.
+CHECKED = 50_000
 
 
-def run_epochs(trainer: Trainer, context: FitContext, n_epochs: int, lr: float | None = None) -> State:
+def run_epochs(
+    trainer: Trainer,
+    context: FitContext,
+    n_epochs: int,
+    lr: float | None = None,
+    *,
+    remedy: str | None = None,
+    start: float | None = None,
+) -> State:
     """Train for some epochs, with history, early stopping, a check for divergence, and checkpoints.
 
     Parameters
@@ -33,14 +48,29 @@ def run_epochs(trainer: Trainer, context: FitContext, n_epochs: int, lr: float |
     context : FitContext
     n_epochs : int
     lr : float, optional
-        The learning rate, for the advice in the warning about divergence.
+        The learning rate, for the advice where training diverged.
+    remedy : str, optional
+        That advice, in place of one about the learning rate: "Try reg=0.1".
+    start : float, optional
+        Training error of the parameters that training starts from; by default that of the mean rating.
 
     Returns
     -------
     State
         With early stopping, that of the epoch with the lowest validation error; if training diverged, that of
         the last epoch before; otherwise that of the last epoch. Its ``history`` has ``train_rmse`` and, with
-        validation, ``validation_rmse``; its ``n_epochs`` is the number of that epoch.
+        validation, ``validation_rmse``; its ``n_epochs`` is the number of that epoch. All its parameters are
+        finite.
+
+    Raises
+    ------
+    DivergenceError
+        Training diverged in the first epoch, or the parameters to keep predict no finite numbers.
+
+    Warns
+    -----
+    ConvergenceWarning
+        Training diverged later, or the training error at its end is above that at its start.
 
     Notes
     -----
@@ -49,15 +79,22 @@ def run_epochs(trainer: Trainer, context: FitContext, n_epochs: int, lr: float |
     changes, that all draws come from ``context.rng``, and that rates depend on the number of the epoch alone.
     The arrays are restored in place.
     """
-    return _Loop(trainer, context, n_epochs, lr).run()
+    if remedy is None:
+        remedy = f"Try lr={lr / 4:.2g}" if lr else "Try a smaller lr"
+    return _Loop(trainer, context, n_epochs, remedy, start).run()
 
 
 class _Loop:
     """The variables of the loop over epochs."""
 
-    def __init__(self, trainer: Trainer, context: FitContext, n_epochs: int, lr: float | None) -> None:
+    def __init__(
+        self, trainer: Trainer, context: FitContext, n_epochs: int, remedy: str, start: float | None
+    ) -> None:
         self.trainer, self.context = trainer, context
-        self.n_epochs, self.lr = n_epochs, lr
+        self.n_epochs, self.remedy, self.start = n_epochs, remedy, start
+        low, high = context.scale
+        self.width = (high - low) or 1.0
+        self.most = max(self.width, abs(low), abs(high))
         self.train: list[float] = []
         self.validation: list[float] = []
         self.kept = self._copies()
@@ -88,6 +125,7 @@ class _Loop:
                     self._save(context.checkpoint)
                 bar.set(**{name: f"{errors[-1]:.4f}" for name, errors in self.history.items()})
                 bar.update(1)
+        self._check_result()
         arrays = self.kept if self.kept_epoch < len(self.train) else self.trainer.arrays()
         return self.trainer.state(arrays, self.history, self.kept_epoch)
 
@@ -99,9 +137,9 @@ class _Loop:
         if self.context.validation is not None:
             error = self._validation_rmse()
             self.validation.append(error)
-        low, high = self.context.scale
-        grown = train_rmse > before * GROWTH + SLACK * ((high - low) or 1.0)
-        if grown or not math.isfinite(train_rmse) or not math.isfinite(error):
+        # In the first epoch there is no error to compare with but the largest of a prediction in the scale.
+        most = before * GROWTH + SLACK * self.width if before < math.inf else 2 * self.most
+        if not (train_rmse <= most and math.isfinite(error) and self._is_finite()):
             self._diverged(before)
         elif self.context.patience is None:
             self._keep()
@@ -137,16 +175,76 @@ class _Loop:
         for name, array in self.trainer.arrays().items():
             np.copyto(self.kept[name], array)  # new memory in each epoch would cost page faults
 
+    def _is_finite(self) -> bool:
+        """Whether all parameters are within the bounds in which no prediction overflows."""
+        for name, array in self.trainer.arrays().items():
+            most = SUM if name in BIASES else PRODUCT
+            if not (_is_within(_span(array), most) or _is_within(array, most)):
+                return False
+        return True
+
     def _diverged(self, before: float) -> None:
         self.stop = True
-        message = (
+        after = f" after {before:.4g}" if math.isfinite(before) else ""
+        self.advice = (
             f"{self.context.name} diverged in epoch {len(self.train)}: training RMSE {self.train[-1]:.4g}"
-            + (f" after {before:.4g}" if math.isfinite(before) else "")
-            + f"; the parameters of epoch {self.kept_epoch} are kept"
-            + (f". Try lr={self.lr / 4:.2g}" if self.lr else ". Try a smaller lr")
+            f"{after}"
         )
-        self.advice = message
-        warn(message, ConvergenceWarning)
+        # Neither callbacks nor checkpoints are given the parameters that diverged.
+        self._restore()
+        for array in self.trainer.carried().values():
+            if array.dtype.kind == "f":
+                np.nan_to_num(array, copy=False, nan=0.0, posinf=0.0, neginf=0.0)
+
+    def _restore(self) -> None:
+        """Make the parameters to keep the live ones."""
+        clear = getattr(self.trainer, "clear", None)
+        if clear is not None:
+            clear()
+        for name, array in self.trainer.arrays().items():
+            np.copyto(array, self.kept[name])
+
+    def _check_result(self) -> None:
+        """Warn about divergence, or raise if there is nothing to keep."""
+        name, remedy = self.context.name, self.remedy
+        if self.advice and not self.kept_epoch:
+            raise DivergenceError(f"{self.advice}. {remedy}")
+        if self.context.train is None or not self.train:
+            error, of_mean = 0.0, math.inf
+        else:
+            error, of_mean = self._errors_of_kept(self.context.train)
+        if not math.isfinite(error):
+            told = f"{self.advice}; before" if self.advice else f"{name} diverged:"
+            raise DivergenceError(f"{told} its predictions are not finite. {remedy}")
+        if self.advice:
+            warn(f"{self.advice}; the parameters of epoch {self.kept_epoch} are kept. {remedy}",
+                 ConvergenceWarning)  # fmt: skip
+        elif error > of_mean * GROWTH + SLACK * self.width:
+            warn(
+                f"{name}: after {self.kept_epoch} epochs the RMSE of the training ratings is {error:.4g}, "
+                f"and that of predicting their mean {of_mean:.4g}. {remedy}",
+                ConvergenceWarning,
+            )
+
+    def _errors_of_kept(self, train: Ratings) -> tuple[float, float]:
+        """RMSE of the parameters to keep, and of the mean, on some training ratings.
+
+        The RMSE is 0, without any prediction, where the errors of the last epoch show that it is not larger
+        than that at the start.
+        """
+        rows = np.linspace(0, len(train) - 1, min(CHECKED, len(train))).astype(np.int64)
+        values = train.values[rows].astype(np.float64)
+        of_mean = float(np.std(values))
+        start = of_mean if self.start is None else self.start
+        if not self.advice and self.train[-1] <= start * GROWTH + SLACK * self.width:
+            return 0.0, of_mean
+        if self.kept_epoch < len(self.train):
+            self._restore()
+        times = None if train.timestamps is None else train.timestamps[rows]
+        with np.errstate(over="ignore", invalid="ignore"):
+            predictions = self.trainer.predict(train.user_codes[rows], train.item_codes[rows], times)
+        errors = np.clip(predictions, *self.context.scale) - values
+        return float(np.sqrt(np.mean(errors * errors))), of_mean
 
     def _groups(self) -> dict[str, dict[str, Array]]:
         """Arrays that the next epoch starts from; in files they have the names of fitted attributes."""
@@ -176,8 +274,6 @@ class _Loop:
             self.may_overwrite = False
         else:
             self.kept = self._copies()
-        if self.advice:
-            warn(self.advice, ConvergenceWarning)
 
     def _check(self, checkpoint: Checkpoint, progress: dict[str, Any], kept: dict[str, Array]) -> None:
         """Raise FileFormatError, naming the field, unless a fit can go on from what a file holds."""
@@ -206,10 +302,11 @@ class _Loop:
                 raise checkpoint.refuse("kept", "is not of the shapes and dtypes of this fit")
         elif kept:
             raise checkpoint.refuse("kept", f"belongs to no epoch: kept_epoch is {epoch}")
-        # After an epoch that diverged, the live arrays may hold anything, and are not used.
-        for name, array in {**({} if progress["stop"] else live), **kept}.items():
-            if array.dtype.kind == "f" and not np.isfinite(array).all():
-                raise checkpoint.refuse(name, "holds numbers that are not finite")
+        # After an epoch that diverged, the live arrays may hold anything, and are not used: those kept are.
+        for name, array in {**({} if progress["stop"] and kept else live), **kept}.items():
+            limit = PRODUCT if array.ndim > 1 else SUM
+            if array.dtype.kind == "f" and not (np.abs(array) <= limit).all():
+                raise checkpoint.refuse(name, f"holds numbers that are not finite, or above {limit:g}")
 
     def _validation_rmse(self) -> float:
         assert self.context.held_out is not None
@@ -217,6 +314,23 @@ class _Loop:
         predictions = self.trainer.predict(users, items, timestamps)
         errors = np.clip(predictions, *self.context.scale) - values
         return float(np.sqrt(np.mean(errors * errors)))
+
+
+def _is_within(array: Array, most: float) -> bool:
+    # NaN fails both comparisons.
+    return not array.size or (float(array.min()) >= -most and float(array.max()) <= most)
+
+
+def _span(array: Array) -> Array:
+    """All numbers from the first of an array to its last: of padded rows with the zeros between them.
+
+    Reductions of it take a fraction of the time of those of rows that are apart.
+    """
+    rows_apart = array.ndim == 2 and array.size and array.strides[1] == array.itemsize < array.strides[0]
+    if not rows_apart:
+        return array
+    length = (len(array) - 1) * array.strides[0] // array.itemsize + array.shape[1]
+    return as_strided(array, (length,), (array.itemsize,), writeable=False)
 
 
 def _shown(arrays: Mapping[str, Array]) -> dict[str, Array]:

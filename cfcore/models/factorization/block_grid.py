@@ -171,6 +171,11 @@ class BlockTrainer:
         """The steps of epoch `k` (from 0)."""
         raise NotImplementedError
 
+    def clear(self) -> None:
+        """Set all factors to 0, the padding included."""
+        for rows in (self.factors.user_factors, self.factors.item_factors):
+            rows[...] = 0
+
     def epoch(self, k: int) -> float:
         """All parts of epoch `k`, in few calls of the kernel; the root mean square error."""
         return self.blocks.descend(self.factors, self.steps(k))

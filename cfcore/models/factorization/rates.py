@@ -13,6 +13,8 @@ Array = np.ndarray[Any, Any]
 
 #: Ratings looked at together: temporaries of 32 MB.
 PIECE = 1 << 22
+#: Larger first factors, and learning rates, may be the reason for which training diverges.
+USUAL_SCALE, USUAL_LR, MOST_LR = 1.0, 0.1, 1.0
 
 
 class DecayingRates:
@@ -55,6 +57,43 @@ class DecayingRates:
         own = {name: rates[name] for name in names if name in rates}
         own |= {"n_epochs": 1, "lr_decay": 1.0, "init_scale": 0.0, "init_bias": 0.0}
         return cls(**own)
+
+
+def remedy(model: Any, rates: Mapping[str, float]) -> str:
+    """What to type where training diverged with these rates of the first epoch."""
+    for name, reg in rates.items():
+        if name.startswith("reg"):
+            lr = rates.get(name.replace("reg", "lr", 1), 0.0)
+            if lr * reg >= 1 and lr <= MOST_LR:  # a step that is longer than the parameter
+                return f"Try {_argument(model, name, lr, 0.1 / lr)}"
+    given = {
+        name: rates[name] for name in rates if is_learning_rate(name) and _given(model, name) is not None
+    }
+    largest = max(given, key=lambda name: given[name], default="lr")
+    scale = getattr(model, "init_scale", None)
+    if scale is not None and scale > USUAL_SCALE and given.get(largest, 0.0) <= USUAL_LR:
+        return "Try init_scale=None, the default"
+    if (getattr(model, "lr_decay", None) or 0.0) > 1 and rates.get("lr", 0.0) <= MOST_LR:
+        default = type(model).default_params()["lr_decay"]
+        return f"Try lr_decay={default}, the default"
+    lr = rates[largest]
+    return f"Try {_argument(model, largest, lr / 4, rates.get(largest.replace('lr', 'reg', 1), 0.0))}"
+
+
+def _given(model: Any, name: str) -> Any:
+    """The hyper-parameter of a rate if it is given: itself, or the pair of a term of time."""
+    if hasattr(model, name):
+        return getattr(model, name)
+    pair = getattr(model, name.partition("_")[2], None)
+    return pair if isinstance(pair, (tuple, list)) else None
+
+
+def _argument(model: Any, name: str, lr: float, reg: float) -> str:
+    """The argument that sets a learning rate or a regularisation: alone, or in the pair of its term."""
+    term = name.partition("_")[2]
+    if not hasattr(model, name) and term:
+        return f"{term}=({lr:.2g}, {reg:.2g})"
+    return f"{name}={(lr if is_learning_rate(name) else reg):.2g}"
 
 
 def is_learning_rate(name: str) -> bool:

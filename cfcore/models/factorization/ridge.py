@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["RowPrior", "ridge", "row_prior"]
+__all__ = ["RowPrior", "is_positive_definite", "ridge", "row_prior"]
 
 Array = np.ndarray[Any, Any]
 
@@ -38,18 +38,19 @@ class RowPrior:
 
 
 def row_prior(factors: Array, bias: Array, variance: float) -> RowPrior:
-    r"""Mean and covariance of rows, with one further row that has the average variance in all directions.
+    r"""Mean and covariance of rows, with one further row of average variance in all directions.
 
-    .. math:: C = \frac{\sum_n (w_n - m) (w_n - m)^T + v I}{n + 1}
+    .. math:: C = \frac{\sum_n (w_n - m) (w_n - m)^T + V}{n + 1}
 
-    where v is the mean variance of a number, so that C has full rank for any number of rows.
+    where V is diagonal, with the mean variance of the factors, and for the bias, which has another unit, with
+    its own. So C has full rank for any number of rows.
 
     Parameters
     ----------
     factors, bias : ndarray, shape (n_rows, n_factors), (n_rows,)
         The bias becomes the last number of a row.
     variance : float
-        v where there are fewer than two rows, or rows that are all equal.
+        In place of a variance that is 0: where there are fewer than two rows, or rows that are all equal.
     """
     n, size = len(factors), factors.shape[1] + 1
     mean, scatter = np.zeros(size), np.zeros((size, size))
@@ -60,9 +61,34 @@ def row_prior(factors: Array, bias: Array, variance: float) -> RowPrior:
     for piece in pieces:
         apart = _rows(factors, bias, piece) - mean
         scatter += apart.T @ apart
-    spread = float(np.trace(scatter)) / (size * max(n, 1)) or variance
-    covariance = (scatter + spread * np.eye(size)) / (n + 1)
+    variances = np.diagonal(scatter) / max(n, 1)
+    spreads = np.full(size, float(variances[:-1].mean()) if size > 1 else 0.0)
+    spreads[-1] = variances[-1]
+    covariance = (scatter + np.diag(np.where(spreads > 0, spreads, variance))) / (n + 1)
     return RowPrior(mean, (covariance + covariance.T) / 2)
+
+
+def correlation(covariance: Array) -> tuple[Array, Array]:
+    """The correlations of a covariance, and the standard deviations.
+
+    The variances of factors and biases may differ by many orders of magnitude, as their units do, so that
+    eigenvalues and inverse are those of the correlations.
+    """
+    deviations = np.sqrt(np.diagonal(covariance))
+    return covariance / deviations / deviations[:, None], deviations
+
+
+def is_positive_definite(covariance: Array) -> bool:
+    """Whether a symmetric matrix is."""
+    if not (np.diagonal(covariance) > 0).all():
+        return False
+    return bool(np.linalg.eigvalsh(correlation(covariance)[0])[0] > 0)
+
+
+def inverse(covariance: Array) -> Array:
+    """Inverse of a positive definite matrix."""
+    correlations, deviations = correlation(covariance)
+    return np.linalg.inv(correlations) / deviations / deviations[:, None]
 
 
 def _rows(factors: Array, bias: Array, piece: slice) -> Array:
@@ -105,7 +131,7 @@ def ridge(
     solved = np.zeros((n_rows, size))
     step = max(1, STACK // (8 * size * size + 1))
     with threadpool_limits(1, user_api="blas"):
-        penalty = noise * np.linalg.inv(prior.covariance)
+        penalty = noise * inverse(prior.covariance)
         for begin in range(0, n_rows, step):
             rows = range(begin, min(begin + step, n_rows))
             left, right = np.empty((len(rows), size, size)), np.empty((len(rows), size, 1))

@@ -14,7 +14,7 @@ from cfcore.arrays import padded
 from cfcore.kernels.records import Factors
 from cfcore.models.core.fields import PRODUCT, array, is_finite
 from cfcore.models.core.state import State, read_only
-from cfcore.models.factorization.ridge import RowPrior, row_prior
+from cfcore.models.factorization.ridge import RowPrior, is_positive_definite, row_prior
 
 __all__ = ["FactorState", "norms"]
 
@@ -38,11 +38,11 @@ class FactorState(State):
         Zeros if they are not given.
     rates : dict of str to float
         Learning rates of the last epoch, and regularisation: what `partial_fit` goes by.
-    user_prior_mean, item_prior_mean : ndarray, shape (n_factors + 1,), or None
+    user_prior_mean, item_prior_mean : ndarray of float64, shape (n_factors + 1,), or None
         Mean of the rows of the users (or items) in the fit, factors and then bias. Once ratings come after
         the fit, it is kept: rows of few ratings, which are close to it, would change it.
-    user_prior_covariance, item_prior_covariance : ndarray, shape (n_factors + 1, n_factors + 1), or None
-        Their covariance.
+    user_prior_covariance, item_prior_covariance : ndarray of float64, shape (n_factors + 1, n_factors + 1)
+        Their covariance, or None.
     noise_variance : float or None
         Expected squared error of a new rating, kept likewise.
     """
@@ -52,10 +52,10 @@ class FactorState(State):
     user_bias: Array = array("f", "n_users", optional=True)
     item_bias: Array = array("f", "n_items", optional=True)
     rates: Mapping[str, float] = dataclasses.field(default_factory=dict)
-    user_prior_mean: Array | None = array("f", "user_row", optional=True)
-    user_prior_covariance: Array | None = array("f", "user_row", "user_row", optional=True)
-    item_prior_mean: Array | None = array("f", "item_row", optional=True)
-    item_prior_covariance: Array | None = array("f", "item_row", "item_row", optional=True)
+    user_prior_mean: Array | None = array("float64", "user_row", optional=True)
+    user_prior_covariance: Array | None = array("float64", "user_row", "user_row", optional=True)
+    item_prior_mean: Array | None = array("float64", "item_row", optional=True)
+    item_prior_covariance: Array | None = array("float64", "item_row", "item_row", optional=True)
     noise_variance: float | None = None
 
     _later: ClassVar[tuple[str, ...]] = (*State._later, *PRIORS)
@@ -106,7 +106,7 @@ class FactorState(State):
             if len(mean) != size:
                 raise ValueError(f"{kind}_prior_mean_ must have {size} numbers, not {len(mean)}")
             symmetric = np.array_equal(covariance, covariance.T)
-            if not symmetric or np.linalg.eigvalsh(covariance.astype(np.float64))[0] <= 0:
+            if not symmetric or not is_positive_definite(covariance):
                 raise ValueError(f"{kind}_prior_covariance_ must be symmetric and positive definite")
 
     def changed(self, **fields: Any) -> Self:
@@ -140,8 +140,8 @@ class FactorState(State):
             bias = getattr(self, f"{kind}_bias")
             with threadpool_limits(1, user_api="blas"):
                 prior = row_prior(self._prior_rows(kind)[known], bias[known], noise)
-            fields[f"{kind}_prior_mean"] = read_only(prior.mean.astype(bias.dtype))
-            fields[f"{kind}_prior_covariance"] = read_only(prior.covariance.astype(bias.dtype))
+            fields[f"{kind}_prior_mean"] = read_only(prior.mean)
+            fields[f"{kind}_prior_covariance"] = read_only(prior.covariance)
         return self.changed(**fields)
 
     def prior_fields(self) -> dict[str, Any]:
@@ -152,7 +152,7 @@ class FactorState(State):
         """The prior of rows of users or items, of a state that has it; without the bias if there is none."""
         mean, covariance = (getattr(self, f"{kind}_prior_{what}") for what in ("mean", "covariance"))
         size = len(mean) if biased else len(mean) - 1
-        return RowPrior(mean[:size].astype(np.float64), covariance[:size, :size].astype(np.float64))
+        return RowPrior(mean[:size], covariance[:size, :size])
 
     def without_users(self) -> Self:
         """The state of the items alone."""

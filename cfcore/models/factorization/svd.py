@@ -16,7 +16,7 @@ from cfcore.models.core.model import Array
 from cfcore.models.core.params import (
     MOST_DECAY,
     MOST_EPOCHS,
-    MOST_FACTORS,
+    MOST_SCALE,
     check_choice,
     check_flag,
     check_number,
@@ -31,7 +31,13 @@ from cfcore.models.factorization.first_biases import (
     first_biases,
     start_by_rule,
 )
-from cfcore.models.factorization.rates import DecayingRates, decay_and_total, density_and_spread
+from cfcore.models.factorization.rates import (
+    DecayingRates,
+    decay_and_total,
+    density_and_spread,
+    remedy,
+    standard_deviation,
+)
 from cfcore.models.factorization.state import FactorState
 from cfcore.random import RandomState
 
@@ -233,14 +239,15 @@ class SVD(FactorModel):
         self.verbose = verbose
 
     def _check_params(self) -> None:
-        check_number("n_factors", self.n_factors, 0, MOST_FACTORS, integer=True)
+        check_number("n_factors", self.n_factors, 0, integer=True)
         check_number("n_epochs", self.n_epochs, 1, MOST_EPOCHS, integer=True, none=True)
         check_number("lr_decay", self.lr_decay, 0, MOST_DECAY, none=True, open_low=True)
         for name in ("lr", "lr_bias"):
             check_number(name, getattr(self, name), 0, none=True, open_low=True)
-        for name in ("reg", "reg_bias", "init_scale"):
+        for name in ("reg", "reg_bias"):
             check_number(name, getattr(self, name), 0, none=True)
         check_number("init_bias", self.init_bias, 0, 1, none=True)
+        check_number("init_scale", self.init_scale, 0, MOST_SCALE, none=True)
         check_choice("init", self.init, ("normal", "uniform"))
         check_choice("update", self.update, ("simultaneous", "sequential"))
         check_choice("dtype", self.dtype, ("float32", "float64"))
@@ -251,7 +258,11 @@ class SVD(FactorModel):
 
     def _fit(self, train: Ratings, context: FitContext) -> FactorState:
         trainer = self.trainer(train, context)
-        return run_epochs(trainer, context, trainer.rates.n_epochs, trainer.rates.lr)  # type: ignore[return-value]
+        start = None
+        if not self.biased:  # from predictions of 0
+            start = float(np.hypot(train.mean, standard_deviation(train.values)))
+        told = remedy(self, vars(trainer.rates))
+        return run_epochs(trainer, context, trainer.rates.n_epochs, remedy=told, start=start)  # type: ignore[return-value]
 
     def trainer(self, train: Ratings, context: FitContext, start: FactorState | None = None) -> SVDTrainer:
         """The trainer of a fit, or of one that goes on from the parameters of a state."""

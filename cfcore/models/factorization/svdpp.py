@@ -12,7 +12,7 @@ from cfcore.kernels.records import Factors
 from cfcore.models.core.fit_context import FitContext
 from cfcore.models.core.implicit_pairs import joined
 from cfcore.models.core.model import Array, Callback
-from cfcore.models.core.params import MOST_DECAY, MOST_EPOCHS, MOST_FACTORS, check_choice, check_number
+from cfcore.models.core.params import MOST_DECAY, MOST_EPOCHS, MOST_SCALE, check_choice, check_number
 from cfcore.models.core.training import run_epochs
 from cfcore.models.factorization.base import FactorModel, first_factors
 from cfcore.models.factorization.first_biases import (
@@ -23,7 +23,7 @@ from cfcore.models.factorization.first_biases import (
 )
 from cfcore.models.factorization.implicit_state import SVDppState
 from cfcore.models.factorization.implicit_trainer import SVDppTrainer
-from cfcore.models.factorization.rates import DecayingRates, decay_and_total, density_and_spread
+from cfcore.models.factorization.rates import DecayingRates, decay_and_total, density_and_spread, remedy
 from cfcore.models.factorization.user_batches import UserBatchTrainer
 from cfcore.random import RandomState
 
@@ -246,14 +246,15 @@ class SVDpp(FactorModel):
         self.verbose = verbose
 
     def _check_params(self) -> None:
-        check_number("n_factors", self.n_factors, 0, MOST_FACTORS, integer=True)
+        check_number("n_factors", self.n_factors, 0, integer=True)
         check_number("n_epochs", self.n_epochs, 1, MOST_EPOCHS, integer=True, none=True)
         check_number("lr_decay", self.lr_decay, 0, MOST_DECAY, none=True, open_low=True)
         for name in ("lr", "lr_bias", "lr_implicit"):
             check_number(name, getattr(self, name), 0, none=True, open_low=True)
-        for name in ("reg", "reg_bias", "reg_implicit", "init_scale"):
+        for name in ("reg", "reg_bias", "reg_implicit"):
             check_number(name, getattr(self, name), 0, none=True)
         check_number("init_bias", self.init_bias, 0, 1, none=True)
+        check_number("init_scale", self.init_scale, 0, MOST_SCALE, none=True)
         check_choice("dtype", self.dtype, ("float32", "float64"))
 
     # ------------------------------------------------------------------ fitting
@@ -297,7 +298,8 @@ class SVDpp(FactorModel):
 
     def _fit(self, train: Ratings, context: FitContext) -> SVDppState:
         trainer = self.trainer(train, context)
-        state: SVDppState = run_epochs(trainer, context, trainer.rates.n_epochs, trainer.rates.lr)  # type: ignore[assignment]
+        told = remedy(self, vars(trainer.rates) | getattr(trainer, "terms", {}))
+        state: SVDppState = run_epochs(trainer, context, trainer.rates.n_epochs, remedy=told)  # type: ignore[assignment]
         return state
 
     def trainer(self, train: Ratings, context: FitContext, start: Any = None) -> UserBatchTrainer:

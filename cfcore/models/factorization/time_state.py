@@ -64,6 +64,7 @@ class TimeState(SVDppState):
     bin_edges: Array = array("fi", None, optional=True, low=-LAST_DAY, high=LAST_DAY)
     time_unit: int = 1
 
+    _later: ClassVar[tuple[str, ...]] = (*SVDppState._later, "time_unit")
     _user_dimensions: ClassVar[tuple[str, ...]] = (*SVDppState._user_dimensions, "n_days")
     _derived: ClassVar[dict[str, tuple[str, ...]]] = {
         **SVDppState._derived,

@@ -151,6 +151,8 @@ class Updatable(Model):
         ------
         DataError
             Ratings that cannot be used. The model is as it was then.
+        DivergenceError
+            Training diverged in the first pass. The model is as it was then.
         """
         self._refuse_columns("partial_fit", (n_epochs, *columns) if columns else ())
         self._check_updatable("partial_fit")
@@ -178,7 +180,11 @@ class Updatable(Model):
             bool(getattr(self, "verbose", False)),
         )  # fmt: skip
         trainer = here.trainer(train, context, state)
-        trained = run_epochs(trainer, context, n_epochs or N_PASSES, before.rates["lr"])
+        told = (
+            'Try fewer n_epochs, or lower rates: model.with_parameters(rates={**model.rates_, "lr": '
+            f"{before.rates['lr'] / 4:.2g}}})"
+        )
+        trained = run_epochs(trainer, context, n_epochs or N_PASSES, remedy=told)
         total = (before.n_epochs or 0) + (trained.n_epochs or 0)
         self._state = trained.changed(n_epochs=total, **state.prior_fields())  # type: ignore[attr-defined]
         return self

@@ -224,6 +224,12 @@ class UserBatchTrainer(Trainer):
         """The kernel's rates of epoch `k` (from 0)."""
         raise NotImplementedError
 
+    def clear(self) -> None:
+        """Set all parameters to 0, the padding included."""
+        for held in vars(self.parameters).values():
+            if isinstance(held, np.ndarray) and held.dtype.kind == "f":
+                held[...] = 0
+
     def epoch(self, k: int) -> float:
         """All parts of epoch `k`, in few calls of the kernel; the root mean square error."""
         return self.batches.error(self.batches.train(self.parameters, self.steps(k), self.batches.visits()))

@@ -41,7 +41,7 @@ class KNN(Model):
     similarity: str
     n_neighbors: int | None
     center: str | None
-    shrinkage: float
+    shrinkage: float | None
     min_support: int
     no_overlap: float
     positive_only: bool
@@ -72,8 +72,9 @@ class KNN(Model):
         check_number("min_support", self.min_support, 0, integer=True)
         check_number("no_overlap", self.no_overlap, -1, 1)
         check_flag("positive_only", self.positive_only)
-        for name in ("shrinkage", "reg_user", "reg_item"):
+        for name in ("reg_user", "reg_item"):
             check_number(name, getattr(self, name), 0)
+        check_number("shrinkage", self.shrinkage, 0, none=True)
         check_number("damping", self.damping, 0, none=True)
         check_number("power", self.power, 0, open_low=True, none=True)
         if isinstance(self.storage, str):
@@ -94,9 +95,18 @@ class KNN(Model):
         return NeighborTrainer(self, train, context)
 
     def defaults_for(self, ratings: Ratings) -> dict[str, float]:
-        """Damping and power, by the rule of the class."""
+        """Damping and power by the rule of the class, and the shrinkage of the similarity."""
         rule = self.rule_for(ratings)
-        return {name: rule[name] for name in ("damping", "power")}
+        return {
+            "shrinkage": self.shrinkage_or_default(),
+            **{name: rule[name] for name in ("damping", "power")},
+        }
+
+    def shrinkage_or_default(self) -> float:
+        """The hyper-parameter, or the default of the similarity."""
+        if self.shrinkage is not None:
+            return float(self.shrinkage)
+        return MEASURES[self.similarity].shrinkage
 
     def rule_for(self, train: Ratings) -> dict[str, Any]:
         """How a model fitted to these ratings predicts: `NeighborState.rule`."""

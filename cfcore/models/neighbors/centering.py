@@ -113,8 +113,13 @@ def without_means(rows: Any, mean: float) -> Array:
 
 
 def normalized(values: Array, targets: Array, n_targets: int, damping: float) -> Array:
-    """Values over the damped norm, sqrt(sum of squares + damping), of all values of their target; float32."""
-    squares = np.bincount(targets, values.astype(np.float64) ** 2, minlength=n_targets) + damping
+    """Values over the damped norm of all values of their target, float32.
+
+    The squared norm is the sum of the target's squares, and `damping` times the mean square of all values:
+    so the result does not depend on the unit of the values.
+    """
+    squares = np.bincount(targets, values.astype(np.float64) ** 2, minlength=n_targets)
+    squares += damping * (squares.sum() / max(len(values), 1))
     scale = np.divide(1.0, np.sqrt(squares), out=np.zeros(n_targets), where=squares > 0)
     return (values * scale[targets]).astype(np.float32)
 

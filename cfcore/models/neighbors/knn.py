@@ -24,7 +24,8 @@ class ItemKNN(KNN):
     ----------
     similarity : str, default "cosine_baseline"
         How two items are compared, over the users who rated both: "pearson"; "cosine"; "adjusted_cosine"
-        (of ratings less the mean of each user); "msd", 1 / (1 + mean squared difference); "jaccard";
+        (of ratings less the mean of each user); "msd", 1 / (1 + mean squared difference) in units of a
+        quarter of the scale's width; "raw_msd", the same in the unit of the ratings; "jaccard";
         "pearson_baseline", the cosine of what the baseline leaves of the ratings (Koren 2010);
         "cosine_baseline", the same with norms over all who rated either, so that few common users make a
         small similarity.
@@ -34,9 +35,11 @@ class ItemKNN(KNN):
         What :math:`c` is, around which the deviations :math:`d` of the ratings are averaged: overall mean
         plus biases of user and item; the item's mean, deviations being in standard deviations; the item's
         mean; the overall mean (with positive weights and no damping: the weighted mean of plain ratings).
-    shrinkage : float, default 15
+    shrinkage : float, optional
         Similarities are multiplied by (n - 1) / (n - 1 + shrinkage), n users who rated both. With
-        "cosine_baseline", it is added to each sum of squares instead.
+        "cosine_baseline", where n is of no account, each sum of squares gets so many squares of average size
+        in addition: shrinkage times the mean square of what the baseline leaves of the training ratings. The
+        default depends on the similarity: see Notes.
     min_support : int, default 1
         Similarities over fewer users count as 0.
     no_overlap : float, default 0
@@ -79,7 +82,29 @@ class ItemKNN(KNN):
     it were equally similar to all items; an unknown user by :math:`c` alone, which around None is the overall
     mean; both unknown, by the overall mean. Around the baseline, what is unknown has bias 0 instead.
 
-    The defaults were found by cross-validation within the training ratings of MovieLens 100K and 1M.
+    The defaults were found by cross-validation within the training ratings of MovieLens 100K and 1M. Those of
+    `shrinkage`, with the errors by cross-validation there (``python benchmarks/defaults.py --similarities``):
+
+    ================  =========  ============  ===========  ============  ===========
+    similarity        shrinkage  ItemKNN 100K  ItemKNN 1M   UserKNN 100K  UserKNN 1M
+    ================  =========  ============  ===========  ============  ===========
+    cosine_baseline   18         .917          .850         .924          .872
+    pearson_baseline  100        .918          .857         .923          .869
+    pearson           100        .918          .862         .928          .887
+    adjusted_cosine   100        .918          .866         .929          .879
+    msd, raw_msd      10         .923          .874         .931          .887
+    cosine            5          .942          .899         .939          .896
+    jaccard           0          .915          .867         .938          .897
+    ================  =========  ============  ===========  ============  ===========
+
+    Predictions for ratings in another unit (divided by 4, say) are those for these ratings, in that unit;
+    "raw_msd" is the exception. "cosine" depends on where the zero of the scale is.
+
+    The predictions of scikit-surprise's KNNBasic, KNNWithMeans and KNNWithZScore with similarity "cosine",
+    "msd" or "pearson" are those of ``center=None``, "mean" and "zscore" with ``shrinkage=0, damping=0,
+    power=1, positive_only=True`` and ``n_neighbors`` for its k (``min_support`` has the same name), where it
+    has neighbours at all, and takes the same of equally near ones. Its "msd" is "raw_msd" here; for a scale
+    from 1 to 5 both are the same.
 
     References
     ----------
@@ -110,7 +135,7 @@ class ItemKNN(KNN):
         similarity: str = "cosine_baseline",
         n_neighbors: int | None = 30,
         center: str | None = "baseline",
-        shrinkage: float = 15.0,
+        shrinkage: float | None = None,
         min_support: int = 1,
         no_overlap: float = 0.0,
         positive_only: bool = True,
@@ -143,7 +168,8 @@ class UserKNN(KNN):
     ----------
     similarity : str, default "pearson_baseline"
     n_neighbors : int or None, default 60
-    shrinkage : float, default 100
+    shrinkage : float, optional
+        As in `ItemKNN`, with the defaults in its Notes.
     positive_only : bool, default False
     damping, power : float, optional
         By default 0.06 and 1.5 around the baseline, 0 and 1 around anything else.
@@ -179,7 +205,7 @@ class UserKNN(KNN):
         similarity: str = "pearson_baseline",
         n_neighbors: int | None = 60,
         center: str | None = "baseline",
-        shrinkage: float = 100.0,
+        shrinkage: float | None = None,
         min_support: int = 1,
         no_overlap: float = 0.0,
         positive_only: bool = False,

@@ -47,15 +47,27 @@ class Measure:
         The kernel's measure: a key of `cfcore.kernels.records.MEASURES`.
     prepare : callable (Centering, shrinkage) -> Prepared
         From the training ratings and the model's `shrinkage`.
+    shrinkage : float
+        The default; found by ``benchmarks/defaults.py --similarities``.
     """
 
     kernel: str
     prepare: Callable[[Centering, float], Prepared]
+    shrinkage: float
 
 
 def ratings(given: Centering, shrinkage: float) -> Prepared:
     """The ratings themselves."""
     return Prepared(None, shrinkage)
+
+
+def ratings_in_quarters(given: Centering, shrinkage: float) -> Prepared:
+    """Ratings in units of a quarter of the scale's width: 1 for ratings from 1 to 5."""
+    low, high = given.train.scale
+    unit = (high - low) / 4 or 1.0
+    if unit == 1:
+        return ratings(given, shrinkage)
+    return Prepared((given.by_holder.values.astype(np.float64) / unit).astype(np.float32), shrinkage)
 
 
 def without_holder_means(given: Centering, shrinkage: float) -> Prepared:
@@ -77,12 +89,13 @@ def normalized_residuals(given: Centering, shrinkage: float) -> Prepared:
 #: Name of the hyper-parameter `similarity` -> the measure.
 MEASURES = MappingProxyType(
     {
-        "cosine_baseline": Measure("dot", normalized_residuals),
-        "pearson_baseline": Measure("cosine", residuals),
-        "pearson": Measure("pearson", ratings),
-        "cosine": Measure("cosine", ratings),
-        "adjusted_cosine": Measure("cosine", without_holder_means),
-        "msd": Measure("msd", ratings),
-        "jaccard": Measure("jaccard", ratings),
+        "cosine_baseline": Measure("dot", normalized_residuals, 18.0),
+        "pearson_baseline": Measure("cosine", residuals, 100.0),
+        "pearson": Measure("pearson", ratings, 100.0),
+        "cosine": Measure("cosine", ratings, 5.0),
+        "adjusted_cosine": Measure("cosine", without_holder_means, 100.0),
+        "msd": Measure("msd", ratings_in_quarters, 10.0),
+        "raw_msd": Measure("msd", ratings, 10.0),
+        "jaccard": Measure("jaccard", ratings, 0.0),
     }
 )

@@ -35,6 +35,7 @@ NUMBERS_OF_PAIR = 8  # that are added for a co-rated pair, and taken for a simil
 #: The rows are cut into at most so many parts, of at least so many ratings.
 MAX_PARTS, MIN_PART = 64, 20_000
 N_LEVELS = 16
+SAMPLE = 10_000  # values that are looked at first, to see whether there are so few
 TILE = 64  # rows of `mirror` go by whole tiles
 
 
@@ -85,9 +86,9 @@ class Comparison:
 
     Notes
     -----
-    Where all values are whole or half units at most 15 steps apart, sums are packed in 16-bit integers and
-    exact. The same bits for any `n_threads`, and whichever process runs a part. Beyond the ratings, memory is
-    that of the result and O(n_rows * n_threads).
+    Where all values are in equal steps, at most 15 apart, sums are packed in 16-bit integers and exact. The
+    same bits for any `n_threads`, and whichever process runs a part. Beyond the ratings, memory is that of
+    the result and O(n_rows * n_threads).
     """
 
     def __init__(
@@ -201,7 +202,7 @@ def pack(
     *,
     with_ends: bool = True,
 ) -> PackedRatings:
-    """Code and rating in one word: 16 levels if the ratings are on a grid, the float32 value otherwise."""
+    """Code and rating in one word: up to 16 levels if ratings are in equal steps, else the float32 value."""
     rows = by_row.values if row_values is None else row_values
     cols = by_col.values if col_values is None else col_values
     if measure == "jaccard":
@@ -235,19 +236,40 @@ def pack(
     )
 
 
-def grid(values: NDArray[np.float32]) -> tuple[int, int, float] | None:
-    """Lowest step, number of levels and size of a step, if `values` are at most 16 whole or half units."""
+def grid(values: NDArray[np.float32]) -> tuple[float, int, float] | None:
+    """Lowest step, number of levels and size of a step, if `values` are at most 16 equal steps.
+
+    Whole and half units are found fast. Other steps, as of ratings in another unit, are found if the values
+    are on them to the rounding of float32.
+    """
     if not len(values):
         return 0, 1, 1.0
     low, high = float(values.min()), float(values.max())
     for step in (1.0, 0.5):
         if (high - low) / step >= N_LEVELS or abs(low) > 2**20:
-            return None
+            break
         steps = values if step == 1 else values + values
         if np.array_equal(steps, np.rint(steps)):
             lowest = round(low / step)
             return lowest, round(high / step) - lowest + 1, step
-    return None
+    return _other_grid(values)
+
+
+def _other_grid(values: NDArray[np.float32]) -> tuple[float, int, float] | None:
+    if len(np.unique(values[:SAMPLE])) > N_LEVELS:
+        return None
+    levels = np.unique(values).astype(np.float64)
+    if not 2 <= len(levels) <= N_LEVELS:
+        return None
+    n_steps = round(float((levels[-1] - levels[0]) / np.diff(levels).min()))
+    step = float(levels[-1] - levels[0]) / n_steps
+    rounding = 2 * float(np.abs(levels).max()) * float(np.finfo(np.float32).eps) / step
+    steps = (levels - levels[0]) / step
+    if n_steps >= N_LEVELS or rounding > 0.01 or np.abs(steps - np.rint(steps)).max() > rounding:
+        return None
+    lowest = float(levels[0]) / step
+    whole = round(lowest)
+    return (whole if abs(lowest - whole) <= rounding else lowest), n_steps + 1, step
 
 
 def level_products(n_levels: int, middle: int) -> NDArray[np.int16]:
@@ -261,11 +283,12 @@ def level_products(n_levels: int, middle: int) -> NDArray[np.int16]:
 
 
 def with_levels(
-    indices: NDArray[np.int32], values: NDArray[np.float32], lowest: int, step: float
+    indices: NDArray[np.int32], values: NDArray[np.float32], lowest: float, step: float
 ) -> NDArray[np.uint32]:
     """``code << 4 | level``"""
     levels = values * np.float32(1 / step)
     levels -= np.float32(lowest)
+    np.rint(levels, out=levels)
     words = indices << 4
     words |= levels.astype(np.int32)
     return words.view(np.uint32)

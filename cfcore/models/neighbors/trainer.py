@@ -44,7 +44,7 @@ class NeighborTrainer:
         )
         self.center = given.center(model.center)
         measure = MEASURES[model.similarity]
-        prepared = measure.prepare(given, model.shrinkage)
+        prepared = measure.prepare(given, model.shrinkage_or_default())
         values = prepared.values
         self.comparison = Comparison(
             given.by_target,

@@ -6,6 +6,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from cfcore.arrays import check_memory
 from cfcore.data import Ratings, as_ratings
 from cfcore.errors import DataError
 from cfcore.models.core.model import Array, Model
@@ -112,6 +113,7 @@ class RBMBase(Model):
         here = self.snapshot()
         code, state = here._code_of_user(user), here._state
         check_number("n", n, 0, integer=True)
+        n = int(n)
         rng = generator(random_state)
         by_user = here.by == "user"
         known = np.flatnonzero(state.item_counts > 0)
@@ -119,6 +121,7 @@ class RBMBase(Model):
         on = sigmoid(state.inputs(here.n_threads)[cases, : len(state.hidden_bias)].astype(np.float64))
         weights, biases = state.weights[units], state.visible_bias[units]
         usual = (state.observed.by_case if by_user else state.observed.by_unit)[code]
+        check_memory(8 * n * len(state.item_ids), f"n={n}: the samples")
         out = np.empty((n, len(state.item_ids)), dtype=np.int64)
         out[:] = draw(np.broadcast_to(usual, (*out.shape, len(state.levels))), rng)
         for row in out:
@@ -214,6 +217,9 @@ class RBMBase(Model):
         offset = state.hidden_bias.astype(np.float64)
         if state.conditional_weights is not None:
             offset = offset + state.conditional_weights[units].sum(axis=0, dtype=np.float64)
+        n_chains, n_steps = int(n_chains), int(n_steps)
+        n_hidden = len(state.hidden_bias)
+        check_memory(16 * n_chains * n_hidden, f"n_chains={n_chains}: the hidden units of the chains")
         rng = generator(random_state)
         weights, biases = state.weights[units], state.visible_bias[units]
         return log_partition(weights, biases, offset, n_chains, n_steps, rng)

@@ -224,6 +224,13 @@ class RBMTrainer:
         """The live mean of the parameters, without padding."""
         return {name: held for name, held in unpadded(self.mean).items() if held is not None}
 
+    def clear(self) -> None:
+        """Set the mean of the parameters to 0, the padding included."""
+        for kind in KINDS:
+            held = getattr(self.mean, kind)
+            if held is not None:
+                held[...] = 0
+
     def carried(self) -> dict[str, Array]:
         """The latest parameters, their velocities, and the ends of persistent chains."""
         latest = {f"latest_{kind}": getattr(self.latest, kind) for kind in KINDS}

@@ -49,8 +49,8 @@ def transpose(
     n, n_rows = len(indices), len(indptr) - 1
     if n_rows < 0 or len(other_indptr) < 1 or len(other) != n:
         raise ValueError(
-            "transpose: other must be as long as indices, "
-            "indptr and other_indptr must have at least one entry"
+            "transpose: other must be as long as indices, indptr and other_indptr must have at least one "
+            "entry"
         )
     if indptr[0] != 0 or indptr[-1] != n or n_rows >= 2**31:
         raise ValueError(

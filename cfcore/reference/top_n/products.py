@@ -46,7 +46,7 @@ def pack(rows: BiasedRows, panels: Panels) -> None:
 
 def scratch_sizes(m: int, width: int, head: int, n_tail: int, n: int) -> tuple[int, int, int]:
     """Entries of a row of bitmaps, floats and columns in the `ListScratch`; see the kernel."""
-    check_sizes("scratch_sizes", m=m, width=width, head=head, n_tail=n_tail, n=n)
+    m, width, head, n_tail, n = check_sizes("scratch_sizes", m=m, width=width, head=head, n_tail=n_tail, n=n)
     n_floats = width + head + n_tail + len(panel_checks(head)) + math.ceil(n / 16) * 16 + 16 + n + SPARE
     return GROUP * -(-m // 64), GROUP * n_floats, GROUP * (n + SPARE)
 

@@ -83,8 +83,10 @@ def _use(model: Any) -> None:
     low, high = model.scale_
     ids = model.user_ids_
     users, items = PAIRS
-    if ids.dtype.kind == "U":
-        users, items = [f"u{u}" for u in users], [f"i{i}" for i in items]
+    if len(ids) and isinstance(ids.tolist()[0], str):
+        users = [f"u{user}" for user in users]
+    if len(model.item_ids_) and isinstance(model.item_ids_.tolist()[0], str):
+        items = [f"i{item}" for item in items]
     found = np.asarray(model.predict(users, items))
     if found.shape != (6,) or not np.isfinite(found).all() or found.min() < low or found.max() > high:
         raise Wrong(f"{type(model).__name__} predicts {found}, the scale is {low} to {high}")
@@ -190,6 +192,11 @@ def _change_json(stream: Stream, content: Any) -> None:
         held[key] = stream.pick([0, 1, -1, 2.5, "a", [1], {"a": 1}])
 
 
+def _dtypes(content: Any) -> dict[str, Any]:
+    held = content.get("dtypes")
+    return held if isinstance(held, dict) else {}
+
+
 def _changed(stream: Stream, content: Any, tensors: dict[str, Any]) -> bytes:
     """One to three changes of a file's content, sealed."""
     content, tensors = json.loads(json.dumps(content)), dict(tensors)
@@ -206,7 +213,7 @@ def _changed(stream: Stream, content: Any, tensors: dict[str, Any]) -> bytes:
             changed = changed_array(stream, tensors[name], ())
             tensors[name] = changed if isinstance(changed, np.ndarray) else tensors[name]
             key = name.removesuffix(".utf8").removesuffix(".offsets")
-            if key == name and key in content.get("dtypes", ()) and not stream.chance(3):
+            if key == name and key in _dtypes(content) and not stream.chance(3):
                 content["dtypes"][key] = tensors[name].dtype.str
     return sealed(content, tensors)
 

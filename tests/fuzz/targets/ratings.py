@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import decimal
+import inspect
 import warnings
 from collections.abc import Callable
 from functools import cache
@@ -184,7 +185,9 @@ def run(data: bytes) -> None:
             ratings = cf.Ratings.from_frame(_frame(stream, columns), **options)
         elif kind == 6:
             given = _sparse(stream) if stream.chance(2) else _frame(stream, columns)
-            ratings = getattr(cf.Ratings, stream.pick(_names()))(given, **options)
+            make = getattr(cf.Ratings, stream.pick(_names()))
+            known = inspect.signature(make).parameters
+            ratings = make(given, **{key: held for key, held in options.items() if key in known})
         else:
             model = cf.GlobalMean().fit(tuple(columns) if stream.chance(2) else _frame(stream, columns))
             model.predict(_frame(stream, columns))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import bz2
+import decimal
 import gzip
 import json
 import lzma
@@ -186,6 +187,13 @@ def _twin(content: bytes, options: dict[str, Any]) -> list[tuple[str, str, float
     return rows
 
 
+def _is_id(read: Any, text: str) -> bool:
+    """Whether an id is what the file holds: the text, or its whole number."""
+    if read == text or str(read) == text:
+        return True
+    return isinstance(read, int) and "." in text and decimal.Decimal(text) == read
+
+
 def _check_against_twin(ratings: cf.Ratings, content: bytes, options: dict[str, Any]) -> None:
     rows = _twin(content, options)
     if rows is None:
@@ -194,7 +202,11 @@ def _check_against_twin(ratings: cf.Ratings, content: bytes, options: dict[str, 
         raise Wrong(f"{len(ratings)} rows read, {len(rows)} in the file")
     users, items = ratings.users.tolist(), ratings.items.tolist()
     for at, (user, item, value) in enumerate(rows):
-        if str(users[at]) != user or str(items[at]) != item or ratings.values[at] != np.float32(value):
+        if (
+            not _is_id(users[at], user)
+            or not _is_id(items[at], item)
+            or ratings.values[at] != np.float32(value)
+        ):
             raise Wrong(
                 f"row {at} is {rows[at]} and was read as {users[at]!r}, {items[at]!r}, {ratings.values[at]}"
             )

@@ -89,14 +89,24 @@ def test_early_stopping_remembers_the_best_epoch(tmp_path: Path) -> None:
 
 def test_divergence_is_remembered(tmp_path: Path) -> None:
     path = tmp_path / "run"
-    model = cf.Baseline(method="sgd", n_epochs=9, lr=1e9, random_state=0)
+    model = cf.Baseline(method="sgd", n_epochs=40, lr=0.02, lr_decay=2.0, random_state=0)
     with pytest.warns(cf.ConvergenceWarning) as first:
         whole = model.clone().fit(RATINGS, checkpoint=path)
     with pytest.warns(cf.ConvergenceWarning) as second:
         same(model.clone().fit(RATINGS, checkpoint=path), whole)
     assert str(first[0].message) == str(second[0].message)
     assert second[0].filename == __file__
-    assert whole.n_epochs_ == 0
+    assert 0 < whole.n_epochs_ < 40
+
+
+def test_divergence_in_the_first_epoch_is_remembered(tmp_path: Path) -> None:
+    path, model = tmp_path / "run", cf.Baseline(method="sgd", n_epochs=9, lr=1e9, random_state=0)
+    with pytest.raises(cf.DivergenceError, match="in epoch 1") as first:
+        model.fit(RATINGS, checkpoint=path)
+    with pytest.raises(cf.DivergenceError) as second:
+        model.fit(RATINGS, checkpoint=path)
+    assert str(first.value) == str(second.value)
+    assert not model.is_fitted()
 
 
 def test_implicit_pairs_of_svdpp(tmp_path: Path) -> None:

@@ -76,10 +76,21 @@ def test_divergence_keeps_the_last_good_state(bad: float) -> None:
     assert len(state.history["train_rmse"]) == 3
 
 
-def test_divergence_at_once_keeps_the_start() -> None:
-    with pytest.warns(cf.ConvergenceWarning, match="epoch 0 are kept"):
-        state = trained([NAN, 1.0])
-    assert state.n_epochs == steps(state) == 0
+def test_divergence_at_once_is_an_error() -> None:
+    """There is nothing to keep: the parameters of the start predict the mean, or worse."""
+    for first in (NAN, float("inf"), 11.0):
+        with pytest.raises(cf.DivergenceError, match=r"Scripted diverged in epoch 1: .*\. Try lr=0\.1$"):
+            trained([first, 1.0])
+    assert trained([4.0, 1.0]).n_epochs == 2  # larger than that of the mean, but not of any prediction
+
+
+def test_a_result_that_is_worse_than_the_mean_is_said() -> None:
+    with pytest.warns(
+        cf.ConvergenceWarning, match=r"after 1 epochs the RMSE .* is 2\.828, and .* mean 2\. Try"
+    ):
+        trained([9.0], [9.0], train=cf.Ratings([1, 2], [1, 2], [1.0, 5.0], scale=(1, 9)))
+    with pytest.raises(cf.DivergenceError, match=r"Scripted diverged: its predictions are not finite"):
+        trained([9.0], [NAN], train=TRAIN)
 
 
 def test_a_validation_error_that_is_not_finite_is_divergence() -> None:
@@ -90,7 +101,7 @@ def test_a_validation_error_that_is_not_finite_is_divergence() -> None:
 
 def test_the_warning_points_at_the_call_of_fit() -> None:
     with pytest.warns(cf.ConvergenceWarning) as warned:
-        cf.Baseline(method="sgd", lr=1e9, random_state=0).fit(TRAIN)
+        cf.Baseline(method="sgd", lr=0.1, lr_decay=2.0, random_state=0).fit(TRAIN)
     assert warned[0].filename == __file__
 
 

@@ -269,9 +269,9 @@ def test_an_epoch_is_its_parts() -> None:
     ("fields", "message"),
     [
         ({"rating_factors": np.zeros((59, 5), dtype="f4")}, "rating_factors_ has shape"),
-        ({"rating_factors": np.full((60, 5), np.nan, dtype="f4")}, "rating_factors_ holds numbers"),
+        ({"rating_factors": np.full((60, 5), np.nan, dtype="f4")}, "rating_factors_ must be finite"),
         ({"rating_errors": np.zeros(7, dtype="f4")}, "rating_errors_ has shape"),
-        ({"user_offsets": np.full(80, np.inf, dtype="f4")}, "user_offsets_ holds numbers"),
+        ({"user_offsets": np.full(80, np.inf, dtype="f4")}, "user_offsets_ must be finite"),
         ({"spread": 0.0}, "spread_ must be a positive number"),
     ],
 )

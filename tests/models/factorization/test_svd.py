@@ -195,9 +195,12 @@ def test_history_and_early_stopping(ratings: cf.Ratings) -> None:
 
 
 def test_divergence_keeps_the_last_good_epoch_and_names_a_smaller_rate(ratings: cf.Ratings) -> None:
-    model = cf.SVD(n_factors=20, lr=3.0, lr_decay=1.0, reg=0.0, init_scale=1.0, random_state=0)
-    with np.errstate(all="ignore"), pytest.warns(cf.ConvergenceWarning, match=r"lr=0\.75"):
+    model = cf.SVD(n_factors=20, lr=0.02, lr_decay=1.6, reg=0.0, random_state=0)
+    with pytest.warns(cf.ConvergenceWarning, match=r"are kept\. Try lr_decay=None"):
         model.fit(ratings)
+    assert 0 < model.n_epochs_ < 20
+    with pytest.raises(cf.DivergenceError, match=r"in epoch 1: .*Try lr=0\.75"):
+        model.clone().set_params(lr=3.0, lr_decay=1.0, init_scale=1.0).fit(ratings)
     assert all(np.isfinite(getattr(model, name)).all() for name in FITTED)
     assert np.isfinite(model.predict(ratings)).all()
 

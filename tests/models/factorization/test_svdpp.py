@@ -225,8 +225,10 @@ def test_early_stopping_keeps_the_best_epoch(ratings: cf.Ratings) -> None:
 
 
 def test_divergence_is_noticed(ratings: cf.Ratings) -> None:
-    model = cf.SVDpp(n_factors=20, lr=3.0, random_state=0)
-    with pytest.warns(cf.ConvergenceWarning, match="Try lr=0.75"):
+    with pytest.raises(cf.DivergenceError, match=r"Try lr=0\.75"):
+        cf.SVDpp(n_factors=20, lr=3.0, random_state=0).fit(ratings)
+    model = cf.SVDpp(n_factors=20, lr=0.02, lr_decay=1.6, random_state=0)
+    with pytest.warns(cf.ConvergenceWarning, match="are kept. Try lr_decay=None"):
         model.fit(ratings)
     assert np.isfinite(model.predict(ratings)).all()
 
@@ -276,12 +278,15 @@ def test_factors_trained_elsewhere_are_served() -> None:
     [
         (
             {"implicit_factors": np.zeros((61, 5), dtype="f4")},
-            "implicit_factors_ has 61 rows; it should have one",
+            r"implicit_items_ must be in \[0, 61\)",
         ),
         ({"implicit_factors": np.zeros((62, 4), dtype="f4")}, "implicit_factors_ has shape"),
         ({"implicit_factors": np.zeros((62, 5))}, "is of float64 and item_factors_ of float32"),
-        ({"implicit_factors": np.full((62, 5), np.inf, dtype="f4")}, "implicit_factors_ holds numbers"),
-        ({"implicit_items": None}, "must both be given"),
+        (
+            {"implicit_factors": np.full((62, 5), np.inf, dtype="f4")},
+            "implicit_factors_ must be finite numbers",
+        ),
+        ({"implicit_items": None}, "bounds of rows that are missing"),
         ({"implicit_indptr": np.zeros(81, dtype=np.int64)}, "implicit_indptr_ must ascend from 0 to"),
         ({"extra_item_ids": None}, "implicit_factors_ has 62 rows"),
     ],

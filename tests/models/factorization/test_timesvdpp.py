@@ -188,9 +188,9 @@ def test_parameters_that_do_not_fit_are_named(split: tuple[cf.Ratings, cf.Rating
         ({"day_scale": model.day_scale_.astype(float)}, "day_scale_ is of float64"),
         ({"bin_edges": model.bin_edges_[1:]}, "item_bins_ has 30 columns; bin_edges_ makes 29 bins"),
         ({"item_frequencies": model.item_frequencies_[:, :1].copy()}, "item_frequencies_ has 1 columns"),
-        ({"day_numbers": days}, "day_numbers_ must be ascending for each user"),
+        ({"day_numbers": days}, "day_numbers_ must be ascending in each row"),
         ({"day_indptr": model.day_indptr_[::-1].copy()}, "day_indptr_ must ascend from 0"),
-        ({"user_dates": np.full(40, np.nan)}, "user_dates_ and bin_edges_ must be finite"),
+        ({"user_dates": np.full(40, np.nan)}, "user_dates_ must be finite"),
     ):
         with pytest.raises(ValueError, match=message):
             model.with_parameters(**fields)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 
-from cfcore.models.factorization.ridge import RowPrior, ridge, row_prior
+import cfcore as cf
+from cfcore.models.factorization.ridge import RowPrior, is_positive_definite, ridge, row_prior
 from cfcore.models.factorization.update import joined_rows
 
 
@@ -67,3 +70,32 @@ def test_prior_has_full_rank_for_any_number_of_rows(n: int) -> None:
         rows = np.column_stack([factors, bias])
         np.testing.assert_allclose(prior.mean, rows.mean(axis=0))
         np.testing.assert_allclose(prior.covariance, np.cov(rows.T), atol=0.02)
+
+
+@pytest.mark.parametrize("unit", [1e-9, 1e-3, 1.0, 1e6])
+def test_prior_in_any_unit(unit: float) -> None:
+    """Factors have the unit's root, biases the unit; with the noise, rows are the same in all units."""
+    rng = np.random.default_rng(4)
+    factors, bias, others = rng.normal(size=(50, 6)), rng.normal(size=50), rng.normal(size=(9, 6))
+    indptr, columns, targets = np.array([0, 3, 9]), np.arange(9), rng.normal(size=9)
+
+    def solved(unit: float) -> Any:
+        root = unit**0.5
+        prior = row_prior(factors * root, bias * unit, 0.1 * unit**2)
+        assert is_positive_definite(prior.covariance)
+        means = np.tile(prior.mean, (2, 1))
+        rows = ridge(indptr, columns, targets * unit, others * root, prior, means, 0.1 * unit**2)
+        return rows / np.append(np.full(6, root), unit)
+
+    np.testing.assert_allclose(solved(unit), solved(1.0), rtol=1e-6)
+
+
+def test_factors_that_hardly_left_zero_have_a_prior() -> None:
+    rng = np.random.default_rng(5)
+    train = cf.Ratings(
+        rng.integers(0, 9, 60), rng.integers(0, 9, 60), rng.integers(1, 6, 60), duplicates="last"
+    )
+    model = cf.SVD(n_factors=3, n_epochs=1, init_scale=1e-30, random_state=0).fit(train)
+    model.fold_in((np.repeat(77, 4), [0, 1, 2, 3], [5, 4, 5, 4]))
+    assert np.isfinite(model.predict(77, np.arange(9))).all()
+    assert model.predict(77, 5) > model.predict(99, 5)

@@ -156,7 +156,7 @@ def test_cosine_baseline_has_norms_over_all_ratings(ratings: cf.Ratings, model_c
     model = model_class(similarity="cosine_baseline", shrinkage=4).fit(ratings)
     residuals = matrix(ratings) - ratings.mean - model.user_centers_[:-1, None] - model.item_centers_[:-1]
     residuals = np.nan_to_num(residuals if model_class is cf.ItemKNN else residuals.T)
-    norms = np.sqrt((residuals**2).sum(axis=0) + 4)
+    norms = np.sqrt((residuals**2).sum(axis=0) + 4 * (residuals**2).sum() / len(ratings))
     expected = residuals.T @ residuals / norms / norms[:, None]
     np.fill_diagonal(expected, 1)
     np.testing.assert_allclose(model.similarity_, expected, atol=1e-5)
@@ -286,13 +286,16 @@ def test_damping_and_power_by_default(
 ) -> None:
     assert len(ratings) == 179
     rule = model_class().defaults_for(ratings)
-    assert rule == {"damping": pytest.approx(damping), "power": power}
+    shrinkage = 18.0 if model_class is cf.ItemKNN else 100.0
+    assert rule == {"shrinkage": shrinkage, "damping": pytest.approx(damping), "power": power}
     given = model_class(**rule).fit(ratings)
     np.testing.assert_array_equal(
         given.predict(*everybody(ratings)), model_class().fit(ratings).predict(*everybody(ratings))
     )
-    assert model_class(center="mean").defaults_for(ratings) == {"damping": 0.0, "power": 1.0}
-    assert model_class(damping=0.5).defaults_for(ratings) == {"damping": 0.5, "power": power}
+    rule = {"shrinkage": shrinkage, "damping": 0.0, "power": 1.0}
+    assert model_class(center="mean").defaults_for(ratings) == rule
+    rule = {"shrinkage": 3.0, "damping": 0.5, "power": power}
+    assert model_class(damping=0.5, shrinkage=3).defaults_for(ratings) == rule
 
 
 def test_parameters_set_after_fit_apply_to_the_next(ratings: cf.Ratings) -> None:

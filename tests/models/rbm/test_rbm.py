@@ -207,9 +207,12 @@ def test_too_many_levels_keep_the_earlier_fit(ratings: cf.Ratings) -> None:
 
 
 def test_divergence_keeps_the_last_good_state(ratings: cf.Ratings) -> None:
-    model = cf.RBM(n_hidden=20, n_epochs=40, lr=1e30, lr_decay=1.0, random_state=0)
-    with pytest.warns(cf.ConvergenceWarning, match="diverged"):
+    model = cf.RBM(n_hidden=20, n_epochs=40, lr=0.5, lr_decay=2.0, momentum=0.9, random_state=0)
+    with pytest.warns(cf.ConvergenceWarning, match=r"diverged.*are kept\. Try lr=0\.12"):
         model.fit(ratings)
+    assert 0 < model.n_epochs_ < 40
+    with pytest.raises(cf.DivergenceError, match=r"in epoch 1: .*Try lr=2\.5e\+17"):
+        model.clone().set_params(lr=1e18, lr_decay=1.0).fit(ratings)
     assert np.isfinite(model.weights_).all()
     assert np.isfinite(model.predict(ratings)).all()
 
