@@ -19,9 +19,19 @@ import numpy as np
 
 from cfcore import atomic
 from cfcore.errors import FileFormatError
-from cfcore.tensor_file import NAMES, Place, binary, name_of, opened, read_tensors, unique, write_tensors
+from cfcore.tensor_file import (
+    NAMES,
+    Place,
+    binary,
+    name_of,
+    opened,
+    read_table,
+    read_tensors,
+    unique,
+    write_tensors,
+)
 
-__all__ = ["FORMAT", "checksum", "from_json", "name_of", "read", "to_json", "write"]
+__all__ = ["FORMAT", "checksum", "from_json", "name_of", "read", "to_json", "write", "written_by"]
 
 #: Version of the format. A file with a higher one is refused.
 FORMAT = 1
@@ -138,6 +148,24 @@ def read(place: Place) -> tuple[dict[str, Any], dict[str, Array]]:
         raise
     except _DAMAGE as error:
         raise FileFormatError(f"{name}: damaged, or not a file that cfcore wrote ({error})") from error
+
+
+def written_by(path: str | os.PathLike[str]) -> str:
+    """The version of cfcore that wrote a file, which is not checked otherwise.
+
+    Raises
+    ------
+    FileFormatError
+        It has no such entry.
+    """
+    try:
+        with opened(path) as (file, size):
+            text: str = read_table(file, size)["__metadata__"]["cfcore"]
+        return str(json.loads(text.partition(" ")[2])["cfcore"])
+    except _DAMAGE as error:
+        raise FileFormatError(
+            f"{name_of(path)}: damaged, or not a file that cfcore wrote ({error})"
+        ) from error
 
 
 def checksum(text: str, tensors: dict[str, Array]) -> str:

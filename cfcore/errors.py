@@ -94,8 +94,10 @@ def first_line(error: BaseException) -> str:
 
 
 def shown(value: object, most: int = 120) -> str:
-    """``repr`` of a value for a message, cut off beyond so many characters."""
+    """``repr`` of a value for a message, on one line, cut off beyond so many characters."""
     if isinstance(value, int) and value.bit_length() > 256:
         return f"an integer of {value.bit_length()} bits"  # Python refuses to write longer ones
     text = repr(value)
+    if "\n" in text:  # of an array
+        text = " ".join(text.split())
     return text if len(text) <= most else f"{text[: most - 3]}..."

@@ -18,7 +18,17 @@ import numpy as np
 
 from cfcore.errors import FileFormatError
 
-__all__ = ["NAMES", "Place", "binary", "name_of", "opened", "read_tensors", "unique", "write_tensors"]
+__all__ = [
+    "NAMES",
+    "Place",
+    "binary",
+    "name_of",
+    "opened",
+    "read_table",
+    "read_tensors",
+    "unique",
+    "write_tensors",
+]
 
 Array = np.ndarray[Any, Any]
 
@@ -112,10 +122,7 @@ def write_tensors(file: IO[bytes], metadata: dict[str, str], tensors: dict[str, 
 
 def read_tensors(file: IO[bytes], size: int) -> tuple[dict[str, str], dict[str, Array]]:
     """The metadata and the tensors of a safetensors file; ValueError if its sizes disagree with `size`."""
-    length = int.from_bytes(_exactly(file, 8), "little")
-    if length > min(size - 8, _LONGEST_TABLE):
-        raise ValueError(f"a table of contents of {length} bytes")
-    table = json.loads(_exactly(file, length).decode(), object_pairs_hook=unique)
+    table, left = _table(file, size)
     metadata = table.pop("__metadata__", {})
     end, tensors = 0, {}
     for name, entry in sorted(table.items(), key=lambda one: one[1]["data_offsets"]):
@@ -123,13 +130,26 @@ def read_tensors(file: IO[bytes], size: int) -> tuple[dict[str, str], dict[str, 
         if not _are_sizes(shape, size) or len(shape) > _MOST_DIMENSIONS:
             raise ValueError(f"{name}: shape {shape!r}")
         begin, end = end, end + math.prod(shape) * dtype.itemsize
-        if entry["data_offsets"] != [begin, end] or end > size - 8 - length:
+        if entry["data_offsets"] != [begin, end] or end > left:
             raise ValueError(f"{name}: its place {entry['data_offsets']!r} in the file does not fit")
         tensors[name] = (dtype, shape)
-    if end != size - 8 - length:
-        raise ValueError(f"{size - 8 - length} bytes of arrays in place of {end}")
+    if end != left:
+        raise ValueError(f"{left} bytes of arrays in place of {end}")
     # All sizes are those of the file: only now is anything allocated.
     return metadata, {name: _tensor(file, *found) for name, found in tensors.items()}
+
+
+def read_table(file: IO[bytes], size: int) -> dict[str, Any]:
+    """The table of contents alone; ValueError if its length disagrees with `size`."""
+    return _table(file, size)[0]
+
+
+def _table(file: IO[bytes], size: int) -> tuple[dict[str, Any], int]:
+    """The table of contents, and the number of bytes that come after it."""
+    length = int.from_bytes(_exactly(file, 8), "little")
+    if length > min(size - 8, _LONGEST_TABLE):
+        raise ValueError(f"a table of contents of {length} bytes")
+    return json.loads(_exactly(file, length).decode(), object_pairs_hook=unique), size - 8 - length
 
 
 def _are_sizes(shape: Any, most: int) -> bool:

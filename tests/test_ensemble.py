@@ -276,3 +276,18 @@ def test_members_that_are_equal_share_the_weight() -> None:
     found, _ = fit_weights(predictions[[0, 0]], np.empty((0, len(values))), values, fold, None)
     assert found.weights[0, 0] == pytest.approx(found.weights[0, 1])
     assert Weights.equal(4).weights.tolist() == [[0.25] * 4]
+
+
+@pytest.mark.parametrize("method", ["ridge", "feature-weighted"])
+@pytest.mark.parametrize("reg", [None, 0.01])
+def test_weights_do_not_depend_on_the_unit_of_the_ratings(method: str, reg: float | None) -> None:
+    ratings = cf.datasets.synthetic(60, 50, 1500, random_state=1)
+    members = [cf.Baseline(), cf.ItemKNN()]
+    found = []
+    for unit in (1.0, 0.25, 1e-4, 1024.0):
+        in_unit = cf.Ratings(ratings.users, ratings.items, ratings.values * np.float32(unit))
+        blend = cf.Blend(members, method=method, reg=reg, random_state=0).fit(in_unit)
+        found.append((blend.weights_, blend.predict(in_unit) / unit))
+    for weights, predictions in found[1:]:
+        np.testing.assert_allclose(weights, found[0][0], atol=1e-4)
+        np.testing.assert_allclose(predictions, found[0][1], atol=1e-3)

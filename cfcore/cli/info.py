@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from cfcore import codec
 from cfcore.cli.common import JsonOption, ModelArgument, need_folder, tell, write_json
 from cfcore.cli.models import load_model
 
@@ -23,7 +22,7 @@ def info(model: ModelArgument, json_file: JsonOption = None) -> None:
     fitted = load_model(model)
     facts: dict[str, Any] = {
         "model": type(fitted).__name__,
-        "written by cfcore": written_by(model),
+        "written by cfcore": codec.written_by(model),
         "file bytes": model.stat().st_size,
         "users": int(np.count_nonzero(fitted.user_counts_)),
         "items": int(np.count_nonzero(fitted.item_counts_)),
@@ -77,14 +76,6 @@ def kind_of(ids: Any) -> str:
     """Kind of ids, with an example."""
     kind = "integers" if ids.dtype.kind in "iu" else "strings"
     return kind if len(ids) == 0 else f"{kind}, such as {ids[0]!s}"
-
-
-def written_by(path: Path) -> str:
-    """Version of cfcore that wrote a file of a model."""
-    with open(path, "rb") as file:
-        header = json.loads(file.read(int.from_bytes(file.read(8), "little")))
-    content = json.loads(header["__metadata__"]["cfcore"].partition(" ")[2])
-    return str(content["cfcore"])
 
 
 def config() -> None:

@@ -244,7 +244,9 @@ class Blend(Model):
             return first
         values = train.values.astype(np.float64)
         extra = first.features(users, items, self.method == "feature-weighted")
-        weights, blended = fit_weights(predictions, extra, values, fold, self.reg)
+        low, high = first.scale
+        unit = (high - low) / 4 or 1.0  # 1 for stars from 1 to 5
+        weights, blended = fit_weights(predictions, extra, values, fold, self.reg, unit)
         named = dict(zip(first.names, predictions, strict=True)) | {"blend": blended}
         clipped = {name: np.clip(column, *first.scale) for name, column in named.items()}
         oof = {

@@ -71,12 +71,12 @@ class Weights:
 
 
 def fit_weights(
-    predictions: Array, extra: Array, values: Array, fold: Array, reg: float | None
+    predictions: Array, extra: Array, values: Array, fold: Array, reg: float | None, unit: float = 1.0
 ) -> tuple[Weights, Array]:
     """Least squares with regularisation toward equal weights.
 
-    With w = 1/M + d for M members, the mean of ``(r - f.(a + w g))**2 + reg d**2`` is minimised; the first
-    intercept is not penalised.
+    With w = 1/M + d for M members, the mean of ``(r - f.(a + w g))**2 + reg (a**2 + u**2 d**2)`` is
+    minimised, u being `unit`; the first intercept is not penalised.
 
     Parameters
     ----------
@@ -89,6 +89,9 @@ def fit_weights(
         Fold of each rating, 0 to k - 1.
     reg : float or None
         None: the one of `REGS` with the lowest error of `held_out`.
+    unit : float, default 1
+        A unit of the ratings, in which the errors are measured: then `reg`, and the weights, do not depend
+        on the one that the ratings are in.
 
     Returns
     -------
@@ -103,14 +106,14 @@ def fit_weights(
     n_members, n = predictions.shape
     n_features = len(extra) + 1
     base = Weights.equal(n_members).combine(predictions, extra[:0])
-    target = values - base
+    target = (values - base) / unit
     n_folds = int(fold.max()) + 1
     width = n_features * (n_members + 1)
     gram, moment = np.zeros((n_folds, width, width)), np.zeros((n_folds, width))
 
     def columns(rows: Array) -> Array:
         """Products of each feature with 1 and the centred predictions: [len(rows), width]."""
-        inner = np.vstack([np.ones(len(rows)), predictions[:, rows] - middle])
+        inner = np.vstack([np.ones(len(rows)), (predictions[:, rows] - middle) / unit])
         outer = np.vstack([np.ones(len(rows)), (extra[:, rows] - center[:, None]) / spread[:, None]])
         return (outer[:, None] * inner).reshape(width, len(rows)).T
 
@@ -137,14 +140,14 @@ def fit_weights(
             counted = int(np.sum(fold != k))
             found = solve(gram.sum(0) - gram[k], moment.sum(0) - moment[k], counted, strength)
             for _, rows in (chunk for chunk in chunks if chunk[0] == k):
-                held_out[rows] += columns(rows) @ found
-        error = float(np.mean((values - held_out) ** 2))
+                held_out[rows] += columns(rows) @ found * unit
+        error = float(np.mean(((values - held_out) / unit) ** 2))
         if best is None or error < best[0]:
             best = error, strength, held_out
     assert best is not None
     _, strength, held_out = best
     found = solve(gram.sum(0), moment.sum(0), n, strength).reshape(n_features, n_members + 1)
     weights = found[:, 1:].copy()
-    intercepts = found[:, 0] - weights.sum(axis=1) * middle
+    intercepts = found[:, 0] * unit - weights.sum(axis=1) * middle
     weights[0] += 1 / n_members
     return Weights(weights, intercepts, center, spread, strength), held_out

@@ -137,9 +137,12 @@ def lists_and_hits(model: Any, test: Any, k: int, threshold: float | None) -> Ju
     """What `judge` returns, without a warning."""
     model = model.snapshot()
     test, k = as_ratings(test, timed=needs_times(model)), check_k(k)
-    level = relevant_from(model.scale_) if threshold is None else float(threshold)
+    try:
+        level = relevant_from(model.scale_) if threshold is None else float(threshold)
+    except (TypeError, ValueError):
+        level = np.nan
     if not np.isfinite(level):
-        raise ValueError(f"threshold must be a number, not {threshold!r}")
+        raise ValueError(f"threshold must be a finite number or None, not {shown(threshold)}")
     codes, row_of = np.unique(test.user_codes, return_inverse=True)
     users, n_items = test.user_ids[codes], len(model.item_ids_)
     rows, relevant = _relevant(model, test, codes.astype(np.int32), row_of, np.float32(level))

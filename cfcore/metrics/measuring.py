@@ -83,12 +83,13 @@ class Measured:
         if not metric.of_lists:
             assert self.predictions is not None
             if metric.function is not None:
-                return called(metric, self.test.values.astype(np.float64), self.predictions)
+                # Copies: the function may change them.
+                return called(metric, self.test.values.astype(np.float64), self.predictions.copy())
             return OF_RATINGS[metric.name](self.test.values, self.predictions, self.test.user_codes)
         assert self.judged is not None
         judged = self.judged.at(metric.k)
         if metric.function is not None:
-            return called(metric, judged.hits, judged.n_relevant)
+            return called(metric, judged.hits.copy(), judged.n_relevant.copy())
         if metric.name == "coverage":
             return lists.coverage(judged.items, judged.shares)
         values = lists.BY_USER[metric.name](judged)
@@ -102,7 +103,9 @@ class Measured:
             values = np.full(len(self.judged.users), np.nan)
             judged = self.judged.at(metric.k)
             if metric.function is not None:  # without a value for each user there is no interval
-                given = np.asarray(metric.function(judged.hits, judged.n_relevant), dtype=np.float64)
+                given = np.asarray(
+                    metric.function(judged.hits.copy(), judged.n_relevant.copy()), dtype=np.float64
+                )
                 values = given if given.shape == values.shape else values
             elif metric.name in lists.BY_USER:
                 values = lists.BY_USER[metric.name](judged)

@@ -49,6 +49,8 @@ def folds(ratings: Any, cv: Folds, random_state: RandomState) -> Iterator[Pair]:
         raise ValueError(f"ratings are needed to divide, unless cv names splits or holds pairs; cv={cv!r}")
     ratings = as_ratings(ratings)
     if isinstance(cv, (int, np.integer)) and not isinstance(cv, bool):
+        if not 2 <= cv <= len(ratings):
+            raise ValueError(f"cv must be from 2 to the number of ratings, {len(ratings)}, not {cv}")
         return split.kfold(ratings, int(cv), random_state)
     if callable(cv):
         made = cv(ratings)

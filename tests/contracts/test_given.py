@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import io
+import json
+import pickle
 import warnings
+from decimal import Decimal
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 
 import cfcore as cf
@@ -97,3 +103,79 @@ def test_what_cannot_be_used_is_refused(fitted: Any, train: Any) -> None:
         fitted.recommend()
     with pytest.raises(cf.NotFittedError):
         fitted.clone().predict(item, given={item: high})
+
+
+@pytest.mark.parametrize("kind", [str, Decimal, Fraction, np.float32, np.array])
+def test_ratings_of_a_session_are_numbers_of_any_kind(fitted: Any, train: Any, kind: Any) -> None:
+    given = session(train)
+    expected = fitted.predict(train.item_ids, given=given)
+    found = fitted.predict(train.item_ids, given={np.int16(item): kind(one) for item, one in given.items()})
+    np.testing.assert_array_equal(found, expected)
+
+
+def test_a_session_is_also_a_series(fitted: Any, train: Any) -> None:
+    given = session(train)
+    np.testing.assert_array_equal(
+        fitted.predict(train.item_ids, given=pd.Series(given)), fitted.predict(train.item_ids, given=given)
+    )
+
+
+@pytest.mark.parametrize("given", [{}, pd.Series([], dtype=float), {99_999: 4.0}])
+@pytest.mark.filterwarnings("ignore:given")
+def test_a_session_without_known_ratings_is_that_of_an_unknown_user(
+    fitted: Any, train: Any, given: Any
+) -> None:
+    found = fitted.predict(train.item_ids, given=given)
+    np.testing.assert_allclose(found, fitted.predict(-12_345, train.item_ids), atol=0.4)
+    beside = fitted.predict(np.full(train.n_items, -12_345), train.item_ids, given=own(train))
+    np.testing.assert_allclose(beside, fitted.predict(-12_345, train.item_ids), atol=0.4)
+    low, high = fitted.scale_
+    assert np.isfinite(found).all()
+    assert low <= found.min() <= found.max() <= high
+    assert fitted.recommend(n=3, given=given)[0].shape == (3,)
+
+
+def test_what_is_wrong_in_a_session_is_named(fitted: Any, train: Any) -> None:
+    item, high = train.item_ids[0].item(), train.scale[1]
+    for wrong in (None, True, "good", float("nan"), Decimal("Infinity")):
+        with pytest.raises(cf.DataError, match=rf"given: the rating of item {item} must be a finite number"):
+            fitted.predict(item, given={item: wrong})
+    given = json.loads(json.dumps({item: high}))
+    with pytest.raises(cf.DataError, match=r"pass \{int\(item\): rating for item"):
+        fitted.predict(item, given=given)
+    given = {int(item): rating for item, rating in given.items()}  # as it says
+    assert isinstance(fitted.predict(item, given=given), float)
+
+
+def test_sessions_of_string_ids_are_answered_without_a_warning() -> None:
+    ratings = cf.datasets.synthetic(20, 15, 120, random_state=0)
+    named = cf.Ratings(ratings.users.astype(str), ratings.items.astype(str), ratings.values)
+    model = cf.Baseline().fit(named)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        model.recommend(given={named.items[0]: 4.0})
+    with pytest.raises(cf.DataError, match=r"pass \{str\(item\): rating for item"):
+        model.recommend(given={1: 4.0})
+
+
+@pytest.mark.parametrize("copied", ["pickle", "file"])
+def test_a_model_for_users_can_be_kept(fitted: Any, train: Any, copied: str) -> None:
+    given = own(train)
+    model = fitted.for_users(given)
+    if copied == "pickle":
+        same = pickle.loads(pickle.dumps(model))
+    else:
+        file = io.BytesIO()
+        model.save(file)
+        file.seek(0)
+        same = cf.load(file)
+    users = np.append(given.user_ids[given.user_counts > 0], 77_777)
+    pairs = np.repeat(users, train.n_items), np.tile(train.item_ids, len(users))
+    np.testing.assert_array_equal(same.predict(*pairs), model.predict(*pairs))
+    user = users[0]
+    for one in (model, same):
+        try:
+            _, similarities = one.similar_users(user)
+        except TypeError:  # not compared
+            continue
+        assert (np.abs(similarities) <= 1 + 1e-6).all()

@@ -190,7 +190,7 @@ def interrupts(folder: Path, n: int, seed: int, most: int = 10) -> list[float]:
 
 
 def full_disk(folder: Path) -> str:
-    """Write more than fits; how the disk was made small: a file system of 200 kB for root, or a limit."""
+    """Write more than fits; how the disk was made small: a file system of 100 kB for root, or a limit."""
     with contextlib.ExitStack() as stack:
         name = "disk" if _mounted(folder, stack) else "limit"
         with started("fill", folder, name) as process:

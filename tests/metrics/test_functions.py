@@ -113,3 +113,30 @@ def test_cross_validation_and_search_by_functions() -> None:
     assert found.value == min(found.table["share_close"])
     with pytest.raises(TypeError, match="metric must be one name"):
         cf.selection.search(cf.Baseline(), ratings, space, metric=["rmse", "mae"])  # type: ignore[arg-type]
+
+
+def test_a_function_may_change_its_arguments(model: Any, split: Any) -> None:
+    def in_place(ratings: np.ndarray, predictions: np.ndarray) -> float:
+        predictions -= ratings
+        ratings[:] = 0
+        return float(np.abs(predictions, out=predictions).mean())
+
+    def all_hits(hits: np.ndarray, n_relevant: np.ndarray) -> float:
+        hits[:] = True
+        n_relevant[:] = 1
+        return 1.0
+
+    test = split[1]
+    values = test.values.copy()
+    expected = metrics.evaluate(model, test, ["rmse", "mae", "ndcg@5"])
+    found = metrics.evaluate(model, test, [in_place, all_hits, "rmse", "mae", "ndcg@5"])
+    assert found["in_place"] == pytest.approx(expected["mae"])
+    assert {name: found[name] for name in expected} == dict(expected)
+    np.testing.assert_array_equal(test.values, values)
+
+
+def test_errors_of_metrics_are_one_line(model: Any, split: Any) -> None:
+    with pytest.raises(TypeError, match=r"^metric <lambda>: a function must return a number, not array.*$"):
+        metrics.evaluate(model, split[1], lambda ratings, predictions: ratings)
+    with pytest.raises(ValueError, match="threshold must be a finite number or None, not 'high'"):
+        metrics.evaluate(model, split[1], "ndcg@5", threshold="high")  # type: ignore[arg-type]

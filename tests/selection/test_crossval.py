@@ -73,7 +73,8 @@ def test_predefined_splits() -> None:
 @pytest.mark.parametrize(
     ("cv", "error", "message"),
     [
-        (1, ValueError, "k must"),
+        (1, ValueError, "cv must be from 2 to the number of ratings"),
+        (10**9, ValueError, "cv must be from 2 to the number of ratings"),
         (0.2, TypeError, "cv must"),
         ("u9", ValueError, "u9"),
         ("u1", ValueError, "leave `ratings` out"),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import numbers
+import math
 from collections.abc import Mapping
 from typing import Any, Self
 
@@ -38,7 +38,8 @@ class NewUsers(Fitted):
         ----------
         ratings : dict of item to rating, or Ratings, DataFrame, (users, items, values[, timestamps]), ...
             All ratings of these users that count. Of repeated pairs the last counts; items without training
-            ratings are left out with a warning.
+            ratings are left out with a warning. A dict, or a pandas Series with items in its index, has the
+            ratings of one user; an empty one stands for a user without ratings.
 
         Returns
         -------
@@ -67,7 +68,17 @@ class NewUsers(Fitted):
         """Ratings of known items, in the model's codes of items; all users have a code, ascending by id."""
         state = self._state
         if is_session(given):
-            given = ([session_user(state.user_ids)] * len(given), list(given), list(given.values()))
+            items, values = columns_of_session(given, are_strings(state.item_ids))
+            user = session_user(state.user_ids)
+            if not items:
+                nothing = np.zeros(0, dtype=np.int32)
+                return Ratings._new(
+                    nothing, nothing, np.zeros(0, dtype=np.float32), None, np.array([user]), state.item_ids,
+                    state.scale,
+                )  # fmt: skip
+            # Said to be a string, "" is not mentioned as an id that is missing.
+            kinds: Any = {"user": type(user)}
+            given = Ratings([user] * len(items), items, values, duplicates="last", ids=kinds)
         timed: bool = self.uses_timestamps()
         ratings = as_ratings(given, duplicates="last", timed=timed)
         state.users.encode(ratings.user_ids)  # ids of another kind than in training raise
@@ -81,7 +92,8 @@ class NewUsers(Fitted):
                 f"{', '.join(map(str, unknown[:5]))}{', ...' if len(unknown) > 5 else ''}",
                 DataWarning,
             )
-        rated = ratings.user_counts > 0
+        # A blend gives its members ratings that may be of items unknown to all of them.
+        rated = ratings.user_counts > 0 if len(ratings) else np.ones(ratings.n_users, dtype=bool)
         users = (np.cumsum(rated) - 1).astype(np.int32)[ratings.user_codes]
         times = None if ratings.timestamps is None else np.asarray(ratings.timestamps)[known]
         return Ratings._new(
@@ -91,10 +103,52 @@ class NewUsers(Fitted):
 
 
 def is_session(given: Any) -> bool:
-    """Whether these are the ratings of one user, a dict of item to rating, and not a dict of columns."""
-    return isinstance(given, Mapping) and all(
-        isinstance(value, numbers.Real) and not isinstance(value, bool) for value in given.values()
+    """Whether these are the ratings of one user: a dict of item to rating, or a Series with such an index.
+
+    A dict that holds a column is a table.
+    """
+    if isinstance(given, Mapping):
+        return not any(hasattr(value, "__iter__") and np.ndim(value) for value in given.values())
+    return (
+        hasattr(given, "to_numpy")
+        and getattr(getattr(given, "index", None), "nlevels", 0) == 1
+        and (np.ndim(given) == 1)
     )
+
+
+def columns_of_session(given: Any, strings: bool) -> tuple[list[Any], list[float]]:
+    """Items and ratings of a session; `strings` tells whether the items of the model are strings.
+
+    Raises
+    ------
+    DataError
+        A rating that is no finite number, or items of the other kind. The message names the item.
+    """
+    items, values = [], []
+    for item, value in given.items():
+        try:
+            if isinstance(value, (bool, np.bool_)):
+                raise TypeError
+            number = float(value)
+        except (TypeError, ValueError, OverflowError):
+            number = math.nan
+        if not math.isfinite(number):
+            raise DataError(
+                f"given: the rating of item {_shown(item)} must be a finite number, not {value!r}"
+            )
+        if strings != isinstance(item, str):
+            kinds = ("a string", "integers", "int") if not strings else ("no string", "strings", "str")
+            raise DataError(
+                f"given: item {_shown(item)} is {kinds[0]}, and the items of the model are {kinds[1]}: pass "
+                f"{{{kinds[2]}(item): rating for item, rating in given.items()}}"
+            )
+        items.append(item)
+        values.append(number)
+    return items, values
+
+
+def _shown(item: Any) -> str:
+    return repr(item.item() if isinstance(item, np.generic) else item)
 
 
 def session_user(ids: Array) -> Any:

@@ -132,9 +132,10 @@ def check_known(user_codes: Array, item_codes: Array, users: Any, items: Any) ->
     columns = as_pairs(users)[:2] if items is None else (column_of(users), column_of(items))
     column = as_column(columns[place])
     raw = column[row if len(column) > 1 else 0]
+    raw = raw.item() if isinstance(raw, np.generic) else raw
     more = int(np.count_nonzero(unknown)) - 1
     raise DataError(
-        f"predict: {kind} {str(raw)!r} in row {row} has no training ratings"
+        f"predict: {kind} {raw!r} in row {row} has no training ratings"
         + (f", nor have users or items of {more:,} more rows" if more else "")
         + "; unknown='nan' predicts NaN for them, and unknown='fallback' what the model predicts without them"
     )

@@ -172,7 +172,7 @@ def check_number(
         high = usual
     if not (low < number if open_low else low <= number) or not number <= high:
         bounds = [f"{'>' if open_low else '>='} {low}"] if low > -math.inf else []
-        if high != usual or not number <= high:
+        if math.isfinite(high) and (high != usual or not number <= high):
             bounds.append(f"<= {high}")
         raise ValueError(f"{name} must be {' and '.join(bounds)}, not {shown(value)}")
 

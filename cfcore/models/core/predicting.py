@@ -48,9 +48,10 @@ class Predicting(NewUsers):
             times, also of ratings or frames that have some.
         given : dict of item to rating, or Ratings, DataFrame, (users, items, values), ..., optional
             Ratings of users in place of those of training, for users who are new or in the middle of a
-            session. The model stays as it is, items are held, and only these users are known. A dict has the
-            ratings of one user, and `users` are then items: ``predict([12, 15], given={50: 5, 172: 3})``.
-            The last of repeated pairs counts; items without training ratings are left out with a warning.
+            session. The model stays as it is, items are held, and only these users are known. A dict, or a
+            pandas Series with items in its index, has the ratings of one user, or none, and `users` are then
+            items: ``predict([12, 15], given={50: 5, 172: 3})``. The last of repeated pairs counts; items
+            without training ratings are left out with a warning.
         unknown : {"fallback", "nan", "error"}, default "fallback"
             Predictions of pairs whose user or item has no training ratings: those of the model's fallback,
             NaN, or a DataError that names the first of them. `knows` tells which they are.

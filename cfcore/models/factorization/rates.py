@@ -77,6 +77,9 @@ def remedy(model: Any, rates: Mapping[str, float]) -> str:
         default = type(model).default_params()["lr_decay"]
         return f"Try lr_decay={default}, the default"
     lr = rates[largest]
+    if lr > 4 * MOST_LR and largest in given:  # many steps by quarters away from one that trains
+        name = largest if hasattr(model, largest) else largest.partition("_")[2]
+        return f"Try {name}={type(model).default_params()[name]}, the default"
     return f"Try {_argument(model, largest, lr / 4, rates.get(largest.replace('lr', 'reg', 1), 0.0))}"
 
 

@@ -184,7 +184,7 @@ class TimeState(SVDppState):
                 at = rows[name.split("_")[0]]
                 fields[name] = scattered(held, *at, fill=float(name == "user_scale"))
         # Days with more ratings than any before.
-        further = max(int(days.frequencies.max()) + 1 - self.item_frequencies.shape[1], 0)
+        further = max(int(days.frequencies.max(initial=0)) + 1 - self.item_frequencies.shape[1], 0)
         if self.item_frequencies.size:
             fields["item_frequencies"] = np.pad(fields["item_frequencies"], ((0, 0), (0, further)))
         return fields

@@ -108,8 +108,10 @@ def means(rows: Any, mean: float) -> Array:
 
 
 def without_means(rows: Any, mean: float) -> Array:
-    """Ratings less the mean of their own row, float32."""
-    return (rows.values - np.repeat(means(rows, mean)[:-1], np.diff(rows.indptr))).astype(np.float32)
+    """Ratings less the mean of their own row, float32; 0 where the difference is the rounding of ratings."""
+    found = rows.values - np.repeat(means(rows, mean)[:-1], np.diff(rows.indptr))
+    found[np.abs(found) <= 2 * np.finfo(np.float32).eps * np.abs(rows.values)] = 0.0
+    return found.astype(np.float32)
 
 
 def normalized(values: Array, targets: Array, n_targets: int, damping: float) -> Array:

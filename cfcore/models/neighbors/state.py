@@ -7,7 +7,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 
@@ -56,9 +56,13 @@ class NeighborState(State):
     #: The kind of the targets. (Without an annotation, which would make it a field.)
     kind = ""
 
+    def verified(self) -> Self:
+        """As in `State`; the shape of the similarities first, as other fields have codes of their rows."""
+        self._check_similarities(self._numbers[0])
+        return super().verified()
+
     def _verify(self) -> None:
         n_targets, n_holders = self._numbers
-        self._check_similarities(n_targets)
         self._check_holders(n_targets, n_holders)
         wanted = {"additive", *(field.name for field in dataclasses.fields(PredictionRule))}
         if not isinstance(self.rule, Mapping) or set(self.rule) != wanted:

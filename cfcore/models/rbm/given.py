@@ -10,8 +10,8 @@ import numpy as np
 from cfcore.data import Ratings
 from cfcore.errors import DataError
 from cfcore.models.core.given import user_fields
-from cfcore.models.rbm.cases import find_cases, smoothed
-from cfcore.models.rbm.inference import FALLBACK, Observed
+from cfcore.models.rbm.cases import case_histograms, find_cases, unit_histograms
+from cfcore.models.rbm.inference import FALLBACK
 from cfcore.models.rbm.likelihood import sigmoid, softmax
 from cfcore.models.rbm.state import RBMState
 
@@ -20,6 +20,8 @@ Array = np.ndarray[Any, Any]
 #: Part of a user's log likelihood that counts in the comparison with the users of the fit: found by held-out
 #: ratings of held-out users within the training rows of MovieLens 100K (u1).
 TEMPER = 0.75
+#: Least probability of a rating.
+TINY = 1e-300
 
 
 def with_cases(state: RBMState, given: Ratings) -> RBMState:
@@ -29,7 +31,9 @@ def with_cases(state: RBMState, given: Ratings) -> RBMState:
     rated = None if state.rated_indptr is None else (cases.indptr, cases.units)
     return dataclasses.replace(
         state, case_indptr=cases.indptr, case_units=cases.units, case_levels=cases.levels,
-        rated_indptr=rated and rated[0], rated_units=rated and rated[1], **user_fields(given),
+        rated_indptr=rated and rated[0], rated_units=rated and rated[1],
+        case_distributions=towards(state.observed.by_case[-1], case_histograms(cases)),
+        unit_distributions=state.observed.by_unit, **user_fields(given),
     )  # fmt: skip
 
 
@@ -55,7 +59,8 @@ def with_units(state: RBMState, given: Ratings, n_threads: int | None) -> RBMSta
         own = slice(rows.indptr[user], rows.indptr[user + 1])
         logs = np.zeros(len(weights))
         for item, level in zip(rows.indices[own].tolist(), levels[own].tolist(), strict=True):
-            logs += np.log(softmax(biases + weights @ on[item])[:, level])
+            # Probabilities may be 0 by rounding: a user of the fit is then least similar, not excluded.
+            logs += np.log(np.maximum(softmax(biases + weights @ on[item])[:, level], TINY))
         mixture[user] = softmax(TEMPER * logs[None, :])[0]
     fields: dict[str, Any] = {
         "weights": np.einsum("uv,vlh->ulh", mixture, weights, optimize=True).astype(np.float32),
@@ -63,13 +68,23 @@ def with_units(state: RBMState, given: Ratings, n_threads: int | None) -> RBMSta
     }
     if state.conditional_weights is not None:  # of no effect: the inputs of the hidden units are held
         fields["conditional_weights"] = np.zeros((n, len(state.hidden_bias)), dtype=np.float32)
-    found = dataclasses.replace(state, **fields, **user_fields(given))
-    observed = Observed(state.cases)
-    counts = np.zeros((n + 1, len(state.levels)))
-    np.add.at(counts, (np.repeat(np.arange(n), np.diff(rows.indptr)), levels), 1)
-    vars(observed).update(by_case=state.observed.by_case, by_unit=smoothed(counts, FALLBACK))
-    vars(found).update(_inputs=inputs, observed=observed, cases=state.cases)
+    own_cases = find_cases(given, state.levels, "item")
+    found = dataclasses.replace(
+        state, case_indptr=own_cases.indptr, case_units=own_cases.units, case_levels=own_cases.levels,
+        rated_indptr=None, rated_units=None, case_inputs=inputs[:, : len(state.hidden_bias)],
+        case_distributions=state.observed.by_case,
+        unit_distributions=towards(state.observed.by_unit[-1], unit_histograms(own_cases)),
+        **fields, **user_fields(given),
+    )  # fmt: skip
+    vars(found).update(_inputs=inputs)
     return found
+
+
+def towards(overall: Array, counts: Array) -> Array:
+    """Distributions of the ratings of new users, shrunk towards that of the fit, which is the last row."""
+    counts = np.concatenate([counts, np.zeros((1, len(overall)))])
+    strength = FALLBACK * len(overall)
+    return (counts + strength * overall) / (counts.sum(axis=1, keepdims=True) + strength)
 
 
 def check_levels(state: RBMState, given: Ratings) -> None:

@@ -271,9 +271,10 @@ class RBM(RBMBase):
         cases = find_cases(train, levels, self.by, rated)
         trainer = RBMTrainer(cases, levels, rated, training, self._settings(), context)
         told = None
-        if (
-            self.weight_decay is not None and schedule.lr[0] * training.weight_decay >= 1
-        ):  # a step that is longer than the weight
+        given = self.weight_decay is not None
+        if self.lr is not None and max(schedule.lr) > 100 * max(USUAL.values()):
+            told = "Try lr=None, the default"
+        elif given and schedule.lr[0] * training.weight_decay >= 1:  # a step that is longer than the weight
             told = f"Try weight_decay={0.1 / schedule.lr[0]:.2g}"
         return run_epochs(trainer, context, self.n_epochs, max(schedule.lr), remedy=told)  # type: ignore[return-value]
 

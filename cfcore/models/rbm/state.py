@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
+from cfcore.arrays import padded
 from cfcore.kernels.records import Cases, RBMParameters
 from cfcore.models.core.fields import PRODUCT, array
 from cfcore.models.core.state import State
@@ -19,6 +20,9 @@ from cfcore.models.rbm.parameters import padded_parameters
 __all__ = ["Features", "RBMState"]
 
 Array = np.ndarray[Any, Any]
+
+#: Fields of cases that do not follow from their ratings.
+HELD = ("case_inputs", "case_distributions", "unit_distributions")
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,6 +56,13 @@ class RBMState(State):
         Ratings of each case in compressed rows: visible units, ascending, and positions in `levels`.
     rated_indptr, rated_units : ndarray of int64, int32, or None
         The sets r; None where each case has in it just the units that it rated.
+    case_inputs : ndarray of float32, shape (n_cases, n_hidden), or None
+        Inputs of the hidden units of each case.
+    case_distributions, unit_distributions : ndarray of float64 (n_cases + 1, n_levels), ..., or None
+        Smoothed distributions of the ratings of each case, and of each visible unit; the last rows are those
+        of all ratings. These three are None where they follow from the cases, as after a fit. In states for
+        users whose ratings are given with a question the cases hold these ratings, and what items have is
+        of the fit.
     """
 
     levels: Array = array("f", "n_levels", order="ascending")
@@ -67,6 +78,16 @@ class RBMState(State):
         "int32", "n_rated", optional=True, low=0, high="n_units", rows="rated_indptr"
     )
 
+    case_inputs: Array | None = array("float32", "n_cases", "n_hidden", optional=True)
+    case_distributions: Array | None = array(
+        "float64", "n_cases + 1", "n_levels", optional=True, low=0, high=1
+    )
+    unit_distributions: Array | None = array(
+        "float64", "n_units + 1", "n_levels", optional=True, low=0, high=1
+    )
+
+    _later: ClassVar[tuple[str, ...]] = (*State._later, *HELD)
+
     def _verify(self) -> None:
         if not len(self.levels):
             raise ValueError("levels_ must not be empty")
@@ -79,10 +100,20 @@ class RBMState(State):
             )
         if (self.rated_indptr is None) != (self.rated_units is None):
             raise ValueError("rated_indptr_ and rated_units_ must be given together")
+        if (self.case_distributions is None) != (self.unit_distributions is None):
+            raise ValueError("case_distributions_ and unit_distributions_ must be given together")
         try:
             self.cases  # noqa: B018
         except ValueError as error:
             raise ValueError(f"case_indptr_, case_units_, case_levels_ or rated_units_: {error}") from None
+
+    def to_file(self) -> tuple[dict[str, Any], dict[str, Array | None]]:
+        """Scalars and arrays, under the names of the model's attributes."""
+        scalars, arrays = super().to_file()
+        for name in HELD:
+            if getattr(self, name) is None:
+                arrays.pop(f"{name}_")
+        return scalars, arrays
 
     @cached_property
     def cases(self) -> Cases:
@@ -96,7 +127,10 @@ class RBMState(State):
     @cached_property
     def observed(self) -> Observed:
         """The training cases, and the distributions of their ratings."""
-        return Observed(self.cases)
+        observed = Observed(self.cases)
+        if self.case_distributions is not None and self.unit_distributions is not None:
+            vars(observed).update(by_case=self.case_distributions, by_unit=self.unit_distributions)
+        return observed
 
     @cached_property
     def parameters(self) -> RBMParameters:
@@ -110,13 +144,19 @@ class RBMState(State):
         """
         held: Array | None = vars(self).get("_inputs")
         if held is None:
-            held = vars(self)["_inputs"] = hidden_inputs(self.parameters, self.cases, n_threads)
+            if self.case_inputs is not None:
+                held = padded(self.case_inputs)
+            else:
+                held = hidden_inputs(self.parameters, self.cases, n_threads)
+            vars(self)["_inputs"] = held
         return held
 
     @cached_property
     def case_features(self) -> Features:
         """Probabilities of the hidden units of each case, less their mean over the cases with ratings."""
         known = np.diff(self.case_indptr) > 0
+        if self.case_inputs is not None:  # the cases are items
+            known = self.item_counts > 0
         on = sigmoid(self.inputs(None)[:, : len(self.hidden_bias)].astype(np.float64))
         return _features(on - on.mean(axis=0, where=known[:, None]) if known.any() else on, known)
 

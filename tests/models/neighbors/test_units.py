@@ -58,6 +58,17 @@ def test_so_are_those_with_a_shrinkage_that_is_given(kind: Any, shrinkage: float
         assert apart(predictions(model, in_unit(TRAIN, 0.01)) / 0.01, plain) < 1e-4
 
 
+def test_the_rounding_of_ratings_is_no_deviation_from_their_mean() -> None:
+    # Both items have one rater with different ratings, whose deviations are not 0, and equal ones of others.
+    users, items = [0, 0, 1, 1, 1, 2, 2, 3], [0, 1, 0, 1, 2, 0, 2, 2]
+    stars = np.array([3, 3, 4, 4, 4, 2, 5, 1], dtype=np.float32)
+    model = cf.ItemKNN(similarity="adjusted_cosine", shrinkage=0, center="mean")
+    plain = model.fit((users, items, stars)).similarity_
+    for unit in (0.1, 1e-5, 1 / 3):
+        found = model.fit((users, items, stars * np.float32(unit))).similarity_
+        np.testing.assert_allclose(found, plain, atol=1e-5)
+
+
 @pytest.mark.parametrize(
     "model",
     [

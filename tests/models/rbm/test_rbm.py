@@ -211,7 +211,7 @@ def test_divergence_keeps_the_last_good_state(ratings: cf.Ratings) -> None:
     with pytest.warns(cf.ConvergenceWarning, match=r"diverged.*are kept\. Try lr=0\.12"):
         model.fit(ratings)
     assert 0 < model.n_epochs_ < 40
-    with pytest.raises(cf.DivergenceError, match=r"in epoch 1: .*Try lr=2\.5e\+17"):
+    with pytest.raises(cf.DivergenceError, match=r"in epoch 1: .*Try lr=None, the default"):
         model.clone().set_params(lr=1e18, lr_decay=1.0).fit(ratings)
     assert np.isfinite(model.weights_).all()
     assert np.isfinite(model.predict(ratings)).all()
