@@ -179,7 +179,9 @@ def parse_ratings(text, layout, users, items, values, timestamps, separator, beg
     if not 0 <= begin <= data.size:
         raise ValueError("parse_ratings: begin is outside of the text")
     for k in range(columns.n):
-        if not (SKIP <= columns.layout[k] <= TIMESTAMP or columns.layout[k] == END and k == columns.n - 1):
+        if columns.layout[k] == END and k == columns.n - 1:
+            continue
+        if not SKIP <= columns.layout[k] <= TIMESTAMP:
             raise ValueError(f"parse_ratings: role {columns.layout[k]} of column {k} is unknown")
     start = begin
     with nogil:

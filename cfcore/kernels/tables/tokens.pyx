@@ -55,8 +55,8 @@ def locate_fields(text, layout, starts, lengths, separator, begin):
         Lines end in LF or CR LF; the last one may lack it. Blank lines are skipped.
     layout : int32[n_columns]
         For each column of the file the row of `starts` that takes it, or -1 to skip it. Further columns are
-        skipped, unless -2 stands in the last place: then a line must not have any, except empty ones, and need not
-        have those to skip at its end.
+        skipped, unless -2 stands in the last place: then a line must not have any, except empty ones, and
+        need not have those to skip at its end.
     starts : int64[n_fields, capacity], filled
     lengths : int32[n_fields, capacity], filled
         Bytes of the field, quotes included, blanks around it not.
