@@ -60,7 +60,69 @@ def compare(
 
       cfcore compare ratings.csv --models svd,item-knn --plot models.png
     """
-    run_compare(data, split, reading, models, threads or None, reference, peers, json_file, plot)
+    from rich.console import Console
+
+    from cfcore.compare import compare_model
+    from cfcore.compare import peers as compare_peers
+    from cfcore.config import config
+
+    tell_sources()
+    wanted = chosen_models(models)
+    need_folder(json_file, "--json")
+    need_folder(plot, "--plot")
+    if plot is not None:
+        check_picture(plot)
+    console, progress = Console(), Console(stderr=True)
+    name, split, train, test, notes = load(data, split, reading)
+    if not models and train.timestamps is None:
+        wanted = [model for model in wanted if not needs_timestamps(model)]
+        notes.append("these ratings have no timestamps, so models that need them are left out.")
+    for note in notes:
+        console.print(f"Note: {note}\n", style="yellow", markup=False, highlight=False, soft_wrap=True)
+    facts = config()
+    n_threads = threads or facts["threads"]
+    console.print(
+        f"{name}, split {split}: {len(train):,} ratings to train on, {len(test):,} to test on\n"
+        f"{train.n_users:,} users, {train.n_items:,} items\n"
+        f"cfcore {facts['cfcore']}, {facts['simd_level']}, {n_threads} thread{'s' * (n_threads > 1)}\n",
+        highlight=False,
+        soft_wrap=True,
+    )
+
+    def stage(text: str) -> None:
+        progress.print(f"{text} ...", style="dim", markup=False, highlight=False)
+
+    rows = [
+        compare_model(
+            model,
+            train,
+            test,
+            n_threads=n_threads,
+            verbose=int(progress.is_terminal),
+            reference=reference,
+            stage=stage,
+        )
+        for model in wanted
+    ]
+    others = list(compare_peers(wanted, train, test, stage)) if peers else []
+    print_rows(console, rows, others)
+    if json_file is not None:
+        report: dict[str, Any] = {
+            "data": name,
+            "split": split,
+            "n_train": len(train),
+            "n_test": len(test),
+            "n_threads": n_threads,
+            "config": facts,
+            "notes": notes,
+            "models": [row.as_dict() for row in rows],
+            "peers": [peer.as_dict() for peer in others],
+        }
+        write_json(json_file, report)
+    if plot is not None:
+        draw(plot, [*rows, *others])
+    if any(row.error for row in rows):
+        raise typer.Exit(1)
 
 
 def chosen_models(text: str) -> list[str]:
@@ -91,82 +153,6 @@ def load(data: Sequence[str], split: str, reading: Reading) -> tuple[str, str, R
     except UnavailableError as error:
         note = f"{shown} is not available; synthetic data takes its place. {error}"
         return "synthetic", "0.1", *read_split(["synthetic"], "0.1", Reading()), [note]
-
-
-def run_compare(
-    data: Sequence[str],
-    split: str,
-    reading: Reading,
-    models: str,
-    threads: int | None,
-    reference: bool,
-    with_peers: bool,
-    json_file: Path | None,
-    plot: Path | None,
-) -> None:
-    """Measure, print, and write."""
-    from rich.console import Console
-
-    from cfcore import compare
-    from cfcore.config import config
-
-    tell_sources()
-    wanted = chosen_models(models)
-    need_folder(json_file, "--json")
-    need_folder(plot, "--plot")
-    if plot is not None:
-        check_picture(plot)
-    console, progress = Console(), Console(stderr=True)
-    name, split, train, test, notes = load(data, split, reading)
-    if not models and train.timestamps is None:
-        wanted = [model for model in wanted if not needs_timestamps(model)]
-        notes.append("these ratings have no timestamps, so models that need them are left out.")
-    for note in notes:
-        console.print(f"Note: {note}\n", style="yellow", markup=False, highlight=False, soft_wrap=True)
-    facts = config()
-    n_threads = threads or facts["threads"]
-    console.print(
-        f"{name}, split {split}: {len(train):,} ratings to train on, {len(test):,} to test on\n"
-        f"{train.n_users:,} users, {train.n_items:,} items\n"
-        f"cfcore {facts['cfcore']}, {facts['simd_level']}, {n_threads} thread{'s' * (n_threads > 1)}\n",
-        highlight=False,
-        soft_wrap=True,
-    )
-
-    def stage(text: str) -> None:
-        progress.print(f"{text} ...", style="dim", markup=False, highlight=False)
-
-    rows = [
-        compare.compare_model(
-            model,
-            train,
-            test,
-            n_threads=n_threads,
-            verbose=int(progress.is_terminal),
-            reference=reference,
-            stage=stage,
-        )
-        for model in wanted
-    ]
-    others = list(compare.peers(wanted, train, test, stage)) if with_peers else []
-    print_rows(console, rows, others)
-    if json_file is not None:
-        report: dict[str, Any] = {
-            "data": name,
-            "split": split,
-            "n_train": len(train),
-            "n_test": len(test),
-            "n_threads": n_threads,
-            "config": facts,
-            "notes": notes,
-            "models": [row.as_dict() for row in rows],
-            "peers": [peer.as_dict() for peer in others],
-        }
-        write_json(json_file, report)
-    if plot is not None:
-        draw(plot, [*rows, *others])
-    if any(row.error for row in rows):
-        raise typer.Exit(1)
 
 
 def check_picture(path: Path) -> None:

@@ -9,7 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+<<<<<<< HEAD
 from cfcore.data.kinds import WHOLE
+=======
+from cfcore.data.ids import are_strings
+>>>>>>> main
 from cfcore.errors import DataError
 
 if TYPE_CHECKING:
@@ -22,9 +26,7 @@ Array = np.ndarray[Any, Any]
 
 def kinds_of(model: Model) -> dict[str, type]:
     """The kinds of the ids of a model's users and items, as readers take them: int or str."""
-    return {
-        kind: int if getattr(model, f"{kind}_ids_").dtype.kind in "iu" else str for kind in ("user", "item")
-    }
+    return {kind: str if are_strings(getattr(model, f"{kind}_ids_")) else int for kind in ("user", "item")}
 
 
 def as_ids(model: Model, kind: str, words: Sequence[str]) -> Array:

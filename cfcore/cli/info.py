@@ -9,6 +9,7 @@ import numpy as np
 from cfcore import codec
 from cfcore.cli.common import JsonOption, ModelArgument, need_folder, tell, write_json
 from cfcore.cli.models import load_model
+from cfcore.data.ids import are_strings
 
 
 def info(model: ModelArgument, json_file: JsonOption = None) -> None:
@@ -74,7 +75,7 @@ def at_end(name: str) -> str:
 
 def kind_of(ids: Any) -> str:
     """Kind of ids, with an example."""
-    kind = "integers" if ids.dtype.kind in "iu" else "strings"
+    kind = "strings" if are_strings(ids) else "integers"
     return kind if len(ids) == 0 else f"{kind}, such as {ids[0]!s}"
 
 

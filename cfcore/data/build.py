@@ -15,8 +15,12 @@ from cfcore.data.checks import Missing
 from cfcore.data.id_columns import check_ordered
 from cfcore.data.index import first_repeat, resolve_repeats
 from cfcore.data.kinds import IdKinds, Kind, kind_of
+<<<<<<< HEAD
 from cfcore.data.names import ARGUMENTS, remembered
 from cfcore.data.times import warn_of_dates
+=======
+from cfcore.data.names import ARGUMENTS, result_names
+>>>>>>> main
 from cfcore.errors import DuplicateError
 
 __all__ = [
@@ -197,4 +201,4 @@ def checked(
     if timestamps is not None:
         warn_of_dates(timestamps, names["timestamp"])
     scale = scale or (float(values.min()), float(values.max()))
-    return user_codes, item_codes, values, timestamps, user_ids, item_ids, scale, remembered(names)
+    return user_codes, item_codes, values, timestamps, user_ids, item_ids, scale, result_names(names)

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 __all__ = [
-    "cache_folder", "forget", "has_digest", "is_as_recorded", "put", "record", "recorded", "scratch_folder",
+    "cache_folder", "has_digest", "is_as_recorded", "put", "record", "recorded", "remove", "scratch_folder",
 ]  # fmt: skip
 
 #: Suffix of the file beside a file that holds its digest when it was put there.
@@ -87,7 +87,7 @@ def is_as_recorded(path: Path) -> bool:
     return digest is not None and has_digest(path, "sha256", digest)
 
 
-def forget(path: Path) -> None:
+def remove(path: Path) -> None:
     """Remove a file and its record."""
     path.unlink(missing_ok=True)
     path.with_name(path.name + RECORD).unlink(missing_ok=True)

@@ -147,7 +147,7 @@ def load(
     except DataError as error:
         if not sources.from_cache(path):
             raise
-        sources.forget(path)
+        sources.remove(path)
         raise DataError(f"{error}; the file was removed from the cache, load again") from None
     if split is None:
         return ratings

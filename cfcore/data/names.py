@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-__all__ = ["ARGUMENTS", "ROLES", "UNNAMED", "distinct_names", "needed_roles", "remembered"]
+__all__ = ["ARGUMENTS", "ROLES", "UNNAMED", "distinct_names", "needed_roles", "result_names"]
 
 #: What columns are, in the order of the arguments of ``Ratings``.
 ROLES = ("user", "item", "rating", "timestamp")
@@ -21,7 +21,7 @@ def needed_roles(rated: bool) -> tuple[str, ...]:
     return ROLES[:3] if rated else ROLES[:2]
 
 
-def remembered(names: Mapping[str, object]) -> dict[str, str]:
+def result_names(names: Mapping[str, object]) -> dict[str, str]:
     """The name of each role: that of its column, or the role itself where the column had no name.
 
     Columns numbered by pandas have no names: other libraries do not take numbers.

@@ -20,7 +20,7 @@ from cfcore.data import archives, cache
 from cfcore.data.catalog import CATALOG, GROUPLENS, RECBOLE, Archive, Entry
 from cfcore.errors import CfcoreError, DataError, first_line
 
-__all__ = ["NotFound", "UnavailableError", "forget", "from_cache", "locate", "publisher"]
+__all__ = ["NotFound", "UnavailableError", "from_cache", "locate", "publisher", "remove"]
 
 logger = logging.getLogger("cfcore")
 
@@ -85,11 +85,11 @@ def from_cache(path: Path) -> bool:
     return path.resolve().is_relative_to(cache.cache_folder().resolve())
 
 
-def forget(path: Path) -> None:
+def remove(path: Path) -> None:
     """Remove a file of the cache, or all files of a data set's folder there."""
     for file in [path] if path.is_file() else list(path.iterdir()):
         if file.is_file() and not file.name.endswith(cache.RECORD):
-            cache.forget(file)
+            cache.remove(file)
 
 
 def _sources(entry: Entry) -> list[Callable[[str, Entry, bool], Path]]:
@@ -166,7 +166,7 @@ def _cached(name: str, entry: Entry, progress: bool) -> Path:
             )
         elif cache.is_as_recorded(path):
             continue
-        cache.forget(path)
+        cache.remove(path)
         raise NotFound(f"cache: {path} was damaged or altered; removed")
     if len(paths) == 1:
         return paths[0]

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from cfcore.data.ids import are_strings
 from cfcore.ensemble.weights import Weights
 from cfcore.models.core.fields import PRODUCT, array, is_finite
 from cfcore.models.core.model import Model
@@ -54,7 +55,7 @@ class BlendState(State):
         for name, member in zip(self.names, self.members, strict=True):
             for ids in ("user_ids_", "item_ids_"):
                 own, inner = getattr(self, ids[:-1]), getattr(member, ids)
-                if (own.dtype.kind in "UO") != (inner.dtype.kind in "UO"):
+                if are_strings(own) != are_strings(inner):
                     raise ValueError(f"{ids} are strings in the blend or in its member {name}, not in both")
 
     def public(self, name: str) -> Any:

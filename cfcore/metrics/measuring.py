@@ -20,7 +20,7 @@ from cfcore.metrics.names import (
     larger_is_better,
     parse,
 )
-from cfcore.metrics.result import Facts, Metrics, facts_of, say
+from cfcore.metrics.result import Facts, Metrics, facts_of, warn_of_differences
 from cfcore.random import RandomState, generator
 
 __all__ = [
@@ -210,7 +210,7 @@ def evaluate(
         return bootstrap(model, test, metrics, k=k, threshold=threshold, n_boot=n_boot)
     found, facts = measured(model, test, parse(metrics, k), threshold)
     if facts is not None:
-        say("evaluate", [facts])
+        warn_of_differences("evaluate", [facts])
     return found
 
 
@@ -306,7 +306,7 @@ def bootstrap(
         values = [one - other for one, other in zip(values, values[len(wanted) :], strict=False)]
     enough = sums.shape[2] > 1
     if parts[0].facts is not None:
-        say("bootstrap", [parts[0].facts])
+        warn_of_differences("bootstrap", [parts[0].facts])
     return Metrics(
         {
             metric.label: interval(value, row if enough else row[:0], level)

@@ -8,10 +8,11 @@ from typing import Any
 
 import numpy as np
 
+from cfcore import html
 from cfcore.data import Ratings
 from cfcore.errors import DataWarning, warn
 
-__all__ = ["Facts", "Metrics", "facts_of", "say"]
+__all__ = ["Facts", "Metrics", "facts_of", "warn_of_differences"]
 
 #: From this part of unknown pairs on there is a warning.
 MOST = 0.5
@@ -62,7 +63,7 @@ def facts_of(model: Any, test: Ratings) -> Facts:
     )
 
 
-def say(what: str, facts: Iterable[Facts]) -> None:
+def warn_of_differences(what: str, facts: Iterable[Facts]) -> None:
     """Warn where predictions are mostly fallbacks, or where the scales of training and test ratings differ.
 
     Parameters
@@ -145,10 +146,8 @@ class Metrics(dict[str, Any]):
         return f"Metrics({{{values}}}, {self._said()})" if self.n else f"Metrics({{{values}}})"
 
     def _repr_html_(self) -> str:
-        from cfcore.html import table
-
         rows = [[name, _text(value)] for name, value in self.items()]
-        return table(["metric", "value"], rows, self._said())
+        return html.table(["metric", "value"], rows, self._said())
 
 
 def _text(value: Any) -> str:

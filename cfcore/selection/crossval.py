@@ -11,7 +11,7 @@ from cfcore.data import Duplicates, as_ratings, needs_times
 from cfcore.errors import DataError
 from cfcore.metrics.measuring import measured, parse
 from cfcore.metrics.names import MetricLike
-from cfcore.metrics.result import Facts, say
+from cfcore.metrics.result import Facts, warn_of_differences
 from cfcore.models.core.model import Model
 from cfcore.random import RandomState
 from cfcore.selection.folds import Folds, Pair, folds
@@ -118,7 +118,7 @@ def cross_validate(
         }
 
     found = list(side_by_side(one, numbered(folds(ratings, cv, random_state)), workers))
-    say("cross_validate", all_facts)
+    warn_of_differences("cross_validate", all_facts)
     columns = {name: [row[name] for row in found] for name in found[0]}
     return Table({"fold": range(len(found)), **columns}, summary=True)
 

@@ -15,7 +15,7 @@ from cfcore.data import Duplicates, as_ratings, needs_times, split
 from cfcore.errors import ConvergenceWarning, DataError, shown, warn
 from cfcore.metrics.measuring import Metric, larger_is_better, measured, parse
 from cfcore.metrics.names import MetricLike
-from cfcore.metrics.result import Facts, say
+from cfcore.metrics.result import Facts, warn_of_differences
 from cfcore.models.core.model import Model
 from cfcore.models.core.params import as_python, check_flag
 from cfcore.progress import progress_bar
@@ -219,7 +219,7 @@ def search(
                     bar.set(**{judged_by.label: f"{value:.5f}"})
     finally:
         optuna.logging.set_verbosity(level)
-    say("search", judge.facts.values())
+    warn_of_differences("search", judge.facts.values())
     return report(model, kept, space, judged_by.label, maximize, train if refit else None)
 
 

@@ -124,8 +124,8 @@ def parse_ratings(text, layout, users, items, values, timestamps, separator, beg
         Lines end in LF or CR LF; the last one may lack it. Blank lines are skipped.
     layout : int32[n_columns]
         Role of each column of the file: 0 skip, 1 user, 2 item, 3 rating, 4 timestamp. Further columns
-        are skipped, unless 5 stands in the last place: then a line must not have any, except empty ones, and need not
-        have those to skip at its end.
+        are skipped, unless 5 stands in the last place: then a line must not have any, except empty ones, and
+        need not have those to skip at its end.
     users, items, timestamps : int64[capacity], filled
     values : float32[capacity], filled
     separator : str of 1 to 4 ASCII characters

@@ -44,8 +44,8 @@ class NewUsers(Fitted):
         Returns
         -------
         Model
-            It knows these users and no others (`UserKNN`: the others too), and takes what it knows of items
-            from this model. A dict is of one user, with the id 0, or "" where ids are strings.
+            These users are known, and no others (`UserKNN`: the others too); items are those of this model.
+            A dict is of one user, with the id 0, or "" where ids are strings.
 
         Raises
         ------

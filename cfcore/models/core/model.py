@@ -283,7 +283,7 @@ class Model(Saved, Recommender, Predicting):
         self._check_params()
 
     def uses_timestamps(self) -> bool:
-        """Whether ratings to fit must have timestamps; other models leave out those that cannot be read."""
+        """Whether fits and predictions depend on time; other models leave out times that cannot be read."""
         return self.needs_timestamps
 
     def _check_timestamps(self, ratings: Ratings) -> None:

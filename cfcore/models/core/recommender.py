@@ -32,7 +32,7 @@ class Recommender(NewUsers):
         raise TypeError(f"{type(self).__name__} does not compare {kind}s")
 
     def uses_timestamps(self) -> bool:
-        """Whether predictions depend on time."""
+        """Whether fits and predictions depend on time."""
         return False
 
     def _products(self) -> Factors | None:

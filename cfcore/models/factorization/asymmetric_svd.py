@@ -267,7 +267,7 @@ class AsymmetricSVD(SVDpp):
         )
         return state
 
-    def _warn_of_forgotten(self, given: Ratings) -> None:
+    def _warn_of_fewer_ratings(self, given: Ratings) -> None:
         """No warning: earlier ratings count."""
 
     def _solved(self, state: Any, kind: str, train: Ratings, codes: Array) -> Any:

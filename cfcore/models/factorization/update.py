@@ -114,7 +114,7 @@ class Updatable(Model):
                 f"{', '.join(map(str, unknown[:5]))}{', ...' if len(unknown) > 5 else ''}"
                 + ('; pass unknown_items="ignore" to leave them out' if known.any() else "")
             )
-        here._warn_of_forgotten(given)
+        here._warn_of_fewer_ratings(given)
         state, train = here._joined(given.subset(known))
         self._state = here._solved(state, "user", train, np.flatnonzero(train.user_counts))
         return self
@@ -208,7 +208,7 @@ class Updatable(Model):
                 f"give it by with_parameters(rates={{{example}}})"
             )
 
-    def _warn_of_forgotten(self, given: Ratings) -> None:
+    def _warn_of_fewer_ratings(self, given: Ratings) -> None:
         """Warn where users have fewer ratings in `given` than items that they rated before."""
         seen = np.diff(self._state.seen_indptr)
         codes = encode(self._state.user_ids, given.user_ids, "users")

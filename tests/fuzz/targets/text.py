@@ -179,6 +179,8 @@ def _twin(content: bytes, options: dict[str, Any]) -> list[tuple[str, str, float
     for line in text.split("\n"):
         if not line.strip(" "):
             continue
+        if not rows and line.lstrip().startswith(("#", "%")):
+            return None  # a comment, or an id: the reader decides by its columns
         fields = [field.strip(" ") for field in line.split(separator)]
         try:
             rows.append((fields[0], fields[1], float(fields[2])))

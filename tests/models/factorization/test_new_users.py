@@ -81,7 +81,7 @@ def test_users_folded_in_do_not_change_what_is_expected_of_the_next(model_class:
         np.testing.assert_array_equal(model.predict(given), whole.predict(given))
 
 
-def test_a_known_user_with_fewer_ratings_than_before_is_said_to_forget_them() -> None:
+def test_fewer_ratings_of_a_known_user_than_before_are_mentioned() -> None:
     old, new, _ = without_some("user")
     user, item = int(old.users[0]), int(old.items[1])
     model = cf.SVD(**FEW).fit(old)
