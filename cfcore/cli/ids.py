@@ -9,11 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-<<<<<<< HEAD
-from cfcore.data.kinds import WHOLE
-=======
 from cfcore.data.ids import are_strings
->>>>>>> main
+from cfcore.data.kinds import WHOLE
 from cfcore.errors import DataError
 
 if TYPE_CHECKING:

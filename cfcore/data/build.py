@@ -15,12 +15,8 @@ from cfcore.data.checks import Missing
 from cfcore.data.id_columns import check_ordered
 from cfcore.data.index import first_repeat, resolve_repeats
 from cfcore.data.kinds import IdKinds, Kind, kind_of
-<<<<<<< HEAD
-from cfcore.data.names import ARGUMENTS, remembered
-from cfcore.data.times import warn_of_dates
-=======
 from cfcore.data.names import ARGUMENTS, result_names
->>>>>>> main
+from cfcore.data.times import warn_of_dates
 from cfcore.errors import DuplicateError
 
 __all__ = [
