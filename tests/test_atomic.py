@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from cfcore import atomic
+from tests.contents import names
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="links, pipes and permissions of POSIX")
 
@@ -22,10 +23,6 @@ pytestmark = pytest.mark.skipif(os.name == "nt", reason="links, pipes and permis
 def write(path: str | Path, content: bytes = b"new") -> None:
     with atomic.replacing(path) as file:
         file.write(content)
-
-
-def names(folder: Path) -> list[str]:
-    return sorted(entry.name for entry in folder.iterdir())
 
 
 def test_a_new_file_has_the_usual_permissions(tmp_path: Path) -> None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 import re
 from pathlib import Path
@@ -14,10 +12,7 @@ import pytest
 
 import cfcore as cf
 from tests.conftest import run_inside as run
-
-
-def rows(text: str) -> list[dict[str, str]]:
-    return list(csv.DictReader(io.StringIO(text)))
+from tests.contents import csv_rows
 
 
 @pytest.fixture(scope="module")
@@ -44,7 +39,7 @@ def test_unknown_users_and_items_are_marked(models: Path, tmp_path: Path) -> Non
     text = "user,item\n1,1\n999,1\n1,77\n998,88\n"
     done = run("predict", models / "m.cf", "-", stdin=text)
     assert done.returncode == 0
-    assert [row["unknown"] for row in rows(done.stdout)] == ["", "user", "item", "both"]
+    assert [row["unknown"] for row in csv_rows(done.stdout)] == ["", "user", "item", "both"]
     assert re.fullmatch(r"cfcore: note: 3 of 4 pairs .*\(first: user 999 at row 1\).*\n", done.stderr)
     found = [
         json.loads(line)
@@ -57,13 +52,13 @@ def test_unknown_users_and_items_are_marked(models: Path, tmp_path: Path) -> Non
     table = pyarrow.parquet.read_table(tmp_path / "p.parquet")
     assert table["unknown"].to_pylist() == [None, "user", "item", "both"]
     known = run("predict", models / "m.cf", "-", stdin="user,item\n1,1\n")
-    assert (rows(known.stdout)[0]["unknown"], known.stderr) == ("", "")
+    assert (csv_rows(known.stdout)[0]["unknown"], known.stderr) == ("", "")
 
 
 def test_recommend_names_unknown_users(models: Path) -> None:
     done = run("recommend", models / "m.cf", 1, 999, "-n", 2)
     assert done.returncode == 0
-    assert [row["user"] for row in rows(done.stdout)] == ["1", "1", "999", "999"]
+    assert [row["user"] for row in csv_rows(done.stdout)] == ["1", "1", "999", "999"]
     assert re.fullmatch(r"cfcore: note: 1 of 2 users have no training ratings \(999\).*\n", done.stderr)
     assert run("recommend", models / "m.cf", 1, "-n", 2).stderr == ""
 
@@ -71,7 +66,7 @@ def test_recommend_names_unknown_users(models: Path) -> None:
 def test_predictions_are_rows_of_six_digits(models: Path) -> None:
     done = run("predict", models / "m.cf", "-", stdin="user,item\n" + "1,2\n" * 3)
     expected = cf.load(models / "m.cf").predict(1, 2)
-    shown = [row["prediction"] for row in rows(done.stdout)]
+    shown = [row["prediction"] for row in csv_rows(done.stdout)]
     assert shown == [f"{expected:.6g}"] * 3
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 import os
 import re
@@ -17,10 +15,7 @@ import pytest
 
 import cfcore as cf
 from tests.conftest import run_inside as run
-
-
-def rows(text: str) -> list[dict[str, str]]:
-    return list(csv.DictReader(io.StringIO(text)))
+from tests.contents import csv_rows
 
 
 @pytest.fixture(scope="module")
@@ -83,7 +78,7 @@ def test_predictions_do_not_depend_on_the_kind_of_file(folder: Path, tmp_path: P
     users, items = ["u1", "u7", "unknown"], [3, 5, 7]
     expected = model.predict(users, items)
     text = "userId,movieId\n" + "".join(f"{u},{i}\n" for u, i in zip(users, items, strict=True))
-    streamed = rows(run("predict", folder / "svd.cf", "-", stdin=text).stdout)
+    streamed = csv_rows(run("predict", folder / "svd.cf", "-", stdin=text).stdout)
     np.testing.assert_allclose([float(row["prediction"]) for row in streamed], expected, rtol=5e-6)
     assert [row["userId"] for row in streamed] == users  # names of columns are kept
     assert list(streamed[0]) == ["userId", "movieId", "prediction", "unknown"]
@@ -98,13 +93,13 @@ def test_predictions_do_not_depend_on_the_kind_of_file(folder: Path, tmp_path: P
 
     (tmp_path / "pairs.tsv").write_text("u1\t3\nu7\t5\nunknown\t7\n")  # no header: the first two columns
     run("predict", folder / "svd.cf", tmp_path / "pairs.tsv", "-o", tmp_path / "p.csv")
-    found = rows((tmp_path / "p.csv").read_text())
+    found = csv_rows((tmp_path / "p.csv").read_text())
     np.testing.assert_allclose([float(row["prediction"]) for row in found], expected, rtol=5e-6)
     assert not list(tmp_path.glob("*.part"))
 
 
 def test_recommendations_are_those_of_the_model(folder: Path, tmp_path: Path, model: Any) -> None:
-    found = rows(run("recommend", folder / "svd.cf", "u1", "u2", "-n", 4).stdout)
+    found = csv_rows(run("recommend", folder / "svd.cf", "u1", "u2", "-n", 4).stdout)
     for user in ("u1", "u2"):
         ids, scores = model.recommend(user, 4)
         own = [row for row in found if row["user"] == user]
@@ -112,18 +107,17 @@ def test_recommendations_are_those_of_the_model(folder: Path, tmp_path: Path, mo
         assert [row["score"] for row in own] == [str(float(f"{score:.6g}")) for score in scores]
         assert [row["rank"] for row in own] == ["1", "2", "3", "4"]
     (tmp_path / "users.txt").write_text("u1\n\nu2\n")
-    assert (
-        rows(run("recommend", folder / "svd.cf", "--users", tmp_path / "users.txt", "-n", 4).stdout) == found
-    )
+    by_file = run("recommend", folder / "svd.cf", "--users", tmp_path / "users.txt", "-n", 4)
+    assert csv_rows(by_file.stdout) == found
     # All users, an unknown one, and lists that end early: the same as `recommend` for each user.
-    of_all = rows(run("recommend", folder / "svd.cf", "--all", "-n", 40).stdout)
+    of_all = csv_rows(run("recommend", folder / "svd.cf", "--all", "-n", 40).stdout)
     assert len({row["user"] for row in of_all}) == 50
-    assert rows(run("recommend", folder / "svd.cf", "--all", "-n", 10**9).stdout) == of_all
+    assert csv_rows(run("recommend", folder / "svd.cf", "--all", "-n", 10**9).stdout) == of_all
     for user in ("u3", "u44"):
         items = [int(row["item"]) for row in of_all if row["user"] == user]
         assert items == model.recommend(user, 40)[0].tolist()
         assert len(items) < 40
-    unknown = rows(run("recommend", folder / "svd.cf", "unknown", "-n", 2).stdout)
+    unknown = csv_rows(run("recommend", folder / "svd.cf", "unknown", "-n", 2).stdout)
     assert [int(row["item"]) for row in unknown] == model.recommend("unknown", 2)[0].tolist()
 
 
@@ -134,7 +128,7 @@ def test_rows_as_json_are_those_of_csv(folder: Path, tmp_path: Path) -> None:
     def same(found: list[dict[str, Any]], table: str) -> None:
         assert found
         texts = [{name: "" if it is None else str(it) for name, it in row.items()} for row in found]
-        assert texts == rows(table)
+        assert texts == csv_rows(table)
 
     (tmp_path / "pairs.csv").write_text("user,item\nu1,3\nunknown,7\n")
     for command in (
@@ -153,9 +147,9 @@ def test_rows_as_json_are_those_of_csv(folder: Path, tmp_path: Path) -> None:
 
 
 def test_similar_items_and_users(folder: Path, model: Any) -> None:
-    items = rows(run("similar", folder / "svd.cf", 5, "-n", 3).stdout)
+    items = csv_rows(run("similar", folder / "svd.cf", 5, "-n", 3).stdout)
     assert [int(row["similar_item"]) for row in items] == model.similar_items(5, 3)[0].tolist()
-    users = rows(run("similar", folder / "svd.cf", "u5", "--users", "-n", 3).stdout)
+    users = csv_rows(run("similar", folder / "svd.cf", "u5", "--users", "-n", 3).stdout)
     assert [row["similar_user"] for row in users] == model.similar_users("u5", 3)[0].tolist()
 
 

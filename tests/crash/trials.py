@@ -18,6 +18,7 @@ from typing import Any
 import cfcore as cf
 from cfcore import codec
 from tests.checkpoints import same
+from tests.contents import names
 from tests.crash import jobs
 
 ROOT = Path(__file__).parents[2]
@@ -58,11 +59,6 @@ def killed(job: str, folder: Path, name: str, chance: random.Random, longest: fl
         time.sleep(chance.random() * longest)
         process.kill()
         return process.wait(30) == -signal.SIGKILL
-
-
-def names(folder: Path) -> list[str]:
-    """Names of all files in a folder."""
-    return sorted(entry.name for entry in folder.iterdir())
 
 
 class Kills:

@@ -14,23 +14,9 @@ from hypothesis import strategies as st
 
 import cfcore as cf
 from cfcore.data import as_pairs, as_ratings
+from tests.data.strategies import triples
 
 BACKENDS = pytest.mark.parametrize("backend", ["compiled", "reference"])
-
-triples = st.dictionaries(
-    st.tuples(st.integers(-3, 5), st.integers(10, 15)), st.integers(0, 10).map(lambda n: n / 2), min_size=1
-)
-
-
-@pytest.fixture
-def small() -> cf.Ratings:
-    return cf.Ratings(
-        ["bob", "ann", "bob", "cat"],
-        [30, 10, 10, 20],
-        [4.0, 2.5, 3.0, 5.0],
-        [400, 100, 300, 200],
-        scale=(1, 5),
-    )
 
 
 def test_codes_are_positions_in_sorted_vocabularies(small: cf.Ratings) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import pickle
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -16,6 +15,7 @@ import pytest
 
 import cfcore as cf
 from cfcore.data import json_lines, parquet
+from tests.contents import rows_of
 
 TABLE = pa.table(
     {
@@ -27,16 +27,6 @@ TABLE = pa.table(
     }
 )
 EXPECTED = [("ann", 7, 4.5, 1531001351), ("bob", 7, 1.0, 5), ("ann", 8, 3.0, 6), ("eve", 8, 2.0, 7)]
-
-
-def rows(ratings: cf.Ratings) -> list[tuple[Any, ...]]:
-    assert ratings.timestamps is not None
-    return list(
-        zip(
-            ratings.users.tolist(), ratings.items.tolist(), ratings.values.tolist(),
-            ratings.timestamps.tolist(), strict=True,
-        )
-    )  # fmt: skip
 
 
 def in_stream(table: pa.Table, path: Path) -> None:
@@ -68,12 +58,12 @@ def test_typed_files(kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     path = tmp_path / "no_ending"
     WRITERS[kind](TABLE, path)
     for source in (path, io.BytesIO(path.read_bytes())):
-        assert rows(cf.Ratings.read(source)) == EXPECTED
+        assert rows_of(cf.Ratings.read(source)) == EXPECTED
     chosen = cf.Ratings.read(path, user="review", item="user_id", timestamp=False)
     assert chosen.users.tolist() == TABLE["review"].to_pylist()
     assert chosen.timestamps is None
     if "JSON" not in kind:
-        assert rows(cf.Ratings.read([path, path], duplicates="last")) == EXPECTED
+        assert rows_of(cf.Ratings.read([path, path], duplicates="last")) == EXPECTED
 
 
 @pytest.mark.parametrize("kind", ["parquet", "feather", "Arrow stream"])
@@ -84,7 +74,7 @@ def test_without_pyarrow(kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPa
     WRITERS[kind](TABLE, path)
     found, hidden = importlib.util.find_spec, {"pyarrow"}
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name in hidden else found(name))
-    assert rows(cf.Ratings.read(path)) == EXPECTED
+    assert rows_of(cf.Ratings.read(path)) == EXPECTED
     hidden.add("polars")
     with pytest.raises(ImportError, match=r"pip install 'cfcore\[frames\]'"):
         cf.Ratings.read(path)
@@ -93,7 +83,7 @@ def test_without_pyarrow(kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPa
 @pytest.mark.parametrize("column", ["user_id", "business_id", "stars"])
 def test_parquet_in_folders_named_by_a_column(column: str, tmp_path: Path) -> None:
     pq.write_to_dataset(TABLE, tmp_path / "table", partition_cols=[column])
-    assert sorted(rows(cf.Ratings.read(tmp_path / "table"))) == sorted(EXPECTED)
+    assert sorted(rows_of(cf.Ratings.read(tmp_path / "table"))) == sorted(EXPECTED)
 
 
 def test_files_of_one_table_have_ids_of_one_kind(tmp_path: Path) -> None:

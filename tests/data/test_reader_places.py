@@ -11,23 +11,16 @@ import sys
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 import zstandard
 
 import cfcore as cf
+from tests.contents import rows_of
 
 TEXT = "user,item,rating,timestamp\n1,10,4.5,964982703\n2,20,3,964982704\n"
 MORE = "user,item,rating,timestamp\n3,10,1,964982705\n"
 ROWS = [(1, 10, 4.5, 964982703), (2, 20, 3.0, 964982704)]
-
-
-def rows(ratings: cf.Ratings) -> list[tuple[Any, ...]]:
-    times = [None] * len(ratings) if ratings.timestamps is None else ratings.timestamps.tolist()
-    return list(
-        zip(ratings.users.tolist(), ratings.items.tolist(), ratings.values.tolist(), times, strict=True)
-    )
 
 
 def alone(data: bytes) -> bytes:
@@ -49,7 +42,7 @@ PACKERS = [gzip.compress, bz2.compress, lzma.compress, alone, zstandard.compress
 def test_compressed_files_are_told_by_their_content(tmp_path: Path, pack: Callable[[bytes], bytes]) -> None:
     path = tmp_path / "ratings"
     path.write_bytes(pack(TEXT.encode()))
-    assert rows(cf.Ratings.read(path)) == ROWS
+    assert rows_of(cf.Ratings.read(path)) == ROWS
     path.write_bytes(pack(TEXT.encode())[:-5])
     with pytest.raises(cf.DataError, match="ratings: the compressed file is damaged or truncated"):
         cf.Ratings.read(path)
@@ -69,7 +62,7 @@ def test_zstd_by_any_library_that_is_installed(
     path = tmp_path / "ratings.csv.zst"
     path.write_bytes(zstandard.compress(TEXT.encode()))
     if modules:
-        assert rows(cf.Ratings.read(path)) == ROWS
+        assert rows_of(cf.Ratings.read(path)) == ROWS
         path.write_bytes(zstandard.compress(TEXT.encode())[:-5])
         with pytest.raises(cf.DataError, match="damaged or truncated"):
             cf.Ratings.read(path)
@@ -83,11 +76,11 @@ def test_open_files(tmp_path: Path) -> None:
     path.write_text(TEXT)
     for mode in ("r", "rb"):
         with open(path, mode) as file:
-            assert rows(cf.Ratings.read(file)) == ROWS
+            assert rows_of(cf.Ratings.read(file)) == ROWS
             assert not file.closed
-    assert rows(cf.Ratings.read(io.StringIO(TEXT))) == ROWS
+    assert rows_of(cf.Ratings.read(io.StringIO(TEXT))) == ROWS
     for pack in (bytes, *PACKERS):
-        assert rows(cf.Ratings.read(io.BytesIO(pack(TEXT.encode())))) == ROWS
+        assert rows_of(cf.Ratings.read(io.BytesIO(pack(TEXT.encode())))) == ROWS
     with pytest.raises(cf.DataError, match="closed"):
         cf.Ratings.read(file)
 
@@ -95,7 +88,7 @@ def test_open_files(tmp_path: Path) -> None:
 def test_what_has_been_read_of_an_open_file_is_not_read_again(tmp_path: Path) -> None:
     file = io.BytesIO(b"a line of words\n" + TEXT.encode())
     file.readline()
-    assert rows(cf.Ratings.read(file)) == ROWS
+    assert rows_of(cf.Ratings.read(file)) == ROWS
 
 
 def test_a_pipe_and_standard_input(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -103,14 +96,14 @@ def test_a_pipe_and_standard_input(monkeypatch: pytest.MonkeyPatch) -> None:
     os.write(send, TEXT.encode())
     os.close(send)
     with os.fdopen(receive, "rb") as pipe:
-        assert rows(cf.Ratings.read(pipe)) == ROWS
+        assert rows_of(cf.Ratings.read(pipe)) == ROWS
     # Strings follow after numbers: nothing is read twice.
     mixed = io.BytesIO(("1,1,5\n" * 3).replace("1,1", "1,{}").format(1, 2, 3).encode() + b"ann,1,4\n")
     mixed.seekable = lambda: False  # type: ignore[method-assign]
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(mixed))
     assert cf.Ratings.read("-").users.tolist() == ["1", "1", "1", "ann"]
     monkeypatch.setattr(sys, "stdin", io.StringIO(TEXT))
-    assert rows(cf.Ratings.read("-")) == ROWS
+    assert rows_of(cf.Ratings.read("-")) == ROWS
     monkeypatch.setattr(sys, "stdin", None)
     with pytest.raises(cf.DataError, match="standard input is closed"):
         cf.Ratings.read("-")
@@ -121,23 +114,23 @@ def test_several_files_are_read_as_one(tmp_path: Path, monkeypatch: pytest.Monke
     (tmp_path / "ratings_1.csv").write_text(TEXT)
     (tmp_path / "ratings_2.csv.gz").write_bytes(gzip.compress(MORE.encode()))
     both = [*ROWS, (3, 10, 1.0, 964982705)]
-    assert rows(cf.Ratings.read("ratings_*")) == both
-    assert rows(cf.Ratings.read(["ratings_1.csv", tmp_path / "ratings_2.csv.gz"])) == both
-    assert rows(cf.Ratings.read(["ratings_2.csv.gz", io.StringIO(TEXT)])) == [both[2], *ROWS]
-    with pytest.raises(cf.DataError, match="row 2 repeats row 0"):
+    assert rows_of(cf.Ratings.read("ratings_*")) == both
+    assert rows_of(cf.Ratings.read(["ratings_1.csv", tmp_path / "ratings_2.csv.gz"])) == both
+    assert rows_of(cf.Ratings.read(["ratings_2.csv.gz", io.StringIO(TEXT)])) == [both[2], *ROWS]
+    with pytest.raises(cf.DataError, match=r"row 0 of .* repeats row 0 of"):
         cf.Ratings.read(["ratings_1.csv", "ratings_1.csv"])
     with pytest.raises(FileNotFoundError, match=r"no file fits the pattern 'other_\*'"):
         cf.Ratings.read("other_*")
     with pytest.raises(ValueError, match="list of paths is empty"):
         cf.Ratings.read([])
     (tmp_path / "a[1].csv").write_text(TEXT)  # a name, not a pattern
-    assert rows(cf.Ratings.read("a[1].csv")) == ROWS
+    assert rows_of(cf.Ratings.read("a[1].csv")) == ROWS
 
 
 def test_parts_of_a_file_that_was_cut_have_one_header(tmp_path: Path) -> None:
     (tmp_path / "x_aa").write_text("rating,item,user\n4,10,1\n3,20,2\n")
     (tmp_path / "x_ab").write_text("5,30,1\n")
-    assert rows(cf.Ratings.read(tmp_path / "x_*")) == [
+    assert rows_of(cf.Ratings.read(tmp_path / "x_*")) == [
         (1, 10, 4.0, None),
         (2, 20, 3.0, None),
         (1, 30, 5.0, None),
@@ -148,7 +141,7 @@ def test_parts_of_a_file_that_was_cut_have_one_header(tmp_path: Path) -> None:
 
 
 def test_files_that_do_not_go_together(tmp_path: Path) -> None:
-    with pytest.raises(cf.DataError, match=r"has a header, and .* has none; pass header="):
+    with pytest.raises(cf.DataError, match=r"has a header, and .* has none; give a file with a header first"):
         cf.Ratings.read([io.StringIO("1,2,3\n"), io.StringIO("item,user,rating\n1,2,3\n")])
     with pytest.raises(cf.DataError, match=r"has timestamps, and .* has none; timestamp=False"):
         cf.Ratings.read([io.StringIO(TEXT), io.StringIO("user,item,rating\n1,2,3\n")])
@@ -164,7 +157,7 @@ def test_a_folder_of_parts(tmp_path: Path) -> None:
     (folder / "part-00001.csv").write_text(MORE)
     (folder / "_SUCCESS").write_text("")
     (folder / ".part-00000.csv.crc").write_text("x")
-    assert rows(cf.Ratings.read(folder)) == [*ROWS, (3, 10, 1.0, 964982705)]
+    assert rows_of(cf.Ratings.read(folder)) == [*ROWS, (3, 10, 1.0, 964982705)]
     (folder / "movies.dat").write_text("1::Heat\n")
     with pytest.raises(cf.DataError, match=r"folder of different files: 'movies\.dat', .*; name one"):
         cf.Ratings.read(folder)
@@ -191,8 +184,8 @@ def zipped(path: Path, members: dict[str, str]) -> Path:
 
 def test_a_zip_archive_with_one_file(tmp_path: Path) -> None:
     path = zipped(tmp_path / "r.zip", {"data/": "", "data/r.csv": TEXT, "__MACOSX/data/._r.csv": "x"})
-    assert rows(cf.Ratings.read(path)) == ROWS
-    assert rows(cf.Ratings.read(io.BytesIO(path.read_bytes()))) == ROWS
+    assert rows_of(cf.Ratings.read(path)) == ROWS
+    assert rows_of(cf.Ratings.read(io.BytesIO(path.read_bytes()))) == ROWS
     whole = path.read_bytes()
     damaged = bytearray(whole)
     damaged[whole.find(b"data/r.csv") + 20] ^= 255
@@ -207,7 +200,7 @@ def test_a_zip_archive_with_more_names_them(tmp_path: Path) -> None:
     with pytest.raises(cf.DataError, match=r"3 files: 'ml/README\.txt', .*\.open\('ml/ratings\.csv'\)"):
         cf.Ratings.read(path)
     with zipfile.ZipFile(path) as archive, archive.open("ml/ratings.csv") as file:
-        assert rows(cf.Ratings.read(file)) == ROWS
+        assert rows_of(cf.Ratings.read(file)) == ROWS
     book = zipped(tmp_path / "r.xlsx", {"[Content_Types].xml": "", "xl/workbook.xml": ""})
     with pytest.raises(cf.DataError, match=r"Excel workbook; save it as csv, or .*read_excel"):
         cf.Ratings.read(book)
@@ -217,8 +210,8 @@ def test_home_and_addresses(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("USERPROFILE", str(tmp_path))
     (tmp_path / "my ratings.csv").write_text(TEXT)
-    assert rows(cf.Ratings.read("~/my ratings.csv")) == ROWS
-    assert rows(cf.Ratings.read((tmp_path / "my ratings.csv").as_uri())) == ROWS
+    assert rows_of(cf.Ratings.read("~/my ratings.csv")) == ROWS
+    assert rows_of(cf.Ratings.read((tmp_path / "my ratings.csv").as_uri())) == ROWS
     for address in ("https://example.org/r.csv", "s3://bucket/r.parquet", "http:/example.org/r.csv"):
         with pytest.raises(cf.DataError, match="is a URL: download the file first"):
             cf.Ratings.read(address)

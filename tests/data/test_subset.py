@@ -10,21 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import cfcore as cf
-
-triples = st.dictionaries(
-    st.tuples(st.integers(-3, 5), st.integers(10, 15)), st.integers(0, 10).map(lambda n: n / 2), min_size=1
-)
-
-
-@pytest.fixture
-def small() -> cf.Ratings:
-    return cf.Ratings(
-        ["bob", "ann", "bob", "cat"],
-        [30, 10, 10, 20],
-        [4.0, 2.5, 3.0, 5.0],
-        [400, 100, 300, 200],
-        scale=(1, 5),
-    )
+from tests.data.strategies import triples
 
 
 def test_subset_by_a_narrow_dtype() -> None:
