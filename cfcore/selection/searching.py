@@ -260,7 +260,8 @@ class Judge:
             trial.set_user_attr(studies.STOPPED, True)
             failed = True
             self.study.tell(trial, state=state.FAIL)
-        except (FloatingPointError, np.linalg.LinAlgError):
+        except (FloatingPointError, np.linalg.LinAlgError, MemoryError) as error:
+            trial.set_user_attr(studies.REASON, str(error))
             failed = True
             self.study.tell(trial, state=state.FAIL)
         except BaseException:
@@ -325,7 +326,7 @@ def report(model: Model, study: Any, space: spaces.Space, metric: str, maximize:
     try:
         best = study.best_trial
     except ValueError:
-        raise ValueError("budget: no trial was finished; give search more time") from None
+        raise studies.nothing_finished(study) from None
     trials = [trial for trial in study.trials if trial.state.is_finished()]
     states = {"COMPLETE": "complete", "PRUNED": "pruned", "FAIL": "failed"}
     columns: dict[str, Any] = {

@@ -18,7 +18,7 @@ from cfcore.errors import FileFormatError
 __all__ = ["fingerprint", "import_optuna", "open_study", "recover", "seconds_spent"]
 
 #: Attributes of trials, beside their parameters.
-WORKER, START, STOPPED, ERROR = "worker", "start", "stopped", "error"
+WORKER, START, STOPPED, ERROR, REASON = "worker", "start", "stopped", "error", "reason"
 
 
 def import_optuna() -> Any:
@@ -188,3 +188,11 @@ class Asked:
         with self._lock:
             self._running -= 1
             self._failed += failed
+
+
+def nothing_finished(study: Any) -> ValueError:
+    """The error of a search without any complete trial: its trials failed, or its time was too short."""
+    reasons = [trial.user_attrs[REASON] for trial in study.trials if REASON in trial.user_attrs]
+    if not reasons:
+        return ValueError("budget: no trial was finished; give search more time")
+    return ValueError(f"space: no trial was finished, and {len(reasons)} failed; the last: {reasons[-1]}")

@@ -177,3 +177,13 @@ def test_counts_of_splits_and_searches() -> None:
     rbm = cf.RBM(n_hidden=2, n_epochs=1, random_state=0).fit(ratings)
     with pytest.raises(MemoryError, match="n=2000000000"):
         rbm.sample(1, 2 * 10**9)
+
+
+@pytest.mark.parametrize("name", ["ItemKNN", "UserKNN", "SVD"])
+def test_numbers_of_all_kinds_can_be_saved(name: str, tmp_path: Path) -> None:
+    parameter = "damping" if "KNN" in name else "reg"
+    for value in (np.longdouble(0.5), Fraction(1, 2), np.float32(0.5), np.array(0.5)):
+        model = BY_NAME[name].load()(n_threads=np.array(1), **{parameter: value})
+        assert model.get_params()[parameter] == 0.5
+        model.fit(RATINGS).save(tmp_path / "model.cf")
+        assert cf.load(tmp_path / "model.cf").get_params()[parameter] == 0.5

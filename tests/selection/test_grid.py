@@ -177,3 +177,12 @@ def test_splitters_of_scikit_learn() -> None:
     assert best.value == pytest.approx(best.table["rmse"].min())
     with pytest.raises(ValueError, match="ratings are needed"):
         cf.selection.cross_validate(cf.Baseline(), cv=folds)
+
+
+def test_trials_that_fail_do_not_end_the_search_and_are_the_reason_if_none_succeeds() -> None:
+    ratings = cf.datasets.synthetic(40, 30, 400, random_state=0)
+    model = cf.SVD(n_epochs=2, random_state=0)
+    found = cf.selection.search(model, ratings, {"n_factors": [2, 10**9]}, budget=2, cv=2, random_state=0)
+    assert sorted(found.table["state"]) == ["complete", "failed"]  # too large for the memory
+    with pytest.raises(ValueError, match=r"^space: no trial was finished, and 2 failed; .*Try lr=None"):
+        cf.selection.search(model, ratings, {"lr": [1e10, 1e11]}, budget=2, cv=2, random_state=0)

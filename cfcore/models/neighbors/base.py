@@ -12,7 +12,7 @@ from cfcore.data import Ratings
 from cfcore.kernels.records import PredictionRequests, PredictionScratch
 from cfcore.models.core.fit_context import FitContext
 from cfcore.models.core.model import Array, Model
-from cfcore.models.core.params import check_choice, check_flag, check_number
+from cfcore.models.core.params import as_python, check_choice, check_flag, check_number
 from cfcore.models.neighbors.given import with_ratings, with_users
 from cfcore.models.neighbors.measures import MEASURES
 from cfcore.models.neighbors.state import NeighborState
@@ -63,7 +63,7 @@ class KNN(Model):
 
     def _store(self, arguments: dict[str, Any]) -> None:
         """Set the hyper-parameters: the arguments of ``__init__``."""
-        vars(self).update((name, value) for name, value in arguments.items() if name != "self")
+        vars(self).update((name, as_python(value)) for name, value in arguments.items() if name != "self")
 
     def _check_params(self) -> None:
         check_choice("similarity", self.similarity, MEASURES)
