@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
+import contextvars
 import sys
 import warnings
+from collections.abc import Callable, Iterator
 
 __all__ = [
     "CfcoreError", "ConvergenceWarning", "DataError", "DataWarning", "DivergenceError", "DuplicateError",
-    "FileFormatError", "NotFittedError", "first_line", "shown", "warn",
+    "FileFormatError", "NotFittedError", "first_line", "shown", "warn", "warnings_as",
 ]  # fmt: skip
 
 
@@ -60,8 +63,25 @@ class DataWarning(UserWarning):
     """Data can be understood in several ways, or a part of them has no effect; the message says which."""
 
 
+_wording: contextvars.ContextVar[Callable[[str], str]] = contextvars.ContextVar("wording", default=str)
+
+
+@contextlib.contextmanager
+def warnings_as(wording: Callable[[str], str]) -> Iterator[None]:
+    """Within this context `warn` says what `wording` makes of a message; nothing if that is empty."""
+    outer = _wording.get()
+    token = _wording.set(lambda message: outer(said) if (said := wording(message)) else "")
+    try:
+        yield
+    finally:
+        _wording.reset(token)
+
+
 def warn(message: str, category: type[Warning]) -> None:
     """Issue a warning that refers to the line that called cfcore."""
+    message = _wording.get()(message)
+    if not message:
+        return
     level, frame = 2, sys._getframe(1)
     while frame.f_back is not None and frame.f_globals.get("__name__", "").partition(".")[0] == "cfcore":
         level, frame = level + 1, frame.f_back

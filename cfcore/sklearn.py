@@ -8,6 +8,7 @@ from typing import Any, Self
 import numpy as np
 
 from cfcore.data import Ratings
+from cfcore.data.checks import readable
 from cfcore.data.columns import find_columns, listed
 from cfcore.data.frames import is_frame
 from cfcore.errors import DataWarning, DuplicateError, warn
@@ -122,6 +123,8 @@ class RatingRegressor(RegressorMixin, BaseEstimator):
             self.n_features_in_, self.feature_names_in_ = len(names), np.array(names, dtype=object)
         self.columns_ = columns
         users, items, times = as_columns(checked if frame is None else arrays_of(frame, columns))
+        if times is not None and not model.uses_timestamps():
+            times = readable(times)
         try:
             ratings = Ratings(users, items, y, times, scale=self.scale, duplicates=self.duplicates)  # type: ignore[arg-type]
         except DuplicateError as error:  # the argument belongs to the constructor

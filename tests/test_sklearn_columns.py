@@ -133,3 +133,12 @@ def test_searches_and_pipelines_of_frames() -> None:
     assert found[0].best_estimator_.columns_ == ("userId", "movieId")
     pipeline = Pipeline([("same", FunctionTransformer()), ("rate", RatingRegressor(MODEL, scale=(0.5, 5)))])
     np.testing.assert_array_equal(cross_val_score(pipeline, frame, Y), cross_val_score(pipeline, swapped, Y))
+
+
+def test_times_that_cannot_be_read_are_left_to_models_that_need_them() -> None:
+    pandas = pytest.importorskip("pandas")
+    X = pandas.DataFrame({"user": [1, 2], "item": [1, 2], "timestamp": ["05/23/2014", "05/24/2014"]})
+    fitted = RatingRegressor(cf.Baseline()).fit(X, [4.0, 2.0])
+    assert len(fitted.predict(X)) == 2
+    with pytest.raises(cf.DataError, match="is neither a number nor an ISO 8601 date"):
+        RatingRegressor(cf.TimeSVDpp(n_epochs=1)).fit(X, [4.0, 2.0])

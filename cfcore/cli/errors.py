@@ -26,7 +26,7 @@ LONGEST = 1_000
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 
 _NAME = r"[a-z][a-z0-9_]*"
-_LITERAL = r"\"[^\"]*\"|'[^']*'|\([^()]*\)|\[[^][]*\]|-?\d[\w.]*|True|False|None|int\b|str\b"
+_LITERAL = r"float\(\"nan\"\)|\"[^\"]*\"|'[^']*'|\([^()]*\)|\[[^][]*\]|-?\d[\w.]*|True|False|None|int\b|str\b"
 _MENTION = (
     rf"(?<![\w.])(?P<name>{_NAME})=(?!=)(?P<value>{_LITERAL}|{_NAME}|\.\.\.)?"
     rf"(?P<more>(?:(?:, or | or |, )(?:{_LITERAL}))*)"
@@ -41,7 +41,16 @@ _VALUE = re.compile(_LITERAL)
 #: The argument in messages such as "threshold must be a number".
 _BEFORE_MUST = re.compile(rf"(?:^|(?<=: )){_NAME}(?= must )")
 #: Where arguments of the library can be given, which is not where options are.
-_PLACES = re.compile(r" in Ratings(, Ratings\.\w+)* or Ratings\.\w+")
+_PLACES = re.compile(
+    r" in Ratings(, Ratings\.\w+)* or Ratings\.\w+| in predict|, or pass \(users, items, values, timestamps\)"
+)
+#: The library reads a table with a column for each item from a frame; no option does.
+_WIDE = (
+    '; it becomes rows by: python -c "import cfcore, pandas; '
+    "cfcore.Ratings.from_matrix(pandas.read_csv('FILE', index_col=0)).to_frame('pandas')"
+    ".to_csv('ratings.csv', index=False)\" (header=None for a file without header, missing=99 if 99 stands "
+    "for none)"
+)
 
 #: The options of the command that runs.
 _options: Mapping[str, str] = {}
@@ -192,7 +201,9 @@ def in_options(message: Any, options: Mapping[str, str]) -> str:
     text = str(message)
     said = _CALL_OR_KEYWORD.sub(replaced, text)
     said = _BEFORE_MUST.sub(lambda found: options.get(found[0], found[0]).partition(" ")[0], said)
-    return said if said == text else _PLACES.sub("", said)
+    said = said if said == text else _PLACES.sub("", said)
+    said = said.replace("give Ratings with timestamps", "--timestamp NAME names their column")
+    return said + _WIDE if options and "Ratings.from_matrix" in said else said
 
 
 def in_options_of_the_command(message: Any) -> str:
@@ -204,6 +215,8 @@ def _plain(value: str) -> str:
     """A literal of Python as it is written on the command line."""
     if value[:1] in "\"'":
         return value[1:-1]
+    if value == 'float("nan")':
+        return "nan"
     return value[1:-1].replace(" ", "") if value[:1] in ("(", "[") else value
 
 

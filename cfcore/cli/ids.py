@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from cfcore.data.ids import are_strings
+from cfcore.data.kinds import WHOLE
 from cfcore.errors import DataError
 
 if TYPE_CHECKING:
@@ -36,6 +37,7 @@ def as_ids(model: Model, kind: str, words: Sequence[str]) -> Array:
     """
     if kinds_of(model)[kind] is str:
         return np.array(words, dtype=object)
+    words = [word.partition(".")[0] if WHOLE.fullmatch(word) else word for word in words]
     wrong = next((word for word in words if not _is_integer(word)), None)
     if wrong is not None:
         raise DataError(
@@ -54,8 +56,11 @@ _ADVICE = (
 
 
 @contextmanager
-def kinds_fixed() -> Iterator[None]:
-    """Leave advice to pass ``ids=`` out of errors: the ids must be of the kinds of the model."""
+def kinds_fixed(fixed: bool = True) -> Iterator[None]:
+    """Leave advice to pass ``ids=`` out of errors, if the ids must be of the kinds of the model."""
+    if not fixed:
+        yield
+        return
     try:
         yield
     except DataError as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Annotated, Any
 
 import numpy as np
@@ -14,6 +15,8 @@ from cfcore.cli.models import load_model
 from cfcore.cli.reading import PairReading, check_paths, existing
 from cfcore.cli.rows import RowWriter, check_rows_file
 from cfcore.data.names import distinct_names
+from cfcore.data.typed import rows_from
+from cfcore.errors import DataError
 from cfcore.progress import progress_bar
 
 if TYPE_CHECKING:
@@ -75,10 +78,21 @@ def predict(
         progress_bar(None, "predictions", out is not None and on_terminal()) as bar,
     ):
         for users, items, times in pairs:
-            predictions = fitted.predict(users, items, times if timed else False)
+            with rows_from(pairs.row, pairs.where):
+                predictions = _predicted(fitted, users, items, times if timed else False, pairs.names)
             writer.write(users, items, predictions, unknown.marks(users, items))
             bar.update(len(users))
     unknown.tell()
+
+
+def _predicted(model: Model, users: Array, items: Array, times: Any, names: dict[str, str]) -> Array:
+    """Predictions; errors name the column of the file."""
+    try:
+        return np.asarray(model.predict(users, items, times))
+    except DataError as error:
+        columns = {role: f"column {name!r}" for role, name in names.items()}
+        text = re.sub(r"column '(user|item|timestamp)s'", lambda found: columns[found[1]], str(error))
+        raise DataError(text) from None
 
 
 class Unknown:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Self
 import typer
 
 from cfcore.cli.errors import UsageError, usage
-from cfcore.cli.ids import kinds_of
+from cfcore.cli.ids import kinds_fixed, kinds_of
 
 if TYPE_CHECKING:
     from cfcore.data.ratings import Ratings
@@ -298,6 +298,7 @@ def read(data: Sequence[str], reading: Reading, model: Model | None = None) -> R
     check_paths(data)
     with (
         usage(),
+        kinds_fixed(model is not None and model.is_fitted() and reading.ids is None),
         existing(data, "neither a data set (" + ", ".join([*CATALOG, "synthetic"]) + ") nor a file"),
     ):
         return cf.Ratings.read(data[0] if len(data) == 1 else list(data), **keywords)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -15,6 +16,7 @@ from cfcore.data.id_columns import check_ordered
 from cfcore.data.index import first_repeat, resolve_repeats
 from cfcore.data.kinds import IdKinds, Kind, kind_of
 from cfcore.data.names import ARGUMENTS, result_names
+from cfcore.data.times import warn_of_dates
 from cfcore.errors import DuplicateError
 
 __all__ = [
@@ -37,6 +39,8 @@ Fields = tuple[
     dict[str, str],
 ]
 
+logger = logging.getLogger("cfcore")
+
 
 @dataclass(frozen=True)
 class Rules:
@@ -54,6 +58,8 @@ class Rules:
         The kind of ids to make, as for ``kinds.kind_of``.
     timed : bool
         Whether timestamps that cannot be read are errors; otherwise they are left out.
+    said : bool
+        Whether it is mentioned that timestamps are left out.
     """
 
     scale: tuple[float, float] | None = None
@@ -62,6 +68,7 @@ class Rules:
     names: Mapping[str, str] = field(default_factory=lambda: ARGUMENTS)
     ids: IdKinds = None
     timed: bool = True
+    said: bool = False
 
     def kind(self, role: str) -> Kind:
         """The kind of ids to make of the column of users or items."""
@@ -102,7 +109,7 @@ def encoded(
         times = (
             checks.as_timestamps(timestamps, names["timestamp"])
             if rules.timed
-            else checks.readable(timestamps)
+            else checks.readable(timestamps, names["timestamp"], said=rules.said)
         )
     if times is not None:
         lengths[names["timestamp"]] = len(times)
@@ -160,6 +167,10 @@ def checked(
     scale = None if rules.scale is None else checks.as_scale(rules.scale)
     rows = checks.rated_rows(values, rules.missing, names["rating"])
     if rows is not None:
+        logger.info(
+            "%d of %d rows have no rating (missing=%s) and are left out",
+            len(values) - len(rows), len(values), rules.missing,
+        )  # fmt: skip
         user_codes, user_ids = ids.used(user_codes[rows], user_ids)
         item_codes, item_ids = ids.used(item_codes[rows], item_ids)
         values, timestamps = values[rows], None if timestamps is None else timestamps[rows]
@@ -175,8 +186,15 @@ def checked(
             f"(user {user_ids[user]}, item {item_ids[item]})"
         )
     if row >= 0:
+        n = len(values)
         user_codes, item_codes, values, timestamps = resolve_repeats(
             user_codes, item_codes, values, timestamps, len(user_ids), len(item_ids), duplicates
         )
+        logger.info(
+            "%d of %d rows repeat a pair of others and are left out (duplicates=%r)",
+            n - len(values), n, duplicates,
+        )  # fmt: skip
+    if timestamps is not None:
+        warn_of_dates(timestamps, names["timestamp"])
     scale = scale or (float(values.min()), float(values.max()))
     return user_codes, item_codes, values, timestamps, user_ids, item_ids, scale, result_names(names)

@@ -10,13 +10,14 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from cfcore.data import times
+from cfcore.data.columns import LEAVE_OUT
 from cfcore.data.ids import CHUNK, first_masked, is_missing
 from cfcore.data.times import FIRST_SECOND
 from cfcore.errors import DataError, DataWarning, warn
 
 __all__ = [
-    "Missing", "as_missing", "as_scale", "as_timestamps", "as_values", "check_lengths", "check_order",
-    "check_scale", "chosen_scale", "owned", "rated_rows", "readable",
+    "Missing", "as_missing", "as_scale", "as_timestamps", "as_values", "check_lengths",
+    "check_order", "check_scale", "chosen_scale", "owned", "rated_rows", "readable",
 ]  # fmt: skip
 
 #: Ratings that stand for none.
@@ -74,7 +75,10 @@ def as_values(raw: ArrayLike, column: str = "values", missing: Missing = None) -
         valid = ~np.isinf(part) if with_nan else np.isfinite(part)
         if not valid.all():
             row = start + int(valid.argmin())
-            raise DataError(f"column {column!r}: {values[row]} at row {row} is not a finite float32 number")
+            advice = f"; {LEAVE_OUT}" if np.isnan(values[row]) else ""
+            raise DataError(
+                f"column {column!r}: {values[row]} at row {row} is not a finite float32 number{advice}"
+            )
     return np.require(values, requirements=("C", "A"))
 
 
@@ -122,15 +126,23 @@ def _numbers(array: NDArray[Any], column: str) -> NDArray[np.float64]:
         numbers = np.empty(len(array), dtype=np.float64)
         for row, value in enumerate(array.tolist()):
             try:
-                if isinstance(value, (str, bytes, bool, complex, np.complexfloating)):
+                if isinstance(value, (str, bytes)):
+                    raise DataError(
+                        f"column {column!r}: {value!r} at row {row} is text, not a number; convert the "
+                        "column, such as by astype(float)"
+                    )
+                if isinstance(value, (bool, complex, np.complexfloating)):
                     raise TypeError
                 numbers[row] = np.nan if is_missing(value) else float(value)
+            except DataError:
+                raise
             except (TypeError, ValueError):
                 raise DataError(f"column {column!r}: {value!r} at row {row} is not a number") from None
             except OverflowError:
                 raise DataError(f"column {column!r}: row {row} holds a number beyond float64") from None
         return numbers
-    raise DataError(f"column {column!r} must hold numbers, got {array.dtype}")
+    advice = "; convert it, such as by astype(float)" if array.dtype.kind in "bSUT" else ""
+    raise DataError(f"column {column!r} must hold numbers, got {array.dtype}{advice}")
 
 
 def as_timestamps(raw: ArrayLike, column: str = "timestamps") -> NDArray[np.int64]:
@@ -138,11 +150,16 @@ def as_timestamps(raw: ArrayLike, column: str = "timestamps") -> NDArray[np.int6
     return times.from_array(_array(raw, column), column)
 
 
-def readable(timestamps: Any) -> NDArray[np.int64] | None:
-    """Timestamps, or None if they cannot be read: for models that do not need them."""
+def readable(timestamps: Any, column: str = "timestamps", *, said: bool = False) -> NDArray[np.int64] | None:
+    """Timestamps, or None if they cannot be read: for calls that do not need them.
+
+    With `said` that is a DataWarning.
+    """
     try:
-        return as_timestamps(timestamps)
-    except DataError:
+        return as_timestamps(timestamps, column)
+    except DataError as error:
+        if said:
+            warn(f"the times are left out: {str(error).partition(';')[0]}", DataWarning)
         return None
 
 

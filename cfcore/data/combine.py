@@ -63,7 +63,10 @@ def joined(
     times = [part.timestamps for part in parts if part.timestamps is not None]
     if len(times) not in (0, len(parts)):
         without = next(number for number, part in enumerate(parts) if part.timestamps is None)
-        raise DataError(f"concat: column {names['timestamp']!r} is missing in part {without}")
+        raise DataError(
+            f"concat: column {names['timestamp']!r} is missing in part {without}; "
+            "with_timestamps(None) of the others leaves them out"
+        )
     user_codes, user_ids = _merged([(part.user_codes, part.user_ids) for part in parts], names["user"])
     item_codes, item_ids = _merged([(part.item_codes, part.item_ids) for part in parts], names["item"])
     scale = min(part.scale[0] for part in parts), max(part.scale[1] for part in parts)

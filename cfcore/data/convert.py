@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from typing import Any
 
 from cfcore.data.build import Duplicates, Rules, check_duplicates, encoded
 from cfcore.data.frames import is_frame
 from cfcore.data.names import ARGUMENTS
-from cfcore.data.ratings import Ratings
+from cfcore.data.ratings import Ratings, from_fields
 from cfcore.data.shapes import Columns, Wanted, columns_of
-from cfcore.errors import DuplicateError
+from cfcore.errors import DataError, DuplicateError
 
 __all__ = ["as_pairs", "as_ratings", "needs_times", "pair_columns"]
+
+
+#: Arguments of ``Ratings`` in messages, unless their place is named already.
+_OPTION = re.compile(r'(?<![\w(])((?:ids=str|timestamps?=False|missing=float\("nan"\)))(?! in Ratings| or )')
 
 
 def as_ratings(
@@ -21,6 +26,7 @@ def as_ratings(
     duplicates: Duplicates | None = None,
     *,
     timed: bool = True,
+    said: bool = False,
 ) -> Ratings:
     """Ratings from an argument of any supported type.
 
@@ -35,6 +41,8 @@ def as_ratings(
         As in ``Ratings``, for all but Ratings. None: "error", in a call that has no such argument.
     timed : bool, default True
         Whether times are needed. If not, times that cannot be read are left out.
+    said : bool, default False
+        Whether a DataWarning mentions that.
 
     Raises
     ------
@@ -45,18 +53,22 @@ def as_ratings(
         if duplicates is not None:
             check_duplicates(duplicates)
         return x
+    made = "cf.Ratings(users, items, values"
+    if hasattr(x, "tocoo"):
+        made = "cf.Ratings.from_scipy(matrix"
+    elif is_frame(x):
+        made = "cf.Ratings.from_frame(frame"
     try:
-        return _converted(x, Rules(scale, "error" if duplicates is None else duplicates, timed=timed))
+        way: Duplicates = "error" if duplicates is None else duplicates
+        return _converted(x, Rules(scale, way, timed=timed, said=said))
     except DuplicateError as error:
         if duplicates is not None:
             raise
-        made = "(users, items, values"
-        if hasattr(x, "tocoo"):
-            made = ".from_scipy(matrix"
-        elif is_frame(x):
-            made = ".from_frame(frame"
-        remedy = f'pass cf.Ratings{made}, duplicates="last") to keep one rating'
+        remedy = f'pass {made}, duplicates="last") to keep one rating'
         raise DuplicateError(error.problem, remedy) from None
+    except DataError as error:
+        # The call that these ratings were given to has no such arguments.
+        raise DataError(_OPTION.sub(rf"{made}, \1)", str(error))) from None
 
 
 def _converted(x: Any, rules: Rules) -> Ratings:
@@ -64,7 +76,7 @@ def _converted(x: Any, rules: Rules) -> Ratings:
         return Ratings.from_scipy(x, scale=rules.scale, duplicates=rules.duplicates)
     given = columns_of(x, Wanted())
     rules = replace(rules, names=given.names)
-    return Ratings._new(*encoded(given.users, given.items, given.values, given.timestamps, rules))
+    return from_fields(*encoded(given.users, given.items, given.values, given.timestamps, rules))
 
 
 def needs_times(*models: Any) -> bool:

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cfcore.data import times
+from cfcore.data.columns import LEAVE_OUT
 from cfcore.data.kinds import MARKERS
 from cfcore.errors import shown
 
@@ -66,7 +67,7 @@ def _time(text: str) -> int:
 def _rating(text: str, decimal: str | None, unrated: bool) -> float:
     if unrated and text in MARKERS:
         return math.nan
-    advice = "missing=nan leaves such rows out" if text in MARKERS else ""
+    advice = LEAVE_OUT if text in MARKERS else ""
     if not text:
         raise BadField("missing value", text, advice)
     try:

@@ -84,6 +84,12 @@ def format_of(start: bytes, where: str) -> Format:
             f"{where} holds literals of Python, not JSON: its names are in single quotes; convert each line "
             "by json.dumps(ast.literal_eval(line))"
         )
+    if re.match(rb"\[\s*[-\d\"]", text) and b"]\n" in text.replace(b"\r", b""):
+        raise DataError(
+            f"{where} holds arrays of JSON, which name no columns; pass rows, such as "
+            "Ratings.from_frame(pandas.DataFrame(map(json.loads, open(path)), "
+            "columns=['user', 'item', 'rating']))"
+        )
     if re.match(rb'\{\s*("|\}|$)', text) or re.match(rb"\[\s*(\{|\[|\]|$)", text):
         return "json"
     if re.match(rb"\d+:\r?\n", text):

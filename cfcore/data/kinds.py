@@ -41,6 +41,10 @@ MARKERS = frozenset(
 AMONG_INTEGERS = MARKERS | {"na", "Na", "-", "--", "?", ".", "unknown", "Unknown", "missing", "undefined"}
 
 
+#: Where `ids` can be given, for warnings, which come from any call. Errors of other calls add it themselves.
+PLACES = "in Ratings, Ratings.read or Ratings.from_frame"
+
+
 def kind_of(ids: IdKinds, role: str) -> Kind:
     """The kind that the argument ``ids=`` asks for in the column of users or items.
 
@@ -156,10 +160,13 @@ def _guessed_integers(texts: list[str], column: str, row_of: Callable[[int], int
         try:
             return integers([_value(text) for text in texts], column)
         except DataError:
+            large = [at for at, text in enumerate(texts) if not -(2**63) <= _value(text) < 2**63]
+            _mention_strings(texts, large, column, row_of)
             return None  # such a column remains text
     for at in others:
         text = texts[at]
         if text not in AMONG_INTEGERS and not PADDED.fullmatch(text) and not _is_number(text):
+            _mention_strings(texts, others, column, row_of)
             return None
     for at in others:
         text = texts[at]
@@ -170,7 +177,20 @@ def _guessed_integers(texts: list[str], column: str, row_of: Callable[[int], int
                 f"column {column!r}: {shown(text)} at row {row_of(at)} is a number, but not written as an "
                 "integer; ids=str takes all ids of the column as strings"
             )
+    _mention_strings(texts, others, column, row_of)
     return None
+
+
+def _mention_strings(texts: list[str], others: list[int], column: str, row_of: Callable[[int], int]) -> None:
+    """DataWarning if hardly any id makes strings of a column of integers: it may be a total, or an error."""
+    if len(texts) - len(others) < 2 or len(others) > max(1, len(texts) // 100):
+        return
+    warn(
+        f"column {column!r}: all ids are strings, because {shown(texts[others[0]])} at row "
+        f"{row_of(others[0])} is no integer, as nearly all others are; ids=str {PLACES} "
+        "says that they are strings",
+        DataWarning,
+    )
 
 
 def _forced_integers(texts: list[str], column: str, row_of: Callable[[int], int]) -> NDArray[Any]:
@@ -234,7 +254,7 @@ def _check_markers(texts: list[str], column: str, kind: Kind, row_of: Callable[[
         raise _missing_marker(column, texts[at], row_of(at))
     at = next((at for at, text in enumerate(texts) if text in MARKERS), -1)
     if at >= 0 and (among_integers or kind is None):
-        silent = "" if kind else "; ids=str says that it is one"
+        silent = "" if kind else f"; ids=str {PLACES} says that it is one"
         warn(
             f"column {column!r}: {shown(texts[at])} at row {row_of(at)} is taken for an id, though it often "
             f"stands for a missing one{silent}",
@@ -247,13 +267,16 @@ def _check_padded(texts: list[str], column: str, row_of: Callable[[int], int]) -
     padded = [at for at, text in enumerate(texts) if text[:1] in ("0", "-") and PADDED.fullmatch(text)]
     if not padded:
         return
-    known = {int(text): text for text in texts if INTEGER.fullmatch(text) or PADDED.fullmatch(text)}
-    for at in padded:
-        other = known[int(texts[at])]
-        if other != texts[at]:
-            warn(
-                f"column {column!r}: {shown(texts[at])} (row {row_of(at)}) and {shown(other)} differ only by "
-                "zeros in front, and are two ids",
-                DataWarning,
-            )
-            return
+    known: dict[int, str] = {}
+    for text in texts:
+        if INTEGER.fullmatch(text) or PADDED.fullmatch(text):
+            other = known.setdefault(int(text), text)
+            if other != text:
+                at = texts.index(text if PADDED.fullmatch(text) else other)
+                shorter = other if texts[at] == text else text
+                warn(
+                    f"column {column!r}: {shown(texts[at])} (row {row_of(at)}) and {shown(shorter)} differ "
+                    "only by zeros in front, and are two ids",
+                    DataWarning,
+                )
+                return

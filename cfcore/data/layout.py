@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from cfcore.data.columns import find_columns, listed, within
-from cfcore.data.guesses import check_header, check_positions, is_time_column, time_column
+from cfcore.data.guesses import check_header, check_positions, check_width, is_time_column, time_column
 from cfcore.data.kinds import Kind
 from cfcore.data.names import ROLES, needed_roles
 from cfcore.data.separators import NUMBER, Separator, find_separator, separator_given
@@ -71,7 +71,7 @@ class Layout:
     names : dict
         Name in errors of the column of each role.
     width : int
-        Number of columns.
+        Number of columns; a row must not have more, except empty ones.
     headed : bool
         Whether a header names the columns.
     guessed : bool
@@ -135,8 +135,11 @@ def find_layout(
         columns, names = dict(before.columns), dict(before.names)
         return Layout(separator, lines[0][0], columns, names, before.width, True, False)
     if headed:
-        columns = _by_header(rows[0], options, where)
-        names = {role: rows[0][column] for role, column in columns.items()}
+        width = check_width(rows, options.wanted, options.needed, where)
+        columns = _by_header(rows[0], options, where, width)
+        # Names are shifted where rows have a column more, the first, than the header.
+        own = rows[0] if width == len(rows[0]) else ["", *rows[0]]
+        names = {role: own[column] for role, column in columns.items()}
     else:
         width = max((number for row in rows for number, each in enumerate(row, start=1) if each), default=0)
         rows = [row[:width] for row in rows]  # a separator may end each line
@@ -154,7 +157,7 @@ def find_layout(
         del columns["timestamp"], names["timestamp"]
     begin = len(head) if headed and len(lines) == 1 else lines[1 if headed else 0][0]
     guessed = not headed and options.wanted.get("user") is None
-    return Layout(separator, begin, columns, names, len(rows[0]), headed, guessed)
+    return Layout(separator, begin, columns, names, width, headed, guessed)
 
 
 def _lines(head: bytes) -> list[tuple[int, bytes]]:
@@ -188,7 +191,7 @@ def _names_columns(fields: list[str], options: Options) -> bool:
     if any(NUMBER.fullmatch(each) for each in fields):
         return False
     try:
-        _by_header(fields, options, "")
+        _by_header(fields, options, "", len(fields))
     except DataError:
         return False
     return True
@@ -206,7 +209,7 @@ def _is_headed(rows: list[list[str]], where: str, options: Options) -> bool:
     return False
 
 
-def _by_header(fields: list[str], options: Options, where: str) -> dict[str, int]:
+def _by_header(fields: list[str], options: Options, where: str, width: int) -> dict[str, int]:
     # Columns without a position are found by name; a position decides, as two columns may have one name.
     untyped = [each.partition(":")[0] for each in fields]
     columns, names = {}, {}
@@ -215,7 +218,7 @@ def _by_header(fields: list[str], options: Options, where: str) -> dict[str, int
             without_type = column not in fields and column in untyped
             names[role] = fields[untyped.index(column)] if without_type else column
         elif column is not None and column is not False:
-            columns[role] = within(int(column), fields, where, role)
+            columns[role] = within(int(column), range(width), where, role)
     unnamed = [role for role in options.needed if role not in columns]
     positions = [position for position in range(len(fields)) if position not in columns.values()]
     free = [fields[position] for position in positions]
@@ -228,6 +231,12 @@ def _by_header(fields: list[str], options: Options, where: str) -> dict[str, int
     for role, name in found.items():
         left_out = role == "timestamp" and options.wanted.get(role) is False
         if role not in columns and not left_out and (options.rated or role != "rating"):
+            if free.count(name) > 1:
+                both = [at for at, field in zip(positions, free, strict=True) if field == name]
+                raise DataError(
+                    f"{where}: the columns {listed(both)} have the same name {name!r}; say which is the "
+                    f"{role} by its position, such as {role}={both[0]}"
+                )
             columns[role] = positions[free.index(name)]
     return columns
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import logging
 import math
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from os import PathLike
@@ -22,12 +22,10 @@ from cfcore.data.guesses import warn_of_index
 from cfcore.data.kinds import PADDED, IdKinds, kind_of
 from cfcore.data.layout import Layout, Options
 from cfcore.data.opening import Place, opened, places
-from cfcore.data.typed import rows_from
-from cfcore.errors import DataError
+from cfcore.data.typed import rows_from, rows_of
+from cfcore.errors import DataError, warnings_as
 
 __all__ = ["PairBatches", "read_fields", "read_pairs"]
-
-logger = logging.getLogger("cfcore")
 
 Array = np.ndarray[Any, Any]
 
@@ -83,7 +81,10 @@ def _check_alike(first: _Table, other: _Table) -> None:
             "them one by one, and join them by Ratings.concat"
         )
     if first.layout is not None and other.layout is not None and other.layout.headed > first.layout.headed:
-        raise DataError(f"{other.where} has a header, and {first.where} has none; pass header=True or False")
+        raise DataError(
+            f"{other.where} has a header, and {first.where} has none; give a file with a header first, if "
+            "the columns of all are in its order"
+        )
     for one, two in ((first, other), (other, first)):
         if "timestamp" in one.names and "timestamp" not in two.names:
             raise DataError(
@@ -134,7 +135,7 @@ def read_fields(
         Decimal point of ratings. By default both are understood, except where a comma may separate thousands.
     scale, duplicates, missing
         As in ``Ratings``. With ``missing=nan`` ratings that are empty, null, NA or the like are left out too.
-        The logger "cfcore" says how many rows were left out.
+        The logger "cfcore" says how many rows were left out, also by `duplicates`.
     ids : int, str or {"user": int, "item": str}, optional
         As in ``Ratings``. By default ids in text are integers if all of a column are written as such, whole
         decimals (7.0) too, and else strings; a missing marker (NULL, nan, ...) and another number (1.5, +7,
@@ -161,7 +162,8 @@ def read_fields(
     Warns
     -----
     DataWarning
-        For a first column that only counts the rows, and a column of times that cannot be read.
+        For a first column that only counts the rows, a column of times that cannot be read, and other guesses
+        that the first rows make doubtful.
 
     Notes
     -----
@@ -174,6 +176,7 @@ def read_fields(
     names: dict[str, str] = {}
     columns: dict[str, Any] = {}
     layout, where = None, ""
+    files: list[tuple[str, int]] = []
     for table in _tables(places(path), options):
         if not names:
             names, layout, where = table.names, table.layout, table.where
@@ -182,15 +185,20 @@ def read_fields(
                 role: collect(name, options.kinds[role]) if role in ("user", "item") else []
                 for role, name in names.items()
             }
+        n_rows = 0
         for batch in table.batches:
+            n_rows += len(batch["rating"])
             for role, part in batch.items():
                 columns[role].add(part) if role in ("user", "item") else columns[role].append(part)
+        files.append((table.where, n_rows))
     if not columns["rating"]:
-        raise DataError(f"{where} is empty: ratings need at least one row")
+        headed = layout is not None and layout.headed
+        what = "has a header and no rows" if headed else "is empty"
+        raise DataError(f"{where} {what}: ratings need at least one row")
     rules = Rules(scale, duplicates, missing, names, ids)
     values = joined(columns["rating"])
     times = joined(columns["timestamp"]) if "timestamp" in columns else None
-    with rows_from(0, where):
+    with rows_of(files):
         (user_ids, users), (item_ids, items) = (columns.pop(role).finish() for role in ("user", "item"))
         text = layout is not None
         users, items, values, times, user_ids, item_ids = settled(
@@ -198,11 +206,8 @@ def read_fields(
         )
     if layout is not None and layout.guessed:
         warn_of_index(users, user_ids, values, where, layout.width)
-    rated = checks.rated_rows(values, missing, names["rating"])
-    if rated is not None:
-        n_left_out = len(values) - len(rated)
-        logger.info("%s: %d of %d rows have no rating (missing=%s)", where, n_left_out, len(values), missing)
-    return checked(users, items, values, times, user_ids, item_ids, rules)
+    with rows_of(files):
+        return checked(users, items, values, times, user_ids, item_ids, rules)
 
 
 def _options(
@@ -236,12 +241,18 @@ class PairBatches:
     ----------
     names : dict of str to str
         Names of the columns user, item and, if there are times, timestamp; those of the first file.
+    where : str
+        Name of the file that the present batch is from.
+    row : int
+        Its first row in that file.
     """
 
     def __init__(self, tables: Iterator[_Table], kinds: dict[str, Any], size: int) -> None:
         self._tables, self._kinds, self._size = tables, kinds, size
+        self._said: set[str] = set()
         self._first = next(tables)
         self.names = dict(self._first.names)
+        self.where, self.row = self._first.where, 0
 
     def __iter__(self) -> Iterator[tuple[Any, Any, Any]]:
         table: _Table | None = self._first
@@ -251,6 +262,7 @@ class PairBatches:
                 rows = len(batch["user"])
                 for begin in range(0, rows, self._size):
                     part = {role: column[begin : begin + self._size] for role, column in batch.items()}
+                    self.where, self.row = table.where, start + begin
                     yield (
                         self._ids(part, "user", table, start + begin),
                         self._ids(part, "item", table, start + begin),
@@ -261,7 +273,15 @@ class PairBatches:
 
     def _ids(self, part: Batch, role: str, table: _Table, start: int) -> Any:
         column = part[role]
-        with rows_from(start, table.where):
+
+        def once(message: str) -> str:
+            # Batches differ in the ids that they mention, not in what is the matter.
+            kind = role + re.sub(r"'[^']*'|\d+", "", message)
+            known = kind in self._said
+            self._said.add(kind)
+            return "" if known else message
+
+        with rows_from(start, table.where), warnings_as(once):
             if isinstance(column, Words):
                 used, numbers = np.unique(column.codes, return_inverse=True)
                 vocabulary = objects([column.texts[code] for code in used.tolist()])

@@ -184,6 +184,8 @@ def _are_rows(x: tuple[Any, ...], wanted: Wanted) -> bool:
 
     Tuples of tuples that can be both, by size and by the kinds of values, are rows.
     """
+    if any(hasattr(one, "__array__") for one in x):  # arrays and Series, whose labels are no names of fields
+        return False
     if any(_names_of(one) is not None for one in x):
         return True
     if not all(isinstance(one, (tuple, list)) for one in x):

@@ -54,7 +54,7 @@ def holdout(
     ValueError
         For fractions outside (0, 1), with a sum above 1, or that leave a part empty.
     """
-    ratings = as_ratings(ratings)
+    ratings = as_ratings(ratings, timed=False, said=True)
     n = len(ratings)
     sizes = parts.sizes(n, test)
     part = _labels(generator(random_state).permutation(_rows(n)), sizes)
@@ -97,7 +97,7 @@ def users(
     ValueError
         For fractions outside (0, 1), with a sum above 1, or that leave a part without users.
     """
-    ratings = as_ratings(ratings)
+    ratings = as_ratings(ratings, timed=False, said=True)
     return _whole(ratings, ratings.user_codes, ratings.user_counts, "users", test, random_state, return_rows)
 
 
@@ -105,7 +105,7 @@ def items(
     ratings: Any, test: Fractions = 0.2, random_state: RandomState = None, *, return_rows: bool = False
 ) -> tuple[Any, ...]:
     """Random split of the items: all ratings of an item are in one part; as `users`, roles exchanged."""
-    ratings = as_ratings(ratings)
+    ratings = as_ratings(ratings, timed=False, said=True)
     return _whole(ratings, ratings.item_codes, ratings.item_counts, "items", test, random_state, return_rows)
 
 
@@ -136,7 +136,7 @@ def k_core(ratings: Any, users: int = 5, items: int = 5, *, return_rows: bool = 
     return_rows : bool, default False
         Return the numbers of the rows that are left, too.
     """
-    ratings = as_ratings(ratings)
+    ratings = as_ratings(ratings, timed=False, said=True)
     core = ratings.k_core(users, items)
     return (core, core_rows(ratings, users, items)) if return_rows else core
 
@@ -167,7 +167,7 @@ def kfold(
     ValueError
         For any other k.
     """
-    ratings = as_ratings(ratings)
+    ratings = as_ratings(ratings, timed=False, said=True)
     n = len(ratings)
     if not isinstance(k, (int, np.integer)) or not 2 <= k <= n:
         raise ValueError(f"k must be an integer from 2 to the number of ratings, {n}; got {k!r}")
@@ -196,7 +196,7 @@ def repeated_kfold(
 
     Parameters, yields and errors are those of `kfold`; ValueError for `repeats` below 1 as well.
     """
-    ratings = as_ratings(ratings)
+    ratings = as_ratings(ratings, timed=False, said=True)
     repeats = parts.number("repeats", repeats)
     rng = generator(random_state)
     kfold(ratings, k, rng)  # raises for a wrong k at once, and draws nothing
@@ -230,7 +230,7 @@ def user_holdout(
     ValueError
         For fractions outside (0, 1), with a sum above 1, or that leave a part empty.
     """
-    ratings = as_ratings(ratings)
+    ratings = as_ratings(ratings, timed=False, said=True)
     found = parts.fractions(test)
     draw = generator(random_state).random(len(ratings))
     # Plus a little, so that a fifth of five is one in floating point too.
@@ -273,7 +273,7 @@ def leave_k_out(
     ValueError
         For k below 1, one that leaves the test part empty, or `latest` without timestamps.
     """
-    ratings = as_ratings(ratings)
+    ratings = as_ratings(ratings, timed=latest, said=True)
     wanted = parts.numbers("k", k)
     if not latest:
         draw = generator(random_state).random(len(ratings))

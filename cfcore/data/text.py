@@ -73,7 +73,7 @@ class _Reader:
             quoted = b'"' in block
             batch = None
             if self.plain and not quoted:
-                batch = _parsed(block, self.layout.columns, self.separator)
+                batch = _parsed(block, self.layout.columns, self.layout.width, self.separator)
             if batch is None:
                 if quoted:
                     self._check_quotes(block, row)
@@ -97,13 +97,20 @@ class _Reader:
 
     def _located(self, block: bytes, quoted: bool, row: int) -> Batch:
         layout, roles, n = self.layout, self.roles, n_lines(block)
-        columns = np.full(max(layout.columns.values()) + 1, -1, dtype=np.int32)
+        columns = np.full(layout.width + 1, -1, dtype=np.int32)
+        columns[-1] = -2  # no further columns
         for number, role in enumerate(roles):
             columns[layout.columns[role]] = number
         starts, lengths = np.empty((len(roles), n), dtype=np.int64), np.empty((len(roles), n), dtype=np.int32)
         locate = backends.kernel("tables.tokens").locate_fields
         n_rows, _, n_found = locate(block, columns, starts, lengths, self.separator, 0)
         if n_found >= 0:
+            if n_found > layout.width:
+                named = f"{layout.width} are {'named in the header' if layout.headed else 'in the others'}"
+                raise DataError(
+                    f"{self.where}: row {row + n_rows} has {n_found} columns, and {named} (separator "
+                    f"{layout.separator.text!r}); a field that holds the separator must be in double quotes"
+                )
             missing = min((column, role) for role, column in layout.columns.items() if column >= n_found)[1]
             raise DataError(
                 f"{self.where}: column {layout.names[missing]!r} is missing at row {row + n_rows}, "
@@ -112,7 +119,8 @@ class _Reader:
         numeric = [role for role in roles if role in self.convert]
         numbers = None
         if numeric and self.plain and not quoted:
-            numbers = _parsed(block, {role: layout.columns[role] for role in numeric}, self.separator)
+            some = {role: layout.columns[role] for role in numeric}
+            numbers = _parsed(block, some, layout.width, self.separator)
         batch: Batch = {}
         for number, role in enumerate(roles):
             if numbers is not None and role in numbers:
@@ -135,9 +143,10 @@ class _Reader:
         return batch
 
 
-def _parsed(block: bytes, columns: dict[str, int], separator: str) -> Batch | None:
-    """Arrays of the roles in `columns`; None if those are not plain numbers."""
-    layout = np.zeros(max(columns.values()) + 1, dtype=np.int32)
+def _parsed(block: bytes, columns: dict[str, int], width: int, separator: str) -> Batch | None:
+    """Arrays of the roles in `columns`; None if those are not plain numbers, or a row has more columns."""
+    layout = np.zeros(width + 1, dtype=np.int32)
+    layout[-1] = 5  # no further columns
     for role, column in columns.items():
         layout[column] = ROLES.index(role) + 1
     n = n_lines(block)

@@ -13,9 +13,12 @@ from numpy.typing import NDArray
 
 from cfcore.data.id_columns import CHUNK, is_missing
 from cfcore.data.kinds import MARKERS
-from cfcore.errors import DataError
+from cfcore.errors import DataError, DataWarning, warn
 
-__all__ = ["END", "FIRST_SECOND", "UNITS", "as_seconds", "from_array", "parse", "unit_by_largest", "unit_of"]
+__all__ = [
+    "END", "FIRST_SECOND", "UNITS", "as_seconds", "from_array", "parse", "unit_by_largest", "unit_of",
+    "warn_of_dates",
+]  # fmt: skip
 
 #: Names of the units of timestamps, by their number in a second.
 UNITS = {1: "seconds", 10**3: "milliseconds", 10**6: "microseconds", 10**9: "nanoseconds"}
@@ -23,14 +26,13 @@ UNITS = {1: "seconds", 10**3: "milliseconds", 10**6: "microseconds", 10**9: "nan
 FIRST_SECOND = 100_000_000
 #: Seconds since 1970 end here, in the year 2106: later ones are milliseconds or finer.
 END = 2**32
-
 _WHOLE = re.compile(r"[+-]?[0-9]{1,40}")
 
 
 def parse(text: str) -> int:
     """A timestamp as text: a whole number, or an ISO 8601 date as seconds since 1970.
 
-    Dates without a time zone are in UTC. Fractions of a second of a date are dropped.
+    Dates without a time zone are in UTC. Fractions of a second are dropped (rounded down).
 
     Raises
     ------
@@ -47,12 +49,17 @@ def parse(text: str) -> int:
             value = math.nan
         if math.isnan(value) and text.lower().lstrip("+-") != "nan":
             return _parse_date(text)
-        if not (math.isfinite(value) and value == math.floor(value)):
+        if not _is_moment(value):
             raise ValueError("is not a whole number")
-        exact = int(value)
+        exact = math.floor(value)
     if not -(2**63) <= exact < 2**63:
         raise ValueError("does not fit int64")
     return exact
+
+
+def _is_moment(value: Any) -> bool:
+    """Whether a number is whole, or has a fraction of a second: so small a number would lose by rounding."""
+    return math.isfinite(value) and (value == math.floor(value) or abs(value) >= FIRST_SECOND)
 
 
 def _parse_date(text: str) -> int:
@@ -74,7 +81,13 @@ def from_array(array: NDArray[Any], column: str) -> NDArray[np.int64]:
     Raises
     ------
     DataError
-        For missing values, fractions, numbers that int64 does not hold, and text that is no ISO 8601 date.
+        For missing and infinite values, numbers that int64 does not hold, fractions of small numbers, and
+        text that is no ISO 8601 date.
+
+    Notes
+    -----
+    Fractions of seconds since 1970, as pandas and JSON hold them in floats, are rounded down: those of
+    numbers from 10^8 (the year 1973) on.
     """
     kind = array.dtype.kind
     if kind in "iu":
@@ -97,11 +110,12 @@ def _from_floats(array: NDArray[Any], column: str) -> NDArray[np.int64]:
     for start in range(0, len(array), CHUNK):
         part = array[start : start + CHUNK]
         with np.errstate(invalid="ignore", over="ignore"):  # 2^63 is infinite in float16
-            whole = np.isfinite(part) & (part == np.floor(part)) & (np.abs(part) < 2.0**63)
-        if not whole.all():
-            row = start + int(whole.argmin())
+            fine = (part == np.floor(part)) | (np.abs(part) >= FIRST_SECOND)
+            valid = np.isfinite(part) & fine & (np.abs(part) < 2.0**63)
+        if not valid.all():
+            row = start + int(valid.argmin())
             raise _bad_number(column, float(array[row]), row)
-    return array.astype(np.int64)
+    return np.floor(array).astype(np.int64)
 
 
 def _from_objects(values: list[Any], column: str) -> NDArray[np.int64]:
@@ -145,9 +159,9 @@ def _of_object(value: Any, row: int, column: str) -> int:
     if isinstance(value, date):
         return _seconds(value)
     if isinstance(value, (float, Decimal)):
-        if not math.isfinite(value) or value != math.floor(value) or not -(2**63) <= value < 2**63:
+        if not _is_moment(value) or not -(2**63) <= value < 2**63:
             raise _bad_number(column, value, row)
-        return int(value)
+        return math.floor(value)
     if hasattr(value, "to_timestamp"):  # pandas' Period
         return _seconds(value.to_timestamp())
     raise _error(column, f"{value!r} at row {row} is neither a number nor a date")
@@ -193,6 +207,20 @@ def unit_of(times: NDArray[np.int64], column: str = "timestamps") -> int:
                 f"{times[other]} at row {other} {UNITS[unit]}; make all times of one unit"
             )
     return unit
+
+
+def warn_of_dates(times: NDArray[np.int64], column: str = "timestamps") -> None:
+    """DataWarning if the numbers are dates such as 20050906, which as seconds since 1970 are of one year."""
+    if len(times) == 0 or not 19_700_101 <= times.min() <= times.max() <= 21_061_231:
+        return
+    months, days = times // 100 % 100, times % 100
+    if months.min() >= 1 and months.max() <= 12 and days.min() >= 1 and days.max() <= 31:
+        shown = str(times[0])
+        warn(
+            f"column {column!r}: {shown} looks like the date {shown[:4]}-{shown[4:6]}-{shown[6:]}, and is "
+            "taken for a number, such as of seconds; dates are read as ISO 8601 text or datetime64",
+            DataWarning,
+        )
 
 
 def unit_by_largest(largest: int) -> int:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import bisect
+import itertools
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -14,9 +16,9 @@ from cfcore.data.batches import Batch
 from cfcore.data.columns import by_position, find_columns
 from cfcore.data.guesses import is_time_column
 from cfcore.data.layout import Options
-from cfcore.errors import DataError
+from cfcore.errors import DataError, DuplicateError, warnings_as
 
-__all__ = ["check_times", "columns_of", "rows_from", "typed_batch"]
+__all__ = ["check_times", "columns_of", "rows_from", "rows_of", "typed_batch"]
 
 
 def columns_of(present: list[str], options: Options, where: str) -> dict[str, str]:
@@ -54,12 +56,59 @@ def check_times(values: Iterable[Any], names: dict[str, str], options: Options, 
 
 @contextmanager
 def rows_from(start: int, where: str) -> Iterator[None]:
-    """Errors of a batch name the file, and the row in it: the first row of the batch is number `start`."""
-    try:
+    """Errors and warnings of a batch name the file, and the row in it: the first is number `start`."""
+
+    def placed(message: str) -> str:
+        return f"{where}: " + _ROW.sub(lambda found: str(int(found[0]) + start), message)
+
+    with _worded(placed):
         yield
+
+
+@contextmanager
+def rows_of(files: Sequence[tuple[str, int]]) -> Iterator[None]:
+    """Errors and warnings of rows of several files that follow each other name the file, and the row in it.
+
+    Parameters
+    ----------
+    files : list of (str, int)
+        Name and number of rows of each file.
+    """
+    names = [name for name, _ in files]
+    shown = [f"{name} (file {k})" if names.count(name) > 1 else name for k, name in enumerate(names, start=1)]
+    ends = list(itertools.accumulate(n for _, n in files))
+
+    def row(found: re.Match[str]) -> str:
+        number = int(found[0])
+        file = min(bisect.bisect_right(ends, number), len(files) - 1)
+        return f"{number - ends[file] + files[file][1]} of {shown[file]}"
+
+    def placed(message: str) -> str:
+        if _ROW.search(message):
+            return _ROW.sub(row, message)
+        return f"{files[0][0]} and {len(files) - 1} more: {message}"
+
+    if len(files) == 1:
+        with rows_from(0, files[0][0]):
+            yield
+    else:
+        with _worded(placed):
+            yield
+
+
+#: The number of a row in a message.
+_ROW = re.compile(r"(?<=\brow )\d+")
+
+
+@contextmanager
+def _worded(placed: Callable[[str], str]) -> Iterator[None]:
+    try:
+        with warnings_as(placed):
+            yield
+    except DuplicateError as error:
+        raise DuplicateError(placed(error.problem), error.remedy) from None
     except DataError as error:
-        message = re.sub(r"(?<=\brow )\d+", lambda found: str(int(found[0]) + start), str(error))
-        raise DataError(f"{where}: {message}") from None
+        raise DataError(placed(str(error))) from None
 
 
 def typed_batch(arrays: Mapping[str, NDArray[Any]], names: Mapping[str, str], options: Options) -> Batch:

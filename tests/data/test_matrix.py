@@ -165,7 +165,9 @@ def test_pivot_that_was_written_to_a_file(tmp_path: Any) -> None:
     assert rows_of(cf.Ratings.from_matrix(again, user="who")) == expected
     with pytest.warns(cf.errors.DataWarning, match="no ids of users, so they are 0 to 2.*user="):
         assert cf.Ratings.from_matrix(again).n_items == 4
-    with pytest.raises(cf.DataError, match=r"'who'.*is not a number; name the column of users by user="):
+    with pytest.raises(
+        cf.DataError, match=r"'who'.*is text, not a number; .*name the column of users by user="
+    ):
         cf.Ratings.from_matrix(again.assign(who=["a", "b", "c"]))
     with pytest.raises(cf.DataError, match="no column 'nobody'"):
         cf.Ratings.from_matrix(pivot, user="nobody")

@@ -37,7 +37,7 @@ REFUSED = {
     ),
     "a matrix of two items": ("3,-7.82,99\n2,4.08,-0.29\n", r"column 1 \(item\) holds -7.82"),
     "fractions later": ("3,99,99,1\n2,99,-0.29,4\n3,99,1,1\n4,5.5,1,1\n", r"column 1 \(item\) holds 5.5"),
-    "fractions first": ("4.5,1,10\n3.5,2,10\n", r"column 0 \(user\) holds 4.5"),
+    "fractions first": ("4.5,1,10\n3.5,2,10\n", r"column 0 \(user\) holds 4.5.*user=1, item=2, rating=0"),
     "a time third": ("1,10,964982703,4.5\n2,20,964982704,3\n", "pass rating=3, timestamp=2"),
     "milliseconds third": ("1,10,964982703000,4\n", "pass rating=3, timestamp=2"),
     "a date third": ("1,10,2020-01-01,4\n", "pass rating=3, timestamp=2"),
@@ -49,7 +49,8 @@ REFUSED = {
     ),
     "a weight fourth": ("1,10,4,0.5\n2,10,3,0.7\n", "'0.5' is not a whole number .*timestamp=False"),
     "a pivot table": (",1,2,3\n10,4,5,3\n", r"pivot table.*Ratings\.from_matrix"),
-    "a wide table": ("user,101,102,103\n10,4,5,3\n", "first line has 'user' where all others have a number"),
+    "a wide table": ("user,101,102,103\n10,4,5,3\n", r"pivot table.*Ratings\.from_matrix"),
+    "a name among numbers": ("ann,101,4\n10,102,4\n", "first line has 'ann' where all others have a number"),
     "a header with a number": ("user,item,2024\n1,2,3\n", "header=True if it names the columns"),
 }
 
@@ -80,13 +81,18 @@ def test_positions_overrule(tmp_path: Path) -> None:
 
 def test_the_fourth_column_without_a_header(tmp_path: Path) -> None:
     assert read(tmp_path, "1,10,4,964982703\n") == [(1, 10, 4.0, 964982703)]
-    assert read(tmp_path, "1,10,4,7\n") == [(1, 10, 4.0, 7)]
+    with pytest.warns(cf.DataWarning, match=r"column 3 is taken for times, though .* 7 .*timestamp=False"):
+        assert read(tmp_path, "1,10,4,7\n") == [(1, 10, 4.0, 7)]
+    assert read(tmp_path, "1,10,4,7\n", timestamp=3) == [(1, 10, 4.0, 7)]
+    assert read(tmp_path, "1,10,4,7\n", timestamp=False) == [(1, 10, 4.0)]
     assert read(tmp_path, "1,10,4,2020-01-01 10:00:00\n") == [(1, 10, 4.0, 1577872800)]
-    assert read(tmp_path, "1,10,4,nice\n") == [(1, 10, 4.0)]
+    with pytest.warns(cf.DataWarning, match="column 3 is not read: 'nice' is neither"):
+        assert read(tmp_path, "1,10,4,nice\n") == [(1, 10, 4.0)]
+    assert read(tmp_path, "1,10,4,nice\n", timestamp=False) == [(1, 10, 4.0)]
     with pytest.raises(cf.DataError, match=r"'timestamp': missing value at row 0; timestamp=False"):
         read(tmp_path, "1,10,4,\n1,11,4,964982703\n")
     with pytest.raises(cf.DataError, match=r"'nice' is neither .* at row 1; timestamp=False"):
-        read(tmp_path, "1,10,4,7\n1,11,4,nice\n")
+        read(tmp_path, "1,10,4,964982703\n1,11,4,nice\n")
 
 
 def test_large_ids_are_ids(tmp_path: Path) -> None:

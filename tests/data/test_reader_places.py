@@ -117,7 +117,7 @@ def test_several_files_are_read_as_one(tmp_path: Path, monkeypatch: pytest.Monke
     assert rows_of(cf.Ratings.read("ratings_*")) == both
     assert rows_of(cf.Ratings.read(["ratings_1.csv", tmp_path / "ratings_2.csv.gz"])) == both
     assert rows_of(cf.Ratings.read(["ratings_2.csv.gz", io.StringIO(TEXT)])) == [both[2], *ROWS]
-    with pytest.raises(cf.DataError, match="row 2 repeats row 0"):
+    with pytest.raises(cf.DataError, match=r"row 0 of .* repeats row 0 of"):
         cf.Ratings.read(["ratings_1.csv", "ratings_1.csv"])
     with pytest.raises(FileNotFoundError, match=r"no file fits the pattern 'other_\*'"):
         cf.Ratings.read("other_*")
@@ -141,7 +141,7 @@ def test_parts_of_a_file_that_was_cut_have_one_header(tmp_path: Path) -> None:
 
 
 def test_files_that_do_not_go_together(tmp_path: Path) -> None:
-    with pytest.raises(cf.DataError, match=r"has a header, and .* has none; pass header="):
+    with pytest.raises(cf.DataError, match=r"has a header, and .* has none; give a file with a header first"):
         cf.Ratings.read([io.StringIO("1,2,3\n"), io.StringIO("item,user,rating\n1,2,3\n")])
     with pytest.raises(cf.DataError, match=r"has timestamps, and .* has none; timestamp=False"):
         cf.Ratings.read([io.StringIO(TEXT), io.StringIO("user,item,rating\n1,2,3\n")])

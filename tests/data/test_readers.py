@@ -139,7 +139,7 @@ def test_dates_become_seconds(tmp_path: Path) -> None:
     [
         ("", "is empty"),
         ("\n \n", "is empty"),
-        ("user,item,rating\n", "is empty"),
+        ("user,item,rating\n", "has a header and no rows"),
         ("1,1\n2,2\n", "no separator found"),
         ("1,1,5\n1,2,x\n", "'rating': 'x' is not a number at row 1"),
         ("1,1,5\n1,2,\n", "'rating': missing value at row 1"),
@@ -173,7 +173,9 @@ def test_refused(tmp_path: Path, backend: str, content: str, message: str) -> No
 
 def test_columns_of_one_name_are_chosen_by_position(tmp_path: Path) -> None:
     path = written(tmp_path, "user,item,rating,rating\n1,2,3,4\n")
-    assert cf.Ratings.read(path).values.tolist() == [3.0]
+    with pytest.raises(cf.DataError, match=r"columns 2, 3 have the same name 'rating'; .*such as rating=2"):
+        cf.Ratings.read(path)
+    assert cf.Ratings.read(path, rating=2).values.tolist() == [3.0]
     assert cf.Ratings.read(path, rating=3).values.tolist() == [4.0]
 
 

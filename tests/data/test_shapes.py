@@ -187,3 +187,40 @@ def test_errors_name_the_columns_of_the_frame() -> None:
         model.predict(frame)
     with pytest.raises(cf.DataError, match="column 'movieId': missing id at row 0"):
         model.predict(frame.assign(userId=1, movieId=[None]))
+
+
+@pytest.mark.parametrize("wrapped", [tuple, list], ids=["tuple", "of lists"])
+def test_columns_of_a_frame_in_a_tuple_are_columns(wrapped: Any) -> None:
+    """A Series has labels, which are no names of fields as those of a row are."""
+    frame = pytest.importorskip("pandas").DataFrame({"u": [1, 1, 2], "i": [1, 2, 1], "r": [4.0, 2.0, 3.0]})
+    columns = (frame["u"], frame["i"], frame["r"])
+    given = columns if wrapped is tuple else tuple(map(list, columns))
+    model = cf.Baseline().fit(given)
+    assert model.predict(given).tolist() == model.predict(frame["u"], frame["i"]).tolist()
+    assert cf.metrics.evaluate(model, given)["rmse"] < 1
+    assert model.predict((frame["u"], frame["i"])).tolist() == model.predict(frame["u"], frame["i"]).tolist()
+
+
+def test_remedies_name_the_call_that_has_the_argument() -> None:
+    frame = pytest.importorskip("pandas").DataFrame({"user": [1, "1"], "item": [1, 2], "rating": [4.0, 2.0]})
+    with pytest.raises(cf.DataError, match=r"cf\.Ratings\.from_frame\(frame, ids=str\) makes strings of all"):
+        cf.Baseline().fit(frame)
+    assert cf.Ratings.from_frame(frame, ids=str).users.tolist() == ["1", "1"]
+    frame = frame.assign(user=[1, 2], rating=[4.0, None], timestamp=["x", "y"])
+    with pytest.raises(cf.DataError, match=r"from_frame\(frame, missing=float\(.nan.\)\) leaves such rows"):
+        cf.Baseline().fit(frame)
+    assert len(cf.Ratings.from_frame(frame, missing=float("nan"), timestamp=False)) == 1
+    model = cf.TimeSVDpp(n_epochs=1, n_factors=2).fit(([1, 2], [1, 2], [4, 2], [880000000, 890000000]))
+    with pytest.raises(cf.DataError, match=r"cf\.Ratings\.from_frame\(frame, timestamp=False\) leaves"):
+        cf.metrics.evaluate(model, frame.assign(rating=4.0))
+    with pytest.raises(cf.DataError, match="; timestamps=False leaves"):
+        model.predict(frame)
+    assert len(model.predict(frame, timestamps=False)) == 2
+    with pytest.raises(cf.DataError, match=r"cf\.Ratings\(users, items, values, timestamps=False\) leaves"):
+        model.clone().fit(([1, 2], [1, 2], [4, 2], ["x", "y"]))
+
+
+def test_ratings_as_text_in_a_frame_say_what_they_are() -> None:
+    frame = pytest.importorskip("pandas").DataFrame({"user": [1, 2], "item": [1, 2], "rating": ["4", "2"]})
+    with pytest.raises(cf.DataError, match=r"'4' at row 0 is text, not a number; .* astype\(float\)"):
+        cf.Ratings.from_frame(frame)

@@ -326,3 +326,17 @@ def test_moments_that_cannot_divide() -> None:
     with pytest.raises(ValueError, match="ratings are from 3 to 9"):
         cf.split.by_time(cf.Ratings([1, 2], [1, 1], [1, 2], [3, 9]), at=100)
     assert [len(part) for part in cf.split.by_time(ratings, at=["1998-03-02", "1998-03-03"])] == [1, 1, 1]
+
+
+def test_times_that_cannot_be_read_are_left_out_with_a_word() -> None:
+    ratings = ([1, 1, 2, 2], [1, 2, 1, 2], [4, 3, 2, 1], ["05/23/2014"] * 4)
+    with pytest.warns(
+        cf.DataWarning, match=r"times are left out: column 'timestamps': '05/23/2014' at row 0"
+    ):
+        train, test = cf.split.holdout(ratings, 0.5, random_state=0)
+    assert train.timestamps is None
+    assert test.timestamps is None
+    with pytest.raises(cf.DataError, match="'05/23/2014' at row 0 is neither"):
+        cf.split.by_time(ratings, 0.5)
+    with pytest.raises(cf.DataError, match="'05/23/2014' at row 0 is neither"):
+        cf.split.leave_k_out(ratings, 1, latest=True)

@@ -51,6 +51,19 @@ cdef inline Py_ssize_t skip_blanks(const unsigned char *data, Py_ssize_t at, Py_
     return at
 
 
+cdef inline bint has_fields(const unsigned char *data, Py_ssize_t at, Py_ssize_t end,
+                            const unsigned char *separator, Py_ssize_t n) noexcept nogil:
+    """Whether anything but separators and blanks is between `at` and `end`."""
+    while at < end:
+        if matches(data, at, end, separator, n):
+            at += n
+        elif data[at] == 32:
+            at += 1
+        else:
+            return True
+    return False
+
+
 cdef inline bint matches(const unsigned char *data, Py_ssize_t at, Py_ssize_t end,
                          const unsigned char *separator, Py_ssize_t n) noexcept nogil:
     """Whether the separator, of n bytes, is at `at`."""

@@ -8,7 +8,9 @@ from libc.float cimport FLT_MAX
 from libc.stdint cimport int32_t, int64_t, uint64_t
 
 from cfcore.kernels.common.arrays cimport check_array, length, pointer
-from cfcore.kernels.tables.lines cimport Line, Text, line_at, matches, separator_of, skip_blanks, text_of
+from cfcore.kernels.tables.lines cimport (
+    Line, Text, has_fields, line_at, matches, separator_of, skip_blanks, text_of,
+)
 
 from cfcore.kernels.records import check_apart
 
@@ -20,6 +22,7 @@ cdef enum:
     ITEM = 2
     RATING = 3
     TIMESTAMP = 4
+    END = 5
 
 # Powers of ten that a double holds exactly: a decimal of up to 15 digits is then correctly rounded.
 cdef double[23] POWERS = [1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11,
@@ -121,7 +124,8 @@ def parse_ratings(text, layout, users, items, values, timestamps, separator, beg
         Lines end in LF or CR LF; the last one may lack it. Blank lines are skipped.
     layout : int32[n_columns]
         Role of each column of the file: 0 skip, 1 user, 2 item, 3 rating, 4 timestamp. Further columns
-        are skipped.
+        are skipped, unless 5 stands in the last place: then a line must not have any, except empty ones, and
+        need not have those to skip at its end.
     users, items, timestamps : int64[capacity], filled
     values : float32[capacity], filled
     separator : str of 1 to 4 ASCII characters
@@ -136,7 +140,7 @@ def parse_ratings(text, layout, users, items, values, timestamps, separator, beg
         Start of the first line that was not read: the size of the text when all was.
     column : int
         Why it stopped: 0 at the end or with full arrays; 1 to 4 when that role's field in the line at
-        `end` is missing or not a plain number.
+        `end` is missing or not a plain number; 5 when that line has further columns.
 
     Raises
     ------
@@ -175,6 +179,8 @@ def parse_ratings(text, layout, users, items, values, timestamps, separator, beg
     if not 0 <= begin <= data.size:
         raise ValueError("parse_ratings: begin is outside of the text")
     for k in range(columns.n):
+        if columns.layout[k] == END and k == columns.n - 1:
+            continue
         if not SKIP <= columns.layout[k] <= TIMESTAMP:
             raise ValueError(f"parse_ratings: role {columns.layout[k]} of column {k} is unknown")
     start = begin
@@ -198,6 +204,8 @@ cdef inline int parse_line(const unsigned char *data, Py_ssize_t at, Py_ssize_t 
     cdef double number = 0
     for column in range(columns.n):
         role = columns.layout[column]
+        if role == END:
+            return END if has_fields(data, at, end, sep, n_sep) else 0
         if column > 0:
             if not matches(data, at, end, sep, n_sep):  # the line has too few columns
                 return next_role(columns, column)
@@ -230,9 +238,11 @@ cdef inline int parse_line(const unsigned char *data, Py_ssize_t at, Py_ssize_t 
 
 
 cdef inline int next_role(const Columns *columns, Py_ssize_t column) noexcept nogil:
-    """First role from `column` on: the one whose field is missing."""
+    """First role from `column` on: the one whose field is missing; 0 if only columns to skip are."""
     cdef Py_ssize_t k
     for k in range(column, columns.n):
+        if columns.layout[k] == END:
+            return 0
         if columns.layout[k] != SKIP:
             return columns.layout[k]
     return RATING

@@ -8,7 +8,7 @@ from libc.stdint cimport int32_t, int64_t, uint64_t
 from libc.string cimport memcmp
 
 from cfcore.kernels.common.arrays cimport check_array, length, pointer
-from cfcore.kernels.tables.lines cimport Line, Text, line_at, separator_of, skip_blanks, text_of
+from cfcore.kernels.tables.lines cimport Line, Text, has_fields, line_at, separator_of, skip_blanks, text_of
 
 from cfcore.kernels.records import check_apart
 
@@ -39,7 +39,8 @@ cdef inline Py_ssize_t field_end(const unsigned char *text, Py_ssize_t at, Py_ss
 cdef struct Fields:
     # Row of `starts` for each column of the file (-1: none), and the arrays to fill.
     const int32_t *layout
-    Py_ssize_t n_columns
+    Py_ssize_t n_columns, n_needed
+    bint closed  # whether a line must not have further columns
     int64_t *starts
     int32_t *lengths
     Py_ssize_t capacity
@@ -53,7 +54,9 @@ def locate_fields(text, layout, starts, lengths, separator, begin):
     text : bytes or uint8[size]
         Lines end in LF or CR LF; the last one may lack it. Blank lines are skipped.
     layout : int32[n_columns]
-        For each column of the file the row of `starts` that takes it, or -1 to skip it.
+        For each column of the file the row of `starts` that takes it, or -1 to skip it. Further columns are
+        skipped, unless -2 stands in the last place: then a line must not have any, except empty ones, and
+        need not have those to skip at its end.
     starts : int64[n_fields, capacity], filled
     lengths : int32[n_fields, capacity], filled
         Bytes of the field, quotes included, blanks around it not.
@@ -69,7 +72,7 @@ def locate_fields(text, layout, starts, lengths, separator, begin):
     end : int
         Start of the first line that was not read.
     n_found : int
-        -1, or the number of columns of the line at `end` when those are too few.
+        -1, or the number of columns of the line at `end` when those are too few or too many.
 
     Raises
     ------
@@ -91,9 +94,12 @@ def locate_fields(text, layout, starts, lengths, separator, begin):
     read = {"layout": layout} if isinstance(text, bytes) else {"layout": layout, "text": text}
     check_apart("locate_fields", {"starts": starts, "lengths": lengths}, read)
     cdef Py_ssize_t n_fields = length(starts), n_rows = 0, n_found = -1, start, column
+    cdef Py_ssize_t n_columns = length(layout)
+    cdef const int32_t *row_of = <const int32_t *>pointer(layout)
+    cdef bint closed = n_columns > 0 and row_of[n_columns - 1] == -2
     cdef Fields fields = Fields(
-        layout=<const int32_t *>pointer(layout), n_columns=length(layout), starts=<int64_t *>pointer(starts),
-        lengths=<int32_t *>pointer(lengths), capacity=starts.shape[1],
+        layout=row_of, n_columns=n_columns - closed, n_needed=n_columns - closed, closed=closed,
+        starts=<int64_t *>pointer(starts), lengths=<int32_t *>pointer(lengths), capacity=starts.shape[1],
     )
     cdef const unsigned char *sep = encoded
     cdef Py_ssize_t n_sep = len(encoded)
@@ -106,6 +112,8 @@ def locate_fields(text, layout, starts, lengths, separator, begin):
         if not -1 <= fields.layout[column] < n_fields:
             raise ValueError(f"locate_fields: field {fields.layout[column]} of column {column} "
                              "does not exist")
+    while closed and fields.n_needed > 0 and row_of[fields.n_needed - 1] < 0:
+        fields.n_needed -= 1
     start = begin
     with nogil:
         while start < data.size and n_rows < fields.capacity:
@@ -122,8 +130,8 @@ def locate_fields(text, layout, starts, lengths, separator, begin):
 cdef inline Py_ssize_t locate_in_line(const unsigned char *data, Py_ssize_t at, Py_ssize_t end,
                                       const unsigned char *sep, Py_ssize_t n_sep, const Fields *fields,
                                       Py_ssize_t row) noexcept nogil:
-    """Fields of one line; return -1, or the number of columns when those are too few."""
-    cdef Py_ssize_t column, stop, first, last, entry
+    """Fields of one line; return -1, or the number of columns when those are too few or too many."""
+    cdef Py_ssize_t column, stop = at, first, last, entry
     for column in range(fields.n_columns):
         stop = field_end(data, at, end, sep, n_sep)
         if fields.layout[column] >= 0:
@@ -134,9 +142,15 @@ cdef inline Py_ssize_t locate_in_line(const unsigned char *data, Py_ssize_t at, 
             fields.starts[entry] = first
             fields.lengths[entry] = <int32_t>(last - first)
         if stop == end and column + 1 < fields.n_columns:
-            return column + 1
+            return column + 1 if column + 1 < fields.n_needed else -1
         at = stop + n_sep
-    return -1
+    if not fields.closed or not has_fields(data, stop, end, sep, n_sep):
+        return -1
+    column = fields.n_columns
+    while stop < end:
+        stop = field_end(data, stop + n_sep if column > 0 else stop, end, sep, n_sep)
+        column += 1
+    return column
 
 
 cdef inline uint64_t token_hash(const unsigned char *token, Py_ssize_t n) noexcept nogil:

@@ -8,7 +8,7 @@ from typing import Any, Self
 
 import numpy as np
 
-from cfcore.data import Ratings, as_ratings
+from cfcore.data import Ratings, as_ratings, from_fields
 from cfcore.data.ids import are_strings
 from cfcore.errors import DataError, DataWarning, warn
 from cfcore.models.core.fitted import Fitted
@@ -75,7 +75,7 @@ class NewUsers(Fitted):
             user = session_user(state.user_ids)
             if not items:
                 nothing = np.zeros(0, dtype=np.int32)
-                return Ratings._new(
+                return from_fields(
                     nothing, nothing, np.zeros(0, dtype=np.float32), None, np.array([user]), state.item_ids,
                     state.scale,
                 )  # fmt: skip
@@ -99,7 +99,7 @@ class NewUsers(Fitted):
         rated = ratings.user_counts > 0 if len(ratings) else np.ones(ratings.n_users, dtype=bool)
         users = (np.cumsum(rated) - 1).astype(np.int32)[ratings.user_codes]
         times = None if ratings.timestamps is None else np.asarray(ratings.timestamps)[known]
-        return Ratings._new(
+        return from_fields(
             users[known], items[known], ratings.values[known], times,
             ratings.user_ids[rated], state.item_ids, state.scale,
         )  # fmt: skip

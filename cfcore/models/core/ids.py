@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -100,7 +101,7 @@ def codes_of_pairs(
     }
     if given.timestamps is not None:
         times = column_of(given.timestamps)
-        times = as_timestamps(times, given.names["timestamp"]) if timed else readable(times)
+        times = _times(times, given.names["timestamp"]) if timed else readable(times)
         columns |= {} if times is None else {"timestamps": times}
     lengths = {len(column) for column in columns.values()} - {1}
     if len(lengths) > 1:
@@ -143,3 +144,10 @@ def check_known(user_codes: Array, item_codes: Array, users: Any, items: Any) ->
 def column_of(raw: Any) -> Any:
     """A single value as a column of one; anything else as it is."""
     return np.atleast_1d(raw) if is_single(raw) else raw
+
+
+def _times(times: Any, column: str) -> Array:
+    try:
+        return as_timestamps(times, column)
+    except DataError as error:  # the argument of `predict` has another name than that of `Ratings.from_frame`
+        raise DataError(re.sub(r"\btimestamp=False", "timestamps=False", str(error))) from None

@@ -107,7 +107,7 @@ class Predicting(NewUsers):
             user_codes = known[0].recode(users.user_ids, users.user_codes)
             item_codes = known[1].recode(users.item_ids, users.item_codes)
             times = users.timestamps if timed else None
-            self._warn_untimed(timed and times is None, "make Ratings with timestamps")
+            self._warn_untimed(timed and times is None, "give Ratings with timestamps")
             return user_codes, item_codes, times, False
         else:
             given = pair_columns(users, timed=timed)
@@ -121,7 +121,7 @@ class Predicting(NewUsers):
         if untimed and self.uses_timestamps():
             warn(
                 f"{type(self).__name__}: there are no timestamps, so that predictions are for the mean "
-                f"date of each user; {how}, or timestamps=False",
+                f"date of each user; {how}, or timestamps=False in predict",
                 DataWarning,
             )
 

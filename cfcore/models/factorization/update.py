@@ -7,7 +7,7 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 
-from cfcore.data import Duplicates, Ratings, as_ratings
+from cfcore.data import Duplicates, Ratings, as_ratings, from_fields
 from cfcore.data.ids import encode, merge
 from cfcore.errors import DataError, DataWarning, warn
 from cfcore.models.core.fit_context import FitContext
@@ -242,7 +242,7 @@ class Updatable(Model):
         users = encode(user_ids, given.user_ids, "users")[given.user_codes]
         items = encode(item_ids, given.item_ids, "items")[given.item_codes]
         n_users, n_items = len(user_ids), len(item_ids)
-        train = Ratings._new(users, items, given.values, given.timestamps, user_ids, item_ids, before.scale)
+        train = from_fields(users, items, given.values, given.timestamps, user_ids, item_ids, before.scale)
         indptr, members = joined_rows(
             before.seen_indptr, items_at[before.seen_items], users_at, n_users, users, items
         )

@@ -151,17 +151,22 @@ class Ranking:
         positions = np.full((len(users), self.request.n), -1, dtype=np.int32)
         scores = np.zeros(positions.shape)
         if self.request.n > 0 and len(users) > 0:
-            by_product = users >= 0 if self.factors is not None else np.zeros(len(users), dtype=bool)
             times = None if self.request.timestamps is None else self.request.timestamps[part]
-            for chosen, rank in ((by_product, self._by_products), (~by_product, self._by_scores)):
+            if self.factors is None:
+                self._by_scores(users, excluded, TopLists(positions, scores), times)
+                ways: tuple[Any, ...] = ()
+            else:
+                ways = ((users >= 0, self._by_products), (users < 0, self._by_scores))
+            for chosen, rank in ways:
                 if chosen.all():
                     rank(users, excluded, TopLists(positions, scores), times)
                 elif chosen.any():
                     some = TopLists(positions[chosen], scores[chosen])
                     rank(users[chosen], excluded.of(chosen), some, None if times is None else times[chosen])
                     positions[chosen], scores[chosen] = some.positions, some.scores
-        scores[positions < 0] = np.nan
-        codes = np.append(self.request.order.items, np.int32(-1))[positions]
+        beyond = positions < 0
+        codes = self.request.order.items[positions]
+        codes[beyond], scores[beyond] = -1, np.nan
         return codes, scores
 
     def _excluded(self, users: Array, part: slice) -> Excluded:
@@ -209,19 +214,23 @@ class Ranking:
 
     def _by_scores(self, users: Array, excluded: Excluded, lists: TopLists, times: Array | None) -> None:
         order = self.request.order
-        if times is None:
+        moments: tuple[Array, ...] = ()
+        distinct: Array
+        rows: Array
+        if len(users) == 1:  # a list for one user takes a few microseconds, of which these calls are a part
+            distinct, rows = users, np.zeros(1, dtype=np.int32)
+            moments = () if times is None else (np.full(order.m, times[0]),)
+        elif times is None:
             distinct, rows = np.unique(users, return_inverse=True)
-            moments: tuple[Array, ...] = ()
         else:
             pairs, rows = np.unique(np.column_stack([users, times]), axis=0, return_inverse=True)
             distinct, moments = pairs[:, 0].astype(np.int32), (np.repeat(pairs[:, 1], order.m),)
-        scores = self.model.score_codes(
-            np.repeat(distinct, order.m), np.tile(order.items, len(distinct)), *moments
-        )
+        columns = order.items if len(distinct) == 1 else np.tile(order.items, len(distinct))
+        scores = self.model.score_codes(np.repeat(distinct, order.m), columns, *moments)
         score_rows = ScoreRows(np.ascontiguousarray(scores).reshape(len(distinct), order.m))
         n_threads = threads_worth(self.n_threads, len(users) * order.m)
         scratch = BitmapScratch(thread_rows(n_threads, -(-order.m // 64), np.uint64))
-        queries = excluded.queries(rows.astype(np.int32).reshape(-1))
+        queries = excluded.queries(rows.astype(np.int32, copy=False).reshape(-1))
         backends.kernel("top_n.scores").best_scores(score_rows, queries, order, lists, scratch, n_threads)
 
 

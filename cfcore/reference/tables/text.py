@@ -78,7 +78,7 @@ def parse_ratings(
     if not 0 <= begin <= len(text):
         raise ValueError("parse_ratings: begin is outside of the text")
     for column, role in enumerate(layout):
-        if not 0 <= role <= 4:
+        if not (0 <= role <= 4 or (role == 5 and column == len(layout) - 1)):
             raise ValueError(f"parse_ratings: role {role} of column {column} is unknown")
     targets: dict[int, NDArray[Any]] = {1: users, 2: items, 3: values, 4: timestamps}
     sep, n_rows = separator.encode(), 0
@@ -89,8 +89,14 @@ def parse_ratings(
             continue
         fields = row.split(sep)
         for column, role in enumerate(layout.tolist()):
+            if role == 5:
+                if any(field.strip(b" ") for field in fields[column:]):
+                    return n_rows, line, 5
+                continue
             if column >= len(fields):
                 missing = next((later for later in layout[column:].tolist() if later), 3)
+                if missing == 5:
+                    break
                 return n_rows, line, missing
             if role == 0:
                 continue

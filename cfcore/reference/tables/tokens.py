@@ -29,6 +29,9 @@ def locate_fields(
         raise ValueError("locate_fields: the separator must be 1 to 4 ASCII characters")
     if not 0 <= begin <= len(text):
         raise ValueError("locate_fields: begin is outside of the text")
+    closed = len(layout) > 0 and layout[-1] == -2
+    layout = layout[:-1] if closed else layout
+    n_needed = max((column for column, field in enumerate(layout, 1) if field >= 0 or not closed), default=0)
     for column, field in enumerate(layout):
         if not -1 <= field < len(starts):
             raise ValueError(f"locate_fields: field {field} of column {column} does not exist")
@@ -41,7 +44,7 @@ def locate_fields(
             return n_rows, line, -1
         if not row.strip(b" "):
             continue
-        at = 0
+        at = stop = 0
         for column, field in enumerate(layout):
             match = one_field.match(row, at)
             assert match is not None
@@ -51,8 +54,17 @@ def locate_fields(
                 starts[field, n_rows] = line + at + (len(raw) - len(raw.lstrip(b" ")) if kept else len(raw))
                 lengths[field, n_rows] = len(kept)
             if stop == len(row) and column + 1 < len(layout):
-                return n_rows, line, column + 1
+                if column + 1 < n_needed:
+                    return n_rows, line, column + 1
+                break
             at = stop + len(separator)
+        if closed and any(field.strip(b" ") for field in row[stop:].split(separator.encode())):
+            n_found = len(layout)
+            while stop < len(row):
+                match = one_field.match(row, stop + len(separator) if n_found else stop)
+                assert match is not None
+                stop, n_found = match.end(), n_found + 1
+            return n_rows, line, n_found
         n_rows += 1
     return n_rows, len(text), -1
 

@@ -92,7 +92,21 @@ fragments = st.lists(
 ).map(lambda parts: "".join(parts).encode())
 
 
-@given(fragments, st.sampled_from(SEPARATORS), st.permutations([0, 1, 2, 3, 4]))
+closed = st.permutations([0, 0, 1, 2, 3]).map(lambda roles: [*roles, 5])
+
+
+@TEXT
+def test_further_columns_are_refused_if_the_layout_has_an_end(text: Any) -> None:
+    good = b"1,2,3\n4,5,6, , ,\n"
+    for layout in ([1, 2, 3], [1, 2, 0, 5]):
+        assert parse(text, good, layout, ",")[:3] == (2, len(good), 0)
+    assert parse(text, good, [1, 2, 3, 5], ",")[:3] == (2, len(good), 0)
+    assert parse(text, good + b"1,2,3,5\n", [1, 2, 3, 5], ",")[:3] == (2, len(good), 5)
+    assert parse(text, b"1,2\n", [1, 2, 0, 0, 5], ",")[:3] == (1, 4, 0)
+    assert parse(text, b"1\n", [1, 2, 0, 0, 5], ",")[:3] == (0, 0, 2)
+
+
+@given(fragments, st.sampled_from(SEPARATORS), st.one_of(st.permutations([0, 1, 2, 3, 4]), closed))
 def test_any_text_numbers(data: bytes, separator: str, layout: list[int]) -> None:
     assert parse(compiled, data, layout, separator) == parse(twin, data, layout, separator)
 
@@ -109,7 +123,7 @@ def test_refused_numbers(text: Any) -> None:
         (b"1,1,1", layout, *columns, ",", 6),
         (b"1,1,1", layout, *columns, ",", -1),
         (b"1,1,1", layout, *columns, ",", 2**63),
-        (b"1,1,1", np.array([5], dtype=np.int32), *columns, ",", 0),
+        (b"1,1,1", np.array([5, 1], dtype=np.int32), *columns, ",", 0),
     ):
         with pytest.raises(ValueError, match="parse_ratings"):
             text.parse_ratings(*arguments)

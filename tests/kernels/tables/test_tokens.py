@@ -33,10 +33,22 @@ def locate(
     return n, end, n_found, starts[:, :n].tolist(), lengths[:, :n].tolist()
 
 
-@given(fragments, st.sampled_from(SEPARATORS), st.sampled_from([[0, 1], [1, -1, 0], [-1, 0], [0]]))
+LAYOUTS = [[0, 1], [1, -1, 0], [-1, 0], [0], [-2], [0, 1, -2], [0, -1, -2], [-1, 1, -1, -1, -2]]
+
+
+@given(fragments, st.sampled_from(SEPARATORS), st.sampled_from(LAYOUTS))
 def test_any_text_fields(data: bytes, separator: str, layout: list[int]) -> None:
     found = locate(compiled, data, layout, separator)
     assert found == locate(twin, data, layout, separator)
+
+
+@TOKENS
+def test_further_fields_are_refused_if_the_layout_has_an_end(tokens: Any) -> None:
+    good = b'a,"b,c",d, ,\n'
+    assert locate(tokens, good, [0, -1, 1, -2], ",")[:3] == (1, len(good), -1)
+    assert locate(tokens, good + b'a,b,c,"x,y",z', [0, -1, 1, -2], ",")[:3] == (1, len(good), 5)
+    assert locate(tokens, b"a,b", [0, 1, -1, -1, -2], ",")[:3] == (1, 3, -1)
+    assert locate(tokens, b"a", [0, 1, -1, -1, -2], ",")[:3] == (0, 0, 1)
 
 
 @TOKENS
