@@ -160,3 +160,12 @@ def test_names_axes_and_state(models: dict[str, Any], split: Any, tmp_path: Any)
         plots.calibration(cf.SVD(), test)
     with pytest.raises(ValueError, match="no models"):
         plots.calibration([], test)
+
+
+def test_what_cannot_be_drawn_is_refused(models: dict[str, Any], split: Any) -> None:
+    for wrong in (None, "SVD", {"svd": cf.SVD}, ["SVD"], {"none": None}):
+        for plot in (plots.calibration, plots.error_by, plots.error_correlation):
+            with pytest.raises(TypeError, match=r"^models"):
+                plot(wrong, split[1])
+    with pytest.raises(DataError, match="on 1 test ratings are all equal"):
+        plots.error_correlation(models, split[1].subset([0]))

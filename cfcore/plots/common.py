@@ -80,7 +80,11 @@ def name_models(models: Any) -> dict[str, Any]:
         No models.
     NotFittedError
         A model is not fitted.
+    TypeError
+        Something else than models.
     """
+    if models is None or isinstance(models, (str, bytes)):
+        raise TypeError(f"models must be models, or a dict of name to model, not {models!r}")
     if isinstance(models, Mapping):
         named = dict(models)
     else:
@@ -92,7 +96,9 @@ def name_models(models: Any) -> dict[str, Any]:
             named[name] = model
     if not named:
         raise ValueError("no models given")
-    for model in named.values():
+    for name, model in named.items():
+        if not hasattr(model, "encode_users") or isinstance(model, type):
+            raise TypeError(f"models: {name} must be a model, not {model!r}")
         model.encode_users([])  # raises NotFittedError
     return named
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from cfcore.data import as_ratings, needs_times
+from cfcore.errors import DataError
 from cfcore.plots.common import name_models, new_axes
 
 if TYPE_CHECKING:
@@ -34,6 +35,8 @@ def error_correlation(models: Any, test: Any, ax: Axes | None = None) -> Axes:
     ------
     ValueError
         Fewer than two models.
+    DataError
+        The errors of a model are all equal, as those of one rating are.
     """
     named = name_models(models)
     test = as_ratings(test, timed=needs_times(*named.values()))
@@ -41,6 +44,12 @@ def error_correlation(models: Any, test: Any, ax: Axes | None = None) -> Axes:
         raise ValueError("error_correlation needs two models or more")
     values = test.values.astype(np.float64)
     errors = np.array([model.predict(test) - values for model in named.values()])
+    for name, row in zip(named, errors, strict=True):
+        if np.ptp(row) == 0:
+            raise DataError(
+                f"error_correlation: the errors of {name} on {len(test)} test ratings are all equal, and so "
+                "have no correlation with others"
+            )
     matrix = np.corrcoef(errors)
     ax = ax or new_axes(size=(1.5 + 0.9 * len(named), 1.2 + 0.8 * len(named)))
     lowest = min(matrix.min(), 0.999)

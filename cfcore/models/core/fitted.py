@@ -51,7 +51,10 @@ class Fitted:
                 return state.public(name[:-1])
             except KeyError:
                 pass
-        raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+        advice = ""
+        if name in ("fold_in", "partial_fit"):
+            advice = ": fit it anew on all ratings, or answer for new users by predict(..., given=ratings)"
+        raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}{advice}")
 
     def __setattr__(self, name: str, value: Any) -> None:
         if name.endswith("_") and not name.startswith("_"):

@@ -11,7 +11,7 @@ from cfcore.data import Duplicates, Ratings, as_ratings, from_fields
 from cfcore.data.ids import encode, merge
 from cfcore.errors import DataError, DataWarning, warn
 from cfcore.models.core.fit_context import FitContext
-from cfcore.models.core.given import check_scale_of
+from cfcore.models.core.given import check_scale_of, is_session
 from cfcore.models.core.model import Model
 from cfcore.models.core.params import MOST_EPOCHS, check_choice, check_number
 from cfcore.models.core.state import State
@@ -228,6 +228,11 @@ class Updatable(Model):
 
     def _later(self, ratings: Any, duplicates: Duplicates) -> Ratings:
         """Ratings given after the fit, on the scale of the model."""
+        if is_session(ratings):
+            raise DataError(
+                "ratings: a dict of item to rating has no user: pass (users, items, values), or call "
+                "predict(items, given=ratings), which leaves the model as it is"
+            )
         given = as_ratings(ratings, duplicates=duplicates, timed=self.uses_timestamps())
         self._check_timestamps(given)
         check_scale_of(given, self._state.scale)

@@ -125,3 +125,18 @@ def test_factors_trained_elsewhere_stay_known_after_an_update() -> None:
         assert model.knows(users, items).all()
         assert list(model.item_counts_) == [2, 2, 1, 1]
         assert list(model.user_counts_) == [1, 1, 1, 1, 1, 2]
+
+
+def test_updates_that_cannot_be_made_say_what_can() -> None:
+    ratings = cf.datasets.synthetic(30, 20, 200, random_state=0)
+    model = cf.SVD(n_factors=2, n_epochs=1, random_state=0).fit(ratings)
+    given = {int(ratings.item_ids[0]): 4.0}
+    for update in (model.fold_in, model.partial_fit):
+        with pytest.raises(cf.DataError, match=r"has no user: .* predict\(items, given=ratings\)"):
+            update(given)
+    knn = cf.ItemKNN().fit(ratings)
+    assert not hasattr(knn, "fold_in")
+    with pytest.raises(AttributeError, match=r"no attribute 'fold_in': .* predict\(\.\.\., given=ratings\)"):
+        knn.fold_in(ratings)  # type: ignore[operator]
+    for one in (model, knn):
+        assert np.isfinite(one.predict(ratings.item_ids, given=given)).all()
