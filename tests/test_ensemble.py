@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -291,3 +292,18 @@ def test_weights_do_not_depend_on_the_unit_of_the_ratings(method: str, reg: floa
     for weights, predictions in found[1:]:
         np.testing.assert_allclose(weights, found[0][0], atol=1e-4)
         np.testing.assert_allclose(predictions, found[0][1], atol=1e-3)
+
+
+def test_ratings_given_to_a_blend_are_mentioned_only_where_no_member_knows_the_item() -> None:
+    ratings = cf.datasets.synthetic(60, 50, 1500, random_state=1)
+    halves = [ratings.subset(ratings.items <= 30), ratings.subset(ratings.items >= 20)]
+    members = [cf.Baseline().fit((half.users, half.items, half.values)) for half in halves]
+    blend = cf.Blend(members, cv="prefit", method="mean").fit()
+    given = {10: 5.0, 25: 3.0, 45: 1.0}
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        expected = np.mean([[one.predict(25, given={k: v for k, v in given.items() if one.knows(items=k)})
+                             for one in members]])  # fmt: skip
+        assert blend.predict(25, given=given) == pytest.approx(expected)
+    with pytest.warns(cf.DataWarning, match="1 of the items have no training ratings .* 777"):
+        blend.predict(25, given={**given, 777: 5.0})

@@ -4,6 +4,6 @@ from __future__ import annotations
 
 from cfcore.data.build import Duplicates
 from cfcore.data.convert import as_pairs, as_ratings, needs_times, pair_columns
-from cfcore.data.ratings import Ratings
+from cfcore.data.ratings import Ratings, from_fields
 
-__all__ = ["Duplicates", "Ratings", "as_pairs", "as_ratings", "needs_times", "pair_columns"]
+__all__ = ["Duplicates", "Ratings", "as_pairs", "as_ratings", "from_fields", "needs_times", "pair_columns"]

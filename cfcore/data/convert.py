@@ -9,7 +9,7 @@ from typing import Any
 from cfcore.data.build import Duplicates, Rules, check_duplicates, encoded
 from cfcore.data.frames import is_frame
 from cfcore.data.names import ARGUMENTS
-from cfcore.data.ratings import Ratings
+from cfcore.data.ratings import Ratings, from_fields
 from cfcore.data.shapes import Columns, Wanted, columns_of
 from cfcore.errors import DataError, DuplicateError
 
@@ -76,7 +76,7 @@ def _converted(x: Any, rules: Rules) -> Ratings:
         return Ratings.from_scipy(x, scale=rules.scale, duplicates=rules.duplicates)
     given = columns_of(x, Wanted())
     rules = replace(rules, names=given.names)
-    return Ratings._new(*encoded(given.users, given.items, given.values, given.timestamps, rules))
+    return from_fields(*encoded(given.users, given.items, given.values, given.timestamps, rules))
 
 
 def needs_times(*models: Any) -> bool:

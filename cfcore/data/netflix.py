@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from cfcore.data.build import Rules, encoded
 from cfcore.data.catalog import NETFLIX_FILES, files_in
-from cfcore.data.ratings import Ratings
+from cfcore.data.ratings import Ratings, from_fields
 from cfcore.errors import DataError
 
 __all__ = ["parsed", "read_netflix"]
@@ -58,7 +58,7 @@ def read_netflix(path: str | PathLike[str]) -> Ratings:
     values, times = ratings.astype(np.float32), days.astype(np.int64) * 86_400
     for column in (users, items, values, times):
         column.flags.writeable = False  # so that Ratings takes them over
-    return Ratings._new(*encoded(users, items, values, times, Rules((1, 5))))
+    return from_fields(*encoded(users, items, values, times, Rules((1, 5))))
 
 
 def parsed(paths: list[Path]) -> Iterator[tuple[Column, ...]]:

@@ -15,7 +15,7 @@ from cfcore.data import archives
 from cfcore.data.build import Rules, checked, encoded
 from cfcore.data.catalog import BOOKS, JESTER_FILES, files_in
 from cfcore.data.checks import Missing, as_missing
-from cfcore.data.ratings import Ratings
+from cfcore.data.ratings import Ratings, from_fields
 from cfcore.errors import DataError, DataWarning, warn
 
 __all__ = ["read_book_crossing", "read_jester"]
@@ -55,7 +55,7 @@ def read_book_crossing(path: str | PathLike[str], *, missing: Missing = 0) -> Ra
         whole.user_codes, whole.item_codes, whole.values, None, whole.user_ids, whole.item_ids,
         Rules(scale, missing=missing, names=whole.column_names),
     )  # fmt: skip
-    rated = Ratings._new(*fields)
+    rated = from_fields(*fields)
     n_left_out = len(whole) - len(rated)
     if n_left_out:
         warn(
@@ -156,7 +156,7 @@ def _jester_rows(path: Path, missing: Missing) -> Ratings:
         raise DataError(f"{where}: the first two columns must be numbers of users and jokes")
     rules = Rules((-10, 10), missing=missing)
     columns = users.astype(np.int64), items.astype(np.int64), table[:, 2]
-    return Ratings._new(*encoded(*columns, None, rules))
+    return from_fields(*encoded(*columns, None, rules))
 
 
 def _tables(path: Path) -> Iterator[NDArray[np.float64]]:

@@ -14,7 +14,7 @@ from cfcore.data.kinds import IdKinds
 from cfcore.data.names import ARGUMENTS
 from cfcore.errors import DataError
 
-__all__ = ["Duplicates", "Ratings"]
+__all__ = ["Duplicates", "Ratings", "from_fields"]
 
 Scale = Literal["keep", "data"] | tuple[float, float]
 
@@ -372,3 +372,15 @@ class Ratings(Container):
         from cfcore.data import readers
 
         return cls._new(*readers.read_fields(path, **options))
+
+
+def from_fields(*fields: Any) -> Ratings:
+    """Ratings of columns that are valid, and that nothing else can write to: neither checked nor copied.
+
+    Parameters
+    ----------
+    *fields
+        `cfcore.data.build.Fields`: codes of users and items (int32), values (float32), timestamps (int64 or
+        None), vocabularies of users and items, scale and, if the columns had names, these.
+    """
+    return Ratings._new(*fields)

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cfcore.data.ratings import Ratings
+from cfcore.data.ratings import Ratings, from_fields
 from cfcore.progress import progress_bar
 from cfcore.random import RandomState, generator
 
@@ -139,7 +139,7 @@ def synthetic(
                 times[rows] = when
             bar.update(rows.stop - rows.start)
             first = last
-    return Ratings._new(
+    return from_fields(
         user_codes, item_codes, values, times if timestamps else None,
         np.arange(1, n_users + 1), np.arange(1, n_items + 1), (low, high),
     )  # fmt: skip

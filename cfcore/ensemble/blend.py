@@ -316,7 +316,7 @@ class Blend(Model):
 
     def _state_of_users(self, given: Ratings) -> BlendState:
         state: BlendState = self._state
-        members = tuple(member.for_users(given) for member in state.members)
+        members = tuple(member._for_users(given, mention=False)[0] for member in state.members)
         return dataclasses.replace(state, members=members, **user_fields(given))
 
     # ------------------------------------------------------------------ predicting

@@ -53,7 +53,10 @@ def open_study(path: str | os.PathLike[str] | None, facts: Mapping[str, str], se
 
     storage = None
     if path is not None:
-        storage = f"sqlite:///{os.path.abspath(os.fspath(path))}"
+        if not isinstance(path, (str, os.PathLike)):
+            raise TypeError(f"study must be a path or None, not {type(path).__name__}")
+        path = os.path.expanduser(path)
+        storage = f"sqlite:///{os.path.abspath(path)}"
     # After a quarter of the epochs, a high learning rate that ends badly may be ahead of a low one.
     pruner = optuna.pruners.MedianPruner(n_startup_trials=6, n_warmup_steps=1)
     try:

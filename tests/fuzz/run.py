@@ -10,6 +10,7 @@ depend on the seed alone.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import importlib.util
 import json
 import os
@@ -241,7 +242,9 @@ def main(argv: list[str] | None = None) -> int:
     options = parsed(argv)
     names: list[str] = options.target or [name for name in TARGETS if TARGETS[name]().weight]
     if options.input:
-        TARGETS[names[0]]().run(options.input.read_bytes())
+        data = options.input.read_bytes()
+        with tempfile.TemporaryDirectory() as work, contextlib.chdir(work):
+            TARGETS[names[0]]().run(data)
         print("accepted")
         return 0
     saved = options.save or Path(tempfile.mkdtemp(prefix="cfcore-fuzz-"))

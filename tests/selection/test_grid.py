@@ -186,3 +186,12 @@ def test_trials_that_fail_do_not_end_the_search_and_are_the_reason_if_none_succe
     assert sorted(found.table["state"]) == ["complete", "failed"]  # too large for the memory
     with pytest.raises(ValueError, match=r"^space: no trial was finished, and 2 failed; .*Try lr=None"):
         cf.selection.search(model, ratings, {"lr": [1e10, 1e11]}, budget=2, cv=2, random_state=0)
+
+
+def test_the_file_of_a_study_is_a_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    ratings = cf.datasets.synthetic(40, 30, 400, random_state=0)
+    cf.selection.search(cf.Baseline(), ratings, {"reg_user": [1.0, 5.0]}, budget=2, cv=2, study="~/study.db")
+    assert (tmp_path / "study.db").is_file()
+    with pytest.raises(TypeError, match="study must be a path or None, not int"):
+        cf.selection.search(cf.Baseline(), ratings, budget=2, study=5)  # type: ignore[arg-type]

@@ -45,6 +45,8 @@ class Checkpoint:
     """
 
     def __init__(self, path: str | os.PathLike[str], identity: dict[str, Any]) -> None:
+        if not isinstance(path, (str, os.PathLike)):
+            raise TypeError(f"checkpoint must be a path, not {type(path).__name__}")
         self._path = Path(os.path.expanduser(path))
         self._identity = identity
         self._rng: np.random.Generator | None = None

@@ -8,7 +8,7 @@ from typing import Any, Self
 
 import numpy as np
 
-from cfcore.data import Ratings, as_ratings
+from cfcore.data import Ratings, as_ratings, from_fields
 from cfcore.data.ids import are_strings
 from cfcore.errors import DataError, DataWarning, warn
 from cfcore.models.core.fitted import Fitted
@@ -56,15 +56,18 @@ class NewUsers(Fitted):
         """
         return self._for_users(ratings)[0]
 
-    def _for_users(self, given: Any) -> tuple[Self, Array]:
-        """The copy of `for_users`, and the ids of the users of the ratings given."""
+    def _for_users(self, given: Any, mention: bool = True) -> tuple[Self, Array]:
+        """The copy of `for_users`, and the ids of the users of the ratings given.
+
+        `mention` tells whether to warn of items that are left out: a blend does so for its members.
+        """
         here = self.snapshot()
         here._check_fitted()
-        ratings = here._given_ratings(given)
+        ratings = here._given_ratings(given, mention)
         here._state = here._state_of_users(ratings)
         return here, ratings.user_ids
 
-    def _given_ratings(self, given: Any) -> Ratings:
+    def _given_ratings(self, given: Any, mention: bool) -> Ratings:
         """Ratings of known items, in the model's codes of items; all users have a code, ascending by id."""
         state = self._state
         if is_session(given):
@@ -72,7 +75,7 @@ class NewUsers(Fitted):
             user = session_user(state.user_ids)
             if not items:
                 nothing = np.zeros(0, dtype=np.int32)
-                return Ratings._new(
+                return from_fields(
                     nothing, nothing, np.zeros(0, dtype=np.float32), None, np.array([user]), state.item_ids,
                     state.scale,
                 )  # fmt: skip
@@ -85,7 +88,7 @@ class NewUsers(Fitted):
         check_scale_of(ratings, state.scale)
         items = state.items.recode(ratings.item_ids, ratings.item_codes)
         known = items >= 0
-        if not known.all():
+        if mention and not known.all():
             unknown = np.unique(ratings.items[~known])
             warn(
                 f"given: {len(unknown)} of the items have no training ratings and are left out: "
@@ -96,7 +99,7 @@ class NewUsers(Fitted):
         rated = ratings.user_counts > 0 if len(ratings) else np.ones(ratings.n_users, dtype=bool)
         users = (np.cumsum(rated) - 1).astype(np.int32)[ratings.user_codes]
         times = None if ratings.timestamps is None else np.asarray(ratings.timestamps)[known]
-        return Ratings._new(
+        return from_fields(
             users[known], items[known], ratings.values[known], times,
             ratings.user_ids[rated], state.item_ids, state.scale,
         )  # fmt: skip

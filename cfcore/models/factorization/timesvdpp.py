@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from cfcore.arrays import aligned_zeros, available_memory
-from cfcore.data import Duplicates, Ratings
+from cfcore.data import Duplicates, Ratings, from_fields
 from cfcore.data.times import UNITS, as_seconds, unit_of
 from cfcore.errors import DataWarning, shown, warn
 from cfcore.kernels.records import LEFT_OUT
@@ -311,7 +311,7 @@ class TimeSVDpp(SVDpp):
         state: TimeState = self._state
         if given.timestamps is None:  # of today, which is the last day that is known
             now = int(state.day_numbers.max(initial=0)) * SECONDS * state.time_unit
-            given = Ratings._new(
+            given = from_fields(
                 given.user_codes, given.item_codes, given.values, np.full(len(given), now, dtype=np.int64),
                 given.user_ids, given.item_ids, given.scale,
             )  # fmt: skip

@@ -7,7 +7,7 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 
-from cfcore.data import Duplicates, Ratings, as_ratings
+from cfcore.data import Duplicates, Ratings, as_ratings, from_fields
 from cfcore.data.ids import encode, merge
 from cfcore.errors import DataError, DataWarning, warn
 from cfcore.models.core.fit_context import FitContext
@@ -242,13 +242,19 @@ class Updatable(Model):
         users = encode(user_ids, given.user_ids, "users")[given.user_codes]
         items = encode(item_ids, given.item_ids, "items")[given.item_codes]
         n_users, n_items = len(user_ids), len(item_ids)
-        train = Ratings._new(users, items, given.values, given.timestamps, user_ids, item_ids, before.scale)
+        train = from_fields(users, items, given.values, given.timestamps, user_ids, item_ids, before.scale)
         indptr, members = joined_rows(
             before.seen_indptr, items_at[before.seen_items], users_at, n_users, users, items
         )
+        # Parameters trained elsewhere come with counts, and without the items seen: what is new is added.
+        unseen = np.maximum(before.user_counts - np.diff(before.seen_indptr), 0)
+        user_counts = scattered(unseen, users_at, n_users)
+        seen_counts = np.bincount(before.seen_items, minlength=len(before.item_ids))
+        item_counts = scattered(np.maximum(before.item_counts - seen_counts, 0), items_at, n_items)
         fields = {
             "user_ids": user_ids, "item_ids": item_ids, "seen_indptr": indptr, "seen_items": members,
-            "user_counts": np.diff(indptr), "item_counts": np.bincount(members, minlength=n_items),
+            "user_counts": user_counts + np.diff(indptr),
+            "item_counts": item_counts + np.bincount(members, minlength=n_items),
         }  # fmt: skip
         if n_users > len(before.user_ids):
             fields |= {name: scattered(getattr(before, name), users_at, n_users) for name in ROWS["user"]}

@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from cfcore import backends
-from cfcore.arrays import aligned_zeros
+from cfcore.arrays import aligned_zeros, check_memory
 from cfcore.data import Ratings
 from cfcore.kernels.records import PredictionRequests, PredictionScratch
 from cfcore.models.core.fit_context import FitContext
@@ -123,15 +123,19 @@ class KNN(Model):
 
     def n_kept(self, n_targets: int) -> int | None:
         """How many similarities of each target are kept; None for all."""
+        kind = self._state_class.kind
+        asked = f"storage={self.storage!r}: the similarities of {n_targets:,} {kind}s"
         if self.storage == "dense" or (self.storage == "auto" and n_targets <= DENSE_LIMIT):
+            check_memory(4 * n_targets**2, f"{asked} (an int keeps so many of the nearest)")
             return None
         if self.no_overlap != 0:
             raise ValueError(
-                f"storage must be 'dense' for no_overlap={self.no_overlap} "
-                f"and {n_targets} {self._state_class.kind}s"
+                f"storage must be 'dense' for no_overlap={self.no_overlap} and {n_targets} {kind}s"
             )
         wanted = AUTO_ROWS if isinstance(self.storage, str) else int(self.storage)
-        return min(wanted, max(n_targets - 1, 1))
+        kept = min(wanted, max(n_targets - 1, 1))
+        check_memory(8 * n_targets * kept, f"{asked}, {kept:,} of each,")
+        return kept
 
     # ------------------------------------------------------------------ ratings given with a question
 

@@ -37,7 +37,7 @@ class ItemKNN(KNN):
         mean; the overall mean (with positive weights and no damping: the weighted mean of plain ratings).
     shrinkage : float, optional
         Similarities are multiplied by (n - 1) / (n - 1 + shrinkage), n users who rated both. With
-        "cosine_baseline", where n is of no account, each sum of squares gets so many squares of average size
+        "cosine_baseline", where n has no effect, each sum of squares gets so many squares of average size
         in addition: shrinkage times the mean square of what the baseline leaves of the training ratings. The
         default depends on the similarity: see Notes.
     min_support : int, default 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import subprocess
 import sys
@@ -147,3 +148,10 @@ def test_numbers_of_live_arrays(tmp_path: Path) -> None:
         codec.write(path, header, {**arrays, "state.user_factors_": factors})
         with pytest.raises(cf.FileFormatError, match=r"run: user_factors.* not finite"):
             model.fit(RATINGS, checkpoint=path)
+
+
+@pytest.mark.parametrize("wrong", [5, b"run", io.BytesIO()])
+def test_what_is_no_path_is_refused_by_the_name_of_the_argument(wrong: Any) -> None:
+    ratings = cf.datasets.synthetic(20, 10, 80, random_state=0)
+    with pytest.raises(TypeError, match=f"^checkpoint must be a path, not {type(wrong).__name__}$"):
+        cf.SVD(n_factors=2, n_epochs=1).fit(ratings, checkpoint=wrong)

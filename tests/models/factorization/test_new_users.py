@@ -104,3 +104,24 @@ def test_a_model_without_errors_of_training_takes_new_users() -> None:
     model.fold_in(([7, 7], [10, 20], [5, 1]))
     assert model.predict(7, 10) > model.predict(7, 20)
     assert model.noise_variance_ == pytest.approx(0.64)
+
+
+def test_factors_trained_elsewhere_stay_known_after_an_update() -> None:
+    rng = np.random.default_rng(0)
+    factors = {f"{kind}_factors": rng.normal(0, 0.3, (n, 2)) for kind, n in (("user", 5), ("item", 4))}
+    biases = {f"{kind}_bias": rng.normal(0, 0.3, n) for kind, n in (("user", 5), ("item", 4))}
+    served = cf.SVD(n_factors=2).with_parameters(
+        user_ids=np.arange(5), item_ids=np.arange(4), scale=(1, 5), mean=3.0, **factors, **biases
+    )
+    rates = {"lr": 0.001, "reg": 0.1, "lr_bias": 0.001, "reg_bias": 0.1}
+    users, items = np.repeat(np.arange(5), 4), np.tile(np.arange(4), 5)
+    before = served.predict(users, items)
+    new = ([9, 9], [0, 1], [5.0, 1.0])
+    folded = served.snapshot().fold_in(new)
+    np.testing.assert_array_equal(folded.predict(users, items), before)
+    trained = served.with_parameters(rates=rates).partial_fit(new, n_epochs=1)
+    np.testing.assert_allclose(trained.predict(users, items), before, atol=0.05)
+    for model in (folded, trained):
+        assert model.knows(users, items).all()
+        assert list(model.item_counts_) == [2, 2, 1, 1]
+        assert list(model.user_counts_) == [1, 1, 1, 1, 1, 2]

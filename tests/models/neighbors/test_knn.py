@@ -343,3 +343,12 @@ def test_constant_ratings_and_single_ones(model_class: Any) -> None:
 def test_verbose_shows_progress(ratings: cf.Ratings, capsys: pytest.CaptureFixture[str]) -> None:
     cf.ItemKNN(verbose=1).fit(ratings)
     assert "item similarities" in capsys.readouterr().err
+
+
+def test_similarities_that_do_not_fit_are_refused_by_the_name_of_the_parameter() -> None:
+    many = np.arange(400_000)
+    ratings = cf.Ratings(many, many % 50, 1.0 + many % 5)
+    with pytest.raises(MemoryError, match=r"^storage='dense': the similarities of 400,000 users \(an int "):
+        cf.UserKNN(storage="dense").fit(ratings)
+    with pytest.raises(MemoryError, match=r"^storage=300000: .* 300,000 of each, need .* GiB"):
+        cf.UserKNN(storage=300_000).fit(ratings)
