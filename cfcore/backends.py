@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import importlib
 import os
 from collections.abc import Iterator
@@ -60,4 +61,9 @@ def backend(name: str) -> Iterator[None]:
 
 def kernel(name: str) -> ModuleType:
     """Module of the kernel `name` ("factorization.svd", "top_n.scores", ...) in the backend in use."""
-    return importlib.import_module(f"{BACKENDS[current_backend()]}.{name}")
+    return _module(current_backend(), name)
+
+
+@functools.cache
+def _module(backend_name: str, name: str) -> ModuleType:
+    return importlib.import_module(f"{BACKENDS[backend_name]}.{name}")

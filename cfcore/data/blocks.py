@@ -40,7 +40,7 @@ def line_blocks(stream: Stream, size: int = 0) -> Iterator[bytes]:
         if cut == 0:
             rest.append(block)
             continue
-        yield b"".join([*rest, block[:cut]]) if rest else block[:cut]
+        yield b"".join([*rest, memoryview(block)[:cut]]) if rest else block[:cut]
         rest = [block[cut:]] if cut < len(block) else []
     if rest:
         yield b"".join(rest)
