@@ -367,7 +367,7 @@ class Ratings(Container):
         **options
             ``user, item, rating, timestamp``: names or positions of columns; ``separator, header, encoding,
             decimal``: of text; ``scale, duplicates, missing, ids``: as in the constructor. See
-            ``help(cfcore.data.readers.read_fields)``, also for errors and warnings.
+            ``help("cfcore.data.readers.read_fields")``, also for errors and warnings.
         """
         from cfcore.data import readers
 

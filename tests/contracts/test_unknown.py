@@ -60,9 +60,9 @@ def test_unknown_predictions(fitted: Any, train: cf.Ratings) -> None:
     np.testing.assert_array_equal(np.isnan(marked), ~KNOWN)
     assert marked[0] == usual[0]
     assert np.isnan(fitted.predict(999_999, int(train.items[0]), unknown="nan"))
-    with pytest.raises(cf.DataError, match=r"user '999999' in row 1 .*2 more rows; unknown='nan'"):
+    with pytest.raises(cf.DataError, match=r"user 999999 in row 1 .*2 more rows; unknown='nan'"):
         fitted.predict(users, items, times, unknown="error")
-    with pytest.raises(cf.DataError, match=r"item '999999' in row 0"):
+    with pytest.raises(cf.DataError, match=r"item 999999 in row 0"):
         fitted.predict((users[2:], items[2:]), unknown="error")
     np.testing.assert_array_equal(fitted.predict(train, unknown="error"), fitted.predict(train))
     with pytest.raises(ValueError, match="unknown must be one of 'fallback', 'nan', 'error'"):
@@ -77,5 +77,5 @@ def test_unknown_in_frames(fitted: Any, train: cf.Ratings) -> None:
     predicted = fitted.predict(frame, unknown="nan")
     assert predicted.index.tolist() == [7, 3]
     assert predicted.isna().tolist() == [True, False]
-    with pytest.raises(cf.DataError, match="user '999999' in row 0"):
+    with pytest.raises(cf.DataError, match="user 999999 in row 0"):
         fitted.predict(frame, unknown="error")

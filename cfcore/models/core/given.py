@@ -45,7 +45,8 @@ class NewUsers(Fitted):
         -------
         Model
             These users are known, and no others (`UserKNN`: the others too); items are those of this model.
-            A dict is of one user, with the id 0, or "" where ids are strings.
+            A dict is of one user, with the id 0, or "" where ids are strings. Of `UserKNN`, whose new users
+            are compared with all others, it costs a fit: keep the copy for further calls.
 
         Raises
         ------
