@@ -179,7 +179,7 @@ class _Loop:
         """Whether all parameters are within the bounds in which no prediction overflows."""
         for name, array in self.trainer.arrays().items():
             most = SUM if name in BIASES else PRODUCT
-            if not (_is_within(_span(array), most) or _is_within(array, most)):
+            if not (_is_short(_span(array), most) or _is_within(array, most)):
                 return False
         return True
 
@@ -314,6 +314,11 @@ class _Loop:
         predictions = self.trainer.predict(users, items, timestamps)
         errors = np.clip(predictions, *self.context.scale) - values
         return float(np.sqrt(np.mean(errors * errors)))
+
+
+def _is_short(array: Array, most: float) -> bool:
+    """Whether the Euclidean length is within `most`, and so every number; in one pass."""
+    return array.ndim == 1 and float(np.dot(array, array)) <= most * most  # False for NaN
 
 
 def _is_within(array: Array, most: float) -> bool:

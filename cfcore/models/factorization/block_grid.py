@@ -79,6 +79,11 @@ class Blocks:
         )
         lay_out(columns, stripe_of, self.layout, seed64(rng), self.n_threads)
         self.rounds = rounds(n_users, n_items)
+        # Twice, so that the rounds from any one on are a slice: numbers of blocks less their item stripe, and
+        # item stripes.
+        twice = np.concatenate([self.rounds, self.rounds])
+        self._item_stripes = (twice % n_items).astype(np.intp)
+        self._first_blocks = twice - (twice % n_items)
         self._scratch = BlockScratch(
             np.zeros(n_blocks), np.empty((n_blocks, 3), np.int32), np.empty(n_users + n_items, np.int32)
         )
@@ -86,9 +91,9 @@ class Blocks:
     def visits(self) -> BlockVisits:
         """All blocks in an order for an epoch, and where the sweep of each begins, both drawn at random."""
         shift = int(self._rng.integers(len(self.rounds)))
-        users, items = np.divmod(np.roll(self.rounds, shift, axis=0).ravel(), self.n_item_stripes)
+        rows = slice(len(self.rounds) - shift, 2 * len(self.rounds) - shift)
         shuffled = self._rng.permutation(self.n_item_stripes).astype(np.int32)
-        order = (users * self.n_item_stripes + shuffled[items]).astype(np.int32)
+        order = (self._first_blocks[rows] + shuffled[self._item_stripes[rows]]).ravel()
         return BlockVisits(order, self._rng.integers(0, 2**40, len(order)))
 
     def train(self, factors: Factors, rates: SGDRates, visits: BlockVisits) -> Array:
