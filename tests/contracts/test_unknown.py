@@ -79,3 +79,11 @@ def test_unknown_in_frames(fitted: Any, train: cf.Ratings) -> None:
     assert predicted.isna().tolist() == [True, False]
     with pytest.raises(cf.DataError, match="user 999999 in row 0"):
         fitted.predict(frame, unknown="error")
+
+
+@pytest.mark.parametrize("ids", [[1, "a"], [2**70, 1]])
+def test_ids_that_cannot_be_of_the_model_are_told_its_kind(ids: list[Any]) -> None:
+    model = cf.GlobalMean().fit(([1, 2], [10, 20], [4.0, 5.0]))
+    for call in (lambda: model.predict(ids, 10), lambda: model.recommend(ids)):
+        with pytest.raises(cf.DataError, match=r"the user ids of this model are integers$"):
+            call()

@@ -12,13 +12,16 @@ import numpy as np
 from cfcore.data.checks import as_timestamps, readable
 from cfcore.data.convert import as_pairs
 from cfcore.data.id_columns import check_ordered
-from cfcore.data.ids import as_column, encode, is_single
+from cfcore.data.ids import are_strings, as_column, encode, is_single
 from cfcore.data.shapes import Columns
 from cfcore.errors import DataError
 
 __all__ = ["Ids", "check_known", "codes_of_pairs"]
 
 Array = np.ndarray[Any, Any]
+
+#: Advice to those who make ``Ratings``.
+_OPTION = re.compile("; ids=str (makes strings of all|takes such ids as strings)$")
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,7 +61,13 @@ class Ids:
         if raw is self.ids:  # the most frequent case: ratings with the vocabulary of the model
             codes = np.arange(len(self.ids), dtype=np.int32)
         else:
-            codes = encode(self.ids, column_of(raw), name or f"{self.kind}s")
+            try:
+                codes = encode(self.ids, column_of(raw), name or f"{self.kind}s")
+            except DataError as error:
+                wanted = "strings" if are_strings(self.ids) else "integers"
+                # The calls of a model have no such argument.
+                advice = f"; the {self.kind} ids of this model are {wanted}"
+                raise DataError(_OPTION.sub(advice, str(error))) from None
         return codes if self.table is None else self.table[codes]
 
     def recode(self, ids: Array, codes: Array) -> Array:
