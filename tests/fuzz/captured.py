@@ -6,6 +6,7 @@ import contextlib
 import dataclasses
 import importlib
 import inspect
+import itertools
 import sys
 import warnings
 from collections.abc import Callable
@@ -24,6 +25,8 @@ from cfcore.registry import ENTRIES
 
 #: Calls kept of each function.
 KEPT = 24
+
+_NUMBERS = itertools.count()
 
 
 @dataclass(frozen=True)
@@ -82,22 +85,24 @@ class _Capture:
 
     def __init__(self) -> None:
         self.calls: dict[tuple[str, str], dict[Any, Call]] = {}
+        # A name of its own: modules of backends are looked up once in a process.
+        self.package = f"cfcore_capture_{next(_NUMBERS)}"
         for name in kernel_names():
-            module = ModuleType(f"cfcore_capture.{name}")
+            module = ModuleType(f"{self.package}.{name}")
             compiled = importlib.import_module(f"cfcore.kernels.{name}")
             vars(module).update({key: value for key, value in vars(compiled).items() if key[0] != "_"})
             for function, wrapped in functions_of(name).items():
                 setattr(module, function, self._wrap(name, function, wrapped))
-            sys.modules[f"cfcore_capture.{name}"] = module
+            sys.modules[f"{self.package}.{name}"] = module
         # Rooms that are kernels by name have the functions of all their modules.
         for room in {name.rpartition(".")[0] for name in kernel_names()}:
-            merged = ModuleType(f"cfcore_capture.{room}")
+            merged = ModuleType(f"{self.package}.{room}")
             for name in kernel_names():
                 if name.rpartition(".")[0] == room:
                     vars(merged).update(
-                        {k: v for k, v in vars(sys.modules[f"cfcore_capture.{name}"]).items() if k[0] != "_"}
+                        {k: v for k, v in vars(sys.modules[f"{self.package}.{name}"]).items() if k[0] != "_"}
                     )
-            sys.modules.setdefault(f"cfcore_capture.{room}", merged)
+            sys.modules.setdefault(f"{self.package}.{room}", merged)
 
     def _wrap(self, kernel: str, function: str, wrapped: Callable[..., Any]) -> Callable[..., Any]:
         parameters = list(inspect.signature(wrapped).parameters)
@@ -163,7 +168,7 @@ def _use(kind: Any, settings: dict[str, Any], ratings: cf.Ratings) -> None:
 def _by_hand(capture: _Capture) -> None:
     """Calls of functions that models reach only with larger data, or never."""
     f8, i4, i8, f4 = np.float64, np.int32, np.int64, np.float32
-    made = {name: sys.modules[f"cfcore_capture.{name}"] for name in kernel_names()}
+    made = {name: sys.modules[f"{capture.package}.{name}"] for name in kernel_names()}
     rows = records.RatingRows(np.array([0, 2, 3], i8), np.array([0, 1, 1], i4), np.array([1, 2, 3], f4), 2)
     biases = records.Biases(np.zeros(2), np.zeros(2), 2.0)
     made["factorization.baseline"].squared_error(rows, biases, np.zeros(2), 1)
@@ -199,16 +204,16 @@ def _by_hand(capture: _Capture) -> None:
 def calls() -> dict[tuple[str, str], list[Call]]:
     """Kernel and function -> valid calls; none for one that neither models nor `_by_hand` reach."""
     capture = _Capture()
-    backends.BACKENDS["capture"] = "cfcore_capture"
+    backends.BACKENDS[capture.package] = capture.package
     many, top_n.MANY = top_n.MANY, 1
     empty, np.empty = np.empty, np.zeros  # so that an input is the same in every run
     try:
-        with backends.backend("capture"):
+        with backends.backend(capture.package):
             _use_models()
         _by_hand(capture)
     finally:
         top_n.MANY, np.empty = many, empty
-        del backends.BACKENDS["capture"]
+        del backends.BACKENDS[capture.package]
     return {key: list(held.values()) for key, held in capture.calls.items()}
 
 
