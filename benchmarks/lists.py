@@ -143,7 +143,9 @@ def memory(n_users: int, n_items: int, n_factors: int) -> dict[str, Any]:
         parameters[f"{kind}_factors"] = rng.standard_normal((size, n_factors), dtype=np.float32) / 10
         parameters[f"{kind}_bias"] = rng.standard_normal(size, dtype=np.float32) / 3
         parameters[f"{kind}_counts"] = np.full(size, 20)
-    parameters["seen_items"] = rng.integers(0, n_items, n_users * 20, dtype=np.int32)
+    # One of each twentieth of the items: ascending, as the rows of a model are.
+    steps = rng.integers(0, n_items // 20, (n_users, 20), dtype=np.int32)
+    parameters["seen_items"] = (np.arange(20, dtype=np.int32) * np.int32(n_items // 20) + steps).ravel()
     fitted = cf.SVD(n_factors=n_factors, n_epochs=1, random_state=0).fit(small)
     model = fitted.with_parameters(**parameters)
     model.predict(model.user_ids_[:1], model.item_ids_[:1])  # pads the factors for the kernels
