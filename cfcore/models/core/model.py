@@ -10,6 +10,7 @@ import numpy as np
 from cfcore.data import Duplicates, Ratings, as_ratings
 from cfcore.errors import DataError
 from cfcore.models.core.checkpoint import Checkpoint, identity_of
+from cfcore.models.core.explaining import Explaining
 from cfcore.models.core.files import Saved
 from cfcore.models.core.fit_context import Callback, FitContext
 from cfcore.models.core.notebook import model_html
@@ -25,7 +26,7 @@ __all__ = ["Callback", "Model"]
 Array = np.ndarray[Any, Any]
 
 
-class Model(Saved, Recommender, Predicting):
+class Model(Saved, Recommender, Predicting, Explaining):
     """Base of all models: fit, predict, recommend, similar items and users, parameters, files.
 
     A model of your own is a subclass that stores its hyper-parameters in ``__init__`` (keyword arguments,
