@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import os
+import signal
 import subprocess
 import sys
 import traceback
@@ -17,6 +18,8 @@ import cfcore as cf
 # No deadline: twins are slow.
 hypothesis.settings.register_profile("cfcore", deadline=None, max_examples=40, derandomize=True)
 hypothesis.settings.load_profile("cfcore")
+# A process that a shell starts in the background ignores Ctrl-C, and tests that interrupt it would not end.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def run_cfcore(
