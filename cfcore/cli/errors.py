@@ -136,7 +136,7 @@ def say(text: str) -> None:
     line = _CONTROL.sub(lambda found: repr(found[0])[1:-1], " ".join(text.split("\n")))
     if len(line) > LONGEST:
         line = f"{line[: LONGEST // 2]} ... {line[-LONGEST // 2 :]}"
-    # Names of files may be no text; standard error writes what it cannot encode as escapes.
+    # A file name need not be valid text; standard error writes escapes for what it cannot encode.
     with contextlib.suppress(OSError, ValueError):
         typer.echo(f"cfcore: {line}", err=True)
 

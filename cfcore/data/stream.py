@@ -115,7 +115,7 @@ def _is_damage(error: Exception) -> bool:
 
 
 def decompressed(stream: Stream) -> Stream:
-    """The stream itself, or what it holds if its first bytes are those of gzip, bzip2, xz or zstd."""
+    """The stream itself, or its decompressed content if it begins as gzip, bzip2, xz or zstd do."""
     for _ in range(3):  # a compressed file may be compressed again, on its way
         start = stream.peek(6)
         kind = next((kind for magic, kind in _MAGIC.items() if re.match(magic, start)), None)

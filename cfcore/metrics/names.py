@@ -1,4 +1,4 @@
-"""Metrics by name or by function: which there are, what they take, and which values are better."""
+"""Metrics by name or by function: their names, arguments and directions (greater or less is better)."""
 
 from __future__ import annotations
 

@@ -15,7 +15,7 @@ from cfcore.registry import BY_NAME
 HUGE, TINY = 1e18, 1e-300
 #: The largest value, where it is not HUGE: greater ones are refused by name.
 MOST = {"lr_decay": 2.0, "init_scale": 1e15}
-#: Hyper-parameters that are numbers, by what they scale.
+#: Numeric hyper-parameters: learning rates, penalties and terms of time.
 RATES = ("lr", "lr_bias", "lr_implicit", "lr_decay")
 PENALTIES = (
     "reg", "reg_bias", "reg_implicit", "reg_user", "reg_item", "weight_decay", "shrinkage", "damping",

@@ -169,8 +169,8 @@ def test_pivot_that_was_written_to_a_file(tmp_path: Any) -> None:
         cf.DataError, match=r"'who'.*is text, not a number; .*name the column of users by user="
     ):
         cf.Ratings.from_matrix(again.assign(who=["a", "b", "c"]))
-    with pytest.raises(cf.DataError, match="no column 'nobody'"):
-        cf.Ratings.from_matrix(pivot, user="nobody")
+    with pytest.raises(cf.DataError, match="no column 'reader'"):
+        cf.Ratings.from_matrix(pivot, user="reader")
     with pytest.raises(cf.DataError, match="from_matrix takes a DataFrame"):
         cf.Ratings.from_matrix(pandas.DataFrame([[1, 2]], columns=["a", "a"]))
 

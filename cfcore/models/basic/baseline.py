@@ -17,6 +17,7 @@ from cfcore.data import Ratings
 from cfcore.kernels.records import Biases, Factors, RatingRows, SGDRates
 from cfcore.models.core.fit_context import FitContext
 from cfcore.models.core.given import user_fields
+from cfcore.models.core.means import damped_means
 from cfcore.models.core.model import Array, Model
 from cfcore.models.core.params import MOST_DECAY, MOST_EPOCHS, check_choice, check_number
 from cfcore.models.core.state import State, array
@@ -147,9 +148,8 @@ class Baseline(Model):
     def _state_of_users(self, given: Ratings) -> BiasState:
         state: BiasState = self._state
         errors = given.values - state.mean - state.item_bias[given.item_codes]
-        sums = np.bincount(given.user_codes, errors, given.n_users)
         damping = self.reg_user if self.method != "sgd" else self._damping_of_descent(state)
-        bias = np.divide(sums, given.user_counts + damping, out=np.zeros(given.n_users), where=sums != 0)
+        bias = damped_means(errors, given.user_codes, given.n_users, damping)
         return dataclasses.replace(state, user_bias=bias, **user_fields(given))
 
     @staticmethod

@@ -318,7 +318,10 @@ class _Loop:
 
 def _is_short(array: Array, most: float) -> bool:
     """Whether the Euclidean length is within `most`, and so every number; in one pass."""
-    return array.ndim == 1 and float(np.dot(array, array)) <= most * most  # False for NaN
+    if array.ndim != 1:
+        return False
+    with np.errstate(over="ignore", invalid="ignore"):  # the answer is False then, and for NaN
+        return float(np.dot(array, array)) <= most * most
 
 
 def _is_within(array: Array, most: float) -> bool:

@@ -11,6 +11,7 @@ from cfcore.arrays import aligned_zeros
 from cfcore.data import Ratings
 from cfcore.models.core.fields import PRODUCT, array, is_finite
 from cfcore.models.core.fit_context import FitContext
+from cfcore.models.core.means import damped_means
 from cfcore.models.factorization.base import first_factors
 from cfcore.models.factorization.first_biases import density_of_factors, first_biases
 from cfcore.models.factorization.implicit_state import SETS, SVDppState
@@ -118,7 +119,7 @@ class AsymmetricState(SVDppState):
         fields = super().joined_sets(users_at, items_at, train)
         item_offsets = scattered(self.item_offsets, items_at, train.n_items)
         new = (train.item_counts > 0) & (scattered(self.item_counts, items_at, train.n_items) == 0)
-        means = damped_means(train.values - self.mean, train.item_codes, train.n_items, ITEM_DAMPING)
+        means = offsets(train.values - self.mean, train.item_codes, train.n_items, ITEM_DAMPING)
         item_offsets[new] = means[new]
         rows = self.seen_indptr, items_at[self.seen_items]
         indptr, members = joined_rows(*rows, users_at, train.n_users, train.user_codes, train.item_codes)
@@ -134,7 +135,7 @@ class AsymmetricState(SVDppState):
         left = values - self.mean - item_offsets[members]
         touched = train.user_counts > 0
         user_offsets = scattered(self.user_offsets, users_at, train.n_users)
-        user_offsets[touched] = damped_means(left, owners, train.n_users, USER_DAMPING)[touched]
+        user_offsets[touched] = offsets(left, owners, train.n_users, USER_DAMPING)[touched]
         which = touched[owners]
         errors[which] = ((left - user_offsets[owners]) / self.spread)[which]
         return fields | {
@@ -246,9 +247,9 @@ class AsymmetricSVD(SVDpp):
         indptr, members, extra = context.side.get("implicit") or (None, None, None)
         n_implicit = train.n_items + (0 if extra is None else len(extra))
         mean, spread = float(context.known["mean"]), standard_deviation(train.values) or 1.0
-        item_offsets = damped_means(train.values - mean, train.item_codes, train.n_items, ITEM_DAMPING)
+        item_offsets = offsets(train.values - mean, train.item_codes, train.n_items, ITEM_DAMPING)
         left = train.values - mean - item_offsets[train.item_codes]
-        user_offsets = damped_means(left, train.user_codes, train.n_users, USER_DAMPING)
+        user_offsets = offsets(left, train.user_codes, train.n_users, USER_DAMPING)
         errors = (left - user_offsets[train.user_codes]) / spread
         state: AsymmetricState = context.state(
             AsymmetricState,
@@ -289,8 +290,6 @@ class AsymmetricSVD(SVDpp):
         return held.completed("user", codes, held.user_factors, bias)
 
 
-def damped_means(errors: Array, codes: Array, n: int, damping: float) -> Array:
-    """Sum of the errors of each code over their number plus `damping`: float32[n]."""
-    sums, counts = np.bincount(codes, errors, n), np.bincount(codes, minlength=n)
-    means: Array = (sums / (counts + damping)).astype(np.float32)
-    return means
+def offsets(errors: Array, codes: Array, n: int, damping: float) -> Array:
+    """`damped_means` as the state holds them: float32[n]."""
+    return damped_means(errors, codes, n, damping).astype(np.float32)

@@ -9,6 +9,7 @@ import numpy as np
 
 from cfcore.data import Ratings
 from cfcore.models.core.given import user_fields
+from cfcore.models.core.means import damped_means
 from cfcore.models.neighbors.centering import Center, means
 from cfcore.models.neighbors.state import NeighborState
 
@@ -31,9 +32,7 @@ def with_users(state: NeighborState, given: Ratings, center: str | None, reg_use
     rows = given.by_user
     if center == "baseline":
         errors = given.values - state.mean - state.item_centers[given.item_codes]
-        sums = np.bincount(given.user_codes, errors, given.n_users)
-        pull = given.user_counts + reg_user
-        users = np.append(np.divide(sums, pull, out=np.zeros(given.n_users), where=pull > 0), 0.0)
+        users = np.append(damped_means(errors, given.user_codes, given.n_users, reg_user), 0.0)
     else:
         users = means(rows, state.mean)
     centers = Center(users, state.item_centers, state.mean if center == "baseline" else None, state.spreads)

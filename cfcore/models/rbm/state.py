@@ -61,8 +61,8 @@ class RBMState(State):
     case_distributions, unit_distributions : ndarray of float64 (n_cases + 1, n_levels), ..., or None
         Smoothed distributions of the ratings of each case, and of each visible unit; the last rows are those
         of all ratings. These three are None where they follow from the cases, as after a fit. In states for
-        users whose ratings are given with a question the cases hold these ratings, and what items have is
-        of the fit.
+        users whose ratings are given with a question, the cases hold these ratings, and the values of items
+        are those of the fit.
     """
 
     levels: Array = array("f", "n_levels", order="ascending")

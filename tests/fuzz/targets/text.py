@@ -131,7 +131,7 @@ def _packed(content: bytes, kind: int) -> bytes:
 
 
 def check_ratings(ratings: cf.Ratings) -> None:
-    """Raise Wrong unless a Ratings is what its docstring promises."""
+    """Raise Wrong unless a Ratings meets the conditions in its docstring."""
     n = len(ratings)
     for codes, ids in ((ratings.user_codes, ratings.user_ids), (ratings.item_codes, ratings.item_ids)):
         if codes.dtype != np.int32 or len(codes) != n or codes.min() < 0 or codes.max() >= len(ids):

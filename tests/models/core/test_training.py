@@ -76,6 +76,20 @@ def test_divergence_keeps_the_last_good_state(bad: float) -> None:
     assert len(state.history["train_rmse"]) == 3
 
 
+def test_huge_parameters_are_divergence_and_no_other_warning() -> None:
+    class Huge(ScriptedTrainer):
+        def run_part(self, part: int) -> None:
+            super().run_part(part)
+            if part == 1:
+                self.total[:] = 1e300
+
+    context = FitContext(known_of(TRAIN), "Huge", np.random.default_rng(0))
+    with pytest.warns(cf.ConvergenceWarning, match="Huge diverged in epoch 2") as found:
+        state = run_epochs(Huge(context, [1.0, 0.9, 0.8]), context, 3, lr=0.4)
+    assert state.n_epochs == steps(state) == 1
+    assert [one.category for one in found] == [cf.ConvergenceWarning]
+
+
 def test_divergence_at_once_is_an_error() -> None:
     """There is nothing to keep: the parameters of the start predict the mean, or worse."""
     for first in (NAN, float("inf"), 11.0):
