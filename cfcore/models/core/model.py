@@ -48,6 +48,8 @@ class Model(Saved, Recommender, Predicting, Explaining):
         Raw ids, ascending; a code is a position in them.
     user_counts_, item_counts_ : ndarray of int64
         Number of training ratings of each. A code without training ratings is unknown.
+    known_users_, known_items_ : ndarray
+        Raw ids with training ratings, ascending.
     scale_ : tuple of float
         The lowest and the highest rating; predictions are clipped to them.
     mean_ : float

@@ -23,6 +23,9 @@ __all__ = ["ParameterState", "State", "array", "check_rows"]
 Array = np.ndarray[Any, Any]
 
 
+#: Names that `State.public` derives from ids and counts.
+DERIVED = ("known_users", "known_items")
+
 #: Largest number of epochs.
 MOST_EPOCHS = 2**31
 
@@ -145,6 +148,8 @@ class State:
         KeyError
             There is no value of that name.
         """
+        if name in DERIVED:
+            return self.ids(name[6:-1]).known
         if name not in self._names() or (name == "n_epochs" and self.n_epochs is None):
             raise KeyError(name)
         value = getattr(self, name)
