@@ -16,6 +16,7 @@ from cfcore.kernels.records import Factors
 from cfcore.models.core.given import NewUsers, is_session, session_user
 from cfcore.models.core.ids import column_of
 from cfcore.models.core.params import check_flag, check_number
+from cfcore.models.core.single import PLAIN
 from cfcore.models.recommend import top_n
 from cfcore.models.recommend.ranking import best
 
@@ -98,6 +99,11 @@ class Recommender(NewUsers):
         twice the size of the item factors, for later calls. `recommend_batches` does not hold the whole
         result either.
         """
+        plain = items is None and exclude is None and timestamps is None and as_frame is False
+        if plain and (type(users) in PLAIN if given is None else users is None):
+            answer = self._quick_list(users, n, given, exclude_seen, min_support)
+            if answer is not None:
+                return answer
         here = self.snapshot()
         if given is not None:
             here, known = self._for_users(given)
@@ -176,7 +182,10 @@ class Recommender(NewUsers):
         check_number("min_support", min_support, 0, math.inf, integer=True)
         check_flag("exclude_seen", exclude_seen)
         layouts = here._state.item_layouts
-        order = layouts.order(top_n.allowed_items(here, items, min_support))
+        if items is None:
+            order = layouts.supported(min_support)
+        else:
+            order = layouts.order(top_n.allowed_items(here, items, min_support))
         codes = here.encode_users(users)
         excluded = top_n.excluded_pairs(here, users, exclude)
         # No list has more entries than there are items that may be listed; up to all items, it is padded.
