@@ -1,7 +1,6 @@
 """Loops of `cfcore.kernels.top_n.single`."""
 from cython cimport floating
 from libc.math cimport INFINITY
-from libc.stdint cimport int32_t
 
 from cfcore.kernels.common.lanes cimport dot
 from cfcore.kernels.common.loops cimport capsule_of

@@ -25,8 +25,8 @@ Array = np.ndarray[Any, Any]
 PLAIN = (int, str)
 #: Methods of a model that answer as the others do, and may be written for speed. A subclass that changes what
 #: is answered has those of `SingleAnswers` again, unless it writes its own.
-ANSWERS = ("_score_pair", "_scores_of_user", "_best_of_user")
-ANSWERS_GIVEN = ("_session_scores", "_best_of_session")
+ANSWERS: tuple[str, ...] = ("_score_pair", "_scores_of_user", "_best_of_user")
+ANSWERS_GIVEN: tuple[str, ...] = ("_session_scores", "_best_of_session")
 
 
 @dataclass(frozen=True, slots=True)
