@@ -53,6 +53,18 @@ def test_a_list_of_strings(named: Any) -> None:
         assert found[1].tobytes() == own[: len(found[1])].tobytes()
 
 
+def test_a_list_by_each_criterion(fitted: Any, train: cf.Ratings) -> None:
+    for by in (None, "rating", "preference"):
+        for options in ({}, {"exclude_seen": False}, {"min_support": 15}, {"n": 99}):
+            ids, scores = fitted.recommend(train.user_ids, by=by, **options)
+            for user, row, own in zip(train.user_ids.tolist(), ids, scores, strict=True):
+                found = fitted.recommend(user, by=by, **options)
+                np.testing.assert_array_equal(found[0], row[: len(found[0])])
+                assert found[1].tobytes() == own[: len(found[1])].tobytes()
+    with pytest.raises(ValueError, match="by must be"):
+        fitted.recommend(train.users[0].item(), by="choice")
+
+
 def test_ids_of_other_types_have_the_same_answer_or_their_error(fitted: Any, train: cf.Ratings) -> None:
     user, item = int(train.users[0]), int(train.items[1])
     expected = fitted.predict(user, item)
@@ -80,7 +92,7 @@ def test_a_session_is_answered_as_columns_are(fitted: Any, train: cf.Ratings) ->
         assert fitted.predict(asked, given=given).tobytes() == expected.tobytes()
         assert fitted.predict(asked.tolist(), given=given).tobytes() == expected.tobytes()
         assert fitted.predict(int(asked[1]), given=given) == expected[1]
-        for options in ({}, {"exclude_seen": False}, {"min_support": 15}, {"n": 99}):
+        for options in ({}, {"exclude_seen": False, "by": "rating"}, {"by": "preference"}, {"n": 99}):
             ids, scores = fitted.recommend(0, given=columns, **options)
             found = fitted.recommend(given=given, **options)
             np.testing.assert_array_equal(found[0], ids)

@@ -8,7 +8,7 @@ arguments need more than that: unknown ids, warnings and errors are left to the 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -23,10 +23,16 @@ Array = np.ndarray[Any, Any]
 
 #: Types of ids for which answers need no arrays.
 PLAIN = (int, str)
-#: Methods of a model that answer as the others do, and may be written for speed. A subclass that changes what
-#: is answered has those of `SingleAnswers` again, unless it writes its own.
-ANSWERS: tuple[str, ...] = ("_score_pair", "_scores_of_user", "_best_of_user")
-ANSWERS_GIVEN: tuple[str, ...] = ("_session_scores", "_best_of_session")
+#: Methods that answer for one user as others do for many, and may be written for speed; each with those others.
+#: A subclass that writes one of the others has the method of `SingleAnswers` again, unless it writes its own.
+FOLLOWS: dict[str, tuple[str, ...]] = {
+    "_score_pair": ("_score",),
+    "_scores_of_user": ("_score",),
+    "_best_of_user": ("_score",),
+    "_session_scores": ("_score", "_state_of_users"),
+    "_best_of_session": ("_score", "_state_of_users"),
+    "_session_preferences": ("_score", "_state_of_users", "_choice_rows", "_worth", "_preference_rows"),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,17 +51,20 @@ class Session:
 
 
 class SingleAnswers(Fitted):
-    """Answers for one user. The methods with a leading underscore read a snapshot of the model."""
+    """Answers for one user. The methods that models may write read a snapshot of the model."""
+
+    ranks_by: ClassVar[str] = "rating"
 
     def __init_subclass__(cls, *, same_scores: bool = False, **kwargs: Any) -> None:
         """`same_scores`: known users and items are scored as by the base class, though `_score` is new."""
         super().__init_subclass__(**kwargs)
-        own = vars(cls)
-        changed = ANSWERS + ANSWERS_GIVEN if "_score" in own and not same_scores else ()
-        changed += ANSWERS_GIVEN if "_state_of_users" in own else ()
-        for name in changed:
-            if name not in own:
+        own = vars(cls).keys() - ({"_score"} if same_scores else set())
+        for name, others in FOLLOWS.items():
+            if name not in own and not own.isdisjoint(others):
                 setattr(cls, name, getattr(SingleAnswers, name))
+
+    def _preference_rows(self, users: Array, timestamps: Array | None) -> Array:
+        raise NotImplementedError
 
     # ------------------------------------------------------------------ for models to write
 
@@ -92,6 +101,10 @@ class SingleAnswers(Fitted):
             return False
         backends.kernel("top_n.single").best_of_scores(found, order, excluded, listed, scores)
         return True
+
+    def _session_preferences(self, session: Session) -> Array | None:
+        """Preferences for all items of the user of a session, as `_session_scores`."""
+        return None
 
     # ------------------------------------------------------------------ answers
 
@@ -132,11 +145,14 @@ class SingleAnswers(Fitted):
         return float(found[0]) if single else found
 
     def _quick_list(
-        self, user: Any, n: Any, given: Any, exclude_seen: Any, min_support: Any
+        self, user: Any, n: Any, by: Any, given: Any, exclude_seen: Any, min_support: Any
     ) -> tuple[Array, Array] | None:
         """What `recommend` returns for a user, or for the user of a session."""
         here = self.snapshot()
         state = here._state
+        by = self.ranks_by if by is None else by
+        if by not in ("rating", "preference"):
+            return None
         if state is None or type(n) is not int or type(min_support) is not int or min_support < 0:
             return None
         order = state.item_layouts.supported(min_support)
@@ -144,24 +160,36 @@ class SingleAnswers(Fitted):
         if n < 1 or type(exclude_seen) is not bool:
             return None
         listed, scores = np.empty(n, dtype=np.int32), np.empty(n)
+        found = None
         if given is None:
             code = state.users.code_of(user, backends.kernel("tables.lookup").find)
             if code < 0:
                 return None
             indptr = state.seen_indptr
             excluded = state.seen_items[indptr[code] : indptr[code + 1] if exclude_seen else indptr[code]]
-            here._best_of_user(code, order, excluded, listed, scores)
+            if by == "rating":
+                here._best_of_user(code, order, excluded, listed, scores)
+            else:
+                found = here._preference_rows(np.array([code], dtype=np.int32), None)[0]
         else:
             session = here._session_of(given)
             if session is None:
                 return None
             excluded = session.items if exclude_seen else session.items[:0]
-            if not here._best_of_session(session, order, excluded, listed, scores):
-                return None
+            if by == "rating":
+                if not here._best_of_session(session, order, excluded, listed, scores):
+                    return None
+            else:
+                found = here._session_preferences(session)
+                if found is None:
+                    return None
+        if found is not None:
+            found = np.ascontiguousarray(found, dtype=np.float64)
+            backends.kernel("top_n.single").best_of_scores(found, order, excluded, listed, scores)
         if listed[-1] < 0:  # the list is shorter
             n = int(np.count_nonzero(listed >= 0))
             listed, scores = listed[:n], scores[:n]
-        return state.item_ids[listed], within(scores, state.scale)
+        return state.item_ids[listed], within(scores, state.scale) if by == "rating" else scores
 
     def _session_of(self, given: Any) -> Session | None:
         """A dict of item to rating as a session; None if anything about it is out of the ordinary."""
