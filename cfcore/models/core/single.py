@@ -23,8 +23,9 @@ Array = np.ndarray[Any, Any]
 
 #: Types of ids for which answers need no arrays.
 PLAIN = (int, str)
-#: Methods that answer for one user as others do for many, and may be written for speed; each with those others.
-#: A subclass that writes one of the others has the method of `SingleAnswers` again, unless it writes its own.
+#: Methods that answer for one user as others do for many, and may be written for speed; each with those
+#: others. A subclass that writes one of the others has the method of `SingleAnswers` again, unless it writes
+#: its own.
 FOLLOWS: dict[str, tuple[str, ...]] = {
     "_score_pair": ("_score",),
     "_scores_of_user": ("_score",),
@@ -151,7 +152,7 @@ class SingleAnswers(Fitted):
         here = self.snapshot()
         state = here._state
         by = self.ranks_by if by is None else by
-        if by not in ("rating", "preference"):
+        if type(by) is not str or by not in ("rating", "preference"):
             return None
         if state is None or type(n) is not int or type(min_support) is not int or min_support < 0:
             return None
