@@ -326,8 +326,12 @@ class Blend(Model):
         return state.scores(users, items, timestamps)
 
     def _similarity(self, kind: str, code: int) -> Array:
-        found: Array | None = self._state.similarity_row(kind, code)
-        return super()._similarity(kind, code) if found is None else found
+        row: Array = self._similarity_rows(kind, np.array([code], dtype=np.int32))[0]
+        return row
+
+    def _similarity_rows(self, kind: str, codes: Array) -> Array:
+        found: Array | None = self._state.similarity_rows(kind, codes)
+        return super()._similarity(kind, 0) if found is None else found
 
     # ------------------------------------------------------------------ files
 

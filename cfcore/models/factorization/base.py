@@ -52,10 +52,19 @@ class FactorModel(Updatable):
 
     def _similarity(self, kind: str, code: int) -> Array:
         """Cosine of factors; NaN for factors of length 0."""
-        # Padded rows are aligned alike after a fit and after loading, so that BLAS rounds alike.
+        row: Array = self._similarity_rows(kind, np.array([code], dtype=np.int32))[0]
+        return row
+
+    def _similarity_rows(self, kind: str, codes: Array) -> Array:
+        """Cosines of factors. Products by the kernel of predictions: each has the same bits alone."""
         rows, lengths = getattr(self._state, f"{kind}_rows"), getattr(self._state, f"{kind}_norms")
-        products = (rows @ rows[code]).astype(np.float64)
-        return np.divide(products, lengths * lengths[code], out=np.full(len(rows), np.nan), where=lengths > 0)
+        none = np.zeros(len(rows), dtype=rows.dtype)
+        everyone = np.tile(np.arange(len(rows), dtype=np.int32), len(codes))
+        asked = np.repeat(np.asarray(codes, dtype=np.int32), len(rows))
+        products = predicted(asked, everyone, Factors(rows, rows, none, none, 0.0), self.n_threads)
+        products = products.reshape(len(codes), len(rows))
+        both = np.outer(lengths[codes], lengths)
+        return np.divide(products, both, out=np.full(both.shape, np.nan), where=lengths > 0)
 
 
 def predicted(users: Array, items: Array, factors: Factors, n_threads: int | None) -> Array:
