@@ -50,13 +50,9 @@ class FactorModel(Updatable):
             record.user_factors, record.item_factors, record.user_bias, record.item_bias, record.mean
         )
 
-    def _similarity(self, kind: str, code: int) -> Array:
-        """Cosine of factors; NaN for factors of length 0."""
-        row: Array = self._similarity_rows(kind, np.array([code], dtype=np.int32))[0]
-        return row
-
     def _similarity_rows(self, kind: str, codes: Array) -> Array:
-        """Cosines of factors. Products by the kernel of predictions: each has the same bits alone."""
+        """Cosines of factors; NaN for factors of length 0."""
+        # Products by the kernel of predictions, so that each has the same bits alone.
         rows, lengths = getattr(self._state, f"{kind}_rows"), getattr(self._state, f"{kind}_norms")
         none = np.zeros(len(rows), dtype=rows.dtype)
         everyone = np.tile(np.arange(len(rows), dtype=np.int32), len(codes))

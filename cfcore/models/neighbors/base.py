@@ -159,10 +159,6 @@ class KNN(Model):
         deviations += centers_at(state, users, items)
         return deviations
 
-    def _similarity(self, kind: str, code: int) -> Array:
-        row: Array = self._similarity_rows(kind, np.array([code], dtype=np.int32))[0]
-        return row
-
     def _similarity_rows(self, kind: str, codes: Array) -> Array:
         state: NeighborState = self._state
         if kind != state.kind:
