@@ -52,13 +52,12 @@ class FactorModel(Updatable):
 
     def _similarity_rows(self, kind: str, codes: Array) -> Array:
         """Cosines of factors; NaN for factors of length 0."""
-        # Products by the kernel of predictions, so that each has the same bits alone.
         rows, lengths = getattr(self._state, f"{kind}_rows"), getattr(self._state, f"{kind}_norms")
-        none = np.zeros(len(rows), dtype=rows.dtype)
-        everyone = np.tile(np.arange(len(rows), dtype=np.int32), len(codes))
-        asked = np.repeat(np.asarray(codes, dtype=np.int32), len(rows))
-        products = predicted(asked, everyone, Factors(rows, rows, none, none, 0.0), self.n_threads)
-        products = products.reshape(len(codes), len(rows))
+        # Padded rows are aligned alike after a fit and after loading, so that BLAS rounds alike; and one row
+        # at a time, so that it rounds alike however many are asked for.
+        products = np.empty((len(codes), len(rows)), dtype=rows.dtype)
+        for product, code in zip(products, codes, strict=True):
+            np.matmul(rows, rows[code], out=product)
         both = np.outer(lengths[codes], lengths)
         return np.divide(products, both, out=np.full(both.shape, np.nan), where=lengths > 0)
 
