@@ -231,10 +231,10 @@ class Ranker(Ensemble):
         state: RankerState = self._state
         return state.members[RATER]._error_variance()
 
-    def _similarity(self, kind: str, code: int) -> Array:
-        order = (CHOOSER, RATER) if kind == "item" else (RATER, CHOOSER)
-        for k in order:
-            found: Array | None = self._state.member_similarity(k, kind, code)
+    def _similarity_rows(self, kind: str, codes: Array) -> Array:
+        state: RankerState = self._state
+        for k in (CHOOSER, RATER) if kind == "item" else (RATER, CHOOSER):
+            found = state.member_similarities(k, kind, codes)
             if found is not None:
                 return found
-        return super()._similarity(kind, code)
+        return super()._similarity(kind, 0)

@@ -86,18 +86,18 @@ class EnsembleState(State):
             items if of_items is None else of_items[items],
         )
 
-    def member_similarity(self, k: int, kind: str, code: int) -> Array | None:
-        """Similarity of an item (user) to all by member k; None if it does not compare them, or this one."""
+    def member_similarities(self, k: int, kind: str, codes: Array) -> Array | None:
+        """Similarities of items (users) to all by member k, NaN for unknown ones; None if it has none."""
         table = self.tables[k][kind]
-        inner = code if table is None else int(table[code])
-        if inner < 0:
-            return None
+        inner = codes if table is None else table[codes]
+        known = inner >= 0
         try:
-            similarities = self.members[k].similarity_row(kind, inner)
+            similarities = self.members[k]._similarity_rows(kind, inner[known])
         except TypeError:
             return None
-        padded = np.append(similarities, np.nan)
-        return padded[:-1] if table is None else padded[table[:-1]]
+        rows = np.full((len(codes), similarities.shape[1] + 1), np.nan)  # the last column: unknown to it
+        rows[known, :-1] = similarities
+        return rows[:, :-1] if table is None else rows[:, table[:-1]]
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -145,10 +145,10 @@ class BlendState(EnsembleState):
         predictions = self.member_scores(users, items, timestamps)
         return rule.combine(predictions, self.features(users, items, len(self.feature_center) > 0))
 
-    def similarity_row(self, kind: str, code: int) -> Array | None:
-        """Similarity of an item (user) to all, mean over the members that have any; None if none has."""
-        of_members = (self.member_similarity(k, kind, code) for k in range(len(self.members)))
-        found = [row for row in of_members if row is not None]
+    def similarity_rows(self, kind: str, codes: Array) -> Array | None:
+        """Similarities of items (users) to all, means over the members that have any; None if none has."""
+        of_members = (self.member_similarities(k, kind, codes) for k in range(len(self.members)))
+        found = [rows for rows in of_members if rows is not None]
         if not found:
             return None
         counts = np.sum([~np.isnan(one) for one in found], axis=0)
