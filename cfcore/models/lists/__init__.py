@@ -1,0 +1,1 @@
+"""Models whose scores are for lists, and not ratings."""
