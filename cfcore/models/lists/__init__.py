@@ -1,1 +1,1 @@
-"""Models whose scores are for lists, and not ratings."""
+"""Models for lists: their scores rank items and are no ratings; they predict ratings by simple rules."""
