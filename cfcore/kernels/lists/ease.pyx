@@ -3,14 +3,14 @@
     P = (X'X + lambda I)^-1,  B = I - P diagMat(1 / diag P),  scores = X B
 
 (Steck, "Embarrassingly shallow autoencoders for sparse data", WWW 2019.) The inverse is found by sweeps
-(Dempster, "Elements of continuous multivariate analysis", 1969, chapter 4): a sweep of the rows K of a symmetric
-matrix A replaces
+(Dempster, "Elements of continuous multivariate analysis", 1969, chapter 4): a sweep of the rows K of a
+symmetric matrix A replaces
 
     A_ij by A_ij - A_iK A_KK^-1 A_Kj,  A_iK by A_iK A_KK^-1,  A_KK by -A_KK^-1,
 
-and the sweeps of all rows leave -A^-1. Like Cholesky's it needs no pivoting for positive definite matrices, and
-n^3 operations; all but few of them are products of tiles, and steps are alike from the first to the last. The
-twin is `cfcore.reference.lists.ease`.
+and the sweeps of all rows leave -A^-1. As by Cholesky's factors, no pivoting is needed for a positive
+definite matrix, and n^3 operations; all but few of them are products of tiles, and steps are alike from the first to
+the last. The twin is `cfcore.reference.lists.ease`.
 """
 cimport numpy as cnp
 from cython.parallel cimport prange
@@ -126,8 +126,8 @@ def sweep_tiles(gram, panel, begin, span, n_threads):
 
     Notes
     -----
-    128 multiplications for each entry up to the diagonal. The same bits for any number of threads, slicing and
-    SIMD level.
+    128 multiplications for each entry up to the diagonal. The same bits for any number of threads, slicing
+    and SIMD level.
     """
     cdef int workers = 0, team = team_size(n_threads)
     cdef SweepArrays given = arrays_of("sweep_tiles", gram, panel, begin)
@@ -156,8 +156,8 @@ def item_weights(gram, weights, span, n_threads):
     Raises
     ------
     TypeError, ValueError
-        When records are not what they should be, do not fit together or share memory; or tiles that are not in
-        the matrix.
+        When records are not what they should be, do not fit together or share memory; or tiles that are not
+        in the matrix.
     """
     cdef int workers = 0, team = team_size(n_threads)
     check_record(gram, GramMatrix, "item_weights: gram")
@@ -190,8 +190,8 @@ def score_rows(rated, weights, out, n_threads):
     Raises
     ------
     TypeError, ValueError
-        When records are not what they should be, do not fit together or share memory; or a user who has no row
-        of `rated`.
+        When records are not what they should be, do not fit together or share memory; or a user who has no
+        row of `rated`.
 
     Notes
     -----

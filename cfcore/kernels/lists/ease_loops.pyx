@@ -3,7 +3,15 @@ from libc.stdint cimport int32_t, int64_t
 from libc.string cimport memcpy, memset
 
 from cfcore.kernels.common.loops cimport capsule_of
-from cfcore.kernels.lists.ease_loops cimport DEPTH, GROUP, TILE, USERS_TOGETHER, EaseLoops, ScoreArrays, SweepArrays
+from cfcore.kernels.lists.ease_loops cimport (
+    DEPTH,
+    GROUP,
+    TILE,
+    USERS_TOGETHER,
+    EaseLoops,
+    ScoreArrays,
+    SweepArrays,
+)
 
 cdef extern from "lists/tiles.h" nogil:
     void subtract_products "cf_subtract_products"(double *c, Py_ssize_t stride, const double *v,
@@ -74,15 +82,16 @@ cdef void group(const SweepArrays *given, Py_ssize_t group) noexcept nogil:
 cdef void tile(const SweepArrays *given, Py_ssize_t tile) noexcept nogil:
     """`Tile`"""
     cdef Py_ssize_t n = given.n, begin = given.begin, end = given.begin + given.depth
-    cdef Py_ssize_t first = tile * TILE, last = min(first + TILE, n), row, left = 0, j
+    cdef Py_ssize_t first = tile * TILE, last = min(first + TILE, n), row, left = 0, j, k
     cdef double *out
     if begin <= first < end:
         for row in range(first, last):
             out = given.matrix + row * n
             for j in range(begin):
                 out[j] = given.rows[j * DEPTH + row - begin]
-            for j in range(begin, end):
-                out[j] = given.pivot[((row - begin) // GROUP * DEPTH + j - begin) * GROUP + (row - begin) % GROUP]
+            k = row - begin
+            for j in range(end - begin):
+                out[begin + j] = given.pivot[(k // GROUP * DEPTH + j) * GROUP + k % GROUP]
         return
     while left < last:
         row = last if begin <= left < end else max(first, left)  # what is beyond the diagonal does not count
@@ -135,7 +144,7 @@ cdef inline void add_one(double *out, const float *a, double x, Py_ssize_t width
 
 cdef void scores(const ScoreArrays *given, Py_ssize_t group, Py_ssize_t panel) noexcept nogil:
     """`Scores`"""
-    cdef Py_ssize_t begin = panel * given.width, width = min(given.width, given.n_items - begin), n = given.n_items
+    cdef Py_ssize_t begin = panel * given.width, n = given.n_items, width = min(given.width, n - begin)
     cdef Py_ssize_t k, last = min((group + 1) * USERS_TOGETHER, given.n_lists)
     cdef int64_t e, end
     cdef int t
@@ -150,8 +159,8 @@ cdef void scores(const ScoreArrays *given, Py_ssize_t group, Py_ssize_t panel) n
         while end - e >= 4:
             for t in range(4):
                 x[t] = given.values[e + t]
-            add_four(out, w + items[e] * n, w + items[e + 1] * n, w + items[e + 2] * n, w + items[e + 3] * n, x,
-                     width)
+            add_four(out, w + items[e] * n, w + items[e + 1] * n, w + items[e + 2] * n,
+                     w + items[e + 3] * n, x, width)
             e += 4
         while e < end:
             add_one(out, w + items[e] * n, given.values[e], width)

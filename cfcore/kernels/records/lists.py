@@ -6,7 +6,15 @@ from dataclasses import dataclass
 
 from cfcore.kernels.records.base import Array, Record, array, check_codes, dimension
 
-__all__ = ["SWEEP_DEPTH", "SWEEP_GROUP", "SWEEP_TILE", "GramMatrix", "ItemWeights", "SweepPanel", "UserScores"]
+__all__ = [
+    "SWEEP_DEPTH",
+    "SWEEP_GROUP",
+    "SWEEP_TILE",
+    "GramMatrix",
+    "ItemWeights",
+    "SweepPanel",
+    "UserScores",
+]
 
 #: Rows that are swept at once, rows of a tile, and columns that are packed side by side; as in
 #: ``cfcore/kernels/lists/tiles.h``.
@@ -28,7 +36,9 @@ class GramMatrix(Record):
 
     def _check(self) -> None:
         if self.n % SWEEP_GROUP:
-            raise ValueError(f"{self._name('values')} must have a multiple of {SWEEP_GROUP} rows, not {self.n}")
+            raise ValueError(
+                f"{self._name('values')} must have a multiple of {SWEEP_GROUP} rows, not {self.n}"
+            )
 
 
 @dataclass(frozen=True, eq=False, repr=False)

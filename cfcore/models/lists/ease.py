@@ -42,12 +42,12 @@ class EASE(Model):
         :math:`\lambda`, in ratings of weight 1. By default it depends on the ratings; see Notes.
     values : {"ratings", "ones"}, default "ratings"
         What a rating weighs in X: itself over the highest of the scale, so that items that people rated high
-        count more; or 1 each. Where a scale does not start above 0, ratings are moved so that the lowest weighs
-        a fifth of the highest, as one star of five: no rating weighs nothing, or less.
+        count more; or 1 each. Where a scale does not start above 0, ratings are moved so that the lowest
+        weighs a fifth of the highest, as one star of five: no rating weighs nothing, or less.
     max_items : int, optional
         Weights are of so many items, those with most ratings (ties: by id). The others are known items, whose
-        ratings are predicted, but they have no part in scores, and lists have them last, in the order of their
-        numbers of ratings. By default all items, at most 30,000.
+        ratings are predicted, but they have no part in scores, and lists have them last, in the order of
+        their numbers of ratings. By default all items, at most 30,000.
     n_threads : int, optional
         All cores by default. The result does not depend on it.
     verbose : int, default 0
@@ -79,11 +79,11 @@ class EASE(Model):
     twice that. It is found by cross-validation of ndcg@10 within training rows
     (``python benchmarks/defaults.py --lists``). The optimum is flat.
 
-    **Memory and time.** A fit needs 12 bytes for each pair of items: .2 GB for 3,700 items, 10.8 GB for 30,000;
-    the model keeps a third, and so does its file. Too many items are an error before anything is allocated.
-    Time is that of n_items^3 operations in double, beside the sums of all co-rated pairs; a list costs n_items
-    multiplications for each rating of the user. The inverse is computed in double by sweeps of tiles, in an
-    order that does not depend on threads.
+    **Memory and time.** A fit needs 12 bytes for each pair of items: .2 GB for 3,700 items, 10.8 GB for
+    30,000; the model keeps a third, and so does its file. Too many items are an error before anything is
+    allocated. Time is that of n_items^3 operations in double, beside the sums of all co-rated pairs; a list
+    costs n_items multiplications for each rating of the user. The inverse is computed in double by sweeps of
+    tiles, in an order that does not depend on threads.
 
     Examples
     --------
@@ -142,7 +142,8 @@ class EASE(Model):
         gram = gram_matrix(some, weights, reg, self.n_threads)
         if not invert(gram, self.n_threads, context.verbose):
             raise ValueError(
-                f"reg={reg:g} is too small for these ratings: X'X + reg I is singular to the precision of doubles"
+                f"reg={reg:g} is too small for these ratings: X'X + reg I is singular to the precision of "
+                "doubles"
             )
         errors = train.values - float(context.known["mean"])
         item_bias = damped_means(errors, train.item_codes, train.n_items, REG_ITEM)
@@ -188,7 +189,7 @@ class EASE(Model):
             return np.asarray(state.item_weights[code], dtype=np.float64)
         if state.positions[code] < 0:
             raise DataError(
-                f"item: {state.item_ids[code]!r} is not among the max_items={len(state.item_weights)} items that "
+                f"item: {state.item_ids[code].item()!r} is not among the {len(state.item_weights)} items that "
                 "have weights; fit with a larger max_items"
             )
         row = np.full(len(state.item_ids), np.nan)

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from cfcore import backends
+from cfcore.errors import DataError
 from cfcore.kernels.records import ItemWeights, RatingRows, UserScores
 from cfcore.models.core.fields import PRODUCT
 from cfcore.models.core.state import State, array
@@ -85,8 +86,6 @@ class EaseState(State):
             raise ValueError(f"values_ must be one of {', '.join(VALUES)}, not {self.values!r}")
         if self.reg is not None and not (isinstance(self.reg, (int, float)) and 0 < self.reg < np.inf):
             raise ValueError(f"reg_ must be a number above 0 or None, not {self.reg!r}")
-        if self.seen_values is None and len(self.seen_items) and self.values == "ratings":
-            raise ValueError('seen_values_ is needed beside seen_items_, unless values_ is "ones"')
 
     # ------------------------------------------------------------------ derived
 
@@ -116,9 +115,21 @@ class EaseState(State):
 
     @cached_property
     def rated(self) -> RatingRows:
-        """What the ratings of each user weigh, those of items that have weights."""
+        """What the ratings of each user weigh, those of items that have weights.
+
+        Raises
+        ------
+        DataError
+            The values of the ratings are not known.
+        """
         values = self.seen_values
         if values is None:
+            if len(self.seen_items) and self.values == "ratings":
+                raise DataError(
+                    "EASE: lists need the ratings of the users, and seen_values_ is None: pass them by "
+                    "given=, or by with_parameters(seen_values=...); with_parameters(values='ones') has all "
+                    "weigh the same"
+                )
             values = np.ones(len(self.seen_items), dtype=np.float32)
         return self.rows(self.seen_indptr, self.seen_items, values)
 
@@ -182,7 +193,9 @@ class EaseState(State):
         ratings : float[n]
         """
         rated = self.rows(np.array([0, len(items)]), items, ratings)
-        scores: Array = self.scores_of(rated, np.zeros(1, dtype=np.int32), 1)[0] if len(items) else self.shares
+        scores: Array = (
+            self.scores_of(rated, np.zeros(1, dtype=np.int32), 1)[0] if len(items) else self.shares
+        )
         return scores
 
     def contributions(self, items: Array, ratings: Array, item: int) -> Array:

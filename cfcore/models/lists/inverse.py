@@ -48,19 +48,19 @@ def check_items(n_rated: int, max_items: int | None) -> None:
     if max_items is None and n > MOST_ITEMS:
         raise MemoryError(
             f"EASE: the matrix of {n:,} items needs {needed / 2**30:,.1f} GiB; fit the most rated of them by "
-            f"EASE(max_items={MOST_ITEMS}), which needs {BYTES_PER_PAIR * MOST_ITEMS**2 / 2**30:,.1f} GiB, or "
-            f"all of them by EASE(max_items={n})"
+            f"EASE(max_items={MOST_ITEMS}), which needs {BYTES_PER_PAIR * MOST_ITEMS**2 / 2**30:,.1f} GiB, "
+            f"or all of them by EASE(max_items={n})"
         )
     if free is not None and needed > free:
         fitting = max(1, int((free / BYTES_PER_PAIR) ** 0.5 * 0.95))
         raise MemoryError(
-            f"EASE: the matrix of {n:,} items needs {needed / 2**30:,.1f} GiB, and {free / 2**30:,.1f} GiB are "
-            f"available; fit the most rated of them by EASE(max_items={fitting})"
+            f"EASE: the matrix of {n:,} items needs {needed / 2**30:,.1f} GiB, and {free / 2**30:,.1f} GiB "
+            f"are available; fit the most rated of them by EASE(max_items={fitting})"
         )
 
 
 def gram_matrix(train: Ratings, weights: Array, ridge: float, n_threads: int | None) -> GramMatrix:
-    """X'X + lambda I up to the diagonal, in rows of whole groups; rows beyond the items have a diagonal alone.
+    """X'X + lambda I up to the diagonal, in whole groups of rows: those after the items have but a diagonal.
 
     Parameters
     ----------

@@ -30,7 +30,7 @@ def sweep_panel(gram: GramMatrix, panel: SweepPanel, begin: int, n_threads: int)
     swept = _swept("sweep_panel", gram, panel, begin)
     full = _symmetric(gram.values)
     block = full[swept, swept]
-    if len(block) and np.linalg.eigvalsh(block).min() <= 0:
+    if not np.isfinite(block).all() or (np.linalg.eigvalsh(block) <= 0).any():
         return False
     inverse = np.linalg.inv(block)
     columns = full[:, swept]
