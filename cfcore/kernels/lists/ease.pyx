@@ -9,8 +9,8 @@ symmetric matrix A replaces
     A_ij by A_ij - A_iK A_KK^-1 A_Kj,  A_iK by A_iK A_KK^-1,  A_KK by -A_KK^-1,
 
 and the sweeps of all rows leave -A^-1. As by Cholesky's factors, no pivoting is needed for a positive
-definite matrix, and n^3 operations; all but few of them are products of tiles, and steps are alike from the first to
-the last. The twin is `cfcore.reference.lists.ease`.
+definite matrix, and n^3 operations; all but few of them are products of tiles, and steps are alike from the
+first to the last. The twin is `cfcore.reference.lists.ease`.
 """
 cimport numpy as cnp
 from cython.parallel cimport prange

@@ -189,8 +189,8 @@ class EASE(Model):
             return np.asarray(state.item_weights[code], dtype=np.float64)
         if state.positions[code] < 0:
             raise DataError(
-                f"item: {state.item_ids[code].item()!r} is not among the {len(state.item_weights)} items that "
-                "have weights; fit with a larger max_items"
+                f"item: {state.item_ids[code]} is not among the {len(state.item_weights)} items that have "
+                "weights; fit with a larger max_items"
             )
         row = np.full(len(state.item_ids), np.nan)
         row[state.weighted_items] = state.item_weights[state.positions[code]]
