@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import io
 from typing import Any
 
@@ -13,10 +14,16 @@ from cfcore.errors import DataError
 from cfcore.metrics import evaluate
 from cfcore.models.lists import inverse
 from cfcore.models.lists.ease import usual_reg
-from cfcore.models.lists.ease_state import rating_weights
+from cfcore.models.lists.ease_state import EaseState, rating_weights
 
 Array = np.ndarray[Any, Any]
 TRAIN = cf.datasets.synthetic(200, 90, 4000, random_state=1)
+
+
+def state_of(model: Any) -> EaseState:
+    """The fitted state, from the fitted attributes."""
+    names = [field.name for field in dataclasses.fields(EaseState)]
+    return EaseState(**{name: getattr(model, f"{name}_") for name in names if name != "n_epochs"})
 
 
 def dense(ratings: cf.Ratings, values: str = "ratings") -> Array:
@@ -162,15 +169,14 @@ def test_a_session_is_as_good_as_a_fit() -> None:
         ids, scores = model.recommend(given=given, n=10)
         np.testing.assert_array_equal(np.ravel(ids), model.recommend(user, n=10)[0])
         np.testing.assert_array_equal(np.ravel(scores), model.recommend(user, n=10)[1])
-    codes = own.item_codes.astype(np.int32)
-    order = np.argsort(codes)
-    scores = model._state.session_scores(codes[order], own.values[order])
-    np.testing.assert_array_equal(scores, model._choice_rows(model.encode_users(user))[0])
+    rows = own.by_user
+    scores = state_of(model).session_scores(rows.indices, rows.values)
+    np.testing.assert_array_equal(scores, model.preference(user, TRAIN.item_ids))
 
 
 def test_contributions_add_up_to_the_score() -> None:
     for model in (cf.EASE(), cf.EASE(max_items=30)):
-        state = model.fit(TRAIN)._state
+        state = state_of(model.fit(TRAIN))
         items, values = state.seen_items[: state.seen_indptr[1]], state.seen_values[: state.seen_indptr[1]]
         scores = state.session_scores(items, values)
         for item in np.arange(90) if state.positions is None else state.weighted_items:
