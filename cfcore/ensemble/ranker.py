@@ -18,7 +18,7 @@ from cfcore.models.core.model import Array, Model
 from cfcore.models.core.params import check_number
 from cfcore.models.core.state import State
 from cfcore.models.factorization.svd import SVD
-from cfcore.models.lists.popularity import Popularity
+from cfcore.models.lists.ease import EASE
 from cfcore.progress import progress_bar
 from cfcore.random import RandomState, generator
 
@@ -61,7 +61,7 @@ class Ranker(Ensemble):
     Parameters
     ----------
     chooser : Model, optional
-        By default `Popularity`. Models of ratings choose by popularity.
+        By default `EASE`. Models of ratings choose by popularity.
     rater : Model, optional
         By default `SVD`. `RBM` has the probabilities of the levels; for other models, ratings are normal
         around predictions.
@@ -170,7 +170,7 @@ class Ranker(Ensemble):
 
     def _templates(self) -> dict[str, Model]:
         """The models to fit, by name, those that are left to the default included."""
-        chooser = Popularity() if self.chooser is None else self.chooser
+        chooser = EASE() if self.chooser is None else self.chooser
         return {"chooser": chooser, "rater": SVD() if self.rater is None else self.rater}
 
     def uses_timestamps(self) -> bool:
