@@ -230,8 +230,7 @@ class Cases:
             score = model.preference_codes
         times: tuple[Array, ...] = ()
         if self.times is not None:
-            each = np.broadcast_to(np.asarray(self.times).reshape(-1), len(self.users))
-            times = (each[self.row_of].astype(np.int64),)
+            times = (self.times[self.row_of],)
         users, items = self.user_codes[self.row_of], self.item_of
         return np.asarray(score(users.astype(np.int32), items.astype(np.int32), *times), dtype=np.float64)
 

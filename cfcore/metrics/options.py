@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from cfcore.data import Ratings
+from cfcore.data.checks import as_timestamps
 from cfcore.errors import DataError, shown
 
 __all__ = ["CRITERIA", "AT_TEST", "ListOptions"]
@@ -70,8 +71,8 @@ class ListOptions:
                 given[field.name] = value if np.ndim(value) == 0 else _digest(value)
         return given
 
-    def times_of(self, model: Any, test: Ratings, row_of: Array, n_users: int) -> Any:
-        """The time, or times, that lists are for; None for lists without times.
+    def times_of(self, model: Any, test: Ratings, row_of: Array, n_users: int) -> Array | None:
+        """The times that lists are for, int64[n_users]; None for lists without times.
 
         Parameters
         ----------
@@ -84,19 +85,26 @@ class ListOptions:
         Raises
         ------
         DataError
-            ``timestamps="test"``, and the test ratings have no timestamps.
+            ``timestamps="test"``, and the test ratings have no timestamps; or times that are none, or not
+            one for each user.
         """
         if self.timestamps is None or not model.uses_timestamps():
             return None
         if not (isinstance(self.timestamps, str) and self.timestamps == AT_TEST):
-            return self.timestamps
+            times = as_timestamps(np.atleast_1d(self.timestamps), "timestamps")
+            if len(times) not in (1, n_users):
+                raise DataError(
+                    f"timestamps: one for each of the {n_users} users of the test ratings is wanted, or one, "
+                    f"not {len(times)}"
+                )
+            return np.broadcast_to(times, n_users)
         if test.timestamps is None:
             raise DataError(
                 'timestamps="test": the test ratings have no timestamps; pass a time, or leave timestamps out'
             )
-        times = np.asarray(test.timestamps)
-        first = np.full(n_users, times.max())
-        np.minimum.at(first, row_of, times)
+        each = np.asarray(test.timestamps)
+        first = np.full(n_users, each.max())
+        np.minimum.at(first, row_of, each)
         return first
 
 
