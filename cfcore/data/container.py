@@ -200,6 +200,11 @@ class Container:
         return self._index.items_by_user
 
     @property
+    def rows_by_user(self) -> tuple[NDArray[np.int64], NDArray[np.int32], NDArray[np.float32]]:
+        """``indptr``, ``indices`` and ``values`` of `by_user` alone, for 8 bytes a rating; kept likewise."""
+        return self._index.rows_by_user
+
+    @property
     def by_item(self) -> Compressed:
         """Compressed columns (CSC): each item's ratings, users ascending; kept until ``drop_index``."""
         return self._index.by_item
@@ -237,7 +242,7 @@ class Container:
             other.result()
 
     def drop_index(self) -> None:
-        """Free `by_user`, `by_item`, `items_by_user` and the counts; the next use computes them again."""
+        """Free `by_user`, `by_item`, the rows and the counts; the next use computes them again."""
         index = Index(self.user_codes, self.item_codes, self.values, self.n_users, self.n_items)
         object.__setattr__(self, "_index", index)
 

@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from cfcore import backends
 
 __all__ = [
-    "Compressed", "Index", "compress", "counts", "first_repeat", "position_dtype", "resolve_repeats", "sets",
-    "slices",
+    "Compressed", "Index", "compress", "counts", "first_repeat", "position_dtype", "resolve_repeats", "rows",
+    "sets", "slices",
 ]  # fmt: skip
 
 #: Ratings that a call of a kernel works on: about .3 s, after which Ctrl-C takes effect.
@@ -110,7 +110,7 @@ class Index:
 
     @derived
     def by_user(self) -> Compressed:
-        items = self.items_by_user[1] if self.has("items_by_user") else None
+        items = self.items_by_user[1] if self.has("items_by_user") or self.has("rows_by_user") else None
         return compress(self._user_codes, self._item_codes, self._values, self._n_users, self._n_items, items)
 
     @derived
@@ -121,7 +121,17 @@ class Index:
     def items_by_user(self) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
         if self.has("by_user"):
             return self.by_user.indptr, self.by_user.indices
+        if self.has("rows_by_user"):
+            return self.rows_by_user[:2]
         return sets(self._user_codes, self._item_codes, self._n_users, self._n_items)
+
+    @derived
+    def rows_by_user(self) -> tuple[NDArray[np.int64], NDArray[np.int32], NDArray[np.float32]]:
+        if self.has("by_user"):
+            return self.by_user.indptr, self.by_user.indices, self.by_user.values
+        columns = self._user_codes, self._item_codes, self._values
+        held = self.items_by_user if self.has("items_by_user") else None
+        return rows(*columns, self._n_users, self._n_items, held)
 
     @derived
     def user_counts(self) -> NDArray[np.int64]:
@@ -190,6 +200,39 @@ def sets(
         kernel.transpose(columns, majors, indptr, indices, span)
     indptr.flags.writeable = indices.flags.writeable = False
     return indptr, indices
+
+
+def rows(
+    major: NDArray[np.int32],
+    minor: NDArray[np.int32],
+    values: NDArray[np.float32],
+    n_major: int,
+    n_minor: int,
+    held: tuple[NDArray[np.int64], NDArray[np.int32]] | None = None,
+) -> tuple[NDArray[np.int64], NDArray[np.int32], NDArray[np.float32]]:
+    """`indptr`, `indices` and `values` of ``compress``: 8 bytes a rating, and 4 more while they are computed.
+
+    `held` are the first two where they are known, as from `sets`.
+    """
+    kernel = backends.kernel("tables.sets")
+    n = len(major)
+    columns, indptr = np.empty(n_minor + 1, dtype=np.int64), np.empty(n_major + 1, dtype=np.int64)
+    majors, by_minor, by_major = (np.empty(n, dtype=np.int32) for _ in range(3))
+    # The kernel moves four bytes for each entry, whatever they stand for.
+    for payload, out in ((major, majors), (values.view(np.int32), by_minor)):
+        for span in slices(n):
+            kernel.scatter(minor, payload, columns, out, span)
+    for span in slices(n):
+        kernel.scatter(majors, by_minor, indptr, by_major, span)
+    if held is None:
+        step = max(1, n_minor * SLICE // max(n, 1))
+        for span in slices(n_minor, step):  # into memory that is no longer needed
+            kernel.transpose(columns, majors, indptr, by_minor, span)
+        held = indptr, by_minor
+    found = by_major.view(np.float32)
+    for array in (*held, found):
+        array.flags.writeable = False
+    return (*held, found)
 
 
 def slices(n: int, step: int | None = None) -> Iterator[tuple[int, int]]:

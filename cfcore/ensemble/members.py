@@ -17,7 +17,7 @@ Array = np.ndarray[Any, Any]
 
 
 #: Fields of `State` for the users, items and pairs of the training ratings.
-SEEN = ("user_ids", "item_ids", "user_counts", "item_counts", "seen_indptr", "seen_items")
+SEEN = ("user_ids", "item_ids", "user_counts", "item_counts", "seen_indptr", "seen_items", "seen_values")
 
 
 def named(models: Any) -> dict[str, Model]:
@@ -34,7 +34,11 @@ def named(models: Any) -> dict[str, Model]:
 
 
 def union(members: list[Model]) -> dict[str, Any]:
-    """The fields of `State` for the users, items and training ratings of all members together."""
+    """The fields of `State` for the users, items and training ratings of all members together.
+
+    Where members have different ratings of a pair, that of the first counts. There are none if a member has
+    none of its own.
+    """
     first = members[0]
     alike = all(
         np.array_equal(getattr(member, name), getattr(first, name))
@@ -60,7 +64,8 @@ def union(members: list[Model]) -> dict[str, Any]:
     for member, users, items in zip(members, tables["user"], tables["item"], strict=True):
         row = np.repeat(users, np.diff(member.seen_indptr_))
         cells.append(row.astype(np.int64) * n_items + items[member.seen_items_])
-    seen = np.unique(np.concatenate(cells))
+    seen, first_at = np.unique(np.concatenate(cells), return_index=True)
+    held = [member.seen_values_ for member in members]
     users, items = (part.astype(np.int32) for part in np.divmod(seen, n_items))
     by_user = compress(users, items, np.zeros(len(seen), dtype=np.float32), len(ids["user"]), n_items)
     return found | {
@@ -70,4 +75,5 @@ def union(members: list[Model]) -> dict[str, Any]:
         "item_counts": counts(items, n_items),
         "seen_indptr": by_user.indptr,
         "seen_items": by_user.indices,
+        "seen_values": None if any(one is None for one in held) else np.concatenate(held)[first_at],
     }

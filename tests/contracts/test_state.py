@@ -15,8 +15,8 @@ from tests.contracts.updating import answers
 
 #: What every fitted model shows.
 BASE = {
-    "user_ids_", "item_ids_", "user_counts_", "item_counts_", "seen_indptr_", "seen_items_", "scale_",
-    "mean_", "history_",
+    "user_ids_", "item_ids_", "user_counts_", "item_counts_", "seen_indptr_", "seen_items_",
+    "seen_values_", "scale_", "mean_", "history_",
 }  # fmt: skip
 
 
@@ -25,7 +25,7 @@ def test_fitted_attributes(fitted: Any, train: cf.Ratings) -> None:
     assert names >= BASE
     np.testing.assert_array_equal(fitted.user_ids_, train.user_ids)
     np.testing.assert_array_equal(fitted.item_counts_, train.item_counts)
-    assert fitted.seen_indptr_[-1] == len(fitted.seen_items_) == len(train)
+    assert fitted.seen_indptr_[-1] == len(fitted.seen_items_) == len(fitted.seen_values_) == len(train)
     assert fitted.scale_ == train.scale
     for name in names:
         assert hasattr(fitted, name)

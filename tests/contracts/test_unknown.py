@@ -87,3 +87,62 @@ def test_ids_that_cannot_be_of_the_model_are_told_its_kind(ids: list[Any]) -> No
     for call in (lambda: model.predict(ids, 10), lambda: model.recommend(ids)):
         with pytest.raises(cf.DataError, match=r"the user ids of this model are integers$"):
             call()
+
+
+def test_known_ids_are_those_with_training_ratings(fitted: Any, train: cf.Ratings) -> None:
+    np.testing.assert_array_equal(fitted.known_users_, train.user_ids[train.user_counts > 0])
+    np.testing.assert_array_equal(fitted.known_items_, train.item_ids[train.item_counts > 0])
+    assert {"known_users_", "known_items_"} <= set(dir(fitted))
+    assert not fitted.known_users_.flags.writeable
+    with pytest.raises(AttributeError, match="it follows from the ids"):
+        fitted.known_users_ = fitted.user_ids_
+    with pytest.raises(cf.NotFittedError, match="fit"):
+        fitted.clone().known_items_  # noqa: B018
+
+
+def test_ids_of_a_subset_without_ratings_are_not_known(train: cf.Ratings) -> None:
+    part = train.subset((train.user_codes != 3) & (train.item_codes != 5))
+    model = cf.Baseline().fit(part)
+    assert len(model.user_ids_) == train.n_users
+    np.testing.assert_array_equal(model.known_users_, np.delete(train.user_ids, 3))
+    np.testing.assert_array_equal(model.known_items_, np.delete(train.item_ids, 5))
+    assert model.knows(model.known_users_).all()
+
+
+def test_predictions_with_whether_they_are_known(fitted: Any, train: cf.Ratings) -> None:
+    user, item = int(train.users[0]), int(train.items[0])
+    pairs = [user, 999_999, user, 999_999], [item, item, 999_999, 999_999]
+    predictions, known = fitted.predict(*pairs, return_known=True)
+    np.testing.assert_array_equal(predictions, fitted.predict(*pairs))
+    assert known.dtype == bool
+    np.testing.assert_array_equal(known, KNOWN)
+    assert fitted.predict(user, item, return_known=True) == (fitted.predict(user, item), True)
+    assert fitted.predict(999_999, item, return_known=True) == (fitted.predict(999_999, item), False)
+    marked, known = fitted.predict(*pairs, unknown="nan", return_known=True)
+    np.testing.assert_array_equal(np.isnan(marked), ~known)
+    _, known = fitted.predict(train, return_known=True)
+    assert known.all()
+    with pytest.raises(TypeError, match="return_known"):
+        fitted.predict(user, item, return_known="yes")
+
+
+def test_known_with_given_ratings(fitted: Any, train: cf.Ratings) -> None:
+    """Users are those of the ratings given."""
+    given = cf.Ratings([999_999] * 3, train.item_ids[:3], [5.0, 3.0, 4.0])
+    _, known = fitted.predict([999_999, 999_998], train.item_ids[4], given=given, return_known=True)
+    assert known.tolist() == [True, False]
+    session = {int(train.item_ids[0]): 5.0}
+    _, known = fitted.predict([int(train.item_ids[4]), 999_999], given=session, return_known=True)
+    assert known.tolist() == [True, False]
+    assert fitted.predict(int(train.item_ids[4]), given={}, return_known=True)[1] is False
+
+
+def test_known_of_frames_is_a_column(fitted: Any, train: cf.Ratings) -> None:
+    pandas, polars = pytest.importorskip("pandas"), pytest.importorskip("polars")
+    columns = {"user": [999_999, int(train.users[0])], "item": [int(train.items[0])] * 2}
+    predictions, known = fitted.predict(pandas.DataFrame(columns, index=[7, 3]), return_known=True)
+    assert (predictions.name, known.name, known.index.tolist()) == ("prediction", "known", [7, 3])
+    assert known.tolist() == [False, True]
+    _, known = fitted.predict(polars.DataFrame(columns), return_known=True)
+    assert isinstance(known, polars.Series)
+    assert (known.dtype, known.to_list()) == (polars.Boolean, [False, True])

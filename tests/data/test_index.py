@@ -44,6 +44,27 @@ def test_counts_are_the_same_with_and_without_an_index() -> None:
     assert not part.user_counts.flags.writeable
 
 
+@pytest.mark.parametrize("first", ["rows_by_user", "items_by_user", "by_user"])
+@pytest.mark.parametrize("backend", ["compiled", "reference"])
+def test_rows_by_user_are_a_part_of_by_user(
+    backend: str, first: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("cfcore.data.index.SLICE", 37)
+    made = cf.datasets.synthetic(60, 40, 900, random_state=1).subset(
+        np.random.default_rng(0).permutation(800)
+    )
+    expected = made.by_user
+    made.drop_index()
+    with cf.backend(backend):
+        getattr(made, first)
+        found = made.rows_by_user
+        for name, part in zip(("indptr", "indices", "values"), found, strict=True):
+            np.testing.assert_array_equal(part, getattr(expected, name), strict=True)
+            assert not part.flags.writeable
+        assert made.items_by_user[1] is found[1]  # once in memory, not twice
+        assert made.by_user.indices is found[1]
+
+
 @pytest.mark.parametrize("backend", ["compiled", "reference"])
 def test_items_by_user_is_a_part_of_by_user(backend: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("cfcore.data.index.SLICE", 37)

@@ -17,7 +17,7 @@ from cfcore.errors import NotFittedError
 from cfcore.models.core.fit_context import FitContext
 from cfcore.models.core.ids import codes_of_pairs
 from cfcore.models.core.params import as_python
-from cfcore.models.core.state import ParameterState, State, check_scale
+from cfcore.models.core.state import DERIVED, ParameterState, State, check_scale
 
 __all__ = ["Fitted"]
 
@@ -57,6 +57,8 @@ class Fitted:
         raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}{advice}")
 
     def __setattr__(self, name: str, value: Any) -> None:
+        if name[:-1] in DERIVED:
+            raise AttributeError(f"{name} cannot be assigned: it follows from the ids and their counts")
         if name.endswith("_") and not name.startswith("_"):
             raise AttributeError(
                 f"{name} is a fitted attribute, which cannot be assigned; "
@@ -65,7 +67,9 @@ class Fitted:
         super().__setattr__(name, value if name.startswith("_") else as_python(value))
 
     def __dir__(self) -> list[str]:
-        shown = () if self._state is None else (f"{name}_" for name in self._state.public_names())
+        shown = (
+            () if self._state is None else (f"{name}_" for name in (*DERIVED, *self._state.public_names()))
+        )
         return sorted({*super().__dir__(), *shown})
 
     def snapshot(self) -> Self:

@@ -180,4 +180,5 @@ def user_fields(given: Ratings) -> dict[str, Any]:
         "user_counts": given.user_counts,
         "seen_indptr": rows.indptr,
         "seen_items": rows.indices,
+        "seen_values": rows.values,
     }

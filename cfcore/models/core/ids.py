@@ -45,6 +45,13 @@ class Ids:
     counts: Array
 
     @cached_property
+    def known(self) -> Array:
+        """Raw ids with training ratings, ascending, read-only."""
+        found = self.ids.view() if self.table is None else self.ids[self.counts > 0]
+        found.flags.writeable = False
+        return found
+
+    @cached_property
     def table(self) -> Array | None:
         """For each code the code itself, or -1 without training ratings; None if all codes have some.
 

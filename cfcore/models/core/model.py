@@ -40,7 +40,9 @@ class Model(Saved, Recommender, Predicting, Explaining):
 
     - ``_check_params()``: raise an error that names the hyper-parameter which is out of range;
     - ``_similarity(kind, code)``: similarities of one item or user to all;
-    - ``_products()``: the factors, if a score is a product of factors; lists for many users are then faster.
+    - ``_products()``: the factors, if a score is a product of factors; lists for many users are then faster;
+    - ``_choice_rows(users)``: how likely each user is to choose each item, for lists by preference; a model
+      that is for lists says ``ranks_by = "preference"``.
 
     Attributes
     ----------
@@ -48,6 +50,8 @@ class Model(Saved, Recommender, Predicting, Explaining):
         Raw ids, ascending; a code is a position in them.
     user_counts_, item_counts_ : ndarray of int64
         Number of training ratings of each. A code without training ratings is unknown.
+    known_users_, known_items_ : ndarray
+        Raw ids with training ratings, ascending.
     scale_ : tuple of float
         The lowest and the highest rating; predictions are clipped to them.
     mean_ : float
@@ -57,6 +61,9 @@ class Model(Saved, Recommender, Predicting, Explaining):
         the same. A column that had no name has that of its role.
     seen_indptr_, seen_items_ : ndarray of int64, ndarray of int32
         Items of each user in training (compressed rows), for ``exclude_seen``.
+    seen_values_ : ndarray of float32, or None
+        The ratings of these, for `explain`. None where they are not known: models in files of version 0.1.0,
+        and those of parameters that were trained elsewhere (`with_parameters`).
     history_ : dict of str to list of float
         Errors per epoch; empty for models without epochs.
     n_epochs_ : int

@@ -14,7 +14,7 @@ from cfcore.data.shapes import Columns
 from cfcore.errors import DataWarning, warn
 from cfcore.models.core.given import NewUsers, is_session, session_user
 from cfcore.models.core.ids import check_known, codes_of_pairs
-from cfcore.models.core.params import check_choice
+from cfcore.models.core.params import check_choice, check_flag
 
 __all__ = ["Predicting"]
 
@@ -32,6 +32,7 @@ class Predicting(NewUsers):
         *,
         given: Any = None,
         unknown: str = "fallback",
+        return_known: bool = False,
     ) -> Any:
         """Predict ratings.
 
@@ -55,13 +56,18 @@ class Predicting(NewUsers):
         unknown : {"fallback", "nan", "error"}, default "fallback"
             Predictions of pairs whose user or item has no training ratings: those of the model's fallback,
             NaN, or a DataError that names the first of them. `knows` tells which they are.
+        return_known : bool, default False
+            Whether to return as well for which pairs both user and item have ratings, those of `given`
+            counted: the predictions of the others are fallbacks.
 
         Returns
         -------
-        ndarray of float64, shape (n,); a float for a scalar user and item
+        predictions : ndarray of float64, shape (n,); a float for a scalar user and item
             Predictions within ``scale_``. Each model documents its fallback for unknown ids. For a
             frame, or columns of one, a column "prediction" of the same library: a Series with the index of
             the frame (pandas), a Series (polars), a ChunkedArray (pyarrow).
+        known : ndarray of bool, shape (n,); a bool for a scalar user and item
+            Only with ``return_known=True``; for a frame a column "known" of the same library.
 
         Raises
         ------
@@ -72,6 +78,7 @@ class Predicting(NewUsers):
             ``unknown="error"``.
         """
         check_choice("unknown", unknown, ("fallback", "nan", "error"))
+        check_flag("return_known", return_known)
         if items is None and isinstance(users, Iterator):
             users = list(users)
         here = self.snapshot()
@@ -85,12 +92,15 @@ class Predicting(NewUsers):
         if unknown == "error":
             check_known(user_codes, item_codes, users, items)
         predictions = here._clipped(user_codes, item_codes, times)
+        known = (user_codes >= 0) & (item_codes >= 0)
         if unknown == "nan":
-            predictions[(user_codes < 0) | (item_codes < 0)] = np.nan
+            predictions[~known] = np.nan
         if scalar and len(predictions) == 1:
-            return float(predictions[0])
+            one = float(predictions[0])
+            return (one, bool(known[0])) if return_known else one
         column = users if items is None or not is_single(users) else items
-        return frames.column_like(column, predictions, "prediction")
+        answer = frames.column_like(column, predictions, "prediction")
+        return (answer, frames.column_like(column, known, "known")) if return_known else answer
 
     def _codes_of_request(
         self, users: Any, items: Any, timestamps: Any = None

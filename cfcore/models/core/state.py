@@ -23,6 +23,9 @@ __all__ = ["ParameterState", "State", "array", "check_rows"]
 Array = np.ndarray[Any, Any]
 
 
+#: Names that `State.public` derives from ids and counts.
+DERIVED = ("known_users", "known_items")
+
 #: Largest number of epochs.
 MOST_EPOCHS = 2**31
 
@@ -52,6 +55,9 @@ class State:
         Number of training ratings of each. A code without training ratings is unknown.
     seen_indptr, seen_items : ndarray of int64, ndarray of int32
         Items of each user in training (compressed rows).
+    seen_values : ndarray of float32, or None
+        The ratings of these items, in the same order. None where they are not known: in files of version
+        0.1.0, and in models of parameters that were trained elsewhere.
     scale : tuple of float
         The lowest and the highest rating.
     mean : float
@@ -75,6 +81,7 @@ class State:
     item_counts: Array = array("int64", "n_items", low=0, high=2**53)
     seen_indptr: Array = array("int64", "n_users + 1", order="bounds of n_seen")
     seen_items: Array = array("int32", "n_seen", low=0, high="n_items", rows="seen_indptr")
+    seen_values: Array | None = array("float32", "n_seen", optional=True)
     scale: tuple[float, float]
     mean: float
     column_names: Mapping[str, str] = dataclasses.field(default_factory=lambda: dict(UNNAMED))
@@ -82,7 +89,7 @@ class State:
     n_epochs: int | None = None
 
     #: Fields that a file need not hold: not all models have epochs, and earlier versions did not write them.
-    _later: ClassVar[tuple[str, ...]] = ("n_epochs", "column_names")
+    _later: ClassVar[tuple[str, ...]] = ("n_epochs", "column_names", "seen_values")
 
     def __post_init__(self) -> None:
         sizes: dict[str, int] = {}
@@ -141,6 +148,8 @@ class State:
         KeyError
             There is no value of that name.
         """
+        if name in DERIVED:
+            return self.ids(name[6:-1]).known
         if name not in self._names() or (name == "n_epochs" and self.n_epochs is None):
             raise KeyError(name)
         value = getattr(self, name)
@@ -160,6 +169,8 @@ class State:
         if unknown:
             known = ", ".join(self.public_names())
             raise TypeError(f"there is no parameter {unknown[0]!r}; the parameters are {known}")
+        if changes.keys() & {"seen_indptr", "seen_items"}:  # the ratings of others are not known
+            changes.setdefault("seen_values", None)
         return dataclasses.replace(self, **changes).verified()
 
     def __getstate__(self) -> dict[str, Any]:
@@ -298,7 +309,7 @@ def _names_of(kind: Any) -> dict[str, None]:
 
 def known_of(train: Ratings) -> dict[str, Any]:
     """The fields of `State` that follow from the training ratings."""
-    indptr, items = train.items_by_user
+    indptr, items, values = train.rows_by_user
     return {
         "user_ids": train.user_ids,
         "item_ids": train.item_ids,
@@ -306,6 +317,7 @@ def known_of(train: Ratings) -> dict[str, Any]:
         "item_counts": train.item_counts,
         "seen_indptr": indptr,
         "seen_items": items,
+        "seen_values": values,
         "scale": (float(train.scale[0]), float(train.scale[1])),
         "mean": float(train.mean),
         "column_names": train.column_names,

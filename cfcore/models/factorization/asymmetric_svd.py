@@ -16,9 +16,9 @@ from cfcore.models.factorization.base import first_factors
 from cfcore.models.factorization.first_biases import density_of_factors, first_biases
 from cfcore.models.factorization.implicit_state import SETS, SVDppState
 from cfcore.models.factorization.implicit_terms import Term
+from cfcore.models.factorization.joining import joined_rows, scattered
 from cfcore.models.factorization.rates import decay_and_total, density_and_spread, standard_deviation
 from cfcore.models.factorization.svdpp import LAST_LR, N_EPOCHS, Rates, SVDpp, bias_rates
-from cfcore.models.factorization.update import joined_rows, scattered
 
 Array = np.ndarray[Any, Any]
 
@@ -122,7 +122,7 @@ class AsymmetricState(SVDppState):
         means = offsets(train.values - self.mean, train.item_codes, train.n_items, ITEM_DAMPING)
         item_offsets[new] = means[new]
         rows = self.seen_indptr, items_at[self.seen_items]
-        indptr, members = joined_rows(*rows, users_at, train.n_users, train.user_codes, train.item_codes)
+        indptr, members, _ = joined_rows(*rows, users_at, train.n_users, train.user_codes, train.item_codes)
         owners = np.repeat(np.arange(train.n_users), np.diff(indptr))
         cells = owners * np.int64(train.n_items) + members
         users = np.repeat(users_at, np.diff(self.seen_indptr))

@@ -15,8 +15,8 @@ from cfcore.data.ids import encode
 from cfcore.kernels.records import ImplicitSets
 from cfcore.models.core.fields import PRODUCT, array
 from cfcore.models.factorization.implicit_terms import Term, stacked, summed_rows
+from cfcore.models.factorization.joining import joined_rows, scattered
 from cfcore.models.factorization.state import FactorState
-from cfcore.models.factorization.update import joined_rows, scattered
 
 Array = np.ndarray[Any, Any]
 
@@ -152,7 +152,7 @@ class SVDppState(FactorState):
             owners = np.repeat(np.arange(len(users_at)), np.diff(self.implicit_indptr))
             members = factors_at[self.implicit_items]
             members = members[np.lexsort((members, owners))]
-            indptr, members = joined_rows(
+            indptr, members, _ = joined_rows(
                 self.implicit_indptr, members, users_at, train.n_users, train.user_codes, train.item_codes
             )
             fields = {"extra_item_ids": extra_ids, "implicit_indptr": indptr, "implicit_items": members}

@@ -14,8 +14,8 @@ from cfcore.data.times import UNITS
 from cfcore.kernels.records import TIME_TERMS, TimeParameters
 from cfcore.models.core.fields import PRODUCT, array
 from cfcore.models.factorization.implicit_state import SVDppState
+from cfcore.models.factorization.joining import scattered
 from cfcore.models.factorization.time_terms import FACTORS, TERMS
-from cfcore.models.factorization.update import scattered
 from cfcore.models.factorization.user_days import SECONDS, WEEKDAYS, WEEKS, Days
 
 Array = np.ndarray[Any, Any]

@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Self
 import numpy as np
 
 from cfcore.data import Duplicates, Ratings, as_ratings, from_fields
-from cfcore.data.ids import encode, merge
+from cfcore.data.ids import encode
 from cfcore.errors import DataError, DataWarning, warn
 from cfcore.models.core.fit_context import FitContext
 from cfcore.models.core.given import check_scale_of, is_session
@@ -17,6 +17,7 @@ from cfcore.models.core.params import MOST_EPOCHS, check_choice, check_number
 from cfcore.models.core.state import State
 from cfcore.models.core.trainer import Trainer
 from cfcore.models.core.training import run_epochs
+from cfcore.models.factorization.joining import joined_ids, joined_rows, scattered
 from cfcore.models.factorization.ridge import ridge
 from cfcore.models.factorization.state import FactorState
 from cfcore.random import generator
@@ -63,8 +64,8 @@ class Updatable(Model):
         Parameters
         ----------
         ratings : Ratings, DataFrame, (users, items, values[, timestamps]) or scipy sparse matrix
-            All ratings of these users that are to count. The model keeps no values, so a user that it
-            knows is solved for anew from these alone.
+            All ratings of these users that are to count. A user that the model knows is solved for
+            anew from these alone.
         unknown_items : {"error", "ignore"}, default "error"
             What to do with ratings of items that have no training ratings.
         duplicates : {"error", "last", "first", "mean"}, default "error"
@@ -248,9 +249,13 @@ class Updatable(Model):
         items = encode(item_ids, given.item_ids, "items")[given.item_codes]
         n_users, n_items = len(user_ids), len(item_ids)
         train = from_fields(users, items, given.values, given.timestamps, user_ids, item_ids, before.scale)
-        indptr, members = joined_rows(
-            before.seen_indptr, items_at[before.seen_items], users_at, n_users, users, items
-        )
+        held = before.seen_values
+        if held is None and not len(before.seen_items):
+            held = np.zeros(0, dtype=np.float32)
+        indptr, members, values = joined_rows(
+            before.seen_indptr, items_at[before.seen_items], users_at, n_users, users, items,
+            None if held is None else (held, given.values),
+        )  # fmt: skip
         # Parameters trained elsewhere come with counts, and without the items seen: what is new is added.
         unseen = np.maximum(before.user_counts - np.diff(before.seen_indptr), 0)
         user_counts = scattered(unseen, users_at, n_users)
@@ -258,6 +263,7 @@ class Updatable(Model):
         item_counts = scattered(np.maximum(before.item_counts - seen_counts, 0), items_at, n_items)
         fields = {
             "user_ids": user_ids, "item_ids": item_ids, "seen_indptr": indptr, "seen_items": members,
+            "seen_values": values,
             "user_counts": user_counts + np.diff(indptr),
             "item_counts": item_counts + np.bincount(members, minlength=n_items),
         }  # fmt: skip
@@ -326,61 +332,3 @@ def newcomers(before: State, state: State, train: Ratings, kind: str) -> Array:
     had = np.zeros(len(getattr(state, f"{kind}_ids")), dtype=bool)
     had[encode(getattr(state, f"{kind}_ids"), ids[counts > 0], kind)] = True
     return np.flatnonzero((getattr(train, f"{kind}_counts") > 0) & ~had)
-
-
-def joined_ids(ids: Array, further: Array, column: str) -> tuple[Array, Array]:
-    """Vocabulary of `ids` and `further` together, and the code in it of each of `ids`.
-
-    Raises
-    ------
-    DataError
-        One holds strings, the other integers.
-    """
-    together = merge(ids, further, column)
-    if len(together) == len(ids):  # all known
-        return ids, np.arange(len(ids), dtype=np.int32)
-    return together, encode(together, ids, column)
-
-
-def scattered(array: Array, at: Array, n: int, fill: float = 0) -> Array:
-    """A new array of `n` rows with the rows of `array` at positions `at`; the others hold `fill`."""
-    out = np.full((n, *array.shape[1:]), fill, dtype=array.dtype)
-    out[at] = array
-    return out
-
-
-def joined_rows(
-    indptr: Array, members: Array, at: Array, n_rows: int, rows: Array, columns: Array
-) -> tuple[Array, Array]:
-    """Compressed rows at the ascending positions `at`, and the cells (rows, columns) joined to them.
-
-    Parameters
-    ----------
-    indptr, members : int64[n + 1], int32
-        Members of each row, ascending.
-    at : int[n]
-    n_rows : int
-    rows, columns : int[m]
-        Cells; some may be there already.
-
-    Returns
-    -------
-    indptr, members : int64[n_rows + 1], int32
-    """
-    counts = np.zeros(n_rows, dtype=np.int64)
-    counts[at] = np.diff(indptr)
-    touched = np.zeros(n_rows, dtype=bool)
-    touched[rows] = True
-    width = np.int64(max(members.max(initial=0), columns.max(initial=0))) + 1
-    owner_touched = np.repeat(touched[at], np.diff(indptr))
-    owners = np.repeat(at[touched[at]].astype(np.int64), np.diff(indptr)[touched[at]])
-    cells = np.unique(
-        np.append(owners * width + members[owner_touched], rows.astype(np.int64) * width + columns)
-    )
-    counts[touched] = np.bincount(cells // width, minlength=n_rows)[touched]
-    new_indptr = np.append(0, np.cumsum(counts))
-    new_members = np.empty(new_indptr[-1], dtype=np.int32)
-    from_cells = np.repeat(touched, counts)
-    new_members[from_cells] = cells % width
-    new_members[~from_cells] = members[~owner_touched]
-    return new_indptr, new_members

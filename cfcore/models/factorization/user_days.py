@@ -8,7 +8,7 @@ import numpy as np
 
 from cfcore.data import Ratings
 from cfcore.kernels.records import DAY, LEFT_OUT
-from cfcore.models.factorization.update import scattered
+from cfcore.models.factorization.joining import scattered
 
 Array = np.ndarray[Any, Any]
 

@@ -141,6 +141,7 @@ def _follow(stream: Stream, ratings: cf.Ratings) -> None:
         lambda: ratings.subset(mask.astype(bool)), lambda: ratings.subset(mask),
         lambda: ratings.subset(column_of(stream, n)),
         lambda: ratings.by_user, lambda: ratings.by_item, lambda: ratings.items_by_user,
+        lambda: ratings.rows_by_user,
         lambda: cf.concat([ratings, ratings], **_options(stream)) if hasattr(cf, "concat") else None,
         lambda: cf.GlobalMean().fit(ratings).predict(ratings),
         lambda: cf.Baseline(n_threads=1).fit(ratings).predict(column_of(stream, 3), column_of(stream, 3)),

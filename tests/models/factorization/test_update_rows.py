@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 import cfcore as cf
+from cfcore.models.factorization.joining import joined_rows
 from cfcore.models.factorization.ridge import RowPrior, is_positive_definite, ridge, row_prior
-from cfcore.models.factorization.update import joined_rows
 
 
 @pytest.mark.parametrize("seed", range(20))
@@ -26,12 +26,33 @@ def test_joined_rows_are_the_unions(seed: int) -> None:
         union[position] |= set(row.tolist())
     for row, column in zip(rows.tolist(), columns.tolist(), strict=True):
         union[row].add(column)
-    found, joined = joined_rows(indptr, members, at, n_rows, rows, columns)
+    found, joined, none = joined_rows(indptr, members, at, n_rows, rows, columns)
+    assert none is None
     assert [joined[found[row] : found[row + 1]].tolist() for row in range(n_rows)] == [
         sorted(u) for u in union
     ]
     assert found.dtype == np.int64
     assert joined.dtype == np.int32
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_values_are_joined_and_new_ones_replace_those_before(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    before = (rng.random((3, 9)) < 0.5) * rng.integers(1, 6, (3, 9))
+    later = (rng.random((6, 9)) < 0.3) * rng.integers(1, 6, (6, 9))
+    at = np.sort(rng.choice(6, 3, replace=False))
+    wanted = later.copy()
+    wanted[at] = np.where(later[at], later[at], before)
+    indptr = np.append(0, np.cumsum((before > 0).sum(axis=1)))
+    members = np.nonzero(before)[1].astype(np.int32)
+    rows, columns = (codes[::-1] for codes in np.nonzero(later))
+    values = before[before > 0].astype(np.float32), later[rows, columns].astype(np.float32)
+    found, joined, together = joined_rows(indptr, members, at, 6, rows, columns, values)
+    assert together is not None
+    assert together.dtype == np.float32
+    table = np.zeros((6, 9))
+    table[np.repeat(np.arange(6), np.diff(found)), joined] = together
+    np.testing.assert_array_equal(table, wanted)
 
 
 @pytest.mark.parametrize("biased", [False, True])

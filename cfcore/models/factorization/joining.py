@@ -1,0 +1,86 @@
+"""Vocabularies, rows of parameters and compressed rows of a state, joined with those of later ratings."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from cfcore.data.ids import encode, merge
+
+__all__ = ["joined_ids", "joined_rows", "scattered"]
+
+Array = np.ndarray[Any, Any]
+
+
+def joined_ids(ids: Array, further: Array, column: str) -> tuple[Array, Array]:
+    """Vocabulary of `ids` and `further` together, and the code in it of each of `ids`.
+
+    Raises
+    ------
+    DataError
+        One holds strings, the other integers.
+    """
+    together = merge(ids, further, column)
+    if len(together) == len(ids):  # all known
+        return ids, np.arange(len(ids), dtype=np.int32)
+    return together, encode(together, ids, column)
+
+
+def scattered(array: Array, at: Array, n: int, fill: float = 0) -> Array:
+    """A new array of `n` rows with the rows of `array` at positions `at`; the others hold `fill`."""
+    out = np.full((n, *array.shape[1:]), fill, dtype=array.dtype)
+    out[at] = array
+    return out
+
+
+def joined_rows(
+    indptr: Array,
+    members: Array,
+    at: Array,
+    n_rows: int,
+    rows: Array,
+    columns: Array,
+    values: tuple[Array, Array] | None = None,
+) -> tuple[Array, Array, Array | None]:
+    """Compressed rows at the ascending positions `at`, and the cells (rows, columns) joined to them.
+
+    Parameters
+    ----------
+    indptr, members : int64[n + 1], int32
+        Members of each row, ascending.
+    at : int[n]
+    n_rows : int
+    rows, columns : int[m]
+        Cells, each once; some may be there already.
+    values : pair of float32, optional
+        Those of the members, and of the cells, which replace them where both have one.
+
+    Returns
+    -------
+    indptr, members, values : int64[n_rows + 1], int32, float32 or None
+    """
+    counts = np.zeros(n_rows, dtype=np.int64)
+    counts[at] = np.diff(indptr)
+    touched = np.zeros(n_rows, dtype=bool)
+    touched[rows] = True
+    width = np.int64(max(members.max(initial=0), columns.max(initial=0))) + 1
+    owner_touched = np.repeat(touched[at], np.diff(indptr))
+    owners = np.repeat(at[touched[at]].astype(np.int64), np.diff(indptr)[touched[at]])
+    # Of equal cells the first is taken, and so the new one's value.
+    cells, first = np.unique(
+        np.append(rows.astype(np.int64) * width + columns, owners * width + members[owner_touched]),
+        return_index=True,
+    )
+    counts[touched] = np.bincount(cells // width, minlength=n_rows)[touched]
+    new_indptr = np.append(0, np.cumsum(counts))
+    new_members = np.empty(new_indptr[-1], dtype=np.int32)
+    from_cells = np.repeat(touched, counts)
+    new_members[from_cells] = cells % width
+    new_members[~from_cells] = members[~owner_touched]
+    if values is None:
+        return new_indptr, new_members, None
+    new_values = np.empty(len(new_members), dtype=np.float32)
+    new_values[from_cells] = np.append(values[1], values[0][owner_touched])[first]
+    new_values[~from_cells] = values[0][~owner_touched]
+    return new_indptr, new_members, new_values
