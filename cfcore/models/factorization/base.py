@@ -50,12 +50,16 @@ class FactorModel(Updatable):
             record.user_factors, record.item_factors, record.user_bias, record.item_bias, record.mean
         )
 
-    def _similarity(self, kind: str, code: int) -> Array:
-        """Cosine of factors; NaN for factors of length 0."""
-        # Padded rows are aligned alike after a fit and after loading, so that BLAS rounds alike.
+    def _similarity_rows(self, kind: str, codes: Array) -> Array:
+        """Cosines of factors; NaN for factors of length 0."""
         rows, lengths = getattr(self._state, f"{kind}_rows"), getattr(self._state, f"{kind}_norms")
-        products = (rows @ rows[code]).astype(np.float64)
-        return np.divide(products, lengths * lengths[code], out=np.full(len(rows), np.nan), where=lengths > 0)
+        # Padded rows are aligned alike after a fit and after loading, so that BLAS rounds alike; and one row
+        # at a time, so that it rounds alike however many are asked for.
+        products = np.empty((len(codes), len(rows)), dtype=rows.dtype)
+        for product, code in zip(products, codes, strict=True):
+            np.matmul(rows, rows[code], out=product)
+        both = np.outer(lengths[codes], lengths)
+        return np.divide(products, both, out=np.full(both.shape, np.nan), where=lengths > 0)
 
 
 def predicted(users: Array, items: Array, factors: Factors, n_threads: int | None) -> Array:

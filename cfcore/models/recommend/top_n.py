@@ -69,9 +69,15 @@ class ListRequest:
     by: str = "rating"
 
 
-def allowed_items(model: Any, items: Any, min_support: int) -> Array:
-    """Mask of the items that may be listed: with enough training ratings, and of raw ids `items` if given."""
+def allowed_items(model: Any, items: Any, min_support: int, excluded: Any = None) -> Array:
+    """Mask of the items that may be listed.
+
+    They have enough training ratings, are of raw ids `items` if given, and not of raw ids `excluded`.
+    """
     allowed: Array = model.item_counts_ >= max(min_support, 1)
+    if excluded is not None:
+        codes = model._state.items.encode(excluded, "exclude")
+        allowed[codes[codes >= 0]] = False
     if items is not None:
         codes = model.encode_items(items)
         chosen = np.zeros(len(allowed), dtype=bool)
