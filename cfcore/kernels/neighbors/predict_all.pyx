@@ -1,8 +1,8 @@
 """Neighbourhood predictions of one holder for all targets, as `predict` makes them for single requests.
 
-Row j of a symmetric matrix of similarities has those of all targets with j, side by side: so the entries of a
-holder are read once, for 64 targets at a time. The twin is `cfcore.reference.neighbors.predict_all`, the inner
-loops are in `predict_all_loops.pyx`.
+Row j of a symmetric matrix of similarities has those of all targets with j, side by side: so the entries of
+a holder are read once, for 64 targets at a time. The twin is `cfcore.reference.neighbors.predict_all`, the
+inner loops are in `predict_all_loops.pyx`.
 """
 cimport numpy as cnp
 from cython.parallel cimport prange, threadid
@@ -40,8 +40,8 @@ def predict_all(matrix, rated, holders, rule, scratch, out, n_threads):
     Parameters
     ----------
     matrix : SimilarityMatrix
-        Of float32, symmetric, which the caller answers for: entry (j, t) is read as the similarity of t and j.
-        NaN means: no neighbour.
+        Of float32, symmetric, which the caller answers for: entry (j, t) is read as the similarity of t and
+        j. NaN means: no neighbour.
     rated : RatingRows
         The values of each holder (row) for targets (columns), the columns ascending in each row.
     holders : int32[n]
@@ -65,8 +65,8 @@ def predict_all(matrix, rated, holders, rule, scratch, out, n_threads):
     Notes
     -----
     O(n_columns x entries) a holder. Sums in double precision, in the order of the entries: where all entries
-    of a holder count, or it has at most n_neighbors, the bits of `predict_dense`, and otherwise the same up to
-    the rounding of the sums. The same bits for any number of threads and any SIMD level.
+    of a holder count, or it has at most n_neighbors, the bits of `predict_dense`, and otherwise the same up
+    to the rounding of the sums. The same bits for any number of threads and any SIMD level.
     """
     check_record(matrix, SimilarityMatrix, "predict_all: matrix")
     check_record(rated, RatingRows, "predict_all: rated")
@@ -116,8 +116,8 @@ cdef Entries entries_of(matrix, rated, rule):
     )
 
 
-cdef void predict_stretch(const Entries *all_entries, const int64_t *indptr, int32_t holder, Py_ssize_t stretch,
-                          float *tiles, double *out) noexcept nogil:
+cdef void predict_stretch(const Entries *all_entries, const int64_t *indptr, int32_t holder,
+                          Py_ssize_t stretch, float *tiles, double *out) noexcept nogil:
     """The targets of one stretch for one holder, whose row of results is `out`."""
     cdef Entries own = all_entries[0]
     cdef Py_ssize_t k, first

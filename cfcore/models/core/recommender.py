@@ -42,12 +42,12 @@ class Recommender(Preferring, Similar):
     ) -> Array:
         """Scores of users for the items in `order`: float64[n_users, order.m].
 
-        Scores of items that are not among the n best of any list need not have all digits. List k of `queries`
-        is for the user at queries.rows[k].
+        Scores of items that are not among the n best of any list need not have all digits. List k of
+        `queries` is for the user at queries.rows[k].
         """
         items = order.items if len(users) == 1 else np.tile(order.items, len(users))
         moments = () if times is None else (np.repeat(times, order.m),)
-        scores = self.score_codes(np.repeat(users, order.m), items, *moments)  # type: ignore[attr-defined]
+        scores = self.score_codes(np.repeat(users, order.m), items, *moments)
         return np.ascontiguousarray(scores).reshape(len(users), order.m)
 
     # ------------------------------------------------------------------ recommending

@@ -17,7 +17,7 @@ __all__ = ["has_whole_rows", "scores_for_list", "scores_for_lists", "scores_of_r
 
 Array = np.ndarray[Any, Any]
 
-#: Numbers of scratch for each rating of the longest row; entries of a page, by which rows of threads are apart.
+#: Numbers of scratch for each rating of the longest row; numbers by which the rows of threads are apart.
 ROOM, APART = 80, 1024
 #: Relative error of one addition of doubles, with room to spare.
 ROUNDING = 2.0**-50
@@ -31,8 +31,8 @@ def has_whole_rows(state: NeighborState) -> bool:
 def scores_of_rows(state: NeighborState, raters: Raters, users: Array, n_threads: int | None) -> Array:
     """Scores of all items for some users: float64[n_users, n_items].
 
-    They have the bits of `scores_of_pairs` for users of at most n_neighbors ratings, and else differ from them by
-    at most `tolerance`, because weighted deviations are added in another order.
+    They have the bits of `scores_of_pairs` for users of at most n_neighbors ratings, and else differ from
+    them by at most `tolerance`, because weighted deviations are added in another order.
 
     Parameters
     ----------
@@ -104,8 +104,8 @@ def scores_for_list(
 ) -> Array:  # fmt: skip
     """Scores of all items for a user, exact where they can be among the n best: float64[n_items].
 
-    The n best of the items in `order` and not `excluded` are those by the scores of `scores_of_pairs`, with the
-    same bits; other items may have scores that differ from these by rounding.
+    The n best of the items in `order` and not `excluded` are those by the scores of `scores_of_pairs`, with
+    the same bits; other items may have scores that differ from these by rounding.
     """
     scores = scores_of_rows(state, raters, np.array([user], dtype=np.int32), n_threads)[0]
     error = tolerance(state, raters, user, scores)
@@ -127,10 +127,11 @@ def scores_for_lists(
     scores = np.empty((len(users), len(state.item_ids)))
     scores[known] = scores_of_rows(state, raters, users[known], n_threads)
     chosen: list[tuple[int, Array]] = []
-    for begin, end, row in zip(queries.starts.tolist(), queries.stops.tolist(), queries.rows.tolist(), strict=True):
+    for k, row in enumerate(queries.rows.tolist()):
         error = tolerance(state, raters, int(users[row]), scores[row]) if users[row] >= 0 else 0.0
         if error > 0:
-            chosen.append((row, contenders(scores[row], order, queries.excluded[begin:end], n, error)))
+            excluded = queries.excluded[queries.starts[k] : queries.stops[k]]
+            chosen.append((row, contenders(scores[row], order, excluded, n, error)))
     chosen += [(row, order.items) for row in np.flatnonzero(users < 0).tolist()]
     if chosen:
         rows = np.repeat([row for row, _ in chosen], [len(items) for _, items in chosen])

@@ -41,9 +41,7 @@ def predict_all(
     wrong = (holders < 0) | (holders >= n_rows)
     if wrong.any():
         k = int(wrong.argmax())
-        raise ValueError(
-            f"predict_all: holders holds {holders[k]} at {k}, which is not in [0, {n_rows})"
-        )
+        raise ValueError(f"predict_all: holders holds {holders[k]} at {k}, which is not in [0, {n_rows})")
     longest = int((rated.indptr[holders + 1] - rated.indptr[holders]).max(initial=0))
     if len(scratch) < n_threads or scratch.shape[1] < ROOM * longest:
         raise ValueError(f"predict_all: scratch needs a row of {ROOM * longest} for each thread")
