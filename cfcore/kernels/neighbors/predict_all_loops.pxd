@@ -19,8 +19,8 @@ cdef extern from "neighbors/target_tile.h" nogil:
         int twice_power
         int positive_only
 
-# The weighted means of entries for the targets [first, first + width), at most WIDTH; `tiles`, of ROOM numbers
-# an entry, is scratch.
+# The weighted means of entries for the targets [first, first + width), at most WIDTH; `tiles` is scratch, of
+# ROOM numbers an entry.
 ctypedef void (*TargetMeans)(const Entries *entries, Py_ssize_t first, Py_ssize_t width, float *tiles,
                              double *out) noexcept nogil
 
