@@ -8,9 +8,12 @@ import numpy as np
 import pytest
 
 import cfcore as cf
-from cfcore.models.neighbors import base
+from cfcore.models.core.fit_context import FitContext
+from cfcore.models.core.state import known_of
 from cfcore.models.neighbors.scoring import raters_of
-from cfcore.models.neighbors.whole_rows import contenders, scores_of_rows, tolerance
+from cfcore.models.neighbors.state import NeighborState
+from cfcore.models.neighbors.trainer import NeighborTrainer
+from cfcore.models.neighbors.whole_rows import contenders, has_whole_rows, scores_of_rows, tolerance
 from cfcore.models.recommend.item_layout import order_of
 
 SETTINGS: list[dict[str, Any]] = [
@@ -30,6 +33,16 @@ def ratings() -> cf.Ratings:
     users = np.floor(120 * rng.random(4000) ** 2).astype(int)  # from 1 to 75 ratings each
     items = np.floor(90 * rng.random(4000) ** 1.5).astype(int)
     return cf.Ratings(users, items, rng.integers(1, 6, 4000), duplicates="last")
+
+
+def state_of(settings: dict[str, Any], ratings: cf.Ratings) -> NeighborState:
+    context = FitContext(known_of(ratings), "ItemKNN", np.random.default_rng(0))
+    return NeighborTrainer(cf.ItemKNN(**settings), ratings, context).run()
+
+
+@pytest.mark.parametrize("settings", SETTINGS, ids=str)
+def test_a_fit_tells_whether_items_can_be_scored_all_at_once(ratings: cf.Ratings, settings: Any) -> None:
+    assert has_whole_rows(state_of(settings, ratings)) == ("storage" not in settings)
 
 
 @pytest.mark.parametrize("settings", SETTINGS, ids=str)
@@ -55,7 +68,7 @@ def test_lists_are_those_of_predictions_pair_by_pair(ratings: cf.Ratings, settin
 @pytest.mark.parametrize("settings", SETTINGS[:-1], ids=str)
 def test_scores_of_whole_rows_are_within_the_tolerance(ratings: cf.Ratings, settings: Any) -> None:
     model = cf.ItemKNN(**settings).fit(ratings)
-    state, every = model._state, np.arange(len(model.item_ids_), dtype=np.int32)
+    state, every = state_of(settings, ratings), np.arange(len(model.item_ids_), dtype=np.int32)
     rows = scores_of_rows(state, raters_of(state), np.arange(len(model.user_ids_), dtype=np.int32), 1)
     for user, row in enumerate(rows):
         exact = model.score_codes(np.full(len(every), user, dtype=np.int32), every)
@@ -94,7 +107,6 @@ def test_a_subclass_that_scores_otherwise_has_its_own_lists(ratings: cf.Ratings)
             return 6.0 - super()._score(users, items, timestamps)
 
     model = Turned().fit(ratings)
-    assert base.has_whole_rows(model._state)
     user = int(ratings.users[0])
     ids, scores = model.recommend(user, 5)
     np.testing.assert_array_equal(scores, model.predict(user, ids))
