@@ -216,6 +216,41 @@ class Recommender(Preferring, Similar):
                 np.clip(scores, *here.scale_, out=scores)
             yield top_n.raw_ids(here.item_ids_, found), scores
 
+    def rules_of_lists(
+        self,
+        users: Any,
+        *,
+        exclude_seen: bool = True,
+        min_support: int = 0,
+        items: Any = None,
+        exclude: Any = None,
+    ) -> tuple[Array, Array, Array]:
+        """Which items `recommend` may list with these options, in codes.
+
+        Parameters
+        ----------
+        users : array_like, shape (n_users,)
+            Raw ids.
+        exclude_seen, min_support, items, exclude
+            As in `recommend`.
+
+        Returns
+        -------
+        items : ndarray of int32, shape (n_listed,)
+            Codes of the items that may be listed: most training ratings first, then by code.
+        rows, left_out : ndarray of int64, shape (n_pairs,)
+            Pairs that are not listed all the same: row of the user in `users`, code of the item. Pairs may be
+            repeated.
+        """
+        here = self.snapshot()
+        here._check_fitted()
+        check_number("min_support", min_support, 0, math.inf, integer=True)
+        check_flag("exclude_seen", exclude_seen)
+        order = here._state.item_layouts.order(top_n.allowed_items(here, items, min_support))
+        codes = here.encode_users(users)
+        rows, left_out = top_n.left_out(here, codes, exclude_seen, top_n.excluded_pairs(here, users, exclude))
+        return order.items, rows, left_out
+
     def _times_of_lists(self, timestamps: Any, n_lists: int) -> Array | None:
         """A time for each list; None without times, and for models that have no use for them."""
         if timestamps is None or timestamps is False or not self.uses_timestamps():

@@ -106,6 +106,21 @@ def excluded_pairs(model: Any, users: Any, exclude: Any) -> tuple[Array, Array] 
     return indptr, items[np.repeat(starts, counts) + within]
 
 
+def left_out(
+    model: Any, users: Array, exclude_seen: bool, excluded: tuple[Array, Array] | None
+) -> tuple[Array, Array]:
+    """Rows and codes of items of the pairs that the lists of `users` (codes) leave out, in no order."""
+    parts = [] if excluded is None else [excluded]
+    if exclude_seen:
+        counts = np.where(users >= 0, np.diff(model.seen_indptr_)[users], 0)
+        indptr = np.append(0, np.cumsum(counts))
+        starts = np.where(users >= 0, model.seen_indptr_[users], 0) - indptr[:-1]
+        parts.append((indptr, model.seen_items_[np.arange(indptr[-1]) + np.repeat(starts, counts)]))
+    rows = [np.repeat(np.arange(len(users)), np.diff(indptr)) for indptr, _ in parts]
+    none = np.zeros(0, dtype=np.int64)
+    return np.concatenate([none, *rows]), np.concatenate([none, *(items for _, items in parts)])
+
+
 def blocks(model: Any, layouts: ItemLayouts, request: ListRequest) -> Iterator[tuple[slice, Array, Array]]:
     """Lists of consecutive users: which, codes of items (-1 after the last), scores (NaN there), not clipped.
 
