@@ -12,6 +12,7 @@ import numpy as np
 from cfcore import codec, metrics
 from cfcore.data import Duplicates, Ratings
 from cfcore.ensemble import members as parts
+from cfcore.ensemble.explaining import ExplainedByMembers
 from cfcore.ensemble.state import BlendState
 from cfcore.ensemble.weights import Weights, fit_weights
 from cfcore.errors import FileFormatError, NotFittedError
@@ -27,7 +28,7 @@ from cfcore.random import RandomState, generator
 METHODS = ("ridge", "feature-weighted", "mean")
 
 
-class Blend(Model):
+class Blend(ExplainedByMembers):
     r"""A weighted mean of the predictions of several models.
 
     .. math:: \hat r_{ui} = a + \sum_m w_m \hat r^{(m)}_{ui}

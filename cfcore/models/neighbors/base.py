@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any, ClassVar
 
 import numpy as np
@@ -10,9 +11,11 @@ from cfcore import backends
 from cfcore.arrays import aligned_zeros, check_memory
 from cfcore.data import Ratings
 from cfcore.kernels.records import PredictionRequests, PredictionScratch
+from cfcore.models.core.explaining import Contributions, Question
 from cfcore.models.core.fit_context import FitContext
 from cfcore.models.core.model import Array, Model
 from cfcore.models.core.params import as_python, check_choice, check_flag, check_number
+from cfcore.models.neighbors.explaining import by_item, neighbors_of
 from cfcore.models.neighbors.given import with_ratings, with_users
 from cfcore.models.neighbors.measures import MEASURES
 from cfcore.models.neighbors.state import NeighborState
@@ -146,6 +149,24 @@ class KNN(Model):
         fitted = self.clone().fit(with_ratings(self._state, given))
         state: NeighborState = fitted._state
         return state
+
+    # ------------------------------------------------------------------ explaining
+
+    def _contributions(self, user: int, item: int, by: str, origin: Any) -> Contributions | None:
+        if self._state.kind == "user":
+            return None
+        similarity = self._similarity("item", item) if item >= 0 else np.zeros(0)
+        return by_item(self._state, user, item, similarity)
+
+    def _explained(self, origin: Any, user: int, items: Array, question: Question) -> list[Contributions]:
+        found = super()._explained(origin, user, items, question)
+        if self._state.kind == "item" or question.by != "rating":
+            return found
+        similarity = self._similarity("user", user) if user >= 0 else np.zeros(0)
+        return [
+            replace(parts, neighbors=neighbors_of(self._state, user, int(item), similarity))
+            for parts, item in zip(found, items, strict=True)
+        ]
 
     # ------------------------------------------------------------------ predicting
 

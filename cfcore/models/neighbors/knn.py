@@ -193,6 +193,7 @@ class UserKNN(KNN):
     """
 
     _state_class = UserNeighborState
+    _given_alone = True
     _tuned_power = 1.5
 
     @staticmethod
