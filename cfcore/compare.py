@@ -23,8 +23,8 @@ from cfcore.registry import BY_COMMAND
 
 __all__ = ["MODELS", "Peer", "Row", "compare_model", "peers"]
 
-#: Name on the command line -> class. In the order of the table.
-MODELS = {command: entry.name for command, entry in BY_COMMAND.items()}
+#: Name on the command line -> class, in the order of the table, which is of errors of predicted ratings.
+MODELS = {command: entry.name for command, entry in BY_COMMAND.items() if not entry.lists}
 
 #: Up to which time the twin does the whole job, and the time of a smaller job otherwise (s).
 REFERENCE_LIMIT = 30.0

@@ -15,6 +15,7 @@ if TYPE_CHECKING:  # for type checkers, which cannot read the table
     from cfcore.models.factorization.svd import SVD as SVD
     from cfcore.models.factorization.svdpp import SVDpp as SVDpp
     from cfcore.models.factorization.timesvdpp import TimeSVDpp as TimeSVDpp
+    from cfcore.models.lists.popularity import Popularity as Popularity
     from cfcore.models.neighbors.knn import ItemKNN as ItemKNN
     from cfcore.models.neighbors.knn import UserKNN as UserKNN
     from cfcore.models.rbm.model import RBM as RBM
@@ -54,12 +55,15 @@ class Entry:
     module : str
         Module that defines the class.
     command : str or None
-        Name on the command line. `cfcore compare` has a row for each model with such a name.
+        Name on the command line.
     space : dict
         Ranges of hyper-parameters for `search`, which adds ranges around the rule of the class
         (`Model.defaults_for`).
     small : dict
         Hyper-parameters for a short training, for tests and examples.
+    lists : bool
+        Whether the model is for lists, and not for ratings: `cfcore compare` has a row for each of the
+        others.
     """
 
     name: str
@@ -67,6 +71,7 @@ class Entry:
     command: str | None = None
     space: Mapping[str, Any] = field(default_factory=dict)
     small: Mapping[str, Any] = field(default_factory=dict)
+    lists: bool = False
 
     def load(self) -> Any:
         """Import and return the class."""
@@ -89,9 +94,10 @@ ENTRIES = (
     Entry(
         "RBM", "cfcore.models.rbm.model", "rbm", RBM_RANGES, {"n_hidden": 8, "n_epochs": 4, "random_state": 0}
     ),
+    Entry("Popularity", "cfcore.models.lists.popularity", "popularity", lists=True),
     Entry("Blend", "cfcore.ensemble"),
 )
 
 BY_NAME: dict[str, Entry] = {entry.name: entry for entry in ENTRIES}
-#: In the order of the table of `cfcore compare`.
+#: The models that are fitted by name; those of ratings in the order of the table of `cfcore compare`.
 BY_COMMAND: dict[str, Entry] = {entry.command: entry for entry in ENTRIES if entry.command}

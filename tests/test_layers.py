@@ -23,7 +23,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("models.recommend",),
     ("models.core",),
     ("models.factorization", "models.neighbors"),
-    ("models.basic", "models.rbm"),
+    ("models.basic", "models.rbm", "models.lists"),
     ("ensemble",),
     ("registry",),
     ("persist",),

@@ -130,7 +130,14 @@ def chosen_models(text: str) -> list[str]:
     from cfcore.compare import MODELS
 
     asked = [part for part in text.split(",") if part.strip()] or list(MODELS)
-    return list(dict.fromkeys(model_name(part) for part in asked))
+    chosen = list(dict.fromkeys(model_name(part) for part in asked))
+    for name in chosen:
+        if name not in MODELS:
+            raise UsageError(
+                f"--models {name}: compare measures errors of predicted ratings, and {name} is for lists; "
+                f"`cfcore evaluate DATA --model {name}` measures its lists"
+            )
+    return chosen
 
 
 def needs_timestamps(name: str) -> bool:

@@ -25,9 +25,9 @@ def plain(name: str) -> str:
 
 def model_name(text: str, *more: str) -> str:
     """The command-line name in the registry, or one of `more`, that `text` is a spelling of."""
-    from cfcore.compare import MODELS
+    from cfcore.registry import BY_COMMAND
 
-    known = {plain(name): name for name in (*MODELS, *more)}
+    known = {plain(name): name for name in (*BY_COMMAND, *more)}
     if plain(text) not in known:
         raise UsageError(f"unknown model {text.strip()!r}; known: {', '.join(known.values())}")
     return known[plain(text)]

@@ -326,6 +326,11 @@ class Blend(ExplainedByMembers):
         state: BlendState = self._state
         return state.scores(users, items, timestamps)
 
+    def _error_variance(self) -> float:
+        """Squared error of the predictions out of fold, which is that of new ratings."""
+        error = self._state.oof.get("rmse", {}).get("blend", 0.0)
+        return float(error) ** 2 if error > 0 else super()._error_variance()
+
     def _similarity(self, kind: str, code: int) -> Array:
         found: Array | None = self._state.similarity_row(kind, code)
         return super()._similarity(kind, code) if found is None else found

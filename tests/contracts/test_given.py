@@ -65,7 +65,7 @@ def test_a_session_is_a_dict_of_item_to_rating(fitted: Any, train: Any) -> None:
     columns = ([0] * len(items), items, values)
     np.testing.assert_array_equal(found, fitted.predict(0, train.item_ids, given=columns))
     assert isinstance(fitted.predict(items[0], given=given), float)
-    ids, scores = fitted.recommend(n=5, given=given)
+    ids, scores = fitted.recommend(n=5, given=given, by="rating")
     assert ids.shape == scores.shape == (5,)
     assert not set(ids.tolist()) & set(items)
     known = dict(zip(train.item_ids.tolist(), found.tolist(), strict=True))

@@ -16,7 +16,7 @@ from cfcore.models.recommend.top_n import MANY
 
 def test_recommend_is_sorted_and_scored_as_predicted(fitted: Any, train: cf.Ratings) -> None:
     user = train.users[3]
-    ids, scores = fitted.recommend(user, n=12)
+    ids, scores = fitted.recommend(user, n=12, by="rating")
     assert len(ids) == len(scores) == 12
     assert len(set(ids)) == 12
     assert (np.diff(scores) <= 0).all()
@@ -42,7 +42,7 @@ def test_recommend_min_support(fitted: Any, train: cf.Ratings) -> None:
 
 
 def test_recommend_to_an_unknown_user(fitted: Any) -> None:
-    ids, scores = fitted.recommend(-99, n=5)
+    ids, scores = fitted.recommend(-99, n=5, by="rating")
     assert len(ids) == 5
     assert (np.diff(scores) <= 0).all()
     np.testing.assert_array_equal(scores, fitted.predict(-98, ids))

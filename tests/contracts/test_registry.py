@@ -41,8 +41,9 @@ def test_names_derive_from_the_entry(entry: Entry) -> None:
     assert find_class(entry.name) is kind
     known = kind.default_params()
     assert {*entry.small, *entry.space} <= set(known)
+    assert kind.ranks_by == ("preference" if entry.lists else "rating")
     if entry.command is not None:
-        assert ROWS[entry.command] == entry.name
+        assert ROWS.get(entry.command) == (None if entry.lists else entry.name)  # a table of RMSE
 
 
 def test_names_and_commands_are_unique() -> None:

@@ -13,17 +13,18 @@ from cfcore.data.checks import as_timestamps
 from cfcore.data.ids import as_column, is_single
 from cfcore.errors import DataError
 from cfcore.kernels.records import Factors
-from cfcore.models.core.given import NewUsers, is_session, session_user
+from cfcore.models.core.given import is_session, session_user
 from cfcore.models.core.ids import column_of
 from cfcore.models.core.params import check_flag, check_number
+from cfcore.models.core.preference import Preferring
 from cfcore.models.recommend import top_n
 from cfcore.models.recommend.ranking import best
 
 Array = np.ndarray[Any, Any]
 
 
-class Recommender(NewUsers):
-    """Lists of items by predictions, and of items or users by similarity."""
+class Recommender(Preferring):
+    """Lists of items by predictions or preferences, and of items or users by similarity."""
 
     # ------------------------------------------------------------------ for models to write
 
@@ -46,6 +47,7 @@ class Recommender(NewUsers):
         users: Any = None,
         n: int = 10,
         *,
+        by: str | None = None,
         given: Any = None,
         exclude_seen: bool = True,
         min_support: int = 0,
@@ -62,6 +64,11 @@ class Recommender(NewUsers):
             Raw user ids. Lists for unknown users follow from the model's predictions for them. With `given`
             they may be left out: all users of it, in ascending order.
         n : int, default 10
+        by : {"rating", "preference"}, optional
+            What the items are ranked by: their predicted ratings; or preferences, the chance that the user
+            will choose the item, weighed by the chance that they will be content with it (see `preference`).
+            By default ``ranks_by`` of the model: "preference" for models that are for lists, or else
+            "rating".
         given : dict of item to rating, or Ratings, DataFrame, (users, items, values), ..., optional
             Ratings of users in place of those of training, as in `predict`: those of one user, or of many.
         exclude_seen : bool, default True
@@ -85,11 +92,13 @@ class Recommender(NewUsers):
         Returns
         -------
         ids : ndarray, shape (at most n,); (n_users, n) for many users, or (n_users, n_items) if that is less
-            Raw item ids, best first: sorted by predictions before they are clipped to the scale, then by the
-            number of training ratings, most first, then by id. For many users, a list of fewer than n items
-            is filled up with ids -1 (integers) or "" (strings) and scores NaN; test the scores.
+            Raw item ids, best first: sorted by preferences, or by predictions before they are clipped to the
+            scale, then by the number of training ratings, most first, then by id. For many users, a list of
+            fewer than n items is filled up with ids -1 (integers) or "" (strings) and scores NaN; test the
+            scores.
         scores : ndarray of float64, of the same shape
-            Predictions of the items, as from `predict`.
+            Predictions of the items, as from `predict`; with ``by="preference"`` preferences, as from
+            `preference`.
 
         Notes
         -----
@@ -107,7 +116,9 @@ class Recommender(NewUsers):
             raise TypeError("recommend takes users, or ratings: recommend(given={item: rating, ...})")
         if is_single(users):
             ids, scores = next(
-                here._lists(np.atleast_1d(users), n, exclude_seen, min_support, items, exclude, timestamps)
+                here._lists(
+                    np.atleast_1d(users), n, exclude_seen, min_support, items, exclude, timestamps, by
+                )
             )
             kept = ~np.isnan(scores[0])
             ids, scores = ids[:, kept], scores[:, kept]
@@ -116,7 +127,7 @@ class Recommender(NewUsers):
         else:
             single = False
             users = list(users) if isinstance(users, Iterator) else users  # it is read once
-            parts = list(here._lists(users, n, exclude_seen, min_support, items, exclude, timestamps))
+            parts = list(here._lists(users, n, exclude_seen, min_support, items, exclude, timestamps, by))
             ids, scores = (np.concatenate(columns) for columns in zip(*parts, strict=True))
         if as_frame is not False:
             library = None if as_frame is True else as_frame
@@ -128,6 +139,7 @@ class Recommender(NewUsers):
         users: Any,
         n: int = 10,
         *,
+        by: str | None = None,
         exclude_seen: bool = True,
         min_support: int = 0,
         items: Any = None,
@@ -139,7 +151,7 @@ class Recommender(NewUsers):
 
         Parameters
         ----------
-        users, n, exclude_seen, min_support, items, exclude, timestamps, as_frame
+        users, n, by, exclude_seen, min_support, items, exclude, timestamps, as_frame
             As in `recommend`.
 
         Yields
@@ -151,7 +163,8 @@ class Recommender(NewUsers):
         """
         here, begin = self.snapshot(), 0
         column = as_column(users)
-        for ids, scores in here._lists(users, n, exclude_seen, min_support, items, exclude, timestamps):
+        lists = here._lists(users, n, exclude_seen, min_support, items, exclude, timestamps, by)
+        for ids, scores in lists:
             part = column[begin : begin + len(ids)]
             begin += len(ids)
             if as_frame is False:
@@ -169,12 +182,14 @@ class Recommender(NewUsers):
         items: Any,
         exclude: Any,
         timestamps: Any = None,
+        by: str | None = None,
     ) -> Iterator[tuple[Array, Array]]:
         here = self.snapshot()
         here._check_fitted()
         check_number("n", n, 0, math.inf, integer=True)
         check_number("min_support", min_support, 0, math.inf, integer=True)
         check_flag("exclude_seen", exclude_seen)
+        criterion = here._criterion(by)
         layouts = here._state.item_layouts
         order = layouts.order(top_n.allowed_items(here, items, min_support))
         codes = here.encode_users(users)
@@ -182,13 +197,15 @@ class Recommender(NewUsers):
         # No list has more entries than there are items that may be listed; up to all items, it is padded.
         n, width = int(n), min(int(n), len(here.item_ids_))
         times = here._times_of_lists(timestamps, len(codes))
-        request = top_n.ListRequest(codes, min(n, order.m), order, exclude_seen, excluded, times)
+        request = top_n.ListRequest(codes, min(n, order.m), order, exclude_seen, excluded, times, criterion)
         for _, found, scores in top_n.blocks(here, layouts, request):
             if width > request.n:
                 room = ((0, 0), (0, width - request.n))
                 found = np.pad(found, room, constant_values=-1)
                 scores = np.pad(scores, room, constant_values=np.nan)
-            yield top_n.raw_ids(here.item_ids_, found), np.clip(scores, *here.scale_, out=scores)
+            if criterion == "rating":
+                np.clip(scores, *here.scale_, out=scores)
+            yield top_n.raw_ids(here.item_ids_, found), scores
 
     def _times_of_lists(self, timestamps: Any, n_lists: int) -> Array | None:
         """A time for each list; None without times, and for models that have no use for them."""

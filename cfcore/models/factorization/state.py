@@ -13,6 +13,7 @@ import numpy as np
 from cfcore.arrays import padded
 from cfcore.kernels.records import Factors
 from cfcore.models.core.fields import PRODUCT, array, is_finite
+from cfcore.models.core.noise import error_variance
 from cfcore.models.core.state import State, read_only
 from cfcore.models.factorization.ridge import RowPrior, is_positive_definite, row_prior
 
@@ -130,11 +131,8 @@ class FactorState(State):
             return self
         from threadpoolctl import threadpool_limits
 
-        low, high = self.scale
-        last = self.history.get("train_rmse", [])[: self.n_epochs]
-        # Where the training error is not known, a fifth of the scale: that of five stars has 0.8.
-        noise = 1.3 * last[-1] ** 2 if last and last[-1] > 0 else ((high - low) / 5 or 1.0) ** 2
-        fields: dict[str, Any] = {"noise_variance": float(noise)}
+        noise = error_variance(self.history, self.n_epochs, self.scale)
+        fields: dict[str, Any] = {"noise_variance": noise}
         for kind in ("user", "item"):
             known = getattr(self, f"{kind}_counts") > 0
             bias = getattr(self, f"{kind}_bias")

@@ -9,12 +9,13 @@ import numpy as np
 from cfcore.arrays import check_memory
 from cfcore.data import Ratings, as_ratings
 from cfcore.errors import DataError
+from cfcore.metrics.lists import relevant_from
 from cfcore.models.core.model import Array, Model
 from cfcore.models.core.params import check_number
 from cfcore.models.core.state import State
 from cfcore.models.rbm.cases import cases_of
 from cfcore.models.rbm.given import with_cases, with_units
-from cfcore.models.rbm.inference import Predictor, Settings, expectations, hidden_inputs
+from cfcore.models.rbm.inference import CHUNK, Predictor, Settings, expectations, hidden_inputs
 from cfcore.models.rbm.likelihood import draw, free_energies, log_partition, sigmoid, softmax
 from cfcore.models.rbm.state import RBMState
 from cfcore.random import RandomState, generator
@@ -49,6 +50,16 @@ class RBMBase(Model):
 
     def _score(self, users: Array, items: Array, timestamps: Array | None) -> Array:
         return self._predictor().scores(users, items)
+
+    def _worth(self, users: Array, items: Array, timestamps: Array | None) -> Array:
+        """Sum of the probabilities of the levels that are relevant."""
+        first = int(np.searchsorted(self._state.levels, np.float32(relevant_from(self._state.scale))))
+        predictor, out = self._predictor(), np.empty(len(users))
+        for begin in range(0, len(users), CHUNK):
+            part = slice(begin, begin + CHUNK)
+            chances = predictor.distributions(users[part], items[part])[:, first:]
+            out[part] = np.minimum(np.einsum("nk->n", chances), 1.0)
+        return out
 
     def predict_proba(self, users: Any, items: Any = None) -> Array:
         """Predict how probable each level of the scale is.

@@ -56,6 +56,8 @@ class ListRequest:
         Further items that each list excludes, in compressed rows.
     timestamps : int64[n_lists] or None
         The time that each list is for.
+    by : {"rating", "preference"}
+        What the items are ranked by.
     """
 
     users: Array
@@ -64,6 +66,7 @@ class ListRequest:
     exclude_seen: bool
     excluded: tuple[Array, Array] | None = None
     timestamps: Array | None = None
+    by: str = "rating"
 
 
 def allowed_items(model: Any, items: Any, min_support: int) -> Array:
@@ -137,8 +140,10 @@ class Ranking:
         self.model, self.layouts, self.request = model, layouts, request
         self.n_threads: int | None = getattr(model, "n_threads", None)
         # A layout costs more than a few lists; the scores are the same bits either way.
-        self.factors: Factors | None = model._products() if len(request.users) >= MANY else None
-        m = max(request.order.m, 1)
+        many = request.by == "rating" and len(request.users) >= MANY
+        self.factors: Factors | None = model._products() if many else None
+        # Preferences are of all items.
+        m = max(request.order.m if request.by == "rating" else request.order.n_items, 1)
         self.step = max(1, SCORES_PER_BLOCK // m)
         if self.factors is not None:
             products = m * (self.factors.width + 1)
@@ -214,19 +219,21 @@ class Ranking:
 
     def _by_scores(self, users: Array, excluded: Excluded, lists: TopLists, times: Array | None) -> None:
         order = self.request.order
-        moments: tuple[Array, ...] = ()
         distinct: Array
         rows: Array
         if len(users) == 1:  # a list for one user takes a few microseconds, of which these calls are a part
             distinct, rows = users, np.zeros(1, dtype=np.int32)
-            moments = () if times is None else (np.full(order.m, times[0]),)
         elif times is None:
             distinct, rows = np.unique(users, return_inverse=True)
         else:
             pairs, rows = np.unique(np.column_stack([users, times]), axis=0, return_inverse=True)
-            distinct, moments = pairs[:, 0].astype(np.int32), (np.repeat(pairs[:, 1], order.m),)
-        columns = order.items if len(distinct) == 1 else np.tile(order.items, len(distinct))
-        scores = self.model.score_codes(np.repeat(distinct, order.m), columns, *moments)
+            distinct, times = pairs[:, 0].astype(np.int32), pairs[:, 1]
+        if self.request.by == "preference":
+            scores = self.model._preference_rows(distinct, times)[:, order.items]
+        else:
+            columns = order.items if len(distinct) == 1 else np.tile(order.items, len(distinct))
+            moments = () if times is None else (np.repeat(times, order.m),)
+            scores = self.model.score_codes(np.repeat(distinct, order.m), columns, *moments)
         score_rows = ScoreRows(np.ascontiguousarray(scores).reshape(len(distinct), order.m))
         n_threads = threads_worth(self.n_threads, len(users) * order.m)
         scratch = BitmapScratch(thread_rows(n_threads, -(-order.m // 64), np.uint64))

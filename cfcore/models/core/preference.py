@@ -1,0 +1,193 @@
+"""`Preferring`: what lists may be ranked by beside predicted ratings."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, ClassVar
+
+import numpy as np
+
+from cfcore.data import frames
+from cfcore.data.ids import is_single
+from cfcore.metrics.lists import relevant_from
+from cfcore.models.core.given import is_session, session_user
+from cfcore.models.core.noise import error_variance
+from cfcore.models.core.params import check_choice
+from cfcore.models.core.predicting import Predicting
+
+__all__ = ["CRITERIA", "Preferring"]
+
+Array = np.ndarray[Any, Any]
+
+#: What a list may be ranked by.
+CRITERIA = ("rating", "preference")
+#: Choices are at least this where worths weigh them, so that items of no choice are ranked by their worth.
+FLOOR = 1e-4
+#: Entries of rows of choices that are in memory at once.
+CHOICES_PER_BLOCK = 1 << 21
+
+
+class Preferring(Predicting):
+    r"""Preferences: chance that a user will choose an item, times a power of the worth of its rating.
+
+    .. math:: s_{ui} = \max(c_{ui}, \epsilon) \, P(r_{ui} \ge \ell)^w
+
+    The choice c is relative: it compares items for one user. The worth is the chance that the rating will be
+    at least the level from which items are relevant (`cfcore.metrics.relevant_from`).
+    """
+
+    #: What `recommend` ranks by unless it is told.
+    ranks_by: ClassVar[str] = "rating"
+
+    #: The power w of the worth; 0: preferences are the choices, without a floor.
+    _worth_weight: float = 0.5
+
+    # ------------------------------------------------------------------ for models to write
+
+    def _choice_rows(self, users: Array) -> Array:
+        """How likely each user is to choose each item: float32 or float64[n_users, n_items], relative.
+
+        Parameters
+        ----------
+        users : int32[n_users]
+            -1: unknown.
+
+        Returns
+        -------
+        ndarray
+            By default, for all users: ratings of the item in training, over those of the most rated item.
+        """
+        counts = self._state.item_counts
+        shares = counts / max(counts.max(initial=0), 1)
+        rows: Array = np.broadcast_to(shares, (len(users), len(shares)))
+        return rows
+
+    def _worth(self, users: Array, items: Array, timestamps: Array | None) -> Array:
+        """Chance that a rating would be relevant: float64[n] for codes (-1: unknown).
+
+        By default ratings are normal around predictions, with variance `_error_variance`.
+        """
+        from scipy.special import ndtr
+
+        level = relevant_from(self._state.scale)
+        scores = np.asarray(self._score(users, items, timestamps), dtype=np.float64)
+        chances: Array = ndtr((scores - level) / np.sqrt(self._error_variance()))
+        return chances
+
+    def _error_variance(self) -> float:
+        """Expected squared error of a prediction."""
+        state = self._state
+        return error_variance(state.history, state.n_epochs, state.scale)
+
+    def _preference_rows(self, users: Array, timestamps: Array | None) -> Array:
+        """Preferences of users for all items: float64[n_users, n_items] for codes (-1: unknown).
+
+        Parameters
+        ----------
+        users : int32[n_users]
+        timestamps : int64[n_users] or None
+        """
+        choices = self._choice_rows(users)
+        if self._worth_weight == 0:
+            return np.ascontiguousarray(choices, dtype=np.float64)
+        n, m = choices.shape
+        items = np.tile(np.arange(m, dtype=np.int32), n)
+        times = None if timestamps is None else np.repeat(timestamps, m)
+        worths = self._worth(np.repeat(users, m).astype(np.int32, copy=False), items, times)
+        return weighed(choices.reshape(-1), worths, self._worth_weight).reshape(n, m)
+
+    def _preference(self, users: Array, items: Array, timestamps: Array | None) -> Array:
+        """Preferences of pairs of codes, the same bits as in `_preference_rows`: float64[n]."""
+        choices = np.zeros(len(users))
+        known = np.flatnonzero(items >= 0)
+        distinct, row_of = np.unique(users[known], return_inverse=True)
+        order = np.argsort(row_of, kind="stable")
+        step = max(1, CHOICES_PER_BLOCK // max(len(self._state.item_ids), 1))
+        for begin in range(0, len(distinct), step):
+            rows = self._choice_rows(distinct[begin : begin + step].astype(np.int32))
+            first, last = np.searchsorted(row_of[order], [begin, begin + len(rows)])
+            some = order[first:last]
+            choices[known[some]] = rows[row_of[some] - begin, items[known[some]]]
+        if self._worth_weight == 0:
+            return choices
+        return weighed(choices, self._worth(users, items, timestamps), self._worth_weight)
+
+    # ------------------------------------------------------------------ preferences
+
+    def _criterion(self, by: Any) -> str:
+        """What lists are ranked by, from the argument `by`."""
+        if by is None:
+            return self.ranks_by
+        check_choice("by", by, CRITERIA)
+        return str(by)
+
+    def preference_codes(self, users: Array, items: Array, timestamps: Array | None = None) -> Array:
+        """Preferences for codes, by which ``recommend(..., by="preference")`` ranks.
+
+        Parameters
+        ----------
+        users, items : ndarray of int32, shape (n,)
+            As `encode_users` and `encode_items` give them.
+        timestamps : ndarray of int64, shape (n,), optional
+
+        Returns
+        -------
+        ndarray of float64, shape (n,)
+        """
+        self._check_fitted()
+        return self.snapshot()._preference(users, items, timestamps)
+
+    def preference(self, users: Any, items: Any = None, timestamps: Any = None, *, given: Any = None) -> Any:
+        r"""Predict how likely users are to choose items and to be content with them, for comparisons.
+
+        .. math:: s_{ui} = \max(c_{ui}, 10^{-4}) \sqrt{P(r_{ui} \ge \ell)}
+
+        Parameters
+        ----------
+        users, items, timestamps, given
+            As `predict` takes them.
+
+        Returns
+        -------
+        ndarray of float64, shape (n,); a float for a scalar user and item
+            Scores by which ``recommend(..., by="preference")`` ranks: relative, on no scale, comparable
+            between the items of one user. c is the choice: of most models, the number of training ratings of
+            the item over that of the most rated item, whoever the user is; models for lists (`EASE`,
+            `Popularity`) have scores of their own, and no worth beside them; `Ranker` joins two models. P is
+            the worth: the chance that the rating would be at least three quarters up the scale
+            (`cfcore.metrics.relevant_from`), from the probabilities of levels where the model has them
+            (`RBM`), or else of a normal distribution around the prediction.
+
+        Raises
+        ------
+        NotFittedError, DataError
+            As `predict`.
+
+        Examples
+        --------
+        >>> import cfcore as cf
+        >>> model = cf.Popularity().fit((["ann", "ann", "bob"], ["x", "y", "x"], [5, 4, 3]))
+        >>> model.preference("ann", ["x", "y"]).tolist()
+        [1.0, 0.5]
+        """
+        if items is None and isinstance(users, Iterator):
+            users = list(users)
+        here = self.snapshot()
+        if given is not None:
+            here = self.for_users(given)
+            if is_session(given):
+                if items is not None:
+                    raise TypeError("preference(items, given={item: rating, ...}) takes items, and no users")
+                users, items = session_user(here._state.user_ids), users
+        user_codes, item_codes, times, scalar = here._codes_of_request(users, items, timestamps)
+        found = here._preference(user_codes, item_codes, times)
+        if scalar and len(found) == 1:
+            return float(found[0])
+        column = users if items is None or not is_single(users) else items
+        return frames.column_like(column, found, "preference")
+
+
+def weighed(choices: Array, worths: Array, weight: float) -> Array:
+    """Choices times a power of worths: float64, the same bits for one pair as for many."""
+    powers = np.sqrt(worths) if weight == 0.5 else np.power(worths, weight)
+    return np.maximum(choices, FLOOR, dtype=np.float64) * powers
