@@ -17,8 +17,12 @@ __all__ = ["ExplainedByMembers", "summed"]
 class ExplainedByMembers(Model):
     """Explanations of a model whose score is a weighted sum of those of its members."""
 
+    def _asked_alone(self) -> bool:
+        state: BlendState = self._state
+        return any(member._asked_alone() for member in state.members)
+
     def _explained(self, origin: Any, user: int, items: Array, question: Question) -> list[Contributions]:
-        if question.by != "rating":
+        if question.by != "rating" or question.leave_one_out:
             return super()._explained(origin, user, items, question)
         state: BlendState = self._state
         users = np.full(len(items), user, dtype=np.int32)

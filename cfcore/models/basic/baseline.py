@@ -30,8 +30,8 @@ from cfcore.threads import threads_worth
 
 #: Most parts in which the biases of users, or of items, are solved for, and least ratings of a part.
 MAX_PARTS, MIN_PART = 8, 100_000
-#: A bias is the damped mean of residuals up to this part of the size of ratings.
-CLOSE = 1e-9
+#: A bias is the damped mean of residuals up to this part of the size of ratings, which are float32.
+CLOSE = 1e-6
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -162,7 +162,7 @@ class Baseline(Model):
         errors = state.history.get("train_rmse", [])
         return errors[-1] ** 2 / spread if errors and spread > 0 else 5.0
 
-    def _contributions(self, user: int, item: int, by: str, origin: Any) -> Contributions | None:
+    def _contributions(self, user: int, item: int, origin: Any) -> Contributions | None:
         state: BiasState = self._state
         damping = self.reg_user
         if self.method == "sgd":

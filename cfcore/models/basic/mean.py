@@ -49,9 +49,12 @@ class GlobalMean(Model):
         state: State = dataclasses.replace(self._state, **user_fields(given))
         return state
 
-    def _contributions(self, user: int, item: int, by: str, origin: Any) -> Contributions | None:
+    def _contributions(self, user: int, item: int, origin: Any) -> Contributions:
         codes, values = rated_by(self._state, user)
         return Contributions(self._state.item_ids[codes], values, np.zeros(len(codes)))
+
+    def _preference_contributions(self, user: int, item: int, origin: Any) -> Contributions:
+        return self._contributions(user, item, origin)
 
     def _score(self, users: Array, items: Array, timestamps: Array | None) -> Array:
         return np.full(len(users), self._state.mean)

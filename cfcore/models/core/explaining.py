@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any, ClassVar, Self
+from typing import Any, Self
 
 import numpy as np
 
@@ -12,8 +12,9 @@ from cfcore.data.checks import as_timestamps
 from cfcore.data.ids import are_strings, as_column, is_single
 from cfcore.errors import DataError, shown
 from cfcore.models.core.explanation import Contributions, Explanation, explanation_frame
-from cfcore.models.core.given import NewUsers, is_session
-from cfcore.models.core.params import check_choice, check_flag, check_number
+from cfcore.models.core.given import is_session
+from cfcore.models.core.params import check_flag, check_number
+from cfcore.models.core.preference import Preferring
 
 __all__ = ["Contributions", "Explaining", "Question", "rated_by"]
 
@@ -44,28 +45,32 @@ class Question:
     time: int | None
 
 
-class Explaining(NewUsers):
+class Explaining(Preferring):
     """Reasons of predictions."""
-
-    #: Whether answers for users given together depend on each other, so that each is asked for alone.
-    _given_alone: ClassVar[bool] = False
 
     # ------------------------------------------------------------------ for models to write
 
-    def _contributions(self, user: int, item: int, by: str, origin: Any) -> Contributions | None:
-        """The effect of each rating of a known user where the prediction is a sum over them.
+    def _contributions(self, user: int, item: int, origin: Any) -> Contributions | None:
+        """The effect of each rating of a known user on a prediction that is a sum over them.
 
         None, as by default, where it is not: then the effects are by leaving one rating out.
 
         Parameters
         ----------
         user, item : int
-            Codes.
-        by : {"rating", "preference"}
+            Codes; the item's is -1 where it is unknown to a member of a blend.
         origin : Model
             The model as fitted: this one, or that of which it is a copy for the ratings given.
         """
         return None
+
+    def _preference_contributions(self, user: int, item: int, origin: Any) -> Contributions | None:
+        """The same for a preference."""
+        return None
+
+    def _asked_alone(self) -> bool:
+        """Whether answers for users given together depend on each other, so that each is asked for alone."""
+        return False
 
     # ------------------------------------------------------------------ explaining
 
@@ -159,7 +164,7 @@ class Explaining(NewUsers):
         check_flag("leave_one_out", leave_one_out)
         here = self.snapshot()
         here._check_fitted()
-        criterion = here._explained_by(by)
+        criterion = here._criterion(by)
         single = is_single(item)
         wanted = as_column([item] if single else item)
         items = here._state.items.encode(wanted)
@@ -179,13 +184,6 @@ class Explaining(NewUsers):
         if as_frame is not False:
             return explanation_frame(found, None if as_frame is True else as_frame)
         return found[0] if single else found
-
-    def _explained_by(self, by: str | None) -> str:
-        """The criterion that `by` names."""
-        if by is None:
-            return "rating"
-        check_choice("by", by, ("rating", "preference"))
-        return by
 
     def _time_of(self, timestamps: Any) -> int | None:
         if timestamps is None or timestamps is False:
@@ -250,7 +248,8 @@ class Explaining(NewUsers):
             ]
         found: list[Contributions | None] = [None] * len(items)
         if not question.leave_one_out:
-            found = [self._contributions(user, int(item), question.by, origin) for item in items]
+            of = self._contributions if question.by == "rating" else self._preference_contributions
+            found = [of(user, int(item), origin) for item in items]
         missing = [at for at, parts in enumerate(found) if parts is None]
         if missing:
             effects, bases = origin._left_out(question, items[missing])
@@ -267,7 +266,8 @@ class Explaining(NewUsers):
     def _scores_by(self, users: Array, items: Array, question: Question) -> Array:
         """Predictions, not clipped, or preferences, for codes: float64[n]."""
         times = None if question.time is None else np.full(len(users), question.time, dtype=np.int64)
-        return np.asarray(self._score(users, items, times), dtype=np.float64)
+        score = self._score if question.by == "rating" else self._preference
+        return np.asarray(score(users, items, times), dtype=np.float64)
 
     def _left_out(self, question: Question, items: Array) -> tuple[Array, Array]:
         """Effects of each rating by leaving it out: float64[n_ratings, n_items]; and scores without any."""
@@ -276,14 +276,15 @@ class Explaining(NewUsers):
         unknown = np.full(m, -1, dtype=np.int32)
         bases = self._scores_by(unknown, items, question)
         scores = np.empty((n + 1, m))  # the last row is of all ratings
-        step = 1 if self._given_alone else max(1, BATCH // max(n, 1))
+        alone = self._asked_alone()
+        step = 1 if alone else max(1, BATCH // max(n, 1))
         for begin in range(0, n + 1, step):
             left_out = np.arange(begin, min(begin + step, n + 1))
             users, picked = np.nonzero(np.arange(n) != left_out[:, None])
             n_users = len(left_out)
             names = np.arange(n_users)
             ids = as_column([f"{name:09d}" for name in names]) if are_strings(self._state.user_ids) else names
-            if self._given_alone:
+            if alone:  # in place of the user, if the model knows it
                 ids = own.user_ids
             here = self.snapshot()
             if len(picked):

@@ -101,7 +101,7 @@ class Explanation:
     >>> ratings = (["ann", "ann", "bob", "bob", "eve"], ["x", "y", "x", "z", "z"], [5, 4, 3, 2, 4])
     >>> print(cf.Baseline().fit(ratings).explain("ann", "z"))
     rating 3.92: item 'z' for user 'ann' (Baseline)
-      3.52  whatever the ratings are
+      3.52  base
      +0.24  item 'x', rated 5
      +0.16  item 'y', rated 4
     """
@@ -125,7 +125,8 @@ class Explanation:
     @classmethod
     def of(cls, parts: Contributions, n: int | None, **fields: Any) -> Explanation:
         """The explanation that lists the `n` greatest effects, or all (None)."""
-        order = np.argsort(-np.abs(parts.effects), kind="stable")[:n]
+        by_id = np.argsort(parts.items, kind="stable")
+        order = by_id[np.argsort(-np.abs(parts.effects[by_id]), kind="stable")][:n]
         effects, score = parts.effects[order], float(parts.score)
         base = score - float(parts.effects.sum()) if parts.base is None else float(parts.base)
         others = score - base - float(effects.sum())
@@ -161,7 +162,7 @@ class Explanation:
 
     def rows(self) -> list[tuple[float, str]]:
         """The parts of the score in words: base, effects of ratings, and the others, with their sizes."""
-        found = [(self.base, "whatever the ratings are" if self.exact else "without ratings of the user")]
+        found = [(self.base, "base" if self.exact else "base: without ratings of the user")]
         columns = (column.tolist() for column in (self.items, self.ratings, self.effects))
         for item, rating, effect in zip(*columns, strict=True):
             if effect != 0:

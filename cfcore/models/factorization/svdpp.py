@@ -349,7 +349,7 @@ class SVDpp(FactorModel):
 
     # ------------------------------------------------------------------ predicting
 
-    def _contributions(self, user: int, item: int, by: str, origin: Any) -> Contributions | None:
+    def _contributions(self, user: int, item: int, origin: Any) -> Contributions | None:
         return by_sets(self._state, user, item)
 
     def _record(self) -> Factors:

@@ -152,7 +152,11 @@ class KNN(Model):
 
     # ------------------------------------------------------------------ explaining
 
-    def _contributions(self, user: int, item: int, by: str, origin: Any) -> Contributions | None:
+    def _asked_alone(self) -> bool:
+        kind: str = self._state.kind
+        return kind == "user"
+
+    def _contributions(self, user: int, item: int, origin: Any) -> Contributions | None:
         if self._state.kind == "user":
             return None
         similarity = self._similarity("item", item) if item >= 0 else np.zeros(0)

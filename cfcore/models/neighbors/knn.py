@@ -193,7 +193,6 @@ class UserKNN(KNN):
     """
 
     _state_class = UserNeighborState
-    _given_alone = True
     _tuned_power = 1.5
 
     @staticmethod
