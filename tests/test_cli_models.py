@@ -121,6 +121,19 @@ def test_recommendations_are_those_of_the_model(folder: Path, tmp_path: Path, mo
     assert [int(row["item"]) for row in unknown] == model.recommend("unknown", 2)[0].tolist()
 
 
+def test_items_that_nobody_gets(folder: Path, tmp_path: Path, model: Any) -> None:
+    first = model.recommend("u1", 4)[0].tolist()
+    (tmp_path / "out.txt").write_text(f"{first[0]}\n{first[2]}\n999\n")
+    done = run("recommend", folder / "svd.cf", "--all", "-n", 3, "--exclude", tmp_path / "out.txt",
+               "--exclude-item", first[1])  # fmt: skip
+    found = csv_rows(done.stdout)
+    assert not {int(row["item"]) for row in found} & set(first[:3])
+    assert next(int(row["item"]) for row in found if row["user"] == "u1") == first[3]
+    assert "1 of 4 items that nobody is to get have no training ratings (999)" in done.stderr
+    wrong = run("recommend", folder / "svd.cf", "u1", "--exclude", "no.txt")
+    assert (wrong.returncode, "--exclude no.txt: there is no such file" in wrong.stderr) == (2, True)
+
+
 def test_rows_as_json_are_those_of_csv(folder: Path, tmp_path: Path) -> None:
     def objects(text: str) -> list[dict[str, Any]]:
         return [json.loads(line) for line in text.splitlines()]

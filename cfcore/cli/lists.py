@@ -44,6 +44,14 @@ def recommend(
         bool, typer.Option(help="Items that the user rated in training as well.")
     ] = False,
     min_support: SupportOption = 0,
+    exclude_item: Annotated[
+        list[str] | None,
+        typer.Option(metavar="ITEM", help="An item that nobody gets, such as one out of stock; repeatable."),
+    ] = None,
+    exclude: Annotated[
+        Path | None,
+        typer.Option("--exclude", metavar="FILE", help="A file with the id of such an item in each line."),
+    ] = None,
     out: OutOption = None,
     as_json: JsonRowsOption = False,
     threads: ThreadsOption = 0,
@@ -58,6 +66,8 @@ def recommend(
       cfcore recommend svdpp.cf 196 186 -n 5
 
       cfcore recommend svdpp.cf --all --min-support 20 --out lists.parquet
+
+      cfcore recommend svdpp.cf --all --exclude sold_out.txt --exclude-item 50
     """
     if bool(users) + (users_file is not None) + all_users != 1:
         raise UsageError("give the users to recommend to: their ids, --users FILE or --all")
@@ -65,17 +75,21 @@ def recommend(
     if all_users:
         wanted = fitted.user_ids_[fitted.user_counts_ > 0]
     else:
-        wanted = as_ids(fitted, "user", users or read_ids(users_file))
+        wanted = as_ids(fitted, "user", users or read_ids(users_file, "--users"))
         tell_unknown(wanted[~fitted.is_known(wanted)], len(wanted))
     names = distinct_names(fitted.column_names_, ("user", "item"), ("rank", "score"))
     length = max(1, min(n, len(fitted.item_ids_)))  # lists are padded to it
+    nobody = [*(exclude_item or ()), *(() if exclude is None else read_ids(exclude, "--exclude"))]
+    excluded = as_ids(fitted, "item", nobody) if nobody else None
+    if excluded is not None:
+        tell_unknown_items(excluded[~fitted.is_known(items=excluded)], len(excluded))
 
     def best(some: Any) -> Any:
-        ids, scores = fitted.recommend(some, length, exclude_seen=not include_seen, min_support=min_support)
-        return [
-            (row[listed], its[listed])
-            for row, its, listed in zip(ids, scores, ~np.isnan(scores), strict=True)
-        ]
+        return without_padding(
+            *fitted.recommend(
+                some, length, exclude_seen=not include_seen, min_support=min_support, exclude=excluded
+            )
+        )
 
     write_lists(out, as_json, [names["user"], "rank", names["item"], "score"], wanted, best)
 
@@ -105,34 +119,44 @@ def similar(
     name = fitted.column_names_[kind]
     name = kind if name in ("rank", "similarity") else name
     find = fitted.similar_users if compare_users else fitted.similar_items
+    wanted = as_ids(fitted, kind, ids)
+    known = fitted.is_known(wanted) if compare_users else fitted.is_known(items=wanted)
+    if not known.all():
+        unknown = wanted[~known].tolist()
+        more = f", nor have {len(unknown) - 1:,} more of the ids" if len(unknown) > 1 else ""
+        raise DataError(f"{kind}: {unknown[0]} has no training ratings{more}")
     try:
         write_lists(
-            out, as_json, [name, "rank", f"similar_{name}", "similarity"],
-            as_ids(fitted, kind, ids),
-            lambda some: [find(one, n, min_support=min_support) for one in some.tolist()],
+            out, as_json, [name, "rank", f"similar_{name}", "similarity"], wanted,
+            lambda some: without_padding(*find(some, n, min_support=min_support)),
         )  # fmt: skip
     except TypeError as error:  # the model does not compare them
         raise UsageError(str(error)) from None
 
 
-def read_ids(path: Path | None) -> list[str]:
+def without_padding(ids: Any, scores: Any) -> list[tuple[Any, Any]]:
+    """Ids and scores of each of many lists, as long as they are."""
+    return [(row[kept], its[kept]) for row, its, kept in zip(ids, scores, ~np.isnan(scores), strict=True)]
+
+
+def read_ids(path: Path | None, option: str) -> list[str]:
     """Ids, one a line; blank lines are left out. "-" is standard input."""
     if str(path) == "-":
         if sys.stdin is None:
-            raise DataError("--users -: standard input is closed")
+            raise DataError(f"{option} -: standard input is closed")
         held = sys.stdin.buffer.read()
     elif path is None or not path.exists():
-        raise UsageError(f"--users {path}: there is no such file")
+        raise UsageError(f"{option} {path}: there is no such file")
     else:
         held = path.read_bytes()
     try:
         lines = held.decode("utf-8-sig").split("\n")
     except UnicodeDecodeError as error:
         line = held.count(b"\n", 0, error.start) + 1
-        raise DataError(f"--users {path}: line {line} is not UTF-8 text") from None
+        raise DataError(f"{option} {path}: line {line} is not UTF-8 text") from None
     found = [line.strip() for line in lines if line.strip()]
     if not found:
-        raise DataError(f"--users {path}: holds no id")
+        raise DataError(f"{option} {path}: holds no id")
     return found
 
 
@@ -143,6 +167,16 @@ def tell_unknown(users: Any, n_users: int) -> None:
         say(
             f"note: {len(users):,} of {n_users:,} users have no training ratings ({shown}): "
             "their lists are those of any new user"
+        )
+
+
+def tell_unknown_items(items: Any, n_items: int) -> None:
+    """Print which of the items that nobody is to get the model does not know: they may be mistyped."""
+    if len(items):
+        shown = ", ".join(map(str, items[:3].tolist())) + (", ..." if len(items) > 3 else "")
+        say(
+            f"note: {len(items):,} of {n_items:,} items that nobody is to get have no training ratings "
+            f"({shown}): they are in no list anyway"
         )
 
 

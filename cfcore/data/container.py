@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any, NoReturn, Self
 
 import numpy as np
@@ -11,6 +12,7 @@ from cfcore import html
 from cfcore.data import checks, times
 from cfcore.data.index import Compressed, Index
 from cfcore.data.names import UNNAMED
+from cfcore.data.unrated import unrated_pairs
 from cfcore.threads import threads_worth
 
 __all__ = ["Container"]
@@ -167,6 +169,34 @@ class Container:
         rows = [list(row) for row in zip(*texts, strict=True)]
         more = [["..."] * len(roles)] if len(self) > FIRST else []
         return html.table([_cut(self._column_names[role]) for role in roles], rows + more, repr(self))
+
+    def unrated_pairs(
+        self, users: Any = None, items: Any = None, *, batch_size: int = 1_000_000
+    ) -> Iterator[tuple[Any, Any]]:
+        """Pairs of users and items that have ratings, but none of each other, in batches.
+
+        Parameters
+        ----------
+        users, items : id or array_like, optional
+            Raw ids of those to pair; by default all that have ratings.
+        batch_size : int, default 1000000
+            Pairs in a batch.
+
+        Yields
+        ------
+        users, items : ndarray, shape (batch_size,); the last may be shorter
+            Raw ids, as `predict` takes them: ascending by user, then by item.
+
+        Raises
+        ------
+        DataError
+            Users or items without ratings; the message names them.
+
+        Notes
+        -----
+        The pairs of scikit-surprise's ``build_anti_testset``. Memory follows `batch_size`, not their number.
+        """
+        return unrated_pairs(self, users, items, batch_size)
 
     def with_timestamps(self, timestamps: ArrayLike | None) -> Self:
         """The same ratings with other timestamps, or with none; other columns and the index are shared.

@@ -186,13 +186,26 @@ def lists(users: Any, ids: Any, scores: Any, library: str | None, names: Mapping
 
 
 def similar(raw: Any, ids: Any, similarities: Any, library: str | None, name: str) -> Any:
-    """A frame with a row for each similar item, or user: the id asked for, its id, similarity, rank."""
+    """A frame with a row for each similar item, or user: the id asked for, its id, similarity, rank.
+
+    Parameters
+    ----------
+    raw : array_like, shape (m,)
+        The ids asked for.
+    ids, similarities : ndarray, shape (m, n)
+        Similarities are NaN beyond the end of a list.
+    library : {"pandas", "polars", "pyarrow"} or None
+    name : str
+        Name of the column of the ids asked for.
+    """
     name = name if name not in ("similarity", "rank") else "id"
+    listed = ~np.isnan(similarities)
+    rows, ranks = np.nonzero(listed)
     data = {
-        name: np.repeat(np.atleast_1d(raw), len(ids)),
-        f"similar_{name}": ids,
-        "similarity": similarities,
-        "rank": np.arange(1, len(ids) + 1),
+        name: np.asarray(raw)[rows],
+        f"similar_{name}": ids[listed],
+        "similarity": similarities[listed],
+        "rank": ranks + 1,
     }
     return make(data, library)
 

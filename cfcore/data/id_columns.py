@@ -17,7 +17,16 @@ from cfcore.arrays import objects
 from cfcore.data.kinds import Kind, integers, strings
 from cfcore.errors import DataError
 
-__all__ = ["CHUNK", "as_column", "as_id_column", "check_ordered", "first_masked", "is_missing", "is_single"]
+__all__ = [
+    "CHUNK",
+    "as_column",
+    "as_id_column",
+    "check_ordered",
+    "first_masked",
+    "is_missing",
+    "is_single",
+    "named",
+]
 
 # Rows converted at a time: temporaries fit the cache, and a column on disk is never in memory whole.
 CHUNK = 1 << 18
@@ -89,6 +98,12 @@ def is_single(raw: Any) -> bool:
         or isinstance(raw, (str, bytes, int, float, date, np.generic, numbers.Number))
         or getattr(raw, "ndim", 1) == 0
     )
+
+
+def named(raw: Any, marked: NDArray[Any], most: int = 5) -> tuple[int, str]:
+    """Number of the distinct ids of a column that are marked (bool[n]), and the first few, for an error."""
+    some = list(dict.fromkeys(as_column(raw)[marked].tolist()))
+    return len(some), ", ".join(map(repr, some[:most])) + (", ..." if len(some) > most else "")
 
 
 def first_masked(raw: ArrayLike) -> int | None:

@@ -331,9 +331,9 @@ class Blend(ExplainedByMembers):
         error = self._state.oof.get("rmse", {}).get("blend", 0.0)
         return float(error) ** 2 if error > 0 else super()._error_variance()
 
-    def _similarity(self, kind: str, code: int) -> Array:
-        found: Array | None = self._state.similarity_row(kind, code)
-        return super()._similarity(kind, code) if found is None else found
+    def _similarity_rows(self, kind: str, codes: Array) -> Array:
+        found: Array | None = self._state.similarity_rows(kind, codes)
+        return super()._similarity(kind, 0) if found is None else found
 
     # ------------------------------------------------------------------ files
 

@@ -118,20 +118,20 @@ class BlendState(State):
         predictions = self.member_scores(users, items, timestamps)
         return rule.combine(predictions, self.features(users, items, len(self.feature_center) > 0))
 
-    def similarity_row(self, kind: str, code: int) -> Array | None:
-        """Similarity of an item (user) to all, mean over the members that have any; None if none has."""
+    def similarity_rows(self, kind: str, codes: Array) -> Array | None:
+        """Similarities of items (users) to all, means over the members that have any; None if none has."""
         found = []
         for member, tables in zip(self.members, self.tables, strict=True):
             table = tables[kind]
-            inner = code if table is None else int(table[code])
-            if inner < 0:
-                continue
+            inner = codes if table is None else table[codes]
+            known = inner >= 0
             try:
-                similarities = member.similarity_row(kind, inner)
+                similarities = member._similarity_rows(kind, inner[known])
             except TypeError:
                 continue
-            padded = np.append(similarities, np.nan)
-            found.append(padded[:-1] if table is None else padded[table[:-1]])
+            rows = np.full((len(codes), similarities.shape[1] + 1), np.nan)  # the last column: unknown to it
+            rows[known, :-1] = similarities
+            found.append(rows[:, :-1] if table is None else rows[:, table[:-1]])
         if not found:
             return None
         counts = np.sum([~np.isnan(one) for one in found], axis=0)

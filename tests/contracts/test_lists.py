@@ -96,6 +96,26 @@ def test_recommend_to_many_excludes_pairs(fitted: Any, train: cf.Ratings) -> Non
     np.testing.assert_array_equal(alone, after[0])
 
 
+def test_items_excluded_for_everybody(fitted: Any, train: cf.Ratings) -> None:
+    users = many_users(train)
+    before, _ = fitted.recommend(users, n=6)
+    nobody = np.unique(before[:, :2])[:4]
+    kept = np.setdiff1d(train.item_ids, nobody)
+    expected = fitted.recommend(users, n=6, items=kept)
+    assert not np.isin(expected[0], nobody).any()
+    for given in (nobody, nobody.tolist(), tuple(nobody.tolist()), set(nobody.tolist()), iter(nobody),
+                  [*nobody.tolist(), 67890]):  # fmt: skip
+        for found, wanted in zip(fitted.recommend(users, n=6, exclude=given), expected, strict=True):
+            np.testing.assert_array_equal(found, wanted)
+    one = fitted.recommend(users[0], n=6, exclude=nobody)
+    np.testing.assert_array_equal(one[0], expected[0][0])
+    single = fitted.recommend(users[0], n=6, exclude=before[0, 0])
+    np.testing.assert_array_equal(single[0][:5], before[0, 1:])
+    (_, ids, _), *_ = fitted.recommend_batches(users, n=6, exclude=nobody)
+    np.testing.assert_array_equal(ids, expected[0][: len(ids)])
+    np.testing.assert_array_equal(fitted.recommend(users, n=6, exclude=[])[0], before)
+
+
 def test_batches_are_the_lists_in_parts(fitted: Any, train: cf.Ratings) -> None:
     users = np.resize(train.user_ids, 200_000)
     batches = list(fitted.recommend_batches(users, n=5))
@@ -162,3 +182,55 @@ def test_similar(fitted: Any, train: cf.Ratings, kind: str) -> None:
     assert all(np.sum(known == one) >= 15 for one in supported)
     with pytest.raises(cf.DataError, match=kind):
         similar(-99)
+
+
+@pytest.mark.parametrize("kind", ["item", "user"])
+def test_similar_to_many_is_similar_to_each(fitted: Any, train: cf.Ratings, kind: str) -> None:
+    similar, ids = getattr(fitted, f"similar_{kind}s"), getattr(train, f"{kind}_ids")
+    asked = np.concatenate([ids[::-1], ids[:3]])
+    try:
+        similar(asked)
+    except TypeError as error:
+        assert kind in str(error)  # noqa: PT017 (a model that does not compare them says so)
+        return
+    for options in ({"n": 6}, {"n": 10_000}, {"n": 4, "min_support": 15}, {"n": 0}, {"min_support": 10**6}):
+        found, similarities = similar(asked, **options)
+        assert found.shape == similarities.shape == (len(asked), min(options.get("n", 10), len(ids)))
+        for one, row, its in zip(asked, found, similarities, strict=True):
+            alone = similar(one, **options)
+            n_listed = len(alone[0])
+            np.testing.assert_array_equal(row[:n_listed], alone[0])
+            np.testing.assert_array_equal(its[:n_listed], alone[1])
+            assert (row[n_listed:] == -1).all()
+            assert np.isnan(its[n_listed:]).all()
+    np.testing.assert_array_equal(similar(iter(asked.tolist()))[0], similar(asked)[0])
+    assert similar([], n=5)[0].shape == (0, 5)
+    with pytest.raises(cf.DataError, match=rf"^{kind}s: 2 of them have no training ratings: -99, -98;"):
+        similar([ids[0], -99, ids[1], -98, -99])
+
+
+@pytest.mark.parametrize("library", ["pandas", "polars", "pyarrow"])
+def test_similar_to_many_as_a_frame(train: cf.Ratings, library: str) -> None:
+    module = pytest.importorskip(library)
+    model = cf.ItemKNN().fit(train)
+    ids, similarities = model.similar_items(train.item_ids, n=10_000)
+    listed = ~np.isnan(similarities)
+    assert not listed.all()  # padding makes no rows
+    frame = model.similar_items(train.item_ids, n=10_000, as_frame=library)
+    columns = {name: np.asarray(frame[name]) for name in ("item", "similar_item", "similarity", "rank")}
+    np.testing.assert_array_equal(columns["item"], np.repeat(train.item_ids, listed.sum(axis=1)))
+    np.testing.assert_array_equal(columns["similar_item"], ids[listed])
+    np.testing.assert_array_equal(columns["similarity"], similarities[listed])
+    np.testing.assert_array_equal(columns["rank"], np.nonzero(listed)[1] + 1)
+    if library != "pyarrow":
+        again = model.similar_items(module.Series(train.item_ids), n=5, as_frame=True)
+        assert isinstance(again, module.DataFrame)  # the library of the items
+
+
+def test_similar_strings_end_in_empty_ones() -> None:
+    model = cf.SVD(n_factors=2, n_epochs=2, random_state=0).fit((["a", "b", "a"], ["x", "y", "z"], [1, 5, 3]))
+    found, similarities = model.similar_items(["x", "z"], n=3)
+    assert found[:, 2].tolist() == ["", ""]
+    assert np.isnan(similarities[:, 2]).all()
+    with pytest.raises(cf.DataError, match="2 of them have no training ratings: 'no', 'none'"):
+        model.similar_items(["no", "x", "none"])

@@ -21,6 +21,7 @@ from cfcore.models.core.given import user_fields
 from cfcore.models.core.means import damped_means
 from cfcore.models.core.model import Array, Model
 from cfcore.models.core.params import MOST_DECAY, MOST_EPOCHS, check_choice, check_number
+from cfcore.models.core.single import Session
 from cfcore.models.core.state import State, array
 from cfcore.models.core.training import run_epochs
 from cfcore.models.factorization.block_grid import BlockTrainer
@@ -149,11 +150,16 @@ class Baseline(Model):
         return Descent(train, context, self.lr, self.lr_decay, self.reg)
 
     def _state_of_users(self, given: Ratings) -> BiasState:
+        rows = given.by_user
+        users = np.repeat(np.arange(given.n_users), np.diff(rows.indptr))
+        bias = self._user_bias(users, rows.indices, rows.values, given.n_users)
+        return dataclasses.replace(self._state, user_bias=bias, **user_fields(given))
+
+    def _user_bias(self, users: Array, items: Array, values: Array, n_users: int) -> Array:
+        """Biases of users from ratings, items held; a user's ratings are in the order of items."""
         state: BiasState = self._state
-        errors = given.values - state.mean - state.item_bias[given.item_codes]
         damping = self.reg_user if self.method != "sgd" else self._damping_of_descent(state)
-        bias = damped_means(errors, given.user_codes, given.n_users, damping)
-        return dataclasses.replace(state, user_bias=bias, **user_fields(given))
+        return damped_means(values - state.mean - state.item_bias[items], users, n_users, damping)
 
     @staticmethod
     def _damping_of_descent(state: BiasState) -> float:
@@ -177,6 +183,21 @@ class Baseline(Model):
 
     def _score(self, users: Array, items: Array, timestamps: Array | None) -> Array:
         return predicted(users, items, self._state.biases, self.n_threads)
+
+    def _score_pair(self, user: int, item: int) -> float:
+        biases: Biases = self._state.biases
+        return float(biases.mean + biases.row_bias[user] + biases.column_bias[item])
+
+    def _scores_of_user(self, user: int) -> Array:
+        biases: Biases = self._state.biases
+        scores: Array = biases.mean + biases.row_bias[user] + biases.column_bias
+        return scores
+
+    def _session_scores(self, session: Session) -> Array:
+        state: BiasState = self._state
+        bias = self._user_bias(np.zeros(len(session.items), dtype=np.int32), session.items, session.values, 1)
+        scores: Array = state.mean + bias[0] + state.biases.column_bias
+        return scores
 
 
 class LiveBiases:

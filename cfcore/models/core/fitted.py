@@ -36,7 +36,7 @@ class Fitted:
     def _score(self, users: Array, items: Array, timestamps: Array | None) -> Array:
         raise NotImplementedError
 
-    def _similarity(self, kind: str, code: int) -> Array:
+    def _similarity_rows(self, kind: str, codes: Array) -> Array:
         raise NotImplementedError
 
     # ------------------------------------------------------------------ the fitted state
@@ -274,7 +274,7 @@ class Fitted:
             The model does not compare items, or users.
         """
         self._check_fitted()
-        return np.asarray(self.snapshot()._similarity(kind, code), dtype=np.float64)
+        return np.asarray(self.snapshot()._similarity_rows(kind, np.array([code]))[0], dtype=np.float64)
 
 
 def _are_pairs(given: Any) -> bool:

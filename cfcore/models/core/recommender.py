@@ -1,4 +1,4 @@
-"""`Recommender`: lists of items for users, and of the most similar items or users."""
+"""`Recommender`: lists of items for users."""
 
 from __future__ import annotations
 
@@ -17,20 +17,18 @@ from cfcore.models.core.given import is_session, session_user
 from cfcore.models.core.ids import column_of
 from cfcore.models.core.params import check_flag, check_number
 from cfcore.models.core.preference import Preferring
+from cfcore.models.core.similar import Similar
+from cfcore.models.core.single import PLAIN
 from cfcore.models.recommend import top_n
-from cfcore.models.recommend.ranking import best
+from cfcore.models.recommend.exclusion import exclusion_of
 
 Array = np.ndarray[Any, Any]
 
 
-class Recommender(Preferring):
-    """Lists of items by predictions or preferences, and of items or users by similarity."""
+class Recommender(Preferring, Similar):
+    """Lists of items by predictions or preferences."""
 
     # ------------------------------------------------------------------ for models to write
-
-    def _similarity(self, kind: str, code: int) -> Array:
-        """Similarity of one known item or user to all (float64, NaN: cannot be compared)."""
-        raise TypeError(f"{type(self).__name__} does not compare {kind}s")
 
     def uses_timestamps(self) -> bool:
         """Whether fits and predictions depend on time."""
@@ -78,9 +76,11 @@ class Recommender(Preferring):
             listed.
         items : array_like, optional
             Raw ids of the items that may be listed; by default all known items. Unknown ids are ignored.
-        exclude : (users, items), DataFrame, Ratings or scipy sparse matrix, optional
-            Pairs that must not be listed, such as items that the user bought or dismissed. Pairs of other
-            users and of unknown items are ignored.
+        exclude : ids of items; or (users, items), rows, DataFrame, Ratings or scipy sparse matrix, optional
+            Items that nobody gets, such as those out of stock: an id, or a flat list, set, array or column
+            (also a frame of one column) of them. Or pairs that must not be listed, such as items that the
+            user bought or dismissed: a tuple of two columns, rows of a user and an item, a frame, ...
+            Unknown ids, and pairs of other users, are ignored.
         timestamps : scalar, or array_like of shape (n_users,), optional
             The time that the lists are for, such as now, or one for each user, as `predict` takes them; for
             models whose predictions depend on time. By default the lists are those without times.
@@ -107,6 +107,11 @@ class Recommender(Preferring):
         twice the size of the item factors, for later calls. `recommend_batches` does not hold the whole
         result either.
         """
+        plain = items is None and exclude is None and timestamps is None and as_frame is False
+        if plain and (type(users) in PLAIN if given is None else users is None):
+            answer = self._quick_list(users, n, by, given, exclude_seen, min_support)
+            if answer is not None:
+                return answer
         here = self.snapshot()
         if given is not None:
             here, known = self._for_users(given)
@@ -191,9 +196,13 @@ class Recommender(Preferring):
         check_flag("exclude_seen", exclude_seen)
         criterion = here._criterion(by)
         layouts = here._state.item_layouts
-        order = layouts.order(top_n.allowed_items(here, items, min_support))
+        exclusion = exclusion_of(exclude)
+        if items is None and exclusion.items is None:
+            order = layouts.supported(min_support)
+        else:
+            order = layouts.order(top_n.allowed_items(here, items, min_support, exclusion.items))
         codes = here.encode_users(users)
-        excluded = top_n.excluded_pairs(here, users, exclude)
+        excluded = top_n.excluded_pairs(here, users, exclusion.pairs)
         # No list has more entries than there are items that may be listed; up to all items, it is padded.
         n, width = int(n), min(int(n), len(here.item_ids_))
         times = here._times_of_lists(timestamps, len(codes))
@@ -207,6 +216,41 @@ class Recommender(Preferring):
                 np.clip(scores, *here.scale_, out=scores)
             yield top_n.raw_ids(here.item_ids_, found), scores
 
+    def rules_of_lists(
+        self,
+        users: Any,
+        *,
+        exclude_seen: bool = True,
+        min_support: int = 0,
+        items: Any = None,
+        exclude: Any = None,
+    ) -> tuple[Array, Array, Array]:
+        """Which items `recommend` may list with these options, in codes.
+
+        Parameters
+        ----------
+        users : array_like, shape (n_users,)
+            Raw ids.
+        exclude_seen, min_support, items, exclude
+            As in `recommend`.
+
+        Returns
+        -------
+        items : ndarray of int32, shape (n_listed,)
+            Codes of the items that may be listed: most training ratings first, then by code.
+        rows, left_out : ndarray of int64, shape (n_pairs,)
+            Pairs that are not listed all the same: row of the user in `users`, code of the item. Pairs may be
+            repeated.
+        """
+        here = self.snapshot()
+        here._check_fitted()
+        check_number("min_support", min_support, 0, math.inf, integer=True)
+        check_flag("exclude_seen", exclude_seen)
+        order = here._state.item_layouts.order(top_n.allowed_items(here, items, min_support))
+        codes = here.encode_users(users)
+        rows, left_out = top_n.left_out(here, codes, exclude_seen, top_n.excluded_pairs(here, users, exclude))
+        return order.items, rows, left_out
+
     def _times_of_lists(self, timestamps: Any, n_lists: int) -> Array | None:
         """A time for each list; None without times, and for models that have no use for them."""
         if timestamps is None or timestamps is False or not self.uses_timestamps():
@@ -217,64 +261,3 @@ class Recommender(Preferring):
                 f"timestamps: one for each of {n_lists} users is wanted, or one, not {len(times)}"
             )
         return np.broadcast_to(times, n_lists)
-
-    # ------------------------------------------------------------------ comparing
-
-    def similar_items(
-        self, item: Any, n: int = 10, *, min_support: int = 0, as_frame: bool | str = False
-    ) -> Any:
-        """Return the items most similar to an item.
-
-        Parameters
-        ----------
-        item : int or str
-            Raw id of an item with training ratings.
-        n : int, default 10
-        min_support : int, default 0
-            Leave out items with fewer training ratings.
-        as_frame : bool or {"pandas", "polars", "pyarrow"}, default False
-            Return a data frame with a row for each similar item and the columns item, similar_item,
-            similarity and rank (from 1), where "item" is the name of the column in training. True: of the
-            first library installed.
-
-        Returns
-        -------
-        ids : ndarray
-            Raw ids, at most `n`, most similar first, the item itself left out.
-        similarities : ndarray of float64
-
-        Raises
-        ------
-        DataError
-            The item has no training ratings.
-        TypeError
-            The model does not compare items.
-        """
-        return self._similar("item", item, n, min_support, as_frame)
-
-    def similar_users(
-        self, user: Any, n: int = 10, *, min_support: int = 0, as_frame: bool | str = False
-    ) -> Any:
-        """Return the users most similar to a user; as `similar_items`, roles exchanged."""
-        return self._similar("user", user, n, min_support, as_frame)
-
-    def _similar(self, kind: str, raw: Any, n: int, min_support: int, as_frame: bool | str) -> Any:
-        here = self.snapshot()
-        here._check_fitted()
-        check_number("n", n, 0, math.inf, integer=True)
-        check_number("min_support", min_support, 0, math.inf, integer=True)
-        known = here._state.ids(kind)
-        code = known.encode_one(raw)
-        if code < 0:
-            shown = raw.item() if isinstance(raw, np.generic) else raw
-            raise DataError(f"{kind}: {shown!r} has no training ratings")
-        similarities = np.asarray(here._similarity(kind, code), dtype=np.float64)
-        candidates = ~np.isnan(similarities) & (known.counts >= max(min_support, 1))
-        candidates[code] = False
-        codes = np.flatnonzero(candidates)
-        codes = codes[best(similarities[codes], min(n, len(codes)), known.counts[codes])]
-        ids, found = known.ids[codes], similarities[codes]
-        if as_frame is False:
-            return ids, found
-        library = None if as_frame is True else as_frame
-        return frames.similar(raw, ids, found, library, here._state.column_names[kind])

@@ -356,6 +356,6 @@ class SVDpp(FactorModel):
         self._state.sum_up(self.n_threads)
         return super()._record()
 
-    def _similarity(self, kind: str, code: int) -> Array:
+    def _similarity_rows(self, kind: str, codes: Array) -> Array:
         self._state.sum_up(self.n_threads)
-        return super()._similarity(kind, code)
+        return super()._similarity_rows(kind, codes)

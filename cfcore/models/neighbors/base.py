@@ -184,16 +184,16 @@ class KNN(Model):
         deviations += centers_at(state, users, items)
         return deviations
 
-    def _similarity(self, kind: str, code: int) -> Array:
+    def _similarity_rows(self, kind: str, codes: Array) -> Array:
         state: NeighborState = self._state
         if kind != state.kind:
-            return super()._similarity(kind, code)
+            super()._similarity(kind, 0)  # raises
         if state.neighbors is None:
-            return state.similarity[code].astype(np.float64)
-        row = np.full(len(state.similarity), np.nan)
-        kept = state.neighbors[code] >= 0
-        row[state.neighbors[code][kept]] = state.similarity[code][kept]
-        return row
+            return state.similarity[codes].astype(np.float64)
+        rows = np.full((len(codes), len(state.similarity)), np.nan)
+        at, kept = np.nonzero(state.neighbors[codes] >= 0)
+        rows[at, state.neighbors[codes[at], kept]] = state.similarity[codes[at], kept]
+        return rows
 
 
 def centers_at(state: NeighborState, users: Array, items: Array) -> Array:

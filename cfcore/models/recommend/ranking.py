@@ -6,6 +6,11 @@ from typing import Any
 
 import numpy as np
 
+from cfcore import backends
+from cfcore.arrays import thread_rows
+from cfcore.kernels.records import BitmapScratch, ItemOrder, ListQueries, ScoreRows, TopLists
+from cfcore.threads import threads_worth
+
 Array = np.ndarray[Any, Any]
 
 
@@ -32,3 +37,41 @@ def best(scores: Array, n: int, counts: Array) -> Array:
         positions = positions[scores >= threshold]
     order = np.lexsort((positions, -counts[positions], -scores[positions]))
     return positions[order[:n]]
+
+
+def best_of_rows(
+    rows: Array, left_out: Array, order: ItemOrder, n: int, n_threads: int | None
+) -> tuple[Array, Array]:
+    """Codes and values of the `n` highest entries of each row, best first; ties by `order`.
+
+    Parameters
+    ----------
+    rows : ndarray of float64, shape (n_rows, n_items)
+        NaN is never listed.
+    left_out : ndarray of int32, shape (n_rows,)
+        An item that the list of each row must not have.
+    order : ItemOrder
+        Items that may be listed.
+    n : int
+        From 1 to the number of items in `order`.
+    n_threads : int or None
+
+    Returns
+    -------
+    codes : ndarray of int32, shape (n_rows, n)
+        -1 after the last item.
+    values : ndarray of float64, shape (n_rows, n)
+        NaN after the last item.
+    """
+    codes, values = np.full((len(rows), n), -1, dtype=np.int32), np.zeros((len(rows), n))
+    at = np.arange(len(rows) + 1, dtype=np.int64)
+    queries = ListQueries(at[:-1].astype(np.int32), at[:-1], at[1:], left_out)
+    n_threads = threads_worth(n_threads, len(rows) * order.m)
+    scratch = BitmapScratch(thread_rows(n_threads, -(-order.m // 64), np.uint64))
+    scores = ScoreRows(np.ascontiguousarray(rows[:, order.items]))
+    lists = TopLists(codes, values)
+    backends.kernel("top_n.scores").best_scores(scores, queries, order, lists, scratch, n_threads)
+    beyond = codes < 0
+    codes = order.items[codes]
+    codes[beyond], values[beyond] = -1, np.nan
+    return codes, values

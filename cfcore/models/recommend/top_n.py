@@ -69,9 +69,15 @@ class ListRequest:
     by: str = "rating"
 
 
-def allowed_items(model: Any, items: Any, min_support: int) -> Array:
-    """Mask of the items that may be listed: with enough training ratings, and of raw ids `items` if given."""
+def allowed_items(model: Any, items: Any, min_support: int, excluded: Any = None) -> Array:
+    """Mask of the items that may be listed.
+
+    They have enough training ratings, are of raw ids `items` if given, and not of raw ids `excluded`.
+    """
     allowed: Array = model.item_counts_ >= max(min_support, 1)
+    if excluded is not None:
+        codes = model._state.items.encode(excluded, "exclude")
+        allowed[codes[codes >= 0]] = False
     if items is not None:
         codes = model.encode_items(items)
         chosen = np.zeros(len(allowed), dtype=bool)
@@ -98,6 +104,21 @@ def excluded_pairs(model: Any, users: Any, exclude: Any) -> tuple[Array, Array] 
     indptr = np.append(0, np.cumsum(counts))
     within = np.arange(indptr[-1]) - np.repeat(indptr[:-1], counts)
     return indptr, items[np.repeat(starts, counts) + within]
+
+
+def left_out(
+    model: Any, users: Array, exclude_seen: bool, excluded: tuple[Array, Array] | None
+) -> tuple[Array, Array]:
+    """Rows and codes of items of the pairs that the lists of `users` (codes) leave out, in no order."""
+    parts = [] if excluded is None else [excluded]
+    if exclude_seen:
+        counts = np.where(users >= 0, np.diff(model.seen_indptr_)[users], 0)
+        indptr = np.append(0, np.cumsum(counts))
+        starts = np.where(users >= 0, model.seen_indptr_[users], 0) - indptr[:-1]
+        parts.append((indptr, model.seen_items_[np.arange(indptr[-1]) + np.repeat(starts, counts)]))
+    rows = [np.repeat(np.arange(len(users)), np.diff(indptr)) for indptr, _ in parts]
+    none = np.zeros(0, dtype=np.int64)
+    return np.concatenate([none, *rows]), np.concatenate([none, *(items for _, items in parts)])
 
 
 def blocks(model: Any, layouts: ItemLayouts, request: ListRequest) -> Iterator[tuple[slice, Array, Array]]:
