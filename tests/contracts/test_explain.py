@@ -42,7 +42,7 @@ def test_parts_add_up(fitted: Any, train: Any, test: Any, with_given: bool, by: 
     scores = (here.score_codes if by == "rating" else here.preference_codes)(*codes)
     for n in (1, 4, None):
         for found, score in zip(fitted.explain(user, items, n, given=given, by=by), scores, strict=True):
-            assert found.base + found.effects.sum() + found.others == pytest.approx(found.score, abs=1e-9)
+            assert found.base + found.effects.sum() + found.others == pytest.approx(found.score, abs=1e-7)
             assert found.score == pytest.approx(score, abs=1e-6)
             assert len(found.items) == len(found.effects) == len(found.ratings)
             if n is not None:

@@ -15,7 +15,7 @@ from cfcore import backends
 from cfcore.arrays import aligned_zeros
 from cfcore.data import Ratings
 from cfcore.kernels.records import Biases, Factors, RatingRows, SGDRates
-from cfcore.models.core.explaining import Contributions, rated_by
+from cfcore.models.core.explaining import CLOSE, Contributions, rated_by
 from cfcore.models.core.fit_context import FitContext
 from cfcore.models.core.given import user_fields
 from cfcore.models.core.means import damped_means
@@ -31,8 +31,6 @@ from cfcore.threads import threads_worth
 
 #: Most parts in which the biases of users, or of items, are solved for, and least ratings of a part.
 MAX_PARTS, MIN_PART = 8, 100_000
-#: A bias is the damped mean of residuals up to this part of the size of ratings, which are float32.
-CLOSE = 1e-6
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)

@@ -16,12 +16,14 @@ from cfcore.models.core.given import is_session
 from cfcore.models.core.params import check_flag, check_number
 from cfcore.models.core.preference import Preferring
 
-__all__ = ["Contributions", "Explaining", "Question", "rated_by"]
+__all__ = ["CLOSE", "Contributions", "Explaining", "Question", "rated_by"]
 
 Array = np.ndarray[Any, Any]
 
 #: Ratings of the users that are asked for at once, each a copy of one user without one rating.
 BATCH = 1 << 20
+#: Sums over ratings are those of training up to this part of the size of ratings, which are float32.
+CLOSE = 1e-6
 
 
 @dataclass(frozen=True, eq=False)
@@ -138,7 +140,8 @@ class Explaining(Preferring):
         - `AsymmetricSVD`: both terms of an item; the base is the mean and the biases.
         - `Blend`: the weighted sums of the members' effects, exact where they are; ``members`` has the part
           of each.
-        - `GlobalMean`: no rating has an effect.
+        - `EASE`, preferences: :math:`x_{uj} B_{ji}`, with the base 0. Predicted ratings as of `Baseline`.
+        - `GlobalMean`, `Popularity`: no rating has an effect.
 
         **Leaving one out.** For others (`SVD`, `RBM`, `UserKNN`, ...) an effect is the prediction given all
         ratings of the user less that without this one, both as for a new user:

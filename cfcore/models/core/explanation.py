@@ -100,10 +100,10 @@ class Explanation:
     >>> import cfcore as cf
     >>> ratings = (["ann", "ann", "bob", "bob", "eve"], ["x", "y", "x", "z", "z"], [5, 4, 3, 2, 4])
     >>> print(cf.Baseline().fit(ratings).explain("ann", "z"))
-    rating 3.92: item 'z' for user 'ann' (Baseline)
-      3.52  base
-     +0.24  item 'x', rated 5
-     +0.16  item 'y', rated 4
+    rating 3.57: item 'z' for user 'ann' (Baseline)
+      3.35  base
+     +0.17  item 'x', rated 5
+     +0.05  item 'y', rated 4
     """
 
     user: Any

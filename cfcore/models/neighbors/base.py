@@ -159,14 +159,14 @@ class KNN(Model):
     def _contributions(self, user: int, item: int, origin: Any) -> Contributions | None:
         if self._state.kind == "user":
             return None
-        similarity = self._similarity("item", item) if item >= 0 else np.zeros(0)
+        similarity = self.similarity_row("item", item) if item >= 0 else np.zeros(0)
         return by_item(self._state, user, item, similarity)
 
     def _explained(self, origin: Any, user: int, items: Array, question: Question) -> list[Contributions]:
         found = super()._explained(origin, user, items, question)
         if self._state.kind == "item" or question.by != "rating":
             return found
-        similarity = self._similarity("user", user) if user >= 0 else np.zeros(0)
+        similarity = self.similarity_row("user", user) if user >= 0 else np.zeros(0)
         return [
             replace(parts, neighbors=neighbors_of(self._state, user, int(item), similarity))
             for parts, item in zip(found, items, strict=True)

@@ -159,6 +159,26 @@ def test_members_that_do_not_know_the_user_or_the_item() -> None:
         assert not np.isnan(found.ratings).any()
 
 
+@pytest.mark.parametrize("max_items", [None, 12])
+def test_ease_lists_the_terms_of_its_score(max_items: int | None) -> None:
+    model = cf.EASE(max_items=max_items).fit(RATINGS)
+    weighted = model.item_ids_ if max_items is None else model.item_ids_[model.weighted_items_]
+    (listed,), (score,) = model.recommend(USER, 1, items=weighted)
+    found = model.explain(USER, listed, None)
+    assert (found.by, found.exact, found.base, found.others) == ("preference", True, 0, 0)
+    assert found.effects.sum() == pytest.approx(found.score, abs=1e-6)
+    assert found.score == pytest.approx(score)
+    place = dict(zip(weighted.tolist(), range(len(weighted)), strict=True))
+    for rated, effect in effects_of(found).items():
+        weight = model.item_weights_[place[rated], place[listed]] if rated in place else 0.0
+        assert effect == pytest.approx(MINE[rated] / 5 * weight, abs=1e-6)
+    if max_items is not None:
+        last = np.setdiff1d(model.item_ids_, weighted)[0]
+        found = model.explain(USER, last, None)
+        assert not found.exact
+        assert found.base + found.effects.sum() + found.others == pytest.approx(found.score)
+
+
 @pytest.mark.parametrize("ids", [int, str])
 def test_frames_are_named_after_the_columns_of_training(ids: type) -> None:
     pd = pytest.importorskip("pandas")
