@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:  # for type checkers, which cannot read the table
     from cfcore.ensemble import Blend as Blend
+    from cfcore.ensemble import Ranker as Ranker
     from cfcore.models.basic.baseline import Baseline as Baseline
     from cfcore.models.basic.mean import GlobalMean as GlobalMean
     from cfcore.models.factorization.asymmetric_svd import AsymmetricSVD as AsymmetricSVD
@@ -99,6 +100,7 @@ ENTRIES = (
     Entry("Popularity", "cfcore.models.lists.popularity", "popularity", lists=True),
     Entry("EASE", "cfcore.models.lists.ease", "ease", _VALUES, lists=True),
     Entry("Blend", "cfcore.ensemble"),
+    Entry("Ranker", "cfcore.ensemble", small={"random_state": 0}, lists=True),
 )
 
 BY_NAME: dict[str, Entry] = {entry.name: entry for entry in ENTRIES}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from typing import Any
 
 import numpy as np
@@ -11,8 +12,10 @@ import pytest
 import cfcore as cf
 from tests.contracts.conftest import MODELS, make
 
-#: Predictions that are no sums over the ratings of the user; those of "Blend" have such members.
-NO_SUMS = ("SVD", "RBM", "UserKNN", "Blend-features", "Blend-mean", "Blend", "Baseline-sgd", "Blend-biases")
+#: Models whose predictions are no sums over the ratings of the user, or of which a member's are not.
+NO_SUMS = re.compile(r"(SVD|RBM|UserKNN)(-.*)?|Blend(-features|-mean)?|Ranker")
+#: Those whose predictions are sums over the ratings given with a question alone.
+SUMS_OF_GIVEN = ("Baseline-sgd", "Blend-biases")
 
 
 def of_user(train: cf.Ratings, n: int = 6) -> cf.Ratings:
@@ -26,9 +29,7 @@ def last_item(train: cf.Ratings) -> Any:
 
 def is_sum(name: str, given: bool) -> bool:
     """Whether predictions of a model are sums over ratings of training, or over those given."""
-    return not (name.startswith(NO_SUMS[:3]) and name != "SVDpp") and (
-        name not in NO_SUMS[3:] or (given and name in NO_SUMS[6:])
-    )
+    return not NO_SUMS.fullmatch(name) and (given or name not in SUMS_OF_GIVEN)
 
 
 @pytest.mark.parametrize("by", ["rating", "preference"])
@@ -48,7 +49,9 @@ def test_parts_add_up(fitted: Any, train: Any, test: Any, with_given: bool, by: 
             if n is not None:
                 assert len(found.items) == n
             assert (np.diff(np.abs(found.effects)) <= 0).all()
-            assert math.fsum(found.members.values()) == pytest.approx(score, abs=1e-9) or not found.members
+            if found.members:
+                total = math.prod if by == "preference" else math.fsum
+                assert total(found.members.values()) == pytest.approx(score, abs=1e-9)
             if found.exact and n is None:
                 assert found.others == 0
 

@@ -141,6 +141,8 @@ class Explaining(Preferring):
         - `Blend`: the weighted sums of the members' effects, exact where they are; ``members`` has the part
           of each.
         - `EASE`, preferences: :math:`x_{uj} B_{ji}`, with the base 0. Predicted ratings as of `Baseline`.
+        - `Ranker`: a predicted rating as of the rater; a preference as of the chooser, times the worth, which
+          is held: both factors are in ``members``. (Of choosers for lists, such as `EASE`.)
         - `GlobalMean`, `Popularity`: no rating has an effect.
 
         **Leaving one out.** For others (`SVD`, `RBM`, `UserKNN`, ...) an effect is the prediction given all

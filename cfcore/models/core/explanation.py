@@ -85,8 +85,9 @@ class Explanation:
     by : {"rating", "preference"}
         What is explained.
     members : dict of str to float
-        Parts of the score by member, for models that are made of several; their sum is the score. Empty for
-        others.
+        Of models that are made of several, unless effects are by leaving one out. `Blend`: the part of each
+        member in the score, and "intercept"; their sum is the score. Preferences by `Ranker`: the choice by
+        the chooser, and the worth by the rater; their product is the score. Empty for others.
     neighbors : tuple of ndarray, or None
         Of `UserKNN`: raw ids of the nearest users who rated the item, and the effect of the rating of each,
         greatest first. Centre and effects add up to the score.

@@ -179,6 +179,28 @@ def test_ease_lists_the_terms_of_its_score(max_items: int | None) -> None:
         assert found.base + found.effects.sum() + found.others == pytest.approx(found.score)
 
 
+def test_a_ranker_weighs_the_terms_of_its_chooser() -> None:
+    model = cf.Ranker(cf.EASE(), cf.Baseline()).fit(RATINGS)
+    (listed, *_), (score_, *_) = model.recommend(USER, 2)
+    found = model.explain(USER, listed, None)
+    chooser, rater = model.members_
+    of_choice = chooser.explain(USER, listed, None)
+    assert found.exact
+    assert found.score == pytest.approx(score_, abs=1e-6)
+    assert list(found.members) == ["chooser", "rater"]
+    assert found.members["chooser"] == pytest.approx(of_choice.score, abs=1e-6)
+    assert found.members["chooser"] * found.members["rater"] == pytest.approx(found.score)
+    worth = found.members["rater"]
+    expected = {rated: worth * effect for rated, effect in effects_of(of_choice).items()}
+    assert effects_of(found) == pytest.approx(expected, abs=1e-9)
+    rating = model.explain(USER, listed, None, by="rating")
+    assert effects_of(rating) == effects_of(rater.explain(USER, listed, None))
+    by_leaving_out = model.explain(USER, listed, None, leave_one_out=True)
+    assert not by_leaving_out.exact
+    total = by_leaving_out.base + by_leaving_out.effects.sum() + by_leaving_out.others
+    assert total == pytest.approx(found.score)
+
+
 @pytest.mark.parametrize("ids", [int, str])
 def test_frames_are_named_after_the_columns_of_training(ids: type) -> None:
     pd = pytest.importorskip("pandas")
