@@ -50,7 +50,7 @@ def _shares(state: NeighborState, holder: int, target: int, similarity: Array) -
     near = similarity[codes]
     sizes = near if state.rule["positive_only"] else np.abs(near)
     chosen = np.flatnonzero((sizes > 0) & (codes != target))
-    n_neighbors = state.prediction_rule.n_neighbors
+    n_neighbors = state.rule["n_neighbors"]
     if n_neighbors:  # of equally near ones those that sort first by id
         chosen = chosen[np.lexsort((codes[chosen], -sizes[chosen]))[:n_neighbors]]
     weights = np.abs(near[chosen]) ** state.rule["power"]
