@@ -12,7 +12,7 @@ from cfcore.data import frames
 from cfcore.data.checks import as_timestamps
 from cfcore.data.ids import as_column, is_single
 from cfcore.errors import DataError
-from cfcore.kernels.records import Factors
+from cfcore.kernels.records import Factors, ItemOrder, ListQueries
 from cfcore.models.core.given import is_session, session_user
 from cfcore.models.core.ids import column_of
 from cfcore.models.core.params import check_flag, check_number
@@ -37,6 +37,19 @@ class Recommender(Preferring, Similar):
     def _products(self) -> Factors | None:
         """The factors, where the score of a known user and item is mean + b_u + b_i + p_u . q_i."""
         return None
+
+    def _scores_for_lists(
+        self, users: Array, times: Array | None, order: ItemOrder, queries: ListQueries, n: int
+    ) -> Array:
+        """Scores of users for the items in `order`: float64[n_users, order.m].
+
+        Scores of items that are not among the n best of any list need not have all digits. List k of
+        `queries` is for the user at queries.rows[k].
+        """
+        items = order.items if len(users) == 1 else np.tile(order.items, len(users))
+        moments = () if times is None else (np.repeat(times, order.m),)
+        scores = self.score_codes(np.repeat(users, order.m), items, *moments)
+        return np.ascontiguousarray(scores).reshape(len(users), order.m)
 
     # ------------------------------------------------------------------ recommending
 

@@ -249,16 +249,14 @@ class Ranking:
         else:
             pairs, rows = np.unique(np.column_stack([users, times]), axis=0, return_inverse=True)
             distinct, times = pairs[:, 0].astype(np.int32), pairs[:, 1]
+        queries = excluded.queries(rows.astype(np.int32, copy=False).reshape(-1))
         if self.request.by == "preference":
             scores = self.model._preference_rows(distinct, times)[:, order.items]
         else:
-            columns = order.items if len(distinct) == 1 else np.tile(order.items, len(distinct))
-            moments = () if times is None else (np.repeat(times, order.m),)
-            scores = self.model.score_codes(np.repeat(distinct, order.m), columns, *moments)
+            scores = self.model._scores_for_lists(distinct, times, order, queries, lists.n)
         score_rows = ScoreRows(np.ascontiguousarray(scores).reshape(len(distinct), order.m))
         n_threads = threads_worth(self.n_threads, len(users) * order.m)
         scratch = BitmapScratch(thread_rows(n_threads, -(-order.m // 64), np.uint64))
-        queries = excluded.queries(rows.astype(np.int32, copy=False).reshape(-1))
         backends.kernel("top_n.scores").best_scores(score_rows, queries, order, lists, scratch, n_threads)
 
 
