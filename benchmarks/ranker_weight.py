@@ -31,7 +31,7 @@ USERS = 1_500
 
 
 def parts(name: str, folds: int) -> Iterator[tuple[int, cf.Ratings, cf.Ratings]]:
-    """Number, training rows and held-out rows of each fold; each holds out a fifth, or a tenth, of the rows."""
+    """Number, training rows and held-out rows of each fold, a fifth or a tenth of all."""
     options = {} if name == "ml-100k" else {"random_state": 0}
     train, _ = cf.datasets.load(name, split=SPLITS[name], **options)
     fold = np.random.default_rng(0).permutation(len(train)) % (5 if name == "ml-100k" else 10)

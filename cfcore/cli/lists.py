@@ -88,10 +88,6 @@ def recommend(
     if by not in ("", *CRITERIA):
         raise UsageError(f"--by {by}: write {' or '.join(CRITERIA)}")
     fitted = load_model(model, threads)
-    if not by:
-        say(
-            f"note: lists are ranked by preference ({preference(fitted)}); for predicted ratings: --by rating"
-        )
     criterion = by or "preference"
     if all_users:
         wanted = fitted.user_ids_[fitted.user_counts_ > 0]
@@ -117,6 +113,10 @@ def recommend(
         return without_padding(*found)
 
     write_lists(out, as_json, [names["user"], "rank", names["item"], "score"], wanted, best)
+    if not by:  # at the end: of a command that fails, the error is the only line
+        say(
+            f"note: lists are ranked by preference ({preference(fitted)}); for predicted ratings: --by rating"
+        )
 
 
 def preference(model: Any) -> str:
