@@ -11,8 +11,8 @@ from cfcore.data import Ratings
 from cfcore.errors import DataError
 from cfcore.models.core.given import user_fields
 from cfcore.models.rbm.cases import case_histograms, find_cases, unit_histograms
-from cfcore.models.rbm.inference import FALLBACK
-from cfcore.models.rbm.likelihood import sigmoid, softmax
+from cfcore.models.rbm.inference import FALLBACK, probabilities
+from cfcore.models.rbm.likelihood import softmax
 from cfcore.models.rbm.state import RBMState
 
 Array = np.ndarray[Any, Any]
@@ -22,6 +22,8 @@ Array = np.ndarray[Any, Any]
 TEMPER = 0.75
 #: Least probability of a rating.
 TINY = 1e-300
+#: Ratings that are compared with all units at once, which bounds the memory.
+ITEMS_AT_ONCE = 32
 
 
 def with_cases(state: RBMState, given: Ratings) -> RBMState:
@@ -29,12 +31,14 @@ def with_cases(state: RBMState, given: Ratings) -> RBMState:
     check_levels(state, given)
     cases = find_cases(given, state.levels, "user")
     rated = None if state.rated_indptr is None else (cases.indptr, cases.units)
-    return dataclasses.replace(
+    found = dataclasses.replace(
         state, case_indptr=cases.indptr, case_units=cases.units, case_levels=cases.levels,
         rated_indptr=rated and rated[0], rated_units=rated and rated[1],
         case_distributions=towards(state.observed.by_case[-1], case_histograms(cases)),
         unit_distributions=state.observed.by_unit, **user_fields(given),
     )  # fmt: skip
+    vars(found).update(parameters=state.parameters)
+    return found
 
 
 def with_units(state: RBMState, given: Ratings, n_threads: int | None) -> RBMState:
@@ -47,37 +51,62 @@ def with_units(state: RBMState, given: Ratings, n_threads: int | None) -> RBMSta
     for the ratings given, each by the hidden units of its item.
     """
     check_levels(state, given)
-    inputs = state.inputs(n_threads)
-    on = sigmoid(inputs[:, : len(state.hidden_bias)].astype(np.float64))
-    known = state.user_counts > 0
-    weights = state.weights[known].astype(np.float64)
-    biases = state.visible_bias[known].astype(np.float64)
-    rows, n = given.by_user, given.n_users
-    levels = np.searchsorted(state.levels, rows.values)
-    mixture = np.empty((n, len(weights)))
-    for user in range(n):
-        own = slice(rows.indptr[user], rows.indptr[user + 1])
-        logs = np.zeros(len(weights))
-        for item, level in zip(rows.indices[own].tolist(), levels[own].tolist(), strict=True):
-            # Probabilities may be 0 by rounding: a user of the fit is then least similar, not excluded.
-            logs += np.log(np.maximum(softmax(biases + weights @ on[item])[:, level], TINY))
-        mixture[user] = softmax(TEMPER * logs[None, :])[0]
-    fields: dict[str, Any] = {
-        "weights": np.einsum("uv,vlh->ulh", mixture, weights, optimize=True).astype(np.float32),
-        "visible_bias": (mixture @ biases).astype(np.float32),
-    }
+    n, (mean_weights, mean_biases) = given.n_users, mixed_units(state, given, n_threads)
+    fields: dict[str, Any] = {"weights": mean_weights, "visible_bias": mean_biases}
     if state.conditional_weights is not None:  # of no effect: the inputs of the hidden units are held
         fields["conditional_weights"] = np.zeros((n, len(state.hidden_bias)), dtype=np.float32)
     own_cases = find_cases(given, state.levels, "item")
     found = dataclasses.replace(
         state, case_indptr=own_cases.indptr, case_units=own_cases.units, case_levels=own_cases.levels,
-        rated_indptr=None, rated_units=None, case_inputs=inputs[:, : len(state.hidden_bias)],
+        rated_indptr=None, rated_units=None,
+        case_inputs=state.inputs(n_threads)[:, : len(state.hidden_bias)],
         case_distributions=state.observed.by_case,
         unit_distributions=towards(state.observed.by_unit[-1], unit_histograms(own_cases)),
         **fields, **user_fields(given),
     )  # fmt: skip
-    vars(found).update(_inputs=inputs)
+    vars(found).update(_inputs=state.inputs(n_threads))
     return found
+
+
+def mixed_units(state: RBMState, given: Ratings, n_threads: int | None) -> tuple[Array, Array]:
+    """Weights and biases of the users of some ratings: means of those of the units, as `with_units` weighs."""
+    rows, n, known = given.by_user, given.n_users, np.flatnonzero(state.user_counts > 0).astype(np.int32)
+    levels = np.searchsorted(state.levels, rows.values)
+    units = state.weights.reshape(len(state.weights), -1)
+    weights = np.empty((n, units.shape[1]), dtype=np.float32)
+    biases = np.empty((n, len(state.levels)), dtype=np.float32)
+    for user in range(n):
+        own = slice(rows.indptr[user], rows.indptr[user + 1])
+        mixture = np.zeros(len(units))
+        logs = log_likelihoods(state, known, rows.indices[own], levels[own], n_threads)
+        mixture[known] = softmax(TEMPER * logs[None, :])[0]
+        # By itself, so that users asked for together have the bits of each alone.
+        weights[user] = np.einsum("v,vf->f", mixture.astype(np.float32), units)
+        biases[user] = np.einsum("v,vl->l", mixture, state.visible_bias)
+    return weights.reshape(n, *state.weights.shape[1:]), biases
+
+
+def log_likelihoods(
+    state: RBMState, units: Array, items: Array, levels: Array, n_threads: int | None
+) -> Array:
+    """Sum of the logarithms of the probabilities of some ratings, for each of some visible units: float64[n].
+
+    Parameters
+    ----------
+    units : int32[n]
+    items, levels : int32[n_ratings], int64[n_ratings]
+        Cases, and positions in the levels.
+    """
+    logs = np.zeros(len(units))
+    for begin in range(0, len(items), ITEMS_AT_ONCE):
+        some, at = items[begin : begin + ITEMS_AT_ONCE], levels[begin : begin + ITEMS_AT_ONCE]
+        # All items for one unit, then the next: the weights of a unit are read once.
+        pairs = np.tile(some, len(units)), np.repeat(units, len(some))
+        found = probabilities(state.parameters, state.inputs(n_threads), *pairs, False, n_threads)
+        chances = found.reshape(len(units), len(some), -1)[:, np.arange(len(some)), at]
+        # Probabilities may be 0 by rounding: a user of the fit is then least similar, not excluded.
+        logs += np.log(np.maximum(chances, TINY)).sum(axis=1)
+    return logs
 
 
 def towards(overall: Array, counts: Array) -> Array:
