@@ -69,7 +69,7 @@ def with_units(state: RBMState, given: Ratings, n_threads: int | None) -> RBMSta
 
 
 def mixed_units(state: RBMState, given: Ratings, n_threads: int | None) -> tuple[Array, Array]:
-    """Weights and biases of the users of some ratings: means of those of the units, as `with_units` weighs."""
+    """Weights and biases of the users of some ratings, means of those of the units as `with_units` says."""
     rows, n, known = given.by_user, given.n_users, np.flatnonzero(state.user_counts > 0).astype(np.int32)
     levels = np.searchsorted(state.levels, rows.values)
     units = state.weights.reshape(len(state.weights), -1)
