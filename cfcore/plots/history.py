@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from cfcore.errors import DataError
-from cfcore.plots.common import COLORS, Array, finish, name_models, new_axes
+from cfcore.plots.common import COLORS, Array, add_legend, finish, name_models, new_axes
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -19,8 +19,6 @@ MARKS = ("o", "s", "^", "D", "v", "P", "X", "p")
 DASHES = ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)))
 #: Models with validation errors up to which training errors are drawn as well.
 MOST_WITH_TRAINING = 3
-#: Models up to which the legend is within axes that have no room beside them.
-MOST_INSIDE = 3
 #: Looks of the two kinds of curves.
 STYLES: dict[str, dict[str, Any]] = {
     "training": {"linewidth": 1.0, "alpha": 0.55},
@@ -72,7 +70,7 @@ def learning_curves(models: Any, ax: Axes | None = None, *, training: bool | Non
         raise DataError("none of the models was trained in epochs: there is no history to draw")
     if training is None:
         training = sum("validation_rmse" in model.history_ for model in curves.values()) <= MOST_WITH_TRAINING
-    own, ax = ax is None, ax or new_axes((9.0, 4.6))
+    ax = ax or new_axes((9.0, 4.6))
     entries: list[tuple[bool, float, Line2D, str]] = []
     kinds: dict[str, Line2D] = {}
     drawn: list[Array] = []
@@ -86,12 +84,12 @@ def learning_curves(models: Any, ax: Axes | None = None, *, training: bool | Non
         for errors, kind in ((train, "training"), (validation, "validation")):
             if not errors or (kind == "training" and validation and not training):
                 continue
-            style = STYLES[kind]
+            style: dict[str, Any] = STYLES[kind]
             ax.plot(np.arange(1, len(errors) + 1), errors, linestyle=dashes, color=color, **style)
             kinds.setdefault(kind, Line2D([], [], color="0.3", **style))
             drawn.append(np.asarray(errors, dtype=float))
         kept, shown = model.n_epochs_, validation or train
-        look = {"color": color, "marker": mark, "markersize": 8, "markeredgecolor": "white"}
+        look: dict[str, Any] = {"color": color, "marker": mark, "markersize": 8, "markeredgecolor": "white"}
         ax.plot(kept, shown[kept - 1], linestyle="", label=name, zorder=4, **look)
         where = "" if validation else " in training"
         said = f"{name}: epoch {kept} of {len(train)}, {shown[kept - 1]:.4f}{where}"
@@ -108,13 +106,7 @@ def learning_curves(models: Any, ax: Axes | None = None, *, training: bool | Non
     entries.sort(key=lambda entry: entry[:2])
     handles = [*kinds.values(), *(entry[2] for entry in entries)]
     names = [*kinds, *(entry[3] for entry in entries)]
-    # Beside the axes no curve is covered; of a figure without a layout few entries find room within them.
-    inside = not own and ax.figure.get_layout_engine() is None and len(entries) <= MOST_INSIDE  # type: ignore[union-attr]
-    place: dict[str, Any] = (
-        {"loc": "best"} if inside else {"loc": "upper left", "bbox_to_anchor": (1.01, 1.0)}
-    )
-    ax.legend(handles, names, frameon=False, fontsize=9, handlelength=3, borderaxespad=0.0, **place)
-    return ax
+    return add_legend(ax, handles, names, handlelength=3)
 
 
 def _set_top(ax: Axes, curves: list[Array], kept: list[float]) -> None:
