@@ -12,6 +12,7 @@ from cfcore.data import Ratings
 from cfcore.models.core.fields import PRODUCT, array, is_finite
 from cfcore.models.core.fit_context import FitContext
 from cfcore.models.core.means import damped_means
+from cfcore.models.core.single import Session
 from cfcore.models.factorization.base import first_factors
 from cfcore.models.factorization.first_biases import density_of_factors, first_biases
 from cfcore.models.factorization.implicit_state import SETS, SVDppState
@@ -270,6 +271,9 @@ class AsymmetricSVD(SVDpp):
 
     def _warn_of_fewer_ratings(self, given: Ratings) -> None:
         """No warning: earlier ratings count."""
+
+    def _row_of_session(self, session: Session) -> None:
+        """None: a user's row is made of the errors of their ratings, and the bias alone is solved for."""
 
     def _solved(self, state: Any, kind: str, train: Ratings, codes: Array) -> Any:
         if kind == "item" or len(codes) == 0:

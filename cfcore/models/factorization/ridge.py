@@ -9,11 +9,14 @@ posterior mean in Salakhutdinov and Mnih, "Bayesian probabilistic matrix factori
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 
-__all__ = ["RowPrior", "is_positive_definite", "ridge", "row_prior"]
+from cfcore import backends
+
+__all__ = ["RowPrior", "few", "is_positive_definite", "ridge", "row_prior"]
 
 Array = np.ndarray[Any, Any]
 
@@ -35,6 +38,13 @@ class RowPrior:
 
     mean: Array
     covariance: Array
+
+    @cached_property
+    def padded_covariance(self) -> Array:
+        """The covariance with zeros after it, to a multiple of 8 rows and columns, as the kernel reads it."""
+        size = len(self.mean)
+        room = -size % 8
+        return np.pad(self.covariance, ((0, room), (0, room)))
 
 
 def row_prior(factors: Array, bias: Array, variance: float) -> RowPrior:
@@ -122,10 +132,65 @@ def ridge(
     Notes
     -----
     Each row is solved for itself, in double and on one thread: neither the other rows nor the number of
-    threads change a bit of it. Costs O(n k^2 + k^3) a row.
+    threads change a bit of it. Costs O(n k^2 + k^3) a row; rows of no more targets than numbers are solved
+    for by `few`, in O(n k^2 + n^2 k + n^3).
     """
+    n_rows, size = means.shape
+    solved = means.copy()
+    many = []
+    for row in range(n_rows):
+        span = slice(indptr[row], indptr[row + 1])
+        found = None
+        if span.stop - span.start <= size:
+            found = few(factors[columns[span]], targets[span], prior, means[row], noise)
+        if found is None:
+            many.append(row)
+        else:
+            solved[row] = found
+    if many:
+        solved[many] = _by_normal_equations(indptr, columns, targets, factors, prior, means, noise, many)
+    return solved
+
+
+def few(factors: Array, targets: Array, prior: RowPrior, mean: Array, noise: float) -> Array | None:
+    """The row that `ridge` solves for, from a system of as many equations as targets.
+
+    Parameters
+    ----------
+    factors : ndarray, shape (n_targets, n_factors)
+        Those of the columns of the targets.
+    targets : float64[n_targets]
+    prior, noise
+        As of `ridge`.
+    mean : float64[size]
+
+    Returns
+    -------
+    float64[size], or None
+        None if the system cannot be solved in double.
+    """
+    n, size = len(targets), len(mean)
+    covariance = prior.padded_covariance
+    width = len(covariance)
+    rows = np.zeros((n, width))
+    rows[:, : factors.shape[1]] = factors
+    rows[:, factors.shape[1] : size] = 1
+    padded_mean, out = np.zeros(width), np.empty(width)
+    padded_mean[:size] = mean
+    scratch = np.empty(n * (width + n + 1))
+    kernel = backends.kernel("factorization.ridge")
+    solved = kernel.solve_few(rows, targets, padded_mean, covariance, noise, scratch, out)
+    return out[:size] if solved else None
+
+
+def _by_normal_equations(
+    indptr: Array, columns: Array, targets: Array, factors: Array, prior: RowPrior, means: Array,
+    noise: float, which: list[int],
+) -> Array:  # fmt: skip
+    """`ridge` for some of the rows, by systems of as many equations as numbers in a row."""
     from threadpoolctl import threadpool_limits
 
+    means = means[which]
     n_rows, size = means.shape
     n_factors = factors.shape[1]
     solved = np.zeros((n_rows, size))
@@ -136,7 +201,7 @@ def ridge(
             rows = range(begin, min(begin + step, n_rows))
             left, right = np.empty((len(rows), size, size)), np.empty((len(rows), size, 1))
             for k, row in enumerate(rows):
-                span = slice(indptr[row], indptr[row + 1])
+                span = slice(indptr[which[row]], indptr[which[row] + 1])
                 given = np.ones((span.stop - span.start, size))
                 given[:, :n_factors] = factors[columns[span]]
                 np.matmul(given.T, given, out=left[k])

@@ -1,0 +1,20 @@
+# What `ridge.pyx` calls of `ridge_loops.pyx`, which is compiled once per SIMD level.
+
+# Arguments of `solve_few`, and its scratch in parts.
+cdef struct FewArrays:
+    const double *rows
+    const double *targets
+    const double *mean
+    const double *covariance
+    double noise
+    Py_ssize_t n, width
+    double *products   # [n][width]: Z C
+    double *gram       # [n][n]: the upper triangle of Z C Z' + noise I, then of its Cholesky factor
+    double *rest       # [n]
+    double *out
+
+# False if the matrix is not positive definite.
+ctypedef bint (*SolveFew)(const FewArrays *given) noexcept nogil
+
+cdef struct RidgeLoops:
+    SolveFew solve_few
