@@ -16,7 +16,7 @@ __all__ = ["learning_curves"]
 
 #: Marks and dashes of models. With the seven colours these tell more models apart than one can look at.
 MARKS = ("o", "s", "^", "D", "v", "P", "X", "p")
-DASHES = ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)))
+DASHES: tuple[Any, ...] = ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)))
 #: Models with validation errors up to which training errors are drawn as well.
 MOST_WITH_TRAINING = 3
 #: Looks of the two kinds of curves.

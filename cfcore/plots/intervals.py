@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from cfcore.metrics.measuring import replicates
+from cfcore.metrics.bootstrapping import replicates
 from cfcore.plots.common import COLORS, Array
 
 if TYPE_CHECKING:
