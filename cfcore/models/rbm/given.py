@@ -70,42 +70,38 @@ def with_units(state: RBMState, given: Ratings, n_threads: int | None) -> RBMSta
 
 def mixed_units(state: RBMState, given: Ratings, n_threads: int | None) -> tuple[Array, Array]:
     """Weights and biases of the users of some ratings, means of those of the units as `with_units` says."""
-    rows, n, known = given.by_user, given.n_users, np.flatnonzero(state.user_counts > 0).astype(np.int32)
-    levels = np.searchsorted(state.levels, rows.values)
+    known = np.flatnonzero(state.user_counts > 0).astype(np.int32)
+    logs = log_likelihoods(state, known, given, n_threads)
     units = state.weights.reshape(len(state.weights), -1)
-    weights = np.empty((n, units.shape[1]), dtype=np.float32)
-    biases = np.empty((n, len(state.levels)), dtype=np.float32)
-    for user in range(n):
-        own = slice(rows.indptr[user], rows.indptr[user + 1])
+    weights = np.empty((given.n_users, units.shape[1]), dtype=np.float32)
+    biases = np.empty((given.n_users, len(state.levels)), dtype=np.float32)
+    for user, own in enumerate(logs):
         mixture = np.zeros(len(units))
-        logs = log_likelihoods(state, known, rows.indices[own], levels[own], n_threads)
-        mixture[known] = softmax(TEMPER * logs[None, :])[0]
+        mixture[known] = softmax(TEMPER * own[None, :])[0]
         # By itself, so that users asked for together have the bits of each alone.
         weights[user] = np.einsum("v,vf->f", mixture.astype(np.float32), units)
         biases[user] = np.einsum("v,vl->l", mixture, state.visible_bias)
-    return weights.reshape(n, *state.weights.shape[1:]), biases
+    return weights.reshape(-1, *state.weights.shape[1:]), biases
 
 
-def log_likelihoods(
-    state: RBMState, units: Array, items: Array, levels: Array, n_threads: int | None
-) -> Array:
-    """Sum of the logarithms of the probabilities of some ratings, for each of some visible units: float64[n].
+def log_likelihoods(state: RBMState, units: Array, given: Ratings, n_threads: int | None) -> Array:
+    """Sums of the logarithms of the probabilities of each user's ratings: float64[n_users, n_units].
 
-    Parameters
-    ----------
-    units : int32[n]
-    items, levels : int32[n_ratings], int64[n_ratings]
-        Cases, and positions in the levels.
+    `units` (int32) are the visible units whose parameters give the probabilities.
     """
-    logs = np.zeros(len(units))
-    for begin in range(0, len(items), ITEMS_AT_ONCE):
-        some, at = items[begin : begin + ITEMS_AT_ONCE], levels[begin : begin + ITEMS_AT_ONCE]
-        # All items for one unit, then the next: the weights of a unit are read once.
+    columns, inputs = given.by_item, state.inputs(n_threads)
+    levels = np.searchsorted(state.levels, columns.values)
+    rated = np.flatnonzero(np.diff(columns.indptr)).astype(np.int32)
+    logs = np.zeros((given.n_users, len(units)))
+    for begin in range(0, len(rated), ITEMS_AT_ONCE):
+        some = rated[begin : begin + ITEMS_AT_ONCE]
+        # All items for one unit, then the next, whose weights are so read once; they serve all users.
         pairs = np.tile(some, len(units)), np.repeat(units, len(some))
-        found = probabilities(state.parameters, state.inputs(n_threads), *pairs, False, n_threads)
-        chances = found.reshape(len(units), len(some), -1)[:, np.arange(len(some)), at]
-        # Probabilities may be 0 by rounding: a user of the fit is then least similar, not excluded.
-        logs += np.log(np.maximum(chances, TINY)).sum(axis=1)
+        found = probabilities(state.parameters, inputs, *pairs, False, n_threads)
+        for item, chances in zip(some, found.reshape(len(units), len(some), -1).swapaxes(0, 1), strict=True):
+            own = slice(columns.indptr[item], columns.indptr[item + 1])
+            # Probabilities may be 0 by rounding: a user of the fit is then least similar, not excluded.
+            logs[columns.indices[own]] += np.log(np.maximum(chances[:, levels[own]], TINY)).T
     return logs
 
 
