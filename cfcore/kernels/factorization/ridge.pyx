@@ -130,12 +130,12 @@ cdef Py_ssize_t check_shapes(str function, rows, targets, mean, matrix, out) exc
     check_array(rows, cnp.NPY_FLOAT64, 2, False, f"{function}: rows")
     check_array(targets, cnp.NPY_FLOAT64, 1, False, f"{function}: targets")
     check_array(mean, cnp.NPY_FLOAT64, 1, False, f"{function}: mean")
-    check_array(matrix, cnp.NPY_FLOAT64, 2, False, f"{function}: the matrix")
+    check_array(matrix, cnp.NPY_FLOAT64, 2, False, f"{function}: matrix")
     check_array(out, cnp.NPY_FLOAT64, 1, True, f"{function}: out")
     cdef Py_ssize_t n = length(rows), width = length(mean)
     if width % 8:
         raise ValueError(f"{function}: width must be a multiple of 8, not {width}")
     if cnp.PyArray_DIM(rows, 1) != width or length(targets) != n or length(out) != width or \
             length(matrix) != width or cnp.PyArray_DIM(matrix, 1) != width:
-        raise ValueError(f"{function}: rows, targets, mean, the matrix and out must be of one n and one width")
+        raise ValueError(f"{function}: rows, targets, mean, matrix and out must be of one n and one width")
     return n

@@ -74,7 +74,7 @@ def _check_shapes(
     check_array(rows, np.float64, 2, False, f"{function}: rows")
     check_array(targets, np.float64, 1, False, f"{function}: targets")
     check_array(mean, np.float64, 1, False, f"{function}: mean")
-    check_array(matrix, np.float64, 2, False, f"{function}: the matrix")
+    check_array(matrix, np.float64, 2, False, f"{function}: matrix")
     check_array(out, np.float64, 1, True, f"{function}: out")
     n, width = len(rows), len(mean)
     if width % 8:
