@@ -83,7 +83,8 @@ def test_a_criterion_that_does_not_exist_is_refused(folder: Path) -> None:
 def test_a_ranker_is_that_of_the_library(folder: Path, tmp_path: Path) -> None:
     out = tmp_path / "m.cf"
     done = run("fit", folder / "r.csv", "-o", out, "-m", "Ranker", "--chooser", "ItemKNN",
-               "--rater", "baseline", "--set", "weight=.7", "--set", "rater__reg_user=9", "--seed", 4, "--json", "-")  # fmt: skip
+               "--rater", "baseline", "--set", "weight=.7",
+               "--set", "rater__reg_user=9", "--seed", 4, "--json", "-")  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["model"] == "Ranker"
     ratings = cf.Ratings.read(folder / "r.csv")
