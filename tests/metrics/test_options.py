@@ -27,6 +27,7 @@ def options_of(split: Any) -> list[dict[str, Any]]:
         {"min_support": 20},
         {"items": SOME_ITEMS},
         {"exclude": bought},
+        {"exclude": [3, 5, 8]},
         {"exclude_seen": False},
         {"by": "preference", "min_support": 18, "items": SOME_ITEMS, "exclude": (bought.users, bought.items)},
         {"by": "rating", "exclude_seen": False, "exclude": bought},
@@ -57,6 +58,16 @@ def test_popularity_is_the_model_of_that_name(split: Any, model: Any) -> None:
             assert list(found) == ["rmse", *NAMES]
             assert found.popularity == expected == expected.popularity, wanted
     assert found.popularity != dict(found)
+
+
+def test_options_may_be_iterators(split: Any, model: Any) -> None:
+    """They are read once, and serve for lists of the model and by popularity, and for all folds."""
+    for name in ("items", "exclude"):
+        once: dict[str, Any] = {name: iter(SOME_ITEMS)}
+        found = metrics.evaluate(model, split[1], NAMES, **once)
+        expected = metrics.evaluate(model, split[1], NAMES, **{name: SOME_ITEMS})
+        assert found == expected
+        assert found.popularity == expected.popularity
 
 
 def test_popularity_of_short_lists_and_unknown_users() -> None:
