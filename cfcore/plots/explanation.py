@@ -86,8 +86,9 @@ def explanation(
 def _beside(ax: Axes, row: int, at: float, text: str, *, right: bool, weight: str = "normal") -> None:
     """Write a number to the right or to the left of a place."""
     ax.annotate(
-        text.replace("-", "\N{MINUS SIGN}"), (at, row), xytext=(5 if right else -5, 0), textcoords="offset points", va="center",
-        ha="left" if right else "right", fontsize="small", fontweight=weight,
+        text.replace("-", "\N{MINUS SIGN}"), (at, row), xytext=(5 if right else -5, 0),
+        textcoords="offset points", va="center", ha="left" if right else "right", fontsize="small",
+        fontweight=weight,
     )  # fmt: skip
 
 

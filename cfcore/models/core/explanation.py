@@ -189,6 +189,13 @@ class Explanation:
         """How effects were found where they are no terms of a sum; or an empty string."""
         return "" if self.exact else "effects by leaving one rating out"
 
+    def summary(self) -> str:
+        """The score, and the base, the effects listed and the others, which add up to it, in a line."""
+        listed = f"{self.number(float(self.effects.sum()), True)} (ratings listed)"
+        others = f" {self.number(self.others, True)} ({self._others_in_words()})" if self.others else ""
+        how = f"; {self.how}" if self.how else ""
+        return f"{self.title()} = {self.number(self.base)} (base) {listed}{others}{how}"
+
     def number(self, size: float, signed: bool = False) -> str:
         """The size of a part as text."""
         digits = 3 if self.by == "rating" else 4
