@@ -206,6 +206,12 @@ class EASE(Model):
                 scores += np.append(bias, 0.0)[codes]  # code -1 picks the 0
         return scores
 
+    def _score_pair(self, user: int, item: int) -> float:
+        state: EaseState = self._state
+        if state.user_bias is None or state.item_bias is None:
+            return super()._score_pair(user, item)
+        return float(state.mean + np.float64(state.user_bias[user]) + state.item_bias[item])
+
     def _session_scores(self, session: Session) -> Array:
         state: EaseState = self._state
         scores = np.full(len(state.item_ids), float(state.mean))
