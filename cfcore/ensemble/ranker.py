@@ -17,6 +17,7 @@ from cfcore.kernels.records import Factors
 from cfcore.models.core.fit_context import FitContext
 from cfcore.models.core.model import Array, Model
 from cfcore.models.core.params import check_number
+from cfcore.models.core.single import Session
 from cfcore.models.core.state import State
 from cfcore.models.factorization.svdpp import SVDpp
 from cfcore.models.lists.ease import EASE
@@ -233,6 +234,23 @@ class Ranker(ExplainedChoice):
         rater = state.members[RATER]
         times = timestamps if rater.uses_timestamps() else None
         return rater._worth(*state.codes_of_member(RATER, users, items), times)
+
+    def _session_scores(self, session: Session) -> Array | None:
+        rater = self._with_same_items(RATER)
+        return None if rater is None else rater._session_scores(session)
+
+    def _session_choices(self, session: Session) -> Array | None:
+        chooser = self._with_same_items(CHOOSER)
+        return None if chooser is None else chooser._session_choices(session)
+
+    def _session_worths(self, session: Session) -> Array | None:
+        rater = self._with_same_items(RATER)
+        return None if rater is None else rater._session_worths(session)
+
+    def _with_same_items(self, k: int) -> Model | None:
+        """Member k, if codes of items are the same in it."""
+        state: RankerState = self._state
+        return state.members[k] if state.tables[k]["item"] is None else None
 
     def _error_variance(self) -> float:
         state: RankerState = self._state
