@@ -9,6 +9,7 @@ import numpy as np
 
 from cfcore.data import frames
 from cfcore.data.ids import is_single
+from cfcore.kernels.records import ItemOrder, ListQueries, TopLists
 from cfcore.metrics.lists import relevant_from
 from cfcore.models.core.given import is_session, session_user
 from cfcore.models.core.noise import error_variance
@@ -95,6 +96,24 @@ class Preferring(Predicting):
         times = None if timestamps is None else np.repeat(timestamps, m)
         worths = self._worth(np.repeat(users, m).astype(np.int32, copy=False), items, times)
         return weighed(choices.reshape(-1), worths, self._worth_weight).reshape(n, m)
+
+    def _preferred(self, queries: ListQueries, order: ItemOrder, lists: TopLists) -> Array | None:
+        """Make lists by preference without rows of preferences, for models that can.
+
+        Parameters
+        ----------
+        queries : ListQueries
+            Rows are codes of known users.
+        order : ItemOrder
+            Items that may be listed.
+        lists : TopLists, overwritten
+
+        Returns
+        -------
+        bool[n_lists] or None
+            Which lists were made, with the scores of `_preference_rows`, the same bits; None: no list.
+        """
+        return None
 
     def _preference(self, users: Array, items: Array, timestamps: Array | None) -> Array:
         """Preferences of pairs of codes, the same bits as in `_preference_rows`: float64[n]."""

@@ -9,6 +9,7 @@ import numpy as np
 
 from cfcore.data import Ratings, from_fields
 from cfcore.errors import DataError
+from cfcore.kernels.records import ItemOrder, ListQueries, TopLists
 from cfcore.models.core.fit_context import FitContext
 from cfcore.models.core.given import user_fields
 from cfcore.models.core.means import damped_means
@@ -180,6 +181,14 @@ class EASE(Model):
     def _choice_rows(self, users: Array) -> Array:
         state: EaseState = self._state
         return state.scores(users, self.n_threads)
+
+    def _preferred(self, queries: ListQueries, order: ItemOrder, lists: TopLists) -> Array | None:
+        state: EaseState = self._state
+        if state.panels is None:
+            return None
+        state.best_lists(queries, order, lists, self.n_threads)
+        # Items without weights come after all others: a list that has room for them is made anew.
+        return lists.positions[:, -1] >= 0 if len(state.unweighted) else np.ones(lists.n_lists, dtype=bool)
 
     def _similarity(self, kind: str, code: int) -> Array:
         if kind != "item":

@@ -161,8 +161,9 @@ class Ranking:
         self.model, self.layouts, self.request = model, layouts, request
         self.n_threads: int | None = getattr(model, "n_threads", None)
         # A layout costs more than a few lists; the scores are the same bits either way.
-        many = request.by == "rating" and len(request.users) >= MANY
-        self.factors: Factors | None = model._products() if many else None
+        self.many = len(request.users) >= MANY
+        by_rating = self.many and request.by == "rating"
+        self.factors: Factors | None = model._products() if by_rating else None
         # Preferences are of all items.
         m = max(request.order.m if request.by == "rating" else request.order.n_items, 1)
         self.step = max(1, SCORES_PER_BLOCK // m)
@@ -178,11 +179,12 @@ class Ranking:
         scores = np.zeros(positions.shape)
         if self.request.n > 0 and len(users) > 0:
             times = None if self.request.timestamps is None else self.request.timestamps[part]
-            if self.factors is None:
-                self._by_scores(users, excluded, TopLists(positions, scores), times)
-                ways: tuple[Any, ...] = ()
-            else:
+            ways: tuple[Any, ...] = ((np.ones(len(users), dtype=bool), self._by_scores),)
+            if self.factors is not None:
                 ways = ((users >= 0, self._by_products), (users < 0, self._by_scores))
+            elif self.many and self.request.by == "preference":
+                made = self._by_model(users, excluded, positions, scores)
+                ways = ((~made, self._by_scores),)
             for chosen, rank in ways:
                 if chosen.all():
                     rank(users, excluded, TopLists(positions, scores), times)
@@ -214,6 +216,22 @@ class Ranking:
         stops = np.cumsum([len(seen) + len(others) for seen, others in lists], dtype=np.int64)
         items = np.concatenate([one for pair in lists for one in pair] or [items]).astype(np.int32)
         return Excluded(np.append(0, stops[:-1]), stops, items)
+
+    def _by_model(self, users: Array, excluded: Excluded, positions: Array, scores: Array) -> Array:
+        """Lists of known users that the model makes by itself; which they are."""
+        made = users >= 0
+        if not made.any():
+            return made
+        whole = made.all()
+        lists = TopLists(*(held if whole else held[made] for held in (positions, scores)))
+        queries = (excluded if whole else excluded.of(made)).queries(users if whole else users[made])
+        found = self.model._preferred(queries, self.request.order, lists)
+        if found is None:
+            return np.zeros(len(users), dtype=bool)
+        if not whole:
+            positions[made], scores[made] = lists.positions, lists.scores
+        made[made] = found
+        return made
 
     def _by_products(self, users: Array, excluded: Excluded, lists: TopLists, times: Array | None) -> None:
         factors = self.factors
