@@ -11,7 +11,8 @@ import numpy as np
 from cfcore import metrics
 from cfcore.data import Duplicates, Ratings
 from cfcore.ensemble import members as parts
-from cfcore.ensemble.base import Ensemble, check_members
+from cfcore.ensemble.base import check_members
+from cfcore.ensemble.explaining import ExplainedSum
 from cfcore.ensemble.state import BlendState
 from cfcore.ensemble.weights import Weights, fit_weights
 from cfcore.errors import NotFittedError
@@ -25,7 +26,7 @@ from cfcore.random import RandomState, generator
 METHODS = ("ridge", "feature-weighted", "mean")
 
 
-class Blend(Ensemble):
+class Blend(ExplainedSum):
     r"""A weighted mean of the predictions of several models.
 
     .. math:: \hat r_{ui} = a + \sum_m w_m \hat r^{(m)}_{ui}

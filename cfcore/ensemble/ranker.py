@@ -9,7 +9,8 @@ import numpy as np
 
 from cfcore.data import Ratings
 from cfcore.ensemble import members as parts
-from cfcore.ensemble.base import Ensemble, check_members
+from cfcore.ensemble.base import check_members
+from cfcore.ensemble.explaining import ExplainedChoice
 from cfcore.ensemble.state import EnsembleState
 from cfcore.errors import shown
 from cfcore.kernels.records import Factors
@@ -50,7 +51,7 @@ class RankerState(EnsembleState):
         return out
 
 
-class Ranker(Ensemble):
+class Ranker(ExplainedChoice):
     r"""Rank items by the chance that the user will choose them, and by the worth of the rating then.
 
     .. math:: s_{ui} = \max(c_{ui}, 10^{-4}) \, P(r_{ui} \ge \ell)^w

@@ -139,6 +139,13 @@ class BlendState(EnsembleState):
         known = (np.append(self.user_counts, 0)[users], np.append(self.item_counts, 0)[items])
         return np.log1p(np.maximum(np.vstack(known), 0).astype(np.float64))
 
+    def weights_of(self, users: Array, items: Array) -> tuple[Array, Array]:
+        """Weights of the members for pairs of codes: float64[n_members, n], and intercepts: float64[n]."""
+        rule = Weights(self.weights, self.intercepts, self.feature_center, self.feature_spread)
+        extra = self.features(users, items, len(self.feature_center) > 0)
+        features = np.vstack([np.ones(len(users)), *rule.scaled(extra)])
+        return self.weights.T @ features, self.intercepts @ features
+
     def scores(self, users: Array, items: Array, timestamps: Array | None) -> Array:
         """The blended predictions for codes, not clipped: float64[n]."""
         rule = Weights(self.weights, self.intercepts, self.feature_center, self.feature_spread)

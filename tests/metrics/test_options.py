@@ -27,6 +27,7 @@ def options_of(split: Any) -> list[dict[str, Any]]:
         {"min_support": 20},
         {"items": SOME_ITEMS},
         {"exclude": bought},
+        {"exclude": SOME_ITEMS[:3]},
         {"exclude_seen": False},
         {"by": "preference", "min_support": 18, "items": SOME_ITEMS, "exclude": (bought.users, bought.items)},
         {"by": "rating", "exclude_seen": False, "exclude": bought},

@@ -24,4 +24,13 @@ CF_INLINE void cf_add_four_times(double *CF_RESTRICT to, const double *CF_RESTRI
         fourth[k] += d * one;
     }
 }
+
+/* to += times[k] rows[k] for four rows, `stride` apart, in their order: `to` is loaded and stored once. */
+CF_INLINE void cf_add_of_four(double *CF_RESTRICT to, const double *CF_RESTRICT rows, const double *times,
+                              ptrdiff_t n, ptrdiff_t stride) {
+    const double *second = rows + stride, *third = second + stride, *fourth = third + stride;
+    const double a = times[0], b = times[1], c = times[2], d = times[3];
+    for (ptrdiff_t k = 0; k < n; ++k)
+        to[k] = (((to[k] + a * rows[k]) + b * second[k]) + c * third[k]) + d * fourth[k];
+}
 #endif

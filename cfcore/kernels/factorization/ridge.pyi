@@ -12,3 +12,6 @@ def solve_few(
     scratch: Float64,
     out: Float64,
 ) -> bool: ...
+def solve_many(
+    rows: Float64, targets: Float64, mean: Float64, penalty: Float64, scratch: Float64, out: Float64
+) -> bool: ...

@@ -1,15 +1,17 @@
 """Loops of `cfcore.kernels.factorization.ridge`."""
 from libc.math cimport INFINITY, sqrt
-from libc.string cimport memset
+from libc.string cimport memcpy, memset
 
 from cfcore.kernels.common.lanes cimport dot
 from cfcore.kernels.common.loops cimport capsule_of
-from cfcore.kernels.factorization.ridge_loops cimport FewArrays, RidgeLoops
+from cfcore.kernels.factorization.ridge_loops cimport FewArrays, ManyArrays, RidgeLoops
 
 cdef extern from "factorization/ridge.h" nogil:
     void add_times "cf_add_times"(double *to, const double *row, double times, Py_ssize_t n) noexcept
     void add_four_times "cf_add_four_times"(double *to, const double *row, const double *times,
                                             Py_ssize_t n, Py_ssize_t stride) noexcept
+    void add_of_four "cf_add_of_four"(double *to, const double *rows, const double *times, Py_ssize_t n,
+                                      Py_ssize_t stride) noexcept
 
 
 cdef inline void multiply(const FewArrays *given) noexcept nogil:
@@ -44,6 +46,46 @@ cdef inline bint factorise(double *gram, Py_ssize_t n) noexcept nogil:
     return True
 
 
+cdef inline void substitute(const double *factor, double *rest, Py_ssize_t n) noexcept nogil:
+    """The solution of U'U x = rest in place of `rest`."""
+    cdef Py_ssize_t j, i
+    for j in range(n):
+        rest[j] /= factor[j * n + j]
+        add_times(rest + j + 1, factor + j * n + j + 1, -rest[j], n - j - 1)
+    for j in range(n - 1, -1, -1):
+        for i in range(j + 1, n):
+            rest[j] -= factor[j * n + i] * rest[i]
+        rest[j] /= factor[j * n + j]
+
+
+cdef bint solve_many(const ManyArrays *given) noexcept nogil:
+    cdef Py_ssize_t n = given.n, width = given.width, row, f, k
+    cdef const double *rows = given.rows
+    cdef double[4] times
+    cdef double error
+    memcpy(given.gram, given.penalty, width * width * sizeof(double))
+    memset(given.out, 0, width * sizeof(double))
+    for row in range(0, n - n % 4, 4):
+        for f in range(width):
+            for k in range(4):
+                times[k] = rows[(row + k) * width + f]
+            add_of_four(given.gram + f * width + f, rows + row * width + f, times, width - f, width)
+    for row in range(n - n % 4, n):
+        for f in range(width):
+            add_times(given.gram + f * width + f, rows + row * width + f, rows[row * width + f], width - f)
+    for row in range(n):
+        error = given.targets[row]
+        if width:
+            error -= dot(rows + row * width, given.mean, width)
+        add_times(given.out, rows + row * width, error, width)
+    if not factorise(given.gram, width):
+        return False
+    substitute(given.gram, given.out, width)
+    for f in range(width):
+        given.out[f] += given.mean[f]
+    return True
+
+
 cdef bint solve_few(const FewArrays *given) noexcept nogil:
     cdef Py_ssize_t n = given.n, width = given.width, i, j
     cdef double *gram = given.gram
@@ -58,13 +100,7 @@ cdef bint solve_few(const FewArrays *given) noexcept nogil:
         gram[j * n + j] += given.noise
     if not factorise(gram, n):
         return False
-    for j in range(n):
-        rest[j] /= gram[j * n + j]
-        add_times(rest + j + 1, gram + j * n + j + 1, -rest[j], n - j - 1)
-    for j in range(n - 1, -1, -1):
-        for i in range(j + 1, n):
-            rest[j] -= gram[j * n + i] * rest[i]
-        rest[j] /= gram[j * n + j]
+    substitute(gram, rest, n)
     memset(given.out, 0, width * sizeof(double))
     for j in range(n):
         add_times(given.out, given.products + j * width, rest[j], width)
@@ -74,5 +110,5 @@ cdef bint solve_few(const FewArrays *given) noexcept nogil:
     return True
 
 
-cdef RidgeLoops loops = RidgeLoops(solve_few=solve_few)
+cdef RidgeLoops loops = RidgeLoops(solve_few=solve_few, solve_many=solve_many)
 table = capsule_of(&loops)

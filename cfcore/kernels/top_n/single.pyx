@@ -69,10 +69,11 @@ def score_pair(factors, user, item):
     O(width), no memory. The bits of `svd.predict`, which takes arrays: they take longer to make than this.
     """
     check_record(factors, Factors, "score_pair: factors")
-    cdef Py_ssize_t user_code = user, item_code = item, width = factors.width
+    cdef Py_ssize_t user_code, item_code, width = factors.width
     cdef double found = 0
-    if not (0 <= user_code < factors.n_users and 0 <= item_code < factors.n_items):
+    if not (0 <= user < factors.n_users and 0 <= item < factors.n_items):
         raise ValueError(f"score_pair: pair ({user}, {item}) is out of range")
+    user_code, item_code = user, item
     if is_float32(factors.item_factors):
         found = one_score(factors, <float *>pointer(factors.user_bias) + user_code,
                           <float *>pointer(factors.user_factors) + user_code * width,

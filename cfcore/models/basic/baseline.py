@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -15,6 +15,7 @@ from cfcore import backends
 from cfcore.arrays import aligned_zeros
 from cfcore.data import Ratings
 from cfcore.kernels.records import Biases, Factors, RatingRows, SGDRates
+from cfcore.models.core.explaining import CLOSE, Contributions, rated_by
 from cfcore.models.core.fit_context import FitContext
 from cfcore.models.core.given import user_fields
 from cfcore.models.core.means import damped_means
@@ -164,6 +165,19 @@ class Baseline(Model):
         spread = float(np.var(state.user_bias[state.user_counts > 0]))
         errors = state.history.get("train_rmse", [])
         return errors[-1] ** 2 / spread if errors and spread > 0 else 5.0
+
+    def _contributions(self, user: int, item: int, origin: Any) -> Contributions | None:
+        state: BiasState = self._state
+        damping = self.reg_user
+        if self.method == "sgd":
+            if state is origin._state:  # descent has no closed form
+                return None
+            damping = self._damping_of_descent(origin._state)
+        codes, values = rated_by(state, user)
+        effects = (values - state.mean - state.item_bias[codes]) / max(len(codes) + damping, 1)
+        if abs(effects.sum() - state.user_bias[user]) > CLOSE * max(1.0, np.abs(values).max(initial=0)):
+            return None  # of another damping, or trained elsewhere
+        return Contributions(state.item_ids[codes], values, effects)
 
     def _score(self, users: Array, items: Array, timestamps: Array | None) -> Array:
         return predicted(users, items, self._state.biases, self.n_threads)

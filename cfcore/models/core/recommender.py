@@ -259,9 +259,11 @@ class Recommender(Preferring, Similar):
         here._check_fitted()
         check_number("min_support", min_support, 0, math.inf, integer=True)
         check_flag("exclude_seen", exclude_seen)
-        order = here._state.item_layouts.order(top_n.allowed_items(here, items, min_support))
+        exclusion = exclusion_of(exclude)
+        order = here._state.item_layouts.order(top_n.allowed_items(here, items, min_support, exclusion.items))
         codes = here.encode_users(users)
-        rows, left_out = top_n.left_out(here, codes, exclude_seen, top_n.excluded_pairs(here, users, exclude))
+        pairs = top_n.excluded_pairs(here, users, exclusion.pairs)
+        rows, left_out = top_n.left_out(here, codes, exclude_seen, pairs)
         return order.items, rows, left_out
 
     def _times_of_lists(self, timestamps: Any, n_lists: int) -> Array | None:

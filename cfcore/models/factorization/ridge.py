@@ -16,12 +16,12 @@ import numpy as np
 
 from cfcore import backends
 
-__all__ = ["RowPrior", "few", "is_positive_definite", "ridge", "row_prior"]
+__all__ = ["RowPrior", "is_positive_definite", "ridge", "ridge_row", "row_prior"]
 
 Array = np.ndarray[Any, Any]
 
-#: Bytes of the normal equations that are solved in one call.
-STACK = 2**25
+#: Targets over numbers in a row up to which as many equations as targets are solved.
+FEW = 0.5
 #: Rows looked at together: temporaries of a few MB.
 PIECE = 1 << 14
 
@@ -42,9 +42,19 @@ class RowPrior:
     @cached_property
     def padded_covariance(self) -> Array:
         """The covariance with zeros after it, to a multiple of 8 rows and columns, as the kernel reads it."""
-        size = len(self.mean)
-        room = -size % 8
+        room = -len(self.mean) % 8
         return np.pad(self.covariance, ((0, room), (0, room)))
+
+    @cached_property
+    def padded_inverse(self) -> Array:
+        """The inverse of the covariance, padded likewise, with ones on the diagonal."""
+        from threadpoolctl import threadpool_limits
+
+        size, room = len(self.mean), -len(self.mean) % 8
+        padded = np.eye(size + room)
+        with threadpool_limits(1, user_api="blas"):  # with more, it would round otherwise
+            padded[:size, :size] = inverse(self.covariance)
+        return padded
 
 
 def row_prior(factors: Array, bias: Array, variance: float) -> RowPrior:
@@ -132,28 +142,17 @@ def ridge(
     Notes
     -----
     Each row is solved for itself, in double and on one thread: neither the other rows nor the number of
-    threads change a bit of it. Costs O(n k^2 + k^3) a row; rows of no more targets than numbers are solved
-    for by `few`, in O(n k^2 + n^2 k + n^3).
+    threads change a bit of it. Costs O(n k^2 + k^3) a row, or O(n k^2 + n^2 k + n^3) for few targets.
     """
-    n_rows, size = means.shape
-    solved = means.copy()
-    many = []
-    for row in range(n_rows):
+    solved = np.empty_like(means)
+    for row, mean in enumerate(means):
         span = slice(indptr[row], indptr[row + 1])
-        found = None
-        if span.stop - span.start <= size:
-            found = few(factors[columns[span]], targets[span], prior, means[row], noise)
-        if found is None:
-            many.append(row)
-        else:
-            solved[row] = found
-    if many:
-        solved[many] = _by_normal_equations(indptr, columns, targets, factors, prior, means, noise, many)
+        solved[row] = ridge_row(factors[columns[span]], targets[span], prior, mean, noise)
     return solved
 
 
-def few(factors: Array, targets: Array, prior: RowPrior, mean: Array, noise: float) -> Array | None:
-    """The row that `ridge` solves for, from a system of as many equations as targets.
+def ridge_row(factors: Array, targets: Array, prior: RowPrior, mean: Array, noise: float) -> Array:
+    """One of the rows that `ridge` solves for.
 
     Parameters
     ----------
@@ -166,47 +165,29 @@ def few(factors: Array, targets: Array, prior: RowPrior, mean: Array, noise: flo
 
     Returns
     -------
-    float64[size], or None
-        None if the system cannot be solved in double.
+    float64[size]
     """
     n, size = len(targets), len(mean)
-    covariance = prior.padded_covariance
-    width = len(covariance)
+    width = -(-size // 8) * 8
     rows = np.zeros((n, width))
     rows[:, : factors.shape[1]] = factors
     rows[:, factors.shape[1] : size] = 1
     padded_mean, out = np.zeros(width), np.empty(width)
     padded_mean[:size] = mean
-    scratch = np.empty(n * (width + n + 1))
     kernel = backends.kernel("factorization.ridge")
-    solved = kernel.solve_few(rows, targets, padded_mean, covariance, noise, scratch, out)
-    return out[:size] if solved else None
+    if n <= FEW * size:
+        scratch = np.empty(n * (width + n + 1))
+        solved = kernel.solve_few(rows, targets, padded_mean, prior.padded_covariance, noise, scratch, out)
+    else:
+        penalty, scratch = noise * prior.padded_inverse, np.empty(width * width)
+        solved = kernel.solve_many(rows, targets, padded_mean, penalty, scratch, out)
+    if not solved:  # not positive definite by rounding: of parameters of very different sizes
+        out = padded_mean + _by_elimination(rows, targets - rows @ padded_mean, prior, noise)
+    return out[:size]
 
 
-def _by_normal_equations(
-    indptr: Array, columns: Array, targets: Array, factors: Array, prior: RowPrior, means: Array,
-    noise: float, which: list[int],
-) -> Array:  # fmt: skip
-    """`ridge` for some of the rows, by systems of as many equations as numbers in a row."""
+def _by_elimination(rows: Array, errors: Array, prior: RowPrior, noise: float) -> Array:
     from threadpoolctl import threadpool_limits
 
-    means = means[which]
-    n_rows, size = means.shape
-    n_factors = factors.shape[1]
-    solved = np.zeros((n_rows, size))
-    step = max(1, STACK // (8 * size * size + 1))
     with threadpool_limits(1, user_api="blas"):
-        penalty = noise * inverse(prior.covariance)
-        for begin in range(0, n_rows, step):
-            rows = range(begin, min(begin + step, n_rows))
-            left, right = np.empty((len(rows), size, size)), np.empty((len(rows), size, 1))
-            for k, row in enumerate(rows):
-                span = slice(indptr[which[row]], indptr[which[row] + 1])
-                given = np.ones((span.stop - span.start, size))
-                given[:, :n_factors] = factors[columns[span]]
-                np.matmul(given.T, given, out=left[k])
-                # The distance from m is solved for: it is small, and exactly 0 without targets.
-                np.matmul(given.T, (targets[span] - given @ means[row])[:, None], out=right[k])
-                left[k] += penalty
-            solved[begin : rows.stop] = means[begin : rows.stop] + np.linalg.solve(left, right)[..., 0]
-    return solved
+        return np.linalg.solve(rows.T @ rows + noise * prior.padded_inverse, rows.T @ errors)

@@ -9,7 +9,7 @@ import numpy as np
 from cfcore import backends
 from cfcore.kernels.records import Factors
 from cfcore.models.core.single import Session
-from cfcore.models.factorization.ridge import few
+from cfcore.models.factorization.ridge import ridge_row
 from cfcore.models.factorization.state import FactorState
 
 Array = np.ndarray[Any, Any]
@@ -17,7 +17,7 @@ Array = np.ndarray[Any, Any]
 
 def row_of_session(
     state: FactorState, record: Factors, session: Session, biased: bool
-) -> tuple[Array, float] | None:
+) -> tuple[Array, float]:
     """The padded row that `fold_in` gives the user of a session, to the bit, and the sum of mean and bias.
 
     Parameters
@@ -33,12 +33,9 @@ def row_of_session(
     Returns
     -------
     row, base : ndarray [width], float
-        Or None, where there are more ratings than numbers in a row: those are solved for otherwise.
     """
     n_factors = state.item_factors.shape[1]
     prior = state.user_prior if biased else state.unbiased_user_prior
-    if len(session.items) > len(prior.mean):
-        return None
     rows, item_bias = record.item_factors[session.items], record.item_bias[session.items]
     # Without the user's own terms: with sums of sets, if the model has some.
     alone = state.summed_row(session.items, np.zeros(n_factors, dtype=rows.dtype))
@@ -48,9 +45,7 @@ def row_of_session(
         backends.kernel("top_n.single").score_row(alone, record.mean, items, without)
     mean = prior.mean.copy()
     mean[:n_factors] -= alone[:n_factors]
-    solved = few(rows[:, :n_factors], session.values - without, prior, mean, state.noise_variance or 1.0)
-    if solved is None:
-        return None
-    solved = solved.astype(rows.dtype)
+    noise = state.noise_variance or 1.0
+    solved = ridge_row(rows[:, :n_factors], session.values - without, prior, mean, noise).astype(rows.dtype)
     base = record.mean + float(solved[-1]) if biased else record.mean
     return state.summed_row(session.items, solved[:n_factors]), base

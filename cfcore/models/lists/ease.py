@@ -10,6 +10,7 @@ import numpy as np
 from cfcore.data import Ratings, from_fields
 from cfcore.errors import DataError
 from cfcore.kernels.records import ItemOrder, ListQueries, TopLists
+from cfcore.models.core.explaining import CLOSE, Contributions, rated_by
 from cfcore.models.core.fit_context import FitContext
 from cfcore.models.core.given import user_fields
 from cfcore.models.core.means import damped_means
@@ -167,6 +168,26 @@ class EASE(Model):
             errors = given.values - state.mean - state.item_bias[given.item_codes]
             bias = damped_means(errors, given.user_codes, given.n_users, REG_USER)
         return dataclasses.replace(state, user_bias=bias, **user_fields(given))
+
+    # ------------------------------------------------------------------ explaining
+
+    def _contributions(self, user: int, item: int, origin: Any) -> Contributions | None:
+        state: EaseState = self._state
+        if state.user_bias is None or state.item_bias is None:
+            return None
+        codes, values = rated_by(state, user)
+        effects = (values - state.mean - state.item_bias[codes]) / (len(codes) + REG_USER)
+        if abs(effects.sum() - state.user_bias[user]) > CLOSE * max(1.0, np.abs(values).max(initial=0)):
+            return None  # trained elsewhere
+        return Contributions(state.item_ids[codes], values, effects)
+
+    def _preference_contributions(self, user: int, item: int, origin: Any) -> Contributions | None:
+        state: EaseState = self._state
+        if state.positions is not None and state.positions[item] < 0:
+            return None
+        codes, values = rated_by(state, user)
+        effects = state.contributions(codes, values, item)
+        return Contributions(state.item_ids[codes], values, effects, base=0.0)
 
     # ------------------------------------------------------------------ answers
 

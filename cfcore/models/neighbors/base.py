@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any, ClassVar
 
 import numpy as np
@@ -9,9 +10,11 @@ import numpy as np
 from cfcore.arrays import check_memory
 from cfcore.data import Ratings
 from cfcore.kernels.records import ItemOrder, ListQueries
+from cfcore.models.core.explaining import Contributions, Question
 from cfcore.models.core.fit_context import FitContext
 from cfcore.models.core.model import Array, Model
 from cfcore.models.core.params import as_python, check_choice, check_flag, check_number
+from cfcore.models.neighbors.explaining import by_item, neighbors_of
 from cfcore.models.neighbors.given import with_ratings, with_users
 from cfcore.models.neighbors.measures import MEASURES
 from cfcore.models.neighbors.scoring import raters_of, scores_of_pairs
@@ -144,6 +147,28 @@ class KNN(Model):
         fitted = self.clone().fit(with_ratings(self._state, given))
         state: NeighborState = fitted._state
         return state
+
+    # ------------------------------------------------------------------ explaining
+
+    def _asked_alone(self) -> bool:
+        kind: str = self._state.kind
+        return kind == "user"
+
+    def _contributions(self, user: int, item: int, origin: Any) -> Contributions | None:
+        if self._state.kind == "user":
+            return None
+        similarity = self.similarity_row("item", item) if item >= 0 else np.zeros(0)
+        return by_item(self._state, user, item, similarity)
+
+    def _explained(self, origin: Any, user: int, items: Array, question: Question) -> list[Contributions]:
+        found = super()._explained(origin, user, items, question)
+        if self._state.kind == "item" or question.by != "rating":
+            return found
+        similarity = self.similarity_row("user", user) if user >= 0 else np.zeros(0)
+        return [
+            replace(parts, neighbors=neighbors_of(self._state, user, int(item), similarity))
+            for parts, item in zip(found, items, strict=True)
+        ]
 
     # ------------------------------------------------------------------ predicting
 

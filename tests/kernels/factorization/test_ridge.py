@@ -26,6 +26,15 @@ def problem(n: int, width: int, seed: int = 0, rank: int | None = None) -> dict[
     }  # fmt: skip
 
 
+def other_form(given: dict[str, Any]) -> dict[str, Any]:
+    """Arguments of `solve_many` for the same problem."""
+    width = len(given["mean"])
+    shared = {name: given[name] for name in ("rows", "targets", "mean")}
+    penalty = given["noise"] * np.linalg.inv(given["covariance"])
+    scratch, out = np.full(width**2, np.nan), np.full(width, np.nan)
+    return shared | {"penalty": penalty, "scratch": scratch, "out": out}
+
+
 def by_normal_equations(given: dict[str, Any]) -> Any:
     rows, mean = given["rows"], given["mean"]
     left = rows.T @ rows / given["noise"] + np.linalg.inv(given["covariance"])
@@ -36,8 +45,11 @@ def by_normal_equations(given: dict[str, Any]) -> Any:
 def test_it_is_the_solution_of_the_normal_equations(n: int, width: int, seed: int) -> None:
     for module in (compiled, twin):
         one = problem(n, width, seed)
+        other = other_form(one)
         assert module.solve_few(**one)
+        assert module.solve_many(**other)
         np.testing.assert_allclose(one["out"], by_normal_equations(one), rtol=1e-6, atol=1e-6)
+        np.testing.assert_allclose(other["out"], by_normal_equations(one), rtol=1e-6, atol=1e-6)
 
 
 @pytest.mark.parametrize("n", [1, 3, 4, 21, 104, 150])
@@ -45,17 +57,20 @@ def test_levels_give_the_same_bits(n: int) -> None:
     found = []
     for level in available_levels():
         one = problem(n, 104)
+        other = other_form(one)
         with use_level(level):
             assert compiled.solve_few(**one)
-        found.append(one["out"].tobytes())
+            assert compiled.solve_many(**other)
+        found.append((one["out"].tobytes(), other["out"].tobytes()))
     assert set(found) == {found[0]}
 
 
 @BOTH
 def test_without_targets_it_is_the_mean(module: Any) -> None:
     one = problem(0, 16)
-    assert module.solve_few(**one)
-    np.testing.assert_array_equal(one["out"], one["mean"])
+    for solved in (one, other := other_form(one)):
+        assert (module.solve_many if solved is other else module.solve_few)(**solved)
+        np.testing.assert_array_equal(solved["out"], one["mean"])
 
 
 @BOTH
@@ -70,11 +85,15 @@ def test_a_prior_of_lower_rank_keeps_what_it_says_nothing_of(module: Any) -> Non
 @BOTH
 def test_what_cannot_be_solved_is_said(module: Any) -> None:
     assert not module.solve_few(**(problem(3, 8) | {"noise": -1e9}))
+    assert not module.solve_many(**(other_form(problem(3, 8)) | {"penalty": -9e9 * np.eye(8)}))
     one = problem(3, 8)
     one["rows"][1, 2] = np.nan
+    other = other_form(one)
     assert not module.solve_few(**one)
+    assert not module.solve_many(**other)
     one["rows"][1, 2] = 1e200
     assert not module.solve_few(**one)
+    assert not module.solve_many(**other)
 
 
 @pytest.mark.parametrize(
@@ -94,6 +113,19 @@ def test_what_cannot_be_solved_is_said(module: Any) -> None:
 def test_refusals(module: Any, change: dict[str, Any], message: str) -> None:
     with pytest.raises((ValueError, TypeError), match=message):
         module.solve_few(**(problem(3, 8) | change))
+
+
+@BOTH
+def test_refusals_of_the_other_form(module: Any) -> None:
+    one = other_form(problem(3, 8))
+    for change, message in (
+        ({"penalty": np.zeros((8, 16))}, "of one n and one width"),
+        ({"scratch": np.zeros(63)}, "scratch must have 64 numbers, not 63"),
+        ({"out": one["mean"]}, "shares memory"),
+        ({"penalty": one["scratch"].reshape(8, 8)}, "shares memory"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            module.solve_many(**(one | change))
 
 
 @BOTH
