@@ -194,7 +194,8 @@ cdef inline void offer_panel(const ListArrays *given, Py_ssize_t k, Py_ssize_t p
 
 cdef bint lists(const ListArrays *given, Py_ssize_t group, uint64_t *bitmaps) noexcept nogil:
     """`Lists`: all users of the group for one panel of items, then the next panel."""
-    cdef Py_ssize_t k, panel, start = group * given.together, stop = min(start + given.together, given.n_lists)
+    cdef Py_ssize_t k, panel, start = group * given.together
+    cdef Py_ssize_t stop = min(start + given.together, given.n_lists)
     cdef bint valid = True
     for k in range(start, stop):
         heap_clear(given.scores + k * given.n, given.listed + k * given.n, given.n)
@@ -210,5 +211,7 @@ cdef bint lists(const ListArrays *given, Py_ssize_t group, uint64_t *bitmaps) no
     return valid
 
 
-cdef EaseLoops loops = EaseLoops(pivot=pivot, group=group, tile=tile, weights=weights, scores=scores, lists=lists)
+cdef EaseLoops loops = EaseLoops(
+    pivot=pivot, group=group, tile=tile, weights=weights, scores=scores, lists=lists,
+)
 table = capsule_of(&loops)

@@ -93,8 +93,8 @@ class WeightPanels(Record):
     Attributes
     ----------
     values : float32[n_panels, n_rows, 64]
-        values[p, i, c] is the weight of the item in row i in the score of item columns[p, c]; any number where
-        that is -1.
+        values[p, i, c] is the weight of the item in row i in the score of item columns[p, c]; any number
+        where that is -1.
     columns : int32[n_panels, 64]
         Items, each at most once; -1 fills up.
     n_items : int

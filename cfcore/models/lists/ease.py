@@ -20,6 +20,8 @@ from cfcore.models.core.state import State
 from cfcore.models.lists.ease_state import VALUES, EaseState, rating_weights
 from cfcore.models.lists.inverse import check_items, gram_matrix, invert, item_weights
 
+#: Multiplications in a call that makes lists: about .3 s on one core, after which Ctrl-C takes effect.
+PRODUCTS_PER_CALL = 10**10
 #: Damping of the biases of predicted ratings, in ratings.
 REG_USER, REG_ITEM = 5.0, 2.0
 
@@ -203,10 +205,12 @@ class EASE(Model):
         state: EaseState = self._state
         return state.scores(users, self.n_threads)
 
-    def _preferred(self, queries: ListQueries, order: ItemOrder, lists: TopLists) -> Array | None:
+    def _preferred_block(self) -> int:
         state: EaseState = self._state
-        if state.panels is None:
-            return None
+        return 0 if state.panels is None else max(64, int(PRODUCTS_PER_CALL / max(state.products, 1)))
+
+    def _preferred(self, queries: ListQueries, order: ItemOrder, lists: TopLists) -> Array:
+        state: EaseState = self._state
         state.best_lists(queries, order, lists, self.n_threads)
         # Items without weights come after all others: a list that has room for them is made anew.
         return lists.positions[:, -1] >= 0 if len(state.unweighted) else np.ones(lists.n_lists, dtype=bool)

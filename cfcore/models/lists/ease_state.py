@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from cfcore import backends
-from cfcore.errors import DataError
 from cfcore.arrays import aligned_zeros, available_memory, thread_rows
+from cfcore.errors import DataError
 from cfcore.kernels.records import (
     BitmapScratch,
     ItemOrder,
@@ -167,6 +167,11 @@ class EaseState(State):
             len(self.item_weights),
         )
 
+    @property
+    def products(self) -> float:
+        """Multiplications for the scores of a user, on average."""
+        return self.rated.n / max(self.rated.n_rows, 1) * self.rated.n_columns
+
     @cached_property
     def panels(self) -> WeightPanels | None:
         """Columns of the weights in panels, most rated items first; None if there is no memory for them."""
@@ -201,8 +206,10 @@ class EaseState(State):
         """Scores of all items for some rows of ratings: float64[n_users, n_items]."""
         scores = np.empty((len(users), rated.n_columns), dtype=np.float32)
         out = UserScores(np.ascontiguousarray(users, dtype=np.int32), scores)
-        work = len(users) * (rated.n / max(rated.n_rows, 1)) * rated.n_columns
-        backends.kernel("lists.ease").score_rows(rated, self.weights, out, threads_worth(n_threads, work))
+        work = len(users) * rated.n / max(rated.n_rows, 1) * rated.n_columns
+        backends.kernel("lists.weighted_sums").score_rows(
+            rated, self.weights, out, threads_worth(n_threads, work)
+        )
         if self.weighted_items is None:
             return scores.astype(np.float64)
         rows = np.empty((len(users), len(self.item_ids)))
@@ -211,15 +218,16 @@ class EaseState(State):
         rows[:, self.unweighted] = lowest - 1 + self.shares[self.unweighted] * UNWEIGHTED
         return rows
 
-    def best_lists(self, queries: ListQueries, order: ItemOrder, lists: TopLists, n_threads: int | None) -> None:
+    def best_lists(
+        self, queries: ListQueries, order: ItemOrder, lists: TopLists, n_threads: int | None
+    ) -> None:
         """Lists of the items that have weights, for known users; `panels` must not be None."""
         assert self.panels is not None
         rated, n_words = self.rated, max(-(-order.m // 64), 1)
-        work = queries.n_lists * (rated.n / max(rated.n_rows, 1)) * rated.n_columns
-        n_threads = threads_worth(n_threads, work)
+        n_threads = threads_worth(n_threads, queries.n_lists * self.products)
         together = min(LISTS_TOGETHER, max(1, -(-queries.n_lists // n_threads)))
         scratch = BitmapScratch(thread_rows(n_threads, together * n_words, np.uint64))
-        kernel = backends.kernel("lists.ease")
+        kernel = backends.kernel("lists.weighted_sums")
         kernel.best_lists(rated, self.panels, queries, order, lists, scratch, n_threads)
 
     def session_scores(self, items: Array, ratings: Array) -> Array:

@@ -181,7 +181,7 @@ def test_contributions_add_up_to_the_score() -> None:
         scores = state.session_scores(items, values)
         for item in np.arange(90) if state.positions is None else state.weighted_items:
             effects = state.contributions(items, values, int(item))
-            assert effects.sum() == pytest.approx(scores[item], abs=1e-9)
+            assert effects.sum() == pytest.approx(scores[item], abs=1e-6)
 
 
 def test_similar_items_are_those_that_a_rating_of_the_item_alone_lists() -> None:
