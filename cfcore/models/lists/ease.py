@@ -8,7 +8,6 @@ from typing import Any, ClassVar
 import numpy as np
 
 from cfcore.data import Ratings, from_fields
-from cfcore.errors import DataError
 from cfcore.kernels.records import ItemOrder, ListQueries, TopLists
 from cfcore.models.core.explaining import CLOSE, Contributions, rated_by
 from cfcore.models.core.fit_context import FitContext
@@ -76,7 +75,7 @@ class EASE(Model):
     listed. Scores have no scale; they compare items for one user.
 
     **Similar items** are those that a user who rated only the item would be recommended:
-    ``similar_items(i)`` lists row i of B, which is not symmetric.
+    ``similar_items(i)`` lists row i of B, which is not symmetric. Beyond `max_items` an item has none.
 
     **Default of** `reg`: :math:`70 \, n_{users} / \sqrt{n_{ratings}}`, from 200 to 1,000, by the weights of
     ratings, whose mean square is about .55 where they are from one to five stars; with ``values="ones"``
@@ -221,13 +220,9 @@ class EASE(Model):
         state: EaseState = self._state
         if state.positions is None:
             return np.asarray(state.item_weights[code], dtype=np.float64)
-        if state.positions[code] < 0:
-            raise DataError(
-                f"item: {state.item_ids[code]} is not among the {len(state.item_weights)} items that have "
-                "weights; fit with a larger max_items"
-            )
         row = np.full(len(state.item_ids), np.nan)
-        row[state.weighted_items] = state.item_weights[state.positions[code]]
+        if state.positions[code] >= 0:
+            row[state.weighted_items] = state.item_weights[state.positions[code]]
         return row
 
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from cfcore import backends
 from cfcore.arrays import aligned_zeros, available_memory, thread_rows
-from cfcore.errors import DataError
+from cfcore.errors import DataWarning, warn
 from cfcore.kernels.records import (
     BitmapScratch,
     ItemOrder,
@@ -126,22 +126,16 @@ class EaseState(State):
 
     @cached_property
     def rated(self) -> RatingRows:
-        """What the ratings of each user weigh, those of items that have weights.
-
-        Raises
-        ------
-        DataError
-            The values of the ratings are not known.
-        """
+        """What the ratings of each user weigh, those of items that have weights."""
         values = self.seen_values
         if values is None:
             if len(self.seen_items) and self.values == "ratings":
-                raise DataError(
-                    "EASE: lists need the ratings of the users, and seen_values_ is None: pass them by "
-                    "given=, or by with_parameters(seen_values=...); with_parameters(values='ones') has all "
-                    "weigh the same"
+                warn(
+                    "EASE: the model does not have the users' ratings (seen_values_ is None), so that for lists "
+                    "each weighs 1; pass them by given=, or by with_parameters(seen_values=...)",
+                    DataWarning,
                 )
-            values = np.ones(len(self.seen_items), dtype=np.float32)
+            values = np.full(len(self.seen_items), self.scale[1], dtype=np.float32)
         return self.rows(self.seen_indptr, self.seen_items, values)
 
     def rows(self, indptr: Array, items: Array, ratings: Array) -> RatingRows:
