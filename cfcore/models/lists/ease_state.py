@@ -131,8 +131,8 @@ class EaseState(State):
         if values is None:
             if len(self.seen_items) and self.values == "ratings":
                 warn(
-                    "EASE: the model does not have the users' ratings (seen_values_ is None), so that for lists "
-                    "each weighs 1; pass them by given=, or by with_parameters(seen_values=...)",
+                    "EASE: the model does not have the users' ratings (seen_values_ is None), so that for "
+                    "lists each weighs 1; pass them by given=, or by with_parameters(seen_values=...)",
                     DataWarning,
                 )
             values = np.full(len(self.seen_items), self.scale[1], dtype=np.float32)
