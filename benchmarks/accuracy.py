@@ -22,7 +22,7 @@ import cfcore as cf
 from cfcore.registry import BY_COMMAND
 
 MODELS: dict[str, Any] = {
-    **{entry.name: entry.load() for entry in BY_COMMAND.values()},
+    **{entry.name: entry.load() for entry in BY_COMMAND.values() if not entry.lists},
     "RBM by user": partial(cf.RBM, by="user"),
 }
 SPLITS = {"ml-100k": ("u1", "u2", "u3", "u4", "u5"), "ml-1m": (0, 1, 2, 3, 4)}

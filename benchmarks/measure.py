@@ -14,7 +14,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-PEERS = ("numpy", "scipy", "scikit-surprise", "implicit", "torch")
+PEERS = ("numpy", "scipy", "scikit-surprise", "implicit", "rectools", "lenskit", "torch")
 
 
 def machine() -> dict[str, Any]:

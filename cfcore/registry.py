@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:  # for type checkers, which cannot read the table
     from cfcore.ensemble import Blend as Blend
+    from cfcore.ensemble import Ranker as Ranker
     from cfcore.models.basic.baseline import Baseline as Baseline
     from cfcore.models.basic.mean import GlobalMean as GlobalMean
     from cfcore.models.factorization.asymmetric_svd import AsymmetricSVD as AsymmetricSVD
     from cfcore.models.factorization.svd import SVD as SVD
     from cfcore.models.factorization.svdpp import SVDpp as SVDpp
     from cfcore.models.factorization.timesvdpp import TimeSVDpp as TimeSVDpp
+    from cfcore.models.lists.ease import EASE as EASE
     from cfcore.models.lists.popularity import Popularity as Popularity
     from cfcore.models.neighbors.knn import ItemKNN as ItemKNN
     from cfcore.models.neighbors.knn import UserKNN as UserKNN
@@ -80,6 +82,7 @@ class Entry:
 
 _FEW = {"n_factors": 8, "n_epochs": 4, "random_state": 0}
 _BIASES = {"reg_user": (1.0, 30.0, "log"), "reg_item": (1.0, 30.0, "log")}
+_VALUES = {"values": ["ratings", "ones"]}
 _TIME = {**FACTORS, "day_factors": [True, False], "item_bins": [True, False]}
 
 ENTRIES = (
@@ -95,7 +98,9 @@ ENTRIES = (
         "RBM", "cfcore.models.rbm.model", "rbm", RBM_RANGES, {"n_hidden": 8, "n_epochs": 4, "random_state": 0}
     ),
     Entry("Popularity", "cfcore.models.lists.popularity", "popularity", lists=True),
+    Entry("EASE", "cfcore.models.lists.ease", "ease", _VALUES, lists=True),
     Entry("Blend", "cfcore.ensemble"),
+    Entry("Ranker", "cfcore.ensemble", small={"random_state": 0}, lists=True),
 )
 
 BY_NAME: dict[str, Entry] = {entry.name: entry for entry in ENTRIES}

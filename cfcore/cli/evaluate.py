@@ -34,12 +34,31 @@ def evaluate(
         str, typer.Option(help="Use the test part of this split only (u1, 0.1); else all ratings.")
     ] = "",
     k: Annotated[
-        int, typer.Option("--k", "-k", min=0, help="Length of lists to measure, too; 0: no lists.")
+        int,
+        typer.Option(
+            "--k", "-k", min=0, help="Length of lists to measure, too; 0: no lists, or 10 with --by and such."
+        ),
     ] = 0,
     threshold: Annotated[
         float | None,
         typer.Option(help="A rating from which an item is relevant.", show_default="3/4 up the scale"),
     ] = None,
+    by: Annotated[
+        str,
+        typer.Option(
+            metavar="rating|preference", help="What lists are ranked by.", show_default="as recommend"
+        ),
+    ] = "",
+    min_support: Annotated[
+        int, typer.Option(min=0, help="Leave items with fewer training ratings out of lists.")
+    ] = 0,
+    include_seen: Annotated[
+        bool, typer.Option(help="Lists have items that the user rated in training as well.")
+    ] = False,
+    candidates: Annotated[
+        str,
+        typer.Option(metavar="all|test", help="List all items, or those of each user's test ratings only."),
+    ] = "all",
     bootstrap: Annotated[
         bool, typer.Option("--bootstrap", help="Add confidence intervals, by drawing users.")
     ] = False,
@@ -49,32 +68,45 @@ def evaluate(
 ) -> None:
     """Print RMSE, MAE and FCP of a fitted model on ratings; with --k also the metrics of its lists.
 
+    Beside metrics of lists stand those of lists by popularity: the line to beat.
+
     Examples:
 
       cfcore evaluate svdpp.cf test.csv
 
       cfcore evaluate svdpp.cf ml-100k --split u1 --k 10 --bootstrap
+
+      cfcore evaluate svdpp.cf test.csv --k 10 --by preference --min-support 5
     """
     import cfcore as cf
     from cfcore.errors import DataWarning
     from cfcore.metrics.measuring import METRICS, OF_RATINGS
+    from cfcore.metrics.of_test_items import surprise_level
     from cfcore.metrics.result import facts_of
 
     tell_sources()
     need_folder(json_file, "--json")
     fitted = load_model(model, threads)
     test = read_part(data, split, 1, reading, fitted)
+    options: dict[str, Any] = {
+        "by": by or None, "min_support": min_support, "exclude_seen": not include_seen,
+        "candidates": candidates,
+    }  # fmt: skip
+    k = k or (10 if by or min_support or include_seen or candidates != "all" else 0)
     level_of_relevance = cf.metrics.relevant_from(fitted.scale_) if threshold is None else threshold
     wanted = [*OF_RATINGS, *(f"{name}@{k}" for name in METRICS if k and name not in OF_RATINGS)]
     intervals: dict[str, Interval] = {}
+    popular: dict[str, Any]
     with usage(), warnings.catch_warnings():  # a threshold that is no number
         if reading.no_timestamp:
             warnings.filterwarnings("ignore", ".*there are no timestamps", DataWarning)
         if bootstrap:
-            intervals = cf.metrics.bootstrap(fitted, test, wanted, threshold=threshold, level=level)
+            drawn = cf.metrics.bootstrap(fitted, test, wanted, threshold=threshold, level=level, **options)
+            intervals, popular = drawn, {name: one.value for name, one in drawn.popularity.items()}
             found = {name: interval.value for name, interval in intervals.items()}
         else:
-            found = cf.metrics.evaluate(fitted, test, wanted, threshold=threshold)
+            measured = cf.metrics.evaluate(fitted, test, wanted, threshold=threshold, **options)
+            found, popular = measured, measured.popularity
     name = type(fitted).__name__
     facts = facts_of(fitted, test)
     if facts.unknown:
@@ -83,13 +115,31 @@ def evaluate(
             f"({facts.unknown_items:,}) without training ratings",
             json_file,
         )
-    say(f"{name} on {len(test):,} ratings", found, intervals, level_of_relevance, json_file)
+    ranked_by = by or fitted.ranks_by
+    say(f"{name} on {len(test):,} ratings", found, intervals, popular, json_file)
+    if k:
+        listed = "the items of each user's test ratings" if candidates == "test" else "all items"
+        listed += "" if include_seen else " but those rated in training"
+        listed += f", of {min_support} training ratings or more" if min_support else ""
+        of_faq = surprise_level(fitted.scale_) if threshold is None else level_of_relevance
+        relevant = f"relevant from {level_of_relevance:g}"
+        relevant += "" if of_faq == level_of_relevance else f" (surprise_*: {of_faq:g})"
+        tell(f"lists by {ranked_by}, of {listed}; {relevant}", json_file)
+        best = f"ndcg@{k}"
+        if ranked_by == "rating" and candidates == "all" and found[best] < popular[best]:
+            tell(
+                f"lists of the items with most ratings are better ({best} {popular[best]:.4f}) than these by "
+                "predicted rating; see --by preference",
+                json_file,
+            )
     report: dict[str, Any] = {
         "model": name, "n_ratings": len(test),
         "unknown_users": facts.unknown_users, "unknown_items": facts.unknown_items, **found,
     }  # fmt: skip
     if k:
         report["threshold"] = level_of_relevance
+        report["lists"] = {**options, "by": ranked_by}
+        report["popularity"] = popular
     if bootstrap:
         report["level"] = level
         report["intervals"] = {name: [each.low, each.high] for name, each in intervals.items()}
@@ -100,10 +150,10 @@ def say(
     what: str,
     found: dict[str, float],
     intervals: dict[str, Interval],
-    threshold: float,
+    popular: dict[str, Any],
     json_file: Path | None,
 ) -> None:
-    """Print the metrics: in one line if they are few, else a line each."""
+    """Print the metrics, and those of popularity: in one line if they are few, else a line each."""
     from cfcore.metrics.measuring import OF_RATINGS
 
     if len(found) == len(OF_RATINGS) and not intervals:
@@ -111,12 +161,11 @@ def say(
         tell(f"{what}: {line}", json_file)
         return
     tell(what, json_file)
-    if len(found) > len(OF_RATINGS):
-        tell(f"lists of all items but those rated in training; relevant from {threshold:g}", json_file)
     for name, value in found.items():
         shown = name.upper() if name in OF_RATINGS else name
         given = intervals.get(name)
         ends = (
             f"  [{given.low:.4f}, {given.high:.4f}]" if given is not None and given.low == given.low else ""
         )
-        tell(f"{shown:14}{value:8.4f}{ends}", json_file)
+        line = f"  popularity {popular[name]:.4f}" if name in popular else ""
+        tell(f"{shown:{max(map(len, found)) + 2}}{value:8.4f}{ends}{line}", json_file)

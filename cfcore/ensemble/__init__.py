@@ -1,7 +1,8 @@
-"""Ensembles: models that combine the predictions of other models."""
+"""Ensembles: models that combine other models."""
 
 from __future__ import annotations
 
 from cfcore.ensemble.blend import Blend
+from cfcore.ensemble.ranker import Ranker
 
-__all__ = ["Blend"]
+__all__ = ["Blend", "Ranker"]

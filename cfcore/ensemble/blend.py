@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-import dataclasses
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any, ClassVar, Self
 
 import numpy as np
 
-from cfcore import codec, metrics
+from cfcore import metrics
 from cfcore.data import Duplicates, Ratings
 from cfcore.ensemble import members as parts
+from cfcore.ensemble.base import check_members
+from cfcore.ensemble.explaining import ExplainedSum
 from cfcore.ensemble.state import BlendState
 from cfcore.ensemble.weights import Weights, fit_weights
-from cfcore.errors import FileFormatError, NotFittedError
-from cfcore.models.core.files import of_kind
+from cfcore.errors import NotFittedError
 from cfcore.models.core.fit_context import Callback, FitContext
-from cfcore.models.core.given import user_fields
 from cfcore.models.core.model import Array, Model
 from cfcore.models.core.params import check_choice, check_number
 from cfcore.models.core.state import State
@@ -27,7 +26,7 @@ from cfcore.random import RandomState, generator
 METHODS = ("ridge", "feature-weighted", "mean")
 
 
-class Blend(Model):
+class Blend(ExplainedSum):
     r"""A weighted mean of the predictions of several models.
 
     .. math:: \hat r_{ui} = a + \sum_m w_m \hat r^{(m)}_{ui}
@@ -93,6 +92,7 @@ class Blend(Model):
     """
 
     _state_class: ClassVar[type[State]] = BlendState
+    _model_params: ClassVar[tuple[str, ...]] = ("models",)
 
     def __init__(
         self,
@@ -158,12 +158,6 @@ class Blend(Model):
             copied.models = type(self.models)(model.clone() for model in self.models)  # type: ignore[call-arg]
         return copied
 
-    def uses_timestamps(self) -> bool:
-        """Whether a member needs timestamps."""
-        members = self.models if self._state is None else self._state.members
-        listed = members if isinstance(members, (list, tuple)) else ()
-        return any(isinstance(member, Model) and member.uses_timestamps() for member in listed)
-
     def _check_params(self) -> None:
         check_choice("method", self.method, METHODS)
         if isinstance(self.cv, str):
@@ -174,15 +168,21 @@ class Blend(Model):
         members = parts.named(self.models)
         if not members:
             raise ValueError(f"models must be a list of one model or more, not {self.models!r}")
+        if self.cv != "prefit":
+            check_members(members)
+            return
         for name, model in members.items():
-            if self.cv == "prefit":
-                if not model.is_fitted():
-                    raise NotFittedError(f"{name} is not fitted; cv='prefit' takes fitted models")
-                continue
-            try:
-                model.check_params()
-            except (TypeError, ValueError) as error:
-                raise type(error)(f"{name}__{error}") from error
+            if not model.is_fitted():
+                raise NotFittedError(f"{name} is not fitted; cv='prefit' takes fitted models")
+
+    def _models(self) -> list[Model | None]:
+        return list(self.models)
+
+    def _set_models(self, models: list[Model | None]) -> None:
+        self.models = [model for model in models if model is not None]
+
+    def _kept_models(self) -> list[Model | None] | None:
+        return None if self.cv == "prefit" else self._models()
 
     # ------------------------------------------------------------------ fitting
 
@@ -282,17 +282,6 @@ class Blend(Model):
                 bar.update(1)
         return members, fold, predictions
 
-    def _prepared(self, model: Model, rng: np.random.Generator) -> Model:
-        """A clone, with the seed and number of threads of the blend where its own are None."""
-        model = model.clone()
-        params = model.get_params(deep=False)
-        seed = int(rng.integers(2**32))
-        if "random_state" in params and params["random_state"] is None and self.random_state is not None:
-            model.set_params(random_state=seed)
-        if "n_threads" in params and params["n_threads"] is None and self.n_threads is not None:
-            model.set_params(n_threads=self.n_threads)
-        return model
-
     def _out_of_fold(
         self, models: list[Model], train: Ratings, folds: int, rng: np.random.Generator, bar: Any
     ) -> tuple[Array, Array]:
@@ -312,13 +301,6 @@ class Blend(Model):
                 bar.update(1)
         return fold, predictions
 
-    # ------------------------------------------------------------------ ratings given with a question
-
-    def _state_of_users(self, given: Ratings) -> BlendState:
-        state: BlendState = self._state
-        members = tuple(member._for_users(given, mention=False)[0] for member in state.members)
-        return dataclasses.replace(state, members=members, **user_fields(given))
-
     # ------------------------------------------------------------------ predicting
 
     def _score(self, users: Array, items: Array, timestamps: Array | None) -> Array:
@@ -333,65 +315,3 @@ class Blend(Model):
     def _similarity_rows(self, kind: str, codes: Array) -> Array:
         found: Array | None = self._state.similarity_rows(kind, codes)
         return super()._similarity(kind, 0) if found is None else found
-
-    # ------------------------------------------------------------------ files
-
-    def _file_params(self) -> dict[str, Any]:
-        return {name: value for name, value in self.get_params(deep=False).items() if name != "models"}
-
-    def describe(self) -> dict[str, Any]:
-        """Class and hyper-parameters, those of the members included, JSON-able."""
-        return {**super().describe(), "models": [one.describe() for one in self.models]}
-
-    @classmethod
-    def _of_params(cls, described: dict[str, Any], find_class: Callable[[Any], type[Model]]) -> Model:
-        params = codec.from_json(described["params"])
-        inner = of_kind(described, "models", list)
-        params["models"] = [Model.from_description(one, find_class) for one in inner]
-        return cls(**params)
-
-    def to_content(self) -> tuple[dict[str, Any], dict[str, Array]]:
-        header, arrays = super().to_content()
-        header["models"] = None if self.cv == "prefit" else [one.describe() for one in self.models]
-        header["members"] = []
-        for at, member in enumerate(self.members_):
-            inner, inner_arrays = member.to_content()
-            # An array that the blend holds too is written once.
-            inner["shared"] = [name for name, array in inner_arrays.items() if arrays.get(name) is array]
-            header["members"].append(inner)
-            for name, array in inner_arrays.items():
-                if name not in inner["shared"]:
-                    arrays[f"{at}/{name}"] = array
-        return header, arrays
-
-    @classmethod
-    def from_content(
-        cls, header: dict[str, Any], arrays: dict[str, Array], find_class: Callable[[Any], type[Model]]
-    ) -> Self:
-        parts_of: dict[str, dict[str, Array]] = {}
-        for name, array in arrays.items():
-            at, inside, inner_name = name.partition("/")
-            parts_of.setdefault(at if inside else "", {})[inner_name if inside else name] = array
-        own = parts_of.pop("", {})
-        members: list[Model] = []
-        for k, inner in enumerate(of_kind(header, "members", list)):
-            # What members share, the blend itself holds.
-            shared = {name: own[name] for name in of_kind(inner, "shared", list) if name in own}
-            held = parts_of.pop(str(k), {}) | shared
-            try:
-                kind = find_class(inner.get("class"))
-                members.append(kind.from_content(inner, held, find_class))
-            except (TypeError, ValueError) as error:
-                raise FileFormatError(f"members: {k}: {error}") from error
-        if parts_of:
-            raise FileFormatError(f"{min(parts_of)}/ names no member")
-        scalars = {**of_kind(header, "scalars", dict), "members_": {"$tuple": []}}
-        blend = cls._restored({**header, "scalars": scalars}, own)
-        blend._state = blend._state.replaced(members=tuple(members))
-        if header.get("models") is None:
-            blend.models = members
-        else:
-            described = of_kind(header, "models", list)
-            blend.models = [Model.from_description(one, find_class) for one in described]
-        blend.check_params()
-        return blend

@@ -23,6 +23,7 @@ __all__ = ["KERNELS", "LEVELS", "available_levels", "current_level", "use_level"
 KERNELS = {
     "baseline": "factorization.baseline",
     "csr": "tables.csr",
+    "ease": "lists.ease",
     "neighbors": "neighbors",
     "products": "top_n.products",
     "rbm": "rbm",

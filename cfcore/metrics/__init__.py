@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from cfcore.metrics.accuracy import fcp, mae, rmse
+from cfcore.metrics.judging import judge
 from cfcore.metrics.lists import (
     Judged,
     average_precision,
     coverage,
     hit_rate,
-    judge,
     ndcg,
     novelty,
     precision,
@@ -17,6 +17,7 @@ from cfcore.metrics.lists import (
     relevant_from,
 )
 from cfcore.metrics.measuring import METRICS, Interval, bootstrap, evaluate
+from cfcore.metrics.of_test_items import surprise_precision, surprise_recall
 from cfcore.metrics.result import Metrics
 
 __all__ = [
@@ -39,4 +40,6 @@ __all__ = [
     "reciprocal_rank",
     "relevant_from",
     "rmse",
+    "surprise_precision",
+    "surprise_recall",
 ]

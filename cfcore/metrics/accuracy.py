@@ -31,7 +31,7 @@ def rmse(ratings: ArrayLike, predictions: ArrayLike) -> float:
     DataError
         No entries, different lengths, or NaN or inf.
     """
-    ratings, predictions = _checked(ratings, predictions)
+    ratings, predictions = checked(ratings, predictions)
     errors = ratings - predictions
     return float(np.sqrt(np.mean(errors * errors)))
 
@@ -41,7 +41,7 @@ def mae(ratings: ArrayLike, predictions: ArrayLike) -> float:
 
     Parameters, result and errors are those of `rmse`.
     """
-    ratings, predictions = _checked(ratings, predictions)
+    ratings, predictions = checked(ratings, predictions)
     return float(np.mean(np.abs(ratings - predictions)))
 
 
@@ -86,7 +86,7 @@ def pairs_by_user(ratings: ArrayLike, predictions: ArrayLike, users: ArrayLike) 
     in_order, different : ndarray of int64, shape (n_users,)
         In the order of the sorted distinct users.
     """
-    ratings, predictions = _checked(ratings, predictions)
+    ratings, predictions = checked(ratings, predictions)
     users = np.asarray(users)
     if users.shape != ratings.shape:
         raise DataError(f"users: shape {users.shape}, but ratings have {ratings.shape}")
@@ -140,7 +140,7 @@ def _inversions(permutation: Array) -> Array:
     return inversions
 
 
-def _checked(ratings: ArrayLike, predictions: ArrayLike) -> tuple[Array, Array]:
+def checked(ratings: ArrayLike, predictions: ArrayLike) -> tuple[Array, Array]:
     columns = []
     for name, given in (("ratings", ratings), ("predictions", predictions)):
         masked = first_masked(given)

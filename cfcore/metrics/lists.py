@@ -1,7 +1,8 @@
 """Metrics of top-N lists.
 
 A list has k entries. An entry that is relevant to the user, by the test ratings, is a hit. The metrics take
-hits and return a value for each user; `judge` makes lists for the users of test ratings and finds the hits.
+hits and return a value for each user; `cfcore.metrics.judge` makes lists for the users of test ratings and
+finds the hits.
 """
 
 from __future__ import annotations
@@ -13,12 +14,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from cfcore.arrays import check_memory
-from cfcore.data import Ratings, as_ratings, needs_times
-from cfcore.errors import DataError, DataWarning, shown, warn
+from cfcore.errors import DataError, shown
 
 __all__ = [
-    "Judged", "average_precision", "coverage", "hit_rate", "judge", "ndcg", "novelty", "precision", "recall",
+    "Judged", "average_precision", "coverage", "hit_rate", "ndcg", "novelty", "precision", "recall",
     "reciprocal_rank", "relevant_from",
 ]  # fmt: skip
 
@@ -70,135 +69,11 @@ def relevant_from(scale: tuple[float, float]) -> float:
     return low + UPPER * (high - low)
 
 
-def judge(model: Any, test: Any, k: int = 10, *, threshold: float | None = None) -> Judged:
-    """Make lists of k items for each user of the test ratings, and find the relevant ones among them.
-
-    Parameters
-    ----------
-    model : Model
-        Fitted.
-    test : Ratings, DataFrame, (users, items, values[, timestamps]) or scipy sparse matrix
-    k : int, default 10
-        May exceed the number of items: missing entries are not hits.
-    threshold : float, optional
-        The least relevant rating; by default that of `relevant_from` for the model's scale.
-
-    Raises
-    ------
-    ValueError
-        k below 1, or a threshold that is not a finite number.
-    DataError
-        Ratings that cannot be used.
-
-    Warns
-    -----
-    DataWarning
-        No item is relevant to any user, or all users are unknown to the model.
-
-    Notes
-    -----
-    Candidates are all items of the model except those that the user rated in training. An entry without a
-    test rating counts as a miss, though the user might have liked it: precision is a lower bound, and values
-    can be compared between models on one data set, but not between data sets.
-
-    Users unknown to the model get its list for unknown users. Relevant items unknown to it are never hits. A
-    test rating of a pair that is in training too is ignored.
-
-    The lists come from `recommend_batches`: one blocked pass on all threads that stores no matrix of scores.
-    """
-    test = as_ratings(test, timed=needs_times(model))
-    judged = lists_and_hits(model, test, k, threshold)
-    if not judged.n_relevant.any():
-        warn(f"judge: {nothing_relevant(judged.threshold, test)}", DataWarning)
-    elif not model.is_known(judged.users).any():
-        warn(
-            f"judge: none of the {len(judged.users):,} users of the test ratings has training ratings: all "
-            "lists are those for unknown users; are the ids those of training?",
-            DataWarning,
-        )
-    return judged
-
-
-def nothing_relevant(level: float, test: Ratings) -> str:
-    """Why no item is relevant to any user."""
-    highest = float(test.values.max())
-    if highest < np.float32(level):
-        return (
-            f"no item is relevant: the threshold is {level:g}, and the highest test rating {highest:g}; "
-            "name the least relevant rating with threshold="
-        )
-    return (
-        f"no item is relevant: all test ratings from {level:g} (threshold) on are of pairs that are in "
-        "training too"
-    )
-
-
-def lists_and_hits(model: Any, test: Any, k: int, threshold: float | None) -> Judged:
-    """What `judge` returns, without a warning."""
-    model = model.snapshot()
-    test, k = as_ratings(test, timed=needs_times(model)), check_k(k)
-    try:
-        level = relevant_from(model.scale_) if threshold is None else float(threshold)
-    except (TypeError, ValueError):
-        level = np.nan
-    if not np.isfinite(level):
-        raise ValueError(f"threshold must be a finite number or None, not {shown(threshold)}")
-    codes, row_of = np.unique(test.user_codes, return_inverse=True)
-    users, n_items = test.user_ids[codes], len(model.item_ids_)
-    rows, relevant = _relevant(model, test, codes.astype(np.int32), row_of, np.float32(level))
-    # Pairs as sorted numbers, so that entries are found by binary search.
-    keys = np.sort(rows[relevant >= 0] * n_items + relevant[relevant >= 0])
-    check_memory(5 * len(users) * k, f"k={k}: the lists of {len(users):,} users")
-    items = np.full((len(users), k), -1, dtype=np.int32)
-    hits = np.zeros((len(users), k), dtype=bool)
-    begin = 0
-    for some, ids, scores in model.recommend_batches(users, k):
-        part = slice(begin, begin + len(some)), slice(0, scores.shape[1])
-        listed = ~np.isnan(scores)
-        items[part][listed] = model.encode_items(ids[listed])
-        pairs = np.arange(begin, begin + len(some))[:, None] * n_items + items[part]
-        hits[part] = _among(pairs, keys) & listed
-        begin += len(some)
-    n_relevant = np.bincount(rows, minlength=len(users))
-    shares = model.item_counts_ / np.count_nonzero(model.user_counts_)
-    return Judged(users, items, hits, n_relevant, shares, level)
-
-
 def check_k(k: Any) -> int:
     """k as an int of at least 1."""
     if isinstance(k, bool) or not isinstance(k, (int, np.integer)) or k < 1:
         raise ValueError(f"k must be an integer of at least 1, not {shown(k)}")
     return int(k)
-
-
-def _relevant(
-    model: Any, test: Ratings, codes: Array, row_of: Array, level: np.float32
-) -> tuple[Array, Array]:
-    """Row of the user and code of the item (-1: unknown) of relevant test ratings that training lacks."""
-    chosen = test.values >= level  # both float32: 3.3 is 3.3
-    rows = row_of[chosen].astype(np.int64)
-    items = model.encode_items(test.item_ids)[test.item_codes[chosen]].astype(np.int64)
-    users = model.encode_users(test.user_ids)[codes][rows]
-    # Binary searches for all pairs at once, each in the training items of its user, which are sorted.
-    known = (users >= 0) & (items >= 0)
-    low = np.where(known, model.seen_indptr_[users], 0)
-    end = np.where(known, model.seen_indptr_[users + 1], 0)
-    high = end.copy()
-    while (open_ := low < high).any():
-        middle = (low + high) // 2
-        below = np.zeros(len(low), dtype=bool)
-        below[open_] = model.seen_items_[middle[open_]] < items[open_]
-        low, high = np.where(open_ & below, middle + 1, low), np.where(open_ & ~below, middle, high)
-    seen = low < end
-    seen[seen] = model.seen_items_[low[seen]] == items[seen]
-    return rows[~seen], items[~seen]
-
-
-def _among(pairs: Array, keys: Array) -> Array:
-    """Which of `pairs` are among the sorted `keys`."""
-    if len(keys) == 0:
-        return np.zeros(pairs.shape, dtype=bool)
-    return keys[np.minimum(np.searchsorted(keys, pairs), len(keys) - 1)] == pairs
 
 
 # ---------------------------------------------------------------------- values of users

@@ -10,6 +10,7 @@ import numpy as np
 
 from cfcore.errors import shown
 from cfcore.metrics import accuracy, lists
+from cfcore.metrics.of_test_items import BY_TEST_ITEMS, surprise_precision, surprise_recall
 
 __all__ = ["METRICS", "OF_RATINGS", "Metric", "MetricLike", "larger_is_better", "parse"]
 
@@ -25,13 +26,13 @@ OF_RATINGS: dict[str, Callable[[Array, Array, Array], float]] = {
     "fcp": accuracy.fcp,
 }
 #: All metrics of `evaluate`.
-METRICS = (*OF_RATINGS, *lists.BY_USER, "coverage")
+METRICS = (*OF_RATINGS, *lists.BY_USER, "coverage", *BY_TEST_ITEMS)
 #: Functions of `cfcore.metrics` that are metrics with a name.
 OWN: dict[Any, str] = {
     accuracy.rmse: "rmse", accuracy.mae: "mae", accuracy.fcp: "fcp", lists.precision: "precision",
     lists.recall: "recall", lists.ndcg: "ndcg", lists.average_precision: "map",
     lists.reciprocal_rank: "mrr", lists.hit_rate: "hit_rate", lists.novelty: "novelty",
-    lists.coverage: "coverage",
+    lists.coverage: "coverage", surprise_precision: "surprise_precision", surprise_recall: "surprise_recall",
 }  # fmt: skip
 
 
@@ -45,7 +46,7 @@ class Metric(NamedTuple):
     name : str
         One of `METRICS`; of a function "".
     k : int
-        Length of lists.
+        Length of lists, or number of test items.
     function : callable or None
     """
 
@@ -59,7 +60,7 @@ class Metric(NamedTuple):
         """Whether it needs lists, and not predictions of the test ratings."""
         if self.function is not None:
             return takes_hits(self.function)
-        return self.name not in OF_RATINGS
+        return self.name not in OF_RATINGS and self.name not in BY_TEST_ITEMS
 
 
 def parse(metrics: MetricLike | Iterable[MetricLike] | Mapping[str, MetricLike], k: int = 10) -> list[Metric]:

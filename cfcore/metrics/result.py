@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -122,15 +122,22 @@ class Metrics(dict[str, Any]):
         Test ratings whose user, and whose item, has no training ratings: predictions of them are fallbacks.
     unknown : int
         Test ratings whose user or item, or both, has no training ratings.
+    popularity : dict of str to float or Interval
+        The metrics of lists, by the same names, of lists by popularity: the items with most training ratings
+        under the same options. Empty without metrics of lists.
     """
 
     n: int
     unknown_users: int
     unknown_items: int
     unknown: int
+    popularity: dict[str, Any]
 
-    def __init__(self, values: Any = (), facts: Facts | None = None) -> None:
+    def __init__(
+        self, values: Any = (), facts: Facts | None = None, popularity: Mapping[str, Any] | None = None
+    ) -> None:
         super().__init__(values)
+        self.popularity = dict(popularity or {})
         for name in ("n", "unknown_users", "unknown_items", "unknown"):
             setattr(self, name, getattr(facts, name, 0))
 
@@ -142,12 +149,25 @@ class Metrics(dict[str, Any]):
         return said
 
     def __repr__(self) -> str:
-        values = ", ".join(f"{name!r}: {_text(value)}" for name, value in self.items())
-        return f"Metrics({{{values}}}, {self._said()})" if self.n else f"Metrics({{{values}}})"
+        said = [_braces(self)]
+        if self.popularity:
+            said.append(f"popularity: {_braces(self.popularity)}")
+        if self.n:
+            said.append(self._said())
+        return f"Metrics({', '.join(said)})"
 
     def _repr_html_(self) -> str:
         rows = [[name, _text(value)] for name, value in self.items()]
-        return html.table(["metric", "value"], rows, self._said())
+        heads = ["metric", "value"]
+        if self.popularity:
+            heads.append("popularity")
+            for row in rows:
+                row.append(_text(self.popularity.get(row[0], "")))
+        return html.table(heads, rows, self._said())
+
+
+def _braces(values: Mapping[str, Any]) -> str:
+    return f"{{{', '.join(f'{name!r}: {_text(value)}' for name, value in values.items())}}}"
 
 
 def _text(value: Any) -> str:

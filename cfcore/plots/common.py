@@ -12,12 +12,15 @@ import numpy as np
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-__all__ = ["COLORS", "Array", "colors", "finish", "group", "name_models", "new_axes"]
+__all__ = ["COLORS", "Array", "add_legend", "colors", "finish", "group", "name_models", "new_axes"]
 
 Array = np.ndarray[Any, Any]
 
 #: Colours that colour-blind people can distinguish (Okabe and Ito, 2008), without the palest.
 COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
+
+#: Entries of a legend that find room within axes, if there is none beside them.
+MOST_INSIDE = 4
 
 #: Dots per inch of pictures in notebooks.
 SCREEN = 100
@@ -62,6 +65,32 @@ def finish(ax: Axes, legend: bool) -> Axes:
     ax.set_axisbelow(True)
     if legend and len(ax.get_legend_handles_labels()[1]) > 0:
         ax.legend(frameon=False)
+    return ax
+
+
+def add_legend(ax: Axes, handles: Any = None, names: Any = None, *, right: float = 1.01, **look: Any) -> Axes:
+    """A legend on the right of axes, where it covers nothing.
+
+    Within axes if it has few entries and their figure has no layout, which makes room beside them.
+
+    Parameters
+    ----------
+    ax : matplotlib Axes
+    handles, names : sequence, optional
+        By default those of the lines that have labels.
+    right : float
+        Where it begins, as a share of the width of the axes.
+    **look
+        Further arguments of ``ax.legend``.
+    """
+    if handles is None:
+        handles, names = ax.get_legend_handles_labels()
+    figure: Any = ax.get_figure(root=True) if hasattr(ax.figure, "figure") else ax.figure
+    place: dict[str, Any] = {"loc": "upper left", "bbox_to_anchor": (right, 1.0)}
+    if figure.get_layout_engine() is None and len(names) <= MOST_INSIDE:
+        place = {"loc": "best"}
+    if len(names):
+        ax.legend(handles, names, frameon=False, fontsize=9, borderaxespad=0.0, **place, **look)
     return ax
 
 

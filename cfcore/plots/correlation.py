@@ -51,7 +51,7 @@ def error_correlation(models: Any, test: Any, ax: Axes | None = None) -> Axes:
                 "have no correlation with others"
             )
     matrix = np.corrcoef(errors)
-    ax = ax or new_axes(size=(1.5 + 0.9 * len(named), 1.2 + 0.8 * len(named)))
+    ax = ax or new_axes(size=(max(1.5 + 0.9 * len(named), 4.4), 1.2 + 0.8 * len(named)))
     lowest = min(matrix.min(), 0.999)
     others = matrix[~np.eye(len(named), dtype=bool)]
     digits = 3 if others.max() >= 0.995 else 2  # different models must not show 1.00

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import itertools
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from cfcore.data import Duplicates, as_ratings, needs_times
 from cfcore.errors import DataError
+from cfcore.metrics.judging import check_threshold
 from cfcore.metrics.measuring import measured, parse
 from cfcore.metrics.names import MetricLike
+from cfcore.metrics.options import ListOptions
 from cfcore.metrics.result import Facts, warn_of_differences
 from cfcore.models.core.model import Model
 from cfcore.random import RandomState
@@ -30,6 +32,14 @@ def cross_validate(
     n_jobs: int | None = 1,
     random_state: RandomState = 0,
     duplicates: Duplicates = "error",
+    threshold: float | None = None,
+    by: str | None = None,
+    min_support: int = 0,
+    exclude_seen: bool = True,
+    items: Any = None,
+    exclude: Any = None,
+    timestamps: Any = None,
+    candidates: str = "all",
 ) -> Table:
     """Fit a model on the training part of each fold, and measure its predictions of the test part.
 
@@ -57,13 +67,18 @@ def cross_validate(
         For random folds; by default they are the same every time, so that models can be compared.
     duplicates : {"error", "last", "first", "mean"}, default "error"
         What to do when a user rated an item more than once, as in `Ratings`.
+    threshold, by, min_support, exclude_seen, items, exclude, timestamps, candidates
+        Which ratings are relevant, and how lists are made, as for `cf.metrics.evaluate`; `timestamps` is
+        "test" or a single time here.
 
     Returns
     -------
     Table
         A row for each fold: ``fold``, the metrics, ``fit_seconds``, ``predict_seconds`` (lists included),
         ``n_train``, ``n_test``, ``n_unknown`` (test ratings whose user or item has no training ratings). It
-        prints with mean and standard deviation; ``.mean("rmse")``, ``.to_frame()``.
+        prints with mean and standard deviation; ``.mean("rmse")``, ``.to_frame()``. Below them is a line of
+        the means of lists by popularity, for metrics of lists; ``.popularity["ndcg@10"]`` has those of each
+        fold.
 
     Raises
     ------
@@ -94,6 +109,9 @@ def cross_validate(
     if ratings is not None:
         ratings = as_ratings(ratings, duplicates=duplicates, timed=needs_times(model))
     wanted, all_facts = parse(metrics), list[Facts]()
+    check_threshold(threshold)
+    options = ListOptions(by, min_support, exclude_seen, items, exclude, timestamps, candidates)
+    popular: dict[int, dict[str, float]] = {}
     workers, threads = share(n_jobs)
 
     def one(task: tuple[int, Pair], stop: Stop) -> dict[str, float]:
@@ -103,9 +121,10 @@ def cross_validate(
         timed.model.fit(train, callback=stop)
         fit_seconds = time.perf_counter() - start
         try:
-            values, facts = measured(timed, test, wanted)
+            values, facts = measured(timed, test, wanted, threshold, options)
         except DataError as error:
             raise DataError(f"fold {fold}: {error}") from error
+        popular[fold] = values.popularity
         if facts is not None:
             all_facts.append(facts)
         return {
@@ -120,7 +139,8 @@ def cross_validate(
     found = list(side_by_side(one, numbered(folds(ratings, cv, random_state)), workers))
     warn_of_differences("cross_validate", all_facts)
     columns = {name: [row[name] for row in found] for name in found[0]}
-    return Table({"fold": range(len(found)), **columns}, summary=True)
+    lines = {name: [popular[fold][name] for fold in range(len(found))] for name in popular[0]}
+    return Table({"fold": range(len(found)), **columns}, summary=True, popularity=lines)
 
 
 def numbered(pairs: Iterable[Pair]) -> Iterator[tuple[int, Pair]]:
@@ -149,14 +169,25 @@ class Timed:
 
     def predict(self, *pairs: Any) -> Any:
         """`Model.predict`."""
-        start = time.perf_counter()
-        predictions = self.model.predict(*pairs)
-        self.seconds += time.perf_counter() - start
-        return predictions
+        return self._timed(self.model.predict, *pairs)
 
-    def recommend_batches(self, *users: Any) -> Iterator[Any]:
+    def score_codes(self, *pairs: Any) -> Any:
+        """`Model.score_codes`."""
+        return self._timed(self.model.score_codes, *pairs)
+
+    def preference_codes(self, *pairs: Any) -> Any:
+        """`Model.preference_codes`."""
+        return self._timed(self.model.preference_codes, *pairs)
+
+    def _timed(self, call: Callable[..., Any], *arguments: Any) -> Any:
+        start = time.perf_counter()
+        found = call(*arguments)
+        self.seconds += time.perf_counter() - start
+        return found
+
+    def recommend_batches(self, *users: Any, **options: Any) -> Iterator[Any]:
         """`Model.recommend_batches`."""
-        batches = self.model.recommend_batches(*users)
+        batches = self.model.recommend_batches(*users, **options)
         while True:
             start = time.perf_counter()
             batch = next(batches, None)

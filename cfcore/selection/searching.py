@@ -12,26 +12,27 @@ from typing import Any
 import numpy as np
 
 from cfcore.data import Duplicates, as_ratings, needs_times, split
-from cfcore.errors import ConvergenceWarning, DataError, shown, warn
-from cfcore.metrics.measuring import Metric, larger_is_better, measured, parse
+from cfcore.errors import ConvergenceWarning, shown, warn
+from cfcore.metrics.judging import check_threshold
+from cfcore.metrics.measuring import larger_is_better, parse
 from cfcore.metrics.names import MetricLike
-from cfcore.metrics.result import Facts, warn_of_differences
+from cfcore.metrics.options import ListOptions
+from cfcore.metrics.result import warn_of_differences
 from cfcore.models.core.model import Model
 from cfcore.models.core.params import as_python, check_flag
 from cfcore.progress import progress_bar
 from cfcore.random import RandomState, generator
 from cfcore.selection import spaces
 from cfcore.selection import study as studies
-from cfcore.selection.folds import Folds, Pair, folds
+from cfcore.selection.folds import Folds, folds
 from cfcore.selection.table import Table
-from cfcore.selection.workers import Stop, prepared, share, side_by_side
+from cfcore.selection.trials import Judge
+from cfcore.selection.workers import share, side_by_side
 
 __all__ = ["Search", "search"]
 
 #: Up to so many ratings, settings are judged by five folds; beyond, by a tenth of the ratings.
 FEW = 300_000
-#: Reports from the first fold, at equal parts of the epochs.
-PARTS = 4
 
 
 @dataclass(frozen=True)
@@ -65,10 +66,6 @@ class Search:
         return f"Search({self.value:.5f} with {self.model!r}; trials: {counted})"
 
 
-class OutOfTime(Exception):
-    """The budget was used up during a trial."""
-
-
 def search(
     model: Model,
     ratings: Any = None,
@@ -84,6 +81,14 @@ def search(
     refit: bool = True,
     verbose: int = 0,
     duplicates: Duplicates = "error",
+    threshold: float | None = None,
+    by: str | None = None,
+    min_support: int = 0,
+    exclude_seen: bool = True,
+    items: Any = None,
+    exclude: Any = None,
+    timestamps: Any = None,
+    candidates: str = "all",
 ) -> Search:
     """Search better hyper-parameters, judged by ratings held out within those given.
 
@@ -122,6 +127,8 @@ def search(
         1 shows a progress bar.
     duplicates : {"error", "last", "first", "mean"}, default "error"
         What to do when a user rated an item more than once, as in `Ratings`.
+    threshold, by, min_support, exclude_seen, items, exclude, timestamps, candidates
+        For a metric of lists, as for `cross_validate`.
 
     Returns
     -------
@@ -184,9 +191,11 @@ def search(
     if maximize is None or judged_by.function is None:
         maximize = larger_is_better(judged_by, pairs[0][1].values)
     grid = spaces.Grid(space, model) if spaces.is_grid(space) else None
+    check_threshold(threshold)
+    options = ListOptions(by, min_support, exclude_seen, items, exclude, timestamps, candidates)
     facts = studies.fingerprint(
         train, model=model, space=space, metric=judged_by.label, folds=[len(held) for _, held in pairs],
-        random_state=random_state,
+        random_state=random_state, **options.facts(threshold),
     )  # fmt: skip
     level = optuna.logging.get_verbosity()
     optuna.logging.set_verbosity(optuna.logging.WARNING)
@@ -210,8 +219,9 @@ def search(
                 left = grid.order(None if n_trials is None or n_trials >= len(grid) else random_state)
             asked = studies.Asked(kept, n_trials, deadline, left)
             judge = Judge(
-                model, space, pairs, judged_by, threads, random_state, deadline, kept, asked, maximize
-            )
+                model, space, pairs, judged_by, threads, random_state, deadline, kept, asked, maximize,
+                threshold, options,
+            )  # fmt: skip
             title = "search" if n_trials else f"search, {budget} at most"
             with progress_bar(n_trials, title, verbose) as bar:
                 for value in side_by_side(judge, asked, workers):
@@ -221,103 +231,6 @@ def search(
         optuna.logging.set_verbosity(level)
     warn_of_differences("search", judge.facts.values())
     return report(model, kept, space, judged_by.label, maximize, train if refit else None)
-
-
-class Judge:
-    """Runs one trial a call."""
-
-    def __init__(
-        self,
-        model: Model,
-        space: spaces.Space,
-        pairs: list[Pair],
-        metric: Metric,
-        threads: int,
-        seed: int,
-        deadline: float | None,
-        study: Any,
-        asked: studies.Asked,
-        maximize: bool | None = None,
-    ) -> None:
-        self.space, self.pairs, self.metric = space, pairs, metric
-        self.facts: dict[int, Facts] = {}
-        self.deadline, self.study, self.asked = deadline, study, asked
-        larger = larger_is_better(metric, pairs[0][1].values) if maximize is None else maximize
-        self.sign = -1.0 if larger else 1.0
-        self.model = prepared(model, threads)
-        if self.model.get_params(deep=False).get("random_state", seed) is None:
-            self.model.set_params(random_state=seed)
-
-    def __call__(self, trial: Any, stop: Stop) -> float:
-        optuna = studies.import_optuna()
-        state, failed = optuna.trial.TrialState, False
-        try:
-            value = self.measure(trial, stop)
-            self.study.tell(trial, value)
-        except optuna.TrialPruned:
-            self.study.tell(trial, state=state.PRUNED)
-        except OutOfTime:
-            trial.set_user_attr(studies.STOPPED, True)
-            failed = True
-            self.study.tell(trial, state=state.FAIL)
-        except (FloatingPointError, np.linalg.LinAlgError, MemoryError) as error:
-            trial.set_user_attr(studies.REASON, str(error))
-            failed = True
-            self.study.tell(trial, state=state.FAIL)
-        except BaseException:
-            self.study.tell(trial, state=state.FAIL)
-            raise
-        finally:
-            self.asked.done(failed)
-        try:
-            return float(self.study.best_value) * self.sign
-        except ValueError:  # no trial is complete yet
-            return float("nan")
-
-    def measure(self, trial: Any, stop: Stop) -> float:
-        """Mean of the metric over the folds (its negative, where larger is better)."""
-        model = self.model.clone()
-        if trial.user_attrs.get(studies.START) != "given":
-            model.set_params(**spaces.suggest(trial, self.space))
-        n_epochs = model.get_params(deep=False).get("n_epochs") or 30
-        errors = []
-        for fold, (train, held) in enumerate(self.pairs):
-
-            def watch(epochs: int, history: dict[str, list[float]], first: bool = fold == 0) -> None:
-                stop(epochs, history)
-                self.check_time()
-                part, whole = divmod(epochs * PARTS, n_epochs)
-                if first and self.metric.name == "rmse" and whole < PARTS and 0 < part < PARTS:
-                    self.report(trial, history["validation_rmse"][-1], part)
-
-            fitted = model.clone().fit(train, validation=held, callback=watch)
-            self.check_time()
-            try:
-                found, facts = measured(fitted, held, [self.metric])
-            except DataError as error:
-                raise DataError(f"fold {fold}: {error}") from error
-            if facts is not None:
-                self.facts[fold] = facts
-            value = found[self.metric.label]
-            if np.isnan(value):
-                raise DataError(
-                    f"{self.metric.label}: it has no value for the ratings held out in fold {fold}"
-                )
-            errors.append(self.sign * value)
-            if fold + 1 < len(self.pairs):
-                self.report(trial, float(np.mean(errors)), PARTS + fold)
-        if len(errors) > 1:
-            trial.set_user_attr(studies.ERROR, float(np.std(errors, ddof=1) / len(errors) ** 0.5))
-        return float(np.mean(errors))
-
-    def report(self, trial: Any, value: float, step: int) -> None:
-        trial.report(value, step)
-        if trial.should_prune():
-            raise studies.import_optuna().TrialPruned
-
-    def check_time(self) -> None:
-        if self.deadline is not None and time.monotonic() > self.deadline:
-            raise OutOfTime
 
 
 def report(model: Model, study: Any, space: spaces.Space, metric: str, maximize: bool, train: Any) -> Search:

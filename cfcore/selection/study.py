@@ -77,11 +77,12 @@ def open_study(path: str | os.PathLike[str] | None, facts: Mapping[str, str], se
             raise ValueError(f"study={os.fspath(path or '')!r} was not written by cfcore's search")
         study.set_user_attr("facts", dict(facts))
         return study
-    for name, fact in facts.items():
-        if known.get(name) != fact:
+    for name in {**facts, **known}:
+        was, is_ = known.get(name), facts.get(name)
+        if was != is_:
             raise ValueError(
-                f"study={os.fspath(path or '')!r} holds another search: {name} was {known.get(name)}, "
-                f"and is {fact}; go on with the same, or name another file"
+                f"study={os.fspath(path or '')!r} holds another search: {name} was {was or 'not given'}, "
+                f"and is {is_ or 'not given'}; go on with the same, or name another file"
             )
     return study
 

@@ -34,14 +34,27 @@ class Table(Mapping[str, Array]):
     errors : mapping of str to float, optional
         Standard errors, by which the columns of these names have as many decimals as mean something: two
         digits of the error are shown. With `summary`, those of the means over the rows unless given.
+    popularity : mapping of str to array_like, shape (n,), optional
+        For columns of metrics of lists, what lists by popularity have: a line of their means is printed below
+        the others.
+
+    Attributes
+    ----------
+    popularity : dict of str to ndarray, shape (n,)
     """
 
     def __init__(
-        self, columns: Mapping[str, Any], *, summary: bool = False, errors: Mapping[str, float] | None = None
+        self,
+        columns: Mapping[str, Any],
+        *,
+        summary: bool = False,
+        errors: Mapping[str, float] | None = None,
+        popularity: Mapping[str, Any] | None = None,
     ) -> None:
         self._columns = {name: np.asarray(column) for name, column in columns.items()}
         self._summary = summary
         self._errors = dict(errors or {})
+        self.popularity = {name: np.asarray(column) for name, column in (popularity or {}).items()}
 
     def __getitem__(self, name: str) -> Array:
         return self._columns[name]
@@ -91,6 +104,12 @@ class Table(Mapping[str, Array]):
                     for name, column in self._columns.items()
                 ]
                 foot.append([what, *figures[1:]])
+        if self.popularity and n:
+            means = [
+                _text(float(np.mean(self.popularity[name])), forms[name]) if name in self.popularity else ""
+                for name in self
+            ]
+            foot.append(["popularity", *means[1:]])
         return body, foot
 
     def _form(self, name: str) -> str:

@@ -35,6 +35,9 @@ VARIATIONS: dict[str, dict[str, dict[str, Any]]] = {
             "inference": "exact",
         }
     },
+    "Ranker": {
+        "given": {"weight": 1.0},
+    },
     "Blend": {
         "features": {"method": "feature-weighted", "cv": 3},
         "mean": {"method": "mean"},
@@ -50,6 +53,8 @@ MEMBERS: dict[str, list[str]] = {
     "Blend-biases": ["Baseline", "Baseline-sgd", "GlobalMean"],
 }
 BLEND: dict[str, Any] = {"cv": 2, "random_state": 0}
+#: Chooser and rater of each ranker; those that are not named have the defaults.
+PAIRS: dict[str, tuple[str, str]] = {"Ranker-given": ("ItemKNN", "SVDpp")}
 
 #: Name shown by pytest -> class and hyper-parameters, small enough for tests.
 MODELS: dict[str, tuple[str, dict[str, Any]]] = {}
@@ -65,6 +70,8 @@ def make(name: str) -> Any:
     class_name, params = MODELS[name]
     if name in MEMBERS:
         params = {**params, "models": [make(member) for member in MEMBERS[name]]}
+    if name in PAIRS:
+        params = {**params, **dict(zip(("chooser", "rater"), map(make, PAIRS[name]), strict=True))}
     return BY_NAME[class_name].load()(**params)
 
 
@@ -76,7 +83,10 @@ def has_epochs(name: str) -> bool:
 
 def plain(params: dict[str, Any]) -> dict[str, Any]:
     """Hyper-parameters in which models are represented by their repr, to be compared by ==."""
-    return {name: repr(value) if "models" in params else value for name, value in params.items()}
+    return {
+        name: repr(value) if isinstance(value, cf.Model) or "models" in params else value
+        for name, value in params.items()
+    }
 
 
 def fitted_names(model: Any) -> list[str]:

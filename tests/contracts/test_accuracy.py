@@ -29,6 +29,7 @@ OTHERWISE = (structures.everything, 0.99)
 NO_BETTER = {
     "GlobalMean": "it knows neither users nor items, and the baseline does",
     "Baseline": "it is the baseline",
+    "EASE": "its predictions are those of Baseline(method='mean'); it is for lists",
     "Popularity": "it knows no users",
 }
 

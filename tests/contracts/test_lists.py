@@ -114,6 +114,12 @@ def test_items_excluded_for_everybody(fitted: Any, train: cf.Ratings) -> None:
     (_, ids, _), *_ = fitted.recommend_batches(users, n=6, exclude=nobody)
     np.testing.assert_array_equal(ids, expected[0][: len(ids)])
     np.testing.assert_array_equal(fitted.recommend(users, n=6, exclude=[])[0], before)
+    for by in ("rating", "preference"):
+        found = [fitted.recommend(users[:40], n=6, by=by, **some)[0]
+                 for some in ({"items": kept}, {"exclude": nobody})]  # fmt: skip
+        np.testing.assert_array_equal(*found)
+    given = {int(kept[0]): 5, int(nobody[0]): 4}
+    assert not np.isin(fitted.recommend(given=given, n=6, exclude=nobody.tolist())[0], nobody).any()
 
 
 def test_batches_are_the_lists_in_parts(fitted: Any, train: cf.Ratings) -> None:

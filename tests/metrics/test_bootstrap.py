@@ -10,7 +10,7 @@ import pytest
 
 import cfcore as cf
 from cfcore import metrics
-from cfcore.metrics import measuring
+from cfcore.metrics import bootstrapping, measuring
 
 NAMES = ("rmse", "mae", "fcp", "precision", "recall", "ndcg", "map", "mrr", "hit_rate", "novelty")
 
@@ -21,7 +21,7 @@ def test_each_draw_is_the_metric_of_the_users_drawn(split: Any, model: Any) -> N
     wanted = measuring.parse(NAMES, 5)
     measured = measuring.Measured(model, test, wanted, None)
     sums = np.array([measured.sums(metric) for metric in wanted])
-    drawn = measuring.replicates(sums[:, 0], sums[:, 1], 3, np.random.default_rng(7))
+    drawn = bootstrapping.replicates(sums[:, 0], sums[:, 1], 3, np.random.default_rng(7))
     drawn[0] = np.sqrt(drawn[0])
     rng = np.random.default_rng(7)
     distinct = np.unique(test.user_codes)
@@ -95,7 +95,7 @@ def test_differences_are_between_values_of_the_same_users(split: Any, model: Any
 
 def test_parts_make_no_difference(split: Any, model: Any, monkeypatch: Any) -> None:
     whole = metrics.bootstrap(model, split[1], NAMES, n_boot=50)
-    monkeypatch.setattr(measuring, "AT_A_TIME", 200)
+    monkeypatch.setattr(bootstrapping, "AT_A_TIME", 200)
     parts = metrics.bootstrap(model, split[1], NAMES, n_boot=50)
     np.testing.assert_allclose(list(parts.values()), list(whole.values()), rtol=1e-12)
 

@@ -68,7 +68,7 @@ def test_bad_settings_are_pruned_by_epoch(train: cf.Ratings) -> None:
     # Trials that learn nothing, after good ones: none of them gets past the first fold.
     pairs = list(cf.split.kfold(train, 5, 0))
     from cfcore.metrics.measuring import parse
-    from cfcore.selection.searching import Judge
+    from cfcore.selection.trials import Judge
     from cfcore.selection.workers import Stop
 
     asked = studies.Asked(study, 11, None)

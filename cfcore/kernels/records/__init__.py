@@ -37,6 +37,7 @@ if TYPE_CHECKING:
         check_sums,
         check_user_batches,
     )
+    from cfcore.kernels.records.lists import GramMatrix, ItemWeights, SweepPanel, UserScores
     from cfcore.kernels.records.neighbors import (
         MEASURES,
         LevelRatings,
@@ -119,6 +120,7 @@ _ROOMS = {
         "check_sums",
         "check_user_batches",
     ),
+    "lists": ("GramMatrix", "ItemWeights", "SweepPanel", "UserScores"),
     "neighbors": (
         "MEASURES",
         "LevelRatings",
@@ -186,9 +188,11 @@ __all__ = [
     "BlockVisits",
     "Cases",
     "Factors",
+    "GramMatrix",
     "ImplicitRows",
     "ImplicitSets",
     "ItemOrder",
+    "ItemWeights",
     "LevelRatings",
     "ListQueries",
     "ListScratch",
@@ -212,6 +216,7 @@ __all__ = [
     "SimilarityMatrix",
     "SimilarityRule",
     "SimilarityScratch",
+    "SweepPanel",
     "TimeLayout",
     "TimeParameters",
     "TimeRates",
@@ -219,6 +224,7 @@ __all__ = [
     "UserBatchLayout",
     "UserBatchScratch",
     "UserBatchVisits",
+    "UserScores",
     "ValueRatings",
     "check_aligned",
     "check_apart",

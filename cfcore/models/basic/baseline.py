@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -15,11 +15,13 @@ from cfcore import backends
 from cfcore.arrays import aligned_zeros
 from cfcore.data import Ratings
 from cfcore.kernels.records import Biases, Factors, RatingRows, SGDRates
+from cfcore.models.core.explaining import CLOSE, Contributions, rated_by
 from cfcore.models.core.fit_context import FitContext
 from cfcore.models.core.given import user_fields
 from cfcore.models.core.means import damped_means
 from cfcore.models.core.model import Array, Model
 from cfcore.models.core.params import MOST_DECAY, MOST_EPOCHS, check_choice, check_number
+from cfcore.models.core.single import Session
 from cfcore.models.core.state import State, array
 from cfcore.models.core.training import run_epochs
 from cfcore.models.factorization.block_grid import BlockTrainer
@@ -146,11 +148,16 @@ class Baseline(Model):
         return Descent(train, context, self.lr, self.lr_decay, self.reg)
 
     def _state_of_users(self, given: Ratings) -> BiasState:
+        rows = given.by_user
+        users = np.repeat(np.arange(given.n_users), np.diff(rows.indptr))
+        bias = self._user_bias(users, rows.indices, rows.values, given.n_users)
+        return dataclasses.replace(self._state, user_bias=bias, **user_fields(given))
+
+    def _user_bias(self, users: Array, items: Array, values: Array, n_users: int) -> Array:
+        """Biases of users from ratings, items held; a user's ratings are in the order of items."""
         state: BiasState = self._state
-        errors = given.values - state.mean - state.item_bias[given.item_codes]
         damping = self.reg_user if self.method != "sgd" else self._damping_of_descent(state)
-        bias = damped_means(errors, given.user_codes, given.n_users, damping)
-        return dataclasses.replace(state, user_bias=bias, **user_fields(given))
+        return damped_means(values - state.mean - state.item_bias[items], users, n_users, damping)
 
     @staticmethod
     def _damping_of_descent(state: BiasState) -> float:
@@ -159,8 +166,36 @@ class Baseline(Model):
         errors = state.history.get("train_rmse", [])
         return errors[-1] ** 2 / spread if errors and spread > 0 else 5.0
 
+    def _contributions(self, user: int, item: int, origin: Any) -> Contributions | None:
+        state: BiasState = self._state
+        damping = self.reg_user
+        if self.method == "sgd":
+            if state is origin._state:  # descent has no closed form
+                return None
+            damping = self._damping_of_descent(origin._state)
+        codes, values = rated_by(state, user)
+        effects = (values - state.mean - state.item_bias[codes]) / max(len(codes) + damping, 1)
+        if abs(effects.sum() - state.user_bias[user]) > CLOSE * max(1.0, np.abs(values).max(initial=0)):
+            return None  # of another damping, or trained elsewhere
+        return Contributions(state.item_ids[codes], values, effects)
+
     def _score(self, users: Array, items: Array, timestamps: Array | None) -> Array:
         return predicted(users, items, self._state.biases, self.n_threads)
+
+    def _score_pair(self, user: int, item: int) -> float:
+        biases: Biases = self._state.biases
+        return float(biases.mean + biases.row_bias[user] + biases.column_bias[item])
+
+    def _scores_of_user(self, user: int) -> Array:
+        biases: Biases = self._state.biases
+        scores: Array = biases.mean + biases.row_bias[user] + biases.column_bias
+        return scores
+
+    def _session_scores(self, session: Session) -> Array:
+        state: BiasState = self._state
+        bias = self._user_bias(np.zeros(len(session.items), dtype=np.int32), session.items, session.values, 1)
+        scores: Array = state.mean + bias[0] + state.biases.column_bias
+        return scores
 
 
 class LiveBiases:

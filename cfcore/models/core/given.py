@@ -11,7 +11,7 @@ import numpy as np
 from cfcore.data import Ratings, as_ratings, from_fields
 from cfcore.data.ids import are_strings
 from cfcore.errors import DataError, DataWarning, warn
-from cfcore.models.core.fitted import Fitted
+from cfcore.models.core.single import SingleAnswers
 from cfcore.models.core.state import State
 
 __all__ = ["NewUsers", "user_fields"]
@@ -19,7 +19,7 @@ __all__ = ["NewUsers", "user_fields"]
 Array = np.ndarray[Any, Any]
 
 
-class NewUsers(Fitted):
+class NewUsers(SingleAnswers):
     """A model for the users of some ratings in place of those of the fit; items stay as they are."""
 
     def _state_of_users(self, given: Ratings) -> State:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -62,6 +63,14 @@ class Ids:
         table = np.full(len(self.counts) + 1, -1, dtype=np.int32)
         table[:-1][self.counts > 0] = np.flatnonzero(self.counts)
         return table
+
+    def code_of(self, raw: int | str, find: Callable[[Array, int | str], int]) -> int:
+        """Code of an id of Python; -1 if it is unknown, which an id of another kind is too.
+
+        `find` is that of the kernel ``tables.lookup``.
+        """
+        code = find(self.ids, raw)
+        return code if self.table is None or code < 0 else int(self.table[code])
 
     def encode(self, raw: Any, name: str | None = None) -> Array:
         """Codes of raw ids, a single one or a column, with its name in errors: int32[n], -1 for unknown."""

@@ -15,7 +15,6 @@ from cfcore.models.core.files import Saved
 from cfcore.models.core.fit_context import Callback, FitContext
 from cfcore.models.core.notebook import model_html
 from cfcore.models.core.params import check_number
-from cfcore.models.core.predicting import Predicting
 from cfcore.models.core.recommender import Recommender
 from cfcore.models.core.state import State, known_of
 from cfcore.random import RandomState, generator
@@ -26,7 +25,7 @@ __all__ = ["Callback", "Model"]
 Array = np.ndarray[Any, Any]
 
 
-class Model(Saved, Recommender, Predicting, Explaining):
+class Model(Saved, Recommender, Explaining):
     """Base of all models: fit, predict, recommend, similar items and users, parameters, files.
 
     A model of your own is a subclass that stores its hyper-parameters in ``__init__`` (keyword arguments,

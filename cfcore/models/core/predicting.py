@@ -15,6 +15,7 @@ from cfcore.errors import DataWarning, warn
 from cfcore.models.core.given import NewUsers, is_session, session_user
 from cfcore.models.core.ids import check_known, codes_of_pairs
 from cfcore.models.core.params import check_choice, check_flag
+from cfcore.models.core.single import PLAIN
 
 __all__ = ["Predicting"]
 
@@ -77,6 +78,14 @@ class Predicting(NewUsers):
             Unequal lengths, ids of another kind than in training (strings for integers), or unknown ids with
             ``unknown="error"``.
         """
+        if timestamps is None and unknown == "fallback" and return_known is False:
+            answer = None
+            if given is not None:
+                answer = self._quick_predictions(users, given) if items is None else None
+            elif type(users) in PLAIN and type(items) in PLAIN:
+                answer = self._quick_prediction(users, items)
+            if answer is not None:
+                return answer
         check_choice("unknown", unknown, ("fallback", "nan", "error"))
         check_flag("return_known", return_known)
         if items is None and isinstance(users, Iterator):

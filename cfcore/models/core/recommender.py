@@ -12,12 +12,13 @@ from cfcore.data import frames
 from cfcore.data.checks import as_timestamps
 from cfcore.data.ids import as_column, is_single
 from cfcore.errors import DataError
-from cfcore.kernels.records import Factors
+from cfcore.kernels.records import Factors, ItemOrder, ListQueries
 from cfcore.models.core.given import is_session, session_user
 from cfcore.models.core.ids import column_of
 from cfcore.models.core.params import check_flag, check_number
 from cfcore.models.core.preference import Preferring
 from cfcore.models.core.similar import Similar
+from cfcore.models.core.single import PLAIN
 from cfcore.models.recommend import top_n
 from cfcore.models.recommend.exclusion import exclusion_of
 
@@ -36,6 +37,19 @@ class Recommender(Preferring, Similar):
     def _products(self) -> Factors | None:
         """The factors, where the score of a known user and item is mean + b_u + b_i + p_u . q_i."""
         return None
+
+    def _scores_for_lists(
+        self, users: Array, times: Array | None, order: ItemOrder, queries: ListQueries, n: int
+    ) -> Array:
+        """Scores of users for the items in `order`: float64[n_users, order.m].
+
+        Scores of items that are not among the n best of any list need not have all digits. List k of
+        `queries` is for the user at queries.rows[k].
+        """
+        items = order.items if len(users) == 1 else np.tile(order.items, len(users))
+        moments = () if times is None else (np.repeat(times, order.m),)
+        scores = self.score_codes(np.repeat(users, order.m), items, *moments)
+        return np.ascontiguousarray(scores).reshape(len(users), order.m)
 
     # ------------------------------------------------------------------ recommending
 
@@ -106,6 +120,11 @@ class Recommender(Preferring, Similar):
         twice the size of the item factors, for later calls. `recommend_batches` does not hold the whole
         result either.
         """
+        plain = items is None and exclude is None and timestamps is None and as_frame is False
+        if plain and (type(users) in PLAIN if given is None else users is None):
+            answer = self._quick_list(users, n, by, given, exclude_seen, min_support)
+            if answer is not None:
+                return answer
         here = self.snapshot()
         if given is not None:
             here, known = self._for_users(given)
@@ -191,7 +210,10 @@ class Recommender(Preferring, Similar):
         criterion = here._criterion(by)
         layouts = here._state.item_layouts
         exclusion = exclusion_of(exclude)
-        order = layouts.order(top_n.allowed_items(here, items, min_support, exclusion.items))
+        if items is None and exclusion.items is None:
+            order = layouts.supported(min_support)
+        else:
+            order = layouts.order(top_n.allowed_items(here, items, min_support, exclusion.items))
         codes = here.encode_users(users)
         excluded = top_n.excluded_pairs(here, users, exclusion.pairs)
         # No list has more entries than there are items that may be listed; up to all items, it is padded.
@@ -206,6 +228,43 @@ class Recommender(Preferring, Similar):
             if criterion == "rating":
                 np.clip(scores, *here.scale_, out=scores)
             yield top_n.raw_ids(here.item_ids_, found), scores
+
+    def rules_of_lists(
+        self,
+        users: Any,
+        *,
+        exclude_seen: bool = True,
+        min_support: int = 0,
+        items: Any = None,
+        exclude: Any = None,
+    ) -> tuple[Array, Array, Array]:
+        """Which items `recommend` may list with these options, in codes.
+
+        Parameters
+        ----------
+        users : array_like, shape (n_users,)
+            Raw ids.
+        exclude_seen, min_support, items, exclude
+            As in `recommend`.
+
+        Returns
+        -------
+        items : ndarray of int32, shape (n_listed,)
+            Codes of the items that may be listed: most training ratings first, then by code.
+        rows, left_out : ndarray of int64, shape (n_pairs,)
+            Pairs that are not listed all the same: row of the user in `users`, code of the item. Pairs may be
+            repeated.
+        """
+        here = self.snapshot()
+        here._check_fitted()
+        check_number("min_support", min_support, 0, math.inf, integer=True)
+        check_flag("exclude_seen", exclude_seen)
+        exclusion = exclusion_of(exclude)
+        order = here._state.item_layouts.order(top_n.allowed_items(here, items, min_support, exclusion.items))
+        codes = here.encode_users(users)
+        pairs = top_n.excluded_pairs(here, users, exclusion.pairs)
+        rows, left_out = top_n.left_out(here, codes, exclude_seen, pairs)
+        return order.items, rows, left_out
 
     def _times_of_lists(self, timestamps: Any, n_lists: int) -> Array | None:
         """A time for each list; None without times, and for models that have no use for them."""

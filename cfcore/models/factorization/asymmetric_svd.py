@@ -12,6 +12,7 @@ from cfcore.data import Ratings
 from cfcore.models.core.fields import PRODUCT, array, is_finite
 from cfcore.models.core.fit_context import FitContext
 from cfcore.models.core.means import damped_means
+from cfcore.models.core.single import Session
 from cfcore.models.factorization.base import first_factors
 from cfcore.models.factorization.first_biases import density_of_factors, first_biases
 from cfcore.models.factorization.implicit_state import SETS, SVDppState
@@ -280,6 +281,9 @@ class AsymmetricSVD(SVDpp):
             extra_item_ids=extra,
         )
         return state
+
+    def _row_of_session(self, session: Session) -> None:
+        """None: a user's row is made of the errors of their ratings as well."""
 
     def _solved(self, state: Any, kind: str, train: Ratings, codes: Array) -> Any:
         if kind == "user" and len(codes):

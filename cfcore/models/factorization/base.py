@@ -10,11 +10,13 @@ import numpy as np
 from cfcore import backends
 from cfcore.arrays import aligned_zeros, check_memory, row_length
 from cfcore.data import Ratings
-from cfcore.kernels.records import Factors
+from cfcore.kernels.records import Factors, ItemOrder
 from cfcore.models.core.fit_context import FitContext
 from cfcore.models.core.model import Array
+from cfcore.models.core.single import Session
 from cfcore.models.core.state import State
 from cfcore.models.factorization.fallback import with_shifts
+from cfcore.models.factorization.sessions import row_of_session
 from cfcore.models.factorization.state import FactorState
 from cfcore.models.factorization.update import Updatable
 from cfcore.threads import threads_worth
@@ -53,6 +55,53 @@ class FactorModel(Updatable):
         return Factors(
             record.user_factors, record.item_factors, record.user_bias, record.item_bias, record.mean
         )
+
+    # ------------------------------------------------------------------ answers for one user
+
+    def _row_of_session(self, session: Session) -> tuple[Array, float] | None:
+        """What `_row_of_user` returns, for the user of a session; None for the general way."""
+        return row_of_session(self._state.primed, self._record(), session, self.biased)
+
+    def _row_of_user(self, user: int) -> tuple[Array, float]:
+        """A user's padded row, and the sum of mean and bias, of which scores are made."""
+        record = self._record()
+        return record.user_factors[user], record.mean + float(record.user_bias[user])
+
+    def _score_pair(self, user: int, item: int) -> float:
+        found: float = backends.kernel("top_n.single").score_pair(self._record(), user, item)
+        return found
+
+    def _scores_of_user(self, user: int) -> Array:
+        return self._scores_of_row(*self._row_of_user(user))
+
+    def _best_of_user(
+        self, user: int, order: ItemOrder, excluded: Array, listed: Array, scores: Array
+    ) -> None:
+        row, base = self._row_of_user(user)
+        kernel = backends.kernel("top_n.single")
+        kernel.best_of_row(row, base, self._record(), order, excluded, listed, scores)
+
+    def _session_scores(self, session: Session) -> Array | None:
+        found = self._row_of_session(session)
+        return None if found is None else self._scores_of_row(*found)
+
+    def _best_of_session(
+        self, session: Session, order: ItemOrder, excluded: Array, listed: Array, scores: Array
+    ) -> bool:
+        found = self._row_of_session(session)
+        if found is None:
+            return False
+        kernel = backends.kernel("top_n.single")
+        kernel.best_of_row(*found, self._record(), order, excluded, listed, scores)
+        return True
+
+    def _scores_of_row(self, row: Array, base: float) -> Array:
+        record = self._record()
+        scores = np.empty(record.n_items)
+        backends.kernel("top_n.single").score_row(row, base, record, scores)
+        return scores
+
+    # ------------------------------------------------------------------ similar users and items
 
     def _similarity_rows(self, kind: str, codes: Array) -> Array:
         """Cosines of factors; NaN for factors of length 0."""

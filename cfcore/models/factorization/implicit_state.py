@@ -137,6 +137,12 @@ class SVDppState(FactorState):
         none = np.zeros((len(codes), self.user_factors.shape[1]), dtype=self.table.dtype)
         return summed_rows(sets_of(self.sets, codes), self.table, none, 1)[:, : none.shape[1]]
 
+    def summed_row(self, members: Array, factors: Array) -> Array:
+        """As in `FactorState`."""
+        sets = ImplicitSets(np.array([0, len(members)]), members, len(self.implicit_factors))
+        row: Array = summed_rows(sets, self.table, factors[None], 1)[0]
+        return row
+
     def joined_sets(self, users_at: Array, items_at: Array, train: Ratings) -> dict[str, Any]:
         """Fields of sets and implicit factors, with `train`, in new codes, joined to them.
 

@@ -10,16 +10,19 @@ factorization", 2008.)
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 
-__all__ = ["RowPrior", "is_positive_definite", "ridge", "row_prior"]
+from cfcore import backends
+
+__all__ = ["RowPrior", "is_positive_definite", "ridge", "ridge_row", "row_prior"]
 
 Array = np.ndarray[Any, Any]
 
-#: Bytes of the normal equations that are solved in one call.
-STACK = 2**25
+#: Targets over numbers in a row up to which as many equations as targets are solved.
+FEW = 0.5
 #: Rows looked at together: temporaries of a few MB.
 PIECE = 1 << 14
 
@@ -36,6 +39,23 @@ class RowPrior:
 
     mean: Array
     covariance: Array
+
+    @cached_property
+    def padded_covariance(self) -> Array:
+        """The covariance with zeros after it, to a multiple of 8 rows and columns, as the kernel reads it."""
+        room = -len(self.mean) % 8
+        return np.pad(self.covariance, ((0, room), (0, room)))
+
+    @cached_property
+    def padded_inverse(self) -> Array:
+        """The inverse of the covariance, padded likewise, with ones on the diagonal."""
+        from threadpoolctl import threadpool_limits
+
+        size, room = len(self.mean), -len(self.mean) % 8
+        padded = np.eye(size + room)
+        with threadpool_limits(1, user_api="blas"):  # with more, it would round otherwise
+            padded[:size, :size] = inverse(self.covariance)
+        return padded
 
 
 def row_prior(factors: Array, bias: Array, variance: float, counts: Array, mean: Array) -> RowPrior:
@@ -124,26 +144,52 @@ def ridge(
     Notes
     -----
     Each row is solved for itself, in double and on one thread: neither the other rows nor the number of
-    threads change a bit of it. Costs O(n k^2 + k^3) a row.
+    threads change a bit of it. Costs O(n k^2 + k^3) a row, or O(n k^2 + n^2 k + n^3) for few targets.
     """
+    solved = np.empty_like(means)
+    for row, mean in enumerate(means):
+        span = slice(indptr[row], indptr[row + 1])
+        solved[row] = ridge_row(factors[columns[span]], targets[span], prior, mean, noise)
+    return solved
+
+
+def ridge_row(factors: Array, targets: Array, prior: RowPrior, mean: Array, noise: float) -> Array:
+    """One of the rows that `ridge` solves for.
+
+    Parameters
+    ----------
+    factors : ndarray, shape (n_targets, n_factors)
+        Those of the columns of the targets.
+    targets : float64[n_targets]
+    prior, noise
+        As of `ridge`.
+    mean : float64[size]
+
+    Returns
+    -------
+    float64[size]
+    """
+    n, size = len(targets), len(mean)
+    width = -(-size // 8) * 8
+    rows = np.zeros((n, width))
+    rows[:, : factors.shape[1]] = factors
+    rows[:, factors.shape[1] : size] = 1
+    padded_mean, out = np.zeros(width), np.empty(width)
+    padded_mean[:size] = mean
+    kernel = backends.kernel("factorization.ridge")
+    if n <= FEW * size:
+        scratch = np.empty(n * (width + n + 1))
+        solved = kernel.solve_few(rows, targets, padded_mean, prior.padded_covariance, noise, scratch, out)
+    else:
+        penalty, scratch = noise * prior.padded_inverse, np.empty(width * width)
+        solved = kernel.solve_many(rows, targets, padded_mean, penalty, scratch, out)
+    if not solved:  # not positive definite by rounding: of parameters of very different sizes
+        out = padded_mean + _by_elimination(rows, targets - rows @ padded_mean, prior, noise)
+    return out[:size]
+
+
+def _by_elimination(rows: Array, errors: Array, prior: RowPrior, noise: float) -> Array:
     from threadpoolctl import threadpool_limits
 
-    n_rows, size = means.shape
-    n_factors = factors.shape[1]
-    solved = np.zeros((n_rows, size))
-    step = max(1, STACK // (8 * size * size + 1))
     with threadpool_limits(1, user_api="blas"):
-        penalty = noise * inverse(prior.covariance)
-        for begin in range(0, n_rows, step):
-            rows = range(begin, min(begin + step, n_rows))
-            left, right = np.empty((len(rows), size, size)), np.empty((len(rows), size, 1))
-            for k, row in enumerate(rows):
-                span = slice(indptr[row], indptr[row + 1])
-                given = np.ones((span.stop - span.start, size))
-                given[:, :n_factors] = factors[columns[span]]
-                np.matmul(given.T, given, out=left[k])
-                # The distance from m is solved for: it is small, and exactly 0 without targets.
-                np.matmul(given.T, (targets[span] - given @ means[row])[:, None], out=right[k])
-                left[k] += penalty
-            solved[begin : rows.stop] = means[begin : rows.stop] + np.linalg.solve(left, right)[..., 0]
-    return solved
+        return np.linalg.solve(rows.T @ rows + noise * prior.padded_inverse, rows.T @ errors)

@@ -204,6 +204,16 @@ class FactorState(State):
             changes = {"item_shift": None, "user_level": None, **changes}
         return super().replaced(**changes)
 
+    @cached_property
+    def user_prior(self) -> RowPrior:
+        """The prior of users' rows with a bias, for users who come one by one."""
+        return self.prior("user", True)
+
+    @cached_property
+    def unbiased_user_prior(self) -> RowPrior:
+        """The prior of users' rows without a bias."""
+        return self.prior("user", False)
+
     def without_users(self) -> Self:
         """The state of the items alone."""
         fields: dict[str, Any] = {}
@@ -219,6 +229,12 @@ class FactorState(State):
         """What takes the place of factors in the rows of the prior."""
         factors: Array = getattr(self, f"{kind}_factors")
         return factors
+
+    def summed_row(self, members: Array, factors: Array) -> Array:
+        """The padded row of a user with these factors who rated the items `members`, sums included."""
+        row = np.zeros(self.item_rows.shape[1], dtype=self.item_rows.dtype)
+        row[: len(factors)] = factors
+        return row
 
     def sums(self, kind: str, codes: Array) -> Array | float:
         """What is added to the factors of users (or items) in their products; 0 for none."""

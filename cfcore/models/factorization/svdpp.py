@@ -9,12 +9,14 @@ from typing import Any, ClassVar, Self
 from cfcore.arrays import aligned_zeros
 from cfcore.data import Duplicates, Ratings
 from cfcore.kernels.records import Factors
+from cfcore.models.core.explaining import Contributions
 from cfcore.models.core.fit_context import FitContext
 from cfcore.models.core.implicit_pairs import joined
 from cfcore.models.core.model import Array, Callback
 from cfcore.models.core.params import MOST_DECAY, MOST_EPOCHS, MOST_SCALE, check_choice, check_number
 from cfcore.models.core.training import run_epochs
 from cfcore.models.factorization.base import FactorModel, first_factors
+from cfcore.models.factorization.explaining import by_sets
 from cfcore.models.factorization.first_biases import (
     LEAST_LR,
     density_of_factors,
@@ -348,6 +350,9 @@ class SVDpp(FactorModel):
         return state.joined_sets(users_at, items_at, train)
 
     # ------------------------------------------------------------------ predicting
+
+    def _contributions(self, user: int, item: int, origin: Any) -> Contributions | None:
+        return by_sets(self._state, user, item)
 
     def _record(self) -> Factors:
         self._state.sum_up(self.n_threads)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 
 from cfcore.data import Ratings
+from cfcore.models.core.explaining import Contributions, rated_by
 from cfcore.models.core.fit_context import FitContext
 from cfcore.models.core.given import user_fields
 from cfcore.models.core.means import damped_means
@@ -79,6 +80,13 @@ class Popularity(Model):
     def _state_of_users(self, given: Ratings) -> PopularityState:
         state: PopularityState = dataclasses.replace(self._state, **user_fields(given))
         return state
+
+    def _contributions(self, user: int, item: int, origin: Any) -> Contributions:
+        codes, values = rated_by(self._state, user)
+        return Contributions(self._state.item_ids[codes], values, np.zeros(len(codes)))
+
+    def _preference_contributions(self, user: int, item: int, origin: Any) -> Contributions:
+        return self._contributions(user, item, origin)
 
     def _score(self, users: Array, items: Array, timestamps: Array | None) -> Array:
         state: PopularityState = self._state

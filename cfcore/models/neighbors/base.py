@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any, ClassVar
 
 import numpy as np
 
-from cfcore import backends
-from cfcore.arrays import aligned_zeros, check_memory
+from cfcore.arrays import check_memory
 from cfcore.data import Ratings
-from cfcore.kernels.records import PredictionRequests, PredictionScratch
+from cfcore.kernels.records import ItemOrder, ListQueries
+from cfcore.models.core.explaining import Contributions, Question
 from cfcore.models.core.fit_context import FitContext
 from cfcore.models.core.model import Array, Model
 from cfcore.models.core.params import as_python, check_choice, check_flag, check_number
+from cfcore.models.neighbors.explaining import by_item, neighbors_of
 from cfcore.models.neighbors.given import with_ratings, with_users
 from cfcore.models.neighbors.measures import MEASURES
+from cfcore.models.neighbors.scoring import raters_of, scores_of_pairs
 from cfcore.models.neighbors.state import NeighborState
 from cfcore.models.neighbors.trainer import NeighborTrainer
-from cfcore.threads import threads_worth
+from cfcore.models.neighbors.whole_rows import has_whole_rows, scores_for_lists
 
 CENTERS = (None, "mean", "zscore", "baseline")
 
@@ -25,8 +28,6 @@ CENTERS = (None, "mean", "zscore", "baseline")
 DENSE_LIMIT = 16_384
 #: How many of each beyond that: 8 KB a row.
 AUTO_ROWS = 1_000
-#: Ratings that one thread reads in a call: about .3 s, after which Ctrl-C takes effect.
-SLICE = 80_000_000
 
 
 class KNN(Model):
@@ -147,17 +148,41 @@ class KNN(Model):
         state: NeighborState = fitted._state
         return state
 
+    # ------------------------------------------------------------------ explaining
+
+    def _asked_alone(self) -> bool:
+        kind: str = self._state.kind
+        return kind == "user"
+
+    def _contributions(self, user: int, item: int, origin: Any) -> Contributions | None:
+        if self._state.kind == "user":
+            return None
+        similarity = self.similarity_row("item", item) if item >= 0 else np.zeros(0)
+        return by_item(self._state, user, item, similarity)
+
+    def _explained(self, origin: Any, user: int, items: Array, question: Question) -> list[Contributions]:
+        found = super()._explained(origin, user, items, question)
+        if self._state.kind == "item" or question.by != "rating":
+            return found
+        similarity = self.similarity_row("user", user) if user >= 0 else np.zeros(0)
+        return [
+            replace(parts, neighbors=neighbors_of(self._state, user, int(item), similarity))
+            for parts, item in zip(found, items, strict=True)
+        ]
+
     # ------------------------------------------------------------------ predicting
 
     def _score(self, users: Array, items: Array, timestamps: Array | None) -> Array:
         state: NeighborState = self._state
-        targets, holders = (items, users) if state.kind == "item" else (users, items)
-        deviations = weighted_means(state, holders, targets, self.n_threads)
-        deviations[np.isnan(deviations)] = 0.0
-        if state.spreads is not None:
-            deviations *= state.spreads[targets]  # no deviation where the target is unknown
-        deviations += centers_at(state, users, items)
-        return deviations
+        return scores_of_pairs(state, raters_of(state), users, items, self.n_threads)
+
+    def _scores_for_lists(
+        self, users: Array, times: Array | None, order: ItemOrder, queries: ListQueries, n: int
+    ) -> Array:
+        state: NeighborState = self._state
+        if not has_whole_rows(state) or type(self)._score is not KNN._score:  # a subclass scores otherwise
+            return super()._scores_for_lists(users, times, order, queries, n)
+        return scores_for_lists(state, users, order, queries, n, self.n_threads)
 
     def _similarity_rows(self, kind: str, codes: Array) -> Array:
         state: NeighborState = self._state
@@ -169,34 +194,3 @@ class KNN(Model):
         at, kept = np.nonzero(state.neighbors[codes] >= 0)
         rows[at, state.neighbors[codes[at], kept]] = state.similarity[codes[at], kept]
         return rows
-
-
-def centers_at(state: NeighborState, users: Array, items: Array) -> Array:
-    """Centre of the weighted mean; the prediction where there is no neighbour."""
-    # The entry that -1 picks, the last, is that of an unknown user or item.
-    user_centers, item_centers = state.user_centers[users], state.item_centers[items]
-    if state.rule["additive"]:
-        return state.mean + user_centers + item_centers
-    if state.kind == "item":
-        return np.where(items >= 0, item_centers, user_centers)
-    return np.where(users >= 0, user_centers, item_centers)
-
-
-def weighted_means(state: NeighborState, holders: Array, targets: Array, n_threads: int | None) -> Array:
-    """Weighted mean deviations for codes; NaN where there is no neighbour, or a code is -1."""
-    kernel = backends.kernel("neighbors.predict")
-    n, n_targets, rule = len(targets), state.rated.n_columns, state.prediction_rule
-    order = np.empty(n, dtype=np.int64)
-    # Requests for the same target share its row of similarities; -1, the unknown, comes first.
-    backends.kernel("tables.csr").counting_sort(targets + 1, np.empty(n_targets + 2, dtype=np.int64), order)
-    cost = n * 100 + int(state.lengths[holders].sum())
-    threads = threads_worth(n_threads, cost, "neighbor_ratings")
-    rows = None if state.neighbors is None else np.zeros((threads, n_targets), dtype=np.float32)
-    scratch = PredictionScratch(aligned_zeros(threads, 8 * (rule.n_neighbors // 2 + 8), np.uint64), rows)
-    requests = PredictionRequests(holders, targets, order, np.empty(n), state.rated.n_rows, n_targets)
-    predict = kernel.predict_dense if state.neighbors is None else kernel.predict_rows
-    step = max(1, threads * SLICE * n // max(cost, 1))
-    for begin in range(0, n, step):
-        span = (begin, min(begin + step, n))
-        predict(state.compared, state.rated, requests, rule, scratch, span, threads)
-    return requests.out

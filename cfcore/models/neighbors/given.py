@@ -36,9 +36,11 @@ def with_users(state: NeighborState, given: Ratings, center: str | None, reg_use
     else:
         users = means(rows, state.mean)
     centers = Center(users, state.item_centers, state.mean if center == "baseline" else None, state.spreads)
-    return dataclasses.replace(
+    found = dataclasses.replace(
         state, user_centers=users, deviations=centers.deviations(rows, "item"), **user_fields(given)
     )
+    vars(found).update(is_symmetric=state.is_symmetric, compared=state.compared)
+    return found
 
 
 def with_ratings(state: NeighborState, given: Ratings) -> Ratings:

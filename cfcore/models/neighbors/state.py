@@ -74,6 +74,7 @@ class NeighborState(State):
             if not is_finite(self.rule[name]):
                 raise ValueError(f"rule_: {name} must be a number, not {self.rule[name]!r}")
         self._prediction_rule(self.rule["n_neighbors"])
+        self.is_symmetric  # noqa: B018
         largest = float(np.fmax.reduce(np.abs(self.similarity), axis=None, initial=0.0))
         if largest > 1 and self.rule["power"] * math.log(largest) > math.log(SUM):
             raise ValueError(
@@ -133,11 +134,6 @@ class NeighborState(State):
         )
 
     @cached_property
-    def lengths(self) -> Array:
-        """Number of ratings of each holder."""
-        return np.diff(self.rated.indptr)
-
-    @cached_property
     def compared(self) -> SimilarityMatrix | NearestRows:
         """The similarities, as the kernels take them."""
         similarity = np.ascontiguousarray(self.similarity)
@@ -146,10 +142,23 @@ class NeighborState(State):
         return NearestRows(np.ascontiguousarray(self.neighbors, dtype=np.int32), similarity)
 
     @cached_property
-    def prediction_rule(self) -> PredictionRule:
-        """The rule, as the kernels take it: 0 neighbours, which means all, where no holder has more."""
+    def is_symmetric(self) -> bool:
+        """Whether the similarities of all pairs are kept, and the same in both directions; a fit says so."""
+        if self.neighbors is not None:
+            return False
+        bits, step = np.ascontiguousarray(self.similarity).view(np.uint32), 256
+        return all(
+            np.array_equal(bits[k : k + step, k:], bits[k:, k : k + step].T)
+            for k in range(0, len(bits), step)
+        )
+
+    def rule_for(self, lengths: Array) -> PredictionRule:
+        """The rule, as the kernels take it: 0 neighbours, which means all, where no holder has more.
+
+        `lengths` are the numbers of ratings of the holders.
+        """
         n_neighbors = self.rule["n_neighbors"]
-        return self._prediction_rule(0 if n_neighbors >= self.lengths.max(initial=0) else n_neighbors)
+        return self._prediction_rule(0 if n_neighbors >= lengths.max(initial=0) else n_neighbors)
 
     def _prediction_rule(self, n_neighbors: int) -> PredictionRule:
         rule = self.rule

@@ -99,4 +99,5 @@ class NeighborTrainer:
             spreads=center.spreads,
             rule=self.prediction,
         )
+        vars(state).update(is_symmetric="neighbors" not in arrays)  # the matrix was mirrored
         return state

@@ -52,16 +52,16 @@ def with_units(state: RBMState, given: Ratings, n_threads: int | None) -> RBMSta
     known = state.user_counts > 0
     weights = state.weights[known].astype(np.float64)
     biases = state.visible_bias[known].astype(np.float64)
-    rows, n = given.by_user, given.n_users
-    levels = np.searchsorted(state.levels, rows.values)
-    mixture = np.empty((n, len(weights)))
-    for user in range(n):
-        own = slice(rows.indptr[user], rows.indptr[user + 1])
-        logs = np.zeros(len(weights))
-        for item, level in zip(rows.indices[own].tolist(), levels[own].tolist(), strict=True):
-            # Probabilities may be 0 by rounding: a user of the fit is then least similar, not excluded.
-            logs += np.log(np.maximum(softmax(biases + weights @ on[item])[:, level], TINY))
-        mixture[user] = softmax(TEMPER * logs[None, :])[0]
+    columns, n = given.by_item, given.n_users
+    levels = np.searchsorted(state.levels, columns.values)
+    logs = np.zeros((n, len(weights)))
+    # An item at a time, whose probabilities serve all users who rated it.
+    for item in np.flatnonzero(np.diff(columns.indptr)).tolist():
+        own = slice(columns.indptr[item], columns.indptr[item + 1])
+        # Probabilities may be 0 by rounding: a user of the fit is then least similar, not excluded.
+        chances = np.log(np.maximum(softmax(biases + weights @ on[item]), TINY))
+        logs[columns.indices[own]] += chances[:, levels[own]].T
+    mixture = np.vstack([softmax(TEMPER * row[None, :]) for row in logs])
     fields: dict[str, Any] = {
         "weights": np.einsum("uv,vlh->ulh", mixture, weights, optimize=True).astype(np.float32),
         "visible_bias": (mixture @ biases).astype(np.float32),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -36,7 +37,27 @@ class ItemLayouts:
     def __init__(self, counts: Array) -> None:
         known = np.flatnonzero(counts)
         self._known = order_of(known[np.argsort(-counts[known], kind="stable")], len(counts))
+        self._counts = counts
+        self._supported: tuple[int, ItemOrder] | None = None
         self._last: tuple[str, ItemLayout] | None = None
+
+    @cached_property
+    def known_items(self) -> Array:
+        """Codes of the items with training ratings, ascending (int32)."""
+        return np.sort(self._known.items)
+
+    def supported(self, min_support: int) -> ItemOrder:
+        """Items with at least so many training ratings, and at least one, ordered as by `order`.
+
+        The last choice is kept.
+        """
+        if min_support <= 1:
+            return self._known
+        last = self._supported
+        if last is None or last[0] != min_support:
+            last = min_support, self.order(self._counts >= min_support)
+            self._supported = last
+        return last[1]
 
     def order(self, allowed: Array) -> ItemOrder:
         """Known items of a mask, by the number of training ratings, most first, then by code."""

@@ -106,6 +106,21 @@ def excluded_pairs(model: Any, users: Any, exclude: Any) -> tuple[Array, Array] 
     return indptr, items[np.repeat(starts, counts) + within]
 
 
+def left_out(
+    model: Any, users: Array, exclude_seen: bool, excluded: tuple[Array, Array] | None
+) -> tuple[Array, Array]:
+    """Rows and codes of items of the pairs that the lists of `users` (codes) leave out, in no order."""
+    parts = [] if excluded is None else [excluded]
+    if exclude_seen:
+        counts = np.where(users >= 0, np.diff(model.seen_indptr_)[users], 0)
+        indptr = np.append(0, np.cumsum(counts))
+        starts = np.where(users >= 0, model.seen_indptr_[users], 0) - indptr[:-1]
+        parts.append((indptr, model.seen_items_[np.arange(indptr[-1]) + np.repeat(starts, counts)]))
+    rows = [np.repeat(np.arange(len(users)), np.diff(indptr)) for indptr, _ in parts]
+    none = np.zeros(0, dtype=np.int64)
+    return np.concatenate([none, *rows]), np.concatenate([none, *(items for _, items in parts)])
+
+
 def blocks(model: Any, layouts: ItemLayouts, request: ListRequest) -> Iterator[tuple[slice, Array, Array]]:
     """Lists of consecutive users: which, codes of items (-1 after the last), scores (NaN there), not clipped.
 
@@ -234,16 +249,14 @@ class Ranking:
         else:
             pairs, rows = np.unique(np.column_stack([users, times]), axis=0, return_inverse=True)
             distinct, times = pairs[:, 0].astype(np.int32), pairs[:, 1]
+        queries = excluded.queries(rows.astype(np.int32, copy=False).reshape(-1))
         if self.request.by == "preference":
             scores = self.model._preference_rows(distinct, times)[:, order.items]
         else:
-            columns = order.items if len(distinct) == 1 else np.tile(order.items, len(distinct))
-            moments = () if times is None else (np.repeat(times, order.m),)
-            scores = self.model.score_codes(np.repeat(distinct, order.m), columns, *moments)
+            scores = self.model._scores_for_lists(distinct, times, order, queries, lists.n)
         score_rows = ScoreRows(np.ascontiguousarray(scores).reshape(len(distinct), order.m))
         n_threads = threads_worth(self.n_threads, len(users) * order.m)
         scratch = BitmapScratch(thread_rows(n_threads, -(-order.m // 64), np.uint64))
-        queries = excluded.queries(rows.astype(np.int32, copy=False).reshape(-1))
         backends.kernel("top_n.scores").best_scores(score_rows, queries, order, lists, scratch, n_threads)
 
 

@@ -34,8 +34,9 @@ def _models() -> tuple[Any, ...]:
     data, found = ratings_of(6, 6, 20), []
     for entry in ENTRIES:
         if entry.name != "Blend":
-            settings = {**entry.small, "n_threads": 1} if entry.name != "GlobalMean" else {}
-            found += [entry.load()(**settings).fit(data)]
+            kind = entry.load()
+            settings = {**entry.small, **({"n_threads": 1} if "n_threads" in kind.default_params() else {})}
+            found += [kind(**settings).fit(data)]
     return tuple(found)
 
 

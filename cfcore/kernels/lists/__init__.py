@@ -1,0 +1,1 @@
+"""Models of lists: the inverse, the weights and the scores of EASE."""

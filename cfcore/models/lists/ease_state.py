@@ -1,0 +1,223 @@
+"""`EaseState`: weights of items in the scores of items, and scores by them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from cfcore import backends
+from cfcore.errors import DataError
+from cfcore.kernels.records import ItemWeights, RatingRows, UserScores
+from cfcore.models.core.fields import PRODUCT
+from cfcore.models.core.state import State, array
+from cfcore.threads import threads_worth
+
+__all__ = ["VALUES", "EaseState", "rating_weights"]
+
+Array = np.ndarray[Any, Any]
+
+#: What a rating weighs: itself over the highest, or 1.
+VALUES = ("ratings", "ones")
+#: Highest over lowest weight where a scale does not start above 0, as of one star and five.
+OF_FIVE = 5
+
+
+def rating_weights(ratings: Array, scale: tuple[float, float], values: str) -> Array:
+    """What ratings weigh in X: float32, in [0, 1], 1 for the highest; see `EASE`.
+
+    Parameters
+    ----------
+    ratings : ndarray of float
+    scale : tuple of float
+        The lowest and the highest rating.
+    values : {"ratings", "ones"}
+    """
+    shift, unit = _unit(scale)
+    if values == "ones" or unit <= 0:
+        return np.ones(len(ratings), dtype=np.float32)
+    return ((np.asarray(ratings, dtype=np.float64) + shift) / unit).astype(np.float32)
+
+
+def _unit(scale: tuple[float, float]) -> tuple[float, float]:
+    """What is added to ratings, and the highest after that; 0 if there is but one rating, not above 0."""
+    low, high = scale
+    shift = 0.0 if low > 0 else (high - low) / (OF_FIVE - 1) - low
+    return shift, high + shift
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class EaseState(State):
+    """What `EASE` fits.
+
+    Attributes
+    ----------
+    item_weights : ndarray of float32, shape (n_weighted, n_weighted)
+        [i, j] is the weight of item i in the score of item j.
+    weighted_items : ndarray of int32, shape (n_weighted,), or None
+        Codes of the items that have weights, ascending; None: all.
+    user_bias, item_bias : ndarray of float64, shape (n_users,), (n_items,), or None
+        Of predicted ratings; None: no biases.
+    values : {"ratings", "ones"}
+        What a rating weighs.
+    reg : float or None
+        The lambda of the fit; None if the weights were found elsewhere.
+    """
+
+    item_weights: Array = array("f", "n_weighted", "n_weighted", high=PRODUCT)
+    weighted_items: Array | None = array(
+        "int32", "n_weighted", optional=True, low=0, high="n_items", order="ascending"
+    )
+    user_bias: Array | None = array("f", "n_users", optional=True)
+    item_bias: Array | None = array("f", "n_items", optional=True)
+    values: str = "ratings"
+    reg: float | None = None
+
+    def _verify(self) -> None:
+        n_items, n = len(self.item_ids), len(self.item_weights)
+        if self.weighted_items is None and n != n_items:
+            raise ValueError(
+                f"item_weights_ has {n} rows, and there are {n_items} items: weighted_items_ must tell whose "
+                "they are"
+            )
+        if self.values not in VALUES:
+            raise ValueError(f"values_ must be one of {', '.join(VALUES)}, not {self.values!r}")
+        if self.reg is not None and not (isinstance(self.reg, (int, float)) and 0 < self.reg < np.inf):
+            raise ValueError(f"reg_ must be a number above 0 or None, not {self.reg!r}")
+
+    # ------------------------------------------------------------------ derived
+
+    @cached_property
+    def weights(self) -> ItemWeights:
+        """The weights, as the kernel takes them."""
+        return ItemWeights(np.ascontiguousarray(self.item_weights, dtype=np.float32))
+
+    @cached_property
+    def positions(self) -> Array | None:
+        """Row of the weights of each item, -1 for none; None where rows are codes."""
+        if self.weighted_items is None:
+            return None
+        positions = np.full(len(self.item_ids), -1, dtype=np.int32)
+        positions[self.weighted_items] = np.arange(len(self.weighted_items), dtype=np.int32)
+        return positions
+
+    @cached_property
+    def unweighted(self) -> Array:
+        """Codes of the items that have no weights."""
+        return np.flatnonzero(self.positions < 0) if self.positions is not None else np.zeros(0, np.int64)
+
+    @cached_property
+    def shares(self) -> Array:
+        """Number of training ratings of each item over the most, in [0, 1]."""
+        return np.asarray(self.item_counts / max(self.item_counts.max(initial=0), 1))
+
+    @cached_property
+    def rated(self) -> RatingRows:
+        """What the ratings of each user weigh, those of items that have weights.
+
+        Raises
+        ------
+        DataError
+            The values of the ratings are not known.
+        """
+        values = self.seen_values
+        if values is None:
+            if len(self.seen_items) and self.values == "ratings":
+                raise DataError(
+                    "EASE: lists need the ratings of the users, and seen_values_ is None: pass them by "
+                    "given=, or by with_parameters(seen_values=...); with_parameters(values='ones') has all "
+                    "weigh the same"
+                )
+            values = np.ones(len(self.seen_items), dtype=np.float32)
+        return self.rows(self.seen_indptr, self.seen_items, values)
+
+    def rows(self, indptr: Array, items: Array, ratings: Array) -> RatingRows:
+        """What ratings in compressed rows weigh, as the kernel takes them.
+
+        Parameters
+        ----------
+        indptr : int64[n_rows + 1]
+        items : int32[n]
+            Codes, ascending in each row.
+        ratings : float[n]
+        """
+        weights = rating_weights(ratings, self.scale, self.values)
+        if self.positions is not None:
+            items = self.positions[items]
+            kept = items >= 0
+            indptr = np.append(0, np.cumsum(kept))[indptr]
+            items, weights = items[kept], weights[kept]
+        return RatingRows(
+            np.ascontiguousarray(indptr, dtype=np.int64),
+            np.ascontiguousarray(items, dtype=np.int32),
+            np.ascontiguousarray(weights),
+            len(self.item_weights),
+        )
+
+    # ------------------------------------------------------------------ scores
+
+    def scores(self, users: Array, n_threads: int | None) -> Array:
+        """Scores of all items for users, -1 for the unknown: float64[n_users, n_items]."""
+        known = users >= 0
+        if known.all():
+            return self.scores_of(self.rated, users, n_threads)
+        rows = np.empty((len(users), len(self.item_ids)))
+        rows[~known] = self.shares
+        if known.any():
+            rows[known] = self.scores_of(self.rated, users[known], n_threads)
+        return rows
+
+    def scores_of(self, rated: RatingRows, users: Array, n_threads: int | None) -> Array:
+        """Scores of all items for some rows of ratings: float64[n_users, n_items]."""
+        scores = np.empty((len(users), rated.n_columns))
+        out = UserScores(np.ascontiguousarray(users, dtype=np.int32), scores)
+        work = len(users) * (rated.n / max(rated.n_rows, 1)) * rated.n_columns
+        backends.kernel("lists.ease").score_rows(rated, self.weights, out, threads_worth(n_threads, work))
+        if self.weighted_items is None:
+            return scores
+        rows = np.empty((len(users), len(self.item_ids)))
+        rows[:, self.weighted_items] = scores
+        lowest = scores.min(axis=1, initial=0, keepdims=True)
+        rows[:, self.unweighted] = lowest - 1 + self.shares[self.unweighted] * UNWEIGHTED
+        return rows
+
+    def session_scores(self, items: Array, ratings: Array) -> Array:
+        """Scores of all items given the ratings of one user: float64[n_items].
+
+        Parameters
+        ----------
+        items : int32[n]
+            Codes, ascending.
+        ratings : float[n]
+        """
+        rated = self.rows(np.array([0, len(items)]), items, ratings)
+        scores: Array = (
+            self.scores_of(rated, np.zeros(1, dtype=np.int32), 1)[0] if len(items) else self.shares
+        )
+        return scores
+
+    def contributions(self, items: Array, ratings: Array, item: int) -> Array:
+        """What ratings of one user add to the score of an item: float64[n], whose sum is the score.
+
+        Parameters
+        ----------
+        items : int32[n]
+            Codes.
+        ratings : float[n]
+        item : int
+            A code.
+        """
+        weights = rating_weights(ratings, self.scale, self.values).astype(np.float64)
+        column = item
+        if self.positions is not None:
+            items, column = self.positions[items], int(self.positions[item])
+        if column < 0:
+            return np.zeros(len(items))
+        effects = weights * self.weights.values[np.maximum(items, 0), column]
+        return np.where(items >= 0, effects, 0.0)
+
+
+#: Scores of items without weights are spread over half of the distance by which they are below all others.
+UNWEIGHTED = 0.5

@@ -1,0 +1,1 @@
+"""Twins of `cfcore.kernels.lists`."""
