@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from cfcore import backends
 from cfcore.arrays import check_memory
 from cfcore.data import Ratings
 from cfcore.kernels.records import ItemOrder, ListQueries
@@ -14,13 +15,20 @@ from cfcore.models.core.explaining import Contributions, Question
 from cfcore.models.core.fit_context import FitContext
 from cfcore.models.core.model import Array, Model
 from cfcore.models.core.params import as_python, check_choice, check_flag, check_number
+from cfcore.models.core.single import Session
 from cfcore.models.neighbors.explaining import by_item, neighbors_of
-from cfcore.models.neighbors.given import with_ratings, with_users
+from cfcore.models.neighbors.given import raters_of_session, with_ratings, with_users
 from cfcore.models.neighbors.measures import MEASURES
 from cfcore.models.neighbors.scoring import raters_of, scores_of_pairs
 from cfcore.models.neighbors.state import NeighborState
 from cfcore.models.neighbors.trainer import NeighborTrainer
-from cfcore.models.neighbors.whole_rows import has_whole_rows, scores_for_lists
+from cfcore.models.neighbors.whole_rows import (
+    has_whole_rows,
+    is_exact,
+    scores_for_list,
+    scores_for_lists,
+    scores_of_rows,
+)
 
 CENTERS = (None, "mean", "zscore", "baseline")
 
@@ -183,6 +191,40 @@ class KNN(Model):
         if not has_whole_rows(state) or type(self)._score is not KNN._score:  # a subclass scores otherwise
             return super()._scores_for_lists(users, times, order, queries, n)
         return scores_for_lists(state, users, order, queries, n, self.n_threads)
+
+    # ------------------------------------------------------------------ answers for one user
+
+    def _best_of_user(
+        self, user: int, order: ItemOrder, excluded: Array, listed: Array, scores: Array
+    ) -> None:
+        state: NeighborState = self._state
+        if not has_whole_rows(state):
+            return super()._best_of_user(user, order, excluded, listed, scores)
+        found = scores_for_list(state, raters_of(state), user, order, excluded, len(listed), self.n_threads)
+        backends.kernel("top_n.single").best_of_scores(found, order, excluded, listed, scores)
+
+    def _session_scores(self, session: Session) -> Array | None:
+        state: NeighborState = self._state
+        if state.kind != "item":
+            return None
+        raters = raters_of_session(state, session, self.center, self.reg_user)
+        if has_whole_rows(state) and is_exact(state, raters.rated):
+            return scores_of_rows(state, raters, np.zeros(1, dtype=np.int32), self.n_threads)[0]
+        items = np.arange(len(state.item_ids), dtype=np.int32)
+        return scores_of_pairs(state, raters, np.zeros_like(items), items, self.n_threads)
+
+    def _best_of_session(
+        self, session: Session, order: ItemOrder, excluded: Array, listed: Array, scores: Array
+    ) -> bool:
+        state: NeighborState = self._state
+        if not has_whole_rows(state):
+            return super()._best_of_session(session, order, excluded, listed, scores)
+        raters = raters_of_session(state, session, self.center, self.reg_user)
+        found = scores_for_list(state, raters, 0, order, excluded, len(listed), self.n_threads)
+        backends.kernel("top_n.single").best_of_scores(found, order, excluded, listed, scores)
+        return True
+
+    # ------------------------------------------------------------------ similar users and items
 
     def _similarity_rows(self, kind: str, codes: Array) -> Array:
         state: NeighborState = self._state

@@ -3,17 +3,28 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from cfcore.data import Ratings
+from cfcore.kernels.records import RatingRows
 from cfcore.models.core.given import user_fields
 from cfcore.models.core.means import damped_means
+from cfcore.models.core.single import Session
 from cfcore.models.neighbors.centering import Center, means
+from cfcore.models.neighbors.scoring import Raters
 from cfcore.models.neighbors.state import NeighborState
 
 Array = np.ndarray[Any, Any]
+
+
+class Rows(NamedTuple):
+    """Ratings in compressed rows."""
+
+    indptr: Array
+    indices: Array
+    values: Array
 
 
 def with_users(state: NeighborState, given: Ratings, center: str | None, reg_user: float) -> NeighborState:
@@ -30,17 +41,33 @@ def with_users(state: NeighborState, given: Ratings, center: str | None, reg_use
         Regularisation of biases of users in the baseline.
     """
     rows = given.by_user
+    users, deviations = centered(state, rows.indptr, rows.indices, rows.values, center, reg_user)
+    found = dataclasses.replace(state, user_centers=users, deviations=deviations, **user_fields(given))
+    vars(found).update(is_symmetric=state.is_symmetric, compared=state.compared)
+    return found
+
+
+def raters_of_session(state: NeighborState, session: Session, center: str | None, reg_user: float) -> Raters:
+    """The user of a session, for a model that compares items: the bits of `with_users`."""
+    indptr = np.array([0, len(session.items)], dtype=np.int64)
+    users, deviations = centered(state, indptr, session.items, session.values, center, reg_user)
+    return Raters(RatingRows(indptr, session.items, deviations, len(state.item_ids)), users)
+
+
+def centered(
+    state: NeighborState, indptr: Array, items: Array, values: Array, center: str | None, reg_user: float
+) -> tuple[Array, Array]:
+    """Centres of users, with one more for the unknown, and deviations of their ratings in compressed rows."""
+    rows = Rows(indptr, items, values)
     if center == "baseline":
-        errors = given.values - state.mean - state.item_centers[given.item_codes]
-        users = np.append(damped_means(errors, given.user_codes, given.n_users, reg_user), 0.0)
+        errors = values - state.mean - state.item_centers[items]
+        n_users = len(indptr) - 1
+        codes = np.repeat(np.arange(n_users), np.diff(indptr))
+        users = np.append(damped_means(errors, codes, n_users, reg_user), 0.0)
     else:
         users = means(rows, state.mean)
     centers = Center(users, state.item_centers, state.mean if center == "baseline" else None, state.spreads)
-    found = dataclasses.replace(
-        state, user_centers=users, deviations=centers.deviations(rows, "item"), **user_fields(given)
-    )
-    vars(found).update(is_symmetric=state.is_symmetric, compared=state.compared)
-    return found
+    return users, centers.deviations(rows, "item")
 
 
 def with_ratings(state: NeighborState, given: Ratings) -> Ratings:

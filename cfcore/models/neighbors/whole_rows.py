@@ -8,12 +8,12 @@ import numpy as np
 
 from cfcore import backends
 from cfcore.arrays import row_length
-from cfcore.kernels.records import ItemOrder, ListQueries, SimilarityMatrix
+from cfcore.kernels.records import ItemOrder, ListQueries, RatingRows, SimilarityMatrix
 from cfcore.models.neighbors.scoring import Raters, raters_of, scores_of_pairs
 from cfcore.models.neighbors.state import NeighborState
 from cfcore.threads import threads_worth
 
-__all__ = ["has_whole_rows", "scores_for_list", "scores_for_lists", "scores_of_rows", "tolerance"]
+__all__ = ["has_whole_rows", "is_exact", "scores_for_list", "scores_for_lists", "scores_of_rows", "tolerance"]
 
 Array = np.ndarray[Any, Any]
 
@@ -58,6 +58,12 @@ def scores_of_rows(state: NeighborState, raters: Raters, users: Array, n_threads
     else:
         scores += state.item_centers[:-1]
     return scores
+
+
+def is_exact(state: NeighborState, rated: RatingRows) -> bool:
+    """Whether `scores_of_rows` has the bits of `scores_of_pairs` for all rows."""
+    n_neighbors = state.rule["n_neighbors"]
+    return n_neighbors == 0 or bool(np.diff(rated.indptr).max(initial=0) <= n_neighbors)
 
 
 def tolerance(state: NeighborState, raters: Raters, user: int, scores: Array) -> float:

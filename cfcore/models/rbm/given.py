@@ -11,8 +11,8 @@ from cfcore.data import Ratings
 from cfcore.errors import DataError
 from cfcore.models.core.given import user_fields
 from cfcore.models.rbm.cases import case_histograms, find_cases, unit_histograms
-from cfcore.models.rbm.inference import FALLBACK
-from cfcore.models.rbm.likelihood import sigmoid, softmax
+from cfcore.models.rbm.inference import FALLBACK, probabilities
+from cfcore.models.rbm.likelihood import softmax
 from cfcore.models.rbm.state import RBMState
 
 Array = np.ndarray[Any, Any]
@@ -22,6 +22,8 @@ Array = np.ndarray[Any, Any]
 TEMPER = 0.75
 #: Least probability of a rating.
 TINY = 1e-300
+#: Ratings that are compared with all units at once, which bounds the memory.
+ITEMS_AT_ONCE = 32
 
 
 def with_cases(state: RBMState, given: Ratings) -> RBMState:
@@ -29,12 +31,14 @@ def with_cases(state: RBMState, given: Ratings) -> RBMState:
     check_levels(state, given)
     cases = find_cases(given, state.levels, "user")
     rated = None if state.rated_indptr is None else (cases.indptr, cases.units)
-    return dataclasses.replace(
+    found = dataclasses.replace(
         state, case_indptr=cases.indptr, case_units=cases.units, case_levels=cases.levels,
         rated_indptr=rated and rated[0], rated_units=rated and rated[1],
         case_distributions=towards(state.observed.by_case[-1], case_histograms(cases)),
         unit_distributions=state.observed.by_unit, **user_fields(given),
     )  # fmt: skip
+    vars(found).update(parameters=state.parameters)
+    return found
 
 
 def with_units(state: RBMState, given: Ratings, n_threads: int | None) -> RBMState:
@@ -47,37 +51,58 @@ def with_units(state: RBMState, given: Ratings, n_threads: int | None) -> RBMSta
     for the ratings given, each by the hidden units of its item.
     """
     check_levels(state, given)
-    inputs = state.inputs(n_threads)
-    on = sigmoid(inputs[:, : len(state.hidden_bias)].astype(np.float64))
-    known = state.user_counts > 0
-    weights = state.weights[known].astype(np.float64)
-    biases = state.visible_bias[known].astype(np.float64)
-    columns, n = given.by_item, given.n_users
-    levels = np.searchsorted(state.levels, columns.values)
-    logs = np.zeros((n, len(weights)))
-    # An item at a time, whose probabilities serve all users who rated it.
-    for item in np.flatnonzero(np.diff(columns.indptr)).tolist():
-        own = slice(columns.indptr[item], columns.indptr[item + 1])
-        # Probabilities may be 0 by rounding: a user of the fit is then least similar, not excluded.
-        chances = np.log(np.maximum(softmax(biases + weights @ on[item]), TINY))
-        logs[columns.indices[own]] += chances[:, levels[own]].T
-    mixture = np.vstack([softmax(TEMPER * row[None, :]) for row in logs])
-    fields: dict[str, Any] = {
-        "weights": np.einsum("uv,vlh->ulh", mixture, weights, optimize=True).astype(np.float32),
-        "visible_bias": (mixture @ biases).astype(np.float32),
-    }
+    n, (mean_weights, mean_biases) = given.n_users, mixed_units(state, given, n_threads)
+    fields: dict[str, Any] = {"weights": mean_weights, "visible_bias": mean_biases}
     if state.conditional_weights is not None:  # of no effect: the inputs of the hidden units are held
         fields["conditional_weights"] = np.zeros((n, len(state.hidden_bias)), dtype=np.float32)
     own_cases = find_cases(given, state.levels, "item")
     found = dataclasses.replace(
         state, case_indptr=own_cases.indptr, case_units=own_cases.units, case_levels=own_cases.levels,
-        rated_indptr=None, rated_units=None, case_inputs=inputs[:, : len(state.hidden_bias)],
+        rated_indptr=None, rated_units=None,
+        case_inputs=state.inputs(n_threads)[:, : len(state.hidden_bias)],
         case_distributions=state.observed.by_case,
         unit_distributions=towards(state.observed.by_unit[-1], unit_histograms(own_cases)),
         **fields, **user_fields(given),
     )  # fmt: skip
-    vars(found).update(_inputs=inputs)
+    vars(found).update(_inputs=state.inputs(n_threads))
     return found
+
+
+def mixed_units(state: RBMState, given: Ratings, n_threads: int | None) -> tuple[Array, Array]:
+    """Weights and biases of the users of some ratings, means of those of the units as `with_units` says."""
+    known = np.flatnonzero(state.user_counts > 0).astype(np.int32)
+    logs = log_likelihoods(state, known, given, n_threads)
+    units = state.weights.reshape(len(state.weights), -1)
+    weights = np.empty((given.n_users, units.shape[1]), dtype=np.float32)
+    biases = np.empty((given.n_users, len(state.levels)), dtype=np.float32)
+    for user, own in enumerate(logs):
+        mixture = np.zeros(len(units))
+        mixture[known] = softmax(TEMPER * own[None, :])[0]
+        # By itself, so that users asked for together have the bits of each alone.
+        weights[user] = np.einsum("v,vf->f", mixture.astype(np.float32), units)
+        biases[user] = np.einsum("v,vl->l", mixture, state.visible_bias)
+    return weights.reshape(-1, *state.weights.shape[1:]), biases
+
+
+def log_likelihoods(state: RBMState, units: Array, given: Ratings, n_threads: int | None) -> Array:
+    """Sums of the logarithms of the probabilities of each user's ratings: float64[n_users, n_units].
+
+    `units` (int32) are the visible units whose parameters give the probabilities.
+    """
+    columns, inputs = given.by_item, state.inputs(n_threads)
+    levels = np.searchsorted(state.levels, columns.values)
+    rated = np.flatnonzero(np.diff(columns.indptr)).astype(np.int32)
+    logs = np.zeros((given.n_users, len(units)))
+    for begin in range(0, len(rated), ITEMS_AT_ONCE):
+        some = rated[begin : begin + ITEMS_AT_ONCE]
+        # All items for one unit, then the next, whose weights are so read once; they serve all users.
+        pairs = np.tile(some, len(units)), np.repeat(units, len(some))
+        found = probabilities(state.parameters, inputs, *pairs, False, n_threads)
+        for item, chances in zip(some, found.reshape(len(units), len(some), -1).swapaxes(0, 1), strict=True):
+            own = slice(columns.indptr[item], columns.indptr[item + 1])
+            # Probabilities may be 0 by rounding: a user of the fit is then least similar, not excluded.
+            logs[columns.indices[own]] += np.log(np.maximum(chances[:, levels[own]], TINY)).T
+    return logs
 
 
 def towards(overall: Array, counts: Array) -> Array:

@@ -276,7 +276,9 @@ class RBM(RBMBase):
             told = "Try lr=None, the default"
         elif given and schedule.lr[0] * training.weight_decay >= 1:  # a step that is longer than the weight
             told = f"Try weight_decay={0.1 / schedule.lr[0]:.2g}"
-        return run_epochs(trainer, context, self.n_epochs, max(schedule.lr), remedy=told)  # type: ignore[return-value]
+        state: Any = run_epochs(trainer, context, self.n_epochs, max(schedule.lr), remedy=told)
+        found: RBMState = state.prepared(context.n_threads)
+        return found
 
 
 def known_pairs(train: Ratings, implicit: Any) -> tuple[Array, Array]:

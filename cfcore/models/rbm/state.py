@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 import numpy as np
 
+from cfcore import backends
 from cfcore.arrays import padded
 from cfcore.kernels.records import Cases, RBMParameters
 from cfcore.models.core.fields import PRODUCT, array
@@ -21,6 +22,8 @@ __all__ = ["Features", "RBMState"]
 
 Array = np.ndarray[Any, Any]
 
+#: Kernels of answers for one user.
+ANSWERING = ("tables.lookup", "top_n.single", "rbm.predict")
 #: Fields of cases that do not follow from their ratings.
 HELD = ("case_inputs", "case_distributions", "unit_distributions")
 
@@ -114,6 +117,19 @@ class RBMState(State):
             if getattr(self, name) is None:
                 arrays.pop(f"{name}_")
         return scalars, arrays
+
+    def verified(self) -> Self:
+        """As in `State`; then what predictions need is derived, see `prepared`."""
+        return super().verified().prepared(None)
+
+    def prepared(self, n_threads: int | None) -> Self:
+        """The state itself, with what all answers need: so the first takes no longer than later ones."""
+        self.parameters, self.item_layouts.known_items  # noqa: B018
+        self.observed.by_case, self.observed.by_unit  # noqa: B018
+        self.inputs(n_threads)
+        for name in ANSWERING:
+            backends.kernel(name)  # imports it
+        return self
 
     @cached_property
     def cases(self) -> Cases:

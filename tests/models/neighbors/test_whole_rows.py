@@ -111,3 +111,22 @@ def test_a_subclass_that_scores_otherwise_has_its_own_lists(ratings: cf.Ratings)
     ids, scores = model.recommend(user, 5)
     np.testing.assert_array_equal(scores, model.predict(user, ids))
     assert ids.tolist() != cf.ItemKNN().fit(ratings).recommend(user, 5)[0].tolist()
+
+
+@pytest.mark.parametrize("settings", SETTINGS, ids=str)
+@pytest.mark.parametrize("n_rated", [1, 4, 60])
+def test_a_session_is_answered_as_columns_are(ratings: cf.Ratings, settings: Any, n_rated: int) -> None:
+    model = cf.ItemKNN(**settings).fit(ratings)
+    rng = np.random.default_rng(n_rated)
+    items, values = rng.permutation(model.item_ids_)[:n_rated], rng.integers(1, 6, n_rated)
+    session = dict(zip(items.tolist(), values.tolist(), strict=True))
+    columns = (np.zeros(n_rated, dtype=int), items, values)
+    others = model.item_ids_
+    np.testing.assert_array_equal(
+        model.predict(others, given=session), model.predict(np.zeros(len(others), int), others, given=columns)
+    )
+    ids, scores = model.recommend(given=session, n=12)
+    expected = model.recommend(np.array([0]), given=columns, n=12)
+    np.testing.assert_array_equal(ids, expected[0][0][: len(ids)])
+    np.testing.assert_array_equal(scores, expected[1][0][: len(ids)])
+    np.testing.assert_array_equal(scores, model.predict(ids, given=session))
