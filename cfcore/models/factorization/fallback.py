@@ -91,8 +91,8 @@ def mean_shifts(state: Any, n_threads: int | None) -> dict[str, tuple[Array, flo
 def _sums_of_products(state: Any, n_threads: int | None) -> dict[str, tuple[Array, Array]]:
     """Sums of the products of factors over the ratings of each item and user, and the numbers of ratings."""
     rows = state.user_rows, state.item_rows
-    zeros = [np.zeros(len(held), dtype=held.dtype) for held in rows]
-    record = Factors(*rows, *zeros, 0.0)
+    no_bias = [np.zeros(len(held), dtype=held.dtype) for held in rows]
+    record = Factors(rows[0], rows[1], no_bias[0], no_bias[1], 0.0)
     indptr, (n_users, n_items) = state.seen_indptr, map(len, rows)
     of_items, n_of_items = np.zeros(n_items), np.bincount(state.seen_items, minlength=n_items)
     of_users = np.zeros(n_users)
