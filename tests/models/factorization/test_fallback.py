@@ -26,15 +26,17 @@ def fitted(model_class: Any, params: dict[str, Any], ratings: cf.Ratings = RATIN
 
 def expected(model: Any, kind: str) -> Any:
     """Predictions of all items (users) for an unknown user (item), by their definition."""
-    z, q = np.array(model._state.user_rows[:, :5], float), np.array(model.item_factors_, float)
-    users = np.repeat(np.arange(len(z)), np.diff(model.seen_indptr_))
-    products = np.einsum("nf,nf->n", z[users], q[model.seen_items_])
-    of_user = np.average(z, axis=0, weights=model.user_counts_)
-    of_item = np.average(q, axis=0, weights=model.item_counts_)
-    codes, of_mean = (model.seen_items_, q @ of_user) if kind == "item" else (users, z @ of_item)
-    counts, bias = getattr(model, f"{kind}_counts_"), getattr(model, f"{kind}_bias_")
-    effects = (np.bincount(codes, products, len(counts)) + 10 * of_mean) / (counts + 10)
-    found = bias + effects
+    n_users, n_items = len(model.user_ids_), len(model.item_ids_)
+    users, items = np.divmod(np.arange(n_users * n_items, dtype=np.int32), np.int32(n_items))
+    products = model.score_codes(users, items) - model.user_bias_[users] - model.item_bias_[items]
+    products = products.reshape(n_users, n_items) - (model.mean_ if getattr(model, "biased", True) else 0)
+    rated = np.zeros((n_users, n_items))
+    rated[np.repeat(np.arange(n_users), np.diff(model.seen_indptr_)), model.seen_items_] = 1
+    if kind == "user":
+        products, rated = products.T, rated.T
+    of_mean = np.average(products, axis=0, weights=rated.sum(axis=1))
+    counts, bias = rated.sum(axis=0), getattr(model, f"{kind}_bias_")
+    found = bias + ((rated * products).sum(axis=0) + 10 * of_mean) / (counts + 10)
     return model.mean_ + found - np.average(found, weights=counts)
 
 
