@@ -11,6 +11,7 @@ from cfcore.data import frames
 from cfcore.data.ids import is_single
 from cfcore.kernels.records import ItemOrder, ListQueries, TopLists
 from cfcore.metrics.lists import relevant_from
+from cfcore.metrics.options import CRITERIA
 from cfcore.models.core.given import is_session, session_user
 from cfcore.models.core.levels import boundary
 from cfcore.models.core.noise import error_variance
@@ -21,8 +22,6 @@ __all__ = ["CRITERIA", "Preferring"]
 
 Array = np.ndarray[Any, Any]
 
-#: What a list may be ranked by.
-CRITERIA = ("rating", "preference")
 #: Choices are at least this where worths weigh them, so that items of no choice are ranked by their worth.
 FLOOR = 1e-4
 #: Entries of rows of choices that are in memory at once.
