@@ -29,7 +29,11 @@ JsonOption = Annotated[
     Path | None, typer.Option("--json", metavar="FILE", help="Write a report there; - is standard output.")
 ]
 MetricOption = Annotated[
-    str, typer.Option(help="rmse, mae, fcp, ndcg@10, recall@20, ...: what `cfcore evaluate` prints.")
+    str,
+    typer.Option(
+        help="rmse, mae, fcp, ndcg@10, recall@20, ...: what `cfcore evaluate` prints.",
+        show_default="rmse; ndcg@10 of models for lists",
+    ),
 ]
 NewModelOption = Annotated[
     str,
