@@ -64,7 +64,7 @@ RaterOption = Annotated[
     typer.Option(
         metavar="NAME",
         help="A model of what users think of it, for --model ranker.",
-        show_default="svd",
+        show_default="svdpp",
     ),
 ]
 SetOption = Annotated[
