@@ -77,7 +77,7 @@ def test_factors_of_any_size(name: str, scale: float) -> None:
 
 @pytest.mark.parametrize("name", EVERYTHING)
 def test_lists_longer_than_there_are_items(name: str) -> None:
-    case = Case(4, 10, 30, density=0.5)
+    case = Case(4, 10, 30, density=0.5, whole=True)
     found = lists_of(name, case, 40)
     same(found, case.sorted(case.predictions(), 40))
 
