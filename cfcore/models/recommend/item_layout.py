@@ -144,8 +144,9 @@ class ItemLayout:
         """The layout as the kernel for one user takes it; it shares all arrays."""
         order, panels = self.order, self.panels
         return ItemPanels(
-            order.items, order.positions, order.tie_positions, panels.panels, panels.tails, panels.bounds,
-            self.rotation.panels, panels.head, self.rotation.m,
+            items=order.items, positions=order.positions, tie_positions=order.tie_positions,
+            panels=panels.panels, tails=panels.tails, bounds=panels.bounds, rotation=self.rotation.panels,
+            head=panels.head, rank=self.rotation.m,
         )  # fmt: skip
 
     @np.errstate(over="ignore", invalid="ignore")
