@@ -177,10 +177,14 @@ class EaseState(State):
         order = np.argsort(-self.item_counts[items], kind="stable")
         values = aligned_zeros(n_panels * n, WEIGHT_COLUMNS, np.float32).reshape(n_panels, n, WEIGHT_COLUMNS)
         columns = np.full((n_panels, WEIGHT_COLUMNS), -1, dtype=np.int32)
-        for panel in range(n_panels):
-            some = order[panel * WEIGHT_COLUMNS : (panel + 1) * WEIGHT_COLUMNS]
-            np.take(self.weights.values, some, axis=1, out=values[panel, :, : len(some)], mode="clip")
-            columns[panel, : len(some)] = items[some]
+        columns.reshape(-1)[:n] = items[order]
+        # Some rows at a time: each is read once, and its columns are picked in the cache.
+        picked = np.zeros((PACKED_ROWS, n_panels * WEIGHT_COLUMNS), dtype=np.float32)
+        for first in range(0, n, PACKED_ROWS):
+            some = self.weights.values[first : first + PACKED_ROWS]
+            np.take(some, order, axis=1, out=picked[: len(some), :n], mode="clip")
+            panels = picked[: len(some)].reshape(len(some), n_panels, WEIGHT_COLUMNS)
+            values[:, first : first + len(some)] = panels.transpose(1, 0, 2)
         return WeightPanels(values, columns, len(self.item_ids))
 
     # ------------------------------------------------------------------ scores
@@ -262,5 +266,7 @@ class EaseState(State):
 
 #: Lists that a thread makes side by side: they read the weights from memory once.
 LISTS_TOGETHER = 4096
+#: Rows of weights that are laid out at a time.
+PACKED_ROWS = 64
 #: Scores of items without weights are spread over half of the distance by which they are below all others.
 UNWEIGHTED = 0.5
