@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from typing import Any, ClassVar
 
 import numpy as np
@@ -170,7 +169,7 @@ class EASE(Model):
             rows = given.by_user
             users = np.repeat(np.arange(given.n_users), np.diff(rows.indptr))
             bias = self._user_bias(users, rows.indices, rows.values, given.n_users)
-        return dataclasses.replace(state, user_bias=bias, **user_fields(given))
+        return state.with_users(user_bias=bias, **user_fields(given))
 
     def _user_bias(self, users: Array, items: Array, values: Array, n_users: int) -> Array:
         """Biases of users from ratings; those of a user are in the order of items."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -97,6 +98,13 @@ class EaseState(State):
             raise ValueError(f"values_ must be one of {', '.join(VALUES)}, not {self.values!r}")
         if self.reg is not None and not (isinstance(self.reg, (int, float)) and 0 < self.reg < np.inf):
             raise ValueError(f"reg_ must be a number above 0 or None, not {self.reg!r}")
+
+    def with_users(self, **fields: Any) -> EaseState:
+        """The state with other users; what was derived of the items is kept."""
+        state = dataclasses.replace(self, **fields)
+        kept = ("weights", "positions", "unweighted", "shares", "panels", "item_layouts")
+        vars(state).update({name: vars(self)[name] for name in kept if name in vars(self)})
+        return state
 
     # ------------------------------------------------------------------ derived
 
