@@ -16,6 +16,7 @@ from cfcore.models.core.fit_context import FitContext
 from cfcore.models.core.model import Array, Model
 from cfcore.models.core.params import as_python, check_choice, check_flag, check_number
 from cfcore.models.core.single import Session
+from cfcore.models.neighbors.choices import choice_rows
 from cfcore.models.neighbors.explaining import by_item, neighbors_of
 from cfcore.models.neighbors.given import raters_of_session, with_ratings, with_users
 from cfcore.models.neighbors.measures import MEASURES
@@ -191,6 +192,9 @@ class KNN(Model):
         if not has_whole_rows(state) or type(self)._score is not KNN._score:  # a subclass scores otherwise
             return super()._scores_for_lists(users, times, order, queries, n)
         return scores_for_lists(state, users, order, queries, n, self.n_threads)
+
+    def _choice_rows(self, users: Array) -> Array:
+        return choice_rows(self._state, users)
 
     # ------------------------------------------------------------------ answers for one user
 

@@ -44,6 +44,7 @@ def with_users(state: NeighborState, given: Ratings, center: str | None, reg_use
     users, deviations = centered(state, rows.indptr, rows.indices, rows.values, center, reg_user)
     found = dataclasses.replace(state, user_centers=users, deviations=deviations, **user_fields(given))
     vars(found).update(is_symmetric=state.is_symmetric, compared=state.compared)
+    vars(found).update(co_ratings=state.co_ratings)  # of the users of the fit
     return found
 
 

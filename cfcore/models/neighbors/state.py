@@ -14,6 +14,7 @@ import numpy as np
 from cfcore.kernels.records import NearestRows, PredictionRule, RatingRows, SimilarityMatrix
 from cfcore.models.core.fields import PRODUCT, SUM, array, check_rows, is_finite
 from cfcore.models.core.state import State
+from cfcore.models.neighbors.choices import CoRatings
 
 __all__ = ["ItemNeighborState", "NeighborState", "UserNeighborState"]
 
@@ -151,6 +152,11 @@ class NeighborState(State):
             np.array_equal(bits[k : k + step, k:], bits[k:, k : k + step].T)
             for k in range(0, len(bits), step)
         )
+
+    @cached_property
+    def co_ratings(self) -> CoRatings:
+        """The training ratings, by which users are told to choose items."""
+        return CoRatings(self)
 
     def rule_for(self, lengths: Array) -> PredictionRule:
         """The rule, as the kernels take it: 0 neighbours, which means all, where no holder has more.
