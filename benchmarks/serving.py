@@ -63,9 +63,8 @@ class Service:
             "SVD": cf.SVD(n_factors=N_FACTORS, n_epochs=2, random_state=0, n_threads=n_threads),
             "ItemKNN": cf.ItemKNN(n_threads=n_threads),
             "RBM": cf.RBM(n_epochs=1, random_state=0, n_threads=n_threads),
+            "EASE": cf.EASE(n_threads=n_threads),
         }
-        if hasattr(cf, "EASE"):
-            kinds["EASE"] = cf.EASE(n_threads=n_threads)
         self.models = {name: model.fit(ratings) for name, model in kinds.items()}
 
     # ------------------------------------------------------------------ questions

@@ -160,11 +160,15 @@ def use(model: Any, ratings: cf.Ratings) -> None:
         predictions = model.predict(ratings.users, ratings.items, times)
         assert ((predictions >= low) & (predictions <= high)).all(), "a prediction is not in the scale"
     assert math.isfinite(model.predict(ratings.users[0], "new" if items.dtype.kind in "UO" else -(10**9)))
-    for exclude in (True, False):
-        for user in users[:2]:
-            _, scores = model.recommend(user, n=5, exclude_seen=exclude)
-            assert np.isfinite(scores).all(), "a score is not finite"
-    model.recommend(users[:3], n=4)
+    try:
+        for exclude in (True, False):
+            for user in users[:2]:
+                _, scores = model.recommend(user, n=5, exclude_seen=exclude)
+                assert np.isfinite(scores).all(), "a score is not finite"
+        model.recommend(users[:3], n=4)
+    except cf.DataError as error:  # lists of a model without the ratings that they follow from
+        if "seen_values_ is None" not in str(error):
+            raise
     for compare, ids in ((model.similar_items, items), (model.similar_users, users)):
         try:
             _, scores = compare(ids[0], n=4)

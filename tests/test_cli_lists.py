@@ -1,97 +1,127 @@
-"""`cfcore evaluate` judges lists with the options of `cfcore recommend`, beside lists by popularity."""
+"""Models for lists on the command line: fit, what lists are ranked by, and what is said of it."""
 
 from __future__ import annotations
 
+import csv
 import json
-import re
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 import cfcore as cf
 from tests.conftest import run_inside as run
 
-OF_LISTS = [name for name in cf.metrics.METRICS if name not in ("rmse", "mae", "fcp")]
-
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Training and test ratings, and a model in a file."""
+    """Ratings, and models of them."""
     path = tmp_path_factory.mktemp("lists")
-    parts = cf.split.holdout(cf.datasets.synthetic(60, 50, 1_200, random_state=1), 0.3, random_state=0)
-    for name, part in zip(("train", "test"), parts, strict=True):
-        rows = zip(part.users, part.items, part.values, strict=True)
-        lines = [f"{user},{item},{value:g}" for user, item, value in rows]
-        (path / f"{name}.csv").write_text("\n".join(["user,item,rating", *lines]) + "\n")
-    model = cf.SVD(n_factors=4, n_epochs=5, random_state=0)
-    model.fit(cf.Ratings.read(path / "train.csv")).save(path / "m.cf")
+    ratings = cf.datasets.synthetic(40, 30, 500, random_state=0)
+    rows = zip(ratings.users, ratings.items, ratings.values, strict=True)
+    (path / "r.csv").write_text("user,item,rating\n" + "".join(f"{u},{i},{v:g}\n" for u, i, v in rows))
+    for name, options in {
+        "svd": ("--set", "n_factors=4"),
+        "popularity": (),
+        "ease": ("--set", "reg=20"),
+        "ranker": ("--set", "rater__n_factors=4", "--set", "chooser__reg=20"),
+    }.items():
+        done = run("fit", path / "r.csv", "-o", path / f"{name}.cf", "-m", name, *options)
+        assert done.returncode == 0, done.stderr
     return path
 
 
+def items_of(text: str) -> list[int]:
+    return [int(row["item"]) for row in csv.DictReader(text.splitlines())]
+
+
+@pytest.mark.parametrize("name", ["svd", "popularity", "ease", "ranker"])
+def test_lists_are_by_preference_unless_by_says_otherwise(folder: Path, name: str) -> None:
+    model: Any = cf.load(folder / f"{name}.cf")
+    user = model.user_ids_[3].item()
+    found = run("recommend", folder / f"{name}.cf", user, "-n", 6)
+    ids, scores = model.recommend(user, 6, by="preference")
+    assert items_of(found.stdout) == ids.tolist()
+    rows = list(csv.DictReader(found.stdout.splitlines()))
+    assert list(rows[0]) == ["user", "rank", "item", "score"]
+    np.testing.assert_allclose([float(row["score"]) for row in rows], scores, rtol=1e-5)
+    for by in ("rating", "preference"):
+        asked = run("recommend", folder / f"{name}.cf", user, "-n", 6, "--by", by)
+        assert items_of(asked.stdout) == model.recommend(user, 6, by=by)[0].tolist()
+        assert asked.stderr == ""
+    assert found.stdout == asked.stdout
+
+
 @pytest.mark.parametrize(
-    ("arguments", "options"),
+    ("name", "said"),
     [
-        (("--k", 4), {}),
-        (("--k", 4, "--by", "preference", "--min-support", 9), {"by": "preference", "min_support": 9}),
-        (("--k", 4, "--candidates", "test", "--threshold", 3), {"candidates": "test", "threshold": 3}),
-        (("--k", 4, "--include-seen"), {"exclude_seen": False}),
+        ("svd", r"choices by popularity, weighed by the chance of a rating of at least \S+ by SVD"),
+        ("popularity", "choices by popularity"),
+        ("ease", "choices by EASE"),
+        ("ranker", r"choices by EASE, weighed by the chance of a rating of at least \S+ by SVD"),
     ],
 )
-def test_metrics_and_popularity_are_those_of_the_library(
-    folder: Path, tmp_path: Path, arguments: tuple[Any, ...], options: dict[str, Any]
+def test_what_lists_are_ranked_by_is_said_with_the_way_to_the_other(
+    folder: Path, name: str, said: str
 ) -> None:
-    done = run("evaluate", folder / "m.cf", folder / "test.csv", *arguments, "--json", tmp_path / "e.json")
+    import re
+
+    done = run("recommend", folder / f"{name}.cf", 1, "--json")
+    (line,) = done.stderr.splitlines()
+    pattern = rf"cfcore: note: lists are ranked by preference \({said}\); for predicted ratings: --by rating"
+    assert re.fullmatch(pattern, line), line
+    assert json.loads(done.stdout.splitlines()[0]).keys() == {"user", "rank", "item", "score"}
+
+
+def test_a_criterion_that_does_not_exist_is_refused(folder: Path) -> None:
+    done = run("recommend", folder / "svd.cf", 1, "--by", "score")
+    assert done.returncode == 2
+    assert "--by score: write rating or preference" in done.stderr
+
+
+def test_a_ranker_is_that_of_the_library(folder: Path, tmp_path: Path) -> None:
+    out = tmp_path / "m.cf"
+    done = run("fit", folder / "r.csv", "-o", out, "-m", "Ranker", "--chooser", "ItemKNN",
+               "--rater", "baseline", "--set", "weight=.7",
+               "--set", "rater__reg_user=9", "--seed", 4, "--json", "-")  # fmt: skip
     assert done.returncode == 0, done.stderr
-    report = json.loads((tmp_path / "e.json").read_text())
-    names = [f"{name}@4" for name in OF_LISTS]
-    test = cf.Ratings.read(folder / "test.csv")
-    expected = cf.metrics.evaluate(cf.load(folder / "m.cf"), test, names, **options)
-    assert {name: report[name] for name in names} == expected
-    assert report["popularity"] == expected.popularity
-    for name, popular in expected.popularity.items():
-        assert re.search(
-            rf"^{name} +{expected[name]:.4f}  popularity {popular:.4f}$", done.stdout, re.MULTILINE
-        )
-    assert f"lists by {options.get('by', 'rating')}, of " in done.stdout
-    assert report["lists"]["by"] == options.get("by", "rating")
-    if "threshold" not in options:
-        assert "(surprise_*: 3.5)" in done.stdout
+    assert json.loads(done.stdout)["model"] == "Ranker"
+    ratings = cf.Ratings.read(folder / "r.csv")
+    expected = cf.Ranker(cf.ItemKNN(), cf.Baseline(reg_user=9.0), weight=0.7, random_state=4).fit(ratings)
+    found: Any = cf.load(out)
+    np.testing.assert_array_equal(found.preference(ratings), expected.preference(ratings))
+    told = run("info", out).stdout
+    assert "model: Ranker" in told
+    assert "rater__reg_user = 9" in told
+    assert "weight = 0.7" in told
 
 
-def test_an_option_of_lists_asks_for_lists(folder: Path) -> None:
-    done = run("evaluate", folder / "m.cf", folder / "test.csv", "--by", "preference", "--bootstrap")
-    assert re.search(
-        r"^ndcg@10 +0\.\d{4}  \[0\.\d{4}, 0\.\d{4}\]  popularity 0\.\d{4}$", done.stdout, re.MULTILINE
-    )
-    plain = run("evaluate", folder / "m.cf", folder / "test.csv")
-    assert "popularity" not in plain.stdout
-
-
-def test_lists_below_popularity_are_told(tmp_path: Path) -> None:
-    """The one item that is rated 5 is listed first, and nobody chooses it."""
-    train = [(user, "usual", 4) for user in range(9)] + [(9, "rare", 5), (10, "other", 1), (10, "usual", 3)]
-    test = [(user, "usual", 5) for user in (9, 11, 12)]
-    for name, rows in (("train", train), ("test", test)):
-        lines = [",".join(map(str, row)) for row in rows]
-        (tmp_path / f"{name}.csv").write_text("\n".join(["user,item,rating", *lines]) + "\n")
-    run("fit", tmp_path / "train.csv", "-m", "baseline", "-o", tmp_path / "m.cf")
-    told = "lists of the items with most ratings are better (ndcg@2 1.0000)"
-    done = run("evaluate", tmp_path / "m.cf", tmp_path / "test.csv", "--k", 2)
-    assert told in done.stdout
-    done = run("evaluate", tmp_path / "m.cf", tmp_path / "test.csv", "--k", 2, "--by", "preference")
-    assert "ndcg@2" in done.stdout
-    assert told not in done.stdout
+def test_a_rater_may_be_a_blend(folder: Path, tmp_path: Path) -> None:
+    quick = ("--set", "rater__cv=2", "--set", "rater__svdpp__n_epochs=2", "--set", "rater__rbm__n_epochs=2")
+    done = run("fit", folder / "r.csv", "-o", tmp_path / "m.cf", "-m", "ranker", "--rater", "blend", *quick)
+    assert done.returncode == 0, done.stderr
+    found: Any = cf.load(tmp_path / "m.cf")
+    assert found.members_[1].names_ == ["itemknn", "userknn", "svdpp", "rbm"]
 
 
 @pytest.mark.parametrize(
-    ("arguments", "message"),
+    ("arguments", "said"),
     [
-        (("--by", "stars"), '--by must be "rating", "preference"'),
-        (("--candidates", "few"), '--candidates must be "all" or "test"'),
+        (("-m", "svd", "--chooser", "ease"), "--chooser is for --model ranker, not for svd"),
+        (("-m", "ranker", "--members", "svd"), "--members is for --model blend, not for ranker"),
+        (("-m", "ranker", "--rater", "nonsense"), "unknown model 'nonsense'"),
+        (("-m", "ranker", "--set", "rater=svd"), "--set rater=svd: Ranker has chooser__reg"),
+        (("-m", "ranker", "--set", "rater__n_epochs=0"), "rater__n_epochs must be"),
     ],
 )
-def test_wrong_options_are_told_by_name(folder: Path, arguments: tuple[str, ...], message: str) -> None:
-    done = run("evaluate", folder / "m.cf", folder / "test.csv", *arguments)
+def test_wrong_parts_are_named(folder: Path, tmp_path: Path, arguments: Any, said: str) -> None:
+    done = run("fit", folder / "r.csv", "-o", tmp_path / "m.cf", *arguments)
     assert done.returncode == 2
-    assert message in done.stderr
+    assert said in done.stderr
+
+
+def test_compare_is_of_models_of_ratings(folder: Path) -> None:
+    done = run("compare", folder / "r.csv", "--models", "popularity,baseline", "--no-peers")
+    assert done.returncode == 2
+    assert "popularity is for lists" in done.stderr

@@ -101,7 +101,7 @@ def test_predictions_do_not_depend_on_the_kind_of_file(folder: Path, tmp_path: P
 def test_recommendations_are_those_of_the_model(folder: Path, tmp_path: Path, model: Any) -> None:
     found = csv_rows(run("recommend", folder / "svd.cf", "u1", "u2", "-n", 4).stdout)
     for user in ("u1", "u2"):
-        ids, scores = model.recommend(user, 4)
+        ids, scores = model.recommend(user, 4, by="preference")
         own = [row for row in found if row["user"] == user]
         assert [int(row["item"]) for row in own] == ids.tolist()
         assert [row["score"] for row in own] == [str(float(f"{score:.6g}")) for score in scores]
@@ -115,14 +115,14 @@ def test_recommendations_are_those_of_the_model(folder: Path, tmp_path: Path, mo
     assert csv_rows(run("recommend", folder / "svd.cf", "--all", "-n", 10**9).stdout) == of_all
     for user in ("u3", "u44"):
         items = [int(row["item"]) for row in of_all if row["user"] == user]
-        assert items == model.recommend(user, 40)[0].tolist()
+        assert items == model.recommend(user, 40, by="preference")[0].tolist()
         assert len(items) < 40
     unknown = csv_rows(run("recommend", folder / "svd.cf", "unknown", "-n", 2).stdout)
-    assert [int(row["item"]) for row in unknown] == model.recommend("unknown", 2)[0].tolist()
+    assert [int(row["item"]) for row in unknown] == model.recommend("unknown", 2, by="preference")[0].tolist()
 
 
 def test_items_that_nobody_gets(folder: Path, tmp_path: Path, model: Any) -> None:
-    first = model.recommend("u1", 4)[0].tolist()
+    first = model.recommend("u1", 4, by="preference")[0].tolist()
     (tmp_path / "out.txt").write_text(f"{first[0]}\n{first[2]}\n999\n")
     done = run("recommend", folder / "svd.cf", "--all", "-n", 3, "--exclude", tmp_path / "out.txt",
                "--exclude-item", first[1])  # fmt: skip

@@ -31,13 +31,15 @@ def pairs() -> tuple[Any, Any]:
     return np.repeat(RATINGS.user_ids[:8], RATINGS.n_items), np.tile(RATINGS.item_ids, 8)
 
 
-def test_preference_is_the_choice_times_the_root_of_the_worth(model: Any) -> None:
+def test_preference_is_the_choice_times_a_power_of_the_worth(model: Any) -> None:
     chooser, rater = model.members_
     users, items = pairs()
     low, high = rater.scale_
-    level, sigma = low + 0.75 * (high - low), np.sqrt(1.3) * rater.history_["train_rmse"][-1]
+    level = min(RATINGS.values[RATINGS.values >= low + 0.75 * (high - low)])
+    sigma = np.sqrt(1.3) * rater.history_["train_rmse"][-1]
     scores = rater.score_codes(rater.encode_users(users), rater.encode_items(items))
-    expected = chooser.preference(users, items) * np.sqrt(ndtr((scores - level) / sigma))
+    half = rater.rating_step_ / 2  # from half a step below the level on, the nearest level is it, or above
+    expected = chooser.preference(users, items) * ndtr((scores - (level - half)) / sigma) ** 0.3
     np.testing.assert_allclose(model.preference(users, items), expected)
 
 
@@ -71,7 +73,7 @@ def test_worth_of_an_rbm_is_the_sum_of_its_levels() -> None:
     rater = model.members_[1]
     low, high = rater.scale_
     liked = rater.predict_proba(users, items)[:, rater.levels_ >= low + 0.75 * (high - low)].sum(axis=1)
-    expected = model.members_[0].preference(users, items) * np.sqrt(liked)
+    expected = model.members_[0].preference(users, items) * liked**0.3
     np.testing.assert_allclose(model.preference(users, items), expected)
 
 

@@ -32,7 +32,12 @@ MetricOption = Annotated[
     str, typer.Option(help="rmse, mae, fcp, ndcg@10, recall@20, ...: what `cfcore evaluate` prints.")
 ]
 NewModelOption = Annotated[
-    str, typer.Option("--model", "-m", help="baseline, item-knn, svd, svdpp, ..., or blend.")
+    str,
+    typer.Option(
+        "--model",
+        "-m",
+        help="baseline, item-knn, svd, svdpp, ..., blend; for lists: ease, popularity, ranker.",
+    ),
 ]
 MembersOption = Annotated[
     str,
@@ -40,6 +45,22 @@ MembersOption = Annotated[
         metavar="NAMES",
         help="Comma-separated models to blend, for --model blend.",
         show_default="item-knn,user-knn,svdpp,timesvdpp,rbm",
+    ),
+]
+ChooserOption = Annotated[
+    str,
+    typer.Option(
+        metavar="NAME",
+        help="A model of what users choose, for --model ranker.",
+        show_default="ease",
+    ),
+]
+RaterOption = Annotated[
+    str,
+    typer.Option(
+        metavar="NAME",
+        help="A model of what users think of it, for --model ranker.",
+        show_default="svd",
     ),
 ]
 SetOption = Annotated[

@@ -9,10 +9,12 @@ from typing import Annotated
 import typer
 
 from cfcore.cli.common import (
+    ChooserOption,
     DataArgument,
     JsonOption,
     MembersOption,
     NewModelOption,
+    RaterOption,
     SeedOption,
     SetOption,
     ThreadsOption,
@@ -23,7 +25,7 @@ from cfcore.cli.common import (
     write_json,
 )
 from cfcore.cli.errors import UsageError, usage
-from cfcore.cli.models import build_model, fitting
+from cfcore.cli.models import Parts, build_model, fitting
 from cfcore.cli.reading import Reading, hold_out, read_part
 
 
@@ -33,6 +35,8 @@ def fit(
     reading: Reading,
     model: NewModelOption = "svdpp",
     members: MembersOption = "",
+    chooser: ChooserOption = "",
+    rater: RaterOption = "",
     settings: SetOption = None,
     split: Annotated[
         str, typer.Option(help="Fit on the training part of this split only (u1, 0.1); else on everything.")
@@ -66,6 +70,8 @@ def fit(
 
       cfcore fit BX.csv -o m.cf --separator ";" --encoding latin-1 --missing 0
 
+      cfcore fit ml-1m -o lists.cf -m ranker --chooser ease --rater rbm
+
       zcat part-*.gz | cfcore fit - -o m.cf -m blend --members item-knn,svdpp
     """
     tell_sources()
@@ -76,7 +82,7 @@ def fit(
     need_folder(checkpoint, "--checkpoint")
     if early_stopping and not validation:
         raise UsageError("--early-stopping needs held-out ratings: give --validation 0.1")
-    fitted = build_model(model, settings or [], seed, threads, members)
+    fitted = build_model(model, settings or [], seed, threads, Parts(members, chooser, rater))
     train = read_part(data, split, 0, reading, fitted)
     fitted = fitting(fitted, train, members)
     held_out = None

@@ -23,11 +23,20 @@ from cfcore.cli.models import load_model
 from cfcore.cli.rows import RowWriter
 from cfcore.data.names import distinct_names
 from cfcore.errors import DataError
+from cfcore.models.core.preference import CRITERIA
 from cfcore.progress import progress_bar
 
 #: Lists that are in memory at once.
 LISTS = 1_000
 
+CriterionOption = Annotated[
+    str,
+    typer.Option(
+        metavar="CRITERION",
+        help="What lists are ranked by: preference, or rating (predicted ratings).",
+        show_default="preference",
+    ),
+]
 LengthOption = Annotated[int, typer.Option("-n", min=1, help="Length of a list.")]
 SupportOption = Annotated[int, typer.Option(min=0, help="Leave out what has fewer training ratings.")]
 
@@ -52,11 +61,16 @@ def recommend(
         Path | None,
         typer.Option("--exclude", metavar="FILE", help="A file with the id of such an item in each line."),
     ] = None,
+    by: CriterionOption = "",
     out: OutOption = None,
     as_json: JsonRowsOption = False,
     threads: ThreadsOption = 0,
 ) -> None:
-    """List the items that users are predicted to rate highest.
+    """List items for users: those that they will choose and be content with, or those they will rate highest.
+
+    By default lists are ranked by preference: how likely a user is to choose an item, by the model if it is
+    for lists, else by popularity; weighed by the chance that they will rate it well. Predicted ratings
+    alone (--by rating) put items first that hardly anybody chooses.
 
     A user without training ratings gets the list of all such users, and is named on standard error; the exit
     code is 0.
@@ -71,7 +85,10 @@ def recommend(
     """
     if bool(users) + (users_file is not None) + all_users != 1:
         raise UsageError("give the users to recommend to: their ids, --users FILE or --all")
+    if by not in ("", *CRITERIA):
+        raise UsageError(f"--by {by}: write {' or '.join(CRITERIA)}")
     fitted = load_model(model, threads)
+    criterion = by or "preference"
     if all_users:
         wanted = fitted.user_ids_[fitted.user_counts_ > 0]
     else:
@@ -85,13 +102,36 @@ def recommend(
         tell_unknown_items(excluded[~fitted.is_known(items=excluded)], len(excluded))
 
     def best(some: Any) -> Any:
-        return without_padding(
-            *fitted.recommend(
-                some, length, exclude_seen=not include_seen, min_support=min_support, exclude=excluded
-            )
+        found = fitted.recommend(
+            some,
+            length,
+            by=criterion,
+            exclude_seen=not include_seen,
+            min_support=min_support,
+            exclude=excluded,
         )
+        return without_padding(*found)
 
     write_lists(out, as_json, [names["user"], "rank", names["item"], "score"], wanted, best)
+    if not by:  # at the end: of a command that fails, the error is the only line
+        say(
+            f"note: lists are ranked by preference ({preference(fitted)}); for predicted ratings: --by rating"
+        )
+
+
+def preference(model: Any) -> str:
+    """What preferences of a model are made of."""
+    import cfcore as cf
+    from cfcore.metrics import relevant_from
+    from cfcore.models.core.preference import Preferring
+
+    chooser, rater = model.members_ if isinstance(model, cf.Ranker) else (model, model)
+    own = type(chooser)._choice_rows is not Preferring._choice_rows
+    choices = f"choices by {type(chooser).__name__ if own else 'popularity'}"
+    if model._worth_weight == 0:
+        return choices
+    level = relevant_from(model.scale_)
+    return f"{choices}, weighed by the chance of a rating of at least {level:g} by {type(rater).__name__}"
 
 
 def similar(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,10 +13,37 @@ if TYPE_CHECKING:
     from cfcore.data.ratings import Ratings
     from cfcore.models.core.model import Model
 
-BLEND = "blend"
+BLEND, RANKER = "blend", "ranker"
 
 #: Members of a blend if none are named: the models of the lowest errors, of all kinds.
 MEMBERS = ("item-knn", "user-knn", "svdpp", "timesvdpp", "rbm")
+
+
+#: Chooser and rater of a ranker if none are named.
+CHOOSER, RATER = "ease", "svd"
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What the command line says of the models inside of a model; "": the usual ones.
+
+    Attributes
+    ----------
+    members : str
+        Comma-separated names of the members of a blend.
+    chooser, rater : str
+        Names of the models that a ranker joins.
+    """
+
+    members: str = ""
+    chooser: str = ""
+    rater: str = ""
+
+    def check(self, name: str) -> None:
+        """Raise UsageError for parts that a model of this name does not have."""
+        for option, owner in (("members", BLEND), ("chooser", RANKER), ("rater", RANKER)):
+            if getattr(self, option) and name != owner:
+                raise UsageError(f"--{option} is for --model {owner}, not for {name}")
 
 
 def plain(name: str) -> str:
@@ -33,7 +61,7 @@ def model_name(text: str, *more: str) -> str:
     return known[plain(text)]
 
 
-def build_model(name: str, settings: list[str], seed: int, threads: int, members: str = "") -> Model:
+def build_model(name: str, settings: list[str], seed: int, threads: int, parts: Parts = Parts()) -> Model:
     """The model called `name`, with hyper-parameters from NAME=VALUE.
 
     Parameters
@@ -41,17 +69,18 @@ def build_model(name: str, settings: list[str], seed: int, threads: int, members
     name : str
         As on the command line.
     settings : list of str
-        NAME=VALUE; those of a member of a blend are MEMBER__NAME=VALUE.
+        NAME=VALUE; those of a member of a blend are MEMBER__NAME=VALUE, of a ranker chooser__NAME=VALUE and
+        rater__NAME=VALUE.
     seed, threads : int
         For models that have a random state, threads; 0 threads are the default of the model.
-    members : str
-        Comma-separated names of the members of a blend; "" for `MEMBERS`.
+    parts : Parts
+        Of a blend or a ranker.
     """
-    name = model_name(name, BLEND)
-    if members and name != BLEND:
-        raise UsageError(f"--members is for --model {BLEND}, not for {name}")
-    model = new_blend(members) if name == BLEND else new_model(name)
-    known = model.get_params()
+    name = model_name(name, BLEND, RANKER)
+    parts.check(name)
+    model = new_model(name, parts)
+    # Whole models are given by other options.
+    known = {key: value for key, value in model.get_params().items() if not hasattr(value, "get_params")}
     given: dict[str, Any] = {"random_state": seed, "n_threads": threads or None}
     params = {key: value for key, value in given.items() if key in known}
     for setting in settings:
@@ -65,10 +94,16 @@ def build_model(name: str, settings: list[str], seed: int, threads: int, members
     return model.set_params(**params)
 
 
-def new_model(name: str) -> Model:
-    """A model with its defaults, by its name on the command line."""
+def new_model(name: str, parts: Parts = Parts()) -> Model:
+    """A model with its defaults, by its name on the command line; of a blend or a ranker, of these parts."""
+    import cfcore as cf
     from cfcore.registry import BY_COMMAND
 
+    if name == BLEND:
+        return new_blend(parts.members)
+    if name == RANKER:
+        named = parts.chooser or CHOOSER, parts.rater or RATER
+        return cf.Ranker(*(new_model(model_name(one, BLEND)) for one in named))
     model: Model = BY_COMMAND[name].load()()
     return model
 
@@ -82,11 +117,18 @@ def new_blend(members: str) -> Model:
 
 
 def fitting(model: Model, ratings: Ratings, members: str) -> Model:
-    """The model itself; of a blend without --members, the members that can be fitted to these ratings."""
+    """The model itself; of a blend without --members, the members that can be fitted to these ratings.
+
+    A ranker may have such a blend for a chooser or a rater.
+    """
     import cfcore as cf
     from cfcore.errors import DataError
     from cfcore.models.rbm.cases import find_levels
 
+    if isinstance(model, cf.Ranker):
+        for part in (model.chooser, model.rater):
+            if isinstance(part, cf.Blend):
+                fitting(part, ratings, "")
     if not isinstance(model, cf.Blend) or members:
         return model
     left_out = {}

@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from cfcore.cli.common import (
+    ChooserOption,
     DataArgument,
     JsonOption,
     MembersOption,
     MetricOption,
     NewModelOption,
+    RaterOption,
     SeedOption,
     SetOption,
     ThreadsOption,
@@ -24,7 +26,7 @@ from cfcore.cli.common import (
     write_json,
 )
 from cfcore.cli.errors import UsageError, usage
-from cfcore.cli.models import build_model, fitting, value_of
+from cfcore.cli.models import Parts, build_model, fitting, value_of
 from cfcore.cli.reading import Reading, read_part
 
 if TYPE_CHECKING:
@@ -36,6 +38,8 @@ def tune(
     reading: Reading,
     model: NewModelOption = "svdpp",
     members: MembersOption = "",
+    chooser: ChooserOption = "",
+    rater: RaterOption = "",
     budget: Annotated[
         str,
         typer.Option(
@@ -96,7 +100,7 @@ def tune(
         )
     if budget and trials:
         raise UsageError("--budget and --trials both end the search: give one of them")
-    start = build_model(model, settings or [], seed, threads, members)
+    start = build_model(model, settings or [], seed, threads, Parts(members, chooser, rater))
     space = dict(map(range_of, vary)) if vary else None
     import_optuna()  # before any data is fetched
     train = read_part(data, split, 0, reading, start)

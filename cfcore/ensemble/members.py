@@ -47,6 +47,7 @@ def union(members: list[Model]) -> dict[str, Any]:
     )
     found: dict[str, Any] = {
         "scale": (min(m.scale_[0] for m in members), max(m.scale_[1] for m in members)),
+        "rating_step": min(member.rating_step_ for member in members),
         "mean": float(np.mean([member.mean_ for member in members])),
         "column_names": first.column_names_,
     }

@@ -66,7 +66,7 @@ class Ranker(ExplainedChoice):
     rater : Model, optional
         By default `SVD`. `RBM` has the probabilities of the levels; for other models, ratings are normal
         around predictions.
-    weight : float, default 0.5
+    weight : float, default 0.3
         The power w of the chance. 0: the lists are those of the chooser.
     random_state : int, SeedSequence, Generator or None
         Unless None, models whose own `random_state` is None are given seeds drawn from it.
@@ -113,7 +113,7 @@ class Ranker(ExplainedChoice):
         chooser: Model | None = None,
         rater: Model | None = None,
         *,
-        weight: float = 0.5,
+        weight: float = 0.3,
         random_state: RandomState = None,
         n_threads: int | None = None,
         verbose: int = 0,

@@ -211,7 +211,8 @@ class Cases:
         rank[order] = np.arange(m)
         ranks = rank[left_out]
         # One list for all: an entry moves up by the number of entries before it that are left out.
-        pairs = np.unique(rows[ranks >= 0] * max(m, 1) + ranks[ranks >= 0])
+        pairs = np.sort(rows[ranks >= 0] * max(m, 1) + ranks[ranks >= 0])
+        pairs = pairs[np.append(True, pairs[1:] > pairs[:-1])[: len(pairs)]]  # np.unique takes 100x as long
         owners, ranks = pairs // max(m, 1), pairs % max(m, 1)
         starts = np.searchsorted(owners, np.arange(len(self.users)))
         before = ranks - (np.arange(len(pairs)) - starts[owners])  # entries that stay, before each left out

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zlib
+from collections.abc import Iterator
 from dataclasses import dataclass, fields
 from typing import Any
 
@@ -43,6 +44,9 @@ class ListOptions:
     candidates: str = "all"
 
     def __post_init__(self) -> None:
+        for name in ("items", "exclude"):
+            if isinstance(getattr(self, name), Iterator):  # they are read for each kind of lists
+                object.__setattr__(self, name, list(getattr(self, name)))
         if not (self.by is None or (isinstance(self.by, str) and self.by in CRITERIA)):
             raise ValueError(f'by must be "rating", "preference" or None, not {shown(self.by)}')
         if not (isinstance(self.candidates, str) and self.candidates in CANDIDATES):

@@ -11,9 +11,13 @@ from __future__ import annotations
 
 from cfcore.plots.common import COLORS
 from cfcore.plots.correlation import error_correlation
+from cfcore.plots.explanation import explanation
 from cfcore.plots.grouped_errors import error_by
 from cfcore.plots.history import learning_curves
 from cfcore.plots.reliability import calibration
 from cfcore.plots.speed import time_against_rmse
 
-__all__ = ["COLORS", "calibration", "error_by", "error_correlation", "learning_curves", "time_against_rmse"]
+__all__ = [
+    "COLORS", "calibration", "error_by", "error_correlation", "explanation", "learning_curves",
+    "time_against_rmse",
+]  # fmt: skip

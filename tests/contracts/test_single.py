@@ -44,6 +44,15 @@ def test_a_pair_of_strings(named: Any) -> None:
     same_as_among_many(named, "né1")
 
 
+def test_lists_of_unknown_users(fitted: Any, named: Any) -> None:
+    for model, user in ((fitted, UNKNOWN), (fitted, 2**62), (named, "nobody, and longer than others")):
+        for options in ({}, {"by": "preference"}, {"n": 99}, {"min_support": 15}):
+            ids, scores = model.recommend([user], **options)
+            found = model.recommend(user, **options)
+            np.testing.assert_array_equal(found[0], ids[0][: len(found[0])])
+            assert found[1].tobytes() == scores[0][: len(found[1])].tobytes()
+
+
 def test_a_list_of_strings(named: Any) -> None:
     ids, scores = named.recommend(named.user_ids_, n=9)
     for user, row, own in zip(named.user_ids_.tolist(), ids, scores, strict=True):
@@ -70,9 +79,11 @@ def test_ids_of_other_types_have_the_same_answer_or_their_error(fitted: Any, tra
     expected = fitted.predict(user, item)
     assert fitted.predict(np.int64(user), np.uint8(item)) == expected
     assert fitted.predict(float(user), item) == expected
-    for wrong in ("7", True, None):
+    for wrong in ("7", True, None, 2**70):
         with pytest.raises((cf.DataError, TypeError)):
             fitted.predict(wrong, item)
+        with pytest.raises((cf.DataError, TypeError)):
+            fitted.recommend(wrong)
     with pytest.raises(cf.DataError, match="no string equals an integer"):
         fitted.predict(user, "7")
 

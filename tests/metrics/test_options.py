@@ -60,6 +60,16 @@ def test_popularity_is_the_model_of_that_name(split: Any, model: Any) -> None:
     assert found.popularity != dict(found)
 
 
+def test_options_may_be_iterators(split: Any, model: Any) -> None:
+    """They are read once, and serve for lists of the model and by popularity, and for all folds."""
+    for name in ("items", "exclude"):
+        once: dict[str, Any] = {name: iter(SOME_ITEMS)}
+        found = metrics.evaluate(model, split[1], NAMES, **once)
+        expected = metrics.evaluate(model, split[1], NAMES, **{name: SOME_ITEMS})
+        assert found == expected
+        assert found.popularity == expected.popularity
+
+
 def test_popularity_of_short_lists_and_unknown_users() -> None:
     train = cf.Ratings(["a", "a", "b", "c"], ["x", "y", "x", "z"], [5.0, 3.0, 4.0, 5.0])
     test = cf.Ratings(["a", "b", "new"], ["z", "q", "y"], [5.0, 5.0, 5.0])

@@ -102,9 +102,9 @@ class Explanation:
     >>> ratings = (["ann", "ann", "bob", "bob", "eve"], ["x", "y", "x", "z", "z"], [5, 4, 3, 2, 4])
     >>> print(cf.Baseline().fit(ratings).explain("ann", "z"))
     rating 3.57: item 'z' for user 'ann' (Baseline)
-      3.35  base
-     +0.17  item 'x', rated 5
-     +0.05  item 'y', rated 4
+      3.350  base
+     +0.167  item 'x', rated 5
+     +0.050  item 'y', rated 4
     """
 
     user: Any
@@ -161,48 +161,71 @@ class Explanation:
         """
         return explanation_frame([self], library)
 
-    def rows(self) -> list[tuple[float, str]]:
-        """The parts of the score in words: base, effects of ratings, and the others, with their sizes."""
+    def rows(self, names: Mapping[Any, str] | None = None) -> list[tuple[float, str]]:
+        """The parts of the score in words, with their sizes: the base, effects of ratings, and the others.
+
+        Parameters
+        ----------
+        names : dict of item to str, optional
+            What items are called; by default their ids.
+        """
         found = [(self.base, "base" if self.exact else "base: without ratings of the user")]
         columns = (column.tolist() for column in (self.items, self.ratings, self.effects))
         for item, rating, effect in zip(*columns, strict=True):
             if effect != 0:
                 rated = "not rated" if np.isnan(rating) else f"rated {rating:g}"
-                found.append((effect, f"item {shown(item)}, {rated}"))
+                found.append((effect, f"{called(item, names)}, {rated}"))
         if self.others != 0:
             found.append((self.others, self._others_in_words()))
         return found
 
-    def title(self) -> str:
-        """What is explained, in a line."""
-        how = "" if self.exact else ", by leaving one rating out"
-        (score,) = self._sizes([(self.score, "")])
-        return f"{self.by} {score}: item {shown(self.item)} for user {shown(self.user)} ({self.model}{how})"
+    def title(self, names: Mapping[Any, str] | None = None) -> str:
+        """What is explained, in a line; `names` as of `rows`."""
+        score = f"{self.score:.2f}" if self.by == "rating" else self.number(self.score)
+        return f"{self.by} {score}: {called(self.item, names)} for user {shown(self.user)} ({self.model})"
+
+    @property
+    def how(self) -> str:
+        """How effects were found where they are no terms of a sum; or an empty string."""
+        return "" if self.exact else "effects by leaving one rating out"
+
+    def summary(self) -> str:
+        """The score, and the base, the effects listed and the others, which add up to it, in a line."""
+        listed = f"{self.number(float(self.effects.sum()), True)} (ratings listed)"
+        others = f" {self.number(self.others, True)} ({self._others_in_words()})" if self.others else ""
+        how = f"; {self.how}" if self.how else ""
+        return f"{self.title()} = {self.number(self.base)} (base) {listed}{others}{how}"
+
+    def number(self, size: float, signed: bool = False) -> str:
+        """The size of a part as text."""
+        digits = 3 if self.by == "rating" else 4
+        return format(round(size, digits) + 0.0, f"{'+' if signed else ''}.{digits}f")  # -0.0 + 0.0 is 0.0
 
     def _others_in_words(self) -> str:
         further = f"{self.n_others:,} further rating{'s' if self.n_others > 1 else ''}"
         if self.exact:
             return further
-        return f"{further}, and what ratings do together" if self.n_others else "what ratings do together"
+        return f"{further}, and joint effects" if self.n_others else "joint effects of ratings"
+
+    def _lines(self) -> list[tuple[str, str]]:
+        """Words and sizes of `rows`; all but the first with a sign."""
+        return [(words, self.number(size, at > 0)) for at, (size, words) in enumerate(self.rows())]
 
     def __repr__(self) -> str:
-        rows = self.rows()
-        sizes = self._sizes(rows)
-        width = max(map(len, sizes)) + 1
-        lines = [f"{size:>{width}}  {words}" for size, (_, words) in zip(sizes, rows, strict=True)]
-        return "\n".join([self.title(), *lines])
-
-    def _sizes(self, rows: list[tuple[float, str]]) -> list[str]:
-        """The sizes of `rows` as text; all but the first with a sign."""
-        digits = ".2f" if self.by == "rating" else ".3g"
-        return [format(size, f"+{digits}" if at else digits) for at, (size, _) in enumerate(rows)]
+        lines = self._lines()
+        width = max(len(size) for _, size in lines) + 1
+        title = self.title() if self.exact else f"{self.title()}, {self.how}"
+        return "\n".join([title, *(f"{size:>{width}}  {words}" for words, size in lines)])
 
     def _repr_html_(self) -> str:
         """A table of the parts, for notebooks."""
-        rows = self.rows()
-        cells = [(words, size) for (_, words), size in zip(rows, self._sizes(rows), strict=True)]
-        total = self._sizes([(self.score, "")])
-        return html.table(("", "effect"), cells, self.title(), [(self.by, *total)])
+        title = self.title() if self.exact else f"{self.title()}, {self.how}"
+        return html.table(("", "effect"), self._lines(), title, [(self.by, self.number(self.score))])
+
+
+def called(item: Any, names: Mapping[Any, str] | None) -> str:
+    """What an item is called."""
+    return f"item {shown(item)}" if names is None or item not in names else str(names[item])
 
 
 def explanation_frame(explanations: Sequence[Explanation], library: str | None = None) -> Any:

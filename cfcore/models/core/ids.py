@@ -17,10 +17,14 @@ from cfcore.data.ids import are_strings, as_column, encode, is_single
 from cfcore.data.shapes import Columns
 from cfcore.errors import DataError
 
-__all__ = ["Ids", "check_known", "codes_of_pairs"]
+__all__ = ["ODD", "Ids", "check_known", "codes_of_pairs"]
 
 Array = np.ndarray[Any, Any]
 
+#: What `Ids.code_of` returns for ids of another kind, which are errors.
+ODD = -2
+#: Larger integers are in no vocabulary of int64.
+MOST = 2**63 - 1
 #: Advice to those who make ``Ratings``.
 _OPTION = re.compile("; ids=str (makes strings of all|takes such ids as strings)$")
 
@@ -64,13 +68,22 @@ class Ids:
         table[:-1][self.counts > 0] = np.flatnonzero(self.counts)
         return table
 
+    @cached_property
+    def kind_of_ids(self) -> type:
+        """The Python type of the ids: str or int."""
+        return str if are_strings(self.ids) else int
+
     def code_of(self, raw: int | str, find: Callable[[Array, int | str], int]) -> int:
-        """Code of an id of Python; -1 if it is unknown, which an id of another kind is too.
+        """Code of an id of Python; -1 if it is unknown, `ODD` if `encode` must say what it is.
 
         `find` is that of the kernel ``tables.lookup``.
         """
         code = find(self.ids, raw)
-        return code if self.table is None or code < 0 else int(self.table[code])
+        if code >= 0:
+            return code if self.table is None else int(self.table[code])
+        if type(raw) is not self.kind_of_ids or (type(raw) is int and not -MOST <= raw <= MOST):
+            return ODD
+        return -1
 
     def encode(self, raw: Any, name: str | None = None) -> Array:
         """Codes of raw ids, a single one or a column, with its name in errors: int32[n], -1 for unknown."""

@@ -55,6 +55,9 @@ class Model(Saved, Recommender, Explaining):
         The lowest and the highest rating; predictions are clipped to them.
     mean_ : float
         Mean of the training ratings.
+    rating_step_ : float
+        The distance between neighbouring levels of the training ratings, such as 1 or .5; 0 for more than 101
+        levels, and for files of version 0.1.0.
     column_names_ : dict of str to str
         Names of the columns of user, item, rating and timestamp in the training ratings; frames of lists have
         the same. A column that had no name has that of its role.

@@ -11,6 +11,7 @@ from cfcore.data import frames
 from cfcore.data.ids import is_single
 from cfcore.metrics.lists import relevant_from
 from cfcore.models.core.given import is_session, session_user
+from cfcore.models.core.levels import boundary
 from cfcore.models.core.noise import error_variance
 from cfcore.models.core.params import check_choice
 from cfcore.models.core.predicting import Predicting
@@ -33,14 +34,15 @@ class Preferring(Predicting):
     .. math:: s_{ui} = \max(c_{ui}, \epsilon) \, P(r_{ui} \ge \ell)^w
 
     The choice c is relative: it compares items for one user. The worth is the chance that the rating will be
-    at least the level from which items are relevant (`cfcore.metrics.relevant_from`).
+    at least the level from which items are relevant (`cfcore.metrics.relevant_from`). The power is 1 unless
+    a model says otherwise.
     """
 
     #: What `recommend` ranks by unless it is told.
     ranks_by: ClassVar[str] = "rating"
 
     #: The power w of the worth; 0: preferences are the choices, without a floor.
-    _worth_weight: float = 0.5
+    _worth_weight: float = 1.0
 
     # ------------------------------------------------------------------ for models to write
 
@@ -65,11 +67,13 @@ class Preferring(Predicting):
     def _worth(self, users: Array, items: Array, timestamps: Array | None) -> Array:
         """Chance that a rating would be relevant: float64[n] for codes (-1: unknown).
 
-        By default ratings are normal around predictions, with variance `_error_variance`.
+        By default ratings are normal around predictions, with variance `_error_variance`, and rounded to the
+        levels of the training ratings.
         """
         from scipy.special import ndtr
 
-        level = relevant_from(self._state.scale)
+        state = self._state
+        level = boundary(relevant_from(state.scale), state.scale[0], state.rating_step)
         scores = np.asarray(self._score(users, items, timestamps), dtype=np.float64)
         chances: Array = ndtr((scores - level) / np.sqrt(self._error_variance()))
         return chances
@@ -140,7 +144,7 @@ class Preferring(Predicting):
     def preference(self, users: Any, items: Any = None, timestamps: Any = None, *, given: Any = None) -> Any:
         r"""Predict how likely users are to choose items and to be content with them, for comparisons.
 
-        .. math:: s_{ui} = \max(c_{ui}, 10^{-4}) \sqrt{P(r_{ui} \ge \ell)}
+        .. math:: s_{ui} = \max(c_{ui}, 10^{-4}) \, P(r_{ui} \ge \ell)
 
         Parameters
         ----------
@@ -157,7 +161,8 @@ class Preferring(Predicting):
             `Popularity`) have scores of their own, and no worth beside them; `Ranker` joins two models. P is
             the worth: the chance that the rating would be at least three quarters up the scale
             (`cfcore.metrics.relevant_from`), from the probabilities of levels where the model has them
-            (`RBM`), or else of a normal distribution around the prediction.
+            (`RBM`), or else of a normal distribution around the prediction, rounded to the levels of the
+            ratings.
 
         Raises
         ------
@@ -190,5 +195,6 @@ class Preferring(Predicting):
 
 def weighed(choices: Array, worths: Array, weight: float) -> Array:
     """Choices times a power of worths: float64, the same bits for one pair as for many."""
-    powers = np.sqrt(worths) if weight == 0.5 else np.power(worths, weight)
-    return np.maximum(choices, FLOOR, dtype=np.float64) * powers
+    found: Array = np.maximum(choices, FLOOR, dtype=np.float64)
+    found *= worths if weight == 1 else np.power(worths, weight)
+    return found

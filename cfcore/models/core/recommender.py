@@ -209,13 +209,9 @@ class Recommender(Preferring, Similar):
         check_flag("exclude_seen", exclude_seen)
         criterion = here._criterion(by)
         layouts = here._state.item_layouts
-        exclusion = exclusion_of(exclude)
-        if items is None and exclusion.items is None:
-            order = layouts.supported(min_support)
-        else:
-            order = layouts.order(top_n.allowed_items(here, items, min_support, exclusion.items))
+        order, pairs = here._order_and_pairs(min_support, items, exclude)
         codes = here.encode_users(users)
-        excluded = top_n.excluded_pairs(here, users, exclusion.pairs)
+        excluded = top_n.excluded_pairs(here, users, pairs)
         # No list has more entries than there are items that may be listed; up to all items, it is padded.
         n, width = int(n), min(int(n), len(here.item_ids_))
         times = here._times_of_lists(timestamps, len(codes))
@@ -259,12 +255,18 @@ class Recommender(Preferring, Similar):
         here._check_fitted()
         check_number("min_support", min_support, 0, math.inf, integer=True)
         check_flag("exclude_seen", exclude_seen)
-        exclusion = exclusion_of(exclude)
-        order = here._state.item_layouts.order(top_n.allowed_items(here, items, min_support, exclusion.items))
-        codes = here.encode_users(users)
-        pairs = top_n.excluded_pairs(here, users, exclusion.pairs)
-        rows, left_out = top_n.left_out(here, codes, exclude_seen, pairs)
+        order, pairs = here._order_and_pairs(min_support, items, exclude)
+        excluded = top_n.excluded_pairs(here, users, pairs)
+        rows, left_out = top_n.left_out(here, here.encode_users(users), exclude_seen, excluded)
         return order.items, rows, left_out
+
+    def _order_and_pairs(self, min_support: int, items: Any, exclude: Any) -> tuple[ItemOrder, Any]:
+        """Items that may be listed to anybody, and pairs of raw ids that are left out of single lists."""
+        exclusion, layouts = exclusion_of(exclude), self._state.item_layouts
+        if items is None and exclusion.items is None:
+            return layouts.supported(min_support), exclusion.pairs
+        allowed = top_n.allowed_items(self, items, min_support, exclusion.items)
+        return layouts.order(allowed), exclusion.pairs
 
     def _times_of_lists(self, timestamps: Any, n_lists: int) -> Array | None:
         """A time for each list; None without times, and for models that have no use for them."""

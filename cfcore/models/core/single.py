@@ -2,7 +2,7 @@
 
 `predict` and `recommend` take many forms of arguments, and making columns and arrays of one id takes longer
 than the answer. For plain Python ids these functions give the same answer, to the bit, or None where the
-arguments need more than that: unknown ids, warnings and errors are left to the general way.
+arguments need more than that: warnings and errors are left to the general way.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from cfcore import backends
 from cfcore.errors import DataError
 from cfcore.kernels.records import ItemOrder
 from cfcore.models.core.fitted import Fitted
+from cfcore.models.core.ids import ODD
 
 __all__ = ["PLAIN", "Session", "SingleAnswers"]
 
@@ -70,12 +71,12 @@ class SingleAnswers(Fitted):
     # ------------------------------------------------------------------ for models to write
 
     def _score_pair(self, user: int, item: int) -> float:
-        """As `_score`, for the codes of one known user and one known item."""
+        """As `_score`, for the codes of a known user and a known item; here also for unknown ones."""
         users, items = np.array([user], dtype=np.int32), np.array([item], dtype=np.int32)
         return float(self._score(users, items, None)[0])
 
     def _scores_of_user(self, user: int) -> Array:
-        """As `_score`, for a known user and all items: float64[n_items]; NaN where an item is unknown."""
+        """As `_score`, for a known user (here also for -1): float64[n_items], NaN for unknown items."""
         known = self._state.item_layouts.known_items
         found = np.asarray(self._score(np.full(len(known), user, dtype=np.int32), known, None))
         scores = np.full(len(self._state.item_ids), np.nan)
@@ -117,9 +118,12 @@ class SingleAnswers(Fitted):
             return None
         find = backends.kernel("tables.lookup").find
         user_code, item_code = state.users.code_of(user, find), state.items.code_of(item, find)
-        if user_code < 0 or item_code < 0:
+        if user_code == ODD or item_code == ODD:
             return None
-        score = here._score_pair(user_code, item_code)
+        if user_code < 0 or item_code < 0:
+            score = SingleAnswers._score_pair(here, user_code, item_code)
+        else:
+            score = here._score_pair(user_code, item_code)
         low, high = state.scale
         if score > low:
             return score if score < high else high
@@ -164,11 +168,14 @@ class SingleAnswers(Fitted):
         found = None
         if given is None:
             code = state.users.code_of(user, backends.kernel("tables.lookup").find)
-            if code < 0:
+            if code == ODD:
                 return None
-            indptr = state.seen_indptr
-            excluded = state.seen_items[indptr[code] : indptr[code + 1] if exclude_seen else indptr[code]]
-            if by == "rating":
+            indptr, begin = state.seen_indptr, max(code, 0)
+            end = begin + 1 if exclude_seen and code >= 0 else begin
+            excluded = state.seen_items[indptr[begin] : indptr[end]]
+            if code < 0 and by == "rating":
+                found = SingleAnswers._scores_of_user(here, code)
+            elif by == "rating":
                 here._best_of_user(code, order, excluded, listed, scores)
             else:
                 found = here._preference_rows(np.array([code], dtype=np.int32), None)[0]
@@ -205,7 +212,7 @@ class SingleAnswers(Fitted):
             if (type(value) is not float and type(value) is not int) or not low <= value <= high:
                 return None
             code = code_of(item, find)
-            if code < 0:
+            if code < 0:  # items that are left out are mentioned
                 return None
             rated[code] = value
         if len(rated) < len(given):  # strings that differ only in NULs at the end

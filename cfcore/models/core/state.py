@@ -16,6 +16,7 @@ from cfcore.data import Ratings
 from cfcore.data.names import UNNAMED
 from cfcore.models.core.fields import array, check_kind_and_shape, check_rows, check_values, is_finite
 from cfcore.models.core.ids import Ids
+from cfcore.models.core.levels import rating_step
 from cfcore.models.recommend.item_layout import ItemLayouts
 
 __all__ = ["ParameterState", "State", "array", "check_rows"]
@@ -62,6 +63,8 @@ class State:
         The lowest and the highest rating.
     mean : float
         Mean of the training ratings.
+    rating_step : float
+        The distance between neighbouring levels of the ratings, such as 1 or .5; 0: not known, or none.
     column_names : dict of str to str
         Names of the columns of user, item, rating and timestamp in the training ratings.
     history : dict of str to list of float
@@ -84,12 +87,13 @@ class State:
     seen_values: Array | None = array("float32", "n_seen", optional=True)
     scale: tuple[float, float]
     mean: float
+    rating_step: float = 0.0
     column_names: Mapping[str, str] = dataclasses.field(default_factory=lambda: dict(UNNAMED))
     history: Mapping[str, list[float]] = dataclasses.field(default_factory=dict)
     n_epochs: int | None = None
 
     #: Fields that a file need not hold: not all models have epochs, and earlier versions did not write them.
-    _later: ClassVar[tuple[str, ...]] = ("n_epochs", "column_names", "seen_values")
+    _later: ClassVar[tuple[str, ...]] = ("n_epochs", "column_names", "seen_values", "rating_step")
 
     def __post_init__(self) -> None:
         sizes: dict[str, int] = {}
@@ -112,6 +116,8 @@ class State:
         object.__setattr__(self, "scale", check_scale(self.scale))
         if not is_finite(self.mean):
             raise ValueError(f"mean_ must be a finite number, not {self.mean!r}")
+        if not (is_finite(self.rating_step) and self.rating_step >= 0):
+            raise ValueError(f"rating_step_ must be a number of at least 0, not {self.rating_step!r}")
         if not _are_names(self.column_names):
             raise ValueError(
                 f"column_names_ must map {', '.join(UNNAMED)} to names, not {self.column_names!r}"
@@ -320,6 +326,7 @@ def known_of(train: Ratings) -> dict[str, Any]:
         "seen_values": values,
         "scale": (float(train.scale[0]), float(train.scale[1])),
         "mean": float(train.mean),
+        "rating_step": rating_step(train.values),
         "column_names": train.column_names,
     }
 

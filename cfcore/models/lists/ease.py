@@ -15,6 +15,7 @@ from cfcore.models.core.given import user_fields
 from cfcore.models.core.means import damped_means
 from cfcore.models.core.model import Array, Model
 from cfcore.models.core.params import MOST, check_choice, check_number
+from cfcore.models.core.single import Session
 from cfcore.models.core.state import State
 from cfcore.models.lists.ease_state import VALUES, EaseState, rating_weights
 from cfcore.models.lists.inverse import check_items, gram_matrix, invert, item_weights
@@ -164,9 +165,16 @@ class EASE(Model):
         state: EaseState = self._state
         bias = None
         if state.item_bias is not None:
-            errors = given.values - state.mean - state.item_bias[given.item_codes]
-            bias = damped_means(errors, given.user_codes, given.n_users, REG_USER)
+            rows = given.by_user
+            users = np.repeat(np.arange(given.n_users), np.diff(rows.indptr))
+            bias = self._user_bias(users, rows.indices, rows.values, given.n_users)
         return dataclasses.replace(state, user_bias=bias, **user_fields(given))
+
+    def _user_bias(self, users: Array, items: Array, values: Array, n_users: int) -> Array:
+        """Biases of users from ratings; those of a user are in the order of items."""
+        state: EaseState = self._state
+        assert state.item_bias is not None
+        return damped_means(values - state.mean - state.item_bias[items], users, n_users, REG_USER)
 
     # ------------------------------------------------------------------ explaining
 
@@ -197,6 +205,25 @@ class EASE(Model):
             if bias is not None:
                 scores += np.append(bias, 0.0)[codes]  # code -1 picks the 0
         return scores
+
+    def _score_pair(self, user: int, item: int) -> float:
+        state: EaseState = self._state
+        if state.user_bias is None or state.item_bias is None:
+            return super()._score_pair(user, item)
+        return float(state.mean + np.float64(state.user_bias[user]) + state.item_bias[item])
+
+    def _session_scores(self, session: Session) -> Array:
+        state: EaseState = self._state
+        scores = np.full(len(state.item_ids), float(state.mean))
+        if state.item_bias is not None:
+            nobody = np.zeros(len(session.items), dtype=np.int32)
+            scores += self._user_bias(nobody, session.items, session.values, 1)[0]
+            scores += state.item_bias
+        return scores
+
+    def _session_preferences(self, session: Session) -> Array:
+        state: EaseState = self._state
+        return state.session_scores(session.items, session.values)
 
     def _choice_rows(self, users: Array) -> Array:
         state: EaseState = self._state

@@ -15,6 +15,7 @@ from cfcore.models.core.given import user_fields
 from cfcore.models.core.means import damped_means
 from cfcore.models.core.model import Array, Model
 from cfcore.models.core.params import check_number
+from cfcore.models.core.single import Session
 from cfcore.models.core.state import State, array
 
 
@@ -87,6 +88,13 @@ class Popularity(Model):
 
     def _preference_contributions(self, user: int, item: int, origin: Any) -> Contributions:
         return self._contributions(user, item, origin)
+
+    def _session_scores(self, session: Session) -> Array:
+        return self._scores_of_user(-1)  # whoever the user is
+
+    def _session_preferences(self, session: Session) -> Array:
+        rows: Array = self._preference_rows(np.array([-1], dtype=np.int32), None)
+        return rows[0]
 
     def _score(self, users: Array, items: Array, timestamps: Array | None) -> Array:
         state: PopularityState = self._state
