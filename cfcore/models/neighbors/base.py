@@ -18,7 +18,7 @@ from cfcore.models.core.params import as_python, check_choice, check_flag, check
 from cfcore.models.core.single import Session
 from cfcore.models.neighbors.choices import choice_rows
 from cfcore.models.neighbors.explaining import by_item, neighbors_of
-from cfcore.models.neighbors.given import raters_of_session, with_ratings, with_users
+from cfcore.models.neighbors.given import raters_of_session, with_compared_users, with_users
 from cfcore.models.neighbors.measures import MEASURES
 from cfcore.models.neighbors.scoring import raters_of, scores_of_pairs
 from cfcore.models.neighbors.state import NeighborState
@@ -152,10 +152,7 @@ class KNN(Model):
     def _state_of_users(self, given: Ratings) -> NeighborState:
         if self._state.kind == "item":
             return with_users(self._state, given, self.center, self.reg_user)
-        # Users are compared: the neighbours of new ones are found by a fit with them.
-        fitted = self.clone().fit(with_ratings(self._state, given))
-        state: NeighborState = fitted._state
-        return state
+        return with_compared_users(self, self._state, given)
 
     # ------------------------------------------------------------------ explaining
 

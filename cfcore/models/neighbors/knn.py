@@ -82,6 +82,10 @@ class ItemKNN(KNN):
     it were equally similar to all items; an unknown user by :math:`c` alone, which around None is the overall
     mean; both unknown, by the overall mean. Around the baseline, what is unknown has bias 0 instead.
 
+    Without damping, as around anything but the baseline, predictions from few ratings are worse than those
+    for unknown users. So for ratings given with a question (``given=``) the deviations of a user of n ratings,
+    fewer than 20, are multiplied by n / 20; those of training are not.
+
     Lists by preference (``recommend(..., by="preference")``) choose items that were rated by the users who
     rated the items that the user rated,
 
@@ -188,6 +192,10 @@ class UserKNN(KNN):
 
     Notes
     -----
+    Without damping, predictions from n ratings given with a question (``given=``) are those for unknown users
+    and, with weight n / (n + 20), the difference that the neighbours make; those of training are not shrunk.
+    New users are compared with all others: about 0.2 s on MovieLens 1M.
+
     Lists by preference choose items as those of `ItemKNN` do; on MovieLens 100K (u1) they have ndcg@10 .402.
 
     References

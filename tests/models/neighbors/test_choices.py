@@ -62,10 +62,13 @@ def test_users_without_liked_items_and_unknown_ones_choose_by_popularity(kind: A
     users, items = np.append(base.users, [500] * 3), np.append(base.items, [0, 1, 2])
     values = np.append(base.values, [1.0] * 3)
     model = kind().fit(cf.Ratings(users, items, values))
-    lists = model.recommend([500, 999], 66, by="preference", exclude_seen=False)[0]
-    popular = model.item_ids_[np.argsort(-model.item_counts_, kind="stable")][:8]
-    for row in lists:  # the worth weighs them
-        assert len(np.intersect1d(row[:16], popular)) >= 6
+    every = np.arange(len(model.item_ids_), dtype=np.int32)
+    popularity = model.item_counts_ / model.item_counts_.max()
+    for user in model.encode_users([500, 999]):
+        codes = np.full(len(every), user, dtype=np.int32)
+        worth = model.preference_codes(codes, every) / popularity
+        order = np.argsort(model.score_codes(codes, every), kind="stable")
+        assert (np.diff(worth[order]) >= -1e-9).all()
 
 
 @BOTH
