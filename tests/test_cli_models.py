@@ -204,7 +204,7 @@ def test_evaluate_lists_with_intervals(folder: Path, tmp_path: Path, model: Any)
     ratings = cf.Ratings.read(test, user="who")
     of_ratings = {"rmse", "mae", "fcp"}
     names = [f"{name}@5" for name in cf.metrics.METRICS if name not in of_ratings]
-    expected = cf.metrics.bootstrap(model, ratings, names, threshold=3)
+    expected = cf.metrics.bootstrap(model, ratings, names, threshold=3, by="preference")
     for name in names:
         assert found[name] == expected[name].value
         low, high = found["intervals"][name]

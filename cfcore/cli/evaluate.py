@@ -19,6 +19,16 @@ from cfcore.cli.common import (
     write_json,
 )
 from cfcore.cli.errors import usage
+from cfcore.cli.lists import (
+    CriterionOption,
+    ExcludedItemOption,
+    ExcludedOption,
+    SeenOption,
+    SupportOption,
+    ThresholdOption,
+    criterion_of,
+    excluded_items,
+)
 from cfcore.cli.models import load_model
 from cfcore.cli.reading import Reading, read_part
 
@@ -39,22 +49,12 @@ def evaluate(
             "--k", "-k", min=0, help="Length of lists to measure, too; 0: no lists, or 10 with --by and such."
         ),
     ] = 0,
-    threshold: Annotated[
-        float | None,
-        typer.Option(help="A rating from which an item is relevant.", show_default="3/4 up the scale"),
-    ] = None,
-    by: Annotated[
-        str,
-        typer.Option(
-            metavar="rating|preference", help="What lists are ranked by.", show_default="as recommend"
-        ),
-    ] = "",
-    min_support: Annotated[
-        int, typer.Option(min=0, help="Leave items with fewer training ratings out of lists.")
-    ] = 0,
-    include_seen: Annotated[
-        bool, typer.Option(help="Lists have items that the user rated in training as well.")
-    ] = False,
+    threshold: ThresholdOption = None,
+    by: CriterionOption = "",
+    include_seen: SeenOption = False,
+    min_support: SupportOption = 0,
+    exclude_item: ExcludedItemOption = None,
+    exclude: ExcludedOption = None,
     candidates: Annotated[
         str,
         typer.Option(metavar="all|test", help="List all items, or those of each user's test ratings only."),
@@ -68,7 +68,8 @@ def evaluate(
 ) -> None:
     """Print RMSE, MAE and FCP of a fitted model on ratings; with --k also the metrics of its lists.
 
-    Beside metrics of lists stand those of lists by popularity: the line to beat.
+    Lists are those of cfcore recommend with the same options; beside their metrics stand those of lists by
+    popularity, the line to beat.
 
     Examples:
 
@@ -76,7 +77,7 @@ def evaluate(
 
       cfcore evaluate svdpp.cf ml-100k --split u1 --k 10 --bootstrap
 
-      cfcore evaluate svdpp.cf test.csv --k 10 --by preference --min-support 5
+      cfcore evaluate svdpp.cf test.csv --k 10 --by rating --min-support 5
     """
     import cfcore as cf
     from cfcore.errors import DataWarning
@@ -89,10 +90,11 @@ def evaluate(
     fitted = load_model(model, threads)
     test = read_part(data, split, 1, reading, fitted)
     options: dict[str, Any] = {
-        "by": by or None, "min_support": min_support, "exclude_seen": not include_seen,
-        "candidates": candidates,
+        "by": criterion_of(by), "min_support": min_support, "exclude_seen": not include_seen,
+        "candidates": candidates, "exclude": excluded_items(fitted, exclude_item, exclude),
     }  # fmt: skip
-    k = k or (10 if by or min_support or include_seen or candidates != "all" else 0)
+    asked = by or min_support or include_seen or exclude_item or exclude or candidates != "all"
+    k = k or (10 if asked else 0)
     level_of_relevance = cf.metrics.relevant_from(fitted.scale_) if threshold is None else threshold
     wanted = [*OF_RATINGS, *(f"{name}@{k}" for name in METRICS if k and name not in OF_RATINGS)]
     intervals: dict[str, Interval] = {}
@@ -115,21 +117,21 @@ def evaluate(
             f"({facts.unknown_items:,}) without training ratings",
             json_file,
         )
-    ranked_by = by or fitted.ranks_by
     say(f"{name} on {len(test):,} ratings", found, intervals, popular, json_file)
     if k:
         listed = "the items of each user's test ratings" if candidates == "test" else "all items"
         listed += "" if include_seen else " but those rated in training"
         listed += f", of {min_support} training ratings or more" if min_support else ""
+        listed += "" if options["exclude"] is None else f", without {len(options['exclude']):,} excluded"
         of_faq = surprise_level(fitted.scale_) if threshold is None else level_of_relevance
         relevant = f"relevant from {level_of_relevance:g}"
         relevant += "" if of_faq == level_of_relevance else f" (surprise_*: {of_faq:g})"
-        tell(f"lists by {ranked_by}, of {listed}; {relevant}", json_file)
+        tell(f"lists by {options['by']}, of {listed}; {relevant}", json_file)
         best = f"ndcg@{k}"
-        if ranked_by == "rating" and candidates == "all" and found[best] < popular[best]:
+        if options["by"] == "rating" and candidates == "all" and found[best] < popular[best]:
             tell(
                 f"lists of the items with most ratings are better ({best} {popular[best]:.4f}) than these by "
-                "predicted rating; see --by preference",
+                "predicted rating; without --by rating lists are by preference",
                 json_file,
             )
     report: dict[str, Any] = {
@@ -138,7 +140,8 @@ def evaluate(
     }  # fmt: skip
     if k:
         report["threshold"] = level_of_relevance
-        report["lists"] = {**options, "by": ranked_by}
+        excluded = options.pop("exclude")
+        report["lists"] = {**options, "exclude": [] if excluded is None else excluded.tolist()}
         report["popularity"] = popular
     if bootstrap:
         report["level"] = level

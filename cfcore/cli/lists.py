@@ -39,6 +39,19 @@ CriterionOption = Annotated[
 ]
 LengthOption = Annotated[int, typer.Option("-n", min=1, help="Length of a list.")]
 SupportOption = Annotated[int, typer.Option(min=0, help="Leave out what has fewer training ratings.")]
+SeenOption = Annotated[bool, typer.Option(help="Items that the user rated in training as well.")]
+ThresholdOption = Annotated[
+    float | None,
+    typer.Option(help="A rating from which an item is relevant.", show_default="3/4 up the scale"),
+]
+ExcludedItemOption = Annotated[
+    list[str] | None,
+    typer.Option(metavar="ITEM", help="An item that nobody gets, such as one out of stock; repeatable."),
+]
+ExcludedOption = Annotated[
+    Path | None,
+    typer.Option("--exclude", metavar="FILE", help="A file with the id of such an item in each line."),
+]
 
 
 def recommend(
@@ -49,18 +62,10 @@ def recommend(
     ] = None,
     all_users: Annotated[bool, typer.Option("--all", help="All users of the model.")] = False,
     n: LengthOption = 10,
-    include_seen: Annotated[
-        bool, typer.Option(help="Items that the user rated in training as well.")
-    ] = False,
+    include_seen: SeenOption = False,
     min_support: SupportOption = 0,
-    exclude_item: Annotated[
-        list[str] | None,
-        typer.Option(metavar="ITEM", help="An item that nobody gets, such as one out of stock; repeatable."),
-    ] = None,
-    exclude: Annotated[
-        Path | None,
-        typer.Option("--exclude", metavar="FILE", help="A file with the id of such an item in each line."),
-    ] = None,
+    exclude_item: ExcludedItemOption = None,
+    exclude: ExcludedOption = None,
     by: CriterionOption = "",
     out: OutOption = None,
     as_json: JsonRowsOption = False,
@@ -85,10 +90,8 @@ def recommend(
     """
     if bool(users) + (users_file is not None) + all_users != 1:
         raise UsageError("give the users to recommend to: their ids, --users FILE or --all")
-    if by not in ("", *CRITERIA):
-        raise UsageError(f"--by {by}: write {' or '.join(CRITERIA)}")
+    criterion = criterion_of(by)
     fitted = load_model(model, threads)
-    criterion = by or "preference"
     if all_users:
         wanted = fitted.user_ids_[fitted.user_counts_ > 0]
     else:
@@ -96,10 +99,7 @@ def recommend(
         tell_unknown(wanted[~fitted.is_known(wanted)], len(wanted))
     names = distinct_names(fitted.column_names_, ("user", "item"), ("rank", "score"))
     length = max(1, min(n, len(fitted.item_ids_)))  # lists are padded to it
-    nobody = [*(exclude_item or ()), *(() if exclude is None else read_ids(exclude, "--exclude"))]
-    excluded = as_ids(fitted, "item", nobody) if nobody else None
-    if excluded is not None:
-        tell_unknown_items(excluded[~fitted.is_known(items=excluded)], len(excluded))
+    excluded = excluded_items(fitted, exclude_item, exclude)
 
     def best(some: Any) -> Any:
         found = fitted.recommend(
@@ -117,6 +117,23 @@ def recommend(
         say(
             f"note: lists are ranked by preference ({preference(fitted)}); for predicted ratings: --by rating"
         )
+
+
+def criterion_of(by: str) -> str:
+    """What lists are ranked by: preference, unless --by says otherwise."""
+    if by not in ("", *CRITERIA):
+        raise UsageError(f"--by {by}: write {' or '.join(CRITERIA)}")
+    return by or "preference"
+
+
+def excluded_items(model: Any, named: list[str] | None, file: Path | None) -> Any:
+    """Ids of the items that nobody gets, None without any; those that the model does not know are told."""
+    nobody = [*(named or ()), *(() if file is None else read_ids(file, "--exclude"))]
+    if not nobody:
+        return None
+    excluded = as_ids(model, "item", nobody)
+    tell_unknown_items(excluded[~model.is_known(items=excluded)], len(excluded))
+    return excluded
 
 
 def preference(model: Any) -> str:

@@ -11,7 +11,7 @@ import pytest
 
 import cfcore as cf
 from tests.checkpoints import same
-from tests.data_files.make import answers
+from tests.data_files.make import answers, known_pairs
 
 FOLDER = Path(__file__).parents[1] / "data_files"
 VERSIONS = sorted(path.name for path in FOLDER.iterdir() if (path / "expected.json").exists())
@@ -20,6 +20,11 @@ FILES = [
     for version in VERSIONS
     for path in sorted((FOLDER / version).glob("*.cf"))
 ]
+
+
+#: Models that predict unknown users and items by another rule since 0.2.0, in files of 0.1.0 as well: what
+#: 0.1.0 had, biases alone, was worse than the baseline.
+CHANGED = {"SVD", "SVDpp", "TimeSVDpp", "Blend"}
 
 
 def expected(version: str) -> dict[str, dict[str, Any]]:
@@ -32,6 +37,7 @@ def expected(version: str) -> dict[str, dict[str, Any]]:
 def test_answers_are_those_of_the_version_that_wrote_it(version: str, name: str) -> None:
     model = cf.load(FOLDER / version / f"{name}.cf")
     assert type(model).__name__ == name.partition("-")[0]
+    known = known_pairs(model)
     wanted, found = expected(version)[name], json.loads(json.dumps(answers(model)))
     assert list(found) == list(wanted)
     if "updated" in wanted:  # later ratings are taken by the rules of this version
@@ -39,6 +45,11 @@ def test_answers_are_those_of_the_version_that_wrote_it(version: str, name: str)
         assert np.isfinite(updated).all()
         assert low <= updated.min() < updated.max() <= high
         wanted.pop("updated")
+    if type(model).__name__ in CHANGED:
+        assert 0 < known.sum() < len(known)
+        for answers_of in (wanted, found):
+            for what in ("predict", "dated"):
+                answers_of[what] = np.array(answers_of[what])[known].tolist()
     for what, answer in wanted.items():
         assert found[what] == answer, what
 

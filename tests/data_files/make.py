@@ -92,11 +92,26 @@ def later() -> Any:
     )
 
 
+def pairs(model: Any) -> tuple[Any, Any, Any]:
+    """The id of unknown users and items, users with an unknown one, and items likewise."""
+    unknown: Any = "?" if model.user_ids_.dtype.kind == "U" else -5
+    return unknown, np.append(model.user_ids_, unknown), np.append(model.item_ids_, unknown)
+
+
+def grid_of(model: Any) -> tuple[Any, Any]:
+    """Users and items that are predicted."""
+    _, users, items = pairs(model)
+    return np.repeat(users, len(items))[::7], np.tile(items, len(users))[::7]
+
+
+def known_pairs(model: Any) -> Any:
+    """Which of `grid_of` are of a user and an item with ratings: bool[n]."""
+    return model.is_known(*grid_of(model))
+
+
 def answers(model: Any) -> dict[str, Any]:
     """What a model answers, as JSON holds it to the bit."""
-    unknown: tuple[Any, Any] = ("?", "?") if model.user_ids_.dtype.kind == "U" else (-5, -5)
-    users, items = np.append(model.user_ids_, unknown[0]), np.append(model.item_ids_, unknown[1])
-    grid = np.repeat(users, len(items))[::7], np.tile(items, len(users))[::7]
+    (unknown, users, items), grid = pairs(model), grid_of(model)
     listed = model.recommend(users[:3], 4, exclude_seen=False)
     found = {
         "predict": model.predict(*grid).tolist(),
@@ -106,7 +121,7 @@ def answers(model: Any) -> dict[str, Any]:
     }
     with contextlib.suppress(TypeError):  # it does not compare items
         found["similar"] = [column.tolist() for column in model.similar_items(items[1], 5)]
-    if unknown[0] != "?":
+    if unknown != "?":
         try:
             model.fold_in(later()).partial_fit(later(), n_epochs=2)
             found["updated"] = model.predict(*grid).tolist()

@@ -153,8 +153,11 @@ class Explaining(Preferring):
         The base is the prediction for a user without ratings. What these differences leave of the score is
         in ``others``: effects of ratings that depend on each other, and, for a user of training, what
         training found beyond `given`. ``exact`` is False. Costs what `for_users` costs for as many users as
-        there are ratings; of `UserKNN`, whose ``neighbors`` tell whose ratings the prediction is a mean of,
-        it is a fit for each.
+        there are ratings.
+
+        `UserKNN` compares the user without each rating with the others, whose means and biases stay; its
+        ``neighbors`` tell whose ratings the prediction is a mean of. With ``leave_one_out=True`` it is a fit
+        for each rating.
 
         Examples
         --------

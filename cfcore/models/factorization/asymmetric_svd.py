@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 import numpy as np
 
@@ -64,8 +64,8 @@ class AsymmetricState(SVDppState):
 
     Attributes
     ----------
-    user_factors : ndarray, shape (n_users, 0)
-        Users have no factors of their own.
+    user_factors : ndarray, shape (n_users, 0) or (n_users, n_factors)
+        Users of the fit have no factors of their own; those whose ratings came later have some.
     rating_factors : ndarray, shape (n_items, n_factors)
         x.
     rating_errors : ndarray of float32, shape (n_seen,)
@@ -76,17 +76,18 @@ class AsymmetricState(SVDppState):
         s.
     """
 
-    user_factors: Array = array("f", "n_users", 0, optional=True)
+    user_factors: Array = array("f", "n_users", None, optional=True, high=PRODUCT)
     rating_factors: Array = array("f", "n_items", "n_factors", high=PRODUCT)
     rating_errors: Array = array("fi", "n_seen", low=-PRODUCT, high=PRODUCT)
     user_offsets: Array = array("fi", "n_users", low=-PRODUCT, high=PRODUCT)
     item_offsets: Array = array("fi", "n_items", low=-PRODUCT, high=PRODUCT)
     spread: float = 1.0
 
+    trains_users: ClassVar[bool] = False
     _derived: ClassVar[dict[str, tuple[str, ...]]] = {
         **SVDppState._derived,
-        "user_rows": ("rating_factors", "implicit_factors", "rating_errors", *SETS),
-        "user_norms": ("rating_factors", "implicit_factors", "rating_errors", *SETS),
+        "user_rows": ("user_factors", "rating_factors", "implicit_factors", "rating_errors", *SETS),
+        "user_norms": ("user_factors", "rating_factors", "implicit_factors", "rating_errors", *SETS),
         "sets": ("rating_factors", "implicit_factors", "rating_errors", *SETS),
         "table": ("rating_factors", "implicit_factors"),
     }
@@ -101,6 +102,18 @@ class AsymmetricState(SVDppState):
         super()._verify()
         if not (is_finite(self.spread) and self.spread > 0):
             raise ValueError(f"spread_ must be a positive number, not {self.spread!r}")
+        size = self.user_factors.shape[1]
+        if size not in (0, self.item_factors.shape[1]):
+            raise ValueError(
+                f"user_factors_ has {size} factors; item_factors_ has {self.item_factors.shape[1]}"
+            )
+
+    def with_user_factors(self) -> Self:
+        """The state with factors of all users, of zeros where there were none."""
+        if self.user_factors.shape[1]:
+            return self
+        shape = len(self.user_ids), self.item_factors.shape[1]
+        return self.changed(user_factors=np.zeros(shape, dtype=self.item_factors.dtype))
 
     @property
     def tables(self) -> tuple[str, ...]:
@@ -163,7 +176,7 @@ class AsymmetricSVD(SVDpp):
             \frac{r_{uj} - b'_{uj}}{s} x_j + |N(u)|^{-1/2} \sum_{j \in N(u)} y_j\Bigr)
 
     R(u) are the items that u rated in training, N(u) those and the ones of the pairs given as ``implicit``.
-    Users have a bias and no factors of their own: a new user, or a new rating, needs no training, only sums.
+    Users have a bias and no factors of their own: they are described by sums over their items.
     Trained by stochastic gradient descent as `SVDpp` without :math:`p_u`: for each rating, with
     :math:`e = r_{ui} - \hat r_{ui}` and :math:`z_u` for the sum in brackets,
 
@@ -205,6 +218,8 @@ class AsymmetricSVD(SVDpp):
         :math:`b'_{uj}` is the sum of both and the mean.
     spread_ : float
         s.
+    user_factors_ : ndarray, shape (n_users, 0) or (n_users, n_factors)
+        What is added to the sums of users whose ratings came after the fit; no columns if there are none.
     mean_, history_, rates_, implicit_indptr_, implicit_items_, extra_item_ids_
         As in `SVDpp`.
 
@@ -219,11 +234,9 @@ class AsymmetricSVD(SVDpp):
     The constants were found by cross-validation within the training rows of MovieLens 100K (u1) and 1M. With
     50 factors the RMSE there is .906 and .842, of `SVDpp` .906 and .839, and of `SVD` .914 and .846.
 
-    `fold_in` forms the sums of the users with new ratings; their biases are the sums of errors of predictions
-    without them, over n + v_r / v_b for n ratings with the variances of ratings and of biases. As the errors
-    of ratings are kept, the earlier ratings of a user count as well, but for those of the same items.
-    `partial_fit` does the same for new users, solves for q and biases of new items as in `SVDpp`, and then
-    trains.
+    The sum of few members is far from those of users with many ratings, for which q was trained. So `fold_in`
+    and `partial_fit` solve for z and biases of new users as in `SVDpp`: what the sums lack is kept as factors
+    of these users alone (``user_factors_``), which further passes of `partial_fit` leave as they are.
 
     An epoch takes about two thirds longer than one of `SVDpp`: sets have two members for each rating.
 
@@ -269,29 +282,13 @@ class AsymmetricSVD(SVDpp):
         )
         return state
 
-    def _warn_of_fewer_ratings(self, given: Ratings) -> None:
-        """No warning: earlier ratings count."""
-
     def _row_of_session(self, session: Session) -> None:
-        """None: a user's row is made of the errors of their ratings, and the bias alone is solved for."""
+        """None: a user's row is made of the errors of their ratings as well."""
 
     def _solved(self, state: Any, kind: str, train: Ratings, codes: Array) -> Any:
-        if kind == "item" or len(codes) == 0:
-            return super()._solved(state, kind, train, codes)
-        bias = state.user_bias.copy()
-        bias[codes] = 0
-        held = state.changed(user_bias=bias)
-        wanted = np.zeros(train.n_users, dtype=bool)
-        wanted[codes] = True
-        sizes = np.diff(state.seen_indptr)
-        at = np.flatnonzero(np.repeat(wanted, sizes))
-        users = np.repeat(codes, sizes[codes]).astype(np.int32)
-        errors = state.values_of(at) - self._with(held)._score(users, state.seen_items[at], None)
-        sums = np.bincount(users, errors, train.n_users)[codes]
-        prior, noise = held.prior("user", True), held.noise_variance
-        pull = noise / prior.covariance[-1, -1]
-        bias[codes] = (sums + pull * prior.mean[-1]) / (sizes[codes] + pull)
-        return held.completed("user", codes, held.user_factors, bias)
+        if kind == "user" and len(codes):
+            state = state.with_user_factors()
+        return super()._solved(state, kind, train, codes)
 
 
 def offsets(errors: Array, codes: Array, n: int, damping: float) -> Array:

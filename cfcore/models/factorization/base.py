@@ -15,12 +15,13 @@ from cfcore.models.core.fit_context import FitContext
 from cfcore.models.core.model import Array
 from cfcore.models.core.single import Session
 from cfcore.models.core.state import State
+from cfcore.models.factorization.fallback import with_shifts
 from cfcore.models.factorization.sessions import row_of_session
 from cfcore.models.factorization.state import FactorState
 from cfcore.models.factorization.update import Updatable
 from cfcore.threads import threads_worth
 
-__all__ = ["FactorModel", "first_factors", "predicted"]
+__all__ = ["FactorModel", "first_factors", "or_mean", "predicted"]
 
 
 class FactorModel(Updatable):
@@ -44,7 +45,10 @@ class FactorModel(Updatable):
         return record
 
     def _score(self, users: Array, items: Array, timestamps: Array | None) -> Array:
-        return predicted(users, items, self._record(), self.n_threads)
+        out = predicted(users, items, self._record(), self.n_threads)
+        if not self.biased:
+            out = or_mean(out, users, items, self._state.mean)
+        return with_shifts(out, users, items, self._state, self.n_threads)
 
     def _products(self) -> Factors | None:
         record = self._record()
@@ -117,6 +121,12 @@ def predicted(users: Array, items: Array, factors: Factors, n_threads: int | Non
     n_threads = threads_worth(n_threads, len(users) * factors.width)
     backends.kernel("factorization.svd").predict(users, items, factors, out, n_threads)
     return out
+
+
+def or_mean(predictions: Array, users: Array, items: Array, mean: float) -> Array:
+    """Predictions of factors alone, in place: the mean for pairs with an unknown user or item."""
+    predictions[(users < 0) | (items < 0)] = mean
+    return predictions
 
 
 def first_factors(

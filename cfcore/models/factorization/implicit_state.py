@@ -45,6 +45,8 @@ class SVDppState(FactorState):
     )
     extra_item_ids: Array | None = array("iuUO", None, optional=True, order="ascending")
 
+    #: Whether passes over ratings train users' own factors.
+    trains_users: ClassVar[bool] = True
     _derived: ClassVar[dict[str, tuple[str, ...]]] = {
         **FactorState._derived,
         "user_rows": ("user_factors", "implicit_factors", *SETS),
@@ -126,7 +128,7 @@ class SVDppState(FactorState):
 
     def _prior_rows(self, kind: str) -> Array:
         """As in `FactorState`; for users the sums over their sets are included."""
-        return self.user_rows[:, : self.user_factors.shape[1]] if kind == "user" else self.item_factors
+        return self.user_rows[:, : self.item_factors.shape[1]] if kind == "user" else self.item_factors
 
     def sums(self, kind: str, codes: Array) -> Array | float:
         """As in `FactorState`: the sums over the sets of users."""

@@ -55,7 +55,7 @@ class SVDppTrainer(UserBatchTrainer):
         now = self.rates.in_epoch(k)
         return SVDppRates(
             now.lr, now.reg, now.lr_bias, now.reg_bias, now.lr_implicit, now.reg_implicit,
-            lr_user=now.lr if self.n_user_factors == self.n_factors else 0.0,
+            lr_user=now.lr if self.kind.trains_users else 0.0,
         )  # fmt: skip
 
     def predict(self, users: Array, items: Array, timestamps: Array | None) -> Array:

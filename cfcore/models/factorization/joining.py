@@ -8,7 +8,7 @@ import numpy as np
 
 from cfcore.data.ids import encode, merge
 
-__all__ = ["joined_ids", "joined_rows", "scattered"]
+__all__ = ["joined_ids", "joined_rows", "kept_ratings", "scattered"]
 
 Array = np.ndarray[Any, Any]
 
@@ -25,6 +25,33 @@ def joined_ids(ids: Array, further: Array, column: str) -> tuple[Array, Array]:
     if len(together) == len(ids):  # all known
         return ids, np.arange(len(ids), dtype=np.int32)
     return together, encode(together, ids, column)
+
+
+def kept_ratings(state: Any, given: Any) -> tuple[Array, Array, Array]:
+    """The ratings that a state keeps of the users of some ratings, but for those of the same items.
+
+    Parameters
+    ----------
+    state : State
+        Which keeps values.
+    given : Ratings
+        Of items of the state.
+
+    Returns
+    -------
+    users, values, items : int32[n], float32[n], int32[n]
+        Users in codes of `given`, items in those of the state.
+    """
+    codes = encode(state.user_ids, given.user_ids, "users")
+    had = np.flatnonzero((codes >= 0) & (given.user_counts > 0)).astype(np.int32)
+    begins, sizes = state.seen_indptr[codes[had]], np.diff(state.seen_indptr)[codes[had]]
+    before = np.cumsum(sizes) - sizes
+    at = np.repeat(begins - before, sizes) + np.arange(sizes.sum())
+    users, items = np.repeat(had, sizes), state.seen_items[at]
+    own = encode(state.item_ids, given.item_ids, "items")[given.item_codes]
+    width = np.int64(len(state.item_ids))
+    kept = ~np.isin(users * width + items, given.user_codes * width + own)
+    return users[kept], state.seen_values[at][kept], items[kept]
 
 
 def scattered(array: Array, at: Array, n: int, fill: float = 0) -> Array:

@@ -1,9 +1,10 @@
 """Rows of users and items from few ratings: least squares with the rows of the fit as prior.
 
 The row w of a user, factors and bias, has the prior N(m, C) with mean and covariance of the rows of the users
-in the fit, and ratings have noise of variance :math:`\\sigma^2`. So a user with one rating stays close to the
-mean user, and one with many is determined by them. (Ridge regression with an empirical prior; a user's
-posterior mean in Salakhutdinov and Mnih, "Bayesian probabilistic matrix factorization", 2008.)
+in the fit, each counted once for each of its ratings. Ratings have noise of variance :math:`\\sigma^2`. So a
+user with one rating stays close to the mean user, and one with many is determined by them. (Ridge regression
+with an empirical prior; a user's posterior mean in Salakhutdinov and Mnih, "Bayesian probabilistic matrix
+factorization", 2008.)
 """
 
 from __future__ import annotations
@@ -57,13 +58,15 @@ class RowPrior:
         return padded
 
 
-def row_prior(factors: Array, bias: Array, variance: float) -> RowPrior:
-    r"""Mean and covariance of rows, with one further row of average variance in all directions.
+def row_prior(factors: Array, bias: Array, variance: float, counts: Array, mean: Array) -> RowPrior:
+    r"""Covariance of rows around a mean, with one further row of average variance in all directions.
 
-    .. math:: C = \frac{\sum_n (w_n - m) (w_n - m)^T + V}{n + 1}
+    .. math:: C = \frac{n S + V}{n + 1}, \quad S = \frac{\sum_u c_u (w_u - m) (w_u - m)^T}{\sum_u c_u},
+        \quad n = \frac{(\sum_u c_u)^2}{\sum_u c_u^2}
 
-    where V is diagonal, with the mean variance of the factors, and for the bias, which has another unit, with
-    its own. So C has full rank for any number of rows.
+    Rows count by their ratings: those of few ratings are close to 0 by regularisation, and the ratings to
+    come are mostly of others. V is diagonal, with the mean variance of the factors, and for the bias, which
+    has another unit, with its own. So C has full rank for any number of rows.
 
     Parameters
     ----------
@@ -71,20 +74,23 @@ def row_prior(factors: Array, bias: Array, variance: float) -> RowPrior:
         The bias becomes the last number of a row.
     variance : float
         In place of a variance that is 0: where there are fewer than two rows, or rows that are all equal.
+    counts : int64[n_rows]
+        c, positive.
+    mean : float64[n_factors + 1]
+        m.
     """
-    n, size = len(factors), factors.shape[1] + 1
-    mean, scatter = np.zeros(size), np.zeros((size, size))
-    pieces = [slice(begin, begin + PIECE) for begin in range(0, n, PIECE)]
-    for piece in pieces:
-        mean += _rows(factors, bias, piece).sum(axis=0)
-    mean /= max(n, 1)
-    for piece in pieces:
-        apart = _rows(factors, bias, piece) - mean
-        scatter += apart.T @ apart
-    variances = np.diagonal(scatter) / max(n, 1)
+    size = factors.shape[1] + 1
+    weights = counts / max(int(counts.sum()), 1)
+    n = 1 / float((weights * weights).sum()) if len(weights) else 0.0
+    scatter = np.zeros((size, size))
+    for begin in range(0, len(factors), PIECE):
+        piece = slice(begin, begin + PIECE)
+        apart = np.column_stack([factors[piece], bias[piece]]).astype(np.float64) - mean
+        scatter += (apart * weights[piece, None]).T @ apart
+    variances = np.diagonal(scatter)
     spreads = np.full(size, float(variances[:-1].mean()) if size > 1 else 0.0)
     spreads[-1] = variances[-1]
-    covariance = (scatter + np.diag(np.where(spreads > 0, spreads, variance))) / (n + 1)
+    covariance = (n * scatter + np.diag(np.where(spreads > 0, spreads, variance))) / (n + 1)
     return RowPrior(mean, (covariance + covariance.T) / 2)
 
 
@@ -109,10 +115,6 @@ def inverse(covariance: Array) -> Array:
     """Inverse of a positive definite matrix."""
     correlations, deviations = correlation(covariance)
     return np.linalg.inv(correlations) / deviations / deviations[:, None]
-
-
-def _rows(factors: Array, bias: Array, piece: slice) -> Array:
-    return np.column_stack([factors[piece], bias[piece]]).astype(np.float64)
 
 
 def ridge(

@@ -15,6 +15,7 @@ from cfcore.kernels.records import Factors
 from cfcore.models.core.fields import PRODUCT, array, is_finite
 from cfcore.models.core.noise import error_variance
 from cfcore.models.core.state import State, read_only
+from cfcore.models.factorization.fallback import mean_row, mean_shifts
 from cfcore.models.factorization.ridge import RowPrior, is_positive_definite, row_prior
 
 __all__ = ["FactorState", "norms"]
@@ -40,12 +41,17 @@ class FactorState(State):
     rates : dict of str to float
         Learning rates of the last epoch, and regularisation: what `partial_fit` goes by.
     user_prior_mean, item_prior_mean : ndarray of float64, shape (n_factors + 1,), or None
-        Mean of the rows of the users (or items) in the fit, factors and then bias. Once ratings come after
-        the fit, it is kept: rows of few ratings, which are close to it, would change it.
+        Mean of the rows of the users (or items) in the fit, each counted once for each of its ratings:
+        factors, and then the bias with which the mean over the training ratings is the mean rating. Once
+        ratings come after the fit, it is kept: rows of few ratings, which are close to it, would change it.
     user_prior_covariance, item_prior_covariance : ndarray of float64, shape (n_factors + 1, n_factors + 1)
-        Their covariance, or None.
+        Their covariance around this mean, counted likewise, or None.
     noise_variance : float or None
         Expected squared error of a new rating, kept likewise.
+    item_shift, user_level : ndarray of float64, shape (n_items,), and float; or None
+        For users whose ratings came with a question: predictions for unknown users less mean and bias of each
+        item, and the constant of predictions for unknown items, both of the fit (see `fallback`). None where
+        they follow from the users of the state.
     """
 
     user_factors: Array = array("f", "n_users", "n_factors", high=PRODUCT)
@@ -58,8 +64,10 @@ class FactorState(State):
     item_prior_mean: Array | None = array("float64", "item_row", optional=True)
     item_prior_covariance: Array | None = array("float64", "item_row", "item_row", optional=True)
     noise_variance: float | None = None
+    item_shift: Array | None = array("float64", "n_items", optional=True)
+    user_level: float | None = None
 
-    _later: ClassVar[tuple[str, ...]] = (*State._later, *PRIORS)
+    _later: ClassVar[tuple[str, ...]] = (*State._later, *PRIORS, "item_shift", "user_level")
     #: Dimensions that there are none of without users.
     _user_dimensions: ClassVar[tuple[str, ...]] = ("n_users", "n_seen")
     #: Cached properties, and the fields that each of them follows from.
@@ -95,6 +103,8 @@ class FactorState(State):
         noise = self.noise_variance
         if noise is not None and not (is_finite(noise) and noise > 0):
             raise ValueError(f"noise_variance_ must be a positive number or None, not {noise!r}")
+        if self.user_level is not None and not is_finite(self.user_level):
+            raise ValueError(f"user_level_ must be a number or None, not {self.user_level!r}")
         for kind in ("user", "item"):
             mean, covariance = (getattr(self, f"{kind}_prior_{what}") for what in ("mean", "covariance"))
             if (mean is None) != (covariance is None):
@@ -103,7 +113,7 @@ class FactorState(State):
                 )
             if mean is None:
                 continue
-            size = getattr(self, f"{kind}_factors").shape[1] + 1
+            size = self.item_factors.shape[1] + 1
             if len(mean) != size:
                 raise ValueError(f"{kind}_prior_mean_ must have {size} numbers, not {len(mean)}")
             symmetric = np.array_equal(covariance, covariance.T)
@@ -134,10 +144,12 @@ class FactorState(State):
         noise = error_variance(self.history, self.n_epochs, self.scale)
         fields: dict[str, Any] = {"noise_variance": noise}
         for kind in ("user", "item"):
-            known = getattr(self, f"{kind}_counts") > 0
-            bias = getattr(self, f"{kind}_bias")
+            counts, bias = getattr(self, f"{kind}_counts"), getattr(self, f"{kind}_bias")
+            known = counts > 0
             with threadpool_limits(1, user_api="blas"):
-                prior = row_prior(self._prior_rows(kind)[known], bias[known], noise)
+                prior = row_prior(
+                    self._prior_rows(kind)[known], bias[known], noise, counts[known], self._prior_mean(kind)
+                )
             fields[f"{kind}_prior_mean"] = read_only(prior.mean)
             fields[f"{kind}_prior_covariance"] = read_only(prior.covariance)
         return self.changed(**fields)
@@ -151,6 +163,46 @@ class FactorState(State):
         mean, covariance = (getattr(self, f"{kind}_prior_{what}") for what in ("mean", "covariance"))
         size = len(mean) if biased else len(mean) - 1
         return RowPrior(mean[:size], covariance[:size, :size])
+
+    def mean_factors(self, kind: str) -> Array:
+        """Mean factors of the users (or items), each counted once for each of its ratings."""
+        kept: Array | None = getattr(self, f"{kind}_prior_mean")
+        return (self._mean_row(kind) if kept is None else kept)[:-1]
+
+    def _mean_row(self, kind: str) -> Array:
+        bias, counts = getattr(self, f"{kind}_bias"), getattr(self, f"{kind}_counts")
+        return mean_row(self._prior_rows(kind), bias, counts)
+
+    def _prior_mean(self, kind: str) -> Array:
+        """The mean row of users (or items), with the bias that gives the mean rating on average."""
+        own, other = self._mean_row(kind), self._mean_row("item" if kind == "user" else "user")
+        own[-1] = -(other[-1] + float((own[:-1] * other[:-1]).sum()))
+        return own
+
+    def shift(self, kind: str, n_threads: int | None) -> Array:
+        """What is added to mean and bias of each item (user) where the user (item) is unknown: float64[n]."""
+        if kind == "item" and self.item_shift is not None:
+            return self.item_shift
+        return self.shifts(n_threads)[kind][0] + self.level(kind, n_threads)
+
+    def level(self, kind: str, n_threads: int | None) -> float:
+        """The constant in `shift`, with which the mean over the training ratings is the mean rating."""
+        if kind == "user" and self.user_level is not None:
+            return self.user_level
+        return self.shifts(n_threads)[kind][1]
+
+    def shifts(self, n_threads: int | None) -> dict[str, tuple[Array, float]]:
+        """`mean_shifts`, which are formed once."""
+        if "mean_shifts" not in vars(self):
+            vars(self)["mean_shifts"] = mean_shifts(self, n_threads)
+        found: dict[str, tuple[Array, float]] = vars(self)["mean_shifts"]
+        return found
+
+    def replaced(self, **changes: Any) -> Self:
+        """Another state with some fields changed; what was derived from others is forgotten."""
+        if changes.keys() - {"scale", "column_names", "history"}:
+            changes = {"item_shift": None, "user_level": None, **changes}
+        return super().replaced(**changes)
 
     @cached_property
     def user_prior(self) -> RowPrior:

@@ -22,7 +22,7 @@ from cfcore.models.core.params import (
     check_number,
 )
 from cfcore.models.core.training import run_epochs
-from cfcore.models.factorization.base import FactorModel, first_factors, predicted, state_of
+from cfcore.models.factorization.base import FactorModel, first_factors, or_mean, predicted, state_of
 from cfcore.models.factorization.block_grid import BlockTrainer
 from cfcore.models.factorization.first_biases import (
     LEAST_LR,
@@ -160,8 +160,10 @@ class SVD(FactorModel, same_scores=True):
 
     Notes
     -----
-    An unknown user is given the prediction :math:`\mu + b_i`, an unknown item :math:`\mu + b_u`, both
-    :math:`\mu`; without biases all three are given the mean rating.
+    An unknown user stands for those who rated the item: the prediction is :math:`\mu + b_i + f_i + a`, with
+    the mean :math:`f_i` of :math:`q_i \cdot p_u` over these users, damped by ten ratings of the mean one, and
+    a constant a with which the mean over the training ratings is :math:`\mu`. An unknown item likewise, both
+    :math:`\mu`. The validation error of a fit leaves f and a out.
 
     The rule for learning rates and regularisation: with d ratings per user and item (the number of ratings
     over that of users and items together) and ratings of standard deviation s,
@@ -272,12 +274,6 @@ class SVD(FactorModel, same_scores=True):
         """Learning rates, regularisation and the like, by the rule of the class."""
         return asdict(Rates.of(self, ratings))
 
-    # ------------------------------------------------------------------ predicting
-
-    def _score(self, users: Array, items: Array, timestamps: Array | None) -> Array:
-        out = super()._score(users, items, timestamps)
-        return out if self.biased else or_mean(out, users, items, self._state.mean)
-
 
 class SVDTrainer(BlockTrainer):
     """Biases and factors trained block by block.
@@ -348,9 +344,3 @@ class SVDTrainer(BlockTrainer):
         rows = {"user_rows": self.factors.user_factors, "item_rows": self.factors.item_factors}
         state: FactorState = state_of(self.context, FactorState, rows, **fields)
         return state
-
-
-def or_mean(predictions: Array, users: Array, items: Array, mean: float) -> Array:
-    """Predictions of factors alone, in place: the mean for pairs with an unknown user or item."""
-    predictions[(users < 0) | (items < 0)] = mean
-    return predictions

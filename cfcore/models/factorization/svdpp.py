@@ -165,8 +165,10 @@ class SVDpp(FactorModel):
 
     Notes
     -----
-    An unknown user is given the prediction :math:`\mu + b_i`, an unknown item :math:`\mu + b_u`, both
-    :math:`\mu`.
+    An unknown user stands for those who rated the item: the prediction is :math:`\mu + b_i + f_i + a`, with
+    the mean :math:`f_i` of :math:`q_i \cdot z_u` over these users, damped by ten ratings of the mean one, and
+    a constant a with which the mean over the training ratings is :math:`\mu`. An unknown item likewise, both
+    :math:`\mu`. The validation error of a fit leaves f and a out.
 
     Summed over j, the last step above reads :math:`s_u \leftarrow s_u + \eta_y (e q_i - \lambda_y s_u)` for
     the sum :math:`s_u = |N(u)|^{-1/2} \sum y_j`. So the sum is formed once an epoch for each user, updated by

@@ -17,6 +17,7 @@ from cfcore.models.core.fit_context import FitContext
 from cfcore.models.core.model import Array
 from cfcore.models.core.params import check_number
 from cfcore.models.core.state import State
+from cfcore.models.factorization.fallback import with_shifts
 from cfcore.models.factorization.rates import density_and_spread
 from cfcore.models.factorization.svdpp import Rates, SVDpp
 from cfcore.models.factorization.time_state import TimeState
@@ -123,7 +124,8 @@ class TimeSVDpp(SVDpp):
 
     On a day without ratings by the user in training, the terms of that day and f are left out, and the bin is
     the nearest. Without timestamps, as in `recommend`, the day is the user's mean date, and bin, f, weekday
-    and week are left out. For unknown users and items their terms are left out, as in `SVDpp`.
+    and week are left out. For unknown users and items their terms of time are left out; else the prediction
+    is that of `SVDpp`.
 
     The terms of a user's days are trained on ratings of the same day. They improve predictions of ratings on
     days with training ratings by the user, as in a random split; on later days they are left out.
@@ -361,7 +363,8 @@ class TimeSVDpp(SVDpp):
         if timestamps is not None:
             timestamps = as_seconds(timestamps, state.time_unit)
         state.sum_up(self.n_threads)
-        return predicted(users, items, timestamps, state.days, state.time_parameters, self.n_threads)
+        out = predicted(users, items, timestamps, state.days, state.time_parameters, self.n_threads)
+        return with_shifts(out, users, items, state, self.n_threads)
 
 
 def _in_seconds(ratings: Ratings, unit: int, name: str) -> Ratings:

@@ -17,7 +17,7 @@ from cfcore.models.core.params import MOST_EPOCHS, check_choice, check_number
 from cfcore.models.core.state import State
 from cfcore.models.core.trainer import Trainer
 from cfcore.models.core.training import run_epochs
-from cfcore.models.factorization.joining import joined_ids, joined_rows, scattered
+from cfcore.models.factorization.joining import joined_ids, joined_rows, kept_ratings, scattered
 from cfcore.models.factorization.ridge import ridge
 from cfcore.models.factorization.state import FactorState
 from cfcore.random import generator
@@ -59,13 +59,15 @@ class Updatable(Model):
 
         With everything else as it is, the factors and the bias of each user in `ratings` are solved for by
         least squares. Mean and covariance of the users in the fit are their prior, so that a user with one
-        rating stays close to the mean user.
+        rating stays close to the mean user. The ratings of known users join those that the model keeps.
 
         Parameters
         ----------
         ratings : Ratings, DataFrame, (users, items, values[, timestamps]) or scipy sparse matrix
-            All ratings of these users that are to count. A user that the model knows is solved for
-            anew from these alone.
+            Ratings of new users, and further ratings of known ones; a rating of the same item replaces the
+            earlier one. Where the model keeps no values (``seen_values_`` is None), and by `TimeSVDpp`, which
+            keeps no times, known users are solved for from these ratings alone, with a warning if there are
+            fewer than the user had.
         unknown_items : {"error", "ignore"}, default "error"
             What to do with ratings of items that have no training ratings.
         duplicates : {"error", "last", "first", "mean"}, default "error"
@@ -89,9 +91,11 @@ class Updatable(Model):
         -----
         .. math:: \min_w \sum_j (r_{uj} - \mu - b_j - b - q_j \cdot z)^2 / \sigma^2 + (w - m)^T C^{-1} (w - m)
 
-        with w = (z, b), m and C the mean and the covariance of w over the users in the fit (kept as
-        ``user_prior_mean_`` and ``user_prior_covariance_`` by the first call), and :math:`\sigma^2` 1.3 times
-        the last mean squared training error (``noise_variance_``): errors of new ratings are larger. In `SVD`
+        with w = (z, b), m and C the mean and the covariance of w over the users in the fit, each counted once
+        for each of its ratings (kept as ``user_prior_mean_`` and ``user_prior_covariance_`` by the first
+        call; the bias in m is such that the mean prediction of the training ratings is their mean), and
+        :math:`\sigma^2` 1.3 times the last mean squared training error (``noise_variance_``): errors of new
+        ratings are larger. In `SVD`
         z is p; in `SVDpp` it is p and the sum over the set N(u) together, and p is what the sum lacks.
 
         The mean, the scale, ``history_`` and all parameters of items stay as they are. In `SVDpp` the user's
@@ -115,8 +119,9 @@ class Updatable(Model):
                 f"{', '.join(map(str, unknown[:5]))}{', ...' if len(unknown) > 5 else ''}"
                 + ('; pass unknown_items="ignore" to leave them out' if known.any() else "")
             )
+        given = here._with_kept(given if known.all() else given.subset(known))
         here._warn_of_fewer_ratings(given)
-        state, train = here._joined(given.subset(known))
+        state, train = here._joined(given)
         self._state = here._solved(state, "user", train, np.flatnonzero(train.user_counts))
         return self
 
@@ -194,7 +199,11 @@ class Updatable(Model):
         items = self._state.primed.without_users()
         state, train = self._with(items)._joined(given)
         state = self._with(items)._solved(state, "user", train, np.flatnonzero(train.user_counts))
-        return state.changed(item_counts=items.item_counts)
+        fit: FactorState = self._state
+        return state.changed(
+            item_counts=items.item_counts, item_shift=fit.shift("item", self.n_threads),
+            user_level=fit.level("user", self.n_threads),
+        )  # fmt: skip
 
     def _check_updatable(self, method: str) -> None:
         if not self.updatable:
@@ -208,6 +217,20 @@ class Updatable(Model):
                 f"{method} needs {missing[0]} as training had it, and rates_ does not have it; "
                 f"give it by with_parameters(rates={{{example}}})"
             )
+
+    def _with_kept(self, given: Ratings) -> Ratings:
+        """Ratings of known items, and with them those that the model keeps of their users."""
+        state: FactorState = self._state
+        if state.seen_values is None or self.needs_timestamps:
+            return given
+        users, values, items = kept_ratings(state, given)
+        if len(users) == 0:
+            return given
+        own = encode(state.item_ids, given.item_ids, "items")[given.item_codes]
+        return from_fields(
+            np.append(given.user_codes, users), np.append(own, items), np.append(given.values, values), None,
+            given.user_ids, state.item_ids, given.scale,
+        )  # fmt: skip
 
     def _warn_of_fewer_ratings(self, given: Ratings) -> None:
         """Warn where users have fewer ratings in `given` than items that they rated before."""
@@ -263,7 +286,7 @@ class Updatable(Model):
         item_counts = scattered(np.maximum(before.item_counts - seen_counts, 0), items_at, n_items)
         fields = {
             "user_ids": user_ids, "item_ids": item_ids, "seen_indptr": indptr, "seen_items": members,
-            "seen_values": values,
+            "seen_values": values, "item_shift": None, "user_level": None,
             "user_counts": user_counts + np.diff(indptr),
             "item_counts": item_counts + np.bincount(members, minlength=n_items),
         }  # fmt: skip

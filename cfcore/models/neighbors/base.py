@@ -11,7 +11,7 @@ from cfcore import backends
 from cfcore.arrays import check_memory
 from cfcore.data import Ratings
 from cfcore.kernels.records import ItemOrder, ListQueries
-from cfcore.models.core.explaining import Contributions, Question
+from cfcore.models.core.explaining import Contributions, Question, rated_by
 from cfcore.models.core.fit_context import FitContext
 from cfcore.models.core.model import Array, Model
 from cfcore.models.core.params import as_python, check_choice, check_flag, check_number
@@ -19,6 +19,7 @@ from cfcore.models.core.single import Session
 from cfcore.models.neighbors.choices import choice_rows
 from cfcore.models.neighbors.explaining import by_item, neighbors_of
 from cfcore.models.neighbors.given import raters_of_session, with_compared_users, with_users
+from cfcore.models.neighbors.leaving_out import LeftOut
 from cfcore.models.neighbors.measures import MEASURES
 from cfcore.models.neighbors.scoring import raters_of, scores_of_pairs
 from cfcore.models.neighbors.state import NeighborState
@@ -167,13 +168,34 @@ class KNN(Model):
         return by_item(self._state, user, item, similarity)
 
     def _explained(self, origin: Any, user: int, items: Array, question: Question) -> list[Contributions]:
-        found = super()._explained(origin, user, items, question)
-        if self._state.kind == "item" or question.by != "rating":
-            return found
-        similarity = self.similarity_row("user", user) if user >= 0 else np.zeros(0)
+        state: NeighborState = self._state
+        if state.kind == "item" or question.by != "rating" or user < 0:
+            return super()._explained(origin, user, items, question)
+        if question.leave_one_out or state.seen_values is None or self.no_overlap != 0:
+            found = super()._explained(origin, user, items, question)
+        else:
+            found = self._compared_without(origin, user, items, question)
+        similarity = self.similarity_row("user", user)
         return [
-            replace(parts, neighbors=neighbors_of(self._state, user, int(item), similarity))
+            replace(parts, neighbors=neighbors_of(state, user, int(item), similarity))
             for parts, item in zip(found, items, strict=True)
+        ]
+
+    def _compared_without(
+        self, origin: Any, user: int, items: Array, question: Question
+    ) -> list[Contributions]:
+        """Effects by comparing a user without each rating, means and biases being held."""
+        codes, values = rated_by(self._state, user)
+        scores, bases = (
+            model._scores_by(np.full(len(items), code, dtype=np.int32), items, question)
+            for model, code in ((self, user), (origin, -1))
+        )
+        left_out = LeftOut(self, user)
+        return [
+            Contributions(
+                self._state.item_ids[codes], values, left_out.effects(item), False, float(base), float(score)
+            )
+            for item, base, score in zip(items.tolist(), bases, scores, strict=True)
         ]
 
     # ------------------------------------------------------------------ predicting

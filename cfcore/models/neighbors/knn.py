@@ -83,8 +83,8 @@ class ItemKNN(KNN):
     mean; both unknown, by the overall mean. Around the baseline, what is unknown has bias 0 instead.
 
     Without damping, as around anything but the baseline, predictions from few ratings are worse than those
-    for unknown users. So for ratings given with a question (``given=``) the deviations of a user of n ratings,
-    fewer than 20, are multiplied by n / 20; those of training are not.
+    for unknown users. So for ratings given with a question (``given=``) the deviations of a user of n
+    ratings, fewer than 20, are multiplied by n / 20; those of training are not.
 
     Lists by preference (``recommend(..., by="preference")``) choose items that were rated by the users who
     rated the items that the user rated,

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 import cfcore as cf
+from cfcore.models.neighbors.measures import MEASURES
 from tests import notebook
 from tests.contracts.conftest import numbers
 
@@ -82,6 +83,32 @@ def test_user_knn_also_tells_whose_ratings_count() -> None:
     center = model.mean_ + model.user_centers_[user] + model.item_centers_[item]
     assert center + effects.sum() == pytest.approx(found.score, abs=1e-6)
     assert cf.ItemKNN().fit(RATINGS).explain(USER, ITEM).neighbors is None
+
+
+@pytest.mark.parametrize("similarity", ["pearson", "cosine", "msd", "raw_msd", "jaccard"])
+def test_user_knn_compares_the_user_without_each_rating(similarity: str) -> None:
+    """The same as by fits, where neither means nor biases have a part."""
+    model = cf.UserKNN(similarity=similarity, n_neighbors=4, center=None, positive_only=True).fit(RATINGS)
+    found = model.explain(USER, ITEM, None)
+    fits = model.explain(USER, ITEM, None, leave_one_out=True)
+    assert not found.exact
+    assert found.base == fits.base
+    assert np.abs(fits.effects).max() > 0.01
+    assert effects_of(found) == pytest.approx(effects_of(fits), abs=1e-6)
+
+
+@pytest.mark.parametrize("similarity", list(MEASURES))
+@pytest.mark.parametrize("center", ["baseline", "zscore", "mean"])
+def test_user_knn_holds_means_and_biases_of_others(similarity: str, center: str) -> None:
+    train, _ = cf.datasets.load("ml-100k", split="u1")
+    train = train.subset(train.user_codes < 300)
+    model = cf.UserKNN(similarity=similarity, center=center).fit(train)
+    user = int(train.user_ids[np.argmin(np.abs(train.user_counts - 20))])
+    found = model.explain(user, 50, None)
+    fits = effects_of(model.explain(user, 50, None, leave_one_out=True))
+    expected = np.array([fits[rated] for rated in found.items.tolist()])
+    assert np.corrcoef(found.effects, expected)[0, 1] > 0.9
+    assert found.base + found.effects.sum() + found.others == pytest.approx(found.score)
 
 
 def test_svdpp_lists_the_terms_of_its_set() -> None:

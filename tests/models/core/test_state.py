@@ -307,7 +307,7 @@ def test_a_file_gives_the_same_state(tmp_path: Path) -> None:
         loaded = cf.load(tmp_path / "model")
         names = [name for name in dir(model) if name.endswith("_") and not name.startswith("_")]
         known = {f"{name}_" for name in known_of(cf.Ratings(*DATA))}
-        assert set(names) == own | known | {"history_"}
+        assert set(names) == own | known | {"history_", "known_users_", "known_items_"}
         for name in names:
             np.testing.assert_array_equal(getattr(loaded, name), getattr(model, name))
 

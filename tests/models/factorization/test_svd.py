@@ -136,16 +136,6 @@ def test_copies_and_files_predict_the_same_bits(ratings: cf.Ratings, tmp_path: P
 # ---------------------------------------------------------------------- predictions
 
 
-def test_unknown_users_and_items_fall_back(ratings: cf.Ratings) -> None:
-    model = cf.SVD(n_factors=5, random_state=0).fit(ratings)
-    user, item = ratings.users[0], ratings.items[0]
-    b_user, b_item = model.user_bias_[ratings.user_codes[0]], model.item_bias_[ratings.item_codes[0]]
-    found = model.predict([user, 999, 999], [999, item, 999])
-    np.testing.assert_allclose(found, model.mean_ + np.array([b_user, b_item, 0]), rtol=1e-6)
-    unbiased = cf.SVD(n_factors=5, biased=False, random_state=0).fit(ratings)
-    assert unbiased.predict([user, 999, 999], [999, item, 999]).tolist() == [unbiased.mean_] * 3
-
-
 def test_users_without_ratings_have_no_factors(ratings: cf.Ratings) -> None:
     part = ratings.subset(ratings.user_codes >= 3)
     model = cf.SVD(n_factors=5, random_state=0).fit(part)

@@ -188,14 +188,6 @@ def test_pairs_that_cannot_be_used(ratings: cf.Ratings) -> None:
 # ---------------------------------------------------------------------- predictions
 
 
-def test_unknown_users_and_items_fall_back(ratings: cf.Ratings) -> None:
-    model = cf.SVDpp(n_factors=5, random_state=0).fit(ratings)
-    user, item = ratings.users[0], ratings.items[0]
-    b_user, b_item = model.user_bias_[ratings.user_codes[0]], model.item_bias_[ratings.item_codes[0]]
-    found = model.predict([user, 999, 999], [999, item, 999])
-    np.testing.assert_allclose(found, model.mean_ + np.array([b_user, b_item, 0]), rtol=1e-6)
-
-
 def test_similar_items_are_those_of_near_factors(ratings: cf.Ratings) -> None:
     model = cf.SVDpp(n_factors=5, random_state=0).fit(ratings)
     q = model.item_factors_.astype(float)

@@ -202,7 +202,7 @@ def test_parameters_trained_elsewhere_are_served_without_days() -> None:
         user_ids=np.array([1, 2]), item_ids=np.array([10, 20, 30]), scale=(1, 5), mean=3.0,
         user_factors=q[:2], item_factors=q, implicit_factors=np.zeros((3, 3), dtype=np.float32),
     )  # fmt: skip
-    assert model.predict([1, 1, 7], [10, 20, 10], [0, DAY, DAY]).tolist() == [4.0, 3.0, 3.0]
+    assert model.predict([1, 1, 7], [10, 20, 99], [0, DAY, DAY]).tolist() == [4.0, 3.0, 3.0]
     assert len(model.day_bias_) == 0
 
 

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 import cfcore as cf
+from cfcore.models.factorization.fallback import mean_row
 from cfcore.models.factorization.joining import joined_rows
 from cfcore.models.factorization.ridge import RowPrior, is_positive_definite, ridge, row_prior
 
@@ -81,16 +82,26 @@ def test_ridge_is_least_squares_with_the_prior_as_further_rows(biased: bool) -> 
 def test_prior_has_full_rank_for_any_number_of_rows(n: int) -> None:
     rng = np.random.default_rng(n)
     factors, bias = rng.normal(size=(n, 6)), rng.normal(size=n)
-    prior = row_prior(factors, bias, 0.25)
+    prior = row_prior(factors, bias, 0.25, np.ones(n, dtype=np.int64), np.zeros(7))
     assert np.linalg.eigvalsh(prior.covariance)[0] > 0
     np.testing.assert_array_equal(prior.covariance, prior.covariance.T)
     if n == 0:
         np.testing.assert_array_equal(prior.mean, 0)
         np.testing.assert_allclose(prior.covariance, 0.25 * np.eye(7))
     if n == 500:
-        rows = np.column_stack([factors, bias])
-        np.testing.assert_allclose(prior.mean, rows.mean(axis=0))
-        np.testing.assert_allclose(prior.covariance, np.cov(rows.T), atol=0.02)
+        np.testing.assert_allclose(prior.covariance, np.cov(factors.T, bias), atol=0.02)
+        few = row_prior(factors, bias, 0.25, np.repeat([1, 99], 250), np.full(7, 3.0))
+        rows = np.column_stack([factors, bias]) - 3
+        expected = (rows[:250].T @ rows[:250] + 99 * rows[250:].T @ rows[250:]) / 25_000
+        np.testing.assert_allclose(few.covariance, expected, atol=0.1)
+
+
+def test_rows_count_by_their_ratings_in_the_mean() -> None:
+    rng = np.random.default_rng(0)
+    rows, bias, counts = rng.normal(size=(40_000, 3)), rng.normal(size=40_000), rng.integers(0, 9, 40_000)
+    wanted = np.average(np.column_stack([rows, bias]), axis=0, weights=counts)
+    np.testing.assert_allclose(mean_row(rows, bias, counts), wanted, atol=1e-12)
+    assert mean_row(rows[:0], bias[:0], counts[:0]).tolist() == [0, 0, 0, 0]
 
 
 @pytest.mark.parametrize("unit", [1e-9, 1e-3, 1.0, 1e6])
@@ -102,7 +113,9 @@ def test_prior_in_any_unit(unit: float) -> None:
 
     def solved(unit: float) -> Any:
         root = unit**0.5
-        prior = row_prior(factors * root, bias * unit, 0.1 * unit**2)
+        mean = np.append(np.full(6, 0.1 * root), 0.1 * unit)
+        counts = np.arange(1, 51)
+        prior = row_prior(factors * root, bias * unit, 0.1 * unit**2, counts, mean)
         assert is_positive_definite(prior.covariance)
         means = np.tile(prior.mean, (2, 1))
         rows = ridge(indptr, columns, targets * unit, others * root, prior, means, 0.1 * unit**2)
