@@ -26,7 +26,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "svd": ("--set", "n_factors=4"),
         "popularity": (),
         "ease": ("--set", "reg=20"),
-        "ranker": ("--set", "rater__n_factors=4", "--set", "chooser__reg=20"),
+        "ranker": ("--rater", "svd", "--set", "rater__n_factors=4", "--set", "chooser__reg=20"),
     }.items():
         done = run("fit", path / "r.csv", "-o", path / f"{name}.cf", "-m", name, *options)
         assert done.returncode == 0, done.stderr

@@ -42,6 +42,10 @@ CriterionOption = Annotated[
 LengthOption = Annotated[int, typer.Option("-n", min=1, help="Length of a list.")]
 SupportOption = Annotated[int, typer.Option(min=0, help="Leave out what has fewer training ratings.")]
 SeenOption = Annotated[bool, typer.Option(help="Items that the user rated in training as well.")]
+ThresholdOption = Annotated[
+    float | None,
+    typer.Option(help="A rating from which an item is relevant.", show_default="3/4 up the scale"),
+]
 ExcludedItemOption = Annotated[
     list[str] | None,
     typer.Option(metavar="ITEM", help="An item that nobody gets, such as one out of stock; repeatable."),
