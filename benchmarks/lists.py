@@ -4,10 +4,10 @@
     python benchmarks/lists.py --memory          # memory for a million users of 20,000 items
     python benchmarks/lists.py --quick           # MovieLens 100K, and fewer users
 
-All rank by the same factors, those of an SVD with default hyper-parameters. NumPy multiplies factors block by
-block (BLAS on the same number of threads), adds biases, removes seen items, and sorts the result of
-argpartition. For implicit the biases are two further factors. cfcore makes an item layout at the first call
-for a model, which has its own column.
+All rank by the same factors, those of an SVD with default hyper-parameters; EASE has a table of its
+own. NumPy multiplies factors block by block (BLAS on the same number of threads), adds biases, removes seen
+items, and sorts the result of argpartition. For implicit the biases are two further factors. cfcore makes an
+item layout at the first call for a model, which has its own column.
 """
 
 from __future__ import annotations
@@ -86,10 +86,14 @@ def compare(name: str, n_factors: int, repeats: int) -> dict[str, Any]:
     )
     codes, scores = by_numpy(model, users)
     ids, ours = model.recommend(model.user_ids_, n=N)
+    began = time.perf_counter()
+    ease = cf.EASE().fit(ratings)
+    ease_fit = time.perf_counter() - began
     same = float(np.mean(model.item_ids_[codes] == ids))
     rows = {}
     for n_threads in (1, 2):
         model.set_params(n_threads=n_threads)
+        ease.set_params(n_threads=n_threads)
         peer = implicit_model(model, n_threads)
 
         def numpy_lists(n_threads: int = n_threads) -> float:
@@ -105,9 +109,16 @@ def compare(name: str, n_factors: int, repeats: int) -> dict[str, Any]:
             with threadpool_limits(n_threads):
                 return seconds(lambda: ours.recommend(ours.user_ids_, n=N))
 
+        def ease_lists(n_threads: int = n_threads, *, first: bool = False) -> float:
+            ours = ease.with_parameters() if first else ease
+            with threadpool_limits(n_threads):
+                return seconds(lambda: ours.recommend(ours.user_ids_, n=N))
+
         contenders = {
             "cfcore": our_lists,
             "first": lambda our_lists=our_lists: our_lists(first=True),
+            "ease": ease_lists,
+            "ease_first": lambda ease_lists=ease_lists: ease_lists(first=True),
             "numpy": numpy_lists,
         }
         if peer is not None:
@@ -118,7 +129,7 @@ def compare(name: str, n_factors: int, repeats: int) -> dict[str, Any]:
         "data": name, "n_factors": n_factors, "n_users": len(users), "n_items": len(model.item_ids_),
         "same_items_as_numpy": same,
         "largest_difference": float(np.nanmax(np.abs(np.clip(scores, *model.scale_) - ours))),
-        "seconds": rows,
+        "seconds": rows, "ease_fit_seconds": ease_fit,
     }  # fmt: skip
 
 
@@ -207,6 +218,18 @@ def main() -> None:
                     ]
                 )
         print(table(["against", "threads", "seconds", "cfcore", "times faster", "first call"], rows))
+        print(f"\nEASE, fitted in {found['ease_fit_seconds']:.2f} s, over SVD")
+        rows = [
+            [
+                n_threads,
+                show(times["ease"], "{:.4f}"),
+                show(times["ease"] / times["cfcore"], "{:.1f}x"),
+                show(times["ease_first"], "{:.4f}"),
+                show(times["ease_first"] / times["first"], "{:.1f}x"),
+            ]
+            for n_threads, times in found["seconds"].items()
+        ]
+        print(table(["threads", "EASE", "over SVD", "first call", "over SVD's"], rows))
     write(options.json, report)
 
 

@@ -7,6 +7,7 @@ import os
 import re
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -63,6 +64,26 @@ def test_settings_are_printed_as_fit_takes_them(folder: Path) -> None:
     assert re.match(r"Baseline: ndcg@5 0\.\d+ on ratings held out; trials: 3 complete", done.stdout)
     assert re.search(r"^  --set reg_user=[\d.]+$", done.stdout, re.MULTILINE)
     assert done.stderr == ""  # no bar without a terminal
+
+
+@pytest.mark.parametrize(
+    ("arguments", "options"),
+    [
+        ((), {"by": "preference"}),
+        (("--by", "rating", "--min-support", 3, "--threshold", 3),
+         {"by": "rating", "min_support": 3, "threshold": 3}),
+    ],
+)  # fmt: skip
+def test_lists_are_judged_as_evaluate_judges_them(folder: Path, arguments: Any, options: Any) -> None:
+    done = run(folder / "ratings.csv", "-m", "svd", "--trials", 2, "--metric", "ndcg@5", "--cv", 2,
+               "--vary", "n_factors=[2,3]", "--set", "n_epochs=3", "--json", "-", *arguments)  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    model = cf.SVD(n_epochs=3, random_state=0)
+    expected = cf.selection.search(
+        model, cf.Ratings.read(folder / "ratings.csv"), {"n_factors": [2, 3]}, budget=2, cv=2,
+        metric="ndcg@5", **options,
+    )  # fmt: skip
+    assert json.loads(done.stdout)["value"] == expected.value
 
 
 def test_a_budget_of_time(folder: Path) -> None:

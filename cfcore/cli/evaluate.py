@@ -25,6 +25,7 @@ from cfcore.cli.lists import (
     ExcludedOption,
     SeenOption,
     SupportOption,
+    ThresholdOption,
     criterion_of,
     excluded_items,
 )
@@ -48,10 +49,7 @@ def evaluate(
             "--k", "-k", min=0, help="Length of lists to measure, too; 0: no lists, or 10 with --by and such."
         ),
     ] = 0,
-    threshold: Annotated[
-        float | None,
-        typer.Option(help="A rating from which an item is relevant.", show_default="3/4 up the scale"),
-    ] = None,
+    threshold: ThresholdOption = None,
     by: CriterionOption = "",
     include_seen: SeenOption = False,
     min_support: SupportOption = 0,

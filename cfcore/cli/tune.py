@@ -26,6 +26,7 @@ from cfcore.cli.common import (
     write_json,
 )
 from cfcore.cli.errors import UsageError, usage
+from cfcore.cli.lists import CriterionOption, SupportOption, ThresholdOption, criterion_of
 from cfcore.cli.models import Parts, build_model, fitting, value_of
 from cfcore.cli.reading import Reading, read_part
 
@@ -69,6 +70,9 @@ def tune(
         ),
     ] = None,
     metric: MetricOption = "rmse",
+    by: CriterionOption = "",
+    min_support: SupportOption = 0,
+    threshold: ThresholdOption = None,
     cv: Annotated[
         int, typer.Option(min=0, help="Folds.", show_default="5, or a tenth held out of many ratings")
     ] = 0,
@@ -87,6 +91,8 @@ def tune(
       cfcore tune ratings.csv --model svd --budget 10m --out best.cf
 
       cfcore tune ratings.csv --trials 20 --vary lr=.001,.1,log --study study.db
+
+      cfcore tune ratings.csv --model ease --metric ndcg@10 --min-support 5
     """
     from cfcore.selection import search
     from cfcore.selection.study import import_optuna
@@ -98,6 +104,7 @@ def tune(
         raise UsageError(
             f"--budget {budget}: give a time, such as 90s or 5m; for a number of trials --trials {budget}"
         )
+    criterion = criterion_of(by)
     if budget and trials:
         raise UsageError("--budget and --trials both end the search: give one of them")
     start = build_model(model, settings or [], seed, threads, Parts(members, chooser, rater))
@@ -115,6 +122,9 @@ def tune(
             budget=trials or budget or "5m",
             cv=cv or None,
             metric=metric,
+            threshold=threshold,
+            by=criterion,
+            min_support=min_support,
             n_jobs=jobs,
             study=study,
             random_state=seed,

@@ -36,6 +36,7 @@ KERNELS = {
     "text": "tables.text",
     "timesvdpp": "factorization.timesvdpp",
     "tokens": "tables.tokens",
+    "weighted_sums": "lists.weighted_sums",
 }
 
 

@@ -15,7 +15,7 @@ from cfcore.data import Duplicates, as_ratings, needs_times, split
 from cfcore.errors import ConvergenceWarning, shown, warn
 from cfcore.metrics.judging import check_threshold
 from cfcore.metrics.measuring import larger_is_better, parse
-from cfcore.metrics.names import MetricLike
+from cfcore.metrics.names import OF_RATINGS, MetricLike
 from cfcore.metrics.options import ListOptions
 from cfcore.metrics.result import warn_of_differences
 from cfcore.models.core.model import Model
@@ -193,9 +193,10 @@ def search(
     grid = spaces.Grid(space, model) if spaces.is_grid(space) else None
     check_threshold(threshold)
     options = ListOptions(by, min_support, exclude_seen, items, exclude, timestamps, candidates)
+    of_ratings = judged_by.name in OF_RATINGS  # which no option of lists changes
     facts = studies.fingerprint(
         train, model=model, space=space, metric=judged_by.label, folds=[len(held) for _, held in pairs],
-        random_state=random_state, **options.facts(threshold),
+        random_state=random_state, **({} if of_ratings else options.facts(threshold)),
     )  # fmt: skip
     level = optuna.logging.get_verbosity()
     optuna.logging.set_verbosity(optuna.logging.WARNING)

@@ -38,6 +38,7 @@ VARIATIONS: dict[str, dict[str, dict[str, Any]]] = {
     "Ranker": {
         "given": {"weight": 1.0},
     },
+    "EASE": {"few": {"max_items": 25, "values": "ones", "reg": 3.0}},
     "Blend": {
         "features": {"method": "feature-weighted", "cv": 3},
         "mean": {"method": "mean"},

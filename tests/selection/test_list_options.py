@@ -75,6 +75,13 @@ def test_a_search_judges_lists_with_the_options(ratings: cf.Ratings, tmp_path: P
         cf.selection.search(MODEL, ratings, space, **arguments, **{**OPTIONS, "min_support": 3}, study=study)
 
 
+def test_a_study_of_ratings_goes_on_with_any_options_of_lists(ratings: cf.Ratings, tmp_path: Path) -> None:
+    arguments: dict[str, Any] = {"budget": 2, "cv": 3, "refit": False, "study": tmp_path / "study.db"}
+    found = cf.selection.search(MODEL, ratings, {"n_factors": [2, 4]}, **arguments)
+    again = cf.selection.search(MODEL, ratings, {"n_factors": [2, 4]}, **arguments, **OPTIONS)
+    assert again.value == found.value
+
+
 def test_bad_options_are_refused_before_a_fit(ratings: cf.Ratings) -> None:
     class Never(cf.SVD):
         def _fit(self, train: Any, context: Any) -> Any:

@@ -1,5 +1,5 @@
 """Loops of `cfcore.kernels.lists.ease`."""
-from libc.stdint cimport int32_t, int64_t
+from libc.stdint cimport int32_t, int64_t, uint64_t
 from libc.string cimport memcpy, memset
 
 from cfcore.kernels.common.loops cimport capsule_of
@@ -9,9 +9,18 @@ from cfcore.kernels.lists.ease_loops cimport (
     TILE,
     USERS_TOGETHER,
     EaseLoops,
+    ListArrays,
     ScoreArrays,
     SweepArrays,
 )
+from cfcore.kernels.top_n.excluded cimport mark, marked
+from cfcore.kernels.top_n.heap cimport heap_clear, heap_offer, heap_sort
+
+cdef extern from "lists/weighted_rows.h" nogil:
+    enum:
+        COLUMNS "CF_COLUMNS"  # of a panel whose sums are held in registers
+    bint sums_reach "cf_sums_reach"(const float *panel, const int32_t *items, const float *x, Py_ssize_t n,
+                                    float least, float *out) noexcept
 
 cdef extern from "lists/tiles.h" nogil:
     void subtract_products "cf_subtract_products"(double *c, Py_ssize_t stride, const double *v,
@@ -127,16 +136,16 @@ cdef void weights(const double *matrix, Py_ssize_t n, float *weights, Py_ssize_t
         weights[i * n_items + i] = 0
 
 
-cdef inline void add_four(double *out, const float *a, const float *b, const float *c, const float *d,
-                          const double *x, Py_ssize_t width) noexcept nogil:
+cdef inline void add_four(float *out, const float *a, const float *b, const float *c, const float *d,
+                          const float *x, Py_ssize_t width) noexcept nogil:
     """Add four rows of weights, one after the other."""
     cdef Py_ssize_t j
-    cdef double p = x[0], q = x[1], r = x[2], s = x[3]
+    cdef float p = x[0], q = x[1], r = x[2], s = x[3]
     for j in range(width):
         out[j] = (((out[j] + p * a[j]) + q * b[j]) + r * c[j]) + s * d[j]
 
 
-cdef inline void add_one(double *out, const float *a, double x, Py_ssize_t width) noexcept nogil:
+cdef inline void add_one(float *out, const float *a, float x, Py_ssize_t width) noexcept nogil:
     cdef Py_ssize_t j
     for j in range(width):
         out[j] = out[j] + x * a[j]
@@ -147,25 +156,62 @@ cdef void scores(const ScoreArrays *given, Py_ssize_t group, Py_ssize_t panel) n
     cdef Py_ssize_t begin = panel * given.width, n = given.n_items, width = min(given.width, n - begin)
     cdef Py_ssize_t k, last = min((group + 1) * USERS_TOGETHER, given.n_lists)
     cdef int64_t e, end
-    cdef int t
-    cdef double[4] x
-    cdef double *out
+    cdef float *out
     cdef const float *w = given.weights + begin
     cdef const int32_t *items = given.items
     for k in range(group * USERS_TOGETHER, last):
         out = given.scores + k * n + begin
-        memset(out, 0, width * sizeof(double))
+        memset(out, 0, width * sizeof(float))
         e, end = given.indptr[given.users[k]], given.indptr[given.users[k] + 1]
         while end - e >= 4:
-            for t in range(4):
-                x[t] = given.values[e + t]
             add_four(out, w + items[e] * n, w + items[e + 1] * n, w + items[e + 2] * n,
-                     w + items[e + 3] * n, x, width)
+                     w + items[e + 3] * n, given.values + e, width)
             e += 4
         while e < end:
             add_one(out, w + items[e] * n, given.values[e], width)
             e += 1
 
 
-cdef EaseLoops loops = EaseLoops(pivot=pivot, group=group, tile=tile, weights=weights, scores=scores)
+cdef inline void offer_panel(const ListArrays *given, Py_ssize_t k, Py_ssize_t panel,
+                             const uint64_t *bitmap) noexcept nogil:
+    """Offer the items of a panel to list k, if one may be better than those on it."""
+    cdef float[COLUMNS] sums
+    cdef double *best = given.scores + k * given.n
+    cdef int64_t e = given.indptr[given.users[k]], end = given.indptr[given.users[k] + 1]
+    cdef const float *weights = given.panels + panel * given.n_rows * COLUMNS
+    cdef Py_ssize_t j
+    cdef int32_t item, position
+    if not sums_reach(weights, given.items + e, given.values + e, end - e, <float>best[0], sums):
+        return
+    for j in range(COLUMNS):
+        item = given.columns[panel * COLUMNS + j]
+        if item < 0 or not sums[j] >= best[0]:
+            continue
+        position = given.positions[item]
+        if position >= 0 and not marked(bitmap, position):
+            heap_offer(best, given.listed + k * given.n, given.n, sums[j], position)
+
+
+cdef bint lists(const ListArrays *given, Py_ssize_t group, uint64_t *bitmaps) noexcept nogil:
+    """`Lists`: all users of the group for one panel of items, then the next panel."""
+    cdef Py_ssize_t k, panel, start = group * given.together
+    cdef Py_ssize_t stop = min(start + given.together, given.n_lists)
+    cdef bint valid = True
+    for k in range(start, stop):
+        heap_clear(given.scores + k * given.n, given.listed + k * given.n, given.n)
+        valid &= mark(bitmaps + (k - start) * given.n_words, given.excluded + given.starts[k],
+                      given.stops[k] - given.starts[k], given.positions, given.n_items, True)
+    for panel in range(given.n_panels):
+        for k in range(start, stop):
+            offer_panel(given, k, panel, bitmaps + (k - start) * given.n_words)
+    for k in range(start, stop):
+        heap_sort(given.scores + k * given.n, given.listed + k * given.n, given.n)
+        mark(bitmaps + (k - start) * given.n_words, given.excluded + given.starts[k],
+             given.stops[k] - given.starts[k], given.positions, given.n_items, False)
+    return valid
+
+
+cdef EaseLoops loops = EaseLoops(
+    pivot=pivot, group=group, tile=tile, weights=weights, scores=scores, lists=lists,
+)
 table = capsule_of(&loops)

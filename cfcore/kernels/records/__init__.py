@@ -37,7 +37,13 @@ if TYPE_CHECKING:
         check_sums,
         check_user_batches,
     )
-    from cfcore.kernels.records.lists import GramMatrix, ItemWeights, SweepPanel, UserScores
+    from cfcore.kernels.records.lists import (
+        GramMatrix,
+        ItemWeights,
+        SweepPanel,
+        UserScores,
+        WeightPanels,
+    )
     from cfcore.kernels.records.neighbors import (
         MEASURES,
         LevelRatings,
@@ -120,7 +126,7 @@ _ROOMS = {
         "check_sums",
         "check_user_batches",
     ),
-    "lists": ("GramMatrix", "ItemWeights", "SweepPanel", "UserScores"),
+    "lists": ("GramMatrix", "ItemWeights", "SweepPanel", "UserScores", "WeightPanels"),
     "neighbors": (
         "MEASURES",
         "LevelRatings",
@@ -226,6 +232,7 @@ __all__ = [
     "UserBatchVisits",
     "UserScores",
     "ValueRatings",
+    "WeightPanels",
     "check_aligned",
     "check_apart",
     "check_cases",

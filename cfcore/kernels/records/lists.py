@@ -4,21 +4,27 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from cfcore.kernels.records.base import Array, Record, array, check_codes, dimension
+import numpy as np
+
+from cfcore.kernels.records.base import Array, Record, array, check_codes, dimension, integer
 
 __all__ = [
     "SWEEP_DEPTH",
     "SWEEP_GROUP",
     "SWEEP_TILE",
+    "WEIGHT_COLUMNS",
     "GramMatrix",
     "ItemWeights",
     "SweepPanel",
     "UserScores",
+    "WeightPanels",
 ]
 
 #: Rows that are swept at once, rows of a tile, and columns that are packed side by side; as in
 #: ``cfcore/kernels/lists/tiles.h``.
 SWEEP_DEPTH, SWEEP_TILE, SWEEP_GROUP = 128, 64, 16
+#: Columns of a panel of weights; as in ``cfcore/kernels/lists/weighted_rows.h``.
+WEIGHT_COLUMNS = 64
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -81,6 +87,34 @@ class ItemWeights(Record):
 
 
 @dataclass(frozen=True, eq=False, repr=False)
+class WeightPanels(Record):
+    """The columns of `ItemWeights` in panels of 64, in any order.
+
+    Attributes
+    ----------
+    values : float32[n_panels, n_rows, 64]
+        values[p, i, c] is the weight of the item in row i in the score of item columns[p, c]; any number
+        where that is -1.
+    columns : int32[n_panels, 64]
+        Items, each at most once; -1 fills up.
+    n_items : int
+        They are in [0, n_items).
+    """
+
+    values: Array = array("float32", "n_panels", "n_rows", WEIGHT_COLUMNS)
+    columns: Array = array("int32", "n_panels", WEIGHT_COLUMNS)
+    n_items: int = integer(0)
+    n_panels: int = dimension()
+    n_rows: int = dimension()
+
+    def _check(self) -> None:
+        check_codes(self._name("columns"), self.columns, self.n_items, low=-1)
+        items = self.columns[self.columns >= 0]
+        if (np.bincount(items, minlength=1) > 1).any():
+            raise ValueError(f"{self._name('columns')} must hold each item at most once")
+
+
+@dataclass(frozen=True, eq=False, repr=False)
 class UserScores(Record):
     """Scores of all items for some users.
 
@@ -88,11 +122,11 @@ class UserScores(Record):
     ----------
     users : int32[n_lists]
         Rows of ratings; repeats allowed.
-    scores : float64[n_lists, n_items]
+    scores : float32[n_lists, n_items]
     """
 
     users: Array = array("int32", "n_lists")
-    scores: Array = array("float64", "n_lists", "n_items", written=True)
+    scores: Array = array("float32", "n_lists", "n_items", written=True)
     n_lists: int = dimension()
     n_items: int = dimension()
 

@@ -39,7 +39,8 @@ class Model(Saved, Recommender, Explaining, Forgetting):
     Optional methods are
 
     - ``_check_params()``: raise an error that names the hyper-parameter which is out of range;
-    - ``_similarity(kind, code)``: similarities of one item or user to all;
+    - ``_similarity(kind, code)``: similarities of one item or user to all, or
+      ``_similarity_rows(kind, codes)`` of several;
     - ``_products()``: the factors, if a score is a product of factors; lists for many users are then faster;
     - ``_choice_rows(users)``: how likely each user is to choose each item, for lists by preference; a model
       that is for lists says ``ranks_by = "preference"``.

@@ -78,7 +78,7 @@ class Predicting(NewUsers):
             Unequal lengths, ids of another kind than in training (strings for integers), or unknown ids with
             ``unknown="error"``.
         """
-        if timestamps is None and unknown == "fallback" and return_known is False:
+        if timestamps is None and type(unknown) is str and unknown == "fallback" and return_known is False:
             answer = None
             if given is not None:
                 answer = self._quick_predictions(users, given) if items is None else None

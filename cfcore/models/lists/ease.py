@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from cfcore.data import Ratings, from_fields
-from cfcore.errors import DataError
+from cfcore.kernels.records import ItemOrder, ListQueries, TopLists
 from cfcore.models.core.explaining import CLOSE, Contributions, rated_by
 from cfcore.models.core.fit_context import FitContext
 from cfcore.models.core.given import user_fields
@@ -20,6 +20,8 @@ from cfcore.models.core.state import State
 from cfcore.models.lists.ease_state import VALUES, EaseState, rating_weights
 from cfcore.models.lists.inverse import check_items, gram_matrix, invert, item_weights
 
+#: Multiplications in a call that makes lists: about .3 s on one core, after which Ctrl-C takes effect.
+PRODUCTS_PER_CALL = 10**10
 #: Damping of the biases of predicted ratings, in ratings.
 REG_USER, REG_ITEM = 5.0, 2.0
 
@@ -74,7 +76,7 @@ class EASE(Model):
     listed. Scores have no scale; they compare items for one user.
 
     **Similar items** are those that a user who rated only the item would be recommended:
-    ``similar_items(i)`` lists row i of B, which is not symmetric.
+    ``similar_items(i)`` lists row i of B, which is not symmetric. Beyond `max_items` an item has none.
 
     **Default of** `reg`: :math:`70 \, n_{users} / \sqrt{n_{ratings}}`, from 200 to 1,000, by the weights of
     ratings, whose mean square is about .55 where they are from one to five stars; with ``values="ones"``
@@ -221,7 +223,7 @@ class EASE(Model):
             scores += state.item_bias
         return scores
 
-    def _session_preferences(self, session: Session) -> Array:
+    def _session_choices(self, session: Session) -> Array:
         state: EaseState = self._state
         return state.session_scores(session.items, session.values)
 
@@ -229,19 +231,25 @@ class EASE(Model):
         state: EaseState = self._state
         return state.scores(users, self.n_threads)
 
+    def _preferred_block(self) -> int:
+        state: EaseState = self._state
+        return 0 if state.panels is None else max(64, int(PRODUCTS_PER_CALL / max(state.products, 1)))
+
+    def _preferred(self, queries: ListQueries, order: ItemOrder, lists: TopLists) -> Array:
+        state: EaseState = self._state
+        state.best_lists(queries, order, lists, self.n_threads)
+        # Items without weights come after all others: a list that has room for them is made anew.
+        return lists.positions[:, -1] >= 0 if len(state.unweighted) else np.ones(lists.n_lists, dtype=bool)
+
     def _similarity(self, kind: str, code: int) -> Array:
         if kind != "item":
             return super()._similarity(kind, code)
         state: EaseState = self._state
         if state.positions is None:
             return np.asarray(state.item_weights[code], dtype=np.float64)
-        if state.positions[code] < 0:
-            raise DataError(
-                f"item: {state.item_ids[code]} is not among the {len(state.item_weights)} items that have "
-                "weights; fit with a larger max_items"
-            )
         row = np.full(len(state.item_ids), np.nan)
-        row[state.weighted_items] = state.item_weights[state.positions[code]]
+        if state.positions[code] >= 0:
+            row[state.weighted_items] = state.item_weights[state.positions[code]]
         return row
 
 

@@ -9,8 +9,19 @@ from typing import Any
 import numpy as np
 
 from cfcore import backends
-from cfcore.errors import DataError
-from cfcore.kernels.records import ItemWeights, RatingRows, UserScores
+from cfcore.arrays import aligned_zeros, available_memory, thread_rows
+from cfcore.errors import DataWarning, warn
+from cfcore.kernels.records import (
+    BitmapScratch,
+    ItemOrder,
+    ItemWeights,
+    ListQueries,
+    RatingRows,
+    TopLists,
+    UserScores,
+    WeightPanels,
+)
+from cfcore.kernels.records.lists import WEIGHT_COLUMNS
 from cfcore.models.core.fields import PRODUCT
 from cfcore.models.core.state import State, array
 from cfcore.threads import threads_worth
@@ -115,22 +126,16 @@ class EaseState(State):
 
     @cached_property
     def rated(self) -> RatingRows:
-        """What the ratings of each user weigh, those of items that have weights.
-
-        Raises
-        ------
-        DataError
-            The values of the ratings are not known.
-        """
+        """What the ratings of each user weigh, those of items that have weights."""
         values = self.seen_values
         if values is None:
             if len(self.seen_items) and self.values == "ratings":
-                raise DataError(
-                    "EASE: lists need the ratings of the users, and seen_values_ is None: pass them by "
-                    "given=, or by with_parameters(seen_values=...); with_parameters(values='ones') has all "
-                    "weigh the same"
+                warn(
+                    "EASE: the model does not have the users' ratings (seen_values_ is None), so that for "
+                    "lists each weighs 1; pass them by given=, or by with_parameters(seen_values=...)",
+                    DataWarning,
                 )
-            values = np.ones(len(self.seen_items), dtype=np.float32)
+            values = np.full(len(self.seen_items), self.scale[1], dtype=np.float32)
         return self.rows(self.seen_indptr, self.seen_items, values)
 
     def rows(self, indptr: Array, items: Array, ratings: Array) -> RatingRows:
@@ -156,6 +161,28 @@ class EaseState(State):
             len(self.item_weights),
         )
 
+    @property
+    def products(self) -> float:
+        """Multiplications for the scores of a user, on average."""
+        return self.rated.n / max(self.rated.n_rows, 1) * self.rated.n_columns
+
+    @cached_property
+    def panels(self) -> WeightPanels | None:
+        """Columns of the weights in panels, most rated items first; None if there is no memory for them."""
+        items = np.arange(len(self.item_ids)) if self.weighted_items is None else self.weighted_items
+        n, n_panels = len(items), -(-len(items) // WEIGHT_COLUMNS)
+        free = available_memory()
+        if free is not None and 4 * n_panels * WEIGHT_COLUMNS * n > free // 2:
+            return None
+        order = np.argsort(-self.item_counts[items], kind="stable")
+        values = aligned_zeros(n_panels * n, WEIGHT_COLUMNS, np.float32).reshape(n_panels, n, WEIGHT_COLUMNS)
+        columns = np.full((n_panels, WEIGHT_COLUMNS), -1, dtype=np.int32)
+        for panel in range(n_panels):
+            some = order[panel * WEIGHT_COLUMNS : (panel + 1) * WEIGHT_COLUMNS]
+            np.take(self.weights.values, some, axis=1, out=values[panel, :, : len(some)], mode="clip")
+            columns[panel, : len(some)] = items[some]
+        return WeightPanels(values, columns, len(self.item_ids))
+
     # ------------------------------------------------------------------ scores
 
     def scores(self, users: Array, n_threads: int | None) -> Array:
@@ -171,17 +198,31 @@ class EaseState(State):
 
     def scores_of(self, rated: RatingRows, users: Array, n_threads: int | None) -> Array:
         """Scores of all items for some rows of ratings: float64[n_users, n_items]."""
-        scores = np.empty((len(users), rated.n_columns))
+        scores = np.empty((len(users), rated.n_columns), dtype=np.float32)
         out = UserScores(np.ascontiguousarray(users, dtype=np.int32), scores)
-        work = len(users) * (rated.n / max(rated.n_rows, 1)) * rated.n_columns
-        backends.kernel("lists.ease").score_rows(rated, self.weights, out, threads_worth(n_threads, work))
+        work = len(users) * rated.n / max(rated.n_rows, 1) * rated.n_columns
+        backends.kernel("lists.weighted_sums").score_rows(
+            rated, self.weights, out, threads_worth(n_threads, work)
+        )
         if self.weighted_items is None:
-            return scores
+            return scores.astype(np.float64)
         rows = np.empty((len(users), len(self.item_ids)))
         rows[:, self.weighted_items] = scores
         lowest = scores.min(axis=1, initial=0, keepdims=True)
         rows[:, self.unweighted] = lowest - 1 + self.shares[self.unweighted] * UNWEIGHTED
         return rows
+
+    def best_lists(
+        self, queries: ListQueries, order: ItemOrder, lists: TopLists, n_threads: int | None
+    ) -> None:
+        """Lists of the items that have weights, for known users; `panels` must not be None."""
+        assert self.panels is not None
+        rated, n_words = self.rated, max(-(-order.m // 64), 1)
+        n_threads = threads_worth(n_threads, queries.n_lists * self.products)
+        together = min(LISTS_TOGETHER, max(1, -(-queries.n_lists // n_threads)))
+        scratch = BitmapScratch(thread_rows(n_threads, together * n_words, np.uint64))
+        kernel = backends.kernel("lists.weighted_sums")
+        kernel.best_lists(rated, self.panels, queries, order, lists, scratch, n_threads)
 
     def session_scores(self, items: Array, ratings: Array) -> Array:
         """Scores of all items given the ratings of one user: float64[n_items].
@@ -219,5 +260,7 @@ class EaseState(State):
         return np.where(items >= 0, effects, 0.0)
 
 
+#: Lists that a thread makes side by side: they read the weights from memory once.
+LISTS_TOGETHER = 4096
 #: Scores of items without weights are spread over half of the distance by which they are below all others.
 UNWEIGHTED = 0.5

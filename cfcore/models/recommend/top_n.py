@@ -161,11 +161,17 @@ class Ranking:
         self.model, self.layouts, self.request = model, layouts, request
         self.n_threads: int | None = getattr(model, "n_threads", None)
         # A layout costs more than a few lists; the scores are the same bits either way.
-        many = request.by == "rating" and len(request.users) >= MANY
-        self.factors: Factors | None = model._products() if many else None
+        many = len(request.users) >= MANY
+        self.factors: Factors | None = None
         # Preferences are of all items.
         m = max(request.order.m if request.by == "rating" else request.order.n_items, 1)
-        self.step = max(1, SCORES_PER_BLOCK // m)
+        self.rows = self.step = max(1, SCORES_PER_BLOCK // m)
+        self.by_itself = 0
+        if many and request.by == "rating":
+            self.factors = model._products()
+        elif many:
+            self.by_itself = min(USERS_PER_BLOCK, model._preferred_block())
+            self.step = self.by_itself or self.step
         if self.factors is not None:
             products = m * (self.factors.width + 1)
             self.step = min(USERS_PER_BLOCK, max(32, PRODUCTS_PER_BLOCK // products))
@@ -178,11 +184,15 @@ class Ranking:
         scores = np.zeros(positions.shape)
         if self.request.n > 0 and len(users) > 0:
             times = None if self.request.timestamps is None else self.request.timestamps[part]
-            if self.factors is None:
-                self._by_scores(users, excluded, TopLists(positions, scores), times)
-                ways: tuple[Any, ...] = ()
-            else:
+            ways: tuple[Any, ...] = ((np.ones(len(users), dtype=bool), self._by_scores),)
+            if self.factors is not None:
                 ways = ((users >= 0, self._by_products), (users < 0, self._by_scores))
+            elif self.by_itself:
+                rest = np.flatnonzero(~self._by_model(users, excluded, positions, scores))
+                ways = tuple(
+                    (mask_of(rest[begin : begin + self.rows], len(users)), self._by_scores)
+                    for begin in range(0, len(rest), self.rows)
+                )
             for chosen, rank in ways:
                 if chosen.all():
                     rank(users, excluded, TopLists(positions, scores), times)
@@ -214,6 +224,20 @@ class Ranking:
         stops = np.cumsum([len(seen) + len(others) for seen, others in lists], dtype=np.int64)
         items = np.concatenate([one for pair in lists for one in pair] or [items]).astype(np.int32)
         return Excluded(np.append(0, stops[:-1]), stops, items)
+
+    def _by_model(self, users: Array, excluded: Excluded, positions: Array, scores: Array) -> Array:
+        """Lists of known users that the model makes by itself; which they are."""
+        made = users >= 0
+        if not made.any():
+            return made
+        whole = made.all()
+        lists = TopLists(positions, scores) if whole else TopLists(positions[made], scores[made])
+        queries = (excluded if whole else excluded.of(made)).queries(users if whole else users[made])
+        found = self.model._preferred(queries, self.request.order, lists)
+        if not whole:
+            positions[made], scores[made] = lists.positions, lists.scores
+        made[made] = found
+        return made
 
     def _by_products(self, users: Array, excluded: Excluded, lists: TopLists, times: Array | None) -> None:
         factors = self.factors
@@ -258,6 +282,13 @@ class Ranking:
         n_threads = threads_worth(self.n_threads, len(users) * order.m)
         scratch = BitmapScratch(thread_rows(n_threads, -(-order.m // 64), np.uint64))
         backends.kernel("top_n.scores").best_scores(score_rows, queries, order, lists, scratch, n_threads)
+
+
+def mask_of(chosen: Array, n: int) -> Array:
+    """Mask of `n` entries, true for those chosen."""
+    mask = np.zeros(n, dtype=bool)
+    mask[chosen] = True
+    return mask
 
 
 def raw_ids(ids: Array, codes: Array) -> Array:

@@ -10,9 +10,7 @@ from numpy.typing import NDArray
 from cfcore.kernels.records import (
     GramMatrix,
     ItemWeights,
-    RatingRows,
     SweepPanel,
-    UserScores,
     check_span,
     check_written,
 )
@@ -78,23 +76,6 @@ def item_weights(gram: GramMatrix, weights: ItemWeights, span: tuple[int, int], 
         own, end = slice(TILE * tile, TILE * (tile + 1)), min(TILE * (tile + 1), n)
         weights.values[own, :end] = found[own, :end]
         weights.values[:end, own] = found[:end, own]
-
-
-def score_rows(rated: RatingRows, weights: ItemWeights, out: UserScores, n_threads: int) -> None:
-    """Scores of all items for users, X B; see the kernel."""
-    check_record(rated, RatingRows, "score_rows: rated")
-    check_record(weights, ItemWeights, "score_rows: weights")
-    check_record(out, UserScores, "score_rows: out")
-    check_written((out,), (rated,))
-    check_threads(n_threads)
-    if rated.n_columns != weights.n_items or out.n_items != weights.n_items:
-        raise ValueError("score_rows: rated, weights and out must be of the same items")
-    if out.n_lists and out.users.max() >= rated.n_rows:
-        raise ValueError(f"score_rows: user {out.users.max()} is out of range")
-    for k, user in enumerate(out.users):
-        own = slice(rated.indptr[user], rated.indptr[user + 1])
-        terms = rated.values[own, None].astype(np.float64) * weights.values[rated.indices[own]]
-        out.scores[k] = terms.sum(axis=0)
 
 
 def _swept(who: str, gram: GramMatrix, panel: SweepPanel, begin: int) -> slice:
