@@ -80,7 +80,8 @@ class ItemKNN(KNN):
     -----
     Without any neighbour the prediction is :math:`c`. An unknown item is predicted by the user's mean, as if
     it were equally similar to all items; an unknown user by :math:`c` alone, which around None is the overall
-    mean; both unknown, by the overall mean. Around the baseline, what is unknown has bias 0 instead.
+    mean; both unknown, by the overall mean. Around the baseline, what is unknown has the mean bias of all
+    ratings.
 
     The defaults were found by cross-validation within the training ratings of MovieLens 100K and 1M. Those of
     `shrinkage`, with the errors by cross-validation there (``python benchmarks/defaults.py --similarities``):
