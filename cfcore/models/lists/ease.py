@@ -223,7 +223,7 @@ class EASE(Model):
             scores += state.item_bias
         return scores
 
-    def _session_preferences(self, session: Session) -> Array:
+    def _session_choices(self, session: Session) -> Array:
         state: EaseState = self._state
         return state.session_scores(session.items, session.values)
 

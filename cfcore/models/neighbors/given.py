@@ -68,7 +68,7 @@ def centered(
         errors = values - state.mean - state.item_centers[items]
         n_users = len(indptr) - 1
         codes = np.repeat(np.arange(n_users), np.diff(indptr))
-        users = np.append(damped_means(errors, codes, n_users, reg_user), 0.0)
+        users = np.append(damped_means(errors, codes, n_users, reg_user), state.user_centers[-1])
     else:
         users = means(rows, state.mean)
     centers = Center(users, state.item_centers, state.mean if center == "baseline" else None, state.spreads)

@@ -80,7 +80,8 @@ class ItemKNN(KNN):
     -----
     Without any neighbour the prediction is :math:`c`. An unknown item is predicted by the user's mean, as if
     it were equally similar to all items; an unknown user by :math:`c` alone, which around None is the overall
-    mean; both unknown, by the overall mean. Around the baseline, what is unknown has bias 0 instead.
+    mean; both unknown, by the overall mean. Around the baseline, what is unknown has the mean bias of all
+    ratings.
 
     Without damping, as around anything but the baseline, predictions from few ratings are worse than those
     for unknown users. So for ratings given with a question (``given=``) the deviations of a user of n

@@ -189,8 +189,37 @@ class ItemNeighborState(NeighborState):
 
     kind = "item"
 
+    def remaining(self, kept: Array) -> Self:
+        """As in `State`; similarities stay, which are sums over all users of the fit."""
+        rated = np.repeat(kept, np.diff(self.seen_indptr))
+        return dataclasses.replace(super().remaining(kept), deviations=self.deviations[rated])
+
 
 class UserNeighborState(NeighborState):
     """Users are compared; holders are items."""
 
     kind = "user"
+
+    def remaining(self, kept: Array) -> Self:
+        """As in `State`; the users are no longer compared with others, and their ratings are not held."""
+        assert self.holder_indptr is not None
+        assert self.holder_targets is not None
+        codes = np.append(np.where(kept, np.cumsum(kept) - 1, -1), -1).astype(np.int32)  # the last is for -1
+        rated = kept[self.holder_targets]
+        n_before = np.append(0, np.cumsum(rated))[self.holder_indptr]
+        fields: dict[str, Any] = {
+            "holder_indptr": n_before.astype(np.int64), "holder_targets": codes[self.holder_targets[rated]],
+            "deviations": self.deviations[rated],
+        }  # fmt: skip
+        if self.neighbors is None:
+            fields["similarity"] = self.similarity[np.ix_(kept, kept)]
+        else:
+            near = codes[self.neighbors[kept]]
+            fields |= {"neighbors": near, "similarity": np.where(near < 0, np.nan, self.similarity[kept])}
+            # Those that are left come first, as they did.
+            order = np.argsort(near < 0, axis=1, kind="stable")
+            for name in ("neighbors", "similarity"):
+                fields[name] = np.take_along_axis(fields[name], order, axis=1)
+        if self.spreads is not None:
+            fields["spreads"] = self.spreads[np.append(kept, True)]
+        return dataclasses.replace(super().remaining(kept), **fields)

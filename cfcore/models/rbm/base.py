@@ -14,6 +14,7 @@ from cfcore.models.core.model import Array, Model
 from cfcore.models.core.params import check_number
 from cfcore.models.core.state import State
 from cfcore.models.rbm.cases import cases_of
+from cfcore.models.rbm.forgetting import remaining_cases, remaining_units
 from cfcore.models.rbm.given import with_cases, with_units
 from cfcore.models.rbm.inference import CHUNK, Predictor, Settings, expectations, hidden_inputs
 from cfcore.models.rbm.likelihood import draw, free_energies, log_partition, sigmoid, softmax
@@ -48,6 +49,14 @@ class RBMBase(Model):
         if self.by == "user":
             return with_cases(self._state, given)
         return with_units(self._state, given, self.n_threads)
+
+    def _remaining(self, kept: Array) -> RBMState:
+        state, seen = self._state, self._state.remaining(kept)
+        if self.by == "user":
+            found = remaining_cases(state, seen, kept)
+        else:
+            found = remaining_units(state, seen, kept, self.n_threads)
+        return found.prepared(self.n_threads)
 
     def _score(self, users: Array, items: Array, timestamps: Array | None) -> Array:
         return self._predictor().scores(users, items)
