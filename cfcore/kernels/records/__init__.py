@@ -25,6 +25,7 @@ if TYPE_CHECKING:
         RatingColumns,
         SGDRates,
     )
+    from cfcore.kernels.records.gibbs import BiasDraws, DrawKey, MemberDraws, RowDraws
     from cfcore.kernels.records.implicit import (
         ImplicitRows,
         ImplicitSets,
@@ -115,6 +116,7 @@ _ROOMS = {
         "RatingColumns",
         "SGDRates",
     ),
+    "gibbs": ("BiasDraws", "DrawKey", "MemberDraws", "RowDraws"),
     "implicit": (
         "ImplicitRows",
         "ImplicitSets",
@@ -187,6 +189,7 @@ __all__ = [
     "RATING",
     "TIME_TERMS",
     "BatchScratch",
+    "BiasDraws",
     "BiasedRows",
     "Biases",
     "BitmapScratch",
@@ -195,6 +198,7 @@ __all__ = [
     "BlockScratch",
     "BlockVisits",
     "Cases",
+    "DrawKey",
     "Factors",
     "GramMatrix",
     "ImplicitRows",
@@ -205,6 +209,7 @@ __all__ = [
     "LevelRatings",
     "ListQueries",
     "ListScratch",
+    "MemberDraws",
     "MiniBatches",
     "NearestRows",
     "PackedRatings",
@@ -218,6 +223,7 @@ __all__ = [
     "RatingColumns",
     "RatingRows",
     "Record",
+    "RowDraws",
     "SGDRates",
     "SVDppFactors",
     "SVDppRates",
