@@ -7,7 +7,7 @@ from cython.parallel cimport prange, threadid
 from libc.math cimport sqrt
 from libc.stdint cimport int32_t, int64_t, uint32_t, uint64_t
 
-from cfcore.kernels.common.arrays cimport check_array, check_record, length, overlaps, pointer
+from cfcore.kernels.common.arrays cimport check_array, check_record, overlaps, pointer
 from cfcore.kernels.common.loops cimport table_in
 from cfcore.kernels.common.normals cimport normal_pair
 from cfcore.kernels.common.threads cimport report_workers, team_present, team_size
@@ -56,7 +56,7 @@ def scratch_shape(n_threads, width, most):
     ValueError
         When an argument is out of range.
     """
-    cdef int team = team_size(n_threads)
+    team_size(n_threads)
     cdef Py_ssize_t row, n
     if not (0 <= width <= 2**20 and 0 <= most < 2**48):
         raise ValueError("scratch_shape: width must be at most 2^20 and most below 2^48, both at least 0")
@@ -96,7 +96,7 @@ def draw_rows(ratings, draws, key, scratch, span, n_threads):
     -----
     O(n k^2 + n_rows k^3) for k factors. Products are summed in float32 in tiles of 64 ratings (an error of
     about 5e-7 of the sum), tiles in double in pieces of 2048 ratings, and pieces in their order: the same
-    bits for any number of threads, spans and SIMD levels. Rows of more than a piece are summed by all threads.
+    bits for any number of threads, spans and SIMD levels. All threads sum the pieces of a long row.
     Salakhutdinov and Mnih, "Bayesian probabilistic matrix factorization using Markov chain Monte Carlo" (ICML
     2008).
     """

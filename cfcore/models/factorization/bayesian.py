@@ -68,7 +68,8 @@ class BayesianSVD(Model):
 
     Attributes
     ----------
-    user_factors_, item_factors_ : ndarray of float32, shape (n_users + 1, n_columns), (n_items + 1, n_columns)
+    user_factors_ : ndarray of float32, shape (n_users + 1, n_columns)
+    item_factors_ : ndarray of float32, shape (n_items + 1, n_columns)
         Samples side by side, n_factors columns each; their product is the mean over the samples. The last
         row is that of unknown users, or items.
     user_bias_, item_bias_ : ndarray of float32, shape (n_users + 1,), (n_items + 1,)
@@ -169,17 +170,16 @@ class BayesianSVD(Model):
             unit = unit_of(train.timestamps)
             if unit > 1:
                 warn(
-                    f"{type(self).__name__}: by their range, timestamps are read as {UNITS[unit]} since 1970; "
-                    "those of predictions must have the same unit",
+                    f"{type(self).__name__}: by their range, timestamps are read as {UNITS[unit]} since "
+                    "1970; those of predictions must have the same unit",
                     DataWarning,
                 )
             seconds = as_seconds(np.asarray(train.timestamps), unit, "timestamps")
             context = _in_seconds(context, unit)
         trainer = GibbsTrainer(self, train, seconds, context)
-        state: BayesianState = run_epochs(  # type: ignore[assignment]
-            trainer, context, self.burn_in + self.n_samples, growth=np.inf
-        )
-        return state
+        state: Any = run_epochs(trainer, context, self.burn_in + self.n_samples, growth=np.inf)
+        found: BayesianState = state
+        return found
 
     # ------------------------------------------------------------------ predicting
 
@@ -207,10 +207,10 @@ class BayesianSVD(Model):
 
     def _state_of_users(self, given: Ratings) -> State:
         state: BayesianState = self._state
-        fields = users_of(state, given, self.n_threads) | user_fields(given)
+        fields: dict[str, Any] = users_of(state, given, self.n_threads) | user_fields(given)
         sessions = Sessions.none(given.n_users).fields() | {"session_lengths": state.session_lengths}
         nothing = state.session_bias[:0]
-        return dataclasses.replace(state, **fields, **sessions, session_bias=nothing)
+        return dataclasses.replace(state, **{**fields, **sessions, "session_bias": nothing})
 
 
 def _in_seconds(context: FitContext, unit: int) -> FitContext:

@@ -1,7 +1,8 @@
-"""`Side`: the users, or the items, of a Gibbs sampler: rows, sets, their priors, and draws of all of these."""
+"""`Side`: the users, or the items, of a Gibbs sampler: rows, sets, priors, and draws of all of these."""
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -15,8 +16,7 @@ Array = np.ndarray[Any, Any]
 
 #: Kinds of random numbers: rows, members of sets, biases; of users, and one more of items.
 ROWS, MEMBERS, BIASES = 0, 2, 4
-#: Inverse scale of the Wishart prior is this times (k + 1) I, in units of the ratings' variance. Chosen within
-#: the training rows of MovieLens 100K (u1).
+#: Inverse scale of the Wishart prior is this times (k + 1) I, in units of the ratings' variance.
 WISHART = 0.02
 #: Sweeps at the start for which the precisions of the priors have fixed values: factors near 0 would keep
 #: them high, and stay near 0 for hundreds of sweeps.
@@ -154,7 +154,7 @@ def spans(indptr: Array, each: int, row: int = 0) -> list[tuple[int, int]]:
     n = len(indptr) - 1
     work = (indptr * each + np.arange(n + 1) * row) // WORK
     cuts = [0, *(np.flatnonzero(np.diff(work)) + 1).tolist(), n]
-    return [(begin, end) for begin, end in zip(cuts[:-1], cuts[1:], strict=True) if begin < end]
+    return [(begin, end) for begin, end in pairwise(cuts) if begin < end]
 
 
 def wishart(inverse_scale: Array, freedom: float, rng: np.random.Generator) -> Array:

@@ -142,7 +142,7 @@ class BayesianState(State):
 def scores(
     state: BayesianState, users: Array, items: Array, seconds: Array | None, n_threads: int | None
 ) -> Array:
-    """Predictions for codes, -1 being unknown; without times, and outside sessions of training, those of none."""
+    """Predictions for codes, -1 being unknown; without times, or outside sessions of training, of none."""
     rows = np.where(users < 0, len(state.user_ids), users).astype(np.int32, copy=False)
     columns = np.where(items < 0, len(state.item_ids), items).astype(np.int32, copy=False)
     out = predicted(rows, columns, state.all_factors, n_threads)

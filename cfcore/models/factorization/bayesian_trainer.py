@@ -97,7 +97,7 @@ class GibbsTrainer:
         n_kept, k = len(self.kept_sweeps), self.users.n_factors
         n_users, n_items = self.users.n, self.items.n
         has_sets = self.users.has_sets
-        self.samples = {
+        self.samples: dict[str, Array] = {
             "user_factors": np.zeros((n_users + 1, n_kept, k), dtype=np.float32),
             "item_factors": np.zeros((n_items + 1, n_kept, k), dtype=np.float32),
             "implicit_factors": np.zeros((n_items if has_sets else 0, n_kept, k), dtype=np.float32),
@@ -131,9 +131,9 @@ class GibbsTrainer:
         return self.spread * float(np.sqrt(np.mean(errors * errors)))
 
     def _products(self) -> Array:
-        rows = self.users.rows, self.items.rows
-        zeros = [np.zeros(len(held), dtype=np.float32) for held in rows]
-        return predicted(*self.codes, Factors(*rows, *zeros, 0.0), self.n_threads)
+        users, items = self.users.rows, self.items.rows
+        zeros = np.zeros(len(users), dtype=np.float32), np.zeros(len(items), dtype=np.float32)
+        return predicted(*self.codes, Factors(users, items, *zeros, mean=0.0), self.n_threads)
 
     def _draw_noise(self) -> None:
         """Precision of the noise, and of each user's."""

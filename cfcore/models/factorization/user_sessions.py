@@ -51,7 +51,9 @@ class Sessions:
         seconds : int64[n]
         n_users : int
         """
-        lengths, parts, before = [], [], len(np.unique(users)) / FINER
+        lengths: list[int] = []
+        parts: list[tuple[Array, Array]] = []
+        before = len(np.unique(users)) / FINER
         for length in LENGTHS:
             numbers = _numbers(seconds, length)
             distinct, rank = np.unique(numbers, return_inverse=True)

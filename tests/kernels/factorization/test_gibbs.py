@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -47,7 +48,7 @@ def draw(module: Any, case: Any, key: DrawKey = KEY, n_threads: int = 1, cuts: A
     most = int(np.diff(ratings.indptr).max(initial=0))
     scratch = np.full(module.scratch_shape(n_threads, draws.width, most), np.nan)
     ends = cuts or [0, draws.n_rows]
-    for span in zip(ends[:-1], ends[1:], strict=True):
+    for span in pairwise(ends):
         module.draw_rows(ratings, draws, key, scratch, span, n_threads)
     return draws
 
@@ -96,7 +97,8 @@ def test_draws_are_from_the_conditional_distribution() -> None:
     )  # fmt: skip
     wide = replace(
         draws, rows=np.zeros((4000, 16), dtype=np.float32), means=None,
-        prior_mean=np.repeat(draws.prior_mean, 4000, axis=0), row_precision=np.repeat(draws.row_precision, 4000),
+        prior_mean=np.repeat(draws.prior_mean, 4000, axis=0),
+        row_precision=np.repeat(draws.row_precision, 4000),
     )  # fmt: skip
     found = draw(compiled, (many, wide)).rows[:, :4].astype(np.float64)
     white = np.linalg.solve(np.linalg.cholesky(covariance), (found - mean).T)
