@@ -54,12 +54,13 @@ def draw_rows(
     wanted = scratch_shape(n_threads, draws.width, most)
     if scratch.shape[0] < wanted[0] or scratch.shape[1] < wanted[1]:
         raise ValueError(f"draw_rows: scratch must be of shape {wanted}, not {scratch.shape}")
-    failed = sum(not _draw_row(ratings, draws, key, row) for row in range(begin, end))
+    noise = _normals(key, begin, end, -(-draws.n_factors // 2))
+    failed = sum(not _draw_row(ratings, draws, row, noise[row - begin]) for row in range(begin, end))
     if failed:
         raise ValueError(f"draw_rows: the precisions of {failed} rows are not positive definite")
 
 
-def _draw_row(ratings: RatingRows, draws: RowDraws, key: DrawKey, row: int) -> bool:
+def _draw_row(ratings: RatingRows, draws: RowDraws, row: int, noise: Float64) -> bool:
     n, alpha = draws.n_factors, draws.row_precision[row]
     gram, rest = np.zeros((n, n)), np.zeros(n)
     begin, end = ratings.indptr[row], ratings.indptr[row + 1]
@@ -77,8 +78,7 @@ def _draw_row(ratings: RatingRows, draws: RowDraws, key: DrawKey, row: int) -> b
     solution = np.linalg.solve(factor, linear)
     if draws.means is not None:
         draws.means[row, :n] = np.linalg.solve(factor.T, solution)
-    noise = _normals(key, row, -(-n // 2))[:n]
-    draws.rows[row, :n] = np.linalg.solve(factor.T, solution + noise)
+    draws.rows[row, :n] = np.linalg.solve(factor.T, solution + noise[:n])
     return True
 
 
@@ -87,14 +87,13 @@ def _piece(ratings: RatingRows, draws: RowDraws, begin: int, end: int) -> tuple[
     n = draws.n_factors
     gram, rest = np.zeros((n, n)), np.zeros(n)
     for first in range(begin, end, TILE):
-        tile_gram, tile_rest = np.zeros((n, n), dtype=np.float32), np.zeros(n, dtype=np.float32)
-        for k in range(first, min(first + TILE, end)):
-            z = draws.columns[ratings.indices[k], :n]
-            scaled = z * draws.column_weight[ratings.indices[k]]
-            tile_gram += np.multiply.outer(scaled, z)
-            tile_rest += scaled * ratings.values[k]
-        gram += tile_gram
-        rest += tile_rest
+        tile = slice(first, min(first + TILE, end))
+        columns = ratings.indices[tile]
+        z = draws.columns[columns, :n]
+        scaled = z * draws.column_weight[columns, np.newaxis]
+        # Unlike np.sum, running sums add the ratings one after the other.
+        gram += np.cumsum(scaled[:, :, np.newaxis] * z[:, np.newaxis], axis=0, dtype=np.float32)[-1]
+        rest += np.cumsum(scaled * ratings.values[tile, np.newaxis], axis=0, dtype=np.float32)[-1]
     return gram, rest
 
 
@@ -105,13 +104,14 @@ def draw_biases(draws: BiasDraws, key: DrawKey, span: tuple[int, int], n_threads
     check_written((draws,))
     begin, end = check_span("draw_biases", span, draws.n_groups, "groups")
     check_threads(n_threads)
+    noise = _normals(key, begin, end, 1)[:, 0]
     for group in range(begin, end):
         members = draws.ratings[draws.indptr[group] : draws.indptr[group + 1]]
         weights = np.ones(len(members)) if draws.weights is None else draws.weights[members].astype(float)
         total = float(np.sum(weights * draws.errors[members])) + np.sum(weights) * draws.biases[group]
         precision = draws.precision + draws.noise_precision * np.sum(weights)
         mean = (draws.precision * draws.mean + draws.noise_precision * total) / precision
-        step = mean + _normals(key, group, 1)[0] / np.sqrt(precision) - draws.biases[group]
+        step = mean + noise[group - begin] / np.sqrt(precision) - draws.biases[group]
         draws.biases[group] += step
         draws.errors[members] -= step
 
@@ -123,28 +123,30 @@ def draw_members(draws: MemberDraws, key: DrawKey, span: tuple[int, int], n_thre
     check_written((draws,))
     begin, end = check_span("draw_members", span, draws.n_members, "members")
     check_threads(n_threads)
+    noise = _normals(key, begin, end, 4 * draws.n_blocks).reshape(end - begin, draws.n_blocks, 8)
     for j in range(begin, end):
         owners = draws.owners[draws.indptr[j] : draws.indptr[j + 1]]
         weights = draws.weights[owners]
         squares = float(np.sum(weights * weights))
         precision = squares + draws.penalty
-        noise = _normals(key, j, 4 * draws.n_blocks).reshape(-1, 8)
         member = draws.members[:, j]
         sums = np.einsum("u,buf->bf", weights, draws.errors[:, owners])
-        step = noise / np.sqrt(precision) + (sums + squares * member) / precision - member
+        step = noise[j - begin] / np.sqrt(precision) + (sums + squares * member) / precision - member
         member += step
         # An owner may have a member once only, so that no index is repeated.
         draws.errors[:, owners] -= weights[:, np.newaxis] * step[:, np.newaxis]
 
 
-def _normals(key: DrawKey, row: int, n_slots: int) -> Float64:
-    """Two standard normal numbers for each slot of a row, by the method of Box and Muller."""
-    counters = np.empty((n_slots, 4), dtype=np.uint32)
-    counters[:] = 0, row, key.sweep, key.kind
-    counters[:, 0] = np.arange(n_slots)
-    words = np.empty_like(counters)
-    philox(counters, words, key.seed)
+def _normals(key: DrawKey, begin: int, end: int, n_slots: int) -> Float64:
+    """Two standard normal numbers for each slot of some rows, by the method of Box and Muller."""
+    counters = np.empty((end - begin, n_slots, 4), dtype=np.uint32)
+    counters[:, :, 0] = np.arange(n_slots)
+    counters[:, :, 1] = np.arange(begin, end)[:, np.newaxis]
+    counters[:, :, 2:] = key.sweep, key.kind
+    words = np.empty_like(counters).reshape(-1, 4)
+    philox(counters.reshape(-1, 4), words, key.seed)
     pairs = (words[:, ::2].astype(np.uint64) << np.uint64(32)) | words[:, 1::2]
     units = ((pairs >> np.uint64(11)).astype(np.float64) + 0.5) / 2.0**53
     radius, angle = np.sqrt(-2 * np.log(units[:, 0])), 2 * np.pi * units[:, 1]
-    return np.stack([radius * np.cos(angle), radius * np.sin(angle)], axis=1).ravel()
+    found = np.stack([radius * np.cos(angle), radius * np.sin(angle)], axis=1)
+    return found.reshape(end - begin, 2 * n_slots)
