@@ -199,7 +199,8 @@ class Preferring(Predicting):
         ndarray of float64, shape (n,); a float for a scalar user and item
             Scores by which ``recommend(..., by="preference")`` ranks: relative, on no scale, comparable
             between the items of one user. c is the choice: of most models, the number of training ratings of
-            the item over that of the most rated item, whoever the user is; models for lists (`EASE`,
+            the item over that of the most rated item, whoever the user is; `ItemKNN` and `UserKNN` count who
+            rated items together; models for lists (`EASE`,
             `Popularity`) have scores of their own, and no worth beside them; `Ranker` joins two models. P is
             the worth: the chance that the rating would be at least three quarters up the scale
             (`cfcore.metrics.relevant_from`), from the probabilities of levels where the model has them

@@ -42,7 +42,8 @@ class RBMBase(Model):
 
     def _predictor(self) -> Predictor:
         state = self._state
-        return Predictor(state.observed, state.parameters, state.inputs(self.n_threads), self._settings())
+        inputs = state.inputs(self.n_threads)
+        return Predictor(state.observed, state.parameters, inputs, self._settings(), state.case_trust)
 
     def _state_of_users(self, given: Ratings) -> RBMState:
         if self.by == "user":
