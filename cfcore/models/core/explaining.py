@@ -70,10 +70,6 @@ class Explaining(Preferring):
         """The same for a preference."""
         return None
 
-    def _asked_alone(self) -> bool:
-        """Whether answers for users given together depend on each other, so that each is asked for alone."""
-        return False
-
     # ------------------------------------------------------------------ explaining
 
     def explain(
