@@ -86,7 +86,9 @@ def test_user_knn_also_tells_whose_ratings_count() -> None:
 
 
 @pytest.mark.parametrize("similarity", ["pearson", "cosine", "msd", "raw_msd", "jaccard"])
-def test_user_knn_compares_the_user_without_each_rating(similarity: str) -> None:
+def test_user_knn_compares_the_user_without_each_rating(
+    similarity: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The same as by fits, where neither means nor biases have a part."""
     model = cf.UserKNN(similarity=similarity, n_neighbors=4, center=None, positive_only=True).fit(RATINGS)
     found = model.explain(USER, ITEM, None)
@@ -95,6 +97,8 @@ def test_user_knn_compares_the_user_without_each_rating(similarity: str) -> None
     assert found.base == fits.base
     assert np.abs(fits.effects).max() > 0.01
     assert effects_of(found) == pytest.approx(effects_of(fits), abs=1e-6)
+    monkeypatch.setattr("cfcore.models.neighbors.leaving_out.COPIES", 3)
+    np.testing.assert_allclose(model.explain(USER, ITEM, None).effects, found.effects, atol=1e-9)
 
 
 @pytest.mark.parametrize("similarity", list(MEASURES))
