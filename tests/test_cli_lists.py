@@ -12,6 +12,7 @@ import pytest
 
 import cfcore as cf
 from tests.conftest import run_inside as run
+from tests.contents import csv_rows
 
 
 @pytest.fixture(scope="module")
@@ -25,7 +26,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "svd": ("--set", "n_factors=4"),
         "popularity": (),
         "ease": ("--set", "reg=20"),
-        "ranker": ("--set", "rater__n_factors=4", "--set", "chooser__reg=20"),
+        "ranker": ("--rater", "svd", "--set", "rater__n_factors=4", "--set", "chooser__reg=20"),
     }.items():
         done = run("fit", path / "r.csv", "-o", path / f"{name}.cf", "-m", name, *options)
         assert done.returncode == 0, done.stderr
@@ -125,3 +126,23 @@ def test_compare_is_of_models_of_ratings(folder: Path) -> None:
     done = run("compare", folder / "r.csv", "--models", "popularity,baseline", "--no-peers")
     assert done.returncode == 2
     assert "popularity is for lists" in done.stderr
+
+
+def test_lists_for_a_time(tmp_path: Path) -> None:
+    ratings = cf.datasets.synthetic(40, 30, 500, random_state=0)
+    model = cf.TimeSVDpp(n_factors=2, n_epochs=4, random_state=0).fit(ratings)
+    model.save(tmp_path / "time.cf")
+    last = int(ratings.timestamps.max())  # type: ignore[union-attr]
+    day = str(np.datetime64(last, "s").astype("datetime64[D]"))
+    for at, moment in ((last, last), (day, np.datetime64(day)), (-5, -5)):
+        done = run("recommend", tmp_path / "time.cf", 1, "-n", 5, "--by", "rating", f"--at={at}")
+        assert done.returncode == 0, done.stderr
+        ids, scores = model.recommend(1, 5, by="rating", timestamps=moment)
+        assert [int(row["item"]) for row in csv_rows(done.stdout)] == ids.tolist()
+        assert [float(row["score"]) for row in csv_rows(done.stdout)] == pytest.approx(scores, rel=1e-5)
+    assert run("recommend", tmp_path / "time.cf", 1, "--at", "now").returncode == 0
+    wrong = run("recommend", tmp_path / "time.cf", 1, "--at", "yesterday")
+    assert (wrong.returncode, "--at yesterday: write now, a date" in wrong.stderr) == (2, True)
+    cf.Baseline().fit(ratings).save(tmp_path / "baseline.cf")
+    timeless = run("recommend", tmp_path / "baseline.cf", 1, "--at", "now")
+    assert (timeless.returncode, "Baseline do not depend on time" in timeless.stderr) == (2, True)

@@ -39,7 +39,7 @@ def test_preference_is_the_choice_times_a_power_of_the_worth(model: Any) -> None
     sigma = np.sqrt(1.3) * rater.history_["train_rmse"][-1]
     scores = rater.score_codes(rater.encode_users(users), rater.encode_items(items))
     half = rater.rating_step_ / 2  # from half a step below the level on, the nearest level is it, or above
-    expected = chooser.preference(users, items) * ndtr((scores - (level - half)) / sigma) ** 0.3
+    expected = chooser.preference(users, items) * ndtr((scores - (level - half)) / sigma) ** 0.25
     np.testing.assert_allclose(model.preference(users, items), expected)
 
 
@@ -73,7 +73,7 @@ def test_worth_of_an_rbm_is_the_sum_of_its_levels() -> None:
     rater = model.members_[1]
     low, high = rater.scale_
     liked = rater.predict_proba(users, items)[:, rater.levels_ >= low + 0.75 * (high - low)].sum(axis=1)
-    expected = model.members_[0].preference(users, items) * liked**0.3
+    expected = model.members_[0].preference(users, items) * liked**0.25
     np.testing.assert_allclose(model.preference(users, items), expected)
 
 

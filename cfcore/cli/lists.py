@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
@@ -21,6 +22,7 @@ from cfcore.cli.errors import UsageError, say
 from cfcore.cli.ids import as_ids
 from cfcore.cli.models import load_model
 from cfcore.cli.rows import RowWriter
+from cfcore.data.checks import as_timestamps
 from cfcore.data.names import distinct_names
 from cfcore.errors import DataError
 from cfcore.models.core.preference import CRITERIA
@@ -53,6 +55,16 @@ ExcludedOption = Annotated[
     typer.Option("--exclude", metavar="FILE", help="A file with the id of such an item in each line."),
 ]
 
+TimeOption = Annotated[
+    str,
+    typer.Option(
+        "--at",
+        metavar="TIME",
+        help="The time that lists are for, of models of time: now, a date such as 2026-11-28T18:30, or "
+        "seconds since 1970.",
+    ),
+]
+
 
 def recommend(
     model: ModelArgument,
@@ -67,6 +79,7 @@ def recommend(
     exclude_item: ExcludedItemOption = None,
     exclude: ExcludedOption = None,
     by: CriterionOption = "",
+    at: TimeOption = "",
     out: OutOption = None,
     as_json: JsonRowsOption = False,
     threads: ThreadsOption = 0,
@@ -87,6 +100,8 @@ def recommend(
       cfcore recommend svdpp.cf --all --min-support 20 --out lists.parquet
 
       cfcore recommend svdpp.cf --all --exclude sold_out.txt --exclude-item 50
+
+      cfcore recommend timesvdpp.cf 196 --at now
     """
     if bool(users) + (users_file is not None) + all_users != 1:
         raise UsageError("give the users to recommend to: their ids, --users FILE or --all")
@@ -100,6 +115,7 @@ def recommend(
     names = distinct_names(fitted.column_names_, ("user", "item"), ("rank", "score"))
     length = max(1, min(n, len(fitted.item_ids_)))  # lists are padded to it
     excluded = excluded_items(fitted, exclude_item, exclude)
+    moment = time_of(fitted, at)
 
     def best(some: Any) -> Any:
         found = fitted.recommend(
@@ -109,6 +125,7 @@ def recommend(
             exclude_seen=not include_seen,
             min_support=min_support,
             exclude=excluded,
+            timestamps=moment,
         )
         return without_padding(*found)
 
@@ -124,6 +141,21 @@ def criterion_of(by: str) -> str:
     if by not in ("", *CRITERIA):
         raise UsageError(f"--by {by}: write {' or '.join(CRITERIA)}")
     return by or "preference"
+
+
+def time_of(model: Any, at: str) -> int | None:
+    """Seconds since 1970 of the time that lists are for; None without one."""
+    if not at:
+        return None
+    if not model.uses_timestamps():
+        raise UsageError(f"--at {at}: predictions of {type(model).__name__} do not depend on time")
+    try:
+        asked = time.time() if at == "now" else (float(at) if at.lstrip("-").isdecimal() else at)
+        return int(as_timestamps(np.atleast_1d(np.asarray(asked)), "--at")[0])
+    except DataError:
+        raise UsageError(
+            f"--at {at}: write now, a date such as 2026-11-28T18:30, or seconds since 1970"
+        ) from None
 
 
 def excluded_items(model: Any, named: list[str] | None, file: Path | None) -> Any:

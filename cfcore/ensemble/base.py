@@ -11,6 +11,7 @@ import numpy as np
 
 from cfcore import codec
 from cfcore.data import Ratings
+from cfcore.ensemble.members import SEEN
 from cfcore.ensemble.state import EnsembleState
 from cfcore.errors import FileFormatError
 from cfcore.models.core.files import of_kind
@@ -84,6 +85,18 @@ class Ensemble(Model):
         state: EnsembleState = self._state
         members = tuple(member._for_users(given, mention=False)[0] for member in state.members)
         return dataclasses.replace(state, members=members, **user_fields(given))
+
+    # ------------------------------------------------------------------ users who are forgotten
+
+    def _remaining(self, kept: Array) -> EnsembleState:
+        before: EnsembleState = self._state
+        state, gone = before.remaining(kept), before.user_ids[~kept]
+        members = tuple(one.snapshot().forget(gone, unknown_users="ignore") for one in before.members)
+        for old, new in zip(before.members, members, strict=True):
+            for name in SEEN:  # what was one array is one array, which files hold once
+                if getattr(old, f"{name}_") is getattr(before, name):
+                    vars(new._state)[name] = getattr(state, name)
+        return dataclasses.replace(state, members=members)
 
     # ------------------------------------------------------------------ files
 

@@ -94,7 +94,7 @@ def set_error_axis(ax: Axes, errors: Array) -> None:
 
     kept = np.sort(errors)
     # Drop the highest while it is farther from the next than that is from the lowest.
-    while len(kept) > LEAST_KEPT and kept[-1] - kept[-2] > kept[-2] - kept[0] > 1e-3 * kept[0]:
+    while len(kept) > LEAST_KEPT and kept[-1] - kept[-2] > kept[-2] - kept[0] > 1e-4 * kept[0]:
         kept = kept[:-1]
     space = max(0.1 * (kept[-1] - kept[0]), 0.005 * kept[0])
     low, high = kept[0] - space, kept[-1] + space

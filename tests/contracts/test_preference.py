@@ -101,7 +101,7 @@ def test_preferences_on_any_number_of_threads(fitted: Any, train: cf.Ratings) ->
 
 def test_worth_makes_a_difference_where_a_model_is_of_ratings(fitted: Any, train: cf.Ratings) -> None:
     """The choice is popularity: of items rated equally often, the higher prediction comes first."""
-    if fitted.ranks_by == "preference" or type(fitted).__name__ in ("ItemKNN", "RBM"):
+    if fitted.ranks_by == "preference" or type(fitted).__name__ in ("ItemKNN", "UserKNN", "RBM"):
         return  # they have choices, or worths, of their own
     user = train.users[3]
     counts = fitted.item_counts_

@@ -74,6 +74,28 @@ def test_a_list_by_each_criterion(fitted: Any, train: cf.Ratings) -> None:
         fitted.recommend(train.users[0].item(), by="choice")
 
 
+@pytest.mark.parametrize("name", list(MODELS))
+def test_lists_stay_the_same_once_items_are_laid_out(name: str, train: cf.Ratings) -> None:
+    model, users = make(name).fit(train), train.user_ids.tolist()
+    items = train.item_ids.tolist()
+    given = {items[k]: 1 + k % 5 for k in (3, 4, 8)}
+    before = [model.recommend(user, n=12) for user in users] + [model.recommend(given=given)]
+    model.recommend(np.resize(train.user_ids, 500), n=12)
+    after = [model.recommend(user, n=12) for user in users] + [model.recommend(given=given)]
+    for one, other in zip(before, after, strict=True):
+        np.testing.assert_array_equal(one[0], other[0])
+        assert one[1].tobytes() == other[1].tobytes()
+
+
+def test_many_lists_of_single_users_lay_items_out(train: cf.Ratings) -> None:
+    model, user = cf.SVD(n_factors=20, random_state=0).fit(train), train.users[5].item()
+    first = model.recommend(user, n=30)
+    for _ in range(600):
+        ids, scores = model.recommend(user, n=30)
+        assert ids.tolist() == first[0].tolist()
+        assert scores.tobytes() == first[1].tobytes()
+
+
 def test_ids_of_other_types_have_the_same_answer_or_their_error(fitted: Any, train: cf.Ratings) -> None:
     user, item = int(train.users[0]), int(train.items[1])
     expected = fitted.predict(user, item)

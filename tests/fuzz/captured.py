@@ -159,10 +159,10 @@ def _use(kind: Any, settings: dict[str, Any], ratings: cf.Ratings) -> None:
         warnings.simplefilter("ignore", UserWarning)
         model = kind(**settings).fit(ratings)
         model.predict(ratings)
-        model.recommend(ratings.user_ids, n=3)
         user, item = ratings.user_ids[0].item(), ratings.item_ids[0].item()
+        model.recommend(user, n=3)  # before items are laid out for many users
+        model.recommend(ratings.user_ids, n=3)
         model.predict(user, item)
-        model.recommend(user, n=3)
         model.predict([item], given={item: 3})
         for given in ({item: 3}, dict.fromkeys(ratings.item_ids.tolist(), 3)):
             model.recommend(given=given, n=3)

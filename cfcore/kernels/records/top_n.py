@@ -14,6 +14,7 @@ __all__ = [
     "BiasedRows",
     "BitmapScratch",
     "ItemOrder",
+    "ItemPanels",
     "ListQueries",
     "ListScratch",
     "PanelOrder",
@@ -138,6 +139,44 @@ class PanelOrder(ItemOrder):
         check_codes(self._name("tie_positions"), self.tie_positions, self.m)
         if (np.bincount(self.tie_positions, minlength=self.m) != 1).any():
             raise ValueError(f"{self._name('tie_positions')} must be a permutation")
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class ItemPanels(PanelOrder):
+    """Rows of items in panels, and the rotation that they were given, in one record.
+
+    Attributes
+    ----------
+    items, positions, tie_positions
+        As in `PanelOrder`.
+    panels, tails, bounds, head
+        As in `Panels`, of the rotated rows of `items`.
+    rotation : float32[ceil(rank / 32), width + 2 + n, 32]
+        The ``panels`` of a `Panels` that is all head, of the transpose of the rotation [width, rank].
+    rank : int
+    """
+
+    panels: Array = array("float32", "n_panels", "n_lines", PANEL_ROWS)
+    tails: Array = array("float32", "m", "n_tail")
+    bounds: Array = array("float64", 2)
+    rotation: Array = array("float32", "n_rotation", "n_rotation_lines", PANEL_ROWS)
+    head: int = integer(0, 2**31 - 1)
+    rank: int = integer(0, 2**31 - 1)
+    n_panels: int = dimension()
+    n_lines: int = dimension()
+    n_tail: int = dimension()
+    n_rotation: int = dimension()
+    n_rotation_lines: int = dimension()
+
+    def _check(self) -> None:
+        super()._check()
+        n_lines = self.head + 1 + len(panel_checks(self.head))
+        if self.n_panels != -(-self.m // PANEL_ROWS) or self.n_lines != n_lines:
+            raise ValueError(f"{self._name('panels')} must be of shape (ceil(m / 32), {n_lines}, 32)")
+        if not self.head <= self.rank or self.n_tail != -(-(self.rank - self.head) // 16) * 16:
+            raise ValueError(f"{self._name('tails')} must hold the factors after the head in groups of 16")
+        if self.n_rotation != -(-self.rank // PANEL_ROWS):
+            raise ValueError(f"{self._name('rotation')} must be of shape (ceil(rank / 32), ..., 32)")
 
 
 @dataclass(frozen=True, eq=False, repr=False)

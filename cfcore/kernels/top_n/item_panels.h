@@ -282,4 +282,69 @@ static inline int cf_lowest_bit(uint32_t bits) {
     return bit;
 #endif
 }
+
+#ifdef CF_WIDE
+#define CF_PARTS (CF_COLUMNS / CF_WIDE)
+#endif
+
+/* out[j] = row . panel[:n, j] */
+static inline void cf_row_products(const float *panel, const float *row, Py_ssize_t n, float *out) {
+#ifdef CF_WIDE
+    cf_wide sums[CF_PARTS];
+    for (int part = 0; part < CF_PARTS; part++) sums[part] = CF_WIDE_ZERO();
+    for (Py_ssize_t k = 0; k < n; k++) {
+        cf_wide one = CF_WIDE_FILL(row[k]);
+        for (int part = 0; part < CF_PARTS; part++)
+            sums[part] = CF_WIDE_FMA(one, CF_WIDE_LOAD(panel + k * CF_COLUMNS + part * CF_WIDE), sums[part]);
+    }
+    for (int part = 0; part < CF_PARTS; part++) CF_WIDE_STORE(out + part * CF_WIDE, sums[part]);
+#else
+    for (int j = 0; j < CF_COLUMNS; j++) out[j] = 0;
+    for (Py_ssize_t k = 0; k < n; k++)
+        for (int j = 0; j < CF_COLUMNS; j++) out[j] += row[k] * panel[k * CF_COLUMNS + j];
+#endif
+}
+
+/* As cf_products_above for one row, with its `rests` one after the other: bit j is set unless
+   row . panel[:n, j] + panel[n, j] plus the bound of the rest is less than the limit. NaN passes. */
+static inline uint32_t cf_row_above(const float *panel, const float *row, const float *rests, Py_ssize_t n,
+                                    float limit) {
+    const float *lengths = panel + (n + 1) * CF_COLUMNS;
+    Py_ssize_t done = 0;
+    uint32_t bits;
+#ifdef CF_WIDE
+    cf_wide sums[CF_PARTS], least = CF_WIDE_FILL(limit);
+    for (int part = 0; part < CF_PARTS; part++) sums[part] = CF_WIDE_LOAD(panel + n * CF_COLUMNS + part * CF_WIDE);
+    for (;;) {
+        cf_wide rest = CF_WIDE_FILL(*rests);
+        bits = 0;
+        for (int part = 0; part < CF_PARTS; part++) {
+            cf_wide length = CF_WIDE_LOAD(lengths + part * CF_WIDE);
+            bits |= CF_MASK_BITS(CF_WIDE_NOT_BELOW(CF_WIDE_FMA(rest, length, sums[part]), least)) << (part * CF_WIDE);
+        }
+        if (!bits || done >= n) return bits;
+        Py_ssize_t next = cf_next_check(done) < n ? cf_next_check(done) : n;
+        for (; done < next; done++) {
+            cf_wide one = CF_WIDE_FILL(row[done]);
+            for (int part = 0; part < CF_PARTS; part++)
+                sums[part] = CF_WIDE_FMA(one, CF_WIDE_LOAD(panel + done * CF_COLUMNS + part * CF_WIDE), sums[part]);
+        }
+        lengths += CF_COLUMNS;
+        rests++;
+    }
+#else
+    float sums[CF_COLUMNS];
+    for (int j = 0; j < CF_COLUMNS; j++) sums[j] = panel[n * CF_COLUMNS + j];
+    for (;;) {
+        bits = 0;
+        for (int j = 0; j < CF_COLUMNS; j++) bits |= (uint32_t)!(sums[j] + *rests * lengths[j] < limit) << j;
+        if (!bits || done >= n) return bits;
+        Py_ssize_t next = cf_next_check(done) < n ? cf_next_check(done) : n;
+        for (; done < next; done++)
+            for (int j = 0; j < CF_COLUMNS; j++) sums[j] += row[done] * panel[done * CF_COLUMNS + j];
+        lengths += CF_COLUMNS;
+        rests++;
+    }
+#endif
+}
 #endif

@@ -28,6 +28,10 @@ cdef extern from "top_n/item_panels.h" nogil:
                                             Py_ssize_t n, float *sums) noexcept
     void products "cf_products"(const float *panel, const float *rows, Py_ssize_t n,
                                 float (*out)[32]) noexcept
+    void row_products "cf_row_products"(const float *panel, const float *row, Py_ssize_t n,
+                                        float *out) noexcept
+    uint32_t row_above "cf_row_above"(const float *panel, const float *row, const float *rests, Py_ssize_t n,
+                                      float limit) noexcept
     void insert "cf_insert"(float *best, Py_ssize_t n, float x) noexcept
     int lowest_bit "cf_lowest_bit"(uint32_t bits) noexcept
 

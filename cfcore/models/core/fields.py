@@ -9,7 +9,16 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["PRODUCT", "SUM", "array", "check_kind_and_shape", "check_rows", "check_values", "is_finite"]
+__all__ = [
+    "PRODUCT",
+    "SUM",
+    "array",
+    "check_kind_and_shape",
+    "check_rows",
+    "check_values",
+    "is_finite",
+    "rows_of_some",
+]
 
 Array = np.ndarray[Any, Any]
 
@@ -161,3 +170,38 @@ def is_finite(value: Any, limit: float = 3.5e38) -> bool:
     """Whether a value is a number, not a truth value, of at most that size: by default that of float32."""
     is_number = isinstance(value, (int, float, np.integer, np.floating)) and not isinstance(value, bool)
     return is_number and bool(-limit <= value <= limit)
+
+
+def rows_of_some(state: Any, kept: Array) -> tuple[dict[str, Array], dict[str, Array]]:
+    """The array fields of a state that have rows of users, with those of some users.
+
+    Parameters
+    ----------
+    state : State
+    kept : bool[n_users]
+
+    Returns
+    -------
+    fields : dict of str to ndarray
+        By the declared dimensions: n_users; n_users + 1, bounds of rows or with a last entry of the unknown;
+        and all that such bounds are of.
+    masks : dict of str to bool[...]
+        What is kept, by the name of the dimension.
+    """
+    fields: dict[str, Array] = {}
+    masks = {"n_users": kept}
+    held = {field: getattr(state, field.name) for field in state.array_fields()}
+    held = {field: array for field, array in held.items() if array is not None}
+    for field, array in held.items():
+        order = field.metadata["order"]
+        if field.metadata["shape"][0] == "n_users + 1" and order.startswith("bounds of "):
+            sizes = np.diff(array)
+            masks[order.removeprefix("bounds of ")] = np.repeat(kept, sizes)
+            fields[field.name] = np.append(0, np.cumsum(sizes[kept])).astype(array.dtype)
+    for field, array in held.items():
+        first = field.metadata["shape"][0]
+        if first in masks:
+            fields[field.name] = array[masks[first]]
+        elif first == "n_users + 1" and field.name not in fields:
+            fields[field.name] = array[np.append(kept, True)]
+    return fields, masks

@@ -14,9 +14,13 @@ from cfcore.errors import DataError, DataWarning, warn
 from cfcore.models.core.single import SingleAnswers
 from cfcore.models.core.state import State
 
-__all__ = ["NewUsers", "user_fields"]
+__all__ = ["ENOUGH", "NewUsers", "trust_in", "user_fields"]
 
 Array = np.ndarray[Any, Any]
+
+#: Ratings given from which on models that do not shrink are trusted. On held-out users of MovieLens 100K, no
+#: number of ratings then makes predictions worse than none does.
+ENOUGH = 20
 
 
 class NewUsers(SingleAnswers):
@@ -44,9 +48,9 @@ class NewUsers(SingleAnswers):
         Returns
         -------
         Model
-            These users are known, and no others (`UserKNN`: the others too); items are those of this model.
-            A dict is of one user, with the id 0, or "" where ids are strings. Of `UserKNN`, whose new users
-            are compared with all others, it costs a fit: keep the copy for further calls.
+            These users are known, and no others; items are those of this model. A dict is of one user, with
+            the id 0, or "" where ids are strings. Of `UserKNN`, whose new users are compared with all
+            others, it costs some passes over the training ratings: keep the copy for further calls.
 
         Raises
         ------
@@ -170,6 +174,16 @@ def check_scale_of(ratings: Ratings, scale: tuple[float, float]) -> None:
             f"ratings: row {row} (user {ratings.users[row]}, item {ratings.items[row]}) is "
             f"{ratings.values[row]:g}; the model's scale is {low:g} to {high:g}"
         )
+
+
+def trust_in(counts: Array) -> Array:
+    """Weights of predictions from so many ratings given, in [0, 1]; the rest is that of unknown users.
+
+    For models that do not shrink by themselves: their predictions from few ratings would be worse than
+    knowing nothing of a user. From 20 ratings on, predictions are those of a fit.
+    """
+    weights: Array = np.minimum(counts / ENOUGH, 1.0)
+    return weights
 
 
 def user_fields(given: Ratings) -> dict[str, Any]:

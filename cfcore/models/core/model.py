@@ -13,6 +13,7 @@ from cfcore.models.core.checkpoint import Checkpoint, identity_of
 from cfcore.models.core.explaining import Explaining
 from cfcore.models.core.files import Saved
 from cfcore.models.core.fit_context import Callback, FitContext
+from cfcore.models.core.forgetting import Forgetting
 from cfcore.models.core.notebook import model_html
 from cfcore.models.core.params import check_number
 from cfcore.models.core.recommender import Recommender
@@ -25,7 +26,7 @@ __all__ = ["Callback", "Model"]
 Array = np.ndarray[Any, Any]
 
 
-class Model(Saved, Recommender, Explaining):
+class Model(Saved, Recommender, Explaining, Forgetting):
     """Base of all models: fit, predict, recommend, similar items and users, parameters, files.
 
     A model of your own is a subclass that stores its hyper-parameters in ``__init__`` (keyword arguments,
@@ -74,8 +75,8 @@ class Model(Saved, Recommender, Explaining):
 
     Notes
     -----
-    **Threads.** Fitted attributes are read-only. A fit, and `fold_in` and `partial_fit` where a model has
-    them, make a new state and exchange one reference; every call that reads the model (`predict`,
+    **Threads.** Fitted attributes are read-only. A fit, `forget`, and `fold_in` and `partial_fit` where a
+    model has them, make a new state and exchange one reference; every call that reads the model (`predict`,
     `recommend`, `similar_items`, `save`, ...) reads one state from beginning to end. So any number of
     threads may read a model while one thread updates it; each call sees the model as it was before the
     update or as it is after it. Two threads must not update, or set hyper-parameters of, the same model at

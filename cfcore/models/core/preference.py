@@ -17,6 +17,7 @@ from cfcore.models.core.levels import boundary
 from cfcore.models.core.noise import error_variance
 from cfcore.models.core.params import check_choice
 from cfcore.models.core.predicting import Predicting
+from cfcore.models.core.single import Session
 
 __all__ = ["CRITERIA", "Preferring"]
 
@@ -70,11 +71,14 @@ class Preferring(Predicting):
         By default ratings are normal around predictions, with variance `_error_variance`, and rounded to the
         levels of the training ratings.
         """
+        return self._worth_of(np.asarray(self._score(users, items, timestamps), dtype=np.float64))
+
+    def _worth_of(self, scores: Array) -> Array:
+        """Chances of relevant ratings that are normal around predictions, not clipped."""
         from scipy.special import ndtr
 
         state = self._state
         level = boundary(relevant_from(state.scale), state.scale[0], state.rating_step)
-        scores = np.asarray(self._score(users, items, timestamps), dtype=np.float64)
         chances: Array = ndtr((scores - level) / np.sqrt(self._error_variance()))
         return chances
 
@@ -138,6 +142,23 @@ class Preferring(Predicting):
             return choices
         return weighed(choices, self._worth(users, items, timestamps), self._worth_weight)
 
+    # ------------------------------------------------------------------ one session
+
+    def _session_choices(self, session: Session) -> Array | None:
+        choices: Array = self._choice_rows(np.array([-1], dtype=np.int32))[0]  # whoever the user is
+        return choices
+
+    def _session_worths(self, session: Session) -> Array | None:
+        scores = self._session_scores(session)
+        return None if scores is None else self._worth_of(scores)
+
+    def _session_preferences(self, session: Session) -> Array | None:
+        choices = self._session_choices(session)
+        if choices is None or self._worth_weight == 0:
+            return choices
+        worths = self._session_worths(session)
+        return None if worths is None else weighed(choices, worths, self._worth_weight)
+
     # ------------------------------------------------------------------ preferences
 
     def _criterion(self, by: Any) -> str:
@@ -178,7 +199,8 @@ class Preferring(Predicting):
         ndarray of float64, shape (n,); a float for a scalar user and item
             Scores by which ``recommend(..., by="preference")`` ranks: relative, on no scale, comparable
             between the items of one user. c is the choice: of most models, the number of training ratings of
-            the item over that of the most rated item, whoever the user is; models for lists (`EASE`,
+            the item over that of the most rated item, whoever the user is; `ItemKNN` and `UserKNN` count who
+            rated items together; models for lists (`EASE`,
             `Popularity`) have scores of their own, and no worth beside them; `Ranker` joins two models. P is
             the worth: the chance that the rating would be at least three quarters up the scale
             (`cfcore.metrics.relevant_from`), from the probabilities of levels where the model has them

@@ -33,7 +33,9 @@ FOLLOWS: dict[str, tuple[str, ...]] = {
     "_best_of_user": ("_score",),
     "_session_scores": ("_score", "_state_of_users"),
     "_best_of_session": ("_score", "_state_of_users"),
-    "_session_preferences": ("_score", "_state_of_users", "_choice_rows", "_worth", "_preference_rows"),
+    "_session_choices": ("_choice_rows",),
+    "_session_worths": ("_worth",),
+    "_session_preferences": ("_preference_rows",),
 }
 
 
@@ -103,6 +105,14 @@ class SingleAnswers(Fitted):
             return False
         backends.kernel("top_n.single").best_of_scores(found, order, excluded, listed, scores)
         return True
+
+    def _session_choices(self, session: Session) -> Array | None:
+        """Choices of the user of a session, as `_session_scores`; those of `_choice_rows`."""
+        return None
+
+    def _session_worths(self, session: Session) -> Array | None:
+        """Worths of all items for the user of a session, as `_session_scores`; those of `_worth`."""
+        return None
 
     def _session_preferences(self, session: Session) -> Array | None:
         """Preferences for all items of the user of a session, as `_session_scores`."""

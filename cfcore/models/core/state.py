@@ -14,7 +14,14 @@ import numpy as np
 
 from cfcore.data import Ratings
 from cfcore.data.names import UNNAMED
-from cfcore.models.core.fields import array, check_kind_and_shape, check_rows, check_values, is_finite
+from cfcore.models.core.fields import (
+    array,
+    check_kind_and_shape,
+    check_rows,
+    check_values,
+    is_finite,
+    rows_of_some,
+)
 from cfcore.models.core.ids import Ids
 from cfcore.models.core.levels import rating_step
 from cfcore.models.recommend.item_layout import ItemLayouts
@@ -179,6 +186,16 @@ class State:
             changes.setdefault("seen_values", None)
         return dataclasses.replace(self, **changes).verified()
 
+    def remaining(self, kept: Array) -> Self:
+        """The state of some of the users: `kept` (bool[n_users]) tells of which.
+
+        A class whose fields have rows of users that their dimensions do not tell of adds these.
+        """
+        rows, masks = rows_of_some(self, kept)
+        gone = np.bincount(self.seen_items[~masks["n_seen"]], minlength=len(self.item_ids))
+        fields: dict[str, Any] = {**rows, "item_counts": self.item_counts - gone}
+        return dataclasses.replace(self, **fields)
+
     def __getstate__(self) -> dict[str, Any]:
         return {field.name: vars(self)[field.name] for field in dataclasses.fields(self)}
 
@@ -270,6 +287,16 @@ class ParameterState(State):
         for value in self.parameters.values():
             if isinstance(value, np.ndarray):
                 value.flags.writeable = False
+
+    def remaining(self, kept: Array) -> Self:
+        """As in `State`, if no parameter may have rows of users."""
+        arrays = [name for name, held in self.parameters.items() if isinstance(held, np.ndarray)]
+        if arrays:
+            raise TypeError(
+                f"forget: it is not known which rows of {arrays[0]}_ are of users; the model needs a method "
+                "_remaining(kept), which returns the state of the users kept"
+            )
+        return super().remaining(kept)
 
     def public(self, name: str) -> Any:
         """The value that a model shows as ``name_``; KeyError if there is none."""

@@ -77,9 +77,7 @@ class FactorModel(Updatable):
     def _best_of_user(
         self, user: int, order: ItemOrder, excluded: Array, listed: Array, scores: Array
     ) -> None:
-        row, base = self._row_of_user(user)
-        kernel = backends.kernel("top_n.single")
-        kernel.best_of_row(row, base, self._record(), order, excluded, listed, scores)
+        self._best_of_row(*self._row_of_user(user), order, excluded, listed, scores)
 
     def _session_scores(self, session: Session) -> Array | None:
         found = self._row_of_session(session)
@@ -91,9 +89,25 @@ class FactorModel(Updatable):
         found = self._row_of_session(session)
         if found is None:
             return False
-        kernel = backends.kernel("top_n.single")
-        kernel.best_of_row(*found, self._record(), order, excluded, listed, scores)
+        self._best_of_row(*found, order, excluded, listed, scores)
         return True
+
+    def _best_of_row(
+        self, row: Array, base: float, order: ItemOrder, excluded: Array, listed: Array, scores: Array
+    ) -> None:
+        record = self._record()
+        layout = self._state.item_layouts.layout_for_one(record, order)
+        if layout is None:
+            kernel = backends.kernel("top_n.single")
+            kernel.best_of_row(row, base, record, order, excluded, listed, scores)
+            return
+        panels = layout.item_panels
+        scratch = np.empty(2 * record.width + panels.n_tail, dtype=np.float32)
+        kernel = backends.kernel("top_n.bounded")
+        kernel.best_of_panels(row, base, record, panels, excluded, listed, scores, scratch)
+        ends = listed < 0
+        np.take(order.items, listed, out=listed, mode="clip")
+        listed[ends] = -1
 
     def _scores_of_row(self, row: Array, base: float) -> Array:
         record = self._record()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, ClassVar, Self
@@ -165,6 +166,16 @@ class TimeState(SVDppState):
         """The state of the items alone."""
         owned = [name for name in TERMS if not name.startswith("item")]
         return super().without_users().changed(**{name: getattr(self, name)[:0] for name in owned})
+
+    def remaining(self, kept: Array) -> Self:
+        """As in `State`; with the terms of users and of their days."""
+        masks = {"user": kept, "day": np.repeat(kept, np.diff(self.day_indptr))}
+        fields = {}
+        for name in TERMS:
+            mask, held = masks.get(name.split("_")[0]), getattr(self, name)
+            if mask is not None and len(held):
+                fields[name] = held[mask]
+        return dataclasses.replace(super().remaining(kept), **fields)
 
     def joined_days(self, users_at: Array, items_at: Array, train: Ratings, base: float) -> dict[str, Any]:
         """Fields of days and of terms of time, with those of `train`, in new codes, joined to them.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from typing import Any, ClassVar
 
 import numpy as np
@@ -78,10 +77,10 @@ class EASE(Model):
     **Similar items** are those that a user who rated only the item would be recommended:
     ``similar_items(i)`` lists row i of B, which is not symmetric. Beyond `max_items` an item has none.
 
-    **Default of** `reg`: :math:`70 \, n_{users} / \sqrt{n_{ratings}}`, from 200 to 1,000, by the weights of
-    ratings, whose mean square is about .55 where they are from one to five stars; with ``values="ones"``
-    twice that. It is found by cross-validation of ndcg@10 within training rows
-    (``python benchmarks/defaults.py --lists``). The optimum is flat.
+    **Default of** `reg`: :math:`70 \, n_{users} / \sqrt{n_{ratings}}`, from 200 to 500, for weights whose
+    mean square is about .55, as of one to five stars; with ``values="ones"`` twice that. It is
+    found by cross-validation of ndcg@10 within training rows (``python benchmarks/defaults.py --lists``). The
+    optimum is flat: half or twice the penalty changes ndcg by 2 % or less, and weights of 1 lower it by 5 %.
 
     **Memory and time.** A fit needs 12 bytes for each pair of items: .2 GB for 3,700 items, 10.8 GB for
     30,000; the model keeps a third, and so does its file. Too many items are an error before anything is
@@ -170,7 +169,7 @@ class EASE(Model):
             rows = given.by_user
             users = np.repeat(np.arange(given.n_users), np.diff(rows.indptr))
             bias = self._user_bias(users, rows.indices, rows.values, given.n_users)
-        return dataclasses.replace(state, user_bias=bias, **user_fields(given))
+        return state.with_users(user_bias=bias, **user_fields(given))
 
     def _user_bias(self, users: Array, items: Array, values: Array, n_users: int) -> Array:
         """Biases of users from ratings; those of a user are in the order of items."""
@@ -223,7 +222,7 @@ class EASE(Model):
             scores += state.item_bias
         return scores
 
-    def _session_preferences(self, session: Session) -> Array:
+    def _session_choices(self, session: Session) -> Array:
         state: EaseState = self._state
         return state.session_scores(session.items, session.values)
 
@@ -255,7 +254,7 @@ class EASE(Model):
 
 def usual_reg(n_users: int, n_ratings: int, values: str) -> float:
     """The default of `reg`; see `EASE`."""
-    reg = min(max(70 * n_users / max(n_ratings, 1) ** 0.5, 200.0), 1000.0)
+    reg = min(max(70 * n_users / max(n_ratings, 1) ** 0.5, 200.0), 500.0)
     return 2 * reg if values == "ones" else reg
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -98,6 +99,13 @@ class EaseState(State):
         if self.reg is not None and not (isinstance(self.reg, (int, float)) and 0 < self.reg < np.inf):
             raise ValueError(f"reg_ must be a number above 0 or None, not {self.reg!r}")
 
+    def with_users(self, **fields: Any) -> EaseState:
+        """The state with other users; what was derived of the items is kept."""
+        state = dataclasses.replace(self, **fields)
+        kept = ("weights", "positions", "unweighted", "shares", "panels", "item_layouts")
+        vars(state).update({name: vars(self)[name] for name in kept if name in vars(self)})
+        return state
+
     # ------------------------------------------------------------------ derived
 
     @cached_property
@@ -177,10 +185,14 @@ class EaseState(State):
         order = np.argsort(-self.item_counts[items], kind="stable")
         values = aligned_zeros(n_panels * n, WEIGHT_COLUMNS, np.float32).reshape(n_panels, n, WEIGHT_COLUMNS)
         columns = np.full((n_panels, WEIGHT_COLUMNS), -1, dtype=np.int32)
-        for panel in range(n_panels):
-            some = order[panel * WEIGHT_COLUMNS : (panel + 1) * WEIGHT_COLUMNS]
-            np.take(self.weights.values, some, axis=1, out=values[panel, :, : len(some)], mode="clip")
-            columns[panel, : len(some)] = items[some]
+        columns.reshape(-1)[:n] = items[order]
+        # Some rows at a time: each is read once, and its columns are picked in the cache.
+        picked = np.zeros((PACKED_ROWS, n_panels * WEIGHT_COLUMNS), dtype=np.float32)
+        for first in range(0, n, PACKED_ROWS):
+            some = self.weights.values[first : first + PACKED_ROWS]
+            np.take(some, order, axis=1, out=picked[: len(some), :n], mode="clip")
+            panels = picked[: len(some)].reshape(len(some), n_panels, WEIGHT_COLUMNS)
+            values[:, first : first + len(some)] = panels.transpose(1, 0, 2)
         return WeightPanels(values, columns, len(self.item_ids))
 
     # ------------------------------------------------------------------ scores
@@ -262,5 +274,7 @@ class EaseState(State):
 
 #: Lists that a thread makes side by side: they read the weights from memory once.
 LISTS_TOGETHER = 4096
+#: Rows of weights that are laid out at a time.
+PACKED_ROWS = 64
 #: Scores of items without weights are spread over half of the distance by which they are below all others.
 UNWEIGHTED = 0.5

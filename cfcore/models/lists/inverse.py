@@ -22,7 +22,7 @@ Array = np.ndarray[Any, Any]
 
 #: Of each pair of items: the inverse in double, and a weight in float32.
 BYTES_PER_PAIR = 12
-#: More items than this must be asked for: their fit takes hours, and more than 10 GiB.
+#: More items than this must be asked for: they take more than 10 GiB, and a quarter of an hour or more.
 MOST_ITEMS = 30_000
 #: Multiplications in one call of a kernel: about .3 s on one core, after which Ctrl-C takes effect.
 SLICE = 3_000_000_000

@@ -92,10 +92,6 @@ class Popularity(Model):
     def _session_scores(self, session: Session) -> Array:
         return self._scores_of_user(-1)  # whoever the user is
 
-    def _session_preferences(self, session: Session) -> Array:
-        rows: Array = self._preference_rows(np.array([-1], dtype=np.int32), None)
-        return rows[0]
-
     def _score(self, users: Array, items: Array, timestamps: Array | None) -> Array:
         state: PopularityState = self._state
         scores: Array = state.mean + np.append(state.item_bias, 0.0)[items]  # code -1 picks the 0

@@ -16,8 +16,9 @@ from cfcore.models.core.fit_context import FitContext
 from cfcore.models.core.model import Array, Model
 from cfcore.models.core.params import as_python, check_choice, check_flag, check_number
 from cfcore.models.core.single import Session
+from cfcore.models.neighbors.choices import choice_rows
 from cfcore.models.neighbors.explaining import by_item, neighbors_of
-from cfcore.models.neighbors.given import raters_of_session, with_ratings, with_users
+from cfcore.models.neighbors.given import raters_of_session, with_compared_users, with_users
 from cfcore.models.neighbors.leaving_out import LeftOut
 from cfcore.models.neighbors.measures import MEASURES
 from cfcore.models.neighbors.scoring import raters_of, scores_of_pairs
@@ -152,10 +153,7 @@ class KNN(Model):
     def _state_of_users(self, given: Ratings) -> NeighborState:
         if self._state.kind == "item":
             return with_users(self._state, given, self.center, self.reg_user)
-        # Users are compared: the neighbours of new ones are found by a fit with them.
-        fitted = self.clone().fit(with_ratings(self._state, given))
-        state: NeighborState = fitted._state
-        return state
+        return with_compared_users(self, self._state, given)
 
     # ------------------------------------------------------------------ explaining
 
@@ -213,6 +211,9 @@ class KNN(Model):
         if not has_whole_rows(state) or type(self)._score is not KNN._score:  # a subclass scores otherwise
             return super()._scores_for_lists(users, times, order, queries, n)
         return scores_for_lists(state, users, order, queries, n, self.n_threads)
+
+    def _choice_rows(self, users: Array) -> Array:
+        return choice_rows(self._state, users)
 
     # ------------------------------------------------------------------ answers for one user
 

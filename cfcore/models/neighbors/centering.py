@@ -75,9 +75,15 @@ class Centering:
 
     @cached_property
     def baseline(self) -> Center:
-        """The baseline as a centre."""
-        users, items = estimate_biases(self.train, self.reg_user, self.reg_item, self.n_threads)
-        return Center(np.append(users, 0.0), np.append(items, 0.0), self.train.mean)
+        """The baseline as a centre; the unknown have the mean biases of all ratings.
+
+        These add up to 0 but for the regularisation, and here exactly: both unknown have the mean rating.
+        """
+        train = self.train
+        users, items = estimate_biases(train, self.reg_user, self.reg_item, self.n_threads)
+        of_users, of_items = (train.user_counts * users).sum(), (train.item_counts * items).sum()
+        mean = float(of_users - of_items) / (2 * max(len(train), 1))
+        return Center(np.append(users, mean), np.append(items, -mean), train.mean)
 
     @cached_property
     def residuals(self) -> Array:

@@ -38,6 +38,8 @@ def neighbors_of(state: NeighborState, user: int, item: int, similarity: Array) 
         return state.user_ids[:0], np.zeros(0)
     users = state.rated.indices[slice(*state.rated.indptr[item : item + 2])]
     effects = shares(state, item, user, similarity)
+    if state.user_trust is not None:
+        effects *= state.user_trust[user]
     order = np.argsort(-np.abs(effects), kind="stable")
     order = order[effects[order] != 0]
     return state.user_ids[users[order]], effects[order]

@@ -9,12 +9,16 @@ import numpy as np
 
 from cfcore.data import Ratings
 from cfcore.kernels.records import RatingRows
-from cfcore.models.core.given import user_fields
+from cfcore.models.core.fit_context import FitContext
+from cfcore.models.core.given import ENOUGH, trust_in, user_fields
 from cfcore.models.core.means import damped_means
 from cfcore.models.core.single import Session
+from cfcore.models.core.state import known_of
 from cfcore.models.neighbors.centering import Center, means
 from cfcore.models.neighbors.scoring import Raters
+from cfcore.models.neighbors.similarities import Rows as Part
 from cfcore.models.neighbors.state import NeighborState
+from cfcore.models.neighbors.trainer import NeighborTrainer
 
 Array = np.ndarray[Any, Any]
 
@@ -44,6 +48,7 @@ def with_users(state: NeighborState, given: Ratings, center: str | None, reg_use
     users, deviations = centered(state, rows.indptr, rows.indices, rows.values, center, reg_user)
     found = dataclasses.replace(state, user_centers=users, deviations=deviations, **user_fields(given))
     vars(found).update(is_symmetric=state.is_symmetric, compared=state.compared)
+    vars(found).update(co_ratings=state.co_ratings)  # of the users of the fit
     return found
 
 
@@ -63,11 +68,43 @@ def centered(
         errors = values - state.mean - state.item_centers[items]
         n_users = len(indptr) - 1
         codes = np.repeat(np.arange(n_users), np.diff(indptr))
-        users = np.append(damped_means(errors, codes, n_users, reg_user), 0.0)
+        users = np.append(damped_means(errors, codes, n_users, reg_user), state.user_centers[-1])
     else:
         users = means(rows, state.mean)
     centers = Center(users, state.item_centers, state.mean if center == "baseline" else None, state.spreads)
-    return users, centers.deviations(rows, "item")
+    deviations = centers.deviations(rows, "item")
+    if not state.rule["damping"]:
+        trusts = trust_in(np.diff(indptr)).astype(np.float32)
+        deviations *= np.repeat(trusts, np.diff(indptr))
+    return users, deviations
+
+
+def with_compared_users(model: Any, state: NeighborState, given: Ratings) -> NeighborState:
+    """The state of a model that compares users, for the users of some ratings: known are these alone.
+
+    As a fit to the training ratings with those of `given`, which also changes the baseline a little; but only
+    these users are compared with the others.
+    """
+    joined = with_ratings(state, given)
+    context = FitContext(known_of(joined), type(model).__name__, np.random.default_rng(0), model.n_threads)
+    n_users = joined.n_users
+    every = model.no_overlap != 0  # pairs without common items count, too
+    n_kept = None if every else model.n_kept(n_users) or max(n_users - 1, 1)
+    trainer = NeighborTrainer(model, joined, context, n_kept)
+    codes = np.flatnonzero(np.isin(joined.user_ids, given.user_ids))
+    if every:
+        found = trainer.run()
+    else:
+        for code in codes.tolist():
+            trainer.run_part(Part(0, code, code + 1))
+        found = trainer.state(trainer.arrays())
+    counts = np.zeros_like(found.user_counts)
+    counts[codes] = found.user_counts[codes]
+    trust = None
+    if not state.rule["damping"]:  # means of neighbours are uncertain whatever the number of ratings is
+        rated = np.append(found.user_counts, 0)
+        trust = rated / (rated + ENOUGH)
+    return dataclasses.replace(found, user_counts=counts, user_trust=trust)
 
 
 def with_ratings(state: NeighborState, given: Ratings) -> Ratings:

@@ -80,7 +80,21 @@ class ItemKNN(KNN):
     -----
     Without any neighbour the prediction is :math:`c`. An unknown item is predicted by the user's mean, as if
     it were equally similar to all items; an unknown user by :math:`c` alone, which around None is the overall
-    mean; both unknown, by the overall mean. Around the baseline, what is unknown has bias 0 instead.
+    mean; both unknown, by the overall mean. Around the baseline, what is unknown has the mean bias of all
+    ratings.
+
+    Without damping, as around anything but the baseline, predictions from few ratings are worse than those
+    for unknown users. So for ratings given with a question (``given=``) the deviations of a user of n
+    ratings, fewer than 20, are multiplied by n / 20; those of training are not.
+
+    Lists by preference (``recommend(..., by="preference")``) choose items that were rated by the users who
+    rated the items that the user rated,
+
+    .. math:: c_{ui} = \sum_{j \in I_u} g(r_{uj}) \, n_j^{-.7} n_i^{-.6} \sum_{v \in U_i \cap U_j} n_v^{-.5},
+
+    over the largest for the user; g is the square of a rating's position between the ends of the scale, and n
+    are numbers of ratings (item-based lists, Deshpande and Karypis 2004). On MovieLens 100K (u1) they have
+    ndcg@10 .395, with popularity at .245.
 
     The defaults were found by cross-validation within the training ratings of MovieLens 100K and 1M. Those of
     `shrinkage`, with the errors by cross-validation there (``python benchmarks/defaults.py --similarities``):
@@ -176,6 +190,14 @@ class UserKNN(KNN):
     reg_user, reg_item : float, default 5 and 2
     center, min_support, no_overlap, storage, n_threads, verbose
         As in `ItemKNN`.
+
+    Notes
+    -----
+    Without damping, predictions from n ratings given with a question (``given=``) are those for unknown users
+    and, with weight n / (n + 20), the difference that the neighbours make; those of training are not shrunk.
+    New users are compared with all others: about 0.2 s on MovieLens 1M.
+
+    Lists by preference choose items as those of `ItemKNN` do; on MovieLens 100K (u1) they have ndcg@10 .402.
 
     References
     ----------

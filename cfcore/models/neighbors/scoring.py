@@ -52,6 +52,9 @@ def scores_of_pairs(
     if state.spreads is not None:
         scores *= state.spreads[targets]  # no deviation where the target is unknown
     scores += centers_at(state, raters.user_centers, users, items)
+    if state.user_trust is not None:
+        unknown = centers_at(state, raters.user_centers, np.full_like(users, -1), items)
+        scores = unknown + state.user_trust[users] * (scores - unknown)
     return scores
 
 

@@ -77,7 +77,7 @@ class Comparison:
     found : SimilarityMatrix or NearestRows
         The matrix, when `top_k` is None: symmetric, with diagonal 1. Otherwise neighbours by falling
         similarity, ties by code; pairs without co-raters or with fewer than `min_support` are left out; code
-        -1 and similarity 0 fill up. Rows that were not compared yet hold anything.
+        -1 and similarity 0 fill up. Rows that were not compared yet hold anything, of neighbours zeros.
 
     Raises
     ------
@@ -117,7 +117,7 @@ class Comparison:
         if top_k is None:
             self.found = SimilarityMatrix(np.empty((n, n), dtype=dtype))
         else:
-            self.found = NearestRows(np.empty((n, top_k), np.int32), np.empty((n, top_k), dtype))
+            self.found = NearestRows(np.zeros((n, top_k), np.int32), np.zeros((n, top_k), dtype))
 
     def run(self, progress: Callable[[int], object] | None = None) -> SimilarityMatrix | NearestRows:
         """Compare all rows. Returns `found`.

@@ -7,13 +7,14 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 
 from cfcore.kernels.records import NearestRows, PredictionRule, RatingRows, SimilarityMatrix
 from cfcore.models.core.fields import PRODUCT, SUM, array, check_rows, is_finite
 from cfcore.models.core.state import State
+from cfcore.models.neighbors.choices import CoRatings
 
 __all__ = ["ItemNeighborState", "NeighborState", "UserNeighborState"]
 
@@ -39,6 +40,9 @@ class NeighborState(State):
         The last is for the unknown.
     spreads : ndarray of float64, shape (n_targets + 1,), or None
         Standard deviation of each target, for z-scores.
+    user_trust : ndarray of float64, shape (n_users + 1,), or None
+        Weight of the predictions of each user beside those of unknown users, in states for users whose
+        ratings are given with a question; None: 1.
     rule : dict
         ``additive`` (the centre is the mean plus both centres), and the fields of `PredictionRule`.
     """
@@ -51,7 +55,10 @@ class NeighborState(State):
     user_centers: Array = array("float64", "n_users + 1")
     item_centers: Array = array("float64", "n_items + 1")
     spreads: Array | None = array("float64", "n_targets + 1", optional=True, high=PRODUCT)
+    user_trust: Array | None = array("float64", "n_users + 1", optional=True, low=0, high=1)
     rule: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+
+    _later: ClassVar[tuple[str, ...]] = (*State._later, "user_trust")
 
     #: The kind of the targets. (Without an annotation, which would make it a field.)
     kind = ""
@@ -107,6 +114,13 @@ class NeighborState(State):
             )
         check_rows("holder_indptr_", indptr, "holder_targets_", targets, n_targets)
 
+    def to_file(self) -> tuple[dict[str, Any], dict[str, Array | None]]:
+        """Scalars and arrays, under the names of the model's attributes."""
+        scalars, arrays = super().to_file()
+        if self.user_trust is None:
+            arrays.pop("user_trust_")
+        return scalars, arrays
+
     @property
     def _numbers(self) -> tuple[int, int]:
         """Numbers of targets and of holders."""
@@ -152,6 +166,11 @@ class NeighborState(State):
             for k in range(0, len(bits), step)
         )
 
+    @cached_property
+    def co_ratings(self) -> CoRatings:
+        """The training ratings, by which users are told to choose items."""
+        return CoRatings(self)
+
     def rule_for(self, lengths: Array) -> PredictionRule:
         """The rule, as the kernels take it: 0 neighbours, which means all, where no holder has more.
 
@@ -170,8 +189,37 @@ class ItemNeighborState(NeighborState):
 
     kind = "item"
 
+    def remaining(self, kept: Array) -> Self:
+        """As in `State`; similarities stay, which are sums over all users of the fit."""
+        rated = np.repeat(kept, np.diff(self.seen_indptr))
+        return dataclasses.replace(super().remaining(kept), deviations=self.deviations[rated])
+
 
 class UserNeighborState(NeighborState):
     """Users are compared; holders are items."""
 
     kind = "user"
+
+    def remaining(self, kept: Array) -> Self:
+        """As in `State`; the users are no longer compared with others, and their ratings are not held."""
+        assert self.holder_indptr is not None
+        assert self.holder_targets is not None
+        codes = np.append(np.where(kept, np.cumsum(kept) - 1, -1), -1).astype(np.int32)  # the last is for -1
+        rated = kept[self.holder_targets]
+        n_before = np.append(0, np.cumsum(rated))[self.holder_indptr]
+        fields: dict[str, Any] = {
+            "holder_indptr": n_before.astype(np.int64), "holder_targets": codes[self.holder_targets[rated]],
+            "deviations": self.deviations[rated],
+        }  # fmt: skip
+        if self.neighbors is None:
+            fields["similarity"] = self.similarity[np.ix_(kept, kept)]
+        else:
+            near = codes[self.neighbors[kept]]
+            fields |= {"neighbors": near, "similarity": np.where(near < 0, np.nan, self.similarity[kept])}
+            # Those that are left come first, as they did.
+            order = np.argsort(near < 0, axis=1, kind="stable")
+            for name in ("neighbors", "similarity"):
+                fields[name] = np.take_along_axis(fields[name], order, axis=1)
+        if self.spreads is not None:
+            fields["spreads"] = self.spreads[np.append(kept, True)]
+        return dataclasses.replace(super().remaining(kept), **fields)

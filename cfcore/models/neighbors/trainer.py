@@ -33,9 +33,11 @@ class NeighborTrainer:
         For its hyper-parameters.
     train : Ratings
     context : FitContext
+    n_kept : int, optional
+        How many similarities of each are kept, in place of the model's rule.
     """
 
-    def __init__(self, model: Any, train: Ratings, context: FitContext) -> None:
+    def __init__(self, model: Any, train: Ratings, context: FitContext, n_kept: int | None = None) -> None:
         self.context = context
         self.state_class, self.is_baseline = model._state_class, model.center == "baseline"
         self.prediction = model.rule_for(train)
@@ -50,7 +52,7 @@ class NeighborTrainer:
             given.by_target,
             given.by_holder,
             SimilarityRule(measure.kernel, prepared.shrinkage, model.min_support, model.no_overlap),
-            top_k=model.n_kept(len(given.by_target.indptr) - 1),
+            top_k=n_kept or model.n_kept(len(given.by_target.indptr) - 1),
             n_threads=context.n_threads,
             row_values=None if values is None else values[given.by_target.to_other],
             col_values=values,

@@ -14,6 +14,7 @@ from cfcore.models.core.model import Array, Model
 from cfcore.models.core.params import check_number
 from cfcore.models.core.state import State
 from cfcore.models.rbm.cases import cases_of
+from cfcore.models.rbm.forgetting import remaining_cases, remaining_units
 from cfcore.models.rbm.given import with_cases, with_units
 from cfcore.models.rbm.inference import CHUNK, Predictor, Settings, expectations, hidden_inputs
 from cfcore.models.rbm.likelihood import draw, free_energies, log_partition, sigmoid, softmax
@@ -41,12 +42,21 @@ class RBMBase(Model):
 
     def _predictor(self) -> Predictor:
         state = self._state
-        return Predictor(state.observed, state.parameters, state.inputs(self.n_threads), self._settings())
+        inputs = state.inputs(self.n_threads)
+        return Predictor(state.observed, state.parameters, inputs, self._settings(), state.case_trust)
 
     def _state_of_users(self, given: Ratings) -> RBMState:
         if self.by == "user":
             return with_cases(self._state, given)
         return with_units(self._state, given, self.n_threads)
+
+    def _remaining(self, kept: Array) -> RBMState:
+        state, seen = self._state, self._state.remaining(kept)
+        if self.by == "user":
+            found = remaining_cases(state, seen, kept)
+        else:
+            found = remaining_units(state, seen, kept, self.n_threads)
+        return found.prepared(self.n_threads)
 
     def _score(self, users: Array, items: Array, timestamps: Array | None) -> Array:
         return self._predictor().scores(users, items)

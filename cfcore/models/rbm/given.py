@@ -9,7 +9,7 @@ import numpy as np
 
 from cfcore.data import Ratings
 from cfcore.errors import DataError
-from cfcore.models.core.given import user_fields
+from cfcore.models.core.given import trust_in, user_fields
 from cfcore.models.rbm.cases import case_histograms, find_cases, unit_histograms
 from cfcore.models.rbm.inference import FALLBACK, probabilities
 from cfcore.models.rbm.likelihood import softmax
@@ -35,7 +35,8 @@ def with_cases(state: RBMState, given: Ratings) -> RBMState:
         state, case_indptr=cases.indptr, case_units=cases.units, case_levels=cases.levels,
         rated_indptr=rated and rated[0], rated_units=rated and rated[1],
         case_distributions=towards(state.observed.by_case[-1], case_histograms(cases)),
-        unit_distributions=state.observed.by_unit, **user_fields(given),
+        unit_distributions=state.observed.by_unit, case_trust=trust_in(np.diff(cases.indptr)),
+        **user_fields(given),
     )  # fmt: skip
     vars(found).update(parameters=state.parameters)
     return found

@@ -80,12 +80,15 @@ class Predictor:
     inputs : ndarray of float32, shape (n_cases, width)
         Of `hidden_inputs`.
     settings : Settings
+    trust : ndarray of float64, shape (n_cases,), or None
+        Weight of each case's own distributions beside those of the visible units.
     """
 
     observed: Observed
     parameters: RBMParameters
     inputs: Array
     settings: Settings
+    trust: Array | None = None
 
     def distributions(self, users: Array, items: Array) -> Array:
         """Distribution over the levels of each pair: float64 (n, n_levels).
@@ -101,6 +104,9 @@ class Predictor:
         found = probabilities(
             self.parameters, self.inputs, cases, units, self.settings.exact, self.settings.n_threads
         )
+        if self.trust is not None:
+            weights = self.trust[cases][:, None]
+            found = weights * found + (1 - weights) * self.observed.by_unit[units]
         if all_known:
             return found
         observed = self.observed.by_case, self.observed.by_unit

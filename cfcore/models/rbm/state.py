@@ -25,7 +25,7 @@ Array = np.ndarray[Any, Any]
 #: Kernels of answers for one user.
 ANSWERING = ("tables.lookup", "top_n.single", "rbm.predict")
 #: Fields of cases that do not follow from their ratings.
-HELD = ("case_inputs", "case_distributions", "unit_distributions")
+HELD = ("case_inputs", "case_distributions", "unit_distributions", "case_trust")
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,6 +66,9 @@ class RBMState(State):
         of all ratings. These three are None where they follow from the cases, as after a fit. In states for
         users whose ratings are given with a question, the cases hold these ratings, and the values of items
         are those of the fit.
+    case_trust : ndarray of float64, shape (n_cases,), or None
+        Weight of the distributions that follow from the hidden units of each case; the rest is that of the
+        visible unit's ratings. None: 1.
     """
 
     levels: Array = array("f", "n_levels", order="ascending")
@@ -88,6 +91,7 @@ class RBMState(State):
     unit_distributions: Array | None = array(
         "float64", "n_units + 1", "n_levels", optional=True, low=0, high=1
     )
+    case_trust: Array | None = array("float64", "n_cases", optional=True, low=0, high=1)
 
     _later: ClassVar[tuple[str, ...]] = (*State._later, *HELD)
 

@@ -10,13 +10,23 @@ import numpy as np
 from cfcore import backends
 from cfcore.arrays import aligned_zeros
 from cfcore.backends import current_backend
-from cfcore.kernels.records import BiasedRows, Factors, ItemOrder, PanelOrder, Panels, panel_checks
+from cfcore.kernels.records import (
+    BiasedRows,
+    Factors,
+    ItemOrder,
+    ItemPanels,
+    PanelOrder,
+    Panels,
+    panel_checks,
+)
 
 Array = np.ndarray[Any, Any]
 
 #: Share of the squares of rotated rows that may be in tails, which are read only for candidates.
 TAIL_SHARE = 0.1
 TINY = np.finfo(np.float64).tiny
+#: Lists for single users after which items are laid out for those that follow.
+SINGLE_LISTS = 256
 #: Cosine of the angle between a user and an item on their list, about.
 LISTED_COSINE = 0.6
 #: Users whose lengths differ by less, in powers of two, are sorted by direction.
@@ -40,6 +50,7 @@ class ItemLayouts:
         self._counts = counts
         self._supported: tuple[int, ItemOrder] | None = None
         self._last: tuple[str, ItemLayout] | None = None
+        self._single_lists = 0
 
     @cached_property
     def known_items(self) -> Array:
@@ -63,6 +74,20 @@ class ItemLayouts:
         """Known items of a mask, by the number of training ratings, most first, then by code."""
         items = self._known.items[allowed[self._known.items]]
         return self._known if len(items) == self._known.m else order_of(items, self._known.n_items)
+
+    def layout_for_one(self, factors: Factors, order: ItemOrder) -> ItemLayout | None:
+        """The layout of items in that order for a list of one user; None for the first lists.
+
+        It is made after so many lists that making it takes less time than they did.
+        """
+        last = self._last
+        if last is not None and last[1].ties is order and last[0] == current_backend():
+            return last[1]
+        self._single_lists += 1
+        if self._single_lists <= SINGLE_LISTS:
+            return None
+        self._single_lists = 0
+        return self.layout(factors, order)
 
     def layout(self, factors: Factors, order: ItemOrder) -> ItemLayout:
         """The layout of items in that order of ties. The last one is kept, twice as large as the factors.
@@ -113,6 +138,16 @@ class ItemLayout:
         transposed = np.ascontiguousarray(axes.T)
         self.rotation = packed(transposed, np.zeros(len(transposed), dtype=axes.dtype), rows.shape[1])
         self.panels = packed(rows @ axes, factors.item_bias[items], head)
+
+    @cached_property
+    def item_panels(self) -> ItemPanels:
+        """The layout as the kernel for one user takes it; it shares all arrays."""
+        order, panels = self.order, self.panels
+        return ItemPanels(
+            items=order.items, positions=order.positions, tie_positions=order.tie_positions,
+            panels=panels.panels, tails=panels.tails, bounds=panels.bounds, rotation=self.rotation.panels,
+            head=panels.head, rank=self.rotation.m,
+        )  # fmt: skip
 
     @np.errstate(over="ignore", invalid="ignore")
     def similar_together(self, users: Array, factors: Array) -> Array:

@@ -99,3 +99,14 @@ def test_unknown_ids_are_predicted_as_well_as_by_the_baseline(model_class: Any, 
     assert errors[0] < errors[1] + 0.002
     kept = copy.deepcopy(model).with_parameters(seen_values=None)  # as in files of version 0.1.0
     np.testing.assert_array_equal(kept.predict(test), model.predict(test))
+
+
+@pytest.mark.parametrize("kind", ["user", "item"])
+@pytest.mark.parametrize(
+    "model", [cf.ItemKNN(), cf.UserKNN(), cf.EASE(), cf.Blend([cf.ItemKNN(), cf.SVD(**FEW)], cv=2)]
+)
+def test_so_do_other_models(model: Any, kind: str) -> None:
+    old, new, rank = without_some(kind)
+    test = new.subset(rank >= 20)
+    errors = [cf.metrics.rmse(test.values, one.fit(old).predict(test)) for one in (model, cf.Baseline())]
+    assert errors[0] < errors[1] + 0.002

@@ -198,7 +198,7 @@ def test_the_default_penalty_follows_the_rule() -> None:
     for n_users, n, expected in (
         (943, 80_000, 70 * 943 / 80_000**0.5),
         (10, 1000, 200.0),
-        (10**6, 10**7, 1000.0),
+        (10**6, 10**7, 500.0),
     ):
         assert usual_reg(n_users, n, "ratings") == pytest.approx(expected)
         assert usual_reg(n_users, n, "ones") == pytest.approx(2 * expected)

@@ -185,8 +185,11 @@ class TestUnknown:
     @BOTH
     def test_around_the_baseline(self, ratings: cf.Ratings, model_class: Any) -> None:
         model = model_class().fit(ratings)
-        assert model.predict(3, 999) == pytest.approx(ratings.mean + model.user_centers_[3])
-        assert model.predict(999, 3) == pytest.approx(ratings.mean + model.item_centers_[3])
+        users, items = model.user_centers_, model.item_centers_
+        assert model.predict(3, 999) == pytest.approx(ratings.mean + users[3] + items[-1])
+        assert model.predict(999, 3) == pytest.approx(ratings.mean + users[-1] + items[3])
+        assert users[-1] == pytest.approx(np.average(users[:-1], weights=ratings.user_counts), abs=0.02)
+        assert items[-1] == -users[-1]
         assert model.predict(999, 999) == pytest.approx(ratings.mean)
 
     def test_no_neighbour_at_all(self) -> None:
