@@ -10,9 +10,11 @@ import numpy as np
 from cfcore.data import Ratings, from_fields
 from cfcore.kernels.records import SimilarityRule
 from cfcore.models.core.explaining import rated_by
+from cfcore.models.core.given import ENOUGH
 from cfcore.models.neighbors.centering import Centering
 from cfcore.models.neighbors.explaining import shares
 from cfcore.models.neighbors.measures import MEASURES
+from cfcore.models.neighbors.scoring import centers_at
 from cfcore.models.neighbors.similarities import Comparison, Rows
 from cfcore.models.neighbors.state import NeighborState
 
@@ -66,6 +68,12 @@ class LeftOut:
                 for row in rows
             ]
             sums += np.array(deviations) * self.spreads
+        if self.state.user_trust is not None:  # of the difference to the prediction for an unknown user
+            codes, items = np.array([self.user, -1]), np.full(2, item)
+            own, unknown = centers_at(self.state, self.state.user_centers, codes, items)
+            n = len(sums) - 1
+            counts = np.append(np.full(n, n - 1), n)
+            sums = counts / (counts + ENOUGH) * (own - unknown + sums - self.centers[-1])
         return np.asarray(sums[-1] - sums[:-1])
 
     def similarities(self, item: int) -> Iterator[Array]:
