@@ -100,7 +100,7 @@ ENTRIES = (
     Entry("Popularity", "cfcore.models.lists.popularity", "popularity", lists=True),
     Entry("EASE", "cfcore.models.lists.ease", "ease", _VALUES, lists=True),
     Entry("Blend", "cfcore.ensemble"),
-    Entry("Ranker", "cfcore.ensemble", small={"random_state": 0}, lists=True),
+    Entry("Ranker", "cfcore.ensemble", space={"weight": (0.0, 1.0)}, small={"random_state": 0}, lists=True),
 )
 
 BY_NAME: dict[str, Entry] = {entry.name: entry for entry in ENTRIES}

@@ -98,6 +98,16 @@ def test_a_ranker_is_that_of_the_library(folder: Path, tmp_path: Path) -> None:
     assert "weight = 0.7" in told
 
 
+def test_the_usual_ranker_is_that_of_the_library(folder: Path, tmp_path: Path) -> None:
+    done = run("fit", folder / "r.csv", "-o", tmp_path / "m.cf", "-m", "ranker", "--seed", 2)
+    assert done.returncode == 0, done.stderr
+    ratings = cf.Ratings.read(folder / "r.csv")
+    expected = cf.Ranker(random_state=2).fit(ratings)
+    np.testing.assert_array_equal(
+        cf.load(tmp_path / "m.cf").preference(ratings), expected.preference(ratings)
+    )
+
+
 def test_a_rater_may_be_a_blend(folder: Path, tmp_path: Path) -> None:
     quick = ("--set", "rater__cv=2", "--set", "rater__svdpp__n_epochs=2", "--set", "rater__rbm__n_epochs=2")
     done = run("fit", folder / "r.csv", "-o", tmp_path / "m.cf", "-m", "ranker", "--rater", "blend", *quick)

@@ -29,7 +29,11 @@ JsonOption = Annotated[
     Path | None, typer.Option("--json", metavar="FILE", help="Write a report there; - is standard output.")
 ]
 MetricOption = Annotated[
-    str, typer.Option(help="rmse, mae, fcp, ndcg@10, recall@20, ...: what `cfcore evaluate` prints.")
+    str,
+    typer.Option(
+        help="rmse, mae, fcp, ndcg@10, recall@20, ...: what `cfcore evaluate` prints.",
+        show_default="rmse; ndcg@10 of models for lists",
+    ),
 ]
 NewModelOption = Annotated[
     str,
@@ -60,7 +64,7 @@ RaterOption = Annotated[
     typer.Option(
         metavar="NAME",
         help="A model of what users think of it, for --model ranker.",
-        show_default="svd",
+        show_default="svdpp",
     ),
 ]
 SetOption = Annotated[

@@ -135,7 +135,7 @@ def chosen_models(text: str) -> list[str]:
         if name not in MODELS:
             raise UsageError(
                 f"--models {name}: compare measures errors of predicted ratings, and {name} is for lists; "
-                f"`cfcore evaluate DATA --model {name}` measures its lists"
+                f"`cfcore evaluate MODEL DATA --k 10` measures those of a file that `cfcore fit` wrote"
             )
     return chosen
 

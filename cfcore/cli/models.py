@@ -20,7 +20,7 @@ MEMBERS = ("item-knn", "user-knn", "svdpp", "timesvdpp", "rbm")
 
 
 #: Chooser and rater of a ranker if none are named.
-CHOOSER, RATER = "ease", "svd"
+CHOOSER, RATER = "ease", "svdpp"
 
 
 @dataclass(frozen=True)

@@ -69,7 +69,7 @@ def tune(
             show_default="a range for each parameter that matters",
         ),
     ] = None,
-    metric: MetricOption = "rmse",
+    metric: MetricOption = "",
     by: CriterionOption = "",
     min_support: SupportOption = 0,
     threshold: ThresholdOption = None,
@@ -95,6 +95,7 @@ def tune(
       cfcore tune ratings.csv --model ease --metric ndcg@10 --min-support 5
     """
     from cfcore.selection import search
+    from cfcore.selection.searching import usual_metric
     from cfcore.selection.study import import_optuna
 
     tell_sources()
@@ -114,6 +115,7 @@ def tune(
     if cv and not 2 <= cv <= len(train):
         raise UsageError(f"--cv {cv}: it must be from 2 to the number of ratings, {len(train):,}")
     start = fitting(start, train, members)
+    metric = metric or usual_metric(start)
     with usage():  # a wrong range, budget or metric, or another search in the study
         found = search(
             start,

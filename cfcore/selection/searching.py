@@ -73,7 +73,7 @@ def search(
     *,
     budget: str | float | int = "5m",
     cv: Folds | None = None,
-    metric: MetricLike = "rmse",
+    metric: MetricLike | None = None,
     maximize: bool | None = None,
     n_jobs: int | None = 1,
     study: str | os.PathLike[str] | None = None,
@@ -109,8 +109,9 @@ def search(
         number of trials. With `study`, the trials of earlier calls count.
     cv : optional
         As for `cross_validate`. By default five folds, and of more than 300,000 ratings a tenth held out.
-    metric : str or function, default "rmse"
-        One of `cf.metrics.evaluate`, such as "ndcg@10", or a function of test ratings and predictions.
+    metric : str or function, optional
+        One of `cf.metrics.evaluate`, such as "ndcg@10", or a function of test ratings and predictions. By
+        default "rmse", and "ndcg@10" for models that are for lists (``ranks_by = "preference"``).
     maximize : bool, optional
         Whether larger values of a function are better. By default they are if its value for perfect
         predictions is larger than for wrong ones.
@@ -172,7 +173,7 @@ def search(
         ratings, space = space, ratings
     if ratings is None:
         raise ValueError("ratings are needed: search(model, train)")
-    wanted = parse(metric)
+    wanted = parse(usual_metric(model) if metric is None else metric)
     if len(wanted) != 1:
         raise TypeError(f"metric must be one name or function, not {shown(metric)}")
     judged_by = wanted[0]
@@ -232,6 +233,11 @@ def search(
         optuna.logging.set_verbosity(level)
     warn_of_differences("search", judge.facts.values())
     return report(model, kept, space, judged_by.label, maximize, train if refit else None)
+
+
+def usual_metric(model: Model) -> str:
+    """What a search judges by unless it is told."""
+    return "ndcg@10" if model.ranks_by == "preference" else "rmse"
 
 
 def report(model: Model, study: Any, space: spaces.Space, metric: str, maximize: bool, train: Any) -> Search:

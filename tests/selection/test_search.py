@@ -338,3 +338,14 @@ def test_trials_side_by_side(train: cf.Ratings, monkeypatch: pytest.MonkeyPatch)
     )  # fmt: skip
     assert len(found.table["trial"]) == 9
     assert found.value == pytest.approx(cv_rmse(found.model.clone().set_params(random_state=0), train), 1e-9)
+
+
+def test_models_for_lists_are_judged_by_their_lists() -> None:
+    ratings = cf.datasets.synthetic(60, 40, 900, random_state=0)
+    for model, metric in ((cf.EASE(), "ndcg@10"), (cf.Popularity(), "ndcg@10"), (cf.Baseline(), "rmse")):
+        name = {"EASE": "reg", "Popularity": "reg_item", "Baseline": "reg_user"}[type(model).__name__]
+        found = cf.selection.search(model, ratings, {name: [1.0, 200.0]}, budget=2, cv=2, refit=False)
+        assert metric in found.table
+    ranker = cf.Ranker(cf.Popularity(), cf.Baseline())
+    found = cf.selection.search(ranker, ratings, budget=3, cv=2, refit=False)
+    assert 0 <= found.params["weight"] <= 1

@@ -260,7 +260,9 @@ class Explaining(Preferring):
             found = [of(user, int(item), origin) for item in items]
         missing = [at for at, parts in enumerate(found) if parts is None]
         if missing:
-            effects, bases = origin._left_out(question, items[missing])
+            asked = origin.snapshot()
+            asked._shrinks_few = origin is not self  # predictions of a fit are not shrunk
+            effects, bases = asked._left_out(question, items[missing])
             own = origin._given_ratings(question.own, mention=False)
             raw, values = own.items, own.values.astype(np.float64)
             for at, column, base in zip(missing, effects.T, bases, strict=True):

@@ -152,7 +152,7 @@ class KNN(Model):
 
     def _state_of_users(self, given: Ratings) -> NeighborState:
         if self._state.kind == "item":
-            return with_users(self._state, given, self.center, self.reg_user)
+            return with_users(self._state, given, self.center, self.reg_user, self._shrinks_few)
         return with_compared_users(self, self._state, given)
 
     # ------------------------------------------------------------------ explaining

@@ -23,7 +23,7 @@ NUMBERS: tuple[Any, ...] = (
 #: Hyper-parameters whose value is the size of the work: no huge ones, which are slow and right.
 SIZES = ("n_epochs", "n_factors", "n_hidden", "cd_steps", "n_bins", "batch_size", "n_folds", "n")
 METHODS = (
-    "predict", "recommend", "similar_items", "similar_users", "fold_in", "partial_fit", "knows",
+    "predict", "preference", "recommend", "similar_items", "similar_users", "fold_in", "partial_fit", "knows",
     "predict_for",
     "recommend_for", "explain",
 )  # fmt: skip
@@ -86,7 +86,7 @@ def _call(stream: Stream) -> None:
         model = type(model)(**model.get_params()).fit(ratings_of(6, 6, 20))
         method = getattr(model, name)
     parameters = inspect.signature(method).parameters
-    args: list[Any] = [1, 101] if "items" in parameters and name == "predict" else [1]
+    args: list[Any] = [1, 101] if "items" in parameters and name in ("predict", "preference") else [1]
     if name in ("fold_in", "partial_fit", "predict_for", "recommend_for"):
         args = [([1, 77], [101, 102], [4.0, 5.0])]
     if stream.chance(2):
