@@ -246,12 +246,10 @@ class EaseState(State):
             Codes, ascending.
         ratings : float[n]
         """
+        if not len(items):
+            return self.relative_popularity
         rated = self.rows(np.array([0, len(items)]), items, ratings)
-        scores: Array = (
-            self.scores_of(rated, np.zeros(1, dtype=np.int32), 1)[0]
-            if len(items)
-            else self.relative_popularity
-        )
+        scores: Array = self.scores_of(rated, np.zeros(1, dtype=np.int32), 1)[0]
         return scores
 
     def contributions(self, items: Array, ratings: Array, item: int) -> Array:
