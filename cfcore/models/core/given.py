@@ -26,6 +26,9 @@ ENOUGH = 20
 class NewUsers(SingleAnswers):
     """A model for the users of some ratings in place of those of the fit; items stay as they are."""
 
+    #: Whether predictions from few ratings given are shrunk, see `trust_in`; not to explain those of a fit.
+    _shrinks_few = True
+
     def _state_of_users(self, given: Ratings) -> State:
         """The state for the users of `given`, whose item codes are those of the model.
 

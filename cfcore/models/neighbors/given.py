@@ -32,7 +32,9 @@ class Rows(NamedTuple):
     values: Array
 
 
-def with_users(state: NeighborState, given: Ratings, center: str | None, reg_user: float) -> NeighborState:
+def with_users(
+    state: NeighborState, given: Ratings, center: str | None, reg_user: float, shrinks: bool = True
+) -> NeighborState:
     """The state of a model that compares items, with the users of some ratings in place of its own.
 
     Parameters
@@ -44,9 +46,11 @@ def with_users(state: NeighborState, given: Ratings, center: str | None, reg_use
         The hyper-parameter of the model.
     reg_user : float
         Regularisation of biases of users in the baseline.
+    shrinks : bool, default True
+        Whether deviations of users with few ratings are shrunk where sums are not damped.
     """
-    rows = given.by_user
-    users, deviations = centered(state, rows.indptr, rows.indices, rows.values, center, reg_user)
+    rows = Rows(given.by_user.indptr, given.by_user.indices, given.by_user.values)
+    users, deviations = centered(state, rows, center, reg_user, shrinks)
     found = dataclasses.replace(state, user_centers=users, deviations=deviations, **user_fields(given))
     vars(found).update(is_symmetric=state.is_symmetric, compared=state.compared)
     vars(found).update(co_ratings=state.co_ratings)  # of the users of the fit
@@ -56,15 +60,16 @@ def with_users(state: NeighborState, given: Ratings, center: str | None, reg_use
 def raters_of_session(state: NeighborState, session: Session, center: str | None, reg_user: float) -> Raters:
     """The user of a session, for a model that compares items: the bits of `with_users`."""
     indptr = np.array([0, len(session.items)], dtype=np.int64)
-    users, deviations = centered(state, indptr, session.items, session.values, center, reg_user)
+    rows = Rows(indptr, session.items, session.values)
+    users, deviations = centered(state, rows, center, reg_user, True)
     return Raters(RatingRows(indptr, session.items, deviations, len(state.item_ids)), users)
 
 
 def centered(
-    state: NeighborState, indptr: Array, items: Array, values: Array, center: str | None, reg_user: float
+    state: NeighborState, rows: Rows, center: str | None, reg_user: float, shrinks: bool
 ) -> tuple[Array, Array]:
     """Centres of users, with one more for the unknown, and deviations of their ratings in compressed rows."""
-    rows = Rows(indptr, items, values)
+    indptr, items, values = rows
     if center == "baseline":
         errors = values - state.mean - state.item_centers[items]
         n_users = len(indptr) - 1
@@ -74,7 +79,7 @@ def centered(
         users = means(rows, state.mean)
     centers = Center(users, state.item_centers, state.mean if center == "baseline" else None, state.spreads)
     deviations = centers.deviations(rows, "item")
-    if not state.rule["damping"]:
+    if shrinks and not state.rule["damping"]:
         trusts = trust_in(np.diff(indptr)).astype(np.float32)
         deviations *= np.repeat(trusts, np.diff(indptr))
     return users, deviations
@@ -102,7 +107,9 @@ def with_compared_users(model: Any, state: NeighborState, given: Ratings) -> Nei
     counts = np.zeros_like(found.user_counts)
     counts[codes] = found.user_counts[codes]
     trust = None
-    if not state.rule["damping"]:  # means of neighbours are uncertain whatever the number of ratings is
+    if (
+        model._shrinks_few and not state.rule["damping"]
+    ):  # means of neighbours are uncertain whatever the number of ratings is
         rated = np.append(found.user_counts, 0)
         trust = rated / (rated + ENOUGH)
     return dataclasses.replace(found, user_counts=counts, user_trust=trust)

@@ -26,8 +26,11 @@ TINY = 1e-300
 ITEMS_AT_ONCE = 32
 
 
-def with_cases(state: RBMState, given: Ratings) -> RBMState:
-    """The state with the users of some ratings as cases, in place of its own."""
+def with_cases(state: RBMState, given: Ratings, shrinks: bool = True) -> RBMState:
+    """The state with the users of some ratings as cases, in place of its own.
+
+    `shrinks` tells whether the distributions of items count for users with few ratings.
+    """
     check_levels(state, given)
     cases = find_cases(given, state.levels, "user")
     rated = None if state.rated_indptr is None else (cases.indptr, cases.units)
@@ -35,8 +38,8 @@ def with_cases(state: RBMState, given: Ratings) -> RBMState:
         state, case_indptr=cases.indptr, case_units=cases.units, case_levels=cases.levels,
         rated_indptr=rated and rated[0], rated_units=rated and rated[1],
         case_distributions=towards(state.observed.by_case[-1], case_histograms(cases)),
-        unit_distributions=state.observed.by_unit, case_trust=trust_in(np.diff(cases.indptr)),
-        **user_fields(given),
+        unit_distributions=state.observed.by_unit,
+        case_trust=trust_in(np.diff(cases.indptr)) if shrinks else None, **user_fields(given),
     )  # fmt: skip
     vars(found).update(parameters=state.parameters)
     return found

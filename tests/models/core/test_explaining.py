@@ -86,15 +86,21 @@ def test_user_knn_also_tells_whose_ratings_count() -> None:
 
 
 @pytest.mark.parametrize("similarity", ["pearson", "cosine", "msd", "raw_msd", "jaccard"])
-def test_user_knn_compares_the_user_without_each_rating(similarity: str) -> None:
+def test_user_knn_compares_the_user_without_each_rating(
+    similarity: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The same as by fits, where neither means nor biases have a part."""
     model = cf.UserKNN(similarity=similarity, n_neighbors=4, center=None, positive_only=True).fit(RATINGS)
-    found = model.explain(USER, ITEM, None)
-    fits = model.explain(USER, ITEM, None, leave_one_out=True)
+    item = np.setdiff1d(RATINGS.item_ids, list(MINE))[0].item()
+    own = RATINGS.subset(RATINGS.users == USER)
+    found = model.explain(USER, item, None, given=own)
+    fits = model.explain(USER, item, None, given=own, leave_one_out=True)
     assert not found.exact
     assert found.base == fits.base
     assert np.abs(fits.effects).max() > 0.01
     assert effects_of(found) == pytest.approx(effects_of(fits), abs=1e-6)
+    monkeypatch.setattr("cfcore.models.neighbors.leaving_out.COPIES", 3)
+    np.testing.assert_allclose(model.explain(USER, item, None, given=own).effects, found.effects, atol=1e-9)
 
 
 @pytest.mark.parametrize("similarity", list(MEASURES))
