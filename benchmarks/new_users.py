@@ -27,6 +27,7 @@ from collections.abc import Iterator
 from functools import partial
 from typing import Any
 
+import new_users_choices as choices
 import numpy as np
 from measure import arguments, describe, machine, show, table, write
 
@@ -57,11 +58,13 @@ LEFT_OUT, LEAST = 150, 40
 WAYS = ("given", "fold_in", "partial_fit")
 
 
-def parts(ratings: cf.Ratings, kind: str, seed: int) -> tuple[cf.Ratings, cf.Ratings, np.ndarray[Any, Any]]:
+def parts(
+    ratings: cf.Ratings, kind: str, seed: int, left_out: int = LEFT_OUT, least: int = LEAST
+) -> tuple[cf.Ratings, cf.Ratings, np.ndarray[Any, Any]]:
     """Ratings to fit, those of the users (or items) left out, and a random rank of each among its user's."""
     rng = np.random.default_rng(seed)
     codes, counts = getattr(ratings, f"{kind}_codes"), getattr(ratings, f"{kind}_counts")
-    late = np.isin(codes, rng.permutation(np.flatnonzero(counts >= LEAST))[:LEFT_OUT])
+    late = np.isin(codes, rng.permutation(np.flatnonzero(counts >= least))[:left_out])
     new = ratings.subset(late)
     shuffled = rng.permutation(len(new))
     owners = getattr(new, f"{kind}_codes")[shuffled]
@@ -129,6 +132,17 @@ def excesses(name: str, found: dict[str, dict[int, float]]) -> Iterator[tuple[st
                 yield f"{name} {way}", other, over[most], most
 
 
+def choose(options: Any, facts: dict[str, Any]) -> None:
+    """Compare the constants on users who are not reported."""
+    names = options.models.split(",") if options.models else [*choices.FACTOR_MODELS, *choices.SHRUNK]
+    print(f"{options.data}: {options.kind}s that are not reported")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", cf.DataWarning)
+        rows = choices.tables(cf.datasets.load(options.data), options.kind, parts, names, options.quick)
+    choices.show_tables(rows)
+    write(options.json, {"machine": facts, "data": options.data, "kind": options.kind, "rows": rows})
+
+
 def main() -> None:
     """Measure, print, write."""
     parser = arguments(__doc__.splitlines()[0])
@@ -140,6 +154,7 @@ def main() -> None:
     )  # fmt: skip
     parser.add_argument("--factors", type=int, default=100)
     parser.add_argument("--seeds", default="0", help="several, separated by commas")
+    parser.add_argument("--choose", action="store_true", help="compare the constants, on other users")
     options = parser.parse_args()
     sizes, n_factors = ((3,), 8) if options.quick else (SIZES, options.factors)
     seeds = [int(seed) for seed in options.seeds.split(",")]
@@ -148,6 +163,9 @@ def main() -> None:
     )
     facts = machine()
     print(describe(facts))
+    if options.choose:
+        choose(options, facts)
+        return
     data = cf.datasets.load(options.data)
     draws = {seed: parts(data, options.kind, seed) for seed in seeds}
     print(f"{options.data}: {LEFT_OUT} {options.kind}s left out, seeds {options.seeds}\n")
