@@ -87,28 +87,11 @@ class Preferring(Predicting):
         state = self._state
         return error_variance(state.history, state.n_epochs, state.scale)
 
-    def _preference_rows(self, users: Array, timestamps: Array | None) -> Array:
-        """Preferences of users for all items: float64[n_users, n_items] for codes (-1: unknown).
-
-        Parameters
-        ----------
-        users : int32[n_users]
-        timestamps : int64[n_users] or None
-        """
-        choices = self._choice_rows(users)
-        if self._worth_weight == 0:
-            return np.ascontiguousarray(choices, dtype=np.float64)
-        n, m = choices.shape
-        items = np.tile(np.arange(m, dtype=np.int32), n)
-        times = None if timestamps is None else np.repeat(timestamps, m)
-        worths = self._worth(np.repeat(users, m).astype(np.int32, copy=False), items, times)
-        return weighed(choices.reshape(-1), worths, self._worth_weight).reshape(n, m)
-
-    def _preferred_block(self) -> int:
-        """The number of lists that a call of `_preferred` makes in about .3 s; 0: the model makes none."""
+    def _lists_per_call(self) -> int:
+        """The number of lists that `_best_by_preference` makes in about .3 s; 0: the model makes none."""
         return 0
 
-    def _preferred(self, queries: ListQueries, order: ItemOrder, lists: TopLists) -> Array:
+    def _best_by_preference(self, queries: ListQueries, order: ItemOrder, lists: TopLists) -> Array:
         """Make lists by preference without rows of preferences.
 
         Parameters
@@ -126,6 +109,25 @@ class Preferring(Predicting):
         """
         return np.zeros(lists.n_lists, dtype=bool)
 
+    # ------------------------------------------------------------------ choices and worths together
+
+    def _preference_rows(self, users: Array, timestamps: Array | None) -> Array:
+        """Preferences of users for all items: float64[n_users, n_items] for codes (-1: unknown).
+
+        Parameters
+        ----------
+        users : int32[n_users]
+        timestamps : int64[n_users] or None
+        """
+        choices = self._choice_rows(users)
+        if self._worth_weight == 0:
+            return np.ascontiguousarray(choices, dtype=np.float64)
+        n, m = choices.shape
+        items = np.tile(np.arange(m, dtype=np.int32), n)
+        times = None if timestamps is None else np.repeat(timestamps, m)
+        worths = self._worth(np.repeat(users, m).astype(np.int32, copy=False), items, times)
+        return weighed(choices.reshape(-1), worths, self._worth_weight).reshape(n, m)
+
     def _preference(self, users: Array, items: Array, timestamps: Array | None) -> Array:
         """Preferences of pairs of codes, the same bits as in `_preference_rows`: float64[n]."""
         choices = np.zeros(len(users))
@@ -142,7 +144,7 @@ class Preferring(Predicting):
             return choices
         return weighed(choices, self._worth(users, items, timestamps), self._worth_weight)
 
-    # ------------------------------------------------------------------ one session
+    # ------------------------------------------------------------------ the ratings of a session
 
     def _session_choices(self, session: Session) -> Array | None:
         choices: Array = self._choice_rows(np.array([-1], dtype=np.int32))[0]  # whoever the user is

@@ -364,6 +364,8 @@ class TimeSVDpp(SVDpp):
 
     # ------------------------------------------------------------------ predicting
 
+    _contributions = SVDpp._contributions  # the sets are in these predictions too
+
     def _products(self) -> None:
         """None: a prediction is more than biases and a product of two rows; lists are made by `predict`."""
 

@@ -230,11 +230,11 @@ class EASE(Model):
         state: EaseState = self._state
         return state.scores(users, self.n_threads)
 
-    def _preferred_block(self) -> int:
+    def _lists_per_call(self) -> int:
         state: EaseState = self._state
         return 0 if state.panels is None else max(64, int(PRODUCTS_PER_CALL / max(state.products, 1)))
 
-    def _preferred(self, queries: ListQueries, order: ItemOrder, lists: TopLists) -> Array:
+    def _best_by_preference(self, queries: ListQueries, order: ItemOrder, lists: TopLists) -> Array:
         state: EaseState = self._state
         state.best_lists(queries, order, lists, self.n_threads)
         # Items without weights come after all others: a list that has room for them is made anew.
