@@ -18,7 +18,6 @@ from cfcore.models.core.state import State
 from cfcore.models.core.trainer import Trainer
 from cfcore.models.core.training import run_epochs
 from cfcore.models.factorization.joining import joined_ids, joined_rows, kept_ratings, scattered
-from cfcore.models.factorization.leaving_out import state_without_each
 from cfcore.models.factorization.ridge import ridge
 from cfcore.models.factorization.state import FactorState
 from cfcore.random import generator
@@ -205,9 +204,6 @@ class Updatable(Model):
             item_counts=items.item_counts, item_shift=fit.shift("item", self.n_threads),
             user_level=fit.level("user", self.n_threads),
         )  # fmt: skip
-
-    def _state_without_each(self, own: Ratings) -> State | None:
-        return state_without_each(self, own)
 
     def _check_updatable(self, method: str) -> None:
         if not self.updatable:

@@ -76,6 +76,19 @@ def test_effects_are_differences_to_answers_without_each_rating(model: Any, dtyp
                 assert effect == pytest.approx(refit, abs=2e-6 if dtype == "float32" else 1e-10)
 
 
+def test_a_subclass_that_scores_otherwise_solves_by_its_scores() -> None:
+    class Squared(cf.SVDpp):
+        def _score(self, users: Any, items: Any, timestamps: Any) -> Any:
+            return super()._score(users, items, timestamps) ** 2 / 5
+
+    model = Squared(n_factors=8, n_epochs=4, random_state=0, dtype="float64").fit(RATINGS)
+    own = RATINGS.subset(RATINGS.users == FEWEST)
+    found = model.explain(FEWEST, ITEMS[0], 1, given=own, leave_one_out=True)
+    here = model.for_users(own.subset(own.items != found.items[0]))
+    without = here.score_codes(here.encode_users(FEWEST), here.encode_items(ITEMS[:1]))[0]
+    assert found.effects[0] == pytest.approx(found.score - without, abs=1e-10)
+
+
 def test_an_effect_does_not_depend_on_the_other_items() -> None:
     model = cf.SVD(n_factors=16, n_epochs=4, random_state=0).fit(RATINGS)
     together = model.explain(MOST, RATINGS.item_ids, None)
