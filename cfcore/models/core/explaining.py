@@ -17,7 +17,7 @@ from cfcore.models.core.params import check_flag, check_number
 from cfcore.models.core.preference import Preferring
 from cfcore.models.core.state import State
 
-__all__ = ["CLOSE", "Contributions", "Explaining", "Question", "rated_by"]
+__all__ = ["Contributions", "Explaining", "Question", "bias_contributions", "rated_by"]
 
 Array = np.ndarray[Any, Any]
 
@@ -344,6 +344,29 @@ def rated_by(state: Any, user: int) -> tuple[Array, Array]:
     if state.seen_values is None:
         return codes, np.full(len(codes), np.nan)
     return codes, state.seen_values[span].astype(np.float64)
+
+
+def bias_contributions(state: Any, user: int, damping: float) -> Contributions | None:
+    """The effects of ratings on mean + b_u + b_i, b_u being the damped mean of the errors of mean + b_i.
+
+    Parameters
+    ----------
+    state : State with ``user_bias``, ``item_bias`` and ``mean``
+    user : int
+        Code of a known user.
+    damping : float
+        Of b_u, in ratings.
+
+    Returns
+    -------
+    Contributions or None
+        None where the bias is another: of another damping, or trained elsewhere.
+    """
+    codes, values = rated_by(state, user)
+    effects = (values - state.mean - state.item_bias[codes]) / max(len(codes) + damping, 1)
+    if abs(effects.sum() - state.user_bias[user]) > CLOSE * max(1.0, np.abs(values).max(initial=0)):
+        return None
+    return Contributions(state.item_ids[codes], values, effects)
 
 
 def _ratings_of(state: Any, users: Array, items: Array, values: Array, user: Any) -> Ratings:

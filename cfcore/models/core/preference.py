@@ -60,9 +60,8 @@ class Preferring(Predicting):
         ndarray
             By default, for all users: ratings of the item in training, over those of the most rated item.
         """
-        counts = self._state.item_counts
-        shares = counts / max(counts.max(initial=0), 1)
-        rows: Array = np.broadcast_to(shares, (len(users), len(shares)))
+        popularity = self._state.relative_popularity
+        rows: Array = np.broadcast_to(popularity, (len(users), len(popularity)))
         return rows
 
     def _worth(self, users: Array, items: Array, timestamps: Array | None) -> Array:

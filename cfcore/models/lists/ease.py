@@ -8,7 +8,7 @@ import numpy as np
 
 from cfcore.data import Ratings, from_fields
 from cfcore.kernels.records import ItemOrder, ListQueries, TopLists
-from cfcore.models.core.explaining import CLOSE, Contributions, rated_by
+from cfcore.models.core.explaining import Contributions, bias_contributions, rated_by
 from cfcore.models.core.fit_context import FitContext
 from cfcore.models.core.given import user_fields
 from cfcore.models.core.means import damped_means
@@ -183,11 +183,7 @@ class EASE(Model):
         state: EaseState = self._state
         if state.user_bias is None or state.item_bias is None:
             return None
-        codes, values = rated_by(state, user)
-        effects = (values - state.mean - state.item_bias[codes]) / (len(codes) + REG_USER)
-        if abs(effects.sum() - state.user_bias[user]) > CLOSE * max(1.0, np.abs(values).max(initial=0)):
-            return None  # trained elsewhere
-        return Contributions(state.item_ids[codes], values, effects)
+        return bias_contributions(state, user, REG_USER)
 
     def _preference_contributions(self, user: int, item: int, origin: Any) -> Contributions | None:
         state: EaseState = self._state
