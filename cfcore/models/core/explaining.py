@@ -301,15 +301,21 @@ class Explaining(Preferring):
         n, m = len(own), len(items)
         unknown = np.full(m, -1, dtype=np.int32)
         bases = self._scores_by(unknown, items, question)
-        here = self.snapshot()
         # An unknown item is rated as the user rated on average, which the state does not tell.
         state = self._state_without_each(own) if n > 1 and (items >= 0).all() else None
-        if state is not None:
+        if state is None:
+            scores = self._scores_without_each(own, items, question)
+        else:
+            here = self.snapshot()
             here._state = state
-            users = np.arange(n + 1, dtype=np.int32)
-            scores = here._scores_by(np.repeat(users, m), np.tile(items, n + 1), question).reshape(n + 1, m)
-            return scores[:-1], scores[-1], bases
-        scores = np.empty((n + 1, m))  # the last row is of all ratings
+            codes = np.repeat(np.arange(n + 1, dtype=np.int32), m)
+            scores = here._scores_by(codes, np.tile(items, n + 1), question).reshape(n + 1, m)
+        return scores[:-1], scores[-1], bases
+
+    def _scores_without_each(self, own: Ratings, items: Array, question: Question) -> Array:
+        """Scores of a user without each rating, and at the end with all: float64[n_ratings + 1, n_items]."""
+        n, m = len(own), len(items)
+        scores = np.empty((n + 1, m))
         alone = self._asked_alone()
         step = 1 if alone else max(1, BATCH // max(n, 1))
         for begin in range(0, n + 1, step):
@@ -334,7 +340,7 @@ class Explaining(Preferring):
                 codes = np.full(n_users, -1, dtype=np.int32)
             some = here._scores_by(np.repeat(codes, m), np.tile(items, n_users), question)
             scores[begin : begin + n_users] = some.reshape(n_users, m)
-        return scores[:-1], scores[-1], bases
+        return scores
 
 
 def rated_by(state: Any, user: int) -> tuple[Array, Array]:
