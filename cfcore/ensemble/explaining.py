@@ -64,7 +64,7 @@ class ExplainedChoice(ExplainedEnsemble):
             return self._of_member(rater, origin, user, items, question)
         users = np.full(len(items), user, dtype=np.int32)
         scores = self._scores_by(users, items, question)
-        choices = self._choice_rows(users[:1])[0][items].astype(np.float64)
+        choices = self._choice_rows(np.array([user], dtype=np.int32))[0][items].astype(np.float64)
         # Preferences of other choosers are no choices, and choices below the floor do not count.
         if self._state.members[chooser]._worth_weight != 0 or (choices <= FLOOR).any():
             return super()._explained(origin, user, items, question)

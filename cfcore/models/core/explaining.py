@@ -71,10 +71,6 @@ class Explaining(Preferring):
         """The same for a preference."""
         return None
 
-    def _asked_alone(self) -> bool:
-        """Whether answers for users given together depend on each other, so that each is asked for alone."""
-        return False
-
     def _state_without_each(self, own: Ratings) -> State | None:
         """A state whose users are one user without each rating in turn, and at the end with all.
 
