@@ -106,9 +106,8 @@ def with_compared_users(model: Any, state: NeighborState, given: Ratings) -> Nei
     counts = np.zeros_like(found.user_counts)
     counts[codes] = found.user_counts[codes]
     trust = None
-    if (
-        model._shrinks_few and not state.rule["damping"]
-    ):  # means of neighbours are uncertain whatever the number of ratings is
+    if model._shrinks_few and not state.rule["damping"]:
+        # Means of neighbours are uncertain whatever the number of ratings is.
         rated = np.append(found.user_counts, 0)
         trust = rated / (rated + ENOUGH)
     return dataclasses.replace(found, user_counts=counts, user_trust=trust)
