@@ -56,6 +56,13 @@ def test_parts_add_up(fitted: Any, train: Any, test: Any, with_given: bool, by: 
                 assert found.others == 0
 
 
+@pytest.mark.parametrize("by", ["rating", "preference"])
+def test_of_no_items_there_is_nothing_to_explain(fitted: Any, train: Any, by: str) -> None:
+    user = int(train.users[0])
+    assert fitted.explain(user, [], by=by) == []
+    assert len(fitted.explain(user, [], by=by, as_frame="pandas")) == 0
+
+
 @pytest.mark.parametrize("name", list(MODELS))
 def test_sums_are_exact(name: str, train: cf.Ratings) -> None:
     model = make(name).fit(train)

@@ -14,7 +14,7 @@ from cfcore.errors import DataError, DataWarning, warn
 from cfcore.models.core.single import SingleAnswers
 from cfcore.models.core.state import State
 
-__all__ = ["ENOUGH", "NewUsers", "trust_in", "user_fields"]
+__all__ = ["ENOUGH", "NewUsers", "trust_in", "user_fields", "user_of"]
 
 Array = np.ndarray[Any, Any]
 
@@ -36,6 +36,10 @@ class NewUsers(SingleAnswers):
         """
         raise TypeError(f"{type(self).__name__} does not take given=: fit it anew, on all ratings")
 
+    def _asked_alone(self) -> bool:
+        """Whether answers for users given together depend on each other, so that each is asked for alone."""
+        return False
+
     def for_users(self, ratings: Any) -> Self:
         """Return a copy of the model for the users of some ratings; the model itself is not changed.
 
@@ -51,9 +55,10 @@ class NewUsers(SingleAnswers):
         Returns
         -------
         Model
-            These users are known, and no others; items are those of this model. A dict is of one user, with
-            the id 0, or "" where ids are strings. Of `UserKNN`, whose new users are compared with all
-            others, it costs some passes over the training ratings: keep the copy for further calls.
+            These users are known, and no others (``known_users_``); items are those of this model. A dict is
+            of one user, with the id 0, or "" where ids are strings. `UserKNN` compares the users given with
+            all others, which costs some passes over the training ratings: keep the copy for further calls.
+            There a dict has another id if 0 is a user of training.
 
         Raises
         ------
@@ -80,7 +85,7 @@ class NewUsers(SingleAnswers):
         state = self._state
         if is_session(given):
             items, values = columns_of_session(given, are_strings(state.item_ids))
-            user = session_user(state.user_ids)
+            user = session_user(state.user_ids, free=self._asked_alone())
             if not items:
                 nothing = np.zeros(0, dtype=np.int32)
                 return from_fields(
@@ -162,9 +167,24 @@ def _shown(item: Any) -> str:
     return repr(item.item() if isinstance(item, np.generic) else item)
 
 
-def session_user(ids: Array) -> Any:
-    """The id of the user of a session, of the kind of some ids."""
-    return "" if are_strings(ids) else 0
+def session_user(ids: Array, free: bool = False) -> Any:
+    """The id of the user of a session, of the kind of some ids.
+
+    `free`: an id that is not among them, where the user of the session is compared with theirs.
+    """
+    strings = are_strings(ids)
+    first: Any = "" if strings else 0
+    if not free or first not in ids:
+        return first
+    numbers = range(len(ids) + 1)
+    return next(one for one in (map(str, numbers) if strings else numbers) if one not in ids)
+
+
+def user_of(given: Any, known: Array) -> Any:
+    """The user whose ratings these are, if they are of a session, or else all; `known` are the ids."""
+    if not is_session(given):
+        return known
+    return known[0].item() if isinstance(known[0], np.generic) else known[0]
 
 
 def check_scale_of(ratings: Ratings, scale: tuple[float, float]) -> None:

@@ -12,7 +12,7 @@ from cfcore.data.ids import is_single
 from cfcore.data.names import ARGUMENTS
 from cfcore.data.shapes import Columns
 from cfcore.errors import DataWarning, warn
-from cfcore.models.core.given import NewUsers, is_session, session_user
+from cfcore.models.core.given import NewUsers, is_session, user_of
 from cfcore.models.core.ids import check_known, codes_of_pairs
 from cfcore.models.core.params import check_choice, check_flag
 from cfcore.models.core.single import PLAIN
@@ -92,11 +92,11 @@ class Predicting(NewUsers):
             users = list(users)
         here = self.snapshot()
         if given is not None:
-            here = self.for_users(given)
+            here, known_users = self._for_users(given)
             if is_session(given):
                 if items is not None:
                     raise TypeError("predict(items, given={item: rating, ...}) takes items, and no users")
-                users, items = session_user(here._state.user_ids), users
+                users, items = user_of(given, known_users), users
         user_codes, item_codes, times, scalar = here._codes_of_request(users, items, timestamps)
         if unknown == "error":
             check_known(user_codes, item_codes, users, items)

@@ -12,7 +12,7 @@ from cfcore.data.ids import is_single
 from cfcore.kernels.records import ItemOrder, ListQueries, TopLists
 from cfcore.metrics.lists import relevant_from
 from cfcore.metrics.options import CRITERIA
-from cfcore.models.core.given import is_session, session_user
+from cfcore.models.core.given import is_session, user_of
 from cfcore.models.core.levels import boundary
 from cfcore.models.core.noise import error_variance
 from cfcore.models.core.params import check_choice
@@ -224,11 +224,11 @@ class Preferring(Predicting):
             users = list(users)
         here = self.snapshot()
         if given is not None:
-            here = self.for_users(given)
+            here, known_users = self._for_users(given)
             if is_session(given):
                 if items is not None:
                     raise TypeError("preference(items, given={item: rating, ...}) takes items, and no users")
-                users, items = session_user(here._state.user_ids), users
+                users, items = user_of(given, known_users), users
         user_codes, item_codes, times, scalar = here._codes_of_request(users, items, timestamps)
         found = here._preference(user_codes, item_codes, times)
         if scalar and len(found) == 1:

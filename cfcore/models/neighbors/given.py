@@ -7,7 +7,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from cfcore.data import Ratings
+from cfcore.data import Ratings, from_fields
+from cfcore.data.ids import used
 from cfcore.kernels.records import RatingRows
 from cfcore.models.core.fit_context import FitContext
 from cfcore.models.core.given import ENOUGH, trust_in, user_fields
@@ -128,9 +129,12 @@ def with_ratings(state: NeighborState, given: Ratings) -> Ratings:
         values += state.mean + state.item_centers[items]
     kept = ~np.isin(state.user_ids[users], given.user_ids)
     low, high = state.scale
-    return Ratings(
-        np.concatenate([state.user_ids[users[kept]], given.users]),
-        np.concatenate([state.item_ids[items[kept]], given.items]),
-        np.concatenate([np.clip(values[kept], low, high).astype(np.float32), given.values]),
-        scale=state.scale,
-    )
+    n_users = len(state.user_ids)
+    user_ids, codes = np.unique(np.concatenate([state.user_ids, given.user_ids]), return_inverse=True)
+    codes = codes.astype(np.int32)
+    users = np.concatenate([codes[:n_users][users[kept]], codes[n_users:][given.user_codes]])
+    items = np.concatenate([items[kept], given.item_codes])
+    values = np.concatenate([np.clip(values[kept], low, high).astype(np.float32), given.values])
+    user_codes, user_ids = used(users, user_ids)
+    item_codes, item_ids = used(items, state.item_ids)
+    return from_fields(user_codes, item_codes, values, None, user_ids, item_ids, state.scale)
