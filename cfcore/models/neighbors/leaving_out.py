@@ -12,7 +12,7 @@ from cfcore.kernels.records import SimilarityRule
 from cfcore.models.core.explaining import rated_by
 from cfcore.models.core.given import trust_in
 from cfcore.models.neighbors.centering import Centering
-from cfcore.models.neighbors.explaining import shares
+from cfcore.models.neighbors.explaining import terms
 from cfcore.models.neighbors.given import OF_USERS
 from cfcore.models.neighbors.measures import MEASURES
 from cfcore.models.neighbors.scoring import centers_at
@@ -65,7 +65,7 @@ class LeftOut:
         sums = self.centers.copy()
         if item >= 0:  # otherwise unknown to a member of a blend
             deviations = [
-                shares(self.state, item, self.user, row).sum()
+                terms(self.state, item, self.user, row).sum()
                 for rows in self.similarities(item)
                 for row in rows
             ]
