@@ -22,6 +22,7 @@ FOLLOWS: dict[str, tuple[str, ...]] = {
     "_session_worths": ("_worth",),
     # explanations
     "_contributions": ("_score",),
+    "_state_without_each": ("_score", "_state_of_users"),
     "_preference_contributions": ("_choice_rows", "_worth"),
 }
 

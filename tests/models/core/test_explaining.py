@@ -234,6 +234,25 @@ def test_a_ranker_weighs_the_terms_of_its_chooser() -> None:
     assert total == pytest.approx(found.score)
 
 
+@pytest.mark.parametrize("by", ["rating", "preference"])
+@pytest.mark.parametrize("blended", [False, True])
+def test_what_only_the_fit_found_is_apart_from_joint_effects(blended: bool, by: str) -> None:
+    model = cf.SVD(n_factors=8, n_epochs=10, random_state=0)
+    model = cf.Blend([model, cf.Baseline()], cv=2, random_state=0) if blended else model
+    model.fit(RATINGS)
+    found = model.explain(USER, ITEM, 3, by=by)
+    given = model.explain(USER, ITEM, 3, given=RATINGS.subset(RATINGS.users == USER), by=by)
+    assert found.training == pytest.approx(found.score - given.score, abs=1e-6)
+    assert abs(found.training) > 3e-4
+    assert given.training == 0
+    for one, last in ((found, "the fit, beyond these ratings"), (given, "joint effects")):
+        sizes, words = zip(*one.rows(), strict=True)
+        assert sum(sizes) == pytest.approx(one.score, abs=1e-9)
+        assert words[-1].endswith(last)
+        assert "joint effects" in words[-2 if one is found else -1]
+        assert words[-1] in one.summary()
+
+
 @pytest.mark.parametrize("ids", [int, str])
 def test_frames_are_named_after_the_columns_of_training(ids: type) -> None:
     pd = pytest.importorskip("pandas")
