@@ -121,7 +121,8 @@ def test_a_rater_may_be_a_blend(folder: Path, tmp_path: Path) -> None:
     [
         (("-m", "svd", "--chooser", "ease"), "--chooser is for --model ranker, not for svd"),
         (("-m", "ranker", "--members", "svd"), "--members is for --model blend, not for ranker"),
-        (("-m", "ranker", "--rater", "nonsense"), "unknown model 'nonsense'"),
+        (("-m", "ranker", "--rater", "nonsense"), "--rater: unknown model 'nonsense'"),
+        (("-m", "ranker", "--chooser", "ranker"), "--chooser takes no ranker; it takes global-mean"),
         (("-m", "ranker", "--set", "rater=svd"), "--set rater=svd: Ranker has chooser__reg"),
         (("-m", "ranker", "--set", "rater__n_epochs=0"), "rater__n_epochs must be"),
     ],

@@ -14,13 +14,9 @@ from cfcore.errors import DataError, DataWarning, warn
 from cfcore.models.core.single import SingleAnswers
 from cfcore.models.core.state import State
 
-__all__ = ["ENOUGH", "NewUsers", "trust_in", "user_fields", "user_of"]
+__all__ = ["NewUsers", "trust_in", "user_fields", "user_of"]
 
 Array = np.ndarray[Any, Any]
-
-#: Ratings given from which on models that do not shrink are trusted. On held-out users of MovieLens 100K, no
-#: number of ratings then makes predictions worse than none does.
-ENOUGH = 20
 
 
 class NewUsers(SingleAnswers):
@@ -199,13 +195,13 @@ def check_scale_of(ratings: Ratings, scale: tuple[float, float]) -> None:
         )
 
 
-def trust_in(counts: Array) -> Array:
-    """Weights of predictions from so many ratings given, in [0, 1]; the rest is that of unknown users.
+def trust_in(counts: Array, half: float, most: float = 1.0) -> Array:
+    """Weights of predictions from n ratings given, ``most n / (n + half)``; the rest is of unknown users.
 
     For models that do not shrink by themselves: their predictions from few ratings would be worse than
-    knowing nothing of a user. From 20 ratings on, predictions are those of a fit.
+    knowing nothing of a user. ``python benchmarks/new_users.py --choose`` prints errors by weight.
     """
-    weights: Array = np.minimum(counts / ENOUGH, 1.0)
+    weights: Array = most * (counts / (counts + half))
     return weights
 
 

@@ -10,9 +10,10 @@ import numpy as np
 from cfcore.data import Ratings, from_fields
 from cfcore.kernels.records import SimilarityRule
 from cfcore.models.core.explaining import rated_by
-from cfcore.models.core.given import ENOUGH
+from cfcore.models.core.given import trust_in
 from cfcore.models.neighbors.centering import Centering
 from cfcore.models.neighbors.explaining import terms
+from cfcore.models.neighbors.given import OF_USERS
 from cfcore.models.neighbors.measures import MEASURES
 from cfcore.models.neighbors.scoring import centers_at
 from cfcore.models.neighbors.similarities import Comparison, Rows
@@ -50,6 +51,7 @@ class LeftOut:
         self.train = from_fields(
             users, state.seen_items, state.seen_values, None, state.user_ids, state.item_ids, state.scale
         )
+        self.center = model.center
         self.measure = MEASURES[model.similarity]
         given = Centering(self.train, "user", model.reg_user, model.reg_item, model.n_threads)
         prepared = self.measure.prepare(given, model.shrinkage_or_default())
@@ -73,7 +75,7 @@ class LeftOut:
             own, unknown = centers_at(self.state, self.state.user_centers, codes, items)
             n = len(sums) - 1
             counts = np.append(np.full(n, n - 1), n)
-            sums = counts / (counts + ENOUGH) * (own - unknown + sums - self.centers[-1])
+            sums = trust_in(counts, *OF_USERS[self.center]) * (own - unknown + sums - self.centers[-1])
         return np.asarray(sums[-1] - sums[:-1])
 
     def similarities(self, item: int) -> Iterator[Array]:
