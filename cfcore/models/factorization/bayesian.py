@@ -103,6 +103,9 @@ class BayesianSVD(Model):
     item, has the mean of the prior in each sample. Ratings that come with a question (``given=``) are
     answered by the same equations: the user's row is solved for in each sample.
 
+    The defaults were chosen on a part of the training rows of MovieLens 100K (u1), by
+    ``benchmarks/bayesian.py choose``.
+
     With validation ratings, ``early_stopping`` counts sweeps.
 
     Examples
