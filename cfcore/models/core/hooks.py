@@ -24,7 +24,6 @@ FOLLOWS: dict[str, tuple[str, ...]] = {
     "_contributions": ("_score",),
     "_state_without_each": ("_score", "_state_of_users"),
     "_preference_contributions": ("_choice_rows", "_worth"),
-    "_state_without_each": ("_score", "_state_of_users"),
 }
 
 
