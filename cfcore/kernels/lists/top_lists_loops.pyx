@@ -1,0 +1,196 @@
+"""Loops of `cfcore.kernels.lists.top_lists`."""
+from libc.stdint cimport INT32_MIN, int16_t, int32_t, int64_t, uint64_t
+from libc.string cimport memcpy, memset
+
+from cfcore.kernels.common.loops cimport capsule_of
+from cfcore.kernels.lists.top_lists_loops cimport ROWS, SPARE, ListArrays, PanelArrays, TopListLoops
+from cfcore.kernels.top_n.excluded cimport mark
+from cfcore.kernels.top_n.heap cimport heap_clear, heap_offer, heap_sort
+
+cdef extern from "lists/rounded_rows.h" nogil:
+    enum:
+        COLUMNS "CF_COLUMNS"
+    uint64_t sums_not_below "cf_sums_not_below"(const int16_t *panel, const int32_t *items, const int16_t *x,
+                                                Py_ssize_t n, int32_t limit, int32_t *out) noexcept
+    int place "cf_place"(int column) noexcept
+    int lowest "cf_lowest"(uint64_t bits) noexcept
+    float next_integer "cf_next_integer"(float x) noexcept
+
+
+cdef struct Group:
+    # The scratch of a group of lists in parts.
+    uint64_t *bitmaps    # [n_lists][n_panels], columns that a list excludes
+    int32_t *limits      # a rounded sum below cannot belong to the list
+    int32_t *counts      # of candidates; -1 if all columns are
+    int32_t *sums        # [n_lists][n + SPARE], rounded, of the candidates,
+    int32_t *columns     # [n_lists][n + SPARE], and which they are
+    int32_t *sorted      # [n_lists][n + SPARE], lists by candidate
+    int32_t *ends        # [64 n_panels + 1], where those of a candidate end
+    Py_ssize_t start, stop, room
+
+
+cdef void peak(const PanelArrays *given, Py_ssize_t row) noexcept nogil:
+    """`Peak`: by bits, among which those of NaN are the largest."""
+    cdef const float *weights = given.weights + row * given.n_rows
+    cdef Py_ssize_t j
+    cdef int32_t largest = 0
+    cdef const int32_t *bits = <const int32_t *>weights
+    for j in range(given.n_rows):
+        largest = max(largest, bits[j] & 0x7fffffff)
+    memcpy(given.peaks + row, &largest, sizeof(float))
+
+
+cdef void rows(const PanelArrays *given, Py_ssize_t block, float inverse) noexcept nogil:
+    """`Rows`: each row is read from memory once, and its columns are picked in the cache."""
+    cdef float[ROWS][64] tile
+    cdef Py_ssize_t n = given.n_rows, first = block * ROWS, size = min(<Py_ssize_t>ROWS, n - first), panel, r, j
+    cdef const float *row
+    cdef const int32_t *sources
+    cdef int16_t *rounded
+    cdef float *exact
+    for panel in range(given.n_panels):
+        sources = given.sources + panel * COLUMNS
+        for r in range(size):
+            row = given.weights + (first + r) * n
+            for j in range(COLUMNS):
+                tile[r][j] = row[sources[j]] if sources[j] >= 0 else 0
+            rounded = given.rounded + (panel * n + first + r) * COLUMNS
+            for j in range(COLUMNS):
+                rounded[j] = <int16_t><int32_t>next_integer(tile[r][j] * inverse)
+        exact = given.exact + panel * COLUMNS * n + first
+        for j in range(COLUMNS):
+            for r in range(size):
+                exact[j * n + r] = tile[r][j]
+
+
+cdef inline double exact_score(const ListArrays *given, Py_ssize_t k, Py_ssize_t column) noexcept nogil:
+    """The score, as `score_rows` of `weighted_sums` adds it up."""
+    cdef const float *weights = given.exact + column * given.n_rows
+    cdef int64_t e
+    cdef float score = 0
+    for e in range(given.indptr[given.users[k]], given.indptr[given.users[k] + 1]):
+        score = score + given.values[e] * weights[given.items[e]]
+    return score
+
+
+cdef inline void drop(const Group *g, Py_ssize_t at) noexcept nogil:
+    """Drop the candidates of a list that are below its limit."""
+    cdef int32_t *sums = g.sums + at * g.room
+    cdef int32_t *columns = g.columns + at * g.room
+    cdef int32_t e, kept = 0
+    for e in range(g.counts[at]):
+        sums[kept], columns[kept] = sums[e], columns[e]
+        kept += sums[e] >= g.limits[at]
+    g.counts[at] = kept
+
+
+cdef inline void find(const ListArrays *given, const Group *g, Py_ssize_t k, Py_ssize_t panel,
+                      uint64_t closed) noexcept nogil:
+    """Add the columns of a panel to the candidates of list k if they may belong to it.
+
+    The n best rounded sums so far are in a heap where the list will be. Scores of these n are at least the
+    worst sum less the margin; a score above that has a sum of at least the worst less two margins.
+    """
+    cdef int32_t[COLUMNS] sums
+    cdef Py_ssize_t at = k - g.start, user = given.users[k]
+    cdef int64_t e = given.indptr[user], n_rated = given.indptr[user + 1] - e
+    cdef double *best = given.scores + k * given.n
+    cdef int32_t sum
+    cdef Py_ssize_t column
+    cdef double limit
+    cdef uint64_t bits = sums_not_below(given.rounded + panel * given.n_rows * COLUMNS, given.items + e,
+                                        given.multiples + e, n_rated, g.limits[at], sums)
+    bits &= ~(closed | g.bitmaps[at * given.n_panels + panel])
+    while bits:
+        column = lowest(bits)
+        bits &= bits - 1
+        sum = sums[place(<int>column)]
+        if sum < g.limits[at]:
+            continue
+        column += panel * COLUMNS
+        g.sums[at * g.room + g.counts[at]] = sum
+        g.columns[at * g.room + g.counts[at]] = <int32_t>column
+        g.counts[at] += 1
+        heap_offer(best, given.listed + k * given.n, given.n, <double>sum, <int32_t>column)
+        limit = best[0] - 2.0 * given.margins[user]
+        g.limits[at] = <int32_t>limit if limit > INT32_MIN else INT32_MIN
+    if g.counts[at] > g.room - COLUMNS:
+        drop(g, at)
+        if g.counts[at] > g.room - COLUMNS:
+            g.counts[at] = -1
+
+
+cdef inline void offer(const ListArrays *given, Py_ssize_t k, Py_ssize_t column) noexcept nogil:
+    heap_offer(given.scores + k * given.n, given.listed + k * given.n, given.n,
+               exact_score(given, k, column), given.positions[given.columns[column]])
+
+
+cdef void choose(const ListArrays *given, Group *g, const uint64_t *closed) noexcept nogil:
+    """Make the lists of the candidates: those of one column together, so that its weights are in the cache."""
+    cdef Py_ssize_t n_columns = given.n_panels * COLUMNS, at, column, e, begin = 0
+    cdef uint64_t bits
+    memset(g.ends, 0, (n_columns + 1) * sizeof(int32_t))
+    for at in range(g.stop - g.start):
+        heap_clear(given.scores + (g.start + at) * given.n, given.listed + (g.start + at) * given.n, given.n)
+        if g.counts[at] >= 0:
+            drop(g, at)
+        for e in range(g.counts[at]):
+            g.ends[g.columns[at * g.room + e] + 1] += 1
+    for column in range(n_columns):
+        g.ends[column + 1] += g.ends[column]
+    for at in range(g.stop - g.start):
+        for e in range(g.counts[at]):
+            column = g.columns[at * g.room + e]
+            g.sorted[g.ends[column]] = <int32_t>(g.start + at)
+            g.ends[column] += 1
+    for column in range(n_columns):
+        for e in range(begin, g.ends[column]):
+            offer(given, g.sorted[e], column)
+        begin = g.ends[column]
+    for at in range(g.stop - g.start):
+        if g.counts[at] >= 0:
+            continue
+        for e in range(given.n_panels):
+            bits = ~(closed[e] | g.bitmaps[at * given.n_panels + e])
+            while bits:
+                offer(given, g.start + at, e * COLUMNS + lowest(bits))
+                bits &= bits - 1
+
+
+cdef bint lists(const ListArrays *given, Py_ssize_t group, uint64_t *bitmaps, int32_t *codes) noexcept nogil:
+    """`Lists`: all users of the group for one panel of items, then the next panel."""
+    cdef Group g
+    cdef Py_ssize_t k, panel, n_panels = given.n_panels
+    cdef int32_t item
+    cdef bint valid = True
+    cdef uint64_t *closed = bitmaps + given.together * n_panels  # columns that no list may have
+    g.start, g.room = group * given.together, given.n + SPARE
+    g.stop = min(g.start + given.together, given.n_lists)
+    g.bitmaps, g.limits, g.counts = bitmaps, codes, codes + given.together
+    g.sums = g.counts + given.together
+    g.columns = g.sums + given.together * g.room
+    g.sorted = g.columns + given.together * g.room
+    g.ends = g.sorted + given.together * g.room
+    for k in range(n_panels * COLUMNS):
+        item = given.columns[k]
+        if item < 0 or given.positions[item] < 0:
+            closed[k // COLUMNS] |= <uint64_t>1 << (k % COLUMNS)
+    for k in range(g.start, g.stop):
+        heap_clear(given.scores + k * given.n, given.listed + k * given.n, given.n)
+        g.limits[k - g.start] = INT32_MIN
+        g.counts[k - g.start] = -1 if given.margins[given.users[k]] < 0 else 0
+        valid &= mark(bitmaps + (k - g.start) * n_panels, given.excluded + given.starts[k],
+                      given.stops[k] - given.starts[k], given.places, given.n_items, True)
+    for panel in range(n_panels):
+        for k in range(g.start, g.stop):
+            if g.counts[k - g.start] >= 0:
+                find(given, &g, k, panel, closed[panel])
+    choose(given, &g, closed)
+    for k in range(g.start, g.stop):
+        heap_sort(given.scores + k * given.n, given.listed + k * given.n, given.n)
+    memset(bitmaps, 0, (given.together + 1) * n_panels * sizeof(uint64_t))
+    return valid
+
+
+cdef TopListLoops loops = TopListLoops(peak=peak, rows=rows, lists=lists)
+table = capsule_of(&loops)
