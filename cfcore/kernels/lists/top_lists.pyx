@@ -2,8 +2,8 @@
 
 Rounded weights are 16-bit integers, which take half the memory; their sums differ from scores by at most a
 margin, so that they tell which few items can be on a list. Scores of these are added up from the weights as
-they are, in float32, in the order of the ratings: those of `weighted_sums.score_rows`, the same bits. The twin
-is `cfcore.reference.lists.top_lists`.
+they are, in float32, in the order of the ratings: those of `weighted_sums.score_rows`, the same bits. The
+twin is `cfcore.reference.lists.top_lists`.
 """
 cimport numpy as cnp
 from cython.parallel cimport prange, threadid
@@ -13,7 +13,7 @@ from libc.stdint cimport int16_t, int32_t, int64_t, uint64_t
 from cfcore.kernels.common.arrays cimport check_record, pointer
 from cfcore.kernels.common.loops cimport table_in
 from cfcore.kernels.common.threads cimport report_workers, team_present, team_size
-from cfcore.kernels.lists.top_lists_loops cimport ROWS, SPARE, ListArrays, PanelArrays, TopListLoops
+from cfcore.kernels.lists.top_lists_loops cimport ROWS, ListArrays, PanelArrays, TopListLoops
 from cfcore.kernels.top_n.excluded cimport check_excluded
 
 from cfcore.kernels import simd
@@ -65,7 +65,7 @@ def fill_panels(weights, panels, n_threads):
 
     Notes
     -----
-    The unit of rounded weights is the largest weight over 32767; they are 0 if it is not in [1e-30, infinity).
+    The unit of rounded weights is the largest weight over 32767; they are 0 if that is not in [1e-30, inf).
     """
     cdef int workers = 0, team = team_size(n_threads)
     check_record(weights, ItemWeights, "fill_panels: weights")
@@ -75,7 +75,8 @@ def fill_panels(weights, panels, n_threads):
         raise ValueError("fill_panels: panels must have a row for each item of weights")
     cdef PanelArrays given = PanelArrays(
         weights=<const float *>pointer(weights.values), sources=<const int32_t *>pointer(panels.sources),
-        rounded=<int16_t *>pointer(panels.rounded), exact=<float *>pointer(panels.exact),
+        rounded=<int16_t *>pointer(panels.rounded), most=<int16_t *>pointer(panels.most),
+        exact=<float *>pointer(panels.exact),
         peaks=<float *>pointer(panels.peaks), n_rows=panels.n_rows, n_panels=panels.n_panels,
     )
     cdef Py_ssize_t k, n_blocks = (given.n_rows + ROWS - 1) // ROWS
@@ -114,8 +115,8 @@ def fill_multiples(rated, panels, multiples, n_threads):
 
     Notes
     -----
-    A margin covers half a unit for each rounded weight, what multiples differ from ratings, and the rounding of
-    float32 scores: (n + 2) roundings of a sum of n terms.
+    A margin covers half a unit for each rounded weight, what multiples differ from ratings, and the rounding
+    of float32 scores: (n + 2) roundings of a sum of n terms.
     """
     cdef int workers = 0, team = team_size(n_threads)
     check_record(rated, RatingRows, "fill_multiples: rated")
@@ -150,10 +151,10 @@ cdef int32_t _multiples(const int32_t *items, const float *values, Py_ssize_t n,
     for e in range(n):
         x = values[e] * per_one
         q = rint(x)
-        if not fabs(q) <= HIGHEST:
+        if not 0 <= q <= HIGHEST:
             known, q = False, 0
         out[e] = <int16_t>q
-        reach += fabs(q)
+        reach += q
         off += fabs(x - q) * peaks[items[e]]
         size += fabs(x) * peaks[items[e]]
     margin = 0.505 * reach + (off + (n + 2) * 1.2e-7 * size) * HIGHEST / largest + 2
@@ -189,9 +190,9 @@ def best_lists(rated, multiples, panels, queries, order, lists, scratch, n_threa
     Notes
     -----
     Scores are those of `weighted_sums.score_rows`, the same bits; no matrix of them is made. O(n_items) for
-    each rating, of rounded weights; users whose margin is -1, and those of whom too many items have scores
-    within the margin, have all scores added up, one after the other. NaN is never listed. The same bits for
-    any number of threads and SIMD level.
+    each rating, of rounded weights in panels that may hold an item of the list; users whose margin is -1, and
+    those of whom too many items have scores within the margin, have all scores added up, one after the
+    other. NaN is never listed. The same bits for any number of threads and SIMD level.
     """
     check_record(rated, RatingRows, "best_lists: rated")
     check_record(multiples, RatingMultiples, "best_lists: multiples")
@@ -210,7 +211,8 @@ def best_lists(rated, multiples, panels, queries, order, lists, scratch, n_threa
         values=<const float *>pointer(rated.values),
         multiples=<const int16_t *>pointer(multiples.values),
         margins=<const int32_t *>pointer(multiples.margins),
-        rounded=<const int16_t *>pointer(panels.rounded), exact=<const float *>pointer(panels.exact),
+        rounded=<const int16_t *>pointer(panels.rounded),
+        most=<const int16_t *>pointer(panels.most), exact=<const float *>pointer(panels.exact),
         columns=<const int32_t *>pointer(panels.columns), places=<const int32_t *>pointer(panels.places),
         users=<const int32_t *>pointer(queries.rows),
         starts=<const int64_t *>pointer(queries.starts),

@@ -10,6 +10,7 @@ cdef struct PanelArrays:
     const float *weights
     const int32_t *sources
     int16_t *rounded
+    int16_t *most
     float *exact
     float *peaks
     Py_ssize_t n_rows, n_panels
@@ -22,6 +23,7 @@ cdef struct ListArrays:
     const int16_t *multiples
     const int32_t *margins
     const int16_t *rounded
+    const int16_t *most
     const float *exact
     const int32_t *columns
     const int32_t *places

@@ -105,6 +105,8 @@ class WeightPanels(Record):
         64 p + c for the item columns[p, c]; -1 for the others.
     rounded : int16[n_panels, n_rows, 64]
         rounded[p, i, c] is the weight of row i in column sources[p, c], over the unit.
+    most : int16[ceil(n_panels / 64), n_rows, 64]
+        most[p // 64, i, p % 64] is the largest of rounded[p, i], or 0.
     exact : float32[64 n_panels, n_rows]
         exact[64 p + c, i] is that weight.
     peaks : float32[n_rows]
@@ -115,9 +117,11 @@ class WeightPanels(Record):
     columns: Array = array("int32", "n_panels", WEIGHT_COLUMNS)
     places: Array = array("int32", "n_items")
     rounded: Array = array("int16", "n_panels", "n_rows", WEIGHT_COLUMNS, written=True)
+    most: Array = array("int16", "n_blocks", "n_rows", WEIGHT_COLUMNS, written=True)
     exact: Array = array("float32", "n_columns", "n_rows", written=True)
     peaks: Array = array("float32", "n_rows", written=True)
     n_panels: int = dimension()
+    n_blocks: int = dimension()
     n_columns: int = dimension()
     n_rows: int = dimension()
     n_items: int = dimension()
@@ -128,6 +132,10 @@ class WeightPanels(Record):
         check_codes(self._name("places"), self.places, self.n_columns, low=-1)
         if self.n_columns != WEIGHT_COLUMNS * self.n_panels:
             raise ValueError(f"{self._name('exact')} must be of shape ({WEIGHT_COLUMNS} n_panels, n_rows)")
+        if self.n_blocks != -(-self.n_panels // WEIGHT_COLUMNS):
+            raise ValueError(
+                f"{self._name('most')} must be of shape (ceil(n_panels / {WEIGHT_COLUMNS}), ...)"
+            )
         if ((self.sources < 0) != (self.columns < 0)).any():
             raise ValueError(f"{self._name('columns')} must be -1 where sources are")
         used = self.columns.reshape(-1)[self.places[self.places >= 0]]
@@ -144,10 +152,10 @@ class RatingMultiples(Record):
     Attributes
     ----------
     values : int16[n]
-        The multiple of 1 / `per_one` next to what each rating weighs.
+        The multiple of 1 / `per_one` next to what each rating weighs; 0 if that is not in [0, 32767].
     margins : int32[n_rows]
         The most by which sums of rounded weights differ from scores, in units of rounded weights over
-        `per_one`; -1 if it is not known, or too wide.
+        `per_one`; -1 if it is not known, or too wide, or a multiple is below 0.
     per_one : int
     """
 
@@ -175,17 +183,17 @@ class CandidateScratch(BitmapScratch):
     @staticmethod
     def sizes(n_lists: int, n_panels: int, n: int) -> tuple[int, int]:
         """`n_words` and `n_codes` for `n_lists` lists of `n` that a thread makes side by side."""
-        return (n_lists + 1) * n_panels, n_lists * _list_codes(n) + WEIGHT_COLUMNS * n_panels + 1
+        return (n_lists + 1) * n_panels, n_lists * _list_codes(n, n_panels) + WEIGHT_COLUMNS * n_panels + 1
 
     def lists(self, n_panels: int, n: int) -> int:
         """How many lists of `n` a thread has room for; 0 or less if there is none."""
-        by_codes = (self.n_codes - WEIGHT_COLUMNS * n_panels - 1) // _list_codes(n)
+        by_codes = (self.n_codes - WEIGHT_COLUMNS * n_panels - 1) // _list_codes(n, n_panels)
         return min(by_codes, self.n_words // n_panels - 1) if n_panels else by_codes
 
 
-def _list_codes(n: int) -> int:
-    """Integers beside a list: its limit and number of candidates, and three for each of these."""
-    return 2 + 3 * (n + SPARE_CANDIDATES)
+def _list_codes(n: int, n_panels: int) -> int:
+    """Integers beside a list: its limit, number of candidates and two for each, and bounds of panels."""
+    return 2 + n_panels + 2 * (n + SPARE_CANDIDATES)
 
 
 @dataclass(frozen=True, eq=False, repr=False)

@@ -232,7 +232,11 @@ class EASE(Model):
 
     def _preferred_block(self) -> int:
         state: EaseState = self._state
-        return 0 if not state.lists_worth(self.n_threads) else max(64, int(PRODUCTS_PER_CALL / max(state.products, 1)))
+        return (
+            0
+            if not state.lists_worth(self.n_threads)
+            else max(64, int(PRODUCTS_PER_CALL / max(state.products, 1)))
+        )
 
     def _preferred(self, queries: ListQueries, order: ItemOrder, lists: TopLists) -> Array:
         state: EaseState = self._state

@@ -197,6 +197,7 @@ class EaseState(State):
         panels = WeightPanels(
             sources, columns, places,
             aligned_zeros(n_panels * n, WEIGHT_COLUMNS, np.int16).reshape(n_panels, n, WEIGHT_COLUMNS),
+            np.zeros((-(-n_panels // WEIGHT_COLUMNS), n, WEIGHT_COLUMNS), dtype=np.int16),
             np.empty((n_columns, n), dtype=np.float32),
             np.empty(n, dtype=np.float32),
         )  # fmt: skip
@@ -221,10 +222,10 @@ class EaseState(State):
         return multiples
 
     def lists_worth(self, n_threads: int | None) -> bool:
-        """Whether `best_lists` is quick: there are panels, and rounded sums tell the best items of most users."""
-        return self.panels(n_threads) is not None and bool(
-            (self.multiples(n_threads).margins < 0).mean() <= MOST_UNKNOWN if self.rated.n_rows else False
-        )
+        """Whether `best_lists` is quick: there are panels, and rounded sums tell most users' best items."""
+        if self.panels(n_threads) is None or not self.rated.n_rows:
+            return False
+        return bool((self.multiples(n_threads).margins < 0).mean() <= MOST_UNKNOWN)
 
     # ------------------------------------------------------------------ scores
 
@@ -266,7 +267,7 @@ class EaseState(State):
         together = min(-(-queries.n_lists // n_threads), max(64, CODES_TOGETHER // (lists.n + 128)))
         n_words, n_codes = CandidateScratch.sizes(max(together, 1), panels.n_panels, lists.n)
         scratch = CandidateScratch(
-            thread_rows(n_threads, n_words, np.uint64), thread_rows(n_threads, n_codes, np.int32)
+            thread_rows(n_threads, n_words, np.uint64), codes=thread_rows(n_threads, n_codes, np.int32)
         )
         kernel = backends.kernel("lists.top_lists")
         kernel.best_lists(rated, multiples, panels, queries, order, lists, scratch, n_threads)

@@ -36,14 +36,17 @@ def fill_panels(weights: ItemWeights, panels: WeightPanels, n_threads: int) -> N
     if panels.n_rows != weights.n_items:
         raise ValueError("fill_panels: panels must have a row for each item of weights")
     panels.peaks[:] = np.abs(weights.values).max(axis=1, initial=0)
-    largest, inverse = panels.peaks.max(initial=0), np.float32(0)
+    largest, inverse = float(panels.peaks.max(initial=0)), np.float32(0)
     if SMALLEST <= largest < np.inf:
-        inverse = np.float32(HIGHEST) / largest
+        inverse = np.float32(HIGHEST) / np.float32(largest)
     columns = np.where(panels.sources < 0, np.float32(0), weights.values[:, panels.sources])
-    panels.exact[:] = columns.reshape(panels.n_rows, -1).T
+    panels.exact[:] = columns.reshape(panels.n_rows, panels.n_columns).T
     with np.errstate(invalid="ignore"):
         rounded = np.rint(columns * inverse) if inverse else np.zeros_like(columns)
     panels.rounded[:] = rounded.transpose(1, 0, 2)
+    most = np.zeros((panels.n_rows, 64 * panels.n_blocks), dtype=np.int16)
+    most[:, : panels.n_panels] = panels.rounded.max(axis=2, initial=0).T
+    panels.most[:] = most.reshape(panels.n_rows, panels.n_blocks, 64).transpose(1, 0, 2)
 
 
 def fill_multiples(
@@ -65,10 +68,10 @@ def fill_multiples(
         row = slice(rated.indptr[k], rated.indptr[k + 1])
         x, peaks = rated.values[row].astype(np.float64) * multiples.per_one, panels.peaks[rated.indices[row]]
         q = np.rint(x)
-        fits = np.abs(q) <= HIGHEST
+        fits = (q >= 0) & (q <= HIGHEST)
         multiples.values[row] = q = np.where(fits, q, 0)
         multiples.margins[k] = -1
-        reach = np.abs(q).sum()
+        reach = q.sum()
         if usable and fits.all() and reach <= MOST_REACH:
             off, size = float(np.abs(x - q) @ peaks), float(np.abs(x) @ peaks)
             margin = 0.505 * reach + (off + (len(x) + 2) * 1.2e-7 * size) * HIGHEST / largest + 2
