@@ -1,9 +1,8 @@
 """Files of arrays with a JSON header; this module knows nothing of models.
 
 A file is in the safetensors format. Reading executes nothing from the file, and allocates no more than a
-small multiple of its size. Strings are stored as UTF-8 bytes with offsets, long columns of few different
-numbers, such as ratings, as codes of a byte with the numbers; the header and a checksum of everything are in
-the metadata of the format.
+small multiple of its size. Strings are stored as UTF-8 bytes with offsets; the header and a checksum of
+everything are in the metadata of the format.
 """
 
 from __future__ import annotations
@@ -34,22 +33,16 @@ from cfcore.tensor_file import (
 
 __all__ = ["FORMAT", "checksum", "from_json", "name_of", "read", "to_json", "write", "written_by"]
 
-#: Version of the format. A file with a higher one is refused. Since 2 there are codes of a byte.
-FORMAT = 2
+#: Version of the format. A file with a higher one is refused.
+FORMAT = 1
 
 Array = np.ndarray[Any, Any]
 
 # Errors of reading content that `write` did not write: wrong types, missing entries, endless nesting ...
 _DAMAGE = (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
 
-# Tensor names: a string array `x` is stored as two tensors, and so is a column of few different numbers.
+# Tensor names: a string array `x` is stored as two tensors.
 BYTES, OFFSETS = ".utf8", ".offsets"
-CODES, LEVELS = ".codes", ".levels"
-
-#: float32 columns of at least so many numbers are stored as codes, if there are at most 256 different ones.
-_CODED = 4096
-#: Numbers that are looked up at once.
-_SLICE = 1 << 20
 
 #: Dtypes of arrays in the header, and the width up to which fixed-width strings keep that of the header.
 _DTYPE = re.compile(r"[<>|=]?(b1|[iu][1248]|f[248]|U\d{1,9}|O\d?)")
@@ -88,8 +81,6 @@ def write(place: Place, header: dict[str, Any], arrays: dict[str, Array], *, cle
     for name, array in arrays.items():
         if array.dtype.kind in "UO":
             tensors[name + BYTES], tensors[name + OFFSETS] = _encode_strings(name, array)
-        elif (coded := _encode_levels(array)) is not None:
-            tensors[name + CODES], tensors[name + LEVELS] = coded
         elif array.dtype.newbyteorder("<").str in NAMES:
             tensors[name] = np.ascontiguousarray(array, dtype=array.dtype.newbyteorder("<"))
         else:
@@ -202,51 +193,11 @@ def _encode_strings(name: str, array: Array) -> tuple[Array, Array]:
     return np.frombuffer(b"".join(encoded), dtype=np.uint8), offsets
 
 
-def _encode_levels(array: Array) -> tuple[Array, Array] | None:
-    """Codes of a byte and the different numbers, by their bits, of a float32 column; None if it has more."""
-    if array.dtype != np.float32 or array.ndim != 1 or len(array) < _CODED:
-        return None
-    bits = np.ascontiguousarray(array, dtype="<f4").view(np.uint32)
-    levels = np.unique(bits[:_CODED])
-    if len(levels) > 256:
-        return None
-    codes = np.empty(len(bits), dtype=np.uint8)
-    slices = [slice(begin, begin + _SLICE) for begin in range(0, len(bits), _SLICE)]
-    complete = False
-    while not complete:
-        complete = True
-        for part in slices:
-            at = _nearest(levels, bits[part])
-            codes[part] = at
-            further = bits[part][levels[at] != bits[part]]
-            if len(further):  # numbers that are not among the first: all codes change
-                levels, complete = np.union1d(levels, further), False
-            if len(levels) > 256:
-                return None
-    return codes, levels.view("<f4")
-
-
-def _nearest(levels: Array, bits: Array) -> Array:
-    """Positions of numbers in ascending levels, if they are there."""
-    return np.minimum(np.searchsorted(levels, bits), len(levels) - 1)
-
-
-def _decode_levels(name: str, codes: Array, levels: Array) -> Array:
-    if codes.dtype != np.uint8 or codes.ndim != 1 or levels.dtype != np.float32 or levels.ndim != 1:
-        raise ValueError(f"{name}: codes are bytes, and their numbers float32")
-    if len(codes) and int(codes.max()) >= len(levels):
-        raise ValueError(f"{name}: code {codes.max()} of {len(levels)} numbers")
-    found: Array = levels[codes]
-    return found
-
-
 def _decode(name: str, dtype: str, tensors: dict[str, Array]) -> Array:
     """An array of the file, taken out of `tensors`."""
     if not isinstance(dtype, str) or not _DTYPE.fullmatch(dtype):
         raise ValueError(f"{name}: dtype {dtype!r}")
     wanted = np.dtype(dtype).newbyteorder("=")
-    if wanted == np.float32 and name + CODES in tensors:
-        return _decode_levels(name, tensors.pop(name + CODES), tensors.pop(name + LEVELS))
     if wanted.kind not in "UO":
         array = tensors.pop(name)
         if array.dtype != wanted:

@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import gzip
 import io
-import json
 import os
 import threading
 from pathlib import Path
@@ -15,7 +14,6 @@ from hypothesis import strategies as st
 
 import cfcore as cf
 from cfcore import codec
-from cfcore.tensor_file import write_tensors
 
 ARRAYS = {
     "floats": np.array([1.5, np.nan, -0.0, np.inf]),
@@ -47,51 +45,6 @@ def test_arrays_are_read_as_they_were_written(tmp_path: Path) -> None:
             assert arrays[name].tobytes() == array.tobytes()
         else:
             np.testing.assert_array_equal(arrays[name], array)
-
-
-@pytest.mark.parametrize(("n", "n_levels", "later"), [(5000, 10, 0), (5000, 256, 0), (9000, 3, 200)])
-def test_few_different_numbers_take_a_byte_each(tmp_path: Path, n: int, n_levels: int, later: int) -> None:
-    rng = np.random.default_rng(0)
-    levels = np.append(rng.normal(size=n_levels - 3), [0.0, -0.0, np.nan]).astype(np.float32)
-    column = rng.choice(levels, n)
-    if later:  # not among the first
-        column[-later:] = np.arange(later)
-    codec.write(tmp_path / "file", {}, {"ratings": column, "factors": column.reshape(-1, 1)[:9]})
-    assert (tmp_path / "file").stat().st_size < n + 4 * (n_levels + later) + 2000
-    _, arrays = codec.read(tmp_path / "file")
-    assert arrays["ratings"].dtype == np.float32
-    assert arrays["ratings"].tobytes() == column.tobytes()
-
-
-@pytest.mark.parametrize("first", [5000, 100])
-def test_many_different_numbers_are_stored_as_they_are(tmp_path: Path, first: int) -> None:
-    column = np.zeros(9000, dtype=np.float32)
-    column[-first:] = np.arange(first) + (np.arange(first) > 50) * 1000
-    column[:300] = np.arange(300)
-    column = column if first == 100 else column[::-1].copy()
-    codec.write(tmp_path / "file", {}, {"x": column})
-    assert (tmp_path / "file").stat().st_size > 4 * len(column)
-    assert codec.read(tmp_path / "file")[1]["x"].tobytes() == column.tobytes()
-
-
-@pytest.mark.parametrize(
-    ("codes", "levels"),
-    [
-        (np.array([0, 2], dtype=np.uint8), np.zeros(2, dtype=np.float32)),
-        (np.array([0, 1], dtype=np.int32), np.zeros(2, dtype=np.float32)),
-        (np.zeros((2, 1), dtype=np.uint8), np.zeros(2, dtype=np.float32)),
-        (np.zeros(2, dtype=np.uint8), np.zeros(2)),
-        (np.zeros(2, dtype=np.uint8), np.zeros(0, dtype=np.float32)),
-        (np.zeros(2, dtype=np.uint8), None),
-    ],
-)
-def test_codes_that_are_none_are_refused(tmp_path: Path, codes: Any, levels: Any) -> None:
-    tensors = {"x.codes": codes} | ({} if levels is None else {"x.levels": levels})
-    text = json.dumps({"format": 2, "cfcore": "0", "dtypes": {"x": "<f4"}, "header": {}})
-    with open(tmp_path / "file", "wb") as file:
-        write_tensors(file, {"cfcore": f"{codec.checksum(text, tensors)} {text}"}, tensors)
-    with pytest.raises(cf.FileFormatError, match="x"):
-        codec.read(tmp_path / "file")
 
 
 def test_arrays_in_any_memory_order(tmp_path: Path) -> None:

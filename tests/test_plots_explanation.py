@@ -29,7 +29,9 @@ def test_bars_lead_from_the_base_to_the_score(model: Any) -> None:
     found = model.fit(RATINGS).explain(USER, ITEM, 4)
     ax = plots.explanation(found)
     drawn = bars(ax)
-    sizes = [*found.effects[found.effects != 0], found.others]
+    sizes = [*found.effects[found.effects != 0], found.others - found.training]
+    if not found.exact:
+        sizes.append(found.training)
     np.testing.assert_allclose([width for _, width in drawn], sizes)
     at = found.base
     for left, width in drawn:
@@ -39,7 +41,9 @@ def test_bars_lead_from_the_base_to_the_score(model: Any) -> None:
     labels = [label.get_text() for label in ax.get_yticklabels()]
     assert len(labels) == len(drawn) + 2
     assert labels[1].startswith(f"item {found.items[0]}, rated {found.ratings[0]:g}")
-    assert "further ratings" in labels[-2]
+    assert labels[-2 if found.exact else -3].startswith(f"{found.n_others} further ratings")
+    if not found.exact:
+        assert labels[-2] == "the fit, beyond these ratings"
     assert labels[-1] == ("preference" if isinstance(model, cf.EASE) else "predicted rating")
     assert ax.get_ylim()[0] > ax.get_ylim()[1]  # from above
     low, high = ax.get_xlim()

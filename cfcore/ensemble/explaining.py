@@ -64,7 +64,7 @@ class ExplainedChoice(ExplainedEnsemble):
             return self._of_member(rater, origin, user, items, question)
         users = np.full(len(items), user, dtype=np.int32)
         scores = self._scores_by(users, items, question)
-        choices = self._choice_rows(users[:1])[0][items].astype(np.float64)
+        choices = self._choice_rows(np.array([user], dtype=np.int32))[0][items].astype(np.float64)
         # Preferences of other choosers are no choices, and choices below the floor do not count.
         if self._state.members[chooser]._worth_weight != 0 or (choices <= FLOOR).any():
             return super()._explained(origin, user, items, question)
@@ -80,7 +80,10 @@ def scaled(parts: Contributions, score: float, choice: float) -> Contributions:
     worth = score / choice
     base = None if parts.base is None else worth * parts.base
     members = {"chooser": choice, "rater": worth}
-    return replace(parts, effects=worth * parts.effects, base=base, score=score, members=members)
+    return replace(
+        parts, effects=worth * parts.effects, base=base, training=worth * parts.training, score=score,
+        members=members,
+    )  # fmt: skip
 
 
 def weighted(
@@ -90,7 +93,7 @@ def weighted(
     parts, members, base = [], {}, float(intercept)
     for (name, one), weight in zip(found.items(), weights.tolist(), strict=True):
         own = one.score - float(one.effects.sum()) if one.base is None else one.base
-        parts.append(replace(one, effects=weight * one.effects))
+        parts.append(replace(one, effects=weight * one.effects, training=weight * one.training))
         members[name] = weight * one.score
         base += weight * own
     members["intercept"] = float(intercept)
@@ -98,7 +101,7 @@ def weighted(
 
 
 def summed(parts: list[Contributions]) -> Contributions:
-    """The sums of the effects that several members see in each item."""
+    """The sums of the parts of several members."""
     items, at = np.unique(np.concatenate([one.items for one in parts]), return_inverse=True)
     effects = np.bincount(at, np.concatenate([one.effects for one in parts]), len(items))
     ratings = np.full(len(items), np.nan)
@@ -106,4 +109,5 @@ def summed(parts: list[Contributions]) -> Contributions:
     ratings[at[~np.isnan(values)]] = values[~np.isnan(values)]
     neighbors = next((one.neighbors for one in parts if one.neighbors is not None), None)
     exact = all(one.exact for one in parts)
-    return Contributions(items, ratings, effects, exact, neighbors=neighbors)
+    training = sum(one.training for one in parts)
+    return Contributions(items, ratings, effects, exact, training=training, neighbors=neighbors)

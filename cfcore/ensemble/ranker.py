@@ -252,10 +252,6 @@ class Ranker(ExplainedChoice):
         state: RankerState = self._state
         return state.members[k] if state.tables[k]["item"] is None else None
 
-    def _error_variance(self) -> float:
-        state: RankerState = self._state
-        return state.members[RATER]._error_variance()
-
     def _similarity_rows(self, kind: str, codes: Array) -> Array:
         state: RankerState = self._state
         for k in (CHOOSER, RATER) if kind == "item" else (RATER, CHOOSER):

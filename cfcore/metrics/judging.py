@@ -107,7 +107,7 @@ def nothing_relevant(level: float, test: Ratings) -> str:
         )
     return (
         f"no item is relevant: all test ratings from {level:g} (threshold) on are of pairs that are in "
-        "training too"
+        "training too; exclude_seen=False counts them"
     )
 
 

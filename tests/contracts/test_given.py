@@ -75,6 +75,27 @@ def test_a_session_is_a_dict_of_item_to_rating(fitted: Any, train: Any) -> None:
     np.testing.assert_allclose(np.clip(scores, low, high), [known[item] for item in ids.tolist()], atol=1e-5)
 
 
+def test_a_session_is_of_nobody_in_training(model: Any, columns: Any) -> None:
+    users, items, values, times = columns
+    given = dict(zip(items[:3].tolist(), values[:3].tolist(), strict=True))
+    first = cf.Ratings(users - users.min(), items, values, times)  # with a user 0
+    expected = model.fit(cf.Ratings(users, items, values, times)).predict(first.item_ids, given=given)
+    fitted = model.clone().fit(first)
+    np.testing.assert_array_equal(fitted.predict(first.item_ids, given=given), expected)
+    assert len(fitted.for_users(given).known_users_) == 1
+
+
+def test_a_session_is_answered_without_warnings(model: Any, columns: Any) -> None:
+    users, items, values, times = columns
+    named = model.fit((users.astype(str), items.astype(str), values, times))
+    given = {str(items[0]): 4.0, str(items[1]): 2.0}
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        named.recommend(given=given)
+        named.predict(str(items[0]), given=given)
+        named.explain(None, str(items[0]), given=given)
+
+
 def test_lists_are_of_all_users_given(fitted: Any, train: Any) -> None:
     given = own(train)
     ids, scores = fitted.recommend(n=4, given=given)
@@ -99,6 +120,9 @@ def test_what_cannot_be_used_is_refused(fitted: Any, train: Any) -> None:
         fitted.predict(item, given={item: high + 1})
     with pytest.raises(cf.DataError, match="string"):
         fitted.predict("ann", item, given=(["ann"], [item], [high]))
+    for pairs in ([(item, high)], ([item], [high]), [], pd.DataFrame({"item": [item], "rating": [high]})):
+        with pytest.raises(cf.DataError, match=r"^given: .*one user are a dict \{item: rating\}"):
+            fitted.recommend(given=pairs)
     with pytest.raises(TypeError, match=r"predict\(items, given="):
         fitted.predict(1, item, given={item: high})
     with pytest.raises(TypeError, match=r"recommend\(given="):

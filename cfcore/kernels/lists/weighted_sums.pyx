@@ -60,7 +60,7 @@ def score_rows(rated, weights, out, n_threads):
     check_record(rated, RatingRows, "score_rows: rated")
     check_record(weights, ItemWeights, "score_rows: weights")
     check_record(out, UserScores, "score_rows: out")
-    check_written((out,), (rated,))
+    check_written((out,), (rated, weights))
     if rated.n_columns != weights.n_items or out.n_items != weights.n_items:
         raise ValueError("score_rows: rated, weights and out must be of the same items")
     if out.n_lists and out.users.max() >= rated.n_rows:

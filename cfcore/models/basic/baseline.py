@@ -15,7 +15,7 @@ from cfcore import backends
 from cfcore.arrays import aligned_zeros
 from cfcore.data import Ratings
 from cfcore.kernels.records import Biases, Factors, RatingRows, SGDRates
-from cfcore.models.core.explaining import CLOSE, Contributions, rated_by
+from cfcore.models.core.explaining import Contributions, bias_contributions
 from cfcore.models.core.fit_context import FitContext
 from cfcore.models.core.given import user_fields
 from cfcore.models.core.means import damped_means
@@ -173,11 +173,7 @@ class Baseline(Model):
             if state is origin._state:  # descent has no closed form
                 return None
             damping = self._damping_of_descent(origin._state)
-        codes, values = rated_by(state, user)
-        effects = (values - state.mean - state.item_bias[codes]) / max(len(codes) + damping, 1)
-        if abs(effects.sum() - state.user_bias[user]) > CLOSE * max(1.0, np.abs(values).max(initial=0)):
-            return None  # of another damping, or trained elsewhere
-        return Contributions(state.item_ids[codes], values, effects)
+        return bias_contributions(state, user, damping)
 
     def _score(self, users: Array, items: Array, timestamps: Array | None) -> Array:
         return predicted(users, items, self._state.biases, self.n_threads)

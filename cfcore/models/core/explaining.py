@@ -15,8 +15,9 @@ from cfcore.models.core.explanation import Contributions, Explanation, explanati
 from cfcore.models.core.given import is_session
 from cfcore.models.core.params import check_flag, check_number
 from cfcore.models.core.preference import Preferring
+from cfcore.models.core.state import State
 
-__all__ = ["CLOSE", "Contributions", "Explaining", "Question", "rated_by"]
+__all__ = ["Contributions", "Explaining", "Question", "bias_contributions", "rated_by"]
 
 Array = np.ndarray[Any, Any]
 
@@ -70,9 +71,17 @@ class Explaining(Preferring):
         """The same for a preference."""
         return None
 
-    def _asked_alone(self) -> bool:
-        """Whether answers for users given together depend on each other, so that each is asked for alone."""
-        return False
+    def _state_without_each(self, own: Ratings) -> State | None:
+        """A state whose users are one user without each rating in turn, and at the end with all.
+
+        None, as by default, for that of `_state_of_users` for as many users.
+
+        Parameters
+        ----------
+        own : Ratings
+            Of one user, at least two, in the model's codes of items.
+        """
+        return None
 
     # ------------------------------------------------------------------ explaining
 
@@ -151,9 +160,11 @@ class Explaining(Preferring):
         .. math:: \hat r_{ui}(R_u) - \hat r_{ui}(R_u \setminus \{r_{uj}\})
 
         The base is the prediction for a user without ratings. What these differences leave of the score is
-        in ``others``: effects of ratings that depend on each other, and, for a user of training, what
-        training found beyond `given`. ``exact`` is False. Costs what `for_users` costs for as many users as
-        there are ratings.
+        in ``others``: joint effects of ratings, which depend on each other, and for a user of training
+        ``training``, the difference of the fit to the prediction for a new user with the same ratings.
+        ``exact`` is False. With n ratings it costs what `for_users` costs for n users with n - 1 each; for
+        `SVD` and its kind with k factors :math:`O(n k^2 + k^3)`, unless ``item_frequencies`` of `TimeSVDpp`
+        are on.
 
         `UserKNN` compares the user without each rating with the others, whose means and biases stay; its
         ``neighbors`` tell whose ratings the prediction is a mean of. With ``leave_one_out=True`` it is a fit
@@ -260,11 +271,14 @@ class Explaining(Preferring):
             found = [of(user, int(item), origin) for item in items]
         missing = [at for at, parts in enumerate(found) if parts is None]
         if missing:
-            effects, bases = origin._left_out(question, items[missing])
+            asked = origin.snapshot()
+            asked._shrinks_few = origin is not self  # predictions of a fit are not shrunk
+            left_out, whole, bases = asked._left_out(question, items[missing])
             own = origin._given_ratings(question.own, mention=False)
             raw, values = own.items, own.values.astype(np.float64)
-            for at, column, base in zip(missing, effects.T, bases, strict=True):
-                found[at] = Contributions(raw, values, column, False, float(base))
+            training = scores[missing] - whole if origin is self else np.zeros(len(missing))
+            for at, effects, base, more in zip(missing, (whole - left_out).T, bases, training, strict=True):
+                found[at] = Contributions(raw, values, effects, False, float(base), training=float(more))
         return [
             replace(parts, score=float(score))
             for parts, score in zip(found, scores, strict=True)
@@ -277,13 +291,27 @@ class Explaining(Preferring):
         score = self._score if question.by == "rating" else self._preference
         return np.asarray(score(users, items, times), dtype=np.float64)
 
-    def _left_out(self, question: Question, items: Array) -> tuple[Array, Array]:
-        """Effects of each rating by leaving it out: float64[n_ratings, n_items]; and scores without any."""
+    def _left_out(self, question: Question, items: Array) -> tuple[Array, Array, Array]:
+        """Scores without each rating: float64[n_ratings, n_items]; with all, and without any: [n_items]."""
         own = self._given_ratings(question.own, mention=False)
         n, m = len(own), len(items)
         unknown = np.full(m, -1, dtype=np.int32)
         bases = self._scores_by(unknown, items, question)
-        scores = np.empty((n + 1, m))  # the last row is of all ratings
+        # An unknown item is rated as the user rated on average, which the state does not tell.
+        state = self._state_without_each(own) if n > 1 and (items >= 0).all() else None
+        if state is None:
+            scores = self._scores_without_each(own, items, question)
+        else:
+            here = self.snapshot()
+            here._state = state
+            codes = np.repeat(np.arange(n + 1, dtype=np.int32), m)
+            scores = here._scores_by(codes, np.tile(items, n + 1), question).reshape(n + 1, m)
+        return scores[:-1], scores[-1], bases
+
+    def _scores_without_each(self, own: Ratings, items: Array, question: Question) -> Array:
+        """Scores of a user without each rating, and at the end with all: float64[n_ratings + 1, n_items]."""
+        n, m = len(own), len(items)
+        scores = np.empty((n + 1, m))
         alone = self._asked_alone()
         step = 1 if alone else max(1, BATCH // max(n, 1))
         for begin in range(0, n + 1, step):
@@ -308,7 +336,7 @@ class Explaining(Preferring):
                 codes = np.full(n_users, -1, dtype=np.int32)
             some = here._scores_by(np.repeat(codes, m), np.tile(items, n_users), question)
             scores[begin : begin + n_users] = some.reshape(n_users, m)
-        return scores[-1] - scores[:-1], bases
+        return scores
 
 
 def rated_by(state: Any, user: int) -> tuple[Array, Array]:
@@ -318,6 +346,29 @@ def rated_by(state: Any, user: int) -> tuple[Array, Array]:
     if state.seen_values is None:
         return codes, np.full(len(codes), np.nan)
     return codes, state.seen_values[span].astype(np.float64)
+
+
+def bias_contributions(state: Any, user: int, damping: float) -> Contributions | None:
+    """The effects of ratings on mean + b_u + b_i, b_u being the damped mean of the errors of mean + b_i.
+
+    Parameters
+    ----------
+    state : State with ``user_bias``, ``item_bias`` and ``mean``
+    user : int
+        Code of a known user.
+    damping : float
+        Of b_u, in ratings.
+
+    Returns
+    -------
+    Contributions or None
+        None where the bias is another: of another damping, or trained elsewhere.
+    """
+    codes, values = rated_by(state, user)
+    effects = (values - state.mean - state.item_bias[codes]) / max(len(codes) + damping, 1)
+    if abs(effects.sum() - state.user_bias[user]) > CLOSE * max(1.0, np.abs(values).max(initial=0)):
+        return None
+    return Contributions(state.item_ids[codes], values, effects)
 
 
 def _ratings_of(state: Any, users: Array, items: Array, values: Array, user: Any) -> Ratings:

@@ -37,6 +37,8 @@ class Contributions:
         By default the score less all effects.
     score : float
         The prediction; set where these are parts of a model's own score.
+    training : float
+        As in `Explanation`.
     members : dict of str to float
         As in `Explanation`.
     neighbors : (ids, effects), optional
@@ -49,6 +51,7 @@ class Contributions:
     exact: bool = True
     base: float | None = None
     score: float = float("nan")
+    training: float = 0.0
     members: Mapping[str, float] = field(default_factory=dict)
     neighbors: tuple[Array, Array] | None = None
 
@@ -75,8 +78,11 @@ class Explanation:
     effects : ndarray of float64, of the same shape
         Positive where the rating makes the prediction greater; on the scale of `score`.
     others : float
-        The sum of the effects that are not listed; and if not `exact`, what effects of several ratings
-        together differ from the sum of their effects.
+        The sum of the effects that are not listed; and if not `exact`, joint effects (what leaving out
+        several ratings differs from the sum of their effects) and `training`.
+    training : float
+        The part of `others` that is not of the ratings alone: if not `exact`, the score by the fit less the
+        prediction for a new user with the same ratings. 0 for ratings given.
     n_others : int
         Number of the ratings that are not listed.
     exact : bool
@@ -117,6 +123,7 @@ class Explanation:
     others: float
     n_others: int
     exact: bool
+    training: float = 0.0
     by: str = "rating"
     members: Mapping[str, float] = field(default_factory=dict)
     neighbors: tuple[Array, Array] | None = None
@@ -136,7 +143,7 @@ class Explanation:
         return cls(
             score=score, base=base, items=parts.items[order], ratings=parts.ratings[order], effects=effects,
             others=others, n_others=len(parts.effects) - len(order), exact=parts.exact,
-            members=parts.members, neighbors=parts.neighbors, **fields,
+            training=parts.training, members=parts.members, neighbors=parts.neighbors, **fields,
         )  # fmt: skip
 
     def __iter__(self) -> Iterator[Array]:
@@ -175,9 +182,7 @@ class Explanation:
             if effect != 0:
                 rated = "not rated" if np.isnan(rating) else f"rated {rating:g}"
                 found.append((effect, f"{called(item, names)}, {rated}"))
-        if self.others != 0:
-            found.append((self.others, self._others_in_words()))
-        return found
+        return found + self._others()
 
     def title(self, names: Mapping[Any, str] | None = None) -> str:
         """What is explained, in a line; `names` as of `rows`."""
@@ -192,7 +197,7 @@ class Explanation:
     def summary(self) -> str:
         """The score, and the base, the effects listed and the others, which add up to it, in a line."""
         listed = f"{self.number(float(self.effects.sum()), True)} (ratings listed)"
-        others = f" {self.number(self.others, True)} ({self._others_in_words()})" if self.others else ""
+        others = "".join(f" {self.number(size, True)} ({words})" for size, words in self._others())
         how = f"; {self.how}" if self.how else ""
         return f"{self.title()} = {self.number(self.base)} (base) {listed}{others}{how}"
 
@@ -201,11 +206,14 @@ class Explanation:
         digits = 3 if self.by == "rating" else 4
         return format(round(size, digits) + 0.0, f"{'+' if signed else ''}.{digits}f")  # -0.0 + 0.0 is 0.0
 
-    def _others_in_words(self) -> str:
+    def _others(self) -> list[tuple[float, str]]:
+        """The parts of `others` in words, with their sizes."""
         further = f"{self.n_others:,} further rating{'s' if self.n_others > 1 else ''}"
-        if self.exact:
-            return further
-        return f"{further}, and joint effects" if self.n_others else "joint effects of ratings"
+        if not self.exact:
+            further = f"{further}, and joint effects" if self.n_others else "joint effects of ratings"
+        training = 0.0 if float(self.number(self.training)) == 0 else self.training
+        parts = (self.others - training, further), (training, "the fit, beyond these ratings")
+        return [(size, words) for size, words in parts if size != 0]
 
     def _lines(self) -> list[tuple[str, str]]:
         """Words and sizes of `rows`; all but the first with a sign."""

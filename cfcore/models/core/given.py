@@ -14,17 +14,16 @@ from cfcore.errors import DataError, DataWarning, warn
 from cfcore.models.core.single import SingleAnswers
 from cfcore.models.core.state import State
 
-__all__ = ["ENOUGH", "NewUsers", "trust_in", "user_fields"]
+__all__ = ["NewUsers", "trust_in", "user_fields", "user_of"]
 
 Array = np.ndarray[Any, Any]
-
-#: Ratings given from which on models that do not shrink are trusted. On held-out users of MovieLens 100K, no
-#: number of ratings then makes predictions worse than none does.
-ENOUGH = 20
 
 
 class NewUsers(SingleAnswers):
     """A model for the users of some ratings in place of those of the fit; items stay as they are."""
+
+    #: Whether predictions from few ratings given are shrunk, see `trust_in`; not to explain those of a fit.
+    _shrinks_few = True
 
     def _state_of_users(self, given: Ratings) -> State:
         """The state for the users of `given`, whose item codes are those of the model.
@@ -32,6 +31,10 @@ class NewUsers(SingleAnswers):
         It has the users of `given`, and may have more. It serves for predictions, not for files.
         """
         raise TypeError(f"{type(self).__name__} does not take given=: fit it anew, on all ratings")
+
+    def _asked_alone(self) -> bool:
+        """Whether answers for users given together depend on each other, so that each is asked for alone."""
+        return False
 
     def for_users(self, ratings: Any) -> Self:
         """Return a copy of the model for the users of some ratings; the model itself is not changed.
@@ -48,9 +51,10 @@ class NewUsers(SingleAnswers):
         Returns
         -------
         Model
-            These users are known, and no others; items are those of this model. A dict is of one user, with
-            the id 0, or "" where ids are strings. Of `UserKNN`, whose new users are compared with all
-            others, it costs some passes over the training ratings: keep the copy for further calls.
+            These users are known, and no others (``known_users_``); items are those of this model. A dict is
+            of one user, with the id 0, or "" where ids are strings. `UserKNN` compares the users given with
+            all others, which costs some passes over the training ratings: keep the copy for further calls.
+            There a dict has another id if 0 is a user of training.
 
         Raises
         ------
@@ -77,7 +81,7 @@ class NewUsers(SingleAnswers):
         state = self._state
         if is_session(given):
             items, values = columns_of_session(given, are_strings(state.item_ids))
-            user = session_user(state.user_ids)
+            user = session_user(state.user_ids, free=self._asked_alone())
             if not items:
                 nothing = np.zeros(0, dtype=np.int32)
                 return from_fields(
@@ -88,7 +92,13 @@ class NewUsers(SingleAnswers):
             kinds: Any = {"user": type(user)}
             given = Ratings([user] * len(items), items, values, duplicates="last", ids=kinds)
         timed: bool = self.uses_timestamps()
-        ratings = as_ratings(given, duplicates="last", timed=timed)
+        try:
+            ratings = as_ratings(given, duplicates="last", timed=timed)
+        except DataError as error:
+            if isinstance(given, (Ratings, Mapping)):
+                raise
+            why = "the ratings of one user are a dict {item: rating}, of a user without ratings {}"
+            raise DataError(f"given: {error}; {why}") from None
         state.users.encode(ratings.user_ids)  # ids of another kind than in training raise
         check_scale_of(ratings, state.scale)
         items = state.items.recode(ratings.item_ids, ratings.item_codes)
@@ -159,9 +169,24 @@ def _shown(item: Any) -> str:
     return repr(item.item() if isinstance(item, np.generic) else item)
 
 
-def session_user(ids: Array) -> Any:
-    """The id of the user of a session, of the kind of some ids."""
-    return "" if are_strings(ids) else 0
+def session_user(ids: Array, free: bool = False) -> Any:
+    """The id of the user of a session, of the kind of some ids.
+
+    `free`: an id that is not among them, where the user of the session is compared with theirs.
+    """
+    strings = are_strings(ids)
+    first: Any = "" if strings else 0
+    if not free or first not in ids:
+        return first
+    numbers = range(len(ids) + 1)
+    return next(one for one in (map(str, numbers) if strings else numbers) if one not in ids)
+
+
+def user_of(given: Any, known: Array) -> Any:
+    """The user whose ratings these are, if they are of a session, or else all; `known` are the ids."""
+    if not is_session(given):
+        return known
+    return known[0].item() if isinstance(known[0], np.generic) else known[0]
 
 
 def check_scale_of(ratings: Ratings, scale: tuple[float, float]) -> None:
@@ -176,13 +201,13 @@ def check_scale_of(ratings: Ratings, scale: tuple[float, float]) -> None:
         )
 
 
-def trust_in(counts: Array) -> Array:
-    """Weights of predictions from so many ratings given, in [0, 1]; the rest is that of unknown users.
+def trust_in(counts: Array, half: float, most: float = 1.0) -> Array:
+    """Weights of predictions from n ratings given, ``most n / (n + half)``; the rest is of unknown users.
 
     For models that do not shrink by themselves: their predictions from few ratings would be worse than
-    knowing nothing of a user. From 20 ratings on, predictions are those of a fit.
+    knowing nothing of a user. ``python benchmarks/new_users.py --choose`` prints errors by weight.
     """
-    weights: Array = np.minimum(counts / ENOUGH, 1.0)
+    weights: Array = most * (counts / (counts + half))
     return weights
 
 

@@ -14,6 +14,7 @@ from cfcore.models.core.explaining import Explaining
 from cfcore.models.core.files import Saved
 from cfcore.models.core.fit_context import Callback, FitContext
 from cfcore.models.core.forgetting import Forgetting
+from cfcore.models.core.hooks import follow
 from cfcore.models.core.notebook import model_html
 from cfcore.models.core.params import check_number
 from cfcore.models.core.recommender import Recommender
@@ -36,14 +37,24 @@ class Model(Saved, Recommender, Explaining, Forgetting):
     - ``_score(users, items, timestamps)`` returns float64 predictions for int32 codes (-1: unknown); it reads
       parameters as fitted attributes, whose names end in an underscore.
 
-    Optional methods are
+    All else has a default. Optional methods for what a model can do beyond are
 
     - ``_check_params()``: raise an error that names the hyper-parameter which is out of range;
     - ``_similarity(kind, code)``: similarities of one item or user to all, or
-      ``_similarity_rows(kind, codes)`` of several;
-    - ``_products()``: the factors, if a score is a product of factors; lists for many users are then faster;
-    - ``_choice_rows(users)``: how likely each user is to choose each item, for lists by preference; a model
-      that is for lists says ``ranks_by = "preference"``.
+      ``_similarity_rows(kind, codes)`` of several, for `similar_items` and `similar_users`;
+    - ``_state_of_users(given)``: the state for users whose ratings come with a question, for ``given=``,
+      `for_users`, and `explain`, which then leaves one rating out;
+    - ``_remaining(kept)``: the state without some users, for `forget` of a model that holds arrays;
+    - ``_choice_rows(users)``: how likely each user is to choose each item, for lists by preference (default:
+      popularity), and ``_worth(users, items, timestamps)``: the chance that they will be content with it
+      (default: from ``_score``). A model that is for lists says ``ranks_by = "preference"``, and
+      ``_worth_weight = 0.0`` if its choices are its preferences.
+
+    Others have the same answers as these, in less time or term by term: ``_products()``, the factors, if a
+    score is a product of factors, for lists for many users; ``_score_pair(user, item)`` and
+    ``_session_scores(session)`` for one answer; ``_contributions(user, item, origin)``, the terms of a sum,
+    for `explain`. A subclass that writes ``_score`` or ``_choice_rows`` anew has the defaults of those again
+    (the table is ``FOLLOWS`` in ``cfcore/models/core/hooks.py``).
 
     Attributes
     ----------
@@ -112,6 +123,7 @@ class Model(Saved, Recommender, Explaining, Forgetting):
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         Model._registry[cls._file_name()] = cls
+        follow(cls)
 
     def _repr_html_(self) -> str:
         """Hyper-parameters and facts about the fit, for notebooks."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any, ClassVar
 
 import numpy as np
@@ -12,7 +11,6 @@ from cfcore.data.ids import is_single
 from cfcore.kernels.records import ItemOrder, ListQueries, TopLists
 from cfcore.metrics.lists import relevant_from
 from cfcore.metrics.options import CRITERIA
-from cfcore.models.core.given import is_session, session_user
 from cfcore.models.core.levels import boundary
 from cfcore.models.core.noise import error_variance
 from cfcore.models.core.params import check_choice
@@ -60,9 +58,8 @@ class Preferring(Predicting):
         ndarray
             By default, for all users: ratings of the item in training, over those of the most rated item.
         """
-        counts = self._state.item_counts
-        shares = counts / max(counts.max(initial=0), 1)
-        rows: Array = np.broadcast_to(shares, (len(users), len(shares)))
+        popularity = self._state.relative_popularity
+        rows: Array = np.broadcast_to(popularity, (len(users), len(popularity)))
         return rows
 
     def _worth(self, users: Array, items: Array, timestamps: Array | None) -> Array:
@@ -87,28 +84,11 @@ class Preferring(Predicting):
         state = self._state
         return error_variance(state.history, state.n_epochs, state.scale)
 
-    def _preference_rows(self, users: Array, timestamps: Array | None) -> Array:
-        """Preferences of users for all items: float64[n_users, n_items] for codes (-1: unknown).
-
-        Parameters
-        ----------
-        users : int32[n_users]
-        timestamps : int64[n_users] or None
-        """
-        choices = self._choice_rows(users)
-        if self._worth_weight == 0:
-            return np.ascontiguousarray(choices, dtype=np.float64)
-        n, m = choices.shape
-        items = np.tile(np.arange(m, dtype=np.int32), n)
-        times = None if timestamps is None else np.repeat(timestamps, m)
-        worths = self._worth(np.repeat(users, m).astype(np.int32, copy=False), items, times)
-        return weighed(choices.reshape(-1), worths, self._worth_weight).reshape(n, m)
-
-    def _preferred_block(self) -> int:
-        """The number of lists that a call of `_preferred` makes in about .3 s; 0: the model makes none."""
+    def _lists_per_call(self) -> int:
+        """The number of lists that `_best_by_preference` makes in about .3 s; 0: the model makes none."""
         return 0
 
-    def _preferred(self, queries: ListQueries, order: ItemOrder, lists: TopLists) -> Array:
+    def _best_by_preference(self, queries: ListQueries, order: ItemOrder, lists: TopLists) -> Array:
         """Make lists by preference without rows of preferences.
 
         Parameters
@@ -126,6 +106,25 @@ class Preferring(Predicting):
         """
         return np.zeros(lists.n_lists, dtype=bool)
 
+    # ------------------------------------------------------------------ choices and worths together
+
+    def _preference_rows(self, users: Array, timestamps: Array | None) -> Array:
+        """Preferences of users for all items: float64[n_users, n_items] for codes (-1: unknown).
+
+        Parameters
+        ----------
+        users : int32[n_users]
+        timestamps : int64[n_users] or None
+        """
+        choices = self._choice_rows(users)
+        if self._worth_weight == 0:
+            return np.ascontiguousarray(choices, dtype=np.float64)
+        n, m = choices.shape
+        items = np.tile(np.arange(m, dtype=np.int32), n)
+        times = None if timestamps is None else np.repeat(timestamps, m)
+        worths = self._worth(np.repeat(users, m).astype(np.int32, copy=False), items, times)
+        return weighed(choices.reshape(-1), worths, self._worth_weight).reshape(n, m)
+
     def _preference(self, users: Array, items: Array, timestamps: Array | None) -> Array:
         """Preferences of pairs of codes, the same bits as in `_preference_rows`: float64[n]."""
         choices = np.zeros(len(users))
@@ -142,7 +141,7 @@ class Preferring(Predicting):
             return choices
         return weighed(choices, self._worth(users, items, timestamps), self._worth_weight)
 
-    # ------------------------------------------------------------------ one session
+    # ------------------------------------------------------------------ the ratings of a session
 
     def _session_choices(self, session: Session) -> Array | None:
         choices: Array = self._choice_rows(np.array([-1], dtype=np.int32))[0]  # whoever the user is
@@ -219,15 +218,7 @@ class Preferring(Predicting):
         >>> model.preference("ann", ["x", "y"]).tolist()
         [1.0, 0.5]
         """
-        if items is None and isinstance(users, Iterator):
-            users = list(users)
-        here = self.snapshot()
-        if given is not None:
-            here = self.for_users(given)
-            if is_session(given):
-                if items is not None:
-                    raise TypeError("preference(items, given={item: rating, ...}) takes items, and no users")
-                users, items = session_user(here._state.user_ids), users
+        here, users, items = self._asked_of("preference", users, items, given)
         user_codes, item_codes, times, scalar = here._codes_of_request(users, items, timestamps)
         found = here._preference(user_codes, item_codes, times)
         if scalar and len(found) == 1:

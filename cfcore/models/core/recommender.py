@@ -13,7 +13,7 @@ from cfcore.data.checks import as_timestamps
 from cfcore.data.ids import as_column, is_single
 from cfcore.errors import DataError
 from cfcore.kernels.records import Factors, ItemOrder, ListQueries
-from cfcore.models.core.given import is_session, session_user
+from cfcore.models.core.given import user_of
 from cfcore.models.core.ids import column_of
 from cfcore.models.core.params import check_flag, check_number
 from cfcore.models.core.preference import Preferring
@@ -138,7 +138,7 @@ class Recommender(Preferring, Similar):
         if given is not None:
             here, known = self._for_users(given)
             if users is None:
-                users = session_user(known) if is_session(given) else known
+                users = user_of(given, known)
         elif users is None:
             raise TypeError("recommend takes users, or ratings: recommend(given={item: rating, ...})")
         if is_single(users):

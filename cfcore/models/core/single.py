@@ -24,19 +24,6 @@ Array = np.ndarray[Any, Any]
 
 #: Types of ids for which answers need no arrays.
 PLAIN = (int, str)
-#: Methods that answer for one user as others do for many, and may be written for speed; each with those
-#: others. A subclass that writes one of the others has the method of `SingleAnswers` again, unless it writes
-#: its own.
-FOLLOWS: dict[str, tuple[str, ...]] = {
-    "_score_pair": ("_score",),
-    "_scores_of_user": ("_score",),
-    "_best_of_user": ("_score",),
-    "_session_scores": ("_score", "_state_of_users"),
-    "_best_of_session": ("_score", "_state_of_users"),
-    "_session_choices": ("_choice_rows",),
-    "_session_worths": ("_worth",),
-    "_session_preferences": ("_preference_rows",),
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,19 +42,18 @@ class Session:
 
 
 class SingleAnswers(Fitted):
-    """Answers for one user. The methods that models may write read a snapshot of the model."""
+    """Answers for one user.
 
-    ranks_by: ClassVar[str] = "rating"
+    The methods that models may write have the bits of others (`cfcore.models.core.hooks`), and read a
+    snapshot of the model.
+    """
 
-    def __init_subclass__(cls, *, same_scores: bool = False, **kwargs: Any) -> None:
-        """`same_scores`: known users and items are scored as by the base class, though `_score` is new."""
-        super().__init_subclass__(**kwargs)
-        own = vars(cls).keys() - ({"_score"} if same_scores else set())
-        for name, others in FOLLOWS.items():
-            if name not in own and not own.isdisjoint(others):
-                setattr(cls, name, getattr(SingleAnswers, name))
+    ranks_by: ClassVar[str]
 
     def _preference_rows(self, users: Array, timestamps: Array | None) -> Array:
+        raise NotImplementedError
+
+    def _session_preferences(self, session: Session) -> Array | None:
         raise NotImplementedError
 
     # ------------------------------------------------------------------ for models to write
@@ -112,10 +98,6 @@ class SingleAnswers(Fitted):
 
     def _session_worths(self, session: Session) -> Array | None:
         """Worths of all items for the user of a session, as `_session_scores`; those of `_worth`."""
-        return None
-
-    def _session_preferences(self, session: Session) -> Array | None:
-        """Preferences for all items of the user of a session, as `_session_scores`."""
         return None
 
     # ------------------------------------------------------------------ answers

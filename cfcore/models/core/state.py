@@ -258,6 +258,11 @@ class State:
         """Orders and layouts of the items, for lists."""
         return ItemLayouts(self.item_counts)
 
+    @cached_property
+    def relative_popularity(self) -> Array:
+        """Training ratings of each item over those of the most rated item: float64[n_items], in [0, 1]."""
+        return read_only(np.asarray(self.item_counts / max(self.item_counts.max(initial=0), 1)))
+
     def ids(self, kind: str) -> Ids:
         """`users` or `items`, for the kind "user" or "item"."""
         return self.users if kind == "user" else self.items

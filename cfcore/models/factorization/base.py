@@ -16,6 +16,7 @@ from cfcore.models.core.model import Array
 from cfcore.models.core.single import Session
 from cfcore.models.core.state import State
 from cfcore.models.factorization.fallback import with_shifts
+from cfcore.models.factorization.leaving_out import state_without_each
 from cfcore.models.factorization.sessions import row_of_session
 from cfcore.models.factorization.state import FactorState
 from cfcore.models.factorization.update import Updatable
@@ -55,6 +56,9 @@ class FactorModel(Updatable):
         return Factors(
             record.user_factors, record.item_factors, record.user_bias, record.item_bias, record.mean
         )
+
+    def _state_without_each(self, own: Ratings) -> State | None:
+        return state_without_each(self, own)
 
     # ------------------------------------------------------------------ answers for one user
 

@@ -121,9 +121,9 @@ class SVDppState(FactorState):
 
     # ------------------------------------------------------------------ ratings that come later
 
-    def without_users(self) -> Self:
-        """The state of the items alone."""
-        state = super().without_users()
+    def without_users(self, n: int = 0) -> Self:
+        """As in `FactorState`."""
+        state = super().without_users(n)
         return state if self.implicit_items is None else state.changed(implicit_items=self.implicit_items[:0])
 
     def _prior_rows(self, kind: str) -> Array:

@@ -214,15 +214,14 @@ class FactorState(State):
         """The prior of users' rows without a bias."""
         return self.prior("user", False)
 
-    def without_users(self) -> Self:
-        """The state of the items alone."""
-        fields: dict[str, Any] = {}
+    def without_users(self, n: int = 0) -> Self:
+        """The state of the items alone, and of `n` users who rated nothing, whose parameters are zeros."""
+        sizes = {**dict.fromkeys(self._user_dimensions, 0), "n_users": n, "n_users + 1": n + 1}
+        fields: dict[str, Any] = {"user_ids": np.arange(n)} if n else {}
         for field in self.array_fields():
             held, first = getattr(self, field.name), field.metadata["shape"][0]
-            if held is not None and first in self._user_dimensions:
-                fields[field.name] = held[:0]
-            elif held is not None and first == "n_users + 1":
-                fields[field.name] = np.zeros(1, dtype=held.dtype)
+            if held is not None and first in sizes and field.name not in fields:
+                fields[field.name] = np.zeros((sizes[first], *held.shape[1:]), dtype=held.dtype)
         return self.changed(**fields)
 
     def _prior_rows(self, kind: str) -> Array:

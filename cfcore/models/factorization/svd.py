@@ -94,7 +94,7 @@ class Rates(DecayingRates):
         return cls(n_epochs, lr, decay, reg, lr_bias, reg_bias, init_scale, init_bias)
 
 
-class SVD(FactorModel, same_scores=True):
+class SVD(FactorModel):
     r"""Matrix factorisation with biases, trained by stochastic gradient descent.
 
     .. math:: \hat r_{ui} = \mu + b_u + b_i + p_u \cdot q_i

@@ -162,10 +162,10 @@ class TimeState(SVDppState):
 
     # ------------------------------------------------------------------ ratings that come later
 
-    def without_users(self) -> Self:
-        """The state of the items alone."""
+    def without_users(self, n: int = 0) -> Self:
+        """As in `FactorState`; users have no terms of time."""
         owned = [name for name in TERMS if not name.startswith("item")]
-        return super().without_users().changed(**{name: getattr(self, name)[:0] for name in owned})
+        return super().without_users(n).changed(**{name: getattr(self, name)[:0] for name in owned})
 
     def remaining(self, kept: Array) -> Self:
         """As in `State`; with the terms of users and of their days."""

@@ -310,14 +310,23 @@ class TimeSVDpp(SVDpp):
         return later
 
     def _state_of_users(self, given: Ratings) -> State:
+        return super()._state_of_users(self._timed(given))
+
+    def _state_without_each(self, own: Ratings) -> State | None:
+        if self._state.item_frequencies.size:  # the number of ratings of a day has a part
+            return None
+        return super()._state_without_each(self._timed(own))
+
+    def _timed(self, given: Ratings) -> Ratings:
+        """The ratings with timestamps; if they have none, of today, which is the last day that is known."""
+        if given.timestamps is not None:
+            return given
         state: TimeState = self._state
-        if given.timestamps is None:  # of today, which is the last day that is known
-            now = int(state.day_numbers.max(initial=0)) * SECONDS * state.time_unit
-            given = from_fields(
-                given.user_codes, given.item_codes, given.values, np.full(len(given), now, dtype=np.int64),
-                given.user_ids, given.item_ids, given.scale,
-            )  # fmt: skip
-        return super()._state_of_users(given)
+        now = int(state.day_numbers.max(initial=0)) * SECONDS * state.time_unit
+        return from_fields(
+            given.user_codes, given.item_codes, given.values, np.full(len(given), now, dtype=np.int64),
+            given.user_ids, given.item_ids, given.scale,
+        )  # fmt: skip
 
     def _joined_fields(self, users_at: Array, items_at: Array, train: Ratings) -> dict[str, Any]:
         state: TimeState = self._state
@@ -354,6 +363,8 @@ class TimeSVDpp(SVDpp):
         return state.changed(day_bias=day_bias)
 
     # ------------------------------------------------------------------ predicting
+
+    _contributions = SVDpp._contributions  # the sets are in these predictions too
 
     def _products(self) -> None:
         """None: a prediction is more than biases and a product of two rows; lists are made by `predict`."""

@@ -137,7 +137,7 @@ class Updatable(Model):
         Parameters
         ----------
         ratings : Ratings, DataFrame, (users, items, values[, timestamps]) or scipy sparse matrix
-            The only ratings that are used: the model keeps none of the earlier ones. With new ratings alone,
+            The only ratings that are trained on: those that the model keeps are not. With new ratings alone,
             the users and items that they name are fitted to these and less to the earlier ones; with all
             ratings, old and new, to both.
         n_epochs : int, optional

@@ -8,7 +8,7 @@ import numpy as np
 
 from cfcore.data import Ratings, from_fields
 from cfcore.kernels.records import ItemOrder, ListQueries, TopLists
-from cfcore.models.core.explaining import CLOSE, Contributions, rated_by
+from cfcore.models.core.explaining import Contributions, bias_contributions, rated_by
 from cfcore.models.core.fit_context import FitContext
 from cfcore.models.core.given import user_fields
 from cfcore.models.core.means import damped_means
@@ -183,11 +183,7 @@ class EASE(Model):
         state: EaseState = self._state
         if state.user_bias is None or state.item_bias is None:
             return None
-        codes, values = rated_by(state, user)
-        effects = (values - state.mean - state.item_bias[codes]) / (len(codes) + REG_USER)
-        if abs(effects.sum() - state.user_bias[user]) > CLOSE * max(1.0, np.abs(values).max(initial=0)):
-            return None  # trained elsewhere
-        return Contributions(state.item_ids[codes], values, effects)
+        return bias_contributions(state, user, REG_USER)
 
     def _preference_contributions(self, user: int, item: int, origin: Any) -> Contributions | None:
         state: EaseState = self._state
@@ -230,7 +226,7 @@ class EASE(Model):
         state: EaseState = self._state
         return state.scores(users, self.n_threads)
 
-    def _preferred_block(self) -> int:
+    def _lists_per_call(self) -> int:
         state: EaseState = self._state
         return (
             0
@@ -238,7 +234,7 @@ class EASE(Model):
             else max(64, int(PRODUCTS_PER_CALL / max(state.products, 1)))
         )
 
-    def _preferred(self, queries: ListQueries, order: ItemOrder, lists: TopLists) -> Array:
+    def _best_by_preference(self, queries: ListQueries, order: ItemOrder, lists: TopLists) -> Array:
         state: EaseState = self._state
         state.best_lists(queries, order, lists, self.n_threads)
         # Items without weights come after all others: a list that has room for them is made anew.

@@ -36,6 +36,14 @@ Array = np.ndarray[Any, Any]
 VALUES = ("ratings", "ones")
 #: Highest over lowest weight where a scale does not start above 0, as of one star and five.
 OF_FIVE = 5
+#: Candidates for lists that a thread makes side by side: they read the weights from memory once.
+CODES_TOGETHER = 1 << 20
+#: Ratings that are looked at to find what they are multiples of.
+LOOKED_AT = 1000
+#: Share of users whose best items rounded sums do not tell, from which on all scores are added up.
+MOST_UNKNOWN = 0.05
+#: Scores of items without weights are spread over half of the distance by which they are below all others.
+UNWEIGHTED = 0.5
 
 
 def rating_weights(ratings: Array, scale: tuple[float, float], values: str) -> Array:
@@ -103,7 +111,7 @@ class EaseState(State):
     def with_users(self, **fields: Any) -> EaseState:
         """The state with other users; what was derived of the items is kept."""
         state = dataclasses.replace(self, **fields)
-        kept = ("weights", "positions", "unweighted", "shares", "weight_panels", "item_layouts")
+        kept = ("weights", "positions", "unweighted", "relative_popularity", "weight_panels", "item_layouts")
         vars(state).update({name: vars(self)[name] for name in kept if name in vars(self)})
         return state
 
@@ -127,11 +135,6 @@ class EaseState(State):
     def unweighted(self) -> Array:
         """Codes of the items that have no weights."""
         return np.flatnonzero(self.positions < 0) if self.positions is not None else np.zeros(0, np.int64)
-
-    @cached_property
-    def shares(self) -> Array:
-        """Number of training ratings of each item over the most, in [0, 1]."""
-        return np.asarray(self.item_counts / max(self.item_counts.max(initial=0), 1))
 
     @cached_property
     def rated(self) -> RatingRows:
@@ -235,7 +238,7 @@ class EaseState(State):
         if known.all():
             return self.scores_of(self.rated, users, n_threads)
         rows = np.empty((len(users), len(self.item_ids)))
-        rows[~known] = self.shares
+        rows[~known] = self.relative_popularity
         if known.any():
             rows[known] = self.scores_of(self.rated, users[known], n_threads)
         return rows
@@ -253,7 +256,7 @@ class EaseState(State):
         rows = np.empty((len(users), len(self.item_ids)))
         rows[:, self.weighted_items] = scores
         lowest = scores.min(axis=1, initial=0, keepdims=True)
-        rows[:, self.unweighted] = lowest - 1 + self.shares[self.unweighted] * UNWEIGHTED
+        rows[:, self.unweighted] = lowest - 1 + self.relative_popularity[self.unweighted] * UNWEIGHTED
         return rows
 
     def best_lists(
@@ -281,10 +284,10 @@ class EaseState(State):
             Codes, ascending.
         ratings : float[n]
         """
+        if not len(items):
+            return self.relative_popularity
         rated = self.rows(np.array([0, len(items)]), items, ratings)
-        scores: Array = (
-            self.scores_of(rated, np.zeros(1, dtype=np.int32), 1)[0] if len(items) else self.shares
-        )
+        scores: Array = self.scores_of(rated, np.zeros(1, dtype=np.int32), 1)[0]
         return scores
 
     def contributions(self, items: Array, ratings: Array, item: int) -> Array:
@@ -306,16 +309,6 @@ class EaseState(State):
             return np.zeros(len(items))
         effects = weights * self.weights.values[np.maximum(items, 0), column]
         return np.where(items >= 0, effects, 0.0)
-
-
-#: Candidates for lists that a thread makes side by side: they read the weights from memory once.
-CODES_TOGETHER = 1 << 20
-#: Ratings that are looked at to find what they are multiples of.
-LOOKED_AT = 1000
-#: Share of users whose best items rounded sums do not tell, from which on all scores are added up.
-MOST_UNKNOWN = 0.05
-#: Scores of items without weights are spread over half of the distance by which they are below all others.
-UNWEIGHTED = 0.5
 
 
 def steps_per_one(weights: Array) -> int:

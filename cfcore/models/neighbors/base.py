@@ -152,7 +152,7 @@ class KNN(Model):
 
     def _state_of_users(self, given: Ratings) -> NeighborState:
         if self._state.kind == "item":
-            return with_users(self._state, given, self.center, self.reg_user)
+            return with_users(self._state, given, self.center, self.reg_user, self._shrinks_few)
         return with_compared_users(self, self._state, given)
 
     # ------------------------------------------------------------------ explaining
@@ -208,7 +208,7 @@ class KNN(Model):
         self, users: Array, times: Array | None, order: ItemOrder, queries: ListQueries, n: int
     ) -> Array:
         state: NeighborState = self._state
-        if not has_whole_rows(state) or type(self)._score is not KNN._score:  # a subclass scores otherwise
+        if not has_whole_rows(state):
             return super()._scores_for_lists(users, times, order, queries, n)
         return scores_for_lists(state, users, order, queries, n, self.n_threads)
 

@@ -57,7 +57,7 @@ class CoRatings:
             (np.ones(len(weights)), state.seen_items, state.seen_indptr), shape=(n_users, n_items)
         ).T
         self.by_source, self.by_target = counts**OF_SOURCE, counts**OF_TARGET
-        self.popularity = state.item_counts / max(state.item_counts.max(initial=0), 1)
+        self.popularity = state.relative_popularity
 
     def rows(self, items: list[Array], shares: list[Array]) -> Array:
         """Choices of some users for all items, the largest of each being 1: float64[n_users, n_items].

@@ -9,7 +9,7 @@ import numpy as np
 from cfcore.models.core.explaining import Contributions, rated_by
 from cfcore.models.neighbors.state import NeighborState
 
-__all__ = ["by_item", "neighbors_of", "shares"]
+__all__ = ["by_item", "neighbors_of", "terms"]
 
 Array = np.ndarray[Any, Any]
 
@@ -28,7 +28,7 @@ def by_item(state: NeighborState, user: int, item: int, similarity: Array) -> Co
     codes, values = rated_by(state, user)
     effects = np.zeros(len(codes))
     if item >= 0:
-        effects = shares(state, user, item, similarity)
+        effects = terms(state, user, item, similarity)
     return Contributions(state.item_ids[codes], values, effects)
 
 
@@ -37,7 +37,7 @@ def neighbors_of(state: NeighborState, user: int, item: int, similarity: Array) 
     if user < 0 or item < 0:
         return state.user_ids[:0], np.zeros(0)
     users = state.rated.indices[slice(*state.rated.indptr[item : item + 2])]
-    effects = shares(state, item, user, similarity)
+    effects = terms(state, item, user, similarity)
     if state.user_trust is not None:
         effects *= state.user_trust[user]
     order = np.argsort(-np.abs(effects), kind="stable")
@@ -45,7 +45,7 @@ def neighbors_of(state: NeighborState, user: int, item: int, similarity: Array) 
     return state.user_ids[users[order]], effects[order]
 
 
-def shares(state: NeighborState, holder: int, target: int, similarity: Array) -> Array:
+def terms(state: NeighborState, holder: int, target: int, similarity: Array) -> Array:
     """The term of each rating of a holder in the weighted mean for a target; 0 for all but neighbours."""
     span = slice(*state.rated.indptr[holder : holder + 2])
     codes, deviations = state.rated.indices[span], state.rated.values[span].astype(np.float64)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -9,15 +10,21 @@ import numpy as np
 from cfcore.data import Ratings, from_fields
 from cfcore.kernels.records import SimilarityRule
 from cfcore.models.core.explaining import rated_by
+from cfcore.models.core.given import trust_in
 from cfcore.models.neighbors.centering import Centering
-from cfcore.models.neighbors.explaining import shares
+from cfcore.models.neighbors.explaining import terms
+from cfcore.models.neighbors.given import OF_USERS
 from cfcore.models.neighbors.measures import MEASURES
+from cfcore.models.neighbors.scoring import centers_at
 from cfcore.models.neighbors.similarities import Comparison, Rows
 from cfcore.models.neighbors.state import NeighborState
 
 __all__ = ["LeftOut"]
 
 Array = np.ndarray[Any, Any]
+
+#: Copies of a user, each without one rating, that are compared at once.
+COPIES = 128
 
 
 class LeftOut:
@@ -44,6 +51,7 @@ class LeftOut:
         self.train = from_fields(
             users, state.seen_items, state.seen_values, None, state.user_ids, state.item_ids, state.scale
         )
+        self.center = model.center
         self.measure = MEASURES[model.similarity]
         given = Centering(self.train, "user", model.reg_user, model.reg_item, model.n_threads)
         prepared = self.measure.prepare(given, model.shrinkage_or_default())
@@ -56,33 +64,54 @@ class LeftOut:
         """For each rating, the prediction for an item less that without this rating: float64[n]."""
         sums = self.centers.copy()
         if item >= 0:  # otherwise unknown to a member of a blend
-            deviations = [shares(self.state, item, self.user, row).sum() for row in self.similarities(item)]
+            deviations = [
+                terms(self.state, item, self.user, row).sum()
+                for rows in self.similarities(item)
+                for row in rows
+            ]
             sums += np.array(deviations) * self.spreads
+        if self.state.user_trust is not None:  # of the difference to the prediction for an unknown user
+            codes, items = np.array([self.user, -1]), np.full(2, item)
+            own, unknown = centers_at(self.state, self.state.user_centers, codes, items)
+            n = len(sums) - 1
+            counts = np.append(np.full(n, n - 1), n)
+            sums = trust_in(counts, *OF_USERS[self.center]) * (own - unknown + sums - self.centers[-1])
         return np.asarray(sums[-1] - sums[:-1])
 
-    def similarities(self, item: int) -> Array:
-        """Similarity to all users without each of the ratings, and in the last row with all: NaN for none."""
+    def similarities(self, item: int) -> Iterator[Array]:
+        """Similarities to all users, rows at a time: without each rating, and at the end with all.
+
+        NaN for those who did not rate the item, or cannot be compared.
+        """
         train, span = self.train, slice(*self.state.seen_indptr[self.user : self.user + 2])
         by_item = train.by_item
         raters = by_item.indices[slice(*by_item.indptr[item : item + 2])]
         raters = raters[raters != self.user]
         place = np.full(train.n_users, -1, dtype=np.int32)
         place[raters] = np.arange(len(raters))
-        theirs = np.flatnonzero(place[train.user_codes] >= 0)
         own, values = train.item_codes[span], self.values[span]
+        which = place[train.user_codes] >= 0
+        if self.measure.kernel != "jaccard":  # which counts all ratings
+            co_rated = np.zeros(train.n_items, dtype=bool)
+            co_rated[own] = True
+            which &= co_rated[train.item_codes]
+        theirs = np.flatnonzero(which)
         n = len(own)
-        copies, kept = np.nonzero(np.arange(n) != np.arange(n + 1)[:, None])
-        of_copies = values[kept]
-        if self.measure.kernel == "dot":  # values are over their norm, which a rating less makes smaller
-            left = np.append(1 - values.astype(np.float64) ** 2, 1.0)
-            of_copies = (of_copies / np.sqrt(np.maximum(left, 1e-12))[copies]).astype(np.float32)
-        compared = from_fields(
-            np.append(place[train.user_codes[theirs]], copies + len(raters)).astype(np.int32),
-            np.append(train.item_codes[theirs], own[kept]).astype(np.int32),
-            np.append(self.values[theirs], of_copies), None,
-            np.arange(len(raters) + n + 1), train.item_ids, train.scale,
-        )  # fmt: skip
-        return self._compared(compared, raters, n + 1)
+        # A few copies of the user at a time: they are compared with each other as well.
+        for begin in range(0, n + 1, COPIES):
+            left_out = np.arange(begin, min(begin + COPIES, n + 1))
+            copies, kept = np.nonzero(np.arange(n) != left_out[:, None])
+            of_copies = values[kept]
+            if self.measure.kernel == "dot":  # values are over their norm, which a rating less makes smaller
+                left = np.append(1 - values.astype(np.float64) ** 2, 1.0)[left_out]
+                of_copies = (of_copies / np.sqrt(np.maximum(left, 1e-12))[copies]).astype(np.float32)
+            compared = from_fields(
+                np.append(place[train.user_codes[theirs]], copies + len(raters)).astype(np.int32),
+                np.append(train.item_codes[theirs], own[kept]).astype(np.int32),
+                np.append(self.values[theirs], of_copies), None,
+                np.arange(len(raters) + len(left_out)), train.item_ids, train.scale,
+            )  # fmt: skip
+            yield self._compared(compared, raters, len(left_out))
 
     def _compared(self, compared: Ratings, raters: Array, n_copies: int) -> Array:
         """Similarities of the last users of some ratings to the first, whose codes are those of raters."""

@@ -47,7 +47,7 @@ class RBMBase(Model):
 
     def _state_of_users(self, given: Ratings) -> RBMState:
         if self.by == "user":
-            return with_cases(self._state, given)
+            return with_cases(self._state, given, self._shrinks_few)
         return with_units(self._state, given, self.n_threads)
 
     def _remaining(self, kept: Array) -> RBMState:

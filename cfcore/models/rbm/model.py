@@ -118,8 +118,8 @@ class RBM(RBMBase):
     shrunk towards the distribution of all ratings, which two unknowns are given. The prediction for a visible
     unit without ratings is the same.
 
-    Users given with a question (``given=``) are cases for by="user", whose distributions count n / 20 beside
-    those of the items for n ratings, fewer than 20; for by="item" their parameters are means of those of the
+    Users given with a question (``given=``) are cases for by="user", whose distributions count n / (n + 20)
+    beside those of the items for n ratings; for by="item" their parameters are means of those of the
     training users, weighed by how well these explain the ratings.
 
     The rates of the first epoch are 0.04 for W, 0.005 for b_ik, 0.004 for b_j and 0.012 for D. W decays by

@@ -170,7 +170,7 @@ class Ranking:
         if many and request.by == "rating":
             self.factors = model._products()
         elif many:
-            self.by_itself = min(USERS_PER_BLOCK, model._preferred_block())
+            self.by_itself = min(USERS_PER_BLOCK, model._lists_per_call())
             self.step = self.by_itself or self.step
         if self.factors is not None:
             products = m * (self.factors.width + 1)
@@ -233,7 +233,7 @@ class Ranking:
         whole = made.all()
         lists = TopLists(positions, scores) if whole else TopLists(positions[made], scores[made])
         queries = (excluded if whole else excluded.of(made)).queries(users if whole else users[made])
-        found = self.model._preferred(queries, self.request.order, lists)
+        found = self.model._best_by_preference(queries, self.request.order, lists)
         if not whole:
             positions[made], scores[made] = lists.positions, lists.scores
         made[made] = found

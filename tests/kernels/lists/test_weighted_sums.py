@@ -69,5 +69,7 @@ def test_what_does_not_fit_is_refused(kernel: ModuleType) -> None:
         kernel.score_rows(rows, weights, UserScores(np.ones(1, np.int32), scores), 1)
     with pytest.raises(ValueError, match="of the same items"):
         kernel.score_rows(rows, weights, UserScores(np.zeros(1, np.int32), np.zeros((1, 4), np.float32)), 1)
+    with pytest.raises(ValueError, match="share memory"):
+        kernel.score_rows(rows, weights, UserScores(np.zeros(1, np.int32), weights.values[:1]), 1)
     with pytest.raises(ValueError, match="which is not in"):
         UserScores(np.full(1, -1, np.int32), scores)

@@ -86,15 +86,21 @@ def test_user_knn_also_tells_whose_ratings_count() -> None:
 
 
 @pytest.mark.parametrize("similarity", ["pearson", "cosine", "msd", "raw_msd", "jaccard"])
-def test_user_knn_compares_the_user_without_each_rating(similarity: str) -> None:
+def test_user_knn_compares_the_user_without_each_rating(
+    similarity: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The same as by fits, where neither means nor biases have a part."""
     model = cf.UserKNN(similarity=similarity, n_neighbors=4, center=None, positive_only=True).fit(RATINGS)
-    found = model.explain(USER, ITEM, None)
-    fits = model.explain(USER, ITEM, None, leave_one_out=True)
+    item = np.setdiff1d(RATINGS.item_ids, list(MINE))[0].item()
+    own = RATINGS.subset(RATINGS.users == USER)
+    found = model.explain(USER, item, None, given=own)
+    fits = model.explain(USER, item, None, given=own, leave_one_out=True)
     assert not found.exact
     assert found.base == fits.base
     assert np.abs(fits.effects).max() > 0.01
     assert effects_of(found) == pytest.approx(effects_of(fits), abs=1e-6)
+    monkeypatch.setattr("cfcore.models.neighbors.leaving_out.COPIES", 3)
+    np.testing.assert_allclose(model.explain(USER, item, None, given=own).effects, found.effects, atol=1e-9)
 
 
 @pytest.mark.parametrize("similarity", list(MEASURES))
@@ -226,6 +232,25 @@ def test_a_ranker_weighs_the_terms_of_its_chooser() -> None:
     assert not by_leaving_out.exact
     total = by_leaving_out.base + by_leaving_out.effects.sum() + by_leaving_out.others
     assert total == pytest.approx(found.score)
+
+
+@pytest.mark.parametrize("by", ["rating", "preference"])
+@pytest.mark.parametrize("blended", [False, True])
+def test_what_only_the_fit_found_is_apart_from_joint_effects(blended: bool, by: str) -> None:
+    model = cf.SVD(n_factors=8, n_epochs=10, random_state=0)
+    model = cf.Blend([model, cf.Baseline()], cv=2, random_state=0) if blended else model
+    model.fit(RATINGS)
+    found = model.explain(USER, ITEM, 3, by=by)
+    given = model.explain(USER, ITEM, 3, given=RATINGS.subset(RATINGS.users == USER), by=by)
+    assert found.training == pytest.approx(found.score - given.score, abs=1e-6)
+    assert abs(found.training) > 3e-4
+    assert given.training == 0
+    for one, last in ((found, "the fit, beyond these ratings"), (given, "joint effects")):
+        sizes, words = zip(*one.rows(), strict=True)
+        assert sum(sizes) == pytest.approx(one.score, abs=1e-9)
+        assert words[-1].endswith(last)
+        assert "joint effects" in words[-2 if one is found else -1]
+        assert words[-1] in one.summary()
 
 
 @pytest.mark.parametrize("ids", [int, str])
