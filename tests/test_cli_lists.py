@@ -157,3 +157,9 @@ def test_lists_for_a_time(tmp_path: Path) -> None:
     cf.Baseline().fit(ratings).save(tmp_path / "baseline.cf")
     timeless = run("recommend", tmp_path / "baseline.cf", 1, "--at", "now")
     assert (timeless.returncode, "Baseline do not depend on time" in timeless.stderr) == (2, True)
+
+
+def test_no_item_has_so_many_ratings(folder: Path) -> None:
+    done = run("recommend", folder / "svd.cf", 1, "--min-support", 999)
+    assert (done.returncode, len(csv_rows(done.stdout))) == (0, 0)
+    assert "note: --min-support 999: no item has so many ratings, the most is" in done.stderr
