@@ -39,8 +39,10 @@ if TYPE_CHECKING:
         check_user_batches,
     )
     from cfcore.kernels.records.lists import (
+        CandidateScratch,
         GramMatrix,
         ItemWeights,
+        RatingMultiples,
         SweepPanel,
         UserScores,
         WeightPanels,
@@ -129,7 +131,15 @@ _ROOMS = {
         "check_sums",
         "check_user_batches",
     ),
-    "lists": ("GramMatrix", "ItemWeights", "SweepPanel", "UserScores", "WeightPanels"),
+    "lists": (
+        "CandidateScratch",
+        "GramMatrix",
+        "ItemWeights",
+        "RatingMultiples",
+        "SweepPanel",
+        "UserScores",
+        "WeightPanels",
+    ),
     "neighbors": (
         "MEASURES",
         "LevelRatings",
@@ -197,6 +207,7 @@ __all__ = [
     "BlockLayout",
     "BlockScratch",
     "BlockVisits",
+    "CandidateScratch",
     "Cases",
     "DrawKey",
     "Factors",
@@ -221,6 +232,7 @@ __all__ = [
     "RBMParameters",
     "RBMRates",
     "RatingColumns",
+    "RatingMultiples",
     "RatingRows",
     "Record",
     "RowDraws",
