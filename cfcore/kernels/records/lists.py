@@ -183,12 +183,12 @@ class CandidateScratch(BitmapScratch):
     @staticmethod
     def sizes(n_lists: int, n_panels: int, n: int) -> tuple[int, int]:
         """`n_words` and `n_codes` for `n_lists` lists of `n` that a thread makes side by side."""
-        return (n_lists + 1) * n_panels, n_lists * _list_codes(n, n_panels) + WEIGHT_COLUMNS * n_panels + 1
+        return (n_lists + 2) * n_panels, n_lists * _list_codes(n, n_panels) + WEIGHT_COLUMNS * n_panels + 1
 
     def lists(self, n_panels: int, n: int) -> int:
         """How many lists of `n` a thread has room for; 0 or less if there is none."""
         by_codes = (self.n_codes - WEIGHT_COLUMNS * n_panels - 1) // _list_codes(n, n_panels)
-        return min(by_codes, self.n_words // n_panels - 1) if n_panels else by_codes
+        return min(by_codes, self.n_words // n_panels - 2) if n_panels else by_codes
 
 
 def _list_codes(n: int, n_panels: int) -> int:
