@@ -70,7 +70,7 @@ cdef void rows(const PanelArrays *given, Py_ssize_t block, float inverse) noexce
 
 
 cdef inline bint exclude(const ListArrays *given, const Group *g, Py_ssize_t k) noexcept nogil:
-    """Mark the columns that list k excludes, in a row that stays in the cache; false if one is out of range."""
+    """Mark the columns that list k excludes, in a row that stays in the cache; false if an item is wrong."""
     cdef Py_ssize_t panel
     cdef bint valid = mark(g.row, given.excluded + given.starts[k], given.stops[k] - given.starts[k],
                            given.places, given.n_items, True)
