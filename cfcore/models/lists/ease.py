@@ -213,8 +213,8 @@ class EASE(Model):
         state: EaseState = self._state
         scores = np.full(len(state.item_ids), float(state.mean))
         if state.item_bias is not None:
-            nobody = np.zeros(len(session.items), dtype=np.int32)
-            scores += self._user_bias(nobody, session.items, session.values, 1)[0]
+            rows = np.zeros(len(session.items), dtype=np.int32)
+            scores += self._user_bias(rows, session.items, session.values, 1)[0]
             scores += state.item_bias
         return scores
 
