@@ -30,7 +30,7 @@ HALF_OF_ITEMS = 10.0
 #: .35, .41 and .45 (.46 for 80) around means, .15, .10, .12, .15, .17 and .19 (.20) around None: so much of
 #: the undamped means of neighbours is noise, for users of the fit as well.
 OF_USERS: dict[str | None, tuple[float, float]] = {
-    "mean": (5.0, 0.5), "zscore": (5.0, 0.5), None: (2.0, 0.2), "baseline": (20.0, 1.0),
+    "mean": (2.0, 0.5), "zscore": (2.0, 0.5), None: (2.0, 0.2), "baseline": (20.0, 1.0),
 }  # fmt: skip
 
 

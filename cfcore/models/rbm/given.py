@@ -43,20 +43,21 @@ def with_cases(state: RBMState, given: Ratings, shrinks: bool = True) -> RBMStat
         rated_indptr=rated and rated[0], rated_units=rated and rated[1],
         case_distributions=towards(state.observed.by_case[-1], case_histograms(cases)),
         unit_distributions=state.observed.by_unit,
-        case_trust=trust_in(np.diff(cases.indptr), HALF_OF_CASES) if shrinks else None, **user_fields(given),
+        user_trust=trust_in(np.diff(cases.indptr), HALF_OF_CASES) if shrinks else None, **user_fields(given),
     )  # fmt: skip
     vars(found).update(parameters=state.parameters)
     return found
 
 
-def with_units(state: RBMState, given: Ratings, n_threads: int | None) -> RBMState:
+def with_units(state: RBMState, given: Ratings, n_threads: int | None, shrinks: bool = True) -> RBMState:
     r"""The state with the users of some ratings as visible units, in place of its own.
 
     The parameters of a unit are a weighted mean of those of the units of the fit. The weight of one is
 
     .. math:: \pi_v \propto \prod_j p_v(r_j \mid h_j)^\tau
 
-    for the ratings given, each by the hidden units of its item.
+    for the ratings given, each by the hidden units of its item. `shrinks` tells whether the distributions of
+    items count besides, by ``state.half_of_units``.
     """
     check_levels(state, given)
     n, (mean_weights, mean_biases) = given.n_users, mixed_units(state, given, n_threads)
@@ -70,16 +71,24 @@ def with_units(state: RBMState, given: Ratings, n_threads: int | None) -> RBMSta
         case_inputs=state.inputs(n_threads)[:, : len(state.hidden_bias)],
         case_distributions=state.observed.by_case,
         unit_distributions=towards(state.observed.by_unit[-1], unit_histograms(own_cases)),
+        user_trust=trust_in(given.user_counts, state.half_of_units) if shrinks else None,
         **fields, **user_fields(given),
     )  # fmt: skip
     vars(found).update(_inputs=state.inputs(n_threads))
     return found
 
 
-def mixed_units(state: RBMState, given: Ratings, n_threads: int | None) -> tuple[Array, Array]:
-    """Weights and biases of the users of some ratings, means of those of the units as `with_units` says."""
+def mixed_units(
+    state: RBMState, given: Ratings, n_threads: int | None, apart: Array | None = None
+) -> tuple[Array, Array]:
+    """Weights and biases of the users of some ratings, means of those of the units as `with_units` says.
+
+    `apart` (int[n_users]) has the unit that each user is, which does not count.
+    """
     known = np.flatnonzero(state.user_counts > 0).astype(np.int32)
     logs = log_likelihoods(state, known, given, n_threads)
+    if apart is not None and len(known) > 1:
+        logs[np.arange(len(logs)), np.searchsorted(known, apart)] = -np.inf
     units = state.weights.reshape(len(state.weights), -1)
     weights = np.empty((given.n_users, units.shape[1]), dtype=np.float32)
     biases = np.empty((given.n_users, len(state.levels)), dtype=np.float32)
