@@ -66,8 +66,8 @@ def row_prior(factors: Array, bias: Array, variance: float, counts: Array, mean:
 
     Rows count by their ratings: those of few ratings are close to 0 by regularisation, and the ratings to
     come are mostly of others. With rows that count once, errors after one rating are .006 to .026 larger
-    (``python benchmarks/new_users.py --choose``). V is diagonal, with the mean variance of the factors, and for the bias, which
-    has another unit, with its own. So C has full rank for any number of rows.
+    (``python benchmarks/new_users.py --choose``). V is diagonal, with the mean variance of the factors, and
+    for the bias, which has another unit, with its own. So C has full rank for any number of rows.
 
     Parameters
     ----------
