@@ -101,3 +101,33 @@ def test_wrong_options_are_told_by_name(folder: Path, arguments: tuple[str, ...]
     done = run("evaluate", folder / "m.cf", folder / "test.csv", *arguments)
     assert done.returncode == 2
     assert message in done.stderr
+
+
+def test_lists_are_judged_for_a_time(tmp_path: Path) -> None:
+    ratings = cf.datasets.synthetic(40, 30, 500, random_state=0)
+    model = cf.TimeSVDpp(n_factors=2, n_epochs=4, random_state=0).fit(ratings)
+    model.save(tmp_path / "time.cf")
+    columns = ratings.users, ratings.items, ratings.values, ratings.timestamps
+    lines = [",".join(map(str, row)) for row in zip(*columns, strict=True)]  # type: ignore[arg-type]
+    (tmp_path / "r.csv").write_text("\n".join(["user,item,rating,timestamp", *lines]) + "\n")
+    start = (
+        "evaluate",
+        tmp_path / "time.cf",
+        tmp_path / "r.csv",
+        "--include-seen",
+        "--by",
+        "rating",
+        "-k",
+        5,
+    )
+    for at, moment in (("test", "test"), ("1000000000", 1_000_000_000)):
+        done = run(*start, "--at", at, "--json", "-")
+        assert done.returncode == 0, done.stderr
+        found, metrics = json.loads(done.stdout), ["ndcg@5", "recall@5"]
+        expected = cf.metrics.evaluate(
+            model, ratings, metrics, by="rating", exclude_seen=False, timestamps=moment
+        )
+        assert [found[name] for name in metrics] == [expected[name] for name in metrics]
+        assert found["lists"]["timestamps"] == moment
+    wrong = run(*start, "--at", "yesterday")
+    assert (wrong.returncode, "--at yesterday: write now, test, a date" in wrong.stderr) == (2, True)

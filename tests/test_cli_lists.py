@@ -121,7 +121,8 @@ def test_a_rater_may_be_a_blend(folder: Path, tmp_path: Path) -> None:
     [
         (("-m", "svd", "--chooser", "ease"), "--chooser is for --model ranker, not for svd"),
         (("-m", "ranker", "--members", "svd"), "--members is for --model blend, not for ranker"),
-        (("-m", "ranker", "--rater", "nonsense"), "unknown model 'nonsense'"),
+        (("-m", "ranker", "--rater", "nonsense"), "--rater: unknown model 'nonsense'"),
+        (("-m", "ranker", "--chooser", "ranker"), "--chooser takes no ranker; it takes global-mean"),
         (("-m", "ranker", "--set", "rater=svd"), "--set rater=svd: Ranker has chooser__reg"),
         (("-m", "ranker", "--set", "rater__n_epochs=0"), "rater__n_epochs must be"),
     ],
@@ -156,3 +157,9 @@ def test_lists_for_a_time(tmp_path: Path) -> None:
     cf.Baseline().fit(ratings).save(tmp_path / "baseline.cf")
     timeless = run("recommend", tmp_path / "baseline.cf", 1, "--at", "now")
     assert (timeless.returncode, "Baseline do not depend on time" in timeless.stderr) == (2, True)
+
+
+def test_no_item_has_so_many_ratings(folder: Path) -> None:
+    done = run("recommend", folder / "svd.cf", 1, "--min-support", 999)
+    assert (done.returncode, len(csv_rows(done.stdout))) == (0, 0)
+    assert "note: --min-support 999: no item has so many ratings, the most is" in done.stderr

@@ -100,6 +100,7 @@ def test_a_budget_of_time(folder: Path) -> None:
         (["@ratings.csv", "--rating", "stars"], 1, "no column 'stars' for rating"),
         (["@ratings.csv", "-m", "svm"], 2, "unknown model 'svm'"),
         (["@ratings.csv", "-m", "global-mean"], 2, "there are no ranges built in for GlobalMean"),
+        (["@ratings.csv", "-m", "popularity"], 2, "name those to vary with --vary NAME=RANGE"),
         (["@ratings.csv", "-m", "timesvdpp", "--trials", "1"], 1, "timestamps"),
         (["@ratings.csv", "--budget", "5"], 2, "for a number of trials --trials 5"),
         (["@ratings.csv", "--budget", "5m", "--trials", "3"], 2, "give one of them"),

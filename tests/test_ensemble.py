@@ -141,6 +141,20 @@ def test_bad_parameters(
 # ---------------------------------------------------------------------- fitted members
 
 
+def test_wrong_names_of_parameters_set_nothing() -> None:
+    blend = cf.Blend([cf.ItemKNN(), cf.SVD()])
+    for wrong in (
+        {"cv": 7, "svd__levels": 3},
+        {"itemknn__n_neighbors": 3, "svd__levels": 3},
+        {"cv": 7, "x": 1},
+    ):
+        with pytest.raises(ValueError, match="has no parameter"):
+            blend.set_params(**wrong)
+        assert repr(blend) == repr(cf.Blend([cf.ItemKNN(), cf.SVD()]))
+    blend.set_params(models=[cf.SVD(), cf.EASE()], ease__reg=5.0)
+    assert blend.models[1].reg == 5.0
+
+
 def test_fitted_models_from_files(parts: tuple[cf.Ratings, cf.Ratings], tmp_path: Path) -> None:
     train, rest = parts
     held_out, test = cf.split.holdout(rest, 0.5, random_state=0)

@@ -105,6 +105,19 @@ def test_parameters_are_those_of_both_models() -> None:
         cf.Ranker("svd").fit(RATINGS)  # type: ignore[arg-type]
 
 
+def test_wrong_names_of_parameters_set_nothing() -> None:
+    model = cf.Ranker(cf.EASE(), cf.SVD())
+    with pytest.raises(ValueError, match="SVD has no parameter 'levels'"):
+        model.set_params(weight=0.5, chooser__reg=3.0, rater__levels=5)
+    assert repr(model) == repr(cf.Ranker(cf.EASE(), cf.SVD()))
+    assert model.set_params(rater=cf.ItemKNN(), rater__n_neighbors=3).rater.n_neighbors == 3
+    with pytest.raises(ValueError, match="no parameter 'rater__n_epochs': its rater is left to the default"):
+        cf.Ranker().set_params(rater__n_epochs=3)
+    ratings = cf.datasets.synthetic(60, 40, 900, random_state=0)
+    with pytest.raises(ValueError, match="'chooser__reg': its chooser is left to the default"):
+        cf.selection.search(cf.Ranker(), ratings, {"chooser__reg": [1.0, 2.0]})
+
+
 @pytest.mark.parametrize("fitted", [True, False])
 def test_files_hold_both_models_and_the_unfitted_ones(fitted: bool, model: Any) -> None:
     whole = model if fitted else cf.Ranker.of(*model.members_, weight=0.7)

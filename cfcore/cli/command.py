@@ -15,7 +15,7 @@ from cfcore.cli import reading
 from cfcore.cli.errors import errors_in_a_line
 
 #: Arguments of the library whose option has another name.
-ALIASES = {"n_threads": "threads", "random_state": "seed", "n_jobs": "jobs"}
+ALIASES = {"n_threads": "threads", "random_state": "seed", "n_jobs": "jobs", "space": "vary"}
 
 #: Values of arguments for which there is a flag.
 FLAGS = {

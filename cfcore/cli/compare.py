@@ -130,7 +130,7 @@ def chosen_models(text: str) -> list[str]:
     from cfcore.compare import MODELS
 
     asked = [part for part in text.split(",") if part.strip()] or list(MODELS)
-    chosen = list(dict.fromkeys(model_name(part) for part in asked))
+    chosen = list(dict.fromkeys(model_name(part, option="--models") for part in asked))
     for name in chosen:
         if name not in MODELS:
             raise UsageError(

@@ -28,6 +28,7 @@ from cfcore.cli.lists import (
     ThresholdOption,
     criterion_of,
     excluded_items,
+    time_of,
 )
 from cfcore.cli.models import load_model
 from cfcore.cli.reading import Reading, read_part
@@ -55,6 +56,14 @@ def evaluate(
     min_support: SupportOption = 0,
     exclude_item: ExcludedItemOption = None,
     exclude: ExcludedOption = None,
+    at: Annotated[
+        str,
+        typer.Option(
+            "--at",
+            metavar="TIME",
+            help="The time that lists are for, as in recommend; test: of each user's first test rating.",
+        ),
+    ] = "",
     candidates: Annotated[
         str,
         typer.Option(metavar="all|test", help="List all items, or those of each user's test ratings only."),
@@ -83,6 +92,7 @@ def evaluate(
     from cfcore.errors import DataWarning
     from cfcore.metrics.measuring import METRICS, OF_RATINGS
     from cfcore.metrics.of_test_items import surprise_level
+    from cfcore.metrics.options import AT_TEST
     from cfcore.metrics.result import facts_of
 
     tell_sources()
@@ -93,7 +103,9 @@ def evaluate(
         "by": criterion_of(by), "min_support": min_support, "exclude_seen": not include_seen,
         "candidates": candidates, "exclude": excluded_items(fitted, exclude_item, exclude),
     }  # fmt: skip
-    asked = by or min_support or include_seen or exclude_item or exclude or candidates != "all"
+    if at:
+        options["timestamps"] = time_of(fitted, at, AT_TEST)
+    asked = by or min_support or include_seen or exclude_item or exclude or candidates != "all" or at
     k = k or (10 if asked else 0)
     level_of_relevance = cf.metrics.relevant_from(fitted.scale_) if threshold is None else threshold
     wanted = [*OF_RATINGS, *(f"{name}@{k}" for name in METRICS if k and name not in OF_RATINGS)]
@@ -123,6 +135,7 @@ def evaluate(
         listed += "" if include_seen else " but those rated in training"
         listed += f", of {min_support} training ratings or more" if min_support else ""
         listed += "" if options["exclude"] is None else f", without {len(options['exclude']):,} excluded"
+        listed += f", at {at}" if at else ""
         of_faq = surprise_level(fitted.scale_) if threshold is None else level_of_relevance
         relevant = f"relevant from {level_of_relevance:g}"
         relevant += "" if of_faq == level_of_relevance else f" (surprise_*: {of_faq:g})"

@@ -129,6 +129,9 @@ def recommend(
         )
         return without_padding(*found)
 
+    if min_support and not (fitted.item_counts_ >= min_support).any():
+        most = int(fitted.item_counts_.max(initial=0))
+        say(f"note: --min-support {min_support}: no item has so many ratings, the most is {most:,}")
     write_lists(out, as_json, [names["user"], "rank", names["item"], "score"], wanted, best)
     if not by:  # at the end: of a command that fails, the error is the only line
         say(
@@ -143,18 +146,21 @@ def criterion_of(by: str) -> str:
     return by or "preference"
 
 
-def time_of(model: Any, at: str) -> int | None:
-    """Seconds since 1970 of the time that lists are for; None without one."""
+def time_of(model: Any, at: str, word: str = "") -> Any:
+    """Seconds since 1970 of the time that lists are for; None without one; `word` stays as it is."""
     if not at:
         return None
     if not model.uses_timestamps():
         raise UsageError(f"--at {at}: predictions of {type(model).__name__} do not depend on time")
+    if at == word:
+        return at
     try:
         asked = time.time() if at == "now" else (float(at) if at.lstrip("-").isdecimal() else at)
         return int(as_timestamps(np.atleast_1d(np.asarray(asked)), "--at")[0])
     except DataError:
+        words = f"now, {word}" if word else "now"
         raise UsageError(
-            f"--at {at}: write now, a date such as 2026-11-28T18:30, or seconds since 1970"
+            f"--at {at}: write {words}, a date such as 2026-11-28T18:30, or seconds since 1970"
         ) from None
 
 

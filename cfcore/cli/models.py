@@ -51,13 +51,15 @@ def plain(name: str) -> str:
     return name.lower().replace("-", "").replace("_", "").strip()
 
 
-def model_name(text: str, *more: str) -> str:
-    """The command-line name in the registry, or one of `more`, that `text` is a spelling of."""
+def model_name(text: str, *more: str, option: str = "--model") -> str:
+    """The command-line name in the registry, or one of `more`, that `text` in an option is a spelling of."""
     from cfcore.registry import BY_COMMAND
 
     known = {plain(name): name for name in (*BY_COMMAND, *more)}
     if plain(text) not in known:
-        raise UsageError(f"unknown model {text.strip()!r}; known: {', '.join(known.values())}")
+        if plain(text) in (BLEND, RANKER):
+            raise UsageError(f"{option} takes no {plain(text)}; it takes {', '.join(known.values())}")
+        raise UsageError(f"{option}: unknown model {text.strip()!r}; known: {', '.join(known.values())}")
     return known[plain(text)]
 
 
@@ -103,7 +105,9 @@ def new_model(name: str, parts: Parts = Parts()) -> Model:
         return new_blend(parts.members)
     if name == RANKER:
         named = parts.chooser or CHOOSER, parts.rater or RATER
-        return cf.Ranker(*(new_model(model_name(one, BLEND)) for one in named))
+        options = "--chooser", "--rater"
+        names = [model_name(one, BLEND, option=by) for one, by in zip(named, options, strict=True)]
+        return cf.Ranker(*map(new_model, names))
     model: Model = BY_COMMAND[name].load()()
     return model
 
@@ -112,8 +116,8 @@ def new_blend(members: str) -> Model:
     """A blend of models with their defaults."""
     import cfcore as cf
 
-    names = [model_name(text) for text in members.split(",") if text.strip()] or list(MEMBERS)
-    return cf.Blend([new_model(name) for name in names])
+    named = [model_name(text, option="--members") for text in members.split(",") if text.strip()]
+    return cf.Blend([new_model(name) for name in named or MEMBERS])
 
 
 def fitting(model: Model, ratings: Ratings, members: str) -> Model:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import os
 from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -43,6 +44,15 @@ class Ensemble(Model):
     def _kept_models(self) -> list[Model | None] | None:
         """What files hold of `_models`; None: they are the members, after loading."""
         return self._models()
+
+    def _check_name(self, key: str, given: Mapping[str, Any] = MappingProxyType({})) -> None:
+        name, nested, _ = key.partition("__")
+        if nested and name in self._model_params and given.get(name, getattr(self, name)) is None:
+            raise ValueError(
+                f"{type(self).__name__} has no parameter {key!r}: its {name} is left to the default; set "
+                f"{name} to a model as well"
+            )
+        super()._check_name(key, given)
 
     # ------------------------------------------------------------------ fitting
 

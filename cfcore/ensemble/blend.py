@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -130,7 +131,7 @@ class Blend(ExplainedSum):
         Raises
         ------
         ValueError
-            For a name that is no hyper-parameter.
+            For a name that is no hyper-parameter; nothing is set then.
         TypeError
             For a member that is not a model.
         """
@@ -141,6 +142,8 @@ class Blend(ExplainedSum):
         for name, value in whole.items():
             if not isinstance(value, Model):
                 raise TypeError(f"{name} must be a model, not {value!r}")
+        for key in params:
+            self._check_name(key, params)
         super().set_params(**own)
         if whole:
             members.update(whole)
@@ -150,6 +153,14 @@ class Blend(ExplainedSum):
             if nested:
                 members[name].set_params(**{parameter: value})
         return self
+
+    def _check_name(self, key: str, given: Mapping[str, Any] = MappingProxyType({})) -> None:
+        name, nested, inner = key.partition("__")
+        members = parts.named(given.get("models", self.models))
+        if name not in members:
+            super()._check_name(key, given)
+        elif nested:
+            given.get(name, members[name])._check_name(inner)
 
     def clone(self) -> Self:
         """Return an unfitted blend of clones of the models, or of the same models with ``cv="prefit"``."""

@@ -36,6 +36,7 @@ KERNELS = {
     "text": "tables.text",
     "timesvdpp": "factorization.timesvdpp",
     "tokens": "tables.tokens",
+    "top_lists": "lists.top_lists",
     "weighted_sums": "lists.weighted_sums",
 }
 

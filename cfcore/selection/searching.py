@@ -26,8 +26,8 @@ from cfcore.selection import spaces
 from cfcore.selection import study as studies
 from cfcore.selection.folds import Folds, folds
 from cfcore.selection.table import Table
-from cfcore.selection.trials import Judge
-from cfcore.selection.workers import share, side_by_side
+from cfcore.selection.trials import Goal, Judge
+from cfcore.selection.workers import prepared, share, side_by_side
 
 __all__ = ["Search", "search"]
 
@@ -220,10 +220,9 @@ def search(
             if grid is not None:
                 left = grid.order(None if n_trials is None or n_trials >= len(grid) else random_state)
             asked = studies.Asked(kept, n_trials, deadline, left)
-            judge = Judge(
-                model, space, pairs, judged_by, threads, random_state, deadline, kept, asked, maximize,
-                threshold, options,
-            )  # fmt: skip
+            goal = Goal(judged_by, maximize, threshold, options)
+            start = seeded(prepared(model, threads), random_state)
+            judge = Judge(start, space, pairs, goal, kept, asked, deadline)
             title = "search" if n_trials else f"search, {budget} at most"
             with progress_bar(n_trials, title, verbose) as bar:
                 for value in side_by_side(judge, asked, workers):
@@ -233,6 +232,13 @@ def search(
         optuna.logging.set_verbosity(level)
     warn_of_differences("search", judge.facts.values())
     return report(model, kept, space, judged_by.label, maximize, train if refit else None)
+
+
+def seeded(model: Model, seed: int) -> Model:
+    """The model, with the seed where its own is None."""
+    if model.get_params(deep=False).get("random_state", seed) is None:
+        model.set_params(random_state=seed)
+    return model
 
 
 def usual_metric(model: Model) -> str:

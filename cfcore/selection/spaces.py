@@ -39,8 +39,7 @@ def default_space(model: Model, ratings: Ratings) -> tuple[dict[str, Any], dict[
     name = next((kind.__name__ for kind in type(model).__mro__ if kind.__name__ in BY_NAME), None)
     if name is None or not BY_NAME[name].space:
         raise ValueError(
-            f"there are no ranges built in for {type(model).__name__}; give those to vary: "
-            "space={'name': (low, high), ...}"
+            f"there are no ranges built in for {type(model).__name__}; name those to vary with space="
         )
     space = dict(BY_NAME[name].space)
     if name == "Baseline" and getattr(model, "method", "als") == "sgd":
@@ -81,7 +80,9 @@ def check_space(space: Space, model: Model) -> dict[str, Any]:
             given = as_python(list(given))
         checked[name] = given
         if name not in known:
-            raise ValueError(f"space: {type(model).__name__} has no hyper-parameter {name!r}")
+            unset = [each for each in known if known[each] is None and str(name).startswith(f"{each}__")]
+            why = f": its {unset[0]} is left to the default; give it a model" if unset else ""
+            raise ValueError(f"space: {type(model).__name__} has no hyper-parameter {name!r}{why}")
         if isinstance(given, list):
             if not given:
                 raise ValueError(f"space: {name} has no values to try")

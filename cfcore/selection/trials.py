@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import time
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from cfcore.errors import DataError
-from cfcore.metrics.measuring import Metric, larger_is_better, measured
+from cfcore.metrics.measured import measured
+from cfcore.metrics.names import Metric
 from cfcore.metrics.options import ListOptions
 from cfcore.metrics.result import Facts
 from cfcore.models.core.model import Model
 from cfcore.selection import spaces
 from cfcore.selection import study as studies
 from cfcore.selection.folds import Pair
-from cfcore.selection.workers import Stop, prepared
+from cfcore.selection.workers import Stop
 
-__all__ = ["Judge"]
+__all__ = ["Goal", "Judge"]
 
 #: Reports from the first fold, at equal parts of the epochs.
 PARTS = 4
@@ -27,33 +29,59 @@ class OutOfTime(Exception):
     """The budget was used up during a trial."""
 
 
+@dataclass(frozen=True)
+class Goal:
+    """What trials are judged by.
+
+    Attributes
+    ----------
+    metric : Metric
+    maximize : bool
+        Whether larger values are better.
+    threshold : float or None
+        The least relevant rating, for metrics of lists.
+    options : ListOptions or None
+        How lists are made.
+    """
+
+    metric: Metric
+    maximize: bool = False
+    threshold: float | None = None
+    options: ListOptions | None = None
+
+
 class Judge:
-    """Runs one trial a call; `threshold` and `options` are for metrics of lists."""
+    """Runs one trial a call.
+
+    Parameters
+    ----------
+    model : Model
+        With its number of threads and its seed.
+    space : dict
+        As from `spaces.check_space`.
+    pairs : list of (train, test)
+    goal : Goal
+    study : optuna.Study
+    asked : studies.Asked
+        The trials to run.
+    deadline : float, optional
+        By `time.monotonic`.
+    """
 
     def __init__(
         self,
         model: Model,
         space: spaces.Space,
         pairs: list[Pair],
-        metric: Metric,
-        threads: int,
-        seed: int,
-        deadline: float | None,
+        goal: Goal,
         study: Any,
         asked: studies.Asked,
-        maximize: bool | None = None,
-        threshold: float | None = None,
-        options: ListOptions | None = None,
+        deadline: float | None = None,
     ) -> None:
-        self.space, self.pairs, self.metric = space, pairs, metric
-        self.threshold, self.options = threshold, options
+        self.model, self.space, self.pairs, self.goal = model, space, pairs, goal
+        self.study, self.asked, self.deadline = study, asked, deadline
         self.facts: dict[int, Facts] = {}
-        self.deadline, self.study, self.asked = deadline, study, asked
-        larger = larger_is_better(metric, pairs[0][1].values) if maximize is None else maximize
-        self.sign = -1.0 if larger else 1.0
-        self.model = prepared(model, threads)
-        if self.model.get_params(deep=False).get("random_state", seed) is None:
-            self.model.set_params(random_state=seed)
+        self.sign = -1.0 if goal.maximize else 1.0
 
     def __call__(self, trial: Any, stop: Stop) -> float:
         optuna = studies.import_optuna()
@@ -83,7 +111,7 @@ class Judge:
 
     def measure(self, trial: Any, stop: Stop) -> float:
         """Mean of the metric over the folds (its negative, where larger is better)."""
-        model = self.model.clone()
+        model, metric = self.model.clone(), self.goal.metric
         if trial.user_attrs.get(studies.START) != "given":
             model.set_params(**spaces.suggest(trial, self.space))
         n_epochs = model.get_params(deep=False).get("n_epochs") or 30
@@ -94,24 +122,22 @@ class Judge:
                 stop(epochs, history)
                 self.check_time()
                 part, whole = divmod(epochs * PARTS, n_epochs)
-                if first and self.metric.name == "rmse" and whole < PARTS and 0 < part < PARTS:
+                if first and metric.name == "rmse" and whole < PARTS and 0 < part < PARTS:
                     self.report(trial, history["validation_rmse"][-1], part)
 
             fitted = model.clone().fit(train, validation=held, callback=watch)
             self.check_time()
             try:
                 found, facts = measured(
-                    fitted, held, [self.metric], self.threshold, self.options, popularity=False
+                    fitted, held, [metric], self.goal.threshold, self.goal.options, popularity=False
                 )
             except DataError as error:
                 raise DataError(f"fold {fold}: {error}") from error
             if facts is not None:
                 self.facts[fold] = facts
-            value = found[self.metric.label]
+            value = found[metric.label]
             if np.isnan(value):
-                raise DataError(
-                    f"{self.metric.label}: it has no value for the ratings held out in fold {fold}"
-                )
+                raise DataError(f"{metric.label}: it has no value for the ratings held out in fold {fold}")
             errors.append(self.sign * value)
             if fold + 1 < len(self.pairs):
                 self.report(trial, float(np.mean(errors)), PARTS + fold)

@@ -120,6 +120,9 @@ def test_what_cannot_be_used_is_refused(fitted: Any, train: Any) -> None:
         fitted.predict(item, given={item: high + 1})
     with pytest.raises(cf.DataError, match="string"):
         fitted.predict("ann", item, given=(["ann"], [item], [high]))
+    for pairs in ([(item, high)], ([item], [high]), [], pd.DataFrame({"item": [item], "rating": [high]})):
+        with pytest.raises(cf.DataError, match=r"^given: .*one user are a dict \{item: rating\}"):
+            fitted.recommend(given=pairs)
     with pytest.raises(TypeError, match=r"predict\(items, given="):
         fitted.predict(1, item, given={item: high})
     with pytest.raises(TypeError, match=r"recommend\(given="):

@@ -68,11 +68,11 @@ def test_bad_settings_are_pruned_by_epoch(train: cf.Ratings) -> None:
     # Trials that learn nothing, after good ones: none of them gets past the first fold.
     pairs = list(cf.split.kfold(train, 5, 0))
     from cfcore.metrics.measuring import parse
-    from cfcore.selection.trials import Judge
+    from cfcore.selection.trials import Goal, Judge
     from cfcore.selection.workers import Stop
 
     asked = studies.Asked(study, 11, None)
-    judge = Judge(model, space, pairs, parse("rmse")[0], 1, 0, None, study, asked)
+    judge = Judge(model, space, pairs, Goal(parse("rmse")[0]), study, asked)
     for trial in asked:
         judge(trial, Stop())
     assert [trial.state.name for trial in study.trials[8:]] == ["PRUNED"] * 3

@@ -1,6 +1,6 @@
 # What `ease.pyx` calls of `ease_loops.pyx`, which is compiled once per SIMD level.
 
-from libc.stdint cimport int32_t, int64_t, uint64_t
+from libc.stdint cimport int32_t, int64_t
 
 cdef enum:
     DEPTH = 128  # rows that are swept at once
@@ -27,24 +27,6 @@ cdef struct ScoreArrays:
     Py_ssize_t n_items, n_lists
     Py_ssize_t width  # items of a panel
 
-# Ratings by user, a `WeightPanels`, and what `best_lists` is given beside them.
-cdef struct ListArrays:
-    const int64_t *indptr
-    const int32_t *items
-    const float *values
-    const float *panels
-    const int32_t *columns
-    const int32_t *users
-    const int64_t *starts
-    const int64_t *stops
-    const int32_t *excluded
-    const int32_t *positions
-    int32_t *listed
-    double *scores
-    Py_ssize_t n_rows, n_items, n_panels, n_lists, n
-    Py_ssize_t n_words  # of the bitmap of a list
-    Py_ssize_t together  # lists that are made side by side, for which a panel is read from memory once
-
 # The inverse of the block on the diagonal, negative; false if it is not positive definite.
 ctypedef bint (*Pivot)(const SweepArrays *given) noexcept nogil
 # The entries of 16 rows in the columns that are swept.
@@ -57,13 +39,9 @@ ctypedef void (*Weights)(const double *matrix, Py_ssize_t n, float *weights, Py_
 # Scores of a panel of items for a group of users.
 ctypedef void (*Scores)(const ScoreArrays *given, Py_ssize_t group, Py_ssize_t panel) noexcept nogil
 
-# Lists of a group of users; false if an excluded item is out of range. `bitmaps` is zero before and after.
-ctypedef bint (*Lists)(const ListArrays *given, Py_ssize_t group, uint64_t *bitmaps) noexcept nogil
-
 cdef struct EaseLoops:
     Pivot pivot
     Group group
     Tile tile
     Weights weights
     Scores scores
-    Lists lists

@@ -1,5 +1,5 @@
 """Loops of `cfcore.kernels.lists.ease`."""
-from libc.stdint cimport int32_t, int64_t, uint64_t
+from libc.stdint cimport int32_t, int64_t
 from libc.string cimport memcpy, memset
 
 from cfcore.kernels.common.loops cimport capsule_of
@@ -9,18 +9,9 @@ from cfcore.kernels.lists.ease_loops cimport (
     TILE,
     USERS_TOGETHER,
     EaseLoops,
-    ListArrays,
     ScoreArrays,
     SweepArrays,
 )
-from cfcore.kernels.top_n.excluded cimport mark, marked
-from cfcore.kernels.top_n.heap cimport heap_clear, heap_offer, heap_sort
-
-cdef extern from "lists/weighted_rows.h" nogil:
-    enum:
-        COLUMNS "CF_COLUMNS"  # of a panel whose sums are held in registers
-    bint sums_reach "cf_sums_reach"(const float *panel, const int32_t *items, const float *x, Py_ssize_t n,
-                                    float least, float *out) noexcept
 
 cdef extern from "lists/tiles.h" nogil:
     void subtract_products "cf_subtract_products"(double *c, Py_ssize_t stride, const double *v,
@@ -172,46 +163,7 @@ cdef void scores(const ScoreArrays *given, Py_ssize_t group, Py_ssize_t panel) n
             e += 1
 
 
-cdef inline void offer_panel(const ListArrays *given, Py_ssize_t k, Py_ssize_t panel,
-                             const uint64_t *bitmap) noexcept nogil:
-    """Offer the items of a panel to list k, if one may be better than those on it."""
-    cdef float[COLUMNS] sums
-    cdef double *best = given.scores + k * given.n
-    cdef int64_t e = given.indptr[given.users[k]], end = given.indptr[given.users[k] + 1]
-    cdef const float *weights = given.panels + panel * given.n_rows * COLUMNS
-    cdef Py_ssize_t j
-    cdef int32_t item, position
-    if not sums_reach(weights, given.items + e, given.values + e, end - e, <float>best[0], sums):
-        return
-    for j in range(COLUMNS):
-        item = given.columns[panel * COLUMNS + j]
-        if item < 0 or not sums[j] >= best[0]:
-            continue
-        position = given.positions[item]
-        if position >= 0 and not marked(bitmap, position):
-            heap_offer(best, given.listed + k * given.n, given.n, sums[j], position)
-
-
-cdef bint lists(const ListArrays *given, Py_ssize_t group, uint64_t *bitmaps) noexcept nogil:
-    """`Lists`: all users of the group for one panel of items, then the next panel."""
-    cdef Py_ssize_t k, panel, start = group * given.together
-    cdef Py_ssize_t stop = min(start + given.together, given.n_lists)
-    cdef bint valid = True
-    for k in range(start, stop):
-        heap_clear(given.scores + k * given.n, given.listed + k * given.n, given.n)
-        valid &= mark(bitmaps + (k - start) * given.n_words, given.excluded + given.starts[k],
-                      given.stops[k] - given.starts[k], given.positions, given.n_items, True)
-    for panel in range(given.n_panels):
-        for k in range(start, stop):
-            offer_panel(given, k, panel, bitmaps + (k - start) * given.n_words)
-    for k in range(start, stop):
-        heap_sort(given.scores + k * given.n, given.listed + k * given.n, given.n)
-        mark(bitmaps + (k - start) * given.n_words, given.excluded + given.starts[k],
-             given.stops[k] - given.starts[k], given.positions, given.n_items, False)
-    return valid
-
-
 cdef EaseLoops loops = EaseLoops(
-    pivot=pivot, group=group, tile=tile, weights=weights, scores=scores, lists=lists,
+    pivot=pivot, group=group, tile=tile, weights=weights, scores=scores,
 )
 table = capsule_of(&loops)

@@ -38,8 +38,10 @@ if TYPE_CHECKING:
         check_user_batches,
     )
     from cfcore.kernels.records.lists import (
+        CandidateScratch,
         GramMatrix,
         ItemWeights,
+        RatingMultiples,
         SweepPanel,
         UserScores,
         WeightPanels,
@@ -127,7 +129,15 @@ _ROOMS = {
         "check_sums",
         "check_user_batches",
     ),
-    "lists": ("GramMatrix", "ItemWeights", "SweepPanel", "UserScores", "WeightPanels"),
+    "lists": (
+        "CandidateScratch",
+        "GramMatrix",
+        "ItemWeights",
+        "RatingMultiples",
+        "SweepPanel",
+        "UserScores",
+        "WeightPanels",
+    ),
     "neighbors": (
         "MEASURES",
         "LevelRatings",
@@ -194,6 +204,7 @@ __all__ = [
     "BlockLayout",
     "BlockScratch",
     "BlockVisits",
+    "CandidateScratch",
     "Cases",
     "Factors",
     "GramMatrix",
@@ -216,6 +227,7 @@ __all__ = [
     "RBMParameters",
     "RBMRates",
     "RatingColumns",
+    "RatingMultiples",
     "RatingRows",
     "Record",
     "SGDRates",

@@ -1,4 +1,4 @@
-"""Records of the models of lists: the matrix that EASE inverts, its weights, and scores by them."""
+"""Records of the models of lists: the matrix that EASE inverts, its weights, and scores and lists by them."""
 
 from __future__ import annotations
 
@@ -7,14 +7,17 @@ from dataclasses import dataclass
 import numpy as np
 
 from cfcore.kernels.records.base import Array, Record, array, check_codes, dimension, integer
+from cfcore.kernels.records.top_n import BitmapScratch
 
 __all__ = [
     "SWEEP_DEPTH",
     "SWEEP_GROUP",
     "SWEEP_TILE",
     "WEIGHT_COLUMNS",
+    "CandidateScratch",
     "GramMatrix",
     "ItemWeights",
+    "RatingMultiples",
     "SweepPanel",
     "UserScores",
     "WeightPanels",
@@ -23,8 +26,10 @@ __all__ = [
 #: Rows that are swept at once, rows of a tile, and columns that are packed side by side; as in
 #: ``cfcore/kernels/lists/tiles.h``.
 SWEEP_DEPTH, SWEEP_TILE, SWEEP_GROUP = 128, 64, 16
-#: Columns of a panel of weights; as in ``cfcore/kernels/lists/weighted_rows.h``.
+#: Columns of a panel of weights; as in ``cfcore/kernels/lists/rounded_rows.h``.
 WEIGHT_COLUMNS = 64
+#: Candidates beyond n for a list of n; as in ``cfcore/kernels/lists/top_lists_loops.pxd``.
+SPARE_CANDIDATES = 128
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -88,30 +93,107 @@ class ItemWeights(Record):
 
 @dataclass(frozen=True, eq=False, repr=False)
 class WeightPanels(Record):
-    """The columns of `ItemWeights` in panels of 64, in any order.
+    """The columns of `ItemWeights` in panels of 64, in any order; `top_lists.fill_panels` fills three arrays.
 
     Attributes
     ----------
-    values : float32[n_panels, n_rows, 64]
-        values[p, i, c] is the weight of the item in row i in the score of item columns[p, c]; any number
-        where that is -1.
+    sources : int32[n_panels, 64]
+        Columns of the weights, which have n_rows; -1 fills up.
     columns : int32[n_panels, 64]
-        Items, each at most once; -1 fills up.
-    n_items : int
-        They are in [0, n_items).
+        Items that those are of, each at most once; -1 where `sources` are.
+    places : int32[n_items]
+        64 p + c for the item columns[p, c]; -1 for the others.
+    rounded : int16[n_panels, n_rows, 64]
+        rounded[p, i, c] is the weight of row i in column sources[p, c], over the unit.
+    most : int16[ceil(n_panels / 64), n_rows, 64]
+        most[p // 64, i, p % 64] is the largest of rounded[p, i], or 0.
+    exact : float32[64 n_panels, n_rows]
+        exact[64 p + c, i] is that weight.
+    peaks : float32[n_rows]
+        The largest weight of each row, without its sign.
     """
 
-    values: Array = array("float32", "n_panels", "n_rows", WEIGHT_COLUMNS)
+    sources: Array = array("int32", "n_panels", WEIGHT_COLUMNS)
     columns: Array = array("int32", "n_panels", WEIGHT_COLUMNS)
-    n_items: int = integer(0)
+    places: Array = array("int32", "n_items")
+    rounded: Array = array("int16", "n_panels", "n_rows", WEIGHT_COLUMNS, written=True)
+    most: Array = array("int16", "n_blocks", "n_rows", WEIGHT_COLUMNS, written=True)
+    exact: Array = array("float32", "n_columns", "n_rows", written=True)
+    peaks: Array = array("float32", "n_rows", written=True)
     n_panels: int = dimension()
+    n_blocks: int = dimension()
+    n_columns: int = dimension()
     n_rows: int = dimension()
+    n_items: int = dimension()
 
     def _check(self) -> None:
+        check_codes(self._name("sources"), self.sources, self.n_rows, low=-1)
         check_codes(self._name("columns"), self.columns, self.n_items, low=-1)
-        items = self.columns[self.columns >= 0]
-        if (np.bincount(items, minlength=1) > 1).any():
-            raise ValueError(f"{self._name('columns')} must hold each item at most once")
+        check_codes(self._name("places"), self.places, self.n_columns, low=-1)
+        if self.n_columns != WEIGHT_COLUMNS * self.n_panels:
+            raise ValueError(f"{self._name('exact')} must be of shape ({WEIGHT_COLUMNS} n_panels, n_rows)")
+        if self.n_blocks != -(-self.n_panels // WEIGHT_COLUMNS):
+            raise ValueError(
+                f"{self._name('most')} must be of shape (ceil(n_panels / {WEIGHT_COLUMNS}), ...)"
+            )
+        if ((self.sources < 0) != (self.columns < 0)).any():
+            raise ValueError(f"{self._name('columns')} must be -1 where sources are")
+        used = self.columns.reshape(-1)[self.places[self.places >= 0]]
+        if len(used) != (self.columns >= 0).sum() or (used != np.flatnonzero(self.places >= 0)).any():
+            raise ValueError(
+                f"{self._name('columns')} must hold each item at most once, and places must tell where"
+            )
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class RatingMultiples(Record):
+    """Ratings of `RatingRows` as integers; `top_lists.fill_multiples` fills the arrays.
+
+    Attributes
+    ----------
+    values : int16[n]
+        The multiple of 1 / `per_one` next to what each rating weighs; 0 if that is not in [0, 32767].
+    margins : int32[n_rows]
+        The most by which sums of rounded weights differ from scores, in units of rounded weights over
+        `per_one`; -1 if it is not known, or too wide, or a multiple is below 0.
+    per_one : int
+    """
+
+    values: Array = array("int16", "n", written=True)
+    margins: Array = array("int32", "n_rows", written=True)
+    per_one: int = integer(1, 32767)
+    n: int = dimension()
+    n_rows: int = dimension()
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class CandidateScratch(BitmapScratch):
+    """What `top_lists.best_lists` writes beside the lists.
+
+    Attributes
+    ----------
+    bitmaps : uint64[n_threads, n_words]
+        As in `BitmapScratch`.
+    codes : int32[n_threads, n_codes]
+    """
+
+    codes: Array = array("int32", "n_threads", "n_codes", written=True)
+    n_codes: int = dimension()
+
+    @staticmethod
+    def sizes(n_lists: int, n_panels: int, n: int) -> tuple[int, int]:
+        """`n_words` and `n_codes` for `n_lists` lists of `n` that a thread makes side by side."""
+        return (n_lists + 1) * n_panels, n_lists * _list_codes(n, n_panels) + WEIGHT_COLUMNS * n_panels + 1
+
+    def lists(self, n_panels: int, n: int) -> int:
+        """How many lists of `n` a thread has room for; 0 or less if there is none."""
+        by_codes = (self.n_codes - WEIGHT_COLUMNS * n_panels - 1) // _list_codes(n, n_panels)
+        return min(by_codes, self.n_words // n_panels - 1) if n_panels else by_codes
+
+
+def _list_codes(n: int, n_panels: int) -> int:
+    """Integers beside a list: its limit, number of candidates and two for each, and bounds of panels."""
+    return 2 + n_panels + 2 * (n + SPARE_CANDIDATES)
 
 
 @dataclass(frozen=True, eq=False, repr=False)

@@ -166,9 +166,11 @@ class Explaining(Preferring):
         `SVD` and its kind with k factors :math:`O(n k^2 + k^3)`, unless ``item_frequencies`` of `TimeSVDpp`
         are on.
 
-        `UserKNN` compares the user without each rating with the others, whose means and biases stay; its
-        ``neighbors`` tell whose ratings the prediction is a mean of. With ``leave_one_out=True`` it is a fit
-        for each rating.
+        `UserKNN` compares the user without each rating with the others, whose means and biases stay, which
+        takes about n steps for each user who rated an item; its ``neighbors`` tell whose ratings
+        the prediction is a mean of. With ``leave_one_out=True`` it is a fit for each rating.
+
+        What items have in common is computed once for all items of a call.
 
         Examples
         --------

@@ -92,7 +92,13 @@ class NewUsers(SingleAnswers):
             kinds: Any = {"user": type(user)}
             given = Ratings([user] * len(items), items, values, duplicates="last", ids=kinds)
         timed: bool = self.uses_timestamps()
-        ratings = as_ratings(given, duplicates="last", timed=timed)
+        try:
+            ratings = as_ratings(given, duplicates="last", timed=timed)
+        except DataError as error:
+            if isinstance(given, (Ratings, Mapping)):
+                raise
+            why = "the ratings of one user are a dict {item: rating}, of a user without ratings {}"
+            raise DataError(f"given: {error}; {why}") from None
         state.users.encode(ratings.user_ids)  # ids of another kind than in training raise
         check_scale_of(ratings, state.scale)
         items = state.items.recode(ratings.item_ids, ratings.item_codes)

@@ -6,7 +6,8 @@ import copy
 import inspect
 import math
 import numbers
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
+from types import MappingProxyType
 from typing import Any, Self
 
 import numpy as np
@@ -65,14 +66,8 @@ class Params:
         ValueError
             For a name that is no hyper-parameter of this model; nothing is set then.
         """
-        names = self.default_params()
         for key in params:
-            name, nested, _ = key.partition("__")
-            outer = params.get(name, getattr(self, name, None))
-            if name not in names or (nested and not hasattr(outer, "set_params")):
-                raise ValueError(
-                    f"{type(self).__name__} has no parameter {key!r}; it has {', '.join(names) or 'none'}"
-                )
+            self._check_name(key, params)
         # Whole parameters first, so that `outer__inner` is set on the new outer.
         for key, value in sorted(params.items(), key=lambda entry: "__" in entry[0]):
             name, nested, inner = key.partition("__")
@@ -81,6 +76,18 @@ class Params:
             else:
                 setattr(self, name, value)
         return self
+
+    def _check_name(self, key: str, given: Mapping[str, Any] = MappingProxyType({})) -> None:
+        """Raise ValueError unless it names a hyper-parameter; `given` are set at the same time."""
+        name, nested, inner = key.partition("__")
+        names = self.default_params()
+        outer = given.get(name, getattr(self, name, None))
+        if name not in names or (nested and not hasattr(outer, "set_params")):
+            raise ValueError(
+                f"{type(self).__name__} has no parameter {key!r}; it has {', '.join(names) or 'none'}"
+            )
+        if nested and isinstance(outer, Params):
+            outer._check_name(inner)
 
     def clone(self) -> Self:
         """Return an unfitted model with the same hyper-parameters."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 
@@ -88,15 +88,7 @@ class Predicting(NewUsers):
                 return answer
         check_choice("unknown", unknown, ("fallback", "nan", "error"))
         check_flag("return_known", return_known)
-        if items is None and isinstance(users, Iterator):
-            users = list(users)
-        here = self.snapshot()
-        if given is not None:
-            here, known_users = self._for_users(given)
-            if is_session(given):
-                if items is not None:
-                    raise TypeError("predict(items, given={item: rating, ...}) takes items, and no users")
-                users, items = user_of(given, known_users), users
+        here, users, items = self._asked_of("predict", users, items, given)
         user_codes, item_codes, times, scalar = here._codes_of_request(users, items, timestamps)
         if unknown == "error":
             check_known(user_codes, item_codes, users, items)
@@ -110,6 +102,19 @@ class Predicting(NewUsers):
         column = users if items is None or not is_single(users) else items
         answer = frames.column_like(column, predictions, "prediction")
         return (answer, frames.column_like(column, known, "known")) if return_known else answer
+
+    def _asked_of(self, method: str, users: Any, items: Any, given: Any) -> tuple[Self, Any, Any]:
+        """The model that answers, and the users and items of the arguments of `predict`."""
+        if items is None and isinstance(users, Iterator):  # it is read more than once
+            users = list(users)
+        if given is None:
+            return self.snapshot(), users, items
+        here, known_users = self._for_users(given)
+        if is_session(given):
+            if items is not None:
+                raise TypeError(f"{method}(items, given={{item: rating, ...}}) takes items, and no users")
+            users, items = user_of(given, known_users), users
+        return here, users, items
 
     def _codes_of_request(
         self, users: Any, items: Any, timestamps: Any = None

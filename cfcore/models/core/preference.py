@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any, ClassVar
 
 import numpy as np
@@ -12,7 +11,6 @@ from cfcore.data.ids import is_single
 from cfcore.kernels.records import ItemOrder, ListQueries, TopLists
 from cfcore.metrics.lists import relevant_from
 from cfcore.metrics.options import CRITERIA
-from cfcore.models.core.given import is_session, user_of
 from cfcore.models.core.levels import boundary
 from cfcore.models.core.noise import error_variance
 from cfcore.models.core.params import check_choice
@@ -220,15 +218,7 @@ class Preferring(Predicting):
         >>> model.preference("ann", ["x", "y"]).tolist()
         [1.0, 0.5]
         """
-        if items is None and isinstance(users, Iterator):
-            users = list(users)
-        here = self.snapshot()
-        if given is not None:
-            here, known_users = self._for_users(given)
-            if is_session(given):
-                if items is not None:
-                    raise TypeError("preference(items, given={item: rating, ...}) takes items, and no users")
-                users, items = user_of(given, known_users), users
+        here, users, items = self._asked_of("preference", users, items, given)
         user_codes, item_codes, times, scalar = here._codes_of_request(users, items, timestamps)
         found = here._preference(user_codes, item_codes, times)
         if scalar and len(found) == 1:

@@ -228,7 +228,11 @@ class EASE(Model):
 
     def _lists_per_call(self) -> int:
         state: EaseState = self._state
-        return 0 if state.panels is None else max(64, int(PRODUCTS_PER_CALL / max(state.products, 1)))
+        return (
+            0
+            if not state.lists_worth(self.n_threads)
+            else max(64, int(PRODUCTS_PER_CALL / max(state.products, 1)))
+        )
 
     def _best_by_preference(self, queries: ListQueries, order: ItemOrder, lists: TopLists) -> Array:
         state: EaseState = self._state

@@ -13,10 +13,11 @@ from cfcore import backends
 from cfcore.arrays import aligned_zeros, available_memory, thread_rows
 from cfcore.errors import DataWarning, warn
 from cfcore.kernels.records import (
-    BitmapScratch,
+    CandidateScratch,
     ItemOrder,
     ItemWeights,
     ListQueries,
+    RatingMultiples,
     RatingRows,
     TopLists,
     UserScores,
@@ -35,10 +36,12 @@ Array = np.ndarray[Any, Any]
 VALUES = ("ratings", "ones")
 #: Highest over lowest weight where a scale does not start above 0, as of one star and five.
 OF_FIVE = 5
-#: Lists that a thread makes side by side: they read the weights from memory once.
-LISTS_TOGETHER = 4096
-#: Rows of weights that are laid out at a time.
-PACKED_ROWS = 64
+#: Candidates for lists that a thread makes side by side: they read the weights from memory once.
+CODES_TOGETHER = 1 << 20
+#: Ratings that are looked at to find what they are multiples of.
+LOOKED_AT = 1000
+#: Share of users whose best items rounded sums do not tell, from which on all scores are added up.
+MOST_UNKNOWN = 0.05
 #: Scores of items without weights are spread over half of the distance by which they are below all others.
 UNWEIGHTED = 0.5
 
@@ -108,7 +111,7 @@ class EaseState(State):
     def with_users(self, **fields: Any) -> EaseState:
         """The state with other users; what was derived of the items is kept."""
         state = dataclasses.replace(self, **fields)
-        kept = ("weights", "positions", "unweighted", "relative_popularity", "panels", "item_layouts")
+        kept = ("weights", "positions", "unweighted", "relative_popularity", "weight_panels", "item_layouts")
         vars(state).update({name: vars(self)[name] for name in kept if name in vars(self)})
         return state
 
@@ -175,26 +178,57 @@ class EaseState(State):
         """Multiplications for the scores of a user, on average."""
         return self.rated.n / max(self.rated.n_rows, 1) * self.rated.n_columns
 
-    @cached_property
-    def panels(self) -> WeightPanels | None:
-        """Columns of the weights in panels, most rated items first; None if there is no memory for them."""
+    def panels(self, n_threads: int | None) -> WeightPanels | None:
+        """The weights in panels, most rated items first, made once; None if there is no memory for them."""
+        if "weight_panels" not in vars(self):
+            vars(self)["weight_panels"] = self._panels(n_threads)
+        panels: WeightPanels | None = vars(self)["weight_panels"]
+        return panels
+
+    def _panels(self, n_threads: int | None) -> WeightPanels | None:
         items = np.arange(len(self.item_ids)) if self.weighted_items is None else self.weighted_items
         n, n_panels = len(items), -(-len(items) // WEIGHT_COLUMNS)
-        free = available_memory()
-        if free is not None and 4 * n_panels * WEIGHT_COLUMNS * n > free // 2:
+        n_columns, free = n_panels * WEIGHT_COLUMNS, available_memory()
+        if free is not None and 6 * n_columns * n > free // 2:
             return None
         order = np.argsort(-self.item_counts[items], kind="stable")
-        values = aligned_zeros(n_panels * n, WEIGHT_COLUMNS, np.float32).reshape(n_panels, n, WEIGHT_COLUMNS)
-        columns = np.full((n_panels, WEIGHT_COLUMNS), -1, dtype=np.int32)
-        columns.reshape(-1)[:n] = items[order]
-        # Some rows at a time: each is read once, and its columns are picked in the cache.
-        picked = np.zeros((PACKED_ROWS, n_panels * WEIGHT_COLUMNS), dtype=np.float32)
-        for first in range(0, n, PACKED_ROWS):
-            some = self.weights.values[first : first + PACKED_ROWS]
-            np.take(some, order, axis=1, out=picked[: len(some), :n], mode="clip")
-            panels = picked[: len(some)].reshape(len(some), n_panels, WEIGHT_COLUMNS)
-            values[:, first : first + len(some)] = panels.transpose(1, 0, 2)
-        return WeightPanels(values, columns, len(self.item_ids))
+        sources = np.full((n_panels, WEIGHT_COLUMNS), -1, dtype=np.int32)
+        sources.reshape(-1)[:n] = order
+        columns = np.where(sources < 0, -1, items[sources]).astype(np.int32)
+        places = np.full(len(self.item_ids), -1, dtype=np.int32)
+        places[items[order]] = np.arange(n, dtype=np.int32)
+        panels = WeightPanels(
+            sources, columns, places,
+            aligned_zeros(n_panels * n, WEIGHT_COLUMNS, np.int16).reshape(n_panels, n, WEIGHT_COLUMNS),
+            np.zeros((-(-n_panels // WEIGHT_COLUMNS), n, WEIGHT_COLUMNS), dtype=np.int16),
+            np.empty((n_columns, n), dtype=np.float32),
+            np.empty(n, dtype=np.float32),
+        )  # fmt: skip
+        kernel = backends.kernel("lists.top_lists")
+        kernel.fill_panels(self.weights, panels, threads_worth(n_threads, n_columns * n))
+        return panels
+
+    def multiples(self, n_threads: int | None) -> RatingMultiples:
+        """The weights of ratings as integers, made once; `panels` must not be None."""
+        if "rating_multiples" not in vars(self):
+            panels, rated = self.panels(n_threads), self.rated
+            assert panels is not None
+            multiples = RatingMultiples(
+                np.empty(rated.n, dtype=np.int16),
+                np.empty(rated.n_rows, dtype=np.int32),
+                steps_per_one(rated.values[:LOOKED_AT]),
+            )
+            kernel = backends.kernel("lists.top_lists")
+            kernel.fill_multiples(rated, panels, multiples, threads_worth(n_threads, rated.n * 10))
+            vars(self)["rating_multiples"] = multiples
+        multiples = vars(self)["rating_multiples"]
+        return multiples
+
+    def lists_worth(self, n_threads: int | None) -> bool:
+        """Whether `best_lists` is quick: there are panels, and rounded sums tell most users' best items."""
+        if self.panels(n_threads) is None or not self.rated.n_rows:
+            return False
+        return bool((self.multiples(n_threads).margins < 0).mean() <= MOST_UNKNOWN)
 
     # ------------------------------------------------------------------ scores
 
@@ -228,14 +262,18 @@ class EaseState(State):
     def best_lists(
         self, queries: ListQueries, order: ItemOrder, lists: TopLists, n_threads: int | None
     ) -> None:
-        """Lists of the items that have weights, for known users; `panels` must not be None."""
-        assert self.panels is not None
-        rated, n_words = self.rated, max(-(-order.m // 64), 1)
+        """Lists of the items that have weights, for known users; `lists_worth` must be true."""
+        panels, rated = self.panels(n_threads), self.rated
+        assert panels is not None
+        multiples = self.multiples(n_threads)
         n_threads = threads_worth(n_threads, queries.n_lists * self.products)
-        together = min(LISTS_TOGETHER, max(1, -(-queries.n_lists // n_threads)))
-        scratch = BitmapScratch(thread_rows(n_threads, together * n_words, np.uint64))
-        kernel = backends.kernel("lists.weighted_sums")
-        kernel.best_lists(rated, self.panels, queries, order, lists, scratch, n_threads)
+        together = min(-(-queries.n_lists // n_threads), max(64, CODES_TOGETHER // (lists.n + 128)))
+        n_words, n_codes = CandidateScratch.sizes(max(together, 1), panels.n_panels, lists.n)
+        scratch = CandidateScratch(
+            thread_rows(n_threads, n_words, np.uint64), codes=thread_rows(n_threads, n_codes, np.int32)
+        )
+        kernel = backends.kernel("lists.top_lists")
+        kernel.best_lists(rated, multiples, panels, queries, order, lists, scratch, n_threads)
 
     def session_scores(self, items: Array, ratings: Array) -> Array:
         """Scores of all items given the ratings of one user: float64[n_items].
@@ -271,3 +309,13 @@ class EaseState(State):
             return np.zeros(len(items))
         effects = weights * self.weights.values[np.maximum(items, 0), column]
         return np.where(items >= 0, effects, 0.0)
+
+
+def steps_per_one(weights: Array) -> int:
+    """The number of equal steps from 0 to 1 that weights are multiples of, at most 100; else 64."""
+    distinct = np.unique(weights).astype(np.float64)
+    for n in range(1, 101):
+        steps = distinct * n
+        if (np.abs(steps - np.rint(steps)) < 1e-4).all():
+            return n
+    return 64

@@ -190,12 +190,10 @@ class KNN(Model):
             model._scores_by(np.full(len(items), code, dtype=np.int32), items, question)
             for model, code in ((self, user), (origin, -1))
         )
-        left_out = LeftOut(self, user)
+        effects = LeftOut(self, user).effects(items).T
         return [
-            Contributions(
-                self._state.item_ids[codes], values, left_out.effects(item), False, float(base), float(score)
-            )
-            for item, base, score in zip(items.tolist(), bases, scores, strict=True)
+            Contributions(self._state.item_ids[codes], values, own, False, float(base), float(score))
+            for own, base, score in zip(effects, bases, scores, strict=True)
         ]
 
     # ------------------------------------------------------------------ predicting

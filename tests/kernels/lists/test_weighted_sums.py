@@ -1,4 +1,4 @@
-"""Scores by weights of items and lists of the best: the kernel, its twin and NumPy agree."""
+"""Scores by weights of items: the kernel, its twin and NumPy agree."""
 
 from __future__ import annotations
 
@@ -12,16 +12,7 @@ from hypothesis import given
 
 from cfcore import kernels
 from cfcore.kernels.lists import weighted_sums as compiled
-from cfcore.kernels.records import (
-    BitmapScratch,
-    ItemOrder,
-    ItemWeights,
-    ListQueries,
-    RatingRows,
-    TopLists,
-    UserScores,
-    WeightPanels,
-)
+from cfcore.kernels.records import ItemWeights, RatingRows, UserScores
 from cfcore.reference.lists import weighted_sums as twin
 
 Array = np.ndarray[Any, Any]
@@ -68,54 +59,6 @@ def test_a_user_alone_has_the_bits_of_a_user_among_many(case: Any) -> None:
             assert scores_of(compiled, case, users, 3).tobytes() == expected.tobytes()
             alone = [scores_of(compiled, case, users[k : k + 1]) for k in range(len(users))]
             assert b"".join(one.tobytes() for one in alone) == expected.tobytes()
-
-
-def lists_of(kernel: ModuleType, case: Any, users: Array, seed: int, n_threads: int = 1) -> Array:
-    """Lists of 7 of some items, in an order of ties, without what the users rated; and their scores."""
-    rows, weights, _ = case
-    rng, n = np.random.default_rng(seed), rows.n_columns
-    items = rng.permutation(n)[: n - n // 5].astype(np.int32)
-    positions = np.full(n, -1, dtype=np.int32)
-    positions[items] = np.arange(len(items))
-    columns = np.full((-(-n // 64), 64), -1, dtype=np.int32)
-    columns.reshape(-1)[:n] = rng.permutation(n)
-    values = weights.values[:, columns].transpose(1, 0, 2) if n else np.zeros((0, 0, 64), np.float32)
-    lists = TopLists(np.full((len(users), 7), 99, dtype=np.int32), np.full((len(users), 7), 9.0))
-    words = np.zeros((n_threads, max(-(-len(items) // 64), 1) * 5), dtype=np.uint64)
-    kernel.best_lists(
-        rows,
-        WeightPanels(np.ascontiguousarray(values), columns, n),
-        ListQueries(users, rows.indptr[users], rows.indptr[users + 1], rows.indices),
-        ItemOrder(items, positions),
-        lists,
-        BitmapScratch(words),
-        n_threads,
-    )
-    assert not words.any()
-    return lists
-
-
-@given(sessions(), st.integers(0, 100))
-def test_lists_are_those_of_a_sort_of_the_scores(case: Any, seed: int) -> None:
-    rows, _, users = case
-    n = rows.n_columns
-    items = np.random.default_rng(seed).permutation(n)[: n - n // 5]
-    scores = scores_of(compiled, case, users).astype(np.float64)
-    for k, user in enumerate(users):
-        scores[k, rows.indices[rows.indptr[user] : rows.indptr[user + 1]]] = -np.inf
-    order = np.argsort(-scores[:, items], axis=1, kind="stable")[:, :7]
-    found = np.take_along_axis(scores[:, items], order, axis=1)
-    missing = ((0, 0), (0, 7 - order.shape[1]))
-    expected = np.pad(np.where(found > -np.inf, order, -1), missing, constant_values=-1)
-    expected_scores = np.pad(np.where(found > -np.inf, found, 0), missing)
-    implementations = [(kernels.current_level(), twin)]
-    implementations += [(level, compiled) for level in kernels.available_levels()]
-    for level, kernel in implementations:
-        with kernels.use_level(level):
-            for n_threads in (1, 3):
-                lists = lists_of(kernel, case, users, seed, n_threads)
-                np.testing.assert_array_equal(lists.positions, expected)
-                np.testing.assert_array_equal(lists.scores, expected_scores)
 
 
 @pytest.mark.parametrize("kernel", [compiled, twin], ids=["compiled", "twin"])

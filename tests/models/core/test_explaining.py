@@ -99,8 +99,16 @@ def test_user_knn_compares_the_user_without_each_rating(
     assert found.base == fits.base
     assert np.abs(fits.effects).max() > 0.01
     assert effects_of(found) == pytest.approx(effects_of(fits), abs=1e-6)
-    monkeypatch.setattr("cfcore.models.neighbors.leaving_out.COPIES", 3)
+    monkeypatch.setattr("cfcore.models.neighbors.leaving_out.AT_ONCE", 50)
     np.testing.assert_allclose(model.explain(USER, item, None, given=own).effects, found.effects, atol=1e-9)
+
+
+@pytest.mark.parametrize("model", [cf.UserKNN(), cf.UserKNN(center="zscore", similarity="pearson")])
+def test_effects_of_a_list_are_those_of_each_item(model: Any) -> None:
+    model.fit(RATINGS)
+    items = RATINGS.item_ids[RATINGS.item_counts > 0].tolist()  # also those that the user rated
+    for one in model.explain(USER, items, None):
+        np.testing.assert_array_equal(one.effects, model.explain(USER, one.item, None).effects)
 
 
 @pytest.mark.parametrize("similarity", list(MEASURES))

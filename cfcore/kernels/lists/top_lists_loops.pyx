@@ -1,0 +1,266 @@
+"""Loops of `cfcore.kernels.lists.top_lists`."""
+from libc.stdint cimport INT32_MIN, int16_t, int32_t, int64_t, uint64_t
+from libc.string cimport memcpy, memset
+
+from cfcore.kernels.common.loops cimport capsule_of
+from cfcore.kernels.lists.top_lists_loops cimport ROWS, SPARE, ListArrays, PanelArrays, TopListLoops
+from cfcore.kernels.top_n.heap cimport heap_clear, heap_offer, heap_sort
+
+cdef extern from "lists/rounded_rows.h" nogil:
+    enum:
+        COLUMNS "CF_COLUMNS"
+    uint64_t sums_not_below "cf_sums_not_below"(const int16_t *panel, const int32_t *items, const int16_t *x,
+                                                Py_ssize_t n, int32_t limit, int32_t *out) noexcept
+    int place "cf_place"(int column) noexcept
+    int lowest "cf_lowest"(uint64_t bits) noexcept
+    float next_integer "cf_next_integer"(float x) noexcept
+
+
+cdef struct Group:
+    # The scratch of a group of lists in parts.
+    uint64_t *bitmaps    # [n_panels][n_lists], columns that a list excludes
+    int32_t *bounds      # [n_panels][n_lists], no rounded sum of a panel is above
+    int32_t *limits      # a rounded sum below cannot belong to the list
+    int32_t *counts      # of candidates; -1 if all columns are
+    int32_t *sums        # [n_lists][n + SPARE], rounded, of the candidates; then lists, sorted by column
+    int32_t *columns     # [n_lists][n + SPARE], the candidates
+    int32_t *ends        # [64 n_panels + 1], where the lists of a column end
+    Py_ssize_t start, stop, room
+
+
+cdef void peak(const PanelArrays *given, Py_ssize_t row) noexcept nogil:
+    """`Peak`: by bits, among which those of NaN are the largest."""
+    cdef const float *weights = given.weights + row * given.n_rows
+    cdef Py_ssize_t j
+    cdef int32_t largest = 0
+    cdef const int32_t *bits = <const int32_t *>weights
+    for j in range(given.n_rows):
+        largest = max(largest, bits[j] & 0x7fffffff)
+    memcpy(given.peaks + row, &largest, sizeof(float))
+
+
+cdef void rows(const PanelArrays *given, Py_ssize_t block, float inverse) noexcept nogil:
+    """`Rows`: each row is read from memory once, and its columns are picked in the cache."""
+    cdef float[ROWS][64] tile
+    cdef Py_ssize_t n = given.n_rows, first = block * ROWS, size = min(<Py_ssize_t>ROWS, n - first)
+    cdef Py_ssize_t panel, r, j
+    cdef const float *row
+    cdef const int32_t *sources
+    cdef int16_t *rounded
+    cdef int16_t most
+    cdef float *exact
+    for panel in range(given.n_panels):
+        sources = given.sources + panel * COLUMNS
+        for r in range(size):
+            row = given.weights + (first + r) * n
+            for j in range(COLUMNS):
+                tile[r][j] = row[sources[j]] if sources[j] >= 0 else 0
+            rounded = given.rounded + (panel * n + first + r) * COLUMNS
+            most = 0
+            for j in range(COLUMNS):
+                rounded[j] = <int16_t><int32_t>next_integer(tile[r][j] * inverse)
+                most = max(most, rounded[j])
+            given.most[(panel // COLUMNS * n + first + r) * COLUMNS + panel % COLUMNS] = most
+        exact = given.exact + panel * COLUMNS * n + first
+        for j in range(COLUMNS):
+            for r in range(size):
+                exact[j * n + r] = tile[r][j]
+
+
+cdef inline bint exclude(const ListArrays *given, const Group *g, Py_ssize_t k) noexcept nogil:
+    """Mark the columns that list k excludes; false if an item is out of range."""
+    cdef int64_t e
+    cdef int32_t item, column
+    for e in range(given.starts[k], given.stops[k]):
+        item = given.excluded[e]
+        if not 0 <= item < given.n_items:
+            return False
+        column = given.places[item]
+        if column >= 0:
+            g.bitmaps[column // COLUMNS * given.together + k - g.start] |= <uint64_t>1 << (column % COLUMNS)
+    return True
+
+
+cdef inline void bound(const ListArrays *given, const Group *g, Py_ssize_t k,
+                       Py_ssize_t block) noexcept nogil:
+    """Bounds of the rounded sums of list k in 64 panels: sums of the largest weights of rows."""
+    cdef int32_t[COLUMNS] sums
+    cdef int64_t e = given.indptr[given.users[k]], n_rated = given.indptr[given.users[k] + 1] - e
+    cdef Py_ssize_t j, panel
+    sums_not_below(given.most + block * given.n_rows * COLUMNS, given.items + e, given.multiples + e, n_rated,
+                   INT32_MIN, sums)
+    for j in range(min(<Py_ssize_t>COLUMNS, given.n_panels - block * COLUMNS)):
+        panel = block * COLUMNS + j
+        g.bounds[panel * given.together + k - g.start] = sums[place(<int>j)]
+
+
+cdef inline float add_up(const ListArrays *given, const float *weights, int64_t begin, int64_t end,
+                         float score) noexcept nogil:
+    """Add the weights of ratings, as `score_rows` of `weighted_sums` does, one after the other."""
+    cdef int64_t e
+    for e in range(begin, end):
+        score = score + given.values[e] * weights[given.items[e]]
+    return score
+
+
+cdef inline void add_up_both(const ListArrays *given, const float *weights, const int32_t *pair,
+                             float *scores) noexcept nogil:
+    """Scores of one item for two lists: neither waits for the sums of the other."""
+    cdef int64_t d = given.indptr[given.users[pair[0]]], d_end = given.indptr[given.users[pair[0]] + 1]
+    cdef int64_t e = given.indptr[given.users[pair[1]]], e_end = given.indptr[given.users[pair[1]] + 1]
+    cdef int64_t k, both = min(d_end - d, e_end - e)
+    cdef const int32_t *first = given.items + d
+    cdef const int32_t *second = given.items + e
+    cdef const float *x = given.values + d
+    cdef const float *y = given.values + e
+    cdef float one = 0, other = 0
+    for k in range(both):
+        one = one + x[k] * weights[first[k]]
+        other = other + y[k] * weights[second[k]]
+    scores[0] = add_up(given, weights, d + both, d_end, one)
+    scores[1] = add_up(given, weights, e + both, e_end, other)
+
+
+cdef inline void drop(const Group *g, Py_ssize_t at) noexcept nogil:
+    """Drop the candidates of a list that are below its limit."""
+    cdef int32_t *sums = g.sums + at * g.room
+    cdef int32_t *columns = g.columns + at * g.room
+    cdef int32_t e, kept = 0
+    for e in range(g.counts[at]):
+        sums[kept], columns[kept] = sums[e], columns[e]
+        kept += sums[e] >= g.limits[at]
+    g.counts[at] = kept
+
+
+cdef inline void find(const ListArrays *given, const Group *g, Py_ssize_t k, Py_ssize_t panel,
+                      uint64_t closed) noexcept nogil:
+    """Add the columns of a panel to the candidates of list k if they may belong to it.
+
+    The n best rounded sums so far are in a heap where the list will be. Scores of these n are at least the
+    worst sum less the margin; a score above that has a sum of at least the worst less two margins.
+    """
+    cdef int32_t[COLUMNS] sums
+    cdef Py_ssize_t at = k - g.start, user = given.users[k]
+    cdef int64_t e = given.indptr[user], n_rated = given.indptr[user + 1] - e
+    cdef double *best = given.scores + k * given.n
+    cdef int32_t sum
+    cdef Py_ssize_t column
+    cdef double limit
+    cdef uint64_t bits = sums_not_below(given.rounded + panel * given.n_rows * COLUMNS, given.items + e,
+                                        given.multiples + e, n_rated, g.limits[at], sums)
+    bits &= ~(closed | g.bitmaps[panel * given.together + at])
+    while bits:
+        column = lowest(bits)
+        bits &= bits - 1
+        sum = sums[place(<int>column)]
+        if sum < g.limits[at]:
+            continue
+        column += panel * COLUMNS
+        g.sums[at * g.room + g.counts[at]] = sum
+        g.columns[at * g.room + g.counts[at]] = <int32_t>column
+        g.counts[at] += 1
+        heap_offer(best, given.listed + k * given.n, given.n, <double>sum, <int32_t>column)
+        limit = best[0] - 2.0 * given.margins[user]
+        g.limits[at] = <int32_t>limit if limit > INT32_MIN else INT32_MIN
+    if g.counts[at] > g.room - COLUMNS:
+        drop(g, at)
+        if g.counts[at] > g.room - COLUMNS:
+            g.counts[at] = -1
+
+
+cdef inline void offer(const ListArrays *given, Py_ssize_t k, Py_ssize_t column, float score) noexcept nogil:
+    heap_offer(given.scores + k * given.n, given.listed + k * given.n, given.n, <double>score,
+               given.positions[given.columns[column]])
+
+
+cdef inline void offer_to(const ListArrays *given, const int32_t *lists, Py_ssize_t n,
+                          Py_ssize_t column) noexcept nogil:
+    """Offer an item to some lists."""
+    cdef const float *weights = given.exact + column * given.n_rows
+    cdef float[2] scores
+    cdef Py_ssize_t e = 0, user
+    while e + 1 < n:
+        add_up_both(given, weights, lists + e, scores)
+        offer(given, lists[e], column, scores[0])
+        offer(given, lists[e + 1], column, scores[1])
+        e += 2
+    if e < n:
+        user = given.users[lists[e]]
+        offer(given, lists[e], column,
+              add_up(given, weights, given.indptr[user], given.indptr[user + 1], 0))
+
+
+cdef void choose(const ListArrays *given, Group *g, const uint64_t *closed) noexcept nogil:
+    """Make the lists of the candidates: lists of one column together, whose weights are in the cache then."""
+    cdef Py_ssize_t n_columns = given.n_panels * COLUMNS, at, column, e, begin = 0
+    cdef uint64_t bits
+    cdef int32_t k
+    memset(g.ends, 0, (n_columns + 1) * sizeof(int32_t))
+    for at in range(g.stop - g.start):
+        heap_clear(given.scores + (g.start + at) * given.n, given.listed + (g.start + at) * given.n, given.n)
+        if g.counts[at] >= 0:
+            drop(g, at)
+        for e in range(g.counts[at]):
+            g.ends[g.columns[at * g.room + e] + 1] += 1
+    for column in range(n_columns):
+        g.ends[column + 1] += g.ends[column]
+    for at in range(g.stop - g.start):
+        for e in range(g.counts[at]):
+            column = g.columns[at * g.room + e]
+            g.sums[g.ends[column]] = <int32_t>(g.start + at)
+            g.ends[column] += 1
+    for column in range(n_columns):
+        offer_to(given, g.sums + begin, g.ends[column] - begin, column)
+        begin = g.ends[column]
+    for at in range(g.stop - g.start):
+        if g.counts[at] >= 0:
+            continue
+        k = <int32_t>(g.start + at)
+        for e in range(given.n_panels):
+            bits = ~(closed[e] | g.bitmaps[e * given.together + at])
+            while bits:
+                offer_to(given, &k, 1, e * COLUMNS + lowest(bits))
+                bits &= bits - 1
+
+
+cdef bint lists(const ListArrays *given, Py_ssize_t group, uint64_t *bitmaps, int32_t *codes) noexcept nogil:
+    """`Lists`: all users of the group for one panel of items, then the next panel."""
+    cdef Group g
+    cdef Py_ssize_t k, at, panel, n_panels = given.n_panels
+    cdef int32_t item
+    cdef bint valid = True
+    cdef uint64_t *closed = bitmaps + given.together * n_panels  # columns that no list may have
+    g.start, g.room = group * given.together, given.n + SPARE
+    g.stop = min(g.start + given.together, given.n_lists)
+    g.bitmaps, g.limits, g.counts = bitmaps, codes, codes + given.together
+    g.sums = g.counts + given.together
+    g.columns = g.sums + given.together * g.room
+    g.bounds = g.columns + given.together * g.room
+    g.ends = g.bounds + given.together * n_panels
+    for k in range(n_panels * COLUMNS):
+        item = given.columns[k]
+        if item < 0 or given.positions[item] < 0:
+            closed[k // COLUMNS] |= <uint64_t>1 << (k % COLUMNS)
+    for k in range(g.start, g.stop):
+        heap_clear(given.scores + k * given.n, given.listed + k * given.n, given.n)
+        g.limits[k - g.start] = INT32_MIN
+        g.counts[k - g.start] = -1 if given.margins[given.users[k]] < 0 else 0
+        valid &= exclude(given, &g, k)
+    for panel in range((n_panels + COLUMNS - 1) // COLUMNS):
+        for k in range(g.start, g.stop):
+            if g.counts[k - g.start] >= 0:
+                bound(given, &g, k, panel)
+    for panel in range(n_panels):
+        for k in range(g.start, g.stop):
+            at = k - g.start
+            if g.counts[at] >= 0 and g.bounds[panel * given.together + at] >= g.limits[at]:
+                find(given, &g, k, panel, closed[panel])
+    choose(given, &g, closed)
+    for k in range(g.start, g.stop):
+        heap_sort(given.scores + k * given.n, given.listed + k * given.n, given.n)
+    memset(bitmaps, 0, (given.together + 1) * n_panels * sizeof(uint64_t))
+    return valid
+
+
+cdef TopListLoops loops = TopListLoops(peak=peak, rows=rows, lists=lists)
+table = capsule_of(&loops)

@@ -1,0 +1,121 @@
+"""Twin of `cfcore.kernels.lists.top_lists`: a sort of all scores, the same bits."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cfcore.kernels.records import (
+    CandidateScratch,
+    ItemOrder,
+    ItemWeights,
+    ListQueries,
+    RatingMultiples,
+    RatingRows,
+    TopLists,
+    WeightPanels,
+    check_written,
+)
+from cfcore.reference.common.checks import check_record, check_threads
+from cfcore.reference.lists.weighted_sums import weighted_sum
+from cfcore.reference.top_n.scores import best, check_excluded
+
+Array = NDArray[Any]
+
+HIGHEST, MOST_REACH, WIDEST, SMALLEST = 32767, 65535, 2**30, 1e-30
+
+
+def fill_panels(weights: ItemWeights, panels: WeightPanels, n_threads: int) -> None:
+    """Fill the arrays of `panels` that are derived of the weights; see the kernel."""
+    check_record(weights, ItemWeights, "fill_panels: weights")
+    check_record(panels, WeightPanels, "fill_panels: panels")
+    check_written((panels,), (weights,))
+    check_threads(n_threads)
+    if panels.n_rows != weights.n_items:
+        raise ValueError("fill_panels: panels must have a row for each item of weights")
+    panels.peaks[:] = np.abs(weights.values).max(axis=1, initial=0)
+    largest, inverse = float(panels.peaks.max(initial=0)), np.float32(0)
+    if SMALLEST <= largest < np.inf:
+        inverse = np.float32(HIGHEST) / np.float32(largest)
+    columns = np.where(panels.sources < 0, np.float32(0), weights.values[:, panels.sources])
+    panels.exact[:] = columns.reshape(panels.n_rows, panels.n_columns).T
+    with np.errstate(invalid="ignore"):
+        rounded = np.rint(columns * inverse) if inverse else np.zeros_like(columns)
+    panels.rounded[:] = rounded.transpose(1, 0, 2)
+    most = np.zeros((panels.n_rows, 64 * panels.n_blocks), dtype=np.int16)
+    most[:, : panels.n_panels] = panels.rounded.max(axis=2, initial=0).T
+    panels.most[:] = most.reshape(panels.n_rows, panels.n_blocks, 64).transpose(1, 0, 2)
+
+
+def fill_multiples(
+    rated: RatingRows, panels: WeightPanels, multiples: RatingMultiples, n_threads: int
+) -> None:
+    """Fill the arrays of `multiples`; see the kernel."""
+    check_record(rated, RatingRows, "fill_multiples: rated")
+    check_record(panels, WeightPanels, "fill_multiples: panels")
+    check_record(multiples, RatingMultiples, "fill_multiples: multiples")
+    check_written((multiples,), (rated, panels))
+    check_threads(n_threads)
+    if rated.n_columns != panels.n_rows:
+        raise ValueError("fill_multiples: panels must have a row for each column of rated")
+    if multiples.n != rated.n or multiples.n_rows != rated.n_rows:
+        raise ValueError("fill_multiples: multiples must be of the ratings in rated")
+    largest = float(panels.peaks.max(initial=0))
+    usable = SMALLEST <= largest < np.inf
+    for k in range(rated.n_rows):
+        row = slice(rated.indptr[k], rated.indptr[k + 1])
+        x, peaks = rated.values[row].astype(np.float64) * multiples.per_one, panels.peaks[rated.indices[row]]
+        q = np.rint(x)
+        fits = (q >= 0) & (q <= HIGHEST)
+        multiples.values[row] = q = np.where(fits, q, 0)
+        multiples.margins[k] = -1
+        reach = q.sum()
+        if usable and fits.all() and reach <= MOST_REACH:
+            off, size = float(np.abs(x - q) @ peaks), float(np.abs(x) @ peaks)
+            margin = 0.505 * reach + (off + (len(x) + 2) * 1.2e-7 * size) * HIGHEST / largest + 2
+            multiples.margins[k] = int(margin) + 1 if margin < WIDEST else -1
+
+
+def best_lists(
+    rated: RatingRows,
+    multiples: RatingMultiples,
+    panels: WeightPanels,
+    queries: ListQueries,
+    order: ItemOrder,
+    lists: TopLists,
+    scratch: CandidateScratch,
+    n_threads: int,
+) -> None:
+    """For each list the n items of highest score, best first; see the kernel."""
+    for name, record, kind in (
+        ("rated", rated, RatingRows),
+        ("multiples", multiples, RatingMultiples),
+        ("panels", panels, WeightPanels),
+        ("queries", queries, ListQueries),
+        ("order", order, ItemOrder),
+        ("lists", lists, TopLists),
+        ("scratch", scratch, CandidateScratch),
+    ):
+        check_record(record, kind, f"best_lists: {name}")
+    check_written((lists, scratch), (rated, multiples, panels, queries, order))
+    check_threads(n_threads)
+    if rated.n_columns != panels.n_rows or order.n_items != panels.n_items:
+        raise ValueError("best_lists: panels must have a row for each column of rated, and items of order")
+    if multiples.n != rated.n or multiples.n_rows != rated.n_rows:
+        raise ValueError("best_lists: multiples must be of the ratings in rated")
+    if lists.n_lists != queries.n_lists:
+        raise ValueError("best_lists: lists and queries must be of the same number")
+    if scratch.n_threads < n_threads or scratch.lists(panels.n_panels, lists.n) < 1:
+        raise ValueError("best_lists: scratch is too small")
+    if queries.n_lists and queries.rows.max() >= rated.n_rows:
+        raise ValueError(f"best_lists: user {queries.rows.max()} is out of range")
+    check_excluded("best_lists", queries, order.n_items)
+    columns = panels.columns.reshape(-1)
+    weights = panels.exact[columns >= 0].T
+    for k, user in enumerate(queries.rows):
+        scores = np.full(order.n_items, -np.inf)
+        scores[columns[columns >= 0]] = weighted_sum(rated, int(user), weights)
+        excluded = order.positions[queries.excluded[queries.starts[k] : queries.stops[k]]]
+        best(scores[order.items], excluded, lists, k)
