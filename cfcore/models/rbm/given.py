@@ -20,10 +20,10 @@ Array = np.ndarray[Any, Any]
 #: Part of a user's log likelihood that counts in the comparison with the users of the fit: found by held-out
 #: ratings of held-out users within the training rows of MovieLens 100K (u1).
 TEMPER = 0.75
-#: Ratings given for a weight of one half of a case beside the distributions of items. On users of MovieLens
-#: 100K who are not reported, the best weights for 1, 5, 10, 20, 40 and 80 ratings are .09, .13, .19, .35, .63
-#: and .88.
-HALF_OF_CASES = 20.0
+#: Ratings given from which on a case has all weight, and the distributions of items none. On users of
+#: MovieLens who are not reported, the best weights for 1, 5, 10, 20, 40 and 80 ratings are .13, .23, .32,
+#: .46, .72 and .94 (100K), and .11, .33, .54, .84, 1 and 1 (1M).
+FULL_OF_CASES = 35
 #: Least probability of a rating.
 TINY = 1e-300
 #: Ratings that are compared with all units at once, which bounds the memory.
@@ -43,7 +43,8 @@ def with_cases(state: RBMState, given: Ratings, shrinks: bool = True) -> RBMStat
         rated_indptr=rated and rated[0], rated_units=rated and rated[1],
         case_distributions=towards(state.observed.by_case[-1], case_histograms(cases)),
         unit_distributions=state.observed.by_unit,
-        user_trust=trust_in(np.diff(cases.indptr), HALF_OF_CASES) if shrinks else None, **user_fields(given),
+        user_trust=np.minimum(np.diff(cases.indptr) / FULL_OF_CASES, 1.0) if shrinks else None,
+        **user_fields(given),
     )  # fmt: skip
     vars(found).update(parameters=state.parameters)
     return found

@@ -120,9 +120,9 @@ class RBM(RBMBase):
     unit without ratings is the same.
 
     Users given with a question (``given=``) are cases for by="user"; for by="item" their parameters are means
-    of those of the training users, weighed by how well these explain the ratings. Their distributions count
-    n / (n + b) beside those of the items for n ratings: b is 20 for by="user", and found by the fit for
-    by="item" (``half_of_units_``), from training users as if they were new. It is near 0 for ample data.
+    of those of the training users, weighed by how well these explain the ratings. Beside those of the items,
+    their distributions count n / 35 for n ratings, fewer than 35, for by="user", and n / (n + b) for
+    by="item"; b is found by the fit (``half_of_units_``), from training users as if they were new.
 
     The rates of the first epoch are 0.04 for W, 0.005 for b_ik, 0.004 for b_j and 0.012 for D. W decays by
     0.03 with a case per item, by 0.02 with a case per user. All were found by validation within training
