@@ -270,7 +270,7 @@ def _measure_reference(
     order = np.random.default_rng(0).permutation(n_rows)
 
     def run(job: Job) -> tuple[Any, float]:
-        params = {} if job.epochs is None else {"n_epochs": job.epochs}
+        params = {} if job.epochs is None else epochs_of(name, job.epochs)
         ratings = train if job.rows == n_rows else train.subset(np.sort(order[: job.rows]))
         pairs = test.subset(np.arange(max(min(1_000, len(test)), len(test) * job.rows // n_rows)))
         model, seconds = timed_fit(make(name, n_threads, **params), ratings)
@@ -289,6 +289,13 @@ def _measure_reference(
     row.reference_job = job.describe(n_rows, n_epochs)
     row.speedup = row.reference_seconds / row.reference_compiled_seconds
     row.reference_difference = float(np.abs(runs[0][0] - expected).max())
+
+
+def epochs_of(name: str, n_epochs: int) -> dict[str, int]:
+    """Hyper-parameters of a fit of so many epochs; of a sampler these are sweeps."""
+    if "n_samples" in BY_COMMAND[name].load().default_params():
+        return {"n_samples": n_epochs, "burn_in": 0}
+    return {"n_epochs": n_epochs}
 
 
 def peers(

@@ -13,6 +13,7 @@ if TYPE_CHECKING:  # for type checkers, which cannot read the table
     from cfcore.models.basic.baseline import Baseline as Baseline
     from cfcore.models.basic.mean import GlobalMean as GlobalMean
     from cfcore.models.factorization.asymmetric_svd import AsymmetricSVD as AsymmetricSVD
+    from cfcore.models.factorization.bayesian import BayesianSVD as BayesianSVD
     from cfcore.models.factorization.svd import SVD as SVD
     from cfcore.models.factorization.svdpp import SVDpp as SVDpp
     from cfcore.models.factorization.timesvdpp import TimeSVDpp as TimeSVDpp
@@ -94,6 +95,13 @@ ENTRIES = (
     Entry("SVDpp", "cfcore.models.factorization.svdpp", "svdpp", FACTORS, _FEW),
     Entry("TimeSVDpp", "cfcore.models.factorization.timesvdpp", "timesvdpp", _TIME, _FEW),
     Entry("AsymmetricSVD", "cfcore.models.factorization.asymmetric_svd", "asymmetric-svd", FACTORS, _FEW),
+    Entry(
+        "BayesianSVD",
+        "cfcore.models.factorization.bayesian",
+        "bayesian-svd",
+        {"n_factors": (8, 64, "log"), "sets": ["both", "user", "item", None]},
+        {"n_factors": 4, "n_samples": 6, "burn_in": 3, "n_kept": 4, "random_state": 0},
+    ),
     Entry(
         "RBM", "cfcore.models.rbm.model", "rbm", RBM_RANGES, {"n_hidden": 8, "n_epochs": 4, "random_state": 0}
     ),

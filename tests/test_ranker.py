@@ -156,6 +156,17 @@ def test_fitted_models_of_different_ratings_are_joined() -> None:
         cf.Ranker.of(named, rater)
 
 
+def test_ids_of_joined_models_may_be_of_different_integer_types() -> None:
+    users, items, values = [1, 1, 2, 2, 3], [1, 2, 1, 3, 3], [5.0, 4, 3, 2, 4]
+    far = np.array(users, dtype=np.uint64) + np.uint64(2**63)
+    ranker = cf.Ranker.of(
+        cf.EASE(reg=1.0).fit((far, items, values)), cf.Baseline().fit((users, items, values))
+    )
+    assert ranker.known_users_.tolist() == [1, 2, 3, *far[[0, 2, 4]].tolist()]
+    assert ranker.recommend(int(far[0]), n=2)[0].tolist() == [3]
+    assert len(ranker.forget(far[:1]).known_users_) == 5
+
+
 def test_a_rater_with_times_has_lists_for_times() -> None:
     model = cf.Ranker(cf.Popularity(), cf.TimeSVDpp(**FEW), random_state=0).fit(RATINGS)
     assert model.uses_timestamps()

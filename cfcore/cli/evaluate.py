@@ -78,7 +78,7 @@ def evaluate(
     """Print RMSE, MAE and FCP of a fitted model on ratings; with --k also the metrics of its lists.
 
     Lists are those of cfcore recommend with the same options; beside their metrics stand those of lists by
-    popularity, the line to beat.
+    popularity, for comparison.
 
     Examples:
 

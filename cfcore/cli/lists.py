@@ -166,10 +166,10 @@ def time_of(model: Any, at: str, word: str = "") -> Any:
 
 def excluded_items(model: Any, named: list[str] | None, file: Path | None) -> Any:
     """Ids of the items that nobody gets, None without any; those that the model does not know are told."""
-    nobody = [*(named or ()), *(() if file is None else read_ids(file, "--exclude"))]
-    if not nobody:
+    named_items = [*(named or ()), *(() if file is None else read_ids(file, "--exclude"))]
+    if not named_items:
         return None
-    excluded = as_ids(model, "item", nobody)
+    excluded = as_ids(model, "item", named_items)
     tell_unknown_items(excluded[~model.is_known(items=excluded)], len(excluded))
     return excluded
 

@@ -277,6 +277,8 @@ def merge(first: NDArray[Any], second: NDArray[Any], column: str) -> NDArray[Any
         raise _other_kind(first, second, column)
     if are_strings(first):
         return first if first is second else np.union1d(first, second)
+    if len(first) == 0 or len(second) == 0:
+        return second if len(first) == 0 else first
     if np.result_type(first, second).kind == "f":  # int64 with uint64: NumPy would make floats of them
         low, high = min(int(first[0]), int(second[0])), max(int(first[-1]), int(second[-1]))
         dtype = integers([low, high], column).dtype

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from functools import partial, reduce
 from typing import Any
 
 import numpy as np
 
-from cfcore.data.ids import are_strings
+from cfcore.data.ids import are_strings, encode, merge
 from cfcore.data.index import compress, counts
 from cfcore.errors import DataError
 from cfcore.models.core.model import Model
@@ -58,8 +59,8 @@ def union(members: list[Model]) -> dict[str, Any]:
         vocabularies = [getattr(member, f"{kind}_ids_") for member in members]
         if len({are_strings(vocabulary) for vocabulary in vocabularies}) > 1:
             raise DataError(f"{kind}: ids are integers in some members and strings in others")
-        ids[kind] = np.unique(np.concatenate(vocabularies))
-        tables[kind] = [np.searchsorted(ids[kind], vocabulary) for vocabulary in vocabularies]
+        ids[kind] = reduce(partial(merge, column=kind), vocabularies)
+        tables[kind] = [encode(ids[kind], vocabulary) for vocabulary in vocabularies]
     n_items = len(ids["item"])
     cells = []
     for member, users, items in zip(members, tables["user"], tables["item"], strict=True):

@@ -81,8 +81,8 @@ def evaluate(
         all users with a list. FCP is NaN where no user gave two different ratings. Its attributes
         ``unknown_users`` and ``unknown_items`` count the test ratings whose user or item has no training
         ratings; ``n`` counts all. ``popularity`` holds the same metrics of lists for the items with most
-        training ratings, the same for all users but for the items that the options leave out: the line that
-        a model has to beat.
+        training ratings, the same for all users but for the items that the options leave out: what
+        lists of a model are to be compared with.
 
     Raises
     ------

@@ -35,6 +35,10 @@ VARIATIONS: dict[str, dict[str, dict[str, Any]]] = {
             "inference": "exact",
         }
     },
+    "BayesianSVD": {
+        "plain": {"sets": None, "sessions": None, "user_noise": False, "n_factors": 3, "burn_in": 0},
+        "item": {"sets": "item", "n_kept": 1},
+    },
     "Ranker": {
         "given": {"weight": 1.0},
     },
@@ -79,7 +83,14 @@ def make(name: str) -> Any:
 def has_epochs(name: str) -> bool:
     """Whether fits of a model have epochs, and so callbacks and checkpoints."""
     params = make(name).get_params(deep=False)
-    return "n_epochs" in params and params.get("method") != "mean"
+    return ("n_epochs" in params and params.get("method") != "mean") or "n_samples" in params
+
+
+def with_epochs(model: Any, n_epochs: int) -> Any:
+    """The model with so many epochs; of a sampler these are sweeps, the first of them its burn-in."""
+    if "n_samples" in model.get_params(deep=False):
+        return model.set_params(n_samples=n_epochs - 1, burn_in=1)
+    return model.set_params(n_epochs=n_epochs)
 
 
 def plain(params: dict[str, Any]) -> dict[str, Any]:

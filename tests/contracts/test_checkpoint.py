@@ -11,7 +11,7 @@ import pytest
 import cfcore as cf
 from cfcore.threads import policy
 from tests.checkpoints import broken_off, same
-from tests.contracts.conftest import MODELS, has_epochs, make
+from tests.contracts.conftest import MODELS, has_epochs, make, with_epochs
 
 WITH_EPOCHS = [name for name in MODELS if has_epochs(name)]
 N_EPOCHS = 4
@@ -29,10 +29,10 @@ def test_goes_on_after_each_epoch(
     name: str, watched: bool, train: cf.Ratings, test: cf.Ratings, tmp_path: Path
 ) -> None:
     given: dict[str, Any] = {"validation": test, "early_stopping": 2} if watched else {}
-    whole = make(name).set_params(n_epochs=N_EPOCHS).fit(train, **given)
+    whole = with_epochs(make(name), N_EPOCHS).fit(train, **given)
     for epoch in range(1, len(whole.history_["train_rmse"])):
         path = tmp_path / f"{epoch}.checkpoint"
-        model = make(name).set_params(n_epochs=N_EPOCHS)
+        model = with_epochs(make(name), N_EPOCHS)
         broken_off(path, model, train, epoch, **given)
         with pytest.raises(cf.NotFittedError):
             model.predict(10, 100)
@@ -46,7 +46,7 @@ def test_goes_on_after_each_epoch(
 def test_the_number_of_threads_may_change(
     name: str, params: dict[str, str], train: cf.Ratings, tmp_path: Path
 ) -> None:
-    model = make(name).set_params(n_epochs=N_EPOCHS, **params)
+    model = with_epochs(make(name), N_EPOCHS).set_params(**params)
     whole = model.clone().set_params(n_threads=1).fit(train)
     for first, second in ((1, 3), (3, 1)):
         path = tmp_path / str(first)

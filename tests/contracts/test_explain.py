@@ -13,7 +13,7 @@ import cfcore as cf
 from tests.contracts.conftest import MODELS, make
 
 #: Models whose predictions are no sums over the ratings of the user, or of which a member's are not.
-NO_SUMS = re.compile(r"(SVD|RBM|UserKNN)(-.*)?|Blend(-features|-mean)?")
+NO_SUMS = re.compile(r"(SVD|BayesianSVD|RBM|UserKNN)(-.*)?|Blend(-features|-mean)?")
 #: Those whose predictions are sums over the ratings given with a question alone.
 SUMS_OF_GIVEN = ("Baseline-sgd", "Blend-biases")
 

@@ -1,4 +1,4 @@
-"""Options of lists in `cross_validate` and `search`, and popularity as the line to beat."""
+"""Options of lists in `cross_validate` and `search`, and popularity beside them."""
 
 from __future__ import annotations
 

@@ -1,13 +1,12 @@
 """Loops of `cfcore.kernels.factorization.ridge`."""
-from libc.math cimport INFINITY, sqrt
 from libc.string cimport memcpy, memset
 
 from cfcore.kernels.common.lanes cimport dot
 from cfcore.kernels.common.loops cimport capsule_of
+from cfcore.kernels.factorization.cholesky cimport add_times, factorise, solve_lower, solve_upper
 from cfcore.kernels.factorization.ridge_loops cimport FewArrays, ManyArrays, RidgeLoops
 
 cdef extern from "factorization/ridge.h" nogil:
-    void add_times "cf_add_times"(double *to, const double *row, double times, Py_ssize_t n) noexcept
     void add_four_times "cf_add_four_times"(double *to, const double *row, const double *times,
                                             Py_ssize_t n, Py_ssize_t stride) noexcept
     void add_of_four "cf_add_of_four"(double *to, const double *rows, const double *times, Py_ssize_t n,
@@ -30,34 +29,6 @@ cdef inline void multiply(const FewArrays *given) noexcept nogil:
                       given.rows[row * width + f], width)
 
 
-cdef inline bint factorise(double *gram, Py_ssize_t n) noexcept nogil:
-    """The upper Cholesky factor in place of the upper triangle."""
-    cdef Py_ssize_t j, i
-    cdef double pivot
-    for j in range(n):
-        pivot = gram[j * n + j]
-        if not 0 < pivot < INFINITY:
-            return False
-        pivot = sqrt(pivot)
-        for i in range(j, n):
-            gram[j * n + i] /= pivot
-        for i in range(j + 1, n):
-            add_times(gram + i * n + i, gram + j * n + i, -gram[j * n + i], n - i)
-    return True
-
-
-cdef inline void substitute(const double *factor, double *rest, Py_ssize_t n) noexcept nogil:
-    """The solution of U'U x = rest in place of `rest`."""
-    cdef Py_ssize_t j, i
-    for j in range(n):
-        rest[j] /= factor[j * n + j]
-        add_times(rest + j + 1, factor + j * n + j + 1, -rest[j], n - j - 1)
-    for j in range(n - 1, -1, -1):
-        for i in range(j + 1, n):
-            rest[j] -= factor[j * n + i] * rest[i]
-        rest[j] /= factor[j * n + j]
-
-
 cdef bint solve_many(const ManyArrays *given) noexcept nogil:
     cdef Py_ssize_t n = given.n, width = given.width, row, f, k
     cdef const double *rows = given.rows
@@ -78,9 +49,10 @@ cdef bint solve_many(const ManyArrays *given) noexcept nogil:
         if width:
             error -= dot(rows + row * width, given.mean, width)
         add_times(given.out, rows + row * width, error, width)
-    if not factorise(given.gram, width):
+    if not factorise(given.gram, width, width):
         return False
-    substitute(given.gram, given.out, width)
+    solve_lower(given.gram, given.out, width, width)
+    solve_upper(given.gram, given.out, width, width)
     for f in range(width):
         given.out[f] += given.mean[f]
     return True
@@ -98,9 +70,10 @@ cdef bint solve_few(const FewArrays *given) noexcept nogil:
         for i in range(j, n):
             gram[j * n + i] = dot(given.products + j * width, given.rows + i * width, width) if width else 0
         gram[j * n + j] += given.noise
-    if not factorise(gram, n):
+    if not factorise(gram, n, n):
         return False
-    substitute(gram, rest, n)
+    solve_lower(gram, rest, n, n)
+    solve_upper(gram, rest, n, n)
     memset(given.out, 0, width * sizeof(double))
     for j in range(n):
         add_times(given.out, given.products + j * width, rest[j], width)

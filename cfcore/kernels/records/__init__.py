@@ -25,6 +25,7 @@ if TYPE_CHECKING:
         RatingColumns,
         SGDRates,
     )
+    from cfcore.kernels.records.gibbs import BiasDraws, DrawKey, MemberDraws, RowDraws
     from cfcore.kernels.records.implicit import (
         ImplicitRows,
         ImplicitSets,
@@ -117,6 +118,7 @@ _ROOMS = {
         "RatingColumns",
         "SGDRates",
     ),
+    "gibbs": ("BiasDraws", "DrawKey", "MemberDraws", "RowDraws"),
     "implicit": (
         "ImplicitRows",
         "ImplicitSets",
@@ -197,6 +199,7 @@ __all__ = [
     "RATING",
     "TIME_TERMS",
     "BatchScratch",
+    "BiasDraws",
     "BiasedRows",
     "Biases",
     "BitmapScratch",
@@ -206,6 +209,7 @@ __all__ = [
     "BlockVisits",
     "CandidateScratch",
     "Cases",
+    "DrawKey",
     "Factors",
     "GramMatrix",
     "ImplicitRows",
@@ -216,6 +220,7 @@ __all__ = [
     "LevelRatings",
     "ListQueries",
     "ListScratch",
+    "MemberDraws",
     "MiniBatches",
     "NearestRows",
     "PackedRatings",
@@ -230,6 +235,7 @@ __all__ = [
     "RatingMultiples",
     "RatingRows",
     "Record",
+    "RowDraws",
     "SGDRates",
     "SVDppFactors",
     "SVDppRates",

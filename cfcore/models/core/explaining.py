@@ -164,7 +164,7 @@ class Explaining(Preferring):
         ``training``, the difference of the fit to the prediction for a new user with the same ratings.
         ``exact`` is False. With n ratings it costs what `for_users` costs for n users with n - 1 each; for
         `SVD` and its kind with k factors :math:`O(n k^2 + k^3)`, unless ``item_frequencies`` of `TimeSVDpp`
-        are on.
+        are on; for `RBM` n comparisons with the users of the fit, unless by="user".
 
         `UserKNN` compares the user without each rating with the others, whose means and biases stay, which
         takes about n steps for each user who rated an item; its ``neighbors`` tell whose ratings

@@ -54,7 +54,8 @@ class NewUsers(SingleAnswers):
             These users are known, and no others (``known_users_``); items are those of this model. A dict is
             of one user, with the id 0, or "" where ids are strings. `UserKNN` compares the users given with
             all others, which costs some passes over the training ratings: keep the copy for further calls.
-            There a dict has another id if 0 is a user of training.
+            Users given together are compared with each other as well; give each alone for answers that do not
+            depend on the others. There a dict has another id if 0 is a user of training.
 
         Raises
         ------

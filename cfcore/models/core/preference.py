@@ -144,7 +144,7 @@ class Preferring(Predicting):
     # ------------------------------------------------------------------ the ratings of a session
 
     def _session_choices(self, session: Session) -> Array | None:
-        choices: Array = self._choice_rows(np.array([-1], dtype=np.int32))[0]  # whoever the user is
+        choices: Array = self._choice_rows(np.array([-1], dtype=np.int32))[0]  # the same for all users
         return choices
 
     def _session_worths(self, session: Session) -> Array | None:

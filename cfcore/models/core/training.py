@@ -39,6 +39,7 @@ def run_epochs(
     *,
     remedy: str | None = None,
     start: float | None = None,
+    growth: float = GROWTH,
 ) -> State:
     """Train for some epochs, with history, early stopping, a check for divergence, and checkpoints.
 
@@ -53,6 +54,9 @@ def run_epochs(
         That advice, in place of one about the learning rate: "Try reg=0.1".
     start : float, optional
         Training error of the parameters that training starts from; by default that of the mean rating.
+    growth : float
+        Training diverges when the training error exceeds the lowest so far times this factor, and a small
+        part of the scale. Infinite for samplers, which have no rates, and whose errors vary.
 
     Returns
     -------
@@ -81,17 +85,23 @@ def run_epochs(
     """
     if remedy is None:
         remedy = f"Try lr={lr / 4:.2g}" if lr else "Try a smaller lr"
-    return _Loop(trainer, context, n_epochs, remedy, start).run()
+    return _Loop(trainer, context, n_epochs, remedy, start, growth).run()
 
 
 class _Loop:
     """The variables of the loop over epochs."""
 
     def __init__(
-        self, trainer: Trainer, context: FitContext, n_epochs: int, remedy: str, start: float | None
+        self,
+        trainer: Trainer,
+        context: FitContext,
+        n_epochs: int,
+        remedy: str,
+        start: float | None,
+        growth: float,
     ) -> None:
         self.trainer, self.context = trainer, context
-        self.n_epochs, self.remedy, self.start = n_epochs, remedy, start
+        self.n_epochs, self.remedy, self.start, self.growth = n_epochs, remedy, start, growth
         low, high = context.scale
         self.width = (high - low) or 1.0
         self.most = max(self.width, abs(low), abs(high))
@@ -138,7 +148,8 @@ class _Loop:
             error = self._validation_rmse()
             self.validation.append(error)
         # In the first epoch there is no error to compare with but the largest of a prediction in the scale.
-        most = before * GROWTH + SLACK * self.width if before < math.inf else 2 * self.most
+        most = before * self.growth + SLACK * self.width if before < math.inf else 2 * self.most
+        most = math.inf if math.isinf(self.growth) else most
         if not (train_rmse <= most and math.isfinite(error) and self._is_finite()):
             self._diverged(before)
         elif self.context.patience is None:
@@ -219,7 +230,7 @@ class _Loop:
         if self.advice:
             warn(f"{self.advice}; the parameters of epoch {self.kept_epoch} are kept. {remedy}",
                  ConvergenceWarning)  # fmt: skip
-        elif error > of_mean * GROWTH + SLACK * self.width:
+        elif math.isfinite(self.growth) and error > of_mean * self.growth + SLACK * self.width:
             warn(
                 f"{name}: after {self.kept_epoch} epochs the RMSE of the training ratings is {error:.4g}, "
                 f"and that of predicting their mean {of_mean:.4g}. {remedy}",
@@ -236,7 +247,8 @@ class _Loop:
         values = train.values[rows].astype(np.float64)
         of_mean = float(np.std(values))
         start = of_mean if self.start is None else self.start
-        if not self.advice and self.train[-1] <= start * GROWTH + SLACK * self.width:
+        most = start * self.growth + SLACK * self.width if start else SLACK * self.width
+        if not self.advice and self.train[-1] <= most:
             return 0.0, of_mean
         if self.kept_epoch < len(self.train):
             self._restore()

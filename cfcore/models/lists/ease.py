@@ -213,8 +213,8 @@ class EASE(Model):
         state: EaseState = self._state
         scores = np.full(len(state.item_ids), float(state.mean))
         if state.item_bias is not None:
-            nobody = np.zeros(len(session.items), dtype=np.int32)
-            scores += self._user_bias(nobody, session.items, session.values, 1)[0]
+            rows = np.zeros(len(session.items), dtype=np.int32)
+            scores += self._user_bias(rows, session.items, session.values, 1)[0]
             scores += state.item_bias
         return scores
 
@@ -228,11 +228,9 @@ class EASE(Model):
 
     def _lists_per_call(self) -> int:
         state: EaseState = self._state
-        return (
-            0
-            if not state.lists_worth(self.n_threads)
-            else max(64, int(PRODUCTS_PER_CALL / max(state.products, 1)))
-        )
+        if not state.lists_worth(self.n_threads):
+            return 0
+        return max(64, int(PRODUCTS_PER_CALL / max(state.products, 1)))
 
     def _best_by_preference(self, queries: ListQueries, order: ItemOrder, lists: TopLists) -> Array:
         state: EaseState = self._state

@@ -27,7 +27,7 @@ class PopularityState(State):
 
 
 class Popularity(Model):
-    r"""Rank items by the number of their training ratings, the same for all users: the line to beat in lists.
+    r"""Rank items by the number of their training ratings, for lists to compare others with.
 
     Its lists (`recommend`) are ranked by preference, which is the number of ratings of the item over that of
     the most rated item. Its predictions are damped means of items,
@@ -90,7 +90,7 @@ class Popularity(Model):
         return self._contributions(user, item, origin)
 
     def _session_scores(self, session: Session) -> Array:
-        return self._scores_of_user(-1)  # whoever the user is
+        return self._scores_of_user(-1)  # the same for all users
 
     def _score(self, users: Array, items: Array, timestamps: Array | None) -> Array:
         state: PopularityState = self._state

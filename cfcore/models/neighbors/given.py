@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from cfcore.data import Ratings, from_fields
-from cfcore.data.ids import used
+from cfcore.data.ids import encode, merge, used
 from cfcore.kernels.records import RatingRows
 from cfcore.models.core.fit_context import FitContext
 from cfcore.models.core.given import trust_in, user_fields
@@ -108,7 +108,8 @@ def with_compared_users(model: Any, state: NeighborState, given: Ratings) -> Nei
     every = model.no_overlap != 0  # pairs without common items count, too
     n_kept = None if every else model.n_kept(n_users) or max(n_users - 1, 1)
     trainer = NeighborTrainer(model, joined, context, n_kept)
-    codes = np.flatnonzero(np.isin(joined.user_ids, given.user_ids))
+    codes = encode(joined.user_ids, given.user_ids)
+    codes = codes[codes >= 0]
     if every:
         found = trainer.run()
     else:
@@ -136,12 +137,11 @@ def with_ratings(state: NeighborState, given: Ratings) -> Ratings:
     values += state.user_centers[users]
     if state.rule["additive"]:
         values += state.mean + state.item_centers[items]
-    kept = ~np.isin(state.user_ids[users], given.user_ids)
     low, high = state.scale
-    n_users = len(state.user_ids)
-    user_ids, codes = np.unique(np.concatenate([state.user_ids, given.user_ids]), return_inverse=True)
-    codes = codes.astype(np.int32)
-    users = np.concatenate([codes[:n_users][users[kept]], codes[n_users:][given.user_codes]])
+    user_ids = merge(state.user_ids, given.user_ids, "users")
+    users, codes = encode(user_ids, state.user_ids)[users], encode(user_ids, given.user_ids)
+    kept = ~np.isin(users, codes)
+    users = np.concatenate([users[kept], codes[given.user_codes]])
     items = np.concatenate([items[kept], given.item_codes])
     values = np.concatenate([np.clip(values[kept], low, high).astype(np.float32), given.values])
     user_codes, user_ids = used(users, user_ids)

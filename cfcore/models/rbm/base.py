@@ -15,7 +15,7 @@ from cfcore.models.core.params import check_number
 from cfcore.models.core.state import State
 from cfcore.models.rbm.cases import cases_of
 from cfcore.models.rbm.forgetting import remaining_cases, remaining_units
-from cfcore.models.rbm.given import with_cases, with_units
+from cfcore.models.rbm.given import with_cases, with_units, with_units_without_each
 from cfcore.models.rbm.inference import CHUNK, Predictor, Settings, expectations, hidden_inputs
 from cfcore.models.rbm.likelihood import draw, free_energies, log_partition, sigmoid, softmax
 from cfcore.models.rbm.state import RBMState
@@ -49,6 +49,11 @@ class RBMBase(Model):
         if self.by == "user":
             return with_cases(self._state, given, self._shrinks_few)
         return with_units(self._state, given, self.n_threads, self._shrinks_few)
+
+    def _state_without_each(self, own: Ratings) -> RBMState | None:
+        if self.by == "user":
+            return None
+        return with_units_without_each(self._state, own, self.n_threads)
 
     def _remaining(self, kept: Array) -> RBMState:
         state, seen = self._state, self._state.remaining(kept)

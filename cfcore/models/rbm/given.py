@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from cfcore.data import Ratings
+from cfcore.data import Ratings, from_fields
 from cfcore.errors import DataError
 from cfcore.models.core.given import trust_in, user_fields
 from cfcore.models.rbm.cases import case_histograms, find_cases, unit_histograms
@@ -28,6 +28,8 @@ FULL_OF_CASES = 35
 TINY = 1e-300
 #: Ratings that are compared with all units at once, which bounds the memory.
 ITEMS_AT_ONCE = 32
+#: Users whose mixtures of units are in memory at once.
+USERS_AT_ONCE = 256
 
 
 def with_cases(state: RBMState, given: Ratings, shrinks: bool = True) -> RBMState:
@@ -61,8 +63,48 @@ def with_units(state: RBMState, given: Ratings, n_threads: int | None, shrinks: 
     items count besides, by ``state.half_of_units``.
     """
     check_levels(state, given)
-    n, (mean_weights, mean_biases) = given.n_users, mixed_units(state, given, n_threads)
-    fields: dict[str, Any] = {"weights": mean_weights, "visible_bias": mean_biases}
+    return of_units(state, given, *mixed_units(state, given, n_threads), n_threads)
+
+
+def with_units_without_each(state: RBMState, own: Ratings, n_threads: int | None) -> RBMState:
+    """As `with_units`, for one user without each rating in turn, and at the end with all.
+
+    Their log likelihoods lack one term each. The users have no ratings in the state.
+    """
+    from threadpoolctl import threadpool_limits
+
+    check_levels(state, own)
+    known = np.flatnonzero(state.user_counts > 0).astype(np.int32)
+    alone = from_fields(
+        np.arange(len(own), dtype=np.int32), own.item_codes, own.values, None, np.arange(len(own)),
+        own.item_ids, own.scale,
+    )  # fmt: skip
+    terms = log_likelihoods(state, known, alone, n_threads)
+    units, none = state.weights.reshape(len(state.weights), -1)[known], np.zeros(0, dtype=np.int32)
+    total, n = terms.sum(axis=0), len(own) + 1
+    weights = np.empty((n, units.shape[1]), dtype=np.float32)
+    biases = np.empty((n, len(state.levels)), dtype=np.float32)
+    with threadpool_limits(1, user_api="blas"):  # with more, it would round otherwise
+        for begin in range(0, n, USERS_AT_ONCE):
+            rows = slice(begin, min(begin + USERS_AT_ONCE, n))
+            logs = np.repeat(total[None, :], rows.stop - begin, axis=0)
+            lacking = terms[rows]
+            logs[: len(lacking)] -= lacking
+            mixture = softmax(TEMPER * logs)
+            weights[rows] = mixture.astype(np.float32) @ units
+            biases[rows] = mixture @ state.visible_bias[known]
+    nobody = from_fields(
+        none, none, none.astype(np.float32), None, np.arange(n), own.item_ids, own.scale
+    )  # fmt: skip
+    return of_units(state, nobody, weights.reshape(-1, *state.weights.shape[1:]), biases, n_threads)
+
+
+def of_units(
+    state: RBMState, given: Ratings, weights: Array, biases: Array, n_threads: int | None
+) -> RBMState:
+    """The state with the users of some ratings as visible units of these weights and biases."""
+    n = given.n_users
+    fields: dict[str, Any] = {"weights": weights, "visible_bias": biases}
     if state.conditional_weights is not None:  # of no effect: the inputs of the hidden units are held
         fields["conditional_weights"] = np.zeros((n, len(state.hidden_bias)), dtype=np.float32)
     own_cases = find_cases(given, state.levels, "item")
@@ -119,7 +161,8 @@ def log_likelihoods(state: RBMState, units: Array, given: Ratings, n_threads: in
         for item, chances in zip(some, found.reshape(len(units), len(some), -1).swapaxes(0, 1), strict=True):
             own = slice(columns.indptr[item], columns.indptr[item + 1])
             # Probabilities may be 0 by rounding: a user of the fit is then least similar, not excluded.
-            logs[columns.indices[own]] += np.log(np.maximum(chances[:, levels[own]], TINY)).T
+            of_levels = np.log(np.maximum(chances, TINY))
+            logs[columns.indices[own]] += of_levels[:, levels[own]].T
     return logs
 
 

@@ -103,6 +103,24 @@ def test_user_knn_compares_the_user_without_each_rating(
     np.testing.assert_allclose(model.explain(USER, item, None, given=own).effects, found.effects, atol=1e-9)
 
 
+@pytest.mark.parametrize("by", ["rating", "preference"])
+@pytest.mark.parametrize("more", [{}, {"by": "user"}, {"visible": "softmax", "inference": "exact"}])
+def test_rbm_compares_the_user_without_each_rating(by: str, more: dict[str, Any]) -> None:
+    model = cf.RBM(n_hidden=8, n_epochs=5, random_state=0, **more).fit(RATINGS)
+    own = RATINGS.subset(RATINGS.users == USER)
+    found = model.explain(USER, ITEM, None, given=own, by=by)
+    score_codes = "score_codes" if by == "rating" else "preference_codes"
+
+    def answer(given: cf.Ratings) -> float:
+        here = model.for_users(given)
+        return float(getattr(here, score_codes)(here.encode_users(USER), here.encode_items(ITEM))[0])
+
+    expected = {item: found.score - answer(own.subset(own.items != item)) for item in MINE}
+    assert found.score == pytest.approx(answer(own), abs=1e-9)
+    assert max(map(abs, expected.values())) > 1e-4
+    assert effects_of(found) == pytest.approx(expected, abs=1e-6)
+
+
 @pytest.mark.parametrize("model", [cf.UserKNN(), cf.UserKNN(center="zscore", similarity="pearson")])
 def test_effects_of_a_list_are_those_of_each_item(model: Any) -> None:
     model.fit(RATINGS)

@@ -1,0 +1,275 @@
+"""Draws of a Gibbs sampler of matrix factorisation: rows of factors, biases of groups, members of sets.
+
+The twin is `cfcore.reference.factorization.gibbs`, the inner loops are in `gibbs_loops.pyx`.
+"""
+cimport numpy as cnp
+from cython.parallel cimport prange, threadid
+from libc.math cimport sqrt
+from libc.stdint cimport int32_t, int64_t, uint32_t, uint64_t
+
+from cfcore.kernels.common.arrays cimport check_array, check_record, overlaps, pointer
+from cfcore.kernels.common.loops cimport table_in
+from cfcore.kernels.common.normals cimport normal_pair
+from cfcore.kernels.common.threads cimport report_workers, team_present, team_size
+from cfcore.kernels.factorization.gibbs_loops cimport TILE, GibbsLoops, MemberArrays, RowArrays
+
+from cfcore.kernels import simd
+from cfcore.kernels.records import (
+    BiasDraws,
+    DrawKey,
+    MemberDraws,
+    RatingRows,
+    RowDraws,
+    check_span,
+    check_written,
+)
+
+cnp.import_array()
+
+cdef enum:
+    PIECE = 2048  # ratings whose sums are one part of those of a row
+
+cdef const GibbsLoops *loops = NULL
+
+
+def _use(capsule):
+    global loops
+    loops = <const GibbsLoops *>table_in(capsule)
+
+
+simd.register("factorization.gibbs_loops", _use)
+
+
+def scratch_shape(n_threads, width, most):
+    """Shape of the scratch of `draw_rows`, for rows of at most so many ratings.
+
+    Parameters
+    ----------
+    n_threads : int in [1, 1024]
+    width : int
+        Of the padded rows, at most 2^20.
+    most : int
+        Ratings of the row that has most.
+
+    Raises
+    ------
+    ValueError
+        When an argument is out of range.
+    """
+    team_size(n_threads)
+    cdef Py_ssize_t row, n
+    if not (0 <= width <= 2**20 and 0 <= most < 2**48):
+        raise ValueError("scratch_shape: width must be at most 2^20 and most below 2^48, both at least 0")
+    row, n = width, most
+    # Sums of squares and of targets, a solution, two tiles of float32; a page apart.
+    return n_threads + (n // PIECE + 1 if n > PIECE else 0), row * row + 2 * row + TILE * row + 512
+
+
+def draw_rows(ratings, draws, key, scratch, span, n_threads):
+    """Draw rows x_r of factors from their conditional normal distributions, given the rows z_c of columns.
+
+    Precision and mean of row r are A = L + a_r sum w_c z_c z_c' and A^-1 (L m_r + a_r sum w_c z_c y_rc), with
+    y the targets, L the precision and m_r the mean of the prior, a_r `row_precision`, w_c `column_weight`.
+
+    Parameters
+    ----------
+    ratings : RatingRows
+        Rows and columns, and as values the targets: ratings less all but x_r . z_c.
+    draws : RowDraws
+        `rows` are overwritten, and `means` where they are given.
+    key : DrawKey
+    scratch : float64[a, b], overwritten
+        Of at least `scratch_shape`.
+    span : (begin, end)
+        The rows to draw.
+    n_threads : int in [1, 1024]
+
+    Raises
+    ------
+    TypeError
+        When an argument is not the array or record that it should be.
+    ValueError
+        When dimensions differ, scratch is too small, what is written is read-only or shares memory with
+        another array, or a precision is not positive definite in double: the rows are then of no use.
+
+    Notes
+    -----
+    O(n k^2 + n_rows k^3) for k factors. Products are summed in float32 in tiles of 64 ratings (an error of
+    about 5e-7 of the sum), tiles in double in pieces of 2048 ratings, and pieces in their order: the same
+    bits for any number of threads, spans and SIMD levels. All threads sum the pieces of a long row.
+    Salakhutdinov and Mnih, "Bayesian probabilistic matrix factorization using Markov chain Monte Carlo" (ICML
+    2008).
+    """
+    check_record(ratings, RatingRows, "draw_rows: ratings")
+    check_record(draws, RowDraws, "draw_rows: draws")
+    check_record(key, DrawKey, "draw_rows: key")
+    check_array(scratch, cnp.NPY_FLOAT64, 2, True, "draw_rows: scratch")
+    if ratings.n_rows != draws.n_rows or ratings.n_columns != draws.n_columns:
+        raise ValueError("draw_rows: ratings and draws must be of as many rows and columns")
+    check_written((draws,), (ratings,))
+    cdef Py_ssize_t begin, end, row, piece, n, at, n_pieces
+    begin, end = check_span("draw_rows", span, draws.n_rows, "rows")
+    if overlaps(scratch, tuple(held for record in (ratings, draws) for _, held, _ in record.arrays())):
+        raise ValueError("draw_rows: scratch shares memory with another argument")
+    cdef int workers = 0, team = team_size(n_threads)
+    cdef RowArrays given = RowArrays(
+        indptr=<const int64_t *>pointer(ratings.indptr), indices=<const int32_t *>pointer(ratings.indices),
+        targets=<const float *>pointer(ratings.values), rows=<float *>pointer(draws.rows), means=NULL,
+        columns=<const float *>pointer(draws.columns), prior_mean=<const double *>pointer(draws.prior_mean),
+        precision=<const double *>pointer(draws.precision),
+        row_precision=<const double *>pointer(draws.row_precision),
+        column_weight=<const float *>pointer(draws.column_weight), width=draws.width,
+        n_factors=draws.n_factors, seed=key.seed, kind=key.kind, sweep=key.sweep,
+    )
+    if draws.means is not None:
+        given.means = <float *>pointer(draws.means)
+    cdef Py_ssize_t most = 0
+    for row in range(begin, end):
+        most = max(most, <Py_ssize_t>(given.indptr[row + 1] - given.indptr[row]))
+    wanted = scratch_shape(n_threads, draws.width, most)
+    if scratch.shape[0] < wanted[0] or scratch.shape[1] < wanted[1]:
+        raise ValueError(f"draw_rows: scratch must be of shape {wanted}, not {scratch.shape}")
+    cdef double *room = <double *>pointer(scratch)
+    cdef Py_ssize_t apart = scratch.shape[1]
+    cdef double *pieces = room + <Py_ssize_t>n_threads * apart
+    cdef Py_ssize_t failed = 0, size = given.width * (given.width + 1)
+    for row in prange(begin, end, nogil=True, schedule="dynamic", chunksize=16, num_threads=team):
+        workers |= team_present()
+        if given.indptr[row + 1] - given.indptr[row] <= PIECE:
+            loops.sum_piece(&given, given.indptr[row], given.indptr[row + 1], room + threadid() * apart)
+            failed += not loops.finish_row(&given, row, room + threadid() * apart)
+    for row in range(begin, end):
+        n = given.indptr[row + 1] - given.indptr[row]
+        if n <= PIECE:
+            continue
+        n_pieces = (n + PIECE - 1) // PIECE
+        for piece in prange(n_pieces, nogil=True, schedule="dynamic", num_threads=team):
+            loops.sum_piece(&given, given.indptr[row] + piece * PIECE,
+                            min(given.indptr[row] + (piece + 1) * PIECE, given.indptr[row + 1]),
+                            pieces + piece * apart)
+        with nogil:
+            for piece in range(1, n_pieces):
+                for at in range(size):
+                    pieces[at] += pieces[piece * apart + at]
+            failed += not loops.finish_row(&given, row, pieces)
+    report_workers(workers)
+    if failed:
+        raise ValueError(f"draw_rows: the precisions of {failed} rows are not positive definite")
+
+
+def draw_biases(draws, key, span, n_threads):
+    """Draw a bias of each group of ratings from its conditional normal distribution; errors follow it.
+
+    Parameters
+    ----------
+    draws : BiasDraws
+        `biases` and `errors` are changed in place.
+    key : DrawKey
+    span : (begin, end)
+        The groups to draw.
+    n_threads : int in [1, 1024]
+
+    Raises
+    ------
+    TypeError
+        When an argument is not the record that it should be.
+    ValueError
+        When an array that is written is read-only or shares memory with another.
+
+    Notes
+    -----
+    O(n). The same bits for any number of threads and spans.
+    """
+    check_record(draws, BiasDraws, "draw_biases: draws")
+    check_record(key, DrawKey, "draw_biases: key")
+    check_written((draws,))
+    cdef Py_ssize_t begin, end, group
+    begin, end = check_span("draw_biases", span, draws.n_groups, "groups")
+    cdef int workers = 0, team = team_size(n_threads)
+    cdef Groups given = Groups(
+        indptr=<const int64_t *>pointer(draws.indptr), ratings=<const int32_t *>pointer(draws.ratings),
+        errors=<double *>pointer(draws.errors), biases=<double *>pointer(draws.biases), weights=NULL,
+        mean=draws.mean, precision=draws.precision, noise_precision=draws.noise_precision, seed=key.seed,
+        kind=key.kind, sweep=key.sweep,
+    )
+    if draws.weights is not None:
+        given.weights = <const float *>pointer(draws.weights)
+    for group in prange(begin, end, nogil=True, schedule="dynamic", chunksize=256, num_threads=team):
+        workers |= team_present()
+        draw_bias(&given, group)
+    report_workers(workers)
+
+
+cdef struct Groups:
+    const int64_t *indptr
+    const int32_t *ratings
+    double *errors
+    double *biases
+    const float *weights
+    double mean, precision, noise_precision
+    uint64_t seed
+    uint32_t kind, sweep
+
+
+cdef inline void draw_bias(const Groups *given, Py_ssize_t group) noexcept nogil:
+    cdef Py_ssize_t k, begin = given.indptr[group], end = given.indptr[group + 1]
+    cdef double total = 0, weights = 0, weight = 1, precision, mean, step
+    cdef double[2] two
+    for k in range(begin, end):
+        if given.weights != NULL:
+            weight = given.weights[given.ratings[k]]
+        total += weight * given.errors[given.ratings[k]]
+        weights += weight
+    total += weights * given.biases[group]
+    precision = given.precision + given.noise_precision * weights
+    normal_pair(given.seed, given.kind, given.sweep, <uint32_t>group, 0, two)
+    mean = (given.precision * given.mean + given.noise_precision * total) / precision
+    step = mean + two[0] / sqrt(precision) - given.biases[group]
+    given.biases[group] += step
+    for k in range(begin, end):
+        given.errors[given.ratings[k]] -= step
+
+
+def draw_members(draws, key, span, n_threads):
+    """Draw the rows of members of sets, one after the other, each given all others; errors follow them.
+
+    The row of an owner is w_u times the sum of its members' rows, and normal noise of variance 1.
+
+    Parameters
+    ----------
+    draws : MemberDraws
+        `members` and `errors` are changed in place.
+    key : DrawKey
+    span : (begin, end)
+        The members to draw; spans are drawn in their order.
+    n_threads : int in [1, 1024]
+
+    Raises
+    ------
+    TypeError
+        When an argument is not the record that it should be.
+    ValueError
+        When an array that is written is read-only or shares memory with another.
+
+    Notes
+    -----
+    O(n k). A thread draws 8 columns at a time, which do not depend on the others: the same bits for any
+    number of threads and spans. Simm et al., "Macau: scalable Bayesian factorization with high-dimensional
+    side information using MCMC" (2017), whose regression is drawn as a whole.
+    """
+    check_record(draws, MemberDraws, "draw_members: draws")
+    check_record(key, DrawKey, "draw_members: key")
+    check_written((draws,))
+    cdef Py_ssize_t begin, end, block, n_blocks = draws.n_blocks
+    begin, end = check_span("draw_members", span, draws.n_members, "members")
+    cdef int workers = 0, team = team_size(n_threads)
+    cdef MemberArrays given = MemberArrays(
+        indptr=<const int64_t *>pointer(draws.indptr), owners=<const int32_t *>pointer(draws.owners),
+        weights=<const double *>pointer(draws.weights), members=<double *>pointer(draws.members),
+        errors=<double *>pointer(draws.errors), penalty=draws.penalty, n_members=draws.n_members,
+        n_owners=draws.n_owners, seed=key.seed, kind=key.kind, sweep=key.sweep,
+    )
+    for block in prange(n_blocks, nogil=True, schedule="dynamic", num_threads=team):
+        workers |= team_present()
+        loops.draw_block(&given, block, begin, end)
+    report_workers(workers)

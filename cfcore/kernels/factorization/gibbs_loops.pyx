@@ -1,0 +1,124 @@
+"""Loops of `cfcore.kernels.factorization.gibbs`."""
+from libc.math cimport sqrt
+from libc.stdint cimport uint32_t
+from libc.string cimport memcpy, memset
+
+from cfcore.kernels.common.lanes cimport cf_prefetch_read
+from cfcore.kernels.common.loops cimport capsule_of
+from cfcore.kernels.common.normals cimport normal_pair
+from cfcore.kernels.factorization.cholesky cimport add_times, factorise, solve_lower, solve_upper
+from cfcore.kernels.factorization.gibbs_loops cimport TILE, GibbsLoops, MemberArrays, RowArrays
+
+cdef extern from "factorization/gibbs.h" nogil:
+    void add_products "cf_add_products"(double *gram, const float *scaled, const float *z, Py_ssize_t n,
+                                        Py_ssize_t width) noexcept
+    void add_targets "cf_add_targets"(double *rest, const float *scaled, const float *targets, Py_ssize_t n,
+                                      Py_ssize_t width) noexcept
+    void add_eight "cf_add_eight"(double *sum, const double *row, double weight) noexcept
+
+cdef enum:
+    AHEAD = 8  # ratings between asking for the row of a column and copying it
+
+
+cdef inline void sum_tiles(const RowArrays *given, Py_ssize_t begin, Py_ssize_t end, Py_ssize_t width,
+                           double *room) noexcept nogil:
+    """Sums of z z' and of z times target: tiles in float32, in the order of the ratings, then in double."""
+    cdef double *rest = room + width * width
+    cdef float *z = <float *>(rest + 2 * width)
+    cdef float *scaled = z + TILE * width
+    cdef const float *row
+    cdef float weight
+    cdef Py_ssize_t first, k, n, f
+    memset(room, 0, (width + 1) * width * sizeof(double))
+    for first in range(begin, end, 64):  # TILE, as a literal: Cython makes a C loop of it
+        n = min(<Py_ssize_t>TILE, end - first)
+        for k in range(n):
+            if first + k + AHEAD < end:
+                cf_prefetch_read(given.columns + given.indices[first + k + AHEAD] * width,
+                                 width * sizeof(float))
+            row = given.columns + given.indices[first + k] * width
+            weight = given.column_weight[given.indices[first + k]]
+            for f in range(width):
+                z[k * width + f] = row[f]
+                scaled[k * width + f] = row[f] * weight
+        add_products(room, scaled, z, n, width)
+        add_targets(rest, scaled, given.targets + first, n, width)
+
+
+cdef void sum_piece(const RowArrays *given, Py_ssize_t begin, Py_ssize_t end, double *room) noexcept nogil:
+    """`sum_tiles`, compiled for up to 16 and up to 32 factors separately: rows are unrolled."""
+    if given.width == 16:
+        sum_tiles(given, begin, end, 16, room)
+    elif given.width == 32:
+        sum_tiles(given, begin, end, 32, room)
+    else:
+        sum_tiles(given, begin, end, given.width, room)
+
+
+cdef bint finish_row(const RowArrays *given, Py_ssize_t row, double *room) noexcept nogil:
+    cdef Py_ssize_t width = given.width, n = given.n_factors, i, j
+    cdef double alpha = given.row_precision[row]
+    cdef const double *mean = given.prior_mean + row * n
+    cdef double *rest = room + width * width
+    cdef double *solution = rest + width
+    cdef double[2] two
+    for i in range(n):
+        for j in range(i, n):
+            room[i * width + j] = alpha * room[i * width + j] + given.precision[i * n + j]
+        rest[i] *= alpha
+    for i in range(n):
+        add_times(rest, given.precision + i * n, mean[i], n)
+    if not factorise(room, n, width):
+        return False
+    solve_lower(room, rest, n, width)
+    if given.means != NULL:
+        memcpy(solution, rest, n * sizeof(double))
+        solve_upper(room, solution, n, width)
+        for i in range(n):
+            given.means[row * width + i] = <float>solution[i]
+    for i in range(0, n, 2):
+        normal_pair(given.seed, given.kind, given.sweep, <uint32_t>row, <uint32_t>(i // 2), two)
+        rest[i] += two[0]
+        if i + 1 < n:
+            rest[i + 1] += two[1]
+    solve_upper(room, rest, n, width)
+    for i in range(n):
+        given.rows[row * width + i] = <float>rest[i]
+    return True
+
+
+cdef void draw_block(const MemberArrays *given, Py_ssize_t block, Py_ssize_t begin,
+                     Py_ssize_t end) noexcept nogil:
+    cdef double *errors = given.errors + block * given.n_owners * 8
+    cdef double *members = given.members + block * given.n_members * 8
+    cdef double *member
+    cdef double[8] sums
+    cdef double[8] step
+    cdef double[2] two
+    cdef double squares, weight, precision
+    cdef Py_ssize_t j, k, lane
+    cdef int owner
+    for j in range(begin, end):
+        member = members + j * 8
+        memset(sums, 0, sizeof(sums))
+        squares = 0
+        for k in range(given.indptr[j], given.indptr[j + 1]):
+            weight = given.weights[given.owners[k]]
+            squares += weight * weight
+            add_eight(sums, errors + <Py_ssize_t>given.owners[k] * 8, weight)
+        precision = squares + given.penalty
+        for lane in range(0, 8, 2):
+            normal_pair(given.seed, given.kind, given.sweep, <uint32_t>j,
+                        <uint32_t>(block * 4 + lane // 2), two)
+            step[lane] = two[0] / sqrt(precision)
+            step[lane + 1] = two[1] / sqrt(precision)
+        for lane in range(8):
+            step[lane] += (sums[lane] + squares * member[lane]) / precision - member[lane]
+            member[lane] += step[lane]
+        for k in range(given.indptr[j], given.indptr[j + 1]):
+            owner = given.owners[k]
+            add_eight(errors + <Py_ssize_t>owner * 8, step, -given.weights[owner])
+
+
+cdef GibbsLoops loops = GibbsLoops(sum_piece=sum_piece, finish_row=finish_row, draw_block=draw_block)
+table = capsule_of(&loops)

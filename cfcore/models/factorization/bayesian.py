@@ -1,0 +1,225 @@
+"""`BayesianSVD`: matrix factorisation by sampling, with sets on both sides and sessions of users."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import replace
+from typing import Any, ClassVar
+
+import numpy as np
+
+from cfcore.data import Ratings
+from cfcore.data.times import UNITS, as_seconds, unit_of
+from cfcore.errors import DataWarning, warn
+from cfcore.kernels.records import Factors
+from cfcore.models.core.fit_context import FitContext
+from cfcore.models.core.given import user_fields
+from cfcore.models.core.model import Array, Model
+from cfcore.models.core.params import check_choice, check_flag, check_number
+from cfcore.models.core.state import State
+from cfcore.models.core.training import run_epochs
+from cfcore.models.factorization.bayesian_given import users_of
+from cfcore.models.factorization.bayesian_state import BayesianState, scores
+from cfcore.models.factorization.bayesian_trainer import GibbsTrainer
+from cfcore.models.factorization.user_sessions import Sessions
+from cfcore.random import RandomState
+
+__all__ = ["BayesianSVD"]
+
+
+class BayesianSVD(Model):
+    r"""Bayesian matrix factorisation with implicit sets of users and of items, by Gibbs sampling.
+
+    .. math::
+
+        r_{ui} = \mu + b_u + b_i + \sum_l b_{u,s_l(t)} + x_u \cdot z_i + \epsilon, \qquad
+        \epsilon \sim N(0, (\alpha \alpha_u)^{-1})
+
+        x_u = p_u + |N_u|^{-1/2} \sum_{j \in N_u} y_j, \qquad
+        z_i = q_i + |N_i|^{-1/2} \sum_{v \in N_i} w_v
+
+    where N(u) are the items that u rated, N(i) the users who rated i, and s_l(t) the session of length l
+    (a day, half an hour, two minutes, a quarter of a minute) in which u rated at time t. No rates, and no
+    regularisation: all of these have priors, whose parameters are drawn as well, and predictions are means
+    over the draws.
+
+    Parameters
+    ----------
+    n_factors : int, default 16
+    n_samples : int, default 300
+        Sweeps over all parameters, over which predictions are means.
+    burn_in : int, default 100
+        Sweeps before these, which start from random factors.
+    sets : {"both", "user", "item"} or None, default "both"
+        Which rows have sums over sets: of users (y), of items (w), both, or none.
+    sessions : {"auto", None}, default "auto"
+        Biases of users' sessions where ratings have timestamps. Lengths that the timestamps are too coarse
+        for, and those in which next to no ratings share a session, are left out. None: times are ignored.
+    user_noise : bool, default True
+        Whether each user has a precision of the noise (:math:`\alpha_u`) of its own.
+    n_kept : int, default 64
+        At most so many samples of the factors are kept, evenly spaced over the sweeps.
+    random_state : int, SeedSequence, Generator, BitGenerator, RandomState or None
+        Seed of all draws.
+    n_threads : int, optional
+        By default all cores. Results do not depend on it.
+    verbose : int, default 0
+        1 shows a progress bar.
+
+    Attributes
+    ----------
+    user_factors_ : ndarray of float32, shape (n_users + 1, n_columns)
+    item_factors_ : ndarray of float32, shape (n_items + 1, n_columns)
+        Samples side by side, n_factors columns each; their product is the mean over the samples. The last
+        row is that of unknown users, or items.
+    user_bias_, item_bias_ : ndarray of float32, shape (n_users + 1,), (n_items + 1,)
+        Means of biases, those of the unknown last.
+    session_lengths_ : ndarray of int64
+        Lengths of sessions in seconds, the longest first; empty without sessions.
+    session_bias_, session_indptr_, session_numbers_ : ndarray
+        User u's sessions are ``session_indptr_[u]`` to ``session_indptr_[u + 1]``; a number is the position
+        of the length times 2^55, plus the number of such lengths since 1970.
+    noise_precision_ : float
+        Mean of the noise's precision, in the unit of the ratings.
+    history_ : dict of str to list of float
+        ``train_rmse`` of the draw of each sweep (not of the means), and ``validation_rmse`` of the means.
+    n_epochs_ : int
+        Number of sweeps, burn-in included.
+
+    Notes
+    -----
+    Rows of factors are drawn whole, from their multivariate normal distribution, all users and then all items
+    at a time (Salakhutdinov and Mnih, "Bayesian probabilistic matrix factorization using Markov chain Monte
+    Carlo", ICML 2008). x is drawn itself, around its prior mean, and y given all x by a regression (Simm et
+    al., "Macau", 2017): a sweep costs little more than one without sets. Both sets together are the "flipped"
+    model of Rendle, Zhang and Koren, "On the difficulty of evaluating baselines" (2019). Rows have
+    normal-Wishart priors with n_factors + 1 degrees of freedom and inverse scale .02 (n_factors + 1) I in
+    units of the ratings' variance, so that nothing depends on the unit of the ratings.
+
+    The factors of users that are kept are the means of their distributions given the sample of the items,
+    not draws: the mean of predictions is the same, with less variance.
+
+    Without a timestamp, or outside the sessions of training, session biases are left out. An unknown user, or
+    item, has the mean of the prior in each sample. Ratings that come with a question (``given=``) are
+    answered by the same equations: the user's row is solved for in each sample.
+
+    The defaults were chosen on a part of the training rows of MovieLens 100K (u1), by
+    ``benchmarks/bayesian.py choose``.
+
+    With validation ratings, ``early_stopping`` counts sweeps.
+
+    Examples
+    --------
+    >>> import cfcore as cf
+    >>> ratings = cf.Ratings(["ann", "ann", "bob"], ["x", "y", "x"], [5, 4, 3])
+    >>> model = cf.BayesianSVD(n_factors=2, n_samples=5, burn_in=2, random_state=0).fit(ratings)
+    >>> model.predict(["ann", "eve"], ["x", "x"]).shape
+    (2,)
+    """
+
+    _state_class: ClassVar[type[State]] = BayesianState
+
+    def __init__(
+        self,
+        *,
+        n_factors: int = 16,
+        n_samples: int = 300,
+        burn_in: int = 100,
+        sets: str | None = "both",
+        sessions: str | None = "auto",
+        user_noise: bool = True,
+        n_kept: int = 64,
+        random_state: RandomState = None,
+        n_threads: int | None = None,
+        verbose: int = 0,
+    ) -> None:
+        self.n_factors = n_factors
+        self.n_samples = n_samples
+        self.burn_in = burn_in
+        self.sets = sets
+        self.sessions = sessions
+        self.user_noise = user_noise
+        self.n_kept = n_kept
+        self.random_state = random_state
+        self.n_threads = n_threads
+        self.verbose = verbose
+
+    def _check_params(self) -> None:
+        check_number("n_factors", self.n_factors, 1, 2**16, integer=True)
+        check_number("n_samples", self.n_samples, 1, 2**30, integer=True)
+        check_number("burn_in", self.burn_in, 0, 2**30, integer=True)
+        check_number("n_kept", self.n_kept, 1, 2**20, integer=True)
+        check_choice("sets", self.sets, ("both", "user", "item", None))
+        check_choice("sessions", self.sessions, ("auto", None))
+        check_flag("user_noise", self.user_noise)
+
+    def uses_timestamps(self) -> bool:
+        """Whether predictions depend on time: where there are sessions, or may be."""
+        return self.sessions is not None
+
+    def _warn_untimed(self, untimed: bool, how: str) -> None:
+        if untimed and self._state is not None and len(self._state.session_lengths):
+            warn(
+                f"{type(self).__name__}: there are no timestamps, so that predictions leave out the biases "
+                f"of sessions; {how}, or timestamps=False in predict",
+                DataWarning,
+            )
+
+    # ------------------------------------------------------------------ fitting
+
+    def _fit(self, train: Ratings, context: FitContext) -> BayesianState:
+        seconds = None
+        if self.sessions is not None and train.timestamps is not None:
+            unit = unit_of(train.timestamps)
+            if unit > 1:
+                warn(
+                    f"{type(self).__name__}: by their range, timestamps are read as {UNITS[unit]} since "
+                    "1970; those of predictions must have the same unit",
+                    DataWarning,
+                )
+            seconds = as_seconds(np.asarray(train.timestamps), unit, "timestamps")
+            context = _in_seconds(context, unit)
+        trainer = GibbsTrainer(self, train, seconds, context)
+        state: Any = run_epochs(trainer, context, self.burn_in + self.n_samples, growth=np.inf)
+        found: BayesianState = state
+        return found
+
+    # ------------------------------------------------------------------ predicting
+
+    def _score(self, users: Array, items: Array, timestamps: Array | None) -> Array:
+        state: BayesianState = self._state
+        if timestamps is not None and len(state.session_lengths):
+            timestamps = as_seconds(timestamps, state.time_unit)
+        return scores(state, users, items, timestamps, self.n_threads)
+
+    def _products(self) -> Factors | None:
+        state: BayesianState = self._state
+        return state.known_factors
+
+    def _similarity_rows(self, kind: str, codes: Array) -> Array:
+        """Cosines of rows of samples; NaN for rows of length 0."""
+        rows, lengths = getattr(self._state, f"{kind}_rows")[:-1], getattr(self._state, f"{kind}_norms")
+        products = np.empty((len(codes), len(rows)), dtype=rows.dtype)
+        for product, code in zip(products, codes, strict=True):
+            np.matmul(rows, rows[code], out=product)
+        both = np.outer(lengths[codes], lengths)
+        return np.divide(products, both, out=np.full(both.shape, np.nan), where=lengths > 0)
+
+    def _error_variance(self) -> float:
+        return float(1 / self._state.noise_precision)
+
+    def _state_of_users(self, given: Ratings) -> State:
+        state: BayesianState = self._state
+        fields: dict[str, Any] = users_of(state, given, self.n_threads) | user_fields(given)
+        sessions = Sessions.none(given.n_users).fields() | {"session_lengths": state.session_lengths}
+        nothing = state.session_bias[:0]
+        return dataclasses.replace(state, **{**fields, **sessions, "session_bias": nothing})
+
+
+def _in_seconds(context: FitContext, unit: int) -> FitContext:
+    """The context of a fit with validation ratings in seconds, after a check of their unit."""
+    held_out = context.validation
+    if held_out is not None and held_out.timestamps is not None:
+        seconds = as_seconds(held_out.timestamps, unit, "timestamps of validation")
+        held_out = held_out.with_timestamps(seconds)
+    return replace(context, validation=held_out, side={**context.side, "time_unit": unit})

@@ -1,0 +1,181 @@
+"""`Side`: the users, or the items, of a Gibbs sampler: rows, sets, priors, and draws of all of these."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+
+from cfcore import backends
+from cfcore.arrays import aligned_zeros, row_length
+from cfcore.kernels.records import DrawKey, MemberDraws, RatingRows, RowDraws
+from cfcore.threads import threads_worth
+
+Array = np.ndarray[Any, Any]
+
+#: Kinds of random numbers: rows, members of sets, biases; of users, and one more of items.
+ROWS, MEMBERS, BIASES = 0, 2, 4
+#: Inverse scale of the Wishart prior is this times (k + 1) I, in units of the ratings' variance.
+WISHART = 0.02
+#: Sweeps at the start for which the precisions of the priors have fixed values: factors near 0 would keep
+#: them high, and stay near 0 for hundreds of sweeps.
+FIXED, FIRST_PRECISION, FIRST_PENALTY = 20, 5.0, 5.0
+#: Multiplications in one call of a kernel, after which Ctrl-C is handled: about .3 s.
+WORK = 1 << 30
+
+
+class Side:
+    """Rows of users, or of items, as x = p + w sum of y over a set, and what they are drawn from.
+
+    Parameters
+    ----------
+    kind : int
+        0 of users, 1 of items.
+    indptr, indices : int64[n_rows + 1], int32[n]
+        The ratings of each row: codes of the other side.
+    n_others : int
+    n_factors : int
+    has_sets : bool
+        Whether rows have the sets of the other side's members that they have ratings of.
+    rng : Generator
+        For the first rows, and for hyper-parameters.
+    """
+
+    def __init__(
+        self, kind: int, indptr: Array, indices: Array, n_others: int, n_factors: int, has_sets: bool,
+        rng: np.random.Generator,
+    ) -> None:  # fmt: skip
+        self.kind, self.indptr, self.indices, self.rng = kind, indptr, indices, rng
+        self.n, self.n_others, self.n_factors = len(indptr) - 1, n_others, n_factors
+        counts = np.diff(indptr)
+        self.most = int(counts.max(initial=0))
+        self.weights = np.where(counts > 0, 1 / np.sqrt(np.maximum(counts, 1)), 0.0)
+        self.rows = aligned_zeros(self.n, row_length(n_factors, "float32"), np.float32)
+        self.rows[:, :n_factors] = rng.normal(0, 0.1, (self.n, n_factors))
+        self.members = np.zeros((n_others if has_sets else 0, n_factors))
+        self.sums = np.zeros((self.n, n_factors))
+        self.mean, self.precision = np.zeros(n_factors), np.eye(n_factors)
+        self.penalty = np.ones(1)
+
+    @property
+    def has_sets(self) -> bool:
+        """Whether rows have sets."""
+        return len(self.members) > 0
+
+    def arrays(self, name: str) -> dict[str, Array]:
+        """Live arrays beside the rows that the next sweep starts from, under names that begin with `name`."""
+        return {f"{name}_members": self.members, f"{name}_sums": self.sums, f"{name}_penalty": self.penalty}
+
+    def draw_prior(self, key: tuple[int, int], owners: Any, n_threads: int | None) -> None:
+        """Draw mean and precision of the rows around the sums of their sets, and then the sets' members.
+
+        The prior is normal-Wishart with k + 1 degrees of freedom; the members' precision is a multiple of
+        that of the rows, with a sampled factor. `owners` are bounds and codes of the rows that have each
+        member in their set.
+        """
+        rows = self.rows[:, : self.n_factors].astype(np.float64)
+        k, n = self.n_factors, self.n
+        own = rows - self.sums
+        mean = own.mean(axis=0)
+        apart = own - mean
+        scale = np.einsum("nf,ng->fg", apart, apart) + WISHART * (k + 1) * np.eye(k)
+        scale += n / (n + 1) * np.outer(mean, mean)
+        freedom = k + 1 + n
+        squares = np.einsum("nf,ng->fg", self.members, self.members)
+        if self.has_sets:
+            scale += self.penalty[0] * squares
+            freedom += len(self.members)
+        self.precision = wishart(scale, freedom, self.rng) if key[1] >= FIXED else FIRST_PRECISION * np.eye(k)
+        root = np.linalg.cholesky(self.precision)
+        noise = self.rng.normal(size=k)
+        self.mean = n * mean / (n + 1) + np.linalg.solve(root.T, noise) / np.sqrt(n + 1)
+        if self.has_sets:
+            size = float(np.sum(self.precision * squares))
+            drawn = self.rng.gamma(1 + self.members.size / 2) / (0.1 + size / 2)
+            self.penalty[0] = drawn if key[1] >= FIXED else FIRST_PENALTY
+            self._draw_members(key, own - self.mean, rows, root, owners, n_threads)
+
+    def _draw_members(
+        self, key: tuple[int, int], errors: Array, rows: Array, root: Array, owners: Any,
+        n_threads: int | None,
+    ) -> None:  # fmt: skip
+        """Draw the members with rows and noise in units in which the noise is white."""
+        k = self.n_factors
+        draws = MemberDraws(
+            owners[0], owners[1], self.weights, in_blocks(np.einsum("nf,fg->ng", self.members, root)),
+            in_blocks(np.einsum("nf,fg->ng", errors, root)), float(self.penalty[0]),
+        )  # fmt: skip
+        kernel = backends.kernel("factorization.gibbs")
+        n_threads = threads_worth(n_threads, 4 * len(self.indices) * k)
+        drawn = DrawKey(key[0], MEMBERS + self.kind, key[1])
+        for span in spans(owners[0], 4 * row_length(k, "float64")):
+            kernel.draw_members(draws, drawn, span, n_threads)
+        back = np.linalg.inv(root)
+        self.members[:] = np.einsum("nf,fg->ng", from_blocks(draws.members, k), back)
+        self.sums[:] = rows - self.mean - np.einsum("nf,fg->ng", from_blocks(draws.errors, k), back)
+
+    def draw_rows(
+        self, key: tuple[int, int], others: Side, targets: Array, precisions: tuple[Array, Array],
+        means: Array | None, n_threads: int | None,
+    ) -> None:  # fmt: skip
+        """Draw the rows given those of the other side.
+
+        Parameters
+        ----------
+        key : (seed, sweep)
+        others : Side
+        targets : float32[n]
+            Ratings less their biases, in the order of the side.
+        precisions : (float64[n_rows], float32[n_others])
+            As `row_precision` and `column_weight` of `RowDraws`.
+        means : float32[n_rows, width] or None
+            Overwritten by the means that the rows are drawn around.
+        """
+        ratings = RatingRows(self.indptr, self.indices, targets, self.n_others)
+        prior = self.mean + self.sums
+        draws = RowDraws(self.rows, others.rows, prior, self.precision, *precisions, means)
+        draw_all(ratings, draws, DrawKey(key[0], ROWS + self.kind, key[1]), self.most, n_threads)
+
+
+def draw_all(ratings: RatingRows, draws: RowDraws, key: DrawKey, most: int, n_threads: int | None) -> None:
+    """Draw all rows, in calls of about .3 s; `most` are the ratings of the row that has most."""
+    kernel = backends.kernel("factorization.gibbs")
+    width = draws.width
+    cost = width * (width + 16)
+    n_threads = threads_worth(n_threads, ratings.n * cost + draws.n_rows * width**3 / 3)
+    scratch = np.empty(kernel.scratch_shape(n_threads, width, most))
+    for span in spans(ratings.indptr, cost, width**3 // 3):
+        kernel.draw_rows(ratings, draws, key, scratch, span, n_threads)
+
+
+def spans(indptr: Array, each: int, row: int = 0) -> list[tuple[int, int]]:
+    """Spans of rows of about equal work: `each` for a rating and `row` for a row."""
+    n = len(indptr) - 1
+    work = (indptr * each + np.arange(n + 1) * row) // WORK
+    cuts = [0, *(np.flatnonzero(np.diff(work)) + 1).tolist(), n]
+    return [(begin, end) for begin, end in pairwise(cuts) if begin < end]
+
+
+def wishart(inverse_scale: Array, freedom: float, rng: np.random.Generator) -> Array:
+    """A matrix from the Wishart distribution, by Bartlett's decomposition."""
+    k = len(inverse_scale)
+    lower = np.tril(rng.normal(size=(k, k)), -1)
+    lower[np.diag_indices(k)] = np.sqrt(rng.chisquare(freedom - np.arange(k)))
+    root = np.linalg.solve(np.linalg.cholesky(inverse_scale).T, lower)
+    return np.einsum("fk,gk->fg", root, root)
+
+
+def in_blocks(rows: Array) -> Array:
+    """Rows in blocks of 8 columns: float64[n_blocks, n, 8], the last filled up with zeros."""
+    n, k = rows.shape
+    n_blocks = -(-k // 8)
+    wide = np.zeros((n, n_blocks * 8))
+    wide[:, :k] = rows
+    return np.ascontiguousarray(wide.reshape(n, n_blocks, 8).transpose(1, 0, 2))
+
+
+def from_blocks(blocks: Array, k: int) -> Array:
+    """The rows that `in_blocks` put into blocks."""
+    n_blocks, n, _ = blocks.shape
+    return blocks.transpose(1, 0, 2).reshape(n, n_blocks * 8)[:, :k]

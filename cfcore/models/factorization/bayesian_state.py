@@ -1,0 +1,152 @@
+"""`BayesianState`: the frozen state of `BayesianSVD`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, ClassVar
+
+import numpy as np
+
+from cfcore.arrays import padded
+from cfcore.data.times import UNITS
+from cfcore.kernels.records import Factors
+from cfcore.models.core.fields import PRODUCT, array, is_finite
+from cfcore.models.core.state import State
+from cfcore.models.factorization.base import predicted
+from cfcore.models.factorization.state import norms
+from cfcore.models.factorization.user_sessions import Sessions
+
+__all__ = ["BayesianState", "scores"]
+
+Array = np.ndarray[Any, Any]
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class BayesianState(State):
+    """Samples of the factors of users and items, side by side in one row, and means of biases.
+
+    The product of two rows is the mean of the samples' products. The last row of users, and of items, is that
+    of the unknown.
+
+    Attributes
+    ----------
+    user_factors, item_factors : ndarray of float32, shape (n_users + 1, n_columns), (n_items + 1, n_columns)
+        Columns are sample by sample. Those of users are means given the sample of the items, in the unit of
+        the ratings over the number of samples; those of items are samples.
+    user_bias, item_bias : ndarray of float32, shape (n_users + 1,), (n_items + 1,)
+        Means over all sweeps after the burn-in, in the unit of the ratings.
+    session_lengths : ndarray of int64, shape (n_lengths,)
+        In seconds; empty without sessions.
+    session_indptr, session_numbers : ndarray of int64, shape (n_users + 1,), (n_sessions,)
+        As of `Sessions`.
+    session_bias : ndarray of float32, shape (n_sessions,)
+        Means likewise.
+    implicit_factors : ndarray of float32, shape (n_items, n_columns) or (n_items, 0)
+        Samples of the y, for users that come with their ratings.
+    item_biases : ndarray of float32, shape (n_items, n_kept)
+        Samples of the items' biases, over `spread`.
+    prior_means, prior_precisions : ndarray of float64, (n_kept, n_factors), (n_kept, n_factors, n_factors)
+        Of users' rows in each sample, over `spread`.
+    precisions : ndarray of float64, shape (n_kept, 2)
+        In each sample: of a rating without its sessions, and of users' biases, in units of 1 / spread².
+    noise_precision : float
+        Mean precision of the noise, in the unit of the ratings.
+    spread : float
+        Standard deviation of the training ratings, which is the unit of the samples.
+    time_unit : int
+        How many of the unit of the training timestamps make a second.
+    """
+
+    user_factors: Array = array("float32", "n_users + 1", "n_columns", high=PRODUCT)
+    item_factors: Array = array("float32", "n_items + 1", "n_columns", high=PRODUCT)
+    user_bias: Array = array("float32", "n_users + 1")
+    item_bias: Array = array("float32", "n_items + 1")
+    session_lengths: Array = array("int64", "n_lengths", low=1)
+    session_indptr: Array = array("int64", "n_users + 1", order="bounds of n_sessions")
+    session_numbers: Array = array("int64", "n_sessions", rows="session_indptr")
+    session_bias: Array = array("float32", "n_sessions")
+    implicit_factors: Array = array("float32", "n_items", None, high=PRODUCT)
+    item_biases: Array = array("float32", "n_items", "n_kept", high=PRODUCT)
+    prior_means: Array = array("float64", "n_kept", "n_factors", high=PRODUCT)
+    prior_precisions: Array = array("float64", "n_kept", "n_factors", "n_factors", high=PRODUCT)
+    precisions: Array = array("float64", "n_kept", 2, low=0, high=PRODUCT)
+    noise_precision: float = 1.0
+    spread: float = 1.0
+    time_unit: int = 1
+
+    _later: ClassVar[tuple[str, ...]] = State._later
+
+    def _verify(self) -> None:
+        for name in ("noise_precision", "spread"):
+            held = getattr(self, name)
+            if not (is_finite(held, PRODUCT) and held > 0):
+                raise ValueError(f"{name}_ must be a positive number, not {held!r}")
+        if self.time_unit not in UNITS:
+            raise ValueError(
+                f"time_unit_ must be one of {', '.join(map(str, UNITS))}, not {self.time_unit!r}"
+            )
+        n_kept, n_factors = self.prior_means.shape
+        n_columns = n_kept * n_factors
+        if self.user_factors.shape[1] != n_columns:
+            raise ValueError(f"user_factors_ has {self.user_factors.shape[1]} columns, not {n_columns}")
+        if self.implicit_factors.shape[1] not in (n_columns, 0):
+            raise ValueError(f"implicit_factors_ must have {n_columns} columns or none")
+        if (self.precisions <= 0).any():
+            raise ValueError("precisions_ must be positive")
+        if len(self.session_numbers):
+            levels = self.sessions.levels()
+            if levels.min() < 0 or levels.max() >= len(self.session_lengths):
+                raise ValueError("session_numbers_ are of lengths that session_lengths_ does not have")
+
+    # ------------------------------------------------------------------ derived
+
+    @cached_property
+    def sessions(self) -> Sessions:
+        """The sessions of training."""
+        return Sessions(self.session_lengths, self.session_indptr, self.session_numbers)
+
+    @cached_property
+    def user_rows(self) -> Array:
+        """Rows of users, and of the unknown, padded as the kernels read them."""
+        return padded(self.user_factors)
+
+    @cached_property
+    def item_rows(self) -> Array:
+        """Rows of items, and of the unknown, padded."""
+        return padded(self.item_factors)
+
+    @cached_property
+    def all_factors(self) -> Factors:
+        """The kernel's record, with the rows of the unknown."""
+        return Factors(self.user_rows, self.item_rows, self.user_bias, self.item_bias, self.mean)
+
+    @cached_property
+    def known_factors(self) -> Factors:
+        """The kernel's record, without the rows of the unknown."""
+        return Factors(
+            self.user_rows[:-1], self.item_rows[:-1], self.user_bias[:-1], self.item_bias[:-1], self.mean
+        )
+
+    @cached_property
+    def user_norms(self) -> Array:
+        """Length of each user's row, in double."""
+        return norms(self.user_rows[:-1])
+
+    @cached_property
+    def item_norms(self) -> Array:
+        """Length of each item's row."""
+        return norms(self.item_rows[:-1])
+
+
+def scores(
+    state: BayesianState, users: Array, items: Array, seconds: Array | None, n_threads: int | None
+) -> Array:
+    """Predictions for codes, -1 being unknown; without times, or outside sessions of training, of none."""
+    rows = np.where(users < 0, len(state.user_ids), users).astype(np.int32, copy=False)
+    columns = np.where(items < 0, len(state.item_ids), items).astype(np.int32, copy=False)
+    out = predicted(rows, columns, state.all_factors, n_threads)
+    if seconds is not None and len(state.session_bias):
+        for codes in state.sessions.place(users, seconds):
+            out += np.where(codes >= 0, state.session_bias[codes], np.float32(0))
+    return out

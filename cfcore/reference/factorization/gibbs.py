@@ -1,0 +1,152 @@
+"""Twin of `cfcore.kernels.factorization.gibbs` in NumPy: same names, arguments, results and errors."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cfcore.kernels.records import (
+    BiasDraws,
+    DrawKey,
+    MemberDraws,
+    RatingRows,
+    RowDraws,
+    check_span,
+    check_written,
+)
+from cfcore.reference.common.checks import check_array, check_record, check_threads, overlaps
+from cfcore.reference.common.rng import philox
+
+Float64 = NDArray[np.float64]
+
+PIECE, TILE = 2048, 64
+
+
+def scratch_shape(n_threads: int, width: int, most: int) -> tuple[int, int]:
+    """Shape of the scratch of `draw_rows`; see the kernel."""
+    check_threads(n_threads)
+    if not (0 <= width <= 2**20 and 0 <= most < 2**48):
+        raise ValueError("scratch_shape: width must be at most 2^20 and most below 2^48, both at least 0")
+    pieces = most // PIECE + 1 if most > PIECE else 0
+    return n_threads + pieces, width * width + 2 * width + TILE * width + 512
+
+
+def draw_rows(
+    ratings: RatingRows,
+    draws: RowDraws,
+    key: DrawKey,
+    scratch: Float64,
+    span: tuple[int, int],
+    n_threads: int,
+) -> None:
+    """Rows from their conditional normal distributions; see the kernel."""
+    check_record(ratings, RatingRows, "draw_rows: ratings")
+    check_record(draws, RowDraws, "draw_rows: draws")
+    check_record(key, DrawKey, "draw_rows: key")
+    check_array(scratch, np.float64, 2, True, "draw_rows: scratch")
+    if ratings.n_rows != draws.n_rows or ratings.n_columns != draws.n_columns:
+        raise ValueError("draw_rows: ratings and draws must be of as many rows and columns")
+    check_written((draws,), (ratings,))
+    begin, end = check_span("draw_rows", span, draws.n_rows, "rows")
+    if overlaps(scratch, [held for record in (ratings, draws) for _, held, _ in record.arrays()]):
+        raise ValueError("draw_rows: scratch shares memory with another argument")
+    most = int(np.diff(ratings.indptr[begin : end + 1]).max(initial=0))
+    wanted = scratch_shape(n_threads, draws.width, most)
+    if scratch.shape[0] < wanted[0] or scratch.shape[1] < wanted[1]:
+        raise ValueError(f"draw_rows: scratch must be of shape {wanted}, not {scratch.shape}")
+    noise = _normals(key, begin, end, -(-draws.n_factors // 2))
+    failed = sum(not _draw_row(ratings, draws, row, noise[row - begin]) for row in range(begin, end))
+    if failed:
+        raise ValueError(f"draw_rows: the precisions of {failed} rows are not positive definite")
+
+
+def _draw_row(ratings: RatingRows, draws: RowDraws, row: int, noise: Float64) -> bool:
+    n, alpha = draws.n_factors, draws.row_precision[row]
+    gram, rest = np.zeros((n, n)), np.zeros(n)
+    begin, end = ratings.indptr[row], ratings.indptr[row + 1]
+    for first in range(begin, max(end, begin + 1), PIECE):
+        sums = _piece(ratings, draws, first, min(first + PIECE, end))
+        gram, rest = gram + sums[0], rest + sums[1]
+    precision = alpha * gram + draws.precision
+    linear = alpha * rest + np.einsum("i,ij->j", draws.prior_mean[row], draws.precision)
+    try:
+        factor = np.linalg.cholesky(precision)  # lower
+    except np.linalg.LinAlgError:
+        return False
+    if not np.isfinite(factor).all():
+        return False
+    solution = np.linalg.solve(factor, linear)
+    if draws.means is not None:
+        draws.means[row, :n] = np.linalg.solve(factor.T, solution)
+    draws.rows[row, :n] = np.linalg.solve(factor.T, solution + noise[:n])
+    return True
+
+
+def _piece(ratings: RatingRows, draws: RowDraws, begin: int, end: int) -> tuple[Float64, Float64]:
+    """Sums of z z' and of z times target: tiles in float32, in the order of the ratings, then in double."""
+    n = draws.n_factors
+    gram, rest = np.zeros((n, n)), np.zeros(n)
+    for first in range(begin, end, TILE):
+        tile = slice(first, min(first + TILE, end))
+        columns = ratings.indices[tile]
+        z = draws.columns[columns, :n]
+        scaled = z * draws.column_weight[columns, np.newaxis]
+        # Unlike np.sum, running sums add the ratings one after the other.
+        gram += np.cumsum(scaled[:, :, np.newaxis] * z[:, np.newaxis], axis=0, dtype=np.float32)[-1]
+        rest += np.cumsum(scaled * ratings.values[tile, np.newaxis], axis=0, dtype=np.float32)[-1]
+    return gram, rest
+
+
+def draw_biases(draws: BiasDraws, key: DrawKey, span: tuple[int, int], n_threads: int) -> None:
+    """A bias of each group from its conditional distribution; see the kernel."""
+    check_record(draws, BiasDraws, "draw_biases: draws")
+    check_record(key, DrawKey, "draw_biases: key")
+    check_written((draws,))
+    begin, end = check_span("draw_biases", span, draws.n_groups, "groups")
+    check_threads(n_threads)
+    noise = _normals(key, begin, end, 1)[:, 0]
+    for group in range(begin, end):
+        members = draws.ratings[draws.indptr[group] : draws.indptr[group + 1]]
+        weights = np.ones(len(members)) if draws.weights is None else draws.weights[members].astype(float)
+        total = float(np.sum(weights * draws.errors[members])) + np.sum(weights) * draws.biases[group]
+        precision = draws.precision + draws.noise_precision * np.sum(weights)
+        mean = (draws.precision * draws.mean + draws.noise_precision * total) / precision
+        step = mean + noise[group - begin] / np.sqrt(precision) - draws.biases[group]
+        draws.biases[group] += step
+        draws.errors[members] -= step
+
+
+def draw_members(draws: MemberDraws, key: DrawKey, span: tuple[int, int], n_threads: int) -> None:
+    """Rows of the members of sets, one after the other; see the kernel."""
+    check_record(draws, MemberDraws, "draw_members: draws")
+    check_record(key, DrawKey, "draw_members: key")
+    check_written((draws,))
+    begin, end = check_span("draw_members", span, draws.n_members, "members")
+    check_threads(n_threads)
+    noise = _normals(key, begin, end, 4 * draws.n_blocks).reshape(end - begin, draws.n_blocks, 8)
+    for j in range(begin, end):
+        owners = draws.owners[draws.indptr[j] : draws.indptr[j + 1]]
+        weights = draws.weights[owners]
+        squares = float(np.sum(weights * weights))
+        precision = squares + draws.penalty
+        member = draws.members[:, j]
+        sums = np.einsum("u,buf->bf", weights, draws.errors[:, owners])
+        step = noise[j - begin] / np.sqrt(precision) + (sums + squares * member) / precision - member
+        member += step
+        # An owner may have a member once only, so that no index is repeated.
+        draws.errors[:, owners] -= weights[:, np.newaxis] * step[:, np.newaxis]
+
+
+def _normals(key: DrawKey, begin: int, end: int, n_slots: int) -> Float64:
+    """Two standard normal numbers for each slot of some rows, by the method of Box and Muller."""
+    counters = np.empty((end - begin, n_slots, 4), dtype=np.uint32)
+    counters[:, :, 0] = np.arange(n_slots)
+    counters[:, :, 1] = np.arange(begin, end)[:, np.newaxis]
+    counters[:, :, 2:] = key.sweep, key.kind
+    words = np.empty_like(counters).reshape(-1, 4)
+    philox(counters.reshape(-1, 4), words, key.seed)
+    pairs = (words[:, ::2].astype(np.uint64) << np.uint64(32)) | words[:, 1::2]
+    units = ((pairs >> np.uint64(11)).astype(np.float64) + 0.5) / 2.0**53
+    radius, angle = np.sqrt(-2 * np.log(units[:, 0])), 2 * np.pi * units[:, 1]
+    found = np.stack([radius * np.cos(angle), radius * np.sin(angle)], axis=1)
+    return found.reshape(end - begin, 2 * n_slots)
