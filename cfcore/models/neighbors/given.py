@@ -30,8 +30,9 @@ HALF_OF_ITEMS = 10.0
 #: The same, and the final weight, where users are compared, by `center`. The best weights are .21, .33, .39,
 #: .45, .50 and .57 (100K) and .14, .30, .36, .41, .47 and .53 (1M) around means, from .09 to .16 (100K) and
 #: .00 to .01 (1M) around None: so much of the undamped means of neighbours is noise, also for users of a fit.
+#: Those here are below the best, as means from one or two ratings vary most of all.
 OF_USERS: dict[str | None, tuple[float, float]] = {
-    "mean": (2.0, 0.5), "zscore": (2.0, 0.5), None: (2.0, 0.05), "baseline": (20.0, 1.0),
+    "mean": (5.0, 0.5), "zscore": (5.0, 0.5), None: (2.0, 0.05), "baseline": (20.0, 1.0),
 }  # fmt: skip
 
 

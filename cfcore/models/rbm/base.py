@@ -53,7 +53,7 @@ class RBMBase(Model):
     def _state_without_each(self, own: Ratings) -> RBMState | None:
         if self.by == "user":
             return None
-        return with_units_without_each(self._state, own, self.n_threads)
+        return with_units_without_each(self._state, own, self.n_threads, self._shrinks_few)
 
     def _remaining(self, kept: Array) -> RBMState:
         state, seen = self._state, self._state.remaining(kept)

@@ -63,10 +63,13 @@ def with_units(state: RBMState, given: Ratings, n_threads: int | None, shrinks: 
     items count besides, by ``state.half_of_units``.
     """
     check_levels(state, given)
-    return of_units(state, given, *mixed_units(state, given, n_threads), n_threads)
+    trust = trust_in(given.user_counts, state.half_of_units) if shrinks else None
+    return of_units(state, given, *mixed_units(state, given, n_threads), trust, n_threads)
 
 
-def with_units_without_each(state: RBMState, own: Ratings, n_threads: int | None) -> RBMState:
+def with_units_without_each(
+    state: RBMState, own: Ratings, n_threads: int | None, shrinks: bool = True
+) -> RBMState:
     """As `with_units`, for one user without each rating in turn, and at the end with all.
 
     Their log likelihoods lack one term each. The users have no ratings in the state.
@@ -96,11 +99,12 @@ def with_units_without_each(state: RBMState, own: Ratings, n_threads: int | None
     nobody = from_fields(
         none, none, none.astype(np.float32), None, np.arange(n), own.item_ids, own.scale
     )  # fmt: skip
-    return of_units(state, nobody, weights.reshape(-1, *state.weights.shape[1:]), biases, n_threads)
+    trust = trust_in(np.append(np.full(n - 1, n - 2), n - 1), state.half_of_units) if shrinks else None
+    return of_units(state, nobody, weights.reshape(-1, *state.weights.shape[1:]), biases, trust, n_threads)
 
 
 def of_units(
-    state: RBMState, given: Ratings, weights: Array, biases: Array, n_threads: int | None
+    state: RBMState, given: Ratings, weights: Array, biases: Array, trust: Array | None, n_threads: int | None
 ) -> RBMState:
     """The state with the users of some ratings as visible units of these weights and biases."""
     n = given.n_users
@@ -114,8 +118,7 @@ def of_units(
         case_inputs=state.inputs(n_threads)[:, : len(state.hidden_bias)],
         case_distributions=state.observed.by_case,
         unit_distributions=towards(state.observed.by_unit[-1], unit_histograms(own_cases)),
-        user_trust=trust_in(given.user_counts, state.half_of_units) if shrinks else None,
-        **fields, **user_fields(given),
+        user_trust=trust, **fields, **user_fields(given),
     )  # fmt: skip
     vars(found).update(_inputs=state.inputs(n_threads))
     return found
