@@ -7,8 +7,9 @@ twin is `cfcore.reference.lists.top_lists`.
 """
 cimport numpy as cnp
 from cython.parallel cimport prange, threadid
-from libc.math cimport INFINITY, fabs, rint
+from libc.math cimport INFINITY, fabs, floor, fmod, rint
 from libc.stdint cimport int16_t, int32_t, int64_t, uint64_t
+from libc.string cimport memset
 
 from cfcore.kernels.common.arrays cimport check_record, pointer
 from cfcore.kernels.common.loops cimport table_in
@@ -33,8 +34,8 @@ cnp.import_array()
 
 cdef enum:
     HIGHEST = 32767       # rounded weight, and multiple
-    MOST_REACH = 65535    # sum of multiples, with which no sum of products is 2**31 or more
     WIDEST = 1073741824   # margin
+cdef double MOST = 2147000000  # sum of products
 cdef double SMALLEST = 1e-30  # largest weight, far from numbers that underflow
 
 cdef const TopListLoops *loops = NULL
@@ -115,8 +116,9 @@ def fill_multiples(rated, panels, multiples, n_threads):
 
     Notes
     -----
-    A margin covers half a unit for each rounded weight, what multiples differ from ratings, and the rounding
-    of float32 scores: (n + 2) roundings of a sum of n terms.
+    Multiples are as fine as sums of 32-bit integers permit. A margin covers half a unit for each rounded
+    weight, what multiples differ from ratings, and the rounding of float32 scores: (n + 2) roundings of a sum
+    of n terms.
     """
     cdef int workers = 0, team = team_size(n_threads)
     check_record(rated, RatingRows, "fill_multiples: rated")
@@ -133,32 +135,47 @@ def fill_multiples(rated, panels, multiples, n_threads):
     cdef const float *peaks = <const float *>pointer(panels.peaks)
     cdef int16_t *out = <int16_t *>pointer(multiples.values)
     cdef int32_t *margins = <int32_t *>pointer(multiples.margins)
+    cdef int32_t *steps = <int32_t *>pointer(multiples.steps)
     cdef double largest = _largest(panels), per_one = multiples.per_one
     cdef Py_ssize_t k, n_rows = rated.n_rows
     for k in prange(n_rows, nogil=True, schedule="guided", num_threads=team):
         workers |= team_present()
         margins[k] = _multiples(items + indptr[k], values + indptr[k], indptr[k + 1] - indptr[k], peaks,
-                                largest, per_one, out + indptr[k])
+                                largest, per_one, out + indptr[k], steps + k)
     report_workers(workers)
 
 
 cdef int32_t _multiples(const int32_t *items, const float *values, Py_ssize_t n, const float *peaks,
-                        double largest, double per_one, int16_t *out) noexcept nogil:
-    """Multiples of a row; its margin."""
-    cdef double reach = 0, off = 0, size = 0, x, q, margin
+                        double largest, double per_one, int16_t *out, int32_t *steps) noexcept nogil:
+    """Multiples of a row, and how many there are to one; its margin."""
+    cdef double reach = 0, load = 0, more = 0, off = 0, size = 0, highest = 0, x, q, peak, margin
+    cdef double units = HIGHEST / largest, step
     cdef bint known = SMALLEST <= largest < INFINITY
     cdef Py_ssize_t e
     for e in range(n):
-        x = values[e] * per_one
+        peak = peaks[items[e]] * units + 1
+        load += values[e] * peak
+        more += peak
+        highest = max(highest, <double>values[e])
+        known &= 0 <= values[e] < INFINITY
+    step = 0
+    if known:
+        step = floor(min((MOST - more) / max(load, 1.0), HIGHEST / max(highest, 1.0)))
+        if step >= per_one:
+            step -= fmod(step, per_one)
+    steps[0] = <int32_t>max(step, 0.0)
+    if not step >= 1:
+        memset(out, 0, n * sizeof(int16_t))
+        return -1
+    for e in range(n):
+        x = values[e] * step
         q = rint(x)
-        if not 0 <= q <= HIGHEST:
-            known, q = False, 0
         out[e] = <int16_t>q
         reach += q
         off += fabs(x - q) * peaks[items[e]]
-        size += fabs(x) * peaks[items[e]]
-    margin = 0.505 * reach + (off + (n + 2) * 1.2e-7 * size) * HIGHEST / largest + 2
-    return <int32_t>margin + 1 if known and reach <= MOST_REACH and margin < WIDEST else -1
+        size += x * peaks[items[e]]
+    margin = 0.505 * reach + (off + (n + 2) * 1.2e-7 * size) * units + 2
+    return <int32_t>margin + 1 if margin < WIDEST else -1
 
 
 def best_lists(rated, multiples, panels, queries, order, lists, scratch, n_threads):

@@ -4,6 +4,7 @@ from libc.string cimport memcpy, memset
 
 from cfcore.kernels.common.loops cimport capsule_of
 from cfcore.kernels.lists.top_lists_loops cimport ROWS, SPARE, ListArrays, PanelArrays, TopListLoops
+from cfcore.kernels.top_n.excluded cimport mark
 from cfcore.kernels.top_n.heap cimport heap_clear, heap_offer, heap_sort
 
 cdef extern from "lists/rounded_rows.h" nogil:
@@ -19,6 +20,7 @@ cdef extern from "lists/rounded_rows.h" nogil:
 cdef struct Group:
     # The scratch of a group of lists in parts.
     uint64_t *bitmaps    # [n_panels][n_lists], columns that a list excludes
+    uint64_t *row        # [n_panels], those of one list
     int32_t *bounds      # [n_panels][n_lists], no rounded sum of a panel is above
     int32_t *limits      # a rounded sum below cannot belong to the list
     int32_t *counts      # of candidates; -1 if all columns are
@@ -68,17 +70,14 @@ cdef void rows(const PanelArrays *given, Py_ssize_t block, float inverse) noexce
 
 
 cdef inline bint exclude(const ListArrays *given, const Group *g, Py_ssize_t k) noexcept nogil:
-    """Mark the columns that list k excludes; false if an item is out of range."""
-    cdef int64_t e
-    cdef int32_t item, column
-    for e in range(given.starts[k], given.stops[k]):
-        item = given.excluded[e]
-        if not 0 <= item < given.n_items:
-            return False
-        column = given.places[item]
-        if column >= 0:
-            g.bitmaps[column // COLUMNS * given.together + k - g.start] |= <uint64_t>1 << (column % COLUMNS)
-    return True
+    """Mark the columns that list k excludes, in a row that stays in the cache; false if an item is wrong."""
+    cdef Py_ssize_t panel
+    cdef bint valid = mark(g.row, given.excluded + given.starts[k], given.stops[k] - given.starts[k],
+                           given.places, given.n_items, True)
+    for panel in range(given.n_panels):
+        g.bitmaps[panel * given.together + k - g.start] = g.row[panel]
+        g.row[panel] = 0
+    return valid
 
 
 cdef inline void bound(const ListArrays *given, const Group *g, Py_ssize_t k,
@@ -232,7 +231,8 @@ cdef bint lists(const ListArrays *given, Py_ssize_t group, uint64_t *bitmaps, in
     cdef uint64_t *closed = bitmaps + given.together * n_panels  # columns that no list may have
     g.start, g.room = group * given.together, given.n + SPARE
     g.stop = min(g.start + given.together, given.n_lists)
-    g.bitmaps, g.limits, g.counts = bitmaps, codes, codes + given.together
+    g.bitmaps, g.row = bitmaps, closed + n_panels
+    g.limits, g.counts = codes, codes + given.together
     g.sums = g.counts + given.together
     g.columns = g.sums + given.together * g.room
     g.bounds = g.columns + given.together * g.room
@@ -258,7 +258,7 @@ cdef bint lists(const ListArrays *given, Py_ssize_t group, uint64_t *bitmaps, in
     choose(given, &g, closed)
     for k in range(g.start, g.stop):
         heap_sort(given.scores + k * given.n, given.listed + k * given.n, given.n)
-    memset(bitmaps, 0, (given.together + 1) * n_panels * sizeof(uint64_t))
+    memset(bitmaps, 0, (given.together + 2) * n_panels * sizeof(uint64_t))
     return valid
 
 

@@ -152,14 +152,18 @@ class RatingMultiples(Record):
     Attributes
     ----------
     values : int16[n]
-        The multiple of 1 / `per_one` next to what each rating weighs; 0 if that is not in [0, 32767].
+        The multiple of 1 / steps[k] next to what each rating of row k weighs.
+    steps : int32[n_rows]
+        A multiple of `per_one` where so many are possible; 0 if no number is, as for negative ratings.
     margins : int32[n_rows]
         The most by which sums of rounded weights differ from scores, in units of rounded weights over
-        `per_one`; -1 if it is not known, or too wide, or a multiple is below 0.
+        steps[k]; -1 if it is not known, or too wide.
     per_one : int
+        Ratings are multiples of 1 / `per_one`, if they are of any.
     """
 
     values: Array = array("int16", "n", written=True)
+    steps: Array = array("int32", "n_rows", written=True)
     margins: Array = array("int32", "n_rows", written=True)
     per_one: int = integer(1, 32767)
     n: int = dimension()
@@ -183,12 +187,12 @@ class CandidateScratch(BitmapScratch):
     @staticmethod
     def sizes(n_lists: int, n_panels: int, n: int) -> tuple[int, int]:
         """`n_words` and `n_codes` for `n_lists` lists of `n` that a thread makes side by side."""
-        return (n_lists + 1) * n_panels, n_lists * _list_codes(n, n_panels) + WEIGHT_COLUMNS * n_panels + 1
+        return (n_lists + 2) * n_panels, n_lists * _list_codes(n, n_panels) + WEIGHT_COLUMNS * n_panels + 1
 
     def lists(self, n_panels: int, n: int) -> int:
         """How many lists of `n` a thread has room for; 0 or less if there is none."""
         by_codes = (self.n_codes - WEIGHT_COLUMNS * n_panels - 1) // _list_codes(n, n_panels)
-        return min(by_codes, self.n_words // n_panels - 1) if n_panels else by_codes
+        return min(by_codes, self.n_words // n_panels - 2) if n_panels else by_codes
 
 
 def _list_codes(n: int, n_panels: int) -> int:

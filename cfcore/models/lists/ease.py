@@ -228,11 +228,9 @@ class EASE(Model):
 
     def _lists_per_call(self) -> int:
         state: EaseState = self._state
-        return (
-            0
-            if not state.lists_worth(self.n_threads)
-            else max(64, int(PRODUCTS_PER_CALL / max(state.products, 1)))
-        )
+        if not state.lists_worth(self.n_threads):
+            return 0
+        return max(64, int(PRODUCTS_PER_CALL / max(state.products, 1)))
 
     def _best_by_preference(self, queries: ListQueries, order: ItemOrder, lists: TopLists) -> Array:
         state: EaseState = self._state

@@ -216,6 +216,7 @@ class EaseState(State):
             multiples = RatingMultiples(
                 np.empty(rated.n, dtype=np.int16),
                 np.empty(rated.n_rows, dtype=np.int32),
+                np.empty(rated.n_rows, dtype=np.int32),
                 steps_per_one(rated.values[:LOOKED_AT]),
             )
             kernel = backends.kernel("lists.top_lists")
@@ -312,10 +313,10 @@ class EaseState(State):
 
 
 def steps_per_one(weights: Array) -> int:
-    """The number of equal steps from 0 to 1 that weights are multiples of, at most 100; else 64."""
+    """The number of equal steps from 0 to 1 that weights are multiples of, at most 100; else 1."""
     distinct = np.unique(weights).astype(np.float64)
     for n in range(1, 101):
         steps = distinct * n
         if (np.abs(steps - np.rint(steps)) < 1e-4).all():
             return n
-    return 64
+    return 1

@@ -24,7 +24,7 @@ from cfcore.reference.top_n.scores import best, check_excluded
 
 Array = NDArray[Any]
 
-HIGHEST, MOST_REACH, WIDEST, SMALLEST = 32767, 65535, 2**30, 1e-30
+HIGHEST, MOST, WIDEST, SMALLEST = 32767, 2147000000, 2**30, 1e-30
 
 
 def fill_panels(weights: ItemWeights, panels: WeightPanels, n_threads: int) -> None:
@@ -66,16 +66,25 @@ def fill_multiples(
     usable = SMALLEST <= largest < np.inf
     for k in range(rated.n_rows):
         row = slice(rated.indptr[k], rated.indptr[k + 1])
-        x, peaks = rated.values[row].astype(np.float64) * multiples.per_one, panels.peaks[rated.indices[row]]
-        q = np.rint(x)
-        fits = (q >= 0) & (q <= HIGHEST)
-        multiples.values[row] = q = np.where(fits, q, 0)
-        multiples.margins[k] = -1
-        reach = q.sum()
-        if usable and fits.all() and reach <= MOST_REACH:
-            off, size = float(np.abs(x - q) @ peaks), float(np.abs(x) @ peaks)
-            margin = 0.505 * reach + (off + (len(x) + 2) * 1.2e-7 * size) * HIGHEST / largest + 2
+        x, peaks = rated.values[row].astype(np.float64), panels.peaks[rated.indices[row]].astype(np.float64)
+        step = 0.0
+        if usable and ((x >= 0) & (x < np.inf)).all():
+            units = HIGHEST / largest
+            load, more = _total(x * (peaks * units + 1)), _total(peaks * units + 1)
+            step = np.floor(min((MOST - more) / max(load, 1.0), HIGHEST / max(x.max(initial=0), 1.0)))
+            if step >= multiples.per_one:
+                step -= step % multiples.per_one
+        multiples.steps[k], multiples.margins[k], multiples.values[row] = max(step, 0), -1, 0
+        if step >= 1:
+            multiples.values[row] = q = np.rint(x * step)
+            off, size = np.abs(x * step - q) @ peaks, (x * step) @ peaks
+            margin = 0.505 * q.sum() + (off + (len(x) + 2) * 1.2e-7 * size) * units + 2
             multiples.margins[k] = int(margin) + 1 if margin < WIDEST else -1
+
+
+def _total(terms: Array) -> float:
+    """The sum, one term after the other."""
+    return float(np.cumsum(terms)[-1]) if len(terms) else 0.0
 
 
 def best_lists(

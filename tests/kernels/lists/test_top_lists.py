@@ -83,7 +83,7 @@ class Case:
         self, kernel: ModuleType, panels: WeightPanels, n_threads: int = 1, per_one: int = 5
     ) -> RatingMultiples:
         multiples = RatingMultiples(
-            np.zeros(self.rated.n, dtype=np.int16), np.zeros(self.rated.n_rows, dtype=np.int32), per_one
+            np.zeros(self.rated.n, dtype=np.int16), *np.zeros((2, self.rated.n_rows), dtype=np.int32), per_one
         )
         kernel.fill_multiples(self.rated, panels, multiples, n_threads)
         return multiples
@@ -177,6 +177,7 @@ def test_panels_and_multiples_are_those_of_the_twin(n_items: int, seed: int, kin
                 for name in ("rounded", "most", "exact", "peaks"):
                     np.testing.assert_array_equal(getattr(panels, name), getattr(expected, name), name)
                 multiples = case.multiples(compiled, panels, n_threads)
+                np.testing.assert_array_equal(multiples.steps, margins.steps)
                 np.testing.assert_array_equal(multiples.values, margins.values)
                 np.testing.assert_allclose(multiples.margins, margins.margins, atol=1)
 
@@ -190,12 +191,12 @@ def test_margins_bound_the_error_of_rounded_sums(n_items: int, seed: int, kind: 
     scores = np.empty((len(users), n_items), dtype=np.float32)
     weighted_sums.score_rows(case.rated, case.weights, UserScores(users, scores), 1)
     rounded = panels.rounded.transpose(1, 0, 2).reshape(n_items, -1)[:, panels.places].astype(np.int64)
-    step = float(panels.peaks.max()) / 32767 / multiples.per_one
+    steps = float(panels.peaks.max()) / 32767 / multiples.steps
     assert (multiples.margins > 0).all()
     for k in users:
         row = slice(case.rated.indptr[k], case.rated.indptr[k + 1])
         sums = multiples.values[row].astype(np.int64) @ rounded[case.rated.indices[row]]
-        assert (np.abs(sums - scores[k] / step) <= multiples.margins[k]).all()
+        assert (np.abs(sums - scores[k] / steps[k]) <= multiples.margins[k]).all()
 
 
 @pytest.mark.parametrize("kernel", IMPLEMENTATIONS, ids=["compiled", "twin"])
@@ -209,10 +210,16 @@ def test_users_whose_ratings_are_no_multiples_have_no_margin(kernel: ModuleType,
 
 
 @pytest.mark.parametrize("kernel", IMPLEMENTATIONS, ids=["compiled", "twin"])
-def test_sums_that_could_overflow_have_no_margin(kernel: ModuleType) -> None:
+def test_large_ratings_have_coarse_multiples_or_no_margin(kernel: ModuleType) -> None:
     case = Case(30, share=1.0)
-    assert (case.multiples(kernel, case.panels(kernel), per_one=2000).margins > 0).all()
-    assert (case.multiples(kernel, case.panels(kernel), per_one=32767).margins == -1).all()
+    case.rated.values[:] *= 1000
+    multiples = case.multiples(kernel, case.panels(kernel))
+    sums = np.add.reduceat(multiples.values.astype(np.int64), case.rated.indptr[:-1])
+    assert (multiples.margins > 0).all()
+    assert (sums * 32767 < 2**34).all()
+    assert (multiples.steps < 33).all()
+    case.rated.values[:] *= 1000
+    assert (case.multiples(kernel, case.panels(kernel)).margins == -1).all()
 
 
 @pytest.mark.parametrize("kernel", IMPLEMENTATIONS, ids=["compiled", "twin"])
@@ -229,7 +236,7 @@ def test_what_does_not_fit_is_refused(kernel: ModuleType) -> None:
     panels = case.panels(kernel)
     with pytest.raises(ValueError, match="fill_panels: panels must have a row"):
         kernel.fill_panels(ItemWeights(np.zeros((3, 3), np.float32)), panels, 1)
-    few = RatingMultiples(np.zeros(2, np.int16), np.zeros(1, np.int32), 5)
+    few = RatingMultiples(np.zeros(2, np.int16), np.zeros(1, np.int32), np.zeros(1, np.int32), 5)
     with pytest.raises(ValueError, match="multiples must be of the ratings in rated"):
         kernel.fill_multiples(case.rated, panels, few, 1)
 
