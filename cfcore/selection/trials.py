@@ -114,7 +114,9 @@ class Judge:
         model, metric = self.model.clone(), self.goal.metric
         if trial.user_attrs.get(studies.START) != "given":
             model.set_params(**spaces.suggest(trial, self.space))
-        n_epochs = model.get_params(deep=False).get("n_epochs") or 30
+        params = model.get_params(deep=False)
+        # Of a sampler these are sweeps.
+        n_epochs = params.get("n_epochs") or params.get("n_samples", 30) + params.get("burn_in", 0)
         errors = []
         for fold, (train, held) in enumerate(self.pairs):
 

@@ -213,7 +213,9 @@ class BayesianSVD(Model):
         fields: dict[str, Any] = users_of(state, given, self.n_threads) | user_fields(given)
         sessions = Sessions.none(given.n_users).fields() | {"session_lengths": state.session_lengths}
         nothing = state.session_bias[:0]
-        return dataclasses.replace(state, **{**fields, **sessions, "session_bias": nothing})
+        found = dataclasses.replace(state, **{**fields, **sessions, "session_bias": nothing})
+        vars(found)["item_rows"] = state.item_rows  # the same items
+        return found
 
 
 def _in_seconds(context: FitContext, unit: int) -> FitContext:

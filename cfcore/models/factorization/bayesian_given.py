@@ -9,7 +9,7 @@ import numpy as np
 from cfcore.arrays import aligned_zeros, row_length
 from cfcore.data import Ratings
 from cfcore.kernels.records import DrawKey, RatingRows, RowDraws
-from cfcore.models.factorization.bayesian_side import draw_all
+from cfcore.models.factorization.bayesian_side import Drawing
 from cfcore.models.factorization.bayesian_state import BayesianState
 
 Array = np.ndarray[Any, Any]
@@ -24,33 +24,39 @@ def users_of(state: BayesianState, given: Ratings, n_threads: int | None) -> dic
     n_kept, k = state.prior_means.shape
     rows = given.by_user
     counts = np.diff(rows.indptr)
-    n, n_items, most = len(counts), len(state.item_ids), int(counts.max(initial=0))
+    n, most = len(counts), int(counts.max(initial=0))
+    codes, columns_at = np.unique(rows.indices, return_inverse=True)  # items that are rated
     weights = np.where(counts > 0, 1 / np.sqrt(np.maximum(counts, 1)), 0.0)
-    owners = np.repeat(np.arange(n), counts)
+    rated = np.flatnonzero(counts)
+    starts = rows.indptr[rated]
     factors = np.empty((n + 1, n_kept, k), dtype=np.float32)
     bias = np.zeros(n)
     width = row_length(k + 1, "float32")
-    columns = aligned_zeros(n_items, width, np.float32)
+    columns = aligned_zeros(len(codes), width, np.float32)
     columns[:, k] = 1  # of the bias
     drawn, means = (aligned_zeros(n, width, np.float32) for _ in range(2))
-    precision, prior = np.zeros((k + 1, k + 1)), np.zeros((n, k + 1))
-    ones = np.ones(n_items, dtype=np.float32)
     values = (rows.values.astype(np.float64) - state.mean) / state.spread
-    items = state.item_factors[:-1].reshape(n_items, n_kept, k)
-    members = state.implicit_factors.reshape(n_items, -1, k)
+    targets = np.empty(len(values), dtype=np.float32)
+    # The arrays of the records are filled anew for each sample.
+    ratings = RatingRows(rows.indptr, columns_at.astype(np.int32), targets, len(codes))
+    draws = RowDraws(
+        drawn, columns, np.zeros((n, k + 1)), np.zeros((k + 1, k + 1)), np.empty(n),
+        np.ones(len(codes), dtype=np.float32), means,
+    )  # fmt: skip
+    draw = Drawing(ratings, draws, most, n_threads)
+    items = state.item_factors.reshape(len(state.item_factors), n_kept, k)[codes]
+    members = state.implicit_factors.reshape(len(state.item_ids), -1, k)[codes].astype(np.float64)
+    item_biases = state.item_biases[rows.indices]
     for at in range(n_kept):
         columns[:, :k] = items[:, at]
-        precision[:k, :k], precision[k, k] = state.prior_precisions[at], state.precisions[at, 1]
-        prior[:, :k] = state.prior_means[at]
-        if members.shape[1]:
-            y = members[rows.indices, at].astype(np.float64)
-            for f in range(k):
-                prior[:, f] += weights * np.bincount(owners, y[:, f], minlength=n)
-        targets = (values - state.item_biases[rows.indices, at]).astype(np.float32)
-        ratings = RatingRows(rows.indptr, rows.indices, targets, n_items)
-        each = np.full(n, state.precisions[at, 0])
-        draws = RowDraws(drawn, columns, prior, precision, each, ones, means)
-        draw_all(ratings, draws, DrawKey(0, 0, 0), most, n_threads)
+        draws.precision[:k, :k], draws.precision[k, k] = state.prior_precisions[at], state.precisions[at, 1]
+        draws.prior_mean[:, :k] = state.prior_means[at]
+        if members.shape[1] and len(rated):
+            sums = np.add.reduceat(members[columns_at, at], starts, axis=0)
+            draws.prior_mean[rated, :k] += weights[rated, np.newaxis] * sums
+        targets[:] = values - item_biases[:, at]
+        draws.row_precision[:] = state.precisions[at, 0]
+        draw(DrawKey(0, 0, 0))
         factors[:-1, at] = means[:, :k]
         bias += means[:, k]
     factors *= np.float32(state.spread / n_kept)

@@ -135,18 +135,32 @@ class Side:
         ratings = RatingRows(self.indptr, self.indices, targets, self.n_others)
         prior = self.mean + self.sums
         draws = RowDraws(self.rows, others.rows, prior, self.precision, *precisions, means)
-        draw_all(ratings, draws, DrawKey(key[0], ROWS + self.kind, key[1]), self.most, n_threads)
+        Drawing(ratings, draws, self.most, n_threads)(DrawKey(key[0], ROWS + self.kind, key[1]))
 
 
-def draw_all(ratings: RatingRows, draws: RowDraws, key: DrawKey, most: int, n_threads: int | None) -> None:
-    """Draw all rows, in calls of about .3 s; `most` are the ratings of the row that has most."""
-    kernel = backends.kernel("factorization.gibbs")
-    width = draws.width
-    cost = width * (width + 16)
-    n_threads = threads_worth(n_threads, ratings.n * cost + draws.n_rows * width**3 / 3)
-    scratch = np.empty(kernel.scratch_shape(n_threads, width, most))
-    for span in spans(ratings.indptr, cost, width**3 // 3):
-        kernel.draw_rows(ratings, draws, key, scratch, span, n_threads)
+class Drawing:
+    """Draws of all rows, in calls of about .3 s.
+
+    Parameters
+    ----------
+    ratings : RatingRows
+    draws : RowDraws
+    most : int
+        Ratings of the row that has most.
+    n_threads : int or None
+    """
+
+    def __init__(self, ratings: RatingRows, draws: RowDraws, most: int, n_threads: int | None) -> None:
+        self.kernel = backends.kernel("factorization.gibbs")
+        self.ratings, self.draws, width = ratings, draws, draws.width
+        cost = width * (width + 16)
+        self.n_threads = threads_worth(n_threads, ratings.n * cost + draws.n_rows * width**3 / 3)
+        self.scratch = np.empty(self.kernel.scratch_shape(self.n_threads, width, most))
+        self.spans = spans(ratings.indptr, cost, width**3 // 3)
+
+    def __call__(self, key: DrawKey) -> None:
+        for span in self.spans:
+            self.kernel.draw_rows(self.ratings, self.draws, key, self.scratch, span, self.n_threads)
 
 
 def spans(indptr: Array, each: int, row: int = 0) -> list[tuple[int, int]]:
