@@ -9,7 +9,7 @@ tables have means of RMSE over the draws:
 - "prior": predictions from few ratings, by how often the row of a training user counts in the prior (for each
   rating, or once), and by the noise over that of training (`cfcore.models.core.noise.OVER_TRAINING`);
 - "shrinkage": predictions of neighbours and of `RBM` from n ratings given, which are weighted with
-  m n / (n + b) beside those for unknown users, by m and b (`cfcore.models.core.given.trust_in`), and without;
+  n / b or m n / (n + b) beside those for unknown users, by m and b (`cfcore.models.core.given`), and without;
   "best" is the error with "weight", the best one for each n, which is known only afterwards. Errors for up to
   20 ratings are those on all but 20, for more those on all but 80.
 """
@@ -42,7 +42,8 @@ DAMPINGS = (0.5, 2.0, 5.0, 10.0, 20.0, 50.0)
 NOISES = (1.0, 1.3, 1.6, 2.0)
 #: Damping by which nothing but the mean row counts.
 MEAN_ALONE = 1e12
-#: Pairs m and b.
+#: Values of b for weights min(n / b, 1); and pairs m and b.
+RISES = (20, 35)
 SHRINKAGES = (
     (1.0, 1.0), (1.0, 2.0), (1.0, 5.0), (1.0, 10.0), (1.0, 20.0), (1.0, 40.0), (0.5, 2.0), (0.5, 5.0),
     (0.5, 10.0),
@@ -157,6 +158,7 @@ def shrinkage(model: Any, test: cf.Ratings, some: cf.Ratings, n: int) -> dict[st
     best = float(np.clip((errors * apart).sum() / max((apart * apart).sum(), 1e-9), 0, 1))
     return {
         "none": error(0.0), "without": error(1.0), "best": error(best), "weight": best,
+        **{f"n / {b}": error(min(n / b, 1.0)) for b in RISES},
         **{f"{m:g}, {b:g}": error(m * n / (n + b)) for m, b in SHRINKAGES},
     }  # fmt: skip
 

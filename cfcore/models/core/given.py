@@ -208,7 +208,7 @@ def trust_in(counts: Array, half: float, most: float = 1.0) -> Array:
     For models that do not shrink by themselves: their predictions from few ratings would be worse than
     knowing nothing of a user. ``python benchmarks/new_users.py --choose`` prints errors by weight.
     """
-    weights: Array = most * (counts / (counts + half))
+    weights: Array = most * np.divide(counts, counts + half, out=np.zeros(counts.shape), where=counts > 0)
     return weights
 
 

@@ -10,6 +10,7 @@ import numpy as np
 
 from cfcore.arrays import aligned_zeros, available_memory
 from cfcore.data import Duplicates, Ratings, from_fields
+from cfcore.data.ids import encode
 from cfcore.data.times import UNITS, as_seconds, unit_of
 from cfcore.errors import DataWarning, shown, warn
 from cfcore.kernels.records import LEFT_OUT
@@ -310,10 +311,18 @@ class TimeSVDpp(SVDpp):
         return later
 
     def _state_of_users(self, given: Ratings) -> State:
-        return super()._state_of_users(self._timed(given))
+        fit: TimeState = self._state
+        state: Any = super()._state_of_users(self._timed(given))
+        if given.timestamps is None or not len(fit.day_bias):
+            return state
+        # The days of ratings that have times have biases, as after `fold_in`.
+        state = state.changed(day_bias=np.zeros(len(state.day_numbers), dtype=fit.day_bias.dtype))
+        codes = encode(state.user_ids, given.user_ids, "users")[given.user_codes]
+        return self._days_solved(state, given, codes, slice(None))
 
     def _state_without_each(self, own: Ratings) -> State | None:
-        if self._state.item_frequencies.size:  # the number of ratings of a day has a part
+        # The biases of days, and the number of ratings of a day, are other ones without a rating.
+        if self._state.item_frequencies.size or (own.timestamps is not None and len(self._state.day_bias)):
             return None
         return super()._state_without_each(self._timed(own))
 
@@ -348,13 +357,18 @@ class TimeSVDpp(SVDpp):
                 fields[name] = held.copy()
                 fields[name][rows[owner]] = name == "user_scale"
         state = super()._solved(state.changed(**fields), kind, train, codes)
-        return self._days_solved(state, train, wanted[train.user_codes]) if len(state.day_bias) else state
+        if not len(state.day_bias):
+            return state
+        return self._days_solved(state, train, train.user_codes, wanted[train.user_codes])
 
-    def _days_solved(self, state: TimeState, train: Ratings, which: Array) -> TimeState:
-        """A state with biases of the days of some ratings, from the errors of all other terms."""
-        users, items = train.user_codes[which], train.item_codes[which]
-        times = np.asarray(train.timestamps)[which]
-        errors = train.values[which] - self._with(state)._score(users, items, times)
+    def _days_solved(self, state: TimeState, ratings: Ratings, users: Array, which: Any) -> TimeState:
+        """A state with biases of the days of some ratings, from the errors of all other terms.
+
+        `users` are the codes of the users of all `ratings` in the state.
+        """
+        users, items = users[which], ratings.item_codes[which]
+        times = np.asarray(ratings.timestamps)[which]
+        errors = ratings.values[which] - self._with(state)._score(users, items, times)
         codes, _ = state.days.place(users, as_seconds(times, state.time_unit))
         counts = np.bincount(codes, minlength=len(state.day_bias))
         sums = np.bincount(codes, weights=errors, minlength=len(state.day_bias))

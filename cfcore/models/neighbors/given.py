@@ -23,14 +23,16 @@ from cfcore.models.neighbors.trainer import NeighborTrainer
 
 Array = np.ndarray[Any, Any]
 
-#: Ratings given for half of the final weight of undamped deviations. On users of MovieLens 100K who are not
-#: reported, the best weights for 1, 3, 5, 10, 20 and 40 ratings are .24, .26, .32, .43, .61 and .82.
+#: Ratings given for half of the final weight of undamped deviations. On users of MovieLens who are not
+#: reported, the best weights for 1, 3, 5, 10, 20 and 40 ratings are .26, .33, .36, .51, .67 and .87 (100K),
+#: and .26, .34, .41, .55, .76 and .95 (1M).
 HALF_OF_ITEMS = 10.0
-#: The same, and the final weight, where users are compared, by `center`. The best weights are .16, .25, .30,
-#: .35, .41 and .45 (.46 for 80) around means, .15, .10, .12, .15, .17 and .19 (.20) around None: so much of
-#: the undamped means of neighbours is noise, for users of the fit as well.
+#: The same, and the final weight, where users are compared, by `center`. The best weights are .21, .33, .39,
+#: .45, .50 and .57 (100K) and .14, .30, .36, .41, .47 and .53 (1M) around means, from .09 to .16 (100K) and
+#: .00 to .01 (1M) around None: so much of the undamped means of neighbours is noise, also for users of a fit.
+#: Those here are below the best, as means from one or two ratings vary most of all.
 OF_USERS: dict[str | None, tuple[float, float]] = {
-    "mean": (5.0, 0.5), "zscore": (5.0, 0.5), None: (2.0, 0.2), "baseline": (20.0, 1.0),
+    "mean": (5.0, 0.5), "zscore": (5.0, 0.5), None: (2.0, 0.05), "baseline": (20.0, 1.0),
 }  # fmt: skip
 
 

@@ -43,17 +43,17 @@ class RBMBase(Model):
     def _predictor(self) -> Predictor:
         state = self._state
         inputs = state.inputs(self.n_threads)
-        return Predictor(state.observed, state.parameters, inputs, self._settings(), state.case_trust)
+        return Predictor(state.observed, state.parameters, inputs, self._settings(), state.user_trust)
 
     def _state_of_users(self, given: Ratings) -> RBMState:
         if self.by == "user":
             return with_cases(self._state, given, self._shrinks_few)
-        return with_units(self._state, given, self.n_threads)
+        return with_units(self._state, given, self.n_threads, self._shrinks_few)
 
     def _state_without_each(self, own: Ratings) -> RBMState | None:
         if self.by == "user":
             return None
-        return with_units_without_each(self._state, own, self.n_threads)
+        return with_units_without_each(self._state, own, self.n_threads, self._shrinks_few)
 
     def _remaining(self, kept: Array) -> RBMState:
         state, seen = self._state, self._state.remaining(kept)

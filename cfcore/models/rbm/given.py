@@ -20,10 +20,10 @@ Array = np.ndarray[Any, Any]
 #: Part of a user's log likelihood that counts in the comparison with the users of the fit: found by held-out
 #: ratings of held-out users within the training rows of MovieLens 100K (u1).
 TEMPER = 0.75
-#: Ratings given for a weight of one half of a case beside the distributions of items. On users of MovieLens
-#: 100K who are not reported, the best weights for 1, 5, 10, 20, 40 and 80 ratings are .09, .13, .19, .35, .63
-#: and .88.
-HALF_OF_CASES = 20.0
+#: Ratings given from which on a case has all weight, and the distributions of items none. On users of
+#: MovieLens who are not reported, the best weights for 1, 5, 10, 20, 40 and 80 ratings are .13, .23, .32,
+#: .46, .72 and .94 (100K), and .11, .33, .54, .84, 1 and 1 (1M).
+FULL_OF_CASES = 35
 #: Least probability of a rating.
 TINY = 1e-300
 #: Ratings that are compared with all units at once, which bounds the memory.
@@ -45,26 +45,31 @@ def with_cases(state: RBMState, given: Ratings, shrinks: bool = True) -> RBMStat
         rated_indptr=rated and rated[0], rated_units=rated and rated[1],
         case_distributions=towards(state.observed.by_case[-1], case_histograms(cases)),
         unit_distributions=state.observed.by_unit,
-        case_trust=trust_in(np.diff(cases.indptr), HALF_OF_CASES) if shrinks else None, **user_fields(given),
+        user_trust=np.minimum(np.diff(cases.indptr) / FULL_OF_CASES, 1.0) if shrinks else None,
+        **user_fields(given),
     )  # fmt: skip
     vars(found).update(parameters=state.parameters)
     return found
 
 
-def with_units(state: RBMState, given: Ratings, n_threads: int | None) -> RBMState:
+def with_units(state: RBMState, given: Ratings, n_threads: int | None, shrinks: bool = True) -> RBMState:
     r"""The state with the users of some ratings as visible units, in place of its own.
 
     The parameters of a unit are a weighted mean of those of the units of the fit. The weight of one is
 
     .. math:: \pi_v \propto \prod_j p_v(r_j \mid h_j)^\tau
 
-    for the ratings given, each by the hidden units of its item.
+    for the ratings given, each by the hidden units of its item. `shrinks` tells whether the distributions of
+    items count besides, by ``state.half_of_units``.
     """
     check_levels(state, given)
-    return of_units(state, given, *mixed_units(state, given, n_threads), n_threads)
+    trust = trust_in(given.user_counts, state.half_of_units) if shrinks else None
+    return of_units(state, given, *mixed_units(state, given, n_threads), trust, n_threads)
 
 
-def with_units_without_each(state: RBMState, own: Ratings, n_threads: int | None) -> RBMState:
+def with_units_without_each(
+    state: RBMState, own: Ratings, n_threads: int | None, shrinks: bool = True
+) -> RBMState:
     """As `with_units`, for one user without each rating in turn, and at the end with all.
 
     Their log likelihoods lack one term each. The users have no ratings in the state.
@@ -94,11 +99,12 @@ def with_units_without_each(state: RBMState, own: Ratings, n_threads: int | None
     nobody = from_fields(
         none, none, none.astype(np.float32), None, np.arange(n), own.item_ids, own.scale
     )  # fmt: skip
-    return of_units(state, nobody, weights.reshape(-1, *state.weights.shape[1:]), biases, n_threads)
+    trust = trust_in(np.append(np.full(n - 1, n - 2), n - 1), state.half_of_units) if shrinks else None
+    return of_units(state, nobody, weights.reshape(-1, *state.weights.shape[1:]), biases, trust, n_threads)
 
 
 def of_units(
-    state: RBMState, given: Ratings, weights: Array, biases: Array, n_threads: int | None
+    state: RBMState, given: Ratings, weights: Array, biases: Array, trust: Array | None, n_threads: int | None
 ) -> RBMState:
     """The state with the users of some ratings as visible units of these weights and biases."""
     n = given.n_users
@@ -112,16 +118,23 @@ def of_units(
         case_inputs=state.inputs(n_threads)[:, : len(state.hidden_bias)],
         case_distributions=state.observed.by_case,
         unit_distributions=towards(state.observed.by_unit[-1], unit_histograms(own_cases)),
-        **fields, **user_fields(given),
+        user_trust=trust, **fields, **user_fields(given),
     )  # fmt: skip
     vars(found).update(_inputs=state.inputs(n_threads))
     return found
 
 
-def mixed_units(state: RBMState, given: Ratings, n_threads: int | None) -> tuple[Array, Array]:
-    """Weights and biases of the users of some ratings, means of those of the units as `with_units` says."""
+def mixed_units(
+    state: RBMState, given: Ratings, n_threads: int | None, apart: Array | None = None
+) -> tuple[Array, Array]:
+    """Weights and biases of the users of some ratings, means of those of the units as `with_units` says.
+
+    `apart` (int[n_users]) has the unit that each user is, which does not count.
+    """
     known = np.flatnonzero(state.user_counts > 0).astype(np.int32)
     logs = log_likelihoods(state, known, given, n_threads)
+    if apart is not None and len(known) > 1:
+        logs[np.arange(len(logs)), np.searchsorted(known, apart)] = -np.inf
     units = state.weights.reshape(len(state.weights), -1)
     weights = np.empty((given.n_users, units.shape[1]), dtype=np.float32)
     biases = np.empty((given.n_users, len(state.levels)), dtype=np.float32)

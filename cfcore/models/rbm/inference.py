@@ -80,8 +80,8 @@ class Predictor:
     inputs : ndarray of float32, shape (n_cases, width)
         Of `hidden_inputs`.
     settings : Settings
-    trust : ndarray of float64, shape (n_cases,), or None
-        Weight of each case's own distributions beside those of the visible units.
+    trust : ndarray of float64, shape (n_users,), or None
+        Weight of the distributions of each user beside those of the items' ratings.
     """
 
     observed: Observed
@@ -105,8 +105,9 @@ class Predictor:
             self.parameters, self.inputs, cases, units, self.settings.exact, self.settings.n_threads
         )
         if self.trust is not None:
-            weights = self.trust[cases][:, None]
-            found = weights * found + (1 - weights) * self.observed.by_unit[units]
+            weights = self.trust[cases if self.settings.by_user else units][:, None]
+            usual = self.observed.by_unit[units] if self.settings.by_user else self.observed.by_case[cases]
+            found = weights * found + (1 - weights) * usual
         if all_known:
             return found
         observed = self.observed.by_case, self.observed.by_unit

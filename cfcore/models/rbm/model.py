@@ -31,6 +31,7 @@ from cfcore.models.rbm.schedule import (
 )  # fmt: skip
 from cfcore.models.rbm.state import RBMState
 from cfcore.models.rbm.trainer import RBMTrainer, Training
+from cfcore.models.rbm.trust import ratings_for_half
 from cfcore.random import RandomState
 
 #: Learning rates; chosen within training rows: by two folds of ten of MovieLens 100K (u1) and one of ten of
@@ -118,9 +119,10 @@ class RBM(RBMBase):
     shrunk towards the distribution of all ratings, which two unknowns are given. The prediction for a visible
     unit without ratings is the same.
 
-    Users given with a question (``given=``) are cases for by="user", whose distributions count n / (n + 20)
-    beside those of the items for n ratings; for by="item" their parameters are means of those of the
-    training users, weighed by how well these explain the ratings.
+    Users given with a question (``given=``) are cases for by="user"; for by="item" their parameters are means
+    of those of the training users, weighed by how well these explain the ratings. Beside those of the items,
+    their distributions count n / 35 for n ratings, fewer than 35, for by="user", and n / (n + b) for
+    by="item"; b is found by the fit (``half_of_units_``), from training users as if they were new.
 
     The rates of the first epoch are 0.04 for W, 0.005 for b_ik, 0.004 for b_j and 0.012 for D. W decays by
     0.03 with a case per item, by 0.02 with a case per user. All were found by validation within training
@@ -282,6 +284,8 @@ class RBM(RBMBase):
             told = f"Try weight_decay={0.1 / schedule.lr[0]:.2g}"
         state: Any = run_epochs(trainer, context, self.n_epochs, max(schedule.lr), remedy=told)
         found: RBMState = state.prepared(context.n_threads)
+        if self.by == "item":
+            found = found.trusted(ratings_for_half(found, train, context.n_threads))
         return found
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, ClassVar, Self
@@ -11,7 +12,7 @@ import numpy as np
 from cfcore import backends
 from cfcore.arrays import padded
 from cfcore.kernels.records import Cases, RBMParameters
-from cfcore.models.core.fields import PRODUCT, array
+from cfcore.models.core.fields import PRODUCT, array, is_finite
 from cfcore.models.core.state import State
 from cfcore.models.rbm.cases import cases_of
 from cfcore.models.rbm.inference import Observed, hidden_inputs
@@ -25,7 +26,7 @@ Array = np.ndarray[Any, Any]
 #: Kernels of answers for one user.
 ANSWERING = ("tables.lookup", "top_n.single", "rbm.predict")
 #: Fields of cases that do not follow from their ratings.
-HELD = ("case_inputs", "case_distributions", "unit_distributions", "case_trust")
+HELD = ("case_inputs", "case_distributions", "unit_distributions", "user_trust")
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,9 +67,11 @@ class RBMState(State):
         of all ratings. These three are None where they follow from the cases, as after a fit. In states for
         users whose ratings are given with a question, the cases hold these ratings, and the values of items
         are those of the fit.
-    case_trust : ndarray of float64, shape (n_cases,), or None
-        Weight of the distributions that follow from the hidden units of each case; the rest is that of the
-        visible unit's ratings. None: 1.
+    user_trust : ndarray of float64, shape (n_users,), or None
+        Weight of the distributions that follow from the hidden units of each user or item; the rest is that
+        of the item's ratings. None: 1.
+    half_of_units : float
+        Ratings of a new user, a visible unit, with which this weight is one half; see `trust`.
     """
 
     levels: Array = array("f", "n_levels", order="ascending")
@@ -91,13 +94,16 @@ class RBMState(State):
     unit_distributions: Array | None = array(
         "float64", "n_units + 1", "n_levels", optional=True, low=0, high=1
     )
-    case_trust: Array | None = array("float64", "n_cases", optional=True, low=0, high=1)
+    user_trust: Array | None = array("float64", "n_users", optional=True, low=0, high=1)
+    half_of_units: float = 0.0
 
-    _later: ClassVar[tuple[str, ...]] = (*State._later, *HELD)
+    _later: ClassVar[tuple[str, ...]] = (*State._later, *HELD, "half_of_units")
 
     def _verify(self) -> None:
         if not len(self.levels):
             raise ValueError("levels_ must not be empty")
+        if not (is_finite(self.half_of_units) and self.half_of_units >= 0):
+            raise ValueError(f"half_of_units_ must be a number from 0 on, not {self.half_of_units!r}")
         sizes = len(self.case_indptr) - 1, len(self.weights)
         known = len(self.user_ids), len(self.item_ids)
         if sizes not in (known, known[::-1]):
@@ -125,6 +131,12 @@ class RBMState(State):
     def verified(self) -> Self:
         """As in `State`; then what predictions need is derived, see `prepared`."""
         return super().verified().prepared(None)
+
+    def trusted(self, half: float) -> Self:
+        """The state with this `half_of_units`; what was derived is kept."""
+        state = dataclasses.replace(self, half_of_units=half)
+        vars(state).update({name: held for name, held in vars(self).items() if name not in vars(state)})
+        return state
 
     def prepared(self, n_threads: int | None) -> Self:
         """The state itself, with what all answers need: so the first takes no longer than later ones."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from pathlib import Path
 from typing import Any
 
@@ -189,3 +190,17 @@ def test_days_that_do_not_fit_are_refused(monkeypatch: pytest.MonkeyPatch) -> No
     with pytest.raises(MemoryError, match="user-days need"):
         model.partial_fit(LATER)
     np.testing.assert_array_equal(model.predict(RATINGS), before)
+
+
+def test_days_of_ratings_given_have_biases_as_after_fold_in() -> None:
+    data = cf.datasets.load("ml-100k")
+    late = np.isin(data.user_codes, np.argsort(-data.user_counts)[:50])
+    rated = np.random.default_rng(0).random(len(data)) < 0.5
+    model = cf.TimeSVDpp(n_factors=8, n_epochs=5, random_state=0).fit(data.subset(~late))
+    given, asked = data.subset(late & rated), data.subset(late & ~rated)
+    asked = asked.subset(model.knows(items=asked.items))
+    given = given.subset(model.knows(items=given.items))
+    answers = model.predict(asked, given=given)
+    np.testing.assert_allclose(answers, copy.deepcopy(model).fold_in(given).predict(asked), atol=1e-6)
+    without = model.predict(asked, given=(given.users, given.items, given.values))
+    assert cf.metrics.rmse(asked.values, answers) < cf.metrics.rmse(asked.values, without)

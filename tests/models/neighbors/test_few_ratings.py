@@ -18,6 +18,7 @@ SETTINGS: list[tuple[Any, dict[str, Any]]] = [
     (cf.UserKNN, {"center": "mean"}),
     (cf.UserKNN, {"center": None}),
     (cf.RBM, {"n_hidden": 8, "n_epochs": 15, "random_state": 0, "by": "user"}),
+    (cf.RBM, {"random_state": 0}),
 ]
 
 
