@@ -9,7 +9,7 @@ import numpy as np
 Array = np.ndarray[Any, Any]
 
 #: Lengths of sessions in seconds that are tried, each within those before it: a day, half an hour, two
-#: minutes, a quarter of a minute. Chosen within the training rows of MovieLens 100K (u1).
+#: minutes, a quarter of a minute. Which of them pay is decided by each data set, see `Sessions.of`.
 LENGTHS = (86_400, 1_800, 120, 15)
 #: A length is left out unless it makes this many times the sessions of the length before it: the clock of the
 #: timestamps is too coarse, or users do not return.
