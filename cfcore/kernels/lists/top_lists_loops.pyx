@@ -16,6 +16,11 @@ cdef extern from "lists/rounded_rows.h" nogil:
     int lowest "cf_lowest"(uint64_t bits) noexcept
     float next_integer "cf_next_integer"(float x) noexcept
 
+cdef extern from "lists/side_by_side.h" nogil:
+    void column_scores "cf_column_scores"(const float *weights, const int64_t *indptr, const int32_t *items,
+                                          const float *values, const int32_t *rows, const int32_t *lists,
+                                          Py_ssize_t n, float *scores) noexcept
+
 
 cdef struct Group:
     # The scratch of a group of lists in parts.
@@ -93,33 +98,6 @@ cdef inline void bound(const ListArrays *given, const Group *g, Py_ssize_t k,
         g.bounds[panel * given.together + k - g.start] = sums[place(<int>j)]
 
 
-cdef inline float add_up(const ListArrays *given, const float *weights, int64_t begin, int64_t end,
-                         float score) noexcept nogil:
-    """Add the weights of ratings, as `score_rows` of `weighted_sums` does, one after the other."""
-    cdef int64_t e
-    for e in range(begin, end):
-        score = score + given.values[e] * weights[given.items[e]]
-    return score
-
-
-cdef inline void add_up_both(const ListArrays *given, const float *weights, const int32_t *pair,
-                             float *scores) noexcept nogil:
-    """Scores of one item for two lists: neither waits for the sums of the other."""
-    cdef int64_t d = given.indptr[given.users[pair[0]]], d_end = given.indptr[given.users[pair[0]] + 1]
-    cdef int64_t e = given.indptr[given.users[pair[1]]], e_end = given.indptr[given.users[pair[1]] + 1]
-    cdef int64_t k, both = min(d_end - d, e_end - e)
-    cdef const int32_t *first = given.items + d
-    cdef const int32_t *second = given.items + e
-    cdef const float *x = given.values + d
-    cdef const float *y = given.values + e
-    cdef float one = 0, other = 0
-    for k in range(both):
-        one = one + x[k] * weights[first[k]]
-        other = other + y[k] * weights[second[k]]
-    scores[0] = add_up(given, weights, d + both, d_end, one)
-    scores[1] = add_up(given, weights, e + both, e_end, other)
-
-
 cdef inline void drop(const Group *g, Py_ssize_t at) noexcept nogil:
     """Drop the candidates of a list that are below its limit."""
     cdef int32_t *sums = g.sums + at * g.room
@@ -167,26 +145,16 @@ cdef inline void find(const ListArrays *given, const Group *g, Py_ssize_t k, Py_
             g.counts[at] = -1
 
 
-cdef inline void offer(const ListArrays *given, Py_ssize_t k, Py_ssize_t column, float score) noexcept nogil:
-    heap_offer(given.scores + k * given.n, given.listed + k * given.n, given.n, <double>score,
-               given.positions[given.columns[column]])
-
-
-cdef inline void offer_to(const ListArrays *given, const int32_t *lists, Py_ssize_t n,
-                          Py_ssize_t column) noexcept nogil:
-    """Offer an item to some lists."""
-    cdef const float *weights = given.exact + column * given.n_rows
-    cdef float[2] scores
-    cdef Py_ssize_t e = 0, user
-    while e + 1 < n:
-        add_up_both(given, weights, lists + e, scores)
-        offer(given, lists[e], column, scores[0])
-        offer(given, lists[e + 1], column, scores[1])
-        e += 2
-    if e < n:
-        user = given.users[lists[e]]
-        offer(given, lists[e], column,
-              add_up(given, weights, given.indptr[user], given.indptr[user + 1], 0))
+cdef inline void offer_to(const ListArrays *given, const int32_t *lists, Py_ssize_t n, Py_ssize_t column,
+                          float *scores) noexcept nogil:
+    """Offer an item to some lists; `scores`, overwritten, has room for n."""
+    cdef Py_ssize_t e, k
+    column_scores(given.exact + column * given.n_rows, given.indptr, given.items, given.values, given.users,
+                  lists, n, scores)
+    for e in range(n):
+        k = lists[e]
+        heap_offer(given.scores + k * given.n, given.listed + k * given.n, given.n, <double>scores[e],
+                   given.positions[given.columns[column]])
 
 
 cdef void choose(const ListArrays *given, Group *g, const uint64_t *closed) noexcept nogil:
@@ -194,6 +162,7 @@ cdef void choose(const ListArrays *given, Group *g, const uint64_t *closed) noex
     cdef Py_ssize_t n_columns = given.n_panels * COLUMNS, at, column, e, begin = 0
     cdef uint64_t bits
     cdef int32_t k
+    cdef float *scores = <float *>g.columns  # when candidates are sorted
     memset(g.ends, 0, (n_columns + 1) * sizeof(int32_t))
     for at in range(g.stop - g.start):
         heap_clear(given.scores + (g.start + at) * given.n, given.listed + (g.start + at) * given.n, given.n)
@@ -209,7 +178,7 @@ cdef void choose(const ListArrays *given, Group *g, const uint64_t *closed) noex
             g.sums[g.ends[column]] = <int32_t>(g.start + at)
             g.ends[column] += 1
     for column in range(n_columns):
-        offer_to(given, g.sums + begin, g.ends[column] - begin, column)
+        offer_to(given, g.sums + begin, g.ends[column] - begin, column, scores)
         begin = g.ends[column]
     for at in range(g.stop - g.start):
         if g.counts[at] >= 0:
@@ -218,7 +187,7 @@ cdef void choose(const ListArrays *given, Group *g, const uint64_t *closed) noex
         for e in range(given.n_panels):
             bits = ~(closed[e] | g.bitmaps[e * given.together + at])
             while bits:
-                offer_to(given, &k, 1, e * COLUMNS + lowest(bits))
+                offer_to(given, &k, 1, e * COLUMNS + lowest(bits), scores)
                 bits &= bits - 1
 
 

@@ -271,7 +271,7 @@ class EaseState(State):
         together = min(-(-queries.n_lists // n_threads), max(64, CODES_TOGETHER // (lists.n + 128)))
         n_words, n_codes = CandidateScratch.sizes(max(together, 1), panels.n_panels, lists.n)
         scratch = CandidateScratch(
-            thread_rows(n_threads, n_words, np.uint64), codes=thread_rows(n_threads, n_codes, np.int32)
+            thread_rows(n_threads, n_words, np.uint64), codes=np.empty((n_threads, n_codes), dtype=np.int32)
         )
         kernel = backends.kernel("lists.top_lists")
         kernel.best_lists(rated, multiples, panels, queries, order, lists, scratch, n_threads)

@@ -156,6 +156,24 @@ def test_lists_are_those_of_a_sort_of_the_scores(
         np.testing.assert_array_equal(lists.scores, scores)
 
 
+def test_scores_have_the_same_bits_beside_lists_of_more_and_fewer_ratings() -> None:
+    case = Case(n_users=13, kind="any")
+    cut = case.rated.indptr[:-1] + np.diff(case.rated.indptr) * (np.arange(13) * 5 % 13) // 12
+    order = np.concatenate([np.arange(a, b) for a, b in zip(case.rated.indptr[:-1], cut, strict=True)])
+    indptr = np.append(0, np.cumsum(cut - case.rated.indptr[:-1]))
+    items = np.ascontiguousarray(case.rated.indices[order])
+    case.rated, case.excluded = RatingRows(indptr, items, case.rated.values[order], case.n_items), items
+    assert 0 in np.diff(indptr)
+    assert len(set(np.diff(indptr))) > 10
+    positions, scores = case.expected(7)
+    for level in kernels.available_levels():
+        with kernels.use_level(level):
+            for together in (1, 3, 40):
+                lists = case.lists(compiled, 7, 1, together)
+                np.testing.assert_array_equal(lists.positions, positions)
+                np.testing.assert_array_equal(lists.scores, scores)
+
+
 def test_a_list_alone_has_the_bits_of_a_list_among_many() -> None:
     case = Case(kind="any")
     many = case.lists(compiled, together=40)
