@@ -105,6 +105,12 @@ def test_a_matrix_that_is_not_positive_definite_is_told(kernel: ModuleType) -> N
 
 
 @pytest.mark.parametrize("kernel", [compiled, twin], ids=["compiled", "twin"])
+def test_a_row_may_be_any_integer_of_numpy(kernel: ModuleType) -> None:
+    gram, panel = GramMatrix(gram_of(16)), panel_for(16)
+    assert kernel.sweep_panel(gram, panel, np.int8(0), 1)
+
+
+@pytest.mark.parametrize("kernel", [compiled, twin], ids=["compiled", "twin"])
 def test_what_does_not_fit_is_refused(kernel: ModuleType) -> None:
     gram, panel = GramMatrix(gram_of(144)), panel_for(144)
     with pytest.raises(ValueError, match="multiple of 16"):
