@@ -85,7 +85,8 @@ def _swept(who: str, gram: GramMatrix, panel: SweepPanel, begin: int) -> slice:
     check_written((gram, panel))
     if panel.n != gram.n:
         raise ValueError(f"{who}: panel must have a row for each row of gram")
-    first, last = check_span(who, (begin, min(begin + DEPTH, gram.n)), gram.n, "rows")
+    first, last = check_span(who, (begin, gram.n), gram.n, "rows")  # begin may be any integer of NumPy
+    last = min(first + DEPTH, last)
     if first % DEPTH:
         raise ValueError(f"{who}: begin must be a multiple of {DEPTH}, not {begin}")
     return slice(first, last)
