@@ -21,7 +21,9 @@ NUMBERS: tuple[Any, ...] = (
     (0.1, 0.2), (1,),
 )  # fmt: skip
 #: Hyper-parameters whose value is the size of the work: no huge ones, which are slow and right.
-SIZES = ("n_epochs", "n_factors", "n_hidden", "cd_steps", "n_bins", "batch_size", "n_folds", "n")
+SIZES = (
+    "n_epochs", "n_samples", "burn_in", "n_factors", "n_hidden", "cd_steps", "n_bins", "batch_size", "n_folds", "n"
+)  # fmt: skip
 METHODS = (
     "predict", "preference", "recommend", "similar_items", "similar_users", "fold_in", "partial_fit", "knows",
     "predict_for",
