@@ -48,7 +48,7 @@ ThresholdOption = Annotated[
 ]
 ExcludedItemOption = Annotated[
     list[str] | None,
-    typer.Option(metavar="ITEM", help="An item that nobody gets, such as one out of stock; repeatable."),
+    typer.Option(metavar="ITEM", help="An item excluded for all users, as out of stock; repeatable."),
 ]
 ExcludedOption = Annotated[
     Path | None,
@@ -165,7 +165,7 @@ def time_of(model: Any, at: str, word: str = "") -> Any:
 
 
 def excluded_items(model: Any, named: list[str] | None, file: Path | None) -> Any:
-    """Ids of the items that nobody gets, None without any; those that the model does not know are told."""
+    """Ids of items excluded for all users, None without any; those that the model does not know are told."""
     named_items = [*(named or ()), *(() if file is None else read_ids(file, "--exclude"))]
     if not named_items:
         return None
@@ -266,7 +266,7 @@ def tell_unknown(users: Any, n_users: int) -> None:
 
 
 def tell_unknown_items(items: Any, n_items: int) -> None:
-    """Print which of the items that nobody is to get the model does not know: they may be mistyped."""
+    """Print which items excluded for all users the model does not know: they may be mistyped."""
     if len(items):
         shown = ", ".join(map(str, items[:3].tolist())) + (", ..." if len(items) > 3 else "")
         say(

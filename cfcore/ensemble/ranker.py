@@ -1,4 +1,4 @@
-"""`Ranker`: lists by a model of what users choose and a model of what they think of it."""
+"""`Ranker`: lists by a model of the choice of items and a model of ratings."""
 
 from __future__ import annotations
 

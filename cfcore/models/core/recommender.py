@@ -90,7 +90,7 @@ class Recommender(Preferring, Similar):
         items : array_like, optional
             Raw ids of the items that may be listed; by default all known items. Unknown ids are ignored.
         exclude : ids of items; or (users, items), rows, DataFrame, Ratings or scipy sparse matrix, optional
-            Items that nobody gets, such as those out of stock: an id, or a flat list, set, array or column
+            Items excluded for all users, as out of stock: an id, or a flat list, set, array or column
             (also a frame of one column) of them. Or pairs that must not be listed, such as items that the
             user bought or dismissed: a tuple of two columns, rows of a user and an item, a frame, ...
             Unknown ids, and pairs of other users, are ignored.

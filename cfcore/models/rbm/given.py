@@ -96,11 +96,11 @@ def with_units_without_each(
             mixture = softmax(TEMPER * logs)
             weights[rows] = mixture.astype(np.float32) @ units
             biases[rows] = mixture @ state.visible_bias[known]
-    nobody = from_fields(
+    unrated = from_fields(
         none, none, none.astype(np.float32), None, np.arange(n), own.item_ids, own.scale
     )  # fmt: skip
     trust = trust_in(np.append(np.full(n - 1, n - 2), n - 1), state.half_of_units) if shrinks else None
-    return of_units(state, nobody, weights.reshape(-1, *state.weights.shape[1:]), biases, trust, n_threads)
+    return of_units(state, unrated, weights.reshape(-1, *state.weights.shape[1:]), biases, trust, n_threads)
 
 
 def of_units(

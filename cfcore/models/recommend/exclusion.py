@@ -1,4 +1,4 @@
-"""Telling items that nobody is recommended from pairs of users and items."""
+"""Telling items excluded for all users from pairs of users and items."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Array = np.ndarray[Any, Any]
 
 
 class Exclusion:
-    """What `exclude` stands for: `items`, raw ids that nobody gets, or `pairs`; the other is None."""
+    """What `exclude` stands for: `items`, raw ids excluded for all users, or `pairs`; the other is None."""
 
     def __init__(self, items: Any = None, pairs: Any = None) -> None:
         self.items, self.pairs = items, pairs
