@@ -1,0 +1,79 @@
+"""`GaussianNoise`: the noise of the ratings in the sampler of `BayesianSVD`, and its precisions."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from scipy.special import gammaln
+
+Array = np.ndarray[Any, Any]
+
+#: Steps of the random walk of the shape of users' noise precisions in a sweep, and their standard deviation.
+SHAPE_STEPS, SHAPE_STEP = 3, 0.1
+
+
+class GaussianNoise:
+    """Normal noise, whose precision is that of all ratings times one of each user.
+
+    Parameters
+    ----------
+    users : int32[n]
+        The user of each rating, in the order of the sampler's ratings.
+    n_users : int
+    user_noise : bool
+        Whether each user has a precision of its own.
+    rng : Generator
+
+    Attributes
+    ----------
+    user_weights : float64[n_users]
+        Precisions of the users, whose mean in the prior is 1.
+    scalars : float64[3]
+        Precision of the noise, shape of the users' precisions, and the mean of the first over sweeps.
+    """
+
+    def __init__(self, users: Array, n_users: int, user_noise: bool, rng: np.random.Generator) -> None:
+        self.users, self.user_noise, self.rng = users, user_noise, rng
+        self.counts = np.bincount(users, minlength=n_users)
+        self.user_weights = np.ones(n_users)
+        self.scalars = np.array([1.0, 8.0, 0.0])
+
+    @property
+    def precision(self) -> float:
+        """Precision of a rating of a user of weight 1."""
+        return float(self.scalars[0])
+
+    def weights(self) -> Array | None:
+        """Weight of each rating's precision: float32[n]; None where all are 1."""
+        return self.user_weights.astype(np.float32)[self.users] if self.user_noise else None
+
+    def draw(self, errors: Array) -> None:
+        """Draw the precisions, given what is left of each rating (float64[n])."""
+        squares = np.bincount(self.users, errors * errors, minlength=len(self.user_weights))
+        if self.user_noise:
+            shape = self.scalars[1] / 2
+            drawn = self.rng.standard_gamma(shape + self.counts / 2)
+            self.user_weights[:] = drawn / (shape + self.scalars[0] * squares / 2)
+            self.user_weights[:] = np.clip(self.user_weights, 1e-3, 1e3)
+            self._draw_shape(self.user_weights[self.counts > 0])
+        total = float(squares @ self.user_weights)
+        self.scalars[0] = self.rng.gamma(1 + len(errors) / 2) / (0.1 + total / 2)
+
+    def _draw_shape(self, weights: Array) -> None:
+        """The shape of the Gamma distribution of users' precisions, whose mean is 1, by a random walk."""
+        n, logs = len(weights), float(np.sum(np.log(weights) - weights))
+
+        def density(shape: float) -> float:
+            half = shape / 2
+            return float(n * (half * np.log(half) - gammaln(half)) + half * logs) - shape / 100
+
+        for _ in range(SHAPE_STEPS):
+            now = self.scalars[1]
+            new = now * np.exp(SHAPE_STEP * self.rng.normal())
+            if np.log(self.rng.random()) < density(new) - density(now) + np.log(new / now):
+                self.scalars[1] = min(new, 1e4)
+
+    def keep(self, n: int) -> None:
+        """Add the precision to its mean over `n` sweeps, this one included."""
+        self.scalars[2] += (self.scalars[0] - self.scalars[2]) / n
