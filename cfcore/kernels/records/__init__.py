@@ -60,6 +60,7 @@ if TYPE_CHECKING:
         SimilarityScratch,
         ValueRatings,
     )
+    from cfcore.kernels.records.ordinal import OrdinalRatings, check_cut_points
     from cfcore.kernels.records.rbm import (
         BATCH_RATING,
         BatchScratch,
@@ -153,6 +154,7 @@ _ROOMS = {
         "SimilarityScratch",
         "ValueRatings",
     ),
+    "ordinal": ("OrdinalRatings", "check_cut_points"),
     "rbm": (
         "BATCH_RATING",
         "BatchScratch",
@@ -223,6 +225,7 @@ __all__ = [
     "MemberDraws",
     "MiniBatches",
     "NearestRows",
+    "OrdinalRatings",
     "PackedRatings",
     "PanelOrder",
     "Panels",
@@ -257,6 +260,7 @@ __all__ = [
     "check_aligned",
     "check_apart",
     "check_cases",
+    "check_cut_points",
     "check_cuts",
     "check_days",
     "check_entries",
