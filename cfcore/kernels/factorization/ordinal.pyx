@@ -65,8 +65,8 @@ def sum_likelihood(ratings, cut_points, sums, span, n_threads):
     cut_points : float64[n_levels - 1]
         Ascending.
     sums : float64[n_pieces, 6], overwritten
-        Of each piece: the sum of log P(l), its derivatives by the cut point below the level and by that above
-        it, and the second derivatives: twice by that below, by both, twice by that above.
+        Of each piece: the sum of log P(l), its derivatives by the cut point below the level and by that
+        above it, and the second derivatives: twice by that below, by both, twice by that above.
     span : (begin, end)
         The pieces to sum.
     n_threads : int in [1, 1024]
@@ -125,11 +125,11 @@ def draw_latents(ratings, cut_points, latents, sums, key, span, n_threads):
 
     Notes
     -----
-    O(n). By the inverse distribution function (Devroye, "Non-uniform random variate generation", 1986,
-    chapter 2) on the side where the mass beyond the draw is at most a half, so that nothing cancels: Wichura's
-    AS 241 up to a mass of 2e-11, and further out Newton's method on the logarithm of the tail. Exact to about
-    1e-14 of the probability at any distance of the interval from the prediction; one uniform number of 52
-    bits a rating, no rejection. The same bits for any number of threads, spans and SIMD levels.
+    O(n). By the inverse distribution function (Devroye, "Non-uniform random variate generation", 1986, chapter
+    2), on the side where the mass beyond the draw is at most a half, so that nothing cancels: Wichura's AS 241
+    down to a mass of 2e-11, and beyond it Newton's method on the logarithm of the tail. Exact to about 1e-14 of
+    the probability at any distance of the interval from the prediction; one uniform number of 52 bits a
+    rating, no rejection. The same bits for any number of threads, spans and SIMD levels.
     """
     cdef OrdinalArrays given = _checked("draw_latents", ratings, cut_points, sums)
     check_record(key, DrawKey, "draw_latents: key")

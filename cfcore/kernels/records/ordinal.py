@@ -56,7 +56,7 @@ class OrdinalRatings(Record):
 
 
 def check_cut_points(function: str, cut_points: Array, n_levels: int) -> None:
-    """Raise ValueError unless there is a cut point between any two levels, and none is below that before it."""
+    """Raise ValueError unless there is a cut point between any two levels, in ascending order."""
     if len(cut_points) != n_levels - 1:
         raise ValueError(f"{function}: there must be {n_levels - 1} cut_points, not {len(cut_points)}")
     if not (np.isfinite(cut_points).all() and (cut_points[1:] >= cut_points[:-1]).all()):

@@ -52,13 +52,13 @@ class GibbsTrainer:
         shape = train.n_users, k, sets in ("both", "item"), self.rng
         self.items = Side(1, items.indptr, items.indices, *shape)
         values = users.values.astype(np.float64) - context.known["mean"]
-        self.spread = float(np.sqrt(np.mean(values * values))) or 1.0
-        self.targets = values / self.spread  # less all biases, as they are drawn
+        self.noise = GaussianNoise(self.codes[0], train.n_users, values, bool(model.user_noise), self.rng)
+        self.spread = self.noise.spread
+        self.targets = self.noise.latents.copy()  # less all biases, as they are drawn
         self.products = np.zeros(n)
         ordered = None if seconds is None else seconds[users.order]
         by_item = items.indptr, self.item_order
         self.biases = Biases(self.codes[0], users.indptr, by_item, ordered, self.rng)
-        self.noise = GaussianNoise(self.codes[0], train.n_users, bool(model.user_noise), self.rng)
         self.samples = Samples(self.users, self.items, model.burn_in, model.n_samples, model.n_kept)
         self.n_sweeps_run = np.zeros(1)
 
@@ -73,14 +73,14 @@ class GibbsTrainer:
         """Run sweep `k`; the RMSE on the training ratings of the parameters as they are drawn."""
         key = self.seed, k
         errors = self.targets - self.products
-        self.noise.draw(errors)
+        self.noise.draw(key, errors, self.n_threads)
         self.biases.draw(key, errors, self.noise, self.n_threads)
         self.targets = errors + self.products
         self._draw_rows(key)
         self.products = self._products()
         self._keep(k)
         errors = self.targets - self.products
-        return self.spread * float(np.sqrt(np.mean(errors * errors)))
+        return self.noise.rmse(errors)
 
     def _draw_rows(self, key: tuple[int, int]) -> None:
         """Draw priors, sets and rows of items, and then of users."""
@@ -131,8 +131,8 @@ class GibbsTrainer:
         """Parameters as they are drawn, and the samples."""
         live = {"users": self.users.rows, "items": self.items.rows, "n_sweeps_run": self.n_sweeps_run}
         live |= self.users.arrays("users") | self.items.arrays("items")
-        live |= {"targets": self.targets, "products": self.products, "user_weights": self.noise.user_weights}
-        return live | self.biases.carried() | self.samples.carried()
+        live |= {"targets": self.targets, "products": self.products}
+        return live | self.noise.carried() | self.biases.carried() | self.samples.carried()
 
     def state(
         self, arrays: Mapping[str, Array], history: Mapping[str, list[float]], n_epochs: int
