@@ -1,8 +1,9 @@
 /* Standard normal numbers of counters: words of Philox4x32-10, by the method of Box and Muller (1958).
 
-   Logarithm, sine and cosine are polynomials (those of FreeBSD's msun, Sun Microsystems 1993; errors below 1 unit in
-   the last place) rather than the C library's, which differ between machines; without branches, so that compilers
-   vectorize the loops over slots. Only operations that IEEE 754 rounds correctly: the same bits on any machine. */
+   Logarithm, sine and cosine are polynomials (those of FreeBSD's msun, Sun Microsystems 1993; errors of about a
+   unit in the last place) rather than the C library's, which differ between machines; without branches, so that
+   compilers vectorize the loops over slots. Only operations that IEEE 754 rounds correctly: the same bits on any
+   machine. */
 #ifndef CFCORE_NORMALS_H
 #define CFCORE_NORMALS_H
 
@@ -30,8 +31,8 @@ CF_NORMALS_INLINE uint64_t cf_as_bits(double x) {
     return bits;
 }
 
-/* A number in (0, 1] of the upper 53 bits of a word: they are put below the point of two powers of 2, since not all
-   machines convert integers of 64 bits. */
+/* A number in (0, 1] of the upper 53 bits of a word: they are put below the point of two powers of 2, since not
+   all machines convert integers of 64 bits. */
 CF_NORMALS_INLINE double cf_unit(uint64_t word) {
     double high = cf_as_double(0x4530000000000000u | word >> 43) - 0x1.00000001p84;
     double low = cf_as_double(0x4330000000000000u | (word >> 11 & 0xffffffffu));
@@ -45,8 +46,9 @@ CF_NORMALS_INLINE double cf_log(double u) {
     double k = cf_as_double(0x4330000000000000u | bits >> 52) - (0x1p52 + 1023);
     double f = cf_as_double((bits & 0xfffffffffffffu) + 0x3fe6a09e667f3bcdu) - 1;
     double s = f / (2 + f), z = s * s, w = z * z, half = 0.5 * f * f;
-    double even = w * (3.999999999940941908e-01 + w * (2.222219843214978396e-01 + w * 1.531383769920937332e-01));
+    double even = 2.222219843214978396e-01 + w * 1.531383769920937332e-01;
     double odd = 1.818357216161805012e-01 + w * 1.479819860511658591e-01;
+    even = w * (3.999999999940941908e-01 + w * even);
     odd = z * (6.666666666666735130e-01 + w * (2.857142874366239149e-01 + w * odd));
     return k * 6.93147180369123816490e-01 -
            ((half - (s * (half + (even + odd)) + k * 1.90821492927058770002e-10)) - f);
@@ -59,10 +61,12 @@ CF_NORMALS_INLINE void cf_normal_of(uint64_t one, uint64_t two, double *first, d
     double shifted = 4 * turn + 0x1.8p52;
     uint64_t quarter = cf_as_bits(shifted);
     double r = (turn - 0.25 * (shifted - 0x1.8p52)) * 6.283185307179586476925, z = r * r;
-    double s = 8.33333333332248946124e-03 + z * (-1.98412698298579493134e-04 + z * (2.75573137070700676789e-06 +
-               z * (-2.50507602534068634195e-08 + z * 1.58969099521155010221e-10)));
-    double c = -1.38888888888741095749e-03 + z * (2.48015872894767294178e-05 + z * (-2.75573143513906633035e-07 +
-               z * (2.08757232129817482790e-09 + z * -1.13596475577881948265e-11)));
+    double s = -2.50507602534068634195e-08 + z * 1.58969099521155010221e-10;
+    double c = 2.08757232129817482790e-09 + z * -1.13596475577881948265e-11;
+    s = -1.98412698298579493134e-04 + z * (2.75573137070700676789e-06 + z * s);
+    s = 8.33333333332248946124e-03 + z * s;
+    c = 2.48015872894767294178e-05 + z * (-2.75573143513906633035e-07 + z * c);
+    c = -1.38888888888741095749e-03 + z * c;
     uint64_t sine = cf_as_bits(r + r * z * (-1.66666666666666324348e-01 + z * s));
     uint64_t cosine = cf_as_bits(1 - (0.5 * z - z * z * (4.16666666666666019037e-02 + z * c)));
     uint64_t swap = (sine ^ cosine) & (0 - (quarter & 1));
@@ -71,7 +75,8 @@ CF_NORMALS_INLINE void cf_normal_of(uint64_t one, uint64_t two, double *first, d
 }
 
 /* Normal numbers 2 first, ..., 2 (first + CF_SLOTS) - 1 of a row: two of each slot. */
-CF_NORMALS_INLINE void cf_normals(uint64_t seed, uint32_t kind, uint32_t sweep, uint32_t row, uint32_t first, double *out) {
+CF_NORMALS_INLINE void cf_normals(uint64_t seed, uint32_t kind, uint32_t sweep, uint32_t row, uint32_t first,
+                                  double *out) {
     uint64_t a[CF_SLOTS], b[CF_SLOTS], c[CF_SLOTS], d[CF_SLOTS];
     double one[CF_SLOTS], two[CF_SLOTS];
     uint32_t key = (uint32_t)seed, other = (uint32_t)(seed >> 32);

@@ -4,7 +4,6 @@
 #define CFCORE_GIBBS_H
 
 #include "common/lanes.h"
-#include "factorization/ridge.h" /* cf_add_times */
 
 #define CF_TILE 64 /* ratings whose products are summed in float32, before the sum is added to one of doubles */
 
@@ -30,8 +29,8 @@ CF_INLINE void cf_add_lanes(double *CF_RESTRICT sums, const cf_f32_vector *lanes
 }
 
 /* gram[i][j] += sum over t of scaled[t][i] z[t][j], for CF_GRAM_ROWS rows and `groups` groups of 16 columns. */
-CF_INLINE void cf_add_block(double *CF_RESTRICT gram, const float *scaled, const float *z, ptrdiff_t n, ptrdiff_t width,
-                            int groups) {
+CF_INLINE void cf_add_block(double *CF_RESTRICT gram, const float *scaled, const float *z, ptrdiff_t n,
+                            ptrdiff_t width, int groups) {
     cf_f32_vector sum[CF_GRAM_ROWS * CF_GRAM_GROUPS * cf_parts_f32];
     const int parts = groups * cf_parts_f32;
     for (int a = 0; a < CF_GRAM_ROWS * parts; ++a) sum[a] = (cf_f32_vector){0};

@@ -13,10 +13,11 @@ cdef extern from "factorization/gibbs.h" nogil:
                                         Py_ssize_t width) noexcept
     void add_targets "cf_add_targets"(double *rest, const float *scaled, const float *targets, Py_ssize_t n,
                                       Py_ssize_t width) noexcept
-    void add_times "cf_add_times"(double *to, const double *row, double times, Py_ssize_t n) noexcept
     void add_eight "cf_add_eight"(double *sum, const double *row, double weight) noexcept
 
-cdef extern from "factorization/cholesky.h" nogil:
+cdef extern from "factorization/row_solutions.h" nogil:
+    void add_combination "cf_add_combination"(double *to, const double *rows, const double *times,
+                                              Py_ssize_t n) noexcept
     bint factorise "cf_factorise"(double *gram, double *inverse, Py_ssize_t n, Py_ssize_t width) noexcept
     void solve_lower "cf_solve_lower"(const double *factor, const double *inverse, double *rest, Py_ssize_t n,
                                       Py_ssize_t width) noexcept
@@ -74,8 +75,7 @@ cdef inline bint draw_row(const RowArrays *given, Py_ssize_t row, Py_ssize_t wid
         for j in range(i, n):
             room[i * width + j] = alpha * room[i * width + j] + given.precision[i * n + j]
         rest[i] *= alpha
-    for i in range(n):
-        add_times(rest, given.precision + i * n, mean[i], n)
+    add_combination(rest, given.precision, mean, n)
     if not factorise(room, inverse, n, width):
         return False
     solve_lower(room, inverse, rest, n, width)

@@ -1,8 +1,8 @@
-/* Cholesky factors and solutions of symmetric matrices whose upper triangle is held in rows of `width` doubles, a
-   multiple of 8. Each number is a sum of its own, in the order of the rows, so that the bits are those of a plain
-   loop at any vector width. */
-#ifndef CFCORE_CHOLESKY_H
-#define CFCORE_CHOLESKY_H
+/* Cholesky factors and solutions of symmetric matrices whose upper triangle is held in rows of `width` doubles,
+   a multiple of 8. Each number is a sum of its own, in the order of the rows, so that the bits are those of a
+   plain loop at any vector width. */
+#ifndef CFCORE_ROW_SOLUTIONS_H
+#define CFCORE_ROW_SOLUTIONS_H
 
 #include <math.h>
 
@@ -10,23 +10,39 @@
 
 #define CF_PIVOTS 4 /* rows that are subtracted from a row at a time: it is loaded and stored once */
 
-/* to -= times[0] rows[0] - ..., for `n_rows` rows `width` apart, from the group of 8 of `begin` on, up to `end`. The
-   factors are in the column of `times`, `width` apart. */
-CF_INLINE void cf_subtract_rows(double *CF_RESTRICT to, const double *CF_RESTRICT rows, const double *times, int n_rows,
-                                ptrdiff_t width, ptrdiff_t begin, ptrdiff_t end) {
+/* to += the sum of times[i] rows[i], for n rows of n numbers. */
+CF_INLINE void cf_add_combination(double *CF_RESTRICT to, const double *rows, const double *times, ptrdiff_t n) {
+    ptrdiff_t j = 0;
+    for (; j + CF_F64_LANES <= n; j += CF_F64_LANES)
+        for (int part = 0; part < cf_parts_f64; ++part) {
+            cf_f64_vector sum = ((const cf_f64_vector *)(to + j))[part];
+            for (ptrdiff_t i = 0; i < n; ++i)
+                sum += ((const cf_f64_vector *)(rows + i * n + j))[part] * times[i];
+            ((cf_f64_vector *)(to + j))[part] = sum;
+        }
+    for (; j < n; ++j)
+        for (ptrdiff_t i = 0; i < n; ++i) to[j] += rows[i * n + j] * times[i];
+}
+
+/* to -= the sum of times[p] rows[p] for `n_rows` rows, from the group of 8 of `begin` on, up to `end`. Rows and
+   factors are `width` apart. */
+CF_INLINE void cf_subtract_rows(double *CF_RESTRICT to, const double *CF_RESTRICT rows, const double *times,
+                                int n_rows, ptrdiff_t width, ptrdiff_t begin, ptrdiff_t end) {
     double by[CF_PIVOTS];
     for (int p = 0; p < n_rows; ++p) by[p] = times[p * width];
     for (ptrdiff_t j = begin - begin % CF_F64_LANES; j < end; j += CF_F64_LANES)
         for (int part = 0; part < cf_parts_f64; ++part) {
             cf_f64_vector sum = ((const cf_f64_vector *)(to + j))[part];
-            for (int p = 0; p < n_rows; ++p) sum -= ((const cf_f64_vector *)(rows + p * width + j))[part] * by[p];
+            for (int p = 0; p < n_rows; ++p)
+                sum -= ((const cf_f64_vector *)(rows + p * width + j))[part] * by[p];
             ((cf_f64_vector *)(to + j))[part] = sum;
         }
 }
 
-/* A row of the factor: the rows of its block before it are subtracted, and it is divided by the root of its pivot.
-   0 if the matrix is not positive definite. */
-CF_INLINE int cf_finish_pivot(double *block, double *inverse, int n_before, ptrdiff_t at, ptrdiff_t width, ptrdiff_t end) {
+/* A row of the factor: the rows of its block before it are subtracted, and it is divided by the root of its
+   pivot. 0 if the matrix is not positive definite. */
+CF_INLINE int cf_finish_pivot(double *block, double *inverse, int n_before, ptrdiff_t at, ptrdiff_t width,
+                              ptrdiff_t end) {
     double *row = block + n_before * width;
     cf_subtract_rows(row, block, block + at, n_before, width, at, end);
     if (!(0 < row[at] && row[at] < INFINITY)) return 0;
@@ -36,8 +52,9 @@ CF_INLINE int cf_finish_pivot(double *block, double *inverse, int n_before, ptrd
     return 1;
 }
 
-/* The upper factor U of U'U in place of the upper triangle of the first `n` rows, the inverses of its diagonal beside
-   it. What is left of the diagonal in its groups of 8 is overwritten. 0 if the matrix is not positive definite. */
+/* The upper factor U of U'U in place of the upper triangle of the first `n` rows, the inverses of its diagonal
+   beside it. What is left of the diagonal in its groups of 8 is overwritten. 0 if the matrix is not positive
+   definite. */
 CF_INLINE int cf_factorise(double *gram, double *inverse, ptrdiff_t n, ptrdiff_t width) {
     const ptrdiff_t end = (n + CF_F64_LANES - 1) / CF_F64_LANES * CF_F64_LANES;
     for (ptrdiff_t first = 0; first < n; first += CF_PIVOTS) {
@@ -53,7 +70,8 @@ CF_INLINE int cf_factorise(double *gram, double *inverse, ptrdiff_t n, ptrdiff_t
 }
 
 /* The solution of U'x = rest in place of `rest`, of `width` numbers. */
-CF_INLINE void cf_solve_lower(const double *factor, const double *inverse, double *rest, ptrdiff_t n, ptrdiff_t width) {
+CF_INLINE void cf_solve_lower(const double *factor, const double *inverse, double *rest, ptrdiff_t n,
+                              ptrdiff_t width) {
     for (ptrdiff_t first = 0; first < n; first += CF_F64_LANES) {
         const double *block = factor + first * width;
         double x[CF_F64_LANES] = {0};
@@ -76,7 +94,8 @@ CF_INLINE void cf_solve_lower(const double *factor, const double *inverse, doubl
 }
 
 /* The solution of U x = rest in place of `rest`. */
-CF_INLINE void cf_solve_upper(const double *factor, const double *inverse, double *rest, ptrdiff_t n, ptrdiff_t width) {
+CF_INLINE void cf_solve_upper(const double *factor, const double *inverse, double *rest, ptrdiff_t n,
+                              ptrdiff_t width) {
     for (ptrdiff_t first = (n - 1) / CF_F64_LANES * CF_F64_LANES; first >= 0; first -= CF_F64_LANES) {
         double x[CF_F64_LANES] = {0};
         const ptrdiff_t size = n - first < CF_F64_LANES ? n - first : CF_F64_LANES;
