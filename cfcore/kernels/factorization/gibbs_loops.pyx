@@ -1,11 +1,11 @@
 """Loops of `cfcore.kernels.factorization.gibbs`."""
 from libc.math cimport sqrt
 from libc.stdint cimport uint32_t
-from libc.string cimport memcpy, memset
+from libc.string cimport memset
 
 from cfcore.kernels.common.lanes cimport cf_prefetch_read
 from cfcore.kernels.common.loops cimport capsule_of
-from cfcore.kernels.common.normals cimport SLOTS, normal_pair, normals
+from cfcore.kernels.common.normals cimport normal_pair, normals
 from cfcore.kernels.factorization.gibbs_loops cimport TILE, GibbsLoops, MemberArrays, RowArrays
 
 cdef extern from "factorization/gibbs.h" nogil:
@@ -79,7 +79,7 @@ cdef inline bint draw_row(const RowArrays *given, Py_ssize_t row, Py_ssize_t wid
     if not factorise(room, inverse, n, width):
         return False
     solve_lower(room, inverse, rest, n, width)
-    for i in range(0, n, 16):  # 2 SLOTS, as a literal
+    for i in range(0, n, 16):  # 2 CF_SLOTS, as a literal
         normals(given.seed, given.kind, given.sweep, <uint32_t>row, <uint32_t>(i // 2), noise + i)
     for i in range(n):
         noise[i] += rest[i]
