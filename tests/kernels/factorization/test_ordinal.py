@@ -75,7 +75,7 @@ def test_the_twin_draws_and_sums_the_same(counts: Any, spread: float, seed: int,
     ],
 )  # fmt: skip
 def test_latents_are_from_truncated_normals(mean: float, low: float, high: float) -> None:
-    """Kolmogorov and Smirnov's distance, and counts in cells of equal probability, near and far from the mean."""
+    """By Kolmogorov and Smirnov's distance, and by counts in cells of equal probability."""
     found, _ = draw(compiled, of_one_level(20_000, mean, [low, high], 1), np.array([low, high]))
     assert found.min() >= low
     assert found.max() <= high

@@ -66,13 +66,13 @@ def test_two_cut_points_are_from_their_density() -> None:
     points = np.stack([low, high], axis=-1)
     mean = np.einsum("ij,ijk->k", weights, points)
     covariance = np.einsum("ij,ijk,ijl->kl", weights, points - mean, points - mean)
-    np.testing.assert_allclose(found.mean(axis=0), mean, atol=0.04)
-    np.testing.assert_allclose(np.cov(found.T), covariance, atol=0.05)
+    np.testing.assert_allclose(found.mean(axis=0), mean, atol=0.06)
+    np.testing.assert_allclose(np.cov(found.T), covariance, atol=0.06)
     gaps = np.quantile(np.diff(found, axis=1), [0.05, 0.5, 0.95])
     order = np.argsort((high - low).ravel())
     below = np.cumsum(weights.ravel()[order])
     exact = (high - low).ravel()[order][np.searchsorted(below, [0.05, 0.5, 0.95])]
-    np.testing.assert_allclose(gaps, exact, atol=0.04)
+    np.testing.assert_allclose(gaps, exact, atol=0.07)
     assert noise.probit[2] / noise.probit[1] > 0.5
 
 
