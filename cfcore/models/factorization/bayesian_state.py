@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, ClassVar
@@ -14,6 +16,7 @@ from cfcore.kernels.records import Factors
 from cfcore.models.core.fields import PRODUCT, array, is_finite
 from cfcore.models.core.state import State
 from cfcore.models.factorization.base import predicted
+from cfcore.models.factorization.bayesian_diagnostics import Diagnostics, diagnose
 from cfcore.models.factorization.state import norms
 from cfcore.models.factorization.user_sessions import Sessions
 
@@ -56,6 +59,8 @@ class BayesianState(State):
         Standard deviation of the training ratings, which is the unit of the samples.
     time_unit : int
         How many of the unit of the training timestamps make a second.
+    diagnostics : dict of str to number
+        The fields of `Diagnostics`, as which the model shows it; empty for parameters of other origin.
     """
 
     user_factors: Array = array("float32", "n_users + 1", "n_columns", high=PRODUCT)
@@ -74,6 +79,7 @@ class BayesianState(State):
     noise_precision: float = 1.0
     spread: float = 1.0
     time_unit: int = 1
+    diagnostics: Mapping[str, Any] = dataclasses.field(default_factory=dict)
 
     _later: ClassVar[tuple[str, ...]] = State._later
 
@@ -86,6 +92,8 @@ class BayesianState(State):
             raise ValueError(
                 f"time_unit_ must be one of {', '.join(map(str, UNITS))}, not {self.time_unit!r}"
             )
+        if self.diagnostics:
+            Diagnostics.of(self.diagnostics)
         n_kept, n_factors = self.prior_means.shape
         n_columns = n_kept * n_factors
         if self.user_factors.shape[1] != n_columns:
@@ -98,6 +106,12 @@ class BayesianState(State):
             levels = self.sessions.levels()
             if levels.min() < 0 or levels.max() >= len(self.session_lengths):
                 raise ValueError("session_numbers_ are of lengths that session_lengths_ does not have")
+
+    def public(self, name: str) -> Any:
+        """The value that a model shows as ``name_``; KeyError if there is none."""
+        if name == "diagnostics":
+            return Diagnostics.of(self.diagnostics or diagnose([], 0).as_dict())
+        return super().public(name)
 
     # ------------------------------------------------------------------ derived
 
