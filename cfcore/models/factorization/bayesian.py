@@ -19,7 +19,7 @@ from cfcore.models.core.params import check_choice, check_flag, check_number
 from cfcore.models.core.state import State
 from cfcore.models.core.training import run_epochs
 from cfcore.models.factorization.bayesian_chains import Chains
-from cfcore.models.factorization.bayesian_diagnostics import FEWEST, Diagnostics
+from cfcore.models.factorization.bayesian_diagnostics import Diagnostics
 from cfcore.models.factorization.bayesian_given import users_of
 from cfcore.models.factorization.bayesian_state import BayesianState, scores
 from cfcore.models.factorization.user_sessions import Sessions
@@ -27,8 +27,8 @@ from cfcore.random import RandomState
 
 __all__ = ["BayesianSVD"]
 
-#: R-hat above which a fit warns.
-LARGE = 1.05
+#: R-hat above which a fit warns, and draws of all chains from which on: R-hat of few varies too much.
+LARGE, ENOUGH = 1.05, 100
 
 
 class BayesianSVD(Model):
@@ -124,8 +124,9 @@ class BayesianSVD(Model):
 
     With validation ratings, ``early_stopping`` counts sweeps.
 
-    A fit of 40 samples or more warns (`ConvergenceWarning`) where R-hat is above 1.05. Draws of a chain depend on `random_state`
-    and on its number alone, so that the first of several is that of a fit with one.
+    A fit of 100 samples or more warns (`ConvergenceWarning`) where R-hat of predictions is above 1.05. Draws
+    of a chain depend on `random_state` and on its number alone, so that the first of several is that of a fit
+    with one.
 
     Examples
     --------
@@ -211,19 +212,19 @@ class BayesianSVD(Model):
         trainer = Chains(self, train, seconds, context)
         state: Any = run_epochs(trainer, context, self.burn_in + self.n_samples, growth=np.inf)
         found: BayesianState = state
-        self._warn_unconverged(Diagnostics.of(found.diagnostics))
+        self._warn_unconverged(found.diagnostics)
         return found
 
     def _warn_unconverged(self, found: Diagnostics) -> None:
-        if found.n_draws < FEWEST or not found.r_hat > LARGE:
+        if found.n_chains * found.n_draws < ENOUGH or not found.r_hat > LARGE:
             return
         more = [f"n_samples={2 * self.n_samples}", f"burn_in={max(2 * self.burn_in, 100)}"]
         if self.n_chains == 1:
             more.append("n_chains=4, whose predictions are means over the chains")
         warn(
-            f"{type(self).__name__}: the draws have not converged: R-hat is {found.r_hat_predictions:.3f} of "
-            f"predictions and {found.r_hat_log_likelihood:.3f} of the log-likelihood, and should be below "
-            f"{LARGE}. Try {', '.join(more[:-1])} or {more[-1]}; diagnostics_ has more",
+            f"{type(self).__name__}: the draws have not converged: R-hat of predictions is "
+            f"{found.r_hat:.3f}, and should be below {LARGE}. Try {', '.join(more[:-1])} or {more[-1]}; "
+            "diagnostics_ has more",
             ConvergenceWarning,
         )
 

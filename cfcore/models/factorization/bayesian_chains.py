@@ -11,7 +11,7 @@ import numpy as np
 
 from cfcore.data import Ratings
 from cfcore.models.core.fit_context import FitContext
-from cfcore.models.factorization.bayesian_diagnostics import Diagnostics, diagnose, r_hat_of
+from cfcore.models.factorization.bayesian_diagnostics import diagnose, r_hat_of
 from cfcore.models.factorization.bayesian_state import BayesianState, scores
 from cfcore.models.factorization.bayesian_trainer import GibbsTrainer
 from cfcore.random import seed64
@@ -143,11 +143,7 @@ class Chains:
         self, arrays: Mapping[str, Array], history: Mapping[str, list[float]], n_epochs: int
     ) -> BayesianState:
         """The state with these means of biases, and the samples of so many sweeps of each chain."""
-        return self._state(arrays, history, n_epochs, diagnostics=diagnose(self.traces, n_epochs).as_dict())
-
-    def diagnostics(self, n_epochs: int) -> Diagnostics:
-        """Those of the chains after so many sweeps."""
-        return diagnose(self.traces, n_epochs)
+        return self._state(arrays, history, n_epochs, diagnostics=diagnose(self.traces, n_epochs))
 
     def _state(
         self, arrays: Mapping[str, Array], history: Mapping[str, list[float]], n_epochs: int, **more: Any

@@ -10,7 +10,7 @@ from typing import Any, Self
 import numpy as np
 from scipy.special import ndtri
 
-__all__ = ["FEWEST", "Diagnostics", "Trace", "diagnose", "effective_sizes", "r_hats"]
+__all__ = ["NO_DRAWS", "Diagnostics", "Trace", "diagnose", "effective_sizes", "r_hats"]
 
 Array = np.ndarray[Any, Any]
 
@@ -34,13 +34,13 @@ class Diagnostics:
     n_pairs : int
         Training ratings whose predictions are followed, evenly spaced among them.
     r_hat : float
-        The larger of `r_hat_predictions` and `r_hat_log_likelihood`: 1 where chains, and their first and
+        Nine tenths of the predictions have an R-hat of at most this; 1 where chains, and their first and
         second halves, agree. NaN with fewer than 4 draws.
-    r_hat_predictions : float
-        Nine tenths of the predictions have an R-hat of at most this.
     r_hat_median, r_hat_max : float
         Median and largest of the predictions.
     r_hat_log_likelihood : float
+        Of the log-likelihood of all training ratings, which mixes slower than predictions: it depends on all
+        precisions, and one chain seldom tells much of it.
     ess_median, ess_min : float
         Effective sample sizes of the predictions, of the draws of all chains: so many independent draws have
         a mean as exact. Of thinned draws where there were more than 1000.
@@ -56,18 +56,13 @@ class Diagnostics:
     n_chains: int
     n_draws: int
     n_pairs: int
-    r_hat_predictions: float
+    r_hat: float
     r_hat_median: float
     r_hat_max: float
     r_hat_log_likelihood: float
     ess_median: float
     ess_min: float
     ess_log_likelihood: float
-
-    @property
-    def r_hat(self) -> float:
-        """The larger of those of predictions and log-likelihood."""
-        return float(np.maximum(self.r_hat_predictions, self.r_hat_log_likelihood))
 
     @classmethod
     def of(cls, held: Any) -> Self:
@@ -98,7 +93,7 @@ class Diagnostics:
             (f"{chains} of {self.n_draws} draws", "R-hat", "ESS"),
             ("log-likelihood", _number(self.r_hat_log_likelihood, 3), _number(self.ess_log_likelihood, 0)),
             ("predictions, median", _number(self.r_hat_median, 3), _number(self.ess_median, 0)),
-            (ninth, _number(self.r_hat_predictions, 3), ""),
+            (ninth, _number(self.r_hat, 3), ""),
             ("predictions, worst", _number(self.r_hat_max, 3), _number(self.ess_min, 0)),
         ]
         width = max(len(row[0]) for row in rows)
@@ -171,7 +166,7 @@ def diagnose(traces: Sequence[Trace], n_sweeps: int) -> Diagnostics:
     found, sizes = r_hats(draws), effective_sizes(draws)
     return Diagnostics(
         n_chains, n_draws, n - 1,
-        r_hat_predictions=float(np.quantile(found[:-1], PART, method="higher")),
+        r_hat=float(np.quantile(found[:-1], PART, method="higher")),
         r_hat_median=float(np.median(found[:-1])), r_hat_max=float(found[:-1].max()),
         r_hat_log_likelihood=float(found[-1]), ess_median=float(np.median(sizes[:-1])),
         ess_min=float(sizes[:-1].min()), ess_log_likelihood=float(sizes[-1]),
@@ -180,8 +175,8 @@ def diagnose(traces: Sequence[Trace], n_sweeps: int) -> Diagnostics:
 
 def r_hat_of(traces: Sequence[Trace], n_sweeps: int) -> float:
     """`Diagnostics.r_hat` alone, which takes half the time."""
-    found = r_hats(np.array([trace.drawn(n_sweeps) for trace in traces]))
-    return float(max(np.quantile(found[:-1], PART, method="higher"), found[-1]))
+    found = r_hats(np.array([trace.drawn(n_sweeps)[:, :-1] for trace in traces]))
+    return float(np.quantile(found, PART, method="higher"))
 
 
 def r_hats(draws: Array) -> Array:
@@ -280,3 +275,7 @@ def _autocovariances(draws: Array) -> Array:
     size = 1 << (2 * n - 1).bit_length()
     spectrum = np.fft.rfft(apart, size, axis=1)
     return np.fft.irfft(np.abs(spectrum) ** 2, size, axis=1)[:, :n].mean(axis=0) / n
+
+
+#: The diagnostics of no draws.
+NO_DRAWS = diagnose((), 0)
