@@ -58,6 +58,12 @@ class GaussianNoise:
         """Weight of each rating's precision: float32[n]; None where all are 1."""
         return self.user_weights.astype(np.float32)[self.users] if self.user_noise else None
 
+    def log_likelihood(self, errors: Array) -> float:
+        """Logarithm of the density of what is left of each rating (float64[n])."""
+        squares = self._squares(errors)
+        each = self.counts * np.log(self.user_weights * (self.precision / (2 * np.pi)))
+        return float(np.sum(each - self.precision * squares * self.user_weights)) / 2
+
     def draw(self, key: tuple[int, int], errors: Array, n_threads: int | None) -> None:
         """Draw the precisions, and latent ratings where these are not the ratings.
 
@@ -71,7 +77,7 @@ class GaussianNoise:
         squares = self._squares(errors)
         if self.user_noise:
             self._draw_user_weights(squares)
-        total = float(squares @ self.user_weights)
+        total = float(np.sum(squares * self.user_weights))  # by BLAS, bits would depend on its threads
         self.scalars[0] = self.rng.gamma(1 + len(errors) / 2) / (0.1 + total / 2)
 
     def _squares(self, errors: Array) -> Array:
@@ -102,6 +108,11 @@ class GaussianNoise:
     def keep(self, n: int) -> None:
         """Add the precision to its mean over `n` sweeps, this one included."""
         self.scalars[2] += (self.scalars[0] - self.scalars[2]) / n
+
+    def expected(self, rows: Array, errors: Array) -> Array:
+        """Expected ratings, but for a constant, for some of the ratings, by the parameters as they are drawn."""
+        found: Array = self.spread * (self.latents[rows] - errors[rows])
+        return found
 
     def rmse(self, errors: Array) -> float:
         """Error of the parameters as they are drawn on the training ratings, given what is left of these."""

@@ -147,13 +147,20 @@ class OrderedProbit(GaussianNoise):
 
     # ------------------------------------------------------------------ what the trainer asks for
 
+    def expected(self, rows: Array, errors: Array) -> Array:
+        """Expected ratings for some of the ratings, by the parameters as they are drawn."""
+        predictions = (self.latents[rows] - errors[rows])[:, np.newaxis]
+        scale = np.sqrt(self.user_weights[self.users[rows]])[:, np.newaxis]
+        return expected(ndtr((self.cut_points - predictions) * scale), self.levels)
+
     def rmse(self, errors: Array) -> float:
-        """Error of the expected ratings by the parameters as they are drawn, on some training ratings."""
-        at = self.judged
-        predictions = (self.latents[at] - errors[at])[:, np.newaxis]
-        scale = np.sqrt(self.user_weights[self.users[at]])[:, np.newaxis]
-        apart = expected(ndtr((self.cut_points - predictions) * scale), self.levels) - self.values[at]
+        """Error of the expected ratings on some training ratings."""
+        apart = self.expected(self.judged, errors) - self.values[self.judged]
         return float(np.sqrt(np.mean(apart * apart)))
+
+    def log_likelihood(self, errors: Array) -> float:
+        """Logarithm of the probability of the ratings, by this sweep's cut points and the predictions before."""
+        return float(self.probit[0])
 
     def carried(self) -> dict[str, Array]:
         """Live arrays that the next sweep starts from, beside `scalars`."""
