@@ -110,7 +110,7 @@ class GaussianNoise:
         self.scalars[2] += (self.scalars[0] - self.scalars[2]) / n
 
     def expected(self, rows: Array, errors: Array) -> Array:
-        """Expected ratings, but for a constant, for some of the ratings, by the parameters as they are drawn."""
+        """Expected ratings less their mean, for some of them, by the parameters as they are drawn."""
         found: Array = self.spread * (self.latents[rows] - errors[rows])
         return found
 

@@ -159,7 +159,7 @@ class OrderedProbit(GaussianNoise):
         return float(np.sqrt(np.mean(apart * apart)))
 
     def log_likelihood(self, errors: Array) -> float:
-        """Logarithm of the probability of the ratings, by this sweep's cut points and the predictions before."""
+        """Logarithm of the ratings' probability, by this sweep's cut points and earlier predictions."""
         return float(self.probit[0])
 
     def carried(self) -> dict[str, Array]:
