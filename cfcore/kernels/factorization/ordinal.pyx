@@ -125,9 +125,9 @@ def draw_latents(ratings, cut_points, latents, sums, key, span, n_threads):
 
     Notes
     -----
-    O(n). By the inverse distribution function (Devroye, "Non-uniform random variate generation", 1986, chapter
-    2), on the side where the mass beyond the draw is at most a half, so that nothing cancels: Wichura's AS 241
-    down to a mass of 2e-11, and beyond it Newton's method on the logarithm of the tail. Exact to about 1e-14 of
+    O(n). By the inverse distribution function (Devroye, "Non-uniform random variate generation", 1986), on
+    the side where the mass beyond the draw is at most a half, so that nothing cancels: Wichura's AS 241 down
+    to a mass of 2e-11, and beyond it Newton's method on the logarithm of the tail. Exact to about 1e-14 of
     the probability at any distance of the interval from the prediction; one uniform number of 52 bits a
     rating, no rejection. The same bits for any number of threads, spans and SIMD levels.
     """
