@@ -19,6 +19,7 @@ from cfcore.models.core.params import check_choice, check_flag, check_number
 from cfcore.models.core.state import State
 from cfcore.models.core.training import run_epochs
 from cfcore.models.factorization.bayesian_given import users_of
+from cfcore.models.factorization.bayesian_predictive import Predictive
 from cfcore.models.factorization.bayesian_state import BayesianState, scores
 from cfcore.models.factorization.bayesian_trainer import GibbsTrainer
 from cfcore.models.factorization.user_sessions import Sessions
@@ -58,7 +59,8 @@ class BayesianSVD(Model):
     user_noise : bool, default True
         Whether each user has a precision of the noise (:math:`\alpha_u`) of its own.
     n_kept : int, default 64
-        At most so many samples of the factors are kept, evenly spaced over the sweeps.
+        At most so many samples of the factors are kept, evenly spaced over the sweeps. It bounds memory, and
+        the size of files: a sample takes 8 bytes for each factor of a user, and of an item.
     random_state : int, SeedSequence, Generator, BitGenerator, RandomState or None
         Seed of all draws.
     n_threads : int, optional
@@ -192,6 +194,15 @@ class BayesianSVD(Model):
             timestamps = as_seconds(timestamps, state.time_unit)
         return scores(state, users, items, timestamps, self.n_threads)
 
+    def _predictive(self, users: Array, items: Array, timestamps: Array | None) -> Predictive:
+        """Distributions of the ratings of some thousands of pairs of codes, -1 being unknown."""
+        state: BayesianState = self._state
+        seconds = None
+        if timestamps is not None and len(state.session_lengths):
+            seconds = as_seconds(timestamps, state.time_unit)
+        centre = scores(state, users, items, seconds, self.n_threads)
+        return Predictive(state, users, items, centre, seconds, self.n_threads)
+
     def _products(self) -> Factors | None:
         state: BayesianState = self._state
         return state.known_factors
@@ -212,8 +223,9 @@ class BayesianSVD(Model):
         state: BayesianState = self._state
         fields: dict[str, Any] = users_of(state, given, self.n_threads) | user_fields(given)
         sessions = Sessions.none(given.n_users).fields() | {"session_lengths": state.session_lengths}
-        nothing = state.session_bias[:0]
-        found = dataclasses.replace(state, **{**fields, **sessions, "session_bias": nothing})
+        for name in ("session_bias", "session_slope", "session_variance"):
+            sessions[name] = getattr(state, name)[:0]
+        found = dataclasses.replace(state, **{**fields, **sessions})
         vars(found)["item_rows"] = state.item_rows  # the same items
         return found
 

@@ -13,6 +13,7 @@ from cfcore.kernels.records import Factors
 from cfcore.models.core.fit_context import FitContext
 from cfcore.models.factorization.base import predicted
 from cfcore.models.factorization.bayesian_biases import Biases
+from cfcore.models.factorization.bayesian_moments import SessionMoments
 from cfcore.models.factorization.bayesian_noise import GaussianNoise
 from cfcore.models.factorization.bayesian_samples import Samples
 from cfcore.models.factorization.bayesian_side import Side
@@ -59,13 +60,16 @@ class GibbsTrainer:
         by_item = items.indptr, self.item_order
         self.biases = Biases(self.codes[0], users.indptr, by_item, ordered, self.rng)
         self.noise = GaussianNoise(self.codes[0], train.n_users, bool(model.user_noise), self.rng)
+        self.moments = SessionMoments(self.biases.sessions, self.biases.session_at, train.n_users)
         self.samples = Samples(self.users, self.items, model.burn_in, model.n_samples, model.n_kept)
+        self.samples.hold(self.seed, self.biases, self.noise)
         self.n_sweeps_run = np.zeros(1)
 
     @staticmethod
     def _check_memory(train: Ratings, k: int, n_kept: int) -> None:
-        numbers = n_kept * k * (train.n_users + 3 * train.n_items) + 12 * len(train)
-        check_memory(8 * numbers, f"n_factors={k} and {n_kept} kept samples")
+        rows = train.n_users + train.n_items
+        numbers = n_kept * (k * (2 * train.n_users + 3 * train.n_items) + rows) + 16 * len(train)
+        check_memory(8 * numbers, f"n_factors={k} and {n_kept} kept samples (n_kept)")
 
     # ------------------------------------------------------------------ a sweep
 
@@ -104,9 +108,9 @@ class GibbsTrainer:
         n = max(k + 1 - self.burn_in, 1)
         self.biases.keep(n)
         self.noise.keep(n)
+        self.moments.add(n, self.biases.biases[0], self.biases.biases[2:])
         self.n_sweeps_run[0] = k + 1
-        variance = 1 / self.noise.precision + self.biases.session_variance
-        self.samples.keep(k, float(self.biases.precisions[0]), self.biases.biases[1], variance)
+        self.samples.keep(k)
 
     # ------------------------------------------------------------------ what `run_epochs` asks for
 
@@ -125,7 +129,7 @@ class GibbsTrainer:
 
     def arrays(self) -> dict[str, Array]:
         """Means of biases; they are what changes with every sweep of what is predicted from."""
-        return self.biases.arrays() | {"noise": self.noise.scalars}
+        return self.biases.arrays() | self.moments.arrays() | {"noise": self.noise.scalars}
 
     def carried(self) -> dict[str, Array]:
         """Parameters as they are drawn, and the samples."""
@@ -141,7 +145,7 @@ class GibbsTrainer:
         spread = self.spread
         return self.context.state(
             BayesianState, **self.samples.fields(n_epochs, spread), **self.biases.fields(arrays, spread),
-            history=dict(history), n_epochs=n_epochs, spread=spread,
+            **self.moments.fields(arrays, spread), history=dict(history), n_epochs=n_epochs, spread=spread,
             noise_precision=float(arrays["noise"][2]) / spread**2,
             time_unit=self.context.side.get("time_unit", 1),
         )  # fmt: skip
