@@ -24,6 +24,7 @@ cdef struct MemberArrays:
     const int64_t *indptr
     const int32_t *owners
     const double *weights
+    const float *values  # NULL: all are 1
     double *members
     double *errors
     double penalty

@@ -87,6 +87,11 @@ cdef bint finish_row(const RowArrays *given, Py_ssize_t row, double *room) noexc
     return True
 
 
+cdef inline double member_weight(const MemberArrays *given, Py_ssize_t k) noexcept nogil:
+    cdef double weight = given.weights[given.owners[k]]
+    return weight if given.values == NULL else weight * given.values[k]
+
+
 cdef void draw_block(const MemberArrays *given, Py_ssize_t block, Py_ssize_t begin,
                      Py_ssize_t end) noexcept nogil:
     cdef double *errors = given.errors + block * given.n_owners * 8
@@ -97,13 +102,12 @@ cdef void draw_block(const MemberArrays *given, Py_ssize_t block, Py_ssize_t beg
     cdef double[2] two
     cdef double squares, weight, precision
     cdef Py_ssize_t j, k, lane
-    cdef int owner
     for j in range(begin, end):
         member = members + j * 8
         memset(sums, 0, sizeof(sums))
         squares = 0
         for k in range(given.indptr[j], given.indptr[j + 1]):
-            weight = given.weights[given.owners[k]]
+            weight = member_weight(given, k)
             squares += weight * weight
             add_eight(sums, errors + <Py_ssize_t>given.owners[k] * 8, weight)
         precision = squares + given.penalty
@@ -116,8 +120,7 @@ cdef void draw_block(const MemberArrays *given, Py_ssize_t block, Py_ssize_t beg
             step[lane] += (sums[lane] + squares * member[lane]) / precision - member[lane]
             member[lane] += step[lane]
         for k in range(given.indptr[j], given.indptr[j + 1]):
-            owner = given.owners[k]
-            add_eight(errors + <Py_ssize_t>owner * 8, step, -given.weights[owner])
+            add_eight(errors + <Py_ssize_t>given.owners[k] * 8, step, -member_weight(given, k))
 
 
 cdef GibbsLoops loops = GibbsLoops(sum_piece=sum_piece, finish_row=finish_row, draw_block=draw_block)

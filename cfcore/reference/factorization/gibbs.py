@@ -127,6 +127,8 @@ def draw_members(draws: MemberDraws, key: DrawKey, span: tuple[int, int], n_thre
     for j in range(begin, end):
         owners = draws.owners[draws.indptr[j] : draws.indptr[j + 1]]
         weights = draws.weights[owners]
+        if draws.values is not None:
+            weights = weights * draws.values[draws.indptr[j] : draws.indptr[j + 1]]
         squares = float(np.sum(weights * weights))
         precision = squares + draws.penalty
         member = draws.members[:, j]
