@@ -11,7 +11,7 @@ __all__ = ["FactorSamples"]
 
 @dataclass(frozen=True, eq=False, repr=False)
 class FactorSamples(Record):
-    """Samples of factors and biases; of a row of factors there are `n_factors` columns a sample, side by side.
+    """Samples of factors and biases; a row of factors has `n_factors` columns a sample, side by side.
 
     Attributes
     ----------

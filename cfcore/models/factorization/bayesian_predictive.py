@@ -16,8 +16,8 @@ __all__ = ["Predictive"]
 Array = np.ndarray[Any, Any]
 
 #: Newton's method for quantiles ends when the probability is as close as this, or after so many steps. Of
-#: mixtures that are nearly normal 3 or 4 are enough; a step that would leave the interval in which the quantile
-#: is known to be halves it instead.
+#: mixtures that are nearly normal 3 or 4 are enough; a step that would leave the interval in which the
+#: quantile is known to be halves it instead.
 CLOSE, STEPS = 1e-9, 60
 
 

@@ -1,4 +1,4 @@
-"""Kernel `samples` and its twin: the products of the samples, and the same bits however they are asked for."""
+"""Kernel `samples` and its twin: products in each sample, and the same bits however they are asked for."""
 
 from __future__ import annotations
 
