@@ -194,8 +194,24 @@ class BayesianSVD(Model):
             timestamps = as_seconds(timestamps, state.time_unit)
         return scores(state, users, items, timestamps, self.n_threads)
 
+    def predictive_codes(self, users: Array, items: Array, timestamps: Array | None = None) -> Predictive:
+        """Distributions of ratings for codes.
+
+        Parameters
+        ----------
+        users, items : ndarray of int32, shape (n,)
+            As `encode_users` and `encode_items` give them; some thousands at most.
+        timestamps : ndarray of int64, shape (n,), optional
+
+        Returns
+        -------
+        Predictive
+        """
+        here = self.snapshot()
+        here._check_fitted()
+        return here._predictive(users, items, timestamps)
+
     def _predictive(self, users: Array, items: Array, timestamps: Array | None) -> Predictive:
-        """Distributions of the ratings of some thousands of pairs of codes, -1 being unknown."""
         state: BayesianState = self._state
         seconds = None
         if timestamps is not None and len(state.session_lengths):

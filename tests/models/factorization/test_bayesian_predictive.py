@@ -27,8 +27,7 @@ def model(world: World) -> cf.BayesianSVD:
 
 
 def predictive(model: Any, users: Any, items: Any, times: Any = None) -> Any:
-    codes = model._state.users.encode(np.asarray(users)), model._state.items.encode(np.asarray(items))
-    return model._predictive(*(one.astype(np.int32) for one in codes), times)
+    return model.predictive_codes(model.encode_users(users), model.encode_items(items), times)
 
 
 def held_out(world: World) -> tuple[Any, Any, Any]:
