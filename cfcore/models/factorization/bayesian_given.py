@@ -29,7 +29,7 @@ def users_of(state: BayesianState, given: Ratings, n_threads: int | None) -> dic
     weights = np.where(counts > 0, 1 / np.sqrt(np.maximum(counts, 1)), 0.0)
     rated = np.flatnonzero(counts)
     starts = rows.indptr[rated]
-    factors, added = (np.empty((n + 1, n_kept, k), dtype=np.float32) for _ in range(2))
+    factors, added = (np.zeros((n + 1, n_kept, k), dtype=np.float32) for _ in range(2))
     biases, added_biases = (np.empty((n + 1, n_kept), dtype=np.float32) for _ in range(2))
     bias = np.zeros(n)
     width = row_length(k + 1, "float32")
