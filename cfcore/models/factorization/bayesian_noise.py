@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from scipy.special import gammaln
+from scipy.special import gammaincinv, gammaln
 
 Array = np.ndarray[Any, Any]
 
@@ -104,6 +104,11 @@ class GaussianNoise:
             new = now * np.exp(SHAPE_STEP * self.rng.normal())
             if np.log(self.rng.random()) < density(new) - density(now) + np.log(new / now):
                 self.scalars[1] = min(new, 1e4)
+
+    def prior_weight(self, level: float) -> float:
+        """A quantile of the prior of users' precisions; 1 where they have none."""
+        half = float(self.scalars[1]) / 2
+        return max(float(gammaincinv(half, level)) / half, 1e-3) if self.user_noise else 1.0
 
     def keep(self, n: int) -> None:
         """Add the precision to its mean over `n` sweeps, this one included."""
