@@ -10,6 +10,7 @@
 #include "common/lanes.h"
 
 #define CF_INVERSE_ROOT_2PI 0.3989422804014326779399461
+#define CF_FURTHEST 1e8 /* numbers of standard deviations are cut off here */
 
 /* exp(x) for x from -708 to 708; what is below counts as -708, what is above as 708. Relative error 3e-16. */
 CF_INLINE double cf_exp(double x) {
@@ -92,6 +93,14 @@ CF_INLINE double cf_mills(double x) {
     p = p * t - 1.667866595188936;
     p = p * t + 1.9280810471531589;
     return p * over;
+}
+
+/* The chance of a normal number below x. */
+CF_INLINE double cf_normal_cdf(double x) {
+    double from = x < 0.0 ? -x : x, tail;
+    from = from < CF_FURTHEST ? from : CF_FURTHEST;
+    tail = CF_INVERSE_ROOT_2PI * cf_exp(-0.5 * from * from) * cf_mills(from);
+    return x < 0.0 ? tail : 1.0 - tail;
 }
 
 /* The x that a normal number exceeds with probability q <= .5, by its minus logarithm `far`, for q >= 2e-11.

@@ -7,7 +7,7 @@
 
 #define CF_ORDINAL_TILE 64
 #define CF_ORDINAL_SUMS 6
-#define CF_BOUND 1e8 /* cut points further from a prediction count as this, in standard deviations */
+#define CF_BOUND CF_FURTHEST
 
 /* A tile: predictions, square roots of precisions and, for draws, uniform numbers in (0, 1); latents come out. */
 typedef struct {
@@ -39,6 +39,24 @@ CF_INLINE void cf_uniforms(double *out, const int32_t *rows, uint32_t sweep, uin
         memcpy(&number, &bits, sizeof(number));
         out[k] = (number - 1.0) + 1.1102230246251565e-16;
     }
+}
+
+/* The sum over up to a tile of components of the chance of less than a cut point, one of each component. */
+CF_INLINE double cf_sum_chances(const double *means, const double *scales, const double *cut_points, ptrdiff_t n) {
+    double sums[8] = {0}, value[CF_ORDINAL_TILE];
+    if (n == CF_ORDINAL_TILE) {
+        for (int k = 0; k < CF_ORDINAL_TILE; ++k)
+            value[k] = cf_normal_cdf((cut_points[k] - means[k]) * scales[k]);
+    } else {
+        for (ptrdiff_t k = 0; k < n; ++k)
+            value[k] = cf_normal_cdf((cut_points[k] - means[k]) * scales[k]);
+        for (ptrdiff_t k = n; k < CF_ORDINAL_TILE; ++k)
+            value[k] = 0.0;
+    }
+    for (int k = 0; k < CF_ORDINAL_TILE; k += 8)
+        for (int lane = 0; lane < 8; ++lane)
+            sums[lane] += value[k + lane];
+    return ((sums[0] + sums[4]) + (sums[2] + sums[6])) + ((sums[1] + sums[5]) + (sums[3] + sums[7]));
 }
 
 /* The interval of a level in standard deviations is (a, b), reflected where its middle is below 0: probabilities are

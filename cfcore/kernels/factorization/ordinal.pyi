@@ -17,3 +17,6 @@ def draw_latents(
     span: tuple[int, int],
     n_threads: int,
 ) -> None: ...
+def level_chances(
+    means: Float64, scales: Float64, cut_points: Float64, chances: Float64, n_threads: int
+) -> None: ...

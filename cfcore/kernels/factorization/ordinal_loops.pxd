@@ -21,6 +21,11 @@ cdef struct OrdinalArrays:
 # The sums of a piece, and draws of its latents.
 ctypedef void (*OrdinalPiece)(const OrdinalArrays *given, Py_ssize_t piece) noexcept nogil
 
+# The mean chance of less than each cut point, over the n components of a pair.
+ctypedef void (*OrdinalChances)(const double *means, const double *scales, const double *cut_points,
+                                Py_ssize_t n, Py_ssize_t n_cuts, double *chances) noexcept nogil
+
 cdef struct OrdinalLoops:
     OrdinalPiece sum_piece
     OrdinalPiece draw_piece
+    OrdinalChances mean_chances

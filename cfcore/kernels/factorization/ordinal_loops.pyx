@@ -23,6 +23,8 @@ cdef extern from "factorization/ordinal.h" nogil:
                                         LevelTails *tails, double (*sums)[8]) noexcept
     void draw_level "cf_draw_level"(OrdinalTile *tile, Py_ssize_t n, double low, double high,
                                     const LevelTails *tails) noexcept
+    double sum_chances "cf_sum_chances"(const double *means, const double *scales, const double *cut_points,
+                                        Py_ssize_t n) noexcept
 
 
 cdef inline void take_piece(const OrdinalArrays *given, Py_ssize_t piece, bint draws) noexcept nogil:
@@ -67,5 +69,17 @@ cdef void draw_piece(const OrdinalArrays *given, Py_ssize_t piece) noexcept nogi
     take_piece(given, piece, True)
 
 
-cdef OrdinalLoops loops = OrdinalLoops(sum_piece=sum_piece, draw_piece=draw_piece)
+cdef void mean_chances(const double *means, const double *scales, const double *cut_points, Py_ssize_t n,
+                       Py_ssize_t n_cuts, double *chances) noexcept nogil:
+    cdef Py_ssize_t first, cut
+    memset(chances, 0, n_cuts * sizeof(double))
+    for first in range(0, n, 64):
+        for cut in range(n_cuts):
+            chances[cut] += sum_chances(means + first, scales + first, cut_points + cut * n + first,
+                                        min(<Py_ssize_t>TILE, n - first))
+    for cut in range(n_cuts):
+        chances[cut] /= n
+
+
+cdef OrdinalLoops loops = OrdinalLoops(sum_piece=sum_piece, draw_piece=draw_piece, mean_chances=mean_chances)
 table = capsule_of(&loops)

@@ -61,6 +61,29 @@ def draw_latents(
         latents[own] = np.clip(ratings.predictions[own] + x, low, high)
 
 
+def level_chances(
+    means: Float64, scales: Float64, cut_points: Float64, chances: Float64, n_threads: int
+) -> None:
+    """Chances of less than each cut point for mixtures; see the kernel."""
+    from scipy.special import ndtr
+
+    read = {"means": means, "scales": scales, "cut_points": cut_points}
+    for name, held in read.items():
+        check_array(held, np.float64, 2, False, f"level_chances: {name}")
+    check_array(chances, np.float64, 2, True, "level_chances: chances")
+    (n, m), n_cuts = means.shape, len(cut_points)
+    if m < 1 or scales.shape != means.shape or cut_points.shape[1] != m or chances.shape != (n, n_cuts):
+        raise ValueError(
+            f"level_chances: means and scales must be of one shape (n, m) with m > 0, cut_points of "
+            f"(n_cuts, m) and chances of (n, n_cuts), not {means.shape}, {scales.shape}, {cut_points.shape} and "
+            f"{chances.shape}"
+        )
+    check_apart("level_chances", {"chances": chances}, read)
+    check_threads(n_threads)
+    for cut, points in enumerate(cut_points):
+        chances[:, cut] = ndtr(scales * (points - means)).mean(axis=1)
+
+
 def _check(function: str, ratings: OrdinalRatings, cut_points: Float64, sums: Float64) -> None:
     check_record(ratings, OrdinalRatings, f"{function}: ratings")
     check_array(cut_points, np.float64, 1, False, f"{function}: cut_points")

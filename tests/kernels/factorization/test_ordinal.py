@@ -154,6 +154,22 @@ def test_numbers_are_those_of_ratings_not_of_pieces() -> None:
         assert (draw(compiled, ratings, key=replace(KEY, **change))[0] != first).all()
 
 
+@pytest.mark.parametrize("m", [1, 63, 64, 128, 130])
+def test_chances_of_mixtures(m: int) -> None:
+    rng = np.random.default_rng(m)
+    means, scales, cuts = rng.normal(0, 2, (20, m)), rng.uniform(0.1, 9, (20, m)), rng.normal(0, 1, (4, m))
+    expected = stats.norm.cdf(scales[:, np.newaxis] * (cuts - means[:, np.newaxis])).mean(axis=2)
+    found, other = np.empty((20, 4)), np.empty((20, 4))
+    twin.level_chances(means, scales, cuts, found, 1)
+    np.testing.assert_allclose(found, expected, rtol=1e-12)
+    for level in available_levels():
+        with use_level(level):
+            compiled.level_chances(means, scales, cuts, other, 3)
+        np.testing.assert_allclose(other, expected, rtol=1e-12, atol=1e-15)
+        compiled.level_chances(means, scales, cuts, found, 1)
+        assert found.tobytes() == other.tobytes()
+
+
 @BOTH
 def test_refusals(module: Any) -> None:
     ratings = case([3, 4])
@@ -174,6 +190,11 @@ def test_refusals(module: Any) -> None:
         module.sum_likelihood(ratings, CUTS, sums, (0, 3), 1)
     with pytest.raises(TypeError, match="ratings must be a OrdinalRatings"):
         module.sum_likelihood(3, CUTS, sums, (0, 2), 1)
+    square = np.zeros((2, 2))
+    with pytest.raises(ValueError, match=r"cut_points of \(n_cuts, m\)"):
+        module.level_chances(square, square, np.zeros((3, 1)), square.copy(), 1)
+    with pytest.raises(ValueError, match="share memory"):
+        module.level_chances(square, square, square, square, 1)
     with pytest.raises(ValueError, match="weights must be positive"):
         replace(ratings, weights=np.zeros(7, dtype=np.float32))
     with pytest.raises(ValueError, match="levels holds 5"):
