@@ -12,7 +12,9 @@ import numpy as np
 from cfcore.data import Ratings
 from cfcore.models.core.fit_context import FitContext
 from cfcore.models.factorization.bayesian_diagnostics import diagnose, r_hat_of
-from cfcore.models.factorization.bayesian_state import BayesianState, scores
+from cfcore.models.factorization.bayesian_ordinal import levels_of
+from cfcore.models.factorization.bayesian_predictive import predictions
+from cfcore.models.factorization.bayesian_state import BayesianState
 from cfcore.models.factorization.bayesian_trainer import GibbsTrainer
 from cfcore.random import seed64
 from cfcore.threads import resolve_threads
@@ -22,7 +24,7 @@ Array = np.ndarray[Any, Any]
 #: Fields of the state that are means over sweeps: of several chains, means of theirs.
 MEANS = ("user_bias", "item_bias", "session_bias", "session_slope", "session_variance")
 #: Fields whose first dimension is that of samples; of other fields of samples it is the second.
-BY_SAMPLE = ("prior_means", "prior_precisions", "precisions")
+BY_SAMPLE = ("prior_means", "prior_precisions", "precisions", "cut_points")
 
 
 class Chains:
@@ -41,6 +43,7 @@ class Chains:
     def __init__(self, model: Any, train: Ratings, seconds: Array | None, context: FitContext) -> None:
         self.context, n = context, model.n_chains
         self.n_sweeps, self.limit = model.burn_in + model.n_samples, model.stop_at_r_hat
+        self.levels = levels_of(train.values, model.likelihood)
         seed = seed64(context.rng)
         self.chains: list[GibbsTrainer] = []
         for at in range(n):
@@ -101,7 +104,7 @@ class Chains:
     def predict(self, users: Array, items: Array, timestamps: Array | None) -> Array:
         """Predictions for codes from the samples so far; timestamps are in seconds."""
         state = self._state(self.arrays(), {}, int(self.n_sweeps_run[0]))
-        return scores(state, users, items, timestamps, self.context.n_threads)
+        return predictions(state, users, items, timestamps, self.context.n_threads)
 
     def arrays(self) -> dict[str, Array]:
         """Means of biases; they are what changes with every sweep of what is predicted from."""
@@ -155,7 +158,7 @@ class Chains:
             parts.append(chain.fields(own, n_epochs))
         return self.context.state(
             BayesianState, **joined(parts), history=dict(history), n_epochs=n_epochs,
-            spread=self.chains[0].spread, time_unit=self.context.side.get("time_unit", 1), **more,
+            spread=self.chains[0].spread, levels=self.levels, time_unit=self.context.side.get("time_unit", 1), **more,
         )  # fmt: skip
 
 

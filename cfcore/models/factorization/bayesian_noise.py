@@ -22,7 +22,7 @@ class GaussianNoise:
         The user of each rating, in the order of the sampler's ratings.
     n_users : int
     values : float64[n]
-        The ratings less their mean.
+        The ratings.
     user_noise : bool
         Whether each user has a precision of its own.
     rng : Generator
@@ -33,6 +33,8 @@ class GaussianNoise:
         Unit of the sampler's parameters, in that of the ratings: their standard deviation.
     latents : float64[n]
         What the model's terms add up to, and noise: here the ratings.
+    cut_points : float64[n_levels - 1] or None
+        None: there are none.
     user_weights : float64[n_users]
         Precisions of the users, whose mean in the prior is 1.
     scalars : float64[3]
@@ -43,8 +45,10 @@ class GaussianNoise:
         self, users: Array, n_users: int, values: Array, user_noise: bool, rng: np.random.Generator
     ) -> None:
         self.users, self.user_noise, self.rng = users, user_noise, rng
+        values = values - np.mean(values)
         self.spread = float(np.sqrt(np.mean(values * values))) or 1.0
         self.latents = values / self.spread
+        self.cut_points: Array | None = None
         self.counts = np.bincount(users, minlength=n_users)
         self.user_weights = np.ones(n_users)
         self.scalars = np.array([1.0, 8.0, 0.0])

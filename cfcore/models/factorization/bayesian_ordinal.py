@@ -21,7 +21,7 @@ from cfcore.models.factorization.bayesian_noise import GaussianNoise
 from cfcore.models.factorization.bayesian_side import FIXED, LATENTS
 from cfcore.threads import threads_worth
 
-__all__ = ["MOST_LEVELS", "OrderedProbit", "check_levels", "expected"]
+__all__ = ["MOST_LEVELS", "OrderedProbit", "expected", "levels_of"]
 
 Array = np.ndarray[Any, Any]
 
@@ -60,11 +60,6 @@ class OrderedProbit(GaussianNoise):
     probit : float64[3]
         Log-likelihood of the last cut points, steps of cut points after the first sweeps, and how many of
         these were accepted.
-
-    Raises
-    ------
-    DataError
-        There are more than 256 different ratings.
     """
 
     def __init__(
@@ -73,9 +68,8 @@ class OrderedProbit(GaussianNoise):
         super().__init__(users, n_users, np.zeros(len(values)), user_noise, rng)
         self.values = values
         self.levels, codes = np.unique(values, return_inverse=True)
-        check_levels(self.levels)
         counts = np.bincount(codes)
-        self.cut_points = first_cut_points(counts)
+        self.cut_points: Array = first_cut_points(counts)
         starts = np.cumsum(counts) - counts
         begins = [np.arange(start, start + count, PIECE) for start, count in zip(starts, counts, strict=True)]
         sizes = np.array([len(each) for each in begins])
@@ -168,13 +162,23 @@ class OrderedProbit(GaussianNoise):
         return super().carried() | own
 
 
-def check_levels(levels: Array) -> None:
-    """Raise DataError for more different ratings than are levels."""
-    if len(levels) > MOST_LEVELS:
+def levels_of(values: Array, likelihood: str) -> Array | None:
+    """The different ratings, ascending: float64[n_levels]; None for too many.
+
+    Raises
+    ------
+    DataError
+        There are more than 256, and the likelihood is "ordinal".
+    """
+    levels = np.unique(values).astype(np.float64)
+    if len(levels) <= MOST_LEVELS:
+        return levels
+    if likelihood == "ordinal":
         raise DataError(
             f"rating: {len(levels):,} different values; likelihood='ordinal' takes ratings of at most "
             f"{MOST_LEVELS} levels: round them, or use likelihood='gaussian'"
         )
+    return None
 
 
 def expected(chances: Array, levels: Array) -> Array:

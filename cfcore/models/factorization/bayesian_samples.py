@@ -13,7 +13,7 @@ from cfcore.models.factorization.bayesian_side import Side
 Array = np.ndarray[Any, Any]
 
 #: What is kept with samples along the first axis.
-BY_SAMPLE = ("prior_means", "prior_precisions", "precisions")
+BY_SAMPLE = ("prior_means", "prior_precisions", "precisions", "cut_points")
 #: Fractions of multiples of this are spread evenly over [0, 1), however many there are.
 GOLDEN = (np.sqrt(5) - 1) / 2
 
@@ -62,6 +62,8 @@ class Samples:
             "prior_precisions": np.zeros((n_kept, k, k)),
             "precisions": np.zeros((n_kept, 1 + len(biases.precisions))),
         }
+        if noise.cut_points is not None:
+            self.held["cut_points"] = np.zeros((n_kept, len(noise.cut_points)))
 
     def keeps(self, k: int) -> bool:
         """Whether sweep `k` becomes a sample, if only until the next sweep."""
@@ -90,6 +92,8 @@ class Samples:
         held["user_weights"][:-1, at] = self.noise.user_weights
         held["prior_means"][at], held["prior_precisions"][at] = users.mean, users.precision
         held["precisions"][at] = self.noise.precision, *biases.precisions
+        if self.noise.cut_points is not None:
+            held["cut_points"][at] = self.noise.cut_points
         self._keep_unknown(k, at)
 
     def _keep_unknown(self, k: int, at: int) -> None:

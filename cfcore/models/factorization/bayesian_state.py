@@ -69,6 +69,10 @@ class BayesianState(State):
         Standard deviation of the training ratings, which is the unit of the samples.
     time_unit : int
         How many of the unit of the training timestamps make a second.
+    levels : ndarray of float64, shape (n_levels,), or None
+        The different training ratings; None if there are more than 256.
+    cut_points : ndarray of float64, shape (n_kept, n_levels - 1), or None
+        Samples of the cut points of an ordered probit, in the unit of the latent ratings' noise.
     diagnostics : Diagnostics
         Of no draws for parameters of other origin.
     """
@@ -96,6 +100,8 @@ class BayesianState(State):
     noise_precision: float = 1.0
     spread: float = 1.0
     time_unit: int = 1
+    levels: Array | None = array("float64", "n_levels", optional=True, order="ascending")
+    cut_points: Array | None = array("float64", "n_kept", None, optional=True, high=PRODUCT)
     diagnostics: Diagnostics = NO_DRAWS
 
     _later: ClassVar[tuple[str, ...]] = State._later
@@ -122,10 +128,19 @@ class BayesianState(State):
         for name in ("precisions", "user_weights"):
             if (getattr(self, name) <= 0).any():
                 raise ValueError(f"{name}_ must be positive")
+        self._verify_cut_points()
         if len(self.session_numbers):
             levels = self.sessions.levels()
             if levels.min() < 0 or levels.max() >= len(self.session_lengths):
                 raise ValueError("session_numbers_ are of lengths that session_lengths_ does not have")
+
+    def _verify_cut_points(self) -> None:
+        if self.cut_points is None:
+            return
+        if self.levels is None or self.cut_points.shape[1] != len(self.levels) - 1:
+            raise ValueError("cut_points_ must have a column for each of levels_ but one")
+        if (np.diff(self.cut_points, axis=1) < 0).any():
+            raise ValueError("cut_points_ must ascend in each row")
 
     # ------------------------------------------------------------------ files
 
@@ -146,6 +161,16 @@ class BayesianState(State):
         """The sessions of training."""
         return Sessions(self.session_lengths, self.session_indptr, self.session_numbers)
 
+    @property
+    def is_ordinal(self) -> bool:
+        """Whether predictions are of latent ratings, between cut points of which the levels are."""
+        return self.cut_points is not None
+
+    @property
+    def origin(self) -> float:
+        """What biases and factors add to."""
+        return 0.0 if self.is_ordinal else self.mean
+
     @cached_property
     def user_rows(self) -> Array:
         """Rows of users, and of the unknown, padded as the kernels read them."""
@@ -159,13 +184,13 @@ class BayesianState(State):
     @cached_property
     def all_factors(self) -> Factors:
         """The kernel's record, with the rows of the unknown."""
-        return Factors(self.user_rows, self.item_rows, self.user_bias, self.item_bias, self.mean)
+        return Factors(self.user_rows, self.item_rows, self.user_bias, self.item_bias, self.origin)
 
     @cached_property
     def known_factors(self) -> Factors:
         """The kernel's record, without the rows of the unknown."""
         return Factors(
-            self.user_rows[:-1], self.item_rows[:-1], self.user_bias[:-1], self.item_bias[:-1], self.mean
+            self.user_rows[:-1], self.item_rows[:-1], self.user_bias[:-1], self.item_bias[:-1], self.origin
         )
 
     @cached_property
@@ -198,7 +223,10 @@ class BayesianState(State):
 def scores(
     state: BayesianState, users: Array, items: Array, seconds: Array | None, n_threads: int | None
 ) -> Array:
-    """Predictions for codes, -1 being unknown; without times, or outside sessions of training, of none."""
+    """Predictions for codes, -1 being unknown; without times, or outside sessions of training, of none.
+
+    Of latent ratings, where there are cut points.
+    """
     rows = np.where(users < 0, len(state.user_ids), users).astype(np.int32, copy=False)
     columns = np.where(items < 0, len(state.item_ids), items).astype(np.int32, copy=False)
     out = predicted(rows, columns, state.all_factors, n_threads)

@@ -16,6 +16,7 @@ from cfcore.models.factorization.bayesian_biases import Biases
 from cfcore.models.factorization.bayesian_diagnostics import Trace
 from cfcore.models.factorization.bayesian_moments import SessionMoments
 from cfcore.models.factorization.bayesian_noise import GaussianNoise
+from cfcore.models.factorization.bayesian_ordinal import OrderedProbit
 from cfcore.models.factorization.bayesian_samples import Samples
 from cfcore.models.factorization.bayesian_side import Side
 
@@ -57,8 +58,9 @@ class GibbsTrainer:
         self.users = Side(0, users.indptr, users.indices, *shape)
         shape = train.n_users, k, sets in ("both", "item"), self.rng
         self.items = Side(1, items.indptr, items.indices, *shape)
-        values = users.values.astype(np.float64) - context.known["mean"]
-        self.noise = GaussianNoise(self.codes[0], train.n_users, values, bool(model.user_noise), self.rng)
+        values = users.values.astype(np.float64)
+        noise = OrderedProbit if model.likelihood == "ordinal" else GaussianNoise
+        self.noise = noise(self.codes[0], train.n_users, values, bool(model.user_noise), self.rng)
         self.spread = self.noise.spread
         self.targets = self.noise.latents.copy()  # less all biases, as they are drawn
         self.products = np.zeros(n)
