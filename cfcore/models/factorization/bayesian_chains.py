@@ -12,8 +12,8 @@ import numpy as np
 from cfcore.data import Ratings
 from cfcore.models.core.fit_context import FitContext
 from cfcore.models.factorization.bayesian_diagnostics import diagnose, r_hat_of
+from cfcore.models.factorization.bayesian_levels import predictions
 from cfcore.models.factorization.bayesian_ordinal import levels_of
-from cfcore.models.factorization.bayesian_predictive import predictions
 from cfcore.models.factorization.bayesian_state import BayesianState
 from cfcore.models.factorization.bayesian_trainer import GibbsTrainer
 from cfcore.random import seed64

@@ -22,7 +22,7 @@ class GaussianNoise:
         The user of each rating, in the order of the sampler's ratings.
     n_users : int
     values : float64[n]
-        The ratings.
+        The ratings less their mean.
     user_noise : bool
         Whether each user has a precision of its own.
     rng : Generator
@@ -45,7 +45,6 @@ class GaussianNoise:
         self, users: Array, n_users: int, values: Array, user_noise: bool, rng: np.random.Generator
     ) -> None:
         self.users, self.user_noise, self.rng = users, user_noise, rng
-        values = values - np.mean(values)
         self.spread = float(np.sqrt(np.mean(values * values))) or 1.0
         self.latents = values / self.spread
         self.cut_points: Array | None = None

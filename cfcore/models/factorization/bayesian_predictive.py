@@ -11,7 +11,7 @@ from cfcore import backends
 from cfcore.models.factorization.bayesian_state import BayesianState
 from cfcore.threads import threads_worth
 
-__all__ = ["Predictive"]
+__all__ = ["Predictive", "between", "level_chances"]
 
 Array = np.ndarray[Any, Any]
 
@@ -53,7 +53,7 @@ class Predictive:
         self, state: BayesianState, users: Array, items: Array, centre: Array, seconds: Array | None,
         n_threads: int | None,
     ) -> None:  # fmt: skip
-        self.centre = centre
+        self.centre, self.n_threads = centre, n_threads
         rows = np.where(users < 0, len(state.user_ids), users).astype(np.int32)
         columns = np.where(items < 0, len(state.item_ids), items).astype(np.int32)
         samples = state.samples
@@ -92,11 +92,20 @@ class Predictive:
 
     def cdf(self, levels: Array) -> Array:
         """The chance of a new rating of at most each level (float64[n_levels]): float64[n, n_levels]."""
-        deviations = np.sqrt(self.noise + self.of_session[:, np.newaxis])
-        found = np.empty((len(self.means), len(levels)))
-        for at, level in enumerate(levels):
-            found[:, at] = np.mean(ndtr((level - self.means) / deviations), axis=1)
-        return found
+        points = np.repeat(np.asarray(levels, dtype=np.float64), self.means.shape[1])
+        return self._below(points.reshape(len(levels), -1))
+
+    def probabilities(self, levels: Array) -> Array:
+        """The chance of each level (float64[n_levels]), as near as others: float64[n, n_levels].
+
+        What is below the first level, or above the last, counts as that.
+        """
+        return between(self.cdf((levels[:-1] + levels[1:]) / 2))
+
+    def _below(self, points: Array) -> Array:
+        """Chances of less than each point, float64[n_points, 2 n_kept] for the components: float64[n, n_points]."""
+        scales = 1 / np.sqrt(self.noise + self.of_session[:, np.newaxis])
+        return level_chances(self.means, scales, points, self.n_threads)
 
     def quantiles(self, level: float, of: str = "rating") -> Array:
         """Quantiles: float64[n].
@@ -126,6 +135,31 @@ class Predictive:
             x = x - np.divide(excess, slopes, out=np.full(len(x), np.inf), where=slopes > 0)
             x = np.where((x > low) & (x < high), x, (low + high) / 2)
         return found
+
+
+def level_chances(means: Array, scales: Array, points: Array, n_threads: int | None) -> Array:
+    """Chances of less than each point, in mixtures of normal distributions: float64[n, n_points].
+
+    Parameters
+    ----------
+    means, scales : float64[n, m]
+        Means of the components, and 1 over their standard deviations.
+    points : float64[n_points, m]
+        Of each component.
+    n_threads : int or None
+    """
+    found = np.empty((len(means), len(points)))
+    if found.size:
+        n_threads = threads_worth(n_threads, 40 * means.size * len(points))
+        kernel = backends.kernel("factorization.ordinal")
+        kernel.level_chances(means, scales, np.ascontiguousarray(points), found, n_threads)
+    return found
+
+
+def between(chances: Array) -> Array:
+    """Chances of levels, float64[n, n_levels], from those of less than each level but the first."""
+    n = len(chances)
+    return np.diff(np.concatenate([np.zeros((n, 1)), chances, np.ones((n, 1))], axis=1), axis=1)
 
 
 def last_sessions(state: BayesianState, users: Array, seconds: Array | None) -> tuple[Array, Array, Array]:

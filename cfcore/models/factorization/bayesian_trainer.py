@@ -58,9 +58,11 @@ class GibbsTrainer:
         self.users = Side(0, users.indptr, users.indices, *shape)
         shape = train.n_users, k, sets in ("both", "item"), self.rng
         self.items = Side(1, items.indptr, items.indices, *shape)
-        values = users.values.astype(np.float64)
-        noise = OrderedProbit if model.likelihood == "ordinal" else GaussianNoise
-        self.noise = noise(self.codes[0], train.n_users, values, bool(model.user_noise), self.rng)
+        likelihood, mean = GaussianNoise, context.known["mean"]
+        if model.likelihood == "ordinal":
+            likelihood, mean = OrderedProbit, 0.0
+        values = users.values.astype(np.float64) - mean
+        self.noise = likelihood(self.codes[0], train.n_users, values, bool(model.user_noise), self.rng)
         self.spread = self.noise.spread
         self.targets = self.noise.latents.copy()  # less all biases, as they are drawn
         self.products = np.zeros(n)
