@@ -183,8 +183,8 @@ def level_chances(means, scales, cut_points, chances, n_threads):
     cdef Py_ssize_t pair, n = means.shape[0], m = means.shape[1], n_cuts = cut_points.shape[0]
     if m < 1 or scales.shape != means.shape or cut_points.shape[1] != m or chances.shape != (n, n_cuts):
         raise ValueError(
-            f"level_chances: means and scales must be of one shape (n, m) with m > 0, cut_points of "
-            f"(n_cuts, m) and chances of (n, n_cuts), not {means.shape}, {scales.shape}, {cut_points.shape} and "
+            "level_chances: means and scales must be of one shape (n, m), m > 0, cut_points of (n_cuts, m) "
+            f"and chances of (n, n_cuts), not {means.shape}, {scales.shape}, {cut_points.shape} and "
             f"{chances.shape}"
         )
     read = {"means": means, "scales": scales, "cut_points": cut_points}

@@ -13,7 +13,7 @@ from cfcore.models.core.given import NewUsers
 from cfcore.models.core.params import check_choice, check_number
 from cfcore.random import RandomState
 
-__all__ = ["EXPLORING", "OF", "Distributed", "Exploration"]
+__all__ = ["EXPLORING", "OF", "STATISTICS", "Distributed", "Exploration"]
 
 Array = np.ndarray[Any, Any]
 
@@ -21,6 +21,10 @@ Array = np.ndarray[Any, Any]
 OF = ("rating", "mean")
 #: Models with distributions, for messages.
 WITH_DISTRIBUTIONS = "BayesianSVD"
+#: Models with chances of levels.
+WITH_LEVELS = "BayesianSVD, RBM"
+#: Statistics of distributions over levels.
+STATISTICS = ("mean", "median", "mode")
 #: Pairs whose distributions are in memory at once.
 PAIRS_PER_BLOCK = 2_048
 
@@ -52,6 +56,10 @@ class Distributed(NewUsers):
         """Distributions of ratings for codes: see `predictive_codes`."""
         raise TypeError(self._without("no distribution of its predictions"))
 
+    def _probabilities(self, users: Array, items: Array, timestamps: Array | None) -> Array:
+        """The chance of each of ``levels_`` for codes: float64[n, n_levels]."""
+        raise TypeError(self._without("no chances of levels", WITH_LEVELS))
+
     def _explorer(self, exploration: Exploration) -> Self:
         """A copy of the model whose predictions are those that lists by `exploration` rank by."""
         raise TypeError(self._without(f'no distribution of its predictions to rank by "{exploration.by}"'))
@@ -59,8 +67,8 @@ class Distributed(NewUsers):
     def _has_distributions(self) -> bool:
         return type(self)._explorer is not Distributed._explorer
 
-    def _without(self, what: str) -> str:
-        return f"{type(self).__name__} has {what}; models that have one: {WITH_DISTRIBUTIONS}"
+    def _without(self, what: str, others: str = WITH_DISTRIBUTIONS) -> str:
+        return f"{type(self).__name__} has {what}; models that have: {others}"
 
     # ------------------------------------------------------------------ on codes
 
@@ -113,6 +121,17 @@ class Distributed(NewUsers):
         here = self.snapshot()
         here._check_fitted()
         return here._explorer(Exploration(by, float(n_std), random_state))
+
+    # ------------------------------------------------------------------ statistics
+
+    def _statistic(self, users: Array, items: Array, timestamps: Array | None, which: str) -> Array:
+        """Medians or modes of the distributions over levels, for codes: float64[n]."""
+        chances = self._probabilities(users, items, timestamps)
+        if which == "mode":
+            best = np.argmax(chances, axis=1)
+        else:  # the lowest level that at least half of the chance is up to
+            best = np.argmax(np.cumsum(chances, axis=1) >= 0.5 - 1e-12, axis=1)
+        return np.asarray(self._state.levels, dtype=np.float64)[best]
 
     # ------------------------------------------------------------------ block by block
 

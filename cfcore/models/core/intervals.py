@@ -1,4 +1,4 @@
-"""`Intervals`: `predict_interval`."""
+"""`Intervals`: `predict_interval` and `predict_proba`."""
 
 from __future__ import annotations
 
@@ -15,9 +15,11 @@ from cfcore.models.core.predicting import Predicting
 
 __all__ = ["Intervals"]
 
+Array = np.ndarray[Any, Any]
+
 
 class Intervals(Predicting):
-    """Intervals of predictions, of models that have distributions."""
+    """Intervals of predictions and chances of levels, of models that have distributions."""
 
     def predict_interval(
         self,
@@ -91,3 +93,44 @@ class Intervals(Predicting):
             return float(low[0]), float(high[0])
         column = users if items is None or not is_single(users) else items
         return frames.column_like(column, low, "low"), frames.column_like(column, high, "high")
+
+    def predict_proba(
+        self, users: Any, items: Any = None, timestamps: Any = None, *, given: Any = None
+    ) -> Array:
+        """Predict how probable each level of the scale is.
+
+        Parameters
+        ----------
+        users, items, timestamps, given
+            As in `predict`.
+
+        Returns
+        -------
+        ndarray of float64, shape (n, n_levels)
+            A row for each pair, of a scalar user and item as well; columns are those of ``levels_``, the
+            different training ratings, and sum to 1. Unknown users and items have their fallbacks, as in
+            `predict`.
+
+        Raises
+        ------
+        NotFittedError, DataError
+            As `predict`.
+        TypeError
+            The model has no chances of levels, or the training ratings have too many values to be levels.
+
+        Notes
+        -----
+        Of a model whose ratings are numbers (``BayesianSVD(likelihood="gaussian")``) a level has the chance
+        of all numbers that are nearer to it than to other levels; what is beyond the scale counts as its end.
+
+        Examples
+        --------
+        >>> import cfcore as cf
+        >>> ratings = cf.Ratings(["ann", "ann", "bob"], ["x", "y", "x"], [5, 4, 3])
+        >>> model = cf.BayesianSVD(n_factors=2, n_samples=5, burn_in=2, random_state=0).fit(ratings)
+        >>> model.predict_proba(["ann", "eve"], ["x", "x"]).shape
+        (2, 3)
+        """
+        here, users, items = self._asked_of("predict_proba", users, items, given)
+        user_codes, item_codes, times, _ = here._codes_of_request(users, items, timestamps)
+        return here._probabilities(user_codes, item_codes, times)

@@ -12,7 +12,7 @@ from cfcore.data.ids import is_single
 from cfcore.data.names import ARGUMENTS
 from cfcore.data.shapes import Columns
 from cfcore.errors import DataWarning, warn
-from cfcore.models.core.distributions import OF, Distributed
+from cfcore.models.core.distributions import OF, STATISTICS, Distributed
 from cfcore.models.core.given import is_session, user_of
 from cfcore.models.core.ids import check_known, codes_of_pairs
 from cfcore.models.core.params import check_choice, check_flag
@@ -36,6 +36,7 @@ class Predicting(Distributed):
         unknown: str = "fallback",
         return_known: bool = False,
         return_std: bool | str = False,
+        statistic: str = "mean",
     ) -> Any:
         """Predict ratings.
 
@@ -66,6 +67,10 @@ class Predicting(Distributed):
             Whether to return standard deviations as well, of models that have a distribution of their
             predictions: of a new rating (True or "rating"), noise included; or of the mean of the ratings
             that the user may give ("mean"), which is the less certain the fewer ratings of both there are.
+        statistic : {"mean", "median", "mode"}, default "mean"
+            What is predicted of the distribution of ratings, of models that have one: its mean (of other
+            models, and with "mean" of `RBM` by its `estimate`, their prediction); or the median or the most
+            probable one of the levels of the scale, see `predict_proba`.
 
         Returns
         -------
@@ -87,9 +92,9 @@ class Predicting(Distributed):
             Unequal lengths, ids of another kind than in training (strings for integers), or unknown ids with
             ``unknown="error"``.
         TypeError
-            `return_std`, and the model has no distribution of its predictions.
+            `return_std` or `statistic`, and the model has no distribution of its predictions.
         """
-        plain = return_known is False and return_std is False
+        plain = return_known is False and return_std is False and statistic == "mean"
         if plain and timestamps is None and type(unknown) is str and unknown == "fallback":
             answer = None
             if given is not None:
@@ -100,13 +105,17 @@ class Predicting(Distributed):
                 return answer
         check_choice("unknown", unknown, ("fallback", "nan", "error"))
         check_flag("return_known", return_known)
+        check_choice("statistic", statistic, STATISTICS)
         if not isinstance(return_std, (bool, np.bool_)):
             check_choice("return_std", return_std, (True, False, *OF))
         here, users, items = self._asked_of("predict", users, items, given)
         user_codes, item_codes, times, scalar = here._codes_of_request(users, items, timestamps)
         if unknown == "error":
             check_known(user_codes, item_codes, users, items)
-        predictions = here._clipped(user_codes, item_codes, times)
+        if statistic == "mean":
+            predictions = here._clipped(user_codes, item_codes, times)
+        else:
+            predictions = here._statistic(user_codes, item_codes, times, statistic)
         known = (user_codes >= 0) & (item_codes >= 0)
         found = {"prediction": predictions}
         if return_std:

@@ -12,6 +12,7 @@ from cfcore.data import Ratings
 from cfcore.data.times import UNITS, as_seconds, unit_of
 from cfcore.errors import ConvergenceWarning, DataWarning, warn
 from cfcore.kernels.records import Factors
+from cfcore.metrics.lists import relevant_from
 from cfcore.models.core.distributions import Exploration
 from cfcore.models.core.fit_context import FitContext
 from cfcore.models.core.given import user_fields
@@ -23,8 +24,10 @@ from cfcore.models.factorization.bayesian_chains import Chains
 from cfcore.models.factorization.bayesian_diagnostics import Diagnostics
 from cfcore.models.factorization.bayesian_exploring import state_of_sample
 from cfcore.models.factorization.bayesian_given import users_of
+from cfcore.models.factorization.bayesian_levels import predictions, predictive
+from cfcore.models.factorization.bayesian_ordinal import MOST_LEVELS
 from cfcore.models.factorization.bayesian_predictive import Predictive
-from cfcore.models.factorization.bayesian_state import BayesianState, scores
+from cfcore.models.factorization.bayesian_state import BayesianState
 from cfcore.models.factorization.user_sessions import Sessions
 from cfcore.random import RandomState, generator
 
@@ -64,6 +67,10 @@ class BayesianSVD(Model):
         for, and those in which next to no ratings share a session, are left out. None: times are ignored.
     user_noise : bool, default True
         Whether each user has a precision of the noise (:math:`\alpha_u`) of its own.
+    likelihood : {"gaussian", "ordinal"}, default "gaussian"
+        "gaussian": ratings are numbers, as above. "ordinal": the right side is a latent rating, and a rating
+        is the level between whose cut points it is (ordered probit); predictions are expected ratings. For
+        ratings of at most 256 levels, which need not be evenly spaced.
     n_kept : int, default 64
         At most so many samples of the factors are kept, of all chains together, evenly spaced over the
         sweeps. It bounds memory, and the size of files: a sample takes 8 bytes for each factor of a user, and
@@ -95,7 +102,12 @@ class BayesianSVD(Model):
         User u's sessions are ``session_indptr_[u]`` to ``session_indptr_[u + 1]``; a number is the position
         of the length times 2^55, plus the number of such lengths since 1970.
     noise_precision_ : float
-        Mean of the noise's precision, in the unit of the ratings.
+        Mean of the noise's precision, in the unit of the ratings; 1 if these are ordinal.
+    levels_ : ndarray of float64, shape (n_levels,), or None
+        The different training ratings; None if there are more than 256.
+    cut_points_ : ndarray of float64, shape (n_kept, n_levels - 1), or None
+        Samples of the cut points of ordinal ratings, and None for others. Biases and factors are then in the
+        unit of the latent ratings' noise.
     history_ : dict of str to list of float
         ``train_rmse`` of the draw of each sweep (not of the means), ``log_likelihood`` of the training
         ratings given that draw (natural logarithm, the mean of the chains), and ``validation_rmse`` of the
@@ -115,6 +127,12 @@ class BayesianSVD(Model):
     model of Rendle, Zhang and Koren, "On the difficulty of evaluating baselines" (2019). Rows have
     normal-Wishart priors with n_factors + 1 degrees of freedom and inverse scale .02 (n_factors + 1) I in
     units of the ratings' variance, so that nothing depends on the unit of the ratings.
+
+    With ``likelihood="ordinal"`` a rating is at most level l if the latent rating is at most the cut point
+    c(l): its probability is :math:`\Phi(\sqrt{\alpha_u} (c_l - f))`, f being the sum without noise, and
+    :math:`\alpha = 1`. Latent ratings are drawn from truncated normal distributions by inversion, exactly at
+    any distance; before them the cut points, with latent ratings integrated out, by a Metropolis-Hastings
+    step from a normal distribution around the mode of their density (a step of Newton's method).
 
     The factors of users that are kept are the means of their distributions given the sample of the items,
     not draws: the mean of predictions is the same, with less variance.
@@ -155,6 +173,7 @@ class BayesianSVD(Model):
         sets: str | None = "both",
         sessions: str | None = "auto",
         user_noise: bool = True,
+        likelihood: str = "gaussian",
         n_kept: int = 64,
         n_chains: int = 1,
         stop_at_r_hat: float | None = None,
@@ -168,6 +187,7 @@ class BayesianSVD(Model):
         self.sets = sets
         self.sessions = sessions
         self.user_noise = user_noise
+        self.likelihood = likelihood
         self.n_kept = n_kept
         self.n_chains = n_chains
         self.stop_at_r_hat = stop_at_r_hat
@@ -189,6 +209,7 @@ class BayesianSVD(Model):
         check_choice("sets", self.sets, ("both", "user", "item", None))
         check_choice("sessions", self.sessions, ("auto", None))
         check_flag("user_noise", self.user_noise)
+        check_choice("likelihood", self.likelihood, ("gaussian", "ordinal"))
 
     def uses_timestamps(self) -> bool:
         """Whether predictions depend on time: where there are sessions, or may be."""
@@ -241,7 +262,7 @@ class BayesianSVD(Model):
         state, asked = self._state, timestamps
         if timestamps is not None and len(state.session_lengths):
             timestamps = as_seconds(timestamps, state.time_unit)
-        found = scores(state, users, items, timestamps, self.n_threads)
+        found = predictions(state, users, items, timestamps, self.n_threads)
         if self._n_std:
             found += self._n_std * self._deviations(users, items, asked, "mean")
         return found
@@ -251,8 +272,30 @@ class BayesianSVD(Model):
         seconds = None
         if timestamps is not None and len(state.session_lengths):
             seconds = as_seconds(timestamps, state.time_unit)
-        centre = scores(state, users, items, seconds, self.n_threads)
-        return Predictive(state, users, items, centre, seconds, self.n_threads)
+        return predictive(state, users, items, seconds, self.n_threads)
+
+    def _probabilities(self, users: Array, items: Array, timestamps: Array | None) -> Array:
+        levels = self._state.levels
+        if levels is None:
+            raise TypeError(
+                f"{type(self).__name__}: the training ratings have more than {MOST_LEVELS} different values, "
+                "which are no levels: use predict(..., return_std=True) or predict_interval, or fit rounded "
+                "ratings"
+            )
+        found = np.empty((len(users), len(levels)))
+        for part, one in self._blocks(users, items, timestamps):
+            found[part] = one.probabilities(levels)
+        return found
+
+    def _worth(self, users: Array, items: Array, timestamps: Array | None) -> Array:
+        """Chance of a relevant rating: of an ordinal model the sum of the chances of these levels."""
+        state: BayesianState = self._state
+        if not state.is_ordinal:
+            return super()._worth(users, items, timestamps)
+        levels = np.asarray(state.levels, dtype=np.float32)
+        first = np.searchsorted(levels, np.float32(relevant_from(state.scale)))
+        chances = self._probabilities(users, items, timestamps)[:, first:]
+        return np.minimum(np.einsum("nl->n", chances), 1.0)
 
     def _explorer(self, exploration: Exploration) -> Self:
         here = self.snapshot()
@@ -263,9 +306,9 @@ class BayesianSVD(Model):
         return here
 
     def _products(self) -> Factors | None:
-        if self._n_std:
-            return None
         state: BayesianState = self._state
+        if self._n_std or state.is_ordinal:
+            return None
         return state.known_factors
 
     def _similarity_rows(self, kind: str, codes: Array) -> Array:

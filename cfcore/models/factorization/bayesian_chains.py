@@ -157,8 +157,8 @@ class Chains:
             own = {name: arrays[start + name] for name in chain.arrays()}
             parts.append(chain.fields(own, n_epochs))
         return self.context.state(
-            BayesianState, **joined(parts), history=dict(history), n_epochs=n_epochs,
-            spread=self.chains[0].spread, levels=self.levels, time_unit=self.context.side.get("time_unit", 1), **more,
+            BayesianState, **joined(parts), history=dict(history), n_epochs=n_epochs, levels=self.levels,
+            spread=self.chains[0].spread, time_unit=self.context.side.get("time_unit", 1), **more,
         )  # fmt: skip
 
 

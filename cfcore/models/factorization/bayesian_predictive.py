@@ -114,7 +114,7 @@ class Predictive:
         return between(self.cdf((levels[:-1] + levels[1:]) / 2))
 
     def _below(self, points: Array) -> Array:
-        """Chances of less than each point, float64[n_points, 2 n_kept] for the components: float64[n, n_points]."""
+        """Chances of less than points, which are float64[n_points, 2 n_kept]: float64[n, n_points]."""
         scales = 1 / np.sqrt(self.noise + self.of_session[:, np.newaxis])
         return level_chances(self.means, scales, points, self.n_threads)
 

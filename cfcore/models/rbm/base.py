@@ -76,22 +76,8 @@ class RBMBase(Model):
             out[part] = np.minimum(np.einsum("nk->n", chances), 1.0)
         return out
 
-    def predict_proba(self, users: Any, items: Any = None) -> Array:
-        """Predict how probable each level of the scale is.
-
-        Parameters
-        ----------
-        users, items
-            As for `predict`.
-
-        Returns
-        -------
-        ndarray of float64, shape (n, n_levels)
-            A row for each pair; columns are those of ``levels_``, and sum to 1.
-        """
-        here = self.snapshot()
-        user_codes, item_codes, _, _ = here._codes_of_request(users, items)
-        return here._predictor().distributions(user_codes, item_codes)
+    def _probabilities(self, users: Array, items: Array, timestamps: Array | None) -> Array:
+        return self._predictor().distributions(users, items)
 
     # ------------------------------------------------------------------ ratings of one user
 

@@ -74,8 +74,8 @@ def level_chances(
     (n, m), n_cuts = means.shape, len(cut_points)
     if m < 1 or scales.shape != means.shape or cut_points.shape[1] != m or chances.shape != (n, n_cuts):
         raise ValueError(
-            f"level_chances: means and scales must be of one shape (n, m) with m > 0, cut_points of "
-            f"(n_cuts, m) and chances of (n, n_cuts), not {means.shape}, {scales.shape}, {cut_points.shape} and "
+            "level_chances: means and scales must be of one shape (n, m), m > 0, cut_points of (n_cuts, m) "
+            f"and chances of (n, n_cuts), not {means.shape}, {scales.shape}, {cut_points.shape} and "
             f"{chances.shape}"
         )
     check_apart("level_chances", {"chances": chances}, read)
