@@ -7,6 +7,8 @@ from typing import Any
 import numpy as np
 from scipy.special import gammaln
 
+from cfcore.models.factorization.bayesian_priors import drawn_precision
+
 Array = np.ndarray[Any, Any]
 
 #: Steps of the random walk of the shape of users' noise precisions in a sweep, and their standard deviation.
@@ -58,7 +60,7 @@ class GaussianNoise:
             self.user_weights[:] = np.clip(self.user_weights, 1e-3, 1e3)
             self._draw_shape(self.user_weights[self.counts > 0])
         total = float(squares @ self.user_weights)
-        self.scalars[0] = self.rng.gamma(1 + len(errors) / 2) / (0.1 + total / 2)
+        self.scalars[0] = drawn_precision(len(errors), total, self.rng)
 
     def _draw_shape(self, weights: Array) -> None:
         """The shape of the Gamma distribution of users' precisions, whose mean is 1, by a random walk."""
