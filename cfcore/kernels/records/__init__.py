@@ -71,6 +71,7 @@ if TYPE_CHECKING:
         check_entries,
         check_training,
     )
+    from cfcore.kernels.records.samples import FactorSamples
     from cfcore.kernels.records.tables import RatingRows
     from cfcore.kernels.records.time_parameters import (
         DAY,
@@ -164,6 +165,7 @@ _ROOMS = {
         "check_entries",
         "check_training",
     ),
+    "samples": ("FactorSamples",),
     "tables": ("RatingRows",),
     "time_parameters": (
         "DAY",
@@ -210,6 +212,7 @@ __all__ = [
     "CandidateScratch",
     "Cases",
     "DrawKey",
+    "FactorSamples",
     "Factors",
     "GramMatrix",
     "ImplicitRows",

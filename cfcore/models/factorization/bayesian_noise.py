@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from scipy.special import gammaln
+from scipy.special import gammaincinv, gammaln
 
 from cfcore.models.factorization.bayesian_priors import drawn_precision
 
@@ -50,6 +50,12 @@ class GaussianNoise:
         """Weight of each rating's precision: float32[n]; None where all are 1."""
         return self.user_weights.astype(np.float32)[self.users] if self.user_noise else None
 
+    def log_likelihood(self, errors: Array) -> float:
+        """Logarithm of the density of what is left of each rating (float64[n])."""
+        squares = np.bincount(self.users, errors * errors, minlength=len(self.user_weights))
+        each = self.counts * np.log(self.user_weights * (self.precision / (2 * np.pi)))
+        return float(np.sum(each - self.precision * squares * self.user_weights)) / 2
+
     def draw(self, errors: Array) -> None:
         """Draw the precisions, given what is left of each rating (float64[n])."""
         squares = np.bincount(self.users, errors * errors, minlength=len(self.user_weights))
@@ -59,7 +65,7 @@ class GaussianNoise:
             self.user_weights[:] = drawn / (shape + self.scalars[0] * squares / 2)
             self.user_weights[:] = np.clip(self.user_weights, 1e-3, 1e3)
             self._draw_shape(self.user_weights[self.counts > 0])
-        total = float(squares @ self.user_weights)
+        total = float(np.sum(squares * self.user_weights))  # by BLAS, bits would depend on its threads
         self.scalars[0] = drawn_precision(len(errors), total, self.rng)
 
     def _draw_shape(self, weights: Array) -> None:
@@ -75,6 +81,11 @@ class GaussianNoise:
             new = now * np.exp(SHAPE_STEP * self.rng.normal())
             if np.log(self.rng.random()) < density(new) - density(now) + np.log(new / now):
                 self.scalars[1] = min(new, 1e4)
+
+    def prior_weight(self, level: float) -> float:
+        """A quantile of the prior of users' precisions; 1 where they have none."""
+        half = float(self.scalars[1]) / 2
+        return max(float(gammaincinv(half, level)) / half, 1e-3) if self.user_noise else 1.0
 
     def keep(self, n: int) -> None:
         """Add the precision to its mean over `n` sweeps, this one included."""

@@ -106,12 +106,13 @@ def trainer_of(monkeypatch: pytest.MonkeyPatch, **params: Any) -> Any:
     def capture(trainer: Any, *others: Any, **options: Any) -> None:
         raise Captured(trainer)
 
-    model = cf.BayesianSVD(n_factors=K, n_samples=1, burn_in=0, random_state=3, n_threads=1, **params)
+    model = cf.BayesianSVD(n_factors=K, n_samples=10_000, burn_in=0, n_kept=1, random_state=3, n_threads=1)
+    model.set_params(**params)
     train = ratings()
     monkeypatch.setattr(bayesian, "run_epochs", capture)
     with pytest.raises(Captured) as caught:
         model.fit(train)
-    return caught.value.args[0]
+    return caught.value.args[0].chains[0]
 
 
 def from_priors(trainer: Any, likelihood: Any, rng: np.random.Generator) -> Parameters:
