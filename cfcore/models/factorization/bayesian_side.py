@@ -15,8 +15,8 @@ from cfcore.threads import threads_worth
 
 Array = np.ndarray[Any, Any]
 
-#: Kinds of random numbers: rows, members of sets, biases; of users, and one more of items.
-ROWS, MEMBERS, BIASES = 0, 2, 4
+#: Kinds of random numbers: rows, members of sets, biases; of users, and one more of items. Latent ratings.
+ROWS, MEMBERS, BIASES, LATENTS = 0, 2, 4, 1000
 #: Inverse scale of the Wishart prior is this times (k + 1) I, in units of the ratings' variance.
 WISHART = 0.02
 #: Its degrees of freedom are k and this.
