@@ -325,6 +325,8 @@ class BayesianSVD(Model):
 
     def _state_of_users(self, given: Ratings) -> State:
         state: BayesianState = self._state
+        if state.is_ordinal:
+            raise TypeError('BayesianSVD(likelihood="ordinal") does not take given= yet: fit it anew')
         fields: dict[str, Any] = users_of(state, given, self.n_threads) | user_fields(given)
         sessions = Sessions.none(given.n_users).fields() | {"session_lengths": state.session_lengths}
         for name in ("session_bias", "session_slope", "session_variance"):

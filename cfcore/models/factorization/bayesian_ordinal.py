@@ -68,17 +68,21 @@ class OrderedProbit(GaussianNoise):
         super().__init__(users, n_users, np.zeros(len(values)), user_noise, rng)
         self.values = values
         self.levels, codes = np.unique(values, return_inverse=True)
-        counts = np.bincount(codes)
-        self.cut_points: Array = first_cut_points(counts)
-        starts = np.cumsum(counts) - counts
-        begins = [np.arange(start, start + count, PIECE) for start, count in zip(starts, counts, strict=True)]
-        sizes = np.array([len(each) for each in begins])
-        self.indptr = np.append(np.concatenate(begins), len(values)).astype(np.int64)
-        self.ratings = np.argsort(codes, kind="stable").astype(np.int32)
-        self.piece_levels = np.repeat(np.arange(len(counts), dtype=np.int32), sizes)
-        self.first_pieces = np.cumsum(sizes) - sizes
+        self.cut_points: Array = first_cut_points(np.bincount(codes))
+        self.set_levels(codes)
         self.judged = np.arange(0, len(values), max(1, len(values) // JUDGED))
         self.probit = np.zeros(3)
+
+    def set_levels(self, codes: Array) -> None:
+        """Take the ratings' positions among the levels, and divide the ratings of each level into pieces."""
+        counts = np.bincount(codes, minlength=len(self.levels))
+        sizes = -(-np.maximum(counts, 1) // PIECE)
+        self.first_pieces = np.cumsum(sizes) - sizes
+        starts = np.repeat(np.cumsum(counts) - counts, sizes)
+        at = np.arange(len(starts)) - np.repeat(self.first_pieces, sizes)
+        self.indptr = np.append(starts + PIECE * at, len(codes)).astype(np.int64)
+        self.ratings = np.argsort(codes, kind="stable").astype(np.int32)
+        self.piece_levels = np.repeat(np.arange(len(counts), dtype=np.int32), sizes)
 
     # ------------------------------------------------------------------ draws
 
