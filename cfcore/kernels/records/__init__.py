@@ -75,6 +75,7 @@ if TYPE_CHECKING:
     from cfcore.kernels.records.time_parameters import (
         DAY,
         LEFT_OUT,
+        MOST_LEVELS,
         TIME_TERMS,
         TimeLayout,
         TimeParameters,
@@ -168,6 +169,7 @@ _ROOMS = {
     "time_parameters": (
         "DAY",
         "LEFT_OUT",
+        "MOST_LEVELS",
         "TIME_TERMS",
         "TimeLayout",
         "TimeParameters",
@@ -196,6 +198,7 @@ __all__ = [
     "DAY",
     "LEFT_OUT",
     "MEASURES",
+    "MOST_LEVELS",
     "RATING",
     "TIME_TERMS",
     "BatchScratch",
