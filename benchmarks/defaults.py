@@ -5,8 +5,7 @@
     python benchmarks/defaults.py --data synthetic-1m,synthetic-20m     # the rules on 20 million
     python benchmarks/defaults.py --thin                    # the rules on sparse data: 20 minutes
     python benchmarks/defaults.py --similarities            # shrinkage of each similarity: 10 minutes
-    python benchmarks/defaults.py --sessions                # rates of sessions of TimeSVDpp: 5 minutes
-    python benchmarks/defaults.py --lists                   # penalty of EASE, by lists: 10 minutes
+    python benchmarks/defaults.py --sessions, --lists       # sessions of TimeSVDpp, penalty of EASE
     python benchmarks/defaults.py --quick                   # smoke test
 
 The rows are u1.base of MovieLens 100K and the training part of a random 90/10 split of MovieLens 1M; the
@@ -320,11 +319,8 @@ def similarity_table(options: Any) -> list[dict[str, Any]]:
 
 def report_rows(rows: list[dict[str, Any]]) -> str:
     """Rows of figures as a table."""
-    return table(list(rows[0]), [[_cell(value) for value in row.values()] for row in rows])
-
-
-def _cell(value: Any) -> str:
-    return f"{value:.5f}" if isinstance(value, float) else str(value)
+    shown = [[f"{x:.5f}" if isinstance(x, float) else str(x) for x in row.values()] for row in rows]
+    return table(list(rows[0]), shown)
 
 
 def main() -> None:

@@ -6,9 +6,9 @@
 
 "random" holds out a tenth of the ratings, "last 10" the ten latest of each user, "future" the latest tenth of
 all. In a random split most test ratings have training ratings of the same user-day. The terms of user-days
-and sessions are learned from these, and left out for user-days and sessions without any, so that their gain in
-a random split does not carry over to later days. Rows are differences of RMSE from SVD++ with the same seed, means over the seeds,
-negative if the terms help; compare them with the spread over seeds. Nothing is chosen by these figures.
+and sessions are learned from these, and left out where there are none, so that their gain in a random split
+does not carry over to later days. Rows are differences of RMSE from SVD++ with the same seed, means over the
+seeds, negative if the terms help; compare them with the spread over seeds. Nothing is chosen by these figures.
 """
 
 from __future__ import annotations
