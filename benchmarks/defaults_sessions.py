@@ -1,6 +1,6 @@
 """Rates of the session biases of `TimeSVDpp` by cross-validation: ``defaults.py --sessions``.
 
-Data are training rows of u1 and of a random 90/10 split of MovieTweetings; the test parts are dropped. A row of
+Data are training rows of u1 and of a random 90/10 split of MovieTweetings; test parts are dropped. A row of
 the table changes the learning rate or the regularisation of one length; the last two columns hold out random
 ratings (five folds, two of MovieTweetings) and the ten latest of each user.
 """

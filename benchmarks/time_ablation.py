@@ -8,7 +8,7 @@
 all. In a random split most test ratings have training ratings of the same user-day. The terms of user-days
 and sessions are learned from these, and left out where there are none, so that their gain in a random split
 does not carry over to later days. Rows are differences of RMSE from SVD++ with the same seed, means over the
-seeds, negative if the terms help; compare them with the spread over seeds. Nothing is chosen by these figures.
+seeds, negative if the terms help; compare them with the spread over seeds. Nothing is chosen by them.
 """
 
 from __future__ import annotations
