@@ -74,8 +74,8 @@ def proposal_from(cut_points: Array, sums: Array) -> Proposal | None:
         np.sum(sums[:, 0]) - PRIOR / 2 * np.sum(cut_points * cut_points) + np.sum(np.log(gaps))
     )
     slope = sums[:-1, 2] + sums[1:, 1] - PRIOR * cut_points
-    # Beside the curvature by the cut points themselves, that by logarithms where it adds to it, and at least as
-    # much as at the mode: distances far below the mode would be given steps without bounds.
+    # Beside the curvature by the cut points, that by logarithms where it adds to it, and at least as much as
+    # at the mode: distances far below the mode would be given steps without bounds.
     curved = np.maximum(-np.cumsum(slope[::-1])[::-1][1:], 1 / gaps) / gaps
     diagonal = PRIOR - sums[:-1, 5] - sums[1:, 3]
     diagonal[1:] += curved
