@@ -32,7 +32,7 @@ PIECE, PIECES = 4096, 4096
 #: Work of a rating, in multiplications.
 WORK = 200
 #: The training error is that of at most about so many ratings, evenly spaced.
-JUDGED = 1 << 14
+JUDGED = 1 << 13
 
 
 class OrderedProbit(GaussianNoise):
