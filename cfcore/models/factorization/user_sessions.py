@@ -55,13 +55,23 @@ class Sessions:
         parts: list[tuple[Array, Array]] = []
         before = len(np.unique(users)) / FINER
         for length in LENGTHS:
-            numbers = _numbers(seconds, length)
-            distinct, rank = np.unique(numbers, return_inverse=True)
-            keys = np.unique(users.astype(np.int64) * len(distinct) + rank)
-            if before * FINER <= len(keys) <= SHARED * len(users):
-                parts.append((keys // len(distinct), distinct[keys % len(distinct)] + len(lengths) * STRIDE))
+            found = _distinct(users, seconds, length)
+            if before * FINER <= len(found[0]) <= SHARED * len(users):
+                parts.append(found)
                 lengths.append(length)
-                before = len(keys)
+                before = len(found[0])
+        return cls._joined(lengths, parts, n_users)
+
+    @classmethod
+    def of_lengths(cls, lengths: Array, users: Array, seconds: Array, n_users: int) -> Sessions:
+        """The sessions of ratings, of lengths that are given."""
+        parts = [_distinct(users, seconds, length) for length in lengths.tolist()]
+        return cls._joined(lengths.tolist(), parts, n_users)
+
+    @classmethod
+    def _joined(cls, lengths: list[int], levels: list[tuple[Array, Array]], n_users: int) -> Sessions:
+        """Sessions from the users and numbers of those of each length."""
+        parts = [(owners, numbers + at * STRIDE) for at, (owners, numbers) in enumerate(levels)]
         owners = np.concatenate([part[0] for part in parts] or [np.zeros(0, dtype=np.int64)])
         found = np.concatenate([part[1] for part in parts] or [np.zeros(0, dtype=np.int64)])
         order = np.lexsort((found, owners))
@@ -107,6 +117,14 @@ class Sessions:
     def levels(self) -> Array:
         """The position of the length of each session: int64[n_sessions]."""
         return (self.numbers + MOST) // STRIDE
+
+
+def _distinct(users: Array, seconds: Array, length: int) -> tuple[Array, Array]:
+    """Users and numbers of the sessions of a length, each once."""
+    numbers = _numbers(seconds, length)
+    distinct, rank = np.unique(numbers, return_inverse=True)
+    keys = np.unique(users.astype(np.int64) * len(distinct) + rank)
+    return keys // len(distinct), distinct[keys % len(distinct)]
 
 
 def _numbers(seconds: Array, length: int) -> Array:
