@@ -60,6 +60,7 @@ if TYPE_CHECKING:
         SimilarityScratch,
         ValueRatings,
     )
+    from cfcore.kernels.records.ordinal import OrdinalRatings, check_cut_points
     from cfcore.kernels.records.rbm import (
         BATCH_RATING,
         BatchScratch,
@@ -154,6 +155,7 @@ _ROOMS = {
         "SimilarityScratch",
         "ValueRatings",
     ),
+    "ordinal": ("OrdinalRatings", "check_cut_points"),
     "rbm": (
         "BATCH_RATING",
         "BatchScratch",
@@ -226,6 +228,7 @@ __all__ = [
     "MemberDraws",
     "MiniBatches",
     "NearestRows",
+    "OrdinalRatings",
     "PackedRatings",
     "PanelOrder",
     "Panels",
@@ -260,6 +263,7 @@ __all__ = [
     "check_aligned",
     "check_apart",
     "check_cases",
+    "check_cut_points",
     "check_cuts",
     "check_days",
     "check_entries",

@@ -58,18 +58,17 @@ class GibbsTrainer:
         shape = train.n_users, k, sets in ("both", "item"), self.rng
         self.items = Side(1, items.indptr, items.indices, *shape)
         values = users.values.astype(np.float64) - context.known["mean"]
-        self.spread = float(np.sqrt(np.mean(values * values))) or 1.0
-        self.targets = values / self.spread  # less all biases, as they are drawn
+        self.noise = GaussianNoise(self.codes[0], train.n_users, values, bool(model.user_noise), self.rng)
+        self.spread = self.noise.spread
+        self.targets = self.noise.latents.copy()  # less all biases, as they are drawn
         self.products = np.zeros(n)
         ordered = None if seconds is None else seconds[users.order]
         by_item = items.indptr, self.item_order
         self.biases = Biases(self.codes[0], users.indptr, by_item, ordered, self.rng)
-        self.noise = GaussianNoise(self.codes[0], train.n_users, bool(model.user_noise), self.rng)
         self.moments = SessionMoments(self.biases.sessions, self.biases.session_at, train.n_users)
         self.samples = Samples(self.users, self.items, model.burn_in, model.n_samples, n_kept)
         self.samples.hold(self.seed, self.biases, self.noise)
         self.trace = Trace(n, model.burn_in, model.n_samples)
-        self.followed = values[self.trace.rows]
         self.interrupted = False  # by another thread
 
     @staticmethod
@@ -86,7 +85,7 @@ class GibbsTrainer:
         restart(self.rng, self.seed, k)
         self.interrupted = False
         errors = self.targets - self.products
-        self.noise.draw(errors)
+        self.noise.draw(key, errors, self.n_threads)
         self._pause()
         self.biases.draw(key, errors, self.noise, self.n_threads)
         self._pause()
@@ -95,7 +94,7 @@ class GibbsTrainer:
         self.products = self._products()
         errors = self.targets - self.products
         self._keep(k, errors)
-        return self.spread * float(np.sqrt(np.mean(errors * errors)))
+        return self.noise.rmse(errors)
 
     def _pause(self) -> None:
         """End the sweep between two steps if the fit was interrupted, which only its own thread is told."""
@@ -128,7 +127,7 @@ class GibbsTrainer:
         self.moments.add(n, self.biases.biases[0], self.biases.biases[2:])
         rows = self.trace.rows
         log_likelihood = self.noise.log_likelihood(errors) - len(errors) * float(np.log(self.spread))
-        self.trace.add(k, self.followed - self.spread * errors[rows], log_likelihood)
+        self.trace.add(k, self.noise.expected(rows, errors), log_likelihood)
         self.samples.keep(k)
 
     # ------------------------------------------------------------------ arrays
@@ -141,7 +140,8 @@ class GibbsTrainer:
         """Parameters as they are drawn, and the samples."""
         live = {"users": self.users.rows, "items": self.items.rows}
         live |= self.users.arrays("users") | self.items.arrays("items")
-        live |= {"targets": self.targets, "products": self.products, "user_weights": self.noise.user_weights}
+        live |= {"targets": self.targets, "products": self.products}
+        live |= self.noise.carried()
         return live | self.biases.carried() | self.samples.carried() | self.trace.arrays()
 
     def fields(self, arrays: Mapping[str, Array], n_epochs: int) -> dict[str, Any]:
