@@ -15,7 +15,7 @@ from cfcore.errors import ConvergenceWarning, DataWarning, warn
 from cfcore.kernels.records import Factors
 from cfcore.models.core.fit_context import FitContext
 from cfcore.models.core.given import user_fields
-from cfcore.models.core.model import Array, Model
+from cfcore.models.core.model import Array
 from cfcore.models.core.params import check_choice, check_flag, check_number
 from cfcore.models.core.single import Session
 from cfcore.models.core.state import State
@@ -26,6 +26,7 @@ from cfcore.models.factorization.bayesian_diagnostics import Diagnostics
 from cfcore.models.factorization.bayesian_given import solved, users_of
 from cfcore.models.factorization.bayesian_predictive import Predictive
 from cfcore.models.factorization.bayesian_state import BayesianState, scores
+from cfcore.models.factorization.bayesian_update import BayesianUpdates
 from cfcore.random import RandomState
 
 __all__ = ["BayesianSVD"]
@@ -34,7 +35,7 @@ __all__ = ["BayesianSVD"]
 LARGE, ENOUGH = 1.05, 100
 
 
-class BayesianSVD(Model):
+class BayesianSVD(BayesianUpdates):
     r"""Bayesian matrix factorisation with implicit sets of users and of items, by Gibbs sampling.
 
     .. math::
@@ -287,7 +288,9 @@ class BayesianSVD(Model):
     def _state_of_users(self, given: Ratings) -> State:
         state: BayesianState = self._state
         fields: dict[str, Any] = users_of(state, given, self.n_threads) | user_fields(given)
-        found = dataclasses.replace(state, **fields)
+        # What only `partial_fit` reads is of the users of the fit.
+        nothing = dict.fromkeys(("seen_times", "item_members", "item_precisions", "chain_scalars"))
+        found = dataclasses.replace(state, **{**fields, **nothing})
         vars(found)["item_rows"] = state.item_rows  # the same items
         return found
 
