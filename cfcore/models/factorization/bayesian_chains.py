@@ -21,7 +21,7 @@ from cfcore.threads import resolve_threads
 Array = np.ndarray[Any, Any]
 
 #: Fields of the state that are means over sweeps: of several chains, means of theirs.
-MEANS = ("user_bias", "item_bias", "session_bias", "session_slope", "session_variance")
+MEANS = ("user_bias", "item_bias", "session_bias")
 #: Fields whose first dimension is that of samples; of other fields of samples it is the second.
 BY_SAMPLE = ("item_precisions", "chain_scalars", "prior_means", "prior_precisions", "precisions")
 
@@ -113,7 +113,7 @@ class Chains:
         return scores(state, users, items, timestamps, self.context.n_threads)
 
     def arrays(self) -> dict[str, Array]:
-        """Means of biases; they are what changes with every sweep of what is predicted from."""
+        """Means of biases, and the latest sweep: what changes with every sweep of what is predicted from."""
         return self._named(lambda chain: chain.arrays())
 
     def carried(self) -> dict[str, Array]:
@@ -159,13 +159,16 @@ class Chains:
     def _state(
         self, arrays: Mapping[str, Array], history: Mapping[str, list[float]], n_epochs: int, **more: Any
     ) -> BayesianState:
-        parts = []
+        parts, each = [], []
         for at, chain in enumerate(self.chains):
             start = f"chain_{at}_" if at else ""
-            own = {name: arrays[start + name] for name in chain.arrays()}
-            parts.append(chain.fields(own, n_epochs))
+            each.append({name: arrays[start + name] for name in chain.arrays()})
+            parts.append(chain.fields(each[-1], n_epochs))
+        fields, first = joined(parts), self.chains[0]
+        if len(parts) > 1:
+            fields |= first.moments.fields(first.moments.pooled(each), first.spread)
         return self.context.state(
-            BayesianState, **joined(parts), history=dict(history), n_epochs=n_epochs,
+            BayesianState, **fields, history=dict(history), n_epochs=n_epochs,
             spread=self.chains[0].spread, time_unit=self.context.side.get("time_unit", 1), **more,
         )  # fmt: skip
 

@@ -135,12 +135,13 @@ class GibbsTrainer:
     # ------------------------------------------------------------------ arrays
 
     def arrays(self) -> dict[str, Array]:
-        """Means of biases; they are what changes with every sweep of what is predicted from."""
-        return self.biases.arrays() | self.moments.arrays() | {"noise": self.noise.scalars}
+        """Means of biases, and the latest sweep: what changes with every sweep of what is predicted from."""
+        live = self.biases.arrays() | self.moments.arrays() | {"noise": self.noise.scalars}
+        return live | self.samples.arrays()
 
     def carried(self) -> dict[str, Array]:
         """Parameters as they are drawn, and the samples."""
-        live = {"users": self.users.rows, "items": self.items.rows}
+        live = {"users": self.users.rows, "items": self.items.rows, "item_precision": self.items.precision}
         live |= self.users.arrays("users") | self.items.arrays("items")
         live |= {"targets": self.targets, "products": self.products}
         live |= self.noise.carried()
@@ -150,7 +151,7 @@ class GibbsTrainer:
         """Fields of a `BayesianState` with these means of biases, and the samples of so many sweeps."""
         spread = self.spread
         return {
-            **self.samples.fields(n_epochs, spread), **self.biases.fields(arrays, spread),
+            **self.samples.fields(arrays, n_epochs, spread), **self.biases.fields(arrays, spread),
             **self.moments.fields(arrays, spread),
             "noise_precision": float(arrays["noise"][2]) / spread**2,
         }  # fmt: skip
