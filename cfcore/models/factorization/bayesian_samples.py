@@ -22,8 +22,8 @@ GOLDEN = (np.sqrt(5) - 1) / 2
 class Samples:
     """Parameters of some of the sweeps after the burn-in, in units of the ratings' standard deviation.
 
-    Before the first of these sweeps, the latest sweep is the only sample. The last user, and the last item, is
-    the unknown: what is drawn from the priors.
+    Before the first of these sweeps, the latest sweep is the only sample. The last user and item are the
+    unknown: what is drawn from the priors.
 
     Parameters
     ----------

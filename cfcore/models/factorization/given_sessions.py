@@ -35,13 +35,10 @@ class GivenSessions:
     """
 
     def __init__(self, lengths: Array, users: Array, seconds: Array, n_users: int) -> None:
-        self.sessions = Sessions.of_lengths(lengths, users, seconds, n_users)
+        self.sessions, of_ratings = Sessions.of_lengths(lengths, users, seconds, n_users)
         levels = self.sessions.levels()
         self.at = [np.flatnonzero(levels == level) for level in range(len(lengths))]
-        own = [
-            np.searchsorted(at, codes)
-            for at, codes in zip(self.at, self.sessions.place(users, seconds), strict=True)
-        ]
+        own = [np.searchsorted(at, codes) for at, codes in zip(self.at, of_ratings, strict=True)]
         self.order = np.argsort(own[-1], kind="stable")
         groups = own[-1][self.order]
         self.starts = [np.flatnonzero(np.diff(groups, prepend=-1))]
