@@ -8,6 +8,7 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 
+from cfcore.arrays import padded
 from cfcore.data import Ratings
 from cfcore.data.times import UNITS, as_seconds, unit_of
 from cfcore.errors import ConvergenceWarning, DataWarning, warn
@@ -16,19 +17,21 @@ from cfcore.metrics.lists import relevant_from
 from cfcore.models.core.distributions import Exploration
 from cfcore.models.core.fit_context import FitContext
 from cfcore.models.core.given import user_fields
-from cfcore.models.core.model import Array, Model
+from cfcore.models.core.model import Array
 from cfcore.models.core.params import check_choice, check_flag, check_number
+from cfcore.models.core.single import Session
 from cfcore.models.core.state import State
 from cfcore.models.core.training import run_epochs
+from cfcore.models.factorization.base import predicted
 from cfcore.models.factorization.bayesian_chains import Chains
 from cfcore.models.factorization.bayesian_diagnostics import Diagnostics
 from cfcore.models.factorization.bayesian_exploring import state_of_sample
-from cfcore.models.factorization.bayesian_given import users_of
+from cfcore.models.factorization.bayesian_given import solved, users_of
 from cfcore.models.factorization.bayesian_levels import predictions, predictive
 from cfcore.models.factorization.bayesian_ordinal import MOST_LEVELS
 from cfcore.models.factorization.bayesian_predictive import Predictive
-from cfcore.models.factorization.bayesian_state import BayesianState
-from cfcore.models.factorization.user_sessions import Sessions
+from cfcore.models.factorization.bayesian_state import BayesianState, scores
+from cfcore.models.factorization.bayesian_update import BayesianUpdates
 from cfcore.random import RandomState, generator
 
 __all__ = ["BayesianSVD"]
@@ -37,7 +40,7 @@ __all__ = ["BayesianSVD"]
 LARGE, ENOUGH = 1.05, 100
 
 
-class BayesianSVD(Model):
+class BayesianSVD(BayesianUpdates):
     r"""Bayesian matrix factorisation with implicit sets of users and of items, by Gibbs sampling.
 
     .. math::
@@ -138,8 +141,11 @@ class BayesianSVD(Model):
     not draws: the mean of predictions is the same, with less variance.
 
     Without a timestamp, or outside the sessions of training, session biases are left out. An unknown user, or
-    item, has the mean of the prior in each sample. Ratings that come with a question (``given=``) are
-    answered by the same equations: the user's row is solved for in each sample.
+    item, has the mean of the prior in each sample. Ratings that come with a question (``given=``)
+    are answered by the same equations: the user's row is solved for in each sample, exactly. Where they have
+    timestamps, the biases of their sessions are integrated out, and predictions for times in these sessions
+    have the means of these biases given the user's row; without timestamps, each rating is taken to be of
+    sessions of its own.
 
     ``benchmarks/bayesian.py choose`` compares numbers of factors, sweeps and kept samples on a part of the
     training rows of MovieLens 100K (u1); n_factors was chosen by it.
@@ -325,14 +331,27 @@ class BayesianSVD(Model):
 
     def _state_of_users(self, given: Ratings) -> State:
         state: BayesianState = self._state
-        if state.is_ordinal:
-            raise TypeError('BayesianSVD(likelihood="ordinal") does not take given= yet: fit it anew')
         fields: dict[str, Any] = users_of(state, given, self.n_threads) | user_fields(given)
-        sessions = Sessions.none(given.n_users).fields() | {"session_lengths": state.session_lengths}
-        for name in ("session_bias", "session_slope", "session_variance"):
-            sessions[name] = getattr(state, name)[:0]
-        found = dataclasses.replace(state, **{**fields, **sessions})
+        # What only `partial_fit` reads is of the users of the fit.
+        nothing = dict.fromkeys(("seen_times", "item_members", "item_precisions", "chain_scalars"))
+        found = dataclasses.replace(state, **{**fields, **nothing})
         vars(found)["item_rows"] = state.item_rows  # the same items
+        return found
+
+    def _session_scores(self, session: Session) -> Array | None:
+        state: BayesianState = self._state
+        if state.is_ordinal:
+            return None
+        indptr = np.array([0, len(session.items)])
+        fields = solved(state, (indptr, session.items, session.values), None, self.n_threads)
+        n = len(state.item_ids)
+        factors = Factors(
+            padded(fields["user_factors"][:1]), state.item_rows[:-1], fields["user_bias"][:1],
+            state.item_bias[:-1], state.mean,
+        )  # fmt: skip
+        items = np.arange(n, dtype=np.int32)
+        found = predicted(np.zeros(n, dtype=np.int32), items, factors, self.n_threads)
+        found[state.item_counts == 0] = np.nan
         return found
 
 

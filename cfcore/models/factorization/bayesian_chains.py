@@ -14,6 +14,7 @@ from cfcore.models.core.fit_context import FitContext
 from cfcore.models.factorization.bayesian_diagnostics import diagnose, r_hat_of
 from cfcore.models.factorization.bayesian_levels import predictions
 from cfcore.models.factorization.bayesian_ordinal import levels_of
+from cfcore.models.factorization.bayesian_start import Start
 from cfcore.models.factorization.bayesian_state import BayesianState
 from cfcore.models.factorization.bayesian_trainer import GibbsTrainer
 from cfcore.random import seed64
@@ -22,9 +23,11 @@ from cfcore.threads import resolve_threads
 Array = np.ndarray[Any, Any]
 
 #: Fields of the state that are means over sweeps: of several chains, means of theirs.
-MEANS = ("user_bias", "item_bias", "session_bias", "session_slope", "session_variance")
+MEANS = ("user_bias", "item_bias", "session_bias")
 #: Fields whose first dimension is that of samples; of other fields of samples it is the second.
-BY_SAMPLE = ("prior_means", "prior_precisions", "precisions", "cut_points")
+BY_SAMPLE = (
+    "item_precisions", "chain_scalars", "prior_means", "prior_precisions", "precisions", "cut_points",
+)  # fmt: skip
 
 
 class Chains:
@@ -38,10 +41,16 @@ class Chains:
     seconds : int64[n] or None
         Times of the ratings, where there are sessions.
     context : FitContext
+    start : Start, optional
+        Parameters to go on from.
     """
 
-    def __init__(self, model: Any, train: Ratings, seconds: Array | None, context: FitContext) -> None:
+    def __init__(
+        self, model: Any, train: Ratings, seconds: Array | None, context: FitContext,
+        start: Start | None = None,
+    ) -> None:  # fmt: skip
         self.context, n = context, model.n_chains
+        self.seconds = None if seconds is None else seconds[train.by_user.order]
         self.n_sweeps, self.limit = model.burn_in + model.n_samples, model.stop_at_r_hat
         self.levels = levels_of(train.values, model.likelihood)
         seed = seed64(context.rng)
@@ -52,6 +61,8 @@ class Chains:
             self.chains.append(chain)
             if at:
                 chain.share(self.chains[0])
+            if start is not None:
+                start.set(chain, at)
         n_threads = resolve_threads(context.n_threads)
         self.n_workers = min(n, n_threads)
         for chain in self.chains:
@@ -107,7 +118,7 @@ class Chains:
         return predictions(state, users, items, timestamps, self.context.n_threads)
 
     def arrays(self) -> dict[str, Array]:
-        """Means of biases; they are what changes with every sweep of what is predicted from."""
+        """Means of biases, and the latest sweep: what changes with every sweep of what is predicted from."""
         return self._named(lambda chain: chain.arrays())
 
     def carried(self) -> dict[str, Array]:
@@ -146,18 +157,23 @@ class Chains:
         self, arrays: Mapping[str, Array], history: Mapping[str, list[float]], n_epochs: int
     ) -> BayesianState:
         """The state with these means of biases, and the samples of so many sweeps of each chain."""
-        return self._state(arrays, history, n_epochs, diagnostics=diagnose(self.traces, n_epochs))
+        last = joined([chain.last() for chain in self.chains])
+        found = diagnose(self.traces, n_epochs)
+        return self._state(arrays, history, n_epochs, diagnostics=found, seen_times=self.seconds, **last)
 
     def _state(
         self, arrays: Mapping[str, Array], history: Mapping[str, list[float]], n_epochs: int, **more: Any
     ) -> BayesianState:
-        parts = []
+        parts, each = [], []
         for at, chain in enumerate(self.chains):
             start = f"chain_{at}_" if at else ""
-            own = {name: arrays[start + name] for name in chain.arrays()}
-            parts.append(chain.fields(own, n_epochs))
+            each.append({name: arrays[start + name] for name in chain.arrays()})
+            parts.append(chain.fields(each[-1], n_epochs))
+        fields, first = joined(parts), self.chains[0]
+        if len(parts) > 1:
+            fields |= first.moments.fields(first.moments.pooled(each), first.spread)
         return self.context.state(
-            BayesianState, **joined(parts), history=dict(history), n_epochs=n_epochs, levels=self.levels,
+            BayesianState, **fields, history=dict(history), n_epochs=n_epochs, levels=self.levels,
             spread=self.chains[0].spread, time_unit=self.context.side.get("time_unit", 1), **more,
         )  # fmt: skip
 
@@ -167,14 +183,16 @@ def joined(parts: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     first = parts[0]
     if len(parts) == 1:
         return dict(first)
-    sizes = np.array([len(part["precisions"]) for part in parts])
+    sizes = np.array([len(part["precisions"]) if "precisions" in part else 1 for part in parts])
     found: dict[str, Any] = {}
     for name, held in first.items():
         each = [part[name] for part in parts]
         if name == "user_factors":  # in a unit over the number of samples
             shares = (sizes / sizes.sum()).astype(np.float32)
             each = [one * share for one, share in zip(each, shares, strict=True)]
-        if not isinstance(held, np.ndarray):
+        if held is None:
+            found[name] = None
+        elif not isinstance(held, np.ndarray):
             found[name] = float(np.mean(each))
         elif name in MEANS:
             found[name] = np.mean(each, axis=0, dtype=np.float64).astype(held.dtype)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -69,6 +69,17 @@ class SessionMoments:
         """Live arrays, which change with every sweep."""
         names = ("sums", "squares", "products", "users", "user_squares")
         return {f"session_{name}": getattr(self, name) for name in names}
+
+    def pooled(self, parts: Sequence[Mapping[str, Array]]) -> dict[str, Array]:
+        """The moments of several chains of as many sweeps, whose arrays are given, together."""
+        each = {name: np.array([part[name] for part in parts]) for name in self.arrays()}
+        found = {name: held.mean(axis=0) for name, held in each.items()}
+        sums = each["session_sums"] - found["session_sums"]
+        users = each["session_users"] - found["session_users"]
+        found["session_squares"] += np.mean(sums * sums, axis=0)
+        found["session_products"] += np.mean(sums * users[:, self.owners], axis=0)
+        found["session_user_squares"] += np.mean(users * users, axis=0)
+        return found
 
     def fields(self, arrays: Mapping[str, Array], spread: float) -> dict[str, Any]:
         """Fields of the state for copies of `arrays`: slopes, and variances in the unit of the ratings."""

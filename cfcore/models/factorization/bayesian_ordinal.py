@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from scipy.special import ndtr
+from scipy.special import log_ndtr, ndtr
 
 from cfcore import backends
 from cfcore.errors import DataError
@@ -21,7 +21,7 @@ from cfcore.models.factorization.bayesian_noise import GaussianNoise
 from cfcore.models.factorization.bayesian_side import FIXED, LATENTS
 from cfcore.threads import threads_worth
 
-__all__ = ["MOST_LEVELS", "OrderedProbit", "expected", "levels_of"]
+__all__ = ["MOST_LEVELS", "OrderedProbit", "expected", "latent_means", "levels_of", "nearest_levels"]
 
 Array = np.ndarray[Any, Any]
 
@@ -57,9 +57,9 @@ class OrderedProbit(GaussianNoise):
     levels : float64[n_levels]
         The different ratings, ascending.
     cut_points : float64[n_levels - 1]
-    probit : float64[3]
-        Log-likelihood of the last cut points, steps of cut points after the first sweeps, and how many of
-        these were accepted.
+    probit : float64[4]
+        Log-likelihood of the last cut points, steps of cut points, how many of these were accepted, and how
+        many are still taken without a test, while predictions are far from those of later sweeps.
     """
 
     def __init__(
@@ -71,7 +71,7 @@ class OrderedProbit(GaussianNoise):
         self.cut_points: Array = first_cut_points(np.bincount(codes))
         self.set_levels(codes)
         self.judged = np.arange(0, len(values), max(1, len(values) // JUDGED))
-        self.probit = np.zeros(3)
+        self.probit = np.array([0.0, 0.0, 0.0, FIXED])
 
     def set_levels(self, codes: Array) -> None:
         """Take the ratings' positions among the levels, and divide the ratings of each level into pieces."""
@@ -83,6 +83,12 @@ class OrderedProbit(GaussianNoise):
         self.indptr = np.append(starts + PIECE * at, len(codes)).astype(np.int64)
         self.ratings = np.argsort(codes, kind="stable").astype(np.int32)
         self.piece_levels = np.repeat(np.arange(len(counts), dtype=np.int32), sizes)
+
+    def go_on(self, levels: Array, cut_points: Array) -> None:
+        """Start from cut points of an earlier fit, if the ratings have the same levels."""
+        if np.array_equal(levels, self.levels):
+            self.cut_points[:] = cut_points
+            self.probit[3] = 0
 
     # ------------------------------------------------------------------ draws
 
@@ -109,7 +115,8 @@ class OrderedProbit(GaussianNoise):
         """Draw cut points and latent ratings; the latter with those proposed, which are mostly accepted."""
         now, noise, chance = self.cut_points, self.rng.normal(size=len(self.cut_points)), self.rng.random()
         here = proposal_from(now, self._sums(ratings, now, None, n_threads)) if len(now) else None
-        is_first = key[1] < FIXED  # predictions are far from those of later sweeps
+        is_first = self.probit[3] > 0
+        self.probit[3] -= is_first
         self.probit[1] += not is_first
         if here is not None:
             new = moved(now, here, noise)
@@ -188,4 +195,37 @@ def levels_of(values: Array, likelihood: str) -> Array | None:
 def expected(chances: Array, levels: Array) -> Array:
     """Expected ratings for the chances of at most each level but the last: float64[..., n_levels - 1]."""
     found: Array = levels[-1] - np.einsum("...l,l->...", chances, np.diff(levels))
+    return found
+
+
+def nearest_levels(values: Array, levels: Array) -> Array:
+    """The position of the level that is nearest to each rating: int64[n]."""
+    found: Array = np.searchsorted((levels[:-1] + levels[1:]) / 2, values)
+    return found
+
+
+def latent_means(predictions: Array, levels: Array, cut_points: Array, precisions: Array) -> Array:
+    """Means of latent ratings given their levels, in each sample: float64[n, n_kept].
+
+    Parameters
+    ----------
+    predictions : float64[n, n_kept]
+    levels : int[n]
+        Positions of the levels.
+    cut_points : float64[n_kept, n_levels - 1]
+    precisions : float64[n_kept]
+        Of the latent ratings around the predictions.
+    """
+    n_kept = len(cut_points)
+    edge = np.full((n_kept, 1), np.inf)
+    ends = np.concatenate([-edge, cut_points, edge], axis=1).T
+    scale = np.sqrt(precisions)
+    first, last = (ends[levels + more] for more in (0, 1))
+    first, last = (np.clip((end - predictions) * scale, -1e8, 1e8) for end in (first, last))
+    turned = first + last < 0
+    a, b = np.where(turned, -last, first), np.where(turned, -first, last)
+    above_a, above_b = log_ndtr(-a), log_ndtr(-b)
+    mass = above_a + np.log1p(-np.minimum(np.exp(above_b - above_a), 1 - 1e-15))
+    low, high = (np.exp(-0.5 * end * end - 0.5 * np.log(2 * np.pi) - mass) for end in (a, b))
+    found: Array = predictions + np.where(turned, high - low, low - high) / scale
     return found

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -21,7 +22,7 @@ GOLDEN = (np.sqrt(5) - 1) / 2
 class Samples:
     """Parameters of some of the sweeps after the burn-in, in units of the ratings' standard deviation.
 
-    Until the end of the burn-in, the first sample is the last sweep. The last user, and the last item, is the
+    Before the first of these sweeps, the latest sweep is the only sample. The last user and item are the
     unknown: what is drawn from the priors.
 
     Parameters
@@ -47,9 +48,14 @@ class Samples:
     def hold(self, seed: int, biases: Biases, noise: GaussianNoise) -> None:
         """Make room for the samples; biases and noise are those of the sweeps to keep."""
         self.seed, self.biases, self.noise = seed, biases, noise
-        n_kept, users, items = len(self.sweeps), self.users, self.items
+        n_kept = len(self.sweeps)
+        self.held = self._room(n_kept)
+        self.latest = self._room(1)
+
+    def _room(self, n_kept: int) -> dict[str, Array]:
+        users, items, biases = self.users, self.items, self.biases
         k, n_members = users.n_factors, items.n if users.has_sets else 0
-        self.held: dict[str, Array] = {
+        return {
             "user_factors": np.zeros((users.n + 1, n_kept, k), dtype=np.float32),
             "user_draws": np.zeros((users.n + 1, n_kept, k), dtype=np.float32),
             "item_factors": np.zeros((items.n + 1, n_kept, k), dtype=np.float32),
@@ -67,18 +73,18 @@ class Samples:
 
     def keeps(self, k: int) -> bool:
         """Whether sweep `k` becomes a sample, if only until the next sweep."""
-        return k < self.burn_in or k in self.sweeps
+        return k < self.sweeps[0] or k in self.sweeps
 
     def n_kept(self, n_epochs: int) -> int:
-        """The number of samples after so many sweeps."""
-        return max(int(np.searchsorted(self.sweeps, n_epochs)), 1)
+        """The number of samples after so many sweeps; 0 before the first, when there is the latest sweep."""
+        return int(np.searchsorted(self.sweeps, n_epochs))
 
     def keep(self, k: int) -> None:
         """Add the parameters to the samples if sweep `k` is kept."""
         if not self.keeps(k):
             return
-        at = self.n_kept(k + 1) - 1
-        held, users, items, biases = self.held, self.users, self.items, self.biases
+        n, users, items, biases = self.n_kept(k + 1), self.users, self.items, self.biases
+        held, at = (self.held, n - 1) if n else (self.latest, 0)
         n_factors = users.n_factors
         means = self.row_means[:, :n_factors]
         held["user_factors"][:-1, at], held["user_factors"][-1, at] = means, users.mean
@@ -94,11 +100,11 @@ class Samples:
         held["precisions"][at] = self.noise.precision, *biases.precisions
         if self.noise.cut_points is not None:
             held["cut_points"][at] = self.noise.cut_points
-        self._keep_unknown(k, at)
+        self._keep_unknown(held, k, at)
 
-    def _keep_unknown(self, k: int, at: int) -> None:
+    def _keep_unknown(self, held: dict[str, Array], k: int, at: int) -> None:
         """Draw the unknown user and item from their priors, by numbers that no sweep depends on."""
-        held, biases = self.held, self.biases
+        biases = self.biases
         rng = np.random.default_rng((self.seed, k))
         for name, side in (("user_draws", self.users), ("unknown_item", self.items)):
             root = np.linalg.cholesky(side.precision)
@@ -109,16 +115,23 @@ class Samples:
         # Quantiles of the Gamma prior: of few samples, they are more like it than draws are.
         held["user_weights"][-1, at] = self.noise.prior_weight((at * GOLDEN + 0.5) % 1)
 
+    def arrays(self) -> dict[str, Array]:
+        """Live arrays of the latest sweep, of which `fields` takes copies."""
+        return {f"latest_{name}": held for name, held in self.latest.items()}
+
     def carried(self) -> dict[str, Array]:
         """Live arrays of the samples."""
         return {f"sample_{name}": held for name, held in self.held.items()}
 
-    def fields(self, n_epochs: int, spread: float) -> dict[str, Any]:
+    def fields(self, arrays: Mapping[str, Array], n_epochs: int, spread: float) -> dict[str, Any]:
         """Fields of the state after so many sweeps, with samples side by side."""
         n = self.n_kept(n_epochs)
+        held = self.held
+        if not n:
+            held, n = {name: arrays[f"latest_{name}"] for name in held}, 1
         is_last = n_epochs == self.n_sweeps  # no further sweep changes the samples
         found: dict[str, Any] = {}
-        for name, samples in self.held.items():
+        for name, samples in held.items():
             part = samples[:n] if name in BY_SAMPLE else samples[:, :n]
             found[name] = samples if is_last else part.copy()
         n_columns = n * self.users.n_factors

@@ -75,6 +75,15 @@ class BayesianState(State):
         Samples of the cut points of an ordered probit, in the unit of the latent ratings' noise.
     diagnostics : Diagnostics
         Of no draws for parameters of other origin.
+    seen_times : ndarray of int64, shape (n_seen,), or None
+        Times of the training ratings in seconds, in the order of ``seen_items``, where there are sessions; 8
+        bytes a rating, which `fold_in` and `partial_fit` read.
+    item_members : ndarray of float32, shape (n_users, n_chains * n_factors), or None
+        The w of the last sweep, over `spread`, from which `partial_fit` goes on, as from the next two.
+    item_precisions : ndarray of float64, shape (n_chains, n_factors, n_factors), or None
+        Precision of the items' rows in the prior.
+    chain_scalars : ndarray of float64, shape (n_chains, 3), or None
+        Factors on the precisions of the y and of the w, and shape of the users' noise precisions.
     """
 
     user_factors: Array = array("float32", "n_users + 1", "n_columns", high=PRODUCT)
@@ -97,6 +106,12 @@ class BayesianState(State):
     prior_means: Array = array("float64", "n_kept", "n_factors", high=PRODUCT)
     prior_precisions: Array = array("float64", "n_kept", "n_factors", "n_factors", high=PRODUCT)
     precisions: Array = array("float64", "n_kept", None, low=0, high=PRODUCT)
+    seen_times: Array | None = array("int64", "n_seen", optional=True)
+    item_members: Array | None = array("float32", "n_users", None, optional=True, high=PRODUCT)
+    item_precisions: Array | None = array(
+        "float64", "n_chains", "n_factors", "n_factors", optional=True, high=PRODUCT
+    )
+    chain_scalars: Array | None = array("float64", "n_chains", 3, optional=True, low=0, high=PRODUCT)
     noise_precision: float = 1.0
     spread: float = 1.0
     time_unit: int = 1
@@ -141,6 +156,12 @@ class BayesianState(State):
             raise ValueError("cut_points_ must have a column for each of levels_ but one")
         if (np.diff(self.cut_points, axis=1) < 0).any():
             raise ValueError("cut_points_ must ascend in each row")
+
+    def replaced(self, **changes: Any) -> Self:
+        """Another state with some fields changed."""
+        if changes.keys() & {"seen_indptr", "seen_items"}:  # the times of others are not known
+            changes.setdefault("seen_times", None)
+        return super().replaced(**changes)
 
     # ------------------------------------------------------------------ files
 

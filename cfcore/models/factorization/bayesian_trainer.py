@@ -73,6 +73,8 @@ class GibbsTrainer:
         self.samples = Samples(self.users, self.items, model.burn_in, model.n_samples, n_kept)
         self.samples.hold(self.seed, self.biases, self.noise)
         self.trace = Trace(n, model.burn_in, model.n_samples)
+        self.seconds = ordered
+        self.n_sweeps_before = 0  # of a fit that goes on from an earlier one
         self.interrupted = False  # by another thread
 
     @staticmethod
@@ -85,8 +87,8 @@ class GibbsTrainer:
 
     def epoch(self, k: int) -> float:
         """Run sweep `k`; the RMSE on the training ratings of the parameters as they are drawn."""
-        key = self.seed, k
-        restart(self.rng, self.seed, k)
+        key = self.seed, self.n_sweeps_before + k
+        restart(self.rng, *key)
         self.interrupted = False
         errors = self.targets - self.products
         self.noise.draw(key, errors, self.n_threads)
@@ -94,7 +96,7 @@ class GibbsTrainer:
         self.biases.draw(key, errors, self.noise, self.n_threads)
         self._pause()
         self.targets = errors + self.products
-        self._draw_rows(key)
+        self._draw_rows(key, self.samples.keeps(k))
         self.products = self._products()
         errors = self.targets - self.products
         self._keep(k, errors)
@@ -105,7 +107,7 @@ class GibbsTrainer:
         if self.interrupted:
             raise KeyboardInterrupt
 
-    def _draw_rows(self, key: tuple[int, int]) -> None:
+    def _draw_rows(self, key: tuple[int, int], keeps: bool) -> None:
         """Draw priors, sets and rows of items, and then of users."""
         users, items, weights = self.users, self.items, self.noise.user_weights
         targets = self.targets.astype(np.float32)
@@ -115,7 +117,7 @@ class GibbsTrainer:
         self._pause()
         users.draw_prior(key, (items.indptr, items.indices), self.n_threads)
         each = self.noise.precision * weights, np.ones(items.n, dtype=np.float32)
-        means = self.samples.row_means if self.samples.keeps(key[1]) else None
+        means = self.samples.row_means if keeps else None
         users.draw_rows(key, items, targets, each, means, self.n_threads)
 
     def _products(self) -> Array:
@@ -137,12 +139,13 @@ class GibbsTrainer:
     # ------------------------------------------------------------------ arrays
 
     def arrays(self) -> dict[str, Array]:
-        """Means of biases; they are what changes with every sweep of what is predicted from."""
-        return self.biases.arrays() | self.moments.arrays() | {"noise": self.noise.scalars}
+        """Means of biases, and the latest sweep: what changes with every sweep of what is predicted from."""
+        live = self.biases.arrays() | self.moments.arrays() | {"noise": self.noise.scalars}
+        return live | self.samples.arrays()
 
     def carried(self) -> dict[str, Array]:
         """Parameters as they are drawn, and the samples."""
-        live = {"users": self.users.rows, "items": self.items.rows}
+        live = {"users": self.users.rows, "items": self.items.rows, "item_precision": self.items.precision}
         live |= self.users.arrays("users") | self.items.arrays("items")
         live |= {"targets": self.targets, "products": self.products}
         live |= self.noise.carried()
@@ -152,14 +155,23 @@ class GibbsTrainer:
         """Fields of a `BayesianState` with these means of biases, and the samples of so many sweeps."""
         spread = self.spread
         return {
-            **self.samples.fields(n_epochs, spread), **self.biases.fields(arrays, spread),
+            **self.samples.fields(arrays, n_epochs, spread), **self.biases.fields(arrays, spread),
             **self.moments.fields(arrays, spread),
             "noise_precision": float(arrays["noise"][2]) / spread**2,
         }  # fmt: skip
 
+    def last(self) -> dict[str, Array | None]:
+        """Fields of a `BayesianState` of the last sweep, beside its sample, from which a chain goes on."""
+        penalties = float(self.users.penalty[0]), float(self.items.penalty[0])
+        return {
+            "item_members": self.items.members.astype(np.float32) if self.items.has_sets else None,
+            "item_precisions": self.items.precision[np.newaxis].copy(),
+            "chain_scalars": np.array([[*penalties, float(self.noise.scalars[1])]]),
+        }
+
     def share(self, first: GibbsTrainer) -> None:
         """Use what another chain on the same ratings has made of them, in place of copies."""
-        self.codes, self.item_order = first.codes, first.item_order
+        self.codes, self.item_order, self.seconds = first.codes, first.item_order, first.seconds
         self.biases.groups, self.biases.session_at = first.biases.groups, first.biases.session_at
 
 

@@ -80,12 +80,12 @@ def joined_rows(
     n_rows : int
     rows, columns : int[m]
         Cells, each once; some may be there already.
-    values : pair of float32, optional
+    values : pair of arrays, optional
         Those of the members, and of the cells, which replace them where both have one.
 
     Returns
     -------
-    indptr, members, values : int64[n_rows + 1], int32, float32 or None
+    indptr, members, values : int64[n_rows + 1], int32, the dtype of `values` or None
     """
     counts = np.zeros(n_rows, dtype=np.int64)
     counts[at] = np.diff(indptr)
@@ -107,7 +107,7 @@ def joined_rows(
     new_members[~from_cells] = members[~owner_touched]
     if values is None:
         return new_indptr, new_members, None
-    new_values = np.empty(len(new_members), dtype=np.float32)
+    new_values = np.empty(len(new_members), dtype=values[0].dtype)
     new_values[from_cells] = np.append(values[1], values[0][owner_touched])[first]
     new_values[~from_cells] = values[0][~owner_touched]
     return new_indptr, new_members, new_values

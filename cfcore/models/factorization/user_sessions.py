@@ -82,6 +82,30 @@ class Sessions:
                 if length < shorter_than:
                     lengths.append(length)
                     begins.append(changes)
+        return cls._of_changes(lengths, begins, users, seconds, order, n_users)
+
+    @classmethod
+    def of_lengths(
+        cls, lengths: Array, users: Array, seconds: Array, n_users: int
+    ) -> tuple[Sessions, list[Array]]:
+        """As `with_codes`, of lengths that are given."""
+        order = _by_user_and_time(users, seconds)
+        users, seconds = users[order], seconds[order]
+        begins = []
+        for length in lengths.tolist():
+            numbers = _numbers(seconds, length)
+            changes = np.append(True, (users[1:] != users[:-1]) | (numbers[1:] != numbers[:-1]))
+            begins.append(changes[: len(users)])
+        return cls._of_changes(lengths.tolist(), begins, users, seconds, order, n_users)
+
+    @classmethod
+    def _of_changes(
+        cls, lengths: list[int], begins: list[Array], users: Array, seconds: Array, order: Array, n_users: int
+    ) -> tuple[Sessions, list[Array]]:
+        """Sessions, and those of each rating in the order before, of ratings by user and time.
+
+        `begins` tell of each length at which ratings its sessions begin; `order` is that of the ratings.
+        """
         counts = [np.bincount(users[changes], minlength=n_users) for changes in begins]
         indptr = np.append(0, np.cumsum(np.sum(counts, axis=0, dtype=np.int64)))
         indptr = indptr if lengths else np.zeros(n_users + 1, dtype=np.int64)
