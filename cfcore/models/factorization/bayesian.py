@@ -30,7 +30,7 @@ from cfcore.models.factorization.bayesian_given import solved, users_of
 from cfcore.models.factorization.bayesian_levels import predictions, predictive
 from cfcore.models.factorization.bayesian_ordinal import MOST_LEVELS
 from cfcore.models.factorization.bayesian_predictive import Predictive
-from cfcore.models.factorization.bayesian_state import BayesianState, scores
+from cfcore.models.factorization.bayesian_state import BayesianState
 from cfcore.models.factorization.bayesian_update import BayesianUpdates
 from cfcore.random import RandomState, generator
 

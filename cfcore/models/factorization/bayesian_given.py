@@ -114,7 +114,7 @@ class _Users:
         self.session_means = np.zeros((3, n_sessions))
 
     def set_latents(self) -> None:
-        """Take as ratings the means of the latent ratings in each sample, given the users' rows as they are."""
+        """Take as ratings the means of the latent ratings in each sample, given the users' rows."""
         state, k = self.state, self.k
         if state.levels is None or state.cut_points is None:
             return

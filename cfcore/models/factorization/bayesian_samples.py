@@ -55,7 +55,7 @@ class Samples:
     def _room(self, n_kept: int) -> dict[str, Array]:
         users, items, biases = self.users, self.items, self.biases
         k, n_members = users.n_factors, items.n if users.has_sets else 0
-        return {
+        found = {
             "user_factors": np.zeros((users.n + 1, n_kept, k), dtype=np.float32),
             "user_draws": np.zeros((users.n + 1, n_kept, k), dtype=np.float32),
             "item_factors": np.zeros((items.n + 1, n_kept, k), dtype=np.float32),
@@ -68,8 +68,9 @@ class Samples:
             "prior_precisions": np.zeros((n_kept, k, k)),
             "precisions": np.zeros((n_kept, 1 + len(biases.precisions))),
         }
-        if noise.cut_points is not None:
-            self.held["cut_points"] = np.zeros((n_kept, len(noise.cut_points)))
+        if self.noise.cut_points is not None:
+            found["cut_points"] = np.zeros((n_kept, len(self.noise.cut_points)))
+        return found
 
     def keeps(self, k: int) -> bool:
         """Whether sweep `k` becomes a sample, if only until the next sweep."""
