@@ -115,11 +115,11 @@ def _predicted(
     """Predictions, and what else was asked for; errors name the column of the file."""
     try:
         found = model.predict(*pairs, return_std=std)
-        columns = [*found] if std else [found]
+        numbers = [*found] if std else [found]
         if interval:
             users, items, times = pairs
-            columns += model.predict_interval(users, items, interval, times)
-        return [np.asarray(column) for column in columns]
+            numbers += model.predict_interval(users, items, interval, times)
+        return [np.asarray(column) for column in numbers]
     except DataError as error:
         columns = {role: f"column {name!r}" for role, name in names.items()}
         text = re.sub(r"column '(user|item|timestamp)s'", lambda found: columns[found[1]], str(error))
