@@ -19,7 +19,7 @@ def state_of_sample(state: BayesianState, rng: np.random.Generator) -> BayesianS
     """
     n_kept, k = state.prior_means.shape
     at, sign = int(rng.integers(n_kept)), np.float32(rng.choice([-1, 1]))
-    fields = {
+    fields: dict[str, Any] = {
         field.name: of_sample(getattr(state, field.name), field.metadata.get("shape", ()), at, k)
         for field in dataclasses.fields(state)
         if field.init and isinstance(getattr(state, field.name), np.ndarray)
