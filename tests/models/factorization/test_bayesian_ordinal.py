@@ -285,3 +285,39 @@ def test_joint_distribution(monkeypatch: pytest.MonkeyPatch) -> None:
     found = scores(trainer, likelihood, 3_000, 3_000, 2)
     far = {name: score for name, score in found.items() if abs(score) > 5}
     assert not far
+
+
+def test_ratings_given_with_a_question(world: World, model: Any) -> None:
+    """A user of training, whose ratings are given instead, has the predictions of the fit."""
+    apart = []
+    for user in range(0, 60, 3):
+        own = world.held & (world.users == user)
+        rated = ~world.held & (world.users == user)
+        given = dict(zip(world.items[rated].tolist(), world.values[rated].tolist(), strict=True))
+        found = model.predict(world.items[own], given=given)
+        apart.append(found - model.predict(np.full(own.sum(), user), world.items[own]))
+        chances = model.predict_proba(world.items[own], given=given)
+        np.testing.assert_allclose(chances @ model.levels_, found, atol=1e-9)
+    assert np.sqrt(np.mean(np.concatenate(apart) ** 2)) < 0.12
+    assert model.predict(4, given={}) == pytest.approx(model.predict(-1, 4), abs=0.05)
+
+
+def test_more_ratings_of_a_kind_move_predictions_to_them(model: Any) -> None:
+    items = model.item_ids_[:12].tolist()
+    low, high = (model.predict(100, given=dict.fromkeys(items, star)) for star in (1, 5))
+    few = model.predict(100, given={items[0]: 1})
+    assert low < few < high
+
+
+def test_users_are_folded_in_and_sampled_on(world: World, model: Any) -> None:
+    rated = ~world.held & (world.users < 10)
+    new = world.users[rated] + 1000, world.items[rated], world.values[rated]
+    folded = model.snapshot().fold_in(*[new])
+    own = world.held & (world.users < 10)
+    found = folded.predict(world.users[own] + 1000, world.items[own])
+    expected = model.predict(world.users[own], world.items[own])
+    assert np.sqrt(np.mean((found - expected) ** 2)) < 0.15
+    further = model.snapshot().partial_fit(new, 40)
+    assert further.cut_points_.shape[1] == 4
+    found = further.predict(world.users[own] + 1000, world.items[own])
+    assert np.sqrt(np.mean((found - expected) ** 2)) < 0.25
