@@ -15,7 +15,7 @@ from cfcore.models.factorization.base import predicted
 from cfcore.models.factorization.bayesian_biases import Biases
 from cfcore.models.factorization.bayesian_noise import GaussianNoise
 from cfcore.models.factorization.bayesian_samples import Samples
-from cfcore.models.factorization.bayesian_side import Side
+from cfcore.models.factorization.bayesian_side import FIXED, Side
 from cfcore.models.factorization.bayesian_state import BayesianState, scores
 from cfcore.random import seed64
 
@@ -76,11 +76,24 @@ class GibbsTrainer:
         self.noise.draw(errors)
         self.biases.draw(key, errors, self.noise, self.n_threads)
         self.targets = errors + self.products
+        if k >= FIXED:
+            self._draw_scales()
         self._draw_rows(key)
         self.products = self._products()
         self._keep(k)
         errors = self.targets - self.products
         return self.spread * float(np.sqrt(np.mean(errors * errors)))
+
+    def _draw_scales(self) -> None:
+        """Draw the scales of the rows of users and of items; the products follow them."""
+        weights = self.noise.weights()
+        weighted = self.products if weights is None else self.products * weights
+        square = self.noise.precision * float(np.sum(weighted * self.products))
+        product = self.noise.precision * float(np.sum(weighted * self.targets))
+        for side in (self.users, self.items):
+            factor = side.draw_scale(square, product)
+            square, product = square * factor**2, product * factor
+            self.products *= factor
 
     def _draw_rows(self, key: tuple[int, int]) -> None:
         """Draw priors, sets and rows of items, and then of users."""
