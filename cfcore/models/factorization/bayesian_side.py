@@ -23,7 +23,7 @@ WISHART = 0.02
 FREEDOM = 1
 #: Sweeps at the start for which the precisions of the priors have fixed values: factors near 0 would keep
 #: them high, and stay near 0 for hundreds of sweeps.
-FIXED, FIRST_PRECISION, FIRST_PENALTY = 20, 5.0, 5.0
+FIXED, FIRST_PRECISION, FIRST_PENALTY = 5, 20.0, 5.0
 #: Multiplications in one call of a kernel, after which Ctrl-C is handled: about .3 s.
 WORK = 1 << 30
 
@@ -82,8 +82,8 @@ class Side:
         Rows that have few ratings are near their prior, and the prior's precision is near that of the rows:
         drawn in turn, both move slowly. Their common scale s has, given the rows over s, the density
         s^(-k d - 1) exp(-tr(W L) / (2 s^2) - a s^2 / 2 + b s), with L the precision, d and W the degrees of
-        freedom and inverse scale of its prior, a `square` and b `product` (Liu and Sabatti, "Generalised Gibbs sampler and
-        multigrid Monte Carlo for Bayesian computation", Biometrika 2000).
+        freedom and inverse scale of its prior, a `square` and b `product` (Liu and Sabatti, "Generalised Gibbs
+        sampler and multigrid Monte Carlo for Bayesian computation", Biometrika 2000).
 
         Parameters
         ----------
