@@ -82,8 +82,8 @@ class Side:
         Rows that have few ratings are near their prior, and the prior's precision is near that of the rows:
         drawn in turn, both move slowly. Their common scale s has, given the rows over s, the density
         s^(-k d - 1) exp(-tr(W L) / (2 s^2) - a s^2 / 2 + b s), with L the precision, d and W the degrees of
-        freedom and inverse scale of its prior, a `square` and b `product` (Liu and Sabatti, "Generalised Gibbs
-        sampler and multigrid Monte Carlo for Bayesian computation", Biometrika 2000).
+        freedom and inverse scale of its prior, a `square` and b `product` (Liu and Sabatti, "Generalised
+        Gibbs sampler and multigrid Monte Carlo for Bayesian computation", Biometrika 2000).
 
         Parameters
         ----------
