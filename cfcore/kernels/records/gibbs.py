@@ -127,6 +127,8 @@ class MemberDraws(Record):
         The owners' rows less their weighted sums, with noise of variance 1.
     penalty : float
         Precision of each number of the members, whose mean is 0.
+    values : float32[n], optional
+        What each member is multiplied by in the sum of its owner, such as a feature; 1 where None.
     """
 
     indptr: Array = array("int64", "n_members + 1")
@@ -135,6 +137,7 @@ class MemberDraws(Record):
     members: Array = array("float64", "n_blocks", "n_members", 8, written=True)
     errors: Array = array("float64", "n_blocks", "n_owners", 8, written=True)
     penalty: float = real(0.0)
+    values: Array | None = array("float32", "n", optional=True)
     n_members: int = dimension()
     n_owners: int = dimension()
     n_blocks: int = dimension()
