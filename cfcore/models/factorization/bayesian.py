@@ -10,7 +10,7 @@ import numpy as np
 
 from cfcore.data import Ratings
 from cfcore.data.times import UNITS, as_seconds, unit_of
-from cfcore.errors import DataWarning, warn
+from cfcore.errors import ConvergenceWarning, DataWarning, warn
 from cfcore.kernels.records import Factors
 from cfcore.models.core.fit_context import FitContext
 from cfcore.models.core.given import user_fields
@@ -18,13 +18,17 @@ from cfcore.models.core.model import Array, Model
 from cfcore.models.core.params import check_choice, check_flag, check_number
 from cfcore.models.core.state import State
 from cfcore.models.core.training import run_epochs
+from cfcore.models.factorization.bayesian_chains import Chains
+from cfcore.models.factorization.bayesian_diagnostics import Diagnostics
 from cfcore.models.factorization.bayesian_given import users_of
 from cfcore.models.factorization.bayesian_state import BayesianState, scores
-from cfcore.models.factorization.bayesian_trainer import GibbsTrainer
 from cfcore.models.factorization.user_sessions import Sessions
 from cfcore.random import RandomState
 
 __all__ = ["BayesianSVD"]
+
+#: R-hat above which a fit warns, and draws of all chains from which on: R-hat of few varies too much.
+LARGE, ENOUGH = 1.05, 100
 
 
 class BayesianSVD(Model):
@@ -58,7 +62,14 @@ class BayesianSVD(Model):
     user_noise : bool, default True
         Whether each user has a precision of the noise (:math:`\alpha_u`) of its own.
     n_kept : int, default 64
-        At most so many samples of the factors are kept, evenly spaced over the sweeps.
+        At most so many samples of the factors are kept, of all chains together, evenly spaced over the
+        sweeps.
+    n_chains : int, default 1
+        Samplers that start apart, of `burn_in` and `n_samples` sweeps each. They run side by side on the
+        threads; predictions are means over all of them. Several tell more about convergence.
+    stop_at_r_hat : float, optional
+        Sampling ends early where R-hat (``diagnostics_``) is at most this, such as 1.02; it is computed about
+        20 times after the burn-in, from 40 samples on.
     random_state : int, SeedSequence, Generator, BitGenerator, RandomState or None
         Seed of all draws.
     n_threads : int, optional
@@ -82,9 +93,14 @@ class BayesianSVD(Model):
     noise_precision_ : float
         Mean of the noise's precision, in the unit of the ratings.
     history_ : dict of str to list of float
-        ``train_rmse`` of the draw of each sweep (not of the means), and ``validation_rmse`` of the means.
+        ``train_rmse`` of the draw of each sweep (not of the means), ``log_likelihood`` of the training
+        ratings given that draw (natural logarithm, the mean of the chains), and ``validation_rmse`` of the
+        means; ``r_hat``, and the sweeps after which it was computed as ``r_hat_sweep``.
     n_epochs_ : int
-        Number of sweeps, burn-in included.
+        Number of sweeps of each chain, burn-in included.
+    diagnostics_ : Diagnostics
+        R-hat and effective sample sizes of the predictions of 200 training ratings and of the log-likelihood;
+        printed, a table. Their definitions are in its docstring.
 
     Notes
     -----
@@ -108,6 +124,10 @@ class BayesianSVD(Model):
 
     With validation ratings, ``early_stopping`` counts sweeps.
 
+    A fit of 100 samples or more warns (`ConvergenceWarning`) where R-hat of predictions is above 1.05. Draws
+    of a chain depend on `random_state` and on its number alone, so that the first of several is that of a fit
+    with one.
+
     Examples
     --------
     >>> import cfcore as cf
@@ -129,6 +149,8 @@ class BayesianSVD(Model):
         sessions: str | None = "auto",
         user_noise: bool = True,
         n_kept: int = 64,
+        n_chains: int = 1,
+        stop_at_r_hat: float | None = None,
         random_state: RandomState = None,
         n_threads: int | None = None,
         verbose: int = 0,
@@ -140,6 +162,8 @@ class BayesianSVD(Model):
         self.sessions = sessions
         self.user_noise = user_noise
         self.n_kept = n_kept
+        self.n_chains = n_chains
+        self.stop_at_r_hat = stop_at_r_hat
         self.random_state = random_state
         self.n_threads = n_threads
         self.verbose = verbose
@@ -149,6 +173,12 @@ class BayesianSVD(Model):
         check_number("n_samples", self.n_samples, 1, 2**30, integer=True)
         check_number("burn_in", self.burn_in, 0, 2**30, integer=True)
         check_number("n_kept", self.n_kept, 1, 2**20, integer=True)
+        check_number("n_chains", self.n_chains, 1, 2**10, integer=True)
+        if self.n_kept < self.n_chains:
+            raise ValueError(
+                f"n_kept={self.n_kept} is less than n_chains={self.n_chains}: each chain keeps at least one"
+            )
+        check_number("stop_at_r_hat", self.stop_at_r_hat, 1, 100, none=True, open_low=True)
         check_choice("sets", self.sets, ("both", "user", "item", None))
         check_choice("sessions", self.sessions, ("auto", None))
         check_flag("user_noise", self.user_noise)
@@ -179,10 +209,24 @@ class BayesianSVD(Model):
                 )
             seconds = as_seconds(np.asarray(train.timestamps), unit, "timestamps")
             context = _in_seconds(context, unit)
-        trainer = GibbsTrainer(self, train, seconds, context)
+        trainer = Chains(self, train, seconds, context)
         state: Any = run_epochs(trainer, context, self.burn_in + self.n_samples, growth=np.inf)
         found: BayesianState = state
+        self._warn_unconverged(found.diagnostics)
         return found
+
+    def _warn_unconverged(self, found: Diagnostics) -> None:
+        if found.n_chains * found.n_draws < ENOUGH or not found.r_hat > LARGE:
+            return
+        more = [f"n_samples={2 * self.n_samples}", f"burn_in={max(2 * self.burn_in, 100)}"]
+        if self.n_chains == 1:
+            more.append("n_chains=4, whose predictions are means over the chains")
+        warn(
+            f"{type(self).__name__}: the draws have not converged: R-hat of predictions is "
+            f"{found.r_hat:.3f}, and should be below {LARGE}. Try {', '.join(more[:-1])} or {more[-1]}; "
+            "diagnostics_ has more",
+            ConvergenceWarning,
+        )
 
     # ------------------------------------------------------------------ predicting
 
