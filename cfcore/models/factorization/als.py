@@ -9,12 +9,14 @@ import numpy as np
 from cfcore.arrays import padded
 from cfcore.data import Ratings, from_fields
 from cfcore.kernels.records import RatingRows
+from cfcore.models.core.explaining import Contributions
 from cfcore.models.core.fit_context import FitContext
 from cfcore.models.core.model import Array
 from cfcore.models.core.params import MOST_EPOCHS, check_choice, check_flag, check_number
 from cfcore.models.core.single import Session
 from cfcore.models.core.state import State
 from cfcore.models.core.training import run_epochs
+from cfcore.models.factorization.als_explaining import by_ratings
 from cfcore.models.factorization.als_rows import Penalties, Side
 from cfcore.models.factorization.als_state import ALSState
 from cfcore.models.factorization.als_trainer import ALSTrainer, first_arrays
@@ -25,8 +27,8 @@ from cfcore.random import RandomState
 
 __all__ = ["ALS"]
 
-#: Defaults by cross-validation; `benchmarks/defaults.py` repeats the search. Of factors, in units of the
-#: ratings' standard deviation, with scale_reg and without; of biases; of the y and w, in the unit of the first.
+#: Defaults by cross-validation; `benchmarks/defaults.py` repeats the search. Of factors, with `scale_reg` and
+#: without, and of the y and w in units of the ratings' standard deviation; of biases.
 SCALED, UNSCALED, REG_BIAS, REG_IMPLICIT = 0.05, 9.0, 5.0, 30.0
 
 
@@ -124,6 +126,8 @@ class ALS(FactorModel):
     _state_class: ClassVar[type[State]] = ALSState
     takes_weights: ClassVar[bool] = True
 
+    n_epochs: int
+
     def __init__(
         self,
         *,
@@ -217,10 +221,10 @@ class ALS(FactorModel):
             "implicit_user_factors": scattered(before.implicit_user_factors, users_at, train.n_users),
         }
         if before.seen_weights is not None:
-            ones = np.ones(len(train), dtype=np.float32)
+            own = weights_of_later(before, users_at, items_at, train)
             _, _, fields["seen_weights"] = joined_rows(
                 before.seen_indptr, items_at[before.seen_items], users_at, train.n_users, train.user_codes,
-                train.item_codes, (before.seen_weights, ones),
+                train.item_codes, (before.seen_weights, own),
             )  # fmt: skip
         return fields
 
@@ -241,7 +245,7 @@ class ALS(FactorModel):
             weights = weights_of(state, train.user_codes[at], train.item_codes[at])
         other = "item" if kind == "user" else "user"
         factors, bias = (getattr(state, f"{other}_{what}") for what in ("factors", "bias"))
-        others = padded(factors.astype(np.float32, copy=False)), bias.astype(np.float32, copy=False)
+        others = padded(factors.astype(np.float32)), bias.astype(np.float32)
         ratings = RatingRows(indptr, rows.indices[picked], rows.values[picked], len(factors))
         found, found_bias = self._rows_of(state, kind, ratings, weights, others)
         factors, bias = getattr(state, f"{kind}_factors").copy(), getattr(state, f"{kind}_bias").copy()
@@ -255,11 +259,24 @@ class ALS(FactorModel):
         side = Side(ratings, weights, Penalties.of(state.rates), self.n_threads)
         own = np.zeros((ratings.n_rows, others[0].shape[1]), dtype=np.float32)
         bias = np.zeros(ratings.n_rows, dtype=np.float32)
-        side.solving((own, bias), others, state.mean, side.totals())(side.sums(state.members(kind)))
+        side.solving((own, bias), others, state.mean, side.totals())(side.sums(state.member_rows(kind)))
         return own[:, : state.item_factors.shape[1]], bias
 
     def _row_of_session(self, session: Session) -> tuple[Array, float] | None:
-        return None
+        state: ALSState = self._state
+        if state.item_rows.dtype != np.float32:
+            return None
+        self._check_rates("given=", ())
+        indptr = np.array([0, len(session.items)])
+        ratings = RatingRows(indptr, session.items, session.values, len(state.item_ids))
+        others = state.item_rows, np.ascontiguousarray(state.item_bias)
+        own, bias = self._rows_of(state, "user", ratings, None, others)
+        row = np.zeros(others[0].shape[1], dtype=np.float32)
+        row[: own.shape[1]] = own[0]
+        return row, state.mean + float(bias[0])
+
+    def _contributions(self, user: int, item: int, origin: Any) -> Contributions | None:
+        return by_ratings(self._state, user, item)
 
     def _state_without_each(self, own: Ratings) -> State | None:
         return None
@@ -272,4 +289,24 @@ def weights_of(state: ALSState, users: Array, items: Array) -> Array:
     owners = np.repeat(np.arange(len(state.user_ids)), np.diff(state.seen_indptr))
     keys = owners * width + state.seen_items
     found: Array = state.seen_weights[np.searchsorted(keys, users * width + items)]
+    return found
+
+
+def weights_of_later(before: ALSState, users_at: Array, items_at: Array, train: Ratings) -> Array:
+    """Weights of ratings that join those of a state: float32[n].
+
+    Those that the state has keep their weights; others, also those that replace a rating of another value,
+    count 1.
+    """
+    own, values = before.seen_weights, before.seen_values
+    found = np.ones(len(train), dtype=np.float32)
+    if own is None or values is None or not len(own):
+        return found
+    width = np.int64(train.n_items)
+    owners = np.repeat(users_at.astype(np.int64), np.diff(before.seen_indptr))
+    keys = owners * width + items_at[before.seen_items]  # ascending, as the old codes are
+    wanted = train.user_codes * width + train.item_codes
+    at = np.minimum(np.searchsorted(keys, wanted), len(keys) - 1)
+    same = (keys[at] == wanted) & (values[at] == train.values)
+    found[same] = own[at[same]]
     return found

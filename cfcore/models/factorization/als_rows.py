@@ -1,4 +1,4 @@
-"""Rows of users, or of items, by least squares: what `ALS` fits with, and what it solves for later users by."""
+"""Rows of users, or of items, by least squares: in fits of `ALS`, and of users that come later."""
 
 from __future__ import annotations
 
@@ -83,18 +83,18 @@ class Side:
         found: Array = np.where(counts > 0, 1 / np.sqrt(np.maximum(counts, 1)), 0.0)
         return found
 
-    def sums(self, members: Array) -> Array | None:
-        """The sums over the sets of rows: float64[n_rows, width]; None where there are no members' factors.
+    def sums(self, table: Array) -> Array | None:
+        """The sums over the sets of rows: float64[n_rows, width]; None where members have no factors.
 
         Parameters
         ----------
-        members : float32[n_columns, n_factors]
+        table : float32[n_columns, width]
+            Padded rows of the members, or rows of length 0.
         """
-        if not members.shape[1]:
+        if not table.shape[1]:
             return None
-        table = padded(members)
         rows = aligned_zeros(self.ratings.n_rows, table.shape[1], np.float32)
-        sets = ImplicitSets(self.ratings.indptr, self.ratings.indices, len(members))
+        sets = ImplicitSets(self.ratings.indptr, self.ratings.indices, len(table))
         n_threads = threads_worth(self.n_threads, self.ratings.n * table.shape[1])
         backends.kernel("factorization.svdpp").implicit_sums(sets, ImplicitRows(table, rows), n_threads)
         return rows.astype(np.float64)
@@ -156,7 +156,7 @@ def improved_members(side: Side, owners: tuple[Array, Array], rows: Array, membe
     float32[n_members, n_factors]
     """
     k = rows.shape[1]
-    sums = side.sums(members)
+    sums = side.sums(padded(members))
     assert sums is not None
     roots = np.sqrt(side.penalties.scales(side.totals()))
     draws = MemberDraws(

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, ClassVar
 
 import numpy as np
 
+from cfcore.arrays import padded
 from cfcore.models.core.fields import PRODUCT, array
 from cfcore.models.factorization.state import FactorState
 
@@ -42,6 +44,11 @@ class ALSState(FactorState):
         if self.seen_weights is not None and not (self.seen_weights > 0).all():
             raise ValueError("seen_weights_ must be positive")
 
-    def members(self, kind: str) -> Array:
-        """The factors that the sets of users (or items) are sums of."""
-        return self.implicit_factors if kind == "user" else self.implicit_user_factors
+    def member_rows(self, kind: str) -> Array:
+        """The factors that the sets of users (or items) are sums of, in padded rows if there are any."""
+        return self.item_members if kind == "user" else padded(self.implicit_user_factors)
+
+    @cached_property
+    def item_members(self) -> Array:
+        """The y in padded rows."""
+        return padded(self.implicit_factors)

@@ -9,6 +9,7 @@ import numpy as np
 
 from cfcore.arrays import padded
 from cfcore.data import Ratings
+from cfcore.errors import DivergenceError
 from cfcore.kernels.records import Factors, RatingRows
 from cfcore.models.core.fit_context import FitContext
 from cfcore.models.factorization.als_rows import Penalties, Side, improved_members
@@ -76,7 +77,14 @@ class ALSTrainer:
             owners = self.sides[other].ratings
             rows = self.rows[kind][:, : self.n_factors]
             members[:] = improved_members(side, (owners.indptr, owners.indices), rows, members)
-        return float(self.solving[kind](side.sums(members)).sum())
+        try:
+            squares = self.solving[kind](side.sums(padded(members)))
+        except ValueError as error:  # not positive definite by rounding
+            raise DivergenceError(
+                f"ALS: the equations of the {kind}s have no solution in double precision with "
+                f"reg={self.rates['reg']:g}. Try reg=None, the default"
+            ) from error
+        return float(squares.sum())
 
     # ------------------------------------------------------------------ what `run_epochs` asks for
 
@@ -115,7 +123,9 @@ class ALSTrainer:
         """The state with these parameters."""
         fields: dict[str, Any] = {**arrays, "history": dict(history), "n_epochs": n_epochs}
         rows = {f"{kind}_rows": held for kind, held in self.rows.items()}
-        return state_of(self.context, ALSState, rows, **fields, rates=self.rates, seen_weights=self.sides["user"].weights)
+        return state_of(
+            self.context, ALSState, rows, **fields, rates=self.rates, seen_weights=self.sides["user"].weights
+        )
 
 
 def first_arrays(
