@@ -61,6 +61,7 @@ if TYPE_CHECKING:
         SimilarityScratch,
         ValueRatings,
     )
+    from cfcore.kernels.records.ordinal import OrdinalRatings, check_cut_points
     from cfcore.kernels.records.rbm import (
         BATCH_RATING,
         BatchScratch,
@@ -72,6 +73,7 @@ if TYPE_CHECKING:
         check_entries,
         check_training,
     )
+    from cfcore.kernels.records.samples import FactorSamples
     from cfcore.kernels.records.tables import RatingRows
     from cfcore.kernels.records.time_parameters import (
         DAY,
@@ -155,6 +157,7 @@ _ROOMS = {
         "SimilarityScratch",
         "ValueRatings",
     ),
+    "ordinal": ("OrdinalRatings", "check_cut_points"),
     "rbm": (
         "BATCH_RATING",
         "BatchScratch",
@@ -166,6 +169,7 @@ _ROOMS = {
         "check_entries",
         "check_training",
     ),
+    "samples": ("FactorSamples",),
     "tables": ("RatingRows",),
     "time_parameters": (
         "DAY",
@@ -212,6 +216,7 @@ __all__ = [
     "CandidateScratch",
     "Cases",
     "DrawKey",
+    "FactorSamples",
     "Factors",
     "GramMatrix",
     "ImplicitRows",
@@ -225,6 +230,7 @@ __all__ = [
     "MemberDraws",
     "MiniBatches",
     "NearestRows",
+    "OrdinalRatings",
     "PackedRatings",
     "PanelOrder",
     "Panels",
@@ -260,6 +266,7 @@ __all__ = [
     "check_aligned",
     "check_apart",
     "check_cases",
+    "check_cut_points",
     "check_cuts",
     "check_days",
     "check_entries",

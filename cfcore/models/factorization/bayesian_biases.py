@@ -10,6 +10,7 @@ import numpy as np
 from cfcore import backends
 from cfcore.kernels.records import BiasDraws, DrawKey
 from cfcore.models.factorization.bayesian_noise import GaussianNoise
+from cfcore.models.factorization.bayesian_priors import drawn_precision
 from cfcore.models.factorization.bayesian_side import BIASES
 from cfcore.models.factorization.user_sessions import Sessions
 from cfcore.threads import threads_worth
@@ -96,10 +97,11 @@ class Biases:
                 indptr, ratings, errors, biases, mean, float(self.precisions[at]), noise.precision, weights
             )
             kernel.draw_biases(draws, DrawKey(key[0], BIASES + at, key[1]), (0, len(biases)), n_threads)
-            squares = float(np.sum((biases - mean) ** 2))
-            self.precisions[at] = self.rng.gamma(1 + len(biases) / 2) / (0.1 + squares / 2)
-        items = self.biases[1]
-        self.scalars[0] = items.mean() + self.rng.normal() / np.sqrt(self.precisions[1] * len(items))
+            squares = float(np.sum((biases - mean) ** 2)) + mean * mean
+            self.precisions[at] = drawn_precision(len(biases) + (at == 1), squares, self.rng)
+        # Given its precision, the mean of the items' biases is normal in the prior, of that precision.
+        items, n = self.biases[1], len(self.biases[1]) + 1
+        self.scalars[0] = items.sum() / n + self.rng.normal() / np.sqrt(self.precisions[1] * n)
 
     def keep(self, n: int) -> None:
         """Add the biases to their means over `n` sweeps, this one included."""

@@ -10,14 +10,17 @@ import numpy as np
 from cfcore import backends
 from cfcore.arrays import aligned_zeros, row_length
 from cfcore.kernels.records import DrawKey, MemberDraws, RatingRows, RowDraws
+from cfcore.models.factorization.bayesian_priors import drawn_precision
 from cfcore.threads import threads_worth
 
 Array = np.ndarray[Any, Any]
 
-#: Kinds of random numbers: rows, members of sets, biases; of users, and one more of items.
-ROWS, MEMBERS, BIASES = 0, 2, 4
+#: Kinds of random numbers: rows, members of sets, biases; of users, and one more of items. Latent ratings.
+ROWS, MEMBERS, BIASES, LATENTS = 0, 2, 4, 1000
 #: Inverse scale of the Wishart prior is this times (k + 1) I, in units of the ratings' variance.
 WISHART = 0.02
+#: Its degrees of freedom are k and this.
+FREEDOM = 1
 #: Sweeps at the start for which the precisions of the priors have fixed values: factors near 0 would keep
 #: them high, and stay near 0 for hundreds of sweeps.
 FIXED, FIRST_PRECISION, FIRST_PENALTY = 20, 5.0, 5.0
@@ -81,7 +84,7 @@ class Side:
         apart = own - mean
         scale = np.einsum("nf,ng->fg", apart, apart) + WISHART * (k + 1) * np.eye(k)
         scale += n / (n + 1) * np.outer(mean, mean)
-        freedom = k + 1 + n
+        freedom = k + FREEDOM + n
         squares = np.einsum("nf,ng->fg", self.members, self.members)
         if self.has_sets:
             scale += self.penalty[0] * squares
@@ -92,7 +95,7 @@ class Side:
         self.mean = n * mean / (n + 1) + np.linalg.solve(root.T, noise) / np.sqrt(n + 1)
         if self.has_sets:
             size = float(np.sum(self.precision * squares))
-            drawn = self.rng.gamma(1 + self.members.size / 2) / (0.1 + size / 2)
+            drawn = drawn_precision(self.members.size, size, self.rng)
             self.penalty[0] = drawn if key[1] >= FIXED else FIRST_PENALTY
             self._draw_members(key, own - self.mean, rows, root, owners, n_threads)
 
