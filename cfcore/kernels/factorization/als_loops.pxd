@@ -3,9 +3,9 @@
 from libc.stdint cimport int32_t, int64_t
 
 cdef enum:
-    # The scratch of a row has scalars (the sums of squared targets, targets and weights), a matrix, vectors of
-    # `width` numbers (sums of targets and of columns, two solutions, the inverses of pivots), and then two tiles
-    # of float32.
+    # The scratch of a row has scalars (the sums of squared targets, targets and weights), a matrix, vectors
+    # of `width` numbers (sums of targets and of columns, two solutions, the inverses of pivots), and then two
+    # tiles of float32.
     VECTORS = 5
     SCALARS = 8
 
