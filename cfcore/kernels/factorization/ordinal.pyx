@@ -150,7 +150,7 @@ def draw_latents(ratings, cut_points, latents, sums, key, span, n_threads):
 
 
 def level_chances(means, scales, cut_points, chances, n_threads):
-    r"""Chances of less than each cut point, for mixtures of normal distributions with cut points of their own.
+    r"""Chances of less than each cut point, for mixtures of normals that have cut points of their own.
 
     .. math:: P_{nl} = \frac{1}{m} \sum_{j=1}^m \Phi(s_{nj} (c_{lj} - f_{nj}))
 

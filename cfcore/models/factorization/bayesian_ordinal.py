@@ -27,8 +27,10 @@ Array = np.ndarray[Any, Any]
 
 #: More different ratings than this are no levels.
 MOST_LEVELS = 256
-#: Ratings of one level in a piece, whose sums are added in their order; pieces in one call of a kernel: .3 s.
-PIECE, PIECES = 4096, 4096
+#: Neighbouring ratings, of which those of a level are a piece: they stay in the cache for all levels.
+BLOCK = 1 << 14
+#: Ratings of the pieces of one call of a kernel, after which Ctrl-C is handled: about .3 s.
+CALL = 1 << 24
 #: Work of a rating, in multiplications.
 WORK = 200
 #: The training error is that of at most about so many ratings, evenly spaced.
@@ -75,14 +77,12 @@ class OrderedProbit(GaussianNoise):
 
     def set_levels(self, codes: Array) -> None:
         """Take the ratings' positions among the levels, and divide the ratings of each level into pieces."""
-        counts = np.bincount(codes, minlength=len(self.levels))
-        sizes = -(-np.maximum(counts, 1) // PIECE)
-        self.first_pieces = np.cumsum(sizes) - sizes
-        starts = np.repeat(np.cumsum(counts) - counts, sizes)
-        at = np.arange(len(starts)) - np.repeat(self.first_pieces, sizes)
-        self.indptr = np.append(starts + PIECE * at, len(codes)).astype(np.int64)
-        self.ratings = np.argsort(codes, kind="stable").astype(np.int32)
-        self.piece_levels = np.repeat(np.arange(len(counts), dtype=np.int32), sizes)
+        n_levels, n = len(self.levels), len(codes)
+        keys = np.arange(n) // BLOCK * n_levels + codes
+        n_pieces = -(-n // BLOCK) * n_levels
+        self.ratings = np.argsort(keys, kind="stable").astype(np.int32)
+        self.indptr = np.append(0, np.cumsum(np.bincount(keys, minlength=n_pieces))).astype(np.int64)
+        self.piece_levels = (np.arange(n_pieces) % n_levels).astype(np.int32)
 
     def go_on(self, levels: Array, cut_points: Array) -> None:
         """Start from cut points of an earlier fit, if the ratings have the same levels."""
@@ -140,15 +140,16 @@ class OrderedProbit(GaussianNoise):
         kernel = backends.kernel("factorization.ordinal")
         sums = np.empty((ratings.n_pieces, 6))
         n_threads = threads_worth(n_threads, WORK * ratings.n)
-        for begin in range(0, ratings.n_pieces, PIECES):
-            span = begin, min(begin + PIECES, ratings.n_pieces)
+        pieces = CALL // BLOCK * len(self.levels)
+        for begin in range(0, ratings.n_pieces, pieces):
+            span = begin, min(begin + pieces, ratings.n_pieces)
             if key is None:
                 kernel.sum_likelihood(ratings, cut_points, sums, span, n_threads)
             else:
                 drawn = DrawKey(key[0], LATENTS, key[1])
                 kernel.draw_latents(ratings, cut_points, self.latents, sums, drawn, span, n_threads)
-        found: Array = np.add.reduceat(sums, self.first_pieces, axis=0)
-        return found
+        n = len(self.levels)
+        return np.stack([np.bincount(self.piece_levels, one, minlength=n) for one in sums.T], axis=1)
 
     # ------------------------------------------------------------------ what the trainer asks for
 
