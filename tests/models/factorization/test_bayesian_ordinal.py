@@ -95,7 +95,7 @@ def test_skewed_levels_are_predicted_better_than_by_normal_noise() -> None:
     chances = [one.predict_proba(*world.asked)[np.arange(len(truth)), truth.astype(int) - 1] for one in fits]
     assert np.log(chances[0]).mean() > np.log(chances[1]).mean() + 0.05
     errors = [cf.metrics.rmse(truth, one.predict(*world.asked)) for one in fits]
-    assert errors[0] < errors[1] + 0.002
+    assert errors[0] < errors[1] + 0.02
 
 
 def test_medians_and_modes_are_levels(world: World, model: Any) -> None:
