@@ -130,6 +130,7 @@ def ratings_of(
 
 
 VARIATIONS: dict[str, list[dict[str, Any]]] = {
+    "BayesianSVD": [{}, {"likelihood": "ordinal"}],
     "Baseline": [{}, {"method": "sgd"}],
     "ItemKNN": [{}, {"storage": 3}, {"similarity": "pearson", "power": 1.3}, {"similarity": "jaccard"}],
     "UserKNN": [{}, {"storage": 3}, {"similarity": "msd"}],
