@@ -152,7 +152,7 @@ def fill_multiples(rated, panels, multiples, n_threads):
     cdef int32_t *margins = <int32_t *>pointer(multiples.margins)
     cdef int32_t *steps = <int32_t *>pointer(multiples.steps)
     cdef uint8_t *levels = <uint8_t *>pointer(multiples.levels)
-    cdef int32_t *level_steps = <int32_t *>pointer(multiples.level_steps)
+    cdef double *level_steps = <double *>pointer(multiples.level_steps)
     cdef int32_t *level_margins = <int32_t *>pointer(multiples.level_margins)
     cdef int32_t *runs = <int32_t *>pointer(multiples.runs)
     cdef double largest = _largest(panels), per_one = multiples.per_one
@@ -202,7 +202,7 @@ cdef int32_t _multiples(const int32_t *items, const float *values, Py_ssize_t n,
 
 
 cdef int32_t _levels(const float *values, Py_ssize_t n, double per_one, bint known, uint8_t *out,
-                     int32_t *steps, int32_t *run) noexcept nogil:
+                     double *steps, int32_t *run) noexcept nogil:
     """Levels of a row, how many there are to one, and of how many the sums are of 16 bits; its margin."""
     cdef double highest = 0, off = 0, reach = 0, size = 0, step = per_one, x, q, margin
     cdef Py_ssize_t e
@@ -215,9 +215,7 @@ cdef int32_t _levels(const float *values, Py_ssize_t n, double per_one, bint kno
         off += fabs(x - rint(x))
         highest = max(highest, <double>values[e])
     if off > 1e-3 * n or highest * per_one > HIGHEST_LEVEL:  # no multiples, or too large ones
-        step = min(floor(HIGHEST_LEVEL / max(highest, 1e-4)), 1e6)
-    if step < 1:
-        return -1
+        step = HIGHEST_LEVEL / max(highest, 1e-4)
     off, highest = 0, 1
     for e in range(n):
         x = values[e] * step
@@ -227,7 +225,7 @@ cdef int32_t _levels(const float *values, Py_ssize_t n, double per_one, bint kno
         off += fabs(x - q)
         reach += q
         size += x
-    steps[0] = <int32_t>step
+    steps[0] = step
     run[0] = 2 * (HIGHEST // <int32_t>(2 * HIGHEST_LEVEL * highest))
     margin = 0.505 * reach + HIGHEST_LEVEL * (1.01 * off + (n + 2) * 1.3e-7 * size) + 2
     return <int32_t>margin + 1 if margin + HIGHEST_LEVEL * reach < WIDEST else -1
@@ -285,7 +283,7 @@ def best_lists(rated, multiples, panels, queries, order, lists, scratch, n_threa
         steps=<const int32_t *>pointer(multiples.steps),
         margins=<const int32_t *>pointer(multiples.margins),
         levels=<const uint8_t *>pointer(multiples.levels),
-        level_steps=<const int32_t *>pointer(multiples.level_steps),
+        level_steps=<const double *>pointer(multiples.level_steps),
         level_margins=<const int32_t *>pointer(multiples.level_margins),
         runs=<const int32_t *>pointer(multiples.runs),
         rounded=<const int16_t *>pointer(panels.rounded),

@@ -26,7 +26,7 @@ cdef struct ListArrays:
     const int32_t *steps
     const int32_t *margins
     const uint8_t *levels
-    const int32_t *level_steps
+    const double *level_steps
     const int32_t *level_margins
     const int32_t *runs
     const int16_t *rounded

@@ -3,6 +3,7 @@ from libc.math cimport INFINITY, ceil, fabs, floor
 from libc.stdint cimport INT32_MAX, INT32_MIN, int8_t, int16_t, int32_t, int64_t, uint8_t, uint64_t
 from libc.string cimport memcpy, memset
 
+from cfcore.kernels.common.lanes cimport cf_prefetch, cf_prefetch_read
 from cfcore.kernels.common.loops cimport capsule_of
 from cfcore.kernels.lists.top_lists_loops cimport ROWS, SPARE, ListArrays, PanelArrays, TopListLoops
 from cfcore.kernels.top_n.excluded cimport mark
@@ -11,8 +12,10 @@ from cfcore.kernels.top_n.heap cimport heap_clear, heap_offer, heap_sort
 cdef extern from "lists/rounded_rows.h" nogil:
     enum:
         COLUMNS "CF_COLUMNS"
-    uint64_t sums_not_below "cf_sums_not_below"(const int16_t *panel, const int32_t *items, const int16_t *x,
-                                                Py_ssize_t n, int32_t limit, int32_t *out) noexcept
+    void rounded_sums "cf_rounded_sums"(const int16_t *panel, const int32_t *items, const int16_t *x,
+                                        Py_ssize_t n, int32_t *out) noexcept
+    uint64_t not_below "cf_not_below"(const int32_t *sums, int32_t limit) noexcept
+    int32_t reached "cf_reached"(const int32_t *sums, uint64_t open, int64_t n) noexcept
     int place "cf_place"(int column) noexcept
     int lowest "cf_lowest"(uint64_t bits) noexcept
     float next_integer "cf_next_integer"(float x) noexcept
@@ -30,6 +33,8 @@ cdef extern from "lists/side_by_side.h" nogil:
                                           const float *values, const int32_t *rows, const int32_t *lists,
                                           Py_ssize_t n, float *scores) noexcept
 
+cdef enum:
+    MANY = 64  # items of a list, of which all need not be fetched in advance
 cdef double SLACK = 1e-6  # more than float32 rounds off, of what is computed from few numbers
 
 
@@ -117,8 +122,7 @@ cdef inline void bound(const ListArrays *given, const Group *g, Py_ssize_t k,
     cdef int32_t[COLUMNS] sums
     cdef int64_t e = given.indptr[given.users[k]], n_rated = given.indptr[given.users[k] + 1] - e
     cdef Py_ssize_t j, panel
-    sums_not_below(given.most + block * given.n_rows * COLUMNS, given.items + e, given.multiples + e, n_rated,
-                   INT32_MIN, sums)
+    rounded_sums(given.most + block * given.n_rows * COLUMNS, given.items + e, given.multiples + e, n_rated, sums)
     for j in range(min(<Py_ssize_t>COLUMNS, given.n_panels - block * COLUMNS)):
         panel = block * COLUMNS + j
         g.bounds[panel * given.together + k - g.start] = sums[place(<int>j)]
@@ -135,22 +139,33 @@ cdef inline void drop(const Group *g, Py_ssize_t at) noexcept nogil:
     g.counts[at] = kept
 
 
+cdef inline int32_t limit_by(const ListArrays *given, Py_ssize_t k, double worst) noexcept nogil:
+    """What sums of list k are at least, if n columns are sure to have at least `worst`."""
+    cdef double limit = worst - 2.0 * given.margins[given.users[k]]
+    return <int32_t>limit if limit > INT32_MIN else INT32_MIN
+
+
 cdef inline void add(const ListArrays *given, const Group *g, Py_ssize_t k, Py_ssize_t column, int32_t sum,
                      double sure) noexcept nogil:
     """Add a column to the candidates of list k: its score is at most sum + margin, and at least sure - margin.
 
-    The n columns of the best sure scores so far are in a heap where the list will be: what is at most the
-    worst of these cannot belong to the list.
+    The n columns of the best sure scores so far are in a heap where the list will be.
     """
     cdef Py_ssize_t at = k - g.start
     cdef double *best = given.scores + k * given.n
-    cdef double limit
     g.sums[at * g.room + g.counts[at]] = sum
     g.columns[at * g.room + g.counts[at]] = <int32_t>column
     g.counts[at] += 1
     heap_offer(best, given.listed + k * given.n, given.n, sure, <int32_t>column)
-    limit = best[0] - 2.0 * given.margins[given.users[k]]
-    g.limits[at] = <int32_t>limit if limit > INT32_MIN else INT32_MIN
+    g.limits[at] = max(g.limits[at], limit_by(given, k, best[0]))
+
+
+cdef inline void ask_for(const ListArrays *given, const Group *g, Py_ssize_t k) noexcept nogil:
+    """Fetch what `add` changes, far from that of the list before, while sums are made."""
+    cdef Py_ssize_t at = k - g.start, next = at * g.room + g.counts[at]
+    cf_prefetch(given.scores + k * given.n, min(given.n, <Py_ssize_t>MANY) * <Py_ssize_t>sizeof(double))
+    cf_prefetch(g.sums + next, sizeof(int32_t))
+    cf_prefetch(g.columns + next, sizeof(int32_t))
 
 
 cdef inline void make_room(const Group *g, Py_ssize_t at) noexcept nogil:
@@ -168,9 +183,13 @@ cdef inline void find(const ListArrays *given, const Group *g, Py_ssize_t k, Py_
     cdef Py_ssize_t at = k - g.start, user = given.users[k], column
     cdef int64_t e = given.indptr[user], n_rated = given.indptr[user + 1] - e
     cdef int32_t sum
-    cdef uint64_t bits = sums_not_below(given.rounded + panel * given.n_rows * COLUMNS, given.items + e,
-                                        given.multiples + e, n_rated, g.limits[at], sums)
-    bits &= ~(closed | g.bitmaps[panel * given.together + at])
+    cdef uint64_t bits, open = ~(closed | g.bitmaps[panel * given.together + at])
+    ask_for(given, g, k)
+    rounded_sums(given.rounded + panel * given.n_rows * COLUMNS, given.items + e, given.multiples + e, n_rated,
+                 sums)
+    if g.limits[at] == INT32_MIN:
+        g.limits[at] = limit_by(given, k, <double>reached(sums, open, given.n))
+    bits = not_below(sums, g.limits[at]) & open
     while bits:
         column = lowest(bits)
         bits &= bits - 1
@@ -187,11 +206,12 @@ cdef inline void find_in_pair(const ListArrays *given, const Group *g, Py_ssize_
     cdef Py_ssize_t at = k - g.start, user = given.users[k], half, panel, column
     cdef int64_t e = given.indptr[user], n_rated = given.indptr[user + 1] - e
     cdef int32_t margin = given.level_margins[user]
-    cdef double own = given.margins[user], factor = <double>given.steps[user] / given.level_steps[user]
+    cdef double own = given.margins[user], factor = given.steps[user] / given.level_steps[user]
     cdef double limit, scale, most, least
     cdef float single
     cdef const float *scales
     cdef uint64_t bits
+    ask_for(given, g, k)
     coarse_sums(given.coarse + pair * given.n_rows * PAIR_COLUMNS, given.items + e, given.levels + e, n_rated,
                 given.runs[user], sums)
     for half in range(2):
@@ -249,6 +269,8 @@ cdef void choose(const ListArrays *given, Group *g, const uint64_t *closed) noex
             g.sums[g.ends[column]] = <int32_t>(g.start + at)
             g.ends[column] += 1
     for column in range(n_columns):
+        if column + 1 < n_columns and g.ends[column + 1] - g.ends[column] > 1:
+            cf_prefetch_read(given.exact + (column + 1) * given.n_rows, given.n_rows * <Py_ssize_t>sizeof(float))
         offer_to(given, g.sums + begin, g.ends[column] - begin, column, scores)
         begin = g.ends[column]
     for at in range(g.stop - g.start):

@@ -175,7 +175,7 @@ class RatingMultiples(Record):
         steps[k]; -1 if it is not known, or too wide.
     levels : uint8[n]
         Multiples of 1 / level_steps[k], at most 127, for weights of 8 bits.
-    level_steps : int32[n_rows]
+    level_steps : float64[n_rows]
         `per_one` if the ratings of the row are such multiples; 0 where margins[k] is -1.
     level_margins : int32[n_rows]
         The most by which sums of 8-bit weights of a column differ from scores, in units of the column over
@@ -190,7 +190,7 @@ class RatingMultiples(Record):
     steps: Array = array("int32", "n_rows", written=True)
     margins: Array = array("int32", "n_rows", written=True)
     levels: Array = array("uint8", "n", written=True)
-    level_steps: Array = array("int32", "n_rows", written=True)
+    level_steps: Array = array("float64", "n_rows", written=True)
     level_margins: Array = array("int32", "n_rows", written=True)
     runs: Array = array("int32", "n_rows", written=True)
     per_one: int = integer(1, 32767)

@@ -224,7 +224,7 @@ class EaseState(State):
                 np.empty(rated.n_rows, dtype=np.int32),
                 np.empty(rated.n_rows, dtype=np.int32),
                 np.empty(rated.n, dtype=np.uint8),
-                np.empty(rated.n_rows, dtype=np.int32),
+                np.empty(rated.n_rows, dtype=np.float64),
                 np.empty(rated.n_rows, dtype=np.int32),
                 np.empty(rated.n_rows, dtype=np.int32),
                 steps_per_one(rated.values[:LOOKED_AT]),
