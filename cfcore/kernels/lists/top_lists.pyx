@@ -8,15 +8,17 @@ in float32, in the order of the ratings: those of `weighted_sums.score_rows`, th
 """
 cimport numpy as cnp
 from cython.parallel cimport prange, threadid
-from libc.math cimport INFINITY, fabs, floor, fmod, rint
+from libc.math cimport INFINITY
 from libc.stdint cimport int8_t, int16_t, int32_t, int64_t, uint8_t, uint64_t
-from libc.string cimport memset
 
 from cfcore.kernels.common.arrays cimport check_record, pointer
 from cfcore.kernels.common.loops cimport table_in
 from cfcore.kernels.common.threads cimport report_workers, team_present, team_size
+from cfcore.kernels.lists.multiples cimport HIGHEST, HIGHEST_LEVEL, levels_of, multiples_of, smallest
 from cfcore.kernels.lists.top_lists_loops cimport ROWS, ListArrays, PanelArrays, TopListLoops
 from cfcore.kernels.top_n.excluded cimport check_excluded
+
+import numpy as np
 
 from cfcore.kernels import simd
 from cfcore.kernels.records import (
@@ -31,17 +33,9 @@ from cfcore.kernels.records import (
     check_written,
 )
 
-import numpy as np
-
 cnp.import_array()
 
-cdef enum:
-    HIGHEST = 32767       # rounded weight, and multiple
-    HIGHEST_LEVEL = 127   # weight of 8 bits, and level
-    WIDEST = 1073741824   # margin
-cdef double MOST = 2147000000  # sum of products
-cdef double SMALLEST = 1e-30  # largest weight, far from numbers that underflow
-cdef float FINEST = 2.0**-20  # largest weight of a column, over that of all, which its unit is made for
+cdef float FINEST = 2.0**-20  # the least largest weight of a column that its unit is made for, over that of all
 
 cdef const TopListLoops *loops = NULL
 
@@ -95,7 +89,7 @@ def fill_panels(weights, panels, n_threads):
         loops.peaks(&given, k, columns + k * n_rows)
     cdef float largest = _largest(panels), inverse = 0
     panels.scales[:] = 0
-    if largest >= SMALLEST and largest < INFINITY:
+    if largest >= smallest() and largest < INFINITY:
         inverse = HIGHEST / largest
         of_columns = np.append(by_block.max(axis=0), np.float32(0))[panels.sources[panels.n_fine :]]
         np.divide(
@@ -159,76 +153,13 @@ def fill_multiples(rated, panels, multiples, n_threads):
     cdef Py_ssize_t k, n_rows = rated.n_rows
     for k in prange(n_rows, nogil=True, schedule="guided", num_threads=team):
         workers |= team_present()
-        margins[k] = _multiples(items + indptr[k], values + indptr[k], indptr[k + 1] - indptr[k], peaks,
-                                largest, per_one, out + indptr[k], steps + k)
-        level_margins[k] = _levels(values + indptr[k], indptr[k + 1] - indptr[k], per_one, margins[k] >= 0,
-                                   levels + indptr[k], level_steps + k, runs + k)
+        margins[k] = multiples_of(items + indptr[k], values + indptr[k], indptr[k + 1] - indptr[k], peaks,
+                                  largest, per_one, out + indptr[k], steps + k)
+        level_margins[k] = levels_of(values + indptr[k], indptr[k + 1] - indptr[k], per_one, margins[k] >= 0,
+                                     levels + indptr[k], level_steps + k, runs + k)
         if level_margins[k] < 0:
             margins[k] = -1
     report_workers(workers)
-
-
-cdef int32_t _multiples(const int32_t *items, const float *values, Py_ssize_t n, const float *peaks,
-                        double largest, double per_one, int16_t *out, int32_t *steps) noexcept nogil:
-    """Multiples of a row, and how many there are to one; its margin."""
-    cdef double reach = 0, load = 0, more = 0, off = 0, size = 0, highest = 0, x, q, peak, margin
-    cdef double units = HIGHEST / largest, step
-    cdef bint known = SMALLEST <= largest < INFINITY
-    cdef Py_ssize_t e
-    for e in range(n):
-        peak = peaks[items[e]] * units + 1
-        load += values[e] * peak
-        more += peak
-        highest = max(highest, <double>values[e])
-        known &= 0 <= values[e] < INFINITY
-    step = 0
-    if known:
-        step = floor(min((MOST - more) / max(load, 1.0), HIGHEST / max(highest, 1.0)))
-        if step >= per_one:
-            step -= fmod(step, per_one)
-    steps[0] = <int32_t>max(step, 0.0)
-    if not step >= 1:
-        memset(out, 0, n * sizeof(int16_t))
-        return -1
-    for e in range(n):
-        x = values[e] * step
-        q = rint(x)
-        out[e] = <int16_t>q
-        reach += q
-        off += fabs(x - q) * peaks[items[e]]
-        size += x * peaks[items[e]]
-    margin = 0.505 * reach + (off + (n + 2) * 1.2e-7 * size) * units + 2
-    return <int32_t>margin + 1 if margin < WIDEST else -1
-
-
-cdef int32_t _levels(const float *values, Py_ssize_t n, double per_one, bint known, uint8_t *out,
-                     double *steps, int32_t *run) noexcept nogil:
-    """Levels of a row, how many there are to one, and of how many the sums are of 16 bits; its margin."""
-    cdef double highest = 0, off = 0, reach = 0, size = 0, step = per_one, x, q, margin
-    cdef Py_ssize_t e
-    steps[0], run[0] = 0, 0
-    memset(out, 0, n)
-    if not known:
-        return -1
-    for e in range(n):
-        x = values[e] * per_one
-        off += fabs(x - rint(x))
-        highest = max(highest, <double>values[e])
-    if off > 1e-3 * n or highest * per_one > HIGHEST_LEVEL:  # no multiples, or too large ones
-        step = HIGHEST_LEVEL / max(highest, 1e-4)
-    off, highest = 0, 1
-    for e in range(n):
-        x = values[e] * step
-        q = rint(x)
-        out[e] = <uint8_t>q
-        highest = max(highest, q)
-        off += fabs(x - q)
-        reach += q
-        size += x
-    steps[0] = step
-    run[0] = 2 * (HIGHEST // <int32_t>(2 * HIGHEST_LEVEL * highest))
-    margin = 0.505 * reach + HIGHEST_LEVEL * (1.01 * off + (n + 2) * 1.3e-7 * size) + 2
-    return <int32_t>margin + 1 if margin + HIGHEST_LEVEL * reach < WIDEST else -1
 
 
 def best_lists(rated, multiples, panels, queries, order, lists, scratch, n_threads):

@@ -1,30 +1,26 @@
 """Loops of `cfcore.kernels.lists.top_lists`."""
 from libc.math cimport INFINITY, ceil, fabs, floor
 from libc.stdint cimport INT32_MAX, INT32_MIN, int8_t, int16_t, int32_t, int64_t, uint8_t, uint64_t
-from libc.string cimport memcpy, memset
+from libc.string cimport memset
 
-from cfcore.kernels.common.lanes cimport cf_prefetch, cf_prefetch_read
+from cfcore.kernels.common.lanes cimport cf_prefetch_read
 from cfcore.kernels.common.loops cimport capsule_of
-from cfcore.kernels.lists.top_lists_loops cimport ROWS, SPARE, ListArrays, PanelArrays, TopListLoops
+from cfcore.kernels.lists.panels cimport COLUMNS, PAIR_COLUMNS, peaks, rows
+from cfcore.kernels.lists.top_lists_loops cimport SPARE, ListArrays, TopListLoops
 from cfcore.kernels.top_n.excluded cimport mark
 from cfcore.kernels.top_n.heap cimport heap_clear, heap_offer, heap_sort
 
 cdef extern from "lists/rounded_rows.h" nogil:
-    enum:
-        COLUMNS "CF_COLUMNS"
     void rounded_sums "cf_rounded_sums"(const int16_t *panel, const int32_t *items, const int16_t *x,
                                         Py_ssize_t n, int32_t *out) noexcept
     uint64_t not_below "cf_not_below"(const int32_t *sums, int32_t limit) noexcept
     int32_t reached "cf_reached"(const int32_t *sums, uint64_t open, int64_t n) noexcept
     int place "cf_place"(int column) noexcept
     int lowest "cf_lowest"(uint64_t bits) noexcept
-    float next_integer "cf_next_integer"(float x) noexcept
 
 cdef extern from "lists/coarse_rows.h" nogil:
-    enum:
-        PAIR_COLUMNS "CF_PAIR_COLUMNS"
-    void coarse_sums "cf_coarse_sums"(const int8_t *pair, const int32_t *items, const uint8_t *x, Py_ssize_t n,
-                                      Py_ssize_t run, int32_t *out) noexcept
+    void coarse_sums "cf_coarse_sums"(const int8_t *pair, const int32_t *items, const uint8_t *x,
+                                      Py_ssize_t n, Py_ssize_t run, int32_t *out) noexcept
     uint64_t coarse_not_below "cf_coarse_not_below"(const int32_t *sums, int32_t margin, const float *scales,
                                                     float limit) noexcept
 
@@ -34,7 +30,7 @@ cdef extern from "lists/side_by_side.h" nogil:
                                           Py_ssize_t n, float *scores) noexcept
 
 cdef enum:
-    MANY = 64  # items of a list, of which all need not be fetched in advance
+    LINE = 64  # bytes
 cdef double SLACK = 1e-6  # more than float32 rounds off, of what is computed from few numbers
 
 
@@ -49,60 +45,6 @@ cdef struct Group:
     int32_t *columns     # [n_lists][n + SPARE], the candidates
     int32_t *ends        # [64 n_panels + 1], where the lists of a column end
     Py_ssize_t start, stop, room
-
-
-cdef void peaks(const PanelArrays *given, Py_ssize_t block, float *columns) noexcept nogil:
-    """`Peaks`: by bits, among which those of NaN are the largest."""
-    cdef Py_ssize_t row, j, n = given.n_rows, first = block * ROWS
-    cdef int32_t largest, bits
-    cdef int32_t *most = <int32_t *>columns
-    cdef const int32_t *weights
-    memset(columns, 0, n * sizeof(float))
-    for row in range(first, min(first + ROWS, n)):
-        weights = <const int32_t *>(given.weights + row * n)
-        largest = 0
-        for j in range(n):
-            bits = weights[j] & 0x7fffffff
-            largest = max(largest, bits)
-            most[j] = max(most[j], bits)
-        memcpy(given.peaks + row, &largest, sizeof(float))
-
-
-cdef void rows(const PanelArrays *given, Py_ssize_t block, float inverse) noexcept nogil:
-    """`Rows`: each row is read from memory once, and its columns are picked in the cache."""
-    cdef float[ROWS][64] tile
-    cdef int16_t[64] aside
-    cdef Py_ssize_t n = given.n_rows, first = block * ROWS, size = min(<Py_ssize_t>ROWS, n - first)
-    cdef Py_ssize_t panel, later, r, j
-    cdef const float *row
-    cdef const float *inverses
-    cdef const int32_t *sources
-    cdef int16_t *rounded
-    cdef int8_t *coarse
-    cdef int16_t most
-    cdef float *exact
-    for panel in range(given.n_panels):
-        sources = given.sources + panel * COLUMNS
-        for r in range(size):
-            row = given.weights + (first + r) * n
-            for j in range(COLUMNS):
-                tile[r][j] = row[sources[j]] if sources[j] >= 0 else 0
-            rounded = given.rounded + (panel * n + first + r) * COLUMNS if panel < given.n_fine else aside
-            most = 0
-            for j in range(COLUMNS):
-                rounded[j] = <int16_t><int32_t>next_integer(tile[r][j] * inverse)
-                most = max(most, rounded[j])
-            given.most[(panel // COLUMNS * n + first + r) * COLUMNS + panel % COLUMNS] = most
-            later = panel - given.n_fine
-            if later >= 0:
-                inverses = given.inverses + later * COLUMNS
-                coarse = given.coarse + (later // 2 * n + first + r) * PAIR_COLUMNS + later % 2 * COLUMNS
-                for j in range(COLUMNS):
-                    coarse[j] = <int8_t><int32_t>next_integer(tile[r][j] * inverses[j])
-        exact = given.exact + panel * COLUMNS * n + first
-        for j in range(COLUMNS):
-            for r in range(size):
-                exact[j * n + r] = tile[r][j]
 
 
 cdef inline bint exclude(const ListArrays *given, const Group *g, Py_ssize_t k) noexcept nogil:
@@ -122,7 +64,8 @@ cdef inline void bound(const ListArrays *given, const Group *g, Py_ssize_t k,
     cdef int32_t[COLUMNS] sums
     cdef int64_t e = given.indptr[given.users[k]], n_rated = given.indptr[given.users[k] + 1] - e
     cdef Py_ssize_t j, panel
-    rounded_sums(given.most + block * given.n_rows * COLUMNS, given.items + e, given.multiples + e, n_rated, sums)
+    rounded_sums(given.most + block * given.n_rows * COLUMNS, given.items + e, given.multiples + e, n_rated,
+                 sums)
     for j in range(min(<Py_ssize_t>COLUMNS, given.n_panels - block * COLUMNS)):
         panel = block * COLUMNS + j
         g.bounds[panel * given.together + k - g.start] = sums[place(<int>j)]
@@ -145,8 +88,8 @@ cdef inline int32_t limit_by(const ListArrays *given, Py_ssize_t k, double worst
     return <int32_t>limit if limit > INT32_MIN else INT32_MIN
 
 
-cdef inline void add(const ListArrays *given, const Group *g, Py_ssize_t k, Py_ssize_t column, int32_t sum,
-                     double sure) noexcept nogil:
+cdef inline void add(const ListArrays *given, const Group *g, Py_ssize_t k, Py_ssize_t column,
+                     int32_t sum, double sure) noexcept nogil:
     """Add a column to the candidates of list k: its score is at most sum + margin, and at least sure - margin.
 
     The n columns of the best sure scores so far are in a heap where the list will be.
@@ -163,9 +106,10 @@ cdef inline void add(const ListArrays *given, const Group *g, Py_ssize_t k, Py_s
 cdef inline void ask_for(const ListArrays *given, const Group *g, Py_ssize_t k) noexcept nogil:
     """Fetch what `add` changes, far from that of the list before, while sums are made."""
     cdef Py_ssize_t at = k - g.start, next = at * g.room + g.counts[at]
-    cf_prefetch(given.scores + k * given.n, min(given.n, <Py_ssize_t>MANY) * <Py_ssize_t>sizeof(double))
-    cf_prefetch(g.sums + next, sizeof(int32_t))
-    cf_prefetch(g.columns + next, sizeof(int32_t))
+    cf_prefetch_read(given.scores + k * given.n, LINE)
+    cf_prefetch_read(given.scores + (k + 1) * given.n - 1, LINE)
+    cf_prefetch_read(g.sums + next, LINE)
+    cf_prefetch_read(g.columns + next, LINE)
 
 
 cdef inline void make_room(const Group *g, Py_ssize_t at) noexcept nogil:
@@ -185,8 +129,8 @@ cdef inline void find(const ListArrays *given, const Group *g, Py_ssize_t k, Py_
     cdef int32_t sum
     cdef uint64_t bits, open = ~(closed | g.bitmaps[panel * given.together + at])
     ask_for(given, g, k)
-    rounded_sums(given.rounded + panel * given.n_rows * COLUMNS, given.items + e, given.multiples + e, n_rated,
-                 sums)
+    rounded_sums(given.rounded + panel * given.n_rows * COLUMNS, given.items + e, given.multiples + e,
+                 n_rated, sums)
     if g.limits[at] == INT32_MIN:
         g.limits[at] = limit_by(given, k, <double>reached(sums, open, given.n))
     bits = not_below(sums, g.limits[at]) & open
@@ -201,7 +145,7 @@ cdef inline void find(const ListArrays *given, const Group *g, Py_ssize_t k, Py_
 
 cdef inline void find_in_pair(const ListArrays *given, const Group *g, Py_ssize_t k, Py_ssize_t pair,
                               const uint64_t *closed) noexcept nogil:
-    """As `find` for two panels of coarse weights, whose sums and margins are brought to the unit of `find`."""
+    """As `find` for two panels of coarse weights, whose sums and margins get the unit of `find`."""
     cdef int32_t[PAIR_COLUMNS] sums
     cdef Py_ssize_t at = k - g.start, user = given.users[k], half, panel, column
     cdef int64_t e = given.indptr[user], n_rated = given.indptr[user + 1] - e
@@ -211,9 +155,8 @@ cdef inline void find_in_pair(const ListArrays *given, const Group *g, Py_ssize_
     cdef float single
     cdef const float *scales
     cdef uint64_t bits
-    ask_for(given, g, k)
-    coarse_sums(given.coarse + pair * given.n_rows * PAIR_COLUMNS, given.items + e, given.levels + e, n_rated,
-                given.runs[user], sums)
+    coarse_sums(given.coarse + pair * given.n_rows * PAIR_COLUMNS, given.items + e, given.levels + e,
+                n_rated, given.runs[user], sums)
     for half in range(2):
         if g.counts[at] < 0:
             return
@@ -270,7 +213,8 @@ cdef void choose(const ListArrays *given, Group *g, const uint64_t *closed) noex
             g.ends[column] += 1
     for column in range(n_columns):
         if column + 1 < n_columns and g.ends[column + 1] - g.ends[column] > 1:
-            cf_prefetch_read(given.exact + (column + 1) * given.n_rows, given.n_rows * <Py_ssize_t>sizeof(float))
+            cf_prefetch_read(given.exact + (column + 1) * given.n_rows,
+                             given.n_rows * <Py_ssize_t>sizeof(float))
         offer_to(given, g.sums + begin, g.ends[column] - begin, column, scores)
         begin = g.ends[column]
     for at in range(g.stop - g.start):

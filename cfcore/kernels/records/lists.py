@@ -106,13 +106,12 @@ class WeightPanels(Record):
     rounded : int16[n_fine, n_rows, 64]
         rounded[p, i, c] is the weight of row i in column sources[p, c], over the unit.
     coarse : int8[n_pairs, n_rows, 128]
-        Weights of the later panels, n_fine + 2 q and the one after it side by side in coarse[q], each over the
-        unit of its column.
+        Weights of the later panels, each over the unit of its column; n_fine + 2 q and the one after it are
+        side by side in coarse[q].
     scales : float32[2 n_pairs, 64]
         The units of those columns, over that of `rounded`.
     most : int16[ceil(n_panels / 64), n_rows, 64]
-        most[p // 64, i, p % 64] is the largest weight of row i in panel p, rounded over the unit of `rounded`,
-        or 0.
+        most[p // 64, i, p % 64] is the largest weight of row i in panel p, rounded as in `rounded`, or 0.
     exact : float32[64 n_panels, n_rows]
         exact[64 p + c, i] is that weight.
     peaks : float32[n_rows]

@@ -45,7 +45,9 @@ def fill_panels(weights: ItemWeights, panels: WeightPanels, n_threads: int) -> N
     inverses = np.zeros_like(panels.scales)
     if inverse:
         of_columns = np.abs(later).max(axis=0, initial=0)
-        inverses = np.float32(HIGHEST_LEVEL) / np.maximum(of_columns, np.float32(np.float32(largest) * FINEST))
+        inverses = np.float32(HIGHEST_LEVEL) / np.maximum(
+            of_columns, np.float32(np.float32(largest) * FINEST)
+        )
     panels.scales[:] = inverse / inverses if inverse else 0
     with np.errstate(invalid="ignore"):
         rounded = np.rint(columns * inverse) if inverse else np.zeros_like(columns)
@@ -93,7 +95,8 @@ def fill_multiples(
 
 def _fill_levels(x: Array, row: slice, multiples: RatingMultiples, k: int) -> None:
     """Levels of row k, whose ratings are x, if it has a margin."""
-    multiples.levels[row], multiples.level_steps[k], multiples.level_margins[k], multiples.runs[k] = 0, 0, -1, 0
+    multiples.levels[row], multiples.level_steps[k] = 0, 0
+    multiples.level_margins[k], multiples.runs[k] = -1, 0
     if multiples.margins[k] < 0:
         return
     highest, step = float(x.max(initial=0)), float(multiples.per_one)

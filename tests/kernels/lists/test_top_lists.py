@@ -161,6 +161,32 @@ def test_lists_are_those_of_a_sort_of_the_scores(
         np.testing.assert_array_equal(lists.scores, scores)
 
 
+@pytest.mark.parametrize("kind", ["stars", "any", "few values", "nearly equal"])
+def test_lists_do_not_depend_on_which_weights_have_8_bits(kind: str) -> None:
+    for n_items, numbers in ((300, (1, 3, 5)), (256, (0, 2, 4))):
+        case = Case(n_items, kind=kind, share=0.4)
+        positions, scores = case.expected(20)
+        for case.n_fine in numbers:
+            for level in kernels.available_levels():
+                with kernels.use_level(level):
+                    lists = case.lists(compiled, 20)
+                np.testing.assert_array_equal(lists.positions, positions)
+                np.testing.assert_array_equal(lists.scores, scores)
+
+
+def test_levels_are_the_stars_where_ratings_are_and_else_as_fine_as_bytes_permit() -> None:
+    for kind, steps in (("stars", 5), ("any", 127)):
+        case = Case(200, kind=kind)
+        multiples = case.multiples(compiled, case.panels(compiled))
+        rows = np.repeat(np.arange(case.rated.n_rows), np.diff(case.rated.indptr))
+        error = multiples.levels / multiples.level_steps[rows] - case.rated.values
+        assert np.abs(error).max() <= (1e-6 if kind == "stars" else 0.51 / 127)
+        np.testing.assert_allclose(multiples.level_steps, steps, rtol=0.1)
+        highest = np.maximum.reduceat(multiples.levels, case.rated.indptr[:-1])
+        assert (multiples.runs * highest.astype(np.int64) * 127 < 2**15).all()
+        assert (multiples.runs >= 2).all()
+
+
 def test_scores_have_the_same_bits_beside_lists_of_more_and_fewer_ratings() -> None:
     case = Case(n_users=13, kind="any")
     cut = case.rated.indptr[:-1] + np.diff(case.rated.indptr) * (np.arange(13) * 5 % 13) // 12
