@@ -1,18 +1,19 @@
 """`BayesianSVD`: RMSE with its defaults, with times and without; and the time of a sweep.
 
     python benchmarks/bayesian.py accuracy --data u1 --seeds 3
+    python benchmarks/bayesian.py coverage --data ml-1m
     python benchmarks/bayesian.py speed
-    python benchmarks/bayesian.py choose    # the search for the defaults, on training rows of u1
+    python benchmarks/bayesian.py choose --data ml-1m    # the search for the defaults, on training rows
 
-`speed` is on MovieLens 1M with 32 factors; with myFM installed, its sweeps are timed in the same run.
+`speed` is on MovieLens 1M with 32 factors: sweeps on one thread, on two, and of two independent processes;
+the kernel beside a bare C loop; with myFM installed, its sweeps are timed in the same run.
 """
 
 from __future__ import annotations
 
-import importlib.util
-import time
 from typing import Any
 
+import bayesian_speed
 import numpy as np
 from measure import arguments, describe, machine, write
 
@@ -28,7 +29,7 @@ def accuracy(data: str, n_seeds: int, quick: bool) -> list[Row]:
     """RMSE of each seed, with times and without."""
     split: Any = ("ml-100k", data) if data.startswith("u") else (data, 0.1)
     train, test = cf.datasets.load(split[0], split=split[1])
-    params: dict[str, Any] = {"n_factors": 32} if data == "ml-1m" else {}
+    params: dict[str, Any] = {}
     if quick:
         params = FEW
     rows: list[Row] = []
@@ -46,13 +47,36 @@ def accuracy(data: str, n_seeds: int, quick: bool) -> list[Row]:
     return rows
 
 
-def choose(quick: bool) -> list[Row]:
-    """RMSE of settings around the defaults on a part of the training rows of u1."""
-    train, _ = cf.datasets.load("ml-100k", split="u1")
+def coverage(data: str, n_seeds: int, quick: bool) -> list[Row]:
+    """Parts of the test ratings that are in their intervals, below and above them; and scaled errors."""
+    split: Any = ("ml-100k", data) if data.startswith("u") else (data, 0.1)
+    train, test = cf.datasets.load(split[0], split=split[1])
+    rows: list[Row] = []
+    for seed in range(n_seeds):
+        model = cf.BayesianSVD(random_state=seed, **(FEW if quick else {})).fit(train)
+        for part in (0.5, 0.8, 0.9, 0.95):
+            low, high = model.predict_interval(test, coverage=part)
+            below, above = float(np.mean(test.values < low)), float(np.mean(test.values > high))
+            rows.append({"data": data, "seed": seed, "coverage": part, "covered": 1 - below - above})
+            print(
+                f"{data}, seed {seed}, {part:.0%}: {1 - below - above:.1%} covered, {below:.1%} below, "
+                f"{above:.1%} above, mean width {np.mean(high - low):.3f}",
+                flush=True,
+            )
+        predicted, std = model.predict(test, return_std=True)
+        scaled = float(np.sqrt(np.mean(((test.values - predicted) / std) ** 2)))
+        print(f"{data}, seed {seed}: root mean square of errors over standard deviations {scaled:.3f}")
+    return rows
+
+
+def choose(data: str, quick: bool) -> list[Row]:
+    """RMSE of settings around the defaults on a part of the training rows."""
+    split: Any = ("ml-100k", data) if data.startswith("u") else (data, 0.1)
+    train, _ = cf.datasets.load(split[0], split=split[1])
     order = np.random.default_rng(5).permutation(len(train))
     cut = len(train) // 5
     part, held = train.subset(np.sort(order[cut:])), train.subset(np.sort(order[:cut]))
-    settings: list[dict[str, Any]] = [{"n_factors": k} for k in (8, 16, 32)]
+    settings: list[dict[str, Any]] = [{"n_factors": k} for k in (8, 16, 32, 48)]
     settings += [{"n_kept": 200}, {"n_samples": 200, "burn_in": 60}, {"n_samples": 600, "burn_in": 200}]
     rows: list[Row] = []
     for params in [FEW] if quick else settings:
@@ -62,66 +86,24 @@ def choose(quick: bool) -> list[Row]:
     return rows
 
 
-def speed(quick: bool, n_sweeps: int = 8) -> list[Row]:
-    """Seconds of a sweep, the median of differences of the times of callbacks."""
-    train, _ = cf.datasets.load("ml-100k" if quick else "ml-1m", split=0.1)
-    rows: list[Row] = []
-    for sets in (None, "both"):
-        for n_threads in (1, 2):
-            times = [time.perf_counter()]
-            model = cf.BayesianSVD(
-                n_factors=32, n_samples=n_sweeps // 2, burn_in=n_sweeps - n_sweeps // 2, sets=sets,
-                sessions=None, user_noise=False, n_kept=1, random_state=0, n_threads=n_threads,
-            )  # fmt: skip
-            model.fit(train, callback=lambda epochs, history, times=times: times.append(time.perf_counter()))
-            rows.append({"sets": sets, "threads": n_threads, "seconds": float(np.median(np.diff(times)[1:]))})
-            print(f"sets={sets!r}, {n_threads} threads: {rows[-1]['seconds']:.3f} s", flush=True)
-    if importlib.util.find_spec("myfm"):
-        speed_of_myfm(train)
-    else:
-        print("myFM is not installed")
-    return rows
-
-
-def speed_of_myfm(train: cf.Ratings, n_sweeps: int = 6) -> None:
-    """Seconds of a sweep of myFM, plain and with both sets as blocks of relations."""
-    import myfm
-    import scipy.sparse as sp
-
-    n, n_users, n_items = len(train), train.n_users, train.n_items
-    ones = np.ones(n)
-    users = sp.csr_matrix((ones, (np.arange(n), train.user_codes)), shape=(n, n_users))
-    items = sp.csr_matrix((ones, (np.arange(n), train.item_codes)), shape=(n, n_items))
-    rated = sp.csr_matrix((ones, (train.user_codes, train.item_codes)), shape=(n_users, n_items))
-    of_users = sp.hstack([sp.eye(n_users), sp.diags(train.user_counts**-0.5) @ rated]).tocsr()
-    of_items = sp.hstack([sp.eye(n_items), sp.diags(train.item_counts**-0.5) @ rated.T]).tocsr()
-    blocks = [
-        myfm.RelationBlock(train.user_codes.tolist(), of_users),
-        myfm.RelationBlock(train.item_codes.tolist(), of_items),
-    ]
-    none = sp.csr_matrix((n, 0))
-    for name, table, relations in (("plain", sp.hstack([users, items]).tocsr(), []), ("both", none, blocks)):
-        times = [time.perf_counter()]
-        myfm.MyFMRegressor(rank=32, random_seed=0).fit(
-            table, train.values, X_rel=relations, n_iter=n_sweeps, n_kept_samples=1,
-            callback=lambda *given, times=times: (times.append(time.perf_counter()), (False, ""))[1],
-        )  # fmt: skip
-        print(f"myFM, {name}: {np.median(np.diff(times)[1:]):.3f} s", flush=True)
-
-
 def main() -> None:
     """Measure, print, write."""
     parser = arguments(__doc__.splitlines()[0])
-    parser.add_argument("what", choices=("accuracy", "speed", "choose"))
+    parser.add_argument("what", choices=("accuracy", "coverage", "speed", "choose"))
     parser.add_argument("--data", default="u1", help="u1 to u5, ml-1m, ml-latest-small or movietweetings")
     parser.add_argument("--seeds", type=int, default=3)
     options = parser.parse_args()
     facts = machine()
     print(describe(facts), "\n")
-    if options.what == "accuracy":
-        rows = accuracy(options.data, 1 if options.quick else options.seeds, options.quick)
+    if options.what in ("accuracy", "coverage"):
+        measure = accuracy if options.what == "accuracy" else coverage
+        rows = measure(options.data, 1 if options.quick else options.seeds, options.quick)
     else:
-        rows = (choose if options.what == "choose" else speed)(options.quick)
+        rows = (
+            choose(options.data, options.quick)
+            if options.what == "choose"
+            else bayesian_speed.speed(options.quick)
+        )
     write(options.json, {"machine": facts, "rows": rows})
 
 

@@ -61,7 +61,7 @@ def scratch_shape(n_threads, width, most):
     if not (0 <= width <= 2**20 and 0 <= most < 2**48):
         raise ValueError("scratch_shape: width must be at most 2^20 and most below 2^48, both at least 0")
     row, n = width, most
-    # Sums of squares and of targets, a solution, two tiles of float32; a page apart.
+    # Sums of squares and of targets, a diagonal, noise, two tiles of float32; a page apart.
     return n_threads + (n // PIECE + 1 if n > PIECE else 0), row * row + 2 * row + TILE * row + 512
 
 
@@ -233,7 +233,8 @@ cdef inline void draw_bias(const Groups *given, Py_ssize_t group) noexcept nogil
 def draw_members(draws, key, span, n_threads):
     """Draw the rows of members of sets, one after the other, each given all others; errors follow them.
 
-    The row of an owner is w_u times the sum of its members' rows, and normal noise of variance 1.
+    The row of an owner is w_u times the sum of its members' rows, each times its value, and normal noise of
+    variance 1.
 
     Parameters
     ----------
@@ -265,10 +266,13 @@ def draw_members(draws, key, span, n_threads):
     cdef int workers = 0, team = team_size(n_threads)
     cdef MemberArrays given = MemberArrays(
         indptr=<const int64_t *>pointer(draws.indptr), owners=<const int32_t *>pointer(draws.owners),
-        weights=<const double *>pointer(draws.weights), members=<double *>pointer(draws.members),
-        errors=<double *>pointer(draws.errors), penalty=draws.penalty, n_members=draws.n_members,
-        n_owners=draws.n_owners, seed=key.seed, kind=key.kind, sweep=key.sweep,
+        weights=<const double *>pointer(draws.weights), values=NULL,
+        members=<double *>pointer(draws.members),
+        errors=<double *>pointer(draws.errors), penalty=draws.penalty, noise=draws.noise,
+        n_members=draws.n_members, n_owners=draws.n_owners, seed=key.seed, kind=key.kind, sweep=key.sweep,
     )
+    if draws.values is not None:
+        given.values = <const float *>pointer(draws.values)
     for block in prange(n_blocks, nogil=True, schedule="dynamic", num_threads=team):
         workers |= team_present()
         loops.draw_block(&given, block, begin, end)

@@ -24,14 +24,15 @@ cdef struct MemberArrays:
     const int64_t *indptr
     const int32_t *owners
     const double *weights
+    const float *values  # NULL: all are 1
     double *members
     double *errors
-    double penalty
+    double penalty, noise
     Py_ssize_t n_members, n_owners
     uint64_t seed
     uint32_t kind, sweep
 
-# Scratch of a piece: gram [width][width], rest [width], solution [width], then tiles of float32.
+# Scratch of a piece: gram [width][width], rest [width], inverse diagonal and noise [width], tiles of float32.
 # The sums of ratings [begin, end) in place of gram and rest.
 ctypedef void (*SumPiece)(const RowArrays *given, Py_ssize_t begin, Py_ssize_t end,
                           double *room) noexcept nogil

@@ -6,6 +6,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from cfcore.kernels.records.als import RowSolves
     from cfcore.kernels.records.base import (
         Record,
         check_aligned,
@@ -60,6 +61,7 @@ if TYPE_CHECKING:
         SimilarityScratch,
         ValueRatings,
     )
+    from cfcore.kernels.records.ordinal import OrdinalRatings, check_cut_points
     from cfcore.kernels.records.rbm import (
         BATCH_RATING,
         BatchScratch,
@@ -71,10 +73,12 @@ if TYPE_CHECKING:
         check_entries,
         check_training,
     )
+    from cfcore.kernels.records.samples import FactorSamples
     from cfcore.kernels.records.tables import RatingRows
     from cfcore.kernels.records.time_parameters import (
         DAY,
         LEFT_OUT,
+        MOST_LEVELS,
         TIME_TERMS,
         TimeLayout,
         TimeParameters,
@@ -118,6 +122,7 @@ _ROOMS = {
         "RatingColumns",
         "SGDRates",
     ),
+    "als": ("RowSolves",),
     "gibbs": ("BiasDraws", "DrawKey", "MemberDraws", "RowDraws"),
     "implicit": (
         "ImplicitRows",
@@ -153,6 +158,7 @@ _ROOMS = {
         "SimilarityScratch",
         "ValueRatings",
     ),
+    "ordinal": ("OrdinalRatings", "check_cut_points"),
     "rbm": (
         "BATCH_RATING",
         "BatchScratch",
@@ -164,10 +170,12 @@ _ROOMS = {
         "check_entries",
         "check_training",
     ),
+    "samples": ("FactorSamples",),
     "tables": ("RatingRows",),
     "time_parameters": (
         "DAY",
         "LEFT_OUT",
+        "MOST_LEVELS",
         "TIME_TERMS",
         "TimeLayout",
         "TimeParameters",
@@ -196,6 +204,7 @@ __all__ = [
     "DAY",
     "LEFT_OUT",
     "MEASURES",
+    "MOST_LEVELS",
     "RATING",
     "TIME_TERMS",
     "BatchScratch",
@@ -210,6 +219,7 @@ __all__ = [
     "CandidateScratch",
     "Cases",
     "DrawKey",
+    "FactorSamples",
     "Factors",
     "GramMatrix",
     "ImplicitRows",
@@ -223,6 +233,7 @@ __all__ = [
     "MemberDraws",
     "MiniBatches",
     "NearestRows",
+    "OrdinalRatings",
     "PackedRatings",
     "PanelOrder",
     "Panels",
@@ -236,6 +247,7 @@ __all__ = [
     "RatingRows",
     "Record",
     "RowDraws",
+    "RowSolves",
     "SGDRates",
     "SVDppFactors",
     "SVDppRates",
@@ -257,6 +269,7 @@ __all__ = [
     "check_aligned",
     "check_apart",
     "check_cases",
+    "check_cut_points",
     "check_cuts",
     "check_days",
     "check_entries",

@@ -127,6 +127,10 @@ class MemberDraws(Record):
         The owners' rows less their weighted sums, with noise of variance 1.
     penalty : float
         Precision of each number of the members, whose mean is 0.
+    values : float32[n], optional
+        What each member is multiplied by in the sum of its owner, such as a feature; 1 where None.
+    noise : float
+        What the random numbers are multiplied by: with 0, members are the means that they are drawn around.
     """
 
     indptr: Array = array("int64", "n_members + 1")
@@ -135,6 +139,8 @@ class MemberDraws(Record):
     members: Array = array("float64", "n_blocks", "n_members", 8, written=True)
     errors: Array = array("float64", "n_blocks", "n_owners", 8, written=True)
     penalty: float = real(0.0)
+    values: Array | None = array("float32", "n", optional=True)
+    noise: float = real(0.0, 1.0, default=1.0)
     n_members: int = dimension()
     n_owners: int = dimension()
     n_blocks: int = dimension()

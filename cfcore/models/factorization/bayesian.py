@@ -4,27 +4,34 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import replace
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 import numpy as np
 
 from cfcore.data import Ratings
 from cfcore.data.times import UNITS, as_seconds, unit_of
-from cfcore.errors import DataWarning, warn
+from cfcore.errors import ConvergenceWarning, DataWarning, warn
 from cfcore.kernels.records import Factors
+from cfcore.models.core.distributions import Exploration
 from cfcore.models.core.fit_context import FitContext
 from cfcore.models.core.given import user_fields
 from cfcore.models.core.model import Array, Model
 from cfcore.models.core.params import check_choice, check_flag, check_number
 from cfcore.models.core.state import State
 from cfcore.models.core.training import run_epochs
+from cfcore.models.factorization.bayesian_chains import Chains
+from cfcore.models.factorization.bayesian_diagnostics import Diagnostics
+from cfcore.models.factorization.bayesian_exploring import state_of_sample
 from cfcore.models.factorization.bayesian_given import users_of
+from cfcore.models.factorization.bayesian_predictive import Predictive
 from cfcore.models.factorization.bayesian_state import BayesianState, scores
-from cfcore.models.factorization.bayesian_trainer import GibbsTrainer
 from cfcore.models.factorization.user_sessions import Sessions
-from cfcore.random import RandomState
+from cfcore.random import RandomState, generator
 
 __all__ = ["BayesianSVD"]
+
+#: R-hat above which a fit warns, and draws of all chains from which on: R-hat of few varies too much.
+LARGE, ENOUGH = 1.05, 100
 
 
 class BayesianSVD(Model):
@@ -45,7 +52,7 @@ class BayesianSVD(Model):
 
     Parameters
     ----------
-    n_factors : int, default 16
+    n_factors : int, default 32
     n_samples : int, default 300
         Sweeps over all parameters, over which predictions are means.
     burn_in : int, default 100
@@ -58,7 +65,15 @@ class BayesianSVD(Model):
     user_noise : bool, default True
         Whether each user has a precision of the noise (:math:`\alpha_u`) of its own.
     n_kept : int, default 64
-        At most so many samples of the factors are kept, evenly spaced over the sweeps.
+        At most so many samples of the factors are kept, of all chains together, evenly spaced over the
+        sweeps. It bounds memory, and the size of files: a sample takes 8 bytes for each factor of a user, and
+        of an item.
+    n_chains : int, default 1
+        Samplers that start apart, of `burn_in` and `n_samples` sweeps each. They run side by side on the
+        threads; predictions are means over all of them. Several tell more about convergence.
+    stop_at_r_hat : float, optional
+        Sampling ends early where R-hat (``diagnostics_``) is at most this, such as 1.02; it is computed about
+        20 times after the burn-in, from 40 samples on.
     random_state : int, SeedSequence, Generator, BitGenerator, RandomState or None
         Seed of all draws.
     n_threads : int, optional
@@ -82,9 +97,14 @@ class BayesianSVD(Model):
     noise_precision_ : float
         Mean of the noise's precision, in the unit of the ratings.
     history_ : dict of str to list of float
-        ``train_rmse`` of the draw of each sweep (not of the means), and ``validation_rmse`` of the means.
+        ``train_rmse`` of the draw of each sweep (not of the means), ``log_likelihood`` of the training
+        ratings given that draw (natural logarithm, the mean of the chains), and ``validation_rmse`` of the
+        means; ``r_hat``, and the sweeps after which it was computed as ``r_hat_sweep``.
     n_epochs_ : int
-        Number of sweeps, burn-in included.
+        Number of sweeps of each chain, burn-in included.
+    diagnostics_ : Diagnostics
+        R-hat and effective sample sizes of the predictions of 200 training ratings and of the log-likelihood;
+        printed, a table. Their definitions are in its docstring.
 
     Notes
     -----
@@ -104,9 +124,13 @@ class BayesianSVD(Model):
     answered by the same equations: the user's row is solved for in each sample.
 
     ``benchmarks/bayesian.py choose`` compares numbers of factors, sweeps and kept samples on a part of the
-    training rows of MovieLens 100K (u1); n_factors was chosen by it.
+    training rows of MovieLens 100K (u1), 1M and MovieTweetings; n_factors was chosen by it.
 
     With validation ratings, ``early_stopping`` counts sweeps.
+
+    A fit of 100 samples or more warns (`ConvergenceWarning`) where R-hat of predictions is above 1.05. Draws
+    of a chain depend on `random_state` and on its number alone, so that the first of several is that of a fit
+    with one.
 
     Examples
     --------
@@ -119,16 +143,21 @@ class BayesianSVD(Model):
 
     _state_class: ClassVar[type[State]] = BayesianState
 
+    #: Standard deviations of the mean that predictions are above it, see `explorer`.
+    _n_std: float = 0.0
+
     def __init__(
         self,
         *,
-        n_factors: int = 16,
+        n_factors: int = 32,
         n_samples: int = 300,
         burn_in: int = 100,
         sets: str | None = "both",
         sessions: str | None = "auto",
         user_noise: bool = True,
         n_kept: int = 64,
+        n_chains: int = 1,
+        stop_at_r_hat: float | None = None,
         random_state: RandomState = None,
         n_threads: int | None = None,
         verbose: int = 0,
@@ -140,6 +169,8 @@ class BayesianSVD(Model):
         self.sessions = sessions
         self.user_noise = user_noise
         self.n_kept = n_kept
+        self.n_chains = n_chains
+        self.stop_at_r_hat = stop_at_r_hat
         self.random_state = random_state
         self.n_threads = n_threads
         self.verbose = verbose
@@ -149,6 +180,12 @@ class BayesianSVD(Model):
         check_number("n_samples", self.n_samples, 1, 2**30, integer=True)
         check_number("burn_in", self.burn_in, 0, 2**30, integer=True)
         check_number("n_kept", self.n_kept, 1, 2**20, integer=True)
+        check_number("n_chains", self.n_chains, 1, 2**10, integer=True)
+        if self.n_kept < self.n_chains:
+            raise ValueError(
+                f"n_kept={self.n_kept} is less than n_chains={self.n_chains}: each chain keeps at least one"
+            )
+        check_number("stop_at_r_hat", self.stop_at_r_hat, 1, 100, none=True, open_low=True)
         check_choice("sets", self.sets, ("both", "user", "item", None))
         check_choice("sessions", self.sessions, ("auto", None))
         check_flag("user_noise", self.user_noise)
@@ -179,20 +216,55 @@ class BayesianSVD(Model):
                 )
             seconds = as_seconds(np.asarray(train.timestamps), unit, "timestamps")
             context = _in_seconds(context, unit)
-        trainer = GibbsTrainer(self, train, seconds, context)
+        trainer = Chains(self, train, seconds, context)
         state: Any = run_epochs(trainer, context, self.burn_in + self.n_samples, growth=np.inf)
         found: BayesianState = state
+        self._warn_unconverged(found.diagnostics)
         return found
+
+    def _warn_unconverged(self, found: Diagnostics) -> None:
+        if found.n_chains * found.n_draws < ENOUGH or not found.r_hat > LARGE:
+            return
+        more = [f"n_samples={2 * self.n_samples}", f"burn_in={max(2 * self.burn_in, 100)}"]
+        if self.n_chains == 1:
+            more.append("n_chains=4, whose predictions are means over the chains")
+        warn(
+            f"{type(self).__name__}: the draws have not converged: R-hat of predictions is "
+            f"{found.r_hat:.3f}, and should be below {LARGE}. Try {', '.join(more[:-1])} or {more[-1]}; "
+            "diagnostics_ has more",
+            ConvergenceWarning,
+        )
 
     # ------------------------------------------------------------------ predicting
 
     def _score(self, users: Array, items: Array, timestamps: Array | None) -> Array:
-        state: BayesianState = self._state
+        state, asked = self._state, timestamps
         if timestamps is not None and len(state.session_lengths):
             timestamps = as_seconds(timestamps, state.time_unit)
-        return scores(state, users, items, timestamps, self.n_threads)
+        found = scores(state, users, items, timestamps, self.n_threads)
+        if self._n_std:
+            found += self._n_std * self._deviations(users, items, asked, "mean")
+        return found
+
+    def _predictive(self, users: Array, items: Array, timestamps: Array | None) -> Predictive:
+        state: BayesianState = self._state
+        seconds = None
+        if timestamps is not None and len(state.session_lengths):
+            seconds = as_seconds(timestamps, state.time_unit)
+        centre = scores(state, users, items, seconds, self.n_threads)
+        return Predictive(state, users, items, centre, seconds, self.n_threads)
+
+    def _explorer(self, exploration: Exploration) -> Self:
+        here = self.snapshot()
+        if exploration.by == "upper":
+            here._n_std = exploration.n_std
+        else:
+            here._state = state_of_sample(self._state, generator(exploration.random_state))
+        return here
 
     def _products(self) -> Factors | None:
+        if self._n_std:
+            return None
         state: BayesianState = self._state
         return state.known_factors
 
@@ -212,8 +284,9 @@ class BayesianSVD(Model):
         state: BayesianState = self._state
         fields: dict[str, Any] = users_of(state, given, self.n_threads) | user_fields(given)
         sessions = Sessions.none(given.n_users).fields() | {"session_lengths": state.session_lengths}
-        nothing = state.session_bias[:0]
-        found = dataclasses.replace(state, **{**fields, **sessions, "session_bias": nothing})
+        for name in ("session_bias", "session_slope", "session_variance"):
+            sessions[name] = getattr(state, name)[:0]
+        found = dataclasses.replace(state, **{**fields, **sessions})
         vars(found)["item_rows"] = state.item_rows  # the same items
         return found
 

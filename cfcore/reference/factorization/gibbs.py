@@ -28,7 +28,7 @@ def scratch_shape(n_threads: int, width: int, most: int) -> tuple[int, int]:
     if not (0 <= width <= 2**20 and 0 <= most < 2**48):
         raise ValueError("scratch_shape: width must be at most 2^20 and most below 2^48, both at least 0")
     pieces = most // PIECE + 1 if most > PIECE else 0
-    return n_threads + pieces, width * width + 2 * width + TILE * width + 512
+    return n_threads + pieces, width * width + 3 * width + TILE * width + 512
 
 
 def draw_rows(
@@ -124,9 +124,12 @@ def draw_members(draws: MemberDraws, key: DrawKey, span: tuple[int, int], n_thre
     begin, end = check_span("draw_members", span, draws.n_members, "members")
     check_threads(n_threads)
     noise = _normals(key, begin, end, 4 * draws.n_blocks).reshape(end - begin, draws.n_blocks, 8)
+    noise *= draws.noise
     for j in range(begin, end):
         owners = draws.owners[draws.indptr[j] : draws.indptr[j + 1]]
         weights = draws.weights[owners]
+        if draws.values is not None:
+            weights = weights * draws.values[draws.indptr[j] : draws.indptr[j + 1]]
         squares = float(np.sum(weights * weights))
         precision = squares + draws.penalty
         member = draws.members[:, j]

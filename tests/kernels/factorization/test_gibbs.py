@@ -170,7 +170,9 @@ def test_biases_are_from_their_conditional_distribution() -> None:
     assert stats.kstest((draws.biases - mean) * np.sqrt(5.0), "norm").pvalue > 1e-3
 
 
-def members_case(seed: int = 0, n_blocks: int = 2, n_members: int = 7, n_owners: int = 9) -> MemberDraws:
+def members_case(
+    seed: int = 0, n_blocks: int = 2, n_members: int = 7, n_owners: int = 9, valued: bool = False
+) -> MemberDraws:
     rng = np.random.default_rng(seed)
     held = rng.random((n_members, n_owners)) < 0.5
     indptr = np.append(0, np.cumsum(held.sum(axis=1))).astype(np.int64)
@@ -178,6 +180,7 @@ def members_case(seed: int = 0, n_blocks: int = 2, n_members: int = 7, n_owners:
     return MemberDraws(
         indptr, np.nonzero(held)[1].astype(np.int32), weights, rng.normal(0, 1, (n_blocks, n_members, 8)),
         rng.normal(0, 1, (n_blocks, n_owners, 8)), 1.7,
+        rng.normal(0, 1, indptr[-1]).astype(np.float32) if valued else None,
     )  # fmt: skip
 
 
@@ -186,14 +189,15 @@ def sums_of(draws: MemberDraws) -> Any:
     matrix = np.zeros((draws.n_owners, draws.n_members))
     for j in range(draws.n_members):
         owners = draws.owners[draws.indptr[j] : draws.indptr[j + 1]]
-        matrix[owners, j] = draws.weights[owners]
+        values = 1 if draws.values is None else draws.values[draws.indptr[j] : draws.indptr[j + 1]]
+        matrix[owners, j] = draws.weights[owners] * values
     return matrix, np.einsum("uj,bjf->buf", matrix, draws.members)
 
 
 @settings(max_examples=20, deadline=None)
-@given(st.integers(0, 99), st.integers(1, 3))
-def test_members_and_the_errors_of_their_owners(seed: int, n_blocks: int) -> None:
-    found, expected, first = (members_case(seed, n_blocks) for _ in range(3))
+@given(st.integers(0, 99), st.integers(1, 3), st.booleans())
+def test_members_and_the_errors_of_their_owners(seed: int, n_blocks: int, valued: bool) -> None:
+    found, expected, first = (members_case(seed, n_blocks, valued=valued) for _ in range(3))
     compiled.draw_members(found, KEY, (0, 3), 2)
     compiled.draw_members(found, KEY, (3, 7), 1)
     twin.draw_members(expected, KEY, (0, 7), 1)
@@ -202,9 +206,10 @@ def test_members_and_the_errors_of_their_owners(seed: int, n_blocks: int) -> Non
     np.testing.assert_allclose(found.errors + sums_of(found)[1], first.errors + sums_of(first)[1], atol=1e-12)
 
 
-def test_members_settle_at_the_posterior_of_the_regression() -> None:
+@pytest.mark.parametrize("valued", [False, True])
+def test_members_settle_at_the_posterior_of_the_regression(valued: bool) -> None:
     """Over many sweeps, mean and covariance of a column are those of ridge regression."""
-    draws = members_case(4, n_blocks=1)
+    draws = members_case(4, n_blocks=1, valued=valued)
     matrix, sums = sums_of(draws)
     rows = draws.errors[0] + sums[0]
     covariance = np.linalg.inv(matrix.T @ matrix + draws.penalty * np.eye(draws.n_members))

@@ -1,0 +1,133 @@
+"""`Biases`: those of users, items and sessions in the sampler of `BayesianSVD`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from cfcore import backends
+from cfcore.kernels.records import BiasDraws, DrawKey
+from cfcore.models.factorization.bayesian_noise import GaussianNoise
+from cfcore.models.factorization.bayesian_priors import drawn_precision
+from cfcore.models.factorization.bayesian_side import BIASES
+from cfcore.models.factorization.user_sessions import Sessions
+from cfcore.threads import threads_worth
+
+Array = np.ndarray[Any, Any]
+
+
+class Biases:
+    """Biases of groups of ratings: of users, of items, and of the sessions of each length.
+
+    Parameters
+    ----------
+    users : int32[n]
+        The user of each rating, ascending.
+    by_user : int64[n_users + 1]
+        Bounds of the ratings of each user.
+    by_item : (int64[n_items + 1], int32[n])
+        Bounds of the ratings of each item, and the ratings.
+    seconds : int64[n] or None
+        Times of the ratings, where there are sessions.
+    rng : Generator
+        For hyper-parameters.
+
+    Attributes
+    ----------
+    biases, means : list of float64[n_groups]
+        As they are drawn, and their means over sweeps.
+    precisions : float64[n_kinds]
+        Of the priors: users, items, sessions from the longest on.
+    scalars : float64[2]
+        Mean of the prior of items' biases, and its mean over sweeps.
+    """
+
+    def __init__(
+        self, users: Array, by_user: Array, by_item: tuple[Array, Array], seconds: Array | None,
+        rng: np.random.Generator,
+    ) -> None:  # fmt: skip
+        self.rng = rng
+        self.groups = [(by_user, np.arange(len(users), dtype=np.int32)), by_item]
+        self.sessions = Sessions.none(len(by_user) - 1)
+        self.session_at: list[Array] = []
+        if seconds is not None:
+            self.sessions, codes = Sessions.with_codes(users, seconds, len(by_user) - 1)
+            self.groups += self._session_groups(codes)
+        self.biases = [np.zeros(len(indptr) - 1) for indptr, _ in self.groups]
+        self.means = [np.zeros(len(indptr) - 1) for indptr, _ in self.groups]
+        self.precisions = np.full(len(self.groups), 5.0)
+        self.scalars = np.zeros(2)
+
+    def _session_groups(self, placed: list[Array]) -> list[tuple[Array, Array]]:
+        """Bounds and ratings of the sessions of each length, of which `placed` has that of each rating."""
+        found = []
+        levels = self.sessions.levels()
+        self.session_at = [np.flatnonzero(levels == at) for at in range(len(self.sessions.lengths))]
+        for at, codes in zip(self.session_at, placed, strict=True):
+            own = np.searchsorted(at, codes)
+            order = np.argsort(own, kind="stable").astype(np.int32)
+            sizes = np.bincount(own, minlength=len(at))
+            found.append((np.append(0, np.cumsum(sizes)).astype(np.int64), order))
+        return found
+
+    @property
+    def session_variance(self) -> float:
+        """Variance of a rating's sessions in the prior."""
+        return float(np.sum(1 / self.precisions[2:]))
+
+    def draw(self, key: tuple[int, int], errors: Array, noise: GaussianNoise, n_threads: int | None) -> None:
+        """Draw all biases, and the precisions of each kind; the errors (float64[n]) follow the biases.
+
+        Parameters
+        ----------
+        key : (seed, sweep)
+        errors : float64[n], changed in place
+            Ratings less all that is predicted of them.
+        noise : GaussianNoise
+        n_threads : int or None
+        """
+        weights = noise.weights()
+        kernel = backends.kernel("factorization.gibbs")
+        n_threads = threads_worth(n_threads, len(errors), "ratings")
+        for at, ((indptr, ratings), biases) in enumerate(zip(self.groups, self.biases, strict=True)):
+            mean = float(self.scalars[0]) if at == 1 else 0.0
+            draws = BiasDraws(
+                indptr, ratings, errors, biases, mean, float(self.precisions[at]), noise.precision, weights
+            )
+            kernel.draw_biases(draws, DrawKey(key[0], BIASES + at, key[1]), (0, len(biases)), n_threads)
+            squares = float(np.sum((biases - mean) ** 2)) + mean * mean
+            self.precisions[at] = drawn_precision(len(biases) + (at == 1), squares, self.rng)
+        # Given its precision, the mean of the items' biases is normal in the prior, of that precision.
+        items, n = self.biases[1], len(self.biases[1]) + 1
+        self.scalars[0] = items.sum() / n + self.rng.normal() / np.sqrt(self.precisions[1] * n)
+
+    def keep(self, n: int) -> None:
+        """Add the biases to their means over `n` sweeps, this one included."""
+        for mean, biases in zip(self.means, self.biases, strict=True):
+            mean += (biases - mean) / n
+        self.scalars[1] += (self.scalars[0] - self.scalars[1]) / n
+
+    # ------------------------------------------------------------------ arrays
+
+    def arrays(self) -> dict[str, Array]:
+        """The means, which change with every sweep."""
+        names = ("user_bias", "item_bias", *(f"session_bias_{at}" for at in range(len(self.groups) - 2)))
+        return dict(zip(names, self.means, strict=True)) | {"bias_scalars": self.scalars}
+
+    def carried(self) -> dict[str, Array]:
+        """Live arrays beside these that the next sweep starts from."""
+        live = {f"bias_{at}": biases for at, biases in enumerate(self.biases)}
+        return live | {"bias_precisions": self.precisions}
+
+    def fields(self, arrays: Mapping[str, Array], spread: float) -> dict[str, Any]:
+        """Fields of the state for copies of `arrays`, in the unit of the ratings."""
+        found: dict[str, Any] = dict(self.sessions.fields())
+        unknown = {"user_bias": 0.0, "item_bias": spread * float(arrays["bias_scalars"][1])}
+        for name, last in unknown.items():
+            found[name] = np.append(spread * arrays[name], last).astype(np.float32)
+        found["session_bias"] = np.zeros(len(self.sessions.numbers), dtype=np.float32)
+        for at, where in enumerate(self.session_at):
+            found["session_bias"][where] = spread * arrays[f"session_bias_{at}"]
+        return found
