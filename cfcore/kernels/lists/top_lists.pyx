@@ -35,7 +35,7 @@ from cfcore.kernels.records import (
 
 cnp.import_array()
 
-cdef float FINEST = 2.0**-20  # the least largest weight of a column that its unit is made for, over that of all
+cdef float FINEST = 2.0**-20  # the least largest weight that the unit of a column is for, over that of all
 
 cdef const TopListLoops *loops = NULL
 
@@ -125,8 +125,8 @@ def fill_multiples(rated, panels, multiples, n_threads):
 
     Notes
     -----
-    Multiples are as fine as sums of 32-bit integers permit, and levels are at most 127. A margin covers half a
-    unit for each rounded weight, what multiples or levels differ from ratings, and the rounding of float32
+    Multiples are as fine as sums of 32-bit integers permit, and levels are at most 127. A margin covers half
+    a unit for each rounded weight, what multiples or levels differ from ratings, and the rounding of float32
     scores: (n + 2) roundings of a sum of n terms.
     """
     cdef int workers = 0, team = team_size(n_threads)

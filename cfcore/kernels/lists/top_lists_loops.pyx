@@ -90,7 +90,7 @@ cdef inline int32_t limit_by(const ListArrays *given, Py_ssize_t k, double worst
 
 cdef inline void add(const ListArrays *given, const Group *g, Py_ssize_t k, Py_ssize_t column,
                      int32_t sum, double sure) noexcept nogil:
-    """Add a column to the candidates of list k: its score is at most sum + margin, and at least sure - margin.
+    """Add a column to the candidates of list k: its score is from sure - margin to sum + margin.
 
     The n columns of the best sure scores so far are in a heap where the list will be.
     """
