@@ -11,6 +11,12 @@
 
 #define CF_COLUMNS 64
 
+#if defined(__GNUC__) && !defined(__clang__)
+  #define CF_NO_VECTORS __attribute__((noinline, optimize("no-tree-vectorize")))
+#else
+  #define CF_NO_VECTORS
+#endif
+
 /* CF_HELD vectors of 16-bit integers are read at once; their sums, of twice the width, are held in registers. */
 #if defined(__GNUC__) && defined(__AVX512BW__) && defined(__AVX512DQ__)
   #include <immintrin.h>
@@ -174,6 +180,18 @@ static inline int32_t cf_reached(const int32_t *sums, uint64_t open, int64_t n) 
         if (count >= n && count < n + 2) break;
     }
     return (int32_t)low;
+}
+
+/* Keep the n best values, sorted, of these and another: without branches, whose outcome is hard to guess. GCC
+   would make vectors, which have to wait for those of the value before. */
+static CF_NO_VECTORS void cf_insert(double *best, ptrdiff_t n, double value) {
+    double here = best[n - 1];
+    for (ptrdiff_t k = n - 1; k > 0; k--) {
+        double before = best[k - 1], least = before < value ? before : value;
+        best[k] = here > least ? here : least;
+        here = before;
+    }
+    best[0] = here > value ? here : value;
 }
 
 /* The integer next to x, ties to the even one, for |x| up to 2**22; as `rint`, but vectorized everywhere. */

@@ -16,6 +16,7 @@ cdef extern from "lists/rounded_rows.h" nogil:
     uint64_t not_below "cf_not_below"(const int32_t *sums, int32_t limit) noexcept
     int32_t reached "cf_reached"(const int32_t *sums, uint64_t open, int64_t n) noexcept
     int place "cf_place"(int column) noexcept
+    void insert "cf_insert"(double *best, Py_ssize_t n, double value) noexcept
     int lowest "cf_lowest"(uint64_t bits) noexcept
 
 cdef extern from "lists/coarse_rows.h" nogil:
@@ -31,6 +32,7 @@ cdef extern from "lists/side_by_side.h" nogil:
 
 cdef enum:
     LINE = 64  # bytes
+    FEW = 32   # items of a list
 cdef double SLACK = 1e-6  # more than float32 rounds off, of what is computed from few numbers
 
 
@@ -92,15 +94,19 @@ cdef inline void add(const ListArrays *given, const Group *g, Py_ssize_t k, Py_s
                      int32_t sum, double sure) noexcept nogil:
     """Add a column to the candidates of list k: its score is from sure - margin to sum + margin.
 
-    The n columns of the best sure scores so far are in a heap where the list will be.
+    The best n sure scores so far are where the list will be: few are sorted, and many in a heap.
     """
-    cdef Py_ssize_t at = k - g.start
+    cdef Py_ssize_t at = k - g.start, worst = 0
     cdef double *best = given.scores + k * given.n
     g.sums[at * g.room + g.counts[at]] = sum
     g.columns[at * g.room + g.counts[at]] = <int32_t>column
     g.counts[at] += 1
-    heap_offer(best, given.listed + k * given.n, given.n, sure, <int32_t>column)
-    g.limits[at] = max(g.limits[at], limit_by(given, k, best[0]))
+    if given.n <= FEW:
+        insert(best, given.n, sure)
+        worst = given.n - 1
+    else:
+        heap_offer(best, given.listed + k * given.n, given.n, sure, <int32_t>column)
+    g.limits[at] = max(g.limits[at], limit_by(given, k, best[worst]))
 
 
 cdef inline void ask_for(const ListArrays *given, const Group *g, Py_ssize_t k) noexcept nogil:
