@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import replace
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 import numpy as np
 
@@ -13,6 +13,7 @@ from cfcore.data import Ratings
 from cfcore.data.times import UNITS, as_seconds, unit_of
 from cfcore.errors import ConvergenceWarning, DataWarning, warn
 from cfcore.kernels.records import Factors
+from cfcore.models.core.distributions import Exploration
 from cfcore.models.core.fit_context import FitContext
 from cfcore.models.core.given import user_fields
 from cfcore.models.core.model import Array
@@ -23,11 +24,12 @@ from cfcore.models.core.training import run_epochs
 from cfcore.models.factorization.base import predicted
 from cfcore.models.factorization.bayesian_chains import Chains
 from cfcore.models.factorization.bayesian_diagnostics import Diagnostics
+from cfcore.models.factorization.bayesian_exploring import state_of_sample
 from cfcore.models.factorization.bayesian_given import solved, users_of
 from cfcore.models.factorization.bayesian_predictive import Predictive
 from cfcore.models.factorization.bayesian_state import BayesianState, scores
 from cfcore.models.factorization.bayesian_update import BayesianUpdates
-from cfcore.random import RandomState
+from cfcore.random import RandomState, generator
 
 __all__ = ["BayesianSVD"]
 
@@ -147,6 +149,9 @@ class BayesianSVD(BayesianUpdates):
 
     _state_class: ClassVar[type[State]] = BayesianState
 
+    #: Standard deviations of the mean that predictions are above it, see `explorer`.
+    _n_std: float = 0.0
+
     def __init__(
         self,
         *,
@@ -239,27 +244,13 @@ class BayesianSVD(BayesianUpdates):
     # ------------------------------------------------------------------ predicting
 
     def _score(self, users: Array, items: Array, timestamps: Array | None) -> Array:
-        state: BayesianState = self._state
+        state, asked = self._state, timestamps
         if timestamps is not None and len(state.session_lengths):
             timestamps = as_seconds(timestamps, state.time_unit)
-        return scores(state, users, items, timestamps, self.n_threads)
-
-    def predictive_codes(self, users: Array, items: Array, timestamps: Array | None = None) -> Predictive:
-        """Distributions of ratings for codes.
-
-        Parameters
-        ----------
-        users, items : ndarray of int32, shape (n,)
-            As `encode_users` and `encode_items` give them; some thousands at most.
-        timestamps : ndarray of int64, shape (n,), optional
-
-        Returns
-        -------
-        Predictive
-        """
-        here = self.snapshot()
-        here._check_fitted()
-        return here._predictive(users, items, timestamps)
+        found = scores(state, users, items, timestamps, self.n_threads)
+        if self._n_std:
+            found += self._n_std * self._deviations(users, items, asked, "mean")
+        return found
 
     def _predictive(self, users: Array, items: Array, timestamps: Array | None) -> Predictive:
         state: BayesianState = self._state
@@ -269,7 +260,17 @@ class BayesianSVD(BayesianUpdates):
         centre = scores(state, users, items, seconds, self.n_threads)
         return Predictive(state, users, items, centre, seconds, self.n_threads)
 
+    def _explorer(self, exploration: Exploration) -> Self:
+        here = self.snapshot()
+        if exploration.by == "upper":
+            here._n_std = exploration.n_std
+        else:
+            here._state = state_of_sample(self._state, generator(exploration.random_state))
+        return here
+
     def _products(self) -> Factors | None:
+        if self._n_std:
+            return None
         state: BayesianState = self._state
         return state.known_factors
 
