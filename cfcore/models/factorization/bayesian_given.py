@@ -42,7 +42,7 @@ def solved(
     """As `users_of`, of compressed rows: bounds, items and ratings of each user, and times in seconds."""
     users = _Users(state, rows, seconds, n_threads)
     size = max(len(rows[1]), 1) * (state.prior_means.shape[1] + 2)
-    each = max(CHUNK // size, 1) if seconds is not None else users.n_kept
+    each = max(CHUNK // size, 1)
     for begin in range(0, users.n_kept, each):
         users.solve(range(begin, min(begin + each, users.n_kept)))
     return users.fields()
@@ -95,8 +95,7 @@ class _Users:
         )  # fmt: skip
         self.draw = Drawing(ratings, self.draws, int(np.diff(bounds).max(initial=0)), n_threads)
         self.items = state.item_factors.reshape(len(state.item_factors), self.n_kept, k)[codes]
-        members = state.implicit_factors.reshape(len(state.item_ids), -1, k)[codes]
-        self.members = members.astype(np.float64)
+        self.members = state.implicit_factors.reshape(len(state.item_ids), -1, k)[codes]
         self.item_biases = state.item_biases[items]
         self.rows, self.rows_drawn = (
             np.zeros((self.n + 1, self.n_kept, width), dtype=np.float32) for _ in range(2)
@@ -107,7 +106,8 @@ class _Users:
         """Solve the equations of some samples."""
         state, k, draws = self.state, self.k, self.draws
         part = slice(samples.start, samples.stop)
-        noise = state.rating_precisions[part]
+        noise, prior_means = state.rating_precisions[part], self._prior_means(part)
+        targets = np.subtract(self.values[:, np.newaxis], self.item_biases[:, part], dtype=np.float64)
         sums = self._sums(part) if self.sessions is not None else None
         if sums is not None:
             noise = state.precisions[part, 0]
@@ -115,8 +115,8 @@ class _Users:
             self.columns[: self.n_codes, :k] = self.items[:, sample]
             draws.precision[:k, :k] = state.prior_precisions[sample]
             draws.precision[k, k] = state.precisions[sample, 1]
-            draws.prior_mean[:, :k] = self._prior_means(sample)
-            self.targets[self.ratings_at] = self.values - self.item_biases[:, sample]
+            draws.prior_mean[:, :k] = prior_means[:, sample - samples.start]
+            self.targets[self.ratings_at] = targets[:, sample - samples.start]
             draws.row_precision[:] = noise[sample - samples.start]
             if sums is not None:
                 rows = sums[0][:, sample - samples.start]
@@ -128,12 +128,13 @@ class _Users:
         if sums is not None:
             self._add_biases(part, *sums[1:])
 
-    def _prior_means(self, sample: int) -> Array:
-        """Means of the users' rows, from the items that they rated."""
-        means = np.tile(self.state.prior_means[sample], (self.n, 1))
+    def _prior_means(self, part: slice) -> Array:
+        """Means of the users' rows, from the items that they rated: float64[n_users, n_samples, k]."""
+        means = np.repeat(self.state.prior_means[np.newaxis, part], self.n, axis=0)
         if self.members.shape[1] and len(self.rated):
-            sums = np.add.reduceat(self.members[self.columns_at, sample], self.starts, axis=0)
-            means[self.rated] += sums / np.sqrt(self.counts[self.rated])[:, np.newaxis]
+            members = self.members[self.columns_at, part].astype(np.float64)
+            sums = np.add.reduceat(members, self.starts, axis=0)
+            means[self.rated] += sums / np.sqrt(self.counts[self.rated])[:, np.newaxis, np.newaxis]
         return means
 
     def _sums(self, part: slice) -> tuple[Array, Array, Array, Array]:
