@@ -116,8 +116,8 @@ def beside(name: str, path: Path, files: Sequence[str], progress: bool = True) -
                 f"the features of {name!r} were not found. Tried:\n  - there is no "
                 f"{' or '.join(str(one) for one in found.values() if not one.is_file())}\n"
                 + "".join(f"  - {each}\n" for each in tried)
-                + f"Put {', '.join(files)} beside the ratings, in the folder {entry.folder} of the folder that "
-                "CFCORE_DATA names."
+                + f"Put {', '.join(files)} beside the ratings, in the folder {entry.folder} "
+                "of the folder that CFCORE_DATA names."
             ) from None
     return {file: cache.cache_folder() / entry.folder / file for file in files}
 

@@ -213,6 +213,8 @@ def _feed(hasher: Any, value: Any) -> None:
             value.user_ids, value.item_ids, value.user_codes, value.item_codes, value.values,
             value.timestamps, tuple(map(float, value.scale)),
         )  # fmt: skip
+    if hasattr(value, "encoding"):  # Features
+        value = (value.ids, value.indptr, value.indices, value.values, value.names)
     if isinstance(value, tuple):
         hasher.update(f"({len(value)}".encode())
         for part in value:

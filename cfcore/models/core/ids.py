@@ -43,29 +43,33 @@ class Ids:
         Raw ids, ascending.
     counts : ndarray of int64, shape (n,)
         Training ratings of each.
+    featured : ndarray of bool, shape (n,), or None
+        Which are known by features too, and so have codes without ratings.
     """
 
     kind: str
     ids: Array
     counts: Array
+    featured: Array | None = None
 
     @cached_property
     def known(self) -> Array:
         """Raw ids with training ratings, ascending, read-only."""
-        found = self.ids.view() if self.table is None else self.ids[self.counts > 0]
+        found = self.ids.view() if self.counts.all() else self.ids[self.counts > 0]
         found.flags.writeable = False
         return found
 
     @cached_property
     def table(self) -> Array | None:
-        """For each code the code itself, or -1 without training ratings; None if all codes have some.
+        """For each code the code itself, or -1 of unknown ones; None if all codes are known.
 
         A last entry of -1 is for code -1 (not in the vocabulary), which indexes from the end.
         """
-        if self.counts.all():
+        known = self.counts > 0 if self.featured is None else (self.counts > 0) | self.featured
+        if known.all():
             return None
         table = np.full(len(self.counts) + 1, -1, dtype=np.int32)
-        table[:-1][self.counts > 0] = np.flatnonzero(self.counts)
+        table[:-1][known] = np.flatnonzero(known)
         return table
 
     @cached_property

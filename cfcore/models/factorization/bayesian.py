@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 from dataclasses import replace
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 import numpy as np
 
-from cfcore.data import Ratings
+from cfcore.data import Duplicates, Ratings
 from cfcore.data.times import UNITS, as_seconds, unit_of
 from cfcore.errors import DataWarning, warn
 from cfcore.kernels.records import Factors
-from cfcore.models.core.fit_context import FitContext
+from cfcore.models.core.fit_context import Callback, FitContext
 from cfcore.models.core.given import user_fields
 from cfcore.models.core.model import Array, Model
 from cfcore.models.core.params import check_choice, check_flag, check_number
 from cfcore.models.core.state import State
 from cfcore.models.core.training import run_epochs
+from cfcore.models.factorization.bayesian_features import with_features
 from cfcore.models.factorization.bayesian_given import users_of
 from cfcore.models.factorization.bayesian_state import BayesianState, scores
 from cfcore.models.factorization.bayesian_trainer import GibbsTrainer
@@ -166,6 +168,44 @@ class BayesianSVD(Model):
             )
 
     # ------------------------------------------------------------------ fitting
+
+    def fit(
+        self,
+        ratings: Any,
+        *columns: Any,
+        validation: Any = None,
+        early_stopping: int | None = None,
+        callback: Callback | None = None,
+        checkpoint: str | os.PathLike[str] | None = None,
+        user_features: Any = None,
+        item_features: Any = None,
+        duplicates: Duplicates = "error",
+    ) -> Self:
+        """Fit the model, forgetting any earlier fit.
+
+        Parameters
+        ----------
+        ratings, validation, early_stopping, callback, checkpoint, duplicates
+            As for every model; see `Model.fit`.
+        user_features, item_features : DataFrame, dict, (sparse matrix, ids) or Features, optional
+            Tables of what is known of users and of items, in the forms that `cfcore.Features` takes: numbers,
+            categories, lists of categories. Users and items of the tables are known to the model, with
+            ratings or without; those with ratings that a table lacks are fitted without features, and a
+            warning counts them.
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        DataError, ValueError, TypeError
+            As `Model.fit` does; DataError for tables that cannot be used, or whose ids are not those of the
+            ratings, as well.
+        """
+        train, held_out = self._taken(ratings, columns, validation, duplicates)
+        train, side = with_features(train, user_features, item_features)
+        return self._run(train, held_out, early_stopping, callback=callback, checkpoint=checkpoint, **side)
 
     def _fit(self, train: Ratings, context: FitContext) -> BayesianState:
         seconds = None

@@ -44,6 +44,10 @@ class Samples:
             "prior_precisions": np.zeros((n_kept, k, k)),
             "precisions": np.zeros((n_kept, 2)),
         }
+        sides = {"user_feature_factors": users, "item_feature_factors": items}
+        self.featured = [(name, side) for name, side in sides.items() if side.features is not None]
+        for name, side in self.featured:
+            self.held[name] = np.zeros((len(side.features.effects) + 1, n_kept, k), dtype=np.float32)
         self.row_means = np.zeros_like(users.rows)
 
     def keeps(self, k: int) -> bool:
@@ -71,9 +75,11 @@ class Samples:
         held, users, items = self.held, self.users, self.items
         n_factors = users.n_factors
         held["user_factors"][:-1, at] = self.row_means[:, :n_factors]
-        held["user_factors"][-1, at] = users.mean
+        held["user_factors"][-1, at] = users.unknown_row()
         held["item_factors"][:-1, at] = items.rows[:, :n_factors]
-        held["item_factors"][-1, at] = items.mean
+        held["item_factors"][-1, at] = items.unknown_row()
+        for name, side in self.featured:
+            held[name][:-1, at], held[name][-1, at] = side.features.effects, side.mean
         if users.has_sets:
             held["implicit_factors"][:, at] = users.members
         held["item_biases"][:, at] = item_biases
@@ -93,11 +99,14 @@ class Samples:
             part = samples[:n] if name.startswith("pr") else samples[:, :n]
             found[name] = samples if is_last else part.copy()
         n_columns = n * self.users.n_factors
-        for name in ("user_factors", "item_factors", "implicit_factors"):
+        names = [name for name, _ in self.featured]
+        for name in ("user_factors", "item_factors", "implicit_factors", *names):
             found[name] = found[name].reshape(len(found[name]), n_columns)
         if not self.users.has_sets:
             found["implicit_factors"] = np.zeros((self.items.n, 0), dtype=np.float32)
-        found["user_factors"] = found["user_factors"] * np.float32(spread / n)
+        for name in ("user_factors", "user_feature_factors"):
+            if name in found:
+                found[name] = found[name] * np.float32(spread / n)
         return found
 
 

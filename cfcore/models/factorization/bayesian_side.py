@@ -57,6 +57,8 @@ class Side:
         self.sums = np.zeros((self.n, n_factors))
         self.mean, self.precision = np.zeros(n_factors), np.eye(n_factors)
         self.penalty = np.ones(1)
+        self.rated = counts > 0
+        self.features: Any = None  # FeatureTerms, where there are features
 
     @property
     def has_sets(self) -> bool:
@@ -65,7 +67,12 @@ class Side:
 
     def arrays(self, name: str) -> dict[str, Array]:
         """Live arrays beside the rows that the next sweep starts from, under names that begin with `name`."""
-        return {f"{name}_members": self.members, f"{name}_sums": self.sums, f"{name}_penalty": self.penalty}
+        live = {f"{name}_members": self.members, f"{name}_sums": self.sums, f"{name}_penalty": self.penalty}
+        return live if self.features is None else live | self.features.carried(name)
+
+    def unknown_row(self) -> Array:
+        """Mean of the prior of a row nothing is known of."""
+        return self.mean if self.features is None else self.mean + self.features.mean_row()
 
     def draw_prior(self, key: tuple[int, int], owners: Any, n_threads: int | None) -> None:
         """Draw mean and precision of the rows around the sums of their sets, and then the sets' members.
@@ -75,10 +82,13 @@ class Side:
         member in their set.
         """
         rows = self.rows[:, : self.n_factors].astype(np.float64)
-        k, n = self.n_factors, self.n
-        own = rows - self.sums
-        mean = own.mean(axis=0)
-        apart = own - mean
+        k, features = self.n_factors, self.features
+        base = rows if features is None else rows - features.sums
+        own = base - self.sums
+        given = own if self.rated.all() else own[self.rated]  # others tell nothing of the prior
+        n = len(given)
+        mean = given.mean(axis=0)
+        apart = given - mean
         scale = np.einsum("nf,ng->fg", apart, apart) + WISHART * (k + 1) * np.eye(k)
         scale += n / (n + 1) * np.outer(mean, mean)
         freedom = k + 1 + n
@@ -86,6 +96,9 @@ class Side:
         if self.has_sets:
             scale += self.penalty[0] * squares
             freedom += len(self.members)
+        if features is not None:
+            scale += features.penalty[0] * np.einsum("nf,ng->fg", features.effects, features.effects)
+            freedom += len(features.effects)
         self.precision = wishart(scale, freedom, self.rng) if key[1] >= FIXED else FIRST_PRECISION * np.eye(k)
         root = np.linalg.cholesky(self.precision)
         noise = self.rng.normal(size=k)
@@ -94,7 +107,9 @@ class Side:
             size = float(np.sum(self.precision * squares))
             drawn = self.rng.gamma(1 + self.members.size / 2) / (0.1 + size / 2)
             self.penalty[0] = drawn if key[1] >= FIXED else FIRST_PENALTY
-            self._draw_members(key, own - self.mean, rows, root, owners, n_threads)
+            self._draw_members(key, own - self.mean, base, root, owners, n_threads)
+        if features is not None:
+            features.draw(key, rows - self.sums - self.mean, self.precision, n_threads)
 
     def _draw_members(
         self, key: tuple[int, int], errors: Array, rows: Array, root: Array, owners: Any,
@@ -134,6 +149,8 @@ class Side:
         """
         ratings = RatingRows(self.indptr, self.indices, targets, self.n_others)
         prior = self.mean + self.sums
+        if self.features is not None:
+            prior += self.features.sums
         draws = RowDraws(self.rows, others.rows, prior, self.precision, *precisions, means)
         Drawing(ratings, draws, self.most, n_threads)(DrawKey(key[0], ROWS + self.kind, key[1]))
 

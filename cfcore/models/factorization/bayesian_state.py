@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, ClassVar
@@ -9,9 +10,11 @@ from typing import Any, ClassVar
 import numpy as np
 
 from cfcore.arrays import padded
+from cfcore.data.features import check_encoding, encoding_names
 from cfcore.data.times import UNITS
 from cfcore.kernels.records import Factors
 from cfcore.models.core.fields import PRODUCT, array, is_finite
+from cfcore.models.core.ids import Ids
 from cfcore.models.core.state import State
 from cfcore.models.factorization.base import predicted
 from cfcore.models.factorization.state import norms
@@ -50,6 +53,16 @@ class BayesianState(State):
         Of users' rows in each sample, over `spread`.
     precisions : ndarray of float64, shape (n_kept, 2)
         In each sample: of a rating without its sessions, and of users' biases, in units of 1 / spread².
+    user_featured, item_featured : ndarray of bool, shape (n_users,), (n_items,), or None
+        Which have features; such users and items are known without ratings. None without features, as are
+        the next two.
+    user_feature_effects, item_feature_effects : ndarray of float32, shape (n_features + 1,)
+        Means of the effects on biases, in the unit of the ratings; the last is the bias without features.
+    user_feature_factors, item_feature_factors : ndarray of float32, shape (n_features + 1, n_columns)
+        Samples of the effects on rows, in the units of `user_factors` and `item_factors`; the last are those
+        of the mean of the prior without features.
+    user_encoding, item_encoding : tuple of dict
+        As of `Features`; empty without features.
     noise_precision : float
         Mean precision of the noise, in the unit of the ratings.
     spread : float
@@ -71,11 +84,27 @@ class BayesianState(State):
     prior_means: Array = array("float64", "n_kept", "n_factors", high=PRODUCT)
     prior_precisions: Array = array("float64", "n_kept", "n_factors", "n_factors", high=PRODUCT)
     precisions: Array = array("float64", "n_kept", 2, low=0, high=PRODUCT)
+    user_featured: Array | None = array("b", "n_users", optional=True)
+    item_featured: Array | None = array("b", "n_items", optional=True)
+    user_feature_effects: Array | None = array("float32", "n_user_features + 1", optional=True)
+    item_feature_effects: Array | None = array("float32", "n_item_features + 1", optional=True)
+    user_feature_factors: Array | None = array(
+        "float32", "n_user_features + 1", "n_columns", optional=True, high=PRODUCT
+    )
+    item_feature_factors: Array | None = array(
+        "float32", "n_item_features + 1", "n_columns", optional=True, high=PRODUCT
+    )
+    user_encoding: tuple[Mapping[str, Any], ...] = ()
+    item_encoding: tuple[Mapping[str, Any], ...] = ()
     noise_precision: float = 1.0
     spread: float = 1.0
     time_unit: int = 1
 
-    _later: ClassVar[tuple[str, ...]] = State._later
+    _later: ClassVar[tuple[str, ...]] = (
+        *State._later,
+        *(f"{kind}_{name}" for kind in ("user", "item")
+          for name in ("featured", "feature_effects", "feature_factors", "encoding")),
+    )  # fmt: skip
 
     def _verify(self) -> None:
         for name in ("noise_precision", "spread"):
@@ -99,7 +128,31 @@ class BayesianState(State):
             if levels.min() < 0 or levels.max() >= len(self.session_lengths):
                 raise ValueError("session_numbers_ are of lengths that session_lengths_ does not have")
 
+        for kind in ("user", "item"):
+            verify_features(self, kind)
+
+    def public(self, name: str) -> Any:
+        """The value that a model shows as ``name_``, names of features among them."""
+        kind, _, rest = name.partition("_")
+        if rest == "feature_names" and kind in ("user", "item"):
+            return tuple(encoding_names(getattr(self, f"{kind}_encoding")))
+        return super().public(name)
+
+    def public_names(self) -> list[str]:
+        """Names for which `public` has a value."""
+        return [*super().public_names(), "user_feature_names", "item_feature_names"]
+
     # ------------------------------------------------------------------ derived
+
+    @cached_property
+    def users(self) -> Ids:
+        """The vocabulary of the users, in which those known by features have codes too."""
+        return Ids("user", self.user_ids, self.user_counts, self.user_featured)
+
+    @cached_property
+    def items(self) -> Ids:
+        """The vocabulary of the items, likewise."""
+        return Ids("item", self.item_ids, self.item_counts, self.item_featured)
 
     @cached_property
     def sessions(self) -> Sessions:
@@ -137,6 +190,19 @@ class BayesianState(State):
     def item_norms(self) -> Array:
         """Length of each item's row."""
         return norms(self.item_rows[:-1])
+
+
+def verify_features(state: BayesianState, kind: str) -> None:
+    """Raise ValueError unless the fields of the features of users, or of items, go together."""
+    encoding = getattr(state, f"{kind}_encoding")
+    names = [f"{kind}_{name}" for name in ("featured", "feature_effects", "feature_factors")]
+    held = [getattr(state, name) for name in names]
+    if (not encoding) != (held[0] is None) or len({one is None for one in held}) > 1:
+        raise ValueError(f"{', '.join(names)} and {kind}_encoding belong together")
+    if encoding:
+        check_encoding(encoding)
+        if len(encoding_names(encoding)) + 1 != len(held[1]):
+            raise ValueError(f"{kind}_feature_effects_ must have an entry for each feature, and a last one")
 
 
 def scores(

@@ -13,6 +13,7 @@ from cfcore.kernels.records import Factors
 from cfcore.models.core.fit_context import FitContext
 from cfcore.models.factorization.base import predicted
 from cfcore.models.factorization.bayesian_biases import Biases
+from cfcore.models.factorization.bayesian_features import FeatureTerms, encoded_features
 from cfcore.models.factorization.bayesian_noise import GaussianNoise
 from cfcore.models.factorization.bayesian_samples import Samples
 from cfcore.models.factorization.bayesian_side import Side
@@ -58,6 +59,11 @@ class GibbsTrainer:
         ordered = None if seconds is None else seconds[users.order]
         by_item = items.indptr, self.item_order
         self.biases = Biases(self.codes[0], users.indptr, by_item, ordered, self.rng)
+        for at, side in enumerate((self.users, self.items)):
+            given = context.side.get("item_features" if at else "user_features")
+            if given is not None:
+                side.features = FeatureTerms(at, *given, side.rated, k, self.rng)
+                self.biases.features[at] = side.features
         self.noise = GaussianNoise(self.codes[0], train.n_users, bool(model.user_noise), self.rng)
         self.samples = Samples(self.users, self.items, model.burn_in, model.n_samples, model.n_kept)
         self.n_sweeps_run = np.zeros(1)
@@ -143,5 +149,5 @@ class GibbsTrainer:
             BayesianState, **self.samples.fields(n_epochs, spread), **self.biases.fields(arrays, spread),
             history=dict(history), n_epochs=n_epochs, spread=spread,
             noise_precision=float(arrays["noise"][2]) / spread**2,
-            time_unit=self.context.side.get("time_unit", 1),
+            time_unit=self.context.side.get("time_unit", 1), **encoded_features(self.context.side),
         )  # fmt: skip
