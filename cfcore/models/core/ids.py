@@ -60,16 +60,21 @@ class Ids:
         return found
 
     @cached_property
+    def has_code(self) -> Array:
+        """Whether each id is known, by ratings or by features: bool[n]."""
+        rated: Array = self.counts > 0
+        return rated if self.featured is None else rated | self.featured
+
+    @cached_property
     def table(self) -> Array | None:
         """For each code the code itself, or -1 of unknown ones; None if all codes are known.
 
         A last entry of -1 is for code -1 (not in the vocabulary), which indexes from the end.
         """
-        known = self.counts > 0 if self.featured is None else (self.counts > 0) | self.featured
-        if known.all():
+        if self.has_code.all():
             return None
         table = np.full(len(self.counts) + 1, -1, dtype=np.int32)
-        table[:-1][known] = np.flatnonzero(known)
+        table[:-1][self.has_code] = np.flatnonzero(self.has_code)
         return table
 
     @cached_property

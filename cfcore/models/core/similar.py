@@ -96,7 +96,7 @@ class Similar(NewUsers):
         check_ordered(raw, f"{kind}s")
         codes = known.encode(raw, kind if single else f"{kind}s")
         check_all_known(known, raw, codes)
-        eligible = known.counts >= max(min_support, 1)
+        eligible = known.has_code & (known.counts >= min_support)
         if single:
             found = here._most_similar(kind, int(codes[0]), int(n), eligible)
         else:

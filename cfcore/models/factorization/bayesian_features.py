@@ -211,7 +211,17 @@ def encoded_features(side: Mapping[str, Any]) -> dict[str, Any]:
         if given is not None:
             features, at = given
             found |= {f"{kind}_encoding": features.encoding, f"{kind}_featured": at >= 0}
+            found |= entry_fields(kind, rows_at(features, at))
     return found
+
+
+def entry_fields(kind: str, matrix: csr_array) -> dict[str, Array]:
+    """Fields of the state with the features of each row."""
+    arrays = (
+        ("indptr", matrix.indptr.astype(np.int64)), ("indices", matrix.indices.astype(np.int32)),
+        ("weights", matrix.data.astype(np.float32)),
+    )  # fmt: skip
+    return {f"{kind}_feature_{name}": held for name, held in arrays}
 
 
 def rows_at(features: Features, at: Array) -> csr_array:

@@ -24,6 +24,11 @@ __all__ = ["BayesianState", "scores"]
 
 Array = np.ndarray[Any, Any]
 
+#: Fields of the features of users, and of items, after "user_" and "item_".
+FEATURES = (
+    "featured", "feature_effects", "feature_factors", "feature_indptr", "feature_indices", "feature_weights",
+)  # fmt: skip
+
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class BayesianState(State):
@@ -61,6 +66,8 @@ class BayesianState(State):
     user_feature_factors, item_feature_factors : ndarray of float32, shape (n_features + 1, n_columns)
         Samples of the effects on rows, in the units of `user_factors` and `item_factors`; the last are those
         of the mean of the prior without features.
+    user_feature_indptr, user_feature_indices, user_feature_weights : int64, int32, float32, or None
+        Features of each user, as compressed rows; of items likewise.
     user_encoding, item_encoding : tuple of dict
         As of `Features`; empty without features.
     noise_precision : float
@@ -94,6 +101,20 @@ class BayesianState(State):
     item_feature_factors: Array | None = array(
         "float32", "n_item_features + 1", "n_columns", optional=True, high=PRODUCT
     )
+    user_feature_indptr: Array | None = array(
+        "int64", "n_users + 1", optional=True, order="bounds of n_user_entries"
+    )
+    user_feature_indices: Array | None = array(
+        "int32", "n_user_entries", optional=True, low=0, high="n_user_features"
+    )
+    user_feature_weights: Array | None = array("float32", "n_user_entries", optional=True, high=PRODUCT)
+    item_feature_indptr: Array | None = array(
+        "int64", "n_items + 1", optional=True, order="bounds of n_item_entries"
+    )
+    item_feature_indices: Array | None = array(
+        "int32", "n_item_entries", optional=True, low=0, high="n_item_features"
+    )
+    item_feature_weights: Array | None = array("float32", "n_item_entries", optional=True, high=PRODUCT)
     user_encoding: tuple[Mapping[str, Any], ...] = ()
     item_encoding: tuple[Mapping[str, Any], ...] = ()
     noise_precision: float = 1.0
@@ -103,7 +124,7 @@ class BayesianState(State):
     _later: ClassVar[tuple[str, ...]] = (
         *State._later,
         *(f"{kind}_{name}" for kind in ("user", "item")
-          for name in ("featured", "feature_effects", "feature_factors", "encoding")),
+          for name in (*FEATURES, "encoding")),
     )  # fmt: skip
 
     def _verify(self) -> None:
@@ -195,7 +216,7 @@ class BayesianState(State):
 def verify_features(state: BayesianState, kind: str) -> None:
     """Raise ValueError unless the fields of the features of users, or of items, go together."""
     encoding = getattr(state, f"{kind}_encoding")
-    names = [f"{kind}_{name}" for name in ("featured", "feature_effects", "feature_factors")]
+    names = [f"{kind}_{name}" for name in FEATURES]
     held = [getattr(state, name) for name in names]
     if (not encoding) != (held[0] is None) or len({one is None for one in held}) > 1:
         raise ValueError(f"{', '.join(names)} and {kind}_encoding belong together")
