@@ -122,7 +122,9 @@ class Similar(NewUsers):
     def _most_similar_each(self, kind: str, codes: Array, n: int, eligible: Array) -> tuple[Array, Array]:
         """Codes (-1 after the last) and similarities (NaN there) of n, for each."""
         state = self._state
-        layouts = state.item_layouts if kind == "item" else ItemLayouts(state.user_counts)
+        layouts = (
+            state.item_layouts if kind == "item" else ItemLayouts(state.user_counts, state.users.featured)
+        )
         order = layouts.order(eligible)
         found = np.full((len(codes), n), -1, dtype=np.int32)
         similarities = np.full(found.shape, np.nan)

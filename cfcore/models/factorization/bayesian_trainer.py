@@ -62,7 +62,7 @@ class GibbsTrainer:
         for at, side in enumerate((self.users, self.items)):
             given = context.side.get("item_features" if at else "user_features")
             if given is not None:
-                side.features = FeatureTerms(at, *given, side.rated, k, self.rng)
+                side.features = FeatureTerms(at, given[0], given[1], side.rated, k, self.rng)
                 self.biases.features[at] = side.features
         self.noise = GaussianNoise(self.codes[0], train.n_users, bool(model.user_noise), self.rng)
         self.samples = Samples(self.users, self.items, model.burn_in, model.n_samples, model.n_kept)
