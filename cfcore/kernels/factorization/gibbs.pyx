@@ -61,7 +61,7 @@ def scratch_shape(n_threads, width, most):
     if not (0 <= width <= 2**20 and 0 <= most < 2**48):
         raise ValueError("scratch_shape: width must be at most 2^20 and most below 2^48, both at least 0")
     row, n = width, most
-    # Sums of squares and of targets, a solution, two tiles of float32; a page apart.
+    # Sums of squares and of targets, a diagonal, noise, two tiles of float32; a page apart.
     return n_threads + (n // PIECE + 1 if n > PIECE else 0), row * row + 2 * row + TILE * row + 512
 
 

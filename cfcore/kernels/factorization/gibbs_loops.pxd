@@ -32,7 +32,7 @@ cdef struct MemberArrays:
     uint64_t seed
     uint32_t kind, sweep
 
-# Scratch of a piece: gram [width][width], rest [width], solution [width], then tiles of float32.
+# Scratch of a piece: gram [width][width], rest [width], inverse diagonal and noise [width], tiles of float32.
 # The sums of ratings [begin, end) in place of gram and rest.
 ctypedef void (*SumPiece)(const RowArrays *given, Py_ssize_t begin, Py_ssize_t end,
                           double *room) noexcept nogil

@@ -1,12 +1,11 @@
 """Loops of `cfcore.kernels.factorization.gibbs`."""
 from libc.math cimport sqrt
 from libc.stdint cimport uint32_t
-from libc.string cimport memcpy, memset
+from libc.string cimport memset
 
 from cfcore.kernels.common.lanes cimport cf_prefetch_read
 from cfcore.kernels.common.loops cimport capsule_of
-from cfcore.kernels.common.normals cimport normal_pair
-from cfcore.kernels.factorization.cholesky cimport add_times, factorise, solve_lower, solve_upper
+from cfcore.kernels.common.normals cimport normal_pair, normals
 from cfcore.kernels.factorization.gibbs_loops cimport TILE, GibbsLoops, MemberArrays, RowArrays
 
 cdef extern from "factorization/gibbs.h" nogil:
@@ -16,6 +15,15 @@ cdef extern from "factorization/gibbs.h" nogil:
                                       Py_ssize_t width) noexcept
     void add_eight "cf_add_eight"(double *sum, const double *row, double weight) noexcept
 
+cdef extern from "factorization/row_solutions.h" nogil:
+    void add_combination "cf_add_combination"(double *to, const double *rows, const double *times,
+                                              Py_ssize_t n) noexcept
+    bint factorise "cf_factorise"(double *gram, double *inverse, Py_ssize_t n, Py_ssize_t width) noexcept
+    void solve_lower "cf_solve_lower"(const double *factor, const double *inverse, double *rest, Py_ssize_t n,
+                                      Py_ssize_t width) noexcept
+    void solve_upper "cf_solve_upper"(const double *factor, const double *inverse, double *rest, Py_ssize_t n,
+                                      Py_ssize_t width) noexcept
+
 cdef enum:
     AHEAD = 8  # ratings between asking for the row of a column and copying it
 
@@ -24,7 +32,7 @@ cdef inline void sum_tiles(const RowArrays *given, Py_ssize_t begin, Py_ssize_t 
                            double *room) noexcept nogil:
     """Sums of z z' and of z times target: tiles in float32, in the order of the ratings, then in double."""
     cdef double *rest = room + width * width
-    cdef float *z = <float *>(rest + 2 * width)
+    cdef float *z = <float *>(rest + 3 * width)
     cdef float *scaled = z + TILE * width
     cdef const float *row
     cdef float weight
@@ -55,36 +63,43 @@ cdef void sum_piece(const RowArrays *given, Py_ssize_t begin, Py_ssize_t end, do
         sum_tiles(given, begin, end, given.width, room)
 
 
-cdef bint finish_row(const RowArrays *given, Py_ssize_t row, double *room) noexcept nogil:
-    cdef Py_ssize_t width = given.width, n = given.n_factors, i, j
+cdef inline bint draw_row(const RowArrays *given, Py_ssize_t row, Py_ssize_t width,
+                          double *room) noexcept nogil:
+    cdef Py_ssize_t n = given.n_factors, i, j
     cdef double alpha = given.row_precision[row]
     cdef const double *mean = given.prior_mean + row * n
     cdef double *rest = room + width * width
-    cdef double *solution = rest + width
-    cdef double[2] two
+    cdef double *inverse = rest + width  # of the diagonal of the factor
+    cdef double *noise = inverse + width
     for i in range(n):
         for j in range(i, n):
             room[i * width + j] = alpha * room[i * width + j] + given.precision[i * n + j]
         rest[i] *= alpha
-    for i in range(n):
-        add_times(rest, given.precision + i * n, mean[i], n)
-    if not factorise(room, n, width):
+    add_combination(rest, given.precision, mean, n)
+    if not factorise(room, inverse, n, width):
         return False
-    solve_lower(room, rest, n, width)
-    if given.means != NULL:
-        memcpy(solution, rest, n * sizeof(double))
-        solve_upper(room, solution, n, width)
-        for i in range(n):
-            given.means[row * width + i] = <float>solution[i]
-    for i in range(0, n, 2):
-        normal_pair(given.seed, given.kind, given.sweep, <uint32_t>row, <uint32_t>(i // 2), two)
-        rest[i] += two[0]
-        if i + 1 < n:
-            rest[i + 1] += two[1]
-    solve_upper(room, rest, n, width)
+    solve_lower(room, inverse, rest, n, width)
+    for i in range(0, n, 16):  # 2 CF_SLOTS, as a literal
+        normals(given.seed, given.kind, given.sweep, <uint32_t>row, <uint32_t>(i // 2), noise + i)
     for i in range(n):
-        given.rows[row * width + i] = <float>rest[i]
+        noise[i] += rest[i]
+    solve_upper(room, inverse, noise, n, width)
+    for i in range(n):
+        given.rows[row * width + i] = <float>noise[i]
+    if given.means != NULL:
+        solve_upper(room, inverse, rest, n, width)
+        for i in range(n):
+            given.means[row * width + i] = <float>rest[i]
     return True
+
+
+cdef bint finish_row(const RowArrays *given, Py_ssize_t row, double *room) noexcept nogil:
+    """`draw_row`, compiled for up to 16 and up to 32 factors separately."""
+    if given.width == 16:
+        return draw_row(given, row, 16, room)
+    if given.width == 32:
+        return draw_row(given, row, 32, room)
+    return draw_row(given, row, given.width, room)
 
 
 cdef inline double member_weight(const MemberArrays *given, Py_ssize_t k) noexcept nogil:

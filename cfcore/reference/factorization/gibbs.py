@@ -28,7 +28,7 @@ def scratch_shape(n_threads: int, width: int, most: int) -> tuple[int, int]:
     if not (0 <= width <= 2**20 and 0 <= most < 2**48):
         raise ValueError("scratch_shape: width must be at most 2^20 and most below 2^48, both at least 0")
     pieces = most // PIECE + 1 if most > PIECE else 0
-    return n_threads + pieces, width * width + 2 * width + TILE * width + 512
+    return n_threads + pieces, width * width + 3 * width + TILE * width + 512
 
 
 def draw_rows(
