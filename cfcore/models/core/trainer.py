@@ -40,6 +40,8 @@ class Trainer(Protocol):
     def carried(self) -> dict[str, Array]:
         """Further live arrays that the next epoch reads, such as velocities."""
 
+    # Two further methods are called where a trainer has them: ``figures()`` returns more entries of the
+    # history, lists of numbers so far; ``finished()``, after an epoch, whether training is at its end.
     # A trainer whose live arrays have padding, which `arrays` leaves out, also has a method ``clear()`` that
     # sets all of them to 0: an error that is not finite makes padding NaN.
 

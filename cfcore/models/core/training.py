@@ -120,7 +120,8 @@ class _Loop:
         history = {"train_rmse": list(self.train)}
         if self.context.validation is not None:
             history["validation_rmse"] = list(self.validation)
-        return history
+        figures = getattr(self.trainer, "figures", None)
+        return history if figures is None else history | figures()
 
     def run(self) -> State:
         """Run the epochs, and return the state to keep."""
@@ -131,9 +132,11 @@ class _Loop:
             bar.update(len(self.train))
             while len(self.train) < self.n_epochs and not self.stop:
                 self._record(float(self.trainer.epoch(len(self.train))))
+                finished = getattr(self.trainer, "finished", None)
+                self.stop |= finished is not None and finished()
                 if context.checkpoint is not None:
                     self._save(context.checkpoint)
-                bar.set(**{name: f"{errors[-1]:.4f}" for name, errors in self.history.items()})
+                bar.set(**{name: f"{one[-1]:.4f}" for name, one in self.history.items() if one})
                 bar.update(1)
         self._check_result()
         arrays = self.kept if self.kept_epoch < len(self.train) else self.trainer.arrays()

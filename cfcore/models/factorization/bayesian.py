@@ -3,34 +3,36 @@
 from __future__ import annotations
 
 import dataclasses
-import os
 from dataclasses import replace
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar
 
 import numpy as np
 
-from cfcore.data import Duplicates, Ratings
+from cfcore.data import Ratings
 from cfcore.data.times import UNITS, as_seconds, unit_of
-from cfcore.errors import DataWarning, warn
+from cfcore.errors import ConvergenceWarning, DataWarning, warn
 from cfcore.kernels.records import Factors
-from cfcore.models.core.fit_context import Callback, FitContext
+from cfcore.models.core.fit_context import FitContext
 from cfcore.models.core.given import user_fields
-from cfcore.models.core.model import Array, Model
+from cfcore.models.core.model import Array
 from cfcore.models.core.params import check_choice, check_flag, check_number
 from cfcore.models.core.state import State
 from cfcore.models.core.training import run_epochs
-from cfcore.models.factorization.bayesian_features import with_features
+from cfcore.models.factorization.bayesian_chains import Chains
+from cfcore.models.factorization.bayesian_diagnostics import Diagnostics
+from cfcore.models.factorization.bayesian_featured import Featured
 from cfcore.models.factorization.bayesian_given import users_of
-from cfcore.models.factorization.bayesian_new_rows import state_with
 from cfcore.models.factorization.bayesian_state import BayesianState, scores
-from cfcore.models.factorization.bayesian_trainer import GibbsTrainer
 from cfcore.models.factorization.user_sessions import Sessions
 from cfcore.random import RandomState
 
 __all__ = ["BayesianSVD"]
 
+#: R-hat above which a fit warns, and draws of all chains from which on: R-hat of few varies too much.
+LARGE, ENOUGH = 1.05, 100
 
-class BayesianSVD(Model):
+
+class BayesianSVD(Featured):
     r"""Bayesian matrix factorisation with implicit sets of users and of items, by Gibbs sampling.
 
     .. math::
@@ -61,7 +63,14 @@ class BayesianSVD(Model):
     user_noise : bool, default True
         Whether each user has a precision of the noise (:math:`\alpha_u`) of its own.
     n_kept : int, default 64
-        At most so many samples of the factors are kept, evenly spaced over the sweeps.
+        At most so many samples of the factors are kept, of all chains together, evenly spaced over the
+        sweeps.
+    n_chains : int, default 1
+        Samplers that start apart, of `burn_in` and `n_samples` sweeps each. They run side by side on the
+        threads; predictions are means over all of them. Several tell more about convergence.
+    stop_at_r_hat : float, optional
+        Sampling ends early where R-hat (``diagnostics_``) is at most this, such as 1.02; it is computed about
+        20 times after the burn-in, from 40 samples on.
     random_state : int, SeedSequence, Generator, BitGenerator, RandomState or None
         Seed of all draws.
     n_threads : int, optional
@@ -82,12 +91,23 @@ class BayesianSVD(Model):
     session_bias_, session_indptr_, session_numbers_ : ndarray
         User u's sessions are ``session_indptr_[u]`` to ``session_indptr_[u + 1]``; a number is the position
         of the length times 2^55, plus the number of such lengths since 1970.
+    user_feature_names_, item_feature_names_ : tuple of str
+        Of ``fit(train, user_features=users, item_features=items)``; empty without.
+    user_feature_effects_, item_feature_effects_ : ndarray of float32, shape (n_features + 1,), or None
+        Mean effect of each feature on the bias, in the unit of the ratings; the last entry is the bias
+        without features. Those on rows of factors are in ``user_feature_factors_`` and
+        ``item_feature_factors_``.
     noise_precision_ : float
         Mean of the noise's precision, in the unit of the ratings.
     history_ : dict of str to list of float
-        ``train_rmse`` of the draw of each sweep (not of the means), and ``validation_rmse`` of the means.
+        ``train_rmse`` of the draw of each sweep (not of the means), ``log_likelihood`` of the training
+        ratings given that draw (natural logarithm, the mean of the chains), and ``validation_rmse`` of the
+        means; ``r_hat``, and the sweeps after which it was computed as ``r_hat_sweep``.
     n_epochs_ : int
-        Number of sweeps, burn-in included.
+        Number of sweeps of each chain, burn-in included.
+    diagnostics_ : Diagnostics
+        R-hat and effective sample sizes of the predictions of 200 training ratings and of the log-likelihood;
+        printed, a table. Their definitions are in its docstring.
 
     Notes
     -----
@@ -102,6 +122,10 @@ class BayesianSVD(Model):
     The factors of users that are kept are the means of their distributions given the sample of the items,
     not draws: the mean of predictions is the same, with less variance.
 
+    Features are a further set in the prior means of rows: weights of entries over the square root of their
+    number, with an effect on each factor; effects on biases are linear. Both have precisions of their own.
+    Users and items without ratings follow from their features: they are known, and listed.
+
     Without a timestamp, or outside the sessions of training, session biases are left out. An unknown user, or
     item, has the mean of the prior in each sample. Ratings that come with a question (``given=``) are
     answered by the same equations: the user's row is solved for in each sample.
@@ -110,6 +134,10 @@ class BayesianSVD(Model):
     training rows of MovieLens 100K (u1); n_factors was chosen by it.
 
     With validation ratings, ``early_stopping`` counts sweeps.
+
+    A fit of 100 samples or more warns (`ConvergenceWarning`) where R-hat of predictions is above 1.05. Draws
+    of a chain depend on `random_state` and on its number alone, so that the first of several is that of a fit
+    with one.
 
     Examples
     --------
@@ -132,6 +160,8 @@ class BayesianSVD(Model):
         sessions: str | None = "auto",
         user_noise: bool = True,
         n_kept: int = 64,
+        n_chains: int = 1,
+        stop_at_r_hat: float | None = None,
         random_state: RandomState = None,
         n_threads: int | None = None,
         verbose: int = 0,
@@ -143,6 +173,8 @@ class BayesianSVD(Model):
         self.sessions = sessions
         self.user_noise = user_noise
         self.n_kept = n_kept
+        self.n_chains = n_chains
+        self.stop_at_r_hat = stop_at_r_hat
         self.random_state = random_state
         self.n_threads = n_threads
         self.verbose = verbose
@@ -152,6 +184,12 @@ class BayesianSVD(Model):
         check_number("n_samples", self.n_samples, 1, 2**30, integer=True)
         check_number("burn_in", self.burn_in, 0, 2**30, integer=True)
         check_number("n_kept", self.n_kept, 1, 2**20, integer=True)
+        check_number("n_chains", self.n_chains, 1, 2**10, integer=True)
+        if self.n_kept < self.n_chains:
+            raise ValueError(
+                f"n_kept={self.n_kept} is less than n_chains={self.n_chains}: each chain keeps at least one"
+            )
+        check_number("stop_at_r_hat", self.stop_at_r_hat, 1, 100, none=True, open_low=True)
         check_choice("sets", self.sets, ("both", "user", "item", None))
         check_choice("sessions", self.sessions, ("auto", None))
         check_flag("user_noise", self.user_noise)
@@ -170,109 +208,6 @@ class BayesianSVD(Model):
 
     # ------------------------------------------------------------------ fitting
 
-    def fit(
-        self,
-        ratings: Any,
-        *columns: Any,
-        validation: Any = None,
-        early_stopping: int | None = None,
-        callback: Callback | None = None,
-        checkpoint: str | os.PathLike[str] | None = None,
-        user_features: Any = None,
-        item_features: Any = None,
-        duplicates: Duplicates = "error",
-    ) -> Self:
-        """Fit the model, forgetting any earlier fit.
-
-        Parameters
-        ----------
-        ratings, validation, early_stopping, callback, checkpoint, duplicates
-            As for every model; see `Model.fit`.
-        user_features, item_features : DataFrame, dict, (sparse matrix, ids) or Features, optional
-            Tables of what is known of users and of items, in the forms that `cfcore.Features` takes: numbers,
-            categories, lists of categories. Users and items of the tables are known to the model, with
-            ratings or without; those with ratings that a table lacks are fitted without features, and a
-            warning counts them.
-
-        Returns
-        -------
-        self
-
-        Raises
-        ------
-        DataError, ValueError, TypeError
-            As `Model.fit` does; DataError for tables that cannot be used, or whose ids are not those of the
-            ratings, as well.
-        """
-        train, held_out = self._taken(ratings, columns, validation, duplicates)
-        train, side = with_features(train, user_features, item_features)
-        return self._run(train, held_out, early_stopping, callback=callback, checkpoint=checkpoint, **side)
-
-    def with_features(self, user_features: Any = None, item_features: Any = None) -> Self:
-        """Return a copy of the model that knows further users and items by their features.
-
-        The model itself is not changed. ``model.predict(..., user_features=table)`` is
-        ``model.with_features(table).predict(...)``; keep the copy for several calls.
-
-        Parameters
-        ----------
-        user_features, item_features : DataFrame, dict, (sparse matrix, ids) or Features, optional
-            Tables with the columns of those of the fit. Users and items with training ratings stay as they
-            are.
-
-        Raises
-        ------
-        NotFittedError
-            Before `fit`.
-        DataError
-            The model was fitted without such features, or a table cannot be used; the message names the
-            column.
-        """
-        here = self.snapshot()
-        here._check_fitted()
-        for kind, table in (("user", user_features), ("item", item_features)):
-            if table is not None:
-                here._state = state_with(here._state, kind, table, type(self).__name__)
-        return here
-
-    def predict(
-        self, users: Any, items: Any = None, timestamps: Any = None, *, user_features: Any = None,
-        item_features: Any = None, **options: Any,
-    ) -> Any:  # fmt: skip
-        """Predict ratings; see `Model.predict`.
-
-        Parameters
-        ----------
-        users, items, timestamps, **options
-            As there.
-        user_features, item_features : DataFrame, dict, (sparse matrix, ids) or Features, optional
-            Features of users and items without training ratings, which are predicted from them; see
-            `with_features`.
-        """
-        here = self
-        if user_features is not None or item_features is not None:
-            here = self.with_features(user_features, item_features)
-        return super(BayesianSVD, here).predict(users, items, timestamps, **options)
-
-    def recommend(
-        self, users: Any = None, n: int = 10, *, user_features: Any = None, item_features: Any = None,
-        **options: Any,
-    ) -> Any:  # fmt: skip
-        """Recommend items; see `Model.recommend`.
-
-        Parameters
-        ----------
-        users, n, **options
-            As there.
-        user_features, item_features : DataFrame, dict, (sparse matrix, ids) or Features, optional
-            Features of users and items without training ratings, as in `predict`. Items of the table may be
-            listed.
-        """
-        here = self
-        if user_features is not None or item_features is not None:
-            here = self.with_features(user_features, item_features)
-        return super(BayesianSVD, here).recommend(users, n, **options)
-
     def _fit(self, train: Ratings, context: FitContext) -> BayesianState:
         seconds = None
         if self.sessions is not None and train.timestamps is not None:
@@ -285,10 +220,24 @@ class BayesianSVD(Model):
                 )
             seconds = as_seconds(np.asarray(train.timestamps), unit, "timestamps")
             context = _in_seconds(context, unit)
-        trainer = GibbsTrainer(self, train, seconds, context)
+        trainer = Chains(self, train, seconds, context)
         state: Any = run_epochs(trainer, context, self.burn_in + self.n_samples, growth=np.inf)
         found: BayesianState = state
+        self._warn_unconverged(found.diagnostics)
         return found
+
+    def _warn_unconverged(self, found: Diagnostics) -> None:
+        if found.n_chains * found.n_draws < ENOUGH or not found.r_hat > LARGE:
+            return
+        more = [f"n_samples={2 * self.n_samples}", f"burn_in={max(2 * self.burn_in, 100)}"]
+        if self.n_chains == 1:
+            more.append("n_chains=4, whose predictions are means over the chains")
+        warn(
+            f"{type(self).__name__}: the draws have not converged: R-hat of predictions is "
+            f"{found.r_hat:.3f}, and should be below {LARGE}. Try {', '.join(more[:-1])} or {more[-1]}; "
+            "diagnostics_ has more",
+            ConvergenceWarning,
+        )
 
     # ------------------------------------------------------------------ predicting
 

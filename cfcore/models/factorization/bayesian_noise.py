@@ -48,6 +48,12 @@ class GaussianNoise:
         """Weight of each rating's precision: float32[n]; None where all are 1."""
         return self.user_weights.astype(np.float32)[self.users] if self.user_noise else None
 
+    def log_likelihood(self, errors: Array) -> float:
+        """Logarithm of the density of what is left of each rating (float64[n])."""
+        squares = np.bincount(self.users, errors * errors, minlength=len(self.user_weights))
+        each = self.counts * np.log(self.user_weights * (self.precision / (2 * np.pi)))
+        return float(np.sum(each - self.precision * squares * self.user_weights)) / 2
+
     def draw(self, errors: Array) -> None:
         """Draw the precisions, given what is left of each rating (float64[n])."""
         squares = np.bincount(self.users, errors * errors, minlength=len(self.user_weights))
@@ -57,7 +63,7 @@ class GaussianNoise:
             self.user_weights[:] = drawn / (shape + self.scalars[0] * squares / 2)
             self.user_weights[:] = np.clip(self.user_weights, 1e-3, 1e3)
             self._draw_shape(self.user_weights[self.counts > 0])
-        total = float(squares @ self.user_weights)
+        total = float(np.sum(squares * self.user_weights))  # by BLAS, bits would depend on its threads
         self.scalars[0] = self.rng.gamma(1 + len(errors) / 2) / (0.1 + total / 2)
 
     def _draw_shape(self, weights: Array) -> None:

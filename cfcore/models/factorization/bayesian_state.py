@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 import numpy as np
 
@@ -17,6 +17,7 @@ from cfcore.models.core.fields import PRODUCT, array, is_finite
 from cfcore.models.core.ids import Ids
 from cfcore.models.core.state import State
 from cfcore.models.factorization.base import predicted
+from cfcore.models.factorization.bayesian_diagnostics import NO_DRAWS, Diagnostics
 from cfcore.models.factorization.state import norms
 from cfcore.models.factorization.user_sessions import Sessions
 
@@ -76,6 +77,8 @@ class BayesianState(State):
         Standard deviation of the training ratings, which is the unit of the samples.
     time_unit : int
         How many of the unit of the training timestamps make a second.
+    diagnostics : Diagnostics
+        Of no draws for parameters of other origin.
     """
 
     user_factors: Array = array("float32", "n_users + 1", "n_columns", high=PRODUCT)
@@ -120,6 +123,7 @@ class BayesianState(State):
     noise_precision: float = 1.0
     spread: float = 1.0
     time_unit: int = 1
+    diagnostics: Diagnostics = NO_DRAWS
 
     _later: ClassVar[tuple[str, ...]] = (
         *State._later,
@@ -136,6 +140,8 @@ class BayesianState(State):
             raise ValueError(
                 f"time_unit_ must be one of {', '.join(map(str, UNITS))}, not {self.time_unit!r}"
             )
+        if not isinstance(self.diagnostics, Diagnostics):
+            raise ValueError(f"diagnostics_ must be a Diagnostics, not {self.diagnostics!r}")
         n_kept, n_factors = self.prior_means.shape
         n_columns = n_kept * n_factors
         if self.user_factors.shape[1] != n_columns:
@@ -162,6 +168,18 @@ class BayesianState(State):
     def public_names(self) -> list[str]:
         """Names for which `public` has a value."""
         return [*super().public_names(), "user_feature_names", "item_feature_names"]
+
+    # ------------------------------------------------------------------ files
+
+    def to_file(self) -> tuple[dict[str, Any], dict[str, Array | None]]:
+        """Scalars and arrays, under the names of the model's attributes."""
+        scalars, arrays = super().to_file()
+        return scalars | {"diagnostics_": self.diagnostics.as_dict()}, arrays
+
+    @classmethod
+    def from_file(cls, scalars: dict[str, Any], arrays: dict[str, Array | None]) -> Self:
+        """The state that `to_file` wrote."""
+        return super().from_file(scalars | {"diagnostics_": Diagnostics.of(scalars["diagnostics_"])}, arrays)
 
     # ------------------------------------------------------------------ derived
 

@@ -1,8 +1,8 @@
-"""`GibbsTrainer`: the trainer of `BayesianSVD`; an epoch is a sweep over all parameters."""
+"""`GibbsTrainer`: a chain of `BayesianSVD`; an epoch is a sweep over all parameters."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -13,12 +13,11 @@ from cfcore.kernels.records import Factors
 from cfcore.models.core.fit_context import FitContext
 from cfcore.models.factorization.base import predicted
 from cfcore.models.factorization.bayesian_biases import Biases
-from cfcore.models.factorization.bayesian_features import FeatureTerms, encoded_features
+from cfcore.models.factorization.bayesian_diagnostics import Trace
+from cfcore.models.factorization.bayesian_features import FeatureTerms
 from cfcore.models.factorization.bayesian_noise import GaussianNoise
 from cfcore.models.factorization.bayesian_samples import Samples
 from cfcore.models.factorization.bayesian_side import Side
-from cfcore.models.factorization.bayesian_state import BayesianState, scores
-from cfcore.random import seed64
 
 Array = np.ndarray[Any, Any]
 
@@ -34,15 +33,21 @@ class GibbsTrainer:
     seconds : int64[n] or None
         Times of the ratings, where there are sessions.
     context : FitContext
+        Whose generator is not used.
+    seed : int in [0, 2^64)
+        Of all draws of the chain.
+    n_kept : int
+        At most so many of the chain's samples are kept.
     """
 
-    def __init__(self, model: Any, train: Ratings, seconds: Array | None, context: FitContext) -> None:
-        self.context, self.rng, self.n_threads = context, context.rng, context.n_threads
+    def __init__(
+        self, model: Any, train: Ratings, seconds: Array | None, context: FitContext, seed: int, n_kept: int
+    ) -> None:
+        self.seed, self.rng, self.n_threads = seed, generator_of(seed), context.n_threads
         self.burn_in = model.burn_in
-        self.seed = seed64(self.rng)
         users, items = train.by_user, train.by_item
         n, k = len(train), model.n_factors
-        self._check_memory(train, k, min(model.n_samples, model.n_kept))
+        self._check_memory(train, k, min(model.n_samples, n_kept))
         place = np.empty(n, dtype=np.int32)
         place[users.order] = np.arange(n, dtype=np.int32)
         self.item_order = place[items.order]  # the ratings by item, of those by user
@@ -65,8 +70,10 @@ class GibbsTrainer:
                 side.features = FeatureTerms(at, given[0], given[1], side.rated, k, self.rng)
                 self.biases.features[at] = side.features
         self.noise = GaussianNoise(self.codes[0], train.n_users, bool(model.user_noise), self.rng)
-        self.samples = Samples(self.users, self.items, model.burn_in, model.n_samples, model.n_kept)
-        self.n_sweeps_run = np.zeros(1)
+        self.samples = Samples(self.users, self.items, model.burn_in, model.n_samples, n_kept)
+        self.trace = Trace(n, model.burn_in, model.n_samples)
+        self.followed = values[self.trace.rows]
+        self.interrupted = False  # by another thread
 
     @staticmethod
     def _check_memory(train: Ratings, k: int, n_kept: int) -> None:
@@ -78,15 +85,24 @@ class GibbsTrainer:
     def epoch(self, k: int) -> float:
         """Run sweep `k`; the RMSE on the training ratings of the parameters as they are drawn."""
         key = self.seed, k
+        restart(self.rng, self.seed, k)
+        self.interrupted = False
         errors = self.targets - self.products
         self.noise.draw(errors)
+        self._pause()
         self.biases.draw(key, errors, self.noise, self.n_threads)
+        self._pause()
         self.targets = errors + self.products
         self._draw_rows(key)
         self.products = self._products()
-        self._keep(k)
         errors = self.targets - self.products
+        self._keep(k, errors)
         return self.spread * float(np.sqrt(np.mean(errors * errors)))
+
+    def _pause(self) -> None:
+        """End the sweep between two steps if the fit was interrupted, which only its own thread is told."""
+        if self.interrupted:
+            raise KeyboardInterrupt
 
     def _draw_rows(self, key: tuple[int, int]) -> None:
         """Draw priors, sets and rows of items, and then of users."""
@@ -95,6 +111,7 @@ class GibbsTrainer:
         items.draw_prior(key, (users.indptr, users.indices), self.n_threads)
         each = np.full(items.n, self.noise.precision), weights.astype(np.float32)
         items.draw_rows(key, users, targets[self.item_order], each, None, self.n_threads)
+        self._pause()
         users.draw_prior(key, (items.indptr, items.indices), self.n_threads)
         each = self.noise.precision * weights, np.ones(items.n, dtype=np.float32)
         means = self.samples.row_means if self.samples.keeps(key[1]) else None
@@ -105,29 +122,18 @@ class GibbsTrainer:
         zeros = np.zeros(len(users), dtype=np.float32), np.zeros(len(items), dtype=np.float32)
         return predicted(*self.codes, Factors(users, items, *zeros, mean=0.0), self.n_threads)
 
-    def _keep(self, k: int) -> None:
+    def _keep(self, k: int, errors: Array) -> None:
         """Add the parameters to the means, which are those of the last sweep until the end of the burn-in."""
         n = max(k + 1 - self.burn_in, 1)
         self.biases.keep(n)
         self.noise.keep(n)
-        self.n_sweeps_run[0] = k + 1
+        rows = self.trace.rows
+        log_likelihood = self.noise.log_likelihood(errors) - len(errors) * float(np.log(self.spread))
+        self.trace.add(k, self.followed - self.spread * errors[rows], log_likelihood)
         variance = 1 / self.noise.precision + self.biases.session_variance
         self.samples.keep(k, float(self.biases.precisions[0]), self.biases.biases[1], variance)
 
-    # ------------------------------------------------------------------ what `run_epochs` asks for
-
-    def parts(self, k: int) -> Sequence[Any]:
-        """The sweep, which is one part."""
-        return [k]
-
-    def run_part(self, part: Any) -> float:
-        """Run a sweep."""
-        return self.epoch(part)
-
-    def predict(self, users: Array, items: Array, timestamps: Array | None) -> Array:
-        """Predictions for codes from the samples so far; timestamps are in seconds."""
-        state = self.state(self.arrays(), {}, int(self.n_sweeps_run[0]))
-        return scores(state, users, items, timestamps, self.n_threads)
+    # ------------------------------------------------------------------ arrays
 
     def arrays(self) -> dict[str, Array]:
         """Means of biases; they are what changes with every sweep of what is predicted from."""
@@ -135,19 +141,30 @@ class GibbsTrainer:
 
     def carried(self) -> dict[str, Array]:
         """Parameters as they are drawn, and the samples."""
-        live = {"users": self.users.rows, "items": self.items.rows, "n_sweeps_run": self.n_sweeps_run}
+        live = {"users": self.users.rows, "items": self.items.rows}
         live |= self.users.arrays("users") | self.items.arrays("items")
         live |= {"targets": self.targets, "products": self.products, "user_weights": self.noise.user_weights}
-        return live | self.biases.carried() | self.samples.carried()
+        return live | self.biases.carried() | self.samples.carried() | self.trace.arrays()
 
-    def state(
-        self, arrays: Mapping[str, Array], history: Mapping[str, list[float]], n_epochs: int
-    ) -> BayesianState:
-        """The state with these means of biases, and the samples of so many sweeps."""
+    def fields(self, arrays: Mapping[str, Array], n_epochs: int) -> dict[str, Any]:
+        """Fields of a `BayesianState` with these means of biases, and the samples of so many sweeps."""
         spread = self.spread
-        return self.context.state(
-            BayesianState, **self.samples.fields(n_epochs, spread), **self.biases.fields(arrays, spread),
-            history=dict(history), n_epochs=n_epochs, spread=spread,
-            noise_precision=float(arrays["noise"][2]) / spread**2,
-            time_unit=self.context.side.get("time_unit", 1), **encoded_features(self.context.side),
-        )  # fmt: skip
+        return {
+            **self.samples.fields(n_epochs, spread), **self.biases.fields(arrays, spread),
+            "noise_precision": float(arrays["noise"][2]) / spread**2,
+        }  # fmt: skip
+
+    def share(self, first: GibbsTrainer) -> None:
+        """Use what another chain on the same ratings has made of them, in place of copies."""
+        self.codes, self.item_order = first.codes, first.item_order
+        self.biases.groups, self.biases.session_at = first.biases.groups, first.biases.session_at
+
+
+def generator_of(seed: int) -> np.random.Generator:
+    """The generator of a chain's hyper-parameters, and of the factors that it starts from."""
+    return np.random.Generator(np.random.Philox(key=seed))
+
+
+def restart(rng: np.random.Generator, seed: int, k: int) -> None:
+    """Set a generator of `generator_of` to the start of sweep `k`: a fit may go on from any."""
+    rng.bit_generator.state = np.random.Philox(key=seed, counter=(k + 1) << 192).state

@@ -23,7 +23,7 @@ NUMBERS: tuple[Any, ...] = (
 #: Hyper-parameters whose value is the size of the work: no huge ones, which are slow and right.
 SIZES = (
     "n_epochs", "n_samples", "burn_in", "n_factors", "n_hidden", "cd_steps", "n_bins", "batch_size",
-    "n_folds", "n",
+    "n_folds", "n", "n_chains",
 )  # fmt: skip
 METHODS = (
     "predict", "preference", "recommend", "similar_items", "similar_users", "fold_in", "partial_fit", "knows",
