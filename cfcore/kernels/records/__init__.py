@@ -60,6 +60,7 @@ if TYPE_CHECKING:
         SimilarityScratch,
         ValueRatings,
     )
+    from cfcore.kernels.records.ordinal import OrdinalRatings, check_cut_points
     from cfcore.kernels.records.rbm import (
         BATCH_RATING,
         BatchScratch,
@@ -71,6 +72,7 @@ if TYPE_CHECKING:
         check_entries,
         check_training,
     )
+    from cfcore.kernels.records.samples import FactorSamples
     from cfcore.kernels.records.tables import RatingRows
     from cfcore.kernels.records.time_parameters import (
         DAY,
@@ -153,6 +155,7 @@ _ROOMS = {
         "SimilarityScratch",
         "ValueRatings",
     ),
+    "ordinal": ("OrdinalRatings", "check_cut_points"),
     "rbm": (
         "BATCH_RATING",
         "BatchScratch",
@@ -164,6 +167,7 @@ _ROOMS = {
         "check_entries",
         "check_training",
     ),
+    "samples": ("FactorSamples",),
     "tables": ("RatingRows",),
     "time_parameters": (
         "DAY",
@@ -210,6 +214,7 @@ __all__ = [
     "CandidateScratch",
     "Cases",
     "DrawKey",
+    "FactorSamples",
     "Factors",
     "GramMatrix",
     "ImplicitRows",
@@ -223,6 +228,7 @@ __all__ = [
     "MemberDraws",
     "MiniBatches",
     "NearestRows",
+    "OrdinalRatings",
     "PackedRatings",
     "PanelOrder",
     "Panels",
@@ -257,6 +263,7 @@ __all__ = [
     "check_aligned",
     "check_apart",
     "check_cases",
+    "check_cut_points",
     "check_cuts",
     "check_days",
     "check_entries",

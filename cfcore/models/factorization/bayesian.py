@@ -22,6 +22,7 @@ from cfcore.models.factorization.bayesian_chains import Chains
 from cfcore.models.factorization.bayesian_diagnostics import Diagnostics
 from cfcore.models.factorization.bayesian_featured import Featured
 from cfcore.models.factorization.bayesian_given import users_of
+from cfcore.models.factorization.bayesian_predictive import Predictive
 from cfcore.models.factorization.bayesian_state import BayesianState, scores
 from cfcore.models.factorization.user_sessions import Sessions
 from cfcore.random import RandomState
@@ -64,7 +65,8 @@ class BayesianSVD(Featured):
         Whether each user has a precision of the noise (:math:`\alpha_u`) of its own.
     n_kept : int, default 64
         At most so many samples of the factors are kept, of all chains together, evenly spaced over the
-        sweeps.
+        sweeps. It bounds memory, and the size of files: a sample takes 8 bytes for each factor of a user, and
+        of an item.
     n_chains : int, default 1
         Samplers that start apart, of `burn_in` and `n_samples` sweeps each. They run side by side on the
         threads; predictions are means over all of them. Several tell more about convergence.
@@ -247,6 +249,31 @@ class BayesianSVD(Featured):
             timestamps = as_seconds(timestamps, state.time_unit)
         return scores(state, users, items, timestamps, self.n_threads)
 
+    def predictive_codes(self, users: Array, items: Array, timestamps: Array | None = None) -> Predictive:
+        """Distributions of ratings for codes.
+
+        Parameters
+        ----------
+        users, items : ndarray of int32, shape (n,)
+            As `encode_users` and `encode_items` give them; some thousands at most.
+        timestamps : ndarray of int64, shape (n,), optional
+
+        Returns
+        -------
+        Predictive
+        """
+        here = self.snapshot()
+        here._check_fitted()
+        return here._predictive(users, items, timestamps)
+
+    def _predictive(self, users: Array, items: Array, timestamps: Array | None) -> Predictive:
+        state: BayesianState = self._state
+        seconds = None
+        if timestamps is not None and len(state.session_lengths):
+            seconds = as_seconds(timestamps, state.time_unit)
+        centre = scores(state, users, items, seconds, self.n_threads)
+        return Predictive(state, users, items, centre, seconds, self.n_threads)
+
     def _products(self) -> Factors | None:
         state: BayesianState = self._state
         return state.known_factors
@@ -267,8 +294,9 @@ class BayesianSVD(Featured):
         state: BayesianState = self._state
         fields: dict[str, Any] = users_of(state, given, self.n_threads) | user_fields(given)
         sessions = Sessions.none(given.n_users).fields() | {"session_lengths": state.session_lengths}
-        nothing = state.session_bias[:0]
-        found = dataclasses.replace(state, **{**fields, **sessions, "session_bias": nothing})
+        for name in ("session_bias", "session_slope", "session_variance"):
+            sessions[name] = getattr(state, name)[:0]
+        found = dataclasses.replace(state, **{**fields, **sessions})
         vars(found)["item_rows"] = state.item_rows  # the same items
         return found
 

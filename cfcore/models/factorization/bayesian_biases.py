@@ -115,6 +115,11 @@ class Biases:
         """Biases of a kind without those of groups that have no ratings, which tell nothing of the prior."""
         return biases if at > 1 or self.rated[at].all() else biases[self.rated[at]]
 
+    def unknown(self, at: int) -> float:
+        """Mean of the prior of the bias of a user (0), or an item (1), of which nothing is known."""
+        mean, terms = float(self.scalars[0]) if at else 0.0, self.features[at]
+        return mean if terms is None else mean + terms.mean_bias(terms.bias_effects)
+
     def keep(self, n: int) -> None:
         """Add the biases to their means over `n` sweeps, this one included."""
         for at, (mean, biases) in enumerate(zip(self.means, self.biases, strict=True)):

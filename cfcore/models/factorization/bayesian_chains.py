@@ -21,7 +21,10 @@ from cfcore.threads import resolve_threads
 Array = np.ndarray[Any, Any]
 
 #: Fields of the state that are means over sweeps: of several chains, means of theirs.
-MEANS = ("user_bias", "item_bias", "session_bias", "user_feature_effects", "item_feature_effects")
+MEANS = (
+    "user_bias", "item_bias", "session_bias", "session_slope", "session_variance", "user_feature_effects",
+    "item_feature_effects",
+)  # fmt: skip
 #: Fields whose first dimension is that of samples; of other fields of samples it is the second.
 BY_SAMPLE = ("prior_means", "prior_precisions", "precisions")
 
@@ -180,7 +183,7 @@ def joined(parts: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
         elif name.startswith("session_"):
             found[name] = held
         else:
-            found[name] = np.concatenate(each, axis=0 if name in BY_SAMPLE else 1)
+            found[name] = np.concatenate(each, axis=0 if name in BY_SAMPLE else -1)
     return found
 
 

@@ -29,7 +29,8 @@ def users_of(state: BayesianState, given: Ratings, n_threads: int | None) -> dic
     weights = np.where(counts > 0, 1 / np.sqrt(np.maximum(counts, 1)), 0.0)
     rated = np.flatnonzero(counts)
     starts = rows.indptr[rated]
-    factors = np.empty((n + 1, n_kept, k), dtype=np.float32)
+    factors, added = (np.zeros((n + 1, n_kept, k), dtype=np.float32) for _ in range(2))
+    biases, added_biases = (np.empty((n + 1, n_kept), dtype=np.float32) for _ in range(2))
     bias = np.zeros(n)
     width = row_length(k + 1, "float32")
     columns = aligned_zeros(len(codes), width, np.float32)
@@ -55,12 +56,18 @@ def users_of(state: BayesianState, given: Ratings, n_threads: int | None) -> dic
             sums = np.add.reduceat(members[columns_at, at], starts, axis=0)
             draws.prior_mean[rated, :k] += weights[rated, np.newaxis] * sums
         targets[:] = values - item_biases[:, at]
-        draws.row_precision[:] = state.precisions[at, 0]
-        draw(DrawKey(0, 0, 0))
+        draws.row_precision[:] = state.rating_precisions[at]
+        draw(DrawKey(0, 0, at))
         factors[:-1, at] = means[:, :k]
+        added[:-1, at] = drawn[:, :k] - means[:, :k]
+        biases[:-1, at], added_biases[:-1, at] = means[:, k], drawn[:, k] - means[:, k]
         bias += means[:, k]
     factors *= np.float32(state.spread / n_kept)
-    flat = factors.reshape(n + 1, n_kept * k)
-    flat[-1] = state.user_factors[-1]
+    found = {"user_factors": factors.reshape(n + 1, -1), "user_draws": added.reshape(n + 1, -1)}
+    found |= {"user_biases": biases, "user_weights": np.repeat(state.user_weights[-1:], n + 1, axis=0)}
+    for name, rows_of_users in found.items():
+        rows_of_users[-1] = getattr(state, name)[-1]
+    added_biases[-1] = 0
+    found["user_bias_draws"] = added_biases
     user_bias = np.append(bias * (state.spread / n_kept), state.user_bias[-1])
-    return {"user_factors": flat, "user_bias": user_bias.astype(np.float32)}
+    return found | {"user_bias": user_bias.astype(np.float32)}

@@ -87,10 +87,10 @@ def _with_rows(state: BayesianState, kind: str, at: Array, matrix: csr_array) ->
     place = np.arange(before.shape[0])
     place[at] = before.shape[0] + np.arange(len(at))
     fields |= entry_fields(kind, vstack([before, matrix], format="csr")[place])
-    if kind == "item":
-        samples = np.array(state.item_biases)
-        samples[at] = (biases / state.spread)[:, np.newaxis]
-        fields["item_biases"] = samples
+    samples = np.array(getattr(state, f"{kind}_biases"))
+    unknown = float(getattr(state, f"{kind}_bias")[-1])  # whose samples are draws around it
+    samples[at] = samples[-1] + ((biases - unknown) / state.spread)[:, np.newaxis]
+    fields[f"{kind}_biases"] = samples
     return dataclasses.replace(state, **fields)
 
 

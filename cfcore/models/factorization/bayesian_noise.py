@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from scipy.special import gammaln
+from scipy.special import gammaincinv, gammaln
 
 Array = np.ndarray[Any, Any]
 
@@ -21,20 +21,30 @@ class GaussianNoise:
     users : int32[n]
         The user of each rating, in the order of the sampler's ratings.
     n_users : int
+    values : float64[n]
+        The ratings less their mean.
     user_noise : bool
         Whether each user has a precision of its own.
     rng : Generator
 
     Attributes
     ----------
+    spread : float
+        Unit of the sampler's parameters, in that of the ratings: their standard deviation.
+    latents : float64[n]
+        What the model's terms add up to, and noise: here the ratings.
     user_weights : float64[n_users]
         Precisions of the users, whose mean in the prior is 1.
     scalars : float64[3]
         Precision of the noise, shape of the users' precisions, and the mean of the first over sweeps.
     """
 
-    def __init__(self, users: Array, n_users: int, user_noise: bool, rng: np.random.Generator) -> None:
+    def __init__(
+        self, users: Array, n_users: int, values: Array, user_noise: bool, rng: np.random.Generator
+    ) -> None:
         self.users, self.user_noise, self.rng = users, user_noise, rng
+        self.spread = float(np.sqrt(np.mean(values * values))) or 1.0
+        self.latents = values / self.spread
         self.counts = np.bincount(users, minlength=n_users)
         self.user_weights = np.ones(n_users)
         self.scalars = np.array([1.0, 8.0, 0.0])
@@ -50,21 +60,36 @@ class GaussianNoise:
 
     def log_likelihood(self, errors: Array) -> float:
         """Logarithm of the density of what is left of each rating (float64[n])."""
-        squares = np.bincount(self.users, errors * errors, minlength=len(self.user_weights))
+        squares = self._squares(errors)
         each = self.counts * np.log(self.user_weights * (self.precision / (2 * np.pi)))
         return float(np.sum(each - self.precision * squares * self.user_weights)) / 2
 
-    def draw(self, errors: Array) -> None:
-        """Draw the precisions, given what is left of each rating (float64[n])."""
-        squares = np.bincount(self.users, errors * errors, minlength=len(self.user_weights))
+    def draw(self, key: tuple[int, int], errors: Array, n_threads: int | None) -> None:
+        """Draw the precisions, and latent ratings where these are not the ratings.
+
+        Parameters
+        ----------
+        key : (seed, sweep)
+        errors : float64[n]
+            What is left of each (latent) rating, which follows it.
+        n_threads : int or None
+        """
+        squares = self._squares(errors)
         if self.user_noise:
-            shape = self.scalars[1] / 2
-            drawn = self.rng.standard_gamma(shape + self.counts / 2)
-            self.user_weights[:] = drawn / (shape + self.scalars[0] * squares / 2)
-            self.user_weights[:] = np.clip(self.user_weights, 1e-3, 1e3)
-            self._draw_shape(self.user_weights[self.counts > 0])
+            self._draw_user_weights(squares)
         total = float(np.sum(squares * self.user_weights))  # by BLAS, bits would depend on its threads
         self.scalars[0] = self.rng.gamma(1 + len(errors) / 2) / (0.1 + total / 2)
+
+    def _squares(self, errors: Array) -> Array:
+        """Sums of squares of each user's errors: float64[n_users]."""
+        return np.bincount(self.users, errors * errors, minlength=len(self.user_weights))
+
+    def _draw_user_weights(self, squares: Array) -> None:
+        shape = self.scalars[1] / 2
+        drawn = self.rng.standard_gamma(shape + self.counts / 2)
+        self.user_weights[:] = drawn / (shape + self.scalars[0] * squares / 2)
+        self.user_weights[:] = np.clip(self.user_weights, 1e-3, 1e3)
+        self._draw_shape(self.user_weights[self.counts > 0])
 
     def _draw_shape(self, weights: Array) -> None:
         """The shape of the Gamma distribution of users' precisions, whose mean is 1, by a random walk."""
@@ -80,6 +105,24 @@ class GaussianNoise:
             if np.log(self.rng.random()) < density(new) - density(now) + np.log(new / now):
                 self.scalars[1] = min(new, 1e4)
 
+    def prior_weight(self, level: float) -> float:
+        """A quantile of the prior of users' precisions; 1 where they have none."""
+        half = float(self.scalars[1]) / 2
+        return max(float(gammaincinv(half, level)) / half, 1e-3) if self.user_noise else 1.0
+
     def keep(self, n: int) -> None:
         """Add the precision to its mean over `n` sweeps, this one included."""
         self.scalars[2] += (self.scalars[0] - self.scalars[2]) / n
+
+    def expected(self, rows: Array, errors: Array) -> Array:
+        """Expected ratings less their mean, for some of them, by the parameters as they are drawn."""
+        found: Array = self.spread * (self.latents[rows] - errors[rows])
+        return found
+
+    def rmse(self, errors: Array) -> float:
+        """Error of the parameters as they are drawn on the training ratings, given what is left of these."""
+        return self.spread * float(np.sqrt(np.mean(errors * errors)))
+
+    def carried(self) -> dict[str, Array]:
+        """Live arrays that the next sweep starts from, beside `scalars`."""
+        return {"user_weights": self.user_weights}

@@ -6,49 +6,66 @@ from typing import Any
 
 import numpy as np
 
+from cfcore.models.factorization.bayesian_biases import Biases
+from cfcore.models.factorization.bayesian_noise import GaussianNoise
 from cfcore.models.factorization.bayesian_side import Side
 
 Array = np.ndarray[Any, Any]
+
+#: What is kept with samples along the first axis.
+BY_SAMPLE = ("prior_means", "prior_precisions", "precisions")
+#: Fractions of multiples of this are spread evenly over [0, 1), however many there are.
+GOLDEN = (np.sqrt(5) - 1) / 2
 
 
 class Samples:
     """Parameters of some of the sweeps after the burn-in, in units of the ratings' standard deviation.
 
-    Until the end of the burn-in, the first sample is the last sweep.
+    Until the end of the burn-in, the first sample is the last sweep. The last user, and the last item, is the
+    unknown: what is drawn from the priors.
 
     Parameters
     ----------
     users, items : Side
     burn_in, n_samples : int
     most : int
-        At most so many sweeps are kept.
+        At most so many sweeps are kept. A sample takes 4 bytes for each factor of an item, and of each member
+        of users' sets, and 8 for each factor of a user.
 
     Attributes
     ----------
     row_means : float32[n_users, width]
-        Means of the conditional distributions of the users' rows in this sweep, see `wants_means`.
+        Means of the conditional distributions of the users' rows in this sweep, see `keeps`.
     """
 
     def __init__(self, users: Side, items: Side, burn_in: int, n_samples: int, most: int) -> None:
         self.users, self.items, self.burn_in = users, items, burn_in
         self.sweeps = kept_sweeps(burn_in, n_samples, most)
         self.n_sweeps = burn_in + n_samples
-        n_kept, k = len(self.sweeps), users.n_factors
-        n_members = items.n if users.has_sets else 0
+        self.row_means = np.zeros_like(users.rows)
+
+    def hold(self, seed: int, biases: Biases, noise: GaussianNoise) -> None:
+        """Make room for the samples; biases and noise are those of the sweeps to keep."""
+        self.seed, self.biases, self.noise = seed, biases, noise
+        n_kept, users, items = len(self.sweeps), self.users, self.items
+        k, n_members = users.n_factors, items.n if users.has_sets else 0
         self.held: dict[str, Array] = {
             "user_factors": np.zeros((users.n + 1, n_kept, k), dtype=np.float32),
+            "user_draws": np.zeros((users.n + 1, n_kept, k), dtype=np.float32),
             "item_factors": np.zeros((items.n + 1, n_kept, k), dtype=np.float32),
             "implicit_factors": np.zeros((n_members, n_kept, k), dtype=np.float32),
-            "item_biases": np.zeros((items.n, n_kept), dtype=np.float32),
+            "unknown_item": np.zeros((1, n_kept, k), dtype=np.float32),
+            "user_biases": np.zeros((users.n + 1, n_kept), dtype=np.float32),
+            "item_biases": np.zeros((items.n + 1, n_kept), dtype=np.float32),
+            "user_weights": np.zeros((users.n + 1, n_kept), dtype=np.float32),
             "prior_means": np.zeros((n_kept, k)),
             "prior_precisions": np.zeros((n_kept, k, k)),
-            "precisions": np.zeros((n_kept, 2)),
+            "precisions": np.zeros((n_kept, 1 + len(biases.precisions))),
         }
         sides = {"user_feature_factors": users, "item_feature_factors": items}
         self.featured = [(name, side) for name, side in sides.items() if side.features is not None]
         for name, side in self.featured:
             self.held[name] = np.zeros((len(side.features.effects) + 1, n_kept, k), dtype=np.float32)
-        self.row_means = np.zeros_like(users.rows)
 
     def keeps(self, k: int) -> bool:
         """Whether sweep `k` becomes a sample, if only until the next sweep."""
@@ -58,33 +75,44 @@ class Samples:
         """The number of samples after so many sweeps."""
         return max(int(np.searchsorted(self.sweeps, n_epochs)), 1)
 
-    def keep(self, k: int, user_bias_precision: float, item_biases: Array, variance: float) -> None:
-        """Add the parameters to the samples if sweep `k` is kept.
-
-        Parameters
-        ----------
-        k : int
-        user_bias_precision : float
-        item_biases : float64[n_items]
-        variance : float
-            Of a rating outside of sessions.
-        """
+    def keep(self, k: int) -> None:
+        """Add the parameters to the samples if sweep `k` is kept."""
         if not self.keeps(k):
             return
         at = self.n_kept(k + 1) - 1
-        held, users, items = self.held, self.users, self.items
+        held, users, items, biases = self.held, self.users, self.items, self.biases
         n_factors = users.n_factors
-        held["user_factors"][:-1, at] = self.row_means[:, :n_factors]
-        held["user_factors"][-1, at] = users.unknown_row()
+        means = self.row_means[:, :n_factors]
+        held["user_factors"][:-1, at], held["user_factors"][-1, at] = means, users.unknown_row()
+        held["user_draws"][:-1, at] = users.rows[:, :n_factors] - means
         held["item_factors"][:-1, at] = items.rows[:, :n_factors]
         held["item_factors"][-1, at] = items.unknown_row()
+        if items.features is not None:  # of items without ratings the mean of the prior, not a draw
+            unrated = np.flatnonzero(~items.rated)
+            held["item_factors"][unrated, at] = items.mean + items.features.sums[unrated]
         for name, side in self.featured:
             held[name][:-1, at], held[name][-1, at] = side.features.effects, side.mean
         if users.has_sets:
             held["implicit_factors"][:, at] = users.members
-        held["item_biases"][:, at] = item_biases
+        for name, drawn in (("user_biases", biases.biases[0]), ("item_biases", biases.biases[1])):
+            held[name][:-1, at] = drawn
+        held["user_weights"][:-1, at] = self.noise.user_weights
         held["prior_means"][at], held["prior_precisions"][at] = users.mean, users.precision
-        held["precisions"][at] = 1 / variance, user_bias_precision
+        held["precisions"][at] = self.noise.precision, *biases.precisions
+        self._keep_unknown(k, at)
+
+    def _keep_unknown(self, k: int, at: int) -> None:
+        """Draw the unknown user and item from their priors, by numbers that no sweep depends on."""
+        held, biases = self.held, self.biases
+        rng = np.random.default_rng((self.seed, k))
+        for name, side in (("user_draws", self.users), ("unknown_item", self.items)):
+            root = np.linalg.cholesky(side.precision)
+            held[name][-1, at] = np.linalg.solve(root.T, rng.normal(size=side.n_factors))
+        deviations = 1 / np.sqrt(biases.precisions[:2])
+        held["user_biases"][-1, at] = biases.unknown(0) + deviations[0] * rng.normal()
+        held["item_biases"][-1, at] = biases.unknown(1) + deviations[1] * rng.normal()
+        # Quantiles of the Gamma prior: of few samples, they are more like it than draws are.
+        held["user_weights"][-1, at] = self.noise.prior_weight((at * GOLDEN + 0.5) % 1)
 
     def carried(self) -> dict[str, Array]:
         """Live arrays of the samples."""
@@ -96,17 +124,18 @@ class Samples:
         is_last = n_epochs == self.n_sweeps  # no further sweep changes the samples
         found: dict[str, Any] = {}
         for name, samples in self.held.items():
-            part = samples[:n] if name.startswith("pr") else samples[:, :n]
+            part = samples[:n] if name in BY_SAMPLE else samples[:, :n]
             found[name] = samples if is_last else part.copy()
         n_columns = n * self.users.n_factors
-        names = [name for name, _ in self.featured]
-        for name in ("user_factors", "item_factors", "implicit_factors", *names):
+        names = ["user_factors", "user_draws", "item_factors", "implicit_factors", "unknown_item"]
+        for name in (*names, *(name for name, _ in self.featured)):
             found[name] = found[name].reshape(len(found[name]), n_columns)
         if not self.users.has_sets:
             found["implicit_factors"] = np.zeros((self.items.n, 0), dtype=np.float32)
         for name in ("user_factors", "user_feature_factors"):
             if name in found:
                 found[name] = found[name] * np.float32(spread / n)
+        found["unknown_item"] = found["unknown_item"][0]
         return found
 
 

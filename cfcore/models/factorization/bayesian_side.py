@@ -14,8 +14,8 @@ from cfcore.threads import threads_worth
 
 Array = np.ndarray[Any, Any]
 
-#: Kinds of random numbers: rows, members of sets, biases; of users, and one more of items.
-ROWS, MEMBERS, BIASES = 0, 2, 4
+#: Kinds of random numbers: rows, members of sets, biases; of users, and one more of items. Latent ratings.
+ROWS, MEMBERS, BIASES, LATENTS = 0, 2, 4, 1000
 #: Inverse scale of the Wishart prior is this times (k + 1) I, in units of the ratings' variance.
 WISHART = 0.02
 #: Sweeps at the start for which the precisions of the priors have fixed values: factors near 0 would keep

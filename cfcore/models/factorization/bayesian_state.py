@@ -12,7 +12,7 @@ import numpy as np
 from cfcore.arrays import padded
 from cfcore.data.features import check_encoding, encoding_names
 from cfcore.data.times import UNITS
-from cfcore.kernels.records import Factors
+from cfcore.kernels.records import Factors, FactorSamples
 from cfcore.models.core.fields import PRODUCT, array, is_finite
 from cfcore.models.core.ids import Ids
 from cfcore.models.core.state import State
@@ -51,14 +51,26 @@ class BayesianState(State):
         As of `Sessions`.
     session_bias : ndarray of float32, shape (n_sessions,)
         Means likewise.
+    session_slope, session_variance : ndarray of float32, shape (n_sessions,)
+        Of the sum of a user's bias and those of a session and of all that contain it: slope in the user's
+        bias, and variance over the sweeps around this line, in squares of the unit of the ratings.
+    user_draws : ndarray of float32, shape (n_users + 1, n_columns)
+        What the draws of users' rows add to the means, over `spread`.
+    unknown_item : ndarray of float32, shape (n_columns,)
+        What draws of an item from the prior add to the last row of `item_factors`, over `spread`.
     implicit_factors : ndarray of float32, shape (n_items, n_columns) or (n_items, 0)
         Samples of the y, for users that come with their ratings.
-    item_biases : ndarray of float32, shape (n_items, n_kept)
-        Samples of the items' biases, over `spread`.
+    user_biases, item_biases : ndarray of float32, shape (n_users + 1, n_kept), (n_items + 1, n_kept)
+        Samples of the biases, over `spread`.
+    user_bias_draws : ndarray of float32, shape (n_users + 1, n_kept), or None
+        What draws add to `user_biases` where these are means: of users that come with their ratings.
+    user_weights : ndarray of float32, shape (n_users + 1, n_kept)
+        Samples of what multiplies the noise's precision for each user.
     prior_means, prior_precisions : ndarray of float64, (n_kept, n_factors), (n_kept, n_factors, n_factors)
         Of users' rows in each sample, over `spread`.
-    precisions : ndarray of float64, shape (n_kept, 2)
-        In each sample: of a rating without its sessions, and of users' biases, in units of 1 / spread².
+    precisions : ndarray of float64, shape (n_kept, 3 + n_lengths)
+        In each sample: of the noise, of users' biases, of items' biases, and of the biases of sessions of
+        each length, in units of 1 / spread².
     user_featured, item_featured : ndarray of bool, shape (n_users,), (n_items,), or None
         Which have features; such users and items are known without ratings. None without features, as are
         the next two.
@@ -89,11 +101,18 @@ class BayesianState(State):
     session_indptr: Array = array("int64", "n_users + 1", order="bounds of n_sessions")
     session_numbers: Array = array("int64", "n_sessions", rows="session_indptr")
     session_bias: Array = array("float32", "n_sessions")
+    session_slope: Array = array("float32", "n_sessions", high=PRODUCT)
+    session_variance: Array = array("float32", "n_sessions", low=0)
+    user_draws: Array = array("float32", "n_users + 1", "n_columns", high=PRODUCT)
+    unknown_item: Array = array("float32", "n_columns", high=PRODUCT)
     implicit_factors: Array = array("float32", "n_items", None, high=PRODUCT)
-    item_biases: Array = array("float32", "n_items", "n_kept", high=PRODUCT)
+    user_biases: Array = array("float32", "n_users + 1", "n_kept", high=PRODUCT)
+    item_biases: Array = array("float32", "n_items + 1", "n_kept", high=PRODUCT)
+    user_bias_draws: Array | None = array("float32", "n_users + 1", "n_kept", optional=True, high=PRODUCT)
+    user_weights: Array = array("float32", "n_users + 1", "n_kept", low=0, high=PRODUCT)
     prior_means: Array = array("float64", "n_kept", "n_factors", high=PRODUCT)
     prior_precisions: Array = array("float64", "n_kept", "n_factors", "n_factors", high=PRODUCT)
-    precisions: Array = array("float64", "n_kept", 2, low=0, high=PRODUCT)
+    precisions: Array = array("float64", "n_kept", None, low=0, high=PRODUCT)
     user_featured: Array | None = array("b", "n_users", optional=True)
     item_featured: Array | None = array("b", "n_items", optional=True)
     user_feature_effects: Array | None = array("float32", "n_user_features + 1", optional=True)
@@ -148,8 +167,11 @@ class BayesianState(State):
             raise ValueError(f"user_factors_ has {self.user_factors.shape[1]} columns, not {n_columns}")
         if self.implicit_factors.shape[1] not in (n_columns, 0):
             raise ValueError(f"implicit_factors_ must have {n_columns} columns or none")
-        if (self.precisions <= 0).any():
-            raise ValueError("precisions_ must be positive")
+        if self.precisions.shape[1] != 3 + len(self.session_lengths):
+            raise ValueError(f"precisions_ must have {3 + len(self.session_lengths)} columns")
+        for name in ("precisions", "user_weights"):
+            if (getattr(self, name) <= 0).any():
+                raise ValueError(f"{name}_ must be positive")
         if len(self.session_numbers):
             levels = self.sessions.levels()
             if levels.min() < 0 or levels.max() >= len(self.session_lengths):
@@ -219,6 +241,25 @@ class BayesianState(State):
         return Factors(
             self.user_rows[:-1], self.item_rows[:-1], self.user_bias[:-1], self.item_bias[:-1], self.mean
         )
+
+    @cached_property
+    def samples(self) -> FactorSamples:
+        """The kernel's record of the samples, where items without ratings are drawn from the prior."""
+        items = self.item_factors.copy()
+        items[-1] += self.unknown_item
+        if self.item_featured is not None:  # means of priors too
+            items[np.flatnonzero(self.item_counts == 0)] += self.unknown_item
+        n_kept, n_factors = self.prior_means.shape
+        return FactorSamples(
+            self.user_factors, self.user_draws, items, self.user_biases, self.item_biases, n_factors,
+            n_kept / self.spread,
+        )  # fmt: skip
+
+    @cached_property
+    def rating_precisions(self) -> Array:
+        """Precision of a rating without its sessions in each sample, over 1 / spread²: float64[n_kept]."""
+        of_sessions: Array = np.sum(1 / self.precisions[:, 3:], axis=1)
+        return 1 / (1 / self.precisions[:, 0] + of_sessions)
 
     @cached_property
     def user_norms(self) -> Array:

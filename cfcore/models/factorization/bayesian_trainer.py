@@ -15,6 +15,7 @@ from cfcore.models.factorization.base import predicted
 from cfcore.models.factorization.bayesian_biases import Biases
 from cfcore.models.factorization.bayesian_diagnostics import Trace
 from cfcore.models.factorization.bayesian_features import FeatureTerms
+from cfcore.models.factorization.bayesian_moments import SessionMoments
 from cfcore.models.factorization.bayesian_noise import GaussianNoise
 from cfcore.models.factorization.bayesian_samples import Samples
 from cfcore.models.factorization.bayesian_side import Side
@@ -58,8 +59,9 @@ class GibbsTrainer:
         shape = train.n_users, k, sets in ("both", "item"), self.rng
         self.items = Side(1, items.indptr, items.indices, *shape)
         values = users.values.astype(np.float64) - context.known["mean"]
-        self.spread = float(np.sqrt(np.mean(values * values))) or 1.0
-        self.targets = values / self.spread  # less all biases, as they are drawn
+        self.noise = GaussianNoise(self.codes[0], train.n_users, values, bool(model.user_noise), self.rng)
+        self.spread = self.noise.spread
+        self.targets = self.noise.latents.copy()  # less all biases, as they are drawn
         self.products = np.zeros(n)
         ordered = None if seconds is None else seconds[users.order]
         by_item = items.indptr, self.item_order
@@ -69,16 +71,17 @@ class GibbsTrainer:
             if given is not None:
                 side.features = FeatureTerms(at, given[0], given[1], side.rated, k, self.rng)
                 self.biases.features[at] = side.features
-        self.noise = GaussianNoise(self.codes[0], train.n_users, bool(model.user_noise), self.rng)
+        self.moments = SessionMoments(self.biases.sessions, self.biases.session_at, train.n_users)
         self.samples = Samples(self.users, self.items, model.burn_in, model.n_samples, n_kept)
+        self.samples.hold(self.seed, self.biases, self.noise)
         self.trace = Trace(n, model.burn_in, model.n_samples)
-        self.followed = values[self.trace.rows]
         self.interrupted = False  # by another thread
 
     @staticmethod
     def _check_memory(train: Ratings, k: int, n_kept: int) -> None:
-        numbers = n_kept * k * (train.n_users + 3 * train.n_items) + 12 * len(train)
-        check_memory(8 * numbers, f"n_factors={k} and {n_kept} kept samples")
+        rows = train.n_users + train.n_items
+        numbers = n_kept * (k * (2 * train.n_users + 3 * train.n_items) + rows) + 16 * len(train)
+        check_memory(8 * numbers, f"n_factors={k} and {n_kept} kept samples (n_kept)")
 
     # ------------------------------------------------------------------ a sweep
 
@@ -88,7 +91,7 @@ class GibbsTrainer:
         restart(self.rng, self.seed, k)
         self.interrupted = False
         errors = self.targets - self.products
-        self.noise.draw(errors)
+        self.noise.draw(key, errors, self.n_threads)
         self._pause()
         self.biases.draw(key, errors, self.noise, self.n_threads)
         self._pause()
@@ -97,7 +100,7 @@ class GibbsTrainer:
         self.products = self._products()
         errors = self.targets - self.products
         self._keep(k, errors)
-        return self.spread * float(np.sqrt(np.mean(errors * errors)))
+        return self.noise.rmse(errors)
 
     def _pause(self) -> None:
         """End the sweep between two steps if the fit was interrupted, which only its own thread is told."""
@@ -127,23 +130,24 @@ class GibbsTrainer:
         n = max(k + 1 - self.burn_in, 1)
         self.biases.keep(n)
         self.noise.keep(n)
+        self.moments.add(n, self.biases.biases[0], self.biases.biases[2:])
         rows = self.trace.rows
         log_likelihood = self.noise.log_likelihood(errors) - len(errors) * float(np.log(self.spread))
-        self.trace.add(k, self.followed - self.spread * errors[rows], log_likelihood)
-        variance = 1 / self.noise.precision + self.biases.session_variance
-        self.samples.keep(k, float(self.biases.precisions[0]), self.biases.biases[1], variance)
+        self.trace.add(k, self.noise.expected(rows, errors), log_likelihood)
+        self.samples.keep(k)
 
     # ------------------------------------------------------------------ arrays
 
     def arrays(self) -> dict[str, Array]:
         """Means of biases; they are what changes with every sweep of what is predicted from."""
-        return self.biases.arrays() | {"noise": self.noise.scalars}
+        return self.biases.arrays() | self.moments.arrays() | {"noise": self.noise.scalars}
 
     def carried(self) -> dict[str, Array]:
         """Parameters as they are drawn, and the samples."""
         live = {"users": self.users.rows, "items": self.items.rows}
         live |= self.users.arrays("users") | self.items.arrays("items")
-        live |= {"targets": self.targets, "products": self.products, "user_weights": self.noise.user_weights}
+        live |= {"targets": self.targets, "products": self.products}
+        live |= self.noise.carried()
         return live | self.biases.carried() | self.samples.carried() | self.trace.arrays()
 
     def fields(self, arrays: Mapping[str, Array], n_epochs: int) -> dict[str, Any]:
@@ -151,6 +155,7 @@ class GibbsTrainer:
         spread = self.spread
         return {
             **self.samples.fields(n_epochs, spread), **self.biases.fields(arrays, spread),
+            **self.moments.fields(arrays, spread),
             "noise_precision": float(arrays["noise"][2]) / spread**2,
         }  # fmt: skip
 
