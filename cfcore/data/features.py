@@ -46,10 +46,10 @@ class Features:
     id : str, optional
         Name of the column of ids. By default a column with a usual name of users or items (user, userId,
         movie_id, ...) is taken.
-    numbers : {"bins", "standard"}, default "bins"
-        "bins": a category for each interval of a column's numbers; intervals have about as many rows each,
-        and where numbers are few, each is a category. "standard": the number less its mean over its standard
-        deviation.
+    numbers : {"standard", "bins"}, default "standard"
+        "standard": the number less its mean over its standard deviation, which was as good as bins or better
+        on held-out training rows of MovieLens 100K (u1). "bins": a category for each interval of a column's
+        numbers; intervals have about as many rows each, and where numbers are few, each is a category.
     n_bins : int, default 12
         Intervals of a column of numbers, at most.
     categories : sequence of str, optional
@@ -77,7 +77,7 @@ class Features:
     --------
     >>> import cfcore as cf
     >>> cf.Features({"item": [10, 20], "year": [1995, 2001], "genres": [["Drama"], ["Drama", "War"]]})
-    Features(2 rows of 4 features: year=[, 2001), year=[2001, ), genres=Drama, genres=War)
+    Features(2 rows of 3 features: year, genres=Drama, genres=War)
     """
 
     __slots__ = ("encoding", "ids", "indices", "indptr", "names", "values")
@@ -95,7 +95,7 @@ class Features:
         ids: ArrayLike | None = None,
         *,
         id: str | None = None,
-        numbers: str = "bins",
+        numbers: str = "standard",
         n_bins: int = N_BINS,
         categories: Sequence[str] = (),
     ) -> None:
@@ -126,7 +126,7 @@ class Features:
         if isinstance(table, cls):
             return table
         made = object.__new__(cls)
-        made._set(table_of(table, where, role, wanted), where, "bins", N_BINS, ())
+        made._set(table_of(table, where, role, wanted), where, "standard", N_BINS, ())
         return made
 
     def _set(self, table: Table, where: str, numbers: str, n_bins: int, categories: Sequence[str]) -> None:
