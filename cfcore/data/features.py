@@ -50,8 +50,8 @@ class Features:
         "standard": the number less its mean over its standard deviation, which was as good as bins or better
         on held-out training rows of MovieLens 100K (u1). "bins": a category for each interval of a column's
         numbers; intervals have about as many rows each, and where numbers are few, each is a category.
-    n_bins : int, default 12
-        Intervals of a column of numbers, at most.
+    n_bins : int, optional
+        With ``numbers="bins"``, intervals of a column at most; 12 by default.
     categories : sequence of str, optional
         Columns of numbers, or of any text, that are categories.
 
@@ -96,11 +96,14 @@ class Features:
         *,
         id: str | None = None,
         numbers: str = "standard",
-        n_bins: int = N_BINS,
+        n_bins: int | None = None,
         categories: Sequence[str] = (),
     ) -> None:
         if numbers not in ("bins", "standard"):
             raise ValueError(f'numbers must be "bins" or "standard", got {shown(numbers)}')
+        if n_bins is not None and numbers != "bins":
+            raise ValueError('n_bins is of numbers="bins"; pass both')
+        n_bins = N_BINS if n_bins is None else n_bins
         if isinstance(n_bins, bool) or not isinstance(n_bins, (int, np.integer)) or not 2 <= n_bins <= 2**16:
             raise ValueError(f"n_bins must be an integer of at least 2, got {shown(n_bins)}")
         if isinstance(categories, str) or not all(isinstance(name, str) for name in categories):

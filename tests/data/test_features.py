@@ -71,7 +71,7 @@ def test_lists_of_categories_by_id_and_matrices() -> None:
 
 def test_numbers() -> None:
     ages = np.arange(200)
-    binned = cf.Features({"user": ages, "age": ages}, n_bins=4)
+    binned = cf.Features({"user": ages, "age": ages}, numbers="bins", n_bins=4)
     assert binned.names == ("age=[, 50)", "age=[50, 100)", "age=[100, 150)", "age=[150, )")
     plain = cf.Features({"user": ages, "age": ages}).to_scipy().toarray()
     assert abs(plain.mean()) < 1e-6
@@ -162,7 +162,9 @@ def test_arguments() -> None:
     with pytest.raises(ValueError, match="numbers must be"):
         cf.Features(TABLE, numbers="log")
     with pytest.raises(ValueError, match="n_bins must be"):
-        cf.Features(TABLE, n_bins=1)
+        cf.Features(TABLE, numbers="bins", n_bins=1)
+    with pytest.raises(ValueError, match='n_bins is of numbers="bins"'):
+        cf.Features(TABLE, n_bins=4)
     with pytest.raises(TypeError, match="categories must be a list"):
         cf.Features(TABLE, categories="sex")
     with pytest.raises(cf.DataError, match="there is no column 'x'"):
