@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from cfcore.data.columns import listed, usual_column
+from cfcore.data.feature_files import read_columns
 from cfcore.data.id_columns import is_missing
 from cfcore.errors import DataError, shown
 
@@ -51,7 +53,8 @@ def table_of(given: Any, where: str, role: str | None, wanted: Sequence[str], id
     given : DataFrame, dict or sparse matrix
         A frame of any library that narwhals supports; a dict of columns, one of which has the ids; a dict of
         id to the features of a row (a dict of them, or a list of categories); a list of dicts, a row each; a
-        SciPy sparse matrix or an array, or a tuple of one of these and the ids of its rows.
+        SciPy sparse matrix or an array, or a tuple of one of these and the ids of its rows; the path of a
+        file, see `read_columns`.
     where : str
         The table in errors, such as "user_features".
     role : {"user", "item"} or None
@@ -63,6 +66,8 @@ def table_of(given: Any, where: str, role: str | None, wanted: Sequence[str], id
     """
     from cfcore.data import frames
 
+    if isinstance(given, (str, os.PathLike)):
+        given = read_columns(given)
     if isinstance(given, tuple) and len(given) == 2 and ids is None and not isinstance(given[0], str):
         given, ids = given
     if hasattr(given, "tocsr"):

@@ -31,13 +31,15 @@ class Features:
 
     Parameters
     ----------
-    table : DataFrame, dict, list of dict, sparse matrix or array
+    table : DataFrame, dict, list of dict, sparse matrix, array or path
         - A frame of pandas, polars, pyarrow or any library that narwhals supports, with a column of ids, or
           the ids as its index (pandas);
         - a dict of columns, one of them of ids;
         - a dict of id to the features of a row: a dict of name to value, or a list of categories;
         - a SciPy sparse matrix whose entries are weights, or an array of numbers, with `ids`; a tuple
-          (matrix, ids) is the same.
+          (matrix, ids) is the same;
+        - the path of a text file with a line of names (fields separated by tabs, ";", "," or "|"), or of a
+          parquet file.
 
         A column has numbers, text or truth values (categories), or lists of text (lists of categories, such
         as genres). Numbers that are all 0 or 1 are flags: 0 is no feature.
