@@ -4,15 +4,15 @@
     python benchmarks/bayesian.py speed
     python benchmarks/bayesian.py choose    # the search for the defaults, on training rows of u1
 
-`speed` is on MovieLens 1M with 32 factors; with myFM installed, its sweeps are timed in the same run.
+`speed` is on MovieLens 1M with 32 factors: sweeps on one thread, on two, of two independent processes; the
+kernel beside a bare C loop; with myFM installed, its sweeps are timed in the same run.
 """
 
 from __future__ import annotations
 
-import importlib.util
-import time
 from typing import Any
 
+import bayesian_speed
 import numpy as np
 from measure import arguments, describe, machine, write
 
@@ -62,53 +62,6 @@ def choose(quick: bool) -> list[Row]:
     return rows
 
 
-def speed(quick: bool, n_sweeps: int = 8) -> list[Row]:
-    """Seconds of a sweep, the median of differences of the times of callbacks."""
-    train, _ = cf.datasets.load("ml-100k" if quick else "ml-1m", split=0.1)
-    rows: list[Row] = []
-    for sets in (None, "both"):
-        for n_threads in (1, 2):
-            times = [time.perf_counter()]
-            model = cf.BayesianSVD(
-                n_factors=32, n_samples=n_sweeps // 2, burn_in=n_sweeps - n_sweeps // 2, sets=sets,
-                sessions=None, user_noise=False, n_kept=1, random_state=0, n_threads=n_threads,
-            )  # fmt: skip
-            model.fit(train, callback=lambda epochs, history, times=times: times.append(time.perf_counter()))
-            rows.append({"sets": sets, "threads": n_threads, "seconds": float(np.median(np.diff(times)[1:]))})
-            print(f"sets={sets!r}, {n_threads} threads: {rows[-1]['seconds']:.3f} s", flush=True)
-    if importlib.util.find_spec("myfm"):
-        speed_of_myfm(train)
-    else:
-        print("myFM is not installed")
-    return rows
-
-
-def speed_of_myfm(train: cf.Ratings, n_sweeps: int = 6) -> None:
-    """Seconds of a sweep of myFM, plain and with both sets as blocks of relations."""
-    import myfm
-    import scipy.sparse as sp
-
-    n, n_users, n_items = len(train), train.n_users, train.n_items
-    ones = np.ones(n)
-    users = sp.csr_matrix((ones, (np.arange(n), train.user_codes)), shape=(n, n_users))
-    items = sp.csr_matrix((ones, (np.arange(n), train.item_codes)), shape=(n, n_items))
-    rated = sp.csr_matrix((ones, (train.user_codes, train.item_codes)), shape=(n_users, n_items))
-    of_users = sp.hstack([sp.eye(n_users), sp.diags(train.user_counts**-0.5) @ rated]).tocsr()
-    of_items = sp.hstack([sp.eye(n_items), sp.diags(train.item_counts**-0.5) @ rated.T]).tocsr()
-    blocks = [
-        myfm.RelationBlock(train.user_codes.tolist(), of_users),
-        myfm.RelationBlock(train.item_codes.tolist(), of_items),
-    ]
-    none = sp.csr_matrix((n, 0))
-    for name, table, relations in (("plain", sp.hstack([users, items]).tocsr(), []), ("both", none, blocks)):
-        times = [time.perf_counter()]
-        myfm.MyFMRegressor(rank=32, random_seed=0).fit(
-            table, train.values, X_rel=relations, n_iter=n_sweeps, n_kept_samples=1,
-            callback=lambda *given, times=times: (times.append(time.perf_counter()), (False, ""))[1],
-        )  # fmt: skip
-        print(f"myFM, {name}: {np.median(np.diff(times)[1:]):.3f} s", flush=True)
-
-
 def main() -> None:
     """Measure, print, write."""
     parser = arguments(__doc__.splitlines()[0])
@@ -121,7 +74,7 @@ def main() -> None:
     if options.what == "accuracy":
         rows = accuracy(options.data, 1 if options.quick else options.seeds, options.quick)
     else:
-        rows = (choose if options.what == "choose" else speed)(options.quick)
+        rows = (choose if options.what == "choose" else bayesian_speed.speed)(options.quick)
     write(options.json, {"machine": facts, "rows": rows})
 
 

@@ -20,7 +20,7 @@ def takes_features(model: Any) -> bool:
     return "user_features" in inspect.signature(model.fit).parameters
 
 
-def given_features(model: Any, users: Any, items: Any, names: Any = None) -> dict[str, Features]:
+def given_features(model: Any, users: Any, items: Any, names: Any = None) -> dict[str, Any]:
     """Arguments of ``model.fit``, encoded once for several fits.
 
     Parameters
@@ -35,7 +35,7 @@ def given_features(model: Any, users: Any, items: Any, names: Any = None) -> dic
     TypeError
         The model takes no features.
     """
-    found = {}
+    found: dict[str, Any] = {}
     for kind, table in zip(KINDS, (users, items), strict=True):
         if table is not None:
             wanted = () if names is None else (names.get(kind, kind),)

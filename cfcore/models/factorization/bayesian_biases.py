@@ -10,6 +10,7 @@ import numpy as np
 from cfcore import backends
 from cfcore.kernels.records import BiasDraws, DrawKey
 from cfcore.models.factorization.bayesian_noise import GaussianNoise
+from cfcore.models.factorization.bayesian_priors import drawn_precision
 from cfcore.models.factorization.bayesian_side import BIASES
 from cfcore.models.factorization.user_sessions import Sessions
 from cfcore.threads import threads_worth
@@ -102,14 +103,16 @@ class Biases:
             )
             kernel.draw_biases(draws, DrawKey(key[0], BIASES + at, key[1]), (0, len(biases)), n_threads)
             apart = self._with_ratings(at, biases) - mean
-            squares = float(np.sum(apart**2))
-            self.precisions[at] = self.rng.gamma(1 + len(apart) / 2) / (0.1 + squares / 2)
+            squares = float(np.sum(apart**2)) + mean * mean
+            self.precisions[at] = drawn_precision(len(apart) + (at == 1), squares, self.rng)
             if terms is not None:
                 biases += terms.bias_sums
                 terms.draw_on_biases(key, biases - mean, float(self.precisions[at]), n_threads)
+        # Given its precision, the mean of the items' biases is normal in the prior, of that precision.
         items = self.biases[1] if self.features[1] is None else self.biases[1] - self.features[1].bias_sums
         items = self._with_ratings(1, items)
-        self.scalars[0] = items.mean() + self.rng.normal() / np.sqrt(self.precisions[1] * len(items))
+        n = len(items) + 1
+        self.scalars[0] = items.sum() / n + self.rng.normal() / np.sqrt(self.precisions[1] * n)
 
     def _with_ratings(self, at: int, biases: Array) -> Array:
         """Biases of a kind without those of groups that have no ratings, which tell nothing of the prior."""

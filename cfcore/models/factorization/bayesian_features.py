@@ -13,6 +13,7 @@ from cfcore.data import Ratings
 from cfcore.data.features import Features, aligned, extended
 from cfcore.data.ids import encode
 from cfcore.kernels.records import DrawKey, MemberDraws
+from cfcore.models.factorization.bayesian_priors import drawn_precision
 from cfcore.models.factorization.bayesian_side import FIRST_PENALTY, FIXED, from_blocks, in_blocks
 from cfcore.threads import threads_worth
 
@@ -89,7 +90,7 @@ class FeatureTerms:
         n_threads : int or None
         """
         size = float(np.sum(precision * np.einsum("nf,ng->fg", self.effects, self.effects)))
-        drawn = self.rng.gamma(1 + self.effects.size / 2) / (0.1 + size / 2)
+        drawn = drawn_precision(self.effects.size, size, self.rng)
         self.penalty[0] = drawn if key[1] >= FIXED else FIRST_PENALTY
         root = np.linalg.cholesky(precision)
         white = np.einsum("nf,fg->ng", errors - self.sums, root)
@@ -115,7 +116,7 @@ class FeatureTerms:
         n_threads : int or None
         """
         size = float(np.sum(self.bias_effects**2))
-        self.bias_precision[0] = self.rng.gamma(1 + len(self.bias_effects) / 2) / (0.1 + size / 2)
+        self.bias_precision[0] = drawn_precision(len(self.bias_effects), size, self.rng)
         root = np.sqrt(precision)
         errors = np.zeros((len(biases), COLUMNS))
         errors[:, 0] = root * (biases - self.bias_sums)

@@ -7,6 +7,8 @@ from typing import Any
 import numpy as np
 from scipy.special import gammaincinv, gammaln
 
+from cfcore.models.factorization.bayesian_priors import drawn_precision
+
 Array = np.ndarray[Any, Any]
 
 #: Steps of the random walk of the shape of users' noise precisions in a sweep, and their standard deviation.
@@ -78,7 +80,7 @@ class GaussianNoise:
         if self.user_noise:
             self._draw_user_weights(squares)
         total = float(np.sum(squares * self.user_weights))  # by BLAS, bits would depend on its threads
-        self.scalars[0] = self.rng.gamma(1 + len(errors) / 2) / (0.1 + total / 2)
+        self.scalars[0] = drawn_precision(len(errors), total, self.rng)
 
     def _squares(self, errors: Array) -> Array:
         """Sums of squares of each user's errors: float64[n_users]."""

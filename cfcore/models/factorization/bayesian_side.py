@@ -10,6 +10,7 @@ import numpy as np
 from cfcore import backends
 from cfcore.arrays import aligned_zeros, row_length
 from cfcore.kernels.records import DrawKey, MemberDraws, RatingRows, RowDraws
+from cfcore.models.factorization.bayesian_priors import drawn_precision
 from cfcore.threads import threads_worth
 
 Array = np.ndarray[Any, Any]
@@ -18,6 +19,8 @@ Array = np.ndarray[Any, Any]
 ROWS, MEMBERS, BIASES, LATENTS = 0, 2, 4, 1000
 #: Inverse scale of the Wishart prior is this times (k + 1) I, in units of the ratings' variance.
 WISHART = 0.02
+#: Its degrees of freedom are k and this.
+FREEDOM = 1
 #: Sweeps at the start for which the precisions of the priors have fixed values: factors near 0 would keep
 #: them high, and stay near 0 for hundreds of sweeps.
 FIXED, FIRST_PRECISION, FIRST_PENALTY = 20, 5.0, 5.0
@@ -91,7 +94,7 @@ class Side:
         apart = given - mean
         scale = np.einsum("nf,ng->fg", apart, apart) + WISHART * (k + 1) * np.eye(k)
         scale += n / (n + 1) * np.outer(mean, mean)
-        freedom = k + 1 + n
+        freedom = k + FREEDOM + n
         squares = np.einsum("nf,ng->fg", self.members, self.members)
         if self.has_sets:
             scale += self.penalty[0] * squares
@@ -105,7 +108,7 @@ class Side:
         self.mean = n * mean / (n + 1) + np.linalg.solve(root.T, noise) / np.sqrt(n + 1)
         if self.has_sets:
             size = float(np.sum(self.precision * squares))
-            drawn = self.rng.gamma(1 + self.members.size / 2) / (0.1 + size / 2)
+            drawn = drawn_precision(self.members.size, size, self.rng)
             self.penalty[0] = drawn if key[1] >= FIXED else FIRST_PENALTY
             self._draw_members(key, own - self.mean, base, root, owners, n_threads)
         if features is not None:
