@@ -4,8 +4,8 @@
     python benchmarks/bayesian.py speed
     python benchmarks/bayesian.py choose    # the search for the defaults, on training rows of u1
 
-`speed` is on MovieLens 1M with 32 factors: sweeps on one thread, on two, of two independent processes; the
-kernel beside a bare C loop; with myFM installed, its sweeps are timed in the same run.
+`speed` is on MovieLens 1M with 32 factors: sweeps on one thread, on two, and of two independent processes;
+the kernel beside a bare C loop; with myFM installed, its sweeps are timed in the same run.
 """
 
 from __future__ import annotations
