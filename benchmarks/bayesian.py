@@ -1,6 +1,7 @@
 """`BayesianSVD`: RMSE with its defaults, with times and without; and the time of a sweep.
 
     python benchmarks/bayesian.py accuracy --data u1 --seeds 3
+    python benchmarks/bayesian.py coverage --data ml-1m
     python benchmarks/bayesian.py speed
     python benchmarks/bayesian.py accuracy --data u1 --features    # with features of users and films
     python benchmarks/bayesian.py choose    # the search for the defaults, on training rows of u1
@@ -81,6 +82,29 @@ def choose_features(quick: bool, n_seeds: int = 2) -> list[Row]:
     return rows
 
 
+def coverage(data: str, n_seeds: int, quick: bool) -> list[Row]:
+    """Parts of the test ratings that are in their intervals, below and above them; and scaled errors."""
+    split: Any = ("ml-100k", data) if data.startswith("u") else (data, 0.1)
+    train, test = cf.datasets.load(split[0], split=split[1])
+    params: dict[str, Any] = {"n_factors": 32} if data == "ml-1m" else {}
+    rows: list[Row] = []
+    for seed in range(n_seeds):
+        model = cf.BayesianSVD(random_state=seed, **(FEW if quick else params)).fit(train)
+        for part in (0.5, 0.8, 0.9, 0.95):
+            low, high = model.predict_interval(test, coverage=part)
+            below, above = float(np.mean(test.values < low)), float(np.mean(test.values > high))
+            rows.append({"data": data, "seed": seed, "coverage": part, "covered": 1 - below - above})
+            print(
+                f"{data}, seed {seed}, {part:.0%}: {1 - below - above:.1%} covered, {below:.1%} below, "
+                f"{above:.1%} above, mean width {np.mean(high - low):.3f}",
+                flush=True,
+            )
+        predicted, std = model.predict(test, return_std=True)
+        scaled = float(np.sqrt(np.mean(((test.values - predicted) / std) ** 2)))
+        print(f"{data}, seed {seed}: root mean square of errors over standard deviations {scaled:.3f}")
+    return rows
+
+
 def choose(quick: bool) -> list[Row]:
     """RMSE of settings around the defaults on a part of the training rows of u1."""
     part, held = held_out()
@@ -97,15 +121,18 @@ def choose(quick: bool) -> list[Row]:
 def main() -> None:
     """Measure, print, write."""
     parser = arguments(__doc__.splitlines()[0])
-    parser.add_argument("what", choices=("accuracy", "speed", "choose"))
+    parser.add_argument("what", choices=("accuracy", "coverage", "speed", "choose"))
     parser.add_argument("--data", default="u1", help="u1 to u5, ml-1m, ml-latest-small or movietweetings")
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--features", action="store_true", help="with features of users and items")
     options = parser.parse_args()
     facts = machine()
     print(describe(facts), "\n")
+    n_seeds = 1 if options.quick else options.seeds
     if options.what == "accuracy":
-        rows = accuracy(options.data, 1 if options.quick else options.seeds, options.quick, options.features)
+        rows = accuracy(options.data, n_seeds, options.quick, options.features)
+    elif options.what == "coverage":
+        rows = coverage(options.data, n_seeds, options.quick)
     else:
         search = choose_features if options.features else choose
         rows = (search if options.what == "choose" else bayesian_speed.speed)(options.quick)

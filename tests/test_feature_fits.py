@@ -94,6 +94,14 @@ def test_the_command_line(tmp_path: Path, ratings: cf.Ratings) -> None:
     done = run("fit", data, "-o", out, "-m", "bayesian-svd", *few, *both)
     assert done.returncode == 0, done.stderr
     assert cf.load(out).item_feature_names_ == ("odd=no", "odd=yes", "size")
+    (tmp_path / "pairs.csv").write_text("user,item\n900,3\n901,3\n")
+    new = write(tmp_path / "new.csv", {"user": [900, 901], "odd": ["yes", "no"], "size": [1, 1]})
+    done = run("predict", out, tmp_path / "pairs.csv", "--user-features", new)
+    assert done.returncode == 0, done.stderr
+    odd, even = (float(row.split(",")[2]) for row in done.stdout.split()[1:])
+    assert odd - even > 0.8
+    done = run("recommend", out, "900", "--user-features", new)
+    assert done.returncode == 0, done.stderr
     done = run("fit", data, "-o", out, "-m", "svd", *both)
     assert done.returncode == 2
     assert "SVD takes no features, leave out --user-features FILE and --item-features FILE" in done.stderr

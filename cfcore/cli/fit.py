@@ -11,6 +11,7 @@ import typer
 from cfcore.cli.common import (
     ChooserOption,
     DataArgument,
+    ItemFeaturesOption,
     JsonOption,
     MembersOption,
     NewModelOption,
@@ -18,6 +19,7 @@ from cfcore.cli.common import (
     SeedOption,
     SetOption,
     ThreadsOption,
+    UserFeaturesOption,
     need_folder,
     on_terminal,
     tell,
@@ -57,13 +59,8 @@ def fit(
         Path | None,
         typer.Option(metavar="FILE", help="Keep a file of the state after each epoch, and go on from it."),
     ] = None,
-    user_features: Annotated[
-        Path | None,
-        typer.Option(metavar="FILE", help="Table of users, such as their age: text with names, or parquet."),
-    ] = None,
-    item_features: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Table of items, such as their genres, likewise.")
-    ] = None,
+    user_features: UserFeaturesOption = None,
+    item_features: ItemFeaturesOption = None,
     seed: SeedOption = 0,
     threads: ThreadsOption = 0,
     json_file: JsonOption = None,

@@ -156,7 +156,7 @@ def entries(column: Column, raw: Raw, where: str, ids: Any) -> tuple[Array, Arra
             weights, n_features = np.ones(len(held)), len(edges) + 1
         found = held, places
     without = np.flatnonzero(gone)
-    if len(without) and not column["missing"]:
+    if len(without) and not column.get("missing"):
         warn(
             f"{where}: column {name!r} has no value in {len(without):,} of {len(values):,} rows, the first "
             f"with id {id_at(ids, without[0])}; these are predicted without it",

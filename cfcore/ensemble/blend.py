@@ -209,6 +209,7 @@ class Blend(ExplainedSum):
         user_features: Any = None,
         item_features: Any = None,
         duplicates: Duplicates = "error",
+        weights: Any = None,
     ) -> Self:
         """Fit the models and find their weights; see `Model.fit`.
 
@@ -223,9 +224,12 @@ class Blend(ExplainedSum):
             Tables for the members that take features, as `BayesianSVD.fit`; TypeError where none does.
         duplicates : {"error", "last", "first", "mean"}, default "error"
             As in `Model.fit`.
+        weights : None
+            A blend takes no weights of ratings.
         """
         if ratings is not None or self.cv != "prefit" or self.method != "mean":
             train, held_out = self._taken(ratings, columns, validation, duplicates)
+            self._weights_of(train, weights, duplicates)
             side = self._features(user_features, item_features, train)
             return self._run(train, held_out, early_stopping, callback=callback, **side)
         self.check_params()
@@ -237,8 +241,12 @@ class Blend(ExplainedSum):
 
     def _features(self, users: Any, items: Any, train: Ratings) -> dict[str, Any]:
         """Tables of features, encoded once for all fits."""
-        takers = [model for model in self.models if self.cv != "prefit" and takes_features(model)]
-        return given_features(takers[0] if takers else self.models[0], users, items, train.column_names)
+        if users is None and items is None:
+            return {}
+        self.check_params()
+        members = list(parts.named(self.models).values())
+        takers = [model for model in members if self.cv != "prefit" and takes_features(model)]
+        return given_features((takers or members)[0], users, items, train.column_names)
 
     def _index(self, train: Ratings) -> None:
         if self.cv != "prefit":

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import replace
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 import numpy as np
 
@@ -12,6 +12,7 @@ from cfcore.data import Ratings
 from cfcore.data.times import UNITS, as_seconds, unit_of
 from cfcore.errors import ConvergenceWarning, DataWarning, warn
 from cfcore.kernels.records import Factors
+from cfcore.models.core.distributions import Exploration
 from cfcore.models.core.fit_context import FitContext
 from cfcore.models.core.given import user_fields
 from cfcore.models.core.model import Array
@@ -20,12 +21,13 @@ from cfcore.models.core.state import State
 from cfcore.models.core.training import run_epochs
 from cfcore.models.factorization.bayesian_chains import Chains
 from cfcore.models.factorization.bayesian_diagnostics import Diagnostics
+from cfcore.models.factorization.bayesian_exploring import state_of_sample
 from cfcore.models.factorization.bayesian_featured import Featured
 from cfcore.models.factorization.bayesian_given import users_of
 from cfcore.models.factorization.bayesian_predictive import Predictive
 from cfcore.models.factorization.bayesian_state import BayesianState, scores
 from cfcore.models.factorization.user_sessions import Sessions
-from cfcore.random import RandomState
+from cfcore.random import RandomState, generator
 
 __all__ = ["BayesianSVD"]
 
@@ -152,6 +154,9 @@ class BayesianSVD(Featured):
 
     _state_class: ClassVar[type[State]] = BayesianState
 
+    #: Standard deviations of the mean that predictions are above it, see `explorer`.
+    _n_std: float = 0.0
+
     def __init__(
         self,
         *,
@@ -244,27 +249,13 @@ class BayesianSVD(Featured):
     # ------------------------------------------------------------------ predicting
 
     def _score(self, users: Array, items: Array, timestamps: Array | None) -> Array:
-        state: BayesianState = self._state
+        state, asked = self._state, timestamps
         if timestamps is not None and len(state.session_lengths):
             timestamps = as_seconds(timestamps, state.time_unit)
-        return scores(state, users, items, timestamps, self.n_threads)
-
-    def predictive_codes(self, users: Array, items: Array, timestamps: Array | None = None) -> Predictive:
-        """Distributions of ratings for codes.
-
-        Parameters
-        ----------
-        users, items : ndarray of int32, shape (n,)
-            As `encode_users` and `encode_items` give them; some thousands at most.
-        timestamps : ndarray of int64, shape (n,), optional
-
-        Returns
-        -------
-        Predictive
-        """
-        here = self.snapshot()
-        here._check_fitted()
-        return here._predictive(users, items, timestamps)
+        found = scores(state, users, items, timestamps, self.n_threads)
+        if self._n_std:
+            found += self._n_std * self._deviations(users, items, asked, "mean")
+        return found
 
     def _predictive(self, users: Array, items: Array, timestamps: Array | None) -> Predictive:
         state: BayesianState = self._state
@@ -274,7 +265,17 @@ class BayesianSVD(Featured):
         centre = scores(state, users, items, seconds, self.n_threads)
         return Predictive(state, users, items, centre, seconds, self.n_threads)
 
+    def _explorer(self, exploration: Exploration) -> Self:
+        here = self.snapshot()
+        if exploration.by == "upper":
+            here._n_std = exploration.n_std
+        else:
+            here._state = state_of_sample(self._state, generator(exploration.random_state))
+        return here
+
     def _products(self) -> Factors | None:
+        if self._n_std:
+            return None
         state: BayesianState = self._state
         return state.known_factors
 

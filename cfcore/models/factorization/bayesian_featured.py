@@ -28,12 +28,13 @@ class Featured(Model):
         user_features: Any = None,
         item_features: Any = None,
         duplicates: Duplicates = "error",
+        weights: Any = None,
     ) -> Self:
         """Fit the model, forgetting any earlier fit.
 
         Parameters
         ----------
-        ratings, validation, early_stopping, callback, checkpoint, duplicates
+        ratings, validation, early_stopping, callback, checkpoint, duplicates, weights
             As for every model; see `Model.fit`.
         user_features, item_features : DataFrame, dict, (sparse matrix, ids) or Features, optional
             Tables of what is known of users and of items, in the forms that `cfcore.Features` takes: numbers,
@@ -52,8 +53,11 @@ class Featured(Model):
             ratings, as well.
         """
         train, held_out = self._taken(ratings, columns, validation, duplicates)
+        own = self._weights_of(train, weights, duplicates)
         train, side = with_features(train, user_features, item_features)
-        return self._run(train, held_out, early_stopping, callback=callback, checkpoint=checkpoint, **side)
+        return self._run(
+            train, held_out, early_stopping, callback=callback, checkpoint=checkpoint, weights=own, **side
+        )
 
     def with_features(self, user_features: Any = None, item_features: Any = None) -> Self:
         """Return a copy of the model that knows further users and items by their features.
