@@ -4,7 +4,7 @@
     python benchmarks/bayesian.py coverage --data ml-1m
     python benchmarks/bayesian.py speed
     python benchmarks/bayesian.py accuracy --data u1 --features    # with features of users and films
-    python benchmarks/bayesian.py choose    # the search for the defaults, on training rows of u1
+    python benchmarks/bayesian.py choose --data ml-1m    # the search for the defaults, on training rows
     python benchmarks/bayesian.py choose --features    # encodings of numbers among features, likewise
 
 `speed` is on MovieLens 1M with 32 factors: sweeps on one thread, on two, and of two independent processes;
@@ -36,7 +36,7 @@ def accuracy(data: str, n_seeds: int, quick: bool, with_features: bool) -> list[
         side = {"user_features": users, "item_features": items}
     else:
         train, test = cf.datasets.load(split[0], split=split[1])
-    params: dict[str, Any] = {"n_factors": 32} if data == "ml-1m" else {}
+    params: dict[str, Any] = {}
     if quick:
         params = FEW
     rows: list[Row] = []
@@ -53,18 +53,19 @@ def accuracy(data: str, n_seeds: int, quick: bool, with_features: bool) -> list[
     return rows
 
 
-def held_out() -> tuple[cf.Ratings, cf.Ratings]:
-    """Two parts of the training rows of u1."""
-    train, _ = cf.datasets.load("ml-100k", split="u1")
+def held_out(data: str) -> tuple[cf.Ratings, cf.Ratings]:
+    """Two parts of the training rows of a split."""
+    split: Any = ("ml-100k", data) if data.startswith("u") else (data, 0.1)
+    train, _ = cf.datasets.load(split[0], split=split[1])
     order = np.random.default_rng(5).permutation(len(train))
     cut = len(train) // 5
     return train.subset(np.sort(order[cut:])), train.subset(np.sort(order[:cut]))
 
 
-def choose_features(quick: bool, n_seeds: int = 2) -> list[Row]:
-    """RMSE with encodings of the numbers among features, on a part of the training rows of u1."""
-    part, held = held_out()
-    _, users, items = cf.datasets.load("ml-100k", features=True)
+def choose_features(data: str, quick: bool, n_seeds: int = 2) -> list[Row]:
+    """RMSE with encodings of the numbers among features, on a part of the training rows."""
+    part, held = held_out(data)
+    _, users, items = cf.datasets.load("ml-100k" if data.startswith("u") else data, features=True)
     settings: list[dict[str, Any]] = [{"numbers": "standard"}]
     settings += [{"numbers": "bins", "n_bins": n} for n in (6, 12, 24)]
     rows: list[Row] = []
@@ -86,10 +87,9 @@ def coverage(data: str, n_seeds: int, quick: bool) -> list[Row]:
     """Parts of the test ratings that are in their intervals, below and above them; and scaled errors."""
     split: Any = ("ml-100k", data) if data.startswith("u") else (data, 0.1)
     train, test = cf.datasets.load(split[0], split=split[1])
-    params: dict[str, Any] = {"n_factors": 32} if data == "ml-1m" else {}
     rows: list[Row] = []
     for seed in range(n_seeds):
-        model = cf.BayesianSVD(random_state=seed, **(FEW if quick else params)).fit(train)
+        model = cf.BayesianSVD(random_state=seed, **(FEW if quick else {})).fit(train)
         for part in (0.5, 0.8, 0.9, 0.95):
             low, high = model.predict_interval(test, coverage=part)
             below, above = float(np.mean(test.values < low)), float(np.mean(test.values > high))
@@ -105,10 +105,10 @@ def coverage(data: str, n_seeds: int, quick: bool) -> list[Row]:
     return rows
 
 
-def choose(quick: bool) -> list[Row]:
-    """RMSE of settings around the defaults on a part of the training rows of u1."""
-    part, held = held_out()
-    settings: list[dict[str, Any]] = [{"n_factors": k} for k in (8, 16, 32)]
+def choose(data: str, quick: bool) -> list[Row]:
+    """RMSE of settings around the defaults on a part of the training rows."""
+    part, held = held_out(data)
+    settings: list[dict[str, Any]] = [{"n_factors": k} for k in (8, 16, 32, 48)]
     settings += [{"n_kept": 200}, {"n_samples": 200, "burn_in": 60}, {"n_samples": 600, "burn_in": 200}]
     rows: list[Row] = []
     for params in [FEW] if quick else settings:
@@ -133,9 +133,11 @@ def main() -> None:
         rows = accuracy(options.data, n_seeds, options.quick, options.features)
     elif options.what == "coverage":
         rows = coverage(options.data, n_seeds, options.quick)
-    else:
+    elif options.what == "choose":
         search = choose_features if options.features else choose
-        rows = (search if options.what == "choose" else bayesian_speed.speed)(options.quick)
+        rows = search(options.data, options.quick)
+    else:
+        rows = bayesian_speed.speed(options.quick)
     write(options.json, {"machine": facts, "rows": rows})
 
 
