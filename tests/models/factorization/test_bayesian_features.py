@@ -156,7 +156,6 @@ def test_a_model_of_further_rows_leaves_others_as_they_are(data: Simulated, fitt
     np.testing.assert_array_equal(wider.recommend(120, 5, items=fitted.item_ids_)[0], seen[0])
     assert wider.knows([7, 900], ["a", "z"]).all()
     assert not fitted.knows(7)
-    wider._state.verified()
     assert wider.with_features({"user": [7], "group": ["young"]}).predict(7, "a") != wider.predict(7, "a")
 
 
