@@ -144,6 +144,8 @@ class BayesianSVD(Featured):
     ``benchmarks/bayesian.py choose`` compares numbers of factors, sweeps and kept samples on a part of the
     training rows of MovieLens 100K (u1), 1M and MovieTweetings; n_factors was chosen by it.
 
+    Weights given to `fit` multiply the precision of the noise of each rating.
+
     With validation ratings, ``early_stopping`` counts sweeps.
 
     A fit of 100 samples or more warns (`ConvergenceWarning`) where R-hat of predictions is above 1.05. Draws
@@ -160,6 +162,7 @@ class BayesianSVD(Featured):
     """
 
     _state_class: ClassVar[type[State]] = BayesianState
+    takes_weights: ClassVar[bool] = True
 
     #: Standard deviations of the mean that predictions are above it, see `explorer`.
     _n_std: float = 0.0
