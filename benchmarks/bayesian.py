@@ -1,17 +1,20 @@
-"""`BayesianSVD`: RMSE with its defaults, with times and without; and the time of a sweep.
+"""`BayesianSVD`: RMSE with its defaults, with times and without; its speed, and myFM beside it.
 
     python benchmarks/bayesian.py accuracy --data u1 --seeds 3
     python benchmarks/bayesian.py speed
+    python benchmarks/bayesian.py race      # time until the final accuracy of myFM, u1
+    python benchmarks/bayesian.py agree     # myFM's RMSE where the models coincide, u1
     python benchmarks/bayesian.py choose    # the search for the defaults, on training rows of u1
 
-`speed` is on MovieLens 1M with 32 factors: sweeps on one thread, on two, and of two independent processes; the
-kernel beside a bare C loop; with myFM installed, its sweeps are timed in the same run.
+`speed` is on MovieLens 1M with 32 factors: sweeps on one thread, on two, and of two independent processes;
+the kernel beside a bare C loop; with myFM installed, its sweeps are timed in the same run.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
+import bayesian_race
 import bayesian_speed
 import numpy as np
 from measure import arguments, describe, machine, write
@@ -65,7 +68,7 @@ def choose(quick: bool) -> list[Row]:
 def main() -> None:
     """Measure, print, write."""
     parser = arguments(__doc__.splitlines()[0])
-    parser.add_argument("what", choices=("accuracy", "speed", "choose"))
+    parser.add_argument("what", choices=("accuracy", "speed", "choose", "race", "agree"))
     parser.add_argument("--data", default="u1", help="u1 to u5, ml-1m, ml-latest-small or movietweetings")
     parser.add_argument("--seeds", type=int, default=3)
     options = parser.parse_args()
@@ -73,6 +76,10 @@ def main() -> None:
     print(describe(facts), "\n")
     if options.what == "accuracy":
         rows = accuracy(options.data, 1 if options.quick else options.seeds, options.quick)
+    elif options.what == "agree":
+        rows = bayesian_race.agree(options.quick, 1 if options.quick else options.seeds)
+    elif options.what == "race":
+        rows = bayesian_race.race(options.quick)
     else:
         rows = (choose if options.what == "choose" else bayesian_speed.speed)(options.quick)
     write(options.json, {"machine": facts, "rows": rows})
