@@ -21,7 +21,7 @@ class GaussianNoise:
     Parameters
     ----------
     users : int32[n]
-        The user of each rating, in the order of the sampler's ratings.
+        The user of each rating, ascending.
     n_users : int
     values : float64[n]
         The ratings less their mean.
@@ -48,6 +48,8 @@ class GaussianNoise:
         self.spread = float(np.sqrt(np.mean(values * values))) or 1.0
         self.latents = values / self.spread
         self.counts = np.bincount(users, minlength=n_users)
+        self.rated = np.flatnonzero(self.counts)
+        self.firsts = (np.cumsum(self.counts) - self.counts)[self.rated]
         self.user_weights = np.ones(n_users)
         self.scalars = np.array([1.0, 8.0, 0.0])
 
@@ -58,7 +60,7 @@ class GaussianNoise:
 
     def weights(self) -> Array | None:
         """Weight of each rating's precision: float32[n]; None where all are 1."""
-        return self.user_weights.astype(np.float32)[self.users] if self.user_noise else None
+        return np.repeat(self.user_weights.astype(np.float32), self.counts) if self.user_noise else None
 
     def log_likelihood(self, errors: Array) -> float:
         """Logarithm of the density of what is left of each rating (float64[n])."""
@@ -84,7 +86,9 @@ class GaussianNoise:
 
     def _squares(self, errors: Array) -> Array:
         """Sums of squares of each user's errors: float64[n_users]."""
-        return np.bincount(self.users, errors * errors, minlength=len(self.user_weights))
+        found = np.zeros(len(self.user_weights))
+        found[self.rated] = np.add.reduceat(errors * errors, self.firsts)
+        return found
 
     def _draw_user_weights(self, squares: Array) -> None:
         shape = self.scalars[1] / 2
