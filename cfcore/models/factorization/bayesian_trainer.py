@@ -86,7 +86,7 @@ class GibbsTrainer:
         key = self.seed, k
         restart(self.rng, self.seed, k)
         self.interrupted = False
-        # Arrays are written in place: memory of the size of the ratings would have to be mapped in each sweep.
+        # Written in place: new memory of the size of the ratings would have to be mapped in each sweep.
         errors = np.subtract(self.targets, self.products, out=self.errors)
         self.noise.draw(key, errors, self.n_threads)
         self._pause()
