@@ -5,7 +5,7 @@
     python benchmarks/defaults.py --data synthetic-1m,synthetic-20m     # the rules on 20 million
     python benchmarks/defaults.py --thin                    # the rules on sparse data: 20 minutes
     python benchmarks/defaults.py --similarities            # shrinkage of each similarity: 10 minutes
-    python benchmarks/defaults.py --lists                   # penalty of EASE, by lists: 10 minutes
+    python benchmarks/defaults.py --sessions, --lists       # sessions of TimeSVDpp, penalty of EASE
     python benchmarks/defaults.py --quick                   # smoke test
 
 The rows are u1.base of MovieLens 100K and the training part of a random 90/10 split of MovieLens 1M; the
@@ -36,6 +36,7 @@ from typing import Any
 
 import numpy as np
 from defaults_lists import lists_table
+from defaults_sessions import sessions_table
 from measure import arguments, describe, machine, table, write
 
 import cfcore as cf
@@ -89,6 +90,7 @@ TIME: dict[str, list[Any]] = {
     "item_frequencies": [True, False],
     "item_weekdays": [True, False],
     "item_weeks": [True, False],
+    "sessions": ["auto", None],
 }
 BOLTZMANN: dict[str, list[Any]] = {
     "visible": ["softmax", "ordinal"],
@@ -317,11 +319,8 @@ def similarity_table(options: Any) -> list[dict[str, Any]]:
 
 def report_rows(rows: list[dict[str, Any]]) -> str:
     """Rows of figures as a table."""
-    return table(list(rows[0]), [[_cell(value) for value in row.values()] for row in rows])
-
-
-def _cell(value: Any) -> str:
-    return f"{value:.5f}" if isinstance(value, float) else str(value)
+    shown = [[f"{x:.5f}" if isinstance(x, float) else str(x) for x in row.values()] for row in rows]
+    return table(list(rows[0]), shown)
 
 
 def main() -> None:
@@ -332,10 +331,13 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3, help="rounds over the parameters, at most")
     parser.add_argument("--thin", nargs="?", const=PARTS, help="parts of the training rows, comma-separated")
     parser.add_argument("--similarities", action="store_true", help="shrinkage of each similarity")
+    parser.add_argument("--sessions", action="store_true", help="rates of session biases of TimeSVDpp")
     parser.add_argument("--lists", action="store_true", help="penalty of EASE, by ndcg@10")
     options = parser.parse_args()
     special: Any = sparse_table if options.thin else similarity_table if options.similarities else None
-    if options.lists:
+    if options.sessions:
+        special = partial(sessions_table, rows_of=training_rows)
+    elif options.lists:
         special = partial(lists_table, rows_of=training_rows, part_of=thinned)
     options.data = options.data or (THIN_DATA if options.thin or options.lists else "ml-100k,ml-1m")
     every = SPARSE_MODELS if options.thin else ("item-knn", "user-knn") if options.similarities else SPACE

@@ -6,9 +6,9 @@
 
 "random" holds out a tenth of the ratings, "last 10" the ten latest of each user, "future" the latest tenth of
 all. In a random split most test ratings have training ratings of the same user-day. The terms of user-days
-are learned from these, and left out for user-days without any, so that their gain in a random split does not
-carry over to later days. Rows are differences of RMSE from SVD++ with the same seed, means over the seeds,
-negative if the terms help; compare them with the spread over seeds. Nothing is chosen by these figures.
+and sessions are learned from these, and left out where there are none, so that their gain in a random split
+does not carry over to later days. Rows are differences of RMSE from SVD++ with the same seed, means over the
+seeds, negative if the terms help; compare them with the spread over seeds. Nothing is chosen by them.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ SPLITS: dict[str, Callable[[cf.Ratings], tuple[cf.Ratings, cf.Ratings]]] = {
     "last 10": lambda ratings: cf.split.leave_k_out(ratings, 10, latest=True),
     "future": lambda ratings: cf.split.by_time(ratings, 0.1),
 }
-OFF = dict.fromkeys(TERMS, False)
+OFF = {**dict.fromkeys(TERMS, False), "sessions": None}
 
 
 def settings() -> dict[str, dict[str, Any]]:
@@ -36,7 +36,9 @@ def settings() -> dict[str, dict[str, Any]]:
     used = [name for name in TERMS if usual[name]]
     found: dict[str, dict[str, Any]] = {"no term of time": OFF, "the defaults": {}}
     found |= {f"... without {name}": {name: False} for name in used}
+    found["... without sessions"] = {"sessions": None}
     found |= {f"only {name}": OFF | {name: True} for name in TERMS}
+    found["only sessions"] = OFF | {"sessions": "auto"}
     return found
 
 

@@ -5,17 +5,20 @@ from libc.stdint cimport int32_t, uint8_t
 
 from cfcore.kernels.factorization.sgd cimport bias_step
 
-# The terms, in the order of TIME_TERMS in records/implicit.py.
+# The terms, in the order of TIME_TERMS in records/time_parameters.py.
 cdef enum:
     USER_BIAS, USER_SLOPE, USER_SCALE, DAY_BIAS, DAY_SCALE, USER_FACTORS, USER_DRIFT
     DAY_FACTORS, ITEM_BIAS, ITEM_BINS, ITEM_FREQUENCIES, ITEM_WEEKDAYS, ITEM_WEEKS, ITEM_FACTORS
     IMPLICIT_FACTORS, N_TERMS
 
 cdef enum:
+    MOST_LEVELS = 16  # of sessions, as in records/time_parameters.py
+
+cdef enum:
     CODES = 256      # of bins, frequencies, weekdays and weeks
     LEFT_OUT = 255   # in predictions: a bin, frequency, weekday or week that is not known
 
-# An entry of an array of dtype DAY in records/implicit.py.
+# An entry of an array of dtype DAY in records/time_parameters.py.
 cdef struct Day:
     int32_t user
     float dev
@@ -33,6 +36,11 @@ cdef struct TimeModel:
     void *sums             # s_u
     void *gains            # c_u of implicit_terms.pxd
     const Day *days
+    const int32_t *moments           # rows of a user-day and n_levels sessions; NULL: there are no sessions
+    void *sessions                   # their biases
+    double session_lr[MOST_LEVELS]
+    double session_keep[MOST_LEVELS]
+    Py_ssize_t n_moments, n_levels
     Py_ssize_t n_users, n_days, n_items, width
     bint plain             # all gains are 1
     double mean

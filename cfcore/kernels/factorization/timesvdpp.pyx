@@ -1,7 +1,9 @@
 """timeSVD++ by stochastic gradient descent: SVD++ whose biases and user factors depend on time.
 
 The unit is the user-day, one user's ratings of one day: days are coded by user, then by day, and the `user`
-of a rating is the code of its user-day; a table of days holds the rest. So parameters of a user's days belong
+of a rating is the code of its user-day; a table of days holds the rest. With biases of shorter sessions the
+unit is the moment, one user's ratings of the same sessions, and a table of moments has the user-day and the
+session of each level. So parameters of a user's days belong
 to a stripe of users, and those of items to a stripe of items, as in SVD++: `user_batches.pxd` works through
 the user batches, and the inner loops are in `timesvdpp_loops.pyx`. The twin is
 `cfcore.reference.factorization.timesvdpp`.
@@ -87,6 +89,8 @@ cdef TimeModel model_of(parameters):
             m.length[term] = CODES
     m.n_users, m.n_items, m.width = parameters.n_users, parameters.n_items, parameters.width
     m.n_days, m.mean = parameters.n_days, parameters.mean
+    if parameters.session_bias is not None:
+        m.sessions = pointer(parameters.session_bias)
     return m
 
 
@@ -96,7 +100,7 @@ def train(layout, sets, parameters, rates, visits, scratch, span, n_threads):
     A rating of item i by user u on day t is predicted as
 
         mean + b_u + alpha_u dev + b_ut + (b_i + b_i,bin) (c_u + c_ut)
-             + b_i,frequency + b_i,weekday + b_i,week
+             + b_i,frequency + b_i,weekday + b_i,week + sum over levels l of b_u,session_l(t)
              + q_i . (p_u + alpha_uk dev + p_ut + sum of w_uj y_j over j in N(u))
 
     with dev = dev_u(t), how far the day is from the mean of the user's days. With e for the rating less its
@@ -111,7 +115,7 @@ def train(layout, sets, parameters, rates, visits, scratch, span, n_threads):
     Parameters
     ----------
     layout : TimeLayout
-        In `svd.lay_out` the stripe of a user-day is that of its user.
+        In `svd.lay_out` the stripe of a user-day, or moment, is that of its user.
     sets : ImplicitSets
     parameters : TimeParameters, changed in place
         Padding stays zero.
@@ -141,7 +145,7 @@ def train(layout, sets, parameters, rates, visits, scratch, span, n_threads):
     check_record(visits, UserBatchVisits, "train: visits")
     check_record(scratch, UserBatchScratch, "train: scratch")
     check_user_batches(layout, sets, parameters, visits, scratch, span)
-    check_days(layout, parameters)
+    check_days(layout, parameters, rates)
     cdef int term, team = team_size(n_threads)
     cdef bint single = is_float32(parameters.user_factors)
     cdef const double *lr = <const double *>pointer(rates.lr)
@@ -153,6 +157,13 @@ def train(layout, sets, parameters, rates, visits, scratch, span, n_threads):
     model.sums, model.gains = pointer(scratch.sums), pointer(scratch.gains)
     model.plain = sets.weights is None
     model.days, model.n_days = <const Day *>pointer(layout.days), layout.n_days
+    model.n_levels = layout.n_levels
+    if model.n_levels:
+        model.moments, model.n_moments = <const int32_t *>pointer(layout.moments), len(layout.moments)
+        lr, reg = <const double *>pointer(rates.session_lr), <const double *>pointer(rates.session_reg)
+        for term in range(<int>model.n_levels):
+            model.session_lr[term] = lr[term]
+            model.session_keep[term] = 1 - lr[term] * reg[term]
     cdef Batches work = batches_of(layout, visits, scratch, span)
     work.terms = batch_terms(layout, sets, parameters.implicit_factors, scratch)
     work.terms.keep = model.keep[IMPLICIT_FACTORS]
@@ -170,6 +181,8 @@ def train(layout, sets, parameters, rates, visits, scratch, span, n_threads):
 
 def predict(items, days, when, parameters, out, n_threads):
     """The prediction of `train` for items, users and days; terms that are not known are left out.
+
+    Session biases are not in it.
 
     Parameters
     ----------

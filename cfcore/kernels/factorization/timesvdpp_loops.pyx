@@ -6,13 +6,14 @@ from cfcore.kernels.common.lanes cimport (
     UserRows,
     UserSteps,
     cf_prefetch,
+    cf_prefetch_read,
     dot,
     dot_of_sum,
     prefetch_row,
     step_of_sum,
 )
 from cfcore.kernels.common.loops cimport capsule_of
-from cfcore.kernels.factorization.sgd cimport Rating
+from cfcore.kernels.factorization.sgd cimport Rating, bias_step
 from cfcore.kernels.factorization.time_parameters cimport (
     DAY_BIAS,
     DAY_FACTORS,
@@ -41,6 +42,30 @@ from cfcore.kernels.factorization.timesvdpp_loops cimport TimeSVDppLoops
 cdef enum:
     AHEAD = 4        # ratings between prefetching rows and using them
     DAYS_AHEAD = 8   # and for the entry of a user-day, which says which rows
+    MOMENTS_AHEAD = 12  # and for that of a moment, which says which user-day
+
+
+cdef inline Py_ssize_t day_of(const Rating rating, const TimeModel *m) noexcept nogil:
+    """Code of the user-day of a rating."""
+    return rating.user if m.moments == NULL else m.moments[rating.user * (m.n_levels + 1)]
+
+
+cdef inline floating session_biases(const int32_t *own, const TimeModel *m, floating kind) noexcept nogil:
+    """Sum of the biases of the sessions of a moment."""
+    cdef const floating *biases = <const floating *>m.sessions
+    cdef floating total = 0
+    cdef Py_ssize_t at
+    for at in range(m.n_levels):
+        total += biases[own[at + 1]]
+    return total
+
+
+cdef inline void session_steps(const int32_t *own, const TimeModel *m, floating error) noexcept nogil:
+    """A step of the biases of the sessions of a moment."""
+    cdef floating *biases = <floating *>m.sessions
+    cdef Py_ssize_t at
+    for at in range(m.n_levels):
+        bias_step(biases + own[at + 1], <floating>m.session_keep[at], <floating>m.session_lr[at] * error)
 
 
 cdef inline floating time_step(const Rating rating, const TimeModel *m, Py_ssize_t width, bint drifts,
@@ -49,7 +74,8 @@ cdef inline floating time_step(const Rating rating, const TimeModel *m, Py_ssize
 
     `drifts` and `daily` say whether there are alpha_uk and p_ut, `plain` that all gains are 1.
     """
-    cdef Py_ssize_t day = rating.user, i = rating.item
+    cdef Py_ssize_t day = day_of(rating, m), i = rating.item
+    cdef const int32_t *own = NULL  # the row of the moment, where there are sessions
     cdef Day t = m.days[day]
     cdef Py_ssize_t u = t.user
     cdef floating dev = <floating>t.dev
@@ -70,6 +96,9 @@ cdef inline floating time_step(const Rating rating, const TimeModel *m, Py_ssize
     base += value(m, USER_SLOPE, u, 0, kind) * dev + value(m, DAY_BIAS, day, 0, kind)
     base += item * scale + value(m, ITEM_FREQUENCIES, i, t.frequency, kind)
     base += value(m, ITEM_WEEKDAYS, i, t.weekday, kind) + value(m, ITEM_WEEKS, i, t.week, kind)
+    if m.moments != NULL:
+        own = m.moments + rating.user * (m.n_levels + 1)
+        base += session_biases(own, m, kind)
     error = (<floating>rating.value - base) - dot_of_sum(&rows, kind)
     step(m, USER_BIAS, u, 0, error)
     step(m, USER_SLOPE, u, 0, error * dev)
@@ -84,6 +113,8 @@ cdef inline floating time_step(const Rating rating, const TimeModel *m, Py_ssize
     step(m, ITEM_FREQUENCIES, i, t.frequency, error)
     step(m, ITEM_WEEKDAYS, i, t.weekday, error)
     step(m, ITEM_WEEKS, i, t.week, error)
+    if m.moments != NULL:
+        session_steps(own, m, error)
     by.keep_p, by.step_p = <floating>m.keep[USER_FACTORS], <floating>m.lr[USER_FACTORS] * error
     by.keep_s = <floating>m.keep[IMPLICIT_FACTORS]
     by.step_s = <floating>m.lr[IMPLICIT_FACTORS] * error
@@ -97,11 +128,18 @@ cdef inline floating time_step(const Rating rating, const TimeModel *m, Py_ssize
 
 
 cdef inline bint is_known(const Rating rating, const TimeModel *m) noexcept nogil:
-    """True if the user-day, the item, and all codes in the entry of the day are in range."""
+    """True if the moment or user-day, the item, and all codes in the entry of the day are in range."""
     cdef const Day *t
-    if not (<uint32_t>rating.user < <size_t>m.n_days and <uint32_t>rating.item < <size_t>m.n_items):
+    cdef Py_ssize_t day = rating.user
+    if <uint32_t>rating.item >= <size_t>m.n_items:
         return False
-    t = m.days + rating.user
+    if m.moments != NULL:
+        if <uint32_t>rating.user >= <size_t>m.n_moments:
+            return False
+        day = day_of(rating, m)
+    if <uint32_t>day >= <size_t>m.n_days:
+        return False
+    t = m.days + day
     return (<uint32_t>t.user < <size_t>m.n_users
             and t.bin < m.length[ITEM_BINS] and t.frequency < m.length[ITEM_FREQUENCIES]
             and t.weekday < m.length[ITEM_WEEKDAYS] and t.week < m.length[ITEM_WEEKS])
@@ -110,14 +148,18 @@ cdef inline bint is_known(const Rating rating, const TimeModel *m) noexcept nogi
 cdef inline void prefetch_rows(const Rating rating, const TimeModel *m, Py_ssize_t width, bint drifts,
                                bint daily, floating kind) noexcept nogil:
     """Prefetch the rows of a rating, and the entries of its item that are far from each other."""
-    cdef const Day *t = m.days + rating.user
+    cdef Py_ssize_t day = day_of(rating, m), at
+    cdef const Day *t = m.days + day
     prefetch_row(<floating *>m.first[USER_FACTORS] + t.user * width, width)
     prefetch_row(<floating *>m.sums + t.user * width, width)
     prefetch_row(<floating *>m.first[ITEM_FACTORS] + rating.item * width, width)
     if drifts:
         prefetch_row(<floating *>m.first[USER_DRIFT] + t.user * width, width)
     if daily:
-        prefetch_row(<floating *>m.first[DAY_FACTORS] + rating.user * width, width)
+        prefetch_row(<floating *>m.first[DAY_FACTORS] + day * width, width)
+    if m.moments != NULL:
+        for at in range(m.n_levels):
+            cf_prefetch(<floating *>m.sessions + m.moments[rating.user * (m.n_levels + 1) + at + 1], 1)
     if m.first[ITEM_BINS] != NULL:
         prefetch_row(entry(m, ITEM_BINS, rating.item, t.bin, kind), 1)
     if m.first[ITEM_WEEKS] != NULL:
@@ -145,8 +187,13 @@ cdef inline double sweep(const Rating *ratings, Py_ssize_t n, Py_ssize_t start, 
             if not is_known(ratings[k], &m):
                 return -1
         for k in range(begin, end):
-            if k + DAYS_AHEAD < end:
-                cf_prefetch(m.days + ratings[k + DAYS_AHEAD].user, 1)
+            if m.moments == NULL:
+                if k + DAYS_AHEAD < end:
+                    cf_prefetch(m.days + ratings[k + DAYS_AHEAD].user, 1)
+            elif k + MOMENTS_AHEAD < end:
+                cf_prefetch_read(m.moments + ratings[k + MOMENTS_AHEAD].user * (m.n_levels + 1), 1)
+                if <uint32_t>ratings[k + DAYS_AHEAD].user < <size_t>m.n_moments:
+                    cf_prefetch(m.days + day_of(ratings[k + DAYS_AHEAD], &m), 1)
             if k + AHEAD < end:
                 if not is_known(ratings[k + AHEAD], &m):
                     return -1

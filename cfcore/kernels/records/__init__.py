@@ -77,6 +77,7 @@ if TYPE_CHECKING:
     from cfcore.kernels.records.time_parameters import (
         DAY,
         LEFT_OUT,
+        MOST_LEVELS,
         TIME_TERMS,
         TimeLayout,
         TimeParameters,
@@ -172,6 +173,7 @@ _ROOMS = {
     "time_parameters": (
         "DAY",
         "LEFT_OUT",
+        "MOST_LEVELS",
         "TIME_TERMS",
         "TimeLayout",
         "TimeParameters",
@@ -200,6 +202,7 @@ __all__ = [
     "DAY",
     "LEFT_OUT",
     "MEASURES",
+    "MOST_LEVELS",
     "RATING",
     "TIME_TERMS",
     "BatchScratch",

@@ -106,7 +106,7 @@ class Saved(Params, Fitted):
     def _restored(cls, header: dict[str, Any], arrays: dict[str, Array]) -> Self:
         """The model with its hyper-parameters, unchecked, and its state, checked."""
         params, scalars, absent = (of_kind(header, *one) for one in CONTENT)
-        model = cls(**codec.from_json(params))
+        model = cls(**cls._params_of_file(codec.from_json(params)))
         if not all(isinstance(name, str) for name in absent):
             raise FileFormatError(f"absent must be a list of names, not {absent!r}")
         held: dict[str, Array | None] = {**arrays, **dict.fromkeys(absent)}
@@ -129,7 +129,12 @@ class Saved(Params, Fitted):
 
     @classmethod
     def _of_params(cls, described: dict[str, Any], find_class: FindClass) -> Any:
-        return cls(**codec.from_json(of_kind(described, "params", dict)))
+        return cls(**cls._params_of_file(codec.from_json(of_kind(described, "params", dict))))
+
+    @classmethod
+    def _params_of_file(cls, params: dict[str, Any]) -> dict[str, Any]:
+        """The hyper-parameters of a file, with those that the version which wrote it did not have."""
+        return params
 
     @classmethod
     def _file_name(cls) -> str:

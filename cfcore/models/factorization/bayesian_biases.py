@@ -53,19 +53,19 @@ class Biases:
         self.sessions = Sessions.none(len(by_user) - 1)
         self.session_at: list[Array] = []
         if seconds is not None:
-            self.sessions = Sessions.of(users, seconds, len(by_user) - 1)
-            self.groups += self._session_groups(users, seconds)
+            self.sessions, codes = Sessions.with_codes(users, seconds, len(by_user) - 1)
+            self.groups += self._session_groups(codes)
         self.biases = [np.zeros(len(indptr) - 1) for indptr, _ in self.groups]
         self.means = [np.zeros(len(indptr) - 1) for indptr, _ in self.groups]
         self.precisions = np.full(len(self.groups), 5.0)
         self.scalars = np.zeros(2)
 
-    def _session_groups(self, users: Array, seconds: Array) -> list[tuple[Array, Array]]:
-        """Bounds and ratings of the sessions of each length."""
+    def _session_groups(self, placed: list[Array]) -> list[tuple[Array, Array]]:
+        """Bounds and ratings of the sessions of each length, of which `placed` has that of each rating."""
         found = []
         levels = self.sessions.levels()
         self.session_at = [np.flatnonzero(levels == at) for at in range(len(self.sessions.lengths))]
-        for at, codes in zip(self.session_at, self.sessions.place(users, seconds), strict=True):
+        for at, codes in zip(self.session_at, placed, strict=True):
             own = np.searchsorted(at, codes)
             order = np.argsort(own, kind="stable").astype(np.int32)
             sizes = np.bincount(own, minlength=len(at))

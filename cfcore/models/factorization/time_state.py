@@ -12,12 +12,13 @@ import numpy as np
 from cfcore.arrays import padded
 from cfcore.data import Ratings
 from cfcore.data.times import UNITS
-from cfcore.kernels.records import TIME_TERMS, TimeParameters
+from cfcore.kernels.records import MOST_LEVELS, TIME_TERMS, TimeParameters
 from cfcore.models.core.fields import PRODUCT, array
 from cfcore.models.factorization.implicit_state import SVDppState
 from cfcore.models.factorization.joining import scattered
 from cfcore.models.factorization.time_terms import FACTORS, TERMS
 from cfcore.models.factorization.user_days import SECONDS, WEEKDAYS, WEEKS, Days
+from cfcore.models.factorization.user_sessions import Sessions
 
 Array = np.ndarray[Any, Any]
 
@@ -25,6 +26,7 @@ Array = np.ndarray[Any, Any]
 LAST_DAY = 2**63 // SECONDS
 
 DAYS = ("day_indptr", "day_numbers", "day_frequencies", "user_dates", "bin_edges")
+SESSIONS = ("session_lengths", "session_indptr", "session_numbers")
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -42,6 +44,9 @@ class TimeState(SVDppState):
     item_bins, item_frequencies, item_weekdays, item_weeks : ndarray, shape (n_items, number of them)
     day_indptr, day_numbers, day_frequencies, user_dates, bin_edges : ndarray
         As of `Days`.
+    session_lengths, session_indptr, session_numbers : ndarray
+        As of `Sessions`.
+    session_bias : ndarray, shape (n_sessions,)
     time_unit : int
         How many of the unit of the training timestamps make a second.
     """
@@ -63,13 +68,18 @@ class TimeState(SVDppState):
     day_frequencies: Array = array("uint8", "n_days", optional=True)
     user_dates: Array = array("fi", "n_users", optional=True, low=-LAST_DAY, high=LAST_DAY)
     bin_edges: Array = array("fi", None, optional=True, low=-LAST_DAY, high=LAST_DAY)
+    session_lengths: Array = array("int64", "n_lengths", optional=True, low=1, high=SECONDS)
+    session_indptr: Array = array("int64", "n_users + 1", optional=True, order="bounds of n_sessions")
+    session_numbers: Array = array("int64", "n_sessions", optional=True, rows="session_indptr")
+    session_bias: Array = array("f", "n_sessions", optional=True, high=PRODUCT)
     time_unit: int = 1
 
-    _later: ClassVar[tuple[str, ...]] = (*SVDppState._later, "time_unit")
-    _user_dimensions: ClassVar[tuple[str, ...]] = (*SVDppState._user_dimensions, "n_days")
+    _later: ClassVar[tuple[str, ...]] = (*SVDppState._later, "time_unit", *SESSIONS, "session_bias")
+    _user_dimensions: ClassVar[tuple[str, ...]] = (*SVDppState._user_dimensions, "n_days", "n_sessions")
     _derived: ClassVar[dict[str, tuple[str, ...]]] = {
         **SVDppState._derived,
         "days": DAYS,
+        "sessions": SESSIONS,
         "drift_rows": ("user_drift",),
         "day_rows": ("day_factors",),
     }
@@ -90,6 +100,8 @@ class TimeState(SVDppState):
             "day_frequencies": np.zeros(0, dtype=np.uint8),
             "user_dates": np.zeros(n_users),
             "bin_edges": np.zeros(0),
+            **Sessions.none(n_users).fields(),
+            "session_bias": np.zeros(0, dtype=getattr(factors, "dtype", np.float32)),
         }
         for name, held in missing.items():
             if getattr(self, name) is None:
@@ -109,6 +121,16 @@ class TimeState(SVDppState):
                 raise ValueError(
                     f"{name}_ has {len(getattr(self, name))} rows; it should have {needed}, or none"
                 )
+        lengths = self.session_lengths
+        if len(lengths) > MOST_LEVELS or (SECONDS % lengths[:1]).any() or (lengths[:-1] % lengths[1:]).any():
+            raise ValueError(
+                f"session_lengths_ must be at most {MOST_LEVELS} parts of a day in seconds, each one of the "
+                "length before"
+            )
+        if len(self.session_numbers):
+            levels = self.sessions.levels()
+            if levels.min() < 0 or levels.max() >= len(lengths):
+                raise ValueError("session_numbers_ are of lengths that session_lengths_ does not have")
         if (self.bin_edges[1:] < self.bin_edges[:-1]).any():
             raise ValueError("bin_edges_ must not fall")
         for name, n_columns in (("item_weekdays", WEEKDAYS), ("item_weeks", WEEKS)):
@@ -133,6 +155,11 @@ class TimeState(SVDppState):
     def days(self) -> Days:
         """The user-days of training."""
         return Days(self.day_indptr, self.day_numbers, self.day_frequencies, self.user_dates, self.bin_edges)
+
+    @cached_property
+    def sessions(self) -> Sessions:
+        """The sessions of training."""
+        return Sessions(self.session_lengths, self.session_indptr, self.session_numbers)
 
     @cached_property
     def drift_rows(self) -> Array:
@@ -163,9 +190,10 @@ class TimeState(SVDppState):
     # ------------------------------------------------------------------ ratings that come later
 
     def without_users(self, n: int = 0) -> Self:
-        """As in `FactorState`; users have no terms of time."""
+        """As in `FactorState`; users have no terms of time, and there are no sessions."""
         owned = [name for name in TERMS if not name.startswith("item")]
-        return super().without_users(n).changed(**{name: getattr(self, name)[:0] for name in owned})
+        fields = {name: getattr(self, name)[:0] for name in ("session_lengths", *owned)}
+        return super().without_users(n).changed(**fields)
 
     def remaining(self, kept: Array) -> Self:
         """As in `State`; with the terms of users and of their days."""
@@ -178,7 +206,7 @@ class TimeState(SVDppState):
         return dataclasses.replace(super().remaining(kept), **fields)
 
     def joined_days(self, users_at: Array, items_at: Array, train: Ratings, base: float) -> dict[str, Any]:
-        """Fields of days and of terms of time, with those of `train`, in new codes, joined to them.
+        """Fields of days, sessions and terms of time, with those of `train`, in new codes, joined to them.
 
         `users_at` and `items_at` are the new codes of users and items; `base` is that of f.
         """
@@ -194,6 +222,14 @@ class TimeState(SVDppState):
             if len(held):
                 at = rows[name.split("_")[0]]
                 fields[name] = scattered(held, *at, fill=float(name == "user_scale"))
+        if len(self.session_lengths):
+            sessions, sessions_at = self.sessions.joined(
+                train.user_codes, np.asarray(train.timestamps), users_at, train.n_users
+            )
+            fields |= sessions.fields()
+            fields["session_bias"] = scattered(self.session_bias, sessions_at, len(sessions.numbers))
+        else:
+            fields |= Sessions.none(train.n_users).fields()
         # Days with more ratings than any before.
         further = max(int(days.frequencies.max(initial=0)) + 1 - self.item_frequencies.shape[1], 0)
         if self.item_frequencies.size:

@@ -46,6 +46,12 @@ TERMS = {
     "item_weekdays": Term("lr_bias", 0.073, 0.02, 0),
     "item_weeks": Term("lr_bias", 0.073, 0.02, 0),
 }
+#: The session biases of each length in seconds; those of days are `day_bias`.
+SESSIONS = {
+    1_800: Term("lr_bias", 0.4, 0.2, 0),
+    120: Term("lr_bias", 0.8, 0.2, 0),
+    15: Term("lr_bias", 1.2, 0.2, 0),
+}
 #: Parameters that are rows of factors.
 FACTORS = ("user_factors", "user_drift", "day_factors", "item_factors", "implicit_factors")
 #: Ends of the names of learning rate and regularisation of the parameters that `SVDpp` has, too.
@@ -68,13 +74,7 @@ def names_of(term: str) -> tuple[str, str]:
 
 def rates_of_terms(model: Any, rates: Rates, spread: float) -> dict[str, float]:
     """Learning rates of the first epoch and regularisation of all terms; by the rule where not given."""
-    total = decay_and_total(rates.n_epochs, rates.lr_decay, 1.0)[1]
-    # On sparser data biases have higher rates, with which per-day terms, of a rating or two each, would
-    # overfit. Where biases start at their damped means, they have lower rates, but the terms of time start
-    # at 0.
-    most = BIAS_TOTAL / total
-    lr_bias = min(rates.lr_bias + rates.init_bias * most, most)
-    follows = {"lr_bias": lr_bias, "lr_implicit": rates.lr_implicit}
+    follows = {"lr_bias": _lr_bias(rates), "lr_implicit": rates.lr_implicit}
     found: dict[str, float] = {}
     for name, term in TERMS.items():
         given = getattr(model, name)
@@ -84,6 +84,31 @@ def rates_of_terms(model: Any, rates: Rates, spread: float) -> dict[str, float]:
             lr = follows[term.of] * term.part
             lr, reg = (lr / spread**2 if term.power == 2 else lr), term.reg * spread**term.power
         found |= {named("lr", name): float(lr), named("reg", name): float(reg)}
+    return found
+
+
+def _lr_bias(rates: Rates) -> float:
+    """The learning rate of biases that those of terms of time follow."""
+    total = decay_and_total(rates.n_epochs, rates.lr_decay, 1.0)[1]
+    # On sparser data biases have higher rates, with which per-day terms, of a rating or two each, would
+    # overfit. Where biases start at their damped means, they have lower rates, but the terms of time start
+    # at 0.
+    most = BIAS_TOTAL / total
+    return min(rates.lr_bias + rates.init_bias * most, most)
+
+
+def names_of_sessions(length: int) -> tuple[str, str]:
+    """Names of learning rate and regularisation of the session biases of a length in seconds."""
+    return named("lr", f"session_{length}"), named("reg", f"session_{length}")
+
+
+def rates_of_sessions(lengths: Array, rates: Rates) -> dict[str, float]:
+    """Learning rates of the first epoch and regularisation of the session biases of each length."""
+    lr_bias = _lr_bias(rates)
+    found: dict[str, float] = {}
+    for length in lengths.tolist():
+        term = SESSIONS[length]
+        found |= dict(zip(names_of_sessions(length), (lr_bias * term.part, term.reg), strict=True))
     return found
 
 

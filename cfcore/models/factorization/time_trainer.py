@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -18,9 +18,10 @@ from cfcore.models.factorization.implicit_state import constant_fields
 from cfcore.models.factorization.implicit_terms import summed_rows
 from cfcore.models.factorization.svdpp import Rates
 from cfcore.models.factorization.time_state import TimeState
-from cfcore.models.factorization.time_terms import FACTORS, in_order
+from cfcore.models.factorization.time_terms import FACTORS, in_order, names_of_sessions
 from cfcore.models.factorization.user_batches import UserBatches, UserBatchTrainer
 from cfcore.models.factorization.user_days import Days
+from cfcore.models.factorization.user_sessions import Sessions, moments_of
 from cfcore.threads import threads_worth
 
 
@@ -34,10 +35,10 @@ class TimeTrainer(UserBatchTrainer):
     rates : Rates
         Of the parameters that SVD++ has, too.
     terms : dict of str to float
-        Learning rates of the first epoch and regularisation of the terms of time.
+        Learning rates of the first epoch and regularisation of the terms of time, and of sessions.
     train : Ratings
-    codes : int32[n_ratings]
-        The user-day of each rating.
+    codes : list of int32[n_ratings]
+        The user-day of each rating, and its session of each length.
     context : FitContext
     """
 
@@ -47,7 +48,7 @@ class TimeTrainer(UserBatchTrainer):
         rates: Rates,
         terms: Mapping[str, float],
         train: Ratings,
-        codes: Array,
+        codes: Sequence[Array],
         context: FitContext,
     ) -> None:
         self.rates, self.terms, self.context, self.days = rates, terms, context, start.days
@@ -56,18 +57,27 @@ class TimeTrainer(UserBatchTrainer):
             name: padded(getattr(start, name)) if name in FACTORS else getattr(start, name).copy()
             for name in TIME_TERMS
         }
+        self.sessions, moments = start.sessions, None
+        owners, *of_sessions = codes
+        if of_sessions:
+            live["session_bias"] = start.session_bias.copy()
+            moments, owners = moments_of(owners, of_sessions)
         self.live = TimeParameters(**live, mean=float(start.mean))
-        self.constant = constant_fields(start, context.known, live)
+        self.constant = constant_fields(start, context.known, self.arrays())
         batches = UserBatches(
             train, start.sets, live["implicit_factors"], context.rng, context.n_threads,
-            days=self.days.table, codes=codes,
+            days=self.days.table, codes=owners, moments=moments,
         )  # fmt: skip
         super().__init__(batches, self.live)
 
     def steps(self, k: int) -> TimeRates:
         """The steps of epoch `k`."""
         lr, reg = in_order({**vars(self.rates), **self.terms})
-        return TimeRates(lr * self.rates.lr_decay**k, reg)
+        decay, lengths = self.rates.lr_decay**k, self.sessions.lengths.tolist()
+        if not lengths:
+            return TimeRates(lr * decay, reg)
+        of_levels = np.array([[self.terms[name] for name in names_of_sessions(length)] for length in lengths])
+        return TimeRates(lr * decay, reg, of_levels[:, 0] * decay, of_levels[:, 1].copy())
 
     def predict(self, users: Array, items: Array, timestamps: Array | None) -> Array:
         """Predictions for codes by the live parameters."""
@@ -76,11 +86,14 @@ class TimeTrainer(UserBatchTrainer):
         live["user_factors"] = summed_rows(self.batches.sets, table, live["user_factors"], n_threads)
         live["implicit_factors"] = table[:0]
         parameters = TimeParameters(**live, mean=self.live.mean)
-        return predicted(users, items, timestamps, self.days, parameters, n_threads)
+        out = predicted(users, items, timestamps, self.days, parameters, n_threads)
+        return with_sessions(out, users, timestamps, self.sessions, self.live.session_bias)
 
     def arrays(self) -> dict[str, Array]:
         """The live parameters, without padding."""
         live = {name: getattr(self.live, name) for name in TIME_TERMS}
+        if self.live.session_bias is not None:
+            live["session_bias"] = self.live.session_bias
         return {name: held[:, : self.n_factors] if name in FACTORS else held for name, held in live.items()}
 
     def carried(self) -> dict[str, Array]:
@@ -97,7 +110,7 @@ class TimeTrainer(UserBatchTrainer):
         fields["rates"] = self.rates.after(n_epochs) | terms
         rows = {"item_rows": self.live.item_factors}
         state: TimeState = state_of(self.context, TimeState, rows, **fields)
-        vars(state).update(days=self.days, sets=self.batches.sets)
+        vars(state).update(days=self.days, sessions=self.sessions, sets=self.batches.sets)
         return state
 
 
@@ -115,3 +128,13 @@ def predicted(
     n_threads = threads_worth(n_threads, len(users) * parameters.width)
     backends.kernel("factorization.timesvdpp").predict(items, codes, when, parameters, out, n_threads)
     return out
+
+
+def with_sessions(
+    predictions: Array, users: Array, timestamps: Array | None, sessions: Sessions, biases: Array | None
+) -> Array:
+    """Predictions for codes, in place, with the biases of the sessions of training that the times are in."""
+    if timestamps is not None and biases is not None and len(biases):
+        for codes in sessions.place(users, timestamps):
+            predictions += np.where(codes >= 0, biases[codes], biases.dtype.type(0))
+    return predictions

@@ -9,33 +9,35 @@ from typing import Any, ClassVar
 import numpy as np
 
 from cfcore.arrays import aligned_zeros, available_memory
-from cfcore.data import Duplicates, Ratings, from_fields
-from cfcore.data.ids import encode
+from cfcore.data import Ratings
 from cfcore.data.times import UNITS, as_seconds, unit_of
 from cfcore.errors import DataWarning, shown, warn
 from cfcore.kernels.records import LEFT_OUT
 from cfcore.models.core.fit_context import FitContext
 from cfcore.models.core.model import Array
-from cfcore.models.core.params import check_number
-from cfcore.models.core.state import State
+from cfcore.models.core.params import check_choice, check_number
 from cfcore.models.factorization.fallback import with_shifts
 from cfcore.models.factorization.rates import density_and_spread
 from cfcore.models.factorization.svdpp import Rates, SVDpp
 from cfcore.models.factorization.time_state import TimeState
-from cfcore.models.factorization.time_terms import FACTORS, TERMS, names_of, rates_of_terms
-from cfcore.models.factorization.time_trainer import TimeTrainer, predicted
+from cfcore.models.factorization.time_terms import (
+    FACTORS,
+    TERMS,
+    rates_of_sessions,
+    rates_of_terms,
+)
+from cfcore.models.factorization.time_trainer import TimeTrainer, predicted, with_sessions
+from cfcore.models.factorization.time_update import TimeUpdatable, in_seconds, names_of_rates
 from cfcore.models.factorization.user_batches import UserBatchTrainer
-from cfcore.models.factorization.user_days import SECONDS, WEEKDAYS, WEEKS, Days, mean_dates
+from cfcore.models.factorization.user_days import SECONDS, WEEKDAYS, WEEKS, Days
+from cfcore.models.factorization.user_sessions import Sessions
 from cfcore.random import RandomState
 
-#: Ratings by which `fold_in` damps the bias of a day: their mean error counts n / (n + DAMPING). Chosen by
-#: held-out ratings of held-out users within the training rows of MovieLens 100K (u1) and 1M.
-DAMPING = 10.0
 #: Whole numbers below this (April 1970) are rarely seconds: numbers of days, years or rows.
 SMALL = 10**7
 
 
-class TimeSVDpp(SVDpp):
+class TimeSVDpp(TimeUpdatable):
     r"""timeSVD++: SVD++ whose parameters depend on time. Needs ratings with timestamps.
 
     .. math::
@@ -43,18 +45,20 @@ class TimeSVDpp(SVDpp):
         \hat r_{ui}(t) = \mu + b_u(t) + b_i(t)
             + q_i \cdot \Bigl(p_u(t) + |N(u)|^{-1/2} \sum_{j \in N(u)} y_j\Bigr)
 
-        b_u(t) = b_u + \alpha_u \mathrm{dev}_u(t) + b_{u,t}, \qquad
+        b_u(t) = b_u + \alpha_u \mathrm{dev}_u(t) + b_{u,t} + \sum_l b_{u,s_l(t)}, \qquad
         p_u(t) = p_u + \alpha_u' \mathrm{dev}_u(t) + p_{u,t}
 
         b_i(t) = (b_i + b_{i,\mathrm{Bin}(t)}) (c_u + c_{u,t}) + b_{i,f} + b_{i,\mathrm{weekday}(t)} +
             b_{i,\mathrm{week}(t)}
 
     where t is a day (UTC), :math:`\mathrm{dev}_u(t) = \mathrm{sign}(t - t_u) |t - t_u|^{0.4}` the distance in
-    days to the user's mean date :math:`t_u`, and f the logarithm, rounded down, of the number of the user's
-    ratings that day. Trained by stochastic gradient descent like `SVDpp`: each rating updates every parameter
-    x of its prediction by :math:`\eta_x (e\, \partial \hat r / \partial x - \lambda_x x)`; :math:`c_u` starts
-    at 1 and is regularised towards 1. Koren, "Collaborative filtering with temporal dynamics" (KDD 2009), and
-    for f and c "The BellKor solution to the Netflix grand prize" (2009).
+    days to the user's mean date :math:`t_u`, f the logarithm, rounded down, of the number of the user's
+    ratings that day, and s_l(t) the session of length l (half an hour, two minutes, a quarter of a minute) in
+    which the user rated: people rate in bursts, and what they rate together deviates the same way. Trained by
+    stochastic gradient descent like `SVDpp`: each rating updates every parameter x of its prediction by
+    :math:`\eta_x (e\, \partial \hat r / \partial x - \lambda_x x)`; :math:`c_u` starts at 1 and is
+    regularised towards 1. Koren, "Collaborative filtering with temporal dynamics" (KDD 2009), and for f and c
+    "The BellKor solution to the Netflix grand prize" (2009).
 
     Each term of time has a hyper-parameter: False leaves it out, True trains it by the rule, and a pair
     (lr, reg) gives its learning rate of the first epoch and its regularisation. The rule, with s for the
@@ -74,6 +78,9 @@ class TimeSVDpp(SVDpp):
     item_frequencies  :math:`b_{i,f}`          off      .044 lr_bias            .02      .00236, 1.1e-8
     item_weekdays     :math:`b_{i,weekday}`    off      .073 lr_bias            .02
     item_weeks        :math:`b_{i,week}`       off      .073 lr_bias            .02
+    sessions, 1800 s  :math:`b_{u,s(t)}`       on       .4 lr_bias              .2
+    sessions, 120 s   :math:`b_{u,s(t)}`       on       .8 lr_bias              .2
+    sessions, 15 s    :math:`b_{u,s(t)}`       on       1.2 lr_bias             .2
     ================  =======================  =======  ======================  =======  =====================
 
     Parameters
@@ -86,6 +93,9 @@ class TimeSVDpp(SVDpp):
         Bins of equal length into which the time from the first to the last day is cut; 255 at most.
     frequency_base : float, default 6.76
         Base of the logarithm in f.
+    sessions : {"auto", None}, default "auto"
+        Biases of users' sessions that are shorter than a day. Lengths that the timestamps are too coarse for,
+        and those in which next to no ratings share a session, are left out. None: no such biases.
     n_factors, n_epochs, lr, lr_decay, reg, lr_bias, reg_bias, lr_implicit, reg_implicit : optional
         As in `SVDpp`, whose rule they follow.
     init_scale, init_bias : float, optional
@@ -106,6 +116,11 @@ class TimeSVDpp(SVDpp):
     item_factors_, implicit_factors_ : ndarray, shape (n_items, n_factors), (n_items + n_extra, n_factors)
     day_indptr_, day_numbers_, day_frequencies_ : ndarray
         User u's days are ``day_numbers_[day_indptr_[u]:day_indptr_[u + 1]]``, in days since 1970.
+    session_lengths_ : ndarray of int64
+        Lengths of sessions in seconds, the longest first; empty without sessions.
+    session_bias_, session_indptr_, session_numbers_ : ndarray
+        User u's sessions are ``session_indptr_[u]`` to ``session_indptr_[u + 1]``; a number is the position
+        of the length times 2^55, plus the number of such lengths since 1970.
     user_dates_ : ndarray, shape (n_users,)
         Mean day of each user's ratings.
     bin_edges_ : ndarray, shape (n_bins - 1,)
@@ -115,7 +130,8 @@ class TimeSVDpp(SVDpp):
     mean_, history_, implicit_indptr_, implicit_items_, extra_item_ids_
         As in `SVDpp`.
     rates_ : dict of str to float
-        As in `SVDpp`, and for every term of the table ``lr_`` and ``reg_`` followed by its name.
+        As in `SVDpp`, and for every term of the table ``lr_`` and ``reg_`` followed by its name;
+        ``lr_session_1800``, ``reg_session_1800`` for sessions of half an hour.
 
     Notes
     -----
@@ -124,25 +140,30 @@ class TimeSVDpp(SVDpp):
     `predict`, `fold_in` and `partial_fit` and in validation ratings.
 
     On a day without ratings by the user in training, the terms of that day and f are left out, and the bin is
-    the nearest. Without timestamps, as in `recommend`, the day is the user's mean date, and bin, f, weekday
-    and week are left out. For unknown users and items their terms of time are left out; else the prediction
-    is that of `SVDpp`.
+    the nearest; outside the sessions of training their biases are left out. Without timestamps, as in
+    `recommend`, the day is the user's mean date, and bin, f, weekday and week are left out. For unknown users
+    and items their terms of time are left out; else the prediction is that of `SVDpp`.
 
-    The terms of a user's days are trained on ratings of the same day. They improve predictions of ratings on
-    days with training ratings by the user, as in a random split; on later days they are left out.
+    The terms of a user's days and sessions are trained on ratings of the same day, or session. They improve
+    predictions of ratings on days with training ratings by the user, as in a random split; on later days they
+    are left out, and what they gain is that the other parameters were trained beside them. Lengths of
+    sessions are chosen by their numbers: one is used if it makes at least 5% more sessions than the length
+    before, and if at least 5% of the ratings share theirs.
 
     `fold_in` and `partial_fit` take ratings with timestamps. New users are solved for as in `SVDpp`, all
     terms of items included, and then the bias of each of their days from the errors of its n ratings: their
-    mean damped by n / (n + 10). Their other terms have the values that training starts from. Days on which
-    users rated are kept, and the new ones are added. `partial_fit` trains the terms of new days, and leaves
-    the mean dates of users in training and the bins as they were.
+    mean damped by n / (n + 10), and those of their sessions from what is left, by n / (n + 20). Their other
+    terms have the values that training starts from. Days on which users rated are kept, and the new ones are
+    added. `partial_fit` trains the terms of new days, and leaves the mean dates of users in training and the
+    bins as they were.
 
     ``day_factors`` are n_factors numbers for each user-day, and as many in a copy of the last good epoch.
     With ``verbose`` the fit prints how much memory that is. It raises MemoryError, before anything is
     allocated, where less is available; ``day_factors=False`` does without.
 
     Which terms are on, and their rates, were found by cross-validation within the training rows of MovieLens
-    100K (u1) and 1M, by random folds; the powers of s follow from the equations.
+    100K (u1) and 1M, by random folds; those of sessions within those of u1 alone; the powers of s follow from
+    the equations.
 
     Examples
     --------
@@ -173,6 +194,7 @@ class TimeSVDpp(SVDpp):
         item_weeks: bool | tuple[float, float] = False,
         n_bins: int = 30,
         frequency_base: float = 6.76,
+        sessions: str | None = "auto",
         lr: float | None = None,
         lr_decay: float | None = None,
         reg: float | None = None,
@@ -204,6 +226,7 @@ class TimeSVDpp(SVDpp):
         self.item_weeks = item_weeks
         self.n_bins = n_bins
         self.frequency_base = frequency_base
+        self.sessions = sessions
 
     def _check_params(self) -> None:
         super()._check_params()
@@ -216,6 +239,7 @@ class TimeSVDpp(SVDpp):
             check_number(f"lr of {name}", given[0], 0, open_low=True)
             check_number(f"reg of {name}", given[1], 0)
         check_number("n_bins", self.n_bins, 1, LEFT_OUT, integer=True)
+        check_choice("sessions", self.sessions, ("auto", None))
         check_number("frequency_base", self.frequency_base, 1, open_low=True)
 
     # ------------------------------------------------------------------ fitting
@@ -227,9 +251,9 @@ class TimeSVDpp(SVDpp):
         side = {**context.side, "time_unit": unit}
         held_out = None
         if context.validation is not None:
-            held_out = _in_seconds(context.validation, unit, "timestamps of validation")
+            held_out = in_seconds(context.validation, unit, "timestamps of validation")
         context = replace(context, validation=held_out, side=side)
-        state: TimeState = super()._fit(_in_seconds(train, unit, "timestamps"), context)  # type: ignore[assignment]
+        state: TimeState = super()._fit(in_seconds(train, unit, "timestamps"), context)  # type: ignore[assignment]
         return state
 
     def _mention_times(self, timestamps: Array, unit: int) -> None:
@@ -252,17 +276,27 @@ class TimeSVDpp(SVDpp):
         """The trainer of a fit, or of one that goes on from the parameters of a state."""
         if start is not None:
             self._check_memory(len(start.day_numbers) if len(start.day_factors) else 0)
-            train = _in_seconds(train, start.time_unit, "timestamps")
-            codes, _ = start.days.place(train.user_codes, train.timestamps)
-            terms = {name: start.rates[name] for term in TERMS for name in names_of(term)}
+            train = in_seconds(train, start.time_unit, "timestamps")
+            users, times = train.user_codes, np.asarray(train.timestamps)
+            codes = [start.days.place(users, times)[0], *start.sessions.place(users, times)]
+            names = names_of_rates(start)
+            terms = {name: start.rates[name] for name in names}
             return TimeTrainer(start, Rates.going_on(start.rates), terms, train, codes, context)
         rates = Rates.of(self, train)
-        days, codes = Days.of(train, self.n_bins, self.frequency_base)
+        days, of_days = Days.of(train, self.n_bins, self.frequency_base)
+        codes = [of_days]
         self._check_memory(len(days.numbers) if self.day_factors else 0)
         first: Any = self._first(train, context, rates)
         unit = context.side.get("time_unit", 1)
         first = first.changed(**days.fields(), **self._first_terms(train, days), time_unit=unit)
         terms = rates_of_terms(self, rates, density_and_spread(train)[1])
+        if self.sessions is not None:
+            times = np.asarray(train.timestamps)
+            sessions, of_sessions = Sessions.with_codes(train.user_codes, times, train.n_users, SECONDS)
+            biases = np.zeros(len(sessions.numbers), dtype=self.dtype)
+            first = first.changed(**sessions.fields(), session_bias=biases)
+            terms |= rates_of_sessions(sessions.lengths, rates)
+            codes += of_sessions
         return TimeTrainer(first, rates, terms, train, codes, context)
 
     def _first_terms(self, train: Ratings, days: Days) -> dict[str, Array]:
@@ -299,82 +333,9 @@ class TimeSVDpp(SVDpp):
         if self.verbose:
             print(f"TimeSVDpp: {text}", file=sys.stderr)
 
-    # ------------------------------------------------------------------ ratings that come later
-
-    def _check_rates(self, method: str, names: tuple[str, ...]) -> None:
-        more = [name for term in TERMS for name in names_of(term)] if method == "partial_fit" else []
-        super()._check_rates(method, (*names, *more))
-
-    def _later(self, ratings: Any, duplicates: Duplicates) -> Ratings:
-        later = super()._later(ratings, duplicates)
-        _in_seconds(later, self._state.time_unit, "timestamps")  # only to check their unit
-        return later
-
-    def _state_of_users(self, given: Ratings) -> State:
-        fit: TimeState = self._state
-        state: Any = super()._state_of_users(self._timed(given))
-        if given.timestamps is None or not len(fit.day_bias):
-            return state
-        # The days of ratings that have times have biases, as after `fold_in`.
-        state = state.changed(day_bias=np.zeros(len(state.day_numbers), dtype=fit.day_bias.dtype))
-        codes = encode(state.user_ids, given.user_ids, "users")[given.user_codes]
-        return self._days_solved(state, given, codes, slice(None))
-
-    def _state_without_each(self, own: Ratings) -> State | None:
-        # The biases of days, and the number of ratings of a day, are other ones without a rating.
-        if self._state.item_frequencies.size or (own.timestamps is not None and len(self._state.day_bias)):
-            return None
-        return super()._state_without_each(self._timed(own))
-
-    def _timed(self, given: Ratings) -> Ratings:
-        """The ratings with timestamps; if they have none, of today, which is the last day that is known."""
-        if given.timestamps is not None:
-            return given
-        state: TimeState = self._state
-        now = int(state.day_numbers.max(initial=0)) * SECONDS * state.time_unit
-        return from_fields(
-            given.user_codes, given.item_codes, given.values, np.full(len(given), now, dtype=np.int64),
-            given.user_ids, given.item_ids, given.scale,
-        )  # fmt: skip
-
-    def _joined_fields(self, users_at: Array, items_at: Array, train: Ratings) -> dict[str, Any]:
-        state: TimeState = self._state
-        later = _in_seconds(train, state.time_unit, "timestamps")
-        days = state.joined_days(users_at, items_at, later, self.frequency_base)
-        return super()._joined_fields(users_at, items_at, train) | days
-
-    def _solved(self, state: Any, kind: str, train: Ratings, codes: Array) -> Any:
-        if kind == "item" or len(codes) == 0:
-            return super()._solved(state, kind, train, codes)
-        wanted = np.zeros(train.n_users, dtype=bool)
-        wanted[codes] = True
-        rows = {"user": wanted, "day": np.repeat(wanted, np.diff(state.day_indptr))}
-        fields = {"user_dates": state.user_dates.copy()}
-        fields["user_dates"][codes] = mean_dates(_in_seconds(train, state.time_unit, "timestamps"))[codes]
-        for name in TERMS:
-            owner, held = name.split("_")[0], getattr(state, name)
-            if owner in rows and len(held):
-                fields[name] = held.copy()
-                fields[name][rows[owner]] = name == "user_scale"
-        state = super()._solved(state.changed(**fields), kind, train, codes)
-        if not len(state.day_bias):
-            return state
-        return self._days_solved(state, train, train.user_codes, wanted[train.user_codes])
-
-    def _days_solved(self, state: TimeState, ratings: Ratings, users: Array, which: Any) -> TimeState:
-        """A state with biases of the days of some ratings, from the errors of all other terms.
-
-        `users` are the codes of the users of all `ratings` in the state.
-        """
-        users, items = users[which], ratings.item_codes[which]
-        times = np.asarray(ratings.timestamps)[which]
-        errors = ratings.values[which] - self._with(state)._score(users, items, times)
-        codes, _ = state.days.place(users, as_seconds(times, state.time_unit))
-        counts = np.bincount(codes, minlength=len(state.day_bias))
-        sums = np.bincount(codes, weights=errors, minlength=len(state.day_bias))
-        day_bias = state.day_bias.copy()
-        day_bias[counts > 0] = (sums / (counts + DAMPING))[counts > 0]
-        return state.changed(day_bias=day_bias)
+    @classmethod
+    def _params_of_file(cls, params: dict[str, Any]) -> dict[str, Any]:
+        return {"sessions": None, **params}  # version 0.1.0 had no sessions
 
     # ------------------------------------------------------------------ predicting
 
@@ -389,12 +350,5 @@ class TimeSVDpp(SVDpp):
             timestamps = as_seconds(timestamps, state.time_unit)
         state.sum_up(self.n_threads)
         out = predicted(users, items, timestamps, state.days, state.time_parameters, self.n_threads)
+        out = with_sessions(out, users, timestamps, state.sessions, state.session_bias)
         return with_shifts(out, users, items, state, self.n_threads)
-
-
-def _in_seconds(ratings: Ratings, unit: int, name: str) -> Ratings:
-    """Ratings with timestamps of a unit in seconds; DataError if they are of another one."""
-    if ratings.timestamps is None:
-        return ratings
-    seconds = as_seconds(ratings.timestamps, unit, name)
-    return ratings if seconds is ratings.timestamps else ratings.with_timestamps(seconds)

@@ -70,7 +70,9 @@ class UserBatches:
         For the layout here, and for the order of each epoch.
     n_threads : int or None
     days, codes : DAY[n_days], int32[n_ratings], optional
-        The user-days of timeSVD++, and that of each rating.
+        The user-days of timeSVD++, and that of each rating; with moments, the moment of each rating.
+    moments : int32[n_moments, 1 + n_levels], optional
+        The user-day, and sessions, of each moment.
     """
 
     def __init__(
@@ -83,6 +85,7 @@ class UserBatches:
         *,
         days: Array | None = None,
         codes: Array | None = None,
+        moments: Array | None = None,
     ) -> None:
         self._rng, self.sets = rng, sets
         self.kernel = backends.kernel("factorization.svdpp" if days is None else "factorization.timesvdpp")
@@ -103,7 +106,7 @@ class UserBatches:
             )
         else:
             assert codes is not None
-            day_stripes = user_stripes[days["user"]]
+            day_stripes = user_stripes[days["user"] if moments is None else days["user"][moments[:, 0]]]
             blocks = self._blocks(train, codes, day_stripes, n_batches * per_batch, n_item_stripes)
         fields: dict[str, Any] = {
             "ratings": blocks.ratings,
@@ -115,7 +118,10 @@ class UserBatches:
             "n_item_stripes": n_item_stripes,
             "n_batches": n_batches,
         }
-        self.layout = UserBatchLayout(**fields) if days is None else TimeLayout(**fields, days=days)
+        if days is None:
+            self.layout = UserBatchLayout(**fields)
+        else:
+            self.layout = TimeLayout(**fields, days=days, moments=moments)
         backends.kernel("factorization.svdpp").cut_sets(sets, self.layout, self.n_threads)
         self._rounds = rounds(per_batch, n_item_stripes)
         self._scratch = scratch_of(self.layout, table)

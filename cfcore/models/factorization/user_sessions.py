@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -37,9 +38,13 @@ class Sessions:
 
     def __init__(self, lengths: Array, indptr: Array, numbers: Array) -> None:
         self.lengths, self.indptr, self.numbers = lengths, indptr, numbers
-        users = np.repeat(np.arange(len(indptr) - 1, dtype=np.int64), np.diff(indptr))
-        self._distinct, rank = np.unique(numbers, return_inverse=True)
-        self._keys = users * len(self._distinct) + rank
+
+    @cached_property
+    def _keys(self) -> tuple[Array, Array]:
+        """The distinct numbers, and a key of user and number of each session, ascending."""
+        users = np.repeat(np.arange(len(self.indptr) - 1, dtype=np.int64), np.diff(self.indptr))
+        distinct, rank = np.unique(self.numbers, return_inverse=True)
+        return distinct, users * len(distinct) + rank
 
     @classmethod
     def of(cls, users: Array, seconds: Array, n_users: int) -> Sessions:
@@ -51,22 +56,45 @@ class Sessions:
         seconds : int64[n]
         n_users : int
         """
+        return cls.with_codes(users, seconds, n_users)[0]
+
+    @classmethod
+    def with_codes(
+        cls, users: Array, seconds: Array, n_users: int, shorter_than: int = MOST
+    ) -> tuple[Sessions, list[Array]]:
+        """The sessions of ratings, and for each length the session of each rating (int32[n]).
+
+        Lengths of `shorter_than` seconds or more are left out, after the others were compared with them.
+        """
+        order = _by_user_and_time(users, seconds)
+        users, seconds = users[order], seconds[order]
+        first = np.append(True, users[1:] != users[:-1])[: len(users)]
         lengths: list[int] = []
-        parts: list[tuple[Array, Array]] = []
-        before = len(np.unique(users)) / FINER
+        begins: list[Array] = []
+        before = float(np.count_nonzero(first)) / FINER
         for length in LENGTHS:
             numbers = _numbers(seconds, length)
-            distinct, rank = np.unique(numbers, return_inverse=True)
-            keys = np.unique(users.astype(np.int64) * len(distinct) + rank)
-            if before * FINER <= len(keys) <= SHARED * len(users):
-                parts.append((keys // len(distinct), distinct[keys % len(distinct)] + len(lengths) * STRIDE))
-                lengths.append(length)
-                before = len(keys)
-        owners = np.concatenate([part[0] for part in parts] or [np.zeros(0, dtype=np.int64)])
-        found = np.concatenate([part[1] for part in parts] or [np.zeros(0, dtype=np.int64)])
-        order = np.lexsort((found, owners))
-        indptr = np.searchsorted(owners[order], np.arange(n_users + 1)).astype(np.int64)
-        return cls(np.array(lengths, dtype=np.int64), indptr, found[order])
+            changes = first.copy()
+            changes[1:] |= numbers[1:] != numbers[:-1]
+            n = np.count_nonzero(changes)
+            if before * FINER <= n <= SHARED * len(users):
+                before = float(n)
+                if length < shorter_than:
+                    lengths.append(length)
+                    begins.append(changes)
+        counts = [np.bincount(users[changes], minlength=n_users) for changes in begins]
+        indptr = np.append(0, np.cumsum(np.sum(counts, axis=0, dtype=np.int64)))
+        indptr = indptr if lengths else np.zeros(n_users + 1, dtype=np.int64)
+        held, codes, after = np.empty(indptr[-1], dtype=np.int64), [], indptr[:-1].copy()
+        for at, (length, changes, own) in enumerate(zip(lengths, begins, counts, strict=True)):
+            # Of each user those of a length follow those of the length before.
+            places = np.repeat(after - (np.cumsum(own) - own), own) + np.arange(own.sum())
+            held[places] = _numbers(seconds[changes], length) + at * STRIDE
+            found = np.empty(len(users), dtype=np.int32)
+            found[order] = places[np.cumsum(changes) - 1]
+            codes.append(found)
+            after += own
+        return cls(np.array(lengths, dtype=np.int64), indptr, held), codes
 
     @classmethod
     def none(cls, n_users: int) -> Sessions:
@@ -95,14 +123,42 @@ class Sessions:
         for at, length in enumerate(self.lengths.tolist()):
             numbers = _numbers(seconds, length) + at * STRIDE
             codes = np.full(len(users), -1, dtype=np.int32)
-            if len(self._keys):
-                rank = np.minimum(np.searchsorted(self._distinct, numbers), len(self._distinct) - 1)
-                keys = users.astype(np.int64) * len(self._distinct) + rank
-                where = np.minimum(np.searchsorted(self._keys, keys), len(self._keys) - 1)
-                seen = (users >= 0) & (self._distinct[rank] == numbers) & (self._keys[where] == keys)
+            if len(self.numbers):
+                distinct, known = self._keys
+                rank = np.minimum(np.searchsorted(distinct, numbers), len(distinct) - 1)
+                keys = users.astype(np.int64) * len(distinct) + rank
+                where = np.minimum(np.searchsorted(known, keys), len(known) - 1)
+                seen = (users >= 0) & (distinct[rank] == numbers) & (known[where] == keys)
                 codes[seen] = where[seen]
             found.append(codes)
         return found
+
+    def joined(self, users: Array, seconds: Array, users_at: Array, n_users: int) -> tuple[Sessions, Array]:
+        """These sessions and those, of the same lengths, of ratings that came later; the new code of each.
+
+        Parameters
+        ----------
+        users : int32[n]
+            Of the later ratings.
+        seconds : int64[n]
+        users_at : int[n_users]
+            New code of each user of these sessions.
+        n_users : int
+            Users of both together.
+
+        Returns
+        -------
+        Sessions, int64[n_sessions]
+        """
+        owners, numbers = [np.repeat(users_at, np.diff(self.indptr))], [self.numbers]
+        for at, length in enumerate(self.lengths.tolist()):
+            owners.append(users)
+            numbers.append(_numbers(seconds, length) + at * STRIDE)
+        distinct, rank = np.unique(np.concatenate(numbers), return_inverse=True)
+        width = np.int64(max(len(distinct), 1))
+        keys, codes = np.unique(np.concatenate(owners) * width + rank, return_inverse=True)
+        indptr = np.searchsorted(keys // width, np.arange(n_users + 1)).astype(np.int64)
+        return Sessions(self.lengths, indptr, distinct[keys % width]), codes[: len(self.numbers)]
 
     def levels(self) -> Array:
         """The position of the length of each session: int64[n_sessions]."""
@@ -112,3 +168,38 @@ class Sessions:
 def _numbers(seconds: Array, length: int) -> Array:
     """How many times a length fits into the time since 1970."""
     return np.clip(seconds // length, -MOST, MOST - 1)
+
+
+def _by_user_and_time(users: Array, seconds: Array) -> Array:
+    """An order of ratings by user, then by time."""
+    span = int(seconds.max(initial=0)) - int(seconds.min(initial=0)) + 1
+    ranks, n_ranks = seconds - seconds.min(initial=0), span
+    if span * (int(users.max(initial=0)) + 1) >= 2**63:
+        distinct, ranks = np.unique(seconds, return_inverse=True)
+        n_ranks = len(distinct)
+    order: Array = np.argsort(users.astype(np.int64) * n_ranks + ranks)  # not lexsort: it is slow
+    return order
+
+
+def moments_of(days: Array, sessions: list[Array]) -> tuple[Array, Array]:
+    """The moments of ratings, in each of which one user's ratings share all sessions; that of each rating.
+
+    Parameters
+    ----------
+    days : int32[n]
+        Code of the user-day of each rating.
+    sessions : list of int32[n]
+        Code of the session of each length, each within that of the length before.
+
+    Returns
+    -------
+    table, codes : int32[n_moments, 1 + n_lengths], int32[n]
+        Of each moment, the user-day and the session of each length.
+    """
+    finest = sessions[-1]
+    n = int(finest.max(initial=-1)) + 1
+    some = np.full(n, -1, dtype=np.int64)
+    some[finest] = np.arange(len(finest))  # one rating of each
+    rows = some[some >= 0]
+    codes = (np.cumsum(some >= 0, dtype=np.int32) - 1)[finest].astype(np.int32)
+    return np.column_stack([held[rows] for held in (days, *sessions)]).astype(np.int32), codes

@@ -56,13 +56,19 @@ def train(
     check_record(scratch, UserBatchScratch, "train: scratch")
     check_threads(n_threads)
     check_user_batches(layout, sets, parameters, visits, scratch, span)
-    check_days(layout, parameters)
+    check_days(layout, parameters, rates)
     x = {term: getattr(parameters, term) for term in TIME_TERMS}
     has = {term: array.size > 0 for term, array in x.items()}
     sums, ratings, real = scratch.sums, layout.ratings, scratch.sums.dtype.type
     lr = {term: real(value) for term, value in zip(TIME_TERMS, rates.lr, strict=True)}
     keep = {term: real(value) for term, value in zip(TIME_TERMS, 1 - rates.lr * rates.reg, strict=True)}
     one, none = real(1), real(0)
+    sessions, of_sessions = parameters.session_bias, []
+    if rates.session_lr is not None and rates.session_reg is not None:
+        keeps = 1 - rates.session_lr * rates.session_reg
+        of_sessions = [(real(a), real(b)) for a, b in zip(rates.session_lr, keeps, strict=True)]
+    # The user-day and the sessions of each code that ratings have.
+    moments = np.arange(layout.n_days)[:, None] if layout.moments is None else layout.moments
 
     def value(term: str, at: Any) -> Any:
         return x[term][at] if has[term] else none
@@ -72,7 +78,8 @@ def train(
             x[term][at] = (x[term][at] - towards) * keep[term] + lr[term] * gradient + towards
 
     def step(at: Int64) -> Floating:
-        day, i = ratings["user"][at], ratings["item"][at]
+        own, i = moments[ratings["user"][at]], ratings["item"][at]
+        day = own[:, 0]
         t = layout.days[day]
         u, dev = t["user"], t["dev"].astype(real)
         scale = (value("user_scale", u) if has["user_scale"] else one) + value("day_scale", day)
@@ -80,6 +87,8 @@ def train(
         guess = real(parameters.mean) + value("user_bias", u) + value("user_slope", u) * dev
         guess = guess + value("day_bias", day) + item * scale + value("item_frequencies", (i, t["frequency"]))
         guess = guess + value("item_weekdays", (i, t["weekday"])) + value("item_weeks", (i, t["week"]))
+        if sessions is not None:
+            guess = guess + sessions[own[:, 1:]].sum(axis=1)
         q, along = x["item_factors"][i], dev[:, None]
         z = x["user_factors"][u] + sums[u] + value("user_drift", u) * along + value("day_factors", day)
         error: Floating = ratings["value"][at].astype(real) - (guess + (z * q).sum(axis=1))
@@ -93,6 +102,10 @@ def train(
         update("item_frequencies", (i, t["frequency"]), error)
         update("item_weekdays", (i, t["weekday"]), error)
         update("item_weeks", (i, t["week"]), error)
+        for column, (lr_of_level, keep_of_level) in enumerate(of_sessions, 1):
+            assert sessions is not None
+            session = own[:, column]
+            sessions[session] = sessions[session] * keep_of_level + lr_of_level * error
         e = error[:, None]
         update("user_factors", u, e * q)
         update("user_drift", u, e * along * q)
@@ -103,9 +116,10 @@ def train(
         return error
 
     def are_known(own: Ratings) -> bool:
-        if not (_are_codes(own["user"], layout.n_days) and _are_codes(own["item"], parameters.n_items)):
+        codes = own["user"]
+        if not (_are_codes(codes, len(moments)) and _are_codes(own["item"], parameters.n_items)):
             return False
-        t = layout.days[own["user"]]
+        t = layout.days[moments[codes, 0]]
         return _are_codes(t["user"], parameters.n_users) and all(
             not has[term] or _are_codes(t[column], x[term].shape[1]) for term, column in COLUMNS.items()
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -60,9 +61,55 @@ def test_gradients_of_weighted_sets(module: Any, term: str) -> None:
     check_gradient(Case(dtype="float64", pace=1e-6, n=30, n_extra=1, weighted=True), module, term)
 
 
+@pytest.mark.parametrize("module", BOTH)
+@pytest.mark.parametrize("term", ["session_bias", "day_bias", "user_scale", "item_factors", "item_bias"])
+@pytest.mark.parametrize("levels", [1, 3])
+def test_gradients_with_sessions(module: Any, term: str, levels: int) -> None:
+    check_gradient(Case(dtype="float64", pace=1e-6, n=30, n_extra=1, levels=levels), module, term)
+
+
+def levels_of(case: Case) -> Any:
+    """The level of each session; of those without ratings any."""
+    found = np.zeros(len(case.start["session_bias"]), dtype=int)
+    for level in range(case.levels):
+        found[case.moments[:, level + 1]] = level
+    return found
+
+
+@pytest.mark.parametrize("module", BOTH)
+def test_sessions_of_no_ratings_stay_as_they_were(module: Any) -> None:
+    case = Case(levels=2)
+    rated = np.unique(case.moments[case.owners, 1:])
+    expected = case.start["session_bias"].astype(case.dtype)
+    found = dict(zip(case.start, case.train(module), strict=False))["session_bias"]
+    assert 0 < len(rated) < len(found)
+    same = found == expected
+    assert not same[rated].any()
+    assert np.delete(same, rated).all()
+
+
+@pytest.mark.parametrize("module", BOTH)
+def test_sessions_that_learn_nothing_change_nothing(module: Any) -> None:
+    plain, timed = Case(dtype="float64"), Case(dtype="float64", levels=2)
+    timed.start["session_bias"][:] = 0
+    rates = replace(timed.rates, session_lr=np.zeros(2))
+    found = dict(zip(timed.start, timed.train(module, rates=rates), strict=False))
+    assert not found.pop("session_bias").any()
+    timed.start["session_bias"][:] = 0.5
+    higher = dict(zip(timed.start, timed.train(module, rates=rates), strict=False))
+    assert not np.array_equal(higher["user_bias"], found["user_bias"])
+    assert (higher["session_bias"] == 0.5).all()
+    for term, expected in zip(plain.start, plain.train(module), strict=False):
+        np.testing.assert_array_equal(found[term], expected)
+
+
 def check_gradient(case: Case, module: Any, term: str) -> None:
-    place = TIME_TERMS.index(term)
-    step = (case.train(module)[place] - case.start[term]) / case.rates.lr[place]
+    place = [*case.start].index(term)
+    moved = case.train(module)[place] - case.start[term]
+    if term == "session_bias":
+        step = moved / case.rates.session_lr[levels_of(case)]
+    else:
+        step = moved / case.rates.lr[place]
     entries = [*np.ndindex(step.shape)]
     if term.endswith(("factors", "drift")):
         step[:, 4:] = 0  # four factors stand for all

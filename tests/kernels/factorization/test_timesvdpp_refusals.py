@@ -81,6 +81,32 @@ def test_days_without_parameters(module: Any) -> None:
 
 
 @pytest.mark.parametrize("module", BOTH)
+def test_sessions_that_do_not_fit(module: Any) -> None:
+    case = Case(levels=2)
+    given = case.records()
+    fewer = replace(given["parameters"], session_bias=given["parameters"].session_bias[:-1].copy())
+    none = replace(given["parameters"], session_bias=None)
+    one = replace(case.rates, session_lr=np.ones(1), session_reg=np.ones(1))
+    for changes, message in (
+        (
+            {"parameters": fewer},
+            r"layout.moments has sessions up to \d+, parameters.session_bias has \d+ rows",
+        ),
+        ({"parameters": none}, "layout.moments and parameters.session_bias must both be given, or none"),
+        ({"layout": Case().layout()}, "layout.moments and parameters.session_bias must both be given"),
+        ({"rates": one}, "rates have 1 levels of sessions, layout.moments has 2"),
+        ({"rates": Case().rates}, "rates have 0 levels of sessions, layout.moments has 2"),
+    ):
+        refused(module, f"train: {message}", **{**given, **changes})
+    layout = given["layout"]
+    for code in (len(case.moments), -1):
+        ratings = layout.ratings.copy()
+        ratings["user"][-1] = code
+        with pytest.raises(ValueError, match="or an item in block 7 is out of range"):
+            case.train(module, layout=replace(layout, ratings=ratings))
+
+
+@pytest.mark.parametrize("module", BOTH)
 def test_arguments_of_other_kinds(module: Any) -> None:
     for name in ("layout", "sets", "parameters", "rates", "visits", "scratch"):
         given = {**Case().records(), name: None}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -32,6 +32,7 @@ class Case(BatchCase):
     most_days: int = 3
     off: frozenset[str] = frozenset()
     pace: float = 1.0
+    levels: int = 0
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -49,6 +50,38 @@ class Case(BatchCase):
             frozen(np.linspace(0.5, 0.01, len(TIME_TERMS))),
         )
         self.start = {term: self._first(term) for term in TIME_TERMS}
+        self.owners, self.moments = self.codes, None
+        if self.levels:
+            self._with_sessions(n_days)
+
+    def _with_sessions(self, n_days: Any) -> None:
+        """Each user-day has two sessions of the first level, each of these two of the next, and so on.
+
+        Sessions are numbered user by user, level by level.
+        """
+        counts = [n_days * 2 ** (level + 1) for level in range(self.levels)]
+        firsts = np.cumsum(np.append(0, np.sum(counts, axis=0)))[:-1]
+        before = np.cumsum(n_days) - n_days
+        user = self.days["user"]
+        number = np.arange(len(self.days)) - before[user]  # of the day, among those of its user
+        rows = [[day] for day in range(len(self.days))]
+        self.moments = np.empty((len(self.days) * 2**self.levels, self.levels + 1), dtype=np.int32)
+        for moment in range(len(self.moments)):
+            day, part = divmod(moment, 2**self.levels)
+            self.moments[moment, 0] = rows[day][0]
+            begin = firsts[user[day]]
+            for level in range(self.levels):
+                inside = part >> (self.levels - level - 1)
+                self.moments[moment, level + 1] = begin + number[day] * 2 ** (level + 1) + inside
+                begin += counts[level][user[day]]
+        self.owners = (self.codes * 2**self.levels).astype(np.int32)
+        self.owners += self.rng.integers(0, 2**self.levels, self.n, dtype=np.int32)
+        self.start["session_bias"] = self.rng.normal(0, 0.3, int(np.sum(counts)))
+        self.rates = replace(
+            self.rates,
+            session_lr=frozen(self.pace * np.linspace(0.02, 0.05, self.levels)),
+            session_reg=frozen(np.linspace(0.3, 0.1, self.levels)),
+        )
 
     def _first(self, term: str) -> Any:
         owners = {"user": self.n_users, "day": len(self.days), "item": self.n_items}
@@ -61,7 +94,8 @@ class Case(BatchCase):
         return self.rng.normal(1 if term == "user_scale" else 0, 0.3, (rows, *columns))
 
     def layout(self) -> TimeLayout:
-        return TimeLayout(*self.arrays(self.codes, self.user_stripes[self.days["user"]]), self.days)
+        user = self.days["user"] if self.moments is None else self.days["user"][self.moments[:, 0]]
+        return TimeLayout(*self.arrays(self.owners, self.user_stripes[user]), self.days, self.moments)
 
     def parameters(self, **changes: Any) -> TimeParameters:
         x = {term: array.astype(self.dtype) for term, array in self.start.items()}
@@ -81,10 +115,10 @@ class Case(BatchCase):
     def train(
         self, module: Any = compiled, *, n_threads: int = 1, stops: tuple[int, ...] = (), **changes: Any
     ) -> list[Any]:
-        """Parameters, as in TIME_TERMS, and squared errors after a pass."""
+        """Parameters, as in `start`, and squared errors after a pass."""
         given = {**self.records(), **changes}
         self.run(module, given, n_threads, stops)
-        return [getattr(given["parameters"], term) for term in TIME_TERMS] + [given["scratch"].squares]
+        return [getattr(given["parameters"], term) for term in self.start] + [given["scratch"].squares]
 
     def guess(self, x: dict[str, Any], day: int, i: int) -> float:
         """The prediction for a rating as the paper has it, without the terms that are left out."""
@@ -106,14 +140,19 @@ class Case(BatchCase):
 
     def loss(self, x: dict[str, Any], term: str) -> float:
         """Half the loss of which a pass of small steps descends the gradient along `term`."""
-        total, reg = 0.0, self.rates.reg[TIME_TERMS.index(term)]
-        for day, i, value in zip(self.codes.tolist(), self.items.tolist(), self.values.tolist(), strict=True):
+        total, regs = 0.0, dict(zip(TIME_TERMS, self.rates.reg, strict=True))
+        columns_of = (self.codes.tolist(), self.owners.tolist(), self.items.tolist(), self.values.tolist())
+        for day, owner, i, value in zip(*columns_of, strict=True):
             u, _, *columns = self.days[day].tolist()
-            total += (value - self.guess(x, day, i)) ** 2
+            own = [] if self.moments is None else self.moments[owner, 1:]
+            total += (value - self.guess(x, day, i) - sum(x["session_bias"][s] for s in own)) ** 2
+            if term == "session_bias":
+                total += sum(self.rates.session_reg * x[term][own] ** 2)
+                continue
             row: Any = {"user": u, "day": day, "item": i}.get(term.split("_")[0], self.set_of(u))
             if term in SWITCHES[6:]:
                 row = row, columns[SWITCHES[6:].index(term)]
-            total += reg * np.sum((x[term][row] - (term == "user_scale")) ** 2)
+            total += regs[term] * np.sum((x[term][row] - (term == "user_scale")) ** 2)
         return total / 2
 
 
@@ -130,6 +169,7 @@ cases = st.builds(
     width=st.sampled_from([0, 16, 32, 64, 112, 144]),
     dtype=st.sampled_from(["float32", "float64"]),
     weighted=st.booleans(),
+    levels=st.integers(0, 3),
     off=st.frozensets(st.sampled_from(SWITCHES)),
     seed=st.integers(0, 10**6),
 )

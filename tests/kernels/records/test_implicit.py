@@ -10,6 +10,7 @@ import pytest
 
 from cfcore.kernels.records import (
     DAY,
+    MOST_LEVELS,
     RATING,
     TIME_TERMS,
     ImplicitRows,
@@ -139,6 +140,23 @@ class TestBatchLayout:
         refused(TimeLayout, "days holds 4 at 1", self.given, days=days)
         refused(TimeLayout, "stripe_ptr must have n_batches", self.given, days=days, n_batches=3)
 
+    def test_moments_have_a_day_and_sessions(self) -> None:
+        days = np.zeros(3, dtype=DAY)
+        moments = np.array([[0, 0, 5], [2, 1, 4]], dtype=np.int32)
+        found = TimeLayout(**self.given, days=days, moments=moments)
+        assert (found.n_levels, found.n_sessions) == (2, 6)
+        plain = TimeLayout(**self.given, days=days)
+        assert (plain.n_levels, plain.n_sessions) == (0, 0)
+        wide = np.zeros((2, MOST_LEVELS + 2), dtype=np.int32)
+        for changed, message in (
+            (moments[:, :1].copy(), "moments must have 2 to 17 columns"),
+            (wide, "moments must have 2 to 17 columns"),
+            (moments - 1, r"moments holds -1 at 0, which is not in \[0, 3\)"),
+            (moments + 1, r"moments holds 3 at 1, which is not in \[0, 3\)"),
+            (np.array([[0, 0, -1]], dtype=np.int32), "moments holds -1 at 2"),
+        ):
+            refused(TimeLayout, message, {**self.given, "days": days}, moments=changed)
+
 
 def test_visits_are_of_blocks_within_a_batch() -> None:
     given = {
@@ -247,3 +265,14 @@ class TestTimeParameters:
         bad = np.ones(15)
         bad[4] = np.nan
         refused(TimeRates, "lr and reg must be finite", {"lr": np.ones(15)}, reg=bad)
+
+    def test_sessions_have_rates_for_each_level(self) -> None:
+        both = {"lr": np.ones(15), "reg": np.ones(15)}
+        assert TimeRates(**both, session_lr=np.ones(3), session_reg=np.ones(3)).n_levels == 3
+        assert TimeRates(**both).n_levels == 0
+        for lr, reg, message in (
+            (np.ones(3), np.ones(2), r"session_reg must be of shape \(n_levels\)"),
+            (np.ones(3), None, "session_lr and session_reg must both be given, or none"),
+            (np.full(3, np.inf), np.ones(3), "lr and reg must be finite"),
+        ):
+            refused(TimeRates, message, both, session_lr=lr, session_reg=reg)

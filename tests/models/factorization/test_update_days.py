@@ -11,7 +11,7 @@ import pytest
 
 import cfcore as cf
 from cfcore.models.factorization.time_terms import TERMS
-from cfcore.models.factorization.timesvdpp import DAMPING
+from cfcore.models.factorization.time_update import DAMPING
 
 FIRST, DAY = 880_000_000, 86_400
 OFF, ON = dict.fromkeys(TERMS, False), dict.fromkeys(TERMS, True)
