@@ -95,9 +95,9 @@ class GaussianNoise:
         drawn = self.rng.standard_gamma(shape + self.counts / 2)
         self.user_weights[:] = drawn / (shape + self.scalars[0] * squares / 2)
         self.user_weights[:] = np.clip(self.user_weights, 1e-3, 1e3)
-        self._draw_shape(self.user_weights[self.counts > 0])
+        self.draw_shape(self.user_weights[self.counts > 0])
 
-    def _draw_shape(self, weights: Array) -> None:
+    def draw_shape(self, weights: Array) -> None:
         """The shape of the Gamma distribution of users' precisions, whose mean is 1, by a random walk."""
         n, logs = len(weights), float(np.sum(np.log(weights) - weights))
 

@@ -81,7 +81,7 @@ def test_the_shape_of_users_precisions(monkeypatch: pytest.MonkeyPatch) -> None:
     weights = np.random.default_rng(1).gamma(3, 1 / 3, size=12)
     drawn = []
     for _ in range(2_000):
-        noise._draw_shape(weights)
+        noise.draw_shape(weights)
         drawn.append(noise.scalars[1])
     grid = np.exp(np.linspace(np.log(1e-2), np.log(5e3), 20_001))
     half = grid[:, np.newaxis] / 2
