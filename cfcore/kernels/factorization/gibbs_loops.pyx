@@ -75,7 +75,7 @@ cdef inline bint draw_row(const RowArrays *given, Py_ssize_t row, Py_ssize_t wid
     cdef double *noise = inverse + width
     cdef double *scaled = noise + width  # 8 rows, in place of the tiles
     for i in range(n):
-        for j in range(i, n):
+        for j in range(i // 8 * 8, n):  # whole blocks
             room[i * width + j] = alpha * room[i * width + j] + given.precision[i * n + j]
         rest[i] *= alpha
     for i in range(n, size):
