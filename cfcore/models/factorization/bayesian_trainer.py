@@ -110,14 +110,17 @@ class GibbsTrainer:
 
     def _draw_scales(self) -> None:
         """Draw the scales of the rows of users and of items; the products follow them."""
-        weights = self.noise.weights()
-        weighted = self.products if weights is None else self.products * weights
-        square = self.noise.precision * float(np.sum(weighted * self.products))
-        product = self.noise.precision * float(np.sum(weighted * self.targets))
+        weights, products = self.noise.weights(), self.products
+        weighted = products if weights is None else products * weights
+        # Not by BLAS, whose bits depend on its threads.
+        square = self.noise.precision * float(np.einsum("i,i->", weighted, products))
+        product = self.noise.precision * float(np.einsum("i,i->", weighted, self.targets))
+        total = 1.0
         for side in (self.users, self.items):
             factor = side.draw_scale(square, product)
-            square, product = square * factor**2, product * factor
-            self.products *= factor
+            square, product, total = square * factor**2, product * factor, total * factor
+        if total != 1:
+            self._pass(lambda part: np.multiply(products[part], total, out=products[part]))
 
     def _draw_rows(self, key: tuple[int, int]) -> None:
         """Draw priors, sets and rows of items, and then of users."""
