@@ -26,7 +26,7 @@ cdef extern from "factorization/row_solutions.h" nogil:
                                       Py_ssize_t width) noexcept
 
 cdef enum:
-    AHEAD = 8  # ratings between asking for the row of a column and copying it
+    AHEAD = 24  # ratings between asking for the row of a column and copying it
 
 
 cdef inline void sum_tiles(const RowArrays *given, Py_ssize_t begin, Py_ssize_t end, Py_ssize_t width,
