@@ -62,15 +62,16 @@ CF_INLINE int cf_eliminate(double *diagonal, double *inverse, ptrdiff_t width) {
     return positive;
 }
 
-/* Subtract from 8 rows of a group of columns the first `before` of `rows`, by the factors times[row * width + i]. */
-CF_INLINE void cf_subtract_block(double *to, const double *times, const double *rows, int triangle, ptrdiff_t width) {
+/* Subtract times[p * width + i] rows[p] from row i of 8 rows of a block, for the 8 rows p; in a triangle for those
+   before i, which are rows of the block itself. */
+CF_INLINE void cf_subtract_block(double *to, const double *times, const double *rows, int triangle,
+                                 ptrdiff_t width) {
     for (int part = 0; part < cf_parts_f64; ++part) {
         cf_f64_vector held[CF_BLOCK];
         CF_UNROLL
         for (int i = 0; i < CF_BLOCK; ++i) held[i] = ((const cf_f64_vector *)(to + i * width))[part];
         CF_UNROLL
         for (int p = 0; p < CF_BLOCK; ++p) {
-            /* In a triangle, the rows to subtract are those that have been computed before. */
             const cf_f64_vector row = triangle ? held[p] : ((const cf_f64_vector *)(rows + p * width))[part];
             CF_UNROLL
             for (int i = triangle ? p + 1 : 0; i < CF_BLOCK; ++i) held[i] -= row * times[p * width + i];
@@ -81,7 +82,8 @@ CF_INLINE void cf_subtract_block(double *to, const double *times, const double *
 }
 
 /* Rows times factors, from one place to another. */
-CF_INLINE void cf_scale_block(double *to, const double *rows, const double *factors, ptrdiff_t n, ptrdiff_t width) {
+CF_INLINE void cf_scale_block(double *to, const double *rows, const double *factors, ptrdiff_t n,
+                              ptrdiff_t width) {
     for (int i = 0; i < CF_BLOCK; ++i)
         for (ptrdiff_t j = 0; j < n; j += CF_F64_LANES)
             for (int part = 0; part < cf_parts_f64; ++part)
