@@ -10,8 +10,6 @@ import numpy as np
 from cfcore import backends
 from cfcore.arrays import aligned_zeros, row_length
 from cfcore.kernels.records import DrawKey, MemberDraws, RatingRows, RowDraws
-from cfcore.models.factorization.bayesian_passes import squares as squares_of
-from cfcore.models.factorization.bayesian_passes import times
 from cfcore.models.factorization.bayesian_priors import drawn_precision
 from cfcore.threads import threads_worth
 
@@ -141,10 +139,10 @@ class Side:
         own = rows - self.sums
         mean = own.mean(axis=0)
         apart = own - mean
-        scale = squares_of(apart, n_threads) + WISHART * (k + 1) * np.eye(k)
+        scale = np.einsum("nf,ng->fg", apart, apart) + WISHART * (k + 1) * np.eye(k)
         scale += n / (n + 1) * np.outer(mean, mean)
         freedom = k + FREEDOM + n
-        squares = squares_of(self.members, n_threads)
+        squares = np.einsum("nf,ng->fg", self.members, self.members)
         if self.has_sets:
             scale += self.penalty[0] * squares
             freedom += len(self.members)
@@ -166,8 +164,8 @@ class Side:
         """Draw the members with rows and noise in units in which the noise is white."""
         k = self.n_factors
         draws = MemberDraws(
-            owners[0], owners[1], self.weights, in_blocks(times(self.members, root, n_threads)),
-            in_blocks(times(errors, root, n_threads)), float(self.penalty[0]),
+            owners[0], owners[1], self.weights, in_blocks(np.einsum("nf,fg->ng", self.members, root)),
+            in_blocks(np.einsum("nf,fg->ng", errors, root)), float(self.penalty[0]),
         )  # fmt: skip
         kernel = backends.kernel("factorization.gibbs")
         n_threads = threads_worth(n_threads, 4 * len(self.indices) * k)
@@ -175,8 +173,8 @@ class Side:
         for span in spans(owners[0], 4 * row_length(k, "float64")):
             kernel.draw_members(draws, drawn, span, n_threads)
         back = np.linalg.inv(root)
-        self.members[:] = times(from_blocks(draws.members, k), back, n_threads)
-        self.sums[:] = rows - self.mean - times(from_blocks(draws.errors, k), back, n_threads)
+        self.members[:] = np.einsum("nf,fg->ng", from_blocks(draws.members, k), back)
+        self.sums[:] = rows - self.mean - np.einsum("nf,fg->ng", from_blocks(draws.errors, k), back)
 
     def draw_rows(
         self, key: tuple[int, int], others: Side, targets: Array, precisions: tuple[Array, Array],

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -16,7 +16,6 @@ from cfcore.models.factorization.bayesian_biases import Biases
 from cfcore.models.factorization.bayesian_diagnostics import Trace
 from cfcore.models.factorization.bayesian_moments import SessionMoments
 from cfcore.models.factorization.bayesian_noise import GaussianNoise
-from cfcore.models.factorization.bayesian_passes import in_slices
 from cfcore.models.factorization.bayesian_samples import Samples
 from cfcore.models.factorization.bayesian_side import FIXED, Side
 from cfcore.threads import threads_worth
@@ -88,18 +87,17 @@ class GibbsTrainer:
         restart(self.rng, self.seed, k)
         self.interrupted = False
         # Written in place: new memory of the size of the ratings would have to be mapped in each sweep.
-        errors = self._subtract()
+        errors = np.subtract(self.targets, self.products, out=self.errors)
         self.noise.draw(key, errors, self.n_threads)
         self._pause()
         self.biases.draw(key, errors, self.noise, self.n_threads)
         self._pause()
-        products = self.products
-        self._pass(lambda part: np.add(errors[part], products[part], out=self.targets[part]))
+        np.add(errors, self.products, out=self.targets)
         if k >= FIXED:
             self._draw_scales()
         self._draw_rows(key)
         self._multiply()
-        self._subtract()
+        np.subtract(self.targets, self.products, out=errors)
         self._keep(k, errors)
         return self.noise.rmse(errors)
 
@@ -120,14 +118,13 @@ class GibbsTrainer:
             factor = side.draw_scale(square, product)
             square, product, total = square * factor**2, product * factor, total * factor
         if total != 1:
-            self._pass(lambda part: np.multiply(products[part], total, out=products[part]))
+            self.products *= total
 
     def _draw_rows(self, key: tuple[int, int]) -> None:
         """Draw priors, sets and rows of items, and then of users."""
         users, items, weights = self.users, self.items, self.noise.user_weights
-        self._pass(lambda part: np.copyto(self.by_user[part], self.targets[part], casting="same_kind"))
-        order, by_item = self.item_order, self.by_item
-        self._pass(lambda part: np.take(self.by_user, order[part], out=by_item[part], mode="clip"))
+        np.copyto(self.by_user, self.targets, casting="same_kind")
+        np.take(self.by_user, self.item_order, out=self.by_item, mode="clip")
         items.draw_prior(key, (users.indptr, users.indices), self.n_threads)
         each = np.full(items.n, self.noise.precision), weights.astype(np.float32)
         items.draw_rows(key, users, self.by_item, each, None, self.n_threads)
@@ -136,15 +133,6 @@ class GibbsTrainer:
         each = self.noise.precision * weights, np.ones(items.n, dtype=np.float32)
         means = self.samples.row_means if self.samples.keeps(key[1]) else None
         users.draw_rows(key, items, self.by_user, each, means, self.n_threads)
-
-    def _pass(self, run: Callable[[slice], object]) -> None:
-        in_slices(run, len(self.targets), self.n_threads)
-
-    def _subtract(self) -> Array:
-        """Compute what is left of the targets of the ratings."""
-        targets, products, errors = self.targets, self.products, self.errors
-        self._pass(lambda part: np.subtract(targets[part], products[part], out=errors[part]))
-        return errors
 
     def _multiply(self) -> None:
         """Compute the products of the rows of each rating's user and item."""
