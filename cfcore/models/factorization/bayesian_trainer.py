@@ -14,6 +14,7 @@ from cfcore.kernels.records import Factors
 from cfcore.models.core.fit_context import FitContext
 from cfcore.models.factorization.bayesian_biases import Biases
 from cfcore.models.factorization.bayesian_diagnostics import Trace
+from cfcore.models.factorization.bayesian_features import FeatureTerms
 from cfcore.models.factorization.bayesian_moments import SessionMoments
 from cfcore.models.factorization.bayesian_noise import GaussianNoise
 from cfcore.models.factorization.bayesian_samples import Samples
@@ -60,6 +61,8 @@ class GibbsTrainer:
         self.items = Side(1, items.indptr, items.indices, *shape)
         values = users.values.astype(np.float64) - context.known["mean"]
         self.noise = GaussianNoise(self.codes[0], train.n_users, values, bool(model.user_noise), self.rng)
+        if context.weights is not None:
+            self.noise.rating_weights = context.weights[users.order]
         self.spread = self.noise.spread
         self.targets = self.noise.latents.copy()  # less all biases, as they are drawn
         self.products, self.errors = np.zeros(n), np.empty(n)
@@ -67,6 +70,11 @@ class GibbsTrainer:
         ordered = None if seconds is None else seconds[users.order]
         by_item = items.indptr, self.item_order
         self.biases = Biases(self.codes[0], users.indptr, by_item, ordered, self.rng)
+        for at, side in enumerate((self.users, self.items)):
+            given = context.side.get("item_features" if at else "user_features")
+            if given is not None:
+                side.features = FeatureTerms(at, given[0], given[1], side.rated, k, self.rng)
+                self.biases.features[at] = side.features
         self.moments = SessionMoments(self.biases.sessions, self.biases.session_at, train.n_users)
         self.samples = Samples(self.users, self.items, model.burn_in, model.n_samples, n_kept)
         self.samples.hold(self.seed, self.biases, self.noise)
@@ -126,11 +134,13 @@ class GibbsTrainer:
         np.copyto(self.by_user, self.targets, casting="same_kind")
         np.take(self.by_user, self.item_order, out=self.by_item, mode="clip")
         items.draw_prior(key, (users.indptr, users.indices), self.n_threads)
-        each = np.full(items.n, self.noise.precision), weights.astype(np.float32)
+        own = self.noise.rating_weights
+        of_item = None if own is None else own[self.item_order]
+        each = np.full(items.n, self.noise.precision), weights.astype(np.float32), of_item
         items.draw_rows(key, users, self.by_item, each, None, self.n_threads)
         self._pause()
         users.draw_prior(key, (items.indptr, items.indices), self.n_threads)
-        each = self.noise.precision * weights, np.ones(items.n, dtype=np.float32)
+        each = self.noise.precision * weights, np.ones(items.n, dtype=np.float32), own
         means = self.samples.row_means if self.samples.keeps(key[1]) else None
         users.draw_rows(key, items, self.by_user, each, means, self.n_threads)
 
