@@ -1,8 +1,9 @@
 """`BayesianSVD`: RMSE with its defaults, with times and without; and the time of a sweep.
 
     python benchmarks/bayesian.py accuracy --data u1 --seeds 3
+    python benchmarks/bayesian.py coverage --data ml-1m
     python benchmarks/bayesian.py speed
-    python benchmarks/bayesian.py choose    # the search for the defaults, on training rows of u1
+    python benchmarks/bayesian.py choose --data ml-1m    # the search for the defaults, on training rows
 
 `speed` is on MovieLens 1M with 32 factors: sweeps on one thread, on two, and of two independent processes;
 the kernel beside a bare C loop; with myFM installed, its sweeps are timed in the same run.
@@ -28,7 +29,7 @@ def accuracy(data: str, n_seeds: int, quick: bool) -> list[Row]:
     """RMSE of each seed, with times and without."""
     split: Any = ("ml-100k", data) if data.startswith("u") else (data, 0.1)
     train, test = cf.datasets.load(split[0], split=split[1])
-    params: dict[str, Any] = {"n_factors": 32} if data == "ml-1m" else {}
+    params: dict[str, Any] = {}
     if quick:
         params = FEW
     rows: list[Row] = []
@@ -46,13 +47,36 @@ def accuracy(data: str, n_seeds: int, quick: bool) -> list[Row]:
     return rows
 
 
-def choose(quick: bool) -> list[Row]:
-    """RMSE of settings around the defaults on a part of the training rows of u1."""
-    train, _ = cf.datasets.load("ml-100k", split="u1")
+def coverage(data: str, n_seeds: int, quick: bool) -> list[Row]:
+    """Parts of the test ratings that are in their intervals, below and above them; and scaled errors."""
+    split: Any = ("ml-100k", data) if data.startswith("u") else (data, 0.1)
+    train, test = cf.datasets.load(split[0], split=split[1])
+    rows: list[Row] = []
+    for seed in range(n_seeds):
+        model = cf.BayesianSVD(random_state=seed, **(FEW if quick else {})).fit(train)
+        for part in (0.5, 0.8, 0.9, 0.95):
+            low, high = model.predict_interval(test, coverage=part)
+            below, above = float(np.mean(test.values < low)), float(np.mean(test.values > high))
+            rows.append({"data": data, "seed": seed, "coverage": part, "covered": 1 - below - above})
+            print(
+                f"{data}, seed {seed}, {part:.0%}: {1 - below - above:.1%} covered, {below:.1%} below, "
+                f"{above:.1%} above, mean width {np.mean(high - low):.3f}",
+                flush=True,
+            )
+        predicted, std = model.predict(test, return_std=True)
+        scaled = float(np.sqrt(np.mean(((test.values - predicted) / std) ** 2)))
+        print(f"{data}, seed {seed}: root mean square of errors over standard deviations {scaled:.3f}")
+    return rows
+
+
+def choose(data: str, quick: bool) -> list[Row]:
+    """RMSE of settings around the defaults on a part of the training rows."""
+    split: Any = ("ml-100k", data) if data.startswith("u") else (data, 0.1)
+    train, _ = cf.datasets.load(split[0], split=split[1])
     order = np.random.default_rng(5).permutation(len(train))
     cut = len(train) // 5
     part, held = train.subset(np.sort(order[cut:])), train.subset(np.sort(order[:cut]))
-    settings: list[dict[str, Any]] = [{"n_factors": k} for k in (8, 16, 32)]
+    settings: list[dict[str, Any]] = [{"n_factors": k} for k in (8, 16, 32, 48)]
     settings += [{"n_kept": 200}, {"n_samples": 200, "burn_in": 60}, {"n_samples": 600, "burn_in": 200}]
     rows: list[Row] = []
     for params in [FEW] if quick else settings:
@@ -65,16 +89,21 @@ def choose(quick: bool) -> list[Row]:
 def main() -> None:
     """Measure, print, write."""
     parser = arguments(__doc__.splitlines()[0])
-    parser.add_argument("what", choices=("accuracy", "speed", "choose"))
+    parser.add_argument("what", choices=("accuracy", "coverage", "speed", "choose"))
     parser.add_argument("--data", default="u1", help="u1 to u5, ml-1m, ml-latest-small or movietweetings")
     parser.add_argument("--seeds", type=int, default=3)
     options = parser.parse_args()
     facts = machine()
     print(describe(facts), "\n")
-    if options.what == "accuracy":
-        rows = accuracy(options.data, 1 if options.quick else options.seeds, options.quick)
+    if options.what in ("accuracy", "coverage"):
+        measure = accuracy if options.what == "accuracy" else coverage
+        rows = measure(options.data, 1 if options.quick else options.seeds, options.quick)
     else:
-        rows = (choose if options.what == "choose" else bayesian_speed.speed)(options.quick)
+        rows = (
+            choose(options.data, options.quick)
+            if options.what == "choose"
+            else bayesian_speed.speed(options.quick)
+        )
     write(options.json, {"machine": facts, "rows": rows})
 
 

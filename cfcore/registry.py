@@ -12,6 +12,7 @@ if TYPE_CHECKING:  # for type checkers, which cannot read the table
     from cfcore.ensemble import Ranker as Ranker
     from cfcore.models.basic.baseline import Baseline as Baseline
     from cfcore.models.basic.mean import GlobalMean as GlobalMean
+    from cfcore.models.factorization.als import ALS as ALS
     from cfcore.models.factorization.asymmetric_svd import AsymmetricSVD as AsymmetricSVD
     from cfcore.models.factorization.bayesian import BayesianSVD as BayesianSVD
     from cfcore.models.factorization.svd import SVD as SVD
@@ -85,6 +86,10 @@ _FEW = {"n_factors": 8, "n_epochs": 4, "random_state": 0}
 _BIASES = {"reg_user": (1.0, 30.0, "log"), "reg_item": (1.0, 30.0, "log")}
 _VALUES = {"values": ["ratings", "ones"]}
 _TIME = {**FACTORS, "day_factors": [True, False], "item_bins": [True, False]}
+_SQUARES = {
+    "n_factors": (8, 100, "log"), "n_epochs": (10, 40), "sets": ["both", "user", "item", None],
+    "scale_reg": [True, False],
+}  # fmt: skip
 
 ENTRIES = (
     Entry("GlobalMean", "cfcore.models.basic.mean", "global-mean"),
@@ -95,6 +100,7 @@ ENTRIES = (
     Entry("SVDpp", "cfcore.models.factorization.svdpp", "svdpp", FACTORS, _FEW),
     Entry("TimeSVDpp", "cfcore.models.factorization.timesvdpp", "timesvdpp", _TIME, _FEW),
     Entry("AsymmetricSVD", "cfcore.models.factorization.asymmetric_svd", "asymmetric-svd", FACTORS, _FEW),
+    Entry("ALS", "cfcore.models.factorization.als", "als", _SQUARES, _FEW),
     Entry(
         "BayesianSVD",
         "cfcore.models.factorization.bayesian",

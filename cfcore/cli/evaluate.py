@@ -26,6 +26,7 @@ from cfcore.cli.lists import (
     SeenOption,
     SupportOption,
     ThresholdOption,
+    check_explores,
     criterion_of,
     excluded_items,
     time_of,
@@ -98,6 +99,7 @@ def evaluate(
     tell_sources()
     need_folder(json_file, "--json")
     fitted = load_model(model, threads)
+    check_explores(fitted, criterion_of(by))
     test = read_part(data, split, 1, reading, fitted)
     options: dict[str, Any] = {
         "by": criterion_of(by), "min_support": min_support, "exclude_seen": not include_seen,

@@ -25,7 +25,7 @@ from cfcore.cli.rows import RowWriter
 from cfcore.data.checks import as_timestamps
 from cfcore.data.names import distinct_names
 from cfcore.errors import DataError
-from cfcore.models.core.preference import CRITERIA
+from cfcore.metrics.options import CRITERIA, EXPLORING
 from cfcore.progress import progress_bar
 
 #: Lists that are in memory at once.
@@ -35,7 +35,8 @@ CriterionOption = Annotated[
     str,
     typer.Option(
         metavar="CRITERION",
-        help="What lists are ranked by: preference, or rating (predicted ratings).",
+        help="What lists are ranked by: preference, or rating (predicted ratings); to explore, of models "
+        "with distributions (bayesian-svd), upper (bounds) or sample (a draw of the parameters).",
         show_default="preference",
     ),
 ]
@@ -79,6 +80,12 @@ def recommend(
     exclude_item: ExcludedItemOption = None,
     exclude: ExcludedOption = None,
     by: CriterionOption = "",
+    n_std: Annotated[
+        float, typer.Option(min=0, help="Standard deviations above the mean, of --by upper.")
+    ] = 1.0,
+    seed: Annotated[
+        int | None, typer.Option(min=0, help="Chooses the sample of --by sample.", show_default="any")
+    ] = None,
     at: TimeOption = "",
     out: OutOption = None,
     as_json: JsonRowsOption = False,
@@ -102,17 +109,24 @@ def recommend(
       cfcore recommend svdpp.cf --all --exclude sold_out.txt --exclude-item 50
 
       cfcore recommend timesvdpp.cf 196 --at now
+
+      cfcore recommend bayesian.cf 196 --by upper --n-std 2
     """
     if bool(users) + (users_file is not None) + all_users != 1:
         raise UsageError("give the users to recommend to: their ids, --users FILE or --all")
     criterion = criterion_of(by)
     fitted = load_model(model, threads)
+    check_explores(fitted, criterion)
     if all_users:
         wanted = fitted.user_ids_[fitted.user_counts_ > 0]
     else:
         wanted = as_ids(fitted, "user", users or read_ids(users_file, "--users"))
         tell_unknown(wanted[~fitted.is_known(wanted)], len(wanted))
     names = distinct_names(fitted.column_names_, ("user", "item"), ("rank", "score"))
+    exploring: dict[str, Any] = {}
+    if criterion in EXPLORING:
+        # Lists are made some at a time: one sample for all of them.
+        exploring = {"n_std": n_std, "random_state": np.random.SeedSequence(seed)}
     length = max(1, min(n, len(fitted.item_ids_)))  # lists are padded to it
     excluded = excluded_items(fitted, exclude_item, exclude)
     moment = time_of(fitted, at)
@@ -126,6 +140,7 @@ def recommend(
             min_support=min_support,
             exclude=excluded,
             timestamps=moment,
+            **exploring,
         )
         return without_padding(*found)
 
@@ -142,8 +157,14 @@ def recommend(
 def criterion_of(by: str) -> str:
     """What lists are ranked by: preference, unless --by says otherwise."""
     if by not in ("", *CRITERIA):
-        raise UsageError(f"--by {by}: write {' or '.join(CRITERIA)}")
+        raise UsageError(f"--by {by}: write rating or preference, or to explore upper or sample")
     return by or "preference"
+
+
+def check_explores(model: Any, criterion: str) -> None:
+    """Raise UsageError for lists that explore of a model that cannot."""
+    if criterion in EXPLORING and not model._has_distributions():
+        raise UsageError(f"--by {criterion}: {model._without('no distribution of its predictions')}")
 
 
 def time_of(model: Any, at: str, word: str = "") -> Any:

@@ -9,7 +9,7 @@ import numpy as np
 import typer
 
 from cfcore.cli.common import JsonRowsOption, ModelArgument, OutOption, ThreadsOption, on_terminal
-from cfcore.cli.errors import say, usage
+from cfcore.cli.errors import UsageError, say, usage
 from cfcore.cli.ids import kinds_fixed
 from cfcore.cli.models import load_model
 from cfcore.cli.reading import PairReading, check_paths, existing
@@ -38,6 +38,19 @@ def predict(
         ),
     ],
     reading: PairReading,
+    std: Annotated[
+        bool, typer.Option("--std", help="A column with the standard deviation of a new rating.")
+    ] = False,
+    interval: Annotated[
+        float,
+        typer.Option(
+            min=0,
+            max=1,
+            metavar="COVERAGE",
+            help="Columns low and high of intervals that hold so many of the ratings, such as 0.9.",
+            show_default="none",
+        ),
+    ] = 0,
     out: OutOption = None,
     as_json: JsonRowsOption = False,
     threads: ThreadsOption = 0,
@@ -49,11 +62,15 @@ def predict(
     model does not know: user, item, both, or nothing. Predictions for those rest on what is known of the
     other; their number is printed on standard error.
 
+    Models that have a distribution of their predictions (bayesian-svd) have more columns: --std, --interval.
+
     Examples:
 
       cfcore predict svdpp.cf pairs.csv --out predictions.csv
 
       cut -f1,2 u1.test | cfcore predict svdpp.cf -
+
+      cfcore predict bayesian.cf pairs.csv --std --interval 0.9
 
       cfcore predict svdpp.cf log.parquet --user customer --item sku -o log.jsonl
     """
@@ -61,10 +78,16 @@ def predict(
 
     check_rows_file(out)
     check_paths(pairs_files)
+    if interval == 1:
+        raise UsageError("--interval 1: a coverage is below 1, such as 0.9")
     fitted = load_model(model, threads)
+    numbers = ["prediction", *(["std"] if std else []), *(["low", "high"] if interval else [])]
+    if len(numbers) > 1 and not fitted._has_distributions():
+        option = "--std" if std else f"--interval {interval:g}"
+        raise UsageError(f"{option}: {fitted._without('no distribution of its predictions')}")
     with usage(), existing(pairs_files), kinds_fixed():
         pairs = read_pairs(pairs_files, **reading.keywords(fitted))
-    names = distinct_names(pairs.names, ("user", "item"), ("prediction", "unknown"))
+    names = distinct_names(pairs.names, ("user", "item"), (*numbers, "unknown"))
     timed = "timestamp" in pairs.names
     if fitted.uses_timestamps() and not timed and not reading.no_timestamp:
         say(
@@ -74,21 +97,29 @@ def predict(
     unknown = Unknown(fitted)
     with (
         kinds_fixed(),
-        RowWriter(out, [*names.values(), "prediction", "unknown"], as_json) as writer,
+        RowWriter(out, [*names.values(), *numbers, "unknown"], as_json) as writer,
         progress_bar(None, "predictions", out is not None and on_terminal()) as bar,
     ):
         for users, items, times in pairs:
             with rows_from(pairs.row, pairs.where):
-                predictions = _predicted(fitted, users, items, times if timed else False, pairs.names)
-            writer.write(users, items, predictions, unknown.marks(users, items))
+                moments = times if timed else False
+                columns = _predicted(fitted, (users, items, moments), std, interval, pairs.names)
+            writer.write(users, items, *columns, unknown.marks(users, items))
             bar.update(len(users))
     unknown.tell()
 
 
-def _predicted(model: Model, users: Array, items: Array, times: Any, names: dict[str, str]) -> Array:
-    """Predictions; errors name the column of the file."""
+def _predicted(
+    model: Model, pairs: tuple[Array, Array, Any], std: bool, interval: float, names: dict[str, str]
+) -> list[Array]:
+    """Predictions, and what else was asked for; errors name the column of the file."""
     try:
-        return np.asarray(model.predict(users, items, times))
+        found = model.predict(*pairs, return_std=std)
+        numbers = [*found] if std else [found]
+        if interval:
+            users, items, times = pairs
+            numbers += model.predict_interval(users, items, interval, times)
+        return [np.asarray(column) for column in numbers]
     except DataError as error:
         columns = {role: f"column {name!r}" for role, name in names.items()}
         text = re.sub(r"column '(user|item|timestamp)s'", lambda found: columns[found[1]], str(error))

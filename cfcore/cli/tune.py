@@ -26,7 +26,7 @@ from cfcore.cli.common import (
     write_json,
 )
 from cfcore.cli.errors import UsageError, usage
-from cfcore.cli.lists import CriterionOption, SupportOption, ThresholdOption, criterion_of
+from cfcore.cli.lists import CriterionOption, SupportOption, ThresholdOption, check_explores, criterion_of
 from cfcore.cli.models import Parts, build_model, fitting, value_of
 from cfcore.cli.reading import Reading, read_part
 
@@ -115,6 +115,7 @@ def tune(
     if cv and not 2 <= cv <= len(train):
         raise UsageError(f"--cv {cv}: it must be from 2 to the number of ratings, {len(train):,}")
     start = fitting(start, train, members)
+    check_explores(start, criterion)
     metric = metric or usual_metric(start)
     with usage():  # a wrong range, budget or metric, or another search in the study
         found = search(

@@ -206,6 +206,7 @@ class Blend(ExplainedSum):
         callback: Callback | None = None,
         checkpoint: str | os.PathLike[str] | None = None,
         duplicates: Duplicates = "error",
+        weights: Any = None,
     ) -> Self:
         """Fit the models and find their weights; see `Model.fit`.
 
@@ -218,9 +219,12 @@ class Blend(ExplainedSum):
             Accepted as by every model, without effect.
         duplicates : {"error", "last", "first", "mean"}, default "error"
             As in `Model.fit`.
+        weights : None
+            A blend takes no weights of ratings.
         """
         if ratings is not None or self.cv != "prefit" or self.method != "mean":
             train, held_out = self._taken(ratings, columns, validation, duplicates)
+            self._weights_of(train, weights, duplicates)
             return self._run(train, held_out, early_stopping, callback=callback)
         self.check_params()
         members = self._prefit_members()

@@ -10,7 +10,7 @@ from cfcore.arrays import check_memory
 from cfcore.data import Ratings, as_ratings, needs_times
 from cfcore.errors import DataWarning, shown, warn
 from cfcore.metrics.lists import Judged, check_k, relevant_from
-from cfcore.metrics.options import ListOptions
+from cfcore.metrics.options import EXPLORING, SEED, ListOptions
 
 __all__ = ["Cases", "judge"]
 
@@ -43,7 +43,8 @@ def judge(
     threshold : float, optional
         The least relevant rating; by default that of `relevant_from` for the model's scale.
     by, min_support, exclude_seen, items, exclude
-        As in `recommend`: the lists are those that it returns with these options.
+        As in `recommend`: the lists are those that it returns with these options; with ``by="sample"`` those
+        of ``random_state=0``.
     timestamps : "test", scalar, or array_like of shape (n_users,), optional
         The time that the lists are for, for models whose predictions depend on time. "test": for each user
         that of the first of the user's test ratings. A time, or one for each user of the test ratings in
@@ -227,7 +228,9 @@ class Cases:
         """Scores of the pairs of all test ratings, as `recommend` ranks by."""
         model, by = self.model, self.options.by
         score = model.score_codes
-        if (by or getattr(model, "ranks_by", "rating")) == "preference":
+        if by in EXPLORING:
+            score = model.explorer(by, random_state=SEED).score_codes
+        elif (by or getattr(model, "ranks_by", "rating")) == "preference":
             score = model.preference_codes
         times: tuple[Array, ...] = ()
         if self.times is not None:

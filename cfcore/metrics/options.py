@@ -18,7 +18,11 @@ __all__ = ["CRITERIA", "AT_TEST", "ListOptions"]
 Array = np.ndarray[Any, Any]
 
 #: What lists are ranked by.
-CRITERIA = ("rating", "preference")
+CRITERIA = ("rating", "preference", "upper", "sample")
+#: Those that explore.
+EXPLORING = CRITERIA[2:]
+#: Chooses the sample that judged lists are ranked by.
+SEED = 0
 #: Where the items of lists are from.
 CANDIDATES = ("all", "test")
 #: The value of `timestamps` that stands for the times of the test ratings.
@@ -48,7 +52,9 @@ class ListOptions:
             if isinstance(getattr(self, name), Iterator):  # they are read for each kind of lists
                 object.__setattr__(self, name, list(getattr(self, name)))
         if not (self.by is None or (isinstance(self.by, str) and self.by in CRITERIA)):
-            raise ValueError(f'by must be "rating", "preference" or None, not {shown(self.by)}')
+            raise ValueError(
+                f'by must be "rating", "preference", "upper", "sample" or None, not {shown(self.by)}'
+            )
         if not (isinstance(self.candidates, str) and self.candidates in CANDIDATES):
             raise ValueError(f'candidates must be "all" or "test", not {shown(self.candidates)}')
 
@@ -60,6 +66,8 @@ class ListOptions:
             if field.name not in ("candidates", "timestamps")
             and (value := getattr(self, field.name)) is not field.default
         }
+        if self.by == "sample":  # the same lists each time that they are judged
+            given["random_state"] = SEED
         return given if times is None else {**given, "timestamps": times}
 
     def rules(self) -> dict[str, Any]:

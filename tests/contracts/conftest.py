@@ -35,6 +35,10 @@ VARIATIONS: dict[str, dict[str, dict[str, Any]]] = {
             "inference": "exact",
         }
     },
+    "ALS": {
+        "plain": {"sets": None, "scale_reg": False, "n_factors": 3},
+        "item": {"sets": "item"},
+    },
     "BayesianSVD": {
         "plain": {"sets": None, "sessions": None, "user_noise": False, "n_factors": 3, "burn_in": 0},
         "item": {"sets": "item", "n_kept": 1},

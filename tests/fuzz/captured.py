@@ -169,6 +169,7 @@ def _use(kind: Any, settings: dict[str, Any], ratings: cf.Ratings) -> None:
         for update in ("fold_in", "partial_fit"):
             if hasattr(model, update):
                 getattr(model, update)(ratings_of(4, 4, 9, seed=5))
+        model.predict_interval(ratings)
 
 
 def _by_hand(capture: _Capture) -> None:

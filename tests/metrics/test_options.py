@@ -200,7 +200,7 @@ def test_intervals_of_popularity_and_of_the_difference_to_it(split: Any, model: 
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"by": "stars"}, 'by must be "rating", "preference" or None'),
+        ({"by": "stars"}, 'by must be "rating", "preference", "upper", "sample" or None'),
         ({"candidates": "tests"}, 'candidates must be "all" or "test"'),
         ({"candidates": None}, "candidates"),
         ({"min_support": -1}, "min_support"),

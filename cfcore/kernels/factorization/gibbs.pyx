@@ -268,8 +268,8 @@ def draw_members(draws, key, span, n_threads):
         indptr=<const int64_t *>pointer(draws.indptr), owners=<const int32_t *>pointer(draws.owners),
         weights=<const double *>pointer(draws.weights), values=NULL,
         members=<double *>pointer(draws.members),
-        errors=<double *>pointer(draws.errors), penalty=draws.penalty, n_members=draws.n_members,
-        n_owners=draws.n_owners, seed=key.seed, kind=key.kind, sweep=key.sweep,
+        errors=<double *>pointer(draws.errors), penalty=draws.penalty, noise=draws.noise,
+        n_members=draws.n_members, n_owners=draws.n_owners, seed=key.seed, kind=key.kind, sweep=key.sweep,
     )
     if draws.values is not None:
         given.values = <const float *>pointer(draws.values)

@@ -27,7 +27,7 @@ cdef struct MemberArrays:
     const float *values  # NULL: all are 1
     double *members
     double *errors
-    double penalty
+    double penalty, noise
     Py_ssize_t n_members, n_owners
     uint64_t seed
     uint32_t kind, sweep

@@ -6,6 +6,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from cfcore.kernels.records.als import RowSolves
     from cfcore.kernels.records.base import (
         Record,
         check_aligned,
@@ -121,6 +122,7 @@ _ROOMS = {
         "RatingColumns",
         "SGDRates",
     ),
+    "als": ("RowSolves",),
     "gibbs": ("BiasDraws", "DrawKey", "MemberDraws", "RowDraws"),
     "implicit": (
         "ImplicitRows",
@@ -245,6 +247,7 @@ __all__ = [
     "RatingRows",
     "Record",
     "RowDraws",
+    "RowSolves",
     "SGDRates",
     "SVDppFactors",
     "SVDppRates",

@@ -129,6 +129,8 @@ class MemberDraws(Record):
         Precision of each number of the members, whose mean is 0.
     values : float32[n], optional
         What each member is multiplied by in the sum of its owner, such as a feature; 1 where None.
+    noise : float
+        What the random numbers are multiplied by: with 0, members are the means that they are drawn around.
     """
 
     indptr: Array = array("int64", "n_members + 1")
@@ -138,6 +140,7 @@ class MemberDraws(Record):
     errors: Array = array("float64", "n_blocks", "n_owners", 8, written=True)
     penalty: float = real(0.0)
     values: Array | None = array("float32", "n", optional=True)
+    noise: float = real(0.0, 1.0, default=1.0)
     n_members: int = dimension()
     n_owners: int = dimension()
     n_blocks: int = dimension()

@@ -52,6 +52,8 @@ class FitContext:
         Makes the state of an epoch visible to readers of the model; called before the callback.
     train : Ratings or None
         The training ratings, on which the parameters of a fit that may have diverged are checked.
+    weights : ndarray of float32 or None
+        Of the squared error of each training rating, positive; all 1 where None.
     """
 
     known: Mapping[str, Any]
@@ -66,6 +68,7 @@ class FitContext:
     side: Mapping[str, Any] = field(default_factory=dict)
     publish: Callable[[State], None] | None = None
     train: Ratings | None = None
+    weights: Array | None = None
 
     @property
     def scale(self) -> tuple[float, float]:

@@ -19,6 +19,7 @@ from cfcore.models.core.notebook import model_html
 from cfcore.models.core.params import check_number
 from cfcore.models.core.recommender import Recommender
 from cfcore.models.core.state import State, known_of
+from cfcore.models.core.weights import as_weights, weighted_mean
 from cfcore.random import RandomState, generator
 from cfcore.threads import resolve_threads
 
@@ -116,6 +117,8 @@ class Model(Saved, Recommender, Explaining, Forgetting):
 
     #: Whether ratings to fit must have timestamps.
     needs_timestamps: ClassVar[bool] = False
+    #: Whether ratings to fit may have weights.
+    takes_weights: ClassVar[bool] = False
 
     #: Classes by their names in files.
     _registry: ClassVar[dict[str, type[Model]]] = {}
@@ -171,6 +174,7 @@ class Model(Saved, Recommender, Explaining, Forgetting):
         callback: Callback | None = None,
         checkpoint: str | os.PathLike[str] | None = None,
         duplicates: Duplicates = "error",
+        weights: Any = None,
     ) -> Self:
         """Fit the model; an earlier fit is discarded.
 
@@ -202,6 +206,9 @@ class Model(Saved, Recommender, Explaining, Forgetting):
             What to do when a user rated an item more than once in `ratings` or `validation`: raise an error;
             keep the latest rating (without timestamps the last), the earliest (first), or the mean. `Ratings`
             have each pair once already.
+        weights : array_like of float, shape (n_ratings,), optional
+            Weight of each rating's squared error, in the order of `ratings`; positive, by default 1. A weight
+            of 2 is that of the same rating given twice. `ALS` takes weights.
 
         Returns
         -------
@@ -219,7 +226,18 @@ class Model(Saved, Recommender, Explaining, Forgetting):
             keeps its earlier fit. A fit that is interrupted later (Ctrl-C) leaves the model unfitted.
         """
         train, held_out = self._taken(ratings, columns, validation, duplicates)
-        return self._run(train, held_out, early_stopping, callback=callback, checkpoint=checkpoint)
+        own = self._weights_of(train, weights, duplicates)
+        return self._run(
+            train, held_out, early_stopping, callback=callback, checkpoint=checkpoint, weights=own
+        )
+
+    def _weights_of(self, train: Ratings, weights: Any, duplicates: Duplicates) -> Array | None:
+        """The argument `weights` of `fit`; TypeError if the model takes none."""
+        if weights is None:
+            return None
+        if not self.takes_weights:
+            raise TypeError(f"{type(self).__name__}.fit takes no weights; ALS does. Leave out weights=")
+        return as_weights(weights, len(train), duplicates != "error")
 
     def _refuse_columns(self, method: str, columns: tuple[Any, ...]) -> None:
         """Raise TypeError for users, items and ratings that are given one by one."""
@@ -248,6 +266,7 @@ class Model(Saved, Recommender, Explaining, Forgetting):
         *,
         callback: Callback | None = None,
         checkpoint: str | os.PathLike[str] | None = None,
+        weights: Array | None = None,
         **side: Any,
     ) -> Self:
         """Check the arguments and fit; further arguments of a subclass's `fit` are side information."""
@@ -261,7 +280,8 @@ class Model(Saved, Recommender, Explaining, Forgetting):
         written = None
         if checkpoint is not None:
             params = self.get_params(deep=False)
-            identity = identity_of(self._file_name(), params, train, held_out, early_stopping, side)
+            extra = side if weights is None else {**side, "weights": weights}
+            identity = identity_of(self._file_name(), params, train, held_out, early_stopping, extra)
             written = Checkpoint(checkpoint, identity)
         try:
             context = self._context(
@@ -271,6 +291,7 @@ class Model(Saved, Recommender, Explaining, Forgetting):
                 callback=callback,
                 checkpoint=written,
                 side=side,
+                weights=weights,
             )
             self._state = self._fit(train, context)
         except BaseException:  # also Ctrl-C: a state published for a callback is not that of a whole fit
@@ -287,8 +308,11 @@ class Model(Saved, Recommender, Explaining, Forgetting):
         if given.get("checkpoint") is not None:
             given["checkpoint"].watch(rng)
         self._index(train)
+        known = known_of(train)
+        if given.get("weights") is not None:
+            known["mean"] = weighted_mean(train.values, given["weights"])
         return FitContext(
-            known_of(train), type(self).__name__, rng, getattr(self, "n_threads", None),
+            known, type(self).__name__, rng, getattr(self, "n_threads", None),
             bool(getattr(self, "verbose", False)), publish=self._publish, train=train, **given,
         )  # fmt: skip
 

@@ -12,7 +12,8 @@ from cfcore.data.ids import is_single
 from cfcore.data.names import ARGUMENTS
 from cfcore.data.shapes import Columns
 from cfcore.errors import DataWarning, warn
-from cfcore.models.core.given import NewUsers, is_session, user_of
+from cfcore.models.core.distributions import OF, Distributed
+from cfcore.models.core.given import is_session, user_of
 from cfcore.models.core.ids import check_known, codes_of_pairs
 from cfcore.models.core.params import check_choice, check_flag
 from cfcore.models.core.single import PLAIN
@@ -22,7 +23,7 @@ __all__ = ["Predicting"]
 Array = np.ndarray[Any, Any]
 
 
-class Predicting(NewUsers):
+class Predicting(Distributed):
     """Predictions of ratings."""
 
     def predict(
@@ -34,6 +35,7 @@ class Predicting(NewUsers):
         given: Any = None,
         unknown: str = "fallback",
         return_known: bool = False,
+        return_std: bool | str = False,
     ) -> Any:
         """Predict ratings.
 
@@ -60,6 +62,10 @@ class Predicting(NewUsers):
         return_known : bool, default False
             Whether to return as well for which pairs both user and item have ratings, those of `given`
             counted: the predictions of the others are fallbacks.
+        return_std : bool or {"rating", "mean"}, default False
+            Whether to return standard deviations as well, of models that have a distribution of their
+            predictions: of a new rating (True or "rating"), noise included; or of the mean of the ratings
+            that the user may give ("mean"), which is the less certain the fewer ratings of both there are.
 
         Returns
         -------
@@ -67,6 +73,9 @@ class Predicting(NewUsers):
             Predictions within ``scale_``. Each model documents its fallback for unknown ids. For a
             frame, or columns of one, a column "prediction" of the same library: a Series with the index of
             the frame (pandas), a Series (polars), a ChunkedArray (pyarrow).
+        std : ndarray of float64, shape (n,); a float for a scalar user and item
+            Only with `return_std`: of distributions that are not clipped to the scale. For a frame a column
+            "std" of the same library.
         known : ndarray of bool, shape (n,); a bool for a scalar user and item
             Only with ``return_known=True``; for a frame a column "known" of the same library.
 
@@ -77,8 +86,11 @@ class Predicting(NewUsers):
         DataError
             Unequal lengths, ids of another kind than in training (strings for integers), or unknown ids with
             ``unknown="error"``.
+        TypeError
+            `return_std`, and the model has no distribution of its predictions.
         """
-        if timestamps is None and type(unknown) is str and unknown == "fallback" and return_known is False:
+        plain = return_known is False and return_std is False
+        if plain and timestamps is None and type(unknown) is str and unknown == "fallback":
             answer = None
             if given is not None:
                 answer = self._quick_predictions(users, given) if items is None else None
@@ -88,20 +100,29 @@ class Predicting(NewUsers):
                 return answer
         check_choice("unknown", unknown, ("fallback", "nan", "error"))
         check_flag("return_known", return_known)
+        if not isinstance(return_std, (bool, np.bool_)):
+            check_choice("return_std", return_std, (True, False, *OF))
         here, users, items = self._asked_of("predict", users, items, given)
         user_codes, item_codes, times, scalar = here._codes_of_request(users, items, timestamps)
         if unknown == "error":
             check_known(user_codes, item_codes, users, items)
         predictions = here._clipped(user_codes, item_codes, times)
         known = (user_codes >= 0) & (item_codes >= 0)
+        found = {"prediction": predictions}
+        if return_std:
+            of = return_std if isinstance(return_std, str) else "rating"
+            found["std"] = here._deviations(user_codes, item_codes, times, of)
         if unknown == "nan":
-            predictions[~known] = np.nan
+            for numbers in found.values():
+                numbers[~known] = np.nan
+        if return_known:
+            found["known"] = known
         if scalar and len(predictions) == 1:
-            one = float(predictions[0])
-            return (one, bool(known[0])) if return_known else one
-        column = users if items is None or not is_single(users) else items
-        answer = frames.column_like(column, predictions, "prediction")
-        return (answer, frames.column_like(column, known, "known")) if return_known else answer
+            answers = [numbers[0].item() for numbers in found.values()]
+        else:
+            column = users if items is None or not is_single(users) else items
+            answers = [frames.column_like(column, numbers, name) for name, numbers in found.items()]
+        return tuple(answers) if len(answers) > 1 else answers[0]
 
     def _asked_of(self, method: str, users: Any, items: Any, given: Any) -> tuple[Self, Any, Any]:
         """The model that answers, and the users and items of the arguments of `predict`."""

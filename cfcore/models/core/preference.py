@@ -11,10 +11,10 @@ from cfcore.data.ids import is_single
 from cfcore.kernels.records import ItemOrder, ListQueries, TopLists
 from cfcore.metrics.lists import relevant_from
 from cfcore.metrics.options import CRITERIA
+from cfcore.models.core.intervals import Intervals
 from cfcore.models.core.levels import boundary
 from cfcore.models.core.noise import error_variance
 from cfcore.models.core.params import check_choice
-from cfcore.models.core.predicting import Predicting
 from cfcore.models.core.single import Session
 
 __all__ = ["CRITERIA", "Preferring"]
@@ -27,7 +27,7 @@ FLOOR = 1e-4
 CHOICES_PER_BLOCK = 1 << 21
 
 
-class Preferring(Predicting):
+class Preferring(Intervals):
     r"""Preferences: chance that a user will choose an item, times a power of the worth of its rating.
 
     .. math:: s_{ui} = \max(c_{ui}, \epsilon) \, P(r_{ui} \ge \ell)^w
@@ -160,11 +160,11 @@ class Preferring(Predicting):
 
     # ------------------------------------------------------------------ preferences
 
-    def _criterion(self, by: Any) -> str:
-        """What lists are ranked by, from the argument `by`."""
+    def _criterion(self, by: Any, choices: tuple[str, ...] = CRITERIA[:2]) -> str:
+        """What scores are, from the argument `by`."""
         if by is None:
             return self.ranks_by
-        check_choice("by", by, CRITERIA)
+        check_choice("by", by, choices)
         return str(by)
 
     def preference_codes(self, users: Array, items: Array, timestamps: Array | None = None) -> Array:

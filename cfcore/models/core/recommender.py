@@ -13,6 +13,8 @@ from cfcore.data.checks import as_timestamps
 from cfcore.data.ids import as_column, is_single
 from cfcore.errors import DataError
 from cfcore.kernels.records import Factors, ItemOrder, ListQueries
+from cfcore.metrics.options import CRITERIA, EXPLORING
+from cfcore.models.core.distributions import Exploration
 from cfcore.models.core.given import user_of
 from cfcore.models.core.ids import column_of
 from cfcore.models.core.params import check_flag, check_number
@@ -21,6 +23,7 @@ from cfcore.models.core.similar import Similar
 from cfcore.models.core.single import PLAIN
 from cfcore.models.recommend import top_n
 from cfcore.models.recommend.exclusion import exclusion_of
+from cfcore.random import RandomState
 
 Array = np.ndarray[Any, Any]
 
@@ -66,6 +69,8 @@ class Recommender(Preferring, Similar):
         exclude: Any = None,
         timestamps: Any = None,
         as_frame: bool | str = False,
+        n_std: float = 1.0,
+        random_state: RandomState = None,
     ) -> Any:
         """Recommend items to one user, or to each of many users.
 
@@ -75,11 +80,14 @@ class Recommender(Preferring, Similar):
             Raw user ids. Lists for unknown users follow from the model's predictions for them. With `given`
             they may be left out: all users of it, in ascending order.
         n : int, default 10
-        by : {"rating", "preference"}, optional
+        by : {"rating", "preference", "upper", "sample"}, optional
             What the items are ranked by: their predicted ratings; or preferences, the chance that the user
             will choose the item, weighed by the chance that they will be content with it (see `preference`).
             By default ``ranks_by`` of the model: "preference" for models that are for lists, or else
-            "rating".
+            "rating". To explore, for models that have a distribution of their predictions (`BayesianSVD`):
+            "upper", the predicted rating and `n_std` standard deviations of it (not of the noise of ratings);
+            "sample", the predictions of one sample of the parameters, for all users of the call
+            (Thompson sampling).
         given : dict of item to rating, or Ratings, DataFrame, (users, items, values), ..., optional
             Ratings of users in place of those of training, as in `predict`: those of one user, or of many.
         exclude_seen : bool, default True
@@ -101,6 +109,10 @@ class Recommender(Preferring, Similar):
             Return a data frame with a row for each listed item and the columns user, item, score and rank
             (from 1); those of users and items have the names that they had in training (``column_names_``).
             True: of the library that `users` is a column of, or else of the first one installed.
+        n_std : float, default 1.0
+            For ``by="upper"``; at least 0.
+        random_state : int, SeedSequence, Generator, BitGenerator, RandomState or None
+            For ``by="sample"``, chooses the sample; None: another one in each call.
 
         Returns
         -------
@@ -111,7 +123,7 @@ class Recommender(Preferring, Similar):
             scores.
         scores : ndarray of float64, of the same shape
             Predictions of the items, as from `predict`; with ``by="preference"`` preferences, as from
-            `preference`.
+            `preference`; with ``by="upper"`` bounds, which may be above the scale.
 
         Notes
         -----
@@ -134,7 +146,7 @@ class Recommender(Preferring, Similar):
             answer = self._quick_list(users, n, by, given, exclude_seen, min_support)
             if answer is not None:
                 return answer
-        here = self.snapshot()
+        by, here = exploring(by, n_std, random_state), self.snapshot()
         if given is not None:
             here, known = self._for_users(given)
             if users is None:
@@ -173,12 +185,14 @@ class Recommender(Preferring, Similar):
         exclude: Any = None,
         timestamps: Any = None,
         as_frame: bool | str = False,
+        n_std: float = 1.0,
+        random_state: RandomState = None,
     ) -> Iterator[Any]:
         """Recommend to many users in batches, for results that do not fit in memory as a whole.
 
         Parameters
         ----------
-        users, n, by, exclude_seen, min_support, items, exclude, timestamps, as_frame
+        users, n, by, exclude_seen, min_support, items, exclude, timestamps, as_frame, n_std, random_state
             As in `recommend`.
 
         Yields
@@ -188,7 +202,7 @@ class Recommender(Preferring, Similar):
         ids, scores : ndarray, shape (n_batch, n)
             As `recommend` returns them. With `as_frame` a frame in place of the three arrays.
         """
-        here, begin = self.snapshot(), 0
+        by, here, begin = exploring(by, n_std, random_state), self.snapshot(), 0
         column = as_column(users)
         lists = here._lists(users, n, exclude_seen, min_support, items, exclude, timestamps, by)
         for ids, scores in lists:
@@ -209,14 +223,19 @@ class Recommender(Preferring, Similar):
         items: Any,
         exclude: Any,
         timestamps: Any = None,
-        by: str | None = None,
+        by: str | Exploration | None = None,
     ) -> Iterator[tuple[Array, Array]]:
         here = self.snapshot()
         here._check_fitted()
         check_number("n", n, 0, math.inf, integer=True)
         check_number("min_support", min_support, 0, math.inf, integer=True)
         check_flag("exclude_seen", exclude_seen)
-        criterion = here._criterion(by)
+        is_clipped = isinstance(by, Exploration) and by.by == "sample"
+        if isinstance(by, Exploration):
+            here, criterion = here._explorer(by), "rating"
+        else:
+            criterion = here._criterion(by, CRITERIA if here._has_distributions() else CRITERIA[:2])
+            is_clipped = criterion == "rating"
         layouts = here._state.item_layouts
         order, pairs = here._order_and_pairs(min_support, items, exclude)
         codes = here.encode_users(users)
@@ -230,7 +249,7 @@ class Recommender(Preferring, Similar):
                 room = ((0, 0), (0, width - request.n))
                 found = np.pad(found, room, constant_values=-1)
                 scores = np.pad(scores, room, constant_values=np.nan)
-            if criterion == "rating":
+            if is_clipped:
                 np.clip(scores, *here.scale_, out=scores)
             yield top_n.raw_ids(here.item_ids_, found), scores
 
@@ -287,3 +306,9 @@ class Recommender(Preferring, Similar):
                 f"timestamps: one for each of {n_lists} users is wanted, or one, not {len(times)}"
             )
         return np.broadcast_to(times, n_lists)
+
+
+def exploring(by: Any, n_std: float, random_state: RandomState) -> Any:
+    """The argument `by` with the options of lists that explore, if these do."""
+    check_number("n_std", n_std, 0)
+    return Exploration(by, float(n_std), random_state) if type(by) is str and by in EXPLORING else by

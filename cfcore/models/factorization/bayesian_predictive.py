@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -41,9 +42,9 @@ class Predictive:
 
     Attributes
     ----------
-    means : float64[n, 2 n_kept]
-        Of the components, in the unit of the ratings.
-    noise : float64[n, 2 n_kept]
+    apart, added : float64[n, n_kept]
+        f less the prediction, and d, in the unit of the ratings.
+    of_sample : float64[n, n_kept]
         Variances of a rating around them: noise, and sessions in which there are no training ratings.
     of_session : float64[n]
         Variance of the means that is due to the biases of known sessions, beside that between samples.
@@ -68,11 +69,21 @@ class Predictive:
             biases = state.user_biases[rows].astype(np.float64)
             apart += (slopes - 1)[:, np.newaxis] * biases
         apart -= np.mean(apart, axis=1, keepdims=True)
-        apart, added = state.spread * apart, state.spread * draws.astype(np.float64)
-        self.means = centre[:, np.newaxis] + np.concatenate([apart + added, apart - added], axis=1)
+        self.apart, self.added = state.spread * apart, state.spread * draws.astype(np.float64)
         weights = state.user_weights[rows].astype(np.float64)
-        noise = state.spread**2 * (1 / (state.precisions[:, 0] * weights) + unknown_sessions(state)[last])
-        self.noise = np.concatenate([noise, noise], axis=1)
+        self.of_sample = 1 / (state.precisions[:, 0] * weights) + unknown_sessions(state)[last]
+        self.of_sample *= state.spread**2
+
+    @cached_property
+    def means(self) -> Array:
+        """Means of the components: float64[n, 2 n_kept]."""
+        apart = np.concatenate([self.apart + self.added, self.apart - self.added], axis=1)
+        return self.centre[:, np.newaxis] + apart
+
+    @cached_property
+    def noise(self) -> Array:
+        """Variances of a rating around the means of the components: float64[n, 2 n_kept]."""
+        return np.concatenate([self.of_sample, self.of_sample], axis=1)
 
     def mean(self) -> Array:
         """Means of ratings, which are the predictions: float64[n]."""
@@ -86,9 +97,9 @@ class Predictive:
         of : {"rating", "mean"}
             Of a new rating, or of the mean of the ratings that the user may give, which is not known exactly.
         """
-        apart = self.means - self.centre[:, np.newaxis]
-        found: Array = np.mean(apart * apart, axis=1) + self.of_session
-        return found + np.mean(self.noise, axis=1) if of == "rating" else found
+        # Of the two components of a sample, the mean of (f + d)^2 and (f - d)^2.
+        found: Array = np.mean(self.apart * self.apart + self.added * self.added, axis=1) + self.of_session
+        return found + np.mean(self.of_sample, axis=1) if of == "rating" else found
 
     def cdf(self, levels: Array) -> Array:
         """The chance of a new rating of at most each level (float64[n_levels]): float64[n, n_levels]."""

@@ -23,7 +23,7 @@ WISHART = 0.02
 FREEDOM = 1
 #: Sweeps at the start for which the precisions of the priors have fixed values: factors near 0 would keep
 #: them high, and stay near 0 for hundreds of sweeps.
-FIXED, FIRST_PRECISION, FIRST_PENALTY = 20, 5.0, 5.0
+FIXED, FIRST_PRECISION, FIRST_PENALTY = 5, 20.0, 5.0
 #: Multiplications in one call of a kernel, after which Ctrl-C is handled: about .3 s.
 WORK = 1 << 30
 
@@ -58,7 +58,7 @@ class Side:
         self.rows[:, :n_factors] = rng.normal(0, 0.1, (self.n, n_factors))
         self.members = np.zeros((n_others if has_sets else 0, n_factors))
         self.sums = np.zeros((self.n, n_factors))
-        self.mean, self.precision = np.zeros(n_factors), np.eye(n_factors)
+        self.mean, self.precision = np.zeros(n_factors), FIRST_PRECISION * np.eye(n_factors)
         self.penalty = np.ones(1)
 
     @property
@@ -68,7 +68,64 @@ class Side:
 
     def arrays(self, name: str) -> dict[str, Array]:
         """Live arrays beside the rows that the next sweep starts from, under names that begin with `name`."""
-        return {f"{name}_members": self.members, f"{name}_sums": self.sums, f"{name}_penalty": self.penalty}
+        live = {
+            "members": self.members,
+            "sums": self.sums,
+            "penalty": self.penalty,
+            "precision": self.precision,
+        }
+        return {f"{name}_{part}": array for part, array in live.items()}
+
+    def draw_scale(self, square: float, product: float) -> float:
+        """Draw a factor of the rows, of their means and of all that these are sums of; precisions follow it.
+
+        Rows that have few ratings are near their prior, and the prior's precision is near that of the rows:
+        drawn in turn, both move slowly. Their common scale s has, given the rows over s, the density
+        s^(-k d - 1) exp(-tr(W L) / (2 s^2) - a s^2 / 2 + b s), with L the precision, d and W the degrees of
+        freedom and inverse scale of its prior, a `square` and b `product` (Liu and Sabatti, "Generalised
+        Gibbs sampler and multigrid Monte Carlo for Bayesian computation", Biometrika 2000).
+
+        Parameters
+        ----------
+        square, product : float
+            Sum over ratings of precision times prediction squared, and times prediction and target; of the
+            part of the predictions that is a product of rows.
+
+        Returns
+        -------
+        float
+            The factor, by which predictions are to be multiplied.
+        """
+        k = self.n_factors
+        power, spread = k * (k + FREEDOM), WISHART * (k + 1) * float(np.trace(self.precision)) / 2
+
+        def density(log: float) -> float:
+            s = np.exp(log)
+            return float(-power * log - spread / s**2 - square * s**2 / 2 + product * s)
+
+        mode, width = 0.0, 1.0
+        for _ in range(50):
+            s = np.exp(mode)
+            slope = -power + 2 * spread / s**2 - square * s**2 + product * s
+            width = 4 * spread / s**2 + 2 * square * s**2 + abs(product) * s
+            step = float(np.clip(slope / width, -1, 1))
+            mode += step
+            if abs(step) < 1e-6:
+                break
+        curve = 4 * spread * np.exp(-2 * mode) + 2 * square * np.exp(2 * mode) - product * np.exp(mode)
+        deviation = 1 / np.sqrt(curve if curve > 0 else width)
+        # A Metropolis-Hastings step from 0, with a normal distribution at the mode as proposal.
+        new = mode + deviation * self.rng.normal()
+        gain = density(new) - density(0.0) + ((new - mode) ** 2 - mode**2) / (2 * deviation**2)
+        if not np.log(self.rng.random()) < gain:
+            return 1.0
+        factor = float(np.exp(new))
+        self.rows *= np.float32(factor)
+        self.members *= factor
+        self.sums *= factor
+        self.mean *= factor
+        self.precision /= factor**2
+        return factor
 
     def draw_prior(self, key: tuple[int, int], owners: Any, n_threads: int | None) -> None:
         """Draw mean and precision of the rows around the sums of their sets, and then the sets' members.
@@ -89,7 +146,8 @@ class Side:
         if self.has_sets:
             scale += self.penalty[0] * squares
             freedom += len(self.members)
-        self.precision = wishart(scale, freedom, self.rng) if key[1] >= FIXED else FIRST_PRECISION * np.eye(k)
+        if key[1] >= FIXED:
+            self.precision[:] = wishart(scale, freedom, self.rng)
         root = np.linalg.cholesky(self.precision)
         noise = self.rng.normal(size=k)
         self.mean = n * mean / (n + 1) + np.linalg.solve(root.T, noise) / np.sqrt(n + 1)

@@ -17,7 +17,7 @@ from cfcore.models.factorization.bayesian_diagnostics import Trace
 from cfcore.models.factorization.bayesian_moments import SessionMoments
 from cfcore.models.factorization.bayesian_noise import GaussianNoise
 from cfcore.models.factorization.bayesian_samples import Samples
-from cfcore.models.factorization.bayesian_side import Side
+from cfcore.models.factorization.bayesian_side import FIXED, Side
 
 Array = np.ndarray[Any, Any]
 
@@ -90,6 +90,8 @@ class GibbsTrainer:
         self.biases.draw(key, errors, self.noise, self.n_threads)
         self._pause()
         self.targets = errors + self.products
+        if k >= FIXED:
+            self._draw_scales()
         self._draw_rows(key)
         self.products = self._products()
         errors = self.targets - self.products
@@ -100,6 +102,17 @@ class GibbsTrainer:
         """End the sweep between two steps if the fit was interrupted, which only its own thread is told."""
         if self.interrupted:
             raise KeyboardInterrupt
+
+    def _draw_scales(self) -> None:
+        """Draw the scales of the rows of users and of items; the products follow them."""
+        weights = self.noise.weights()
+        weighted = self.products if weights is None else self.products * weights
+        square = self.noise.precision * float(np.sum(weighted * self.products))
+        product = self.noise.precision * float(np.sum(weighted * self.targets))
+        for side in (self.users, self.items):
+            factor = side.draw_scale(square, product)
+            square, product = square * factor**2, product * factor
+            self.products *= factor
 
     def _draw_rows(self, key: tuple[int, int]) -> None:
         """Draw priors, sets and rows of items, and then of users."""

@@ -273,12 +273,13 @@ class SVDpp(FactorModel):
         checkpoint: str | os.PathLike[str] | None = None,
         implicit: Any = None,
         duplicates: Duplicates = "error",
+        weights: Any = None,
     ) -> Self:
         """Fit the model, forgetting any earlier fit.
 
         Parameters
         ----------
-        ratings, validation, early_stopping, callback, checkpoint, duplicates
+        ratings, validation, early_stopping, callback, checkpoint, duplicates, weights
             As for every model; see `Model.fit`.
         implicit : Ratings, DataFrame, (users, items) or scipy sparse matrix, optional
             Further pairs for the sets N(u): pages viewed, purchases, ratings whose value is not known. Values
@@ -295,9 +296,16 @@ class SVDpp(FactorModel):
             As `Model.fit` does; DataError for pairs that cannot be used as well.
         """
         train, held_out = self._taken(ratings, columns, validation, duplicates)
+        own = self._weights_of(train, weights, duplicates)
         sets = None if implicit is None else joined(train, implicit)
         return self._run(
-            train, held_out, early_stopping, callback=callback, checkpoint=checkpoint, implicit=sets
+            train,
+            held_out,
+            early_stopping,
+            callback=callback,
+            checkpoint=checkpoint,
+            weights=own,
+            implicit=sets,
         )
 
     def _fit(self, train: Ratings, context: FitContext) -> SVDppState:

@@ -186,14 +186,17 @@ class Updatable(Model):
             bool(getattr(self, "verbose", False)),
         )  # fmt: skip
         trainer = here.trainer(train, context, state)
-        told = (
-            'Try fewer n_epochs, or lower rates: model.with_parameters(rates={**model.rates_, "lr": '
-            f"{before.rates['lr'] / 4:.2g}}})"
-        )
-        trained = run_epochs(trainer, context, n_epochs or N_PASSES, remedy=told)
+        trained = run_epochs(trainer, context, n_epochs or N_PASSES, **here._loop_options(before))
         total = (before.n_epochs or 0) + (trained.n_epochs or 0)
         self._state = trained.changed(n_epochs=total, **state.prior_fields())  # type: ignore[attr-defined]
         return self
+
+    def _loop_options(self, before: Any) -> dict[str, Any]:
+        """Further arguments of the loop over the passes of `partial_fit`."""
+        return {
+            "remedy": "Try fewer n_epochs, or lower rates: model.with_parameters(rates={**model.rates_, "
+            f'"lr": {before.rates["lr"] / 4:.2g}}})'
+        }
 
     def _state_of_users(self, given: Ratings) -> State:
         items = self._state.primed.without_users()

@@ -230,12 +230,13 @@ class RBM(RBMBase):
         checkpoint: str | os.PathLike[str] | None = None,
         implicit: Any = None,
         duplicates: Duplicates = "error",
+        weights: Any = None,
     ) -> Self:
         """Fit the model, forgetting any earlier fit.
 
         Parameters
         ----------
-        ratings, validation, early_stopping, callback, checkpoint, duplicates
+        ratings, validation, early_stopping, callback, checkpoint, duplicates, weights
             As for every model; see `Model.fit`.
         implicit : Ratings, DataFrame, (users, items) or scipy sparse matrix, optional
             Further pairs for r: ratings known to exist whose values are not known. Values, where there are
@@ -253,12 +254,19 @@ class RBM(RBMBase):
             different values.
         """
         train, held_out = self._taken(ratings, columns, validation, duplicates)
+        own = self._weights_of(train, weights, duplicates)
         find_levels(train.values)  # refused before an earlier fit is forgotten
         if implicit is not None and not self.conditional:
             raise ValueError("implicit needs conditional=True: only D depends on these pairs")
         sets = None if implicit is None else known_pairs(train, implicit)
         return self._run(
-            train, held_out, early_stopping, callback=callback, checkpoint=checkpoint, implicit=sets
+            train,
+            held_out,
+            early_stopping,
+            callback=callback,
+            checkpoint=checkpoint,
+            weights=own,
+            implicit=sets,
         )
 
     def _fit(self, train: Ratings, context: FitContext) -> RBMState:

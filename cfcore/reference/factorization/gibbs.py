@@ -124,6 +124,7 @@ def draw_members(draws: MemberDraws, key: DrawKey, span: tuple[int, int], n_thre
     begin, end = check_span("draw_members", span, draws.n_members, "members")
     check_threads(n_threads)
     noise = _normals(key, begin, end, 4 * draws.n_blocks).reshape(end - begin, draws.n_blocks, 8)
+    noise *= draws.noise
     for j in range(begin, end):
         owners = draws.owners[draws.indptr[j] : draws.indptr[j + 1]]
         weights = draws.weights[owners]

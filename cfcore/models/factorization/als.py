@@ -1,0 +1,312 @@
+"""`ALS`: matrix factorisation by alternating least squares."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+import numpy as np
+
+from cfcore.arrays import padded
+from cfcore.data import Ratings, from_fields
+from cfcore.kernels.records import RatingRows
+from cfcore.models.core.explaining import Contributions
+from cfcore.models.core.fit_context import FitContext
+from cfcore.models.core.model import Array
+from cfcore.models.core.params import MOST_EPOCHS, check_choice, check_flag, check_number
+from cfcore.models.core.single import Session
+from cfcore.models.core.state import State
+from cfcore.models.core.training import run_epochs
+from cfcore.models.factorization.als_explaining import by_ratings
+from cfcore.models.factorization.als_rows import Penalties, Side
+from cfcore.models.factorization.als_state import ALSState
+from cfcore.models.factorization.als_trainer import ALSTrainer, first_arrays
+from cfcore.models.factorization.base import FactorModel
+from cfcore.models.factorization.joining import joined_rows, scattered
+from cfcore.models.factorization.rates import standard_deviation
+from cfcore.random import RandomState
+
+__all__ = ["ALS"]
+
+#: Defaults by cross-validation; `benchmarks/defaults.py` repeats the search. Of factors, with `scale_reg` and
+#: without, and of the y and w in units of the ratings' standard deviation; of biases.
+SCALED, UNSCALED, REG_BIAS, REG_IMPLICIT = 0.05, 9.0, 5.0, 30.0
+
+
+class ALS(FactorModel):
+    r"""Matrix factorisation with biases and implicit sets, by alternating least squares.
+
+    .. math::
+
+        \hat r_{ui} = \mu + b_u + b_i + x_u \cdot z_i, \qquad
+        x_u = p_u + |N_u|^{-1/2} \sum_{j \in N_u} y_j, \qquad
+        z_i = q_i + |N_i|^{-1/2} \sum_{v \in N_i} w_v
+
+    where N(u) are the items that u rated, and N(i) the users who rated i. The parameters minimise
+
+    .. math::
+
+        \sum_{u,i} \omega_{ui} (r_{ui} - \hat r_{ui})^2
+        + \lambda \Bigl(\sum_u n_u |p_u|^2 + \sum_i n_i |q_i|^2\Bigr)
+        + \lambda_b \Bigl(\sum_u b_u^2 + \sum_i b_i^2\Bigr)
+        + \lambda_y \Bigl(\sum_j |y_j|^2 + \sum_v |w_v|^2\Bigr)
+
+    with the weights :math:`\omega` given to `fit` (else 1) and their sums n, which are numbers of ratings.
+
+    Parameters
+    ----------
+    n_factors : int, default 32
+        Length of the rows.
+    n_epochs : int, default 20
+        Times that all items, and then all users, are solved for.
+    reg : float, optional
+        :math:`\lambda`; by default .05 s, without `scale_reg` 9 s, for ratings of standard deviation s.
+    reg_bias : float, optional
+        :math:`\lambda_b`; by default 5: as much as five ratings.
+    reg_implicit : float, optional
+        :math:`\lambda_y`; by default 30 s.
+    scale_reg : bool, default True
+        Whether a row's penalty grows with its ratings (ALS-WR). False: all n are 1.
+    sets : {"both", "user", "item"} or None, default "both"
+        Which rows have sums over sets: of users (y), of items (w), both, or none.
+    random_state : int, SeedSequence, Generator, BitGenerator, RandomState or None
+        Seed of the first factors of users.
+    n_threads : int, optional
+        By default all cores. Results do not depend on it.
+    verbose : int, default 0
+        1 shows a progress bar.
+
+    Attributes
+    ----------
+    user_factors_, item_factors_ : ndarray of float32, shape (n_users, n_factors), (n_items, n_factors)
+        x and z: the sums over the sets are in them.
+    user_bias_, item_bias_ : ndarray of float32, shape (n_users,), (n_items,)
+    implicit_factors_ : ndarray of float32, shape (n_items, n_factors) or (n_items, 0)
+        y.
+    implicit_user_factors_ : ndarray of float32, shape (n_users, n_factors) or (n_users, 0)
+        w.
+    mean_ : float
+        Mean of the ratings, by their weights.
+    history_ : dict of str to list of float
+        ``train_rmse`` after each epoch, by weights; ``validation_rmse`` if fitted with ``validation``.
+    rates_ : dict of str to float
+        The regularisation.
+    seen_weights_ : ndarray of float32, or None
+        Weights of the ratings, in the order of ``seen_items_``.
+
+    Notes
+    -----
+    An epoch draws nothing, has no learning rate and cannot diverge: each step is the exact minimum over some
+    parameters given the others, and the sum above never grows. In turn these are the w, one after the other;
+    factors and bias of each item together; the y; factors and bias of each user together. The normal
+    equations of a row are those of a row of `BayesianSVD`, without the noise. Y. Zhou, Wilkinson, Schreiber
+    and Pan, "Large-scale parallel collaborative filtering for the Netflix Prize" (AAIM 2008), whose weighted
+    :math:`\lambda` is that of `scale_reg`; Hu, Koren and Volinsky, "Collaborative filtering for implicit
+    feedback datasets" (ICDM 2008); Koren, "Factorization meets the neighborhood" (KDD 2008), for the sets.
+
+    An epoch costs O(n k^2 + (n_users + n_items) k^3) for n ratings and k factors; the sets add O(n k). Any
+    number of threads finds the same bits.
+
+    Ratings that come after the fit are answered by the same equations: with ``given=`` and `fold_in`, the row
+    of a user is the minimum over it with all items held, so that a user of the training ratings with the
+    same ratings gets the same row. `partial_fit` goes on with epochs over all ratings, those that the model
+    keeps and those given.
+
+    A row's sums of products are formed in float32 in parts of 64 ratings, and in double beyond; equations are
+    solved in double.
+
+    Examples
+    --------
+    >>> import cfcore as cf
+    >>> ratings = cf.Ratings(["ann", "ann", "bob"], ["x", "y", "x"], [5, 4, 3])
+    >>> model = cf.ALS(n_factors=2, random_state=0).fit(ratings, weights=[1, 1, 2])
+    >>> model.predict(["ann", "eve"], ["x", "x"]).shape
+    (2,)
+    """
+
+    _state_class: ClassVar[type[State]] = ALSState
+    takes_weights: ClassVar[bool] = True
+
+    n_epochs: int
+
+    def __init__(
+        self,
+        *,
+        n_factors: int = 32,
+        n_epochs: int = 20,
+        reg: float | None = None,
+        reg_bias: float | None = None,
+        reg_implicit: float | None = None,
+        scale_reg: bool = True,
+        sets: str | None = "both",
+        random_state: RandomState = None,
+        n_threads: int | None = None,
+        verbose: int = 0,
+    ) -> None:
+        self.n_factors = n_factors
+        self.n_epochs = n_epochs
+        self.reg = reg
+        self.reg_bias = reg_bias
+        self.reg_implicit = reg_implicit
+        self.scale_reg = scale_reg
+        self.sets = sets
+        self.random_state = random_state
+        self.n_threads = n_threads
+        self.verbose = verbose
+
+    def _check_params(self) -> None:
+        check_number("n_factors", self.n_factors, 1, 2**16, integer=True)
+        check_number("n_epochs", self.n_epochs, 1, MOST_EPOCHS, integer=True)
+        for name in ("reg", "reg_bias", "reg_implicit"):
+            check_number(name, getattr(self, name), 0, none=True, open_low=True)
+        check_flag("scale_reg", self.scale_reg)
+        check_choice("sets", self.sets, ("both", "user", "item", None))
+
+    # ------------------------------------------------------------------ fitting
+
+    def _fit(self, train: Ratings, context: FitContext) -> ALSState:
+        trainer = self.trainer(train, context)
+        state: Any = run_epochs(trainer, context, self.n_epochs, growth=np.inf)
+        found: ALSState = state
+        return found
+
+    def trainer(self, train: Ratings, context: FitContext, start: Any = None) -> ALSTrainer:
+        """The trainer of a fit, or of one that goes on, with all ratings, from the parameters of a state."""
+        if start is None:
+            spread = standard_deviation(train.values) or 1.0
+            first = first_arrays(train, self.n_factors, self.sets, spread, context.rng)
+            return ALSTrainer(train, context, self._rates(spread), first, context.weights)
+        weights = None
+        if start.seen_values is not None:
+            users = np.repeat(np.arange(train.n_users, dtype=np.int32), np.diff(start.seen_indptr))
+            train = from_fields(
+                users, start.seen_items, start.seen_values, None, start.user_ids, start.item_ids, start.scale
+            )
+            weights = start.seen_weights
+        first = {
+            name: np.array(getattr(start, name), dtype=np.float32)
+            for name in ("user_factors", "item_factors", "user_bias", "item_bias", "implicit_factors",
+                         "implicit_user_factors")
+        }  # fmt: skip
+        return ALSTrainer(train, context, start.rates, first, weights)
+
+    def _rates(self, spread: float) -> dict[str, float]:
+        """The regularisation of a fit to ratings of this standard deviation."""
+        usual = (SCALED if self.scale_reg else UNSCALED) * spread
+        given = {
+            "reg": (self.reg, usual),
+            "reg_bias": (self.reg_bias, REG_BIAS),
+            "reg_implicit": (self.reg_implicit, REG_IMPLICIT * spread),
+        }
+        found = {name: float(rule if held is None else held) for name, (held, rule) in given.items()}
+        return {**found, "scale_reg": float(self.scale_reg)}
+
+    def defaults_for(self, ratings: Ratings) -> dict[str, float]:
+        """Regularisation by the rule of the class."""
+        found = self._rates(standard_deviation(ratings.values) or 1.0)
+        del found["scale_reg"]
+        return found
+
+    # ------------------------------------------------------------------ ratings that come later
+
+    def _check_rates(self, method: str, names: tuple[str, ...]) -> None:
+        super()._check_rates(method, ("reg", "reg_bias", "reg_implicit", "scale_reg"))
+
+    def _loop_options(self, before: Any) -> dict[str, Any]:
+        return {"growth": np.inf}
+
+    def _joined_fields(self, users_at: Array, items_at: Array, train: Ratings) -> dict[str, Any]:
+        before: ALSState = self._state
+        fields: dict[str, Any] = {
+            "implicit_factors": scattered(before.implicit_factors, items_at, train.n_items),
+            "implicit_user_factors": scattered(before.implicit_user_factors, users_at, train.n_users),
+        }
+        if before.seen_weights is not None:
+            own = weights_of_later(before, users_at, items_at, train)
+            _, _, fields["seen_weights"] = joined_rows(
+                before.seen_indptr, items_at[before.seen_items], users_at, train.n_users, train.user_codes,
+                train.item_codes, (before.seen_weights, own),
+            )  # fmt: skip
+        return fields
+
+    def _solved(self, state: Any, kind: str, train: Ratings, codes: Array) -> Any:
+        """As in `FactorModel`, by the equations of the fit."""
+        if len(codes) == 0:
+            return state
+        self._check_rates("fold_in", ())
+        rows = train.by_user if kind == "user" else train.by_item
+        counts = np.diff(rows.indptr)
+        wanted = np.zeros(len(counts), dtype=bool)
+        wanted[codes] = True
+        picked = np.repeat(wanted, counts)
+        indptr = np.append(0, np.cumsum(counts[codes]))
+        weights = None
+        if state.seen_weights is not None:
+            at = rows.order[picked]
+            weights = weights_of(state, train.user_codes[at], train.item_codes[at])
+        other = "item" if kind == "user" else "user"
+        factors, bias = (getattr(state, f"{other}_{what}") for what in ("factors", "bias"))
+        others = padded(factors.astype(np.float32)), bias.astype(np.float32)
+        ratings = RatingRows(indptr, rows.indices[picked], rows.values[picked], len(factors))
+        found, found_bias = self._rows_of(state, kind, ratings, weights, others)
+        factors, bias = getattr(state, f"{kind}_factors").copy(), getattr(state, f"{kind}_bias").copy()
+        factors[codes], bias[codes] = found, found_bias
+        return state.completed(kind, codes, factors, bias)
+
+    def _rows_of(
+        self, state: ALSState, kind: str, ratings: RatingRows, weights: Array | None, others: Any
+    ) -> tuple[Array, Array]:
+        """Factors and biases of some users (or items), given padded rows and biases of the others."""
+        side = Side(ratings, weights, Penalties.of(state.rates), self.n_threads)
+        own = np.zeros((ratings.n_rows, others[0].shape[1]), dtype=np.float32)
+        bias = np.zeros(ratings.n_rows, dtype=np.float32)
+        side.solving((own, bias), others, state.mean, side.totals())(side.sums(state.member_rows(kind)))
+        return own[:, : state.item_factors.shape[1]], bias
+
+    def _row_of_session(self, session: Session) -> tuple[Array, float] | None:
+        state: ALSState = self._state
+        if state.item_rows.dtype != np.float32:
+            return None
+        self._check_rates("given=", ())
+        indptr = np.array([0, len(session.items)])
+        ratings = RatingRows(indptr, session.items, session.values, len(state.item_ids))
+        others = state.item_rows, np.ascontiguousarray(state.item_bias)
+        own, bias = self._rows_of(state, "user", ratings, None, others)
+        row = np.zeros(others[0].shape[1], dtype=np.float32)
+        row[: own.shape[1]] = own[0]
+        return row, state.mean + float(bias[0])
+
+    def _contributions(self, user: int, item: int, origin: Any) -> Contributions | None:
+        return by_ratings(self._state, user, item)
+
+    def _state_without_each(self, own: Ratings) -> State | None:
+        return None
+
+
+def weights_of(state: ALSState, users: Array, items: Array) -> Array:
+    """Weights of ratings that a state has: float32[n]."""
+    assert state.seen_weights is not None
+    width = np.int64(len(state.item_ids))
+    owners = np.repeat(np.arange(len(state.user_ids)), np.diff(state.seen_indptr))
+    keys = owners * width + state.seen_items
+    found: Array = state.seen_weights[np.searchsorted(keys, users * width + items)]
+    return found
+
+
+def weights_of_later(before: ALSState, users_at: Array, items_at: Array, train: Ratings) -> Array:
+    """Weights of ratings that join those of a state: float32[n].
+
+    Those that the state has keep their weights; others, also those that replace a rating of another value,
+    count 1.
+    """
+    own, values = before.seen_weights, before.seen_values
+    found = np.ones(len(train), dtype=np.float32)
+    if own is None or values is None or not len(own):
+        return found
+    width = np.int64(train.n_items)
+    owners = np.repeat(users_at.astype(np.int64), np.diff(before.seen_indptr))
+    keys = owners * width + items_at[before.seen_items]  # ascending, as the old codes are
+    wanted = train.user_codes * width + train.item_codes
+    at = np.minimum(np.searchsorted(keys, wanted), len(keys) - 1)
+    same = (keys[at] == wanted) & (values[at] == train.values)
+    found[same] = own[at[same]]
+    return found
