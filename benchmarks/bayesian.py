@@ -2,6 +2,7 @@
 
     python benchmarks/bayesian.py accuracy --data u1 --seeds 3
     python benchmarks/bayesian.py coverage --data ml-1m
+    python benchmarks/bayesian.py time      # terms of time that were tried, on training rows: an hour
     python benchmarks/bayesian.py speed
     python benchmarks/bayesian.py choose --data ml-1m    # the search for the defaults, on training rows
 
@@ -14,6 +15,7 @@ from __future__ import annotations
 from typing import Any
 
 import bayesian_speed
+import bayesian_time
 import numpy as np
 from measure import arguments, describe, machine, write
 
@@ -86,18 +88,27 @@ def choose(data: str, quick: bool) -> list[Row]:
     return rows
 
 
+def terms_of_time(data: str, n_seeds: int, quick: bool) -> list[Row]:
+    """RMSE of terms of time, tried within training rows."""
+    split: Any = ("ml-100k", data) if data.startswith("u") else (data, 0.1)
+    train, _ = cf.datasets.load(split[0], split=split[1])
+    if quick:
+        train = train.subset(slice(None, None, 10))
+    return bayesian_time.compare(train, n_seeds, FEW if quick else {}, quick)
+
+
 def main() -> None:
     """Measure, print, write."""
     parser = arguments(__doc__.splitlines()[0])
-    parser.add_argument("what", choices=("accuracy", "coverage", "speed", "choose"))
+    parser.add_argument("what", choices=("accuracy", "coverage", "time", "speed", "choose"))
     parser.add_argument("--data", default="u1", help="u1 to u5, ml-1m, ml-latest-small or movietweetings")
     parser.add_argument("--seeds", type=int, default=3)
     options = parser.parse_args()
     facts = machine()
     print(describe(facts), "\n")
-    if options.what in ("accuracy", "coverage"):
-        measure = accuracy if options.what == "accuracy" else coverage
-        rows = measure(options.data, 1 if options.quick else options.seeds, options.quick)
+    by_seed = {"accuracy": accuracy, "coverage": coverage, "time": terms_of_time}
+    if options.what in by_seed:
+        rows = by_seed[options.what](options.data, 1 if options.quick else options.seeds, options.quick)
     else:
         rows = (
             choose(options.data, options.quick)
