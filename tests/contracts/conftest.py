@@ -36,7 +36,7 @@ VARIATIONS: dict[str, dict[str, dict[str, Any]]] = {
         }
     },
     "ALS": {
-        "plain": {"sets": None, "scale_reg": False, "n_factors": 3},
+        "plain": {"sets": None, "scale_reg": True, "n_factors": 3},
         "item": {"sets": "item"},
     },
     "BayesianSVD": {

@@ -15,7 +15,7 @@ from tests.contracts import structures
 #: not named is tried on data that has a little of everything.
 TRIED_ON: dict[str, tuple[Callable[[int], structures.Parts], float]] = {
     "SVD": (structures.factors, 0.65),
-    "ALS": (structures.factors, 0.65),
+    "ALS": (structures.factors, 0.75),
     "SVDpp": (structures.choices, 0.95),
     "AsymmetricSVD": (structures.choices, 0.95),
     "TimeSVDpp": (structures.drift, 0.95),

@@ -106,6 +106,8 @@ def draw_rows(ratings, draws, key, scratch, span, n_threads):
     check_array(scratch, cnp.NPY_FLOAT64, 2, True, "draw_rows: scratch")
     if ratings.n_rows != draws.n_rows or ratings.n_columns != draws.n_columns:
         raise ValueError("draw_rows: ratings and draws must be of as many rows and columns")
+    if draws.weights is not None and len(draws.weights) != ratings.n:
+        raise ValueError("draw_rows: there must be as many weights as ratings")
     check_written((draws,), (ratings,))
     cdef Py_ssize_t begin, end, row, piece, n, at, n_pieces
     begin, end = check_span("draw_rows", span, draws.n_rows, "rows")
@@ -118,9 +120,11 @@ def draw_rows(ratings, draws, key, scratch, span, n_threads):
         columns=<const float *>pointer(draws.columns), prior_mean=<const double *>pointer(draws.prior_mean),
         precision=<const double *>pointer(draws.precision),
         row_precision=<const double *>pointer(draws.row_precision),
-        column_weight=<const float *>pointer(draws.column_weight), width=draws.width,
+        column_weight=<const float *>pointer(draws.column_weight), weights=NULL, width=draws.width,
         n_factors=draws.n_factors, seed=key.seed, kind=key.kind, sweep=key.sweep,
     )
+    if draws.weights is not None:
+        given.weights = <const float *>pointer(draws.weights)
     if draws.means is not None:
         given.means = <float *>pointer(draws.means)
     cdef Py_ssize_t most = 0

@@ -16,6 +16,7 @@ cdef struct RowArrays:
     const double *precision
     const double *row_precision
     const float *column_weight
+    const float *weights     # or NULL
     Py_ssize_t width, n_factors
     uint64_t seed
     uint32_t kind, sweep

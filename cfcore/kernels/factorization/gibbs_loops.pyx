@@ -46,6 +46,8 @@ cdef inline void sum_tiles(const RowArrays *given, Py_ssize_t begin, Py_ssize_t 
                                  width * sizeof(float))
             row = given.columns + given.indices[first + k] * width
             weight = given.column_weight[given.indices[first + k]]
+            if given.weights != NULL:
+                weight *= given.weights[first + k]
             for f in range(width):
                 z[k * width + f] = row[f]
                 scaled[k * width + f] = row[f] * weight

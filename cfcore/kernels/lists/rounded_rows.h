@@ -11,6 +11,12 @@
 
 #define CF_COLUMNS 64
 
+#if defined(__GNUC__) && !defined(__clang__)
+  #define CF_NO_VECTORS __attribute__((noinline, optimize("no-tree-vectorize")))
+#else
+  #define CF_NO_VECTORS
+#endif
+
 /* CF_HELD vectors of 16-bit integers are read at once; their sums, of twice the width, are held in registers. */
 #if defined(__GNUC__) && defined(__AVX512BW__) && defined(__AVX512DQ__)
   #include <immintrin.h>
@@ -64,11 +70,10 @@
 
 #ifdef CF_SHORTS
 
-/* Columns, one a bit, whose sum of x[e] panel[items[e]][column] is not below `limit`, and the sums, in the order
-   of `cf_place`. No product may be 2**30 or more, and no sum 2**31. */
-static inline uint64_t cf_sums_not_below(const int16_t *panel, const int32_t *items, const int16_t *x,
-                                         ptrdiff_t n, int32_t limit, int32_t *out) {
-    uint64_t below = 0;
+/* Sums of x[e] panel[items[e]][column], in the order of `cf_place`. No product may be 2**30 or more, and no sum
+   2**31. */
+static inline void cf_rounded_sums(const int16_t *panel, const int32_t *items, const int16_t *x, ptrdiff_t n,
+                                   int32_t *out) {
     for (int left = 0; left < CF_COLUMNS; left += CF_HELD * CF_SHORTS) {
         cf_ints sums[CF_HELD][2];
         const int16_t *columns = panel + left;
@@ -98,12 +103,19 @@ static inline uint64_t cf_sums_not_below(const int16_t *panel, const int32_t *it
             }
         }
         for (int h = 0; h < CF_HELD; h++) {
-            cf_ints limits = CF_INTS_FILL(limit);
             CF_INTS_STORE(out + left + h * CF_SHORTS, sums[h][0]);
             CF_INTS_STORE(out + left + h * CF_SHORTS + CF_SHORTS / 2, sums[h][1]);
-            below |= CF_INTS_BITS(CF_INTS_BELOW(sums[h][0], limits), CF_INTS_BELOW(sums[h][1], limits))
-                     << (left + h * CF_SHORTS);
         }
+    }
+}
+
+/* Columns, one a bit, whose sum is not below `limit`. */
+static inline uint64_t cf_not_below(const int32_t *sums, int32_t limit) {
+    const cf_ints limits = CF_INTS_FILL(limit);
+    uint64_t below = 0;
+    for (int left = 0; left < CF_COLUMNS; left += CF_SHORTS) {
+        cf_ints low = CF_INTS_LOAD(sums + left), high = CF_INTS_LOAD(sums + left + CF_SHORTS / 2);
+        below |= CF_INTS_BITS(CF_INTS_BELOW(low, limits), CF_INTS_BELOW(high, limits)) << left;
     }
     return ~below;
 }
@@ -116,16 +128,19 @@ static inline int cf_place(int column) {
 
 #else
 
-static inline uint64_t cf_sums_not_below(const int16_t *panel, const int32_t *items, const int16_t *x,
-                                         ptrdiff_t n, int32_t limit, int32_t *out) {
-    uint64_t passed = 0;
+static inline void cf_rounded_sums(const int16_t *panel, const int32_t *items, const int16_t *x, ptrdiff_t n,
+                                   int32_t *out) {
     int32_t sums[CF_COLUMNS] = {0};
     for (ptrdiff_t e = 0; e < n; e++) {
         const int16_t *row = panel + (ptrdiff_t)items[e] * CF_COLUMNS;
         for (int j = 0; j < CF_COLUMNS; j++) sums[j] += (int32_t)x[e] * row[j];
     }
-    for (int j = 0; j < CF_COLUMNS; j++) passed |= (uint64_t)(sums[j] >= limit) << j;
     memcpy(out, sums, sizeof(sums));
+}
+
+static inline uint64_t cf_not_below(const int32_t *sums, int32_t limit) {
+    uint64_t passed = 0;
+    for (int j = 0; j < CF_COLUMNS; j++) passed |= (uint64_t)(sums[j] >= limit) << j;
     return passed;
 }
 
@@ -145,6 +160,38 @@ static inline int cf_lowest(uint64_t bits) {
     }
     return k;
 #endif
+}
+
+/* A number that at least n of the sums of the columns in `open`, and few more, are not below; INT32_MIN if there
+   are fewer. Bisected, as a heap of the n largest would have to guess a branch for each. */
+static inline int32_t cf_reached(const int32_t *sums, uint64_t open, int64_t n) {
+    int32_t values[CF_COLUMNS], largest = INT32_MIN;
+    int64_t low = INT32_MIN, high;
+    memcpy(values, sums, sizeof(values));
+    for (uint64_t bits = ~open; bits; bits &= bits - 1) values[cf_place(cf_lowest(bits))] = INT32_MIN;
+    for (int j = 0; j < CF_COLUMNS; j++) largest = values[j] > largest ? values[j] : largest;
+    high = (int64_t)largest + 1;
+    while (high - low > 1) {
+        const int32_t middle = (int32_t)(low + (high - low) / 2);
+        int32_t count = 0;
+        for (int j = 0; j < CF_COLUMNS; j++) count += values[j] >= middle;
+        if (count < n) high = middle;
+        else low = middle;
+        if (count >= n && count < n + 2) break;
+    }
+    return (int32_t)low;
+}
+
+/* Keep the n best values, sorted, of these and another: without branches, whose outcome is hard to guess. GCC
+   would make vectors, which have to wait for those of the value before. */
+static CF_NO_VECTORS void cf_insert(double *best, ptrdiff_t n, double value) {
+    double here = best[n - 1];
+    for (ptrdiff_t k = n - 1; k > 0; k--) {
+        double before = best[k - 1], least = before < value ? before : value;
+        best[k] = here > least ? here : least;
+        here = before;
+    }
+    best[0] = here > value ? here : value;
 }
 
 /* The integer next to x, ties to the even one, for |x| up to 2**22; as `rint`, but vectorized everywhere. */

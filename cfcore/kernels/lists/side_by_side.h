@@ -8,14 +8,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define CF_SIDES 4
+#include "lists/rounded_rows.h"
 
-/* GCC would make vectors of products and then pick their entries one after the other, which takes longer. */
-#if defined(__GNUC__) && !defined(__clang__)
-  #define CF_NO_VECTORS __attribute__((noinline, optimize("no-tree-vectorize")))
-#else
-  #define CF_NO_VECTORS
-#endif
+#define CF_SIDES 4
 
 typedef struct {
     const float *x;        /* what is left of the ratings */
@@ -34,6 +29,7 @@ static inline void cf_advance(cf_side *side, int64_t n, float sum) {
     side->sum = sum;
 }
 
+/* GCC would make vectors of products and then pick their entries one after the other, which takes longer. */
 static CF_NO_VECTORS void cf_add_four(const float *weights, cf_side *s) {
     const int64_t n = cf_shorter(cf_shorter(s[0].left, s[1].left), cf_shorter(s[2].left, s[3].left));
     const float *x0 = s[0].x, *x1 = s[1].x, *x2 = s[2].x, *x3 = s[3].x;

@@ -1,21 +1,24 @@
 """Lists of the best items by their weights in each other: candidates by rounded weights, then exact scores.
 
-Rounded weights are 16-bit integers, which take half the memory; their sums differ from scores by at most a
-margin, so that they tell which few items can be on a list. Scores of these are added up from the weights as
-they are, in float32, in the order of the ratings: those of `weighted_sums.score_rows`, the same bits. The
-twin is `cfcore.reference.lists.top_lists`.
+Rounded weights are 16-bit integers for the items of the first panels, of which most lists are, and 8-bit
+integers for the others: a half or a quarter of the memory. Their sums differ from scores by at most a margin,
+so that they tell which few items can be on a list. Scores of these are added up from the weights as they are,
+in float32, in the order of the ratings: those of `weighted_sums.score_rows`, the same bits. The twin is
+`cfcore.reference.lists.top_lists`.
 """
 cimport numpy as cnp
 from cython.parallel cimport prange, threadid
-from libc.math cimport INFINITY, fabs, floor, fmod, rint
-from libc.stdint cimport int16_t, int32_t, int64_t, uint64_t
-from libc.string cimport memset
+from libc.math cimport INFINITY
+from libc.stdint cimport int8_t, int16_t, int32_t, int64_t, uint8_t, uint64_t
 
 from cfcore.kernels.common.arrays cimport check_record, pointer
 from cfcore.kernels.common.loops cimport table_in
 from cfcore.kernels.common.threads cimport report_workers, team_present, team_size
+from cfcore.kernels.lists.multiples cimport HIGHEST, HIGHEST_LEVEL, levels_of, multiples_of, smallest
 from cfcore.kernels.lists.top_lists_loops cimport ROWS, ListArrays, PanelArrays, TopListLoops
 from cfcore.kernels.top_n.excluded cimport check_excluded
+
+import numpy as np
 
 from cfcore.kernels import simd
 from cfcore.kernels.records import (
@@ -32,11 +35,7 @@ from cfcore.kernels.records import (
 
 cnp.import_array()
 
-cdef enum:
-    HIGHEST = 32767       # rounded weight, and multiple
-    WIDEST = 1073741824   # margin
-cdef double MOST = 2147000000  # sum of products
-cdef double SMALLEST = 1e-30  # largest weight, far from numbers that underflow
+cdef float FINEST = 2.0**-20  # the least largest weight that the unit of a column is for, over that of all
 
 cdef const TopListLoops *loops = NULL
 
@@ -66,7 +65,8 @@ def fill_panels(weights, panels, n_threads):
 
     Notes
     -----
-    The unit of rounded weights is the largest weight over 32767; they are 0 if that is not in [1e-30, inf).
+    The unit of 16-bit weights is the largest weight over 32767, and that of a column of 8-bit weights is the
+    largest of the column over 127. They are 0 if the largest weight is not in [1e-30, inf).
     """
     cdef int workers = 0, team = team_size(n_threads)
     check_record(weights, ItemWeights, "fill_panels: weights")
@@ -74,19 +74,28 @@ def fill_panels(weights, panels, n_threads):
     check_written((panels,), (weights,))
     if panels.n_rows != weights.n_items:
         raise ValueError("fill_panels: panels must have a row for each item of weights")
+    cdef Py_ssize_t k, n_rows = panels.n_rows, n_blocks = (n_rows + ROWS - 1) // ROWS
+    inverses, by_block = np.zeros(panels.scales.shape, np.float32), np.zeros((n_blocks, n_rows), np.float32)
     cdef PanelArrays given = PanelArrays(
         weights=<const float *>pointer(weights.values), sources=<const int32_t *>pointer(panels.sources),
-        rounded=<int16_t *>pointer(panels.rounded), most=<int16_t *>pointer(panels.most),
-        exact=<float *>pointer(panels.exact),
-        peaks=<float *>pointer(panels.peaks), n_rows=panels.n_rows, n_panels=panels.n_panels,
+        rounded=<int16_t *>pointer(panels.rounded), coarse=<int8_t *>pointer(panels.coarse),
+        most=<int16_t *>pointer(panels.most), exact=<float *>pointer(panels.exact),
+        peaks=<float *>pointer(panels.peaks), inverses=<const float *>pointer(inverses),
+        n_rows=n_rows, n_panels=panels.n_panels, n_fine=panels.n_fine,
     )
-    cdef Py_ssize_t k, n_blocks = (given.n_rows + ROWS - 1) // ROWS
-    for k in prange(given.n_rows, nogil=True, schedule="static", num_threads=team):
+    cdef float *columns = <float *>pointer(by_block)
+    for k in prange(n_blocks, nogil=True, schedule="static", num_threads=team):
         workers |= team_present()
-        loops.peak(&given, k)
+        loops.peaks(&given, k, columns + k * n_rows)
     cdef float largest = _largest(panels), inverse = 0
-    if largest >= SMALLEST and largest < INFINITY:
+    panels.scales[:] = 0
+    if largest >= smallest() and largest < INFINITY:
         inverse = HIGHEST / largest
+        of_columns = np.append(by_block.max(axis=0), np.float32(0))[panels.sources[panels.n_fine :]]
+        np.divide(
+            np.float32(HIGHEST_LEVEL), np.maximum(of_columns, np.float32(largest * FINEST)), out=inverses
+        )
+        np.divide(np.float32(inverse), inverses, out=panels.scales)
     for k in prange(n_blocks, nogil=True, schedule="dynamic", num_threads=team):
         workers |= team_present()
         loops.rows(&given, k, inverse)
@@ -116,9 +125,9 @@ def fill_multiples(rated, panels, multiples, n_threads):
 
     Notes
     -----
-    Multiples are as fine as sums of 32-bit integers permit. A margin covers half a unit for each rounded
-    weight, what multiples differ from ratings, and the rounding of float32 scores: (n + 2) roundings of a sum
-    of n terms.
+    Multiples are as fine as sums of 32-bit integers permit, and levels are at most 127. A margin covers half
+    a unit for each rounded weight, what multiples or levels differ from ratings, and the rounding of float32
+    scores: (n + 2) roundings of a sum of n terms.
     """
     cdef int workers = 0, team = team_size(n_threads)
     check_record(rated, RatingRows, "fill_multiples: rated")
@@ -136,46 +145,21 @@ def fill_multiples(rated, panels, multiples, n_threads):
     cdef int16_t *out = <int16_t *>pointer(multiples.values)
     cdef int32_t *margins = <int32_t *>pointer(multiples.margins)
     cdef int32_t *steps = <int32_t *>pointer(multiples.steps)
+    cdef uint8_t *levels = <uint8_t *>pointer(multiples.levels)
+    cdef double *level_steps = <double *>pointer(multiples.level_steps)
+    cdef int32_t *level_margins = <int32_t *>pointer(multiples.level_margins)
+    cdef int32_t *runs = <int32_t *>pointer(multiples.runs)
     cdef double largest = _largest(panels), per_one = multiples.per_one
     cdef Py_ssize_t k, n_rows = rated.n_rows
     for k in prange(n_rows, nogil=True, schedule="guided", num_threads=team):
         workers |= team_present()
-        margins[k] = _multiples(items + indptr[k], values + indptr[k], indptr[k + 1] - indptr[k], peaks,
-                                largest, per_one, out + indptr[k], steps + k)
+        margins[k] = multiples_of(items + indptr[k], values + indptr[k], indptr[k + 1] - indptr[k], peaks,
+                                  largest, per_one, out + indptr[k], steps + k)
+        level_margins[k] = levels_of(values + indptr[k], indptr[k + 1] - indptr[k], per_one, margins[k] >= 0,
+                                     levels + indptr[k], level_steps + k, runs + k)
+        if level_margins[k] < 0:
+            margins[k] = -1
     report_workers(workers)
-
-
-cdef int32_t _multiples(const int32_t *items, const float *values, Py_ssize_t n, const float *peaks,
-                        double largest, double per_one, int16_t *out, int32_t *steps) noexcept nogil:
-    """Multiples of a row, and how many there are to one; its margin."""
-    cdef double reach = 0, load = 0, more = 0, off = 0, size = 0, highest = 0, x, q, peak, margin
-    cdef double units = HIGHEST / largest, step
-    cdef bint known = SMALLEST <= largest < INFINITY
-    cdef Py_ssize_t e
-    for e in range(n):
-        peak = peaks[items[e]] * units + 1
-        load += values[e] * peak
-        more += peak
-        highest = max(highest, <double>values[e])
-        known &= 0 <= values[e] < INFINITY
-    step = 0
-    if known:
-        step = floor(min((MOST - more) / max(load, 1.0), HIGHEST / max(highest, 1.0)))
-        if step >= per_one:
-            step -= fmod(step, per_one)
-    steps[0] = <int32_t>max(step, 0.0)
-    if not step >= 1:
-        memset(out, 0, n * sizeof(int16_t))
-        return -1
-    for e in range(n):
-        x = values[e] * step
-        q = rint(x)
-        out[e] = <int16_t>q
-        reach += q
-        off += fabs(x - q) * peaks[items[e]]
-        size += x * peaks[items[e]]
-    margin = 0.505 * reach + (off + (n + 2) * 1.2e-7 * size) * units + 2
-    return <int32_t>margin + 1 if margin < WIDEST else -1
 
 
 def best_lists(rated, multiples, panels, queries, order, lists, scratch, n_threads):
@@ -227,8 +211,14 @@ def best_lists(rated, multiples, panels, queries, order, lists, scratch, n_threa
         indptr=<const int64_t *>pointer(rated.indptr), items=<const int32_t *>pointer(rated.indices),
         values=<const float *>pointer(rated.values),
         multiples=<const int16_t *>pointer(multiples.values),
+        steps=<const int32_t *>pointer(multiples.steps),
         margins=<const int32_t *>pointer(multiples.margins),
+        levels=<const uint8_t *>pointer(multiples.levels),
+        level_steps=<const double *>pointer(multiples.level_steps),
+        level_margins=<const int32_t *>pointer(multiples.level_margins),
+        runs=<const int32_t *>pointer(multiples.runs),
         rounded=<const int16_t *>pointer(panels.rounded),
+        coarse=<const int8_t *>pointer(panels.coarse), scales=<const float *>pointer(panels.scales),
         most=<const int16_t *>pointer(panels.most), exact=<const float *>pointer(panels.exact),
         columns=<const int32_t *>pointer(panels.columns), places=<const int32_t *>pointer(panels.places),
         users=<const int32_t *>pointer(queries.rows),
@@ -236,7 +226,7 @@ def best_lists(rated, multiples, panels, queries, order, lists, scratch, n_threa
         stops=<const int64_t *>pointer(queries.stops), excluded=<const int32_t *>pointer(queries.excluded),
         positions=<const int32_t *>pointer(order.positions), listed=<int32_t *>pointer(lists.positions),
         scores=<double *>pointer(lists.scores), n_rows=panels.n_rows, n_items=panels.n_items,
-        n_panels=panels.n_panels, n_lists=n_lists, n=lists.n, together=0,
+        n_panels=panels.n_panels, n_fine=panels.n_fine, n_lists=n_lists, n=lists.n, together=0,
     )
     given.together = scratch.lists(panels.n_panels, lists.n)
     if rated.n_columns != panels.n_rows or order.n_items != panels.n_items:

@@ -1,19 +1,21 @@
 # What `top_lists.pyx` calls of `top_lists_loops.pyx`, which is compiled once per SIMD level.
 
-from libc.stdint cimport int16_t, int32_t, int64_t, uint64_t
+from libc.stdint cimport int8_t, int16_t, int32_t, int64_t, uint8_t, uint64_t
 
 cdef enum:
-    SPARE = 128  # candidates of a list beyond n; more than two panels have
+    SPARE = 256  # candidates of a list beyond n; more than two panels have
 
 # An `ItemWeights` and a `WeightPanels` record.
 cdef struct PanelArrays:
     const float *weights
     const int32_t *sources
     int16_t *rounded
+    int8_t *coarse
     int16_t *most
     float *exact
     float *peaks
-    Py_ssize_t n_rows, n_panels
+    const float *inverses  # one over the unit of each column of `coarse`
+    Py_ssize_t n_rows, n_panels, n_fine
 
 # A `RatingRows`, a `RatingMultiples` and a `WeightPanels` record, and what `best_lists` is given beside them.
 cdef struct ListArrays:
@@ -21,8 +23,15 @@ cdef struct ListArrays:
     const int32_t *items
     const float *values
     const int16_t *multiples
+    const int32_t *steps
     const int32_t *margins
+    const uint8_t *levels
+    const double *level_steps
+    const int32_t *level_margins
+    const int32_t *runs
     const int16_t *rounded
+    const int8_t *coarse
+    const float *scales
     const int16_t *most
     const float *exact
     const int32_t *columns
@@ -34,11 +43,11 @@ cdef struct ListArrays:
     const int32_t *positions
     int32_t *listed
     double *scores
-    Py_ssize_t n_rows, n_items, n_panels, n_lists, n
+    Py_ssize_t n_rows, n_items, n_panels, n_fine, n_lists, n
     Py_ssize_t together  # lists that are made side by side, for which a panel is read from memory once
 
-# The largest weight of a row.
-ctypedef void (*Peak)(const PanelArrays *given, Py_ssize_t row) noexcept nogil
+# The largest weight of each row of a block; and of each column in it, to `columns`.
+ctypedef void (*Peaks)(const PanelArrays *given, Py_ssize_t block, float *columns) noexcept nogil
 # Some rows of all panels; `inverse` is one over the unit of rounded weights.
 ctypedef void (*Rows)(const PanelArrays *given, Py_ssize_t block, float inverse) noexcept nogil
 # Lists of a group of users; false if an excluded item is out of range. `bitmaps` is zero before and after.
@@ -46,7 +55,7 @@ ctypedef bint (*Lists)(const ListArrays *given, Py_ssize_t group, uint64_t *bitm
                        int32_t *codes) noexcept nogil
 
 cdef struct TopListLoops:
-    Peak peak
+    Peaks peaks
     Rows rows
     Lists lists
 

@@ -53,6 +53,8 @@ class RowDraws(Record):
     column_weight : float32[n_columns]
     means : float32[n_rows, width], optional
         Means of the conditional distributions of the rows, where they are asked for.
+    weights : float32[n], optional
+        Of the precision of each rating, as a further factor.
     """
 
     rows: Array = array("float32", "n_rows", "width", written=True)
@@ -62,6 +64,7 @@ class RowDraws(Record):
     row_precision: Array = array("float64", "n_rows")
     column_weight: Array = array("float32", "n_columns")
     means: Array | None = array("float32", "n_rows", "width", written=True, optional=True)
+    weights: Array | None = array("float32", None, optional=True)
     n_rows: int = dimension()
     n_columns: int = dimension()
     width: int = dimension()

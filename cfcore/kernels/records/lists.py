@@ -29,7 +29,7 @@ SWEEP_DEPTH, SWEEP_TILE, SWEEP_GROUP = 128, 64, 16
 #: Columns of a panel of weights; as in ``cfcore/kernels/lists/rounded_rows.h``.
 WEIGHT_COLUMNS = 64
 #: Candidates beyond n for a list of n; as in ``cfcore/kernels/lists/top_lists_loops.pxd``.
-SPARE_CANDIDATES = 128
+SPARE_CANDIDATES = 256
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -93,7 +93,7 @@ class ItemWeights(Record):
 
 @dataclass(frozen=True, eq=False, repr=False)
 class WeightPanels(Record):
-    """The columns of `ItemWeights` in panels of 64, in any order; `top_lists.fill_panels` fills three arrays.
+    """The columns of `ItemWeights` in panels of 64, in any order; `top_lists.fill_panels` fills most arrays.
 
     Attributes
     ----------
@@ -103,10 +103,15 @@ class WeightPanels(Record):
         Items that those are of, each at most once; -1 where `sources` are.
     places : int32[n_items]
         64 p + c for the item columns[p, c]; -1 for the others.
-    rounded : int16[n_panels, n_rows, 64]
+    rounded : int16[n_fine, n_rows, 64]
         rounded[p, i, c] is the weight of row i in column sources[p, c], over the unit.
+    coarse : int8[n_pairs, n_rows, 128]
+        Weights of the later panels, each over the unit of its column; n_fine + 2 q and the one after it are
+        side by side in coarse[q].
+    scales : float32[2 n_pairs, 64]
+        The units of those columns, over that of `rounded`.
     most : int16[ceil(n_panels / 64), n_rows, 64]
-        most[p // 64, i, p % 64] is the largest of rounded[p, i], or 0.
+        most[p // 64, i, p % 64] is the largest weight of row i in panel p, rounded as in `rounded`, or 0.
     exact : float32[64 n_panels, n_rows]
         exact[64 p + c, i] is that weight.
     peaks : float32[n_rows]
@@ -116,11 +121,16 @@ class WeightPanels(Record):
     sources: Array = array("int32", "n_panels", WEIGHT_COLUMNS)
     columns: Array = array("int32", "n_panels", WEIGHT_COLUMNS)
     places: Array = array("int32", "n_items")
-    rounded: Array = array("int16", "n_panels", "n_rows", WEIGHT_COLUMNS, written=True)
+    rounded: Array = array("int16", "n_fine", "n_rows", WEIGHT_COLUMNS, written=True)
+    coarse: Array = array("int8", "n_pairs", "n_rows", 2 * WEIGHT_COLUMNS, written=True)
+    scales: Array = array("float32", "n_coarse", WEIGHT_COLUMNS, written=True)
     most: Array = array("int16", "n_blocks", "n_rows", WEIGHT_COLUMNS, written=True)
     exact: Array = array("float32", "n_columns", "n_rows", written=True)
     peaks: Array = array("float32", "n_rows", written=True)
     n_panels: int = dimension()
+    n_fine: int = dimension()
+    n_pairs: int = dimension()
+    n_coarse: int = dimension()
     n_blocks: int = dimension()
     n_columns: int = dimension()
     n_rows: int = dimension()
@@ -130,6 +140,10 @@ class WeightPanels(Record):
         check_codes(self._name("sources"), self.sources, self.n_rows, low=-1)
         check_codes(self._name("columns"), self.columns, self.n_items, low=-1)
         check_codes(self._name("places"), self.places, self.n_columns, low=-1)
+        if self.n_coarse != 2 * self.n_pairs or self.n_panels != self.n_fine + self.n_coarse:
+            raise ValueError(
+                f"{self._name('coarse')} must hold all panels that are not in rounded, two beside one another"
+            )
         if self.n_columns != WEIGHT_COLUMNS * self.n_panels:
             raise ValueError(f"{self._name('exact')} must be of shape ({WEIGHT_COLUMNS} n_panels, n_rows)")
         if self.n_blocks != -(-self.n_panels // WEIGHT_COLUMNS):
@@ -158,6 +172,15 @@ class RatingMultiples(Record):
     margins : int32[n_rows]
         The most by which sums of rounded weights differ from scores, in units of rounded weights over
         steps[k]; -1 if it is not known, or too wide.
+    levels : uint8[n]
+        Multiples of 1 / level_steps[k], at most 127, for weights of 8 bits.
+    level_steps : float64[n_rows]
+        `per_one` if the ratings of the row are such multiples; 0 where margins[k] is -1.
+    level_margins : int32[n_rows]
+        The most by which sums of 8-bit weights of a column differ from scores, in units of the column over
+        level_steps[k].
+    runs : int32[n_rows]
+        An even number of ratings, the sums of whose levels times 127 are below 2^15.
     per_one : int
         Ratings are multiples of 1 / `per_one`, if they are of any.
     """
@@ -165,6 +188,10 @@ class RatingMultiples(Record):
     values: Array = array("int16", "n", written=True)
     steps: Array = array("int32", "n_rows", written=True)
     margins: Array = array("int32", "n_rows", written=True)
+    levels: Array = array("uint8", "n", written=True)
+    level_steps: Array = array("float64", "n_rows", written=True)
+    level_margins: Array = array("int32", "n_rows", written=True)
+    runs: Array = array("int32", "n_rows", written=True)
     per_one: int = integer(1, 32767)
     n: int = dimension()
     n_rows: int = dimension()

@@ -208,7 +208,8 @@ class Model(Saved, Recommender, Explaining, Forgetting):
             have each pair once already.
         weights : array_like of float, shape (n_ratings,), optional
             Weight of each rating's squared error, in the order of `ratings`; positive, by default 1. A weight
-            of 2 is that of the same rating given twice. `ALS` takes weights.
+            of 2 is that of the same rating given twice. `ALS` and `BayesianSVD`, where it multiplies
+            the precision of the rating's noise, take weights.
 
         Returns
         -------
@@ -236,7 +237,9 @@ class Model(Saved, Recommender, Explaining, Forgetting):
         if weights is None:
             return None
         if not self.takes_weights:
-            raise TypeError(f"{type(self).__name__}.fit takes no weights; ALS does. Leave out weights=")
+            raise TypeError(
+                f"{type(self).__name__}.fit takes no weights; ALS and BayesianSVD do. Leave out weights="
+            )
         return as_weights(weights, len(train), duplicates != "error")
 
     def _refuse_columns(self, method: str, columns: tuple[Any, ...]) -> None:

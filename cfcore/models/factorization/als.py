@@ -22,14 +22,16 @@ from cfcore.models.factorization.als_state import ALSState
 from cfcore.models.factorization.als_trainer import ALSTrainer, first_arrays
 from cfcore.models.factorization.base import FactorModel
 from cfcore.models.factorization.joining import joined_rows, scattered
-from cfcore.models.factorization.rates import standard_deviation
+from cfcore.models.factorization.rates import density_and_spread
 from cfcore.random import RandomState
 
 __all__ = ["ALS"]
 
-#: Defaults by cross-validation; `benchmarks/defaults.py` repeats the search. Of factors, with `scale_reg` and
-#: without, and of the y and w in units of the ratings' standard deviation; of biases.
-SCALED, UNSCALED, REG_BIAS, REG_IMPLICIT = 0.05, 9.0, 5.0, 30.0
+#: Constants of the rule, found on a tenth of the training rows of MovieLens 100K (u1) and 1M, held out
+#: (``python benchmarks/als.py choose``): of factors, with `scale_reg` and without; of the y and w; of biases.
+SCALED, UNSCALED, IMPLICIT, REG_BIAS = 9.0, 3.2, 0.87, 5.0
+#: Ratings per user and item below which regularisation is that of so many: factors would overfit.
+SPARSE = 24.0
 
 
 class ALS(FactorModel):
@@ -54,18 +56,19 @@ class ALS(FactorModel):
 
     Parameters
     ----------
-    n_factors : int, default 32
+    n_factors : int, default 64
         Length of the rows.
     n_epochs : int, default 20
         Times that all items, and then all users, are solved for.
     reg : float, optional
-        :math:`\lambda`; by default .05 s, without `scale_reg` 9 s, for ratings of standard deviation s.
+        :math:`\lambda`; by default :math:`3.2\, s \sqrt d`, with `scale_reg` :math:`9\, s / d`, for d ratings
+        per user and item, of standard deviation s; but for `scale_reg`, d is at least 24.
     reg_bias : float, optional
         :math:`\lambda_b`; by default 5: as much as five ratings.
     reg_implicit : float, optional
-        :math:`\lambda_y`; by default 30 s.
-    scale_reg : bool, default True
-        Whether a row's penalty grows with its ratings (ALS-WR). False: all n are 1.
+        :math:`\lambda_y`; by default :math:`.87\, s\, d`.
+    scale_reg : bool, default False
+        Whether a row's penalty grows with its ratings (ALS-WR). By default all n above are 1.
     sets : {"both", "user", "item"} or None, default "both"
         Which rows have sums over sets: of users (y), of items (w), both, or none.
     random_state : int, SeedSequence, Generator, BitGenerator, RandomState or None
@@ -131,12 +134,12 @@ class ALS(FactorModel):
     def __init__(
         self,
         *,
-        n_factors: int = 32,
+        n_factors: int = 64,
         n_epochs: int = 20,
         reg: float | None = None,
         reg_bias: float | None = None,
         reg_implicit: float | None = None,
-        scale_reg: bool = True,
+        scale_reg: bool = False,
         sets: str | None = "both",
         random_state: RandomState = None,
         n_threads: int | None = None,
@@ -172,9 +175,9 @@ class ALS(FactorModel):
     def trainer(self, train: Ratings, context: FitContext, start: Any = None) -> ALSTrainer:
         """The trainer of a fit, or of one that goes on, with all ratings, from the parameters of a state."""
         if start is None:
-            spread = standard_deviation(train.values) or 1.0
+            rates, spread = self._rates(train), density_and_spread(train)[1]
             first = first_arrays(train, self.n_factors, self.sets, spread, context.rng)
-            return ALSTrainer(train, context, self._rates(spread), first, context.weights)
+            return ALSTrainer(train, context, rates, first, context.weights)
         weights = None
         if start.seen_values is not None:
             users = np.repeat(np.arange(train.n_users, dtype=np.int32), np.diff(start.seen_indptr))
@@ -189,20 +192,22 @@ class ALS(FactorModel):
         }  # fmt: skip
         return ALSTrainer(train, context, start.rates, first, weights)
 
-    def _rates(self, spread: float) -> dict[str, float]:
-        """The regularisation of a fit to ratings of this standard deviation."""
-        usual = (SCALED if self.scale_reg else UNSCALED) * spread
+    def _rates(self, train: Ratings) -> dict[str, float]:
+        """The regularisation of a fit, by the rule where it is not given."""
+        density, spread = density_and_spread(train)
+        dense = max(density, SPARSE)
+        usual = SCALED * spread / density if self.scale_reg else UNSCALED * spread * dense**0.5
         given = {
             "reg": (self.reg, usual),
             "reg_bias": (self.reg_bias, REG_BIAS),
-            "reg_implicit": (self.reg_implicit, REG_IMPLICIT * spread),
+            "reg_implicit": (self.reg_implicit, IMPLICIT * spread * dense),
         }
         found = {name: float(rule if held is None else held) for name, (held, rule) in given.items()}
         return {**found, "scale_reg": float(self.scale_reg)}
 
     def defaults_for(self, ratings: Ratings) -> dict[str, float]:
         """Regularisation by the rule of the class."""
-        found = self._rates(standard_deviation(ratings.values) or 1.0)
+        found = self._rates(ratings)
         del found["scale_reg"]
         return found
 

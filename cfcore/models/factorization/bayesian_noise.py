@@ -37,6 +37,8 @@ class GaussianNoise:
         What the model's terms add up to, and noise: here the ratings.
     user_weights : float64[n_users]
         Precisions of the users, whose mean in the prior is 1.
+    rating_weights : float32[n] or None
+        Of the precision of each rating, as given to the fit; all 1 where None.
     scalars : float64[3]
         Precision of the noise, shape of the users' precisions, and the mean of the first over sweeps.
     """
@@ -49,6 +51,7 @@ class GaussianNoise:
         self.latents = values / self.spread
         self.counts = np.bincount(users, minlength=n_users)
         self.user_weights = np.ones(n_users)
+        self.rating_weights: Array | None = None
         self.scalars = np.array([1.0, 8.0, 0.0])
 
     @property
@@ -58,13 +61,19 @@ class GaussianNoise:
 
     def weights(self) -> Array | None:
         """Weight of each rating's precision: float32[n]; None where all are 1."""
-        return self.user_weights.astype(np.float32)[self.users] if self.user_noise else None
+        found = self.user_weights.astype(np.float32)[self.users] if self.user_noise else None
+        if self.rating_weights is None or found is None:
+            return found if self.rating_weights is None else self.rating_weights
+        return found * self.rating_weights
 
     def log_likelihood(self, errors: Array) -> float:
         """Logarithm of the density of what is left of each rating (float64[n])."""
         squares = self._squares(errors)
         each = self.counts * np.log(self.user_weights * (self.precision / (2 * np.pi)))
-        return float(np.sum(each - self.precision * squares * self.user_weights)) / 2
+        total = float(np.sum(each - self.precision * squares * self.user_weights))
+        if self.rating_weights is not None:
+            total += float(np.sum(np.log(self.rating_weights.astype(np.float64))))
+        return total / 2
 
     def draw(self, key: tuple[int, int], errors: Array, n_threads: int | None) -> None:
         """Draw the precisions, and latent ratings where these are not the ratings.
@@ -84,7 +93,10 @@ class GaussianNoise:
 
     def _squares(self, errors: Array) -> Array:
         """Sums of squares of each user's errors: float64[n_users]."""
-        return np.bincount(self.users, errors * errors, minlength=len(self.user_weights))
+        squares = errors * errors
+        if self.rating_weights is not None:
+            squares *= self.rating_weights
+        return np.bincount(self.users, squares, minlength=len(self.user_weights))
 
     def _draw_user_weights(self, squares: Array) -> None:
         shape = self.scalars[1] / 2

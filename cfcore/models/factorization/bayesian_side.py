@@ -177,8 +177,8 @@ class Side:
         self.sums[:] = rows - self.mean - np.einsum("nf,fg->ng", from_blocks(draws.errors, k), back)
 
     def draw_rows(
-        self, key: tuple[int, int], others: Side, targets: Array, precisions: tuple[Array, Array],
-        means: Array | None, n_threads: int | None,
+        self, key: tuple[int, int], others: Side, targets: Array,
+        precisions: tuple[Array, Array, Array | None], means: Array | None, n_threads: int | None,
     ) -> None:  # fmt: skip
         """Draw the rows given those of the other side.
 
@@ -188,14 +188,14 @@ class Side:
         others : Side
         targets : float32[n]
             Ratings less their biases, in the order of the side.
-        precisions : (float64[n_rows], float32[n_others])
-            As `row_precision` and `column_weight` of `RowDraws`.
+        precisions : (float64[n_rows], float32[n_others], float32[n] or None)
+            As `row_precision`, `column_weight` and `weights` of `RowDraws`.
         means : float32[n_rows, width] or None
             Overwritten by the means that the rows are drawn around.
         """
         ratings = RatingRows(self.indptr, self.indices, targets, self.n_others)
         prior = self.mean + self.sums
-        draws = RowDraws(self.rows, others.rows, prior, self.precision, *precisions, means)
+        draws = RowDraws(self.rows, others.rows, prior, self.precision, *precisions[:2], means, precisions[2])
         Drawing(ratings, draws, self.most, n_threads)(DrawKey(key[0], ROWS + self.kind, key[1]))
 
 

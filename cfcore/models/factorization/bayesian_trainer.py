@@ -59,6 +59,8 @@ class GibbsTrainer:
         self.items = Side(1, items.indptr, items.indices, *shape)
         values = users.values.astype(np.float64) - context.known["mean"]
         self.noise = GaussianNoise(self.codes[0], train.n_users, values, bool(model.user_noise), self.rng)
+        if context.weights is not None:
+            self.noise.rating_weights = context.weights[users.order]
         self.spread = self.noise.spread
         self.targets = self.noise.latents.copy()  # less all biases, as they are drawn
         self.products = np.zeros(n)
@@ -119,11 +121,13 @@ class GibbsTrainer:
         users, items, weights = self.users, self.items, self.noise.user_weights
         targets = self.targets.astype(np.float32)
         items.draw_prior(key, (users.indptr, users.indices), self.n_threads)
-        each = np.full(items.n, self.noise.precision), weights.astype(np.float32)
+        own = self.noise.rating_weights
+        of_item = None if own is None else own[self.item_order]
+        each = np.full(items.n, self.noise.precision), weights.astype(np.float32), of_item
         items.draw_rows(key, users, targets[self.item_order], each, None, self.n_threads)
         self._pause()
         users.draw_prior(key, (items.indptr, items.indices), self.n_threads)
-        each = self.noise.precision * weights, np.ones(items.n, dtype=np.float32)
+        each = self.noise.precision * weights, np.ones(items.n, dtype=np.float32), own
         means = self.samples.row_means if self.samples.keeps(key[1]) else None
         users.draw_rows(key, items, targets, each, means, self.n_threads)
 

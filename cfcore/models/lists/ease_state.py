@@ -37,7 +37,9 @@ VALUES = ("ratings", "ones")
 #: Highest over lowest weight where a scale does not start above 0, as of one star and five.
 OF_FIVE = 5
 #: Candidates for lists that a thread makes side by side: they read the weights from memory once.
-CODES_TOGETHER = 1 << 20
+CODES_TOGETHER = 1 << 21
+#: Share of the items, those with fewest ratings, whose weights are rounded to 8 bits: few of them are listed.
+COARSE = 0.8
 #: Ratings that are looked at to find what they are multiples of.
 LOOKED_AT = 1000
 #: Share of users whose best items rounded sums do not tell, from which on all scores are added up.
@@ -197,9 +199,13 @@ class EaseState(State):
         columns = np.where(sources < 0, -1, items[sources]).astype(np.int32)
         places = np.full(len(self.item_ids), -1, dtype=np.int32)
         places[items[order]] = np.arange(n, dtype=np.int32)
+        n_pairs = int(n_panels * COARSE) // 2
+        n_fine = n_panels - 2 * n_pairs
         panels = WeightPanels(
             sources, columns, places,
-            aligned_zeros(n_panels * n, WEIGHT_COLUMNS, np.int16).reshape(n_panels, n, WEIGHT_COLUMNS),
+            aligned_zeros(n_fine * n, WEIGHT_COLUMNS, np.int16).reshape(n_fine, n, WEIGHT_COLUMNS),
+            aligned_zeros(n_pairs * n, 2 * WEIGHT_COLUMNS, np.int8).reshape(n_pairs, n, 2 * WEIGHT_COLUMNS),
+            np.empty((2 * n_pairs, WEIGHT_COLUMNS), dtype=np.float32),
             np.zeros((-(-n_panels // WEIGHT_COLUMNS), n, WEIGHT_COLUMNS), dtype=np.int16),
             np.empty((n_columns, n), dtype=np.float32),
             np.empty(n, dtype=np.float32),
@@ -215,6 +221,10 @@ class EaseState(State):
             assert panels is not None
             multiples = RatingMultiples(
                 np.empty(rated.n, dtype=np.int16),
+                np.empty(rated.n_rows, dtype=np.int32),
+                np.empty(rated.n_rows, dtype=np.int32),
+                np.empty(rated.n, dtype=np.uint8),
+                np.empty(rated.n_rows, dtype=np.float64),
                 np.empty(rated.n_rows, dtype=np.int32),
                 np.empty(rated.n_rows, dtype=np.int32),
                 steps_per_one(rated.values[:LOOKED_AT]),
@@ -268,7 +278,7 @@ class EaseState(State):
         assert panels is not None
         multiples = self.multiples(n_threads)
         n_threads = threads_worth(n_threads, queries.n_lists * self.products)
-        together = min(-(-queries.n_lists // n_threads), max(64, CODES_TOGETHER // (lists.n + 128)))
+        together = min(-(-queries.n_lists // n_threads), max(64, CODES_TOGETHER // (lists.n + 256)))
         n_words, n_codes = CandidateScratch.sizes(max(together, 1), panels.n_panels, lists.n)
         scratch = CandidateScratch(
             thread_rows(n_threads, n_words, np.uint64), codes=np.empty((n_threads, n_codes), dtype=np.int32)

@@ -46,6 +46,8 @@ def draw_rows(
     check_array(scratch, np.float64, 2, True, "draw_rows: scratch")
     if ratings.n_rows != draws.n_rows or ratings.n_columns != draws.n_columns:
         raise ValueError("draw_rows: ratings and draws must be of as many rows and columns")
+    if draws.weights is not None and len(draws.weights) != ratings.n:
+        raise ValueError("draw_rows: there must be as many weights as ratings")
     check_written((draws,), (ratings,))
     begin, end = check_span("draw_rows", span, draws.n_rows, "rows")
     if overlaps(scratch, [held for record in (ratings, draws) for _, held, _ in record.arrays()]):
@@ -90,7 +92,10 @@ def _piece(ratings: RatingRows, draws: RowDraws, begin: int, end: int) -> tuple[
         tile = slice(first, min(first + TILE, end))
         columns = ratings.indices[tile]
         z = draws.columns[columns, :n]
-        scaled = z * draws.column_weight[columns, np.newaxis]
+        weights = draws.column_weight[columns]
+        if draws.weights is not None:
+            weights = weights * draws.weights[tile]
+        scaled = z * weights[:, np.newaxis]
         # Unlike np.sum, running sums add the ratings one after the other.
         gram += np.cumsum(scaled[:, :, np.newaxis] * z[:, np.newaxis], axis=0, dtype=np.float32)[-1]
         rest += np.cumsum(scaled * ratings.values[tile, np.newaxis], axis=0, dtype=np.float32)[-1]

@@ -24,7 +24,7 @@ from cfcore.reference.top_n.scores import best, check_excluded
 
 Array = NDArray[Any]
 
-HIGHEST, MOST, WIDEST, SMALLEST = 32767, 2147000000, 2**30, 1e-30
+HIGHEST, HIGHEST_LEVEL, MOST, WIDEST, SMALLEST, FINEST = 32767, 127, 2147000000, 2**30, 1e-30, 2.0**-20
 
 
 def fill_panels(weights: ItemWeights, panels: WeightPanels, n_threads: int) -> None:
@@ -41,11 +41,21 @@ def fill_panels(weights: ItemWeights, panels: WeightPanels, n_threads: int) -> N
         inverse = np.float32(HIGHEST) / np.float32(largest)
     columns = np.where(panels.sources < 0, np.float32(0), weights.values[:, panels.sources])
     panels.exact[:] = columns.reshape(panels.n_rows, panels.n_columns).T
+    later = columns[:, panels.n_fine :]
+    inverses = np.zeros_like(panels.scales)
+    if inverse:
+        of_columns = np.abs(later).max(axis=0, initial=0)
+        inverses = np.float32(HIGHEST_LEVEL) / np.maximum(
+            of_columns, np.float32(np.float32(largest) * FINEST)
+        )
+    panels.scales[:] = inverse / inverses if inverse else 0
     with np.errstate(invalid="ignore"):
         rounded = np.rint(columns * inverse) if inverse else np.zeros_like(columns)
-    panels.rounded[:] = rounded.transpose(1, 0, 2)
+        coarse = np.rint(later * inverses) if inverse else np.zeros_like(later)
+    panels.rounded[:] = rounded[:, : panels.n_fine].transpose(1, 0, 2)
+    panels.coarse[:] = coarse.reshape(panels.n_rows, panels.n_pairs, 128).transpose(1, 0, 2)
     most = np.zeros((panels.n_rows, 64 * panels.n_blocks), dtype=np.int16)
-    most[:, : panels.n_panels] = panels.rounded.max(axis=2, initial=0).T
+    most[:, : panels.n_panels] = rounded.max(axis=2, initial=0)
     panels.most[:] = most.reshape(panels.n_rows, panels.n_blocks, 64).transpose(1, 0, 2)
 
 
@@ -80,6 +90,27 @@ def fill_multiples(
             off, size = np.abs(x * step - q) @ peaks, (x * step) @ peaks
             margin = 0.505 * q.sum() + (off + (len(x) + 2) * 1.2e-7 * size) * units + 2
             multiples.margins[k] = int(margin) + 1 if margin < WIDEST else -1
+        _fill_levels(x, row, multiples, k)
+
+
+def _fill_levels(x: Array, row: slice, multiples: RatingMultiples, k: int) -> None:
+    """Levels of row k, whose ratings are x, if it has a margin."""
+    multiples.levels[row], multiples.level_steps[k] = 0, 0
+    multiples.level_margins[k], multiples.runs[k] = -1, 0
+    if multiples.margins[k] < 0:
+        return
+    highest, step = float(x.max(initial=0)), float(multiples.per_one)
+    if _total(np.abs(x * step - np.rint(x * step))) > 1e-3 * len(x) or highest * step > HIGHEST_LEVEL:
+        step = HIGHEST_LEVEL / max(highest, 1e-4)
+    multiples.levels[row] = q = np.rint(x * step)
+    multiples.level_steps[k] = step
+    multiples.runs[k] = 2 * (HIGHEST // int(2 * HIGHEST_LEVEL * q.max(initial=1)))
+    off, size = _total(np.abs(x * step - q)), _total(x * step)
+    margin = 0.505 * q.sum() + HIGHEST_LEVEL * (1.01 * off + (len(x) + 2) * 1.3e-7 * size) + 2
+    if margin + HIGHEST_LEVEL * q.sum() < WIDEST:
+        multiples.level_margins[k] = int(margin) + 1
+    else:
+        multiples.margins[k] = -1
 
 
 def _total(terms: Array) -> float:

@@ -87,6 +87,36 @@ def test_means_are_those_of_the_equations(module: Any) -> None:
         np.testing.assert_allclose(found.means[row, :5], mean, atol=1e-5)
 
 
+@BOTH
+def test_weights_of_ratings_multiply_their_precision(module: Any) -> None:
+    """A weight of 2 is the rating twice."""
+    ratings, draws = rows_case([4, 300], 5)
+    twice = RatingRows(
+        2 * ratings.indptr, np.repeat(ratings.indices, 2), np.repeat(ratings.values, 2), ratings.n_columns
+    )
+    weights = np.full(ratings.n, 2, dtype=np.float32)
+    found, expected = draw(module, (ratings, replace(draws, weights=weights))), draw(module, (twice, draws))
+    np.testing.assert_allclose(found.rows, expected.rows, atol=1e-5)
+    np.testing.assert_allclose(found.means, expected.means, atol=1e-5)
+    with pytest.raises(ValueError, match="as many weights as ratings"):
+        draw(module, (twice, replace(draws, weights=weights)))
+
+
+def test_members_without_noise_are_the_means_that_they_are_drawn_around() -> None:
+    """Many rounds without noise end at the solution of ridge regression."""
+    draws = replace(members_case(4, n_blocks=1), noise=0.0)
+    matrix, sums = sums_of(draws)
+    rows = draws.errors[0] + sums[0]
+    gram = matrix.T @ matrix + draws.penalty * np.eye(draws.n_members)
+    for _ in range(200):
+        compiled.draw_members(draws, KEY, (0, 7), 1)
+    np.testing.assert_allclose(draws.members[0], np.linalg.solve(gram, matrix.T @ rows), atol=1e-9)
+    one, other = (replace(members_case(5), noise=0.0) for _ in range(2))
+    compiled.draw_members(one, KEY, (0, 7), 1)
+    twin.draw_members(other, KEY, (0, 7), 1)
+    np.testing.assert_allclose(one.members, other.members, rtol=1e-10, atol=1e-12)
+
+
 def test_draws_are_from_the_conditional_distribution() -> None:
     """Standardised by the conditional's mean and covariance, draws are independent standard normals."""
     ratings, draws = rows_case([7], 4, seed=3)

@@ -59,6 +59,7 @@ class Case:
         elif kind == "nan" and n_items:
             weights[rng.integers(0, n_items), rng.integers(0, n_items)] = np.nan
         weights.flags.writeable = False
+        self.n_fine: int | None = None
         self.rated = RatingRows(indptr, items, values, n_items)
         self.weights, self.n_items = ItemWeights(weights), n_items
         self.excluded = items
@@ -71,8 +72,10 @@ class Case:
         n, n_panels = self.n_items, len(self.sources)
         places = np.full(n, -1, dtype=np.int32)
         places[self.sources.reshape(-1)[:n]] = np.arange(n)
+        n_pairs = n_panels // 2 if self.n_fine is None else (n_panels - self.n_fine) // 2
         panels = WeightPanels(
-            self.sources, self.sources, places, np.full((n_panels, n, 64), 9, dtype=np.int16),
+            self.sources, self.sources, places, np.full((n_panels - 2 * n_pairs, n, 64), 9, dtype=np.int16),
+            np.full((n_pairs, n, 128), 9, dtype=np.int8), np.full((2 * n_pairs, 64), 9, dtype=np.float32),
             np.zeros((-(-n_panels // 64), n, 64), dtype=np.int16),
             np.full((64 * n_panels, n), np.nan, dtype=np.float32), np.full(n, np.nan, dtype=np.float32),
         )  # fmt: skip
@@ -83,8 +86,10 @@ class Case:
         self, kernel: ModuleType, panels: WeightPanels, n_threads: int = 1, per_one: int = 5
     ) -> RatingMultiples:
         multiples = RatingMultiples(
-            np.zeros(self.rated.n, dtype=np.int16), *np.zeros((2, self.rated.n_rows), dtype=np.int32), per_one
-        )
+            np.zeros(self.rated.n, dtype=np.int16), *np.zeros((2, self.rated.n_rows), dtype=np.int32),
+            np.zeros(self.rated.n, dtype=np.uint8), np.zeros(self.rated.n_rows),
+            *np.zeros((2, self.rated.n_rows), dtype=np.int32), per_one
+        )  # fmt: skip
         kernel.fill_multiples(self.rated, panels, multiples, n_threads)
         return multiples
 
@@ -156,6 +161,32 @@ def test_lists_are_those_of_a_sort_of_the_scores(
         np.testing.assert_array_equal(lists.scores, scores)
 
 
+@pytest.mark.parametrize("kind", ["stars", "any", "few values", "nearly equal"])
+def test_lists_do_not_depend_on_which_weights_have_8_bits(kind: str) -> None:
+    for n_items, numbers in ((300, (1, 3, 5)), (256, (0, 2, 4))):
+        case = Case(n_items, kind=kind, share=0.4)
+        positions, scores = case.expected(20)
+        for case.n_fine in numbers:
+            for level in kernels.available_levels():
+                with kernels.use_level(level):
+                    lists = case.lists(compiled, 20)
+                np.testing.assert_array_equal(lists.positions, positions)
+                np.testing.assert_array_equal(lists.scores, scores)
+
+
+def test_levels_are_the_stars_where_ratings_are_and_else_as_fine_as_bytes_permit() -> None:
+    for kind, steps in (("stars", 5), ("any", 127)):
+        case = Case(200, kind=kind)
+        multiples = case.multiples(compiled, case.panels(compiled))
+        rows = np.repeat(np.arange(case.rated.n_rows), np.diff(case.rated.indptr))
+        error = multiples.levels / multiples.level_steps[rows] - case.rated.values
+        assert np.abs(error).max() <= (1e-6 if kind == "stars" else 0.51 / 127)
+        np.testing.assert_allclose(multiples.level_steps, steps, rtol=0.1)
+        highest = np.maximum.reduceat(multiples.levels, case.rated.indptr[:-1])
+        assert (multiples.runs * highest.astype(np.int64) * 127 < 2**15).all()
+        assert (multiples.runs >= 2).all()
+
+
 def test_scores_have_the_same_bits_beside_lists_of_more_and_fewer_ratings() -> None:
     case = Case(n_users=13, kind="any")
     cut = case.rated.indptr[:-1] + np.diff(case.rated.indptr) * (np.arange(13) * 5 % 13) // 12
@@ -192,12 +223,14 @@ def test_panels_and_multiples_are_those_of_the_twin(n_items: int, seed: int, kin
         with kernels.use_level(level):
             for n_threads in (1, 3):
                 panels = case.panels(compiled, n_threads)
-                for name in ("rounded", "most", "exact", "peaks"):
+                for name in ("rounded", "coarse", "scales", "most", "exact", "peaks"):
                     np.testing.assert_array_equal(getattr(panels, name), getattr(expected, name), name)
                 multiples = case.multiples(compiled, panels, n_threads)
                 np.testing.assert_array_equal(multiples.steps, margins.steps)
-                np.testing.assert_array_equal(multiples.values, margins.values)
+                for name in ("values", "levels", "level_steps", "runs"):
+                    np.testing.assert_array_equal(getattr(multiples, name), getattr(margins, name), name)
                 np.testing.assert_allclose(multiples.margins, margins.margins, atol=1)
+                np.testing.assert_allclose(multiples.level_margins, margins.level_margins, atol=1)
 
 
 @given(st.integers(1, 200), st.integers(0, 1000), st.sampled_from(["stars", "any", "nearly equal"]))
@@ -208,13 +241,21 @@ def test_margins_bound_the_error_of_rounded_sums(n_items: int, seed: int, kind: 
     users = np.arange(case.rated.n_rows, dtype=np.int32)
     scores = np.empty((len(users), n_items), dtype=np.float32)
     weighted_sums.score_rows(case.rated, case.weights, UserScores(users, scores), 1)
-    rounded = panels.rounded.transpose(1, 0, 2).reshape(n_items, -1)[:, panels.places].astype(np.int64)
-    steps = float(panels.peaks.max()) / 32767 / multiples.steps
+    scores = np.pad(scores, ((0, 0), (0, 1)))[:, panels.columns]  # of panels; 0 where they are filled up
+    units = np.append(np.ones(64 * panels.n_fine), panels.scales) * (float(panels.peaks.max()) / 32767)
+    fine, coarse = np.split(units.reshape(-1, 64), [panels.n_fine])
     assert (multiples.margins > 0).all()
     for k in users:
         row = slice(case.rated.indptr[k], case.rated.indptr[k + 1])
-        sums = multiples.values[row].astype(np.int64) @ rounded[case.rated.indices[row]]
-        assert (np.abs(sums - scores[k] / steps[k]) <= multiples.margins[k]).all()
+        for weights, unit, numbers, steps, margin in (
+            (panels.rounded, fine, multiples.values, multiples.steps, multiples.margins),
+            (panels.coarse, coarse, multiples.levels, multiples.level_steps, multiples.level_margins),
+        ):
+            rows = weights[:, case.rated.indices[row]].astype(np.int64)
+            sums = np.einsum("e,pec->pc", numbers[row].astype(np.int64), rows).reshape(unit.shape)
+            found = scores[k, : panels.n_fine] if unit is fine else scores[k, panels.n_fine :]
+            assert (np.abs(sums - found / (unit / steps[k])) <= margin[k]).all()
+            assert (np.abs(sums) < 2**31).all()
 
 
 @pytest.mark.parametrize("kernel", IMPLEMENTATIONS, ids=["compiled", "twin"])
@@ -254,14 +295,17 @@ def test_what_does_not_fit_is_refused(kernel: ModuleType) -> None:
     panels = case.panels(kernel)
     with pytest.raises(ValueError, match="fill_panels: panels must have a row"):
         kernel.fill_panels(ItemWeights(np.zeros((3, 3), np.float32)), panels, 1)
-    few = RatingMultiples(np.zeros(2, np.int16), np.zeros(1, np.int32), np.zeros(1, np.int32), 5)
+    one = np.zeros(1, np.int32)
+    few = RatingMultiples(
+        np.zeros(2, np.int16), one, one.copy(), np.zeros(2, np.uint8), np.zeros(1), one.copy(), one.copy(), 5
+    )
     with pytest.raises(ValueError, match="multiples must be of the ratings in rated"):
         kernel.fill_multiples(case.rated, panels, few, 1)
 
 
 def test_panels_that_contradict_themselves_are_refused() -> None:
     panels = Case(80).panels(twin)
-    names = ("sources", "columns", "places", "rounded", "most", "exact", "peaks")
+    names = ("sources", "columns", "places", "rounded", "coarse", "scales", "most", "exact", "peaks")
     fields = {name: getattr(panels, name) for name in names}
     for name, value in (("columns", fields["columns"][0, 1]), ("places", 5), ("sources", -1)):
         changed = fields[name].copy()

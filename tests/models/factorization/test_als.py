@@ -27,7 +27,7 @@ WEIGHTS = np.random.default_rng(1).uniform(0.3, 3.0, len(RATINGS))
 
 
 def make(**params: Any) -> cf.ALS:
-    return cf.ALS(**{"n_factors": 3, "n_epochs": 5, "random_state": 0, **params})
+    return cf.ALS(**{"n_factors": 3, "n_epochs": 5, "scale_reg": True, "random_state": 0, **params})
 
 
 def centres(model: Any, kind: str) -> Any:
