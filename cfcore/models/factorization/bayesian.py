@@ -15,13 +15,14 @@ from cfcore.kernels.records import Factors
 from cfcore.models.core.distributions import Exploration
 from cfcore.models.core.fit_context import FitContext
 from cfcore.models.core.given import user_fields
-from cfcore.models.core.model import Array, Model
+from cfcore.models.core.model import Array
 from cfcore.models.core.params import check_choice, check_flag, check_number
 from cfcore.models.core.state import State
 from cfcore.models.core.training import run_epochs
 from cfcore.models.factorization.bayesian_chains import Chains
 from cfcore.models.factorization.bayesian_diagnostics import Diagnostics
 from cfcore.models.factorization.bayesian_exploring import state_of_sample
+from cfcore.models.factorization.bayesian_featured import Featured
 from cfcore.models.factorization.bayesian_given import users_of
 from cfcore.models.factorization.bayesian_predictive import Predictive
 from cfcore.models.factorization.bayesian_state import BayesianState, scores
@@ -34,7 +35,7 @@ __all__ = ["BayesianSVD"]
 LARGE, ENOUGH = 1.05, 100
 
 
-class BayesianSVD(Model):
+class BayesianSVD(Featured):
     r"""Bayesian matrix factorisation with implicit sets of users and of items, by Gibbs sampling.
 
     .. math::
@@ -94,6 +95,12 @@ class BayesianSVD(Model):
     session_bias_, session_indptr_, session_numbers_ : ndarray
         User u's sessions are ``session_indptr_[u]`` to ``session_indptr_[u + 1]``; a number is the position
         of the length times 2^55, plus the number of such lengths since 1970.
+    user_feature_names_, item_feature_names_ : tuple of str
+        Of ``fit(train, user_features=users, item_features=items)``; empty without.
+    user_feature_effects_, item_feature_effects_ : ndarray of float32, shape (n_features + 1,), or None
+        Mean effect of each feature on the bias, in the unit of the ratings; the last entry is the bias
+        without features. Those on rows of factors are in ``user_feature_factors_`` and
+        ``item_feature_factors_``.
     noise_precision_ : float
         Mean of the noise's precision, in the unit of the ratings.
     history_ : dict of str to list of float
@@ -118,6 +125,10 @@ class BayesianSVD(Model):
 
     The factors of users that are kept are the means of their distributions given the sample of the items,
     not draws: the mean of predictions is the same, with less variance.
+
+    Features are a further set in the prior means of rows: weights of entries over the square root of their
+    number, with an effect on each factor; effects on biases are linear. Both have precisions of their own.
+    Users and items without ratings follow from their features: they are known, and listed.
 
     Predictive distributions (``predict(..., return_std=True)``, `predict_interval`) are mixtures over the
     kept samples, around the prediction: the factors' draws, the noise of the user, sessions without training

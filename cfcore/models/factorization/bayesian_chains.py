@@ -12,6 +12,7 @@ import numpy as np
 from cfcore.data import Ratings
 from cfcore.models.core.fit_context import FitContext
 from cfcore.models.factorization.bayesian_diagnostics import diagnose, r_hat_of
+from cfcore.models.factorization.bayesian_features import encoded_features
 from cfcore.models.factorization.bayesian_state import BayesianState, scores
 from cfcore.models.factorization.bayesian_trainer import GibbsTrainer
 from cfcore.random import seed64
@@ -20,7 +21,10 @@ from cfcore.threads import resolve_threads
 Array = np.ndarray[Any, Any]
 
 #: Fields of the state that are means over sweeps: of several chains, means of theirs.
-MEANS = ("user_bias", "item_bias", "session_bias", "session_slope", "session_variance")
+MEANS = (
+    "user_bias", "item_bias", "session_bias", "session_slope", "session_variance", "user_feature_effects",
+    "item_feature_effects",
+)  # fmt: skip
 #: Fields whose first dimension is that of samples; of other fields of samples it is the second.
 BY_SAMPLE = ("prior_means", "prior_precisions", "precisions")
 
@@ -155,7 +159,8 @@ class Chains:
             parts.append(chain.fields(own, n_epochs))
         return self.context.state(
             BayesianState, **joined(parts), history=dict(history), n_epochs=n_epochs,
-            spread=self.chains[0].spread, time_unit=self.context.side.get("time_unit", 1), **more,
+            spread=self.chains[0].spread, time_unit=self.context.side.get("time_unit", 1),
+            **encoded_features(self.context.side), **more,
         )  # fmt: skip
 
 
@@ -168,7 +173,7 @@ def joined(parts: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for name, held in first.items():
         each = [part[name] for part in parts]
-        if name == "user_factors":  # in a unit over the number of samples
+        if name in ("user_factors", "user_feature_factors"):  # in a unit over the number of samples
             shares = (sizes / sizes.sum()).astype(np.float32)
             each = [one * share for one, share in zip(each, shares, strict=True)]
         if not isinstance(held, np.ndarray):

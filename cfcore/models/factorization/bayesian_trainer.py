@@ -14,6 +14,7 @@ from cfcore.models.core.fit_context import FitContext
 from cfcore.models.factorization.base import predicted
 from cfcore.models.factorization.bayesian_biases import Biases
 from cfcore.models.factorization.bayesian_diagnostics import Trace
+from cfcore.models.factorization.bayesian_features import FeatureTerms
 from cfcore.models.factorization.bayesian_moments import SessionMoments
 from cfcore.models.factorization.bayesian_noise import GaussianNoise
 from cfcore.models.factorization.bayesian_samples import Samples
@@ -67,6 +68,11 @@ class GibbsTrainer:
         ordered = None if seconds is None else seconds[users.order]
         by_item = items.indptr, self.item_order
         self.biases = Biases(self.codes[0], users.indptr, by_item, ordered, self.rng)
+        for at, side in enumerate((self.users, self.items)):
+            given = context.side.get("item_features" if at else "user_features")
+            if given is not None:
+                side.features = FeatureTerms(at, given[0], given[1], side.rated, k, self.rng)
+                self.biases.features[at] = side.features
         self.moments = SessionMoments(self.biases.sessions, self.biases.session_at, train.n_users)
         self.samples = Samples(self.users, self.items, model.burn_in, model.n_samples, n_kept)
         self.samples.hold(self.seed, self.biases, self.noise)
