@@ -2,6 +2,7 @@
 
     python benchmarks/bayesian.py accuracy --data u1 --seeds 3
     python benchmarks/bayesian.py coverage --data ml-1m
+    python benchmarks/bayesian.py time      # terms of time that were tried, on training rows: an hour
     python benchmarks/bayesian.py speed
     python benchmarks/bayesian.py race      # time until the final accuracy of myFM, u1
     python benchmarks/bayesian.py agree     # myFM's RMSE where the models coincide, u1
@@ -19,6 +20,7 @@ from typing import Any
 
 import bayesian_race
 import bayesian_speed
+import bayesian_time
 import numpy as np
 from measure import arguments, describe, machine, write
 
@@ -121,10 +123,20 @@ def choose(data: str, quick: bool) -> list[Row]:
     return rows
 
 
+def terms_of_time(data: str, n_seeds: int, quick: bool) -> list[Row]:
+    """RMSE of terms of time, tried within training rows."""
+    split: Any = ("ml-100k", data) if data.startswith("u") else (data, 0.1)
+    train, _ = cf.datasets.load(split[0], split=split[1])
+    if quick:
+        train = train.subset(slice(None, None, 10))
+    return bayesian_time.compare(train, n_seeds, FEW if quick else {}, quick)
+
+
 def main() -> None:
     """Measure, print, write."""
     parser = arguments(__doc__.splitlines()[0])
-    parser.add_argument("what", choices=("accuracy", "coverage", "speed", "choose", "race", "agree"))
+    kinds = ("accuracy", "coverage", "time", "speed", "race", "agree", "choose")
+    parser.add_argument("what", choices=kinds)
     parser.add_argument("--data", default="u1", help="u1 to u5, ml-1m, ml-latest-small or movietweetings")
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--features", action="store_true", help="with features of users and items")
@@ -136,6 +148,8 @@ def main() -> None:
         rows = accuracy(options.data, n_seeds, options.quick, options.features)
     elif options.what == "coverage":
         rows = coverage(options.data, n_seeds, options.quick)
+    elif options.what == "time":
+        rows = terms_of_time(options.data, n_seeds, options.quick)
     elif options.what == "choose":
         search = choose_features if options.features else choose
         rows = search(options.data, options.quick)
