@@ -1,9 +1,14 @@
-"""`BayesianSVD`: RMSE with its defaults, with times and without; and the time of a sweep.
+"""`BayesianSVD`: RMSE with its defaults, with times and without; its speed, and myFM beside it.
 
     python benchmarks/bayesian.py accuracy --data u1 --seeds 3
     python benchmarks/bayesian.py coverage --data ml-1m
+    python benchmarks/bayesian.py time      # terms of time that were tried, on training rows: an hour
     python benchmarks/bayesian.py speed
+    python benchmarks/bayesian.py race      # time until the final accuracy of myFM, u1
+    python benchmarks/bayesian.py agree     # myFM's RMSE where the models coincide, u1
+    python benchmarks/bayesian.py accuracy --data u1 --features    # with features of users and films
     python benchmarks/bayesian.py choose --data ml-1m    # the search for the defaults, on training rows
+    python benchmarks/bayesian.py choose --features    # encodings of numbers among features, likewise
 
 `speed` is on MovieLens 1M with 32 factors: sweeps on one thread, on two, and of two independent processes;
 the kernel beside a bare C loop; with myFM installed, its sweeps are timed in the same run.
@@ -13,7 +18,9 @@ from __future__ import annotations
 
 from typing import Any
 
+import bayesian_race
 import bayesian_speed
+import bayesian_time
 import numpy as np
 from measure import arguments, describe, machine, write
 
@@ -25,10 +32,15 @@ FEW: dict[str, Any] = {"n_factors": 4, "n_samples": 4, "burn_in": 2}
 Row = dict[str, Any]
 
 
-def accuracy(data: str, n_seeds: int, quick: bool) -> list[Row]:
-    """RMSE of each seed, with times and without."""
+def accuracy(data: str, n_seeds: int, quick: bool, with_features: bool) -> list[Row]:
+    """RMSE of each seed, with times and without; with features of users and items, if asked for."""
     split: Any = ("ml-100k", data) if data.startswith("u") else (data, 0.1)
-    train, test = cf.datasets.load(split[0], split=split[1])
+    side: dict[str, Any] = {}
+    if with_features:
+        train, test, users, items = cf.datasets.load(split[0], split=split[1], features=True)
+        side = {"user_features": users, "item_features": items}
+    else:
+        train, test = cf.datasets.load(split[0], split=split[1])
     params: dict[str, Any] = {}
     if quick:
         params = FEW
@@ -36,14 +48,43 @@ def accuracy(data: str, n_seeds: int, quick: bool) -> list[Row]:
     for sessions in ("auto", None):
         errors = []
         for seed in range(n_seeds):
-            model = cf.BayesianSVD(sessions=sessions, random_state=seed, **(FEW if quick else params)).fit(
-                train
-            )
+            model = cf.BayesianSVD(sessions=sessions, random_state=seed, **params).fit(train, **side)
             predicted = model.predict(test) if sessions else model.predict(test, timestamps=False)
             errors.append(float(cf.metrics.rmse(test.values, predicted)))
         named = ", ".join(f"{error:.4f}" for error in errors)
-        print(f"{data}, sessions={sessions!r}: {np.mean(errors):.4f} ({named})", flush=True)
-        rows.append({"data": data, "sessions": sessions, "rmse": errors})
+        known = ", features" if with_features else ""
+        print(f"{data}, sessions={sessions!r}{known}: {np.mean(errors):.4f} ({named})", flush=True)
+        rows.append({"data": data, "sessions": sessions, "features": with_features, "rmse": errors})
+    return rows
+
+
+def held_out(data: str) -> tuple[cf.Ratings, cf.Ratings]:
+    """Two parts of the training rows of a split."""
+    split: Any = ("ml-100k", data) if data.startswith("u") else (data, 0.1)
+    train, _ = cf.datasets.load(split[0], split=split[1])
+    order = np.random.default_rng(5).permutation(len(train))
+    cut = len(train) // 5
+    return train.subset(np.sort(order[cut:])), train.subset(np.sort(order[:cut]))
+
+
+def choose_features(data: str, quick: bool, n_seeds: int = 2) -> list[Row]:
+    """RMSE with encodings of the numbers among features, on a part of the training rows."""
+    part, held = held_out(data)
+    _, users, items = cf.datasets.load("ml-100k" if data.startswith("u") else data, features=True)
+    settings: list[dict[str, Any]] = [{"numbers": "standard"}]
+    settings += [{"numbers": "bins", "n_bins": n} for n in (6, 12, 24)]
+    rows: list[Row] = []
+    for encoding in settings[:2] if quick else settings:
+        errors = []
+        for seed in range(1 if quick else n_seeds):
+            side = {
+                "user_features": cf.Features(users, **encoding),
+                "item_features": cf.Features(items, **encoding),
+            }
+            model = cf.BayesianSVD(random_state=seed, **(FEW if quick else {})).fit(part, **side)
+            errors.append(float(cf.metrics.rmse(held.values, model.predict(held))))
+        rows.append({**encoding, "rmse": errors})
+        print(encoding, f"{np.mean(errors):.5f}", flush=True)
     return rows
 
 
@@ -71,11 +112,7 @@ def coverage(data: str, n_seeds: int, quick: bool) -> list[Row]:
 
 def choose(data: str, quick: bool) -> list[Row]:
     """RMSE of settings around the defaults on a part of the training rows."""
-    split: Any = ("ml-100k", data) if data.startswith("u") else (data, 0.1)
-    train, _ = cf.datasets.load(split[0], split=split[1])
-    order = np.random.default_rng(5).permutation(len(train))
-    cut = len(train) // 5
-    part, held = train.subset(np.sort(order[cut:])), train.subset(np.sort(order[:cut]))
+    part, held = held_out(data)
     settings: list[dict[str, Any]] = [{"n_factors": k} for k in (8, 16, 32, 48)]
     settings += [{"n_kept": 200}, {"n_samples": 200, "burn_in": 60}, {"n_samples": 600, "burn_in": 200}]
     rows: list[Row] = []
@@ -86,24 +123,42 @@ def choose(data: str, quick: bool) -> list[Row]:
     return rows
 
 
+def terms_of_time(data: str, n_seeds: int, quick: bool) -> list[Row]:
+    """RMSE of terms of time, tried within training rows."""
+    split: Any = ("ml-100k", data) if data.startswith("u") else (data, 0.1)
+    train, _ = cf.datasets.load(split[0], split=split[1])
+    if quick:
+        train = train.subset(slice(None, None, 10))
+    return bayesian_time.compare(train, n_seeds, FEW if quick else {}, quick)
+
+
 def main() -> None:
     """Measure, print, write."""
     parser = arguments(__doc__.splitlines()[0])
-    parser.add_argument("what", choices=("accuracy", "coverage", "speed", "choose"))
+    kinds = ("accuracy", "coverage", "time", "speed", "race", "agree", "choose")
+    parser.add_argument("what", choices=kinds)
     parser.add_argument("--data", default="u1", help="u1 to u5, ml-1m, ml-latest-small or movietweetings")
     parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--features", action="store_true", help="with features of users and items")
     options = parser.parse_args()
     facts = machine()
     print(describe(facts), "\n")
-    if options.what in ("accuracy", "coverage"):
-        measure = accuracy if options.what == "accuracy" else coverage
-        rows = measure(options.data, 1 if options.quick else options.seeds, options.quick)
+    n_seeds = 1 if options.quick else options.seeds
+    if options.what == "accuracy":
+        rows = accuracy(options.data, n_seeds, options.quick, options.features)
+    elif options.what == "coverage":
+        rows = coverage(options.data, n_seeds, options.quick)
+    elif options.what == "time":
+        rows = terms_of_time(options.data, n_seeds, options.quick)
+    elif options.what == "choose":
+        search = choose_features if options.features else choose
+        rows = search(options.data, options.quick)
+    elif options.what == "agree":
+        rows = bayesian_race.agree(options.quick, n_seeds)
+    elif options.what == "race":
+        rows = bayesian_race.race(options.quick)
     else:
-        rows = (
-            choose(options.data, options.quick)
-            if options.what == "choose"
-            else bayesian_speed.speed(options.quick)
-        )
+        rows = bayesian_speed.speed(options.quick)
     write(options.json, {"machine": facts, "rows": rows})
 
 

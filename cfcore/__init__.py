@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from cfcore.config import show_config as show_config
     from cfcore.data import datasets as datasets
     from cfcore.data import split as split
+    from cfcore.data.features import Features as Features
     from cfcore.data.ratings import Ratings as Ratings
     from cfcore.models.core.model import Model as Model
     from cfcore.persist import load as load
@@ -37,6 +38,7 @@ __version__ = "0.1.0"
 # `import cfcore` stays light.
 _PUBLIC: dict[str, tuple[str, str | None]] = {
     **{entry.name: (entry.module, entry.name) for entry in ENTRIES},
+    "Features": ("cfcore.data.features", "Features"),
     "Model": ("cfcore.models.core.model", "Model"),
     "Ratings": ("cfcore.data.ratings", "Ratings"),
     "backend": ("cfcore.backends", "backend"),

@@ -24,6 +24,17 @@ DataArgument = Annotated[
     ),
 ]
 ModelArgument = Annotated[Path, typer.Argument(metavar="MODEL", help="A file that `cfcore fit` wrote.")]
+UserFeaturesOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--user-features", metavar="FILE",
+        help="Table of users, such as their age: text with a line of names, or parquet.",
+    ),
+]  # fmt: skip
+ItemFeaturesOption = Annotated[
+    Path | None,
+    typer.Option("--item-features", metavar="FILE", help="Table of items, such as their genres, likewise."),
+]
 ThreadsOption = Annotated[int, typer.Option(min=0, help="Threads of the compiled kernels; 0: all cores.")]
 JsonOption = Annotated[
     Path | None, typer.Option("--json", metavar="FILE", help="Write a report there; - is standard output.")

@@ -11,6 +11,7 @@ import typer
 from cfcore.cli.common import (
     ChooserOption,
     DataArgument,
+    ItemFeaturesOption,
     JsonOption,
     MembersOption,
     NewModelOption,
@@ -18,6 +19,7 @@ from cfcore.cli.common import (
     SeedOption,
     SetOption,
     ThreadsOption,
+    UserFeaturesOption,
     need_folder,
     on_terminal,
     tell,
@@ -27,6 +29,7 @@ from cfcore.cli.common import (
 from cfcore.cli.errors import UsageError, usage
 from cfcore.cli.models import Parts, build_model, fitting
 from cfcore.cli.reading import Reading, hold_out, read_part
+from cfcore.models.core.side_tables import given_features
 
 
 def fit(
@@ -56,6 +59,8 @@ def fit(
         Path | None,
         typer.Option(metavar="FILE", help="Keep a file of the state after each epoch, and go on from it."),
     ] = None,
+    user_features: UserFeaturesOption = None,
+    item_features: ItemFeaturesOption = None,
     seed: SeedOption = 0,
     threads: ThreadsOption = 0,
     json_file: JsonOption = None,
@@ -71,6 +76,8 @@ def fit(
       cfcore fit BX.csv -o m.cf --separator ";" --encoding latin-1 --missing 0
 
       cfcore fit ml-1m -o lists.cf -m ranker --chooser ease --rater rbm
+
+      cfcore fit ratings.csv -o b.cf -m bayesian-svd --user-features users.csv --item-features movies.csv
 
       zcat part-*.gz | cfcore fit - -o m.cf -m blend --members item-knn,svdpp
     """
@@ -92,7 +99,10 @@ def fit(
         fitted.set_params(verbose=int(on_terminal()))
     start = time.perf_counter()
     with usage():  # a hyper-parameter may be out of range
-        fitted.fit(train, validation=held_out, early_stopping=early_stopping or None, checkpoint=checkpoint)
+        side = given_features(fitted, user_features, item_features, train.column_names)
+        fitted.fit(
+            train, validation=held_out, early_stopping=early_stopping or None, checkpoint=checkpoint, **side
+        )
     seconds = time.perf_counter() - start
     fitted.save(out)
     history = fitted.history_

@@ -12,10 +12,12 @@ import numpy as np
 import typer
 
 from cfcore.cli.common import (
+    ItemFeaturesOption,
     JsonRowsOption,
     ModelArgument,
     OutOption,
     ThreadsOption,
+    UserFeaturesOption,
     on_terminal,
 )
 from cfcore.cli.errors import UsageError, say
@@ -90,6 +92,8 @@ def recommend(
     out: OutOption = None,
     as_json: JsonRowsOption = False,
     threads: ThreadsOption = 0,
+    user_features: UserFeaturesOption = None,
+    item_features: ItemFeaturesOption = None,
 ) -> None:
     """List items for users: those that they will choose and be content with, or those they will rate highest.
 
@@ -115,7 +119,7 @@ def recommend(
     if bool(users) + (users_file is not None) + all_users != 1:
         raise UsageError("give the users to recommend to: their ids, --users FILE or --all")
     criterion = criterion_of(by)
-    fitted = load_model(model, threads)
+    fitted = load_model(model, threads, user_features, item_features)
     check_explores(fitted, criterion)
     if all_users:
         wanted = fitted.user_ids_[fitted.user_counts_ > 0]

@@ -159,8 +159,10 @@ def value_of(text: str) -> Any:
         return text
 
 
-def load_model(path: Path, threads: int = 0) -> Model:
-    """The model in a file, with this number of threads (0: as in the file)."""
+def load_model(
+    path: Path, threads: int = 0, users: Path | None = None, items: Path | None = None
+) -> Model:  # fmt: skip
+    """The model in a file, with this number of threads (0: as in the file), and with tables of features."""
     import cfcore as cf
 
     if not path.is_file():
@@ -170,4 +172,11 @@ def load_model(path: Path, threads: int = 0) -> Model:
     model = cf.load(path)
     if threads and "n_threads" in model.get_params():
         model.set_params(n_threads=threads)
-    return model
+    if users is None and items is None:
+        return model
+    if not hasattr(model, "with_features"):
+        raise UsageError(
+            f"{path}: {type(model).__name__} takes no features; leave out --user-features and --item-features"
+        )
+    featured: Model = model.with_features(users, items)
+    return featured

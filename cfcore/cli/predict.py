@@ -8,7 +8,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 import numpy as np
 import typer
 
-from cfcore.cli.common import JsonRowsOption, ModelArgument, OutOption, ThreadsOption, on_terminal
+from cfcore.cli.common import (
+    ItemFeaturesOption,
+    JsonRowsOption,
+    ModelArgument,
+    OutOption,
+    ThreadsOption,
+    UserFeaturesOption,
+    on_terminal,
+)
 from cfcore.cli.errors import UsageError, say, usage
 from cfcore.cli.ids import kinds_fixed
 from cfcore.cli.models import load_model
@@ -54,6 +62,8 @@ def predict(
     out: OutOption = None,
     as_json: JsonRowsOption = False,
     threads: ThreadsOption = 0,
+    user_features: UserFeaturesOption = None,
+    item_features: ItemFeaturesOption = None,
 ) -> None:
     """Predict the ratings of pairs, a chunk at a time: any number of them fits.
 
@@ -80,7 +90,7 @@ def predict(
     check_paths(pairs_files)
     if interval == 1:
         raise UsageError("--interval 1: a coverage is below 1, such as 0.9")
-    fitted = load_model(model, threads)
+    fitted = load_model(model, threads, user_features, item_features)
     numbers = ["prediction", *(["std"] if std else []), *(["low", "high"] if interval else [])]
     if len(numbers) > 1 and not fitted._has_distributions():
         option = "--std" if std else f"--interval {interval:g}"

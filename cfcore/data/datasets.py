@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, overload
+from typing import Any, Literal, overload
 
 import numpy as np
 
@@ -13,6 +13,7 @@ from cfcore.data import sources
 from cfcore.data import split as splits
 from cfcore.data.catalog import CATALOG, ML100K_SPLITS, find
 from cfcore.data.checks import Missing
+from cfcore.data.dataset_features import TABLES
 from cfcore.data.netflix import read_netflix
 from cfcore.data.published import read_book_crossing, read_jester
 from cfcore.data.ratings import Ratings
@@ -48,6 +49,7 @@ def load(
     random_state: RandomState = 0,
     progress: bool = True,
     missing: Missing | str = AS_PUBLISHED,
+    features: Literal[False] = False,
 ) -> Ratings: ...
 @overload
 def load(
@@ -57,6 +59,7 @@ def load(
     random_state: RandomState = 0,
     progress: bool = True,
     missing: Missing | str = AS_PUBLISHED,
+    features: Literal[False] = False,
 ) -> tuple[Ratings, Ratings]: ...
 @overload
 def load(
@@ -66,7 +69,9 @@ def load(
     random_state: RandomState = 0,
     progress: bool = True,
     missing: Missing | str = AS_PUBLISHED,
+    features: Literal[False] = False,
 ) -> tuple[Ratings, ...]: ...
+@overload
 def load(
     name: str,
     split: str | float | Sequence[float] | None = None,
@@ -74,7 +79,17 @@ def load(
     random_state: RandomState = 0,
     progress: bool = True,
     missing: Missing | str = AS_PUBLISHED,
-) -> Ratings | tuple[Ratings, ...]:
+    features: Literal[True],
+) -> tuple[Any, ...]: ...
+def load(
+    name: str,
+    split: str | float | Sequence[float] | None = None,
+    *,
+    random_state: RandomState = 0,
+    progress: bool = True,
+    missing: Missing | str = AS_PUBLISHED,
+    features: bool = False,
+) -> Ratings | tuple[Any, ...]:
     """A public data set, whole or as training and test part.
 
     Sources are tried in this order: the folder that CFCORE_DATA names (laid out as published:
@@ -98,16 +113,25 @@ def load(
     missing : float, list of float or None, optional
         Ratings that stand for none. By default those of the data set: 99 in Jester, 0 in Book-Crossing (where
         a warning counts them).
+    features : bool, default False
+        Whether to return the features of users and films too, of ml-100k, ml-1m and ml-latest-small.
 
     Returns
     -------
     Ratings, or (train, test)
         The parts share one vocabulary and the scale of the data set.
+    users, items : dict of str to column
+        Only with ``features=True``, after the ratings or their parts: ``train, test, users, items``. Tables
+        as ``fit(train, user_features=users, item_features=items)`` takes them, and as pandas and polars make
+        a DataFrame of. Users have the columns user, age, gender, occupation and region, the first character
+        of their zip code (ml-1m: age is the lower end of a group); films have item, year of release (NaN
+        where it is not known) and genres, a list for each. `users` is None for ml-latest-small, which has no
+        features of users.
 
     Raises
     ------
     ValueError
-        For a name or a split that does not exist.
+        For a name or a split that does not exist, and for features of a data set that has none.
     UnavailableError
         When no source has the data set; the message says what was tried and what to do.
     DataError
@@ -123,6 +147,7 @@ def load(
     --------
     >>> import cfcore as cf
     >>> train, test = cf.datasets.load("ml-100k", split="u1")  # doctest: +SKIP
+    >>> train, test, users, items = cf.datasets.load("ml-100k", "u1", features=True)  # doctest: +SKIP
     >>> train  # doctest: +SKIP
     Ratings(80,000 by 943 users of 1,650 items, 5.14% dense, scale 1 to 5, mean 3.53, ...)
     """
@@ -132,6 +157,10 @@ def load(
             f"unknown split {split!r} of {name}: a fraction such as 0.2 splits any data set, "
             f"ml-100k also comes with {', '.join(ML100K_SPLITS)}"
         )
+    if features is not False and features is not True:
+        raise TypeError(f"features must be True or False, got {features!r}")
+    if features and name not in TABLES:
+        raise ValueError(f"{name} has no features of users or items; {', '.join(TABLES)} have")
     entry = CATALOG[name]
     path = sources.locate(name, progress)
     options: dict[str, Any] = {} if missing is AS_PUBLISHED else {"missing": missing}
@@ -149,8 +178,19 @@ def load(
             raise
         sources.remove(path)
         raise DataError(f"{error}; the file was removed from the cache, load again") from None
+    parts = _parts(ratings, path, split, random_state)
+    if features:
+        tables = TABLES[name]
+        return *parts, *tables.read(sources.beside(name, path, tables.files, progress))
+    return ratings if split is None else parts
+
+
+def _parts(
+    ratings: Ratings, path: Path, split: str | float | Sequence[float] | None, random_state: RandomState
+) -> tuple[Ratings, ...]:
+    """The ratings, or the parts of a split."""
     if split is None:
-        return ratings
+        return (ratings,)
     if isinstance(split, str):
         train, test = _published_rows(ratings, split)
         _check_published(path, split, train, test)

@@ -10,8 +10,9 @@ import contextlib
 import hashlib
 import logging
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
+from dataclasses import replace
 from pathlib import Path, PurePosixPath
 from typing import Any
 from urllib.parse import urlsplit
@@ -78,6 +79,47 @@ def locate(name: str, progress: bool = True) -> Path:
         + f"Put {entry.file} into a folder {entry.folder} inside the folder that CFCORE_DATA names. "
         f"{entry.advice}".rstrip()
     )
+
+
+def beside(name: str, path: Path, files: Sequence[str], progress: bool = True) -> dict[str, Path]:
+    """Paths of further files of a data set: beside its ratings, in the cache, or of the publisher's archive.
+
+    Raises
+    ------
+    UnavailableError
+        No source has one of them.
+    """
+    entry = CATALOG[name]
+    found = {file: path.parent / file for file in files}
+    if not from_cache(path) and all(one.is_file() for one in found.values()):
+        return found
+    # The same archive as that of the ratings, with other members.
+    archive = entry.archives[0]
+    folder = archive.members[0].rpartition("/")[0]
+    archive = replace(archive, members=tuple(f"{folder}/{file}" for file in files))
+    wanted = replace(entry, file=files[0], files=(), archives=(archive,), file_md5=None)
+    given = os.environ.get("CFCORE_DATA", "").strip()
+    own = Path(given).expanduser() / archive.name if given else None
+    tried = []
+    try:
+        _cached(name, wanted, progress)
+    except NotFound as reason:
+        tried.append(str(reason))
+        try:
+            if own is not None and own.is_file():
+                _of_archives(name, wanted, [own])
+            else:
+                publisher(name, wanted, progress)
+        except NotFound as other:
+            tried.append(str(other))
+            raise UnavailableError(
+                f"the features of {name!r} were not found. Tried:\n  - there is no "
+                f"{' or '.join(str(one) for one in found.values() if not one.is_file())}\n"
+                + "".join(f"  - {each}\n" for each in tried)
+                + f"Put {', '.join(files)} beside the ratings, in the folder {entry.folder} "
+                "of the folder that CFCORE_DATA names."
+            ) from None
+    return {file: cache.cache_folder() / entry.folder / file for file in files}
 
 
 def from_cache(path: Path) -> bool:

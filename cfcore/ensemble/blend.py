@@ -20,6 +20,7 @@ from cfcore.errors import NotFittedError
 from cfcore.models.core.fit_context import Callback, FitContext
 from cfcore.models.core.model import Array, Model
 from cfcore.models.core.params import check_choice, check_number
+from cfcore.models.core.side_tables import given_features, side_for, takes_features
 from cfcore.models.core.state import State
 from cfcore.progress import progress_bar
 from cfcore.random import RandomState, generator
@@ -205,6 +206,8 @@ class Blend(ExplainedSum):
         early_stopping: int | None = None,
         callback: Callback | None = None,
         checkpoint: str | os.PathLike[str] | None = None,
+        user_features: Any = None,
+        item_features: Any = None,
         duplicates: Duplicates = "error",
         weights: Any = None,
     ) -> Self:
@@ -217,6 +220,8 @@ class Blend(ExplainedSum):
             omitted with ``method="mean"``.
         validation, early_stopping, callback, checkpoint
             Accepted as by every model, without effect.
+        user_features, item_features : DataFrame, dict, (sparse matrix, ids) or Features, optional
+            Tables for the members that take features, as `BayesianSVD.fit`; TypeError where none does.
         duplicates : {"error", "last", "first", "mean"}, default "error"
             As in `Model.fit`.
         weights : None
@@ -225,13 +230,23 @@ class Blend(ExplainedSum):
         if ratings is not None or self.cv != "prefit" or self.method != "mean":
             train, held_out = self._taken(ratings, columns, validation, duplicates)
             self._weights_of(train, weights, duplicates)
-            return self._run(train, held_out, early_stopping, callback=callback)
+            side = self._features(user_features, item_features, train)
+            return self._run(train, held_out, early_stopping, callback=callback, **side)
         self.check_params()
         members = self._prefit_members()
         known = parts.union(members)
         context = FitContext(known, type(self).__name__, generator(self.random_state))
         self._state = self._state_with(context, known, members, Weights.equal(len(members)))
         return self
+
+    def _features(self, users: Any, items: Any, train: Ratings) -> dict[str, Any]:
+        """Tables of features, encoded once for all fits."""
+        if users is None and items is None:
+            return {}
+        self.check_params()
+        members = list(parts.named(self.models).values())
+        takers = [model for model in members if self.cv != "prefit" and takes_features(model)]
+        return given_features((takers or members)[0], users, items, train.column_names)
 
     def _index(self, train: Ratings) -> None:
         if self.cv != "prefit":
@@ -290,26 +305,26 @@ class Blend(ExplainedSum):
         models = [self._prepared(model, context.rng) for model in self.models]
         folds = min(int(self.cv), len(train)) if self.method != "mean" else 1
         with progress_bar(len(models) * (folds + (folds > 1)), "Blend", self.verbose) as bar:
-            fold, predictions = self._out_of_fold(models, train, folds, context.rng, bar)
+            fold, predictions = self._out_of_fold(models, train, folds, context, bar)
             members = []
             for model in models:
-                members.append(model.clone().fit(train))
+                members.append(model.clone().fit(train, **side_for(model, context.side)))
                 bar.update(1)
         return members, fold, predictions
 
     def _out_of_fold(
-        self, models: list[Model], train: Ratings, folds: int, rng: np.random.Generator, bar: Any
+        self, models: list[Model], train: Ratings, folds: int, context: FitContext, bar: Any
     ) -> tuple[Array, Array]:
         """Fold of each rating, and predictions of each model fitted without that fold."""
         fold = np.zeros(len(train), dtype=np.int64)
         predictions = np.empty((len(models), len(train)))
         if folds < 2:
             return fold, predictions
-        fold[rng.permutation(len(train))] = np.arange(len(train)) % folds
+        fold[context.rng.permutation(len(train))] = np.arange(len(train)) % folds
         for k in range(folds):
             rest, held = train.subset(fold != k), train.subset(fold == k)
             for column, model in zip(predictions, models, strict=True):
-                fitted = model.clone().fit(rest)
+                fitted = model.clone().fit(rest, **side_for(model, context.side))
                 users = fitted.encode_users(held.user_ids)[held.user_codes]
                 items = fitted.encode_items(held.item_ids)[held.item_codes]
                 column[fold == k] = fitted.score_codes(users, items, held.timestamps)

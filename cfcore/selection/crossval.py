@@ -15,6 +15,7 @@ from cfcore.metrics.names import MetricLike
 from cfcore.metrics.options import ListOptions
 from cfcore.metrics.result import Facts, warn_of_differences
 from cfcore.models.core.model import Model
+from cfcore.models.core.side_tables import given_features
 from cfcore.random import RandomState
 from cfcore.selection.folds import Folds, Pair, folds
 from cfcore.selection.table import Table
@@ -40,6 +41,8 @@ def cross_validate(
     exclude: Any = None,
     timestamps: Any = None,
     candidates: str = "all",
+    user_features: Any = None,
+    item_features: Any = None,
 ) -> Table:
     """Fit a model on the training part of each fold, and measure its predictions of the test part.
 
@@ -70,6 +73,8 @@ def cross_validate(
     threshold, by, min_support, exclude_seen, items, exclude, timestamps, candidates
         Which ratings are relevant, and how lists are made, as for `cf.metrics.evaluate`; `timestamps` is
         "test" or a single time here.
+    user_features, item_features : DataFrame, dict, (sparse matrix, ids) or Features, optional
+        Tables for the fits of models that take features, as `BayesianSVD.fit`.
 
     Returns
     -------
@@ -108,6 +113,8 @@ def cross_validate(
         raise TypeError(f"model must be a model of cfcore, not {type(model).__name__}")
     if ratings is not None:
         ratings = as_ratings(ratings, duplicates=duplicates, timed=needs_times(model))
+    names = None if ratings is None else ratings.column_names
+    side = given_features(model, user_features, item_features, names)
     wanted, all_facts = parse(metrics), list[Facts]()
     check_threshold(threshold)
     options = ListOptions(by, min_support, exclude_seen, items, exclude, timestamps, candidates)
@@ -118,7 +125,7 @@ def cross_validate(
         fold, (train, test) = task
         timed = Timed(prepared(model, threads))
         start = time.perf_counter()
-        timed.model.fit(train, callback=stop)
+        timed.model.fit(train, callback=stop, **side)
         fit_seconds = time.perf_counter() - start
         try:
             values, facts = measured(timed, test, wanted, threshold, options)

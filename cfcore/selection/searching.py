@@ -20,6 +20,7 @@ from cfcore.metrics.options import ListOptions
 from cfcore.metrics.result import warn_of_differences
 from cfcore.models.core.model import Model
 from cfcore.models.core.params import as_python, check_flag
+from cfcore.models.core.side_tables import digests, given_features
 from cfcore.progress import progress_bar
 from cfcore.random import RandomState, generator
 from cfcore.selection import spaces
@@ -89,6 +90,8 @@ def search(
     exclude: Any = None,
     timestamps: Any = None,
     candidates: str = "all",
+    user_features: Any = None,
+    item_features: Any = None,
 ) -> Search:
     """Search better hyper-parameters, judged by ratings held out within those given.
 
@@ -130,6 +133,8 @@ def search(
         What to do when a user rated an item more than once, as in `Ratings`.
     threshold, by, min_support, exclude_seen, items, exclude, timestamps, candidates
         For a metric of lists, as for `cross_validate`.
+    user_features, item_features : DataFrame, dict, (sparse matrix, ids) or Features, optional
+        Tables for the fits of models that take features, as `BayesianSVD.fit`.
 
     Returns
     -------
@@ -185,6 +190,7 @@ def search(
     train = as_ratings(ratings, duplicates=duplicates, timed=needs_times(model))
     built_in, defaults = ({}, {}) if space is not None else spaces.default_space(model, train)
     space = spaces.check_space(built_in if space is None else space, model)
+    side = given_features(model, user_features, item_features, train.column_names)
     workers, threads = share(n_jobs)
     if cv is None:
         cv = 5 if len(train) <= FEW else [split.holdout(train, 0.1, random_state)]
@@ -197,7 +203,7 @@ def search(
     of_ratings = judged_by.name in OF_RATINGS  # which no option of lists changes
     facts = studies.fingerprint(
         train, model=model, space=space, metric=judged_by.label, folds=[len(held) for _, held in pairs],
-        random_state=random_state, **({} if of_ratings else options.facts(threshold)),
+        random_state=random_state, **({} if of_ratings else options.facts(threshold)), **digests(side),
     )  # fmt: skip
     level = optuna.logging.get_verbosity()
     optuna.logging.set_verbosity(optuna.logging.WARNING)
@@ -220,7 +226,7 @@ def search(
             if grid is not None:
                 left = grid.order(None if n_trials is None or n_trials >= len(grid) else random_state)
             asked = studies.Asked(kept, n_trials, deadline, left)
-            goal = Goal(judged_by, maximize, threshold, options)
+            goal = Goal(judged_by, maximize, threshold, options, side)
             start = seeded(prepared(model, threads), random_state)
             judge = Judge(start, space, pairs, goal, kept, asked, deadline)
             title = "search" if n_trials else f"search, {budget} at most"
@@ -231,7 +237,7 @@ def search(
     finally:
         optuna.logging.set_verbosity(level)
     warn_of_differences("search", judge.facts.values())
-    return report(model, kept, space, judged_by.label, maximize, train if refit else None)
+    return report(model, kept, space, judged_by.label, maximize, (train, side) if refit else None)
 
 
 def seeded(model: Model, seed: int) -> Model:
@@ -246,7 +252,7 @@ def usual_metric(model: Model) -> str:
     return "ndcg@10" if model.ranks_by == "preference" else "rmse"
 
 
-def report(model: Model, study: Any, space: spaces.Space, metric: str, maximize: bool, train: Any) -> Search:
+def report(model: Model, study: Any, space: spaces.Space, metric: str, maximize: bool, data: Any) -> Search:
     """The best trial, and a table of all of them."""
     sign = -1.0 if maximize else 1.0
     try:
@@ -270,8 +276,8 @@ def report(model: Model, study: Any, space: spaces.Space, metric: str, maximize:
         columns[name] = values if numeric else np.array([*values, None], dtype=object)[:-1]
     params = point_of(best, model, space)
     found = model.clone().set_params(**params)
-    if train is not None:
-        found.fit(train)
+    if data is not None:
+        found.fit(data[0], **data[1])
     table = Table(columns, errors={metric: best.user_attrs.get(studies.ERROR, float("nan"))})
     return Search(found, params, sign * float(best.value), table, study)
 

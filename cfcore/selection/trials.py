@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -42,12 +43,15 @@ class Goal:
         The least relevant rating, for metrics of lists.
     options : ListOptions or None
         How lists are made.
+    side : mapping of str to Features
+        Further arguments of the fits.
     """
 
     metric: Metric
     maximize: bool = False
     threshold: float | None = None
     options: ListOptions | None = None
+    side: Mapping[str, Any] = field(default_factory=dict)
 
 
 class Judge:
@@ -127,7 +131,7 @@ class Judge:
                 if first and metric.name == "rmse" and whole < PARTS and 0 < part < PARTS:
                     self.report(trial, history["validation_rmse"][-1], part)
 
-            fitted = model.clone().fit(train, validation=held, callback=watch)
+            fitted = model.clone().fit(train, validation=held, callback=watch, **self.goal.side)
             self.check_time()
             try:
                 found, facts = measured(

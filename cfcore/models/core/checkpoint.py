@@ -184,9 +184,9 @@ def identity_of(
             identity[key] = type(value).__name__
         elif key not in FREE:
             identity[key] = codec.to_json(value, key)
-    identity |= {"training ratings": _digest(train), "validation ratings": _digest(validation)}
+    identity |= {"training ratings": digest(train), "validation ratings": digest(validation)}
     identity |= {"early_stopping": codec.to_json(early_stopping)}
-    identity |= {f"{key} given to fit": _digest(value) for key, value in extra.items()}
+    identity |= {f"{key} given to fit": digest(value) for key, value in extra.items()}
     # Streams of a Generator may change from one minor version of NumPy to the next.
     numpy = ".".join(np.__version__.split(".")[:2])
     return identity | {"version of cfcore": cfcore.__version__, "version of NumPy": numpy}
@@ -198,7 +198,7 @@ def _difference(name: str, theirs: dict[str, Any], ours: dict[str, Any]) -> str:
     return f"{name} ({theirs.get(name)!r} there, {ours.get(name)!r} here)"
 
 
-def _digest(value: Any) -> str | None:
+def digest(value: Any) -> str | None:
     """Hash of ratings, of an array, or of tuples of them and plain values."""
     if value is None:
         return None
@@ -213,6 +213,8 @@ def _feed(hasher: Any, value: Any) -> None:
             value.user_ids, value.item_ids, value.user_codes, value.item_codes, value.values,
             value.timestamps, tuple(map(float, value.scale)),
         )  # fmt: skip
+    if hasattr(value, "encoding"):  # Features
+        value = (value.ids, value.indptr, value.indices, value.values, value.names)
     if isinstance(value, tuple):
         hasher.update(f"({len(value)}".encode())
         for part in value:

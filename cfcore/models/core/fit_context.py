@@ -82,14 +82,21 @@ class FitContext:
         if self.validation is None:
             return None
         given = self.validation
-        users = Ids("user", self.known["user_ids"], self.known["user_counts"])
-        items = Ids("item", self.known["item_ids"], self.known["item_counts"])
+        users, items = (
+            Ids(kind, self.known[f"{kind}_ids"], self.known[f"{kind}_counts"], self._featured(kind))
+            for kind in ("user", "item")
+        )
         return (
             users.recode(given.user_ids, given.user_codes),
             items.recode(given.item_ids, given.item_codes),
             given.timestamps,
             given.values.astype(np.float64),
         )
+
+    def _featured(self, kind: str) -> Array | None:
+        """Which of the users, or items, are known by features."""
+        given = self.side.get(f"{kind}_features")
+        return None if given is None else given[1] >= 0
 
     def state(self, kind: type[State] = ParameterState, /, **fields: Any) -> Any:
         """Make the fitted state.

@@ -43,29 +43,38 @@ class Ids:
         Raw ids, ascending.
     counts : ndarray of int64, shape (n,)
         Training ratings of each.
+    featured : ndarray of bool, shape (n,), or None
+        Which are known by features too, and so have codes without ratings.
     """
 
     kind: str
     ids: Array
     counts: Array
+    featured: Array | None = None
 
     @cached_property
     def known(self) -> Array:
         """Raw ids with training ratings, ascending, read-only."""
-        found = self.ids.view() if self.table is None else self.ids[self.counts > 0]
+        found = self.ids.view() if self.counts.all() else self.ids[self.counts > 0]
         found.flags.writeable = False
         return found
 
     @cached_property
+    def has_code(self) -> Array:
+        """Whether each id is known, by ratings or by features: bool[n]."""
+        rated: Array = self.counts > 0
+        return rated if self.featured is None else rated | self.featured
+
+    @cached_property
     def table(self) -> Array | None:
-        """For each code the code itself, or -1 without training ratings; None if all codes have some.
+        """For each code the code itself, or -1 of unknown ones; None if all codes are known.
 
         A last entry of -1 is for code -1 (not in the vocabulary), which indexes from the end.
         """
-        if self.counts.all():
+        if self.has_code.all():
             return None
         table = np.full(len(self.counts) + 1, -1, dtype=np.int32)
-        table[:-1][self.counts > 0] = np.flatnonzero(self.counts)
+        table[:-1][self.has_code] = np.flatnonzero(self.has_code)
         return table
 
     @cached_property

@@ -96,7 +96,7 @@ class Similar(NewUsers):
         check_ordered(raw, f"{kind}s")
         codes = known.encode(raw, kind if single else f"{kind}s")
         check_all_known(known, raw, codes)
-        eligible = known.counts >= max(min_support, 1)
+        eligible = known.has_code & (known.counts >= min_support)
         if single:
             found = here._most_similar(kind, int(codes[0]), int(n), eligible)
         else:
@@ -122,7 +122,9 @@ class Similar(NewUsers):
     def _most_similar_each(self, kind: str, codes: Array, n: int, eligible: Array) -> tuple[Array, Array]:
         """Codes (-1 after the last) and similarities (NaN there) of n, for each."""
         state = self._state
-        layouts = state.item_layouts if kind == "item" else ItemLayouts(state.user_counts)
+        layouts = (
+            state.item_layouts if kind == "item" else ItemLayouts(state.user_counts, state.users.featured)
+        )
         order = layouts.order(eligible)
         found = np.full((len(codes), n), -1, dtype=np.int32)
         similarities = np.full(found.shape, np.nan)

@@ -256,7 +256,7 @@ class State:
     @cached_property
     def item_layouts(self) -> ItemLayouts:
         """Orders and layouts of the items, for lists."""
-        return ItemLayouts(self.item_counts)
+        return ItemLayouts(self.item_counts, self.items.featured)
 
     @cached_property
     def relative_popularity(self) -> Array:

@@ -59,6 +59,8 @@ class Biases:
         self.means = [np.zeros(len(indptr) - 1) for indptr, _ in self.groups]
         self.precisions = np.full(len(self.groups), 5.0)
         self.scalars = np.zeros(2)
+        self.rated = [np.diff(indptr) > 0 for indptr, _ in self.groups[:2]]
+        self.features: list[Any] = [None] * len(self.groups)  # FeatureTerms of users and of items
 
     def _session_groups(self, placed: list[Array]) -> list[tuple[Array, Array]]:
         """Bounds and ratings of the sessions of each length, of which `placed` has that of each rating."""
@@ -93,19 +95,42 @@ class Biases:
         n_threads = threads_worth(n_threads, len(errors), "ratings")
         for at, ((indptr, ratings), biases) in enumerate(zip(self.groups, self.biases, strict=True)):
             mean = float(self.scalars[0]) if at == 1 else 0.0
+            terms = self.features[at]
+            if terms is not None:
+                biases -= terms.bias_sums
             draws = BiasDraws(
                 indptr, ratings, errors, biases, mean, float(self.precisions[at]), noise.precision, weights
             )
             kernel.draw_biases(draws, DrawKey(key[0], BIASES + at, key[1]), (0, len(biases)), n_threads)
-            squares = float(np.sum((biases - mean) ** 2)) + mean * mean
-            self.precisions[at] = drawn_precision(len(biases) + (at == 1), squares, self.rng)
+            apart = self._with_ratings(at, biases) - mean
+            squares = float(np.sum(apart**2)) + mean * mean
+            self.precisions[at] = drawn_precision(len(apart) + (at == 1), squares, self.rng)
+            if terms is not None:
+                biases += terms.bias_sums
+                terms.draw_on_biases(key, biases - mean, float(self.precisions[at]), n_threads)
         # Given its precision, the mean of the items' biases is normal in the prior, of that precision.
-        items, n = self.biases[1], len(self.biases[1]) + 1
+        items = self.biases[1] if self.features[1] is None else self.biases[1] - self.features[1].bias_sums
+        items = self._with_ratings(1, items)
+        n = len(items) + 1
         self.scalars[0] = items.sum() / n + self.rng.normal() / np.sqrt(self.precisions[1] * n)
+
+    def _with_ratings(self, at: int, biases: Array) -> Array:
+        """Biases of a kind without those of groups that have no ratings, which tell nothing of the prior."""
+        return biases if at > 1 or self.rated[at].all() else biases[self.rated[at]]
+
+    def unknown(self, at: int) -> float:
+        """Mean of the prior of the bias of a user (0), or an item (1), of which nothing is known."""
+        mean, terms = float(self.scalars[0]) if at else 0.0, self.features[at]
+        return mean if terms is None else mean + terms.mean_bias(terms.bias_effects)
 
     def keep(self, n: int) -> None:
         """Add the biases to their means over `n` sweeps, this one included."""
-        for mean, biases in zip(self.means, self.biases, strict=True):
+        for at, (mean, biases) in enumerate(zip(self.means, self.biases, strict=True)):
+            terms = self.features[at]
+            if terms is not None:  # of groups without ratings the mean of the prior, not a draw from it
+                prior = terms.bias_sums + (self.scalars[0] if at == 1 else 0.0)
+                biases = np.where(self.rated[at], biases, prior)
+                terms.keep(n)
             mean += (biases - mean) / n
         self.scalars[1] += (self.scalars[0] - self.scalars[1]) / n
 
@@ -114,7 +139,11 @@ class Biases:
     def arrays(self) -> dict[str, Array]:
         """The means, which change with every sweep."""
         names = ("user_bias", "item_bias", *(f"session_bias_{at}" for at in range(len(self.groups) - 2)))
-        return dict(zip(names, self.means, strict=True)) | {"bias_scalars": self.scalars}
+        found = dict(zip(names, self.means, strict=True)) | {"bias_scalars": self.scalars}
+        for kind, terms in zip(("user", "item"), self.features, strict=False):
+            if terms is not None:
+                found[f"{kind}_feature_effects"] = terms.bias_means
+        return found
 
     def carried(self) -> dict[str, Array]:
         """Live arrays beside these that the next sweep starts from."""
@@ -125,7 +154,11 @@ class Biases:
         """Fields of the state for copies of `arrays`, in the unit of the ratings."""
         found: dict[str, Any] = dict(self.sessions.fields())
         unknown = {"user_bias": 0.0, "item_bias": spread * float(arrays["bias_scalars"][1])}
-        for name, last in unknown.items():
+        for (name, last), terms in zip(unknown.items(), self.features, strict=False):
+            if terms is not None:
+                effects = arrays[f"{name[:4]}_feature_effects"]
+                found[f"{name[:4]}_feature_effects"] = np.append(spread * effects, last).astype(np.float32)
+                last += spread * terms.mean_bias(effects)
             found[name] = np.append(spread * arrays[name], last).astype(np.float32)
         found["session_bias"] = np.zeros(len(self.sessions.numbers), dtype=np.float32)
         for at, where in enumerate(self.session_at):

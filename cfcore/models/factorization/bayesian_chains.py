@@ -12,6 +12,7 @@ import numpy as np
 from cfcore.data import Ratings
 from cfcore.models.core.fit_context import FitContext
 from cfcore.models.factorization.bayesian_diagnostics import diagnose, r_hat_of
+from cfcore.models.factorization.bayesian_features import encoded_features
 from cfcore.models.factorization.bayesian_levels import predictions
 from cfcore.models.factorization.bayesian_ordinal import levels_of
 from cfcore.models.factorization.bayesian_start import Start
@@ -23,7 +24,7 @@ from cfcore.threads import resolve_threads
 Array = np.ndarray[Any, Any]
 
 #: Fields of the state that are means over sweeps: of several chains, means of theirs.
-MEANS = ("user_bias", "item_bias", "session_bias")
+MEANS = ("user_bias", "item_bias", "session_bias", "user_feature_effects", "item_feature_effects")
 #: Fields whose first dimension is that of samples; of other fields of samples it is the second.
 BY_SAMPLE = (
     "item_precisions", "chain_scalars", "prior_means", "prior_precisions", "precisions", "cut_points",
@@ -174,7 +175,8 @@ class Chains:
             fields |= first.moments.fields(first.moments.pooled(each), first.spread)
         return self.context.state(
             BayesianState, **fields, history=dict(history), n_epochs=n_epochs, levels=self.levels,
-            spread=self.chains[0].spread, time_unit=self.context.side.get("time_unit", 1), **more,
+            spread=self.chains[0].spread, time_unit=self.context.side.get("time_unit", 1),
+            weighted=self.context.weights is not None, **encoded_features(self.context.side), **more,
         )  # fmt: skip
 
 
@@ -187,7 +189,7 @@ def joined(parts: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for name, held in first.items():
         each = [part[name] for part in parts]
-        if name == "user_factors":  # in a unit over the number of samples
+        if name in ("user_factors", "user_feature_factors"):  # in a unit over the number of samples
             shares = (sizes / sizes.sum()).astype(np.float32)
             each = [one * share for one, share in zip(each, shares, strict=True)]
         if held is None:

@@ -105,8 +105,7 @@ class _Users:
         )  # fmt: skip
         self.draw = Drawing(ratings, self.draws, int(np.diff(bounds).max(initial=0)), n_threads)
         self.items = state.item_factors.reshape(len(state.item_factors), self.n_kept, k)[codes]
-        members = state.implicit_factors.reshape(len(state.item_ids), -1, k)[codes]
-        self.members = members.astype(np.float64)
+        self.members = state.implicit_factors.reshape(len(state.item_ids), -1, k)[codes]
         self.item_biases = state.item_biases[items]
         self.rows, self.rows_drawn = (
             np.zeros((self.n + 1, self.n_kept, width), dtype=np.float32) for _ in range(2)
@@ -129,7 +128,7 @@ class _Users:
         """Solve the equations of all samples."""
         self.session_means[:] = 0
         size = max(len(self.given), 1) * (self.k + 2)
-        each = max(CHUNK // size, 1) if self.sessions is not None else self.n_kept
+        each = max(CHUNK // size, 1)
         for begin in range(0, self.n_kept, each):
             self.solve(range(begin, min(begin + each, self.n_kept)))
 
@@ -137,7 +136,8 @@ class _Users:
         """Solve the equations of some samples."""
         state, k, draws = self.state, self.k, self.draws
         part = slice(samples.start, samples.stop)
-        noise = state.rating_precisions[part]
+        noise, prior_means = state.rating_precisions[part], self._prior_means(part)
+        targets = np.subtract(self.values_of(part), self.item_biases[:, part], dtype=np.float64)
         sums = self._sums(part) if self.sessions is not None else None
         if sums is not None:
             noise = state.precisions[part, 0]
@@ -145,8 +145,8 @@ class _Users:
             self.columns[: self.n_codes, :k] = self.items[:, sample]
             draws.precision[:k, :k] = state.prior_precisions[sample]
             draws.precision[k, k] = state.precisions[sample, 1]
-            draws.prior_mean[:, :k] = self._prior_means(sample)
-            self.targets[self.ratings_at] = self.values_of(sample) - self.item_biases[:, sample]
+            draws.prior_mean[:, :k] = prior_means[:, sample - samples.start]
+            self.targets[self.ratings_at] = targets[:, sample - samples.start]
             draws.row_precision[:] = noise[sample - samples.start]
             if sums is not None:
                 rows = sums[0][:, sample - samples.start]
@@ -158,18 +158,17 @@ class _Users:
         if sums is not None:
             self._add_biases(part, *sums[1:])
 
-    def values_of(self, sample: int | slice) -> Array:
-        """Ratings of a sample, or of some, less their mean and over `spread`."""
-        if self.values.shape[1] == 1:
-            return self.values[:, 0] if isinstance(sample, int) else self.values
-        return self.values[:, sample]
+    def values_of(self, part: slice) -> Array:
+        """Ratings less their mean and over `spread`: float64[n, n_samples], or [n, 1] for all samples."""
+        return self.values if self.values.shape[1] == 1 else self.values[:, part]
 
-    def _prior_means(self, sample: int) -> Array:
-        """Means of the users' rows, from the items that they rated."""
-        means = np.tile(self.state.prior_means[sample], (self.n, 1))
+    def _prior_means(self, part: slice) -> Array:
+        """Means of the users' rows, from the items that they rated: float64[n_users, n_samples, k]."""
+        means = np.repeat(self.state.prior_means[np.newaxis, part], self.n, axis=0)
         if self.members.shape[1] and len(self.rated):
-            sums = np.add.reduceat(self.members[self.columns_at, sample], self.starts, axis=0)
-            means[self.rated] += sums / np.sqrt(self.counts[self.rated])[:, np.newaxis]
+            members = self.members[self.columns_at, part].astype(np.float64)
+            sums = np.add.reduceat(members, self.starts, axis=0)
+            means[self.rated] += sums / np.sqrt(self.counts[self.rated])[:, np.newaxis, np.newaxis]
         return means
 
     def _sums(self, part: slice) -> tuple[Array, Array, Array, Array]:

@@ -48,14 +48,15 @@ class Samples:
     def hold(self, seed: int, biases: Biases, noise: GaussianNoise) -> None:
         """Make room for the samples; biases and noise are those of the sweeps to keep."""
         self.seed, self.biases, self.noise = seed, biases, noise
-        n_kept = len(self.sweeps)
-        self.held = self._room(n_kept)
+        sides = {"user_feature_factors": self.users, "item_feature_factors": self.items}
+        self.featured = [(name, side) for name, side in sides.items() if side.features is not None]
+        self.held = self._room(len(self.sweeps))
         self.latest = self._room(1)
 
     def _room(self, n_kept: int) -> dict[str, Array]:
         users, items, biases = self.users, self.items, self.biases
         k, n_members = users.n_factors, items.n if users.has_sets else 0
-        found: dict[str, Array] = {
+        room: dict[str, Array] = {
             "user_factors": np.zeros((users.n + 1, n_kept, k), dtype=np.float32),
             "user_draws": np.zeros((users.n + 1, n_kept, k), dtype=np.float32),
             "item_factors": np.zeros((items.n + 1, n_kept, k), dtype=np.float32),
@@ -69,8 +70,10 @@ class Samples:
             "precisions": np.zeros((n_kept, 1 + len(biases.precisions))),
         }
         if self.noise.cut_points is not None:
-            found["cut_points"] = np.zeros((n_kept, len(self.noise.cut_points)))
-        return found
+            room["cut_points"] = np.zeros((n_kept, len(self.noise.cut_points)))
+        for name, side in self.featured:
+            room[name] = np.zeros((len(side.features.effects) + 1, n_kept, k), dtype=np.float32)
+        return room
 
     def keeps(self, k: int) -> bool:
         """Whether sweep `k` becomes a sample, if only until the next sweep."""
@@ -88,10 +91,15 @@ class Samples:
         held, at = (self.held, n - 1) if n else (self.latest, 0)
         n_factors = users.n_factors
         means = self.row_means[:, :n_factors]
-        held["user_factors"][:-1, at], held["user_factors"][-1, at] = means, users.mean
+        held["user_factors"][:-1, at], held["user_factors"][-1, at] = means, users.unknown_row()
         held["user_draws"][:-1, at] = users.rows[:, :n_factors] - means
         held["item_factors"][:-1, at] = items.rows[:, :n_factors]
-        held["item_factors"][-1, at] = items.mean
+        held["item_factors"][-1, at] = items.unknown_row()
+        if items.features is not None:  # of items without ratings the mean of the prior, not a draw
+            unrated = np.flatnonzero(~items.rated)
+            held["item_factors"][unrated, at] = items.mean + items.features.sums[unrated]
+        for name, side in self.featured:
+            held[name][:-1, at], held[name][-1, at] = side.features.effects, side.mean
         if users.has_sets:
             held["implicit_factors"][:, at] = users.members
         for name, drawn in (("user_biases", biases.biases[0]), ("item_biases", biases.biases[1])):
@@ -111,8 +119,8 @@ class Samples:
             root = np.linalg.cholesky(side.precision)
             held[name][-1, at] = np.linalg.solve(root.T, rng.normal(size=side.n_factors))
         deviations = 1 / np.sqrt(biases.precisions[:2])
-        held["user_biases"][-1, at] = deviations[0] * rng.normal()
-        held["item_biases"][-1, at] = biases.scalars[0] + deviations[1] * rng.normal()
+        held["user_biases"][-1, at] = biases.unknown(0) + deviations[0] * rng.normal()
+        held["item_biases"][-1, at] = biases.unknown(1) + deviations[1] * rng.normal()
         # Quantiles of the Gamma prior: of few samples, they are more like it than draws are.
         held["user_weights"][-1, at] = self.noise.prior_weight((at * GOLDEN + 0.5) % 1)
 
@@ -136,11 +144,14 @@ class Samples:
             part = samples[:n] if name in BY_SAMPLE else samples[:, :n]
             found[name] = samples if is_last else part.copy()
         n_columns = n * self.users.n_factors
-        for name in ("user_factors", "user_draws", "item_factors", "implicit_factors", "unknown_item"):
+        names = ["user_factors", "user_draws", "item_factors", "implicit_factors", "unknown_item"]
+        for name in (*names, *(name for name, _ in self.featured)):
             found[name] = found[name].reshape(len(found[name]), n_columns)
         if not self.users.has_sets:
             found["implicit_factors"] = np.zeros((self.items.n, 0), dtype=np.float32)
-        found["user_factors"] = found["user_factors"] * np.float32(spread / n)
+        for name in ("user_factors", "user_feature_factors"):
+            if name in found:
+                found[name] = found[name] * np.float32(spread / n)
         found["unknown_item"] = found["unknown_item"][0]
         return found
 

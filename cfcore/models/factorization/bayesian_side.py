@@ -60,6 +60,8 @@ class Side:
         self.sums = np.zeros((self.n, n_factors))
         self.mean, self.precision = np.zeros(n_factors), FIRST_PRECISION * np.eye(n_factors)
         self.penalty = np.ones(1)
+        self.rated = counts > 0
+        self.features: Any = None  # FeatureTerms, where there are features
 
     @property
     def has_sets(self) -> bool:
@@ -74,7 +76,12 @@ class Side:
             "penalty": self.penalty,
             "precision": self.precision,
         }
-        return {f"{name}_{part}": array for part, array in live.items()}
+        found = {f"{name}_{part}": array for part, array in live.items()}
+        return found if self.features is None else found | self.features.carried(name)
+
+    def unknown_row(self) -> Array:
+        """Mean of the prior of a row nothing is known of."""
+        return self.mean if self.features is None else self.mean + self.features.mean_row()
 
     def draw_scale(self, square: float, product: float) -> float:
         """Draw a factor of the rows, of their means and of all that these are sums of; precisions follow it.
@@ -123,6 +130,9 @@ class Side:
         self.rows *= np.float32(factor)
         self.members *= factor
         self.sums *= factor
+        if self.features is not None:
+            self.features.effects *= factor
+            self.features.sums *= factor
         self.mean *= factor
         self.precision /= factor**2
         return factor
@@ -135,10 +145,13 @@ class Side:
         member in their set.
         """
         rows = self.rows[:, : self.n_factors].astype(np.float64)
-        k, n = self.n_factors, self.n
-        own = rows - self.sums
-        mean = own.mean(axis=0)
-        apart = own - mean
+        k, features = self.n_factors, self.features
+        base = rows if features is None else rows - features.sums
+        own = base - self.sums
+        given = own if self.rated.all() else own[self.rated]  # others tell nothing of the prior
+        n = len(given)
+        mean = given.mean(axis=0)
+        apart = given - mean
         scale = np.einsum("nf,ng->fg", apart, apart) + WISHART * (k + 1) * np.eye(k)
         scale += n / (n + 1) * np.outer(mean, mean)
         freedom = k + FREEDOM + n
@@ -146,6 +159,9 @@ class Side:
         if self.has_sets:
             scale += self.penalty[0] * squares
             freedom += len(self.members)
+        if features is not None:
+            scale += features.penalty[0] * np.einsum("nf,ng->fg", features.effects, features.effects)
+            freedom += len(features.effects)
         if key[1] >= FIXED:
             self.precision[:] = wishart(scale, freedom, self.rng)
         root = np.linalg.cholesky(self.precision)
@@ -155,7 +171,9 @@ class Side:
             size = float(np.sum(self.precision * squares))
             drawn = drawn_precision(self.members.size, size, self.rng)
             self.penalty[0] = drawn if key[1] >= FIXED else FIRST_PENALTY
-            self._draw_members(key, own - self.mean, rows, root, owners, n_threads)
+            self._draw_members(key, own - self.mean, base, root, owners, n_threads)
+        if features is not None:
+            features.draw(key, rows - self.sums - self.mean, self.precision, n_threads)
 
     def _draw_members(
         self, key: tuple[int, int], errors: Array, rows: Array, root: Array, owners: Any,
@@ -195,6 +213,8 @@ class Side:
         """
         ratings = RatingRows(self.indptr, self.indices, targets, self.n_others)
         prior = self.mean + self.sums
+        if self.features is not None:
+            prior += self.features.sums
         draws = RowDraws(self.rows, others.rows, prior, self.precision, *precisions[:2], means, precisions[2])
         Drawing(ratings, draws, self.most, n_threads)(DrawKey(key[0], ROWS + self.kind, key[1]))
 

@@ -67,8 +67,8 @@ class Start:
         self._set_noise(chain, sample, float(shape))
         self._set_biases(chain, sample, rng)
         chain.spread = chain.noise.spread
-        chain.products = chain._products()
-        chain.targets = chain.noise.latents.copy()
+        chain._multiply()
+        chain.targets[:] = chain.noise.latents
         for (indptr, ratings), biases in zip(chain.biases.groups, chain.biases.biases, strict=True):
             chain.targets[ratings] -= np.repeat(biases, np.diff(indptr))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, ClassVar, Self
@@ -9,9 +10,11 @@ from typing import Any, ClassVar, Self
 import numpy as np
 
 from cfcore.arrays import padded
+from cfcore.data.features import check_encoding, encoding_names
 from cfcore.data.times import UNITS
 from cfcore.kernels.records import Factors, FactorSamples
 from cfcore.models.core.fields import PRODUCT, array, is_finite
+from cfcore.models.core.ids import Ids
 from cfcore.models.core.state import State
 from cfcore.models.factorization.base import predicted
 from cfcore.models.factorization.bayesian_diagnostics import NO_DRAWS, Diagnostics
@@ -21,6 +24,11 @@ from cfcore.models.factorization.user_sessions import Sessions
 __all__ = ["BayesianState", "scores"]
 
 Array = np.ndarray[Any, Any]
+
+#: Fields of the features of users, and of items, after "user_" and "item_".
+FEATURES = (
+    "featured", "feature_effects", "feature_factors", "feature_indptr", "feature_indices", "feature_weights",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -63,10 +71,24 @@ class BayesianState(State):
     precisions : ndarray of float64, shape (n_kept, 3 + n_lengths)
         In each sample: of the noise, of users' biases, of items' biases, and of the biases of sessions of
         each length, in units of 1 / spread².
+    user_featured, item_featured : ndarray of bool, shape (n_users,), (n_items,), or None
+        Which have features; such users and items are known without ratings. None without features, as are
+        the next two.
+    user_feature_effects, item_feature_effects : ndarray of float32, shape (n_features + 1,)
+        Means of the effects on biases, in the unit of the ratings; the last is the bias without features.
+    user_feature_factors, item_feature_factors : ndarray of float32, shape (n_features + 1, n_columns)
+        Samples of the effects on rows, in the units of `user_factors` and `item_factors`; the last are those
+        of the mean of the prior without features.
+    user_feature_indptr, user_feature_indices, user_feature_weights : int64, int32, float32, or None
+        Features of each user, as compressed rows; of items likewise.
+    user_encoding, item_encoding : tuple of dict
+        As of `Features`; empty without features.
     noise_precision : float
         Mean precision of the noise, in the unit of the ratings.
     spread : float
         Standard deviation of the training ratings, which is the unit of the samples.
+    weighted : bool
+        Whether the training ratings had weights, which are not kept.
     time_unit : int
         How many of the unit of the training timestamps make a second.
     levels : ndarray of float64, shape (n_levels,), or None
@@ -112,14 +134,45 @@ class BayesianState(State):
         "float64", "n_chains", "n_factors", "n_factors", optional=True, high=PRODUCT
     )
     chain_scalars: Array | None = array("float64", "n_chains", 3, optional=True, low=0, high=PRODUCT)
+    user_featured: Array | None = array("b", "n_users", optional=True)
+    item_featured: Array | None = array("b", "n_items", optional=True)
+    user_feature_effects: Array | None = array("float32", "n_user_features + 1", optional=True)
+    item_feature_effects: Array | None = array("float32", "n_item_features + 1", optional=True)
+    user_feature_factors: Array | None = array(
+        "float32", "n_user_features + 1", "n_columns", optional=True, high=PRODUCT
+    )
+    item_feature_factors: Array | None = array(
+        "float32", "n_item_features + 1", "n_columns", optional=True, high=PRODUCT
+    )
+    user_feature_indptr: Array | None = array(
+        "int64", "n_users + 1", optional=True, order="bounds of n_user_entries"
+    )
+    user_feature_indices: Array | None = array(
+        "int32", "n_user_entries", optional=True, low=0, high="n_user_features"
+    )
+    user_feature_weights: Array | None = array("float32", "n_user_entries", optional=True, high=PRODUCT)
+    item_feature_indptr: Array | None = array(
+        "int64", "n_items + 1", optional=True, order="bounds of n_item_entries"
+    )
+    item_feature_indices: Array | None = array(
+        "int32", "n_item_entries", optional=True, low=0, high="n_item_features"
+    )
+    item_feature_weights: Array | None = array("float32", "n_item_entries", optional=True, high=PRODUCT)
+    user_encoding: tuple[Mapping[str, Any], ...] = ()
+    item_encoding: tuple[Mapping[str, Any], ...] = ()
     noise_precision: float = 1.0
     spread: float = 1.0
     time_unit: int = 1
+    weighted: bool = False
     levels: Array | None = array("float64", "n_levels", optional=True, order="ascending")
     cut_points: Array | None = array("float64", "n_kept", None, optional=True, high=PRODUCT)
     diagnostics: Diagnostics = NO_DRAWS
 
-    _later: ClassVar[tuple[str, ...]] = State._later
+    _later: ClassVar[tuple[str, ...]] = (
+        *State._later,
+        *(f"{kind}_{name}" for kind in ("user", "item")
+          for name in (*FEATURES, "encoding")),
+    )  # fmt: skip
 
     def _verify(self) -> None:
         for name in ("noise_precision", "spread"):
@@ -149,6 +202,9 @@ class BayesianState(State):
             if levels.min() < 0 or levels.max() >= len(self.session_lengths):
                 raise ValueError("session_numbers_ are of lengths that session_lengths_ does not have")
 
+        for kind in ("user", "item"):
+            verify_features(self, kind)
+
     def _verify_cut_points(self) -> None:
         if self.cut_points is None:
             return
@@ -156,6 +212,17 @@ class BayesianState(State):
             raise ValueError("cut_points_ must have a column for each of levels_ but one")
         if (np.diff(self.cut_points, axis=1) < 0).any():
             raise ValueError("cut_points_ must ascend in each row")
+
+    def public(self, name: str) -> Any:
+        """The value that a model shows as ``name_``, names of features among them."""
+        kind, _, rest = name.partition("_")
+        if rest == "feature_names" and kind in ("user", "item"):
+            return tuple(encoding_names(getattr(self, f"{kind}_encoding")))
+        return super().public(name)
+
+    def public_names(self) -> list[str]:
+        """Names for which `public` has a value."""
+        return [*super().public_names(), "user_feature_names", "item_feature_names"]
 
     def replaced(self, **changes: Any) -> Self:
         """Another state with some fields changed."""
@@ -176,6 +243,16 @@ class BayesianState(State):
         return super().from_file(scalars | {"diagnostics_": Diagnostics.of(scalars["diagnostics_"])}, arrays)
 
     # ------------------------------------------------------------------ derived
+
+    @cached_property
+    def users(self) -> Ids:
+        """The vocabulary of the users, in which those known by features have codes too."""
+        return Ids("user", self.user_ids, self.user_counts, self.user_featured)
+
+    @cached_property
+    def items(self) -> Ids:
+        """The vocabulary of the items, likewise."""
+        return Ids("item", self.item_ids, self.item_counts, self.item_featured)
 
     @cached_property
     def sessions(self) -> Sessions:
@@ -216,8 +293,11 @@ class BayesianState(State):
 
     @cached_property
     def samples(self) -> FactorSamples:
-        """The kernel's record of the samples, where the last item is drawn from the prior."""
-        items = np.vstack([self.item_factors[:-1], self.item_factors[-1] + self.unknown_item])
+        """The kernel's record of the samples, where items without ratings are drawn from the prior."""
+        items = self.item_factors.copy()
+        items[-1] += self.unknown_item
+        if self.item_featured is not None:  # means of priors too
+            items[np.flatnonzero(self.item_counts == 0)] += self.unknown_item
         n_kept, n_factors = self.prior_means.shape
         return FactorSamples(
             self.user_factors, self.user_draws, items, self.user_biases, self.item_biases, n_factors,
@@ -239,6 +319,19 @@ class BayesianState(State):
     def item_norms(self) -> Array:
         """Length of each item's row."""
         return norms(self.item_rows[:-1])
+
+
+def verify_features(state: BayesianState, kind: str) -> None:
+    """Raise ValueError unless the fields of the features of users, or of items, go together."""
+    encoding = getattr(state, f"{kind}_encoding")
+    names = [f"{kind}_{name}" for name in FEATURES]
+    held = [getattr(state, name) for name in names]
+    if (not encoding) != (held[0] is None) or len({one is None for one in held}) > 1:
+        raise ValueError(f"{', '.join(names)} and {kind}_encoding belong together")
+    if encoding:
+        check_encoding(encoding)
+        if len(encoding_names(encoding)) + 1 != len(held[1]):
+            raise ValueError(f"{kind}_feature_effects_ must have an entry for each feature, and a last one")
 
 
 def scores(

@@ -82,6 +82,7 @@ class BayesianUpdates(Model):
         here = self.snapshot()
         here._check_fitted()
         check_choice("unknown_items", unknown_items, ("error", "ignore"))
+        here._refuse_more("fold_in")
         state: BayesianState = here._state
         given, seconds = here._later("fold_in", ratings, duplicates)
         known = state.items.recode(given.item_ids, given.item_codes) >= 0
@@ -151,6 +152,7 @@ class BayesianUpdates(Model):
         here.check_params()
         before: BayesianState = here._state
         here._check_as_fitted()
+        here._refuse_more("partial_fit")
         given, seconds = here._later("partial_fit", ratings, duplicates)
         joined = _Joined(before, given, seconds, np.arange(len(given)), all_of=True)
         train, times = joined.train()
@@ -164,6 +166,21 @@ class BayesianUpdates(Model):
         found: Any = run_epochs(trainer, context, here.burn_in + here.n_samples, growth=np.inf)
         self._state = dataclasses.replace(found, n_epochs=(before.n_epochs or 0) + found.n_epochs)
         return self
+
+    def _refuse_more(self, method: str) -> None:
+        """Raise where the state does not keep all that the fit was given beside the ratings."""
+        state: BayesianState = self._state
+        if state.user_encoding or state.item_encoding:
+            raise ValueError(
+                f"{method}: the model has features of users or items, which it does not combine with ratings "
+                "that come later; call fit with all ratings, user_features= and item_features=, or pass the "
+                "ratings to predict or recommend as given="
+            )
+        if method == "partial_fit" and state.weighted:
+            raise ValueError(
+                "partial_fit: the model was fitted with weights=, which it does not keep; call fit with all "
+                "ratings and their weights"
+            )
 
     def _check_as_fitted(self) -> None:
         """Raise unless the chains of the state can go on with the hyper-parameters of the model."""

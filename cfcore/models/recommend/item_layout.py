@@ -41,28 +41,30 @@ class ItemLayouts:
     Parameters
     ----------
     counts : int64[n_items]
-        Training ratings of each item. Items without any are never listed.
+        Training ratings of each item. Items without any are not listed, except
+    featured : bool[n_items], optional
+        those that are known by their features.
     """
 
-    def __init__(self, counts: Array) -> None:
-        known = np.flatnonzero(counts)
+    def __init__(self, counts: Array, featured: Array | None = None) -> None:
+        known = np.flatnonzero(counts if featured is None else (counts > 0) | featured)
         self._known = order_of(known[np.argsort(-counts[known], kind="stable")], len(counts))
-        self._counts = counts
+        self._counts, self._least = counts, int(counts[known].min(initial=1))
         self._supported: tuple[int, ItemOrder] | None = None
         self._last: tuple[str, ItemLayout] | None = None
         self._single_lists = 0
 
     @cached_property
     def known_items(self) -> Array:
-        """Codes of the items with training ratings, ascending (int32)."""
+        """Codes of the items that are known, ascending (int32)."""
         return np.sort(self._known.items)
 
     def supported(self, min_support: int) -> ItemOrder:
-        """Items with at least so many training ratings, and at least one, ordered as by `order`.
+        """Known items with at least so many training ratings, ordered as by `order`.
 
         The last choice is kept.
         """
-        if min_support <= 1:
+        if min_support <= self._least:
             return self._known
         last = self._supported
         if last is None or last[0] != min_support:

@@ -74,7 +74,7 @@ def allowed_items(model: Any, items: Any, min_support: int, excluded: Any = None
 
     They have enough training ratings, are of raw ids `items` if given, and not of raw ids `excluded`.
     """
-    allowed: Array = model.item_counts_ >= max(min_support, 1)
+    allowed: Array = model._state.items.has_code & (model.item_counts_ >= min_support)
     if excluded is not None:
         codes = model._state.items.encode(excluded, "exclude")
         allowed[codes[codes >= 0]] = False

@@ -34,6 +34,17 @@ class Side:
     mean: Array
     precision: Array
     penalty: float
+    features: Effects | None = None
+
+
+@dataclass
+class Effects:
+    """Effects of features on rows and on biases, and their precisions."""
+
+    effects: Array
+    penalty: float
+    on_biases: Array
+    precision: float
 
 
 @dataclass
@@ -95,8 +106,24 @@ class Captured(Exception):
     """Carries the trainer out of a fit."""
 
 
-def trainer_of(monkeypatch: pytest.MonkeyPatch, **params: Any) -> Any:
-    """The trainer of a fit, before its first sweep, under the hyper-priors of the test."""
+def tables() -> dict[str, Any]:
+    """Features of all users and items: numbers and lists of categories."""
+    rng = np.random.default_rng(4)
+    return {
+        f"{kind}_features": {
+            kind: np.arange(n),
+            "size": rng.normal(size=n),
+            "tags": [[tag for tag in "abc" if rng.random() < 0.5] for _ in range(n)],
+        }
+        for kind, n in (("user", N_USERS), ("item", N_ITEMS))
+    }
+
+
+def trainer_of(monkeypatch: pytest.MonkeyPatch, features: bool = False, **params: Any) -> Any:
+    """The trainer of a fit, before its first sweep, under the hyper-priors of the test.
+
+    With `features` users and items have those of `tables`.
+    """
     monkeypatch.setattr(bayesian_priors, "SHAPE", SHAPE)
     monkeypatch.setattr(bayesian_priors, "RATE", RATE)
     monkeypatch.setattr(bayesian_side, "FREEDOM", FREEDOM)
@@ -111,7 +138,7 @@ def trainer_of(monkeypatch: pytest.MonkeyPatch, **params: Any) -> Any:
     train = ratings()
     monkeypatch.setattr(bayesian, "run_epochs", capture)
     with pytest.raises(Captured) as caught:
-        model.fit(train)
+        model.fit(train, **(tables() if features else {}))
     return caught.value.args[0].chains[0]
 
 
@@ -126,6 +153,9 @@ def from_priors(trainer: Any, likelihood: Any, rng: np.random.Generator) -> Para
     ]
     drawn[1] += item_mean
     sides = [_side(side, rng) for side in (trainer.users, trainer.items)]
+    for at, (side, terms) in enumerate(zip(sides, biases.features[:2], strict=True)):
+        if side.features is not None:
+            drawn[at] += terms.matrix @ side.features.on_biases
     return Parameters(likelihood.prior(trainer, rng), drawn, precisions, item_mean, sides)
 
 
@@ -142,7 +172,14 @@ def _side(side: Any, rng: np.random.Generator) -> Side:
         for row in range(side.n):
             mine = side.indices[side.indptr[row] : side.indptr[row + 1]]
             x[row] += members[mine].sum(axis=0) / np.sqrt(len(mine))
-    return Side(x, members, mean, precision, penalty)
+    if side.features is None:
+        return Side(x, members, mean, precision, penalty)
+    matrix = side.features.matrix.toarray()
+    own, precision_of_biases = rng.gamma(SHAPE, size=2) / RATE
+    effects = rng.normal(size=side.features.effects.shape) @ root / np.sqrt(own)
+    x += (matrix / np.sqrt(np.maximum((matrix != 0).sum(axis=1), 1))[:, np.newaxis]) @ effects
+    on_biases = rng.normal(size=len(effects)) / np.sqrt(precision_of_biases)
+    return Side(x, members, mean, precision, penalty, Effects(effects, own, on_biases, precision_of_biases))
 
 
 def of_sampler(trainer: Any, likelihood: Any) -> Parameters:
@@ -151,7 +188,7 @@ def of_sampler(trainer: Any, likelihood: Any) -> Parameters:
     sides = [
         Side(
             side.rows[:, :K].astype(float), side.members.copy(), side.mean, side.precision,
-            float(side.penalty[0]),
+            float(side.penalty[0]), _effects(side.features),
         )
         for side in (trainer.users, trainer.items)
     ]  # fmt: skip
@@ -159,6 +196,15 @@ def of_sampler(trainer: Any, likelihood: Any) -> Parameters:
     return Parameters(
         likelihood.drawn(trainer), copies, biases.precisions.copy(), float(biases.scalars[0]), sides
     )
+
+
+def _effects(terms: Any) -> Effects | None:
+    if terms is None:
+        return None
+    return Effects(
+        terms.effects.copy(), float(terms.penalty[0]), terms.bias_effects.copy(),
+        float(terms.bias_precision[0]),
+    )  # fmt: skip
 
 
 def statistics(drawn: Parameters, codes: Any) -> dict[str, float]:
@@ -181,6 +227,9 @@ def statistics(drawn: Parameters, codes: Any) -> dict[str, float]:
             found[f"{name} members squares"] = np.mean(side.members**2)
             found[f"{name} members"] = np.mean(side.members[0] * side.rows[0])
             found |= {f"{name} penalty": side.penalty, f"{name} penalty squares": side.penalty**2}
+        if side.features is not None:
+            for what, value in vars(side.features).items():
+                found |= {f"{name} {what}": np.mean(value), f"{name} {what} squares": np.mean(value**2)}
     products = np.sum(drawn.sides[0].rows[codes[0]] * drawn.sides[1].rows[codes[1]], axis=1)
     found |= {"products": np.mean(products), "products squares": np.log(np.mean(products**2))}
     return {name: float(value) for name, value in found.items()}

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 import cfcore as cf
+from cfcore.errors import ConvergenceWarning
 from cfcore.models.factorization.bayesian_diagnostics import effective_sizes, r_hats
 from cfcore.threads import policy
 from tests.checkpoints import same
@@ -165,7 +166,10 @@ def test_a_fit_of_several_chains_resumes_to_the_same_bits(tmp_path: Path, stop: 
 
 
 def test_diagnostics_are_frozen_and_printed_as_a_table() -> None:
-    model = cf.BayesianSVD(**{**FEW, "n_samples": 60, "n_chains": 2}).fit(ratings())
+    model = cf.BayesianSVD(**{**FEW, "n_samples": 60, "n_chains": 2})
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        model.fit(ratings())
     found = model.diagnostics_
     assert (found.n_chains, found.n_draws, found.n_pairs) == (2, 60, 200)
     assert 1 <= found.r_hat_median <= found.r_hat <= found.r_hat_max < 2
