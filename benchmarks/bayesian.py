@@ -1,9 +1,11 @@
-"""`BayesianSVD`: RMSE with its defaults, with times and without; and the time of a sweep.
+"""`BayesianSVD`: RMSE with its defaults, with times and without; its speed, and myFM beside it.
 
     python benchmarks/bayesian.py accuracy --data u1 --seeds 3
     python benchmarks/bayesian.py coverage --data ml-1m
     python benchmarks/bayesian.py time      # terms of time that were tried, on training rows: an hour
     python benchmarks/bayesian.py speed
+    python benchmarks/bayesian.py race      # time until the final accuracy of myFM, u1
+    python benchmarks/bayesian.py agree     # myFM's RMSE where the models coincide, u1
     python benchmarks/bayesian.py accuracy --data u1 --features    # with features of users and films
     python benchmarks/bayesian.py choose --data ml-1m    # the search for the defaults, on training rows
     python benchmarks/bayesian.py choose --features    # encodings of numbers among features, likewise
@@ -16,6 +18,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import bayesian_race
 import bayesian_speed
 import bayesian_time
 import numpy as np
@@ -132,7 +135,8 @@ def terms_of_time(data: str, n_seeds: int, quick: bool) -> list[Row]:
 def main() -> None:
     """Measure, print, write."""
     parser = arguments(__doc__.splitlines()[0])
-    parser.add_argument("what", choices=("accuracy", "coverage", "time", "speed", "choose"))
+    kinds = ("accuracy", "coverage", "time", "speed", "race", "agree", "choose")
+    parser.add_argument("what", choices=kinds)
     parser.add_argument("--data", default="u1", help="u1 to u5, ml-1m, ml-latest-small or movietweetings")
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--features", action="store_true", help="with features of users and items")
@@ -149,6 +153,10 @@ def main() -> None:
     elif options.what == "choose":
         search = choose_features if options.features else choose
         rows = search(options.data, options.quick)
+    elif options.what == "agree":
+        rows = bayesian_race.agree(options.quick, n_seeds)
+    elif options.what == "race":
+        rows = bayesian_race.race(options.quick)
     else:
         rows = bayesian_speed.speed(options.quick)
     write(options.json, {"machine": facts, "rows": rows})

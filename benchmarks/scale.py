@@ -3,6 +3,7 @@
     python benchmarks/scale.py                          # some 30 minutes, 2 GB of disk
     python benchmarks/scale.py --plot scale.png         # with a plot (pip install 'cfcore[plots]')
     python benchmarks/scale.py --sizes 1m,100m --factors 64 --threads 1
+    python benchmarks/scale.py --models BayesianSVD --factors 32 --sizes 1m,20m
     python benchmarks/scale.py --quick
 
 Ratings are synthetic, with the numbers of users and items of published data: MovieLens 1M, 10M and 20M, and
@@ -115,8 +116,12 @@ def fit(folder: str, n: int, model: str, n_factors: int, n_threads: int, epochs:
     ratings = cf.Ratings(*columns, scale=SCALE)
     loaded = time.perf_counter()
     ends: list[float] = []
-    kind = {"SVD": cf.SVD, "SVDpp": cf.SVDpp}[model]
-    fitted = kind(n_factors=n_factors, n_epochs=epochs + 1, n_threads=n_threads, random_state=0, **RATES)
+    given: dict[str, Any] = {"n_factors": n_factors, "n_threads": n_threads, "random_state": 0}
+    if model == "BayesianSVD":  # an epoch is a sweep, with sets of both sides
+        given |= {"burn_in": 1, "n_samples": epochs, "n_kept": min(epochs, 16)}
+    else:
+        given |= {"n_epochs": epochs + 1, **RATES}
+    fitted = {"SVD": cf.SVD, "SVDpp": cf.SVDpp, "BayesianSVD": cf.BayesianSVD}[model](**given)
     fitted.fit(ratings, callback=lambda *_: ends.append(time.perf_counter()))
     each = statistics.median(np.diff(ends))
     return {

@@ -18,14 +18,15 @@ cdef extern from "factorization/gibbs.h" nogil:
 cdef extern from "factorization/row_solutions.h" nogil:
     void add_combination "cf_add_combination"(double *to, const double *rows, const double *times,
                                               Py_ssize_t n) noexcept
-    bint factorise "cf_factorise"(double *gram, double *inverse, Py_ssize_t n, Py_ssize_t width) noexcept
-    void solve_lower "cf_solve_lower"(const double *factor, const double *inverse, double *rest, Py_ssize_t n,
+    bint factorise "cf_factorise"(double *gram, double *inverse, double *scaled, Py_ssize_t n,
+                                  Py_ssize_t width) noexcept
+    void solve_lower "cf_solve_lower"(const double *factor, double *rest, Py_ssize_t n,
                                       Py_ssize_t width) noexcept
-    void solve_upper "cf_solve_upper"(const double *factor, const double *inverse, double *rest, Py_ssize_t n,
+    void solve_upper "cf_solve_upper"(const double *factor, double *rest, Py_ssize_t n,
                                       Py_ssize_t width) noexcept
 
 cdef enum:
-    AHEAD = 8  # ratings between asking for the row of a column and copying it
+    AHEAD = 24  # ratings between asking for the row of a column and copying it
 
 
 cdef inline void sum_tiles(const RowArrays *given, Py_ssize_t begin, Py_ssize_t end, Py_ssize_t width,
@@ -68,28 +69,33 @@ cdef void sum_piece(const RowArrays *given, Py_ssize_t begin, Py_ssize_t end, do
 cdef inline bint draw_row(const RowArrays *given, Py_ssize_t row, Py_ssize_t width,
                           double *room) noexcept nogil:
     cdef Py_ssize_t n = given.n_factors, i, j
+    cdef Py_ssize_t size = (n + 7) // 8 * 8  # whole blocks; a diagonal of 1 behind the factors
     cdef double alpha = given.row_precision[row]
     cdef const double *mean = given.prior_mean + row * n
     cdef double *rest = room + width * width
     cdef double *inverse = rest + width  # of the diagonal of the factor
     cdef double *noise = inverse + width
+    cdef double *scaled = noise + width  # 8 rows, in place of the tiles
     for i in range(n):
-        for j in range(i, n):
+        for j in range(i // 8 * 8, n):  # whole blocks
             room[i * width + j] = alpha * room[i * width + j] + given.precision[i * n + j]
         rest[i] *= alpha
+    for i in range(n, size):
+        room[i * width + i] = 1
     add_combination(rest, given.precision, mean, n)
-    if not factorise(room, inverse, n, width):
+    if not factorise(room, inverse, scaled, size, width):
         return False
-    solve_lower(room, inverse, rest, n, width)
+    solve_lower(room, rest, size, width)
     for i in range(0, n, 16):  # 2 CF_SLOTS, as a literal
         normals(given.seed, given.kind, given.sweep, <uint32_t>row, <uint32_t>(i // 2), noise + i)
-    for i in range(n):
-        noise[i] += rest[i]
-    solve_upper(room, inverse, noise, n, width)
+    for i in range(size):
+        rest[i] *= inverse[i]
+        noise[i] = rest[i] + noise[i] * sqrt(inverse[i])
+    solve_upper(room, noise, size, width)
     for i in range(n):
         given.rows[row * width + i] = <float>noise[i]
     if given.means != NULL:
-        solve_upper(room, inverse, rest, n, width)
+        solve_upper(room, rest, size, width)
         for i in range(n):
             given.means[row * width + i] = <float>rest[i]
     return True

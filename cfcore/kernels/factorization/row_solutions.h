@@ -1,5 +1,5 @@
-/* Cholesky factors and solutions of symmetric matrices whose upper triangle is held in rows of `width` doubles,
-   a multiple of 8. Each number is a sum of its own, in the order of the rows, so that the bits are those of a
+/* Factors and solutions of symmetric matrices whose upper triangle is held in rows of `width` doubles. Sizes are
+   multiples of 8. Each number is a sum of its own, in the order of the rows, so that the bits are those of a
    plain loop at any vector width. */
 #ifndef CFCORE_ROW_SOLUTIONS_H
 #define CFCORE_ROW_SOLUTIONS_H
@@ -8,7 +8,17 @@
 
 #include "common/lanes.h"
 
-#define CF_PIVOTS 4 /* rows that are subtracted from a row at a time: it is loaded and stored once */
+#define CF_BLOCK CF_F64_LANES /* rows and columns that are kept in registers at a time */
+
+/* A lane of a row of a block in registers; an element, where compilers have no vectors. */
+#if defined(__GNUC__)
+  #define CF_ROW_LANES (CF_F64_LANES / cf_parts_f64)
+  #define CF_LANE(block, row, lane) (block)[(row) * cf_parts_f64 + (lane) / CF_ROW_LANES][(lane) % CF_ROW_LANES]
+  #define CF_UNROLL _Pragma("GCC unroll 8")
+#else
+  #define CF_LANE(block, row, lane) (block)[(row) * cf_parts_f64 + (lane)]
+  #define CF_UNROLL
+#endif
 
 /* to += the sum of times[i] rows[i], for n rows of n numbers. */
 CF_INLINE void cf_add_combination(double *CF_RESTRICT to, const double *rows, const double *times, ptrdiff_t n) {
@@ -24,92 +34,125 @@ CF_INLINE void cf_add_combination(double *CF_RESTRICT to, const double *rows, co
         for (ptrdiff_t i = 0; i < n; ++i) to[j] += rows[i * n + j] * times[i];
 }
 
-/* to -= the sum of times[p] rows[p] for `n_rows` rows, from the group of 8 of `begin` on, up to `end`. Rows and
-   factors are `width` apart. */
-CF_INLINE void cf_subtract_rows(double *CF_RESTRICT to, const double *CF_RESTRICT rows, const double *times,
-                                int n_rows, ptrdiff_t width, ptrdiff_t begin, ptrdiff_t end) {
-    double by[CF_PIVOTS];
-    for (int p = 0; p < n_rows; ++p) by[p] = times[p * width];
-    for (ptrdiff_t j = begin - begin % CF_F64_LANES; j < end; j += CF_F64_LANES)
-        for (int part = 0; part < cf_parts_f64; ++part) {
-            cf_f64_vector sum = ((const cf_f64_vector *)(to + j))[part];
-            for (int p = 0; p < n_rows; ++p)
-                sum -= ((const cf_f64_vector *)(rows + p * width + j))[part] * by[p];
-            ((cf_f64_vector *)(to + j))[part] = sum;
+/* Eliminate the columns of a block on the diagonal: its rows become those of D U, and `inverse` has those of the
+   diagonal D. 0 if a pivot is not positive. The reciprocals are all that a pivot waits for. */
+CF_INLINE int cf_eliminate(double *diagonal, double *inverse, ptrdiff_t width) {
+    cf_f64_vector rows[CF_BLOCK * cf_parts_f64];
+    int positive = 1;
+    CF_UNROLL
+    for (int i = 0; i < CF_BLOCK; ++i)
+        for (int part = 0; part < cf_parts_f64; ++part)
+            rows[i * cf_parts_f64 + part] = ((const cf_f64_vector *)(diagonal + i * width))[part];
+    CF_UNROLL
+    for (int i = 0; i < CF_BLOCK; ++i) {
+        const double pivot = CF_LANE(rows, i, i), reciprocal = 1 / pivot;
+        positive &= 0 < pivot && pivot < INFINITY;
+        inverse[i] = reciprocal;
+        CF_UNROLL
+        for (int below = i + 1; below < CF_BLOCK; ++below) {
+            const double times = CF_LANE(rows, i, below) * reciprocal;
+            for (int part = 0; part < cf_parts_f64; ++part)
+                rows[below * cf_parts_f64 + part] -= rows[i * cf_parts_f64 + part] * times;
         }
+    }
+    CF_UNROLL
+    for (int i = 0; i < CF_BLOCK; ++i)
+        for (int part = 0; part < cf_parts_f64; ++part)
+            ((cf_f64_vector *)(diagonal + i * width))[part] = rows[i * cf_parts_f64 + part];
+    return positive;
 }
 
-/* A row of the factor: the rows of its block before it are subtracted, and it is divided by the root of its
-   pivot. 0 if the matrix is not positive definite. */
-CF_INLINE int cf_finish_pivot(double *block, double *inverse, int n_before, ptrdiff_t at, ptrdiff_t width,
-                              ptrdiff_t end) {
-    double *row = block + n_before * width;
-    cf_subtract_rows(row, block, block + at, n_before, width, at, end);
-    if (!(0 < row[at] && row[at] < INFINITY)) return 0;
-    inverse[at] = 1 / sqrt(row[at]);
-    for (ptrdiff_t j = at - at % CF_F64_LANES; j < end; j += CF_F64_LANES)
-        for (int part = 0; part < cf_parts_f64; ++part) ((cf_f64_vector *)(row + j))[part] *= inverse[at];
-    return 1;
+/* Subtract times[p * width + i] rows[p] from row i of 8 rows of a block, for the 8 rows p; in a triangle for those
+   before i, which are rows of the block itself. */
+CF_INLINE void cf_subtract_block(double *to, const double *times, const double *rows, int triangle,
+                                 ptrdiff_t width) {
+    for (int part = 0; part < cf_parts_f64; ++part) {
+        cf_f64_vector held[CF_BLOCK];
+        CF_UNROLL
+        for (int i = 0; i < CF_BLOCK; ++i) held[i] = ((const cf_f64_vector *)(to + i * width))[part];
+        CF_UNROLL
+        for (int p = 0; p < CF_BLOCK; ++p) {
+            const cf_f64_vector row = triangle ? held[p] : ((const cf_f64_vector *)(rows + p * width))[part];
+            CF_UNROLL
+            for (int i = triangle ? p + 1 : 0; i < CF_BLOCK; ++i) held[i] -= row * times[p * width + i];
+        }
+        CF_UNROLL
+        for (int i = 0; i < CF_BLOCK; ++i) ((cf_f64_vector *)(to + i * width))[part] = held[i];
+    }
 }
 
-/* The upper factor U of U'U in place of the upper triangle of the first `n` rows, the inverses of its diagonal
-   beside it. What is left of the diagonal in its groups of 8 is overwritten. 0 if the matrix is not positive
-   definite. */
-CF_INLINE int cf_factorise(double *gram, double *inverse, ptrdiff_t n, ptrdiff_t width) {
-    const ptrdiff_t end = (n + CF_F64_LANES - 1) / CF_F64_LANES * CF_F64_LANES;
-    for (ptrdiff_t first = 0; first < n; first += CF_PIVOTS) {
-        double *block = gram + first * width;
-        if (!cf_finish_pivot(block, inverse, 0, first, width, end)) return 0;
-        if (first + 1 < n && !cf_finish_pivot(block, inverse, 1, first + 1, width, end)) return 0;
-        if (first + 2 < n && !cf_finish_pivot(block, inverse, 2, first + 2, width, end)) return 0;
-        if (first + 3 < n && !cf_finish_pivot(block, inverse, 3, first + 3, width, end)) return 0;
-        for (ptrdiff_t i = first + CF_PIVOTS; i < n; ++i)
-            cf_subtract_rows(gram + i * width, block, block + i, CF_PIVOTS, width, i, end);
+/* Rows times factors, from one place to another. */
+CF_INLINE void cf_scale_block(double *to, const double *rows, const double *factors, ptrdiff_t n,
+                              ptrdiff_t width) {
+    for (int i = 0; i < CF_BLOCK; ++i)
+        for (ptrdiff_t j = 0; j < n; j += CF_F64_LANES)
+            for (int part = 0; part < cf_parts_f64; ++part)
+                ((cf_f64_vector *)(to + i * width + j))[part] =
+                    ((const cf_f64_vector *)(rows + i * width + j))[part] * factors[i];
+}
+
+/* The factors of U'D U, the diagonal of U being 1: U above the diagonal in place of the first n rows, the inverses
+   of D beside it. What is left of the diagonal in its blocks is overwritten, as is `scaled`, of 8 rows. 0 if the
+   matrix is not positive definite. */
+CF_INLINE int cf_factorise(double *gram, double *inverse, double *scaled, ptrdiff_t n, ptrdiff_t width) {
+    for (ptrdiff_t at = 0; at < n; at += CF_BLOCK) {
+        double *rows = gram + at * width; /* of D U, until they are scaled */
+        if (!cf_eliminate(rows + at, inverse + at, width)) return 0;
+        cf_scale_block(scaled + at, rows + at, inverse + at, CF_BLOCK, width);
+        for (ptrdiff_t j = at + CF_BLOCK; j < n; j += CF_BLOCK)
+            cf_subtract_block(rows + j, scaled + at, 0, 1, width);
+        cf_scale_block(scaled + at, rows + at, inverse + at, n - at, width);
+        for (ptrdiff_t i = at + CF_BLOCK; i < n; i += CF_BLOCK)
+            for (ptrdiff_t j = i; j < n; j += CF_BLOCK)
+                cf_subtract_block(gram + i * width + j, scaled + i, rows + j, 0, width);
+        for (ptrdiff_t i = 0; i < CF_BLOCK; ++i)
+            memcpy(rows + i * width + at, scaled + i * width + at, (n - at) * sizeof(double));
     }
     return 1;
 }
 
-/* The solution of U'x = rest in place of `rest`, of `width` numbers. */
-CF_INLINE void cf_solve_lower(const double *factor, const double *inverse, double *rest, ptrdiff_t n,
-                              ptrdiff_t width) {
-    for (ptrdiff_t first = 0; first < n; first += CF_F64_LANES) {
-        const double *block = factor + first * width;
-        double x[CF_F64_LANES] = {0};
-        const ptrdiff_t size = n - first < CF_F64_LANES ? n - first : CF_F64_LANES;
-        for (ptrdiff_t a = 0; a < size; ++a) {
-            double sum = rest[first + a];
-            for (ptrdiff_t b = 0; b < a; ++b) sum -= block[b * width + first + a] * x[b];
-            x[a] = sum * inverse[first + a];
+/* The solution of U'x = rest in place of `rest`. */
+CF_INLINE void cf_solve_lower(const double *factor, double *rest, ptrdiff_t n, ptrdiff_t width) {
+    for (ptrdiff_t at = 0; at < n; at += CF_BLOCK) {
+        const double *rows = factor + at * width;
+        double x[CF_BLOCK];
+        CF_UNROLL
+        for (int a = 0; a < CF_BLOCK; ++a) {
+            double sum = rest[at + a];
+            CF_UNROLL
+            for (int b = 0; b < a; ++b) sum -= rows[b * width + at + a] * x[b];
+            x[a] = sum;
         }
-        for (ptrdiff_t a = 0; a < size; ++a) rest[first + a] = x[a];
-        if (size == CF_F64_LANES)
-            for (ptrdiff_t j = first + CF_F64_LANES; j < width; j += CF_F64_LANES)
-                for (int part = 0; part < cf_parts_f64; ++part) {
-                    cf_f64_vector sum = ((const cf_f64_vector *)(rest + j))[part];
-                    for (int b = 0; b < CF_F64_LANES; ++b)
-                        sum -= ((const cf_f64_vector *)(block + b * width + j))[part] * x[b];
-                    ((cf_f64_vector *)(rest + j))[part] = sum;
-                }
+        for (int a = 0; a < CF_BLOCK; ++a) rest[at + a] = x[a];
+        for (ptrdiff_t j = at + CF_BLOCK; j < n; j += CF_BLOCK)
+            for (int part = 0; part < cf_parts_f64; ++part) {
+                cf_f64_vector sum = ((const cf_f64_vector *)(rest + j))[part];
+                CF_UNROLL
+                for (int b = 0; b < CF_BLOCK; ++b)
+                    sum -= ((const cf_f64_vector *)(rows + b * width + j))[part] * x[b];
+                ((cf_f64_vector *)(rest + j))[part] = sum;
+            }
     }
 }
 
 /* The solution of U x = rest in place of `rest`. */
-CF_INLINE void cf_solve_upper(const double *factor, const double *inverse, double *rest, ptrdiff_t n,
-                              ptrdiff_t width) {
-    for (ptrdiff_t first = (n - 1) / CF_F64_LANES * CF_F64_LANES; first >= 0; first -= CF_F64_LANES) {
-        double x[CF_F64_LANES] = {0};
-        const ptrdiff_t size = n - first < CF_F64_LANES ? n - first : CF_F64_LANES;
-        for (ptrdiff_t a = size - 1; a >= 0; --a) {
-            const double *row = factor + (first + a) * width + first;
-            double sum = rest[first + a];
-            for (ptrdiff_t b = size - 1; b > a; --b) sum -= row[b] * x[b];
-            x[a] = sum * inverse[first + a];
+CF_INLINE void cf_solve_upper(const double *factor, double *rest, ptrdiff_t n, ptrdiff_t width) {
+    for (ptrdiff_t at = n - CF_BLOCK; at >= 0; at -= CF_BLOCK) {
+        double x[CF_BLOCK];
+        CF_UNROLL
+        for (int a = CF_BLOCK - 1; a >= 0; --a) {
+            const double *row = factor + (at + a) * width + at;
+            double sum = rest[at + a];
+            CF_UNROLL
+            for (int b = CF_BLOCK - 1; b > a; --b) sum -= row[b] * x[b];
+            x[a] = sum;
         }
-        for (ptrdiff_t a = 0; a < size; ++a) rest[first + a] = x[a];
-        for (ptrdiff_t i = 0; i < first; ++i) {
-            const double *row = factor + i * width + first;
+        for (int a = 0; a < CF_BLOCK; ++a) rest[at + a] = x[a];
+        for (ptrdiff_t i = 0; i < at; ++i) {
+            const double *row = factor + i * width + at;
             double sum = rest[i];
-            for (int b = 0; b < CF_F64_LANES; ++b) sum -= row[b] * x[b];
+            CF_UNROLL
+            for (int b = 0; b < CF_BLOCK; ++b) sum -= row[b] * x[b];
             rest[i] = sum;
         }
     }

@@ -249,12 +249,19 @@ def _halves(draws: Array) -> Array:
 def _scores(draws: Array) -> Array:
     """Normal scores of the ranks of all draws of a quantity; those of ties are of their mean rank."""
     flat = draws.reshape(-1, draws.shape[-1])
-    out = np.empty_like(flat)
-    for column, found in zip(flat.T, out.T, strict=True):
-        _, place, counts = np.unique(column, return_inverse=True, return_counts=True)
-        ranks = np.cumsum(counts) - (counts - 1) / 2
-        found[:] = ndtri((ranks[place] - 0.375) / (len(column) + 0.25))
-    return out.reshape(draws.shape)
+    n = len(flat)
+    order = np.argsort(flat, axis=0, kind="stable")
+    ascending = np.take_along_axis(flat, order, axis=0)
+    # The first and the last place of the ties that each place is among.
+    places = np.arange(n)[:, np.newaxis]
+    differs = ascending[1:] != ascending[:-1]
+    ends = np.ones((1, flat.shape[1]), dtype=bool)
+    first = np.maximum.accumulate(np.where(np.concatenate([ends, differs]), places, 0), axis=0)
+    last = np.where(np.concatenate([differs, ends]), places, n)
+    last = np.minimum.accumulate(last[::-1], axis=0)[::-1]
+    scores = np.empty(flat.shape)
+    np.put_along_axis(scores, order, ndtri(((first + last) / 2 + 1 - 0.375) / (n + 0.25)), axis=0)
+    return scores.reshape(draws.shape)
 
 
 def _ratio(draws: Array) -> Array:

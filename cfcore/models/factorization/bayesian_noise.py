@@ -21,7 +21,7 @@ class GaussianNoise:
     Parameters
     ----------
     users : int32[n]
-        The user of each rating, in the order of the sampler's ratings.
+        The user of each rating, ascending.
     n_users : int
     values : float64[n]
         The ratings less their mean.
@@ -50,6 +50,8 @@ class GaussianNoise:
         self.spread = float(np.sqrt(np.mean(values * values))) or 1.0
         self.latents = values / self.spread
         self.counts = np.bincount(users, minlength=n_users)
+        self.rated = np.flatnonzero(self.counts)
+        self.firsts = (np.cumsum(self.counts) - self.counts)[self.rated]
         self.user_weights = np.ones(n_users)
         self.rating_weights: Array | None = None
         self.scalars = np.array([1.0, 8.0, 0.0])
@@ -61,7 +63,7 @@ class GaussianNoise:
 
     def weights(self) -> Array | None:
         """Weight of each rating's precision: float32[n]; None where all are 1."""
-        found = self.user_weights.astype(np.float32)[self.users] if self.user_noise else None
+        found = np.repeat(self.user_weights.astype(np.float32), self.counts) if self.user_noise else None
         if self.rating_weights is None or found is None:
             return found if self.rating_weights is None else self.rating_weights
         return found * self.rating_weights
@@ -96,16 +98,18 @@ class GaussianNoise:
         squares = errors * errors
         if self.rating_weights is not None:
             squares *= self.rating_weights
-        return np.bincount(self.users, squares, minlength=len(self.user_weights))
+        found = np.zeros(len(self.user_weights))
+        found[self.rated] = np.add.reduceat(squares, self.firsts)
+        return found
 
     def _draw_user_weights(self, squares: Array) -> None:
         shape = self.scalars[1] / 2
         drawn = self.rng.standard_gamma(shape + self.counts / 2)
         self.user_weights[:] = drawn / (shape + self.scalars[0] * squares / 2)
         self.user_weights[:] = np.clip(self.user_weights, 1e-3, 1e3)
-        self._draw_shape(self.user_weights[self.counts > 0])
+        self.draw_shape(self.user_weights[self.counts > 0])
 
-    def _draw_shape(self, weights: Array) -> None:
+    def draw_shape(self, weights: Array) -> None:
         """The shape of the Gamma distribution of users' precisions, whose mean is 1, by a random walk."""
         n, logs = len(weights), float(np.sum(np.log(weights) - weights))
 

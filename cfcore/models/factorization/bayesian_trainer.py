@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 
+from cfcore import backends
 from cfcore.arrays import check_memory
 from cfcore.data import Ratings
 from cfcore.kernels.records import Factors
 from cfcore.models.core.fit_context import FitContext
-from cfcore.models.factorization.base import predicted
 from cfcore.models.factorization.bayesian_biases import Biases
 from cfcore.models.factorization.bayesian_diagnostics import Trace
 from cfcore.models.factorization.bayesian_features import FeatureTerms
@@ -19,6 +19,7 @@ from cfcore.models.factorization.bayesian_moments import SessionMoments
 from cfcore.models.factorization.bayesian_noise import GaussianNoise
 from cfcore.models.factorization.bayesian_samples import Samples
 from cfcore.models.factorization.bayesian_side import FIXED, Side
+from cfcore.threads import threads_worth
 
 Array = np.ndarray[Any, Any]
 
@@ -64,7 +65,8 @@ class GibbsTrainer:
             self.noise.rating_weights = context.weights[users.order]
         self.spread = self.noise.spread
         self.targets = self.noise.latents.copy()  # less all biases, as they are drawn
-        self.products = np.zeros(n)
+        self.products, self.errors = np.zeros(n), np.empty(n)
+        self.by_user, self.by_item = np.empty(n, dtype=np.float32), np.empty(n, dtype=np.float32)
         ordered = None if seconds is None else seconds[users.order]
         by_item = items.indptr, self.item_order
         self.biases = Biases(self.codes[0], users.indptr, by_item, ordered, self.rng)
@@ -92,17 +94,18 @@ class GibbsTrainer:
         key = self.seed, k
         restart(self.rng, self.seed, k)
         self.interrupted = False
-        errors = self.targets - self.products
+        # Written in place: new memory of the size of the ratings would have to be mapped in each sweep.
+        errors = np.subtract(self.targets, self.products, out=self.errors)
         self.noise.draw(key, errors, self.n_threads)
         self._pause()
         self.biases.draw(key, errors, self.noise, self.n_threads)
         self._pause()
-        self.targets = errors + self.products
+        np.add(errors, self.products, out=self.targets)
         if k >= FIXED:
             self._draw_scales()
         self._draw_rows(key)
-        self.products = self._products()
-        errors = self.targets - self.products
+        self._multiply()
+        np.subtract(self.targets, self.products, out=errors)
         self._keep(k, errors)
         return self.noise.rmse(errors)
 
@@ -113,34 +116,41 @@ class GibbsTrainer:
 
     def _draw_scales(self) -> None:
         """Draw the scales of the rows of users and of items; the products follow them."""
-        weights = self.noise.weights()
-        weighted = self.products if weights is None else self.products * weights
-        square = self.noise.precision * float(np.sum(weighted * self.products))
-        product = self.noise.precision * float(np.sum(weighted * self.targets))
+        weights, products = self.noise.weights(), self.products
+        weighted = products if weights is None else products * weights
+        # Not by BLAS, whose bits depend on its threads.
+        square = self.noise.precision * float(np.einsum("i,i->", weighted, products))
+        product = self.noise.precision * float(np.einsum("i,i->", weighted, self.targets))
+        total = 1.0
         for side in (self.users, self.items):
             factor = side.draw_scale(square, product)
-            square, product = square * factor**2, product * factor
-            self.products *= factor
+            square, product, total = square * factor**2, product * factor, total * factor
+        if total != 1:
+            self.products *= total
 
     def _draw_rows(self, key: tuple[int, int]) -> None:
         """Draw priors, sets and rows of items, and then of users."""
         users, items, weights = self.users, self.items, self.noise.user_weights
-        targets = self.targets.astype(np.float32)
+        np.copyto(self.by_user, self.targets, casting="same_kind")
+        np.take(self.by_user, self.item_order, out=self.by_item, mode="clip")
         items.draw_prior(key, (users.indptr, users.indices), self.n_threads)
         own = self.noise.rating_weights
         of_item = None if own is None else own[self.item_order]
         each = np.full(items.n, self.noise.precision), weights.astype(np.float32), of_item
-        items.draw_rows(key, users, targets[self.item_order], each, None, self.n_threads)
+        items.draw_rows(key, users, self.by_item, each, None, self.n_threads)
         self._pause()
         users.draw_prior(key, (items.indptr, items.indices), self.n_threads)
         each = self.noise.precision * weights, np.ones(items.n, dtype=np.float32), own
         means = self.samples.row_means if self.samples.keeps(key[1]) else None
-        users.draw_rows(key, items, targets, each, means, self.n_threads)
+        users.draw_rows(key, items, self.by_user, each, means, self.n_threads)
 
-    def _products(self) -> Array:
+    def _multiply(self) -> None:
+        """Compute the products of the rows of each rating's user and item."""
         users, items = self.users.rows, self.items.rows
         zeros = np.zeros(len(users), dtype=np.float32), np.zeros(len(items), dtype=np.float32)
-        return predicted(*self.codes, Factors(users, items, *zeros, mean=0.0), self.n_threads)
+        n_threads = threads_worth(self.n_threads, len(self.products) * users.shape[1])
+        factors = Factors(users, items, *zeros, mean=0.0)
+        backends.kernel("factorization.svd").predict(*self.codes, factors, self.products, n_threads)
 
     def _keep(self, k: int, errors: Array) -> None:
         """Add the parameters to the means, which are those of the last sweep until the end of the burn-in."""
