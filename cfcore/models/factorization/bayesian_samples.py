@@ -56,7 +56,7 @@ class Samples:
     def _room(self, n_kept: int) -> dict[str, Array]:
         users, items, biases = self.users, self.items, self.biases
         k, n_members = users.n_factors, items.n if users.has_sets else 0
-        room = {
+        room: dict[str, Array] = {
             "user_factors": np.zeros((users.n + 1, n_kept, k), dtype=np.float32),
             "user_draws": np.zeros((users.n + 1, n_kept, k), dtype=np.float32),
             "item_factors": np.zeros((items.n + 1, n_kept, k), dtype=np.float32),
