@@ -57,8 +57,7 @@ def test_users_are_those_of_the_whole_normal_distribution() -> None:
     model = fitted()
     assert model.session_lengths_.tolist() == list(LENGTHS)
     given = given_of(130)
-    state = model._state
-    k, n_kept = 3, len(state.precisions)
+    k, n_kept = 3, len(model.precisions_)
     items = model.encode_items(given.items)
     expected = np.zeros(60)
     sessions = np.zeros(60)
@@ -66,30 +65,30 @@ def test_users_are_those_of_the_whole_normal_distribution() -> None:
     groups = [np.unique(times // length, return_inverse=True) for length in LENGTHS]
     asked = times[0]
     for at in range(n_kept):
-        z = state.item_factors.reshape(-1, n_kept, k)[:-1, at].astype(float)
-        noise = state.precisions[at, 0]
+        z = model.item_factors_.reshape(-1, n_kept, k)[:-1, at].astype(float)
+        noise = model.precisions_[at, 0]
         columns = [z[items], np.ones((len(items), 1))]
         columns += [np.eye(len(keys))[codes] for keys, codes in groups]
         design = np.hstack(columns)
-        y = state.implicit_factors.reshape(-1, n_kept, k)[items, at].astype(float)
+        y = model.implicit_factors_.reshape(-1, n_kept, k)[items, at].astype(float)
         mean = np.zeros(design.shape[1])
-        mean[:k] = state.prior_means[at] + y.sum(axis=0) / np.sqrt(len(items))
+        mean[:k] = model.prior_means_[at] + y.sum(axis=0) / np.sqrt(len(items))
         prior = np.zeros((len(mean), len(mean)))
-        prior[:k, :k] = state.prior_precisions[at]
-        prior[k, k] = state.precisions[at, 1]
+        prior[:k, :k] = model.prior_precisions_[at]
+        prior[k, k] = model.precisions_[at, 1]
         begin = k + 1
-        for tau, (keys, _) in zip((state.precisions[at, 3:]), groups, strict=True):
+        for tau, (keys, _) in zip((model.precisions_[at, 3:]), groups, strict=True):
             prior[range(begin, begin + len(keys)), range(begin, begin + len(keys))] = tau
             begin += len(keys)
-        targets = (given.values - state.mean) / state.spread - state.item_biases[items, at]
+        targets = (given.values - model.mean_) / model.spread_ - model.item_biases_[items, at]
         solved = np.linalg.solve(prior + noise * design.T @ design, prior @ mean + noise * design.T @ targets)
         expected += z @ solved[:k] + solved[k]
         begin = k + 1
         for length, (keys, _) in zip(LENGTHS, groups, strict=True):
             sessions += solved[begin + int(np.searchsorted(keys, asked // length))]
             begin += len(keys)
-    expected, sessions = (state.spread * one / n_kept for one in (expected, sessions))
-    base = state.mean + state.item_bias[:-1].astype(float)
+    expected, sessions = (model.spread_ * one / n_kept for one in (expected, sessions))
+    base = model.mean_ + model.item_bias_[:-1].astype(float)
     here = model.for_users(given)
     users = np.zeros(60, dtype=np.int32)
     codes = np.arange(60, dtype=np.int32)
