@@ -71,9 +71,10 @@ typedef struct {
 } cf_level_tails;
 
 /* Log-likelihood of the tile, and its derivatives by the lower cut point, by the upper one, twice by the lower, by
-   both, and twice by the upper: each lane of `sums` adds its ratings in their order. */
+   both, and twice by the upper: each lane of `sums` adds its ratings in their order. `is_open` is a constant: whether
+   the level has one cut point only, so that nothing is above b. */
 CF_INLINE void cf_level_masses(const cf_ordinal_tile *tile, ptrdiff_t n, double low, double high,
-                               cf_level_tails *tails, double (*sums)[8]) {
+                               cf_level_tails *tails, double (*sums)[8], int is_open) {
     double value[CF_ORDINAL_SUMS][CF_ORDINAL_TILE];
     for (int k = 0; k < CF_ORDINAL_TILE; ++k) {
         double scale = tile->scale[k], from_a, from_b, mass, density, mills, of_a, of_b, of_low, of_high;
@@ -93,10 +94,12 @@ CF_INLINE void cf_level_masses(const cf_ordinal_tile *tile, ptrdiff_t n, double 
         mills = cf_mills(a < 0.0 ? -a : a);
         tails->below[k] = density * mills;
         from_a = a < 0.0 ? 1.0 - density * mills : CF_INVERSE_ROOT_2PI * mills;
-        from_b = CF_INVERSE_ROOT_2PI * cf_exp(-0.5 * (b - s) * (b + s));
         of_a = a < 0.0 ? density : CF_INVERSE_ROOT_2PI;
-        of_b = from_b;
-        from_b *= cf_mills(b);
+        of_b = from_b = 0.0;
+        if (!is_open) {
+            of_b = CF_INVERSE_ROOT_2PI * cf_exp(-0.5 * (b - s) * (b + s));
+            from_b = of_b * cf_mills(b);
+        }
         mass = from_a - from_b;
         mass = mass > 1e-300 ? mass : 1e-300;
         tails->from_a[k] = from_a;

@@ -20,7 +20,7 @@ cdef extern from "factorization/ordinal.h" nogil:
     void fill_uniform "cf_uniforms"(double *out, const int32_t *rows, uint32_t sweep, uint32_t kind,
                                     uint64_t seed) noexcept
     void level_masses "cf_level_masses"(const OrdinalTile *tile, Py_ssize_t n, double low, double high,
-                                        LevelTails *tails, double (*sums)[8]) noexcept
+                                        LevelTails *tails, double (*sums)[8], bint is_open) noexcept
     void draw_level "cf_draw_level"(OrdinalTile *tile, Py_ssize_t n, double low, double high,
                                     const LevelTails *tails) noexcept
     double sum_chances "cf_sum_chances"(const double *means, const double *scales, const double *cut_points,
@@ -50,7 +50,10 @@ cdef inline void take_piece(const OrdinalArrays *given, Py_ssize_t piece, bint d
         else:
             for k in range(64):
                 tile.scale[k] = sqrt(<double>given.weights[rows[k]])
-        level_masses(&tile, n, low, high, &tails, sums)
+        if given.n_levels > 1 and (level == 0 or level + 1 == given.n_levels):
+            level_masses(&tile, n, low, high, &tails, sums, True)
+        else:
+            level_masses(&tile, n, low, high, &tails, sums, False)
         if draws:
             fill_uniform(tile.uniform, rows, given.sweep, given.kind, given.seed)
             draw_level(&tile, n, low, high, &tails)

@@ -34,7 +34,7 @@ CALL = 1 << 24
 #: Work of a rating, in multiplications.
 WORK = 200
 #: The training error is that of at most about so many ratings, evenly spaced.
-JUDGED = 1 << 13
+JUDGED = 1 << 12
 
 
 class OrderedProbit(GaussianNoise):
@@ -74,6 +74,7 @@ class OrderedProbit(GaussianNoise):
         self.set_levels(codes)
         self.judged = np.arange(0, len(values), max(1, len(values) // JUDGED))
         self.probit = np.array([0.0, 0.0, 0.0, FIXED])
+        self.predictions = np.zeros(len(values))  # memory for those of a sweep
 
     def set_levels(self, codes: Array) -> None:
         """Take the ratings' positions among the levels, and divide the ratings of each level into pieces."""
@@ -102,7 +103,7 @@ class OrderedProbit(GaussianNoise):
             Latent ratings less their predictions.
         n_threads : int or None
         """
-        predictions = self.latents - errors
+        predictions = np.subtract(self.latents, errors, out=self.predictions)
         ratings = OrdinalRatings(
             self.indptr, self.ratings, self.piece_levels, predictions, self.weights(), len(self.levels)
         )
