@@ -146,7 +146,7 @@ class Side:
         k, features = self.n_factors, self.features
         base = rows if features is None else rows - features.sums
         own = base - self.sums
-        given = own if self.rated.all() else own[self.rated]  # others tell nothing of the prior
+        given = own if self.rated.all() else own[self.rated]  # rows without ratings do not inform the prior
         n = len(given)
         mean = given.mean(axis=0)
         apart = given - mean
