@@ -1,6 +1,7 @@
 """`BayesianSVD`: RMSE with its defaults, with times and without; its speed, and myFM beside it.
 
     python benchmarks/bayesian.py accuracy --data u1 --seeds 3
+    python benchmarks/bayesian.py accuracy --data ml-1m --splits 5 --seeds 1
     python benchmarks/bayesian.py coverage --data ml-1m
     python benchmarks/bayesian.py time      # terms of time that were tried, on training rows: an hour
     python benchmarks/bayesian.py speed
@@ -22,6 +23,7 @@ import bayesian_race
 import bayesian_speed
 import bayesian_time
 import numpy as np
+from bayesian_accuracy import LATEST, accuracy
 from measure import arguments, describe, machine, write
 
 import cfcore as cf
@@ -29,33 +31,10 @@ import cfcore as cf
 #: Hyper-parameters of a smoke test.
 FEW: dict[str, Any] = {"n_factors": 4, "n_samples": 4, "burn_in": 2}
 
+#: What `--data` may be; of `accuracy` several, with commas between.
+HELP = f"u1 to u5, ml-1m, ml-latest-small, movietweetings or {LATEST}: the ten latest of each user of ml-100k"
+
 Row = dict[str, Any]
-
-
-def accuracy(data: str, n_seeds: int, quick: bool, with_features: bool) -> list[Row]:
-    """RMSE of each seed, with times and without; with features of users and items, if asked for."""
-    split: Any = ("ml-100k", data) if data.startswith("u") else (data, 0.1)
-    side: dict[str, Any] = {}
-    if with_features:
-        train, test, users, items = cf.datasets.load(split[0], split=split[1], features=True)
-        side = {"user_features": users, "item_features": items}
-    else:
-        train, test = cf.datasets.load(split[0], split=split[1])
-    params: dict[str, Any] = {}
-    if quick:
-        params = FEW
-    rows: list[Row] = []
-    for sessions in ("auto", None):
-        errors = []
-        for seed in range(n_seeds):
-            model = cf.BayesianSVD(sessions=sessions, random_state=seed, **params).fit(train, **side)
-            predicted = model.predict(test) if sessions else model.predict(test, timestamps=False)
-            errors.append(float(cf.metrics.rmse(test.values, predicted)))
-        named = ", ".join(f"{error:.4f}" for error in errors)
-        known = ", features" if with_features else ""
-        print(f"{data}, sessions={sessions!r}{known}: {np.mean(errors):.4f} ({named})", flush=True)
-        rows.append({"data": data, "sessions": sessions, "features": with_features, "rmse": errors})
-    return rows
 
 
 def held_out(data: str) -> tuple[cf.Ratings, cf.Ratings]:
@@ -137,7 +116,9 @@ def main() -> None:
     parser = arguments(__doc__.splitlines()[0])
     kinds = ("accuracy", "coverage", "time", "speed", "race", "agree", "choose")
     parser.add_argument("what", choices=kinds)
-    parser.add_argument("--data", default="u1", help="u1 to u5, ml-1m, ml-latest-small or movietweetings")
+    parser.add_argument("--data", default="u1", help=HELP)
+    parser.add_argument("--splits", type=int, default=1, metavar="N", help="accuracy: N random splits")
+    parser.add_argument("--likelihood", help="accuracy: gaussian or ordinal")
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--features", action="store_true", help="with features of users and items")
     options = parser.parse_args()
@@ -145,7 +126,12 @@ def main() -> None:
     print(describe(facts), "\n")
     n_seeds = 1 if options.quick else options.seeds
     if options.what == "accuracy":
-        rows = accuracy(options.data, n_seeds, options.quick, options.features)
+        params = FEW if options.quick else {}
+        if options.likelihood:
+            params = {**params, "likelihood": options.likelihood}
+        rows = []
+        for data in options.data.split(","):
+            rows += accuracy(data, options.splits, n_seeds, options.features, params)
     elif options.what == "coverage":
         rows = coverage(options.data, n_seeds, options.quick)
     elif options.what == "time":
