@@ -18,7 +18,7 @@ LATEST = "latest"
 def split_of(data: str, number: int) -> tuple[cf.Ratings, cf.Ratings]:
     """Training rows and test rows of a split: u1 to u5 by name, `LATEST`, or a random 90/10 by its seed."""
     if data == LATEST:
-        train, test = cf.leave_k_out(cf.datasets.load("ml-100k"), 10, latest=True, random_state=number)
+        train, test = cf.split.leave_k_out(cf.datasets.load("ml-100k"), 10, latest=True)
     elif data.startswith("u"):
         train, test = cf.datasets.load("ml-100k", split=data)
     else:
