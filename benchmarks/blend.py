@@ -2,6 +2,7 @@
 
     python benchmarks/blend.py                          # u1-u5: some minutes
     python benchmarks/blend.py --splits u1 --methods ridge,feature-weighted,mean
+    python benchmarks/blend.py --splits u1 --features --members BayesianSVD,ItemKNN,UserKNN,SVDpp,RBM
     python benchmarks/blend.py --quick                  # smoke test
 
 Weights are found within the training rows of each split, by five folds; the test rows are predicted once, at
@@ -24,14 +25,15 @@ import cfcore as cf
 MEMBERS = ("ItemKNN", "UserKNN", "SVDpp", "TimeSVDpp", "RBM")
 
 
-def run(split: str, method: str, names: list[str], quick: bool) -> dict[str, Any]:
+def run(split: str, method: str, names: list[str], quick: bool, with_features: bool) -> dict[str, Any]:
     """Fit a blend to one training part, and measure it and its members on the test part."""
-    train, test = cf.datasets.load("ml-100k", split=split, progress=False)
+    train, test, *tables = cf.datasets.load("ml-100k", split=split, progress=False, features=with_features)
+    side = dict(zip(("user_features", "item_features"), tables, strict=False))
     if quick:
         train = train.subset(slice(None, None, 10))
     start = time.perf_counter()
     models = [MODELS[name]() for name in names]
-    blend = cf.Blend(models, method=method, cv=2 if quick else 5, random_state=0).fit(train)
+    blend = cf.Blend(models, method=method, cv=2 if quick else 5, random_state=0).fit(train, **side)
     seconds = time.perf_counter() - start
     predicted = {
         name: member.predict(test) for name, member in zip(blend.names_, blend.members_, strict=True)
@@ -66,6 +68,7 @@ def main() -> None:
     parser.add_argument("--splits", default="u1,u2,u3,u4,u5", help="comma-separated")
     parser.add_argument("--methods", default="ridge", help="comma-separated: ridge, feature-weighted, mean")
     parser.add_argument("--members", default=",".join(MEMBERS), help="comma-separated")
+    parser.add_argument("--features", action="store_true", help="features for members that take them")
     options = parser.parse_args()
     names = options.members.split(",")
     if unknown := sorted(set(names) - set(MODELS)):
@@ -75,7 +78,7 @@ def main() -> None:
     print(describe(facts), "\n")
     report: dict[str, Any] = {"machine": facts, "blends": []}
     for method in options.methods.split(","):
-        found = [run(split, method, names, options.quick) for split in splits]
+        found = [run(split, method, names, options.quick, options.features) for split in splits]
         report["blends"] += found
         members = list(found[0]["members"])
         print(f"Test RMSE on MovieLens 100K, blend: {method}")
