@@ -23,7 +23,7 @@ import bayesian_race
 import bayesian_speed
 import bayesian_time
 import numpy as np
-from bayesian_accuracy import LATEST, accuracy
+from bayesian_accuracy import LATEST, accuracy, others
 from measure import arguments, describe, machine, write
 
 import cfcore as cf
@@ -118,6 +118,7 @@ def main() -> None:
     parser.add_argument("what", choices=kinds)
     parser.add_argument("--data", default="u1", help=HELP)
     parser.add_argument("--splits", type=int, default=1, metavar="N", help="accuracy: N random splits")
+    parser.add_argument("--others", action="store_true", help="accuracy: SVDpp and TimeSVDpp alone")
     parser.add_argument("--likelihood", help="accuracy: gaussian or ordinal")
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--features", action="store_true", help="with features of users and items")
@@ -131,7 +132,10 @@ def main() -> None:
             params = {**params, "likelihood": options.likelihood}
         rows = []
         for data in options.data.split(","):
-            rows += accuracy(data, options.splits, n_seeds, options.features, params)
+            rows += others(data, options.splits)
+            rows += (
+                [] if options.others else accuracy(data, options.splits, n_seeds, options.features, params)
+            )
     elif options.what == "coverage":
         rows = coverage(options.data, n_seeds, options.quick)
     elif options.what == "time":

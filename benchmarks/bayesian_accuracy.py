@@ -33,6 +33,21 @@ def side_of(data: str) -> dict[str, Any]:
     return {"user_features": users, "item_features": items}
 
 
+def others(data: str, n_splits: int) -> list[Row]:
+    """RMSE of other models with their defaults and seed 0 on the same splits."""
+    rows = []
+    for name in ("SVDpp", "TimeSVDpp"):
+        errors = []
+        for split in range(n_splits):
+            train, test = split_of(data, split)
+            model = getattr(cf, name)(random_state=0).fit(train)
+            errors.append(float(cf.metrics.rmse(test.values, model.predict(test))))
+        named = ", ".join(f"{error:.4f}" for error in errors)
+        print(f"{data}, {name}: {np.mean(errors):.4f} ({named})", flush=True)
+        rows.append({"data": data, "model": name, "rmse": errors})
+    return rows
+
+
 def accuracy(
     data: str, n_splits: int, n_seeds: int, with_features: bool, params: Mapping[str, Any]
 ) -> list[Row]:
