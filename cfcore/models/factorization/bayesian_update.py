@@ -28,6 +28,8 @@ Array = np.ndarray[Any, Any]
 
 #: Sweeps of `partial_fit`.
 N_SWEEPS = 100
+#: Times of ratings without one, in seconds: after `FAR`, and so far apart.
+FAR, APART = 2**50, 2 * 86_400
 #: Fields with a row for each user, and a last one of the unknown.
 ROWS_OF_USERS = ("user_factors", "user_draws", "user_biases", "user_weights", "user_bias")
 
@@ -260,7 +262,7 @@ class _Joined:
         self.times: Array | None = None
         self.timed = seconds is not None
         if state.seen_times is not None:
-            own = np.zeros(len(rows), dtype=np.int64) if seconds is None else seconds[rows]
+            own = _times_apart(state.seen_times, len(rows)) if seconds is None else seconds[rows]
             self.times = joined_rows(*cells, (state.seen_times, own))[2]
         self.has_values = kept is not None
 
@@ -325,3 +327,8 @@ class _Joined:
         counts = np.bincount(owners, minlength=n)
         found["session_indptr"] = np.append(0, np.cumsum(counts)).astype(np.int64)
         return found
+
+
+def _times_apart(held: Array, n: int) -> Array:
+    """Times of ratings that have none, beyond those held: each is alone in its sessions."""
+    return max(int(held.max(initial=0)), FAR) + APART * np.arange(1, n + 1)
