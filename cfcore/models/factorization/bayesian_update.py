@@ -135,7 +135,7 @@ class BayesianUpdates(Model):
             Ratings that cannot be used, or ratings without timestamps for a model with sessions. Or the model
             does not keep its ratings and the state of its chains. The model is as it was then.
         ValueError
-            `n_factors`, `n_chains` or `sets` are not those of the fit.
+            `n_factors`, `n_chains`, `sets`, `likelihood` or `sessions` are not those of the fit.
 
         Notes
         -----
@@ -195,10 +195,12 @@ class BayesianUpdates(Model):
         n_factors, n_chains = state.prior_means.shape[1], len(state.chain_scalars)
         has = (state.implicit_factors.shape[1] > 0, state.item_members is not None)
         sets = {(True, True): "both", (True, False): "user", (False, True): "item"}.get(has)
-        now = self.n_factors, self.n_chains, getattr(self, "sets", None)
-        for name, was, value in zip(
-            ("n_factors", "n_chains", "sets"), (n_factors, n_chains, sets), now, strict=True
-        ):
+        likelihood = "ordinal" if state.is_ordinal else "gaussian"
+        fitted = {"n_factors": n_factors, "n_chains": n_chains, "sets": sets, "likelihood": likelihood}
+        if len(state.session_lengths):
+            fitted["sessions"] = "auto"
+        for name, was in fitted.items():
+            value = getattr(self, name)
             if was != value:
                 raise ValueError(
                     f"{name} was {was!r} in fit and is {value!r} now; a model can only be trained on as it "

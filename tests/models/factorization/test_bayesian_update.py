@@ -157,7 +157,10 @@ def test_ratings_without_times_are_refused_where_sweeps_need_them() -> None:
     assert plain.seen_times_ is None
 
 
-@pytest.mark.parametrize("params", [{"n_factors": 5}, {"n_chains": 2}, {"sets": "user"}])
+@pytest.mark.parametrize(
+    "params",
+    [{"n_factors": 5}, {"n_chains": 2}, {"sets": "user"}, {"likelihood": "ordinal"}, {"sessions": None}],
+)
 def test_chains_go_on_as_they_are(params: dict[str, Any]) -> None:
     world = World(7)
     model = cf.BayesianSVD(**{**PARAMS, "n_samples": 4, "burn_in": 2}).fit(world.ratings(~world.held))
