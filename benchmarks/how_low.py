@@ -5,10 +5,10 @@
     python benchmarks/how_low.py --quick                # smoke test
 
 All models have their defaults, and one thread. Rows of `BayesianSVD` without times, with the ordered probit
-and with side features show what each of these adds; blends find their weights on the training rows. Of
-scikit-surprise the models of ``cfcore compare`` are measured, and of myFM the model of its authors' examples
-(flipped SVD++ with a variable for each day, rank 10, 512 sweeps, as a regression and as an ordered probit).
-myFM 0.4.0 needs ``setuptools<80`` beside it.
+and with features of users and items show what each of these adds; the blend finds its weights on the training
+rows. Of scikit-surprise the models of ``cfcore compare`` are measured, and of myFM the model of its authors'
+examples (flipped SVD++ with a variable for each day, rank 10, 512 sweeps, as a regression and as an ordered
+probit). myFM 0.4.0 needs ``setuptools<80`` beside it.
 """
 
 from __future__ import annotations
@@ -19,13 +19,14 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import myfm_models
 import numpy as np
 from measure import arguments, describe, machine, table, write
 
 import cfcore as cf
 from cfcore.compare import MODELS, peers
 
-#: Members of the blends beside `BayesianSVD`.
+#: Members of the blend beside `BayesianSVD`.
 MEMBERS: tuple[Callable[[], Any], ...] = (cf.ItemKNN, cf.UserKNN, cf.SVDpp, cf.TimeSVDpp, cf.RBM)
 #: Sweeps of myFM, of which the first tenth are its burn-in.
 SWEEPS = 512
@@ -33,8 +34,8 @@ SWEEPS = 512
 Row = dict[str, Any]
 
 
-def jobs(quick: bool) -> dict[str, tuple[Callable[[], Any], bool]]:
-    """Of each row: what makes the model, and whether it has side features."""
+def jobs(quick: bool) -> dict[str, Callable[[], Any]]:
+    """What makes the model of each row."""
     few = {"n_samples": 4, "burn_in": 2} if quick else {}
 
     def bayesian(**params: Any) -> Callable[[], Any]:
@@ -52,25 +53,27 @@ def jobs(quick: bool) -> dict[str, tuple[Callable[[], Any], bool]]:
     def blend() -> Any:
         return cf.Blend([bayesian()(), *(make() for make in MEMBERS)], random_state=0)
 
-    found: dict[str, tuple[Callable[[], Any], bool]] = {
-        name: (model(name), False) for name in MODELS.values()
-    }
-    found["BayesianSVD, no times"] = bayesian(sessions=None), False
-    found["Blend of six"] = blend, False
+    found = {name: model(name) for name in MODELS.values()}
+    found["BayesianSVD, no times"] = bayesian(sessions=None)
+    found["BayesianSVD, ordinal"] = bayesian(likelihood="ordinal")
+    found["BayesianSVD, features"] = bayesian()
+    found["Blend of six"] = blend
     return found
 
 
 def ours(only: str, quick: bool) -> Iterator[Row]:
     """Fit each row's model, and measure it on the test rows."""
-    train, test = cf.datasets.load("ml-100k", split="u1", progress=False)
+    train, test, users, items = cf.datasets.load("ml-100k", split="u1", progress=False, features=True)
+    tables = {"user_features": users, "item_features": items}
     if quick:
         train = train.subset(slice(None, None, 10))
-    for name, (make, _) in jobs(quick).items():
+    for name, make in jobs(quick).items():
         if only not in name:
             continue
+        side = tables if name.endswith("features") else {}
         train = train.subset(slice(None))  # without an index, whose time is part of the fit
         start = time.perf_counter()
-        model = make().fit(train)
+        model = make().fit(train, **side)
         took = time.perf_counter() - start
         timed = {} if getattr(model, "sessions", "auto") else {"timestamps": False}
         rmse = cf.metrics.rmse(test.values, model.predict(test, **timed))
@@ -80,57 +83,20 @@ def ours(only: str, quick: bool) -> Iterator[Row]:
 def myfm_rows(quick: bool) -> Iterator[Row]:
     """The model of myFM's examples on the same rows."""
     import myfm
-    import scipy.sparse as sp
 
     train, test = cf.datasets.load("ml-100k", split="u1", progress=False)
-    n_users, n_items = train.n_users, train.n_items
-    rated = sp.csr_matrix((np.ones(len(train)), (train.user_codes, train.item_codes)), (n_users, n_items))
-    day = 86_400
-    days, train_days = np.unique(np.asarray(train.timestamps) // day, return_inverse=True)
-
-    def codes(ids: Any, known: Any) -> np.ndarray[Any, Any]:
-        at = {identity: code for code, identity in enumerate(known)}
-        return np.array([at.get(identity, -1) for identity in ids])
-
-    def one_hot(rows: Any, size: int) -> Any:
-        kept = np.flatnonzero(rows >= 0)
-        return sp.csr_matrix((np.ones(len(kept)), (kept, rows[kept])), (len(rows), size))
-
-    def with_sets(own: Any, sets: Any) -> Any:
-        counts = np.maximum(np.asarray(sets.sum(axis=1)).ravel(), 1)
-        unknown = sp.csr_matrix((1, own.shape[1] + sets.shape[1]))
-        return sp.vstack([sp.hstack([own, sp.diags(counts**-0.5) @ sets]), unknown]).tocsr()
-
-    users, items = with_sets(sp.eye(n_users), rated), with_sets(sp.eye(n_items), rated.T)
-    sides = (
-        (train.user_codes, train.item_codes),
-        (codes(test.users, train.user_ids), codes(test.items, train.item_ids)),
-    )
-    test_days = codes(np.asarray(test.timestamps) // day, days)
-    blocks = [
-        [
-            myfm.RelationBlock(np.where(part < 0, size, part).tolist(), rows)
-            for part, size, rows in zip(side, (n_users, n_items), (users, items), strict=True)
-        ]
-        for side in sides
-    ]
-    tables = one_hot(train_days, len(days)), one_hot(test_days, len(days))
-    shapes = [0, *np.cumsum([len(days), n_users, n_items, n_items, n_users])]
-    groups = [at for at, size in enumerate(np.diff(shapes)) for _ in range(size)]
+    tables = myfm_models.Tables(train, sets=True, days=True)
+    table, blocks = tables.of(test)
     n = 8 if quick else SWEEPS
-    settings = {"n_iter": n, "n_kept_samples": n - n // 10, "grouping": groups, "X_rel": blocks[0]}
-    levels = np.unique(train.values)
     for name in ("regression", "ordered probit"):
+        ordinal = name != "regression"
         start = time.perf_counter()
-        if name == "regression":
-            model = myfm.MyFMRegressor(rank=10, random_seed=0).fit(tables[0], train.values, **settings)
-            took = time.perf_counter() - start
-            predicted = model.predict(tables[1], blocks[1])
+        model, _ = myfm_models.fitted(tables, 10, n, 0, n - n // 10, ordinal)
+        took = time.perf_counter() - start
+        if ordinal:
+            predicted = model.predict_proba(table, blocks) @ np.unique(train.values)
         else:
-            model = myfm.MyFMOrderedProbit(rank=10, random_seed=0)
-            model.fit(tables[0], np.searchsorted(levels, train.values), **settings)
-            took = time.perf_counter() - start
-            predicted = model.predict_proba(tables[1], blocks[1]) @ levels
+            predicted = model.predict(table, blocks)
         rmse = cf.metrics.rmse(test.values, np.clip(predicted, *train.scale))
         yield {"library": f"myFM {myfm.__version__}", "algorithm": name, "fit_seconds": took, "rmse": rmse}
 

@@ -49,7 +49,12 @@ class Model(Saved, Recommender, Explaining, Forgetting):
     - ``_choice_rows(users)``: how likely each user is to choose each item, for lists by preference (default:
       popularity), and ``_worth(users, items, timestamps)``: the chance that they will be content with it
       (default: from ``_score``). A model that is for lists says ``ranks_by = "preference"``, and
-      ``_worth_weight = 0.0`` if its choices are its preferences.
+      ``_worth_weight = 0.0`` if its choices are its preferences;
+    - ``_predictive(users, items, timestamps)``: distributions (`predictive_codes` lists their methods) for
+      standard deviations and intervals; ``_probabilities(users, items, timestamps)``: chances of
+      ``levels_``; ``_explorer(exploration)``: a copy that lists by "upper" or "sample" rank by.
+
+    A model that says ``takes_weights = True`` finds the weights of the ratings in ``context.weights``.
 
     Others have the same answers as these, in less time or term by term: ``_products()``, the factors, if a
     score is a product of factors, for lists for many users; ``_score_pair(user, item)`` and

@@ -18,7 +18,7 @@ from cfcore.kernels.records import (
     RatingRows,
     RowSolves,
 )
-from cfcore.models.factorization.bayesian_side import from_blocks, in_blocks, spans
+from cfcore.models.factorization.sets import from_blocks, in_blocks, set_weights, spans
 from cfcore.threads import threads_worth
 
 Array = np.ndarray[Any, Any]
@@ -79,9 +79,7 @@ class Side:
 
     def set_weights(self) -> Array:
         """What the sum over the set of each row is multiplied by."""
-        counts = np.diff(self.ratings.indptr)
-        found: Array = np.where(counts > 0, 1 / np.sqrt(np.maximum(counts, 1)), 0.0)
-        return found
+        return set_weights(np.diff(self.ratings.indptr))
 
     def sums(self, table: Array) -> Array | None:
         """The sums over the sets of rows: float64[n_rows, width]; None where members have no factors.

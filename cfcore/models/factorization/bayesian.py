@@ -53,13 +53,14 @@ class BayesianSVD(BayesianUpdates, Featured):
         z_i = q_i + |N_i|^{-1/2} \sum_{v \in N_i} w_v
 
     where N(u) are the items that u rated, N(i) the users who rated i, and s_l(t) the session of length l
-    (a day, half an hour, two minutes, a quarter of a minute) in which u rated at time t. No rates, and no
-    regularisation: all of these have priors, whose parameters are drawn as well, and predictions are means
-    over the draws.
+    (a day, half an hour, two minutes, a quarter of a minute) in which u rated at time t. There are no
+    learning rates and no regularisation: all parameters have priors, whose parameters are drawn as well, and
+    predictions are means over the draws.
 
     Parameters
     ----------
     n_factors : int, default 32
+        Length of the rows p, q, y and w.
     n_samples : int, default 300
         Sweeps over all parameters, over which predictions are means.
     burn_in : int, default 100
@@ -147,9 +148,10 @@ class BayesianSVD(BayesianUpdates, Featured):
     The factors of users that are kept are the means of their distributions given the sample of the items,
     not draws: the mean of predictions is the same, with less variance.
 
-    Features are a further set in the prior means of rows: weights of entries over the square root of their
-    number, with an effect on each factor; effects on biases are linear. Both have precisions of their own.
-    Users and items without ratings follow from their features: they are known, and listed.
+    Features F(u), with weights a, are a further set in the prior means of rows: x_u has the further term
+    :math:`|F_u|^{-1/2} \sum_{f \in F_u} a_{uf} e_f`, and the prior mean of b_u is :math:`\sum_f a_{uf} c_f`;
+    items likewise. Effects e and c have normal priors, whose precisions are drawn. Users and items without
+    ratings are predicted from their features: they are known, and listed.
 
     Predictive distributions (``predict(..., return_std=True)``, `predict_interval`) are mixtures over the
     kept samples, around the prediction: the factors' draws, the noise of the user, sessions without training
@@ -174,7 +176,7 @@ class BayesianSVD(BayesianUpdates, Featured):
     ``benchmarks/bayesian.py choose`` compares numbers of factors, sweeps and kept samples on a part of the
     training rows of MovieLens 100K (u1), 1M and MovieTweetings; n_factors was chosen by it.
 
-    Weights given to `fit` multiply the precision of the noise of each rating.
+    Weights given to `fit` multiply the precision of each rating's noise.
 
     With validation ratings, ``early_stopping`` counts sweeps.
 

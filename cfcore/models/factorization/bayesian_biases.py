@@ -115,7 +115,7 @@ class Biases:
         self.scalars[0] = items.sum() / n + self.rng.normal() / np.sqrt(self.precisions[1] * n)
 
     def _with_ratings(self, at: int, biases: Array) -> Array:
-        """Biases of a kind without those of groups that have no ratings, which tell nothing of the prior."""
+        """Biases of a kind without those of groups that have no ratings: these do not inform the prior."""
         return biases if at > 1 or self.rated[at].all() else biases[self.rated[at]]
 
     def unknown(self, at: int) -> float:

@@ -15,6 +15,7 @@ from cfcore.models.factorization.bayesian_diagnostics import diagnose, r_hat_of
 from cfcore.models.factorization.bayesian_features import encoded_features
 from cfcore.models.factorization.bayesian_levels import predictions
 from cfcore.models.factorization.bayesian_ordinal import levels_of
+from cfcore.models.factorization.bayesian_samples import BY_SAMPLE
 from cfcore.models.factorization.bayesian_start import Start
 from cfcore.models.factorization.bayesian_state import BayesianState
 from cfcore.models.factorization.bayesian_trainer import GibbsTrainer
@@ -25,14 +26,12 @@ Array = np.ndarray[Any, Any]
 
 #: Fields of the state that are means over sweeps: of several chains, means of theirs.
 MEANS = ("user_bias", "item_bias", "session_bias", "user_feature_effects", "item_feature_effects")
-#: Fields whose first dimension is that of samples; of other fields of samples it is the second.
-BY_SAMPLE = (
-    "item_precisions", "chain_scalars", "prior_means", "prior_precisions", "precisions", "cut_points",
-)  # fmt: skip
+#: Fields whose first dimension is that of samples, or of chains; of other fields of samples it is the second.
+BY_SAMPLE_OR_CHAIN = (*BY_SAMPLE, "item_precisions", "chain_scalars")
 
 
 class Chains:
-    """Chains that sweep in step. Draws of chain c depend on the seed and on c alone.
+    """Chains, each of which runs one sweep in an epoch. Draws of chain c depend on the seed and on c alone.
 
     Parameters
     ----------
@@ -147,7 +146,7 @@ class Chains:
         }
 
     def finished(self) -> bool:
-        """Whether R-hat has come down to where sampling stops."""
+        """Whether the latest R-hat is at most `stop_at_r_hat`."""
         n = int(self.n_checks[0])
         if self.limit is None or n == 0:
             return False
@@ -201,7 +200,7 @@ def joined(parts: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
         elif name.startswith("session_"):
             found[name] = held
         else:
-            found[name] = np.concatenate(each, axis=0 if name in BY_SAMPLE else -1)
+            found[name] = np.concatenate(each, axis=0 if name in BY_SAMPLE_OR_CHAIN else -1)
     return found
 
 

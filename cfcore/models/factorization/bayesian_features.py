@@ -14,7 +14,8 @@ from cfcore.data.features import Features, aligned, extended
 from cfcore.data.ids import encode
 from cfcore.kernels.records import DrawKey, MemberDraws
 from cfcore.models.factorization.bayesian_priors import drawn_precision
-from cfcore.models.factorization.bayesian_side import FIRST_PENALTY, FIXED, from_blocks, in_blocks
+from cfcore.models.factorization.bayesian_side import FIRST_PENALTY, FIXED
+from cfcore.models.factorization.sets import COLUMNS, from_blocks, in_blocks, set_weights
 from cfcore.threads import threads_worth
 
 __all__ = ["FeatureTerms", "encoded_features", "row_weights", "rows_at", "weighted", "with_features"]
@@ -23,8 +24,6 @@ Array = np.ndarray[Any, Any]
 
 #: Kinds of random numbers: effects on rows, of users and one more of items; effects on biases likewise.
 ON_ROWS, ON_BIASES = 96, 98
-#: Columns of a block of the kernel.
-COLUMNS = 8
 
 
 class FeatureTerms:
@@ -237,8 +236,7 @@ def rows_at(features: Features, at: Array) -> csr_array:
 
 def row_weights(matrix: csr_array) -> Array:
     """n_u^(-1/2) for n_u entries in each row, 0 for rows without."""
-    counts = np.diff(matrix.indptr)
-    return np.where(counts > 0, 1 / np.sqrt(np.maximum(counts, 1)), 0.0)
+    return set_weights(np.diff(matrix.indptr))
 
 
 def weighted(matrix: csr_array, effects: Array) -> Array:

@@ -7,15 +7,13 @@ from typing import Any
 import numpy as np
 from scipy.special import ndtr, ndtri
 
+from cfcore.models.core.distributions import PAIRS_PER_BLOCK
 from cfcore.models.factorization.bayesian_predictive import Predictive, between
 from cfcore.models.factorization.bayesian_state import BayesianState, scores
 
 __all__ = ["OrdinalPredictive", "predictions", "predictive"]
 
 Array = np.ndarray[Any, Any]
-
-#: Pairs whose distributions are in memory at once.
-PAIRS_PER_BLOCK = 2_048
 
 
 class OrdinalPredictive(Predictive):

@@ -18,8 +18,8 @@ LATEST = 2**62
 class SessionMoments:
     """Moments over sweeps of the sum of a user's bias and the biases of a session and all that contain it.
 
-    The sum varies less than its terms, which make up for each other. It is kept as a line in the user's bias,
-    which other parameters of a sample depend on as well, and a variance around that line.
+    The sum varies less than its terms, which are negatively correlated. It is kept as a line in the
+    user's bias, which other parameters of a sample depend on as well, and a variance around that line.
 
     Parameters
     ----------

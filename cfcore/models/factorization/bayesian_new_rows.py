@@ -11,7 +11,7 @@ from scipy.sparse import csr_array, vstack
 from cfcore.data.features import of_encoding
 from cfcore.data.ids import encode, merge
 from cfcore.errors import DataError
-from cfcore.models.factorization.bayesian_features import entry_fields, row_weights, rows_at
+from cfcore.models.factorization.bayesian_features import entry_fields, rows_at, weighted
 from cfcore.models.factorization.bayesian_state import BayesianState
 
 __all__ = ["features_of", "from_features", "matrix_of", "priors_of", "state_with"]
@@ -73,7 +73,7 @@ def matrix_of(state: BayesianState, kind: str) -> csr_array:
 def from_features(state: BayesianState, kind: str, matrix: csr_array) -> tuple[Array, Array]:
     """Rows (float32[n, n_columns]) and biases (float64[n]) of the priors' means, for rows of features."""
     factors, effects = (getattr(state, f"{kind}_feature_{name}") for name in ("factors", "effects"))
-    rows = row_weights(matrix)[:, np.newaxis] * (matrix @ factors[:-1].astype(np.float64)) + factors[-1]
+    rows = weighted(matrix, factors[:-1].astype(np.float64)) + factors[-1]
     return rows.astype(np.float32), matrix @ effects[:-1].astype(np.float64) + float(effects[-1])
 
 

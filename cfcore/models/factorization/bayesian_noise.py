@@ -72,7 +72,7 @@ class GaussianNoise:
         return found * self.rating_weights
 
     def log_likelihood(self, errors: Array) -> float:
-        """Logarithm of the density of what is left of each rating (float64[n])."""
+        """Logarithm of the density of the ratings, given their errors (float64[n])."""
         squares = self._squares(errors)
         each = self.counts * np.log(self.user_weights * (self.precision / (2 * np.pi)))
         total = float(np.sum(each - self.precision * squares * self.user_weights))
@@ -87,7 +87,7 @@ class GaussianNoise:
         ----------
         key : (seed, sweep)
         errors : float64[n]
-            What is left of each (latent) rating, which follows it.
+            (Latent) ratings less their predictions; changed with the latent ratings.
         n_threads : int or None
         """
         squares = self._squares(errors)
@@ -141,7 +141,7 @@ class GaussianNoise:
         return found
 
     def rmse(self, errors: Array) -> float:
-        """Error of the parameters as they are drawn on the training ratings, given what is left of these."""
+        """Error of the parameters as they are drawn on the training ratings, given the errors of these."""
         return self.spread * float(np.sqrt(np.mean(errors * errors)))
 
     def carried(self) -> dict[str, Array]:

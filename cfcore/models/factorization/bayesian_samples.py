@@ -46,7 +46,7 @@ class Samples:
         self.row_means = np.zeros_like(users.rows)
 
     def hold(self, seed: int, biases: Biases, noise: GaussianNoise) -> None:
-        """Make room for the samples; biases and noise are those of the sweeps to keep."""
+        """Allocate the arrays of the samples; biases and noise are those of the sweeps to keep."""
         self.seed, self.biases, self.noise = seed, biases, noise
         sides = {"user_feature_factors": self.users, "item_feature_factors": self.items}
         self.featured = [(name, side) for name, side in sides.items() if side.features is not None]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -11,6 +10,7 @@ from cfcore import backends
 from cfcore.arrays import aligned_zeros, row_length
 from cfcore.kernels.records import DrawKey, MemberDraws, RatingRows, RowDraws
 from cfcore.models.factorization.bayesian_priors import drawn_precision
+from cfcore.models.factorization.sets import from_blocks, in_blocks, set_weights, spans
 from cfcore.threads import threads_worth
 
 Array = np.ndarray[Any, Any]
@@ -24,8 +24,6 @@ FREEDOM = 1
 #: Sweeps at the start for which the precisions of the priors have fixed values: factors near 0 would keep
 #: them high, and stay near 0 for hundreds of sweeps.
 FIXED, FIRST_PRECISION, FIRST_PENALTY = 5, 20.0, 5.0
-#: Multiplications in one call of a kernel, after which Ctrl-C is handled: about .3 s.
-WORK = 1 << 30
 
 
 class Side:
@@ -53,7 +51,7 @@ class Side:
         self.n, self.n_others, self.n_factors = len(indptr) - 1, n_others, n_factors
         counts = np.diff(indptr)
         self.most = int(counts.max(initial=0))
-        self.weights = np.where(counts > 0, 1 / np.sqrt(np.maximum(counts, 1)), 0.0)
+        self.weights = set_weights(counts)
         self.rows = aligned_zeros(self.n, row_length(n_factors, "float32"), np.float32)
         self.rows[:, :n_factors] = rng.normal(0, 0.1, (self.n, n_factors))
         self.members = np.zeros((n_others if has_sets else 0, n_factors))
@@ -148,7 +146,7 @@ class Side:
         k, features = self.n_factors, self.features
         base = rows if features is None else rows - features.sums
         own = base - self.sums
-        given = own if self.rated.all() else own[self.rated]  # others tell nothing of the prior
+        given = own if self.rated.all() else own[self.rated]  # rows without ratings do not inform the prior
         n = len(given)
         mean = given.mean(axis=0)
         apart = given - mean
@@ -244,14 +242,6 @@ class Drawing:
             self.kernel.draw_rows(self.ratings, self.draws, key, self.scratch, span, self.n_threads)
 
 
-def spans(indptr: Array, each: int, row: int = 0) -> list[tuple[int, int]]:
-    """Spans of rows of about equal work: `each` for a rating and `row` for a row."""
-    n = len(indptr) - 1
-    work = (indptr * each + np.arange(n + 1) * row) // WORK
-    cuts = [0, *(np.flatnonzero(np.diff(work)) + 1).tolist(), n]
-    return [(begin, end) for begin, end in pairwise(cuts) if begin < end]
-
-
 def wishart(inverse_scale: Array, freedom: float, rng: np.random.Generator) -> Array:
     """A matrix from the Wishart distribution, by Bartlett's decomposition."""
     k = len(inverse_scale)
@@ -259,18 +249,3 @@ def wishart(inverse_scale: Array, freedom: float, rng: np.random.Generator) -> A
     lower[np.diag_indices(k)] = np.sqrt(rng.chisquare(freedom - np.arange(k)))
     root = np.linalg.solve(np.linalg.cholesky(inverse_scale).T, lower)
     return np.einsum("fk,gk->fg", root, root)
-
-
-def in_blocks(rows: Array) -> Array:
-    """Rows in blocks of 8 columns: float64[n_blocks, n, 8], the last filled up with zeros."""
-    n, k = rows.shape
-    n_blocks = -(-k // 8)
-    wide = np.zeros((n, n_blocks * 8))
-    wide[:, :k] = rows
-    return np.ascontiguousarray(wide.reshape(n, n_blocks, 8).transpose(1, 0, 2))
-
-
-def from_blocks(blocks: Array, k: int) -> Array:
-    """The rows that `in_blocks` put into blocks."""
-    n_blocks, n, _ = blocks.shape
-    return blocks.transpose(1, 0, 2).reshape(n, n_blocks * 8)[:, :k]

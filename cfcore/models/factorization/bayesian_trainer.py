@@ -116,7 +116,7 @@ class GibbsTrainer:
         return self.noise.rmse(errors)
 
     def _pause(self) -> None:
-        """End the sweep between two steps if the fit was interrupted, which only its own thread is told."""
+        """Raise KeyboardInterrupt between two steps if the thread that called `fit` was interrupted."""
         if self.interrupted:
             raise KeyboardInterrupt
 

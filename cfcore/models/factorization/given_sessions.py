@@ -18,7 +18,7 @@ Array = np.ndarray[Any, Any]
 
 
 class GivenSessions:
-    """The sessions of some ratings, from which sums over ratings go up and biases come down.
+    """The sessions of some ratings: sums over ratings from the shortest to the longest, and biases back.
 
     Parameters
     ----------
@@ -50,7 +50,7 @@ class GivenSessions:
             self.starts.append(np.flatnonzero(np.diff(parent, prepend=-1)))
 
     def sums(self, rows: Array, noise: Array, precisions: Array) -> tuple[Array, Array]:
-        """Sums over the ratings of each session, less what is left to the sessions within it.
+        """Sums over the ratings of each session, less what the biases of the sessions within it account for.
 
         Parameters
         ----------
@@ -83,12 +83,12 @@ class GivenSessions:
         return sums, weights
 
     def biases(self, sums: Array, weights: Array, precisions: Array) -> tuple[Array, Array, Array]:
-        """Biases of the sessions given what is left of the ratings, and how they vary.
+        """Biases of the sessions given the errors of the ratings without them, and how they vary.
 
         Parameters
         ----------
         sums, weights : float32[n_sessions, n_samples]
-            Of what is left of the ratings, as `sums` returns them.
+            Of the errors of the ratings, as `sums` returns them.
         precisions : float32[n_samples, n_lengths]
 
         Returns

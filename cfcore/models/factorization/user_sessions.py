@@ -10,7 +10,7 @@ import numpy as np
 Array = np.ndarray[Any, Any]
 
 #: Lengths of sessions in seconds that are tried, each within those before it: a day, half an hour, two
-#: minutes, a quarter of a minute. Which of them pay is decided by each data set, see `Sessions.of`.
+#: minutes, a quarter of a minute. Which of them are used depends on the data, see `Sessions.with_codes`.
 LENGTHS = (86_400, 1_800, 120, 15)
 #: A length is left out unless it makes this many times the sessions of the length before it: the clock of the
 #: timestamps is too coarse, or users do not return.
@@ -48,7 +48,7 @@ class Sessions:
 
     @classmethod
     def of(cls, users: Array, seconds: Array, n_users: int) -> Sessions:
-        """The sessions of ratings, of the lengths that pay for them.
+        """The sessions of ratings, of the lengths that `with_codes` chooses.
 
         Parameters
         ----------
