@@ -381,7 +381,11 @@ class BayesianSVD(BayesianUpdates, Featured):
         )  # fmt: skip
         items = np.arange(n, dtype=np.int32)
         found = predicted(np.zeros(n, dtype=np.int32), items, factors, self.n_threads)
-        found[state.item_counts == 0] = np.nan
+        found[
+            state.item_counts == 0
+            if state.item_featured is None
+            else (state.item_counts == 0) & ~state.item_featured
+        ] = np.nan
         return found
 
 
