@@ -122,14 +122,11 @@ class TimeState(SVDppState):
                     f"{name}_ has {len(getattr(self, name))} rows; it should have {needed}, or none"
                 )
         lengths = self.session_lengths
-        if (
-            len(lengths) > MOST_SESSION_LEVELS
-            or (SECONDS % lengths[:1]).any()
-            or (lengths[:-1] % lengths[1:]).any()
-        ):
+        nested = not (SECONDS % lengths[:1]).any() and not (lengths[:-1] % lengths[1:]).any()
+        if len(lengths) > MOST_SESSION_LEVELS or not nested:
             raise ValueError(
-                f"session_lengths_ must be at most {MOST_SESSION_LEVELS} parts of a day in seconds, each one of the "
-                "length before"
+                f"session_lengths_ must be at most {MOST_SESSION_LEVELS} parts of a day in seconds, each one "
+                "of the length before"
             )
         if len(self.session_numbers):
             levels = self.sessions.levels()
