@@ -130,7 +130,7 @@ def _id_column(present: list[Any], index: str, role: str | None, wanted: Sequenc
 
 
 def _columns_of_frame(frame: Any) -> tuple[dict[str, Any], Any, str]:
-    """Columns of a frame, its index (pandas, unless it only numbers the rows) and the name of that."""
+    """Columns of a frame, its index (pandas, unless it numbers rows and has no name) and the name of that."""
     import narwhals as nw
 
     if hasattr(frame, "dask") and hasattr(frame, "compute"):
@@ -138,7 +138,9 @@ def _columns_of_frame(frame: Any) -> tuple[dict[str, Any], Any, str]:
     opened = nw.from_native(frame)
     opened = opened.collect() if isinstance(opened, nw.LazyFrame) else opened
     index, index_name = None, ""
-    if opened.implementation.is_pandas_like() and type(frame.index).__name__ != "RangeIndex":
+    if opened.implementation.is_pandas_like() and (
+        type(frame.index).__name__ != "RangeIndex" or frame.index.name is not None
+    ):
         index, index_name = frame.index.to_numpy(), str(frame.index.name or "")
     columns: dict[str, Any] = {}
     for column in opened.iter_columns():

@@ -122,6 +122,7 @@ def draw_rows(ratings, draws, key, scratch, span, n_threads):
         row_precision=<const double *>pointer(draws.row_precision),
         column_weight=<const float *>pointer(draws.column_weight), weights=NULL, width=draws.width,
         n_factors=draws.n_factors, seed=key.seed, kind=key.kind, sweep=key.sweep,
+        own_numbers=draws.own_numbers,
     )
     if draws.weights is not None:
         given.weights = <const float *>pointer(draws.weights)

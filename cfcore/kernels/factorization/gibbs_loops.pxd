@@ -19,7 +19,7 @@ cdef struct RowArrays:
     const float *weights     # or NULL
     Py_ssize_t width, n_factors
     uint64_t seed
-    uint32_t kind, sweep
+    uint32_t kind, sweep, own_numbers
 
 cdef struct MemberArrays:
     const int64_t *indptr

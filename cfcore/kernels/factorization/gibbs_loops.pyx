@@ -87,7 +87,8 @@ cdef inline bint draw_row(const RowArrays *given, Py_ssize_t row, Py_ssize_t wid
         return False
     solve_lower(room, rest, size, width)
     for i in range(0, n, 16):  # 2 CF_SLOTS, as a literal
-        normals(given.seed, given.kind, given.sweep, <uint32_t>row, <uint32_t>(i // 2), noise + i)
+        normals(given.seed, given.kind, given.sweep, <uint32_t>row * given.own_numbers, <uint32_t>(i // 2),
+                noise + i)
     for i in range(size):
         rest[i] *= inverse[i]
         noise[i] = rest[i] + noise[i] * sqrt(inverse[i])

@@ -55,6 +55,8 @@ class RowDraws(Record):
         Means of the conditional distributions of the rows, where they are asked for.
     weights : float32[n], optional
         Of the precision of each rating, as a further factor.
+    own_numbers : int
+        1 if each row has random numbers of its own, 0 if all have those of row 0.
     """
 
     rows: Array = array("float32", "n_rows", "width", written=True)
@@ -65,6 +67,7 @@ class RowDraws(Record):
     column_weight: Array = array("float32", "n_columns")
     means: Array | None = array("float32", "n_rows", "width", written=True, optional=True)
     weights: Array | None = array("float32", None, optional=True)
+    own_numbers: int = integer(0, 1, 1)
     n_rows: int = dimension()
     n_columns: int = dimension()
     width: int = dimension()

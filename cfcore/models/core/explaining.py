@@ -222,7 +222,7 @@ class Explaining(Preferring):
             raise TypeError("explain needs a user, or ratings: explain(None, item, given={item: rating})")
         advice = f"pass the ratings of the user: explain({shown(_plain(user))}, item, given=ratings)"
         code = self._state.users.encode_one(user)
-        if code < 0:
+        if code < 0 or not self._state.user_counts[code]:  # features alone are no reasons
             raise DataError(f"explain: user {shown(_plain(user))} has no training ratings; {advice}")
         items, values = rated_by(self._state, code)
         if self._state.seen_values is None or not len(items):

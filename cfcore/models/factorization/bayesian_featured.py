@@ -59,6 +59,10 @@ class Featured(Model):
             train, held_out, early_stopping, callback=callback, checkpoint=checkpoint, weights=own, **side
         )
 
+    def _asked_alone(self) -> bool:
+        # Ids that stand for nobody must not have the features of a user with the same id.
+        return bool(self._state.user_encoding)
+
     def with_features(self, user_features: Any = None, item_features: Any = None) -> Self:
         """Return a copy of the model that knows further users and items by their features.
 

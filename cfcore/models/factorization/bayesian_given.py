@@ -8,8 +8,11 @@ import numpy as np
 
 from cfcore.arrays import aligned_zeros, row_length
 from cfcore.data import Ratings
+from cfcore.data.ids import encode
 from cfcore.data.times import as_seconds
 from cfcore.kernels.records import DrawKey, RatingRows, RowDraws
+from cfcore.models.factorization.bayesian_features import entry_fields
+from cfcore.models.factorization.bayesian_new_rows import features_of, priors_of
 from cfcore.models.factorization.bayesian_ordinal import latent_means, nearest_levels
 from cfcore.models.factorization.bayesian_side import Drawing
 from cfcore.models.factorization.bayesian_state import BayesianState
@@ -40,14 +43,29 @@ def users_of(state: BayesianState, given: Ratings, n_threads: int | None) -> dic
     seconds = None
     if len(state.session_lengths) and given.timestamps is not None and len(given):
         seconds = as_seconds(np.asarray(given.timestamps), state.time_unit, "timestamps")[rows.order]
-    return solved(state, (rows.indptr, rows.indices, rows.values), seconds, n_threads)
+    codes = None
+    if state.user_encoding:
+        codes = encode(state.user_ids, given.user_ids, "user")
+    found = solved(state, (rows.indptr, rows.indices, rows.values), seconds, n_threads, codes)
+    if codes is not None and state.user_featured is not None:
+        found["user_featured"] = (codes >= 0) & state.user_featured[codes]
+        found |= entry_fields("user", features_of(state, codes))
+    return found
 
 
 def solved(
-    state: BayesianState, rows: tuple[Array, Array, Array], seconds: Array | None, n_threads: int | None
-) -> dict[str, Any]:
-    """As `users_of`, of compressed rows: bounds, items and ratings of each user, and times in seconds."""
+    state: BayesianState, rows: tuple[Array, Array, Array], seconds: Array | None, n_threads: int | None,
+    codes: Array | None = None,
+) -> dict[str, Any]:  # fmt: skip
+    """As `users_of`, of compressed rows: bounds, items and ratings of each user, and times in seconds.
+
+    `codes` are those of the users in the state, whose features count; by default unknown users.
+    """
+    if codes is None:
+        codes = np.full(len(rows[0]) - 1, -1)
     users = _Users(state, rows, seconds, n_threads)
+    if state.user_encoding:
+        users.set_priors(*priors_of(state, codes))
     if state.is_ordinal:
         for _ in range(LATENT_STEPS):
             users.set_latents()
@@ -101,7 +119,7 @@ class _Users:
         ratings = RatingRows(bounds, indices, self.targets, len(self.columns))
         self.draws = RowDraws(
             self.drawn, self.columns, np.zeros((self.n, k + 1)), np.zeros((k + 1, k + 1)), np.empty(self.n),
-            weights, self.means,
+            weights, self.means, own_numbers=0,  # so that draws do not depend on the other users
         )  # fmt: skip
         self.draw = Drawing(ratings, self.draws, int(np.diff(bounds).max(initial=0)), n_threads)
         self.items = state.item_factors.reshape(len(state.item_factors), self.n_kept, k)[codes]
@@ -111,6 +129,12 @@ class _Users:
             np.zeros((self.n + 1, self.n_kept, width), dtype=np.float32) for _ in range(2)
         )
         self.session_means = np.zeros((3, n_sessions))
+        self.base = np.repeat(state.prior_means[np.newaxis], self.n, axis=0)
+
+    def set_priors(self, rows: Array, biases: Array) -> None:
+        """Take other prior means of rows, before sets, and of biases: see `priors_of`."""
+        self.base = rows
+        self.draws.prior_mean[:, self.k] = biases
 
     def set_latents(self) -> None:
         """Take as ratings the means of the latent ratings in each sample, given the users' rows."""
@@ -164,7 +188,7 @@ class _Users:
 
     def _prior_means(self, part: slice) -> Array:
         """Means of the users' rows, from the items that they rated: float64[n_users, n_samples, k]."""
-        means = np.repeat(self.state.prior_means[np.newaxis, part], self.n, axis=0)
+        means = self.base[:, part].astype(np.float64)
         if self.members.shape[1] and len(self.rated):
             members = self.members[self.columns_at, part].astype(np.float64)
             sums = np.add.reduceat(members, self.starts, axis=0)

@@ -14,7 +14,7 @@ from cfcore.errors import DataError
 from cfcore.models.factorization.bayesian_features import entry_fields, rows_at, weighted
 from cfcore.models.factorization.bayesian_state import BayesianState
 
-__all__ = ["from_features", "matrix_of", "state_with"]
+__all__ = ["features_of", "from_features", "matrix_of", "priors_of", "state_with"]
 
 Array = np.ndarray[Any, Any]
 
@@ -75,6 +75,27 @@ def from_features(state: BayesianState, kind: str, matrix: csr_array) -> tuple[A
     factors, effects = (getattr(state, f"{kind}_feature_{name}") for name in ("factors", "effects"))
     rows = weighted(matrix, factors[:-1].astype(np.float64)) + factors[-1]
     return rows.astype(np.float32), matrix @ effects[:-1].astype(np.float64) + float(effects[-1])
+
+
+def features_of(state: BayesianState, codes: Array) -> csr_array:
+    """Features of some users by code, none of those of code -1: float64[n, n_features]."""
+    matrix = matrix_of(state, "user")
+    nothing = csr_array((1, matrix.shape[1]))
+    return vstack([matrix, nothing], format="csr")[np.where(codes < 0, matrix.shape[0], codes)]
+
+
+def priors_of(state: BayesianState, codes: Array) -> tuple[Array, Array]:
+    """Prior means of the rows (float64[n, n_kept, k]) and biases (float64[n]) of users, over `spread`.
+
+    Those of users without features, and of code -1, are the means of the prior of unknown users.
+    """
+    rows = np.repeat(state.user_factors[-1:], len(codes), axis=0)
+    biases = np.full(len(codes), float(state.user_bias[-1]))
+    if state.user_featured is not None:
+        told = np.flatnonzero((codes >= 0) & state.user_featured[codes])
+        rows[told], biases[told] = from_features(state, "user", features_of(state, codes[told]))
+    n_kept, k = state.prior_means.shape
+    return rows.reshape(-1, n_kept, k) * (n_kept / state.spread), biases / state.spread
 
 
 def _with_rows(state: BayesianState, kind: str, at: Array, matrix: csr_array) -> BayesianState:

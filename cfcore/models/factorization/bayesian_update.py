@@ -28,6 +28,8 @@ Array = np.ndarray[Any, Any]
 
 #: Sweeps of `partial_fit`.
 N_SWEEPS = 100
+#: Times of ratings without one, in seconds: after `FAR`, and so far apart.
+FAR, APART = 2**50, 2 * 86_400
 #: Fields with a row for each user, and a last one of the unknown.
 ROWS_OF_USERS = ("user_factors", "user_draws", "user_biases", "user_weights", "user_bias")
 
@@ -133,7 +135,7 @@ class BayesianUpdates(Model):
             Ratings that cannot be used, or ratings without timestamps for a model with sessions. Or the model
             does not keep its ratings and the state of its chains. The model is as it was then.
         ValueError
-            `n_factors`, `n_chains` or `sets` are not those of the fit.
+            `n_factors`, `n_chains`, `sets`, `likelihood` or `sessions` are not those of the fit.
 
         Notes
         -----
@@ -193,10 +195,12 @@ class BayesianUpdates(Model):
         n_factors, n_chains = state.prior_means.shape[1], len(state.chain_scalars)
         has = (state.implicit_factors.shape[1] > 0, state.item_members is not None)
         sets = {(True, True): "both", (True, False): "user", (False, True): "item"}.get(has)
-        now = self.n_factors, self.n_chains, getattr(self, "sets", None)
-        for name, was, value in zip(
-            ("n_factors", "n_chains", "sets"), (n_factors, n_chains, sets), now, strict=True
-        ):
+        likelihood = "ordinal" if state.is_ordinal else "gaussian"
+        fitted = {"n_factors": n_factors, "n_chains": n_chains, "sets": sets, "likelihood": likelihood}
+        if len(state.session_lengths):
+            fitted["sessions"] = "auto"
+        for name, was in fitted.items():
+            value = getattr(self, name)
             if was != value:
                 raise ValueError(
                     f"{name} was {was!r} in fit and is {value!r} now; a model can only be trained on as it "
@@ -260,7 +264,7 @@ class _Joined:
         self.times: Array | None = None
         self.timed = seconds is not None
         if state.seen_times is not None:
-            own = np.zeros(len(rows), dtype=np.int64) if seconds is None else seconds[rows]
+            own = _times_apart(state.seen_times, len(rows)) if seconds is None else seconds[rows]
             self.times = joined_rows(*cells, (state.seen_times, own))[2]
         self.has_values = kept is not None
 
@@ -325,3 +329,8 @@ class _Joined:
         counts = np.bincount(owners, minlength=n)
         found["session_indptr"] = np.append(0, np.cumsum(counts)).astype(np.int64)
         return found
+
+
+def _times_apart(held: Array, n: int) -> Array:
+    """Times of ratings that have none, beyond those held: each is alone in its sessions."""
+    return max(int(held.max(initial=0)), FAR) + APART * np.arange(1, n + 1)

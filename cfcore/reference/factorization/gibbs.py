@@ -56,7 +56,10 @@ def draw_rows(
     wanted = scratch_shape(n_threads, draws.width, most)
     if scratch.shape[0] < wanted[0] or scratch.shape[1] < wanted[1]:
         raise ValueError(f"draw_rows: scratch must be of shape {wanted}, not {scratch.shape}")
-    noise = _normals(key, begin, end, -(-draws.n_factors // 2))
+    slots = -(-draws.n_factors // 2)
+    noise = _normals(key, begin, end, slots)
+    if not draws.own_numbers:
+        noise[:] = _normals(key, 0, 1, slots)
     failed = sum(not _draw_row(ratings, draws, row, noise[row - begin]) for row in range(begin, end))
     if failed:
         raise ValueError(f"draw_rows: the precisions of {failed} rows are not positive definite")

@@ -64,6 +64,22 @@ def conditional(ratings: RatingRows, draws: RowDraws, row: int) -> tuple[Any, An
     return covariance @ linear, covariance
 
 
+def test_rows_with_the_same_random_numbers() -> None:
+    case = rows_case([4, 0, 7], 5)
+    ratings, draws = case[0], replace(case[1], own_numbers=0)
+    found, expected = draw(compiled, (ratings, draws)), draw(twin, (ratings, draws))
+    np.testing.assert_allclose(found.rows, expected.rows, rtol=1e-5, atol=1e-5)
+    mine = slice(4, 11)
+    alone = RatingRows(
+        np.array([0, 7]), ratings.indices[mine].copy(), ratings.values[mine].copy(), ratings.n_columns
+    )
+    last = replace(
+        draws, rows=draws.rows[2:].copy(), means=None, prior_mean=draws.prior_mean[2:].copy(),
+        row_precision=draws.row_precision[2:].copy(),
+    )  # fmt: skip
+    assert draw(compiled, (alone, last)).rows.tobytes() == found.rows[2:].tobytes()
+
+
 @settings(max_examples=25, deadline=None)
 @given(
     st.lists(st.integers(0, 90), min_size=1, max_size=5), st.sampled_from([1, 3, 16, 17, 33]),

@@ -201,3 +201,43 @@ def test_validation_counts_those_known_by_features(data: Simulated) -> None:
     )
     found = model.history_["validation_rmse"][-1]
     assert found == pytest.approx(float(cf.metrics.rmse(test.values, model.predict(test))), abs=2e-3)
+
+
+def test_features_count_beside_ratings_given_with_a_question(data: Simulated, fitted: Any) -> None:
+    war, horror = "i" + str(_only(data, "War")), "i" + str(_only(data, "Horror"))
+    new = {"user": [900, 901], "group": ["old", "young"]}
+    given = ([900, 901], ["i0", "i0"], [3.0, 3.0])
+    for asked in ((war, 1), (horror, -1)):
+        old, young = fitted.predict([900, 901], [asked[0]] * 2, given=given, user_features=new)
+        assert asked[1] * (old - young) > 0.5
+        old, young = fitted.predict([900, 901], [asked[0]] * 2, given=given)
+        assert old == young
+    # Features and no ratings: as without given=.
+    np.testing.assert_allclose(
+        fitted.for_users(([900], ["i0"], [3.0])).predict([901], [war]), fitted.predict([999], [war])
+    )
+    # Many ratings: as the fit that had them.
+    own = data.ratings.subset(data.ratings.users < 110)
+    pairs = own.users, own.items
+    assert np.corrcoef(fitted.predict(*pairs), fitted.predict(*pairs, given=own))[0, 1] > 0.98
+
+
+def test_a_session_has_no_features_of_a_user_of_the_same_id(data: Simulated) -> None:
+    users = {**data.users, "user": np.arange(160)}  # one of them is 0
+    ratings = cf.Ratings(data.ratings.users - 100, data.ratings.items, data.ratings.values)
+    model = cf.BayesianSVD(**FEW).fit(ratings, user_features=users)
+    session = {"i0": 3.0, "i5": 2.0}
+    stranger = model.predict([-5], ["i7"], given=([-5, -5], list(session), list(session.values())))
+    assert model.predict(["i7"], given=session) == stranger
+    assert model.predict(["i7"], given=session, return_std=True)[0] == stranger
+    assert "i7" in str(model.explain(0, "i7"))
+
+
+def _only(data: Simulated, genre: str) -> int:
+    return data.items["genres"].index([genre])
+
+
+def test_ids_in_a_numbered_index_with_a_name() -> None:
+    # Pandas keeps consecutive ids as a range.
+    frame = pd.DataFrame({"user": np.arange(3, 6), "age": [1, 2, 3]}).set_index("user")
+    assert cf.Features(frame).ids.tolist() == [3, 4, 5]

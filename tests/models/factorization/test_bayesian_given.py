@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from functools import cache
 from typing import Any
 
@@ -147,3 +148,17 @@ def test_intervals_of_users_given_depend_on_their_sessions() -> None:
     inside = here.predictive_codes(users, codes, np.full(20, np.asarray(given.timestamps)[0]))
     outside = here.predictive_codes(users, codes, np.full(20, START + 300 * DAY))
     assert (inside.variance() < outside.variance()).all()
+
+
+def test_deviations_of_a_user_do_not_depend_on_the_others() -> None:
+    model, asked = fitted(), np.arange(10)
+    both, one = given_of([120, 130]), given_of([130])
+    for stays in (False, True):  # a copy for the question, and users that are folded in
+        together, alone = (
+            copy.copy(model).fold_in(given) if stays else model.for_users(given) for given in (both, one)
+        )
+        found, expected = (
+            users.predict(np.full(10, 130), asked, timestamps=False, return_std="mean")
+            for users in (together, alone)
+        )
+        np.testing.assert_array_equal(found, expected)

@@ -157,7 +157,10 @@ def test_ratings_without_times_are_refused_where_sweeps_need_them() -> None:
     assert plain.seen_times_ is None
 
 
-@pytest.mark.parametrize("params", [{"n_factors": 5}, {"n_chains": 2}, {"sets": "user"}])
+@pytest.mark.parametrize(
+    "params",
+    [{"n_factors": 5}, {"n_chains": 2}, {"sets": "user"}, {"likelihood": "ordinal"}, {"sessions": None}],
+)
 def test_chains_go_on_as_they_are(params: dict[str, Any]) -> None:
     world = World(7)
     model = cf.BayesianSVD(**{**PARAMS, "n_samples": 4, "burn_in": 2}).fit(world.ratings(~world.held))
@@ -174,3 +177,16 @@ def test_other_sets_go_on_too(sets: str | None) -> None:
     ended = model.history_["train_rmse"][-1]
     model.partial_fit(world.ratings(~world.held & (world.users >= 150)), n_epochs=5)
     assert model.history_["train_rmse"][-1] < 1.15 * ended
+
+
+def test_ratings_folded_in_without_times_do_not_share_a_session() -> None:
+    world = World()
+    few = {**PARAMS, "n_samples": 8, "burn_in": 4}
+    model = cf.BayesianSVD(**few).fit(world.ratings(world.users < 150))
+    later = np.isin(world.users, [150, 151])
+    model.fold_in(world.ratings(later, timed=False))
+    model.fold_in((np.full(3, 151), [69, 68, 67], [3.0, 3.0, 3.0]), duplicates="last")
+    model.partial_fit((np.array([5]), np.array([69]), np.array([3.0]), np.array([880_000_000])), n_epochs=4)
+    sessions = np.diff(model.session_indptr_)[model.encode_users([150, 151])]
+    counts = model.user_counts_[model.encode_users([150, 151])]
+    np.testing.assert_array_equal(sessions, len(model.session_lengths_) * counts)
