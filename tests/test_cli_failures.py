@@ -162,7 +162,7 @@ def test_one_line_and_no_file(models: Path, arguments: list[str], code: int, mes
 
 
 def test_unexpected_errors_are_told_in_a_line(models: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def fail(*arguments: Any) -> Any:
+    def fail(*arguments: Any, **options: Any) -> Any:
         raise KeyError("x")
 
     monkeypatch.setattr(cf.SVD, "predict", fail)

@@ -77,7 +77,7 @@ def fit(
 
       cfcore fit ml-1m -o lists.cf -m ranker --chooser ease --rater rbm
 
-      cfcore fit ratings.csv -o b.cf -m bayesian-svd --user-features users.csv --item-features movies.csv
+      cfcore fit r.csv -o b.cf -m bayesian-svd --item-features movies.csv
 
       zcat part-*.gz | cfcore fit - -o m.cf -m blend --members item-knn,svdpp
     """

@@ -222,7 +222,8 @@ class BayesianState(State):
 
     def public_names(self) -> list[str]:
         """Names for which `public` has a value."""
-        return [*super().public_names(), "user_feature_names", "item_feature_names"]
+        held = [kind for kind in ("user", "item") if getattr(self, f"{kind}_encoding")]
+        return [*super().public_names(), *(f"{kind}_feature_names" for kind in held)]
 
     def replaced(self, **changes: Any) -> Self:
         """Another state with some fields changed."""

@@ -18,6 +18,7 @@ from cfcore.models.core.model import Array
 from cfcore.models.core.params import check_choice, check_number
 from cfcore.models.factorization.fallback import with_shifts
 from cfcore.models.factorization.rates import density_and_spread
+from cfcore.models.factorization.session_effects import has_effect
 from cfcore.models.factorization.svdpp import Rates, SVDpp
 from cfcore.models.factorization.time_state import TimeState
 from cfcore.models.factorization.time_terms import (
@@ -95,7 +96,8 @@ class TimeSVDpp(TimeUpdatable):
         Base of the logarithm in f.
     sessions : {"auto", None}, default "auto"
         Biases of users' sessions that are shorter than a day. Lengths that the timestamps are too coarse for,
-        and those in which next to no ratings share a session, are left out. None: no such biases.
+        those in which next to no ratings share a session, and those without an effect on ratings, are left
+        out. None: no such biases.
     n_factors, n_epochs, lr, lr_decay, reg, lr_bias, reg_bias, lr_implicit, reg_implicit : optional
         As in `SVDpp`, whose rule they follow.
     init_scale, init_bias : float, optional
@@ -147,8 +149,9 @@ class TimeSVDpp(TimeUpdatable):
     The terms of a user's days and sessions are trained on ratings of the same day, or session. They improve
     predictions of ratings on days with training ratings by the user, as in a random split; on later days they
     are left out, and what they gain is that the other parameters were trained beside them. Lengths of
-    sessions are chosen by their numbers: one is used if it makes at least 5% more sessions than the length
-    before, and if at least 5% of the ratings share theirs.
+    sessions are chosen by their numbers, and by their effect: one is used if it makes at least 5% more
+    sessions than the length before, if at least 5% of the ratings share theirs, and if errors of damped
+    biases have a higher covariance within its sessions than around them, by 2 standard errors.
 
     `fold_in` and `partial_fit` take ratings with timestamps. New users are solved for as in `SVDpp`, all
     terms of items included, and then the bias of each of their days from the errors of its n ratings: their
@@ -293,6 +296,10 @@ class TimeSVDpp(TimeUpdatable):
         if self.sessions is not None:
             times = np.asarray(train.timestamps)
             sessions, of_sessions = Sessions.with_codes(train.user_codes, times, train.n_users, SECONDS)
+            pays = has_effect(train, [of_days, *of_sessions])
+            if not all(pays):
+                lengths = sessions.lengths[pays]
+                sessions, of_sessions = Sessions.of_lengths(lengths, train.user_codes, times, train.n_users)
             biases = np.zeros(len(sessions.numbers), dtype=self.dtype)
             first = first.changed(**sessions.fields(), session_bias=biases)
             terms |= rates_of_sessions(sessions.lengths, rates)

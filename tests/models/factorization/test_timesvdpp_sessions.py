@@ -23,17 +23,18 @@ FILES = Path(__file__).parents[2] / "data_files" / "0.1.0"
 
 
 def pages(n_users: int = 80, seed: int = 0) -> cf.Ratings:
-    """Users who rate on two days, a page of ten items within some seconds, with a mood of the page."""
+    """Users who rate pages of ten items within some seconds, with moods of pages and of quarter minutes."""
     rng = np.random.default_rng(seed)
     rows = []
     for user in range(n_users):
         items = rng.permutation(60)
         for page in range(4):
             begin = FIRST + DAY * int(rng.integers(0, 5)) + int(rng.integers(0, DAY - 600))
-            mood = rng.normal(0, 1.0)
+            mood, moods = rng.normal(0, 1.0), rng.normal(0, 0.5, 4)
             for item in items[page * 10 : page * 10 + 10]:
-                value = np.clip(np.round(3 + mood + 0.3 * (item % 3 - 1)), 1, 5)
-                rows.append((user, item, value, begin + int(rng.integers(0, 25))))
+                time = begin + int(rng.integers(0, 25))
+                value = np.clip(np.round(3 + mood + moods[time // 15 % 4] + 0.3 * (item % 3 - 1)), 1, 5)
+                rows.append((user, item, value, time))
     users, items, values, times = map(np.array, zip(*rows, strict=True))
     return cf.Ratings(users, items, values, times, scale=(1, 5))
 
@@ -286,3 +287,12 @@ def test_users_who_are_forgotten_leave_the_sessions_of_others() -> None:
     for user in model.user_ids_.tolist():
         assert own(model, user) == own(before, user)
     assert len(model.session_bias_) == len(before.session_bias_) - len(own(before, gone))
+
+
+def test_sessions_without_an_effect_are_left_out() -> None:
+    values = np.random.default_rng(5).permutation(RATINGS.values)
+    shuffled = cf.Ratings(RATINGS.users, RATINGS.items, values, RATINGS.timestamps)
+    model = small(n_epochs=2).fit(shuffled)
+    assert model.session_lengths_.tolist() == []
+    plain = small(n_epochs=2, sessions=None).fit(shuffled)
+    np.testing.assert_array_equal(model.predict(shuffled), plain.predict(shuffled))
