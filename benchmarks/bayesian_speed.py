@@ -56,7 +56,7 @@ def sweep(train: cf.Ratings, n_threads: int, n_sweeps: int, **params: Any) -> fl
 
 
 def worker(quick: bool, n_sweeps: int, setting: str) -> None:
-    """A process beside another: the time of its sweep, from when both are told to begin."""
+    """One of two processes that run at the same time: seconds of its sweep; both wait for a common start."""
     train = ratings(quick)
     train.by_user, train.by_item  # noqa: B018
     print("ready", flush=True)

@@ -12,7 +12,7 @@ cdef enum:
     IMPLICIT_FACTORS, N_TERMS
 
 cdef enum:
-    MOST_LEVELS = 16  # of sessions, as in records/time_parameters.py
+    MOST_SESSION_LEVELS = 16  # of sessions, as in records/time_parameters.py
 
 cdef enum:
     CODES = 256      # of bins, frequencies, weekdays and weeks
@@ -38,8 +38,8 @@ cdef struct TimeModel:
     const Day *days
     const int32_t *moments           # rows of a user-day and n_levels sessions; NULL: there are no sessions
     void *sessions                   # their biases
-    double session_lr[MOST_LEVELS]
-    double session_keep[MOST_LEVELS]
+    double session_lr[MOST_SESSION_LEVELS]
+    double session_keep[MOST_SESSION_LEVELS]
     Py_ssize_t n_moments, n_levels
     Py_ssize_t n_users, n_days, n_items, width
     bint plain             # all gains are 1

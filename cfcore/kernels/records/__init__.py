@@ -78,7 +78,7 @@ if TYPE_CHECKING:
     from cfcore.kernels.records.time_parameters import (
         DAY,
         LEFT_OUT,
-        MOST_LEVELS,
+        MOST_SESSION_LEVELS,
         TIME_TERMS,
         TimeLayout,
         TimeParameters,
@@ -175,7 +175,7 @@ _ROOMS = {
     "time_parameters": (
         "DAY",
         "LEFT_OUT",
-        "MOST_LEVELS",
+        "MOST_SESSION_LEVELS",
         "TIME_TERMS",
         "TimeLayout",
         "TimeParameters",
@@ -204,7 +204,7 @@ __all__ = [
     "DAY",
     "LEFT_OUT",
     "MEASURES",
-    "MOST_LEVELS",
+    "MOST_SESSION_LEVELS",
     "RATING",
     "TIME_TERMS",
     "BatchScratch",

@@ -24,7 +24,7 @@ from cfcore.kernels.records.implicit import UserBatchLayout
 __all__ = [
     "DAY",
     "LEFT_OUT",
-    "MOST_LEVELS",
+    "MOST_SESSION_LEVELS",
     "TIME_TERMS",
     "TimeLayout",
     "TimeParameters",
@@ -39,7 +39,7 @@ DAY = np.dtype(
 #: In predictions: a bin, frequency, weekday or week that is not known, whose term is left out.
 LEFT_OUT = 255
 #: Levels of sessions, at most.
-MOST_LEVELS = 16
+MOST_SESSION_LEVELS = 16
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -72,8 +72,8 @@ class TimeLayout(UserBatchLayout):
         super()._check()
         check_codes(self._name("days"), self.days["user"], self.n_users)
         if self.moments is not None:
-            if not 1 <= self.n_levels <= MOST_LEVELS:
-                raise ValueError(f"{self._name('moments')} must have 2 to {MOST_LEVELS + 1} columns")
+            if not 1 <= self.n_levels <= MOST_SESSION_LEVELS:
+                raise ValueError(f"{self._name('moments')} must have 2 to {MOST_SESSION_LEVELS + 1} columns")
             check_codes(self._name("moments"), np.ascontiguousarray(self.moments[:, 0]), self.n_days)
             check_codes(self._name("moments"), self.moments, MOST)
             vars(self)["n_sessions"] = int(self.moments[:, 1:].max(initial=-1)) + 1

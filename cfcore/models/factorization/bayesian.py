@@ -288,20 +288,20 @@ class BayesianSVD(BayesianUpdates, Featured, Exploring):
     # ------------------------------------------------------------------ predicting
 
     def _score(self, users: Array, items: Array, timestamps: Array | None) -> Array:
-        state, asked = self._state, timestamps
-        if timestamps is not None and len(state.session_lengths):
-            timestamps = as_seconds(timestamps, state.time_unit)
-        found = predictions(state, users, items, timestamps, self.n_threads)
+        found = predictions(self._state, users, items, self._seconds(timestamps), self.n_threads)
         if self._n_std:
-            found += self._n_std * self._deviations(users, items, asked, "mean")
+            found += self._n_std * self._deviations(users, items, timestamps, "mean")
         return found
 
     def _predictive(self, users: Array, items: Array, timestamps: Array | None) -> Predictive:
+        return predictive(self._state, users, items, self._seconds(timestamps), self.n_threads)
+
+    def _seconds(self, timestamps: Array | None) -> Array | None:
+        """Timestamps in seconds; None without sessions, as predictions do not depend on them then."""
         state: BayesianState = self._state
-        seconds = None
-        if timestamps is not None and len(state.session_lengths):
-            seconds = as_seconds(timestamps, state.time_unit)
-        return predictive(state, users, items, seconds, self.n_threads)
+        if timestamps is None or not len(state.session_lengths):
+            return None
+        return as_seconds(timestamps, state.time_unit)
 
     def _probabilities(self, users: Array, items: Array, timestamps: Array | None) -> Array:
         levels = self._state.levels

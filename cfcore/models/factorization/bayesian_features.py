@@ -14,16 +14,13 @@ from cfcore.data.features import Features, aligned, extended
 from cfcore.data.ids import encode
 from cfcore.kernels.records import DrawKey, MemberDraws
 from cfcore.models.factorization.bayesian_priors import drawn_precision
-from cfcore.models.factorization.bayesian_side import FIRST_PENALTY, FIXED
+from cfcore.models.factorization.bayesian_side import FIRST_PENALTY, FIXED, ON_BIASES, ON_ROWS
 from cfcore.models.factorization.sets import COLUMNS, from_blocks, in_blocks, set_weights
 from cfcore.threads import threads_worth
 
 __all__ = ["FeatureTerms", "encoded_features", "row_weights", "rows_at", "weighted", "with_features"]
 
 Array = np.ndarray[Any, Any]
-
-#: Kinds of random numbers: effects on rows, of users and one more of items; effects on biases likewise.
-ON_ROWS, ON_BIASES = 96, 98
 
 
 class FeatureTerms:

@@ -8,6 +8,7 @@ import numpy as np
 from scipy.special import ndtr, ndtri
 
 from cfcore.models.core.distributions import PAIRS_PER_BLOCK
+from cfcore.models.factorization.bayesian_ordinal import expected
 from cfcore.models.factorization.bayesian_predictive import Predictive, between
 from cfcore.models.factorization.bayesian_state import BayesianState, scores
 
@@ -50,8 +51,7 @@ class OrdinalPredictive(Predictive):
 
     def mean(self) -> Array:
         """Expected ratings: float64[n]."""
-        found: Array = self.levels[-1] - np.einsum("nl,l->n", self.below, np.diff(self.levels))
-        return found
+        return expected(self.below, self.levels)
 
     def variance(self, of: str = "rating") -> Array:
         """Variances of ratings, or of the mean of the ratings that the user may give: float64[n]."""

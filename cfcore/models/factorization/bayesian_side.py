@@ -15,8 +15,11 @@ from cfcore.threads import threads_worth
 
 Array = np.ndarray[Any, Any]
 
-#: Kinds of random numbers: rows, members of sets, biases; of users, and one more of items. Latent ratings.
-ROWS, MEMBERS, BIASES, LATENTS = 0, 2, 4, 1000
+#: Kinds of random numbers of the kernels, which all differ: rows and members of sets of users, and one more
+#: of items; biases of users, of items, and of sessions from the longest length on.
+ROWS, MEMBERS, BIASES = 0, 2, 4
+#: Effects of features on rows and on biases, of users, and one more of items; latent ratings.
+ON_ROWS, ON_BIASES, LATENTS = 96, 98, 1000
 #: Inverse scale of the Wishart prior is this times (k + 1) I, in units of the ratings' variance.
 WISHART = 0.02
 #: Its degrees of freedom are k and this.

@@ -12,7 +12,7 @@ import numpy as np
 from cfcore.arrays import padded
 from cfcore.data import Ratings
 from cfcore.data.times import UNITS
-from cfcore.kernels.records import MOST_LEVELS, TIME_TERMS, TimeParameters
+from cfcore.kernels.records import MOST_SESSION_LEVELS, TIME_TERMS, TimeParameters
 from cfcore.models.core.fields import PRODUCT, array
 from cfcore.models.factorization.implicit_state import SVDppState
 from cfcore.models.factorization.joining import scattered
@@ -122,10 +122,11 @@ class TimeState(SVDppState):
                     f"{name}_ has {len(getattr(self, name))} rows; it should have {needed}, or none"
                 )
         lengths = self.session_lengths
-        if len(lengths) > MOST_LEVELS or (SECONDS % lengths[:1]).any() or (lengths[:-1] % lengths[1:]).any():
+        nested = not (SECONDS % lengths[:1]).any() and not (lengths[:-1] % lengths[1:]).any()
+        if len(lengths) > MOST_SESSION_LEVELS or not nested:
             raise ValueError(
-                f"session_lengths_ must be at most {MOST_LEVELS} parts of a day in seconds, each one of the "
-                "length before"
+                f"session_lengths_ must be at most {MOST_SESSION_LEVELS} parts of a day in seconds, each one "
+                "of the length before"
             )
         if len(self.session_numbers):
             levels = self.sessions.levels()

@@ -10,7 +10,7 @@ import pytest
 
 from cfcore.kernels.records import (
     DAY,
-    MOST_LEVELS,
+    MOST_SESSION_LEVELS,
     RATING,
     TIME_TERMS,
     ImplicitRows,
@@ -147,7 +147,7 @@ class TestBatchLayout:
         assert (found.n_levels, found.n_sessions) == (2, 6)
         plain = TimeLayout(**self.given, days=days)
         assert (plain.n_levels, plain.n_sessions) == (0, 0)
-        wide = np.zeros((2, MOST_LEVELS + 2), dtype=np.int32)
+        wide = np.zeros((2, MOST_SESSION_LEVELS + 2), dtype=np.int32)
         for changed, message in (
             (moments[:, :1].copy(), "moments must have 2 to 17 columns"),
             (wide, "moments must have 2 to 17 columns"),
