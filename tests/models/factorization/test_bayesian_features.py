@@ -249,3 +249,9 @@ def test_ids_in_a_numbered_index_with_a_name() -> None:
     # Pandas keeps consecutive ids as a range.
     frame = pd.DataFrame({"user": np.arange(3, 6), "age": [1, 2, 3]}).set_index("user")
     assert cf.Features(frame).ids.tolist() == [3, 4, 5]
+
+
+def test_columns_of_the_same_name_are_refused() -> None:
+    frame = pd.DataFrame({"user": [1, 2], "age": [3, 4]})
+    with pytest.raises(cf.DataError, match="there are 2 columns 'age'; rename or drop"):
+        cf.Features(pd.concat([frame, frame[["age"]]], axis=1))

