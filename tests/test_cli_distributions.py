@@ -87,3 +87,15 @@ def test_wrong_usage_is_one_line(files: dict[str, Path], arguments: list[str], m
     assert found.returncode == 2
     assert message in found.stderr
     assert found.stdout == ""
+
+
+def test_pairs_without_times_are_said_to_be_without_sessions(files: dict[str, Path], tmp_path: Path) -> None:
+    ratings = tmp_path / "ratings.csv"
+    header, *rows = files["ratings"].read_text().split()
+    timed = [f"{row},{880_000_000 + 40_000 * (at % 7)}" for at, row in enumerate(rows)]
+    ratings.write_text("\n".join([f"{header},timestamp", *timed]) + "\n")
+    few = ["--set=n_factors=2", "--set=n_samples=4", "--set=burn_in=2"]
+    assert run("fit", ratings, "-m", "bayesian-svd", *few, "-o", tmp_path / "m.cf").returncode == 0
+    done = run("predict", tmp_path / "m.cf", files["pairs"])
+    assert "no times, so that predictions leave out the biases of sessions; --timestamp NAME" in done.stderr
+    assert "no times" not in run("predict", files["bayesian"], files["pairs"]).stderr

@@ -99,10 +99,11 @@ def predict(
         pairs = read_pairs(pairs_files, **reading.keywords(fitted))
     names = distinct_names(pairs.names, ("user", "item"), (*numbers, "unknown"))
     timed = "timestamp" in pairs.names
-    if fitted.uses_timestamps() and not timed and not reading.no_timestamp:
+    effect = fitted._untimed()
+    if effect and not timed and not reading.no_timestamp:
         say(
-            f"warning: {type(fitted).__name__}: there are no times, so that predictions are for the mean "
-            "date of each user; --timestamp NAME names their column, --no-timestamp says that there are none"
+            f"warning: {type(fitted).__name__}: there are no times, so that predictions {effect}; "
+            "--timestamp NAME names their column, --no-timestamp says that there are none"
         )
     unknown = Unknown(fitted)
     with (

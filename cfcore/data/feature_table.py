@@ -77,7 +77,7 @@ def table_of(given: Any, where: str, role: str | None, wanted: Sequence[str], id
         named = {str(at): as_raw(given[:, at], str(at), where) for at in range(given.shape[1])}
         return Table(own, role or "id", named)
     if frames.is_frame(given):
-        columns, index, index_name = _columns_of_frame(given)
+        columns, index, index_name = _columns_of_frame(given, where)
     elif isinstance(given, Mapping):
         if ids is None and not _is_table(given, role, wanted):
             return _of_rows(given, where, role)
@@ -129,12 +129,17 @@ def _id_column(present: list[Any], index: str, role: str | None, wanted: Sequenc
     return found
 
 
-def _columns_of_frame(frame: Any) -> tuple[dict[str, Any], Any, str]:
+def _columns_of_frame(frame: Any, where: str) -> tuple[dict[str, Any], Any, str]:
     """Columns of a frame, its index (pandas, unless it numbers rows and has no name) and the name of that."""
     import narwhals as nw
 
     if hasattr(frame, "dask") and hasattr(frame, "compute"):
         frame = frame.compute()
+    if len(set(names := list(frame.columns) if hasattr(frame, "iloc") else [])) < len(names):
+        again = next(name for name in names if names.count(name) > 1)
+        raise DataError(
+            f"{where}: there are {names.count(again)} columns {shown(again)}; rename or drop all but one"
+        )
     opened = nw.from_native(frame)
     opened = opened.collect() if isinstance(opened, nw.LazyFrame) else opened
     index, index_name = None, ""

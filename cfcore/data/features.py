@@ -19,6 +19,8 @@ __all__ = ["Features", "aligned", "check_encoding", "encoding_names", "of_encodi
 
 Array = np.ndarray[Any, Any]
 
+#: Largest weight: sums of squares of products with effects stay finite in float32.
+MOST_WEIGHT = 1e9
 #: Bins of a column of numbers.
 N_BINS = 12
 
@@ -171,6 +173,13 @@ class Features:
                 parts.append((rows, places + start, weights))
                 start += len(names_of(column))
         rows, indices, weights = (np.concatenate([part[at] for part in parts]) for at in range(3))
+        far = np.flatnonzero(~(np.abs(weights) <= MOST_WEIGHT))
+        if len(far):
+            row, name = own[rows[far[0]]].item(), encoding_names(encoding)[indices[far[0]]]
+            raise DataError(
+                f"{where}: {name!r} of id {shown(row)} is {weights[far[0]]:g} when encoded; numbers may be "
+                f"up to {MOST_WEIGHT:g} standard deviations from the mean of the fit, and weights up to that"
+            )
         rows = place[rows]
         sorting = np.lexsort((indices, rows))
         fields = {

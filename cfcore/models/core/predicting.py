@@ -172,12 +172,17 @@ class Predicting(Distributed):
 
     def _warn_untimed(self, untimed: bool, how: str) -> None:
         """Mention that a model of times predicts without them."""
-        if untimed and self.uses_timestamps():
+        effect = self._untimed()
+        if untimed and effect:
             warn(
-                f"{type(self).__name__}: there are no timestamps, so that predictions are for the mean "
-                f"date of each user; {how}, or timestamps=False in predict",
+                f"{type(self).__name__}: there are no timestamps, so that predictions {effect}; {how}, or "
+                "timestamps=False in predict",
                 DataWarning,
             )
+
+    def _untimed(self) -> str | None:
+        """What predictions without times do, to be mentioned; None where they are as with times."""
+        return "are for the mean date of each user" if self.uses_timestamps() else None
 
     def _clipped(self, users: Array, items: Array, timestamps: Array | None) -> Array:
         """Predictions for codes, within the scale (a fresh array, clipped in place)."""

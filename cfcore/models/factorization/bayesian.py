@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import replace
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -14,7 +14,6 @@ from cfcore.data.times import UNITS, as_seconds, unit_of
 from cfcore.errors import ConvergenceWarning, DataWarning, warn
 from cfcore.kernels.records import Factors
 from cfcore.metrics.lists import relevant_from
-from cfcore.models.core.distributions import Exploration
 from cfcore.models.core.fit_context import FitContext
 from cfcore.models.core.given import user_fields
 from cfcore.models.core.model import Array
@@ -25,7 +24,7 @@ from cfcore.models.core.training import run_epochs
 from cfcore.models.factorization.base import predicted
 from cfcore.models.factorization.bayesian_chains import Chains
 from cfcore.models.factorization.bayesian_diagnostics import Diagnostics
-from cfcore.models.factorization.bayesian_exploring import state_of_sample
+from cfcore.models.factorization.bayesian_exploring import Exploring
 from cfcore.models.factorization.bayesian_featured import Featured
 from cfcore.models.factorization.bayesian_given import solved, users_of
 from cfcore.models.factorization.bayesian_levels import predictions, predictive
@@ -33,7 +32,7 @@ from cfcore.models.factorization.bayesian_ordinal import MOST_LEVELS
 from cfcore.models.factorization.bayesian_predictive import Predictive
 from cfcore.models.factorization.bayesian_state import BayesianState
 from cfcore.models.factorization.bayesian_update import BayesianUpdates
-from cfcore.random import RandomState, generator
+from cfcore.random import RandomState
 
 __all__ = ["BayesianSVD"]
 
@@ -41,7 +40,7 @@ __all__ = ["BayesianSVD"]
 LARGE, ENOUGH = 1.05, 100
 
 
-class BayesianSVD(BayesianUpdates, Featured):
+class BayesianSVD(BayesianUpdates, Featured, Exploring):
     r"""Bayesian matrix factorisation with implicit sets of users and of items, by Gibbs sampling.
 
     .. math::
@@ -196,9 +195,6 @@ class BayesianSVD(BayesianUpdates, Featured):
     _state_class: ClassVar[type[State]] = BayesianState
     takes_weights: ClassVar[bool] = True
 
-    #: Standard deviations of the mean that predictions are above it, see `explorer`.
-    _n_std: float = 0.0
-
     def __init__(
         self,
         *,
@@ -250,13 +246,10 @@ class BayesianSVD(BayesianUpdates, Featured):
         """Whether predictions depend on time: where there are sessions, or may be."""
         return self.sessions is not None
 
-    def _warn_untimed(self, untimed: bool, how: str) -> None:
-        if untimed and self._state is not None and len(self._state.session_lengths):
-            warn(
-                f"{type(self).__name__}: there are no timestamps, so that predictions leave out the biases "
-                f"of sessions; {how}, or timestamps=False in predict",
-                DataWarning,
-            )
+    def _untimed(self) -> str | None:
+        state: BayesianState | None = self._state
+        timed = state is not None and len(state.session_lengths)
+        return "leave out the biases of sessions" if timed else None
 
     # ------------------------------------------------------------------ fitting
 
@@ -333,14 +326,6 @@ class BayesianSVD(BayesianUpdates, Featured):
         chances = self._probabilities(users, items, timestamps)[:, first:]
         return np.minimum(np.einsum("nl->n", chances), 1.0)
 
-    def _explorer(self, exploration: Exploration) -> Self:
-        here = self.snapshot()
-        if exploration.by == "upper":
-            here._n_std = exploration.n_std
-        else:
-            here._state = state_of_sample(self._state, generator(exploration.random_state))
-        return here
-
     def _products(self) -> Factors | None:
         state: BayesianState = self._state
         if self._n_std or state.is_ordinal:
@@ -370,7 +355,7 @@ class BayesianSVD(BayesianUpdates, Featured):
 
     def _session_scores(self, session: Session) -> Array | None:
         state: BayesianState = self._state
-        if state.is_ordinal:
+        if state.is_ordinal or self._n_std:
             return None
         indptr = np.array([0, len(session.items)])
         fields = solved(state, (indptr, session.items, session.values), None, self.n_threads)

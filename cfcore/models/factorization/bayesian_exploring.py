@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Any
+import os
+from typing import IO, Any, Self
 
 import numpy as np
 
+from cfcore.models.core.distributions import Exploration
+from cfcore.models.core.model import Model
 from cfcore.models.factorization.bayesian_state import BayesianState
+from cfcore.random import generator
+
+__all__ = ["Exploring", "state_of_sample"]
 
 Array = np.ndarray[Any, Any]
 
@@ -46,3 +52,33 @@ def of_sample(held: Array, shape: tuple[Any, ...], at: int, k: int) -> Array:
         elif name == "n_columns":
             held = np.take(held, range(at * k, (at + 1) * k), axis=axis)
     return held
+
+
+class Exploring(Model):
+    """The part of `BayesianSVD` whose predictions are upper bounds, or those of a sample."""
+
+    #: Standard deviations of the mean that are added to predictions.
+    _n_std: float = 0.0
+
+    def save(self, path: str | os.PathLike[str] | IO[bytes]) -> None:
+        """Write the fitted model to a file; see `Model.save`.
+
+        Raises
+        ------
+        ValueError
+            Predictions are upper bounds, which files do not tell; and as there.
+        """
+        if self._n_std:
+            raise ValueError(
+                'save: files do not tell that predictions are those of explorer("upper"); save the model '
+                "itself, and call explorer after load"
+            )
+        super().save(path)
+
+    def _explorer(self, exploration: Exploration) -> Self:
+        here = self.snapshot()
+        if exploration.by == "upper":
+            here._n_std = exploration.n_std
+        else:
+            here._state = state_of_sample(self._state, generator(exploration.random_state))
+        return here

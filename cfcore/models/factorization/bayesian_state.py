@@ -197,6 +197,7 @@ class BayesianState(State):
             if (getattr(self, name) <= 0).any():
                 raise ValueError(f"{name}_ must be positive")
         self._verify_cut_points()
+        self._verify_chains()
         if len(self.session_numbers):
             levels = self.sessions.levels()
             if levels.min() < 0 or levels.max() >= len(self.session_lengths):
@@ -204,6 +205,24 @@ class BayesianState(State):
 
         for kind in ("user", "item"):
             verify_features(self, kind)
+
+    def _verify_chains(self) -> None:
+        """Raise ValueError unless rows of users can be solved for, and chains go on."""
+        for name in ("prior_precisions", "item_precisions"):
+            try:
+                if getattr(self, name) is not None:
+                    np.linalg.cholesky(getattr(self, name))
+            except np.linalg.LinAlgError:
+                raise ValueError(f"{name}_ must be positive definite") from None
+        together = (self.chain_scalars is None, self.item_precisions is None)
+        if together[0] != together[1] or (together[0] and self.item_members is not None):
+            raise ValueError("item_members_, item_precisions_ and chain_scalars_ belong together")
+        if self.chain_scalars is not None:
+            n_columns = self.prior_means.shape[1] * len(self.chain_scalars)
+            if (self.chain_scalars <= 0).any():
+                raise ValueError("chain_scalars_ must be positive")
+            if self.item_members is not None and self.item_members.shape[1] != n_columns:
+                raise ValueError(f"item_members_ must have {n_columns} columns")
 
     def _verify_cut_points(self) -> None:
         if self.cut_points is None:

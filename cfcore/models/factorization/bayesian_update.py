@@ -192,6 +192,11 @@ class BayesianUpdates(Model):
                 "partial_fit: the model does not keep its ratings and the state of its chains, as its "
                 "parameters were not drawn by fit; call fit with all ratings"
             )
+        if len(state.session_lengths) and state.seen_times is None:
+            raise DataError(
+                "partial_fit: the model has sessions and does not keep the times of its ratings; call fit "
+                "with all ratings"
+            )
         n_factors, n_chains = state.prior_means.shape[1], len(state.chain_scalars)
         has = (state.implicit_factors.shape[1] > 0, state.item_members is not None)
         sets = {(True, True): "both", (True, False): "user", (False, True): "item"}.get(has)

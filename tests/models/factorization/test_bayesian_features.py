@@ -237,7 +237,21 @@ def _only(data: Simulated, genre: str) -> int:
     return data.items["genres"].index([genre])
 
 
+def test_numbers_far_beyond_those_of_the_fit_are_refused(data: Simulated) -> None:
+    users = {"user": data.users["user"], "age": np.arange(160) % 50}
+    model = cf.BayesianSVD(**FEW).fit(data.ratings, user_features=users)
+    with pytest.raises(cf.DataError, match=r"user_features: 'age' of id 901 is 6.*e\+298"):
+        model.predict([900], ["i0"], user_features={"user": [900, 901], "age": [3, 1e300]})
+    assert np.isfinite(model.predict([900], ["i0"], user_features={"user": [900], "age": [1e9]}))
+
+
 def test_ids_in_a_numbered_index_with_a_name() -> None:
     # Pandas keeps consecutive ids as a range.
     frame = pd.DataFrame({"user": np.arange(3, 6), "age": [1, 2, 3]}).set_index("user")
     assert cf.Features(frame).ids.tolist() == [3, 4, 5]
+
+
+def test_columns_of_the_same_name_are_refused() -> None:
+    frame = pd.DataFrame({"user": [1, 2], "age": [3, 4]})
+    with pytest.raises(cf.DataError, match="there are 2 columns 'age'; rename or drop"):
+        cf.Features(pd.concat([frame, frame[["age"]]], axis=1))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -226,3 +227,14 @@ def test_an_explorer_leaves_the_model_as_it_is(model: Any, parts: Any) -> None:
     assert (upper.predict(parts[1]) >= before).all()
     assert (model.explorer("sample", random_state=1).predict(parts[1]) != before).any()
     assert model.predict(parts[1]).tobytes() == before.tobytes()
+
+
+def test_bounds_of_users_whose_ratings_come_with_the_question(model: Any, tmp_path: Path) -> None:
+    given, items = {3: 5.0, 4: 1.0}, [5, 6, 7]
+    mean, std = model.predict(items, given=given, return_std="mean")
+    upper = model.explorer("upper", n_std=2.0)
+    np.testing.assert_allclose(upper.predict(items, given=given), np.minimum(mean + 2 * std, 5))
+    found, expected = upper.recommend(given=given), model.recommend(given=given, by="upper", n_std=2.0)
+    np.testing.assert_array_equal(found[0], expected[0])
+    with pytest.raises(ValueError, match="call explorer after load"):  # files do not hold them
+        upper.save(tmp_path / "model")

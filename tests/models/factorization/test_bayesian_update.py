@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import warnings
 from pathlib import Path
 from typing import Any
@@ -190,3 +191,23 @@ def test_ratings_folded_in_without_times_do_not_share_a_session() -> None:
     sessions = np.diff(model.session_indptr_)[model.encode_users([150, 151])]
     counts = model.user_counts_[model.encode_users([150, 151])]
     np.testing.assert_array_equal(sessions, len(model.session_lengths_) * counts)
+
+
+def test_a_state_from_which_chains_cannot_go_on_is_refused(tmp_path: Path) -> None:
+    world = World(3)
+    model = cf.BayesianSVD(**{**PARAMS, "n_samples": 4, "burn_in": 2}).fit(world.ratings(~world.held))
+    held = vars(model)
+    state = held["_state"]
+    for changes, message in (
+        ({"item_precisions": None}, "belong together"),
+        ({"chain_scalars": 0 * state.chain_scalars}, "chain_scalars_ must be positive"),
+        ({"item_members": state.item_members[:, :2]}, "item_members_ must have 3 columns"),
+        ({"prior_precisions": -state.prior_precisions}, "prior_precisions_ must be positive definite"),
+        ({"item_precisions": -state.item_precisions}, "item_precisions_ must be positive definite"),
+    ):
+        held["_state"] = dataclasses.replace(state, **changes)
+        with pytest.raises(ValueError, match=message):
+            model.save(tmp_path / "model")
+    held["_state"] = dataclasses.replace(state, seen_times=None)
+    with pytest.raises(cf.DataError, match="does not keep the times"):
+        model.partial_fit(world.ratings(world.held))
