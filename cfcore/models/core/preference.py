@@ -161,7 +161,7 @@ class Preferring(Intervals):
     # ------------------------------------------------------------------ preferences
 
     def _criterion(self, by: Any, choices: tuple[str, ...] = CRITERIA[:2]) -> str:
-        """What scores are, from the argument `by`."""
+        """The kind of scores, from the argument `by`."""
         if by is None:
             return self.ranks_by
         check_choice("by", by, choices)

@@ -60,7 +60,7 @@ class Featured(Model):
         )
 
     def _asked_alone(self) -> bool:
-        # Ids that stand for nobody must not have the features of a user with the same id.
+        # Ids made for this call are of no user: they must not take the features of a user of the same id.
         return bool(self._state.user_encoding)
 
     def with_features(self, user_features: Any = None, item_features: Any = None) -> Self:

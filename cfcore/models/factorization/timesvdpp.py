@@ -148,7 +148,7 @@ class TimeSVDpp(TimeUpdatable):
 
     The terms of a user's days and sessions are trained on ratings of the same day, or session. They improve
     predictions of ratings on days with training ratings by the user, as in a random split; on later days they
-    are left out, and what they gain is that the other parameters were trained beside them. Lengths of
+    are left out, and the gain is that the other parameters were trained beside them. Lengths of
     sessions are chosen by their numbers, and by their effect: one is used if it makes at least 5% more
     sessions than the length before, if at least 5% of the ratings share theirs, and if errors of damped
     biases have a higher covariance within its sessions than around them, by 2 standard errors.
