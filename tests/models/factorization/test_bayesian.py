@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import cfcore as cf
-from cfcore.models.factorization import bayesian_side
+from cfcore.models.factorization import sets
 from cfcore.threads import policy
 
 Array = np.ndarray[Any, Any]
@@ -150,7 +150,7 @@ def test_threads_and_slices_of_calls_change_no_bit(monkeypatch: pytest.MonkeyPat
     world = World(10, n=4_000, session=0.3)
     params = {**SMALL, "n_samples": 6, "burn_in": 3}
     expected = cf.BayesianSVD(**params, n_threads=1).fit(world.ratings(~world.held))
-    monkeypatch.setattr(bayesian_side, "WORK", 10_000)
+    monkeypatch.setattr(sets, "WORK", 10_000)
     for n_threads in (1, 3):
         with policy(minimum_work=0):
             found = cf.BayesianSVD(**params, n_threads=n_threads).fit(world.ratings(~world.held))
