@@ -110,7 +110,7 @@ class Process:
 
 
 class Trial(Biases):
-    """`Biases` with further groups and processes; `added` is what they predict of the test ratings."""
+    """`Biases` with further groups and processes; `added` is their part of predictions of test ratings."""
 
     groups_tried: tuple[Codes, ...] = ()
     processes: tuple[tuple[float, float], ...] = ()

@@ -55,7 +55,7 @@ class TimeSVDpp(TimeUpdatable):
     where t is a day (UTC), :math:`\mathrm{dev}_u(t) = \mathrm{sign}(t - t_u) |t - t_u|^{0.4}` the distance in
     days to the user's mean date :math:`t_u`, f the logarithm, rounded down, of the number of the user's
     ratings that day, and s_l(t) the session of length l (half an hour, two minutes, a quarter of a minute) in
-    which the user rated: people rate in bursts, and what they rate together deviates the same way. Trained by
+    which the user rated: ratings come in bursts, and the errors of a burst are correlated. Trained by
     stochastic gradient descent like `SVDpp`: each rating updates every parameter x of its prediction by
     :math:`\eta_x (e\, \partial \hat r / \partial x - \lambda_x x)`; :math:`c_u` starts at 1 and is
     regularised towards 1. Koren, "Collaborative filtering with temporal dynamics" (KDD 2009), and for f and c

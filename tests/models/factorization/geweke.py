@@ -208,7 +208,7 @@ def _effects(terms: Any) -> Effects | None:
 
 
 def statistics(drawn: Parameters, codes: Any) -> dict[str, float]:
-    """First and second moments of all parameters, and of what they predict."""
+    """First and second moments of all parameters and of predictions."""
     found: dict[str, Any] = {}
     for name, value in drawn.noise.items():
         part = value / (1 + value)

@@ -227,9 +227,9 @@ def test_a_session_has_no_features_of_a_user_of_the_same_id(data: Simulated) -> 
     ratings = cf.Ratings(data.ratings.users - 100, data.ratings.items, data.ratings.values)
     model = cf.BayesianSVD(**FEW).fit(ratings, user_features=users)
     session = {"i0": 3.0, "i5": 2.0}
-    stranger = model.predict([-5], ["i7"], given=([-5, -5], list(session), list(session.values())))
-    assert model.predict(["i7"], given=session) == stranger
-    assert model.predict(["i7"], given=session, return_std=True)[0] == stranger
+    unknown = model.predict([-5], ["i7"], given=([-5, -5], list(session), list(session.values())))
+    assert model.predict(["i7"], given=session) == unknown
+    assert model.predict(["i7"], given=session, return_std=True)[0] == unknown
     assert "i7" in str(model.explain(0, "i7"))
 
 
