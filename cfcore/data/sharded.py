@@ -57,13 +57,18 @@ class Sharded(Container):
         return save(self, folder, shard_size, overwrite)
 
     @classmethod
-    def open(cls, folder: Any) -> Any:
+    def open(cls, folder: Any, *, memory_limit: int | str | None = None) -> Any:
         """The ratings in a folder of shards, mapped: they may be more than fit in memory.
 
         Parameters
         ----------
         folder : path-like
             Written by `save_shards` or by ``cfcore.distributed``.
+        memory_limit : int or str, optional
+            Bytes, or text such as "2GB", that this process may have in memory while models are fitted to
+            these ratings: large arrays, factors included, are in files that have no names, in this folder if
+            it may be written to, else in that of temporary files. Fits take more time, and have the same
+            bits. Linux and macOS only.
 
         Returns
         -------
@@ -81,7 +86,7 @@ class Sharded(Container):
         """
         from cfcore.data.shards.opened import opened
 
-        return opened(folder)
+        return opened(folder, memory_limit)
 
 
 def check_size(shard_size: Any) -> None:
