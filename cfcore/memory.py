@@ -1,4 +1,4 @@
-"""`memory_limit`: arrays larger than memory are in files, and a process keeps only a part of them in memory."""
+"""`memory_limit`: large arrays are in files, and a process keeps only a part of them in memory."""
 
 from __future__ import annotations
 
@@ -74,9 +74,9 @@ def limited(limit: int | None, folder: str | os.PathLike[str] | None = None) -> 
     Notes
     -----
     The arrays are ordinary ones, whose pages the system reads from files when they are used. A thread looks
-    at the resident size of the process every millisecond and, from 5/8 of the limit on, takes pages of the largest files out
-    of the process. What has been computed, and so every bit of a result, is the same. The limit goes on while
-    any such array exists. A process that is forked shares these arrays with its parent.
+    at the resident size of the process every millisecond and, from 3/4 of the limit on, takes pages of the
+    largest files out of the process. What is computed, and so every bit of a result, is the same. The limit
+    goes on while any such array exists. A process that is forked shares these arrays with its parent.
     """
     if limit is None:
         yield

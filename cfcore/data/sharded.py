@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager
 from typing import Any
 
 from cfcore.data.container import Container
+from cfcore.memory import as_bytes, limited
 
 __all__ = ["Sharded", "check_size"]
 
@@ -13,6 +15,10 @@ class Sharded(Container):
     """The methods of `Ratings` for data that need not fit in memory."""
 
     __slots__ = ()
+
+    def within(self, memory_limit: int | str | None = None) -> AbstractContextManager[None]:
+        """A block in which large new arrays are in files, if there is a limit: `cfcore.memory.limited`."""
+        return limited(as_bytes(memory_limit))
 
     def save_shards(self, folder: Any, *, shard_size: int | None = None, overwrite: bool = False) -> Any:
         """Write the ratings to a folder of files with a range of users each, which `open` maps.

@@ -154,9 +154,9 @@ class OpenedRatings(Ratings):
         ]
         return found[0] if len(found) == 1 else tuple(found)
 
-    def within(self, memory_limit: int | None = None) -> AbstractContextManager[None]:
+    def within(self, memory_limit: int | str | None = None) -> AbstractContextManager[None]:
         """A block in which large arrays are in files of the folder, if there is a limit; see `limited`."""
-        return limited(memory_limit or self.memory_limit, self.folder)
+        return limited(as_bytes(memory_limit) or self.memory_limit, self.folder)
 
     def drop_index(self) -> None:
         """Free columns and index; the next use computes them again."""

@@ -75,7 +75,7 @@ static size_t cfcore_resident(void) {
 static void cfcore_trim(void) {
     static unsigned round = 0;
     size_t resident = cfcore_resident();
-    if (resident ? resident < cfcore_limit / 8 * 5 : cfcore_total < cfcore_limit) return;
+    if (resident ? resident < cfcore_limit / 4 * 3 : cfcore_total < cfcore_limit) return;
     round++;
     for (;;) {
         cfcore_mapping *largest = NULL;
@@ -84,7 +84,7 @@ static void cfcore_trim(void) {
         if (largest == NULL) return;
         largest->visited = round;
         madvise(largest->base, largest->size, MADV_DONTNEED);
-        if (resident && cfcore_resident() < cfcore_limit / 8 * 3) return;
+        if (resident && cfcore_resident() < cfcore_limit / 2) return;
     }
 }
 
