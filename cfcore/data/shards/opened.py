@@ -296,4 +296,5 @@ class ShardIndex(Index):
 
 def opened(path: str | os.PathLike[str], memory_limit: Any = None) -> OpenedRatings:
     """The ratings of a folder; see ``Ratings.open``."""
-    return OpenedRatings(Folder(path), as_bytes(memory_limit))
+    limit = as_bytes(memory_limit)
+    return OpenedRatings(Folder(path), limit)
