@@ -53,7 +53,9 @@ def as_bytes(limit: Any, name: str = "memory_limit") -> int | None:
 
 
 @contextmanager
-def limited(limit: int | None, folder: str | os.PathLike[str] | None = None) -> Iterator[None]:
+def limited(
+    limit: int | None, folder: str | os.PathLike[str] | None = None, least_array: int | None = None
+) -> Iterator[None]:
     """Within the block, large new arrays are in files, and the process stays below the limit.
 
     Parameters
@@ -63,6 +65,8 @@ def limited(limit: int | None, folder: str | os.PathLike[str] | None = None) -> 
     folder : path-like, optional
         Of the files, which have no names and vanish with the arrays; by default the system's for temporary
         files, and also if this one may not be written to.
+    least_array : int, optional
+        Bytes of the smallest array that is in a file; by default a part of the limit.
 
     Raises
     ------
@@ -90,7 +94,7 @@ def limited(limit: int | None, folder: str | os.PathLike[str] | None = None) -> 
             f"cannot be in files; give at least {held + LEAST:,}"
         )
     place = os.fsencode(_place(folder))
-    threshold = min(max(limit // PART, LEAST_ARRAY), MOST_ARRAY)
+    threshold = least_array or min(max(limit // PART, LEAST_ARRAY), MOST_ARRAY)
     mapped.set_limit(limit)
     before = mapped.exchange(mapped.allocator(place, threshold))
     token = arrays.in_files.set(True)

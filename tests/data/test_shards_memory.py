@@ -114,8 +114,8 @@ def peak():
         return next(int(line.split()[1]) * 1024 for line in file if line.startswith("VmHWM"))
 
 folder, limited = sys.argv[1], sys.argv[2] == "limited"
-kind = {"SVD": cf.SVD, "ALS": cf.ALS}[sys.argv[3]]
-model = kind(n_factors=40, n_epochs=1, random_state=0, n_threads=1)
+kind, k = {"SVD": (cf.SVD, 80), "ALS": (cf.ALS, 32)}[sys.argv[3]]
+model = kind(n_factors=k, n_epochs=1, random_state=0, n_threads=1)
 before = memory.resident()
 limit = before + (160 << 20)
 model.fit(cf.Ratings.open(folder, memory_limit=limit if limited else None))
@@ -142,3 +142,24 @@ def test_a_process_stays_below_its_limit(tmp_path: Path, kind: str) -> None:
     assert found["limited"]["sum"] == found["free"]["sum"]
     assert found["free"]["peak"] > found["free"]["limit"]
     assert found["limited"]["peak"] < found["limited"]["limit"]
+
+
+def test_files_are_read_to_shards(tmp_path: Path) -> None:
+    ratings = ratings_of()
+    lines = [f"{user},{item},{value:g},{time}" for user, item, value, time in zip(
+        ratings.users, ratings.items, ratings.values, ratings.timestamps, strict=True)]  # fmt: skip
+    for at, part in enumerate(np.array_split(np.array(lines), 3)):
+        text = "userId,movieId,rating,timestamp\n" + "\n".join(part.tolist())
+        (tmp_path / f"part-{at}.csv").write_text(text)
+    paths = sorted(tmp_path.glob("*.csv"))
+    limit = memory.resident() + (200 << 20)
+    found = cf.Ratings.read_to_shards(paths, tmp_path / "shards", memory_limit=limit, shard_size=500)
+    assert found.memory_limit == limit
+    read = cf.Ratings.read(paths)
+    for name in ("user_codes", "item_codes", "values", "timestamps", "user_ids", "item_ids"):
+        np.testing.assert_array_equal(getattr(found, name), getattr(read, name))
+    assert found.column_names == read.column_names
+    paths[1].write_text(paths[1].read_text() + "\n3,5,much,7")
+    with pytest.raises(cf.DataError, match=r"part-1\.csv.*row 1000|row 1000.*part-1\.csv"):
+        cf.Ratings.read_to_shards(paths, tmp_path / "shards", overwrite=True)
+    assert len(cf.Ratings.open(tmp_path / "shards")) == len(read)  # what was there is still there

@@ -22,6 +22,9 @@ Array = np.ndarray[Any, Any]
 #: Ratings of a shard, at least, where there are many; below, there are FEW shards of at least SMALL ratings.
 LEAST, FEW, SMALL = 5_000_000, 4, 1_000
 
+#: Files beside the shards; the header is the first to be removed.
+OWN = (HEADER, "users.safetensors", "items.safetensors")
+
 
 def cuts(counts: Array, shard_size: int | None = None) -> Array:
     """Bounds of the users of shards: int64[n_shards + 1].
@@ -50,7 +53,7 @@ def cuts(counts: Array, shard_size: int | None = None) -> Array:
 
 
 class Saver:
-    """A folder of shards that is being written: shards in any order, then `finish`.
+    """A folder of shards that is being written: `clear`, shards in any order, then `finish`.
 
     Parameters
     ----------
@@ -68,15 +71,18 @@ class Saver:
     def __init__(self, path: str | os.PathLike[str], overwrite: bool = False) -> None:
         self.path = Path(os.path.expanduser(path)).absolute()
         self.path.mkdir(parents=True, exist_ok=True)
-        held = [one for one in self.path.iterdir() if not one.name.startswith(".")]
-        ours = (self.path / HEADER).is_file() or all(one.name.startswith("shard-") for one in held)
-        if held and not (overwrite and ours):
-            advice = "overwrite=True replaces it" if ours else "give a new folder"
-            raise FileExistsError(f"{self.path} has files already, such as {held[0].name}; {advice}")
-        (self.path / HEADER).unlink(missing_ok=True)
-        for one in held:
-            if one.name.startswith("shard-"):
-                one.unlink()
+        held = [one.name for one in self.path.iterdir() if not one.name.startswith(".")]
+        others = [name for name in held if name not in OWN and not name.startswith("shard-")]
+        if held and (others or not overwrite):
+            advice = "give a new folder" if others else "overwrite=True replaces it"
+            raise FileExistsError(f"{self.path} has files already, such as {(others or held)[0]}; {advice}")
+
+    def clear(self) -> None:
+        """Remove the shards of before, the header first."""
+        for name in OWN:
+            (self.path / name).unlink(missing_ok=True)
+        for one in self.path.glob("shard-*"):
+            one.unlink()
 
     @staticmethod
     def name_of(number: int) -> str:
@@ -149,6 +155,7 @@ def save(
 ) -> Path:
     """Write `Ratings` to a folder of shards; see ``Ratings.save_shards``."""
     saver = Saver(path, overwrite)
+    saver.clear()
     bounds = cuts(ratings.user_counts, shard_size)
     rows = ratings.by_user
     dtype = position_dtype(len(ratings))

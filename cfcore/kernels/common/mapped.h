@@ -52,7 +52,7 @@ typedef struct cfcore_mapping {
 
 static pthread_mutex_t cfcore_lock = PTHREAD_MUTEX_INITIALIZER;
 static cfcore_mapping *cfcore_mappings = NULL;
-static size_t cfcore_limit = 0, cfcore_total = 0;
+static size_t cfcore_limit = 0, cfcore_next = 0, cfcore_total = 0;
 static int cfcore_watching = 0, cfcore_errno = 0;
 
 /* Bytes of the process that are in memory; 0 where the system does not tell. */
@@ -71,21 +71,25 @@ static size_t cfcore_resident(void) {
 }
 
 /* Remove pages from the process, those of the largest mappings first. It begins well below the limit, because
-   other threads go on meanwhile. */
+   other threads go on meanwhile; but not at once again where the rest of the process takes much of the limit. */
 static void cfcore_trim(void) {
     static unsigned round = 0;
-    size_t resident = cfcore_resident();
-    if (resident ? resident < cfcore_limit / 4 * 3 : cfcore_total < cfcore_limit) return;
+    size_t resident = cfcore_resident(), most = cfcore_limit - cfcore_limit / 16;
+    if (resident ? resident < cfcore_next : cfcore_total < cfcore_limit) return;
     round++;
     for (;;) {
         cfcore_mapping *largest = NULL;
         for (cfcore_mapping *one = cfcore_mappings; one != NULL; one = one->next)
             if (one->visited != round && (largest == NULL || one->size > largest->size)) largest = one;
-        if (largest == NULL) return;
+        if (largest == NULL) break;
         largest->visited = round;
         madvise(largest->base, largest->size, MADV_DONTNEED);
-        if (resident && cfcore_resident() < cfcore_limit / 2) return;
+        resident = cfcore_resident();
+        if (resident && resident < cfcore_limit / 2) break;
     }
+    cfcore_next = resident + cfcore_limit / 8;
+    if (cfcore_next < cfcore_limit / 4 * 3) cfcore_next = cfcore_limit / 4 * 3;
+    if (cfcore_next > most) cfcore_next = most;
 }
 
 static void *cfcore_watch(void *unused) {
@@ -130,6 +134,7 @@ static int cfcore_set_limit(size_t limit) {
     static int prepared = 0;
     pthread_mutex_lock(&cfcore_lock);
     cfcore_limit = limit;
+    cfcore_next = limit / 4 * 3;
     cfcore_errno = 0;
     cfcore_start();
     pthread_mutex_unlock(&cfcore_lock);
