@@ -15,7 +15,7 @@ from cfcore.data.index import position_dtype
 from cfcore.data.shards.folder import FORMAT, HEADER, KIND
 from cfcore.tensor_file import write_tensors
 
-__all__ = ["LEAST", "Saver", "cuts", "save", "take"]
+__all__ = ["LEAST", "Saver", "cuts", "save"]
 
 Array = np.ndarray[Any, Any]
 
@@ -84,17 +84,17 @@ class Saver:
         for one in self.path.glob("shard-*"):
             one.unlink()
 
-    @staticmethod
-    def name_of(number: int) -> str:
-        """The file name of a shard."""
-        return f"shard-{number:05d}.safetensors"
-
     def write(self, number: int, begin: int, end: int, arrays: Mapping[str, Array]) -> dict[str, Any]:
         """Write a shard; its entry for the header. See `Shard` for the arrays."""
-        name = self.name_of(number)
+        return self.put(self.path, number, begin, end, arrays)
+
+    @staticmethod
+    def put(path: Path, number: int, begin: int, end: int, arrays: Mapping[str, Array]) -> dict[str, Any]:
+        """As `write`, in another process than that of the folder."""
+        name = f"shard-{number:05d}.safetensors"
         entry = {"file": name, "begin": begin, "end": end, "n_ratings": len(arrays["values"])}
         text = json.dumps({"kind": f"{KIND}: shard", "format": FORMAT, **entry})
-        with atomic.replacing(self.path / name) as file:
+        with atomic.replacing(path / name) as file:
             write_tensors(file, {"cfcore": text}, dict(arrays))
         return entry
 
@@ -125,25 +125,6 @@ class Saver:
         with atomic.replacing(self.path / HEADER, text=True) as file:
             json.dump(header, file, indent=1)
         return self.path
-
-
-def take(order: Array, users: Array, columns: Mapping[str, Array], begin: int, end: int) -> dict[str, Array]:
-    """The arrays of a shard.
-
-    Parameters
-    ----------
-    order : int[n]
-        Ratings of the shard, by user and item.
-    users : int32[n]
-        Their users.
-    columns : mapping
-        items, values, rows and, if there are any, timestamps, which `order` is into.
-    begin, end : int
-        Codes of the users.
-    """
-    counts = np.bincount(users - begin, minlength=end - begin)
-    arrays = {name: column[order] for name, column in columns.items()}
-    return {"indptr": np.append(0, np.cumsum(counts)).astype(np.int64), **arrays}
 
 
 def save(
