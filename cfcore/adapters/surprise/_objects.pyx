@@ -165,7 +165,7 @@ cdef inline void set_item(PyObject *row, Py_ssize_t position, PyObject *value):
 
 cdef extern from *:
     """
-    /* Takes the reference to `one`. Ids and numbers are in no reference cycle: the collector, which would visit
+    /* Takes the reference to `one`. Ids and numbers are in no cycle: the collector, which would visit
        millions of Predictions again and again, need not know of them. */
     static void cfcore_put(PyObject *found, Py_ssize_t k, PyObject *one)
     {
