@@ -6,11 +6,18 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from cfcore.distributed.models import ShardedModel as ShardedModel
+    from cfcore.distributed.models import load as load
+    from cfcore.distributed.models import recommend as recommend
+    from cfcore.distributed.models import shard as shard
     from cfcore.distributed.ratings import Ratings as Ratings
     from cfcore.distributed.selection import cross_validate as cross_validate
     from cfcore.distributed.selection import search as search
 
-_MODULES = {"Ratings": "ratings", "cross_validate": "selection", "search": "selection"}
+_MODULES = {
+    "Ratings": "ratings", "ShardedModel": "models", "cross_validate": "selection", "load": "models",
+    "recommend": "models", "search": "selection", "shard": "models",
+}  # fmt: skip
 
 __all__ = sorted(_MODULES)
 
