@@ -1,0 +1,70 @@
+"""Extension of Sphinx: equations as MathML, and the table of commands from the command line itself."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from docutils import nodes
+from docutils.utils.math.latex2mathml import tex2mathml
+from sphinx.util.docutils import SphinxDirective
+
+
+class Commands(SphinxDirective):
+    """A table of the commands and what each does."""
+
+    def run(self) -> list[nodes.Node]:
+        import typer.main
+
+        from cfcore.cli import build
+
+        found: list[tuple[str, str]] = []
+
+        def walk(group: Any, prefix: str) -> None:
+            for name, command in group.commands.items():
+                if hasattr(command, "commands"):
+                    walk(command, f"{prefix}{name} ")
+                else:
+                    found.append((f"{prefix}{name}", (command.help or "").split("\n\n")[0]))
+
+        walk(typer.main.get_command(build()), "cfcore ")
+        items = []
+        for name, said in found:
+            term = nodes.term("", "", nodes.literal("", name))
+            text = nodes.paragraph("", " ".join(said.split()))
+            items.append(nodes.definition_list_item("", term, nodes.definition("", text)))
+        return [nodes.definition_list("", *items)]
+
+
+def visit_inline(self: Any, node: nodes.Element) -> None:
+    self.body.append(f"<math>{inner(node, False)}</math>")
+    raise nodes.SkipNode
+
+
+def visit_block(self: Any, node: nodes.Element) -> None:
+    self.body.append(f'<div class="math"><math display="block">{inner(node, True)}</math></div>')
+    raise nodes.SkipNode
+
+
+def inner(node: nodes.Element, block: bool) -> str:
+    """MathML of an equation, which browsers draw without a script; Sphinx's lines of `\\\\` are kept."""
+    text = node.astext()
+    lines = [part for part in text.split("\n\n") if part.strip()]
+    if block and len(lines) > 1:
+        text = r"\begin{aligned}" + r"\\".join(lines) + r"\end{aligned}"
+    for size in (r"\Bigl", r"\Bigr", r"\Big", r"\bigl", r"\bigr"):  # MathML stretches brackets by itself
+        text = text.replace(size, "")
+    made = str(tex2mathml(text, as_block=block))
+    return made[made.index(">") + 1 : made.rindex("</math>")]
+
+
+def skip(app: Any, what: str, name: str, item: Any, skipped: bool, options: Any) -> bool | None:
+    """Leave out what scikit-learn adds to its estimators, whose texts refer to pages of its own site."""
+    return True if name.endswith("_request") or name == "get_metadata_routing" else None
+
+
+def setup(app: Any) -> dict[str, Any]:
+    app.add_directive("commands", Commands)
+    app.add_html_math_renderer("mathml", (visit_inline, None), (visit_block, None))
+    app.connect("autodoc-skip-member", skip)
+    app.config.html_math_renderer = "mathml"
+    return {"version": "1", "parallel_read_safe": True}
