@@ -7,7 +7,7 @@ The ratings of a user that pull a prediction up or down.
 
 import cfcore as cf
 
-train, test, users, films = cf.datasets.load("ml-100k", split="u1", features=True)
+train, test = cf.datasets.load("ml-100k", split="u1")
 model = cf.SVDpp(random_state=0).fit(train)
 reasons = model.explain(196, 172, n=6)
 print(reasons)
