@@ -51,6 +51,7 @@ add_module_names = False
 sphinx_gallery_conf = {
     "examples_dirs": "examples",
     "gallery_dirs": "gallery",
+    "image_scrapers": ("references",),
     "filename_pattern": "/plot_",
     "within_subsection_order": "FileNameSortKey",
     "download_all_examples": False,

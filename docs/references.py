@@ -1,4 +1,4 @@
-"""Extension of Sphinx: equations as MathML, and the table of commands from the command line itself."""
+"""Extension of Sphinx: equations as MathML, the table of commands, and pictures of the gallery."""
 
 from __future__ import annotations
 
@@ -60,6 +60,28 @@ def inner(node: nodes.Element, block: bool) -> str:
 def skip(app: Any, what: str, name: str, item: Any, skipped: bool, options: Any) -> bool | None:
     """Leave out what scikit-learn adds to its estimators, whose texts refer to pages of its own site."""
     return True if name.endswith("_request") or name == "get_metadata_routing" else None
+
+
+def _get_sg_image_scraper() -> Any:
+    """What Sphinx-Gallery calls for pictures: figures of examples, which pyplot does not know."""
+    return scrape
+
+
+def scrape(block: Any, variables: dict[str, Any], settings: dict[str, Any]) -> str:
+    """Save the figures that an example has made since its last block."""
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+    from sphinx_gallery.scrapers import figure_rst
+
+    paths = []
+    for value in list(variables["example_globals"].values()):
+        figure = value.figure if isinstance(value, Axes) else value
+        if isinstance(figure, Figure) and not hasattr(figure, "was_saved"):
+            figure.was_saved = True  # type: ignore[attr-defined]
+            path = str(next(variables["image_path_iterator"]))
+            figure.savefig(path, dpi=110, bbox_inches="tight")
+            paths.append(path)
+    return str(figure_rst(paths, settings["src_dir"]))
 
 
 def setup(app: Any) -> dict[str, Any]:

@@ -33,4 +33,3 @@ for model in (
 # ``BayesianSVD`` and ``RBM`` are left out here, as they take seconds; see :doc:`/article`.
 
 ax = cf.plots.time_against_rmse(rows)
-ax.figure  # noqa: B018

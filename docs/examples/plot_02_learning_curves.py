@@ -24,4 +24,3 @@ for name, model in models.items():
 # With little regularisation the error rises again after its lowest point.
 
 ax = cf.plots.learning_curves(models)
-ax.figure  # noqa: B018

@@ -14,4 +14,3 @@ models = {
     "SVDpp": cf.SVDpp(random_state=0).fit(train),
 }
 ax = cf.plots.error_by(models, test, by="activity", n_boot=200)
-ax.figure  # noqa: B018

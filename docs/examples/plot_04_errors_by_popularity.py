@@ -10,4 +10,3 @@ import cfcore as cf
 train, test = cf.datasets.load("ml-100k", split="u1")
 models = {"Baseline": cf.Baseline().fit(train), "SVDpp": cf.SVDpp(random_state=0).fit(train)}
 ax = cf.plots.error_by(models, test, by="popularity", n_boot=200)
-ax.figure  # noqa: B018

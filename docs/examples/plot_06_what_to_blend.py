@@ -17,7 +17,6 @@ models = [
     cf.RBM(n_epochs=8, random_state=0).fit(train),
 ]
 ax = cf.plots.error_correlation(models, test)
-ax.figure  # noqa: B018
 
 # %%
 # The weights of a blend come from out-of-fold predictions of the training ratings.

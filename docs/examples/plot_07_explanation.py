@@ -16,4 +16,3 @@ print(reasons)
 # Base, effects and others add up to the score.
 
 ax = cf.plots.explanation(reasons)
-ax.figure  # noqa: B018

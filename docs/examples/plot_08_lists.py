@@ -29,4 +29,3 @@ ax.bar_label(bars, fmt="%.3f", padding=3)
 ax.set_xlabel("nDCG@10 on u1; relevant: rated 4 or more")
 ax.set_xlim(0, 0.56)
 ax.invert_yaxis()
-figure  # noqa: B018

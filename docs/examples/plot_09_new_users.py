@@ -44,4 +44,3 @@ ax.set_xticks(steps, [str(k) for k in steps])
 ax.set_xlabel("given ratings")
 ax.set_ylabel("RMSE of the others")
 ax.legend(frameon=False)
-figure  # noqa: B018

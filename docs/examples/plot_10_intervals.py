@@ -32,4 +32,3 @@ ax.plot(ends, ends, "--", color="0.5", label="perfect")
 ax.set_xlabel("predicted standard deviation")
 ax.set_ylabel("RMSE")
 ax.legend(frameon=False)
-figure  # noqa: B018

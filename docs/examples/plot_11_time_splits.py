@@ -33,4 +33,3 @@ ax.axvline(0, color="0.4", linewidth=0.8)
 ax.set_xlabel("lower RMSE by times")
 ax.margins(x=0.2)
 ax.invert_yaxis()
-figure  # noqa: B018

@@ -33,4 +33,3 @@ for item, title in TITLES.items():
     ax.annotate(title, (x, y), xytext=(4, 4), textcoords="offset points", fontsize=8)
 ax.set_xlabel("first direction")
 ax.set_ylabel("second direction")
-figure  # noqa: B018

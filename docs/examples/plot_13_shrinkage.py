@@ -25,4 +25,3 @@ ax.plot(range(len(constants)), errors, "o-", color=cf.plots.COLORS[0])
 ax.set_xticks(range(len(constants)), [f"{constant:g}" for constant in constants])
 ax.set_xlabel("shrinkage")
 ax.set_ylabel("RMSE on held-out training ratings")
-figure  # noqa: B018
