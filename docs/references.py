@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from docutils import nodes
 from docutils.utils.math.latex2mathml import tex2mathml
 from sphinx.util.docutils import SphinxDirective
+
+#: docutils puts the index of an accented letter below it in equations on lines of their own.
+ACCENTED = re.compile(
+    r"<munderover>\s*(<mi>\w+</mi>)\s*((?:<mrow>.*?</mrow>)|(?:<mi>\w+</mi>))"
+    r'\s*(<mo stretchy="false">ˆ</mo>)\s*</munderover>',
+    re.DOTALL,
+)
 
 
 class Commands(SphinxDirective):
@@ -53,7 +61,7 @@ def inner(node: nodes.Element, block: bool) -> str:
         text = r"\begin{aligned}" + r"\\".join(lines) + r"\end{aligned}"
     for size in (r"\Bigl", r"\Bigr", r"\Big", r"\bigl", r"\bigr"):  # MathML stretches brackets by itself
         text = text.replace(size, "")
-    made = str(tex2mathml(text, as_block=block))
+    made = ACCENTED.sub(r"<msub><mover>\1\3</mover>\2</msub>", str(tex2mathml(text, as_block=block)))
     return made[made.index(">") + 1 : made.rindex("</math>")]
 
 

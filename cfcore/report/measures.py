@@ -60,6 +60,7 @@ def _date(seconds: float) -> str:
 
 def _seconds(ratings: Ratings) -> Array:
     """Times in seconds since 1970, whatever unit they are in."""
+    assert ratings.timestamps is not None
     times: Array = ratings.timestamps.astype(np.float64) / unit_of(ratings.timestamps)
     return times
 
