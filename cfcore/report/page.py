@@ -94,7 +94,9 @@ class Page:
         style, script = (
             files("cfcore.report").joinpath(name).read_text("utf-8") for name in ("page.css", "page.js")
         )
-        library = vl_convert.javascript_bundle(None).replace("</script", "<\\/script")
+        library = vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;").replace(
+            "</script", "<\\/script"
+        )
         return (
             '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">'
             '<meta name="viewport" content="width=device-width, initial-scale=1">'
