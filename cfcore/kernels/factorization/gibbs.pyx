@@ -5,13 +5,23 @@ The twin is `cfcore.reference.factorization.gibbs`, the inner loops are in `gibb
 cimport numpy as cnp
 from cython.parallel cimport prange, threadid
 from libc.math cimport sqrt
-from libc.stdint cimport int32_t, int64_t, uint32_t, uint64_t
+from libc.stdint cimport int32_t, int64_t, uint32_t, uint64_t, uintptr_t
+from libc.string cimport memset
 
 from cfcore.kernels.common.arrays cimport check_array, check_record, overlaps, pointer
 from cfcore.kernels.common.loops cimport table_in
 from cfcore.kernels.common.normals cimport normal_pair
 from cfcore.kernels.common.threads cimport report_workers, team_present, team_size
-from cfcore.kernels.factorization.gibbs_loops cimport TILE, GibbsLoops, MemberArrays, RowArrays
+from cfcore.kernels.factorization.gibbs_loops cimport (
+    BATCH,
+    LONG,
+    PIECE,
+    GibbsLoops,
+    MemberArrays,
+    RowArrays,
+    scratch_size,
+    sums_size,
+)
 
 from cfcore.kernels import simd
 from cfcore.kernels.records import (
@@ -25,9 +35,6 @@ from cfcore.kernels.records import (
 )
 
 cnp.import_array()
-
-cdef enum:
-    PIECE = 2048  # ratings whose sums are one part of those of a row
 
 cdef const GibbsLoops *loops = NULL
 
@@ -61,8 +68,10 @@ def scratch_shape(n_threads, width, most):
     if not (0 <= width <= 2**20 and 0 <= most < 2**48):
         raise ValueError("scratch_shape: width must be at most 2^20 and most below 2^48, both at least 0")
     row, n = width, most
-    # Sums of squares and of targets, a diagonal, noise, two tiles of float32; a page apart.
-    return n_threads + (n // PIECE + 1 if n > PIECE else 0), row * row + 2 * row + TILE * row + 512
+    size = scratch_size(row) + 512  # a page apart
+    # A row for each thread, one for the prior's precision, and those of the pieces of a long row.
+    pieces = (n // PIECE + 1) * sums_size(row) if n > LONG else 0
+    return n_threads + 1 + (pieces + size - 1) // size, size
 
 
 def draw_rows(ratings, draws, key, scratch, span, n_threads):
@@ -76,7 +85,7 @@ def draw_rows(ratings, draws, key, scratch, span, n_threads):
     ratings : RatingRows
         Rows and columns, and as values the targets: ratings less all but x_r . z_c.
     draws : RowDraws
-        `rows` are overwritten, and `means` where they are given.
+        `rows` are overwritten, and `means`, `products` and `squares` where they are given.
     key : DrawKey
     scratch : float64[a, b], overwritten
         Of at least `scratch_shape`.
@@ -96,7 +105,8 @@ def draw_rows(ratings, draws, key, scratch, span, n_threads):
     -----
     O(n k^2 + n_rows k^3) for k factors. Products are summed in float32 in tiles of 64 ratings (an error of
     about 5e-7 of the sum), tiles in double in pieces of 2048 ratings, and pieces in their order: the same
-    bits for any number of threads, spans and SIMD levels. All threads sum the pieces of a long row.
+    bits for any number of threads, spans and SIMD levels. Matrices are factorised in double, 8 at a time, those
+    of more than 64 numbers alone. All threads sum the pieces of a row of more than 32768 ratings.
     Salakhutdinov and Mnih, "Bayesian probabilistic matrix factorization using Markov chain Monte Carlo" (ICML
     2008).
     """
@@ -108,6 +118,8 @@ def draw_rows(ratings, draws, key, scratch, span, n_threads):
         raise ValueError("draw_rows: ratings and draws must be of as many rows and columns")
     if draws.weights is not None and len(draws.weights) != ratings.n:
         raise ValueError("draw_rows: there must be as many weights as ratings")
+    if draws.products is not None and len(draws.products) != ratings.n:
+        raise ValueError("draw_rows: there must be as many products as ratings")
     check_written((draws,), (ratings,))
     cdef Py_ssize_t begin, end, row, piece, n, at, n_pieces
     begin, end = check_span("draw_rows", span, draws.n_rows, "rows")
@@ -120,46 +132,74 @@ def draw_rows(ratings, draws, key, scratch, span, n_threads):
         columns=<const float *>pointer(draws.columns), prior_mean=<const double *>pointer(draws.prior_mean),
         precision=<const double *>pointer(draws.precision),
         row_precision=<const double *>pointer(draws.row_precision),
-        column_weight=<const float *>pointer(draws.column_weight), weights=NULL, width=draws.width,
-        n_factors=draws.n_factors, seed=key.seed, kind=key.kind, sweep=key.sweep,
+        column_weight=<const float *>pointer(draws.column_weight), weights=NULL, products=NULL, squares=NULL,
+        padded=NULL, width=draws.width, n_factors=draws.n_factors, seed=key.seed, kind=key.kind, sweep=key.sweep,
         own_numbers=draws.own_numbers,
     )
     if draws.weights is not None:
         given.weights = <const float *>pointer(draws.weights)
     if draws.means is not None:
         given.means = <float *>pointer(draws.means)
+    if draws.products is not None:
+        given.products = <float *>pointer(draws.products)
+        given.squares = <double *>pointer(draws.squares)
+    if given.weights == NULL and all_ones(given.column_weight, draws.n_columns):
+        given.column_weight = NULL
     cdef Py_ssize_t most = 0
     for row in range(begin, end):
         most = max(most, <Py_ssize_t>(given.indptr[row + 1] - given.indptr[row]))
     wanted = scratch_shape(n_threads, draws.width, most)
     if scratch.shape[0] < wanted[0] or scratch.shape[1] < wanted[1]:
         raise ValueError(f"draw_rows: scratch must be of shape {wanted}, not {scratch.shape}")
-    cdef double *room = <double *>pointer(scratch)
-    cdef Py_ssize_t apart = scratch.shape[1]
-    cdef double *pieces = room + <Py_ssize_t>n_threads * apart
-    cdef Py_ssize_t failed = 0, size = given.width * (given.width + 1)
-    for row in prange(begin, end, nogil=True, schedule="dynamic", chunksize=16, num_threads=team):
+    # The loops are faster in whole cache lines.
+    cdef double *room = <double *>((<uintptr_t>pointer(scratch) + 63) // 64 * 64)
+    cdef Py_ssize_t apart = (scratch.shape[1] - 8) // 8 * 8
+    cdef double *padded = room + <Py_ssize_t>n_threads * apart
+    cdef double *pieces = padded + apart
+    cdef Py_ssize_t failed = 0, size = sums_size(given.width), n_batches = (end - begin + BATCH - 1) // BATCH, batch
+    given.padded = padded
+    if end > begin:
+        pad_precision(&given, padded)
+    for batch in prange(n_batches, nogil=True, schedule="dynamic", num_threads=team):
         workers |= team_present()
-        if given.indptr[row + 1] - given.indptr[row] <= PIECE:
-            loops.sum_piece(&given, given.indptr[row], given.indptr[row + 1], room + threadid() * apart)
-            failed += not loops.finish_row(&given, row, room + threadid() * apart)
+        failed += loops.draw_batch(&given, begin + batch * BATCH, min(begin + (batch + 1) * BATCH, end),
+                                   room + threadid() * apart)
     for row in range(begin, end):
         n = given.indptr[row + 1] - given.indptr[row]
-        if n <= PIECE:
+        if n <= LONG:
             continue
         n_pieces = (n + PIECE - 1) // PIECE
         for piece in prange(n_pieces, nogil=True, schedule="dynamic", num_threads=team):
             loops.sum_piece(&given, given.indptr[row] + piece * PIECE,
                             min(given.indptr[row] + (piece + 1) * PIECE, given.indptr[row + 1]),
-                            pieces + piece * apart)
+                            pieces + piece * size,
+                            <float *>(room + threadid() * apart))
         with nogil:
             for piece in range(1, n_pieces):
                 for at in range(size):
-                    pieces[at] += pieces[piece * apart + at]
-            failed += not loops.finish_row(&given, row, pieces)
+                    pieces[at] += pieces[piece * size + at]
+            failed += loops.finish_row(&given, row, pieces, room)
     report_workers(workers)
     if failed:
         raise ValueError(f"draw_rows: the precisions of {failed} rows are not positive definite")
+
+
+cdef bint all_ones(const float *numbers, Py_ssize_t n) noexcept nogil:
+    cdef Py_ssize_t k
+    for k in range(n):
+        if numbers[k] != 1:
+            return False
+    return True
+
+
+cdef void pad_precision(const RowArrays *given, double *padded) noexcept nogil:
+    cdef Py_ssize_t i, j, n = given.n_factors, width = given.width
+    memset(padded, 0, width * width * sizeof(double))
+    for i in range(width):
+        padded[i * width + i] = 1
+    for i in range(n):
+        for j in range(n):
+            padded[i * width + j] = given.precision[i * n + j]
 
 
 def draw_biases(draws, key, span, n_threads):

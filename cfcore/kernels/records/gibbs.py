@@ -55,6 +55,11 @@ class RowDraws(Record):
         Means of the conditional distributions of the rows, where they are asked for.
     weights : float32[n], optional
         Of the precision of each rating, as a further factor.
+    products : float32[n], optional
+        Where given, overwritten by x_r . z_c of the rows that were drawn, for each rating.
+    squares : float64[n_rows, 3], given with `products`
+        Overwritten by the sums over the ratings of each row of squared targets, of targets times products, and of
+        squared products, each times the weight of the rating.
     own_numbers : int
         1 if each row has random numbers of its own, 0 if all have those of row 0.
     """
@@ -67,6 +72,8 @@ class RowDraws(Record):
     column_weight: Array = array("float32", "n_columns")
     means: Array | None = array("float32", "n_rows", "width", written=True, optional=True)
     weights: Array | None = array("float32", None, optional=True)
+    products: Array | None = array("float32", None, written=True, optional=True)
+    squares: Array | None = array("float64", "n_rows", 3, written=True, optional=True)
     own_numbers: int = integer(0, 1, 1)
     n_rows: int = dimension()
     n_columns: int = dimension()
@@ -77,6 +84,8 @@ class RowDraws(Record):
         check_row_length(self._name("rows"), self.width, "float32")
         if not 1 <= self.n_factors <= self.width:
             raise ValueError(f"{self._name('precision')} must be of 1 to {self.width} factors")
+        if (self.products is None) != (self.squares is None):
+            raise ValueError(f"{self._name('products')} and squares must be given together")
 
 
 @dataclass(frozen=True, eq=False, repr=False)

@@ -19,7 +19,8 @@ from cfcore.reference.common.rng import philox
 
 Float64 = NDArray[np.float64]
 
-PIECE, TILE = 2048, 64
+PIECE, TILE, LONG = 2048, 64, 32768
+BATCH, WIDEST = 8, 64
 
 
 def scratch_shape(n_threads: int, width: int, most: int) -> tuple[int, int]:
@@ -27,8 +28,11 @@ def scratch_shape(n_threads: int, width: int, most: int) -> tuple[int, int]:
     check_threads(n_threads)
     if not (0 <= width <= 2**20 and 0 <= most < 2**48):
         raise ValueError("scratch_shape: width must be at most 2^20 and most below 2^48, both at least 0")
-    pieces = most // PIECE + 1 if most > PIECE else 0
-    return n_threads + pieces, width * width + 3 * width + TILE * width + 512
+    sums = width * (width + 1)
+    batches = 2 * sums + 10 * width if width > WIDEST else (BATCH + 1) * sums + BATCH * width * (width + 3)
+    size = batches + TILE * width + 512
+    pieces = (most // PIECE + 1) * sums if most > LONG else 0
+    return n_threads + 1 + -(-pieces // size), size
 
 
 def draw_rows(
@@ -48,6 +52,8 @@ def draw_rows(
         raise ValueError("draw_rows: ratings and draws must be of as many rows and columns")
     if draws.weights is not None and len(draws.weights) != ratings.n:
         raise ValueError("draw_rows: there must be as many weights as ratings")
+    if draws.products is not None and len(draws.products) != ratings.n:
+        raise ValueError("draw_rows: there must be as many products as ratings")
     check_written((draws,), (ratings,))
     begin, end = check_span("draw_rows", span, draws.n_rows, "rows")
     if overlaps(scratch, [held for record in (ratings, draws) for _, held, _ in record.arrays()]):
@@ -84,6 +90,13 @@ def _draw_row(ratings: RatingRows, draws: RowDraws, row: int, noise: Float64) ->
     if draws.means is not None:
         draws.means[row, :n] = np.linalg.solve(factor.T, solution)
     draws.rows[row, :n] = np.linalg.solve(factor.T, solution + noise[:n])
+    if draws.products is not None and draws.squares is not None:
+        products = draws.columns[ratings.indices[begin:end]] @ draws.rows[row]
+        draws.products[begin:end] = products
+        target, product = ratings.values[begin:end].astype(np.float64), products.astype(np.float64)
+        weights = np.ones(end - begin) if draws.weights is None else draws.weights[begin:end].astype(float)
+        each = weights * target * target, weights * target * product, weights * product * product
+        draws.squares[row] = [part.sum() for part in each]
     return True
 
 
