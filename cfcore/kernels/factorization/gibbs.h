@@ -115,6 +115,12 @@ CF_INLINE void cf_add_squares(double (*sums)[8], const float *targets, const flo
     }
 }
 
+/* to += times row, n doubles */
+CF_INLINE void cf_add_times(double *CF_RESTRICT to, const double *CF_RESTRICT row, double times, ptrdiff_t n) {
+    for (ptrdiff_t i = 0; i < n; ++i)
+        to[i] += times * row[i];
+}
+
 /* sum += weight row, 8 doubles */
 CF_INLINE void cf_add_eight(double *CF_RESTRICT sum, const double *CF_RESTRICT row, double weight) {
     for (int lane = 0; lane < CF_F64_LANES; ++lane)

@@ -1,23 +1,21 @@
-"""Draws of a Gibbs sampler of matrix factorisation: rows of factors, biases of groups, members of sets.
+"""Draws of a Gibbs sampler of matrix factorisation: rows of factors, and their products.
 
 The twin is `cfcore.reference.factorization.gibbs`, the inner loops are in `gibbs_loops.pyx`.
 """
 cimport numpy as cnp
 from cython.parallel cimport prange, threadid
-from libc.math cimport sqrt
-from libc.stdint cimport int32_t, int64_t, uint32_t, uint64_t, uintptr_t
+from libc.stdint cimport int32_t, int64_t, uintptr_t
 from libc.string cimport memset
 
 from cfcore.kernels.common.arrays cimport check_array, check_record, overlaps, pointer
 from cfcore.kernels.common.loops cimport table_in
-from cfcore.kernels.common.normals cimport normal_pair
 from cfcore.kernels.common.threads cimport report_workers, team_present, team_size
 from cfcore.kernels.factorization.gibbs_loops cimport (
     BATCH,
     LONG,
     PIECE,
     GibbsLoops,
-    MemberArrays,
+    ProductArrays,
     RowArrays,
     scratch_size,
     sums_size,
@@ -25,11 +23,10 @@ from cfcore.kernels.factorization.gibbs_loops cimport (
 
 from cfcore.kernels import simd
 from cfcore.kernels.records import (
-    BiasDraws,
     DrawKey,
-    MemberDraws,
     RatingRows,
     RowDraws,
+    RowProducts,
     check_span,
     check_written,
 )
@@ -85,7 +82,7 @@ def draw_rows(ratings, draws, key, scratch, span, n_threads):
     ratings : RatingRows
         Rows and columns, and as values the targets: ratings less all but x_r . z_c.
     draws : RowDraws
-        `rows` are overwritten, and `means`, `products` and `squares` where they are given.
+        `rows` are overwritten, and `means` where they are given.
     key : DrawKey
     scratch : float64[a, b], overwritten
         Of at least `scratch_shape`.
@@ -105,8 +102,8 @@ def draw_rows(ratings, draws, key, scratch, span, n_threads):
     -----
     O(n k^2 + n_rows k^3) for k factors. Products are summed in float32 in tiles of 64 ratings (an error of
     about 5e-7 of the sum), tiles in double in pieces of 2048 ratings, and pieces in their order: the same
-    bits for any number of threads, spans and SIMD levels. Matrices are factorised in double, 8 at a time, those
-    of more than 64 numbers alone. All threads sum the pieces of a row of more than 32768 ratings.
+    bits for any number of threads, spans and SIMD levels. Matrices are factorised in double, 8 at a time,
+    those of more than 64 numbers alone. All threads sum the pieces of a row of more than 32768 ratings.
     Salakhutdinov and Mnih, "Bayesian probabilistic matrix factorization using Markov chain Monte Carlo" (ICML
     2008).
     """
@@ -118,8 +115,6 @@ def draw_rows(ratings, draws, key, scratch, span, n_threads):
         raise ValueError("draw_rows: ratings and draws must be of as many rows and columns")
     if draws.weights is not None and len(draws.weights) != ratings.n:
         raise ValueError("draw_rows: there must be as many weights as ratings")
-    if draws.products is not None and len(draws.products) != ratings.n:
-        raise ValueError("draw_rows: there must be as many products as ratings")
     check_written((draws,), (ratings,))
     cdef Py_ssize_t begin, end, row, piece, n, at, n_pieces
     begin, end = check_span("draw_rows", span, draws.n_rows, "rows")
@@ -132,17 +127,14 @@ def draw_rows(ratings, draws, key, scratch, span, n_threads):
         columns=<const float *>pointer(draws.columns), prior_mean=<const double *>pointer(draws.prior_mean),
         precision=<const double *>pointer(draws.precision),
         row_precision=<const double *>pointer(draws.row_precision),
-        column_weight=<const float *>pointer(draws.column_weight), weights=NULL, products=NULL, squares=NULL,
-        padded=NULL, width=draws.width, n_factors=draws.n_factors, seed=key.seed, kind=key.kind, sweep=key.sweep,
-        own_numbers=draws.own_numbers,
+        column_weight=<const float *>pointer(draws.column_weight), weights=NULL,
+        padded=NULL, width=draws.width, n_factors=draws.n_factors, seed=key.seed, kind=key.kind,
+        sweep=key.sweep, own_numbers=draws.own_numbers,
     )
     if draws.weights is not None:
         given.weights = <const float *>pointer(draws.weights)
     if draws.means is not None:
         given.means = <float *>pointer(draws.means)
-    if draws.products is not None:
-        given.products = <float *>pointer(draws.products)
-        given.squares = <double *>pointer(draws.squares)
     if given.weights == NULL and all_ones(given.column_weight, draws.n_columns):
         given.column_weight = NULL
     cdef Py_ssize_t most = 0
@@ -156,7 +148,8 @@ def draw_rows(ratings, draws, key, scratch, span, n_threads):
     cdef Py_ssize_t apart = (scratch.shape[1] - 8) // 8 * 8
     cdef double *padded = room + <Py_ssize_t>n_threads * apart
     cdef double *pieces = padded + apart
-    cdef Py_ssize_t failed = 0, size = sums_size(given.width), n_batches = (end - begin + BATCH - 1) // BATCH, batch
+    cdef Py_ssize_t failed = 0, size = sums_size(given.width)
+    cdef Py_ssize_t batch, n_batches = (end - begin + BATCH - 1) // BATCH
     given.padded = padded
     if end > begin:
         pad_precision(&given, padded)
@@ -184,6 +177,57 @@ def draw_rows(ratings, draws, key, scratch, span, n_threads):
         raise ValueError(f"draw_rows: the precisions of {failed} rows are not positive definite")
 
 
+def multiply_rows(ratings, products, span, n_threads):
+    """Multiply rows x_r and columns z_c: the product x_r . z_c for each rating, and sums for each row.
+
+    They are the sums over the ratings of the row of y^2, y x_r . z_c and (x_r . z_c)^2, with the targets y,
+    each times the weight of the rating.
+
+    Parameters
+    ----------
+    ratings : RatingRows
+        Rows and columns, and as values the targets.
+    products : RowProducts
+        `products` and `squares` are overwritten.
+    span : (begin, end)
+        The rows to multiply.
+    n_threads : int in [1, 1024]
+
+    Raises
+    ------
+    TypeError
+        When an argument is not the record that it should be.
+    ValueError
+        When dimensions differ, or what is written is read-only or shares memory with another array.
+
+    Notes
+    -----
+    O(n k). Products are in float32, in the lanes of `lanes.h`; sums are in double, rating k of a tile of 64
+    in lane k % 8: the same bits for any number of threads, spans and SIMD levels.
+    """
+    check_record(ratings, RatingRows, "multiply_rows: ratings")
+    check_record(products, RowProducts, "multiply_rows: products")
+    if (ratings.n_rows, ratings.n_columns, ratings.n) != (products.n_rows, products.n_columns, products.n):
+        raise ValueError("multiply_rows: ratings and products must be of as many rows, columns and ratings")
+    check_written((products,), (ratings,))
+    cdef Py_ssize_t begin, end, row
+    begin, end = check_span("multiply_rows", span, products.n_rows, "rows")
+    cdef int workers = 0, team = team_size(n_threads)
+    cdef ProductArrays given = ProductArrays(
+        indptr=<const int64_t *>pointer(ratings.indptr), indices=<const int32_t *>pointer(ratings.indices),
+        targets=<const float *>pointer(ratings.values), weights=NULL,
+        rows=<const float *>pointer(products.rows), columns=<const float *>pointer(products.columns),
+        products=<float *>pointer(products.products), squares=<double *>pointer(products.squares),
+        width=products.width,
+    )
+    if products.weights is not None:
+        given.weights = <const float *>pointer(products.weights)
+    for row in prange(begin, end, nogil=True, schedule="dynamic", chunksize=16, num_threads=team):
+        workers |= team_present()
+        loops.multiply_row(&given, row)
+    report_workers(workers)
+
+
 cdef bint all_ones(const float *numbers, Py_ssize_t n) noexcept nogil:
     cdef Py_ssize_t k
     for k in range(n):
@@ -200,125 +244,3 @@ cdef void pad_precision(const RowArrays *given, double *padded) noexcept nogil:
     for i in range(n):
         for j in range(n):
             padded[i * width + j] = given.precision[i * n + j]
-
-
-def draw_biases(draws, key, span, n_threads):
-    """Draw a bias of each group of ratings from its conditional normal distribution; errors follow it.
-
-    Parameters
-    ----------
-    draws : BiasDraws
-        `biases` and `errors` are changed in place.
-    key : DrawKey
-    span : (begin, end)
-        The groups to draw.
-    n_threads : int in [1, 1024]
-
-    Raises
-    ------
-    TypeError
-        When an argument is not the record that it should be.
-    ValueError
-        When an array that is written is read-only or shares memory with another.
-
-    Notes
-    -----
-    O(n). The same bits for any number of threads and spans.
-    """
-    check_record(draws, BiasDraws, "draw_biases: draws")
-    check_record(key, DrawKey, "draw_biases: key")
-    check_written((draws,))
-    cdef Py_ssize_t begin, end, group
-    begin, end = check_span("draw_biases", span, draws.n_groups, "groups")
-    cdef int workers = 0, team = team_size(n_threads)
-    cdef Groups given = Groups(
-        indptr=<const int64_t *>pointer(draws.indptr), ratings=<const int32_t *>pointer(draws.ratings),
-        errors=<double *>pointer(draws.errors), biases=<double *>pointer(draws.biases), weights=NULL,
-        mean=draws.mean, precision=draws.precision, noise_precision=draws.noise_precision, seed=key.seed,
-        kind=key.kind, sweep=key.sweep,
-    )
-    if draws.weights is not None:
-        given.weights = <const float *>pointer(draws.weights)
-    for group in prange(begin, end, nogil=True, schedule="dynamic", chunksize=256, num_threads=team):
-        workers |= team_present()
-        draw_bias(&given, group)
-    report_workers(workers)
-
-
-cdef struct Groups:
-    const int64_t *indptr
-    const int32_t *ratings
-    double *errors
-    double *biases
-    const float *weights
-    double mean, precision, noise_precision
-    uint64_t seed
-    uint32_t kind, sweep
-
-
-cdef inline void draw_bias(const Groups *given, Py_ssize_t group) noexcept nogil:
-    cdef Py_ssize_t k, begin = given.indptr[group], end = given.indptr[group + 1]
-    cdef double total = 0, weights = 0, weight = 1, precision, mean, step
-    cdef double[2] two
-    for k in range(begin, end):
-        if given.weights != NULL:
-            weight = given.weights[given.ratings[k]]
-        total += weight * given.errors[given.ratings[k]]
-        weights += weight
-    total += weights * given.biases[group]
-    precision = given.precision + given.noise_precision * weights
-    normal_pair(given.seed, given.kind, given.sweep, <uint32_t>group, 0, two)
-    mean = (given.precision * given.mean + given.noise_precision * total) / precision
-    step = mean + two[0] / sqrt(precision) - given.biases[group]
-    given.biases[group] += step
-    for k in range(begin, end):
-        given.errors[given.ratings[k]] -= step
-
-
-def draw_members(draws, key, span, n_threads):
-    """Draw the rows of members of sets, one after the other, each given all others; errors follow them.
-
-    The row of an owner is w_u times the sum of its members' rows, each times its value, and normal noise of
-    variance 1.
-
-    Parameters
-    ----------
-    draws : MemberDraws
-        `members` and `errors` are changed in place.
-    key : DrawKey
-    span : (begin, end)
-        The members to draw; spans are drawn in their order.
-    n_threads : int in [1, 1024]
-
-    Raises
-    ------
-    TypeError
-        When an argument is not the record that it should be.
-    ValueError
-        When an array that is written is read-only or shares memory with another.
-
-    Notes
-    -----
-    O(n k). A thread draws 8 columns at a time, which do not depend on the others: the same bits for any
-    number of threads and spans. Simm et al., "Macau: scalable Bayesian factorization with high-dimensional
-    side information using MCMC" (2017), whose regression is drawn as a whole.
-    """
-    check_record(draws, MemberDraws, "draw_members: draws")
-    check_record(key, DrawKey, "draw_members: key")
-    check_written((draws,))
-    cdef Py_ssize_t begin, end, block, n_blocks = draws.n_blocks
-    begin, end = check_span("draw_members", span, draws.n_members, "members")
-    cdef int workers = 0, team = team_size(n_threads)
-    cdef MemberArrays given = MemberArrays(
-        indptr=<const int64_t *>pointer(draws.indptr), owners=<const int32_t *>pointer(draws.owners),
-        weights=<const double *>pointer(draws.weights), values=NULL,
-        members=<double *>pointer(draws.members),
-        errors=<double *>pointer(draws.errors), penalty=draws.penalty, noise=draws.noise,
-        n_members=draws.n_members, n_owners=draws.n_owners, seed=key.seed, kind=key.kind, sweep=key.sweep,
-    )
-    if draws.values is not None:
-        given.values = <const float *>pointer(draws.values)
-    for block in prange(n_blocks, nogil=True, schedule="dynamic", num_threads=team):
-        workers |= team_present()
-        loops.draw_block(&given, block, begin, end)
-    report_workers(workers)

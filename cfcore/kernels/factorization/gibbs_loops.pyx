@@ -5,7 +5,7 @@ from libc.string cimport memset
 
 from cfcore.kernels.common.lanes cimport cf_dot_f32, cf_prefetch_read
 from cfcore.kernels.common.loops cimport capsule_of
-from cfcore.kernels.common.normals cimport normal_pair, normals
+from cfcore.kernels.common.normals cimport normals
 from cfcore.kernels.factorization.gibbs_loops cimport (
     BATCH,
     LONG,
@@ -13,7 +13,7 @@ from cfcore.kernels.factorization.gibbs_loops cimport (
     TILE,
     WIDEST,
     GibbsLoops,
-    MemberArrays,
+    ProductArrays,
     RowArrays,
     sums_size,
 )
@@ -23,7 +23,6 @@ cdef extern from "factorization/gibbs.h" nogil:
                                         Py_ssize_t width, double *rest, const float *targets) noexcept
     void add_squares "cf_add_squares"(double (*sums)[8], const float *targets, const float *products,
                                       const float *weights, Py_ssize_t n) noexcept
-    void add_eight "cf_add_eight"(double *sum, const double *row, double weight) noexcept
 
 cdef extern from "factorization/row_solutions.h" nogil:
     void add_combination "cf_add_combination"(double *to, const double *rows, const double *times,
@@ -204,7 +203,7 @@ cdef inline bint solve_alone(const RowArrays *given, Py_ssize_t row, double *sum
 
 cdef inline Py_ssize_t finish_batch(const RowArrays *given, const Py_ssize_t *rows, Py_ssize_t n_rows,
                                     double **sums, double *room) noexcept nogil:
-    """`solve_batch`, compiled for up to 16 and up to 32 factors separately, and then the products."""
+    """`solve_batch`, compiled for up to 16 and up to 32 factors separately."""
     cdef Py_ssize_t lane, failed, width = given.width
     for lane in range(n_rows):
         add_prior(given, rows[lane], sums[lane] + width * width)
@@ -216,34 +215,7 @@ cdef inline Py_ssize_t finish_batch(const RowArrays *given, const Py_ssize_t *ro
         failed = solve_batch(given, rows, n_rows, <const double **>sums, room, 32)
     else:
         failed = solve_batch(given, rows, n_rows, <const double **>sums, room, width)
-    if given.products != NULL:
-        for lane in range(n_rows):
-            if width == 16:
-                multiply_row(given, rows[lane], 16)
-            elif width == 32:
-                multiply_row(given, rows[lane], 32)
-            else:
-                multiply_row(given, rows[lane], width)
     return failed
-
-
-cdef inline void multiply_row(const RowArrays *given, Py_ssize_t row, Py_ssize_t width) noexcept nogil:
-    """The products of a row and the columns of its ratings, and the sums of squares."""
-    cdef Py_ssize_t first, k, n, begin = given.indptr[row], end = given.indptr[row + 1]
-    cdef double[3][8] sums
-    cdef const float *x = given.rows + row * width
-    memset(sums, 0, sizeof(sums))
-    for first in range(begin, end, 64):  # TILE, as a literal
-        n = min(<Py_ssize_t>TILE, end - first)
-        for k in range(first, first + n):
-            given.products[k] = cf_dot_f32(x, given.columns + given.indices[k] * width, width)
-        if given.weights == NULL:
-            add_squares(sums, given.targets + first, given.products + first, NULL, n)
-        else:
-            add_squares(sums, given.targets + first, given.products + first, given.weights + first, n)
-    for k in range(3):
-        given.squares[3 * row + k] = (((sums[k][0] + sums[k][4]) + (sums[k][2] + sums[k][6]))
-                                      + ((sums[k][1] + sums[k][5]) + (sums[k][3] + sums[k][7])))
 
 
 cdef Py_ssize_t finish_row(const RowArrays *given, Py_ssize_t row, double *sums,
@@ -279,43 +251,35 @@ cdef Py_ssize_t draw_batch(const RowArrays *given, Py_ssize_t begin, Py_ssize_t 
     return failed + (finish_batch(given, rows, n, sums, solver) if n else 0)
 
 
-cdef inline double member_weight(const MemberArrays *given, Py_ssize_t k) noexcept nogil:
-    cdef double weight = given.weights[given.owners[k]]
-    return weight if given.values == NULL else weight * given.values[k]
+cdef inline void multiply(const ProductArrays *given, Py_ssize_t row, Py_ssize_t width) noexcept nogil:
+    cdef Py_ssize_t first, k, n, end = given.indptr[row + 1]
+    cdef double[3][8] sums
+    cdef const float *x = given.rows + row * width
+    memset(sums, 0, sizeof(sums))
+    for first in range(given.indptr[row], end, 64):  # TILE, as a literal
+        n = min(<Py_ssize_t>TILE, end - first)
+        for k in range(first, first + n):
+            given.products[k] = cf_dot_f32(x, given.columns + given.indices[k] * width, width)
+        if given.weights == NULL:
+            add_squares(sums, given.targets + first, given.products + first, NULL, n)
+        else:
+            add_squares(sums, given.targets + first, given.products + first, given.weights + first, n)
+    for k in range(3):
+        given.squares[3 * row + k] = (((sums[k][0] + sums[k][4]) + (sums[k][2] + sums[k][6]))
+                                      + ((sums[k][1] + sums[k][5]) + (sums[k][3] + sums[k][7])))
 
 
-cdef void draw_block(const MemberArrays *given, Py_ssize_t block, Py_ssize_t begin,
-                     Py_ssize_t end) noexcept nogil:
-    cdef double *errors = given.errors + block * given.n_owners * 8
-    cdef double *members = given.members + block * given.n_members * 8
-    cdef double *member
-    cdef double[8] sums
-    cdef double[8] step
-    cdef double[2] two
-    cdef double squares, weight, precision
-    cdef Py_ssize_t j, k, lane
-    for j in range(begin, end):
-        member = members + j * 8
-        memset(sums, 0, sizeof(sums))
-        squares = 0
-        for k in range(given.indptr[j], given.indptr[j + 1]):
-            weight = member_weight(given, k)
-            squares += weight * weight
-            add_eight(sums, errors + <Py_ssize_t>given.owners[k] * 8, weight)
-        precision = squares + given.penalty
-        for lane in range(0, 8, 2):
-            normal_pair(given.seed, given.kind, given.sweep, <uint32_t>j,
-                        <uint32_t>(block * 4 + lane // 2), two)
-            step[lane] = given.noise * two[0] / sqrt(precision)
-            step[lane + 1] = given.noise * two[1] / sqrt(precision)
-        for lane in range(8):
-            step[lane] += (sums[lane] + squares * member[lane]) / precision - member[lane]
-            member[lane] += step[lane]
-        for k in range(given.indptr[j], given.indptr[j + 1]):
-            add_eight(errors + <Py_ssize_t>given.owners[k] * 8, step, -member_weight(given, k))
+cdef void multiply_row(const ProductArrays *given, Py_ssize_t row) noexcept nogil:
+    """`multiply`, compiled for up to 16 and up to 32 factors separately: rows are unrolled."""
+    if given.width == 16:
+        multiply(given, row, 16)
+    elif given.width == 32:
+        multiply(given, row, 32)
+    else:
+        multiply(given, row, given.width)
 
 
 cdef GibbsLoops loops = GibbsLoops(
-    sum_piece=sum_piece, draw_batch=draw_batch, finish_row=finish_row, draw_block=draw_block
+    sum_piece=sum_piece, draw_batch=draw_batch, finish_row=finish_row, multiply_row=multiply_row,
 )
 table = capsule_of(&loops)
