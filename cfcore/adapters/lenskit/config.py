@@ -19,8 +19,10 @@ ALIASES = {
     "n_epochs": ("epochs",),
     "n_neighbors": ("max_nbrs", "nnbrs", "k"),
 }
+#: Members of a blend whose configuration names none.
+BLENDED = ("ItemKNN", "SVDpp")
 #: Types of hyper-parameters that pydantic checks; others are checked by the model.
-PLAIN = {"int": int, "float": float, "bool": bool, "str": str, "None": None}
+PLAIN: dict[str, Any] = {"int": int, "float": float, "bool": bool, "str": str, "None": None}
 
 
 def as_model(value: Any) -> Any:
@@ -114,7 +116,7 @@ def type_of(annotation: Any) -> Any:
     parts = [part.strip() for part in str(annotation).split("|")]
     if not all(part in PLAIN for part in parts):
         return Value
-    found = PLAIN[parts[0]]
+    found: Any = PLAIN[parts[0]]
     for part in parts[1:]:
         found = found | PLAIN[part]
     return found
@@ -129,6 +131,8 @@ def config_of(entry: Entry, module: str) -> Any:
         choices = AliasChoices(name, *ALIASES[name]) if name in ALIASES else None
         typed = Value if default is not None and not is_plain(default) else type_of(annotations.get(name))
         fields[name] = typed, Field(default=default, validation_alias=choices)
+    if entry.name == "Blend":  # which has no default members
+        fields["models"] = Value, Field(default_factory=lambda: [as_model(name) for name in BLENDED])
     clash = sorted(fields.keys() & ScorerOptions.model_fields.keys())
     if clash:
         raise TypeError(f"{entry.name}: {', '.join(clash)} is also the name of an option of scorers")

@@ -13,6 +13,7 @@ from lenskit.training import Trainable, TrainingOptions
 
 from cfcore.adapters.lenskit.config import CFConfig, ScorerOptions
 from cfcore.adapters.lenskit.data import features_of, rated_items, ratings_of
+from cfcore.adapters.lenskit.scores import scores_for_user
 from cfcore.errors import DataError
 from cfcore.models.core.given import session_user
 from cfcore.models.core.model import Model
@@ -114,13 +115,12 @@ class Scorer(Component[ItemList], Trainable):
         return ItemList(items, scores=scores)
 
     def _scores(self, model: Model, user: int, items: Array, query: RecQuery) -> Array:
-        users = np.full(len(items), user, dtype=np.int32)
         moment = moment_of(query) if model.uses_timestamps() else None
-        times = None if moment is None else np.full(len(items), moment)
-        if self._ranks_by(model) == "preference":
-            return model.preference_codes(users, items, times)
-        found = model.score_codes(users, items, times)
-        return np.clip(found, *model.scale_) if self.config.clip else found
+        unit = getattr(model, "time_unit_", 1)  # of a second
+        times = None if moment is None else np.full(len(items), moment * unit)
+        by = self._ranks_by(model)
+        found = scores_for_user(model, user, items, times, by)
+        return np.clip(found, *model.scale_) if self.config.clip and by == "rating" else found
 
     def _ranks_by(self, model: Model) -> str:
         return self.config.rank_by or model.ranks_by
@@ -133,7 +133,7 @@ class Scorer(Component[ItemList], Trainable):
     # ------------------------------------------------------------------ users
 
     def _asked(self, query: RecQuery) -> tuple[Model, int]:
-        """The model that answers a query, and the code of its user: -1 for a user of whom nothing is known."""
+        """The model that answers a query, and the code of its user; -1: nothing is known of them."""
         user = self._code_of(query.user_id)
         when = self.config.history
         if when == "never" or (when == "cold" and user >= 0):
@@ -190,8 +190,9 @@ class Scorer(Component[ItemList], Trainable):
         if outside.any():
             at = int(outside.argmax())
             raise DataError(
-                f"query: the rating of item {self.model.item_ids_[items[at]]} is {values[at]:g}, and the scale "
-                f"of the training ratings is {low:g} to {high:g}: {type(self).__name__}(scale=(low, high), ...)"
+                f"query: the rating of item {self.model.item_ids_[items[at]]} is {values[at]:g}, and the "
+                f"scale of the training ratings is {low:g} to {high:g}; {type(self).__name__}(scale=(low, "
+                "high), ...) makes it wider"
             )
         if user is None:
             user = session_user(self.model.user_ids_, free=True)

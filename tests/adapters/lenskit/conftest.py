@@ -1,4 +1,4 @@
-"""Tests of `cfcore.lenskit` with LensKit's own classes of tests; they are collected where LensKit is installed.
+"""Tests of `cfcore.lenskit`, with LensKit's own classes of tests; collected where LensKit is installed.
 
 `.ci/run` runs them in an environment of their own, with CFCORE_LENSKIT=required.
 """
@@ -28,7 +28,7 @@ if not INSTALLED:
 def pytest_terminal_summary(terminalreporter: Any) -> None:
     if not INSTALLED:
         terminalreporter.write_line(
-            "tests/adapters/lenskit: LensKit is not installed, and its tests are not collected; .ci/run runs them"
+            "tests/adapters/lenskit: not collected, as LensKit is not installed; .ci/run runs these tests"
         )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pickle
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pytest
@@ -28,80 +28,80 @@ class ComponentTests(BasicComponentTests, ScorerTests):
 class TestSVD(ComponentTests):
     component = lk.SVDScorer
     config = lk.SVDConfig(n_factors=20)
-    configs = [{"n_factors": 10, "lr": 0.01}, {"embedding_size": 5, "epochs": 3}, {"scale": (1, 5)}]
-    expected_rmse = 0.93
-    expected_ndcg = 0.02
+    configs: ClassVar = [{"n_factors": 10, "lr": 0.01}, {"embedding_size": 5, "epochs": 3}, {"scale": (1, 5)}]
+    expected_rmse = 0.91
+    expected_ndcg = 0.04
 
 
 class TestSVDpp(ComponentTests):
     component = lk.SVDppScorer
     config = lk.SVDppConfig(n_factors=10, n_epochs=10)
-    configs = [{"n_factors": 10, "reg": 0.05}, {"history": "cold", "unknown": "fallback"}]
-    expected_rmse = 0.93
-    expected_ndcg = 0.02
+    configs: ClassVar = [{"n_factors": 10, "reg": 0.05}, {"history": "cold", "unknown": "fallback"}]
+    expected_rmse = 0.91
+    expected_ndcg = 0.04
 
 
 class TestBayesianSVD(ComponentTests):
     component = lk.BayesianSVDScorer
     config = lk.BayesianSVDConfig(n_factors=4, n_samples=24, burn_in=8, n_kept=8)
-    configs = [{"n_factors": 10, "sets": None}, {"likelihood": "ordinal"}]
+    configs: ClassVar = [{"n_factors": 10, "sets": None}, {"likelihood": "ordinal"}]
     expected_rmse = 0.93
-    expected_ndcg = 0.01
+    expected_ndcg = 0.05
 
 
 class TestItemKNN(ComponentTests):
     component = lk.ItemKNNScorer
-    configs = [{"k": 30, "similarity": "pearson"}, {"max_nbrs": 10, "rank_by": "preference"}]
-    expected_rmse = 0.93
-    expected_ndcg = 0.01
+    configs: ClassVar = [{"k": 30, "similarity": "pearson"}, {"max_nbrs": 10, "rank_by": "preference"}]
+    expected_rmse = 0.92
+    expected_ndcg = 0.03
 
 
 class TestUserKNN(ComponentTests):
     component = lk.UserKNNScorer
-    configs = [{"n_neighbors": 30}, {"shrinkage": 10.0}]
-    expected_rmse = 0.94
-    expected_ndcg = 0.01
+    configs: ClassVar = [{"n_neighbors": 30}, {"shrinkage": 10.0}]
+    expected_rmse = 0.92
+    expected_ndcg = 0.02
 
 
 class TestEASE(ComponentTests):
     component = lk.EASEScorer
-    configs = [{"reg": 100.0}, {"values": "ones"}]
+    configs: ClassVar = [{"reg": 100.0}, {"values": "ones"}]
     test_batch_prediction_accuracy = None  # it predicts no ratings
-    expected_ndcg = 0.35
+    expected_ndcg = 0.33
 
 
 class TestRBM(ComponentTests):
     component = lk.RBMScorer
     config = lk.RBMConfig(n_hidden=30, n_epochs=10)
-    configs = [{"by": "item", "n_hidden": 20}, {"lr": {"weights": 0.01}, "momentum": (0.2, 0.8)}]
+    configs: ClassVar = [{"by": "item", "n_hidden": 20}, {"lr": {"weights": 0.01}, "momentum": (0.2, 0.8)}]
     expected_rmse = 0.97
-    expected_ndcg = 0.01
+    expected_ndcg = 0.05
 
 
 class TestBaseline(ComponentTests):
     component = lk.BaselineScorer
-    configs = [{"reg_user": 5.0}, {"method": "sgd", "n_epochs": 3}]
+    configs: ClassVar = [{"reg_user": 5.0}, {"method": "sgd", "n_epochs": 3}]
     can_score = "all"
-    expected_rmse = 0.95
-    expected_ndcg = 0.01
+    expected_rmse = 0.935
+    expected_ndcg = 0.02
 
 
 class TestPopularity(ComponentTests):
     component = lk.PopularityScorer
-    configs = [{"reg_item": 5.0}]
+    configs: ClassVar = [{"reg_item": 5.0}]
     can_score = "all"
     test_batch_prediction_accuracy = None
-    expected_ndcg = 0.2
+    expected_ndcg = 0.13
 
 
 class TestCFScorer(ComponentTests):
     """The scorer of any model, with its default."""
 
     component = lk.CFScorer
-    configs = [
+    configs: ClassVar = [
         {"model": "ItemKNN"},
         {"model": {"class": "SVD", "params": {"n_factors": 5}}, "clip": False},
         {"model": {"class": "Blend", "params": {}, "models": [{"class": "SVD", "params": {}}]}},
     ]
-    expected_rmse = 0.93
-    expected_ndcg = 0.02
+    expected_rmse = 0.91
+    expected_ndcg = 0.04
