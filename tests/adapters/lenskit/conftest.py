@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -19,10 +20,19 @@ if TYPE_CHECKING:
 
 INSTALLED = importlib.util.find_spec("lenskit") is not None
 
-if not INSTALLED:
-    if os.environ.get("CFCORE_LENSKIT") == "required":
-        raise pytest.UsageError("CFCORE_LENSKIT=required, and LensKit is not installed")
-    collect_ignore_glob = ["test_*.py"]
+if not INSTALLED and os.environ.get("CFCORE_LENSKIT") == "required":
+    raise pytest.UsageError("CFCORE_LENSKIT=required, and LensKit is not installed")
+
+
+class LeftOut(pytest.Module):
+    """A file whose tests are not collected."""
+
+    def collect(self) -> list[Any]:
+        return []
+
+
+def pytest_pycollect_makemodule(module_path: Path, parent: Any) -> Any:
+    return None if INSTALLED else LeftOut.from_parent(parent, path=module_path)
 
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:
