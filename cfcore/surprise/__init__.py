@@ -1,8 +1,8 @@
 """A drop-in for scikit-surprise 1.1.5: ``import cfcore.surprise as surprise``.
 
-Names, arguments, errors and, for a given ``random_state``, numbers are those of scikit-surprise; it runs faster.
-With ``engine="cfcore"``, or after ``surprise.use("cfcore")``, algorithms are computed by cfcore's models of the
-same names: on all cores, and with lower errors.
+Names, arguments, errors and, for a given ``random_state``, numbers are those of scikit-surprise; it runs
+faster. With ``engine="cfcore"``, or after ``surprise.use("cfcore")``, algorithms are computed by cfcore's
+models of the same names: on all cores, and with lower errors.
 
 The modules here have the names that people import from; what they hold is in `cfcore.adapters.surprise`.
 """

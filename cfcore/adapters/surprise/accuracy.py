@@ -53,7 +53,7 @@ def fcp(predictions: Iterable[Any], verbose: bool = True) -> float:
     """Fraction of concordant pairs [1]_: pairs of a user's items whose order is predicted.
 
     Of all pairs of predictions of a user with unequal ratings, those whose estimates are in the same order
-    are concordant, the others are discordant, also if the estimates are equal. As scikit-surprise does, either
+    are concordant, the others are discordant, also if the estimates are equal. As in scikit-surprise, either
     number is averaged over those users for whom it is not 0. Arguments as of `rmse`.
 
     Raises

@@ -69,7 +69,7 @@ class Columns:
     item_ratings: Values
 
     def check(self) -> None:
-        """Check columns of a file; ValueError if dtypes, lengths, ids or bounds are none of a training set."""
+        """Check columns of a file; ValueError for dtypes, lengths, ids or bounds of no training set."""
         lengths = (
             ("users", "items", "ratings"),
             ("user_items", "user_ratings"),

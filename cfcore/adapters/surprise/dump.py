@@ -1,4 +1,4 @@
-"""Algorithms and predictions in files, as of scikit-surprise, but without pickles where these are not needed."""
+"""Algorithms and predictions in files, as of scikit-surprise, but without pickles where none is needed."""
 
 from __future__ import annotations
 
@@ -13,6 +13,8 @@ from cfcore.errors import FileFormatError
 
 __all__ = ["dump", "load"]
 
+#: First byte of pickles.
+_PICKLE = b"\x80"
 _DAMAGE = (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
 
 
@@ -60,6 +62,8 @@ def dump(
             pickles.dump({"predictions": predictions, "algo": algo}, file)
     else:
         codec.write(file_name, header, arrays)
+        if _first_byte(file_name) == _PICKLE:  # by chance: programs that look for pickles would be misled
+            codec.write(file_name, header | {"padding": " " * 8}, arrays)
     if verbose:
         print("The dump has been saved as file", file_name)
 
@@ -103,8 +107,8 @@ def load(file_name: str | os.PathLike[str], *, pickle: bool = False) -> tuple[li
     if _is_pickle(start):
         if not pickle:
             raise FileFormatError(
-                f"{os.fspath(file_name)}: a pickle, as scikit-surprise writes it; whoever loads a pickle runs code "
-                f"that is in it. If you trust the file: load(..., pickle=True)"
+                f"{os.fspath(file_name)}: a pickle, as scikit-surprise writes it; whoever loads a pickle "
+                f"runs code that is in it. If you trust the file: load(..., pickle=True)"
             )
         with open(file_name, "rb") as file:
             content = pickles.load(file)
@@ -121,6 +125,11 @@ def load(file_name: str | os.PathLike[str], *, pickle: bool = False) -> tuple[li
         ) from error
 
 
+def _first_byte(file_name: str | os.PathLike[str]) -> bytes:
+    with open(file_name, "rb") as file:
+        return file.read(1)
+
+
 def _is_pickle(start: bytes) -> bool:
     """By the first bytes: a file of arrays has the length of its header there, and then a brace."""
-    return start[:1] in (b"\x80", b"(", b"c", b"}", b"]") and start[8:9] != b"{"
+    return start[:1] in (_PICKLE, b"(", b"c", b"}", b"]") and start[8:9] != b"{"

@@ -1,4 +1,4 @@
-"""What computes: the algorithms of scikit-surprise, number by number, or cfcore's models of the same names."""
+"""What computes: scikit-surprise's algorithms, number by number, or cfcore's models of the same names."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ class use:
     engine : {"surprise", "cfcore"}
         "surprise", the default: the numbers of scikit-surprise. "cfcore": cfcore's model of that name, on all
         cores and with a lower error, for `SVD`, `SVDpp`, `KNNBasic`, `KNNWithMeans`, `KNNWithZScore`,
-        `KNNBaseline` and `BaselineOnly`; `NMF`, `SlopeOne`, `CoClustering`, `NormalPredictor` and algorithms of
-        your own stay as they are.
+        `KNNBaseline` and `BaselineOnly`; `NMF`, `SlopeOne`, `CoClustering`, `NormalPredictor` and algorithms
+        of your own stay as they are.
 
     Raises
     ------

@@ -17,7 +17,7 @@ from cfcore.adapters.surprise.batch import Estimates
 from cfcore.adapters.surprise.translation import to_baseline, to_neighbors, to_svd, to_svdpp
 from cfcore.data.id_columns import as_id_column
 from cfcore.data.ids import factorize
-from cfcore.errors import DataError, DataWarning, NotFittedError
+from cfcore.errors import DataError, DataWarning, DuplicateError, NotFittedError
 
 if TYPE_CHECKING:
     from cfcore.adapters.surprise.trainset import Trainset
@@ -51,7 +51,7 @@ def ratings_of(trainset: Trainset) -> cf.Ratings:
     parts = (users[columns.users], items[columns.items], columns.ratings)
     try:
         found = cf.Ratings(*parts, scale=scale)
-    except cf.DuplicateError as error:
+    except DuplicateError as error:
         warnings.warn(
             f"engine='cfcore' keeps the last rating of each pair: {error}", DataWarning, stacklevel=5
         )
@@ -73,15 +73,16 @@ def _raw(inner: dict[Any, int], n: int, kind: str) -> Any:
     raw: list[Any] = [None] * n
     for one, number in inner.items():
         raw[number] = one
-    if all(isinstance(one, str) for one in raw):
+    kinds = set(map(type, raw))
+    if all(issubclass(one, str) for one in kinds):
         return as_id_column(raw, kind)
-    if all(isinstance(one, numbers.Integral) for one in raw):
+    if all(issubclass(one, numbers.Integral) for one in kinds):
         return np.array(raw, dtype=np.int64)
     other = next((one for one in raw if not isinstance(one, (str, numbers.Integral))), None)
     found = "are both integers and strings" if other is None else f"are neither, such as {other!r}"
     raise DataError(
-        f"engine='cfcore' takes {kind} with raw ids that are all integers or all strings; these {found}. Convert "
-        f"the column of the frame by astype(str)"
+        f"engine='cfcore' takes {kind} with raw ids that are all integers or all strings; these {found}. "
+        f"Convert the column of the frame by astype(str)"
     )
 
 
@@ -181,15 +182,13 @@ def _fitted(algo: Any, trainset: Trainset) -> Any:
     """The model of cfcore that an algorithm translates to, fitted."""
     kind = next(one for one in _TRANSLATIONS if isinstance(algo, one.__mro__[2]))
     original = kind.__mro__[2]
-    defaults = {
-        name: one.default for name, one in signature(original.__init__).parameters.items() if name != "self"
-    }
+    defaults = {name: one.default for name, one in signature(original).parameters.items()}
     model = _TRANSLATIONS[kind](algo, defaults)
     return model.fit(ratings_of(trainset))
 
 
 def fitted_model(algo: Any) -> Any:
-    """cfcore's model for an algorithm with the engine "surprise": with its parameters, fitted on its training set.
+    """cfcore's model for an algorithm with the engine "surprise": its parameters, fitted on its training set.
 
     Raises
     ------

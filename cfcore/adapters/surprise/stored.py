@@ -110,7 +110,7 @@ class Storing:
             value.save(file)
             return {"$model": self._array(np.frombuffer(file.getvalue(), dtype=np.uint8), name)}
         if isinstance(value, np.random.RandomState):
-            _, key, position, has_gauss, gauss = value.get_state()  # type: ignore[misc]
+            _, key, position, has_gauss, gauss = value.get_state()
             return {"$random_state": [self._array(key, name), int(position), int(has_gauss), float(gauss)]}
         raise TypeError(f"{name}: {type(value).__name__} objects are stored by a pickle only")
 
@@ -191,7 +191,7 @@ class Restoring:
         if kept["engine"] not in ENGINES:
             raise ValueError(f"engine {kept['engine']!r}"[:100])
         kind = _class(kept["class"], kept["engine"])
-        algo = kind.__new__(kind)
+        algo = object.__new__(kind)
         own = {str(name): self.value(entry) for name, entry in kept["attributes"].items()}
         vars(algo).update(own)
         return algo

@@ -172,8 +172,8 @@ class GridSearchCV(BaseSearchCV):
         parameters, and their place in the results.
     cv_results : dict
         ``split0_test_rmse``, ``mean_test_rmse``, ``std_test_rmse``, ``rank_test_rmse``, the same of other
-        measures and of training sets; ``mean_fit_time``, ...; ``params``, ``param_n_epochs``, ...: a value per
-        combination, for ``pandas.DataFrame(cv_results)``.
+        measures and of training sets; ``mean_fit_time``, ...; ``params``, ``param_n_epochs``, ...: a value
+        per combination, for ``pandas.DataFrame(cv_results)``.
     """
 
     def __init__(
@@ -245,7 +245,7 @@ class RandomizedSearchCV(BaseSearchCV):
             # As in scikit-surprise, from NumPy's global generator whatever `random_state` is.
             combinations: Any = _combinations(param_distributions)
             chosen: Any = get_rng(None).choice(combinations, n_iter, replace=False)
-            return chosen  # type: ignore[no-any-return]
+            return chosen
         rng = get_rng(random_state)
         in_order = sorted(param_distributions.items())
         return [

@@ -77,7 +77,7 @@ def cross_validate(
 def run_all(
     tasks: Iterable[tuple[Any, ...]], n_jobs: int, pre_dispatch: int | str, verbose: int
 ) -> list[Outcome]:
-    """`fit_and_score` of all tasks, each of which is a tuple of its arguments; in processes if ``n_jobs != 1``.
+    """`fit_and_score` of all tasks, each a tuple of its arguments; in processes if ``n_jobs != 1``.
 
     Raises
     ------
