@@ -19,6 +19,7 @@ from cfcore.models.factorization.bayesian_moments import SessionMoments
 from cfcore.models.factorization.bayesian_noise import GaussianNoise
 from cfcore.models.factorization.bayesian_ordinal import OrderedProbit
 from cfcore.models.factorization.bayesian_samples import Samples
+from cfcore.models.factorization.bayesian_shifts import shift
 from cfcore.models.factorization.bayesian_side import FIXED, Side
 from cfcore.threads import threads_worth
 
@@ -110,6 +111,8 @@ class GibbsTrainer:
         if key[1] >= FIXED:
             self._draw_scales()
         self._draw_rows(key, self.samples.keeps(k))
+        if key[1] >= FIXED:
+            self._shift()
         self._multiply()
         np.subtract(self.targets, self.products, out=errors)
         self._keep(k, errors)
@@ -149,6 +152,14 @@ class GibbsTrainer:
         each = self.noise.precision * weights, np.ones(items.n, dtype=np.float32), own
         means = self.samples.row_means if keeps else None
         users.draw_rows(key, items, self.by_user, each, means, self.n_threads)
+
+    def _shift(self) -> None:
+        """Move what rows and biases have in common between them; the targets follow the biases."""
+        c, of_items = shift(self.users, self.items, self.biases)
+        self.samples.row_means[:, : len(c)] += c.astype(np.float32)
+        _, of_users = shift(self.items, self.users, self.biases)
+        for codes, *steps in zip(self.codes, of_items, of_users, strict=True):
+            self.targets -= np.add(*steps)[codes]
 
     def _multiply(self) -> None:
         """Compute the products of the rows of each rating's user and item."""
@@ -206,6 +217,7 @@ class GibbsTrainer:
         """Use what another chain on the same ratings has made of them, in place of copies."""
         self.codes, self.item_order, self.seconds = first.codes, first.item_order, first.seconds
         self.biases.groups, self.biases.session_at = first.biases.groups, first.biases.session_at
+        self.biases.nested = first.biases.nested
 
 
 def generator_of(seed: int) -> np.random.Generator:
