@@ -94,7 +94,8 @@ class Nested:
             found = noise.precision, float(precisions[-1])
             found = collapsed_with_noise(found, weights, apart + biases[-1], len(self.codes), within, rng)
             noise.scalars[0], precisions[-1] = found
-        information, means = [noise.precision * weights], [apart + above[-1]]
+        information: list[Array] = [noise.precision * weights]
+        means: list[Array] = [apart + above[-1]]
         for at in range(len(biases) - 1, -1, -1):
             own, mean = information[0], means[0]
             known = own > 0  # users without ratings inform of nothing
@@ -104,9 +105,9 @@ class Nested:
             if at:
                 part = own * (precisions[at] / (precisions[at] + own))
                 n = self.n_groups[at - 1]
-                total, product = (np.bincount(self.parents[at], one, n) for one in (part, part * mean))
-                information.insert(0, total)
-                means.insert(0, np.divide(product, total, out=np.zeros(n), where=total > 0))
+                told, product = (np.bincount(self.parents[at], one, n) for one in (part, part * mean))
+                information.insert(0, told)
+                means.insert(0, np.divide(product, told, out=np.zeros(n), where=told > 0))
         before, total = above[-1], prior
         for at, (own, mean) in enumerate(zip(information, means, strict=True)):
             start = np.zeros(len(own)) if at == 0 else total[self.parents[at]]

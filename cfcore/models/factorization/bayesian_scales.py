@@ -28,7 +28,9 @@ class Point(NamedTuple):
     curvature: Array
 
 
-def drawn_scale(power: float, spread: float, square: float, product: float, rng: np.random.Generator) -> float:
+def drawn_scale(
+    power: float, spread: float, square: float, product: float, rng: np.random.Generator
+) -> float:
     """A draw of a factor s with density s^(-power - 1) exp(-spread / s^2 - square s^2 / 2 + product s).
 
     A step of Metropolis and Hastings from 1, with a normal distribution of log s at the mode as proposal
@@ -62,7 +64,7 @@ def drawn_scale(power: float, spread: float, square: float, product: float, rng:
 
 
 def collapsed(precision: float, information: Array, apart: Array, rng: np.random.Generator) -> float:
-    r"""A draw of the precision of numbers of mean 0 of which there are noisy values, the numbers integrated out.
+    r"""A draw of the precision of numbers of mean 0, of which noisy values are known, without the numbers.
 
     .. math:: m_g \sim N(0, 1 / \lambda + 1 / A_g)
 
@@ -147,7 +149,7 @@ def _parts(precision: float, information: Array, squares: Array) -> tuple[Array,
 
 
 def _step(density: Callable[[Array], Point], start: Array, rng: np.random.Generator) -> Array:
-    """A step of Metropolis and Hastings: the proposal is normal around what a step of Newton's method reaches.
+    """A step of Metropolis and Hastings; proposals are normal around what a step of Newton's method reaches.
 
     Qi and Minka, "Hessian-based Markov chain Monte Carlo algorithms" (2002).
     """

@@ -189,8 +189,8 @@ class Side:
         Parameters
         ----------
         apart, sums : float64[n, n_factors]
-            Rows less all parts of their prior means, and their sums of members, in units in which the noise of
-            rows is white.
+            Rows less all parts of their prior means, and their sums of members, in units in which the noise
+            of rows is white.
         """
         square = float(np.sum(sums * sums))
         product = square + float(np.sum(sums * apart))
