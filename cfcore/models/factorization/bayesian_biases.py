@@ -124,7 +124,7 @@ class Biases:
         biases, precisions = [self.biases[one] for one in at], self.precisions[at]
         prior = np.zeros(len(biases[0])) if terms is None else terms.bias_sums
         sums = nested.sums(errors if given is None else errors * given)
-        square = float(np.sum(noise._squares(errors) * noise.user_weights))
+        square = float(np.sum(noise.squares_of(errors) * noise.user_weights))
         steps = nested.draw(biases, precisions, prior, sums, square, noise, self.rng)
         self.precisions[at] = precisions
         errors -= steps[nested.codes]

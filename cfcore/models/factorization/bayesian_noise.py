@@ -73,7 +73,7 @@ class GaussianNoise:
 
     def log_likelihood(self, errors: Array) -> float:
         """Logarithm of the density of the ratings, given their errors (float64[n])."""
-        squares = self._squares(errors)
+        squares = self.squares_of(errors)
         each = self.counts * np.log(self.user_weights * (self.precision / (2 * np.pi)))
         total = float(np.sum(each - self.precision * squares * self.user_weights))
         if self.rating_weights is not None:
@@ -90,13 +90,13 @@ class GaussianNoise:
             (Latent) ratings less their predictions; changed with the latent ratings.
         n_threads : int or None
         """
-        squares = self._squares(errors)
+        squares = self.squares_of(errors)
         if self.user_noise:
             self._draw_user_weights(squares)
         total = float(np.sum(squares * self.user_weights))  # by BLAS, bits would depend on its threads
         self.scalars[0] = drawn_precision(len(errors), total, self.rng)
 
-    def _squares(self, errors: Array) -> Array:
+    def squares_of(self, errors: Array) -> Array:
         """Sums of squares of each user's errors: float64[n_users]."""
         squares = errors * errors
         if self.rating_weights is not None:

@@ -110,7 +110,7 @@ class OrderedProbit(GaussianNoise):
         self._draw_cut_points(key, ratings, n_threads)
         np.subtract(self.latents, predictions, out=errors)
         if self.user_noise:
-            self._draw_user_weights(self._squares(errors))
+            self._draw_user_weights(self.squares_of(errors))
 
     def _draw_cut_points(self, key: tuple[int, int], ratings: OrdinalRatings, n_threads: int | None) -> None:
         """Draw cut points and latent ratings; the latter with those proposed, which are mostly accepted."""

@@ -180,9 +180,9 @@ class Side:
         self.members[:] = np.einsum("nf,fg->ng", from_blocks(draws.members, k), back)
         self.sums[:] = rows - self.mean - np.einsum("nf,fg->ng", apart, back)
         if key[1] >= FIXED:
-            self._draw_member_scale(apart, np.einsum("nf,fg->ng", self.sums, root))
+            self.draw_member_scale(apart, np.einsum("nf,fg->ng", self.sums, root))
 
-    def _draw_member_scale(self, apart: Array, sums: Array) -> None:
+    def draw_member_scale(self, apart: Array, sums: Array) -> None:
         """Draw a factor of the members, which their precision follows; the rows stay as they are.
 
         Members that are in few sets are near their prior, and its precision is near what they are.

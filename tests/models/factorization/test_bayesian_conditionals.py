@@ -113,7 +113,7 @@ def owners_of(side: Side) -> tuple[Array, Array]:
 @pytest.mark.parametrize("has_sets", [False, True])
 def test_mean_and_precision_of_rows(monkeypatch: pytest.MonkeyPatch, has_sets: bool) -> None:
     """The normal-Wishart posterior, and the penalty of the members given the precision."""
-    monkeypatch.setattr(Side, "_draw_member_scale", lambda *given: None)  # it changes the penalty again
+    monkeypatch.setattr(Side, "draw_member_scale", lambda *given: None)  # it changes the penalty again
     side = side_of(has_sets)
     k, n, owners = side.n_factors, side.n, owners_of(side)
     members, sums = side.members.copy(), 0.3 * side.rows[::-1, :k].astype(float)
@@ -174,7 +174,7 @@ def test_the_scale_of_members() -> None:
     for _ in range(3_000):
         side.sums[:] = sums  # in units of the noise, of which the sums have the members' scale
         before = float(side.penalty[0])
-        side._draw_member_scale(rows - sums, sums)
+        side.draw_member_scale(rows - sums, sums)
         factor = np.sqrt(before / side.penalty[0])
         np.testing.assert_allclose(side.members, members * factor)
         sums, members = sums * factor, side.members.copy()
