@@ -12,6 +12,7 @@ from cfcore.kernels.records import BiasDraws, DrawKey
 from cfcore.models.factorization.bayesian_nested import Nested
 from cfcore.models.factorization.bayesian_noise import GaussianNoise
 from cfcore.models.factorization.bayesian_priors import drawn_precision
+from cfcore.models.factorization.bayesian_residuals import Residuals
 from cfcore.models.factorization.bayesian_side import BIASES
 from cfcore.models.factorization.user_sessions import Sessions
 from cfcore.threads import threads_worth
@@ -50,7 +51,7 @@ class Biases:
         rng: np.random.Generator,
     ) -> None:  # fmt: skip
         self.rng = rng
-        self.groups = [(by_user, np.arange(len(users), dtype=np.int32)), by_item]
+        self.groups: list[tuple[Array, Array | None]] = [(by_user, None), by_item]
         self.sessions = Sessions.none(len(by_user) - 1)
         self.session_at: list[Array] = []
         if seconds is not None:
@@ -82,32 +83,42 @@ class Biases:
         """Variance of a rating's sessions in the prior."""
         return float(np.sum(1 / self.precisions[2:]))
 
-    def draw(self, key: tuple[int, int], errors: Array, noise: GaussianNoise, n_threads: int | None) -> None:
-        """Draw all biases, and the precisions of each kind; the errors (float64[n]) follow the biases.
+    def draw(
+        self, key: tuple[int, int], residuals: Residuals, noise: GaussianNoise, n_threads: int | None
+    ) -> None:
+        """Draw all biases, and the precisions of each kind; the targets follow the biases.
 
         Parameters
         ----------
         key : (seed, sweep)
-        errors : float64[n], changed in place
-            Ratings less all that is predicted of them.
+        residuals : Residuals
+            Whose targets are changed in place.
         noise : GaussianNoise
         n_threads : int or None
         """
         weights = noise.weights()
-        kernel = backends.kernel("factorization.gibbs")
-        n_threads = threads_worth(n_threads, len(errors), "ratings")
+        kernel = backends.kernel("factorization.gibbs_biases")
+        n_threads = threads_worth(n_threads, len(residuals.targets), "ratings")
         if self.nested is not None:
-            self._draw_nested(self.nested, errors, noise)
+            self._draw_nested(self.nested, residuals, noise, n_threads)
             self._draw_precisions(key, (0, *range(2, len(self.groups))), n_threads)
+        # Those of items come last: their draws sort the targets by item, for the draws of rows.
         for at in (0, 1) if self.nested is None else (1,):
             (indptr, ratings), biases, terms = self.groups[at], self.biases[at], self.features[at]
             mean = float(self.scalars[0]) if at == 1 else 0.0
             if terms is not None:
                 biases -= terms.bias_sums
+            before = biases.copy() if at == 1 else None
+            of_items = (residuals.by_item, residuals.cross) if at == 1 else (None, None)
             draws = BiasDraws(
-                indptr, ratings, errors, biases, mean, float(self.precisions[at]), noise.precision, weights
-            )
+                indptr, residuals.targets, residuals.products, biases, mean,
+                float(self.precisions[at]), noise.precision, ratings, weights, *of_items,
+            )  # fmt: skip
             kernel.draw_biases(draws, DrawKey(key[0], BIASES + at, key[1]), (0, len(biases)), n_threads)
+            if before is not None:
+                kernel.subtract_steps(
+                    residuals.ratings.indices, biases - before, residuals.targets, n_threads
+                )
             if terms is not None:
                 biases += terms.bias_sums
             self._draw_precisions(key, (at,), n_threads)
@@ -117,17 +128,19 @@ class Biases:
         n = len(items) + 1
         self.scalars[0] = items.sum() / n + self.rng.normal() / np.sqrt(self.precisions[1] * n)
 
-    def _draw_nested(self, nested: Nested, errors: Array, noise: GaussianNoise) -> None:
+    def _draw_nested(
+        self, nested: Nested, residuals: Residuals, noise: GaussianNoise, n_threads: int | None
+    ) -> None:
         """Draw the biases of users and sessions."""
-        given, terms = noise.rating_weights, self.features[0]
+        given, terms, errors = noise.rating_weights, self.features[0], residuals.errors(slice(None))
         at = [0, *range(2, len(self.groups))]
         biases, precisions = [self.biases[one] for one in at], self.precisions[at]
         prior = np.zeros(len(biases[0])) if terms is None else terms.bias_sums
         sums = nested.sums(errors if given is None else errors * given)
-        square = float(np.sum(noise.squares_of(errors) * noise.user_weights))
+        square = float(np.sum(residuals.squared_errors() * noise.user_weights))
         steps = nested.draw(biases, precisions, prior, sums, square, noise, self.rng)
         self.precisions[at] = precisions
-        errors -= steps[nested.codes]
+        residuals.subtract(nested.codes, steps, n_threads)
 
     def _draw_precisions(self, key: tuple[int, int], kinds: Iterable[int], n_threads: int | None) -> None:
         """Draw precisions given the biases of these kinds, and the effects of features on these."""

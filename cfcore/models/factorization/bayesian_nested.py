@@ -23,8 +23,8 @@ class Nested:
 
     Parameters
     ----------
-    groups : sequence of (int64[n_groups + 1], int32[n])
-        Bounds and ratings of the groups: of users, and of sessions, the longest first.
+    groups : sequence of (int64[n_groups + 1], int32[n] or None)
+        Bounds and ratings of the groups: of users, and of sessions, the longest first. None: all in order.
 
     Attributes
     ----------
@@ -36,16 +36,19 @@ class Nested:
         The user of each of the shortest sessions.
     """
 
-    def __init__(self, groups: Sequence[tuple[Array, Array]]) -> None:
+    def __init__(self, groups: Sequence[tuple[Array, Array | None]]) -> None:
         sizes = [np.diff(indptr) for indptr, _ in groups]
         places = []
-        for (_, ratings), counts in zip(groups, sizes, strict=True):
-            codes = np.empty(len(ratings), dtype=np.int32)
-            codes[ratings] = np.repeat(np.arange(len(counts), dtype=np.int32), counts)
+        for (indptr, ratings), counts in zip(groups, sizes, strict=True):
+            codes = np.empty(indptr[-1], dtype=np.int32)
+            codes[slice(None) if ratings is None else ratings] = np.repeat(
+                np.arange(len(counts), dtype=np.int32), counts
+            )
             places.append(codes)
         self.parents = [np.zeros(0, dtype=np.int64)]
         for (indptr, ratings), above in zip(groups[1:], places[:-1], strict=True):
-            self.parents.append(above[ratings[indptr[:-1]]].astype(np.int64))
+            firsts = indptr[:-1] if ratings is None else ratings[indptr[:-1]]
+            self.parents.append(above[firsts].astype(np.int64))
         self.codes, self.counts = places[-1], sizes[-1].astype(np.float64)
         self.n_groups = [len(counts) for counts in sizes]
         self.owners = np.arange(self.n_groups[-1])

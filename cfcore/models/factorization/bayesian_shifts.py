@@ -7,14 +7,16 @@ from typing import Any
 import numpy as np
 
 from cfcore.models.factorization.bayesian_biases import Biases
-from cfcore.models.factorization.bayesian_side import Side
+from cfcore.models.factorization.bayesian_side import Side, products_of
 
 __all__ = ["shift"]
 
 Array = np.ndarray[Any, Any]
 
 
-def shift(side: Side, other: Side, biases: Biases) -> tuple[Array, tuple[Array, Array]]:
+def shift(
+    side: Side, other: Side, biases: Biases, n_threads: int | None
+) -> tuple[Array, tuple[Array, Array]]:
     """Draw a vector c that is added to all rows of a side and to their mean, and what else it changes.
 
     The biases of the other side fall by c . z of its rows z, and a further number is moved between the biases
@@ -28,6 +30,7 @@ def shift(side: Side, other: Side, biases: Biases) -> tuple[Array, tuple[Array, 
         Users and items, or items and users. The rows and the mean of the first change.
     biases : Biases
         Changed in place.
+    n_threads : int or None
 
     Returns
     -------
@@ -45,7 +48,7 @@ def shift(side: Side, other: Side, biases: Biases) -> tuple[Array, tuple[Array, 
     # Unknown are c, the number that is moved, and the mean of the items' biases.
     known = np.flatnonzero(biases.rated[off])
     columns = np.concatenate([rows[known], np.full((len(known), 2), (1.0, of_items[1]))], axis=1)
-    precision = float(biases.precisions[off]) * np.einsum("nf,ng->fg", columns, columns)
+    precision = float(biases.precisions[off]) * products_of(columns, n_threads)
     linear = float(biases.precisions[off]) * np.einsum("nf,n->f", columns, apart[off][known])
     line, held = np.array([-1.0, of_items[0]]), apart[own][biases.rated[own]]
     precision[k:, k:] += float(biases.precisions[own]) * len(held) * np.outer(line, line)
