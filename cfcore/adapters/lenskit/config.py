@@ -161,10 +161,11 @@ def config_of(entry: Entry, module: str) -> Any:
         checked(kind(**{name: getattr(config, name) for name in kind.default_params()}))
         return config
 
+    validators: dict[str, Any] = {"check": model_validator(mode="after")(check)}
     return create_model(
         f"{entry.name}Config", __base__=ScorerOptions, __module__=module,
         __doc__=f"Hyper-parameters of `cfcore.{entry.name}`, and options of scorers.",
-        __validators__={"check": model_validator(mode="after")(check)}, **fields,
+        __validators__=validators, **fields,
     )  # fmt: skip
 
 
