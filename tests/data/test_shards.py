@@ -58,6 +58,7 @@ def test_open_gives_the_ratings_that_were_saved(
     ratings = ratings_of(strings=strings, timed=timed)
     opened = cf.Ratings.open(ratings.save_shards(tmp_path / "shards", shard_size=size))
     assert isinstance(opened, cf.Ratings)
+    assert "shards" in opened._repr_html_()
     same(ratings, opened)
     same(ratings, opened.to_memory())
     same(ratings, pickle.loads(pickle.dumps(opened)))
@@ -166,6 +167,11 @@ def test_folders_that_are_not_complete_or_damaged_are_refused(tmp_path: Path) ->
         cf.Ratings.open(folder).to_memory()
     shard.write_bytes(content)
     cf.Ratings.open(folder).to_memory()
+    flipped = bytearray(content)
+    flipped[-3] ^= 1
+    shard.write_bytes(flipped)
+    with pytest.raises(FileFormatError, match=r"shard-00002\.safetensors: damaged, its checksum"):
+        cf.Ratings.open(folder).to_memory()
     (folder / "users.safetensors").write_bytes((folder / "items.safetensors").read_bytes())
     with pytest.raises(FileFormatError, match=r"users\.safetensors"):
         _ = cf.Ratings.open(folder).user_ids

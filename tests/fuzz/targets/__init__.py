@@ -18,6 +18,7 @@ _MODULES = {
     "sealed-models": "files",
     "checkpoints": "files",
     "ratings": "ratings",
+    "shards": "shards",
     "arguments": "arguments",
     "commands": "commands",
     "faulty": "faulty",
