@@ -4,6 +4,7 @@
     python benchmarks/bayesian.py accuracy --data ml-1m --splits 5 --seeds 1
     python benchmarks/bayesian.py coverage --data ml-1m --splits 5 --seeds 1
     python benchmarks/bayesian.py given --data ml-1m    # latency of lists for users who come with ratings
+    python benchmarks/bayesian.py memory --data ml-1m    # of a process that loads a model, mapped and not
     python benchmarks/bayesian.py time      # terms of time that were tried, on training rows: an hour
     python benchmarks/bayesian.py speed
     python benchmarks/bayesian.py race      # time until the final accuracy of myFM, u1
@@ -26,7 +27,8 @@ import bayesian_time
 import numpy as np
 from bayesian_accuracy import LATEST, accuracy, others
 from bayesian_coverage import coverage
-from bayesian_given import latencies
+from bayesian_given import SWEEPS, latencies
+from bayesian_memory import memory
 from measure import arguments, describe, machine, write
 
 import cfcore as cf
@@ -95,7 +97,7 @@ def terms_of_time(data: str, n_seeds: int, quick: bool) -> list[Row]:
 def main() -> None:
     """Measure, print, write."""
     parser = arguments(__doc__.splitlines()[0])
-    kinds = ("accuracy", "coverage", "given", "time", "speed", "race", "agree", "choose")
+    kinds = ("accuracy", "coverage", "given", "memory", "time", "speed", "race", "agree", "choose")
     parser.add_argument("what", choices=kinds)
     parser.add_argument("--data", default="u1", help=HELP)
     parser.add_argument(
@@ -123,6 +125,8 @@ def main() -> None:
         rows = coverage(options.data, options.splits, n_seeds, FEW if options.quick else {})
     elif options.what == "given":
         rows = latencies(options.data, options.quick)
+    elif options.what == "memory":
+        rows = memory(options.data, FEW if options.quick else SWEEPS)
     elif options.what == "time":
         rows = terms_of_time(options.data, n_seeds, options.quick)
     elif options.what == "choose":

@@ -19,7 +19,7 @@ Row = dict[str, Any]
 
 
 def latencies(data: str, quick: bool) -> list[Row]:
-    """Milliseconds of ``recommend(given=)``, of a dict and of columns with timestamps, by number of ratings."""
+    """Milliseconds of ``recommend(given=)``, of a dict and of timed columns, by number of ratings."""
     ratings = cf.datasets.load("ml-100k" if quick or data.startswith("u") else data)
     counts = ratings.user_counts
     rows: list[Row] = []

@@ -1,7 +1,7 @@
 """The safetensors format: the length of a JSON table of contents, the table, then raw little-endian arrays.
 
-The library of that name is not used, because it maps files into memory: a process that reads a mapped file is
-killed when another one shortens it. Nor does it write to file objects.
+The library of that name is not used, because it always maps files into memory: a process that reads a mapped
+file is killed when another one shortens it, so that here it is asked for. Nor does it write to file objects.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import io
 import json
 import math
+import mmap
 import os
 import stat
 from collections.abc import Iterable
@@ -26,6 +27,7 @@ __all__ = [
     "opened",
     "read_table",
     "read_tensors",
+    "release",
     "unique",
     "write_tensors",
 ]
@@ -41,6 +43,11 @@ _DTYPES = {
     "I32": "<i4", "F32": "<f4", "U64": "<u8", "I64": "<i8", "F64": "<f8",
 }  # fmt: skip
 NAMES = {dtype: name for name, dtype in _DTYPES.items()}
+
+#: Arrays of whole groups of so many bytes, as rows of factors often are, begin at multiples of it.
+_GROUP = 64
+#: Smaller arrays are read into memory where a file is mapped.
+_SMALL = 1 << 16
 
 #: Longest table of contents (that of the safetensors library), and most dimensions of an array.
 _LONGEST_TABLE, _MOST_DIMENSIONS = 100_000_000, 8
@@ -99,9 +106,14 @@ class opened:
 
 
 def write_tensors(file: IO[bytes], metadata: dict[str, str], tensors: dict[str, Array]) -> None:
-    """Write a safetensors file: greatest elements first, so that all are aligned."""
+    """Write a safetensors file: arrays of whole groups of 64 bytes first, then greatest elements first.
+
+    All are aligned so, for files that are mapped, and those of whole groups to groups.
+    """
     table: dict[str, Any] = {"__metadata__": metadata}
-    order = sorted(tensors, key=lambda name: (-tensors[name].itemsize, name))
+    order = sorted(
+        tensors, key=lambda name: (tensors[name].nbytes % _GROUP > 0, -tensors[name].itemsize, name)
+    )
     end = 0
     for name in order:
         array = tensors[name]
@@ -112,7 +124,7 @@ def write_tensors(file: IO[bytes], metadata: dict[str, str], tensors: dict[str, 
             "data_offsets": [begin, end],
         }
     text = json.dumps(table, separators=(",", ":")).encode()
-    text += b" " * (-len(text) % 8)
+    text += b" " * (-(len(text) + 8) % _GROUP)
     file.write(len(text).to_bytes(8, "little"))
     file.write(text)
     for name in order:
@@ -120,8 +132,18 @@ def write_tensors(file: IO[bytes], metadata: dict[str, str], tensors: dict[str, 
             file.write(tensors[name].reshape(-1).view(np.uint8).data)
 
 
-def read_tensors(file: IO[bytes], size: int) -> tuple[dict[str, str], dict[str, Array]]:
-    """The metadata and the tensors of a safetensors file; ValueError if its sizes disagree with `size`."""
+def read_tensors(file: IO[bytes], size: int, mapped: bool = False) -> tuple[dict[str, str], dict[str, Array]]:
+    """The metadata and the tensors of a safetensors file; ValueError if its sizes disagree with `size`.
+
+    Parameters
+    ----------
+    file : binary file object
+    size : int
+        Bytes of the file from its position on.
+    mapped : bool
+        Map arrays of 64 KiB and more into memory, read-only, in place of reading them. The file must be a
+        regular one at its beginning; reading an array of a file that was shortened ends the process.
+    """
     table, left = _table(file, size)
     metadata = table.pop("__metadata__", {})
     end, tensors = 0, {}
@@ -136,7 +158,14 @@ def read_tensors(file: IO[bytes], size: int) -> tuple[dict[str, str], dict[str, 
     if end != left:
         raise ValueError(f"{left} bytes of arrays in place of {end}")
     # All sizes are those of the file: only now is anything allocated.
-    return metadata, {name: _tensor(file, *found) for name, found in tensors.items()}
+    if not mapped:
+        return metadata, {name: _tensor(file, *found) for name, found in tensors.items()}
+    memory = mmap.mmap(file.fileno(), size, access=mmap.ACCESS_READ)
+    begin = size - left
+    return metadata, {
+        name: _mapped(memory, begin + table[name]["data_offsets"][0], *found)
+        for name, found in tensors.items()
+    }
 
 
 def read_table(file: IO[bytes], size: int) -> dict[str, Any]:
@@ -157,7 +186,7 @@ def _are_sizes(shape: Any, most: int) -> bool:
 
 
 def _tensor(file: IO[bytes], dtype: np.dtype[Any], shape: list[int]) -> Array:
-    array = np.empty(shape, dtype=dtype)
+    array = _aligned(shape, dtype)
     if array.size:
         _fill(file, array.reshape(-1).view(np.uint8).data)
     # Little-endian in the file; here in native byte order.
@@ -165,6 +194,40 @@ def _tensor(file: IO[bytes], dtype: np.dtype[Any], shape: list[int]) -> Array:
     if dtype.kind == "b" and array.view(np.uint8).max(initial=0) > 1:
         raise ValueError("booleans other than 0 and 1")
     return array
+
+
+def _aligned(shape: list[int], dtype: np.dtype[Any]) -> Array:
+    """An array that begins at a multiple of 64 bytes: rows of whole groups need no padded copy."""
+    n_bytes = math.prod(shape) * dtype.itemsize
+    room = np.empty(n_bytes + _GROUP, dtype=np.uint8)
+    skip = -room.ctypes.data % _GROUP
+    held: Array = room[skip : skip + n_bytes].view(dtype).reshape(shape)
+    return held
+
+
+def _mapped(memory: mmap.mmap, at: int, dtype: np.dtype[Any], shape: list[int]) -> Array:
+    """An array of a mapped file, read-only; a copy if it is small."""
+    n = math.prod(shape)
+    held: Array = np.frombuffer(memory, dtype=dtype, count=n, offset=at) if n else np.empty(0, dtype=dtype)
+    held = held.reshape(shape).astype(dtype.newbyteorder("="), copy=held.nbytes < _SMALL)
+    if dtype.kind == "b" and held.view(np.uint8).max(initial=0) > 1:
+        raise ValueError("booleans other than 0 and 1")
+    return held
+
+
+def release(arrays: Iterable[Array]) -> None:
+    """Give the pages of mapped arrays back to the system, which reads them again when they are used."""
+    maps = {}
+    for array in arrays:
+        base: Any = array
+        while isinstance(base, np.ndarray) and base.base is not None:
+            base = base.base
+        base = getattr(base, "obj", base)  # of a memoryview
+        if isinstance(base, mmap.mmap):
+            maps[id(base)] = base
+    for memory in maps.values():
+        if hasattr(memory, "madvise") and hasattr(mmap, "MADV_DONTNEED"):
+            memory.madvise(mmap.MADV_DONTNEED)
 
 
 def _exactly(file: IO[bytes], n: int) -> bytes:

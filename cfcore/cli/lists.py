@@ -14,6 +14,7 @@ import typer
 from cfcore.cli.common import (
     ItemFeaturesOption,
     JsonRowsOption,
+    MemoryMapOption,
     ModelArgument,
     OutOption,
     ThreadsOption,
@@ -92,6 +93,7 @@ def recommend(
     out: OutOption = None,
     as_json: JsonRowsOption = False,
     threads: ThreadsOption = 0,
+    memory_map: MemoryMapOption = False,
     user_features: UserFeaturesOption = None,
     item_features: ItemFeaturesOption = None,
 ) -> None:
@@ -119,7 +121,7 @@ def recommend(
     if bool(users) + (users_file is not None) + all_users != 1:
         raise UsageError("give the users to recommend to: their ids, --users FILE or --all")
     criterion = criterion_of(by)
-    fitted = load_model(model, threads, user_features, item_features)
+    fitted = load_model(model, threads, user_features, item_features, memory_map)
     check_explores(fitted, criterion)
     if all_users:
         wanted = fitted.user_ids_[fitted.user_counts_ > 0]
@@ -225,6 +227,7 @@ def similar(
     out: OutOption = None,
     as_json: JsonRowsOption = False,
     threads: ThreadsOption = 0,
+    memory_map: MemoryMapOption = False,
 ) -> None:
     """List the items most similar to items, or the users most similar to users.
 
@@ -234,7 +237,7 @@ def similar(
 
       cfcore similar svd.cf 196 --users -n 3 --json
     """
-    fitted = load_model(model, threads)
+    fitted = load_model(model, threads, memory_map=memory_map)
     kind = "user" if compare_users else "item"
     name = fitted.column_names_[kind]
     name = kind if name in ("rank", "similarity") else name

@@ -97,7 +97,8 @@ def solve_users(ratings, samples, rows, scratch, span, n_threads):
     check_record(rows, GivenRows, "solve_users: rows")
     check_array(scratch, cnp.NPY_FLOAT64, 2, True, "solve_users: scratch")
     for name, of_samples, others in (
-        ("n_kept", samples.n_kept, (ratings.n_kept, rows.n_kept)), ("n_users", ratings.n_users, (rows.n_users,)),
+        ("n_kept", samples.n_kept, (ratings.n_kept, rows.n_kept)),
+        ("n_users", ratings.n_users, (rows.n_users,)),
         ("n_items", samples.n_items, (ratings.n_items,)), ("n_factors", samples.n_factors, (rows.n_factors,)),
         ("n_lengths", samples.n_lengths, (ratings.n_lengths,)),
         ("n_sessions", ratings.n_sessions, (rows.n_sessions,)),
@@ -107,7 +108,8 @@ def solve_users(ratings, samples, rows, scratch, span, n_threads):
     check_written((rows,), (ratings, samples))
     cdef Py_ssize_t begin, end, block, n_kept = samples.n_kept
     begin, end = check_span("solve_users", span, rows.n_users, "users")
-    if overlaps(scratch, tuple(held for record in (ratings, samples, rows) for _, held, _ in record.arrays())):
+    records = ratings, samples, rows
+    if overlaps(scratch, tuple(held for record in records for _, held, _ in record.arrays())):
         raise ValueError("solve_users: scratch shares memory with another argument")
     wanted = scratch_shape(n_threads, samples.n_factors, samples.n_lengths)
     if scratch.shape[0] < wanted[0] or scratch.shape[1] < wanted[1]:

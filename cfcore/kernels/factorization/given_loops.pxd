@@ -24,10 +24,10 @@ cdef struct GivenArrays:
     float *session_variances
     Py_ssize_t n_kept, n_factors, n_lengths, n_sessions, width, one_base
 
-# The rows of a user in samples [first, last), which are at most TOGETHER: how many of their precisions are not
-# positive definite.
-ctypedef Py_ssize_t (*SolveUser)(const GivenArrays *given, Py_ssize_t user, Py_ssize_t first, Py_ssize_t last,
-                                 double *room) noexcept nogil
+# The rows of a user in samples [first, last), at most TOGETHER: how many of their precisions are not positive
+# definite.
+ctypedef Py_ssize_t (*SolveUser)(const GivenArrays *given, Py_ssize_t user, Py_ssize_t first,
+                                 Py_ssize_t last, double *room) noexcept nogil
 
 cdef struct GivenLoops:
     SolveUser solve_user

@@ -142,7 +142,8 @@ class _Users:
         ratings = GivenRatings(
             self.indptr, self.items, targets.astype(np.float32), self.codes, len(state.item_ids), n_sessions
         )
-        rows = GivenRows(self.base, self.rows[:-1], self.drawn[:-1], *self.of_sessions)
+        means, slopes, variances = self.of_sessions
+        rows = GivenRows(self.base, self.rows[:-1], self.drawn[:-1], means, slopes, variances)
         each, row = self.n_kept * k * (k + 16), self.n_kept * (k + 1) ** 3 // 3
         team = threads_worth(self.n_threads, len(self.items) * each + self.n * row)
         kernel = backends.kernel("factorization.given")

@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 
-from cfcore.arrays import padded
+from cfcore.arrays import as_padded
 from cfcore.data.features import check_encoding, encoding_names
 from cfcore.data.times import UNITS
 from cfcore.kernels.records import Factors, FactorSamples
@@ -292,12 +292,12 @@ class BayesianState(State):
     @cached_property
     def user_rows(self) -> Array:
         """Rows of users, and of the unknown, padded as the kernels read them."""
-        return padded(self.user_factors)
+        return as_padded(self.user_factors)
 
     @cached_property
     def item_rows(self) -> Array:
         """Rows of items, and of the unknown, padded."""
-        return padded(self.item_factors)
+        return as_padded(self.item_factors)
 
     @cached_property
     def all_factors(self) -> Factors:

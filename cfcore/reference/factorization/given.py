@@ -97,9 +97,10 @@ def _solve_user(ratings: GivenRatings, samples: GivenSamples, rows: GivenRows, u
 
 def _noise_inverse(codes: NDArray[np.int32], noise: float, precisions: Float64) -> Float64:
     """The inverse of I / noise + the sum over lengths of S S' / precision."""
-    covariance = np.eye(len(codes)) / noise
-    for level, precision in enumerate(precisions):
-        covariance += (codes[:, level, np.newaxis] == codes[np.newaxis, :, level]) / precision
+    covariance: Float64 = np.eye(len(codes)) / noise
+    for level in range(len(precisions)):
+        together = codes[:, level, np.newaxis] == codes[np.newaxis, :, level]
+        covariance += together.astype(np.float64) / precisions[level]
     inverse: Float64 = np.linalg.inv(covariance)
     return inverse
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -41,7 +42,8 @@ def case(
     items = rng.normal(0, 0.7, (2, N_ITEMS, n_kept * k)).astype(np.float32)
     samples = GivenSamples(
         items[0], np.einsum("sif,sjf->sij", root, root), rng.uniform(1, 3, n_kept),
-        rng.uniform(0.5, 2, n_kept), rng.uniform(1, 9, (n_kept, n_lengths)), items[1] if has_members else None,
+        rng.uniform(0.5, 2, n_kept), rng.uniform(1, 9, (n_kept, n_lengths)),
+        items[1] if has_members else None,
     )  # fmt: skip
     rows = GivenRows(
         rng.normal(0, 1, (n_users, n_kept, k + 1)),
@@ -56,8 +58,8 @@ def solved(module: Any, given_case: Any, n_threads: int = 1, cuts: Any = None) -
     rows = replace(rows, **{name: getattr(rows, name).copy() for name in WRITTEN})
     scratch = np.full(module.scratch_shape(n_threads, samples.n_factors, samples.n_lengths), np.nan)
     ends = cuts or [0, rows.n_users]
-    for begin, end in zip(ends, ends[1:], strict=False):
-        module.solve_users(ratings, samples, rows, scratch, (begin, end), n_threads)
+    for span in pairwise(ends):
+        module.solve_users(ratings, samples, rows, scratch, span, n_threads)
     return {name: getattr(rows, name) for name in WRITTEN}
 
 
@@ -159,9 +161,8 @@ def test_what_does_not_fit_is_refused(module: Any) -> None:
         solved(module, (ratings, replace(samples, precisions=-9 * samples.precisions), rows))
     with pytest.raises(ValueError, match="scratch must be of shape"):
         module.solve_users(ratings, samples, rows, np.empty((1, 3)), (0, 2), 1)
+    shared, scratch = replace(rows, draws=rows.means), np.empty(module.scratch_shape(1, 3, 1))
     with pytest.raises(ValueError, match="share memory"):
-        shared = replace(rows, draws=rows.means)
-        scratch = np.empty(module.scratch_shape(1, 3, 1))
         module.solve_users(ratings, samples, shared, scratch, (0, 2), 1)
     with pytest.raises(ValueError, match="not within the 2 users"):
         solved(module, args, cuts=[0, 3])
