@@ -17,12 +17,13 @@ from typing import IO, Any
 
 import numpy as np
 
-from cfcore import atomic
+from cfcore import atomic, tensor_file
 from cfcore.errors import FileFormatError
 from cfcore.tensor_file import (
     NAMES,
     Place,
     binary,
+    map_tensors,
     name_of,
     opened,
     read_table,
@@ -113,7 +114,8 @@ def read(place: Place, *, mapped: bool = False) -> tuple[dict[str, Any], dict[st
     place : path-like or file object
         "~" stands for the home folder. A file object is read from its position to its end.
     mapped : bool
-        Map large arrays into memory, see `read_tensors`; the whole file is read once, for its checksum.
+        Map arrays of 64 KiB and more into memory: reading one of a file that was shortened ends the process.
+        The whole file is read once, for its checksum.
 
     Raises
     ------
@@ -131,7 +133,8 @@ def read(place: Place, *, mapped: bool = False) -> tuple[dict[str, Any], dict[st
         _check_mappable(place)
     try:
         with source as (file, size):
-            metadata, tensors = read_tensors(file, size, mapped) if mapped else read_tensors(file, size)
+            found = map_tensors(file, size, tensor_file.SMALL) if mapped else read_tensors(file, size)
+        metadata, tensors = found
         if "cfcore" not in metadata:
             raise FileFormatError(f"{name}: a safetensors file, but not one that cfcore wrote")
         written, _, text = metadata["cfcore"].partition(" ")

@@ -1,7 +1,8 @@
 """The safetensors format: the length of a JSON table of contents, the table, then raw little-endian arrays.
 
 The library of that name is not used, because it always maps files into memory: a process that reads a mapped
-file is killed when another one shortens it, so that here it is asked for. Nor does it write to file objects.
+file is killed when another one shortens it. Nor does it write to file objects. Here shards of ratings, which
+may be larger than memory, are mapped, and models where that is asked for.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import math
 import mmap
 import os
 import stat
+import sys
 from collections.abc import Iterable
 from typing import IO, Any
 
@@ -23,6 +25,7 @@ __all__ = [
     "NAMES",
     "Place",
     "binary",
+    "map_tensors",
     "name_of",
     "opened",
     "read_table",
@@ -46,8 +49,8 @@ NAMES = {dtype: name for name, dtype in _DTYPES.items()}
 
 #: Arrays of whole groups of so many bytes, as rows of factors often are, begin at multiples of it.
 _GROUP = 64
-#: Smaller arrays are read into memory where a file is mapped.
-_SMALL = 1 << 16
+#: Smaller arrays of a model are read into memory where its file is mapped.
+SMALL = 1 << 16
 
 #: Longest table of contents (that of the safetensors library), and most dimensions of an array.
 _LONGEST_TABLE, _MOST_DIMENSIONS = 100_000_000, 8
@@ -132,18 +135,55 @@ def write_tensors(file: IO[bytes], metadata: dict[str, str], tensors: dict[str, 
             file.write(tensors[name].reshape(-1).view(np.uint8).data)
 
 
-def read_tensors(file: IO[bytes], size: int, mapped: bool = False) -> tuple[dict[str, str], dict[str, Array]]:
-    """The metadata and the tensors of a safetensors file; ValueError if its sizes disagree with `size`.
+def read_tensors(file: IO[bytes], size: int) -> tuple[dict[str, str], dict[str, Array]]:
+    """The metadata and the tensors of a safetensors file; ValueError if its sizes disagree with `size`."""
+    metadata, found, _ = _contents(file, size)
+    # All sizes are those of the file: only now is anything allocated.
+    return metadata, {name: _tensor(file, dtype, shape) for name, (dtype, shape, _) in found.items()}
+
+
+def map_tensors(file: IO[bytes], size: int, small: int = 0) -> tuple[dict[str, str], dict[str, Array]]:
+    """As `read_tensors`, with arrays that are views of the mapped file: read-only, and nothing is read yet.
 
     Parameters
     ----------
-    file : binary file object
+    file : file object
+        Of a regular file, read from its beginning. It may be closed afterwards.
     size : int
-        Bytes of the file from its position on.
-    mapped : bool
-        Map arrays of 64 KiB and more into memory, read-only, in place of reading them. The file must be a
-        regular one at its beginning; reading an array of a file that was shortened ends the process.
+    small : int
+        Arrays of fewer bytes are copied, and truth values checked.
     """
+    metadata, found, begin = _contents(file, size)
+    if sys.byteorder != "little" or not size:
+        file.seek(begin)
+        return metadata, {name: _tensor(file, dtype, shape) for name, (dtype, shape, _) in found.items()}
+    held = mmap.mmap(file.fileno(), size, access=mmap.ACCESS_READ)
+    arrays = {}
+    for name, (dtype, shape, at) in found.items():
+        flat: Array = np.frombuffer(held, dtype, math.prod(shape), begin + at)
+        arrays[name] = flat.reshape(shape).copy() if flat.nbytes < small else flat.reshape(shape)
+        if small and dtype.kind == "b" and flat.view(np.uint8).max(initial=0) > 1:
+            raise ValueError("booleans other than 0 and 1")
+    return metadata, arrays
+
+
+def release(arrays: Iterable[Array]) -> None:
+    """Give the pages of mapped arrays back to the system, which reads them again when they are used."""
+    maps = {}
+    for array in arrays:
+        base: Any = array
+        while isinstance(base, np.ndarray) and base.base is not None:
+            base = base.base
+        base = getattr(base, "obj", base)  # of a memoryview
+        if isinstance(base, mmap.mmap):
+            maps[id(base)] = base
+    for memory in maps.values():
+        if hasattr(memory, "madvise") and hasattr(mmap, "MADV_DONTNEED"):
+            memory.madvise(mmap.MADV_DONTNEED)
+
+
+def _contents(file: IO[bytes], size: int) -> tuple[dict[str, str], dict[str, Any], int]:
+    """The metadata; dtype, shape and place of each tensor, in the order of places; and where they begin."""
     table, left = _table(file, size)
     metadata = table.pop("__metadata__", {})
     end, tensors = 0, {}
@@ -154,18 +194,10 @@ def read_tensors(file: IO[bytes], size: int, mapped: bool = False) -> tuple[dict
         begin, end = end, end + math.prod(shape) * dtype.itemsize
         if entry["data_offsets"] != [begin, end] or end > left:
             raise ValueError(f"{name}: its place {entry['data_offsets']!r} in the file does not fit")
-        tensors[name] = (dtype, shape)
+        tensors[name] = (dtype, shape, begin)
     if end != left:
         raise ValueError(f"{left} bytes of arrays in place of {end}")
-    # All sizes are those of the file: only now is anything allocated.
-    if not mapped:
-        return metadata, {name: _tensor(file, *found) for name, found in tensors.items()}
-    memory = mmap.mmap(file.fileno(), size, access=mmap.ACCESS_READ)
-    begin = size - left
-    return metadata, {
-        name: _mapped(memory, begin + table[name]["data_offsets"][0], *found)
-        for name, found in tensors.items()
-    }
+    return metadata, tensors, size - left
 
 
 def read_table(file: IO[bytes], size: int) -> dict[str, Any]:
@@ -203,31 +235,6 @@ def _aligned(shape: list[int], dtype: np.dtype[Any]) -> Array:
     skip = -room.ctypes.data % _GROUP
     held: Array = room[skip : skip + n_bytes].view(dtype).reshape(shape)
     return held
-
-
-def _mapped(memory: mmap.mmap, at: int, dtype: np.dtype[Any], shape: list[int]) -> Array:
-    """An array of a mapped file, read-only; a copy if it is small."""
-    n = math.prod(shape)
-    held: Array = np.frombuffer(memory, dtype=dtype, count=n, offset=at) if n else np.empty(0, dtype=dtype)
-    held = held.reshape(shape).astype(dtype.newbyteorder("="), copy=held.nbytes < _SMALL)
-    if dtype.kind == "b" and held.view(np.uint8).max(initial=0) > 1:
-        raise ValueError("booleans other than 0 and 1")
-    return held
-
-
-def release(arrays: Iterable[Array]) -> None:
-    """Give the pages of mapped arrays back to the system, which reads them again when they are used."""
-    maps = {}
-    for array in arrays:
-        base: Any = array
-        while isinstance(base, np.ndarray) and base.base is not None:
-            base = base.base
-        base = getattr(base, "obj", base)  # of a memoryview
-        if isinstance(base, mmap.mmap):
-            maps[id(base)] = base
-    for memory in maps.values():
-        if hasattr(memory, "madvise") and hasattr(mmap, "MADV_DONTNEED"):
-            memory.madvise(mmap.MADV_DONTNEED)
 
 
 def _exactly(file: IO[bytes], n: int) -> bytes:

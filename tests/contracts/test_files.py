@@ -51,7 +51,7 @@ def test_save_and_load(fitted: Any, test: cf.Ratings, tmp_path: Path) -> None:
 def test_load_from_a_map(
     fitted: Any, test: cf.Ratings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(tensor_file, "_SMALL", 0)  # all arrays
+    monkeypatch.setattr(tensor_file, "SMALL", 1)  # all arrays
     path = tmp_path / "model.cfcore"
     fitted.save(path)
     content = path.read_bytes()

@@ -12,6 +12,7 @@ from numpy.lib.stride_tricks import as_strided
 from cfcore.data import Ratings
 from cfcore.errors import ConvergenceWarning, DivergenceError, warn
 from cfcore.models.core.checkpoint import Checkpoint
+from cfcore.models.core.engine import current_engine
 from cfcore.models.core.fields import PRODUCT, SUM
 from cfcore.models.core.fit_context import FitContext
 from cfcore.models.core.state import State
@@ -85,6 +86,9 @@ def run_epochs(
     """
     if remedy is None:
         remedy = f"Try lr={lr / 4:.2g}" if lr else "Try a smaller lr"
+    engine = current_engine()
+    if engine is not None:
+        trainer = engine.trainer(trainer)
     return _Loop(trainer, context, n_epochs, remedy, start, growth).run()
 
 

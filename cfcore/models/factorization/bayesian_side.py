@@ -63,6 +63,7 @@ class Side:
         self.penalty = np.ones(1)
         self.rated = counts > 0
         self.features: Any = None  # FeatureTerms, where there are features
+        self.drawing: Any = Drawing  # or what draws rows elsewhere
 
     @property
     def has_sets(self) -> bool:
@@ -217,7 +218,7 @@ class Side:
         if self.features is not None:
             prior += self.features.sums
         draws = RowDraws(self.rows, others.rows, prior, self.precision, *precisions[:2], means, precisions[2])
-        Drawing(ratings, draws, self.most, n_threads)(DrawKey(key[0], ROWS + self.kind, key[1]))
+        self.drawing(ratings, draws, self.most, n_threads)(DrawKey(key[0], ROWS + self.kind, key[1]))
 
 
 class Drawing:

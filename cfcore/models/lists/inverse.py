@@ -84,9 +84,7 @@ def gram_matrix(train: Ratings, weights: Array, ridge: float, n_threads: int | N
         row_values=weights[by_item.order],
         col_values=weights[by_user.order],
     )
-    for part in comparison.parts():
-        if part.stage == 0:  # the other half is not needed
-            comparison.run_part(part)
+    comparison.run(mirror=False)  # the other half is not needed
     gram = GramMatrix(comparison.found.values)
     squares = np.square(weights, dtype=np.float64)
     np.fill_diagonal(gram.values, np.bincount(train.item_codes, squares, n) + ridge)

@@ -25,6 +25,7 @@ from cfcore.kernels.records import (
     SimilarityScratch,
     ValueRatings,
 )
+from cfcore.models.core.engine import current_engine
 from cfcore.threads import threads_worth
 
 __all__ = ["Comparison", "Rows", "pack", "scratch_for"]
@@ -119,16 +120,25 @@ class Comparison:
         else:
             self.found = NearestRows(np.zeros((n, top_k), np.int32), np.zeros((n, top_k), dtype))
 
-    def run(self, progress: Callable[[int], object] | None = None) -> SimilarityMatrix | NearestRows:
+    def run(
+        self, progress: Callable[[int], object] | None = None, *, mirror: bool = True
+    ) -> SimilarityMatrix | NearestRows:
         """Compare all rows. Returns `found`.
 
         Parameters
         ----------
         progress : callable, optional
             Called with the number of rows done since its last call.
+        mirror : bool
+            False leaves the similarities of a matrix above the diagonal unwritten.
         """
-        self._compare(0, self.ratings.n_rows, progress)
-        self._mirror()
+        engine = current_engine()
+        if engine is None:
+            self._compare(0, self.ratings.n_rows, progress)
+        else:
+            engine.compare(self, progress)
+        if mirror:
+            self._mirror()
         return self.found
 
     def parts(self) -> list[Rows]:

@@ -155,13 +155,17 @@ class RBMTrainer:
     # ------------------------------------------------------------------ epochs
 
     def epoch(self, k: int) -> float:
-        """One pass over the cases in a new order, and the averaging at its end.
-
-        Returns the root mean square error of the first reconstructions' expectations; of persistent chains,
-        that of the training ratings' own; NaN if a parameter is not finite.
-        """
+        """One pass over the cases in a new order, and the averaging at its end; its error."""
         for part in self.parts(k):
             self.run_part(part)
+        return self.error()
+
+    def error(self) -> float:
+        """The error of the latest epoch.
+
+        The root mean square error of the first reconstructions' expectations; of persistent chains, that of
+        the training ratings' own; NaN if a parameter is not finite.
+        """
         # Reconstructions can have a finite error when parameters are no longer finite.
         if not all(np.isfinite(getattr(self.latest, kind)).all() for kind in KINDS):
             return float("nan")
@@ -201,6 +205,11 @@ class RBMTrainer:
             self.cases, self.latest, self.velocities, rates, batches, scratch, (0, batches.n_batches),
             self._n_threads,
         )  # fmt: skip
+
+    @property
+    def squares(self) -> Array:
+        """Sums of squared errors of the latest epoch's mini-batches, which `error` adds."""
+        return self._scratch.squares
 
     def _error(self) -> float:
         """Root mean square error of the training ratings' own expectations, by mean field.

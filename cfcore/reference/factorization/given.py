@@ -100,7 +100,7 @@ def _noise_inverse(codes: NDArray[np.int32], noise: float, precisions: Float64) 
     covariance: Float64 = np.eye(len(codes)) / noise
     for level in range(len(precisions)):
         together = codes[:, level, np.newaxis] == codes[np.newaxis, :, level]
-        covariance += together.astype(np.float64) / precisions[level]
+        covariance = covariance + together / precisions[level]
     inverse: Float64 = np.linalg.inv(covariance)
     return inverse
 
