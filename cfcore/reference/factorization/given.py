@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -97,10 +99,10 @@ def _solve_user(ratings: GivenRatings, samples: GivenSamples, rows: GivenRows, u
 
 def _noise_inverse(codes: NDArray[np.int32], noise: float, precisions: Float64) -> Float64:
     """The inverse of I / noise + the sum over lengths of S S' / precision."""
-    covariance: Float64 = np.eye(len(codes)) / noise
+    covariance: Any = np.eye(len(codes)) / noise
     for level in range(len(precisions)):
         together = codes[:, level, np.newaxis] == codes[np.newaxis, :, level]
-        covariance = covariance + together / precisions[level]
+        covariance += together / precisions[level]
     inverse: Float64 = np.linalg.inv(covariance)
     return inverse
 
