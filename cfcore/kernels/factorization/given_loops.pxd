@@ -9,6 +9,7 @@ cdef struct GivenArrays:
     const int64_t *indptr
     const int32_t *items
     const float *targets
+    const float *weights     # or NULL
     const int32_t *sessions
     const float *item_factors
     const float *members     # or NULL

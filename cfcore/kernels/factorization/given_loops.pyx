@@ -120,7 +120,8 @@ cdef inline void sum_ratings(const GivenArrays *given, Py_ssize_t begin, Py_ssiz
     """
     cdef Py_ssize_t rating, f, level, longest, at, row, after, columns = given.n_kept * k
     cdef Py_ssize_t n_lengths = given.n_lengths
-    cdef double noise = given.noise[s]
+    cdef double noise = given.noise[s], times
+    cdef float weight = 1
     cdef const float *z
     cdef double *held = sums.held
     cdef double *own = held + (n_lengths - 1) * (k + 3)
@@ -130,22 +131,25 @@ cdef inline void sum_ratings(const GivenArrays *given, Py_ssize_t begin, Py_ssiz
         after = row + k if s + 1 < last else given.items[min(rating + 64, end - 1)] * columns + first * k
         cf_prefetch_read(given.item_factors + after, k * sizeof(float))
         at = sums.n * width
+        if given.weights != NULL:
+            weight = given.weights[rating]
         for f in range(k):
             sums.z[at + f] = z[f]
-            sums.scaled[at + f] = z[f]
+            sums.scaled[at + f] = weight * z[f]
         sums.last[sums.n], sums.targets[sums.n] = 1, given.targets[rating * given.n_kept + s]
-        sums.squares += 1
-        sums.products += sums.targets[sums.n]
+        sums.squares += weight
+        sums.products += weight * sums.targets[sums.n]
         if given.members != NULL:
             cf_prefetch_read(given.members + after, k * sizeof(float))
             for f in range(k):
                 sums.members[f] += given.members[row + f]
         if n_lengths:
+            times = noise * weight
             for f in range(k):
-                own[f] += noise * z[f]
-            own[k] += noise
-            own[k + 1] += noise * sums.targets[sums.n]
-            own[k + 2] += noise
+                own[f] += times * z[f]
+            own[k] += times
+            own[k + 1] += times * sums.targets[sums.n]
+            own[k + 2] += times
         sums.n += 1
         if sums.n == TILE:
             flush(sums, width)
@@ -166,7 +170,7 @@ cdef inline void solve_sessions(const GivenArrays *given, Py_ssize_t user, Py_ss
     cdef Py_ssize_t rating, level, f, longest, columns = given.n_kept * k
     cdef const int32_t *codes
     cdef const float *row
-    cdef double noise = given.noise[s], precision, total, slope, variance, outer, left
+    cdef double times, precision, total, slope, variance, outer, left
     cdef float *means = given.session_means + s * given.n_sessions
     cdef float *slopes = given.session_slopes + s * given.n_sessions
     cdef float *variances = given.session_variances + s * given.n_sessions
@@ -182,9 +186,10 @@ cdef inline void solve_sessions(const GivenArrays *given, Py_ssize_t user, Py_ss
     for rating in range(begin, end):
         row = given.item_factors + given.items[rating] * columns + s * k
         memcpy(of_item, row, k * sizeof(float))
-        sums_of[n_lengths - 1] += noise * (given.targets[rating * given.n_kept + s] - x[k]
+        times = given.noise[s] if given.weights == NULL else given.noise[s] * given.weights[rating]
+        sums_of[n_lengths - 1] += times * (given.targets[rating * given.n_kept + s] - x[k]
                                            - dot(own, of_item, width))
-        weights[n_lengths - 1] += noise
+        weights[n_lengths - 1] += times
         longest = first_end(given, rating, end)
         codes = given.sessions + rating * n_lengths
         level = n_lengths - 1

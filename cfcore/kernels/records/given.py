@@ -32,6 +32,8 @@ class GivenRatings(Record):
         ratings are those of neighbours of the same code.
     n_items, n_sessions : int
         Codes are less than these.
+    weights : float32[n], optional
+        What multiplies the precision of each rating; 1 where None.
     """
 
     indptr: Array = array("int64", "n_users + 1")
@@ -40,6 +42,7 @@ class GivenRatings(Record):
     sessions: Array = array("int32", "n", "n_lengths")
     n_items: int = integer(0)
     n_sessions: int = integer(0)
+    weights: Array | None = array("float32", "n", optional=True)
     n_users: int = dimension()
     n: int = dimension()
     n_kept: int = dimension()

@@ -237,13 +237,15 @@ class Model(Saved, Recommender, Explaining, Forgetting):
             train, held_out, early_stopping, callback=callback, checkpoint=checkpoint, weights=own
         )
 
-    def _weights_of(self, train: Ratings, weights: Any, duplicates: Duplicates) -> Array | None:
-        """The argument `weights` of `fit`; TypeError if the model takes none."""
+    def _weights_of(
+        self, train: Ratings, weights: Any, duplicates: Duplicates, method: str = "fit"
+    ) -> Array | None:
+        """The argument `weights` of `fit` or `partial_fit`; TypeError if the model takes none."""
         if weights is None:
             return None
         if not self.takes_weights:
             raise TypeError(
-                f"{type(self).__name__}.fit takes no weights; ALS and BayesianSVD do. Leave out weights="
+                f"{type(self).__name__}.{method} takes no weights; ALS and BayesianSVD do. Leave out weights="
             )
         return as_weights(weights, len(train), duplicates != "error")
 

@@ -348,7 +348,9 @@ class BayesianSVD(BayesianUpdates, Featured, Exploring):
         state: BayesianState = self._state
         fields: dict[str, Any] = users_of(state, given, self.n_threads) | user_fields(given)
         # What only `partial_fit` reads is of the users of the fit.
-        nothing = dict.fromkeys(("seen_times", "item_members", "item_precisions", "chain_scalars"))
+        nothing = dict.fromkeys(
+            ("seen_times", "seen_weights", "item_members", "item_precisions", "chain_scalars")
+        )
         found = dataclasses.replace(state, **{**fields, **nothing})
         vars(found)["item_rows"] = state.item_rows  # the same items
         return found

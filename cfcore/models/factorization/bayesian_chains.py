@@ -51,6 +51,7 @@ class Chains:
     ) -> None:  # fmt: skip
         self.context, n = context, model.n_chains
         self.seconds = None if seconds is None else seconds[train.by_user.order]
+        self.weights = None if context.weights is None else context.weights[train.by_user.order]
         self.n_sweeps, self.limit = model.burn_in + model.n_samples, model.stop_at_r_hat
         self.levels = levels_of(train.values, model.likelihood)
         seed = seed64(context.rng)
@@ -159,7 +160,15 @@ class Chains:
         """The state with these means of biases, and the samples of so many sweeps of each chain."""
         last = joined([chain.last() for chain in self.chains])
         found = diagnose(self.traces, n_epochs)
-        return self._state(arrays, history, n_epochs, diagnostics=found, seen_times=self.seconds, **last)
+        return self._state(
+            arrays,
+            history,
+            n_epochs,
+            diagnostics=found,
+            seen_times=self.seconds,
+            seen_weights=self.weights,
+            **last,
+        )
 
     def _state(
         self, arrays: Mapping[str, Array], history: Mapping[str, list[float]], n_epochs: int, **more: Any

@@ -53,15 +53,18 @@ def users_of(state: BayesianState, given: Ratings, n_threads: int | None) -> dic
 
 def solved(
     state: BayesianState, rows: tuple[Array, Array, Array], seconds: Array | None, n_threads: int | None,
-    codes: Array | None = None,
+    codes: Array | None = None, weights: Array | None = None,
 ) -> dict[str, Any]:  # fmt: skip
     """As `users_of`, of compressed rows: bounds, items and ratings of each user, and times in seconds.
 
-    `codes` are those of the users in the state, whose features count; by default unknown users.
+    `codes` are those of the users in the state, whose features count; by default unknown users. `weights`
+    (float32[n]) are of the ratings.
     """
     if codes is None:
         codes = np.full(len(rows[0]) - 1, -1)
     users = _Users(state, rows, seconds, n_threads)
+    if weights is not None:
+        users.weights = np.ascontiguousarray(weights[users.order], dtype=np.float32)
     if state.user_encoding:
         users.set_priors(*priors_of(state, codes))
     if state.is_ordinal:
@@ -87,11 +90,14 @@ class _Users:
         self.n, self.indptr = len(counts), indptr
         owners = np.repeat(np.arange(self.n, dtype=np.int32), counts)
         self.sessions, codes = Sessions.none(self.n), np.zeros((len(items), 0), dtype=np.int32)
+        self.weights: Array | None = None
+        self.order = np.arange(len(items))
         if seconds is not None:
             self.sessions, of_ratings = Sessions.of_lengths(state.session_lengths, owners, seconds, self.n)
-            order = np.argsort(of_ratings[-1], kind="stable")  # of a session together, users in their order
-            codes = np.column_stack(of_ratings)[order]
-            items, values = items[order], values[order]
+            # Those of a session together, users in their order.
+            self.order = np.argsort(of_ratings[-1], kind="stable")
+            codes = np.column_stack(of_ratings)[self.order]
+            items, values = items[self.order], values[self.order]
         self.owners, self.items, self.given = owners, items.astype(np.int32, copy=False), values
         self.values = (values.astype(np.float64)[:, np.newaxis] - state.mean) / state.spread
         self.codes = np.ascontiguousarray(codes, dtype=np.int32)
@@ -140,7 +146,13 @@ class _Users:
         targets = np.subtract(self.values, state.item_biases[self.items], dtype=np.float64)
         n_sessions, n_lengths = len(self.sessions.numbers), self.codes.shape[1]
         ratings = GivenRatings(
-            self.indptr, self.items, targets.astype(np.float32), self.codes, len(state.item_ids), n_sessions
+            self.indptr,
+            self.items,
+            targets.astype(np.float32),
+            self.codes,
+            len(state.item_ids),
+            n_sessions,
+            self.weights,
         )
         means, slopes, variances = self.of_sessions
         rows = GivenRows(self.base, self.rows[:-1], self.drawn[:-1], means, slopes, variances)

@@ -88,7 +88,7 @@ class BayesianState(State):
     spread : float
         Standard deviation of the training ratings, which is the unit of the samples.
     weighted : bool
-        Whether the training ratings had weights, which are not kept.
+        Whether the training ratings had weights.
     time_unit : int
         How many of the unit of the training timestamps make a second.
     levels : ndarray of float64, shape (n_levels,), or None
@@ -100,6 +100,8 @@ class BayesianState(State):
     seen_times : ndarray of int64, shape (n_seen,), or None
         Times of the training ratings in seconds, in the order of ``seen_items``, where there are sessions; 8
         bytes a rating, which `fold_in` and `partial_fit` read.
+    seen_weights : ndarray of float32, shape (n_seen,), or None
+        Weights of the training ratings, in the order of ``seen_items``; None where all are 1.
     item_members : ndarray of float32, shape (n_users, n_chains * n_factors), or None
         The w of the last sweep, over `spread`, from which `partial_fit` goes on, as from the next two.
     item_precisions : ndarray of float64, shape (n_chains, n_factors, n_factors), or None
@@ -129,6 +131,7 @@ class BayesianState(State):
     prior_precisions: Array = array("float64", "n_kept", "n_factors", "n_factors", high=PRODUCT)
     precisions: Array = array("float64", "n_kept", None, low=0, high=PRODUCT)
     seen_times: Array | None = array("int64", "n_seen", optional=True)
+    seen_weights: Array | None = array("float32", "n_seen", optional=True, low=0)
     item_members: Array | None = array("float32", "n_users", None, optional=True, high=PRODUCT)
     item_precisions: Array | None = array(
         "float64", "n_chains", "n_factors", "n_factors", optional=True, high=PRODUCT
@@ -193,8 +196,8 @@ class BayesianState(State):
             raise ValueError(f"implicit_factors_ must have {n_columns} columns or none")
         if self.precisions.shape[1] != 3 + len(self.session_lengths):
             raise ValueError(f"precisions_ must have {3 + len(self.session_lengths)} columns")
-        for name in ("precisions", "user_weights"):
-            if (getattr(self, name) <= 0).any():
+        for name in ("precisions", "user_weights", "seen_weights"):
+            if getattr(self, name) is not None and (getattr(self, name) <= 0).any():
                 raise ValueError(f"{name}_ must be positive")
         self._verify_cut_points()
         self._verify_chains()
@@ -248,6 +251,7 @@ class BayesianState(State):
         """Another state with some fields changed."""
         if changes.keys() & {"seen_indptr", "seen_items"}:  # the times of others are not known
             changes.setdefault("seen_times", None)
+            changes.setdefault("seen_weights", None)
         return super().replaced(**changes)
 
     # ------------------------------------------------------------------ files

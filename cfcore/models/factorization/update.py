@@ -126,8 +126,9 @@ class Updatable(Model):
         return self
 
     def partial_fit(
-        self, ratings: Any, n_epochs: int | None = None, *columns: Any, duplicates: Duplicates = "error"
-    ) -> Self:
+        self, ratings: Any, n_epochs: int | None = None, *columns: Any, duplicates: Duplicates = "error",
+        weights: Any = None,
+    ) -> Self:  # fmt: skip
         """Go on training from the parameters of the model, on the ratings given.
 
         New users and items are given factors and biases first, solved for from their ratings as in `fold_in`
@@ -145,6 +146,9 @@ class Updatable(Model):
         duplicates : {"error", "last", "first", "mean"}, default "error"
             As in `Model.fit`: of repeated pairs within `ratings`. A pair that was rated in training may be
             rated again.
+        weights : array_like of float, shape (n_ratings,), optional
+            Weights of `ratings`, of models that take them, as in `fit`. By default 1, but that of a rating of
+            the same pair and value that the model keeps. Weights of earlier ratings are kept.
 
         Returns
         -------
@@ -166,7 +170,7 @@ class Updatable(Model):
         here = self.snapshot()
         if not here.is_fitted():
             here.n_epochs = n_epochs or here.n_epochs
-            self._state = here.fit(ratings, duplicates=duplicates)._state
+            self._state = here.fit(ratings, duplicates=duplicates, weights=weights)._state
             return self
         here.check_params()
         before: FactorState = here._state
@@ -177,7 +181,11 @@ class Updatable(Model):
                 f"on as it is: set_params(n_factors={n_factors})"
             )
         here._check_rates("partial_fit", ("lr", "reg", "lr_bias", "reg_bias"))
-        state, train = here._joined(here._later(ratings, duplicates))
+        given = here._later(ratings, duplicates)
+        own = here._weights_of(given, weights, duplicates, "partial_fit")
+        state, train = here._joined(given)
+        if own is not None:
+            state = here._with_weights(state, train, own)
         for kind in ("user", "item"):
             state = here._solved(state, kind, train, newcomers(before, state, train, kind))
         context = FitContext(
@@ -190,6 +198,10 @@ class Updatable(Model):
         total = (before.n_epochs or 0) + (trained.n_epochs or 0)
         self._state = trained.changed(n_epochs=total, **state.prior_fields())  # type: ignore[attr-defined]
         return self
+
+    def _with_weights(self, state: Any, train: Ratings, weights: Array) -> Any:
+        """A joined state in which the ratings given have these weights; of models that take weights."""
+        raise NotImplementedError
 
     def _loop_options(self, before: Any) -> dict[str, Any]:
         """Further arguments of the loop over the passes of `partial_fit`."""

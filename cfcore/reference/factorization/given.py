@@ -76,7 +76,10 @@ def _solve_user(ratings: GivenRatings, samples: GivenSamples, rows: GivenRows, u
         mean[:k] += np.sum(members, axis=0) / np.sqrt(len(items))
     # The inverse of the covariance of the ratings' noise and of the biases of sessions.
     codes, of_sessions = ratings.sessions[own], samples.session_precisions[s]
-    inverse = _noise_inverse(codes, noise, of_sessions)
+    precisions = np.full(len(items), noise)
+    if ratings.weights is not None:
+        precisions = noise * ratings.weights[own].astype(np.float64)
+    inverse = _noise_inverse(codes, precisions, of_sessions)
     prior = np.zeros((k + 1, k + 1))
     prior[:k, :k], prior[k, k] = samples.precisions[s], samples.bias_precisions[s]
     weighted = np.einsum("ni,nm->im", z, inverse)
@@ -93,13 +96,13 @@ def _solve_user(ratings: GivenRatings, samples: GivenSamples, rows: GivenRows, u
     noises = normals_of(DrawKey(0, 0, s), 0, 1, k // 2 + 1)[0, : k + 1]
     rows.draws[user, s] = np.linalg.solve(upper, noises)
     if len(items):
-        _solve_sessions(codes, targets - np.einsum("nk,k->n", z, found), noise, of_sessions, (rows, s))
+        _solve_sessions(codes, targets - np.einsum("nk,k->n", z, found), precisions, of_sessions, (rows, s))
     return True
 
 
-def _noise_inverse(codes: NDArray[np.int32], noise: float, precisions: Float64) -> Float64:
+def _noise_inverse(codes: NDArray[np.int32], noise: Float64, precisions: Float64) -> Float64:
     """The inverse of I / noise + the sum over lengths of S S' / precision."""
-    covariance: Any = np.eye(len(codes)) / noise
+    covariance: Any = np.diag(1 / noise)
     for level in range(len(precisions)):
         together = codes[:, level, np.newaxis] == codes[np.newaxis, :, level]
         covariance += together / precisions[level]
@@ -108,7 +111,7 @@ def _noise_inverse(codes: NDArray[np.int32], noise: float, precisions: Float64) 
 
 
 def _solve_sessions(
-    codes: NDArray[np.int32], errors: Float64, noise: float, precisions: Float64, to: tuple[GivenRows, int]
+    codes: NDArray[np.int32], errors: Float64, noise: Float64, precisions: Float64, to: tuple[GivenRows, int]
 ) -> None:
     """Means of the biases of sessions given errors, and slope and variance of their sums with the user's."""
     (rows, s), n_lengths = to, codes.shape[1]
@@ -120,11 +123,11 @@ def _solve_sessions(
         axis=1,
     )
     levels = np.repeat(np.arange(n_lengths), [len(found) for found in distinct])
-    precision = np.diag(precisions[levels]) + noise * np.einsum("ns,nt->st", together, together)
+    precision = np.diag(precisions[levels]) + np.einsum("ns,n,nt->st", together, noise, together)
     covariance = np.linalg.inv(precision)
-    means = noise * np.einsum("st,nt,n->s", covariance, together, errors)
+    means = np.einsum("st,nt,n->s", covariance, together, noise * errors)
     # A bias b of the user moves errors by -b, and so the biases by this for each unit.
-    per_bias = -noise * np.einsum("st,nt->s", covariance, together)
+    per_bias = -np.einsum("st,nt,n->s", covariance, together, noise)
     sessions = np.concatenate(distinct)
     rows.session_means[s, sessions] = means
     for at, code in enumerate(sessions):

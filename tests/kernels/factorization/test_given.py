@@ -66,12 +66,16 @@ def solved(module: Any, given_case: Any, n_threads: int = 1, cuts: Any = None) -
 @settings(max_examples=40, deadline=None)
 @given(
     st.lists(st.integers(0, 9), min_size=1, max_size=4), st.sampled_from([1, 7, 8, 16, 17, 32]),
-    st.integers(0, 4), st.integers(1, 3), st.integers(0, 99), st.booleans(),
+    st.integers(0, 4), st.integers(1, 3), st.integers(0, 99), st.booleans(), st.booleans(),
 )  # fmt: skip
 def test_the_twin_has_the_same_rows(
-    counts: list[int], k: int, n_lengths: int, n_kept: int, seed: int, has_members: bool
+    counts: list[int], k: int, n_lengths: int, n_kept: int, seed: int, has_members: bool, has_weights: bool
 ) -> None:
-    args = case(counts, k, n_lengths, n_kept, seed, has_members)
+    ratings, *others = case(counts, k, n_lengths, n_kept, seed, has_members)
+    if has_weights:
+        weights = np.random.default_rng(seed).uniform(0.5, 4, ratings.n).astype(np.float32)
+        ratings = replace(ratings, weights=weights)
+    args = ratings, *others
     found, expected = solved(compiled, args), solved(twin, args)
     for name in WRITTEN:
         np.testing.assert_allclose(found[name], expected[name], rtol=2e-4, atol=2e-4, err_msg=name)
