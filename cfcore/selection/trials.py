@@ -17,6 +17,7 @@ from cfcore.metrics.result import Facts
 from cfcore.models.core.model import Model
 from cfcore.selection import spaces
 from cfcore.selection import study as studies
+from cfcore.selection.fold_weights import FoldWeights
 from cfcore.selection.folds import Pair
 from cfcore.selection.workers import Stop
 
@@ -45,6 +46,8 @@ class Goal:
         How lists are made.
     side : mapping of str to Features
         Further arguments of the fits.
+    weights : FoldWeights, optional
+        Of the training ratings.
     """
 
     metric: Metric
@@ -52,6 +55,7 @@ class Goal:
     threshold: float | None = None
     options: ListOptions | None = None
     side: Mapping[str, Any] = field(default_factory=dict)
+    weights: FoldWeights | None = None
 
 
 class Judge:
@@ -131,7 +135,8 @@ class Judge:
                 if first and metric.name == "rmse" and whole < PARTS and 0 < part < PARTS:
                     self.report(trial, history["validation_rmse"][-1], part)
 
-            fitted = model.clone().fit(train, validation=held, callback=watch, **self.goal.side)
+            weighted = {} if self.goal.weights is None else self.goal.weights.of(train)
+            fitted = model.clone().fit(train, validation=held, callback=watch, **self.goal.side, **weighted)
             self.check_time()
             try:
                 found, facts = measured(
