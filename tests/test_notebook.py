@@ -49,8 +49,11 @@ def test_models_show_parameters_and_facts(name: str) -> None:
     found = texts(shown(model.fit(RATINGS)))
     assert found[:3] == [f"{name}, fitted", "training ratings", "900 by 60 users of 40 items"]
     if "n_epochs_" in dir(model) and model.history_.get("train_rmse"):
-        shown_epochs = f"{model.n_epochs_}, train_rmse {model.history_['train_rmse'][-1]:.4f}"
-        assert any(text.startswith(shown_epochs) for text in found)
+        last = {kind: values[-1] for kind, values in model.history_.items() if values}
+        named = {"train_rmse", "log_likelihood"} if name == "BayesianSVD" else {"train_rmse"}
+        assert named <= last.keys()
+        parts = [f"{kind} {value:.4f}" for kind, value in last.items()]
+        assert ", ".join([str(model.n_epochs_), *parts]) in found
 
 
 def test_tables_show_what_they_print() -> None:

@@ -21,7 +21,7 @@ from cfcore.cli.common import (
     UserFeaturesOption,
     on_terminal,
 )
-from cfcore.cli.errors import UsageError, say
+from cfcore.cli.errors import UsageError, say, usage
 from cfcore.cli.ids import as_ids
 from cfcore.cli.models import load_model
 from cfcore.cli.rows import RowWriter
@@ -29,6 +29,7 @@ from cfcore.data.checks import as_timestamps
 from cfcore.data.names import distinct_names
 from cfcore.errors import DataError
 from cfcore.metrics.options import CRITERIA, EXPLORING
+from cfcore.models.core.distributions import check_unused
 from cfcore.progress import progress_bar
 
 #: Lists that are in memory at once.
@@ -84,8 +85,9 @@ def recommend(
     exclude: ExcludedOption = None,
     by: CriterionOption = "",
     n_std: Annotated[
-        float, typer.Option(min=0, help="Standard deviations above the mean, of --by upper.")
-    ] = 1.0,
+        float | None,
+        typer.Option(min=0, help="Standard deviations above the mean, of --by upper.", show_default="1"),
+    ] = None,
     seed: Annotated[
         int | None, typer.Option(min=0, help="Chooses the sample of --by sample.", show_default="any")
     ] = None,
@@ -129,10 +131,11 @@ def recommend(
         wanted = as_ids(fitted, "user", users or read_ids(users_file, "--users"))
         tell_unknown(wanted[~fitted.is_known(wanted)], len(wanted))
     names = distinct_names(fitted.column_names_, ("user", "item"), ("rank", "score"))
-    exploring: dict[str, Any] = {}
-    if criterion in EXPLORING:
-        # Lists are made some at a time: one sample for all of them.
-        exploring = {"n_std": n_std, "random_state": np.random.SeedSequence(seed)}
+    exploring: dict[str, Any] = {"n_std": n_std, "random_state": seed}
+    with usage():
+        check_unused(criterion, n_std, seed)
+    if criterion == "sample":  # lists are made some at a time: one sample for all of them
+        exploring["random_state"] = np.random.SeedSequence(seed)
     length = max(1, min(n, len(fitted.item_ids_)))  # lists are padded to it
     excluded = excluded_items(fitted, exclude_item, exclude)
     moment = time_of(fitted, at)

@@ -210,6 +210,7 @@ class Blend(ExplainedSum):
         item_features: Any = None,
         duplicates: Duplicates = "error",
         weights: Any = None,
+        **others: Any,
     ) -> Self:
         """Fit the models and find their weights; see `Model.fit`.
 
@@ -227,6 +228,7 @@ class Blend(ExplainedSum):
         weights : None
             A blend takes no weights of ratings.
         """
+        self._refuse_others(others)
         if ratings is not None or self.cv != "prefit" or self.method != "mean":
             train, held_out = self._taken(ratings, columns, validation, duplicates)
             self._weights_of(train, weights, duplicates)

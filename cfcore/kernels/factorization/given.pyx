@@ -90,7 +90,7 @@ def solve_users(ratings, samples, rows, scratch, span, n_threads):
     O(n_kept (n k^2 + n_users k^3)) for n ratings and k factors. Products are summed in float32 in tiles of 64
     ratings and sessions, tiles in double in their order. The same bits for any number of
     threads, spans, other users and SIMD levels. Draws are from the random numbers of
-    seed 0, kind 0, row 0 and the sample as sweep, the same for all users.
+    seed 0, kind 0, row 0 and the sample's number as sweep, the same for all users.
     """
     check_record(ratings, GivenRatings, "solve_users: ratings")
     check_record(samples, GivenSamples, "solve_users: samples")
@@ -129,6 +129,7 @@ def solve_users(ratings, samples, rows, scratch, span, n_threads):
         session_variances=<float *>pointer(rows.session_variances), n_kept=n_kept,
         n_factors=samples.n_factors, n_lengths=samples.n_lengths, n_sessions=ratings.n_sessions,
         width=(samples.n_factors + 15) // 16 * 16, one_base=rows.n_bases == 1,
+        first=samples.first,
     )
     if ratings.weights is not None:
         given.weights = <const float *>pointer(ratings.weights)

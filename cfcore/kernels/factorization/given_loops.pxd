@@ -23,7 +23,7 @@ cdef struct GivenArrays:
     float *session_means
     float *session_slopes
     float *session_variances
-    Py_ssize_t n_kept, n_factors, n_lengths, n_sessions, width, one_base
+    Py_ssize_t n_kept, n_factors, n_lengths, n_sessions, width, one_base, first
 
 # The rows of a user in samples [first, last), at most TOGETHER: how many of their precisions are not positive
 # definite.

@@ -256,7 +256,7 @@ cdef inline bint solve_row(const GivenArrays *given, Py_ssize_t user, Py_ssize_t
         return False
     solve_lower(matrix, right, size, size)
     for i in range(0, k + 1, 16):  # 2 CF_SLOTS, as a literal
-        normals(0, 0, <uint32_t>s, 0, <uint32_t>(i // 2), noise + i)
+        normals(0, 0, <uint32_t>(given.first + s), 0, <uint32_t>(i // 2), noise + i)
     for i in range(k + 1):
         right[i] *= inverse[i]
         noise[i] = noise[i] * sqrt(inverse[i])

@@ -72,6 +72,8 @@ class GivenSamples(Record):
         Of the prior of users' biases, and of ratings.
     session_precisions : float64[n_kept, n_lengths]
         Of the prior of the biases of sessions.
+    first : int
+        Number of the first sample, for random numbers.
     """
 
     item_factors: Array = array("float32", "n_items", "n_columns")
@@ -80,6 +82,7 @@ class GivenSamples(Record):
     noise: Array = array("float64", "n_kept")
     session_precisions: Array = array("float64", "n_kept", "n_lengths")
     members: Array | None = array("float32", "n_items", "n_columns", optional=True)
+    first: int = integer(0, 2**31 - 1, default=0)
     n_items: int = dimension()
     n_columns: int = dimension()
     n_kept: int = dimension()

@@ -183,6 +183,7 @@ class Chains:
             fields |= first.moments.fields(first.moments.pooled(each), first.spread)
         return self.context.state(
             BayesianState, **fields, history=dict(history), n_epochs=n_epochs, levels=self.levels,
+            n_levels=0 if self.levels is None else len(self.levels),
             spread=self.chains[0].spread, time_unit=self.context.side.get("time_unit", 1),
             weighted=self.context.weights is not None, **encoded_features(self.context.side), **more,
         )  # fmt: skip

@@ -105,10 +105,12 @@ class _Users:
         self.base[0, :, : self.k] = state.prior_means
         noise = state.rating_precisions if seconds is None else state.precisions[:, 0]
         of_sessions = state.precisions[:, 3:] if seconds is not None else np.zeros((self.n_kept, 0))
+        members = state.implicit_factors if state.implicit_factors.shape[1] else None
+        whole = np.ascontiguousarray  # of a state that is not from a fit
         self.samples = GivenSamples(
-            state.item_factors[:-1], state.prior_precisions, np.ascontiguousarray(state.precisions[:, 1]),
-            np.ascontiguousarray(noise), np.ascontiguousarray(of_sessions),
-            state.implicit_factors if state.implicit_factors.shape[1] else None,
+            whole(state.item_factors[:-1]), whole(state.prior_precisions), whole(state.precisions[:, 1]),
+            whole(noise), whole(of_sessions), None if members is None else whole(members),
+            first=max(abs(state.sample) - 1, 0),
         )  # fmt: skip
         # The last row of users is that of the unknown.
         self.rows, self.drawn = (
@@ -180,6 +182,13 @@ class _Users:
         bias = np.zeros(self.n)
         for sample in range(n_kept):
             bias += self.rows[:-1, sample, k]
+        if state.sample:  # of one of the samples: the draw is what it predicts by
+            sign = np.float32(np.sign(state.sample))
+            found["user_factors"][:-1] += sign * np.float32(scale) * found["user_draws"][:-1]
+            bias += sign * found["user_bias_draws"][:-1, 0]
+            found["user_biases"][:-1] += sign * found["user_bias_draws"][:-1]
+            found["user_draws"] = np.zeros_like(found["user_draws"])
+            found["user_bias_draws"] = np.zeros_like(found["user_bias_draws"])
         found["user_bias"] = np.append(bias * scale, state.user_bias[-1]).astype(np.float32)
         found |= self.sessions.fields() | {"session_lengths": state.session_lengths}
         # Sample by sample, so that the bits do not depend on the sessions of others.

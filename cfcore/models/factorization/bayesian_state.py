@@ -93,8 +93,13 @@ class BayesianState(State):
         How many of the unit of the training timestamps make a second.
     levels : ndarray of float64, shape (n_levels,), or None
         The different training ratings; None if there are more than 256.
+    n_levels : int
+        Their number, 0 without: what tells that levels of a file are all there.
     cut_points : ndarray of float64, shape (n_kept, n_levels - 1), or None
         Samples of the cut points of an ordered probit, in the unit of the latent ratings' noise.
+    sample : int
+        Of a state of one of the samples: its number, from 1 on, negative where what draws add is subtracted.
+        Of others 0.
     diagnostics : Diagnostics
         Of no draws for parameters of other origin.
     seen_times : ndarray of int64, shape (n_seen,), or None
@@ -168,6 +173,8 @@ class BayesianState(State):
     time_unit: int = 1
     weighted: bool = False
     levels: Array | None = array("float64", "n_levels", optional=True, order="ascending")
+    n_levels: int = 0
+    sample: int = 0
     cut_points: Array | None = array("float64", "n_kept", None, optional=True, high=PRODUCT)
     diagnostics: Diagnostics = NO_DRAWS
 
@@ -189,6 +196,8 @@ class BayesianState(State):
         if not isinstance(self.diagnostics, Diagnostics):
             raise ValueError(f"diagnostics_ must be a Diagnostics, not {self.diagnostics!r}")
         n_kept, n_factors = self.prior_means.shape
+        if type(self.sample) is not int or abs(self.sample) >= 2**31 or (self.sample and n_kept > 1):
+            raise ValueError(f"sample_ must be the number of the only sample, or 0, not {self.sample!r}")
         n_columns = n_kept * n_factors
         if self.user_factors.shape[1] != n_columns:
             raise ValueError(f"user_factors_ has {self.user_factors.shape[1]} columns, not {n_columns}")
@@ -199,6 +208,7 @@ class BayesianState(State):
         for name in ("precisions", "user_weights", "seen_weights"):
             if getattr(self, name) is not None and (getattr(self, name) <= 0).any():
                 raise ValueError(f"{name}_ must be positive")
+        self._verify_levels()
         self._verify_cut_points()
         self._verify_chains()
         if len(self.session_numbers):
@@ -227,6 +237,11 @@ class BayesianState(State):
             if self.item_members is not None and self.item_members.shape[1] != n_columns:
                 raise ValueError(f"item_members_ must have {n_columns} columns")
 
+    def _verify_levels(self) -> None:
+        held = 0 if self.levels is None else len(self.levels)
+        if type(self.n_levels) is not int or self.n_levels != held:
+            raise ValueError(f"levels_ has {held} entries, and n_levels_ is {self.n_levels!r}")
+
     def _verify_cut_points(self) -> None:
         if self.cut_points is None:
             return
@@ -252,6 +267,9 @@ class BayesianState(State):
         if changes.keys() & {"seen_indptr", "seen_items"}:  # the times of others are not known
             changes.setdefault("seen_times", None)
             changes.setdefault("seen_weights", None)
+        if "levels" in changes:
+            levels = changes["levels"]
+            changes.setdefault("n_levels", 0 if levels is None else len(levels))
         return super().replaced(**changes)
 
     # ------------------------------------------------------------------ files
