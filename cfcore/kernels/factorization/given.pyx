@@ -59,11 +59,11 @@ def scratch_shape(n_threads, n_factors, n_lengths):
 def solve_users(ratings, samples, rows, scratch, span, n_threads):
     """Solve for the rows x_u of users, biases included, in each sample, given the rows z of items.
 
-    Precision and mean are A = L + a (sum v z z' - sum_s f_s f_s' / (t_s + w_s)) and A^-1 (L m + a ...), with L
-    the precision of the prior, m its mean (`base`, and the mean of the members of the items times the root of
-    their number), a the precision of ratings and v their weights. f_s and w_s are a times the sums of v z and
-    of v over the ratings of session s, less what the sessions within it account for, and t_s is the precision of its
-    bias: the biases of sessions are integrated out, and solved for given the row.
+    Precision and mean are A = L + a (sum v z z' - sum_s f_s f_s' / (t_s + w_s)) and A^-1 (L m + a ...), with
+    L the precision of the prior, m its mean (`base`, and the mean of the members of the items times the root
+    of their number), a the precision of ratings and v their weights. f_s and w_s are a times the sums of v z
+    and of v over the ratings of session s, less what the sessions within it account for, and t_s is the
+    precision of its bias: the biases of sessions are integrated out, and solved for given the row.
 
     Parameters
     ----------
@@ -117,7 +117,8 @@ def solve_users(ratings, samples, rows, scratch, span, n_threads):
     cdef int workers = 0, team = team_size(n_threads)
     cdef GivenArrays given = GivenArrays(
         indptr=<const int64_t *>pointer(ratings.indptr), items=<const int32_t *>pointer(ratings.items),
-        targets=<const float *>pointer(ratings.targets), weights=NULL, sessions=<const int32_t *>pointer(ratings.sessions),
+        targets=<const float *>pointer(ratings.targets), weights=NULL,
+        sessions=<const int32_t *>pointer(ratings.sessions),
         item_factors=<const float *>pointer(samples.item_factors), members=NULL,
         precisions=<const double *>pointer(samples.precisions),
         bias_precisions=<const double *>pointer(samples.bias_precisions),
