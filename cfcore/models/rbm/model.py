@@ -131,10 +131,10 @@ class RBM(RBMBase):
     ten ratings per user and item the error is above that of `Baseline` at any rate.
 
     Ordinal units have levels with the same probabilities, but W_i = A U_i, and U_i is trained, where
-    A A' = S, S_kl = exp(-|r_k - r_l| / (0.7 (r_max - r_min))), r being the ratings that levels stand for. So
-    the update of W is S times that of softmax units, and an update for a 4 is in part one for a 3 and a 5.
-    Zheng et al., "A neural autoregressive approach to collaborative filtering" (2016), share weights in the
-    same way, their A adding up the levels below. The 0.7 was found as the rates were.
+    A A' = S, S_kl = ``exp(-|r_k - r_l| / (0.7 (r_max - r_min)))``, r being the ratings that
+    levels stand for. So the update of W is S times that of softmax units, and an update for a 4 is in part
+    one for a 3 and a 5. Zheng et al., "A neural autoregressive approach to collaborative filtering" (2016),
+    share weights in the same way, their A adding up the levels below. The 0.7 was found as the rates were.
 
     Where it is known that ratings exist whose values are to be predicted, ``fit(train, implicit=pairs)``
     adds them to r. Where the pairs are a test set's, an error so obtained uses the test set, and must be
