@@ -310,12 +310,9 @@ def of_encoding(
 
 def of_matrix(encoding: Sequence[Mapping[str, Any]], ids: Array, matrix: Any) -> Features:
     """Features in an encoding, from their rows: ascending `ids`, and weights as a sparse matrix of rows."""
-    held = {"indices": np.int32, "indptr": np.int64}
-    arrays = {name: np.array(getattr(matrix, name), dtype=dtype) for name, dtype in held.items()}
-    return _restored(
-        tuple(dict(column) for column in encoding), np.array(ids), arrays["indices"], arrays["indptr"],
-        tuple(encoding_names(encoding)), np.array(matrix.data, dtype=np.float32),
-    )  # fmt: skip
+    arrays = np.array(matrix.indices, np.int32), np.array(matrix.indptr, np.int64)
+    names, values = tuple(encoding_names(encoding)), np.array(matrix.data, np.float32)
+    return _restored(tuple(map(dict, encoding)), np.array(ids), *arrays, names, values)
 
 
 def aligned(features: Features, ids: Array, rated: Array, where: str, column: str) -> Array:

@@ -9,7 +9,7 @@ from libc.stdint cimport int32_t, int64_t
 from cfcore.kernels.common.arrays cimport check_array, check_record, overlaps, pointer
 from cfcore.kernels.common.loops cimport table_in
 from cfcore.kernels.common.threads cimport report_workers, team_present, team_size
-from cfcore.kernels.factorization.given_loops cimport TOGETHER, GivenArrays, GivenLoops
+from cfcore.kernels.factorization.given_loops cimport TILE, TOGETHER, GivenArrays, GivenLoops
 
 from cfcore.kernels import simd
 from cfcore.kernels.records import GivenRatings, GivenRows, GivenSamples, check_span, check_written
@@ -17,7 +17,6 @@ from cfcore.kernels.records import GivenRatings, GivenRows, GivenSamples, check_
 cnp.import_array()
 
 cdef enum:
-    TILE = 64  # CF_TILE
     FEW = 64   # factors up to which TOGETHER samples are solved for at a time
 
 cdef const GivenLoops *loops = NULL

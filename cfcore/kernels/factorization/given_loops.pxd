@@ -3,6 +3,7 @@
 from libc.stdint cimport int32_t, int64_t
 
 cdef enum:
+    TILE = 64      # CF_TILE
     TOGETHER = 8  # samples that a thread solves at a time, at most
 
 cdef struct GivenArrays:

@@ -6,16 +6,11 @@ from libc.string cimport memcpy, memset
 from cfcore.kernels.common.lanes cimport cf_prefetch_read
 from cfcore.kernels.common.loops cimport capsule_of
 from cfcore.kernels.common.normals cimport normals
-from cfcore.kernels.factorization.given_loops cimport TOGETHER, GivenArrays, GivenLoops
+from cfcore.kernels.factorization.given_loops cimport TILE, TOGETHER, GivenArrays, GivenLoops
+from cfcore.kernels.factorization.given_sums cimport Sums, end_session, first_end, flush, lay_out
 
 cdef extern from "common/lanes.h" nogil:
     float dot "cf_dot_f32"(const float *one, const float *other, Py_ssize_t n) noexcept
-
-cdef extern from "factorization/gibbs.h" nogil:
-    void add_products "cf_add_products"(double *gram, const float *scaled, const float *z, Py_ssize_t n,
-                                        Py_ssize_t width) noexcept
-    void add_targets "cf_add_targets"(double *rest, const float *scaled, const float *targets, Py_ssize_t n,
-                                      Py_ssize_t width) noexcept
 
 cdef extern from "factorization/row_solutions.h" nogil:
     void add_combination "cf_add_combination"(double *to, const double *rows, const double *times,
@@ -27,99 +22,14 @@ cdef extern from "factorization/row_solutions.h" nogil:
     void solve_upper "cf_solve_upper"(const double *factor, double *rest, Py_ssize_t n,
                                       Py_ssize_t width) noexcept
 
-cdef enum:
-    TILE = 64  # CF_TILE
-
-# The sums of a user in a sample, and the tile of rows that are added next. A row ends with the number that
-# multiplies the bias, `last`, whose squares and products with targets are summed apart.
-cdef struct Sums:
-    double *gram     # [width][width], sums of z z'
-    double *border   # [width], of z times the last number
-    double *rest     # [width], of z times target
-    double *mean     # [n_factors + 1], of the prior
-    double *members  # [n_factors], their sum
-    double *matrix   # the equations, and room to solve them
-    double *held     # sums of the present session of each length
-    double squares, products
-    float *z         # [TILE][width]
-    float *scaled
-    float *last      # [TILE]
-    float *targets
-    Py_ssize_t n
-
-
-cdef inline Py_ssize_t lay_out(const GivenArrays *given, Py_ssize_t k, Py_ssize_t width, double *room,
-                               Sums *sums) noexcept nogil:
-    """Divide the scratch of a sample, whose size is returned, and set it to 0."""
-    cdef Py_ssize_t size = k // 8 * 8 + 8
-    sums.gram, sums.border, sums.rest = room, room + width * width, room + width * (width + 1)
-    sums.matrix = sums.rest + width
-    sums.mean = sums.matrix + size * size + size
-    sums.members = sums.mean + size
-    sums.held = sums.members + 10 * size + 16
-    sums.z = <float *>(sums.held + (given.n_lengths + 1) * (width + 3))
-    sums.scaled = sums.z + TILE * width
-    sums.last = sums.scaled + TILE * width
-    sums.targets = sums.last + TILE
-    sums.squares, sums.products, sums.n = 0, 0, 0
-    cdef Py_ssize_t n = <double *>(sums.targets + TILE) - room
-    memset(room, 0, n * sizeof(double))
-    return n
-
-
-cdef inline void flush(Sums *sums, Py_ssize_t width) noexcept nogil:
-    add_products(sums.gram, sums.scaled, sums.z, sums.n, width)
-    add_targets(sums.border, sums.scaled, sums.last, sums.n, width)
-    add_targets(sums.rest, sums.scaled, sums.targets, sums.n, width)
-    sums.n = 0
-
-
-cdef inline void end_session(Sums *sums, double *held, double precision, double noise, double *above,
-                             Py_ssize_t k, Py_ssize_t width) noexcept nogil:
-    """Subtract the products of a session's sums, and add the sums to those of the session around it.
-
-    `held` are sums of rows [k], of their last numbers, of targets, and of ones, times noise.
-    """
-    cdef double total = precision + held[k + 2], left = precision / total
-    cdef double factor = 1 / sqrt(total * noise)
-    cdef Py_ssize_t f, at = sums.n * width
-    for f in range(k):
-        sums.z[at + f] = <float>(held[f] * factor)
-        sums.scaled[at + f] = -sums.z[at + f]
-    cdef double last = held[k] * factor, target = held[k + 1] * factor
-    sums.last[sums.n], sums.targets[sums.n] = <float>last, <float>target
-    sums.squares -= last * last
-    sums.products -= last * target
-    sums.n += 1
-    if sums.n == TILE:
-        flush(sums, width)
-    if above != NULL:
-        for f in range(k + 3):
-            above[f] += left * held[f]
-    memset(held, 0, (k + 3) * sizeof(double))
-
-
-cdef inline Py_ssize_t first_end(const GivenArrays *given, Py_ssize_t rating, Py_ssize_t end) noexcept nogil:
-    """The longest length whose session ends with a rating; n_lengths if none does."""
-    cdef const int32_t *codes = given.sessions + rating * given.n_lengths
-    cdef Py_ssize_t level
-    if rating + 1 == end:
-        return 0
-    for level in range(given.n_lengths):
-        if codes[level] != codes[given.n_lengths + level]:
-            return level
-    return given.n_lengths
-
-
-cdef inline void sum_ratings(const GivenArrays *given, Py_ssize_t begin, Py_ssize_t stop, Py_ssize_t end,
-                             Py_ssize_t first, Py_ssize_t last, Py_ssize_t s, Py_ssize_t k,
+cdef inline void sum_ratings(const GivenArrays *given, Py_ssize_t begin, Py_ssize_t stop, Py_ssize_t k,
                              Py_ssize_t width, Sums *sums) noexcept nogil:
-    """Add ratings [begin, stop) of a user's, which end at `end`, and the sessions that end with them.
+    """Add ratings [begin, stop) of a user's, and the sessions that end with them.
 
     What is read next is asked for: rows of the next sample, or those of the next tile in the first sample.
     """
     cdef Py_ssize_t rating, f, level, longest, at, row, after, columns = given.n_kept * k
-    cdef Py_ssize_t n_lengths = given.n_lengths
+    cdef Py_ssize_t n_lengths = given.n_lengths, s = sums.sample, end = sums.end
     cdef double noise = given.noise[s], times
     cdef float weight = 1
     cdef const float *z
@@ -128,7 +38,9 @@ cdef inline void sum_ratings(const GivenArrays *given, Py_ssize_t begin, Py_ssiz
     for rating in range(begin, stop):
         row = given.items[rating] * columns + s * k
         z = given.item_factors + row
-        after = row + k if s + 1 < last else given.items[min(rating + 64, end - 1)] * columns + first * k
+        after = row + k
+        if s + 1 == sums.last_sample:
+            after = given.items[min(rating + 64, end - 1)] * columns + sums.first_sample * k
         cf_prefetch_read(given.item_factors + after, k * sizeof(float))
         at = sums.n * width
         if given.weights != NULL:
@@ -278,11 +190,12 @@ cdef inline Py_ssize_t solve_of(const GivenArrays *given, Py_ssize_t user, Py_ss
     cdef Py_ssize_t begin = given.indptr[user], end = given.indptr[user + 1], s, rating, failed = 0
     for s in range(first, last):
         room += lay_out(given, k, width, room, &sums[s - first])
+        sums[s - first].sample, sums[s - first].end = s, end
+        sums[s - first].first_sample, sums[s - first].last_sample = first, last
     # Samples of an item are neighbours in memory: a tile of all samples before the next tile.
     for rating in range(begin, end, 64):  # TILE, as a literal
         for s in range(first, last):
-            sum_ratings(given, rating, min(rating + <Py_ssize_t>TILE, end), end, first, last, s, k, width,
-                        &sums[s - first])
+            sum_ratings(given, rating, min(rating + <Py_ssize_t>TILE, end), k, width, &sums[s - first])
     for s in range(first, last):
         flush(&sums[s - first], width)
         failed += not solve_row(given, user, s, k, width, &sums[s - first])

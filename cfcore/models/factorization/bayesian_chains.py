@@ -27,7 +27,7 @@ Array = np.ndarray[Any, Any]
 #: Fields of the state that are means over sweeps: of several chains, means of theirs.
 MEANS = ("user_bias", "item_bias", "session_bias", "user_feature_effects", "item_feature_effects")
 #: Fields whose first dimension is that of samples, or of chains; of other fields of samples it is the second.
-BY_SAMPLE_OR_CHAIN = (*BY_SAMPLE, "item_precisions", "chain_scalars")
+BY_SAMPLE_OR_CHAIN = (*BY_SAMPLE, "chain_scalars")
 
 
 class Chains:

@@ -52,6 +52,8 @@ class Joined:
         self.item_ids, self.items_at = joined_ids(state.item_ids, of_items, "items")
         self.users = encode(self.user_ids, given.user_ids, "users")[user_codes]
         items = encode(self.item_ids, given.item_ids, "items")[item_codes]
+        self.own_items, self.own_values = items, given.values[rows]
+        self.own_weights = None if weights is None else weights[rows]
         kept = state.seen_values
         held = np.zeros(len(state.seen_items), dtype=np.float32) if kept is None else kept
         cells = (
@@ -131,16 +133,19 @@ class Joined:
         )
         return train, self.times
 
+    def seen_fields(self) -> dict[str, Any]:
+        """The fields of the state that hold the ratings, with those given."""
+        return {
+            "user_ids": self.user_ids, "seen_indptr": self.indptr, "seen_items": self.items,
+            "seen_values": self.values if self.has_values else None, "seen_times": self.times,
+            "seen_weights": self.weights, "user_counts": np.diff(self.indptr),
+            "item_counts": np.bincount(self.items, minlength=len(self.item_ids)),
+        }  # fmt: skip
+
     def with_users(self, users: Array, fields: dict[str, Any]) -> BayesianState:
         """The state with other rows of some users, and these ratings."""
         state, n = self.state, len(self.user_ids)
-        changed: dict[str, Any] = {
-            "user_ids": self.user_ids, "seen_indptr": self.indptr, "seen_items": self.items,
-            "seen_values": self.values if self.has_values else None, "seen_times": self.times,
-            "seen_weights": self.weights,
-        }  # fmt: skip
-        changed["user_counts"] = np.diff(self.indptr)
-        changed["item_counts"] = np.bincount(self.items, minlength=len(self.item_ids))
+        changed = self.seen_fields()
         fields["user_biases"] = fields["user_biases"] + fields.pop("user_bias_draws")
         at = np.append(self.users_at, n)
         for name in ROWS_OF_USERS:

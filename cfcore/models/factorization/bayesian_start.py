@@ -54,7 +54,7 @@ class Start:
         items.mean = state.item_factors[-1, own].astype(np.float64)
         assert state.item_precisions is not None
         assert state.chain_scalars is not None
-        items.precision = state.item_precisions[number].copy()
+        items.precision = state.item_precisions[sample].copy()
         self._set_effects(users, "user", own, n_kept / state.spread)
         self._set_effects(items, "item", own, 1.0)
         means = state.user_factors[:-1, own] * np.float32(n_kept / state.spread)

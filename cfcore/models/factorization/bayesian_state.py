@@ -109,8 +109,8 @@ class BayesianState(State):
         Weights of the training ratings, in the order of ``seen_items``; None where all are 1.
     item_members : ndarray of float32, shape (n_users, n_chains * n_factors), or None
         The w of the last sweep, over `spread`, from which `partial_fit` goes on, as from the next two.
-    item_precisions : ndarray of float64, shape (n_chains, n_factors, n_factors), or None
-        Precision of the items' rows in the prior.
+    item_precisions : ndarray of float64, shape (n_kept, n_factors, n_factors), or None
+        Of the items' rows in the prior, over `spread`, for new items and `partial_fit`.
     chain_scalars : ndarray of float64, shape (n_chains, 3), or None
         Factors on the precisions of the y and of the w, and shape of the users' noise precisions.
     """
@@ -139,7 +139,7 @@ class BayesianState(State):
     seen_weights: Array | None = array("float32", "n_seen", optional=True, low=0)
     item_members: Array | None = array("float32", "n_users", None, optional=True, high=PRODUCT)
     item_precisions: Array | None = array(
-        "float64", "n_chains", "n_factors", "n_factors", optional=True, high=PRODUCT
+        "float64", "n_kept", "n_factors", "n_factors", optional=True, high=PRODUCT
     )
     chain_scalars: Array | None = array("float64", "n_chains", 3, optional=True, low=0, high=PRODUCT)
     user_featured: Array | None = array("b", "n_users", optional=True)

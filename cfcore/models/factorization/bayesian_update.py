@@ -19,9 +19,11 @@ from cfcore.models.core.training import run_epochs
 from cfcore.models.factorization.bayesian_chains import Chains
 from cfcore.models.factorization.bayesian_given import solved
 from cfcore.models.factorization.bayesian_joined import Joined
+from cfcore.models.factorization.bayesian_new_items import with_items
 from cfcore.models.factorization.bayesian_new_rows import state_with
 from cfcore.models.factorization.bayesian_start import Start
 from cfcore.models.factorization.bayesian_state import BayesianState
+from cfcore.models.factorization.update import no_ratings_of
 from cfcore.random import generator
 
 Array = np.ndarray[Any, Any]
@@ -41,9 +43,9 @@ class BayesianUpdates(Model):
 
     def fold_in(
         self, ratings: Any, *columns: Any, unknown_items: str = "error", duplicates: Duplicates = "error",
-        user_features: Any = None,
+        user_features: Any = None, item_features: Any = None,
     ) -> Self:  # fmt: skip
-        """Give rows and biases to new users, or new ones to users with new ratings; items are held.
+        """Give rows and biases to new users, or new ones to users with new ratings; known items are held.
 
         In each kept sample, the bias and the factors of each user in `ratings` are drawn from their
         distribution given the sample of the items, exactly, as for ``predict(given=)``. The ratings of known
@@ -54,12 +56,14 @@ class BayesianUpdates(Model):
         ratings : Ratings, DataFrame, (users, items, values[, timestamps]) or scipy sparse matrix
             Ratings of new users, and further ratings of known ones; a rating of the same item replaces the
             earlier one. Without timestamps, these users have no sessions.
-        unknown_items : {"error", "ignore"}, default "error"
-            What to do with ratings of items that have no training ratings; `partial_fit` takes them.
+        unknown_items : {"error", "ignore", "add"}, default "error"
+            What to do with ratings of items that have no training ratings: raise an error; leave them out; or
+            give rows and biases to these items too, after the users, whose rows are those of the other
+            ratings.
         duplicates : {"error", "last", "first", "mean"}, default "error"
             As in `Model.fit`.
-        user_features : table as of `Model.fit`, optional
-            Features of new users, of a model that was fitted with such: their prior means.
+        user_features, item_features : tables as of `Model.fit`, optional
+            Features of new users and items, of a model that was fitted with such: their prior means.
 
         Returns
         -------
@@ -82,28 +86,33 @@ class BayesianUpdates(Model):
         self._refuse_columns("fold_in", columns)
         here = self.snapshot()
         here._check_fitted()
-        check_choice("unknown_items", unknown_items, ("error", "ignore"))
-        if user_features is not None:
-            here._state = state_with(here._state, "user", user_features, type(self).__name__)
+        check_choice("unknown_items", unknown_items, ("error", "ignore", "add"))
+        for kind, table in (("user", user_features), ("item", item_features)):
+            if table is not None:
+                here._state = state_with(here._state, kind, table, type(self).__name__)
         state: BayesianState = here._state
         given, seconds = here._later("fold_in", ratings, duplicates)
         known = state.items.recode(given.item_ids, given.item_codes) >= 0
-        if not known.any() or (unknown_items == "error" and not known.all()):
-            unknown = np.unique(given.items[~known])
-            raise DataError(
-                f"fold_in: {len(unknown)} of the items have no training ratings: "
-                f"{', '.join(map(str, unknown[:5]))}{', ...' if len(unknown) > 5 else ''}"
-                + ('; pass unknown_items="ignore" to leave them out' if known.any() else "")
-                + ", or call partial_fit, which takes new items"
-            )
+        if state.item_featured is not None:  # known, and without ratings
+            counts = np.append(state.item_counts, 0)
+            known &= counts[state.items.recode(given.item_ids, given.item_codes)] > 0
+        if unknown_items != "add" and (not known.any() or (unknown_items == "error" and not known.all())):
+            raise DataError(no_ratings_of(given, known))
         rows = np.flatnonzero(known)
-        joined = Joined(state, given, seconds, rows)
-        users = np.unique(joined.users)
-        fields = solved(
-            state, joined.rows_of(users), joined.times_of(users), here.n_threads, joined.codes_of(users),
-            joined.weights_of(users),
-        )  # fmt: skip
-        self._state = joined.with_users(users, fields)
+        if len(rows):
+            joined = Joined(state, given, seconds, rows)
+            users = np.unique(joined.users)
+            fields = solved(
+                state, joined.rows_of(users), joined.times_of(users), here.n_threads, joined.codes_of(users),
+                joined.weights_of(users),
+            )  # fmt: skip
+            state = joined.with_users(users, fields)
+        if unknown_items == "add" and not known.all():
+            rows = np.flatnonzero(~known)
+            _check_raters(state, given, rows)
+            times = None if seconds is None else seconds[rows]
+            state = with_items(Joined(state, given, seconds, rows), times, here.n_threads)
+        self._state = state
         return self
 
     def partial_fit(
@@ -237,3 +246,19 @@ class BayesianUpdates(Model):
                 "items, values, timestamps), or fit a model with sessions=None on all ratings"
             )
         return given, None
+
+
+def _check_raters(state: BayesianState, given: Ratings, rows: Array) -> None:
+    """Raise DataError unless new items can be given rows: by users that have some."""
+    if state.item_precisions is None:
+        raise DataError(
+            "fold_in: the model does not keep the prior of its items, as its parameters were not drawn by "
+            'fit; pass unknown_items="ignore"'
+        )
+    codes = state.users.recode(given.user_ids, given.user_codes[rows])
+    if (codes < 0).any():
+        first = given.users[rows[int((codes < 0).argmax())]]
+        raise DataError(
+            f"fold_in: user {first} has ratings of new items alone, from which neither can be found; leave "
+            "the user out, or call partial_fit"
+        )
