@@ -56,8 +56,10 @@ def test_new_items_are_as_good_as_fitted_ones(name: str) -> None:
     )
     assert found < 0.6 * before
     assert found < 1.3 * fitted
-    # Users, and items with ratings, are held.
-    np.testing.assert_allclose(model.predict(USERS[~LATE], ITEMS[~LATE]), old, rtol=1e-6)
+    # Users, and items with ratings, are held; in `SVDpp` the sets of users have the new items too.
+    np.testing.assert_allclose(
+        model.predict(USERS[~LATE], ITEMS[~LATE]), old, atol=0.1 if name == "SVDpp" else 1e-5
+    )
     np.testing.assert_array_equal(model.item_counts_[:NEW], counts)
     np.testing.assert_array_equal(model.item_counts_[NEW:], np.bincount(ITEMS[GIVEN])[NEW:])
     assert model.knows(items=np.arange(NEW, N_ITEMS)).all()
@@ -75,7 +77,9 @@ def test_new_users_and_new_items_come_together(name: str, tmp_path: Path) -> Non
     alone = MODELS[name]().fit(part(~LATE & ~users)).fold_in(part(users & ~LATE))
     asked = users & ~LATE
     np.testing.assert_allclose(
-        model.predict(USERS[asked], ITEMS[asked]), alone.predict(USERS[asked], ITEMS[asked]), rtol=1e-6
+        model.predict(USERS[asked], ITEMS[asked]),
+        alone.predict(USERS[asked], ITEMS[asked]),
+        atol=0.1 if name == "SVDpp" else 1e-5,
     )
     model.save(tmp_path / "model")
     np.testing.assert_array_equal(
