@@ -26,7 +26,7 @@ if TYPE_CHECKING:
         RatingColumns,
         SGDRates,
     )
-    from cfcore.kernels.records.gibbs import BiasDraws, DrawKey, MemberDraws, RowDraws
+    from cfcore.kernels.records.gibbs import BiasDraws, DrawKey, MemberDraws, RowDraws, RowProducts
     from cfcore.kernels.records.given import GivenRatings, GivenRows, GivenSamples
     from cfcore.kernels.records.implicit import (
         ImplicitRows,
@@ -124,7 +124,7 @@ _ROOMS = {
         "SGDRates",
     ),
     "als": ("RowSolves",),
-    "gibbs": ("BiasDraws", "DrawKey", "MemberDraws", "RowDraws"),
+    "gibbs": ("BiasDraws", "DrawKey", "MemberDraws", "RowDraws", "RowProducts"),
     "given": ("GivenRatings", "GivenRows", "GivenSamples"),
     "implicit": (
         "ImplicitRows",
@@ -252,6 +252,7 @@ __all__ = [
     "RatingRows",
     "Record",
     "RowDraws",
+    "RowProducts",
     "RowSolves",
     "SGDRates",
     "SVDppFactors",

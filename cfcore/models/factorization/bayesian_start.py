@@ -70,10 +70,7 @@ class Start:
         self._set_noise(chain, sample, float(shape))
         self._set_biases(chain, sample, rng)
         chain.spread = chain.noise.spread
-        chain._multiply()
-        chain.targets[:] = chain.noise.latents
-        for (indptr, ratings), biases in zip(chain.biases.groups, chain.biases.biases, strict=True):
-            chain.targets[ratings] -= np.repeat(biases, np.diff(indptr))
+        chain.renew()
 
     def _set_effects(self, side: Side, kind: str, own: slice, scale: float) -> None:
         """Effects of features: those on rows of the last sample, those on biases by their means."""
