@@ -8,7 +8,7 @@ from cfcore.kernels.factorization.given_loops cimport TILE, GivenArrays
 
 cdef extern from "factorization/gibbs.h" nogil:
     void add_products "cf_add_products"(double *gram, const float *scaled, const float *z, Py_ssize_t n,
-                                        Py_ssize_t width) noexcept
+                                        Py_ssize_t width, double *rest, const float *targets) noexcept
     void add_targets "cf_add_targets"(double *rest, const float *scaled, const float *targets, Py_ssize_t n,
                                       Py_ssize_t width) noexcept
 
@@ -52,9 +52,8 @@ cdef inline Py_ssize_t lay_out(const GivenArrays *given, Py_ssize_t k, Py_ssize_
 
 
 cdef inline void flush(Sums *sums, Py_ssize_t width) noexcept nogil:
-    add_products(sums.gram, sums.scaled, sums.z, sums.n, width)
+    add_products(sums.gram, sums.scaled, sums.z, sums.n, width, sums.rest, sums.targets)
     add_targets(sums.border, sums.scaled, sums.last, sums.n, width)
-    add_targets(sums.rest, sums.scaled, sums.targets, sums.n, width)
     sums.n = 0
 
 
