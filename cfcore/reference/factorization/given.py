@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from cfcore.kernels.records import DrawKey, GivenRatings, GivenRows, GivenSamples, check_span, check_written
 from cfcore.reference.common.checks import check_array, check_record, check_threads, overlaps
-from cfcore.reference.factorization.gibbs import _normals as normals_of
+from cfcore.reference.factorization.gibbs import normal_numbers
 
 Float64 = NDArray[np.float64]
 
@@ -93,7 +93,7 @@ def _solve_user(ratings: GivenRatings, samples: GivenSamples, rows: GivenRows, u
         return False
     found = np.linalg.solve(precision, linear)
     rows.means[user, s] = found
-    noises = normals_of(DrawKey(0, 0, samples.first + s), 0, 1, k // 2 + 1)[0, : k + 1]
+    noises = normal_numbers(DrawKey(0, 0, samples.first + s), 0, 1, k // 2 + 1)[0, : k + 1]
     rows.draws[user, s] = np.linalg.solve(upper, noises)
     if len(items):
         _solve_sessions(codes, targets - np.einsum("nk,k->n", z, found), precisions, of_sessions, (rows, s))
