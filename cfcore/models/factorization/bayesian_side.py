@@ -9,7 +9,9 @@ import numpy as np
 from cfcore import backends
 from cfcore.arrays import aligned_zeros, row_length
 from cfcore.kernels.records import DrawKey, MemberDraws, RatingRows, RowDraws
+from cfcore.models.factorization import bayesian_priors as priors
 from cfcore.models.factorization.bayesian_priors import drawn_precision
+from cfcore.models.factorization.bayesian_scales import drawn_scale
 from cfcore.models.factorization.sets import from_blocks, in_blocks, set_weights, spans
 from cfcore.threads import threads_worth
 
@@ -107,28 +109,9 @@ class Side:
         """
         k = self.n_factors
         power, spread = k * (k + FREEDOM), WISHART * (k + 1) * float(np.trace(self.precision)) / 2
-
-        def density(log: float) -> float:
-            s = np.exp(log)
-            return float(-power * log - spread / s**2 - square * s**2 / 2 + product * s)
-
-        mode, width = 0.0, 1.0
-        for _ in range(50):
-            s = np.exp(mode)
-            slope = -power + 2 * spread / s**2 - square * s**2 + product * s
-            width = 4 * spread / s**2 + 2 * square * s**2 + abs(product) * s
-            step = float(np.clip(slope / width, -1, 1))
-            mode += step
-            if abs(step) < 1e-6:
-                break
-        curve = 4 * spread * np.exp(-2 * mode) + 2 * square * np.exp(2 * mode) - product * np.exp(mode)
-        deviation = 1 / np.sqrt(curve if curve > 0 else width)
-        # A Metropolis-Hastings step from 0, with a normal distribution at the mode as proposal.
-        new = mode + deviation * self.rng.normal()
-        gain = density(new) - density(0.0) + ((new - mode) ** 2 - mode**2) / (2 * deviation**2)
-        if not np.log(self.rng.random()) < gain:
-            return 1.0
-        factor = float(np.exp(new))
+        factor = drawn_scale(power, spread, square, product, self.rng)
+        if factor == 1:
+            return factor
         self.rows *= np.float32(factor)
         self.members *= factor
         self.sums *= factor
@@ -154,15 +137,15 @@ class Side:
         n = len(given)
         mean = given.mean(axis=0)
         apart = given - mean
-        scale = np.einsum("nf,ng->fg", apart, apart) + WISHART * (k + 1) * np.eye(k)
+        scale = products_of(apart, n_threads) + WISHART * (k + 1) * np.eye(k)
         scale += n / (n + 1) * np.outer(mean, mean)
         freedom = k + FREEDOM + n
-        squares = np.einsum("nf,ng->fg", self.members, self.members)
+        squares = products_of(self.members, n_threads)
         if self.has_sets:
             scale += self.penalty[0] * squares
             freedom += len(self.members)
         if features is not None:
-            scale += features.penalty[0] * np.einsum("nf,ng->fg", features.effects, features.effects)
+            scale += features.penalty[0] * products_of(features.effects, n_threads)
             freedom += len(features.effects)
         if key[1] >= FIXED:
             self.precision[:] = wishart(scale, freedom, self.rng)
@@ -184,17 +167,39 @@ class Side:
         """Draw the members with rows and noise in units in which the noise is white."""
         k = self.n_factors
         draws = MemberDraws(
-            owners[0], owners[1], self.weights, in_blocks(np.einsum("nf,fg->ng", self.members, root)),
-            in_blocks(np.einsum("nf,fg->ng", errors, root)), float(self.penalty[0]),
+            owners[0], owners[1], self.weights, in_blocks(times(self.members, root, n_threads)),
+            in_blocks(times(errors, root, n_threads)), float(self.penalty[0]),
         )  # fmt: skip
-        kernel = backends.kernel("factorization.gibbs")
+        kernel = backends.kernel("factorization.gibbs_priors")
         n_threads = threads_worth(n_threads, 4 * len(self.indices) * k)
         drawn = DrawKey(key[0], MEMBERS + self.kind, key[1])
         for span in spans(owners[0], 4 * row_length(k, "float64")):
             kernel.draw_members(draws, drawn, span, n_threads)
         back = np.linalg.inv(root)
-        self.members[:] = np.einsum("nf,fg->ng", from_blocks(draws.members, k), back)
-        self.sums[:] = rows - self.mean - np.einsum("nf,fg->ng", from_blocks(draws.errors, k), back)
+        apart = from_blocks(draws.errors, k)
+        self.members[:] = times(from_blocks(draws.members, k), back, n_threads)
+        self.sums[:] = rows - self.mean - times(apart, back, n_threads)
+        if key[1] >= FIXED:
+            self.draw_member_scale(apart, times(self.sums, root, n_threads))
+
+    def draw_member_scale(self, apart: Array, sums: Array) -> None:
+        """Draw a factor of the members, which their precision follows; the rows stay as they are.
+
+        Members that are in few sets are near their prior, and its precision is near what they are.
+
+        Parameters
+        ----------
+        apart, sums : float64[n, n_factors]
+            Rows less all parts of their prior means, and their sums of members, in units in which the noise
+            of rows is white.
+        """
+        square = float(np.sum(sums * sums))
+        product = square + float(np.sum(sums * apart))
+        spread = priors.RATE * float(self.penalty[0])
+        factor = drawn_scale(2 * priors.SHAPE, spread, square, product, self.rng)
+        self.members *= factor
+        self.sums *= factor
+        self.penalty /= factor**2
 
     def draw_rows(
         self, key: tuple[int, int], others: Side, targets: Array,
@@ -244,6 +249,24 @@ class Drawing:
     def __call__(self, key: DrawKey) -> None:
         for span in self.spans:
             self.kernel.draw_rows(self.ratings, self.draws, key, self.scratch, span, self.n_threads)
+
+
+def products_of(rows: Array, n_threads: int | None) -> Array:
+    """The sum of the products x x' of rows (float64[n, k]): float64[k, k]."""
+    kernel, (n, k) = backends.kernel("factorization.gibbs_priors"), rows.shape
+    found = np.empty((k, k))
+    parts = np.empty((kernel.n_parts(n), k, k))
+    kernel.sum_products(np.ascontiguousarray(rows), parts, found, threads_worth(n_threads, n * k * k))
+    return found
+
+
+def times(rows: Array, matrix: Array, n_threads: int | None) -> Array:
+    """Rows (float64[n, k]) times a matrix."""
+    kernel, found = backends.kernel("factorization.gibbs_priors"), np.empty(rows.shape)
+    work = rows.size * len(matrix)
+    held = np.ascontiguousarray(rows), np.ascontiguousarray(matrix)
+    kernel.multiply_matrix(*held, found, threads_worth(n_threads, work))
+    return found
 
 
 def wishart(inverse_scale: Array, freedom: float, rng: np.random.Generator) -> Array:
