@@ -233,7 +233,7 @@ class AlgoBase:
 
         With ``engine="cfcore"``, the one that predicts. Else one with the factors and biases of this
         algorithm or, for neighbours, fitted with its similarities and weights: for known users and items, its
-        predictions are those of this algorithm, up to rounding and to the choice among equally near neighbours.
+        predictions are those of this algorithm, up to rounding and to the choice among equally near ones.
 
         Raises
         ------
