@@ -112,7 +112,7 @@ class BayesianSVD(BayesianUpdates, Featured, Exploring):
     noise_precision_ : float
         Mean of the noise's precision, in the unit of the ratings; 1 if these are ordinal.
     levels_ : ndarray of float64, shape (n_levels,), or None
-        The different training ratings; None if there are more than 256.
+        The different training ratings; None if there are more than 256. Their number is ``n_levels_``.
     cut_points_ : ndarray of float64, shape (n_kept, n_levels - 1), or None
         Samples of the cut points of ordinal ratings, and None for others. Biases and factors are then in the
         unit of the latent ratings' noise.
@@ -135,6 +135,12 @@ class BayesianSVD(BayesianUpdates, Featured, Exploring):
     model of Rendle, Zhang and Koren, "On the difficulty of evaluating baselines" (2019). Rows have
     normal-Wishart priors with n_factors + 1 degrees of freedom and inverse scale .02 (n_factors + 1) I in
     units of the ratings' variance, so that nothing depends on the unit of the ratings.
+
+    Biases of users and their sessions are drawn together, from the shortest sessions up and back, and each of
+    their precisions with the biases integrated out; that of the noise together with that of the shortest
+    sessions. Common factors of the rows of a side, and of the members of its sets, are drawn as well (Liu and
+    Sabatti, 2000), and what can be moved between the mean of rows and the biases of the other side without a
+    change of predictions: short runs are as good as longer ones without (``benchmarks/bayesian.py race``).
 
     With ``likelihood="ordinal"`` a rating is at most level l if the latent rating is at most the cut point
     c(l): its probability is Φ(√(α_u) (c_l - f)), f being the sum without noise, and
@@ -346,7 +352,9 @@ class BayesianSVD(BayesianUpdates, Featured, Exploring):
         state: BayesianState = self._state
         fields: dict[str, Any] = users_of(state, given, self.n_threads) | user_fields(given)
         # What only `partial_fit` reads is of the users of the fit.
-        nothing = dict.fromkeys(("seen_times", "item_members", "item_precisions", "chain_scalars"))
+        nothing = dict.fromkeys(
+            ("seen_times", "seen_weights", "item_members", "item_precisions", "chain_scalars")
+        )
         found = dataclasses.replace(state, **{**fields, **nothing})
         vars(found)["item_rows"] = state.item_rows  # the same items
         return found
