@@ -43,6 +43,7 @@ _PUBLIC: dict[str, tuple[str, str | None]] = {
     "Ratings": ("cfcore.data.ratings", "Ratings"),
     "backend": ("cfcore.backends", "backend"),
     "datasets": ("cfcore.data.datasets", None),
+    "distributed": ("cfcore.distributed", None),
     "errors": ("cfcore.errors", None),
     "load": ("cfcore.persist", "load"),
     "metrics": ("cfcore.metrics", None),

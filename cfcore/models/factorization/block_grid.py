@@ -21,7 +21,7 @@ from cfcore.kernels.records import (
     RatingColumns,
     SGDRates,
 )
-from cfcore.models.core.stripes import stripes
+from cfcore.models.core.stripes import bounds, stripes
 from cfcore.random import seed64
 from cfcore.threads import threads_worth
 
@@ -78,6 +78,9 @@ class Blocks:
             stripes(train.user_counts, n_users), stripes(train.item_counts, n_items), n_users, n_items
         )
         lay_out(columns, stripe_of, self.layout, seed64(rng), self.n_threads)
+        # First user of each user stripe, and first item of each item stripe.
+        self.user_ptr = bounds(stripe_of.user_stripes, n_users)
+        self.item_ptr = bounds(stripe_of.item_stripes, n_items)
         self.rounds = rounds(n_users, n_items)
         # Twice, so that the rounds from any one on are a slice: numbers of blocks less their item stripe, and
         # item stripes.

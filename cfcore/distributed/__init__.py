@@ -1,0 +1,5 @@
+"""Models on a Dask cluster."""
+
+from cfcore.distributed.fit import fit
+
+__all__ = ["fit"]
