@@ -159,16 +159,18 @@ class BlocksOnCluster:
     def _run(self, tasks: Tasks, made: Plan, jobs: dict[tuple[int, int], Static]) -> Any:
         """Submit all tasks of an epoch; what they leave of users, and of each packet."""
         factors = self.trainer.factors
-        held = [tasks.held(part, at) for at, part in enumerate(self.parts)]
-        users: dict[int, Any] = {}
+        held = tasks.held(self.parts)
+        given: list[tuple[Any, int]] = []
         for shard in range(len(self.parts)):
             span = slice(*self.first_users[shard : shard + 2])
             own = factors.user_factors[span], factors.user_bias[span]
-            users[shard] = tasks.put({"users": own, "squares": {}}, shard)
-        packets: list[Any] = []
+            given.append(({"users": own, "squares": {}}, shard))
         for stripes_of, route in zip(made.packets, made.routes, strict=True):
             at = self._items(stripes_of)
-            packets.append(tasks.put((factors.item_factors[at], factors.item_bias[at]), route[0][1]))
+            given.append(((factors.item_factors[at], factors.item_bias[at]), route[0][1]))
+        sent = tasks.put_all(given)
+        users: dict[int, Any] = dict(enumerate(sent[: len(self.parts)]))
+        packets = sent[len(self.parts) :]
         incoming: dict[tuple[int, int], list[int]] = defaultdict(list)
         for packet, route in enumerate(made.routes):
             for task in route:

@@ -52,16 +52,24 @@ class Tasks:
         return self.workers[at % len(self.workers)]
 
     def put(self, value: Any, at: int = 0) -> Any:
-        """Send a value to a worker; its future."""
-        future = self.cluster.scattered(value, self.near(at))
-        self.futures.append(future)
-        return future
+        """Send a value to the worker that part `at` is best placed at; its future."""
+        return self.put_all([(value, at)])[0]
 
-    def held(self, data: Held, at: int = 0) -> Any:
-        """The future of data that are held by a worker from one try to the next."""
-        if data.future is None or data.future.status != "finished":
-            data.future = self.cluster.scattered(data.value, self.near(at))
-        return data.future
+    def put_all(self, values: Sequence[tuple[Any, int]]) -> list[Any]:
+        """Send values, each with a number as in `put`, all at once; their futures."""
+        found = self.cluster.scattered([(value, self.near(at)) for value, at in values])
+        self.futures += found
+        return found
+
+    def held(self, data: Sequence[Held], first: int = 0) -> list[Any]:
+        """The futures of data that workers hold from one try to the next, near parts from `first` on."""
+        missing = {
+            at: one for at, one in enumerate(data, first) if one.future is None or one.future.status != "finished"
+        }
+        sent = self.cluster.scattered([(one.value, self.near(at)) for at, one in missing.items()])
+        for one, future in zip(missing.values(), sent, strict=True):
+            one.future = future
+        return [one.future for one in data]
 
     def submit(self, function: Callable[..., Any], *args: Any, at: int | None = None) -> Any:
         """Have a function called with the results of futures; best near part `at`. Its future."""
@@ -158,14 +166,25 @@ class Cluster:
                 raise TimeoutError(f"the cluster has had no workers for {PATIENCE:.0f} s; start some")
             time.sleep(0.2)
 
-    def scattered(self, value: Any, worker: str) -> Any:
-        """The future of a value that is sent to a worker."""
-        [future] = self.wait(
+    def scattered(self, values: Sequence[tuple[Any, str]]) -> list[Any]:
+        """The futures of values, each of which is sent to a worker."""
+        of_worker: dict[str, list[int]] = {}
+        for at, (_, worker) in enumerate(values):
+            of_worker.setdefault(worker, []).append(at)
+        if not values:
+            return []
+        sending = [
             self.client.scatter(
-                [value], workers=[worker], direct=self.direct, hash=False, asynchronous=True, timeout=30
+                [values[at][0] for at in own], workers=[worker], direct=self.direct, hash=False,
+                asynchronous=True, timeout=30,
             )
-        )
-        return future
+            for worker, own in of_worker.items()
+        ]  # fmt: skip
+        found: list[Any] = [None] * len(values)
+        for own, futures in zip(of_worker.values(), self.wait(_all(sending)), strict=True):
+            for at, future in zip(own, futures, strict=True):
+                found[at] = future
+        return found
 
     def run(self, work: Callable[[Tasks], Result]) -> Result:
         """Results of some work: a function that submits tasks, waits for them, and writes nothing.
@@ -196,6 +215,10 @@ class Cluster:
         pending = [future for future in tasks.futures if not future.done()]
         cancelling = self.client.cancel(pending, asynchronous=True, force=True)
         asyncio.run_coroutine_threadsafe(_awaited(cancelling), self.loop)
+
+
+async def _all(coroutines: Sequence[Any]) -> list[Any]:
+    return list(await asyncio.gather(*coroutines))
 
 
 async def _awaited(coroutine: Any) -> Any:

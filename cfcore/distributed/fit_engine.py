@@ -81,7 +81,7 @@ class DaskEngine:
         left = dict(enumerate(parts))
 
         def work(tasks: Tasks) -> None:
-            held = tasks.held(pairs)
+            [held] = tasks.held([pairs])
             numbers = list(left)
             futures = [tasks.submit(compare, held, left[at].begin, left[at].end) for at in numbers]
             for at, result in tasks.as_completed(futures):
@@ -131,7 +131,7 @@ class SequenceOnCluster:
         chunks = [parts[len(parts) * i // n : len(parts) * (i + 1) // n] for i in range(n)]
 
         def work(tasks: Tasks) -> dict[str, Any]:
-            held, state = tasks.held(self.held), tasks.put(self.sequence.arrays())
+            [held], state = tasks.held([self.held]), tasks.put(self.sequence.arrays())
             for chunk in chunks:
                 state = tasks.submit(run_parts, held, state, Static(chunk), at=0)
             [found] = tasks.gather([state])

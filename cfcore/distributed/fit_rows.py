@@ -84,12 +84,9 @@ class SolvingOnCluster:
         columns = solves.columns, solves.column_biases
 
         def work(tasks: Tasks) -> list[Any]:
-            shared = tasks.put((columns, members))
+            shared, held = tasks.put((columns, members)), tasks.held(self.parts)
             return tasks.gather(
-                [
-                    tasks.submit(solve_rows, tasks.held(part, at), shared, at=at)
-                    for at, part in enumerate(self.parts)
-                ]
+                [tasks.submit(solve_rows, part, shared, at=at) for at, part in enumerate(held)]
             )
 
         for span, found in zip(self.spans, self.cluster.run(work), strict=True):
@@ -138,22 +135,26 @@ class DrawingOnCluster:
         return draw
 
     def _run(self, tasks: Tasks, ratings: RatingRows, draws: RowDraws, key: DrawKey) -> Sequence[Any]:
-        shared = tasks.put(
-            {
-                "columns": draws.columns, "precision": draws.precision, "column_weight": draws.column_weight,
-                "with_means": draws.means is not None, "key": (key.seed, key.kind, key.sweep),
-            }
-        )  # fmt: skip
-        futures = []
-        for at, (part, (begin, end)) in enumerate(zip(self.parts, self.spans, strict=True)):
+        shared = {
+            "columns": draws.columns, "precision": draws.precision, "column_weight": draws.column_weight,
+            "with_means": draws.means is not None, "key": (key.seed, key.kind, key.sweep),
+        }  # fmt: skip
+        given: list[tuple[Any, int]] = [(shared, 0)]
+        for at, (begin, end) in enumerate(self.spans):
             own = slice(int(ratings.indptr[begin]), int(ratings.indptr[end]))
             job = DrawJob(
                 ratings.values[own], draws.prior_mean[begin:end], draws.row_precision[begin:end],
                 None if draws.weights is None else draws.weights[own],
             )  # fmt: skip
-            given = tasks.put(job, at)
-            futures.append(tasks.submit(draw_rows, tasks.held(part, at), given, shared, at=at))
-        return tasks.gather(futures)
+            given.append((job, at))
+        held = tasks.held(self.parts)
+        sent, *jobs = tasks.put_all(given)
+        return tasks.gather(
+            [
+                tasks.submit(draw_rows, part, job, sent, at=at)
+                for at, (part, job) in enumerate(zip(held, jobs, strict=True))
+            ]
+        )
 
 
 class BiasesOnCluster:
@@ -182,10 +183,7 @@ class BiasesOnCluster:
 
     @staticmethod
     def _run(tasks: Tasks, stage: list[tuple[Any, Held]]) -> Sequence[Any]:
-        columns = tasks.put(stage[0][0].column_bias)
+        columns, held = tasks.put(stage[0][0].column_bias), tasks.held([part for _, part in stage])
         return tasks.gather(
-            [
-                tasks.submit(solve_biases, tasks.held(part, at), columns, at=at)
-                for at, (_, part) in enumerate(stage)
-            ]
+            [tasks.submit(solve_biases, part, columns, at=at) for at, part in enumerate(held)]
         )
