@@ -1,7 +1,8 @@
 """The safetensors format: the length of a JSON table of contents, the table, then raw little-endian arrays.
 
 The library of that name is not used, because it maps files into memory: a process that reads a mapped file is
-killed when another one shortens it. Nor does it write to file objects.
+killed when another one shortens it. Nor does it write to file objects. Here only shards of ratings, which may
+be larger than memory, are mapped.
 """
 
 from __future__ import annotations
@@ -9,8 +10,10 @@ from __future__ import annotations
 import io
 import json
 import math
+import mmap
 import os
 import stat
+import sys
 from collections.abc import Iterable
 from typing import IO, Any
 
@@ -22,6 +25,7 @@ __all__ = [
     "NAMES",
     "Place",
     "binary",
+    "map_tensors",
     "name_of",
     "opened",
     "read_table",
@@ -122,6 +126,34 @@ def write_tensors(file: IO[bytes], metadata: dict[str, str], tensors: dict[str, 
 
 def read_tensors(file: IO[bytes], size: int) -> tuple[dict[str, str], dict[str, Array]]:
     """The metadata and the tensors of a safetensors file; ValueError if its sizes disagree with `size`."""
+    metadata, found, _ = _contents(file, size)
+    # All sizes are those of the file: only now is anything allocated.
+    return metadata, {name: _tensor(file, dtype, shape) for name, (dtype, shape, _) in found.items()}
+
+
+def map_tensors(file: IO[bytes], size: int) -> tuple[dict[str, str], dict[str, Array]]:
+    """As `read_tensors`, with arrays that are views of the mapped file: read-only, and nothing is read yet.
+
+    Parameters
+    ----------
+    file : file object
+        Of a regular file, read from its beginning. It may be closed afterwards.
+    size : int
+    """
+    metadata, found, begin = _contents(file, size)
+    if sys.byteorder != "little" or not size:
+        file.seek(begin)
+        return metadata, {name: _tensor(file, dtype, shape) for name, (dtype, shape, _) in found.items()}
+    held = mmap.mmap(file.fileno(), size, access=mmap.ACCESS_READ)
+    arrays = {}
+    for name, (dtype, shape, at) in found.items():
+        flat: Array = np.frombuffer(held, dtype, math.prod(shape), begin + at)
+        arrays[name] = flat.reshape(shape)
+    return metadata, arrays
+
+
+def _contents(file: IO[bytes], size: int) -> tuple[dict[str, str], dict[str, Any], int]:
+    """The metadata; dtype, shape and place of each tensor, in the order of places; and where they begin."""
     table, left = _table(file, size)
     metadata = table.pop("__metadata__", {})
     end, tensors = 0, {}
@@ -132,11 +164,10 @@ def read_tensors(file: IO[bytes], size: int) -> tuple[dict[str, str], dict[str, 
         begin, end = end, end + math.prod(shape) * dtype.itemsize
         if entry["data_offsets"] != [begin, end] or end > left:
             raise ValueError(f"{name}: its place {entry['data_offsets']!r} in the file does not fit")
-        tensors[name] = (dtype, shape)
+        tensors[name] = (dtype, shape, begin)
     if end != left:
         raise ValueError(f"{left} bytes of arrays in place of {end}")
-    # All sizes are those of the file: only now is anything allocated.
-    return metadata, {name: _tensor(file, *found) for name, found in tensors.items()}
+    return metadata, tensors, size - left
 
 
 def read_table(file: IO[bytes], size: int) -> dict[str, Any]:

@@ -9,9 +9,9 @@ from numpy.typing import ArrayLike
 from cfcore.data import checks, combine, ids
 from cfcore.data.build import Duplicates, Rules, checked, encoded
 from cfcore.data.checks import Missing
-from cfcore.data.container import Container
 from cfcore.data.kinds import IdKinds
 from cfcore.data.names import ARGUMENTS
+from cfcore.data.sharded import Sharded
 from cfcore.errors import DataError
 
 __all__ = ["Duplicates", "Ratings", "from_fields"]
@@ -19,7 +19,7 @@ __all__ = ["Duplicates", "Ratings", "from_fields"]
 Scale = Literal["keep", "data"] | tuple[float, float]
 
 
-class Ratings(Container):
+class Ratings(Sharded):
     """Explicit ratings of items by users, with timestamps if there are any. Immutable and always valid.
 
     Parameters

@@ -1,0 +1,1 @@
+"""How other libraries reach cfcore: a room for each."""

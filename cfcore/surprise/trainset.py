@@ -1,0 +1,5 @@
+"""The module of this name of scikit-surprise."""
+
+from cfcore.adapters.surprise.trainset import Trainset
+
+__all__ = ["Trainset"]
