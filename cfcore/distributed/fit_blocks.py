@@ -2,101 +2,140 @@
 
 from __future__ import annotations
 
-import operator
-from collections import defaultdict
-from dataclasses import dataclass
+import time
+from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any
 
 import numpy as np
 
+from cfcore.distributed.fit_block_tasks import BlockJob, BlockPart, pick, train_blocks
 from cfcore.distributed.fit_cluster import Cluster, Held, Tasks
-from cfcore.distributed.fit_tasks import BlockJob, BlockPart, Static, train_blocks
+from cfcore.distributed.fit_tasks import Static
 from cfcore.models.core.stripes import stripes
+from cfcore.models.core.training import GROWTH
 from cfcore.models.factorization.block_grid import BlockTrainer
 
-__all__ = ["BlocksOnCluster", "Plan", "plan"]
+__all__ = ["BlocksOnCluster", "Graph", "plan"]
 
 Array = np.ndarray[Any, Any]
+#: Epoch, stage and shard.
+Task = tuple[int, int, int]
+
+#: Most epochs, and seconds of epochs, between two looks at parameters.
+MOST_AHEAD, SECONDS_AHEAD = 16, 4.0
 
 
-@dataclass(frozen=True, eq=False)
-class Plan:
-    """How the blocks of an epoch are divided into tasks.
+def plan(order: Array, n_rounds: int, n_item_stripes: int, shard_of: Array) -> dict[tuple[int, int], Array]:
+    """Divide an epoch into tasks, of a shard of user stripes each, in stages.
 
-    Each shard of users has at most one task in a stage. An item stripe leaves a shard in a stage after its
-    last one there; so the tasks of a stage share no stripe, and have all that they need from stages before.
-
-    Attributes
-    ----------
-    n_stages : int
-    visits : dict of (stage, shard) to int array
-        Positions in the order of the epoch, ascending.
-    packets : list of int arrays
-        Item stripes that travel together.
-    routes : list of list of (stage, shard)
-        Tasks that each packet goes through.
-    """
-
-    n_stages: int
-    visits: dict[tuple[int, int], Array]
-    packets: list[Array]
-    routes: list[list[tuple[int, int]]]
-
-
-def plan(order: Array, n_rounds: int, n_item_stripes: int, shard_of: Array) -> Plan:
-    """Divide an epoch into tasks, by shards of user stripes.
-
-    Whatever the shards, each user stripe and each item stripe has its blocks in the order of the epoch, and
-    so the result has the same bits.
+    An item stripe passes to another shard in the stage after its last one in the shard before. So the tasks
+    of a stage share no stripe, and all that they need comes from stages before. With as many user stripes as
+    item stripes, and s shards of as many, there are s + 1 stages. Whatever the shards, each user stripe and
+    each item stripe has its blocks in the order of the epoch, and so the result has the same bits.
 
     Parameters
     ----------
     order : int32[n_blocks]
         Blocks, in rounds of blocks that share no stripe.
-    n_rounds : int
-    n_item_stripes : int
+    n_rounds, n_item_stripes : int
     shard_of : int[n_user_stripes]
+
+    Returns
+    -------
+    dict of (stage, shard) to int array
+        Positions in `order`, ascending; by stages.
     """
     users, items = np.divmod(order.reshape(n_rounds, -1), n_item_stripes)
     shards = shard_of[users]
     stages = np.empty_like(shards)
-    of_user = np.zeros(len(shard_of), dtype=np.int64)
-    of_item, last = np.zeros(n_item_stripes, dtype=np.int64), np.full(n_item_stripes, -1)
+    of_user, of_item = np.zeros(len(shard_of), np.int64), np.zeros(n_item_stripes, np.int64)
+    last = np.full(n_item_stripes, -1)
     for at, (user, item, shard) in enumerate(zip(users, items, shards, strict=True)):
         moves = (last[item] >= 0) & (last[item] != shard)
         stages[at] = np.maximum(of_user[user], of_item[item] + moves)
         of_user[user] = of_item[item] = stages[at]
         last[item] = shard
-    tasks = stages.ravel() * len(shard_of) + shards.ravel()
-    numbers, where = np.unique(tasks, return_inverse=True)
+    numbers, where = np.unique(stages.ravel() * len(shard_of) + shards.ravel(), return_inverse=True)
     parts = np.split(np.argsort(where, kind="stable"), np.cumsum(np.bincount(where))[:-1])
     names = [divmod(int(number), len(shard_of)) for number in numbers]
-    routes: dict[tuple[int, ...], list[int]] = defaultdict(list)
-    by_item = np.argsort(items.ravel(), kind="stable").reshape(n_item_stripes, -1)
-    for stripe, visits in enumerate(tasks[by_item]):
-        changes = np.append(True, visits[1:] != visits[:-1])
-        routes[tuple(visits[changes].tolist())].append(stripe)
-    return Plan(
-        1 + int(stages.max()),
-        dict(zip(names, parts, strict=True)),
-        [np.array(own) for own in routes.values()],
-        [[divmod(task, len(shard_of)) for task in route] for route in routes],
-    )
+    return dict(zip(names, parts, strict=True))
+
+
+class Graph:
+    """Tasks of some epochs, and how item stripes pass from one to the next.
+
+    Parameters
+    ----------
+    plans : list of dict
+        Of `plan`, one for each epoch.
+    items : list of int arrays
+        Item stripes of the visits of each epoch, in their order.
+
+    Attributes
+    ----------
+    tasks : list of (epoch, stage, shard)
+        In an order in which they may run.
+    first : list of list of int
+        Item stripes that each shard has at the beginning.
+    arriving : dict of task to dict of task to list of int
+        Item stripes that a task takes from tasks of other shards.
+    leaving : dict of task to tuple of int
+        Item stripes that other shards have taken since the task before of the shard.
+    owners : dict of int to int
+        The shard that has each item stripe at the end.
+    last : set of task
+        The last task of each shard in each epoch.
+    """
+
+    def __init__(self, plans: Sequence[dict[tuple[int, int], Array]], items: Sequence[Array]) -> None:
+        self.tasks = [(epoch, *name) for epoch, one in enumerate(plans) for name in one]
+        n_shards = 1 + max(shard for _, _, shard in self.tasks)
+        self.first: list[list[int]] = [[] for _ in range(n_shards)]
+        self.arriving: dict[Task, dict[Task, list[int]]] = {task: {} for task in self.tasks}
+        self.last = set({(task[0], task[2]): task for task in self.tasks}.values())
+        self.owners: dict[int, int] = {}
+        latest: dict[int, Task] = {}  # the last task on each stripe
+        left: list[set[int]] = [set() for _ in range(n_shards)]
+        self.leaving: dict[Task, tuple[int, ...]] = {}
+        for task in self.tasks:
+            epoch, stage, shard = task
+            for stripe in np.unique(items[epoch][plans[epoch][stage, shard]]).tolist():
+                owner = self.owners.get(stripe)
+                if owner is None:
+                    self.first[shard].append(stripe)
+                elif owner != shard:
+                    self.arriving[task].setdefault(latest[stripe], []).append(stripe)
+                    left[owner].add(stripe)
+                    left[shard].discard(stripe)
+                self.owners[stripe], latest[stripe] = shard, task
+            self.leaving[task] = tuple(sorted(left[shard]))
+            left[shard] = set()
 
 
 class BlocksOnCluster:
     """A `BlockTrainer` whose epochs run on a cluster: it has all else of the trainer.
 
+    Parameters of several epochs stay with the workers where nobody looks at them in between: without
+    validation ratings, callback and checkpoint. If training may have diverged in one of these epochs, they
+    are run again, one by one.
+
     Parameters
     ----------
     trainer : BlockTrainer
-        Whose live parameters have the result of each epoch.
+        Whose live parameters have the result.
     cluster : Cluster
+    n_epochs : int
+        Of the fit.
+    unseen : bool
+        Whether parameters are needed after the last epoch alone.
     """
 
-    def __init__(self, trainer: BlockTrainer, cluster: Cluster) -> None:
+    def __init__(self, trainer: BlockTrainer, cluster: Cluster, n_epochs: int, unseen: bool) -> None:
         self.trainer, self.cluster = trainer, cluster
+        self.n_epochs, self.unseen = n_epochs, unseen
+        self.errors: dict[int, float] = {}  # of epochs that have been run
+        self.lowest, self.n_ahead = np.inf, 1
         blocks = trainer.blocks
         layout, n_items = blocks.layout, blocks.n_item_stripes
         counts = np.diff(layout.block_ptr[::n_items])  # ratings of each user stripe
@@ -117,71 +156,88 @@ class BlocksOnCluster:
         return getattr(self.trainer, name)
 
     def epoch(self, k: int) -> float:
-        """Run epoch `k` (from 0); its error."""
+        """Run epoch `k` (from 0), and perhaps more; its error."""
+        if k not in self.errors:
+            n, rng = min(self.n_ahead, self.n_epochs - k), self.trainer.blocks.rng
+            before = rng.bit_generator.state
+            started = time.perf_counter()
+            if not self._run(k, n):
+                rng.bit_generator.state = before
+                self.unseen, self.n_ahead = False, 1
+                self._run(k, 1)
+            elif self.unseen and k:  # data are sent in the first epoch
+                seconds = (time.perf_counter() - started) / n
+                self.n_ahead = max(1, min(MOST_AHEAD, int(SECONDS_AHEAD / seconds), 4 * n))
+        self.lowest = min(self.lowest, self.errors[k])
+        return self.errors[k]
+
+    def _run(self, k: int, n: int) -> bool:
+        """Run `n` epochs; False, without any effect, if training may have diverged in one of several."""
         trainer = self.trainer
         blocks, factors = trainer.blocks, trainer.factors
-        visits = blocks.visits()
-        made = plan(visits.order, len(blocks.rounds), blocks.n_item_stripes, self.shard_of)
-        jobs = self._jobs(made, visits.order, visits.starts, trainer.steps(k))
-        users, packets = self.cluster.run(lambda tasks: self._run(tasks, made, jobs))
-        squares = np.zeros(blocks.layout.n_blocks)
-        for shard, found in users.items():
-            span = slice(*self.first_users[shard : shard + 2])
-            factors.user_factors[span], factors.user_bias[span] = found["users"]
-            for stage, own in found["squares"].items():
-                squares[visits.order[made.visits[stage, shard]]] = own
-        for stripes_of, (rows, bias) in zip(made.packets, packets, strict=True):
-            at = self._items(stripes_of)
-            factors.item_factors[at], factors.item_bias[at] = rows, bias
-        return blocks.error(squares)
-
-    def _items(self, stripes_of: Array) -> Array:
-        """Codes of the items of some stripes."""
-        ptr = self.trainer.blocks.item_ptr
-        return np.concatenate([np.arange(ptr[s], ptr[s + 1]) for s in stripes_of])
-
-    def _jobs(self, made: Plan, order: Array, starts: Array, rates: Any) -> dict[tuple[int, int], Static]:
-        """The job of each task."""
-        taken: dict[tuple[int, int], list[Array]] = defaultdict(list)
-        for stripes_of, route in zip(made.packets, made.routes, strict=True):
-            for task in route:
-                taken[task].append(stripes_of)
-        found = {}
-        for (stage, shard), at in made.visits.items():
-            own = order[at]
-            job = BlockJob(
-                own - np.int32(self.first_blocks[shard]), starts[own], stage, rates, self.trainer.factors.mean,
-                taken[stage, shard],
+        visits = [blocks.visits() for _ in range(n)]
+        plans = [plan(one.order, len(blocks.rounds), blocks.n_item_stripes, self.shard_of) for one in visits]
+        graph = Graph(plans, [one.order % blocks.n_item_stripes for one in visits])
+        jobs = {}
+        for task in graph.tasks:
+            at, stage, shard = task
+            own = visits[at].order[plans[at][stage, shard]]
+            jobs[task] = Static(
+                BlockJob(
+                    at, stage, own - np.int32(self.first_blocks[shard]), visits[at].starts[own],
+                    trainer.steps(k + at), factors.mean, graph.leaving[task], task in graph.last,
+                )
             )  # fmt: skip
-            found[stage, shard] = Static(job)
-        return found
+        found = self.cluster.run(lambda tasks: self._submit(tasks, graph, jobs))
+        errors = []
+        for at, one in enumerate(visits):
+            squares = np.zeros(blocks.layout.n_blocks)
+            for (stage, shard), where in plans[at].items():
+                squares[one.order[where]] = found[shard]["squares"][at, stage]
+            errors.append(blocks.error(squares))
+        sound = all(all(one["sound"].values()) for one in found)
+        if n > 1 and not (sound and self._falls(errors)):
+            return False
+        self.errors |= dict(enumerate(errors, k))
+        for shard, one in enumerate(found):
+            span = slice(*self.first_users[shard : shard + 2])
+            factors.user_factors[span], factors.user_bias[span] = one["users"]
+            for stripe, rows in one["items"].items():
+                if graph.owners[stripe] == shard:
+                    items = slice(*blocks.item_ptr[stripe : stripe + 2])
+                    factors.item_factors[items], factors.item_bias[items] = rows
+        return True
 
-    def _run(self, tasks: Tasks, made: Plan, jobs: dict[tuple[int, int], Static]) -> Any:
-        """Submit all tasks of an epoch; what they leave of users, and of each packet."""
-        factors = self.trainer.factors
+    def _falls(self, errors: list[float]) -> bool:
+        """Whether `run_epochs` takes no error for a sign of divergence."""
+        lowest = np.minimum.accumulate([self.lowest, *errors[:-1]])
+        return bool((np.array(errors) <= GROWTH * lowest).all())
+
+    def _submit(self, tasks: Tasks, graph: Graph, jobs: dict[Task, Static]) -> list[Any]:
+        """Submit all tasks, and wait for the last of each shard; their results."""
+        factors, ptr = self.trainer.factors, self.trainer.blocks.item_ptr
         held = tasks.held(self.parts)
         given: list[tuple[Any, int]] = []
-        for shard in range(len(self.parts)):
+        for shard, own in enumerate(graph.first):
             span = slice(*self.first_users[shard : shard + 2])
-            own = factors.user_factors[span], factors.user_bias[span]
-            given.append(({"users": own, "squares": {}}, shard))
-        for stripes_of, route in zip(made.packets, made.routes, strict=True):
-            at = self._items(stripes_of)
-            given.append(((factors.item_factors[at], factors.item_bias[at]), route[0][1]))
-        sent = tasks.put_all(given)
-        users: dict[int, Any] = dict(enumerate(sent[: len(self.parts)]))
-        packets = sent[len(self.parts) :]
-        incoming: dict[tuple[int, int], list[int]] = defaultdict(list)
-        for packet, route in enumerate(made.routes):
-            for task in route:
-                incoming[task].append(packet)
-        for task in sorted(jobs):  # stage by stage
-            shard, own = task[1], incoming[task]
-            users[shard] = tasks.submit(
-                train_blocks, held[shard], users[shard], [packets[p] for p in own], jobs[task],
-                at=shard,
+            items = {
+                stripe: (
+                    factors.item_factors[ptr[stripe] : ptr[stripe + 1]],
+                    factors.item_bias[ptr[stripe] : ptr[stripe + 1]],
+                )
+                for stripe in own
+            }
+            users = factors.user_factors[span], factors.user_bias[span]
+            given.append(({"users": users, "items": items, "squares": {}, "sound": {}}, shard))
+        latest = tasks.put_all(given)
+        results: dict[Task, Any] = {}
+        for task in graph.tasks:
+            shard = task[2]
+            arrived = [
+                tasks.submit(pick, results[source], tuple(own), at=source[2])
+                for source, own in graph.arriving[task].items()
+            ]
+            latest[shard] = results[task] = tasks.submit(
+                train_blocks, held[shard], latest[shard], arrived, jobs[task], at=shard
             )
-            for number, packet in enumerate(own):
-                packets[packet] = tasks.submit(operator.getitem, users[shard], number, at=shard)
-        found = tasks.gather([*users.values(), *packets])
-        return dict(zip(users, found, strict=False)), found[len(users) :]
+        return tasks.gather(latest)

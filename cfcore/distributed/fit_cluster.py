@@ -64,7 +64,9 @@ class Tasks:
     def held(self, data: Sequence[Held], first: int = 0) -> list[Any]:
         """The futures of data that workers hold from one try to the next, near parts from `first` on."""
         missing = {
-            at: one for at, one in enumerate(data, first) if one.future is None or one.future.status != "finished"
+            at: one
+            for at, one in enumerate(data, first)
+            if one.future is None or one.future.status != "finished"
         }
         sent = self.cluster.scattered([(one.value, self.near(at)) for at, one in missing.items()])
         for one, future in zip(missing.values(), sent, strict=True):
@@ -121,7 +123,7 @@ class Cluster:
         try:  # whether this process can reach workers without a way through the scheduler
             self.wait(self._reach(workers[0]))
             self.direct = True
-        except (OSError, asyncio.TimeoutError):
+        except (TimeoutError, OSError):
             pass
 
     async def _reach(self, worker: str) -> None:

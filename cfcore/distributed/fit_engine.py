@@ -11,11 +11,14 @@ import numpy as np
 
 from cfcore.distributed.fit_blocks import BlocksOnCluster
 from cfcore.distributed.fit_cluster import Cluster, Held, Tasks
+from cfcore.distributed.fit_pair_tasks import Pairs, compare
 from cfcore.distributed.fit_rows import BiasesOnCluster, DrawingOnCluster, SolvingOnCluster
-from cfcore.distributed.fit_tasks import InSequence, Pairs, Static, compare, run_parts
+from cfcore.distributed.fit_sequence_tasks import InSequence, run_parts
+from cfcore.distributed.fit_tasks import Static
 from cfcore.errors import DataWarning, warn
 from cfcore.kernels.records import SimilarityMatrix
 from cfcore.models.basic.baseline import LeastSquares
+from cfcore.models.core.fit_context import FitContext
 from cfcore.models.factorization.als_trainer import ALSTrainer
 from cfcore.models.factorization.bayesian_chains import Chains
 from cfcore.models.factorization.block_grid import BlockTrainer
@@ -42,11 +45,13 @@ class DaskEngine:
     def __init__(self, cluster: Cluster) -> None:
         self.cluster = cluster
 
-    def trainer(self, trainer: Any) -> Any:
+    def trainer(self, trainer: Any, context: FitContext, n_epochs: int) -> Any:
         """A trainer whose epochs run on the cluster, or the one given, with steps that do."""
         cluster = self.cluster
         if isinstance(trainer, BlockTrainer):
-            return BlocksOnCluster(trainer, cluster)
+            looking = context.validation, context.callback, context.checkpoint
+            unseen = all(one is None for one in looking)
+            return BlocksOnCluster(trainer, cluster, n_epochs, unseen)
         if isinstance(trainer, (UserBatchTrainer, RBMTrainer)):
             return SequenceOnCluster(trainer, cluster)
         if isinstance(trainer, ALSTrainer):

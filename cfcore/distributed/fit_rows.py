@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from cfcore.distributed.fit_cluster import Cluster, Held, Tasks
-from cfcore.distributed.fit_tasks import DrawJob, RowsPart, draw_rows, solve_biases, solve_rows
+from cfcore.distributed.fit_row_tasks import DrawJob, RowsPart, draw_rows, solve_biases, solve_rows
 from cfcore.kernels.records import DrawKey, RatingRows, RowDraws
 from cfcore.models.basic.baseline import LeastSquares
 from cfcore.models.factorization.als_trainer import ALSTrainer
