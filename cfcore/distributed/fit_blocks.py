@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -22,6 +21,9 @@ Array = np.ndarray[Any, Any]
 #: Epoch, stage and shard.
 Task = tuple[int, int, int]
 
+#: Seconds of a rating in an epoch, and of each number of its rows, on one thread; seconds that pass from the
+#: end of a task to the beginning of one on another worker, with a few megabytes of rows of items.
+SECONDS, SECONDS_OF_NUMBER, LATENCY = 4e-9, 8e-11, 0.02
 #: Most epochs, and seconds of epochs, between two looks at parameters.
 MOST_AHEAD, SECONDS_AHEAD = 16, 4.0
 
@@ -60,6 +62,32 @@ def plan(order: Array, n_rounds: int, n_item_stripes: int, shard_of: Array) -> d
     parts = np.split(np.argsort(where, kind="stable"), np.cumsum(np.bincount(where))[:-1])
     names = [divmod(int(number), len(shard_of)) for number in numbers]
     return dict(zip(names, parts, strict=True))
+
+
+def shards(counts: Array, n_item_stripes: int, n: int) -> Array:
+    """Shard of each user stripe, such that a round has about as many blocks of each of `n` shards.
+
+    A round is of consecutive user stripes, as many as there are item stripes at most.
+
+    Parameters
+    ----------
+    counts : int[n_user_stripes]
+        Ratings of each user stripe.
+    n_item_stripes, n : int
+    """
+    if len(counts) <= n_item_stripes:
+        found: Array = np.unique(stripes(counts, n), return_inverse=True)[1]
+        return found
+    n = min(n, n_item_stripes)
+    return np.arange(len(counts)) * n // n_item_stripes % n
+
+
+def worthwhile(n_workers: int, n_user_stripes: int, n_item_stripes: int, seconds: float) -> int:
+    """The number of shards with which an epoch takes least, if one thread takes so many seconds for it."""
+    tried = np.arange(1, max(1, min(n_workers, n_user_stripes, n_item_stripes)) + 1)
+    stages = (tried + 1) * max(1.0, n_user_stripes / n_item_stripes)
+    stages[0] = 1
+    return int(tried[np.argmin(seconds / tried + stages * LATENCY)])
 
 
 class Graph:
@@ -107,7 +135,6 @@ class Graph:
                 elif owner != shard:
                     self.arriving[task].setdefault(latest[stripe], []).append(stripe)
                     left[owner].add(stripe)
-                    left[shard].discard(stripe)
                 self.owners[stripe], latest[stripe] = shard, task
             self.leaving[task] = tuple(sorted(left[shard]))
             left[shard] = set()
@@ -139,18 +166,27 @@ class BlocksOnCluster:
         blocks = trainer.blocks
         layout, n_items = blocks.layout, blocks.n_item_stripes
         counts = np.diff(layout.block_ptr[::n_items])  # ratings of each user stripe
-        _, self.shard_of = np.unique(stripes(counts, len(cluster.workers())), return_inverse=True)
-        first_stripes = np.searchsorted(self.shard_of, np.arange(self.shard_of[-1] + 2))
-        self.first_blocks = first_stripes * n_items
-        self.first_users = blocks.user_ptr[first_stripes]
+        n_workers, width = len(cluster.workers()), trainer.factors.width
+        n = worthwhile(n_workers, len(counts), n_items, layout.n * (SECONDS + SECONDS_OF_NUMBER * width))
+        self.shard_of = shards(counts, n_items, n)
+        n_shards = int(self.shard_of.max()) + 1
+        self.local = np.empty(len(counts), dtype=np.int64)  # number of each user stripe in its shard
+        self.users: list[Array] = []  # codes of the users of each shard
         self.parts: list[Held] = []
-        for at, (first, end) in enumerate(pairwise(self.first_blocks)):
-            begin, user = layout.block_ptr[first], self.first_users[at]
-            ratings = layout.ratings[begin : layout.block_ptr[end]].copy()
-            ratings["user"] -= user
-            n_users = int(self.first_users[at + 1] - user)
-            block_ptr = layout.block_ptr[first : end + 1] - begin
-            self.parts.append(Held(BlockPart(ratings, block_ptr, blocks.item_ptr, n_users)))
+        positions = np.empty(trainer.factors.n_users, dtype=np.int32)
+        for shard in range(n_shards):
+            own = np.flatnonzero(self.shard_of == shard)
+            self.local[own] = np.arange(len(own))
+            spans = [slice(*blocks.user_ptr[stripe : stripe + 2]) for stripe in own]
+            users = np.concatenate([np.arange(span.start, span.stop) for span in spans])
+            positions[users] = np.arange(len(users))
+            begins, ends = layout.block_ptr[own * n_items], layout.block_ptr[(own + 1) * n_items]
+            ratings = np.concatenate([layout.ratings[a:b] for a, b in zip(begins, ends, strict=True)])
+            ratings["user"] = positions[ratings["user"]]
+            sizes = np.diff(layout.block_ptr).reshape(-1, n_items)[own]
+            block_ptr = np.append(0, np.cumsum(sizes)).astype(np.int64)
+            self.users.append(users)
+            self.parts.append(Held(BlockPart(ratings, block_ptr, blocks.item_ptr, len(users))))
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.trainer, name)
@@ -174,21 +210,23 @@ class BlocksOnCluster:
     def _run(self, k: int, n: int) -> bool:
         """Run `n` epochs; False, without any effect, if training may have diverged in one of several."""
         trainer = self.trainer
-        blocks, factors = trainer.blocks, trainer.factors
+        blocks, factors, n_items = trainer.blocks, trainer.factors, trainer.blocks.n_item_stripes
         visits = [blocks.visits() for _ in range(n)]
-        plans = [plan(one.order, len(blocks.rounds), blocks.n_item_stripes, self.shard_of) for one in visits]
-        graph = Graph(plans, [one.order % blocks.n_item_stripes for one in visits])
+        plans = [plan(one.order, len(blocks.rounds), n_items, self.shard_of) for one in visits]
+        graph = Graph(plans, [one.order % n_items for one in visits])
         jobs = {}
         for task in graph.tasks:
             at, stage, shard = task
             own = visits[at].order[plans[at][stage, shard]]
+            stripes_of, items = np.divmod(own, np.int32(n_items))
+            order = (self.local[stripes_of] * n_items + items).astype(np.int32)
             jobs[task] = Static(
                 BlockJob(
-                    at, stage, own - np.int32(self.first_blocks[shard]), visits[at].starts[own],
-                    trainer.steps(k + at), factors.mean, graph.leaving[task], task in graph.last,
+                    at, stage, order, visits[at].starts[own], trainer.steps(k + at), factors.mean,
+                    graph.leaving[task], task in graph.last,
                 )
             )  # fmt: skip
-        found = self.cluster.run(lambda tasks: self._submit(tasks, graph, jobs))
+        found = self.cluster.run(lambda tasks: tasks.gather(self._submit(tasks, graph, jobs)))
         errors = []
         for at, one in enumerate(visits):
             squares = np.zeros(blocks.layout.n_blocks)
@@ -200,8 +238,8 @@ class BlocksOnCluster:
             return False
         self.errors |= dict(enumerate(errors, k))
         for shard, one in enumerate(found):
-            span = slice(*self.first_users[shard : shard + 2])
-            factors.user_factors[span], factors.user_bias[span] = one["users"]
+            own = self.users[shard]
+            factors.user_factors[own], factors.user_bias[own] = one["users"]
             for stripe, rows in one["items"].items():
                 if graph.owners[stripe] == shard:
                     items = slice(*blocks.item_ptr[stripe : stripe + 2])
@@ -214,12 +252,12 @@ class BlocksOnCluster:
         return bool((np.array(errors) <= GROWTH * lowest).all())
 
     def _submit(self, tasks: Tasks, graph: Graph, jobs: dict[Task, Static]) -> list[Any]:
-        """Submit all tasks, and wait for the last of each shard; their results."""
+        """Submit all tasks; the futures of the last of each shard."""
         factors, ptr = self.trainer.factors, self.trainer.blocks.item_ptr
         held = tasks.held(self.parts)
         given: list[tuple[Any, int]] = []
         for shard, own in enumerate(graph.first):
-            span = slice(*self.first_users[shard : shard + 2])
+            users = self.users[shard]
             items = {
                 stripe: (
                     factors.item_factors[ptr[stripe] : ptr[stripe + 1]],
@@ -227,8 +265,8 @@ class BlocksOnCluster:
                 )
                 for stripe in own
             }
-            users = factors.user_factors[span], factors.user_bias[span]
-            given.append(({"users": users, "items": items, "squares": {}, "sound": {}}, shard))
+            rows = factors.user_factors[users], factors.user_bias[users]
+            given.append(({"users": rows, "items": items, "squares": {}, "sound": {}}, shard))
         latest = tasks.put_all(given)
         results: dict[Task, Any] = {}
         for task in graph.tasks:
@@ -240,4 +278,4 @@ class BlocksOnCluster:
             latest[shard] = results[task] = tasks.submit(
                 train_blocks, held[shard], latest[shard], arrived, jobs[task], at=shard
             )
-        return tasks.gather(latest)
+        return latest

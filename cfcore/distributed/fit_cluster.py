@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
+import weakref
 from collections.abc import Callable, Coroutine, Sequence
 from typing import Any, TypeVar
 
@@ -45,7 +46,8 @@ class Tasks:
 
     def __init__(self, cluster: Cluster, workers: Sequence[str]) -> None:
         self.cluster, self.workers = cluster, workers
-        self.futures: list[Any] = []
+        # Not kept: results are released as soon as no other task needs them.
+        self.futures: Any = weakref.WeakSet()
 
     def near(self, at: int) -> str:
         """The worker that part `at` is best placed at."""
@@ -58,7 +60,7 @@ class Tasks:
     def put_all(self, values: Sequence[tuple[Any, int]]) -> list[Any]:
         """Send values, each with a number as in `put`, all at once; their futures."""
         found = self.cluster.scattered([(value, self.near(at)) for value, at in values])
-        self.futures += found
+        self.futures.update(found)
         return found
 
     def held(self, data: Sequence[Held], first: int = 0) -> list[Any]:
@@ -79,7 +81,7 @@ class Tasks:
         if at is not None:
             near = {"workers": [self.near(at)], "allow_other_workers": True}
         future = self.cluster.client.submit(function, *args, pure=False, **near)
-        self.futures.append(future)
+        self.futures.add(future)
         return future
 
     def gather(self, futures: Sequence[Any]) -> list[Any]:
