@@ -1,4 +1,4 @@
-"""Compiles cfcore/kernels/*/*.pyx; everything else about the project is in pyproject.toml.
+"""Compiles cfcore/kernels/*/*.pyx and cfcore/adapters/*/*.pyx; the rest of the project is in pyproject.toml.
 
 Environment variables
 ---------------------
@@ -6,7 +6,8 @@ CFCORE_DEBUG=1      bounds and wraparound checks, assertions, -O1 -g
 CFCORE_SANITIZE     address,undefined or thread: code that checks itself; see tests/fuzz/sanitize.py
 CFCORE_LINES=1      the release with line numbers, for profilers
 CFCORE_NO_OPENMP=1  build as if the compiler had no OpenMP
-CFCORE_KERNELS      comma-separated kernels to build (while developing one): factorization.svd,...
+CFCORE_KERNELS      comma-separated kernels to build (while developing one): factorization.svd,... or
+                    adapters.surprise._svd,...
 CFCORE_LEVELS       comma-separated SIMD levels to build (default: all that the target supports)
 """
 
@@ -30,6 +31,7 @@ from setuptools.command.build_ext import build_ext
 ROOT = Path(__file__).parent
 os.chdir(ROOT)
 KERNELS = Path("cfcore/kernels")
+ADAPTERS = Path("cfcore/adapters")
 LEVEL_INFO = runpy.run_path(str(KERNELS / "levels.py"))
 DEBUG = os.environ.get("CFCORE_DEBUG", "0") not in ("", "0")
 LINES = os.environ.get("CFCORE_LINES", "0") not in ("", "0")
@@ -100,16 +102,16 @@ def extension(kernel: str, source: Path) -> Extension:
     macros = [("NPY_NO_DEPRECATED_API", "NPY_2_0_API_VERSION"), ("NPY_TARGET_VERSION", "NPY_2_0_API_VERSION")]
     macros += [("CFCORE_DEBUG", "1")] if DEBUG else [("CYTHON_WITHOUT_ASSERTIONS", "1")]
     return Extension(
-        f"cfcore.kernels.{kernel}",
+        f"cfcore.{kernel}" if ADAPTERS in source.parents else f"cfcore.kernels.{kernel}",
         [str(source)],
-        include_dirs=[str(KERNELS), np.get_include()],
+        include_dirs=[str(KERNELS), str(source.parent), np.get_include()],
         define_macros=macros,
         depends=headers_of(source, set()),
     )
 
 
 INCLUDED = re.compile(
-    r"^\s*(?:from\s+(cfcore\.kernels\.[\w.]+)\s+cimport"
+    r"^\s*(?:from\s+(cfcore\.(?:kernels|adapters)\.[\w.]+)\s+cimport"
     r"|cdef extern from \"([\w/]+\.h)\"|#include \"([\w/.]+)\")",
     re.MULTILINE,
 )
@@ -122,6 +124,8 @@ def headers_of(source: Path, seen: set[Path]) -> list[str]:
             path = Path(*module.split(".")).with_suffix(".pxd")
         else:
             path = KERNELS / header if header else source.parent / included
+            if header and not path.exists():
+                path = source.parent / header
         if path.exists() and path not in seen:
             seen.add(path)
             headers_of(path, seen)
@@ -149,6 +153,9 @@ def extensions() -> list[Extension]:
         ".".join(path.relative_to(KERNELS).with_suffix("").parts): path
         for path in sorted(KERNELS.rglob("*.pyx"))
     }
+    # Loops of adapters are compiled once: "adapters.surprise._svd".
+    adapters = sorted(ADAPTERS.rglob("*.pyx"))
+    sources |= {".".join(path.with_suffix("").parts[1:]): path for path in adapters}
     found = []
     for kernel in wanted("CFCORE_KERNELS", list(sources)):
         source = sources[kernel]

@@ -1,0 +1,178 @@
+"""From rows of a test set to inner ids, and from estimates to Predictions."""
+cimport numpy as cnp
+from cpython.dict cimport PyDict_Copy, PyDict_GetItemWithError
+from cpython.exc cimport PyErr_Occurred
+from cpython.float cimport PyFloat_FromDouble
+from cpython.ref cimport PyObject
+from libc.stdint cimport int32_t, uint8_t
+
+import numpy as np
+
+cnp.import_array()
+
+cdef extern from "Python.h":
+    ctypedef struct PyTypeObject:
+        PyObject *(*tp_alloc)(PyTypeObject *kind, Py_ssize_t n_items)
+    void PyTuple_SET_ITEM(PyObject *row, Py_ssize_t position, PyObject *value)
+    PyObject *PyTuple_GET_ITEM(PyObject *row, Py_ssize_t position)
+    void PyObject_GC_UnTrack(void *one)
+    void Py_XINCREF(PyObject *one)
+
+cdef extern from *:
+    """
+    #include <numpy/arrayscalars.h>
+    static PyObject *cfcore_new_float64(double value)
+    {
+        PyObject *made = PyArrayScalar_New(Double);
+        if (made) PyArrayScalar_ASSIGN(made, Double, value);
+        return made;
+    }
+    """
+    object new_float64 "cfcore_new_float64"(double value)
+
+
+def encode(rows, dict users, dict items):
+    """Inner ids of the rows of a test set.
+
+    Parameters
+    ----------
+    rows : list or tuple of (uid, iid, r_ui)
+    users, items : dict
+        Inner ids by raw ids.
+
+    Returns
+    -------
+    rows : list of tuple
+        The rows, each as a tuple of three.
+    u, i : int32[n]
+        -1 for unknown ids.
+    """
+    cdef Py_ssize_t n = len(rows), k
+    u, i = np.empty(n, dtype=np.int32), np.empty(n, dtype=np.int32)
+    cdef int32_t[::1] codes_u = u, codes_i = i
+    cdef list tuples = rows if type(rows) is list else list(rows)
+    cdef tuple row
+    cdef PyObject *last = NULL
+    cdef int32_t last_code = -1
+    for k in range(n):
+        one = tuples[k]
+        if type(one) is not tuple or len(<tuple>one) != 3:
+            if tuples is rows:
+                tuples = list(rows)
+            one = as_tuple(one)
+            tuples[k] = one
+        row = <tuple>one
+        if <PyObject *>row[0] != last:
+            last_code = code_of(users, row[0])
+            last = <PyObject *>row[0]
+        codes_u[k] = last_code
+        codes_i[k] = code_of(items, row[1])
+    return tuples, u, i
+
+
+cdef tuple as_tuple(one):
+    """A row of another type as a tuple of three."""
+    found = tuple(one)
+    if len(found) > 3:
+        raise ValueError("too many values to unpack (expected 3: uid, iid, r_ui)")
+    if len(found) < 3:
+        raise ValueError(f"not enough values to unpack (expected 3: uid, iid, r_ui, got {len(found)})")
+    return found
+
+
+cdef int32_t code_of(dict codes, raw) except? -2:
+    """Inner id of a raw id, or -1."""
+    cdef PyObject *found = PyDict_GetItemWithError(codes, raw)
+    if found == NULL:
+        if PyErr_Occurred() != NULL:
+            raise  # an id that cannot be hashed
+        return -1
+    return <int32_t><object>found
+
+
+def predictions(kind, list rows, estimates, tuple scale, default, default_value):
+    """A Prediction for each row.
+
+    Parameters
+    ----------
+    kind : type
+        `Prediction`.
+    rows : list of (uid, iid, r_ui)
+    estimates : Estimates
+        Of these rows.
+    scale : (float, float)
+        Estimates are clipped to it; those that are have the number of the scale.
+    default : callable or None
+        Called for the value of each row without estimate; None: it is `default_value`.
+    default_value : float or None
+    """
+    cdef const double[::1] values = estimates.values
+    cdef bint some_impossible = estimates.reasons is not None, counted = estimates.actual_k is not None
+    python_floats = np.broadcast_to(estimates.python_float, len(estimates.values)).astype(np.uint8)
+    cdef const uint8_t[::1] python_float = python_floats
+    cdef const uint8_t[::1] reasons = estimates.reasons if some_impossible else np.zeros(0, dtype=np.uint8)
+    cdef const int32_t[::1] counts = estimates.actual_k if counted else np.zeros(0, dtype=np.int32)
+    cdef Py_ssize_t n = values.shape[0], k
+    cdef double lowest = scale[0], highest = scale[1], value
+    cdef dict plain = {"was_impossible": False}, with_count = {"actual_k": 0, "was_impossible": False}
+    cdef dict details
+    cdef list impossible = [{"was_impossible": True, "reason": message} for message in estimates.messages]
+    cdef PyTypeObject *made_of = <PyTypeObject *>kind
+    cdef PyObject *made
+    cdef PyObject *row
+    least, most = scale
+    if len(rows) != n or (counted and counts.shape[0] != n) or (some_impossible and reasons.shape[0] != n):
+        raise ValueError("one estimate is needed for each row")
+    found = [None] * n
+    for k in range(n):
+        if some_impossible and reasons[k]:
+            details = PyDict_Copy(impossible[reasons[k] - 1])
+            est = default_value if default is None else default()
+            est = max(least, min(most, est))
+        else:
+            if counted and counts[k] >= 0:
+                details = PyDict_Copy(with_count)
+                details["actual_k"] = counts[k]
+            else:
+                details = PyDict_Copy(plain)
+            value = values[k]
+            # As max(least, min(most, value)), NaN included.
+            if not (value < highest):
+                est = most if highest > lowest else least
+            elif not (value > lowest):
+                est = least
+            elif python_float[k]:
+                est = PyFloat_FromDouble(value)
+            else:
+                est = new_float64(value)
+        made = made_of.tp_alloc(made_of, 5)
+        if made == NULL:
+            raise MemoryError
+        row = <PyObject *>rows[k]
+        set_item(made, 0, PyTuple_GET_ITEM(row, 0))
+        set_item(made, 1, PyTuple_GET_ITEM(row, 1))
+        set_item(made, 2, PyTuple_GET_ITEM(row, 2))
+        set_item(made, 3, <PyObject *>est)
+        set_item(made, 4, <PyObject *>details)
+        put(found, k, made)
+    return found
+
+
+cdef inline void set_item(PyObject *row, Py_ssize_t position, PyObject *value):
+    Py_XINCREF(value)
+    PyTuple_SET_ITEM(row, position, value)
+
+
+cdef extern from *:
+    """
+    /* Takes the reference to `one`. Ids and numbers are in no cycle: the collector, which would visit
+       millions of Predictions again and again, need not know of them. */
+    static void cfcore_put(PyObject *found, Py_ssize_t k, PyObject *one)
+    {
+        PyObject *old = PyList_GET_ITEM(found, k);
+        PyObject_GC_UnTrack(one);
+        PyList_SET_ITEM(found, k, one);
+        Py_DECREF(old);
+    }
+    """
+    void put "cfcore_put"(list found, Py_ssize_t k, PyObject *one)

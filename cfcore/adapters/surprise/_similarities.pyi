@@ -1,0 +1,16 @@
+from numpy import float64, uint8
+from numpy.typing import NDArray
+
+from cfcore.adapters.surprise.columns import Rows
+
+Rule = tuple[int, int, float]
+
+def exact(
+    by_x: Rows,
+    by_y: Rows,
+    whole: tuple[NDArray[uint8], NDArray[uint8]],
+    unit: float,
+    rule: Rule,
+    sim: NDArray[float64],
+) -> None: ...
+def in_order(by_x: Rows, by_y: Rows, rule: Rule, sim: NDArray[float64]) -> None: ...

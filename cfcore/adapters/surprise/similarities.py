@@ -1,0 +1,218 @@
+"""Similarities of all pairs of users, or of items: over what both rated, or who rated both.
+
+``n_x`` users or items are compared; ``yr`` is a dict of each y (an item or a user) to its list of
+(x, rating). The formulas are those of the documentation of scikit-surprise; that with baselines is in Koren,
+"Factor in the neighbors", TKDD 2010.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from itertools import chain
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cfcore.adapters.surprise import _similarities
+from cfcore.adapters.surprise.columns import rows_of
+
+__all__ = ["cosine", "msd", "pearson", "pearson_baseline"]
+
+NAMES = ("cosine", "msd", "pearson", "pearson_baseline")
+#: Largest whole number that stands for a rating where sums are exact.
+_MOST = 127
+
+Sim = NDArray[np.float64]
+Ratings = Mapping[int, Iterable[tuple[int, float]]]
+
+
+@dataclass(frozen=True, eq=False)
+class Lists:
+    """``yr`` as arrays.
+
+    Attributes
+    ----------
+    n_x : int
+        Number of users or items that are compared.
+    indptr : int64[n_y + 1]
+    xs : int32[n]
+    ratings : float64[n]
+        The list of the y-th key is at ``indptr[y]:indptr[y + 1]``.
+    """
+
+    n_x: int
+    indptr: NDArray[np.int64]
+    xs: NDArray[np.int32]
+    ratings: NDArray[np.float64]
+
+
+def cosine(n_x: int, yr: Ratings, min_support: int) -> Sim:
+    """Cosine: sum r_u r_v / sqrt(sum r_u^2 sum r_v^2), over what both rated.
+
+    Parameters
+    ----------
+    n_x : int
+        How many users or items there are.
+    yr : dict of int to list of (int, float)
+    min_support : int
+        A pair with fewer common ratings has a similarity of 0.
+
+    Returns
+    -------
+    float64[n_x, n_x]
+
+    Raises
+    ------
+    ZeroDivisionError
+        All common ratings of a pair are 0 on one side.
+    """
+    return matrix("cosine", _lists(n_x, yr), min_support)
+
+
+def msd(n_x: int, yr: Ratings, min_support: int) -> Sim:
+    """Mean squared difference: 1 / (1 + mean of (r_u - r_v)^2), over what both rated.
+
+    Parameters
+    ----------
+    n_x : int
+        How many users or items there are.
+    yr : dict of int to list of (int, float)
+    min_support : int
+        A pair with fewer common ratings has a similarity of 0.
+
+    Returns
+    -------
+    float64[n_x, n_x]
+    """
+    return matrix("msd", _lists(n_x, yr), min_support)
+
+
+def pearson(n_x: int, yr: Ratings, min_support: int) -> Sim:
+    """Pearson's correlation, over what both rated; 0 where one of the two is constant.
+
+    Parameters
+    ----------
+    n_x : int
+        How many users or items there are.
+    yr : dict of int to list of (int, float)
+    min_support : int
+        A pair with fewer common ratings has a similarity of 0.
+
+    Returns
+    -------
+    float64[n_x, n_x]
+    """
+    return matrix("pearson", _lists(n_x, yr), min_support)
+
+
+def pearson_baseline(
+    n_x: int,
+    yr: Ratings,
+    min_support: int,
+    global_mean: float,
+    x_biases: Any,
+    y_biases: Any,
+    shrinkage: float = 100,
+) -> Sim:
+    """Pearson's correlation about the baselines, shrunk by (n - 1) / (n - 1 + shrinkage).
+
+    Parameters
+    ----------
+    n_x : int
+        How many users or items there are.
+    yr : dict of int to list of (int, float)
+    min_support : int
+        A pair with fewer common ratings, or with fewer than 2, has a similarity of 0.
+    global_mean : float
+    x_biases : float64[n_x]
+    y_biases : float64[n_y]
+        By key of `yr`.
+    shrinkage : float
+
+    Returns
+    -------
+    float64[n_x, n_x]
+    """
+    lists = _lists(n_x, yr)
+    biases = np.ascontiguousarray(y_biases, dtype=np.float64)
+    keys = np.fromiter(yr, np.int64, len(yr))
+    if len(keys) and not (keys.min() >= 0 and keys.max() < len(biases)):
+        raise ValueError(f"y_biases has {len(biases)} numbers, but yr has the key {keys.max()}")
+    return matrix("pearson_baseline", lists, min_support, (global_mean, x_biases, biases[keys], shrinkage))
+
+
+def matrix(name: str, lists: Lists, min_support: Any, baselines: tuple[Any, ...] = ()) -> Sim:
+    """The similarities of a name.
+
+    Parameters
+    ----------
+    name : str
+        Of `NAMES`.
+    lists : Lists
+    min_support : int
+    baselines : (float, float64[n_x], float64[n_y], float)
+        For "pearson_baseline": global mean, biases, and shrinkage.
+    """
+    support = math.floor(min_support) if not isinstance(min_support, int) else min_support
+    n_x, n_y = lists.n_x, len(lists.indptr) - 1
+    ys = np.repeat(np.arange(n_y, dtype=np.int32), np.diff(lists.indptr))
+    ratings, shrinkage = lists.ratings, 0.0
+    if name == "pearson_baseline":
+        mean, of_x, of_y, shrinkage = baselines
+        of_x = np.ascontiguousarray(of_x, dtype=np.float64)
+        if len(of_x) < n_x:
+            raise ValueError(f"x_biases has {len(of_x)} numbers, but n_x is {n_x}")
+        ratings = ratings - (mean + of_y[ys] + of_x[lists.xs])
+        support = max(2, support)
+    # By x, in the order of y; and by y, in the order of x.
+    by_x = rows_of(lists.xs, ys, ratings, n_x)
+    xs = np.repeat(np.arange(n_x, dtype=np.int32), np.diff(by_x.indptr))
+    by_y = rows_of(by_x.others, xs, by_x.ratings, n_y)
+    sim = np.empty((n_x, n_x))
+    rule = (NAMES.index(name), support, float(shrinkage))
+    longest = int(np.diff(by_x.indptr).max(initial=0))
+    if name != "pearson_baseline" and (scale := _scale(lists.ratings, longest, name)):
+        step, least = scale
+        whole_x, whole_y = (np.rint((rows.ratings - least) * step).astype(np.uint8) for rows in (by_x, by_y))
+        _similarities.exact(by_x, by_y, (whole_x, whole_y), 1 / step, rule, sim)
+    else:
+        _similarities.in_order(by_x, by_y, rule, sim)
+    return sim
+
+
+def _scale(ratings: NDArray[np.float64], longest: int, name: str) -> tuple[float, float] | None:
+    """A factor and an origin that make small whole numbers of all ratings; None: sums would not be exact."""
+    if not len(ratings):
+        return None
+    least, most = float(ratings.min()), float(ratings.max())
+    origin = least if name == "msd" else 0.0
+    if not np.isfinite(most) or not np.isfinite(least) or least < origin:
+        return None
+    for step in (1.0, 2.0, 4.0, 8.0):
+        largest = (most - origin) * step
+        if largest > _MOST or largest**2 * longest >= 2**32:
+            return None
+        scaled = ratings * step
+        if np.array_equal(scaled, np.rint(scaled)):
+            return step, origin
+    return None
+
+
+def _lists(n_x: int, yr: Ratings) -> Lists:
+    """``yr`` as arrays, in the order of the dict."""
+    given = [list(entries) for entries in yr.values()]
+    indptr = np.zeros(len(given) + 1, dtype=np.int64)
+    np.cumsum([len(entries) for entries in given], out=indptr[1:])
+    pairs = tuple(zip(*chain.from_iterable(given), strict=True)) or ((), ())
+    n = int(indptr[-1])
+    xs = np.fromiter(pairs[0], np.int64, n)
+    for rating in pairs[1]:
+        if isinstance(rating, (str, bytes)):
+            raise TypeError(f"must be real number, not {type(rating).__name__}")
+    wrong = xs[(xs < 0) | (xs >= n_x)]
+    if len(wrong):
+        raise ValueError(f"yr has {wrong[0]} in its lists, but n_x is {n_x}: inner ids are 0 to {n_x - 1}")
+    return Lists(int(n_x), indptr, xs.astype(np.int32), np.fromiter(pairs[1], np.float64, n))
