@@ -242,8 +242,8 @@ class BlocksOnCluster:
             factors.user_factors[own], factors.user_bias[own] = one["users"]
             for stripe, rows in one["items"].items():
                 if graph.owners[stripe] == shard:
-                    items = slice(*blocks.item_ptr[stripe : stripe + 2])
-                    factors.item_factors[items], factors.item_bias[items] = rows
+                    span = slice(*blocks.item_ptr[stripe : stripe + 2])
+                    factors.item_factors[span], factors.item_bias[span] = rows
         return True
 
     def _falls(self, errors: list[float]) -> bool:
