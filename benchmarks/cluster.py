@@ -3,13 +3,13 @@
     python benchmarks/cluster.py agree              # bits of fits on 1, 2 and 4 workers, on MovieLens 1M
     python benchmarks/cluster.py kills              # 20 fits each, of whose workers one is killed with -9
     python benchmarks/cluster.py overhead           # seconds of an epoch, less those in one process
-    python benchmarks/cluster.py scale              # 20 million ratings on two workers, over what they can reach
+    python benchmarks/cluster.py scale              # 20 million ratings on two workers
 
-Workers are processes of one thread (`LocalCluster`). In `agree`, the work is divided between all of them, even
-where that takes longer than to leave it to one. In `scale`, an epoch on two workers is compared with one on a
-local thread over the speed-up that two independent processes reach, each of which runs the local fit: they
-share memory and caches, too. Seconds of an epoch are those of a fit less those of one of half as many epochs,
-which sends the same data, over the difference.
+Workers are processes of one thread (`LocalCluster`). In `agree`, the work is divided between all of them,
+even where that takes longer than to leave it to one. In `scale`, an epoch on two workers is compared with one
+on a local thread over the speed-up that two independent processes reach, each of which runs the local fit:
+they share memory and caches, too. Seconds of an epoch are those of a fit less those of one of half as many
+epochs, which sends the same data, over the difference.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ import time
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -133,7 +134,7 @@ def kills(quick: bool) -> list[dict[str, Any]]:
         while n_killed < n_kills:
             with cluster_of(3) as (cluster, _):
                 if usual is None:
-                    usual = timed(lambda: cf.distributed.fit(made(name, params), train))
+                    usual = timed(partial(cf.distributed.fit, made(name, params), train))
                 while n_killed < n_kills and len(known(cluster)) > 1:
                     killed = killer(cluster, rng.uniform(0, usual), rng)
                     start = time.perf_counter()
