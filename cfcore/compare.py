@@ -102,6 +102,7 @@ def compare_model(
     verbose: int = 0,
     reference: bool = True,
     stage: Callable[[str], None] = lambda text: None,
+    kept: dict[str, Any] | None = None,
 ) -> Row:
     """Measure one model.
 
@@ -119,6 +120,8 @@ def compare_model(
         Whether to time the reference twin.
     stage : callable
         Called with a line of text at each step, for a progress display.
+    kept : dict of str to Model, optional
+        The fitted model is added by the name of its class.
 
     Returns
     -------
@@ -127,7 +130,9 @@ def compare_model(
     """
     row = Row(MODELS[name])
     try:
-        _measure(row, name, train, test, n_threads, verbose, stage)
+        model = _measure(row, name, train, test, n_threads, verbose, stage)
+        if kept is not None:
+            kept[row.model] = model
         if reference:
             stage(f"{row.model}: reference twin")
             _measure_reference(row, name, train, test, n_threads)
@@ -146,7 +151,8 @@ def _measure(
     n_threads: int | None,
     verbose: int,
     stage: Callable[[str], None],
-) -> None:
+) -> Any:
+    """Fill the row, and return the fitted model."""
     stage(f"{row.model}: fit")
     row.params = make(name, n_threads).get_params()
     model, first = timed_fit(make(name, n_threads, verbose), train)
@@ -166,6 +172,7 @@ def _measure(
     if first < 10 * SHORT:
         stage(f"{row.model}: memory")
         row.peak_bytes = peak_bytes(lambda: timed_fit(make(name, n_threads), train))
+    return model
 
 
 def timed_fit(model: Any, train: cf.Ratings) -> tuple[Any, float]:

@@ -36,7 +36,7 @@ def build() -> typer.Typer:
     """The typer application."""
     import typer
 
-    from cfcore.cli import compare, data, evaluate, explain, fit, forget, info, lists, predict, tune
+    from cfcore.cli import compare, data, evaluate, explain, fit, forget, info, lists, predict, report, tune
     from cfcore.cli.command import command
     from cfcore.cli.errors import EXIT_CODES
     from cfcore.cli.group import Group
@@ -61,7 +61,7 @@ def build() -> typer.Typer:
 
     for function in (
         compare.compare, fit.fit, tune.tune, evaluate.evaluate, predict.predict, lists.recommend,
-        lists.similar, explain.explain, forget.forget, info.info, info.config,
+        lists.similar, explain.explain, forget.forget, report.report, info.info, info.config,
     ):  # fmt: skip
         app.command(epilog=EXIT_CODES)(command(function))
     app.add_typer(data.app, name="data")

@@ -20,6 +20,7 @@ from cfcore.cli.common import (
 from cfcore.cli.errors import UsageError
 from cfcore.cli.models import model_name
 from cfcore.cli.reading import DEFAULT_SPLIT, Reading, data_set, read_split
+from cfcore.cli.report import HtmlOption, ItemNamesOption, check_report, names_of_items
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -51,6 +52,8 @@ def compare(
     plot: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Draw time against error there (.png, .svg, .pdf).")
     ] = None,
+    html: HtmlOption = None,
+    names: ItemNamesOption = None,
 ) -> None:
     """Fit each model on a data set and print its error, its speed and its reference twin's.
 
@@ -59,6 +62,8 @@ def compare(
       cfcore compare ml-100k
 
       cfcore compare ratings.csv --models svd,item-knn --plot models.png
+
+      cfcore compare ml-100k --html report.html
     """
     from rich.console import Console
 
@@ -72,6 +77,9 @@ def compare(
     need_folder(plot, "--plot")
     if plot is not None:
         check_picture(plot)
+    need_folder(html, "--html")
+    if html is not None:
+        check_report("--html")
     console, progress = Console(), Console(stderr=True)
     name, split, train, test, notes = load(data, split, reading)
     if not models and train.timestamps is None:
@@ -92,6 +100,7 @@ def compare(
     def stage(text: str) -> None:
         progress.print(f"{text} ...", style="dim", markup=False, highlight=False)
 
+    kept: dict[str, Any] = {}
     rows = [
         compare_model(
             model,
@@ -101,6 +110,7 @@ def compare(
             verbose=int(progress.is_terminal),
             reference=reference,
             stage=stage,
+            kept=kept if html is not None else None,
         )
         for model in wanted
     ]
@@ -121,6 +131,15 @@ def compare(
         write_json(json_file, report)
     if plot is not None:
         draw(plot, [*rows, *others])
+    if html is not None and kept:
+        from cfcore.report import write_report
+
+        stage("report")
+        times = {row.model: row for row in rows}
+        item_names = names_of_items(names, train)
+        write_report(
+            html, kept, test, train, times=times, item_names=item_names, title=f"{name}, split {split}"
+        )
     if any(row.error for row in rows):
         raise typer.Exit(1)
 

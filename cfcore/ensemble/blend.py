@@ -29,9 +29,11 @@ METHODS = ("ridge", "feature-weighted", "mean")
 
 
 class Blend(ExplainedSum):
-    r"""A weighted mean of the predictions of several models.
+    """A weighted mean of the predictions of several models.
 
-    .. math:: \hat r_{ui} = a + \sum_m w_m \hat r^{(m)}_{ui}
+    ::
+
+        r̂_ui = a + Σ_m w_m r̂^(m)_ui
 
     The weights are found by regularised least squares on out-of-fold predictions: each model is fitted k
     times, each time without one of k folds, and predicts that fold. Then it is fitted to all ratings.

@@ -53,12 +53,14 @@ class RankerState(EnsembleState):
 
 
 class Ranker(ExplainedChoice):
-    r"""Rank items by the chance that the user will choose them, and by the worth of the rating then.
+    """Rank items by the chance that the user will choose them, and by the worth of the rating then.
 
-    .. math:: s_{ui} = \max(c_{ui}, 10^{-4}) \, P(r_{ui} \ge \ell)^w
+    ::
+
+        s_ui = max(c_ui, 10^-4) P(r_ui ≥ ℓ)^w
 
     c are the scores of the chooser, a model for lists; P is the chance, by the rater, a model of ratings,
-    that the rating would be at least :math:`\ell`, three quarters up the scale.
+    that the rating would be at least ℓ, three quarters up the scale.
 
     Parameters
     ----------

@@ -18,7 +18,7 @@ CHUNK = 1 << 17
 
 @dataclass(frozen=True)
 class Weights:
-    """The linear rule: :math:`\\sum_k f_k (a_k + \\sum_m w_{km} g_m)` of features f and predictions g.
+    """The linear rule: Σ_k f_k (a_k + Σ_m w_km g_m) of features f and predictions g.
 
     Attributes
     ----------

@@ -16,7 +16,7 @@ Array = np.ndarray[Any, Any]
 
 
 def rmse(ratings: ArrayLike, predictions: ArrayLike) -> float:
-    r"""Root mean square error, :math:`\sqrt{\frac1n \sum (r - \hat r)^2}`.
+    """Root mean square error, √((1 / n) Σ (r - r̂)²).
 
     Parameters
     ----------
@@ -37,7 +37,7 @@ def rmse(ratings: ArrayLike, predictions: ArrayLike) -> float:
 
 
 def mae(ratings: ArrayLike, predictions: ArrayLike) -> float:
-    r"""Mean absolute error, :math:`\frac1n \sum |r - \hat r|`.
+    """Mean absolute error, ``(1 / n) Σ |r - r̂|``.
 
     Parameters, result and errors are those of `rmse`.
     """

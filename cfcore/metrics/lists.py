@@ -80,7 +80,7 @@ def check_k(k: Any) -> int:
 
 
 def precision(hits: ArrayLike, n_relevant: ArrayLike) -> Array:
-    r"""Fraction of the k entries that are hits, :math:`\frac1k \sum_{j \le k} h_j`.
+    """Fraction of the k entries that are hits, (1 / k) Σ_{j ≤ k} h_j.
 
     Parameters
     ----------
@@ -109,7 +109,7 @@ def precision(hits: ArrayLike, n_relevant: ArrayLike) -> Array:
 
 
 def recall(hits: ArrayLike, n_relevant: ArrayLike) -> Array:
-    r"""Fraction of the relevant items R that are listed, :math:`\frac1{|R|} \sum_{j \le k} h_j`.
+    """Fraction of the relevant items R that are listed, ``(1 / |R|) Σ_{j ≤ k} h_j``.
 
     Parameters, result, errors and source are those of `precision`. With more than k relevant items it is
     below 1.
@@ -119,9 +119,11 @@ def recall(hits: ArrayLike, n_relevant: ArrayLike) -> Array:
 
 
 def ndcg(hits: ArrayLike, n_relevant: ArrayLike) -> Array:
-    r"""Normalised discounted cumulative gain of hits.
+    """Normalised discounted cumulative gain of hits.
 
-    .. math:: \sum_{j \le k} \frac{h_j}{\log_2(j + 1)} \Big/ \sum_{j \le \min(k, |R|)} \frac1{\log_2(j + 1)}
+    ::
+
+        Σ_{j ≤ k} (h_j / (log_2(j + 1))) / Σ_{j ≤ min(k, |R|)} 1 / (log_2(j + 1))
 
     1 if as many hits as are possible are at the top. Parameters, result and errors are those of `precision`.
 
@@ -138,9 +140,11 @@ def ndcg(hits: ArrayLike, n_relevant: ArrayLike) -> Array:
 
 
 def average_precision(hits: ArrayLike, n_relevant: ArrayLike) -> Array:
-    r"""Mean precision at the hits; its mean over users is MAP.
+    """Mean precision at the hits; its mean over users is MAP.
 
-    .. math:: \frac1{\min(k, |R|)} \sum_{j \le k} h_j \frac1j \sum_{l \le j} h_l
+    ::
+
+        (1 / (min(k, |R|))) Σ_{j ≤ k} h_j (1 / j) Σ_{l ≤ j} h_l
 
     1 if as many hits as are possible are at the top. Parameters, result and errors are those of `precision`.
 
@@ -155,7 +159,7 @@ def average_precision(hits: ArrayLike, n_relevant: ArrayLike) -> Array:
 
 
 def reciprocal_rank(hits: ArrayLike, n_relevant: ArrayLike) -> Array:
-    r"""One over the rank of the first hit, 0 without a hit; its mean over users is MRR.
+    """One over the rank of the first hit, 0 without a hit; its mean over users is MRR.
 
     Parameters, result and errors are those of `precision`.
 
@@ -181,14 +185,14 @@ def hit_rate(hits: ArrayLike, n_relevant: ArrayLike) -> Array:
 
 
 def novelty(items: ArrayLike, shares: ArrayLike) -> Array:
-    r"""Mean self-information of the entries in bits, :math:`-\frac1{|L|} \sum_{i \in L} \log_2 p_i`.
+    """Mean self-information of the entries in bits, ``-(1 / |L|) Σ_{i ∈ L} log_2 p_i``.
 
     Parameters
     ----------
     items : array_like of int, shape (n_users, k)
         Codes of the entries; -1 beyond the end of a list.
     shares : array_like of float, shape (n_items,)
-        :math:`p_i`, the fraction of the training users who rated item i.
+        p_i, the fraction of the training users who rated item i.
 
     Returns
     -------

@@ -23,11 +23,13 @@ THRESHOLD, HIGHEST = 3.5, 5.0
 def surprise_precision(
     ratings: ArrayLike, predictions: ArrayLike, users: ArrayLike, k: int = 10, threshold: float = THRESHOLD
 ) -> Array:
-    r"""Precision at k of scikit-surprise's FAQ: the fraction of the recommended items that are relevant.
+    """Precision at k of scikit-surprise's FAQ: the fraction of the recommended items that are relevant.
 
-    .. math:: \frac{|\{i \in T_k: \hat r_i \ge t, r_i \ge t\}|}{|\{i \in T_k: \hat r_i \ge t\}|}
+    ::
 
-    :math:`T_k` are the k items of highest prediction among those that the user rated in the test part.
+        |{i ∈ T_k: r̂_i ≥ t, r_i ≥ t}| / |{i ∈ T_k: r̂_i ≥ t}|
+
+    T_k are the k items of highest prediction among those that the user rated in the test part.
 
     Parameters
     ----------
@@ -63,9 +65,11 @@ def surprise_precision(
 def surprise_recall(
     ratings: ArrayLike, predictions: ArrayLike, users: ArrayLike, k: int = 10, threshold: float = THRESHOLD
 ) -> Array:
-    r"""Recall at k of scikit-surprise's FAQ: the fraction of the relevant items that are recommended.
+    """Recall at k of scikit-surprise's FAQ: the fraction of the relevant items that are recommended.
 
-    .. math:: \frac{|\{i \in T_k: \hat r_i \ge t, r_i \ge t\}|}{|\{i: r_i \ge t\}|}
+    ::
+
+        |{i ∈ T_k: r̂_i ≥ t, r_i ≥ t}| / |{i: r_i ≥ t}|
 
     Parameters, result, errors and source are those of `surprise_precision`; 0 for users without relevant
     items, who are left out of the means of other metrics of lists.

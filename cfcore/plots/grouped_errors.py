@@ -14,7 +14,7 @@ from cfcore.plots.intervals import check_draws, draw_counts, draw_line, group_me
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-__all__ = ["error_by"]
+__all__ = ["error_by", "rating_keys"]
 
 #: Value of `by` -> (label of the axis, whether it is a count of training ratings).
 GROUPS = {
@@ -77,7 +77,7 @@ def error_by(
     named = name_models(models)
     test = as_ratings(test, timed=needs_times(*named.values()))
     label, counted = GROUPS[by]
-    keys = _keys(next(iter(named.values())), test, by)
+    keys = rating_keys(next(iter(named.values())), test, by)
     groups, centers = group(keys, MAX_LEVELS if by == "rating" else 0, n_bins)
     sizes = np.bincount(groups)
     ax = ax or new_axes((8.0, 4.6))
@@ -105,7 +105,7 @@ def error_by(
     return add_legend(ax, right=1.1)
 
 
-def _keys(model: Any, test: Any, by: str) -> Array:
+def rating_keys(model: Any, test: Any, by: str) -> Array:
     """Value of each test rating that it is grouped by."""
     if by == "rating":
         return test.values.astype(np.float64)

@@ -1,5 +1,7 @@
-"""The module of this name of scikit-surprise."""
+"""The module ``surprise.trainset`` of scikit-surprise."""
 
 from cfcore.adapters.surprise.trainset import Trainset
 
-__all__ = ["Trainset"]
+__all__ = [
+    "Trainset",
+]

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from cfcore.adapters.surprise import batch, similarities
 from cfcore.adapters.surprise.baselines import baseline_als, baseline_sgd
+from cfcore.adapters.surprise.engine import settle
 from cfcore.adapters.surprise.predictions import Prediction, PredictionImpossible
 
 if TYPE_CHECKING:
@@ -36,6 +37,9 @@ class AlgoBase:
     sim_options : dict, optional
         How `compute_similarities` works: ``name`` ("msd", "cosine", "pearson" or "pearson_baseline"),
         ``user_based`` (True), ``min_support`` (1), ``shrinkage`` (100, of "pearson_baseline" only).
+    engine : {"surprise", "cfcore"}, optional
+        What computes: "surprise", the numbers of scikit-surprise; "cfcore", cfcore's model of that name, for
+        the algorithms that have one. By default what `use` has set, which is "surprise" at first.
     """
 
     trainset: Trainset
@@ -44,6 +48,7 @@ class AlgoBase:
     sim: NDArray[np.float64]
 
     def __init__(self, **kwargs: Any) -> None:
+        settle(self, kwargs.get("engine"))
         self.bsl_options: dict[str, Any] = kwargs.get("bsl_options", {})
         self.sim_options: dict[str, Any] = kwargs.get("sim_options", {})
         self.sim_options.setdefault("user_based", True)
@@ -222,6 +227,23 @@ class AlgoBase:
         if kept is None or kept[0] is not self.trainset:
             kept = self._kept = (self.trainset, self.trainset.columns())
         return kept[1]
+
+    def to_cfcore(self) -> Any:
+        """The fitted model of cfcore.
+
+        With ``engine="cfcore"``, the one that predicts. Else a new one with the parameters of this algorithm
+        (what has its default gets cfcore's), fitted on its training set.
+
+        Raises
+        ------
+        NotFittedError
+            The algorithm is not fitted.
+        TypeError
+            cfcore has no model of that name.
+        """
+        from cfcore.adapters.surprise.on_cfcore import fitted_model
+
+        return fitted_model(self)
 
     def _say(self, message: str) -> None:
         if getattr(self, "verbose", False):

@@ -27,8 +27,14 @@ class BaselineOnly(AlgoBase):
         Whether to print what is computed.
     """
 
-    def __init__(self, bsl_options: dict[str, Any] | None = None, verbose: bool = True) -> None:
-        super().__init__(bsl_options={} if bsl_options is None else bsl_options)
+    def __init__(
+        self,
+        bsl_options: dict[str, Any] | None = None,
+        verbose: bool = True,
+        *,
+        engine: str | None = None,
+    ) -> None:
+        super().__init__(bsl_options={} if bsl_options is None else bsl_options, engine=engine)
         self.verbose = verbose
 
     def fit(self, trainset: Trainset) -> BaselineOnly:

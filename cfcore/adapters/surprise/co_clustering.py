@@ -54,8 +54,9 @@ class CoClustering(AlgoBase):
         n_epochs: int = 20,
         random_state: Any = None,
         verbose: bool = False,
+        engine: str | None = None,
     ) -> None:
-        super().__init__()
+        super().__init__(engine=engine)
         self.n_cltr_u, self.n_cltr_i, self.n_epochs = n_cltr_u, n_cltr_i, n_epochs
         self.verbose, self.random_state = verbose, random_state
 

@@ -68,6 +68,33 @@ class Columns:
     item_users: Codes
     item_ratings: Values
 
+    def check(self) -> None:
+        """Check columns of a file; ValueError for dtypes, lengths, ids or bounds of no training set."""
+        lengths = (
+            ("users", "items", "ratings"),
+            ("user_items", "user_ratings"),
+            ("item_users", "item_ratings"),
+        )
+        n_of = {"users": self.n_users, "items": self.n_items}
+        for names in lengths:
+            for name in names:
+                array = getattr(self, name)
+                dtype = np.float64 if name.endswith("ratings") else np.int32
+                if array.dtype != dtype or array.shape != getattr(self, names[0]).shape or array.ndim != 1:
+                    raise ValueError(f"{name}: {array.dtype} of shape {array.shape}")
+                bound = n_of.get(name.rpartition("_")[2])
+                if bound is not None and len(array) and not 0 <= array.min() <= array.max() < bound:
+                    raise ValueError(f"{name}: inner ids outside of 0 to {bound - 1}")
+        for name, n, others in (
+            ("user_indptr", self.n_users, self.user_items),
+            ("item_indptr", self.n_items, self.item_users),
+        ):
+            bounds = getattr(self, name)
+            if bounds.dtype != np.int64 or bounds.shape != (n + 1,) or (np.diff(bounds) < 0).any():
+                raise ValueError(f"{name}: no bounds of {n} lists")
+            if bounds[0] != 0 or bounds[-1] != len(others):
+                raise ValueError(f"{name}: {bounds[0]} to {bounds[-1]}, but {len(others)} ratings")
+
 
 @contextmanager
 def without_collector() -> Iterator[None]:

@@ -146,13 +146,14 @@ class SVD(_Factors):
         reg_qi: float | None = None,
         random_state: Any = None,
         verbose: bool = False,
+        engine: str | None = None,
     ) -> None:
         given = dict(locals())
         self.n_factors, self.n_epochs, self.biased = n_factors, n_epochs, biased
         self.init_mean, self.init_std_dev = init_mean, init_std_dev
         self._rates("bu bi pu qi", lr_all, reg_all, given)
         self.random_state, self.verbose = random_state, verbose
-        super().__init__()
+        super().__init__(engine=engine)
 
     def fit(self, trainset: Trainset) -> SVD:
         """Train; returns self."""
@@ -223,13 +224,14 @@ class SVDpp(_Factors):
         random_state: Any = None,
         verbose: bool = False,
         cache_ratings: bool = False,
+        engine: str | None = None,
     ) -> None:
         given = dict(locals())
         self.n_factors, self.n_epochs = n_factors, n_epochs
         self.init_mean, self.init_std_dev = init_mean, init_std_dev
         self._rates("bu bi pu qi yj", lr_all, reg_all, given)
         self.random_state, self.verbose, self.cache_ratings = random_state, verbose, cache_ratings
-        super().__init__()
+        super().__init__(engine=engine)
 
     def fit(self, trainset: Trainset) -> SVDpp:
         """Train; returns self."""
@@ -316,6 +318,7 @@ class NMF(_Factors):
         init_high: float = 1,
         random_state: Any = None,
         verbose: bool = False,
+        engine: str | None = None,
     ) -> None:
         self.n_factors, self.n_epochs, self.biased = n_factors, n_epochs, biased
         self.reg_pu, self.reg_qi, self.reg_bu, self.reg_bi = reg_pu, reg_qi, reg_bu, reg_bi
@@ -323,7 +326,7 @@ class NMF(_Factors):
         self.random_state, self.verbose = random_state, verbose
         if init_low < 0:
             raise ValueError("init_low should be greater than zero")
-        super().__init__()
+        super().__init__(engine=engine)
 
     def fit(self, trainset: Trainset) -> NMF:
         """Train; returns self."""

@@ -22,8 +22,8 @@ class NormalPredictor(AlgoBase):
     Mean and standard deviation are those of the training set; `numpy.random.seed` seeds the draws.
     """
 
-    def __init__(self) -> None:
-        super().__init__()
+    def __init__(self, *, engine: str | None = None) -> None:
+        super().__init__(engine=engine)
 
     def fit(self, trainset: Trainset) -> NormalPredictor:
         """Train; returns self."""

@@ -40,8 +40,8 @@ class SlopeOne(AlgoBase):
     freq: NDArray[np.int64]
     dev: NDArray[np.float64]
 
-    def __init__(self) -> None:
-        super().__init__()
+    def __init__(self, *, engine: str | None = None) -> None:
+        super().__init__(engine=engine)
 
     def fit(self, trainset: Trainset) -> SlopeOne:
         """Train; returns self."""

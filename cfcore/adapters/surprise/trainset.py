@@ -97,6 +97,20 @@ class Trainset:
         made._rows, made._lists = (frozen(users[1]), frozen(items[1]), frozen(ratings)), {}
         return made
 
+    @classmethod
+    def from_columns(
+        cls,
+        columns: Columns,
+        users: dict[Any, int],
+        items: dict[Any, int],
+        rating_scale: tuple[float, float],
+        n_ratings: int,
+    ) -> Trainset:
+        """A training set of its columns, and of inner ids by raw ids."""
+        made = cls({}, {}, columns.n_users, columns.n_items, n_ratings, rating_scale, users, items)
+        made._columns, made._lists = columns, {}
+        return made
+
     # ------------------------------------------------------------------ ratings
 
     @property
@@ -295,6 +309,10 @@ class Trainset:
     def all_items(self) -> range:
         """Inner ids of all items."""
         return range(self.n_items)
+
+    def inner_ids(self) -> dict[str, dict[Any, int]]:
+        """Inner ids by raw ids, of "users" and of "items"."""
+        return {"users": self._raw2inner_id_users, "items": self._raw2inner_id_items}
 
     def _raw_users(self) -> dict[int, Any]:
         if self._inner2raw_id_users is None:

@@ -9,7 +9,7 @@ from cfcore.kernels.factorization.gibbs_loops cimport TILE
 
 cdef extern from "factorization/gibbs.h" nogil:
     void add_products "cf_add_products"(double *gram, const float *scaled, const float *z, Py_ssize_t n,
-                                        Py_ssize_t width) noexcept
+                                        Py_ssize_t width, double *rest, const float *targets) noexcept
     void add_targets "cf_add_targets"(double *rest, const float *scaled, const float *targets, Py_ssize_t n,
                                       Py_ssize_t width) noexcept
 
@@ -66,8 +66,7 @@ cdef inline void sum_tiles(const SolveArrays *given, Py_ssize_t begin, Py_ssize_
             squares += product * target
             total += product
             n_weights += weight
-        add_products(gram, scaled, z, n, width)
-        add_targets(rest, scaled, targets, n, width)
+        add_products(gram, scaled, z, n, width, rest, targets)
         add_targets(ones, scaled, units, n, width)
     room[0], room[1], room[2] = squares, total, n_weights
 

@@ -28,33 +28,47 @@ CF_INLINE void cf_add_lanes(double *CF_RESTRICT sums, const cf_f32_vector *lanes
 #endif
 }
 
-/* gram[i][j] += sum over t of scaled[t][i] z[t][j], for CF_GRAM_ROWS rows and `groups` groups of 16 columns. */
+/* gram[i][j] += sum over t of scaled[t][i] z[t][j], for CF_GRAM_ROWS rows and `groups` groups of 16 columns, and
+   rest[j] += sum over t of right[t][j] targets[t] where there are targets. */
 CF_INLINE void cf_add_block(double *CF_RESTRICT gram, const float *scaled, const float *z, ptrdiff_t n,
-                            ptrdiff_t width, int groups) {
-    cf_f32_vector sum[CF_GRAM_ROWS * CF_GRAM_GROUPS * cf_parts_f32];
+                            ptrdiff_t width, int groups, double *CF_RESTRICT rest, const float *right,
+                            const float *targets) {
+    cf_f32_vector sum[CF_GRAM_ROWS * CF_GRAM_GROUPS * cf_parts_f32], of_targets[CF_GRAM_GROUPS * cf_parts_f32];
     const int parts = groups * cf_parts_f32;
     for (int a = 0; a < CF_GRAM_ROWS * parts; ++a) sum[a] = (cf_f32_vector){0};
+    for (int part = 0; part < parts; ++part) of_targets[part] = (cf_f32_vector){0};
     for (ptrdiff_t t = 0; t < n; ++t) {
         const float *times = scaled + t * width;
         const cf_f32_vector *row = (const cf_f32_vector *)(z + t * width);
         for (int a = 0; a < CF_GRAM_ROWS; ++a)
             for (int part = 0; part < parts; ++part)
                 sum[a * parts + part] += times[a] * row[part];
+        if (targets)
+            for (int part = 0; part < parts; ++part)
+                of_targets[part] += ((const cf_f32_vector *)(right + t * width))[part] * targets[t];
     }
     for (int a = 0; a < CF_GRAM_ROWS; ++a)
         for (int group = 0; group < groups; ++group)
             cf_add_lanes(gram + a * width + group * CF_F32_LANES, sum + a * parts + group * cf_parts_f32);
+    for (int group = 0; targets && group < groups; ++group)
+        cf_add_lanes(rest + group * CF_F32_LANES, of_targets + group * cf_parts_f32);
 }
 
-/* The same for all rows, and columns from the group of 16 of a row on. */
+/* The same for all rows, and columns from the group of 16 of a row on. Targets are summed with the first rows. */
 CF_INLINE void cf_add_products(double *CF_RESTRICT gram, const float *scaled, const float *z, ptrdiff_t n,
-                               ptrdiff_t width) {
+                               ptrdiff_t width, double *CF_RESTRICT rest, const float *targets) {
     for (ptrdiff_t i = 0; i < width; i += CF_GRAM_ROWS) {
         ptrdiff_t j = i - i % CF_F32_LANES;
         for (; j + (CF_GRAM_GROUPS - 1) * CF_F32_LANES < width; j += CF_GRAM_GROUPS * CF_F32_LANES)
-            cf_add_block(gram + i * width + j, scaled + i, z + j, n, width, CF_GRAM_GROUPS);
+            if (i == 0)
+                cf_add_block(gram + j, scaled, z + j, n, width, CF_GRAM_GROUPS, rest + j, scaled + j, targets);
+            else
+                cf_add_block(gram + i * width + j, scaled + i, z + j, n, width, CF_GRAM_GROUPS, NULL, NULL, NULL);
         for (; j < width; j += CF_F32_LANES)
-            cf_add_block(gram + i * width + j, scaled + i, z + j, n, width, 1);
+            if (i == 0)
+                cf_add_block(gram + j, scaled, z + j, n, width, 1, rest + j, scaled + j, targets);
+            else
+                cf_add_block(gram + i * width + j, scaled + i, z + j, n, width, 1, NULL, NULL, NULL);
     }
 }
 
@@ -69,6 +83,42 @@ CF_INLINE void cf_add_targets(double *CF_RESTRICT rest, const float *scaled, con
                 sum[part] += ((const cf_f32_vector *)(scaled + t * width + j))[part] * targets[t];
         cf_add_lanes(rest + j, sum);
     }
+}
+
+/* Sums of the squares of targets, of their products with `products`, and of the squares of these, each times the
+   weight of the rating: rating k of a tile in lane k % 8. */
+CF_INLINE void cf_add_squares(double (*sums)[8], const float *targets, const float *products, const float *weights,
+                              ptrdiff_t n) {
+    double both[2][8];
+    ptrdiff_t k = 0;
+    for (; k < n; k += 8) {
+        const ptrdiff_t more = n - k < 8 ? n - k : 8;
+        if (more == 8)
+            for (int lane = 0; lane < 8; ++lane) {
+                both[0][lane] = targets[k + lane];
+                both[1][lane] = products[k + lane];
+            }
+        else {
+            memset(both, 0, sizeof(both));
+            for (int lane = 0; lane < more; ++lane) {
+                both[0][lane] = targets[k + lane];
+                both[1][lane] = products[k + lane];
+            }
+        }
+        for (int lane = 0; lane < 8; ++lane) {
+            const double weight = !weights ? 1.0 : lane < more ? (double)weights[k + lane] : 0.0;
+            const double target = both[0][lane] * weight;
+            sums[0][lane] += target * both[0][lane];
+            sums[1][lane] += target * both[1][lane];
+            sums[2][lane] += both[1][lane] * weight * both[1][lane];
+        }
+    }
+}
+
+/* to += times row, n doubles */
+CF_INLINE void cf_add_times(double *CF_RESTRICT to, const double *CF_RESTRICT row, double times, ptrdiff_t n) {
+    for (ptrdiff_t i = 0; i < n; ++i)
+        to[i] += times * row[i];
 }
 
 /* sum += weight row, 8 doubles */

@@ -1,7 +1,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from cfcore.kernels.records import BiasDraws, DrawKey, MemberDraws, RatingRows, RowDraws
+from cfcore.kernels.records import DrawKey, RatingRows, RowDraws, RowProducts
 
 def scratch_shape(n_threads: int, width: int, most: int) -> tuple[int, int]: ...
 def draw_rows(
@@ -12,5 +12,6 @@ def draw_rows(
     span: tuple[int, int],
     n_threads: int,
 ) -> None: ...
-def draw_biases(draws: BiasDraws, key: DrawKey, span: tuple[int, int], n_threads: int) -> None: ...
-def draw_members(draws: MemberDraws, key: DrawKey, span: tuple[int, int], n_threads: int) -> None: ...
+def multiply_rows(
+    ratings: RatingRows, products: RowProducts, span: tuple[int, int], n_threads: int
+) -> None: ...

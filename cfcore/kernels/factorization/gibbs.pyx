@@ -1,33 +1,37 @@
-"""Draws of a Gibbs sampler of matrix factorisation: rows of factors, biases of groups, members of sets.
+"""Draws of a Gibbs sampler of matrix factorisation: rows of factors, and their products.
 
 The twin is `cfcore.reference.factorization.gibbs`, the inner loops are in `gibbs_loops.pyx`.
 """
 cimport numpy as cnp
 from cython.parallel cimport prange, threadid
-from libc.math cimport sqrt
-from libc.stdint cimport int32_t, int64_t, uint32_t, uint64_t
+from libc.stdint cimport int32_t, int64_t, uintptr_t
+from libc.string cimport memset
 
 from cfcore.kernels.common.arrays cimport check_array, check_record, overlaps, pointer
 from cfcore.kernels.common.loops cimport table_in
-from cfcore.kernels.common.normals cimport normal_pair
 from cfcore.kernels.common.threads cimport report_workers, team_present, team_size
-from cfcore.kernels.factorization.gibbs_loops cimport TILE, GibbsLoops, MemberArrays, RowArrays
+from cfcore.kernels.factorization.gibbs_loops cimport (
+    BATCH,
+    LONG,
+    PIECE,
+    GibbsLoops,
+    ProductArrays,
+    RowArrays,
+    scratch_size,
+    sums_size,
+)
 
 from cfcore.kernels import simd
 from cfcore.kernels.records import (
-    BiasDraws,
     DrawKey,
-    MemberDraws,
     RatingRows,
     RowDraws,
+    RowProducts,
     check_span,
     check_written,
 )
 
 cnp.import_array()
-
-cdef enum:
-    PIECE = 2048  # ratings whose sums are one part of those of a row
 
 cdef const GibbsLoops *loops = NULL
 
@@ -61,8 +65,10 @@ def scratch_shape(n_threads, width, most):
     if not (0 <= width <= 2**20 and 0 <= most < 2**48):
         raise ValueError("scratch_shape: width must be at most 2^20 and most below 2^48, both at least 0")
     row, n = width, most
-    # Sums of squares and of targets, a diagonal, noise, two tiles of float32; a page apart.
-    return n_threads + (n // PIECE + 1 if n > PIECE else 0), row * row + 2 * row + TILE * row + 512
+    size = scratch_size(row) + 512  # a page apart
+    # A row for each thread, one for the prior's precision, and those of the pieces of a long row.
+    pieces = (n // PIECE + 1) * sums_size(row) if n > LONG else 0
+    return n_threads + 1 + (pieces + size - 1) // size, size
 
 
 def draw_rows(ratings, draws, key, scratch, span, n_threads):
@@ -96,7 +102,8 @@ def draw_rows(ratings, draws, key, scratch, span, n_threads):
     -----
     O(n k^2 + n_rows k^3) for k factors. Products are summed in float32 in tiles of 64 ratings (an error of
     about 5e-7 of the sum), tiles in double in pieces of 2048 ratings, and pieces in their order: the same
-    bits for any number of threads, spans and SIMD levels. All threads sum the pieces of a long row.
+    bits for any number of threads, spans and SIMD levels. Matrices are factorised in double, 8 at a time,
+    those of more than 64 numbers alone. All threads sum the pieces of a row of more than 32768 ratings.
     Salakhutdinov and Mnih, "Bayesian probabilistic matrix factorization using Markov chain Monte Carlo" (ICML
     2008).
     """
@@ -120,58 +127,70 @@ def draw_rows(ratings, draws, key, scratch, span, n_threads):
         columns=<const float *>pointer(draws.columns), prior_mean=<const double *>pointer(draws.prior_mean),
         precision=<const double *>pointer(draws.precision),
         row_precision=<const double *>pointer(draws.row_precision),
-        column_weight=<const float *>pointer(draws.column_weight), weights=NULL, width=draws.width,
-        n_factors=draws.n_factors, seed=key.seed, kind=key.kind, sweep=key.sweep,
-        own_numbers=draws.own_numbers,
+        column_weight=<const float *>pointer(draws.column_weight), weights=NULL,
+        padded=NULL, width=draws.width, n_factors=draws.n_factors, seed=key.seed, kind=key.kind,
+        sweep=key.sweep, own_numbers=draws.own_numbers,
     )
     if draws.weights is not None:
         given.weights = <const float *>pointer(draws.weights)
     if draws.means is not None:
         given.means = <float *>pointer(draws.means)
+    if given.weights == NULL and all_ones(given.column_weight, draws.n_columns):
+        given.column_weight = NULL
     cdef Py_ssize_t most = 0
     for row in range(begin, end):
         most = max(most, <Py_ssize_t>(given.indptr[row + 1] - given.indptr[row]))
     wanted = scratch_shape(n_threads, draws.width, most)
     if scratch.shape[0] < wanted[0] or scratch.shape[1] < wanted[1]:
         raise ValueError(f"draw_rows: scratch must be of shape {wanted}, not {scratch.shape}")
-    cdef double *room = <double *>pointer(scratch)
-    cdef Py_ssize_t apart = scratch.shape[1]
-    cdef double *pieces = room + <Py_ssize_t>n_threads * apart
-    cdef Py_ssize_t failed = 0, size = given.width * (given.width + 1)
-    for row in prange(begin, end, nogil=True, schedule="dynamic", chunksize=16, num_threads=team):
+    # The loops are faster in whole cache lines.
+    cdef double *room = <double *>((<uintptr_t>pointer(scratch) + 63) // 64 * 64)
+    cdef Py_ssize_t apart = (scratch.shape[1] - 8) // 8 * 8
+    cdef double *padded = room + <Py_ssize_t>n_threads * apart
+    cdef double *pieces = padded + apart
+    cdef Py_ssize_t failed = 0, size = sums_size(given.width)
+    cdef Py_ssize_t batch, n_batches = (end - begin + BATCH - 1) // BATCH
+    given.padded = padded
+    if end > begin:
+        pad_precision(&given, padded)
+    for batch in prange(n_batches, nogil=True, schedule="dynamic", num_threads=team):
         workers |= team_present()
-        if given.indptr[row + 1] - given.indptr[row] <= PIECE:
-            loops.sum_piece(&given, given.indptr[row], given.indptr[row + 1], room + threadid() * apart)
-            failed += not loops.finish_row(&given, row, room + threadid() * apart)
+        failed += loops.draw_batch(&given, begin + batch * BATCH, min(begin + (batch + 1) * BATCH, end),
+                                   room + threadid() * apart)
     for row in range(begin, end):
         n = given.indptr[row + 1] - given.indptr[row]
-        if n <= PIECE:
+        if n <= LONG:
             continue
         n_pieces = (n + PIECE - 1) // PIECE
         for piece in prange(n_pieces, nogil=True, schedule="dynamic", num_threads=team):
             loops.sum_piece(&given, given.indptr[row] + piece * PIECE,
                             min(given.indptr[row] + (piece + 1) * PIECE, given.indptr[row + 1]),
-                            pieces + piece * apart)
+                            pieces + piece * size,
+                            <float *>(room + threadid() * apart))
         with nogil:
             for piece in range(1, n_pieces):
                 for at in range(size):
-                    pieces[at] += pieces[piece * apart + at]
-            failed += not loops.finish_row(&given, row, pieces)
+                    pieces[at] += pieces[piece * size + at]
+            failed += loops.finish_row(&given, row, pieces, room)
     report_workers(workers)
     if failed:
         raise ValueError(f"draw_rows: the precisions of {failed} rows are not positive definite")
 
 
-def draw_biases(draws, key, span, n_threads):
-    """Draw a bias of each group of ratings from its conditional normal distribution; errors follow it.
+def multiply_rows(ratings, products, span, n_threads):
+    """Multiply rows x_r and columns z_c: the product x_r . z_c for each rating, and sums for each row.
+
+    They are the sums over the ratings of the row of y^2, y x_r . z_c and (x_r . z_c)^2, with the targets y,
+    each times the weight of the rating.
 
     Parameters
     ----------
-    draws : BiasDraws
-        `biases` and `errors` are changed in place.
-    key : DrawKey
+    ratings : RatingRows
+        Rows and columns, and as values the targets.
+    products : RowProducts
+        `products` and `squares` are overwritten.
     span : (begin, end)
-        The groups to draw.
+        The rows to multiply.
     n_threads : int in [1, 1024]
 
     Raises
@@ -179,106 +198,49 @@ def draw_biases(draws, key, span, n_threads):
     TypeError
         When an argument is not the record that it should be.
     ValueError
-        When an array that is written is read-only or shares memory with another.
+        When dimensions differ, or what is written is read-only or shares memory with another array.
 
     Notes
     -----
-    O(n). The same bits for any number of threads and spans.
+    O(n k). Products are in float32, in the lanes of `lanes.h`; sums are in double, rating k of a tile of 64
+    in lane k % 8: the same bits for any number of threads, spans and SIMD levels.
     """
-    check_record(draws, BiasDraws, "draw_biases: draws")
-    check_record(key, DrawKey, "draw_biases: key")
-    check_written((draws,))
-    cdef Py_ssize_t begin, end, group
-    begin, end = check_span("draw_biases", span, draws.n_groups, "groups")
+    check_record(ratings, RatingRows, "multiply_rows: ratings")
+    check_record(products, RowProducts, "multiply_rows: products")
+    if (ratings.n_rows, ratings.n_columns, ratings.n) != (products.n_rows, products.n_columns, products.n):
+        raise ValueError("multiply_rows: ratings and products must be of as many rows, columns and ratings")
+    check_written((products,), (ratings,))
+    cdef Py_ssize_t begin, end, row
+    begin, end = check_span("multiply_rows", span, products.n_rows, "rows")
     cdef int workers = 0, team = team_size(n_threads)
-    cdef Groups given = Groups(
-        indptr=<const int64_t *>pointer(draws.indptr), ratings=<const int32_t *>pointer(draws.ratings),
-        errors=<double *>pointer(draws.errors), biases=<double *>pointer(draws.biases), weights=NULL,
-        mean=draws.mean, precision=draws.precision, noise_precision=draws.noise_precision, seed=key.seed,
-        kind=key.kind, sweep=key.sweep,
+    cdef ProductArrays given = ProductArrays(
+        indptr=<const int64_t *>pointer(ratings.indptr), indices=<const int32_t *>pointer(ratings.indices),
+        targets=<const float *>pointer(ratings.values), weights=NULL,
+        rows=<const float *>pointer(products.rows), columns=<const float *>pointer(products.columns),
+        products=<float *>pointer(products.products), squares=<double *>pointer(products.squares),
+        width=products.width,
     )
-    if draws.weights is not None:
-        given.weights = <const float *>pointer(draws.weights)
-    for group in prange(begin, end, nogil=True, schedule="dynamic", chunksize=256, num_threads=team):
+    if products.weights is not None:
+        given.weights = <const float *>pointer(products.weights)
+    for row in prange(begin, end, nogil=True, schedule="dynamic", chunksize=16, num_threads=team):
         workers |= team_present()
-        draw_bias(&given, group)
+        loops.multiply_row(&given, row)
     report_workers(workers)
 
 
-cdef struct Groups:
-    const int64_t *indptr
-    const int32_t *ratings
-    double *errors
-    double *biases
-    const float *weights
-    double mean, precision, noise_precision
-    uint64_t seed
-    uint32_t kind, sweep
+cdef bint all_ones(const float *numbers, Py_ssize_t n) noexcept nogil:
+    cdef Py_ssize_t k
+    for k in range(n):
+        if numbers[k] != 1:
+            return False
+    return True
 
 
-cdef inline void draw_bias(const Groups *given, Py_ssize_t group) noexcept nogil:
-    cdef Py_ssize_t k, begin = given.indptr[group], end = given.indptr[group + 1]
-    cdef double total = 0, weights = 0, weight = 1, precision, mean, step
-    cdef double[2] two
-    for k in range(begin, end):
-        if given.weights != NULL:
-            weight = given.weights[given.ratings[k]]
-        total += weight * given.errors[given.ratings[k]]
-        weights += weight
-    total += weights * given.biases[group]
-    precision = given.precision + given.noise_precision * weights
-    normal_pair(given.seed, given.kind, given.sweep, <uint32_t>group, 0, two)
-    mean = (given.precision * given.mean + given.noise_precision * total) / precision
-    step = mean + two[0] / sqrt(precision) - given.biases[group]
-    given.biases[group] += step
-    for k in range(begin, end):
-        given.errors[given.ratings[k]] -= step
-
-
-def draw_members(draws, key, span, n_threads):
-    """Draw the rows of members of sets, one after the other, each given all others; errors follow them.
-
-    The row of an owner is w_u times the sum of its members' rows, each times its value, and normal noise of
-    variance 1.
-
-    Parameters
-    ----------
-    draws : MemberDraws
-        `members` and `errors` are changed in place.
-    key : DrawKey
-    span : (begin, end)
-        The members to draw; spans are drawn in their order.
-    n_threads : int in [1, 1024]
-
-    Raises
-    ------
-    TypeError
-        When an argument is not the record that it should be.
-    ValueError
-        When an array that is written is read-only or shares memory with another.
-
-    Notes
-    -----
-    O(n k). A thread draws 8 columns at a time, which do not depend on the others: the same bits for any
-    number of threads and spans. Simm et al., "Macau: scalable Bayesian factorization with high-dimensional
-    side information using MCMC" (2017), whose regression is drawn as a whole.
-    """
-    check_record(draws, MemberDraws, "draw_members: draws")
-    check_record(key, DrawKey, "draw_members: key")
-    check_written((draws,))
-    cdef Py_ssize_t begin, end, block, n_blocks = draws.n_blocks
-    begin, end = check_span("draw_members", span, draws.n_members, "members")
-    cdef int workers = 0, team = team_size(n_threads)
-    cdef MemberArrays given = MemberArrays(
-        indptr=<const int64_t *>pointer(draws.indptr), owners=<const int32_t *>pointer(draws.owners),
-        weights=<const double *>pointer(draws.weights), values=NULL,
-        members=<double *>pointer(draws.members),
-        errors=<double *>pointer(draws.errors), penalty=draws.penalty, noise=draws.noise,
-        n_members=draws.n_members, n_owners=draws.n_owners, seed=key.seed, kind=key.kind, sweep=key.sweep,
-    )
-    if draws.values is not None:
-        given.values = <const float *>pointer(draws.values)
-    for block in prange(n_blocks, nogil=True, schedule="dynamic", num_threads=team):
-        workers |= team_present()
-        loops.draw_block(&given, block, begin, end)
-    report_workers(workers)
+cdef void pad_precision(const RowArrays *given, double *padded) noexcept nogil:
+    cdef Py_ssize_t i, j, n = given.n_factors, width = given.width
+    memset(padded, 0, width * width * sizeof(double))
+    for i in range(width):
+        padded[i * width + i] = 1
+    for i in range(n):
+        for j in range(n):
+            padded[i * width + j] = given.precision[i * n + j]

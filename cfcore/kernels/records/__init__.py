@@ -26,7 +26,7 @@ if TYPE_CHECKING:
         RatingColumns,
         SGDRates,
     )
-    from cfcore.kernels.records.gibbs import BiasDraws, DrawKey, MemberDraws, RowDraws
+    from cfcore.kernels.records.gibbs import BiasDraws, DrawKey, MemberDraws, RowDraws, RowProducts
     from cfcore.kernels.records.implicit import (
         ImplicitRows,
         ImplicitSets,
@@ -123,7 +123,7 @@ _ROOMS = {
         "SGDRates",
     ),
     "als": ("RowSolves",),
-    "gibbs": ("BiasDraws", "DrawKey", "MemberDraws", "RowDraws"),
+    "gibbs": ("BiasDraws", "DrawKey", "MemberDraws", "RowDraws", "RowProducts"),
     "implicit": (
         "ImplicitRows",
         "ImplicitSets",
@@ -247,6 +247,7 @@ __all__ = [
     "RatingRows",
     "Record",
     "RowDraws",
+    "RowProducts",
     "RowSolves",
     "SGDRates",
     "SVDppFactors",

@@ -16,7 +16,7 @@ from cfcore.kernels.records.base import (
     real,
 )
 
-__all__ = ["BiasDraws", "DrawKey", "MemberDraws", "RowDraws"]
+__all__ = ["BiasDraws", "DrawKey", "MemberDraws", "RowDraws", "RowProducts"]
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -80,19 +80,55 @@ class RowDraws(Record):
 
 
 @dataclass(frozen=True, eq=False, repr=False)
+class RowProducts(Record):
+    """Products of rows and columns for the ratings of the rows, and their sums of squares.
+
+    Attributes
+    ----------
+    rows : float32[n_rows, width]
+        Padded with zeros, as the columns are.
+    columns : float32[n_columns, width]
+    products : float32[n], overwritten
+    squares : float64[n_rows, 3], overwritten
+    weights : float32[n], optional
+        Of each rating in the sums; 1 where None.
+    """
+
+    rows: Array = array("float32", "n_rows", "width")
+    columns: Array = array("float32", "n_columns", "width")
+    products: Array = array("float32", "n", written=True)
+    squares: Array = array("float64", "n_rows", 3, written=True)
+    weights: Array | None = array("float32", "n", optional=True)
+    n_rows: int = dimension()
+    n_columns: int = dimension()
+    width: int = dimension()
+    n: int = dimension()
+
+    def _check(self) -> None:
+        check_row_length(self._name("rows"), self.width, "float32")
+
+
+@dataclass(frozen=True, eq=False, repr=False)
 class BiasDraws(Record):
-    """Biases of groups of ratings, and the errors of the ratings, which follow them.
+    """Biases of groups of ratings, and the targets of the ratings, which follow them.
 
     Attributes
     ----------
     indptr : int64[n_groups + 1]
         Group g has the ratings ``ratings[indptr[g]:indptr[g + 1]]``.
-    ratings : int32[n]
-        Each rating of the `n` in one group.
-    errors : float64[n]
-        What is left of the ratings; a bias that grows by d lessens the errors of its group by d.
+    targets : float32[n]
+        Ratings less all biases; one that grows by d lessens the targets of its group by d.
+    products : float32[n]
+        What else is predicted of the ratings: of targets less products, biases are drawn.
+    ratings : int32[n], optional
+        Each rating of the `n` in one group; 0, 1, ..., n - 1 where None.
     weights : float32[n], optional
         Of the precision of each rating's noise; 1 where None.
+    sorted : float32[n], optional
+        Where given, overwritten by the targets in the order of `ratings`; `targets` are left as they are.
+    cross : float64[n_groups], optional
+        Where given, overwritten by the sums over each group of weight times target, which follows the bias,
+        times product.
     biases : float64[n_groups]
     mean, precision : float
         Of the prior of the biases.
@@ -101,19 +137,23 @@ class BiasDraws(Record):
     """
 
     indptr: Array = array("int64", "n_groups + 1")
-    ratings: Array = array("int32", "n")
-    errors: Array = array("float64", "n", written=True)
+    targets: Array = array("float32", "n", written=True)
+    products: Array = array("float32", "n")
     biases: Array = array("float64", "n_groups", written=True)
     mean: float = real()
     precision: float = real(0.0)
     noise_precision: float = real(0.0)
+    ratings: Array | None = array("int32", "n", optional=True)
     weights: Array | None = array("float32", "n", optional=True)
+    sorted: Array | None = array("float32", "n", written=True, optional=True)
+    cross: Array | None = array("float64", "n_groups", written=True, optional=True)
     n_groups: int = dimension()
     n: int = dimension()
 
     def _check(self) -> None:
         check_compressed(self._name("indptr"), self.indptr, self.n)
-        check_codes(self._name("ratings"), self.ratings, self.n)
+        if self.ratings is not None:
+            check_codes(self._name("ratings"), self.ratings, self.n)
 
 
 @dataclass(frozen=True, eq=False, repr=False)

@@ -50,20 +50,22 @@ class BiasState(State):
 
 
 class Baseline(Model):
-    r"""The overall mean and a bias for each user and each item.
+    """The overall mean and a bias for each user and each item.
 
-    .. math:: \hat r_{ui} = \mu + b_u + b_i
+    ::
+
+        r̂_ui = μ + b_u + b_i
 
     Parameters
     ----------
     method : {"als", "sgd", "mean"}, default "als"
         How the biases are found. "als": least squares, alternating between items and users; each bias is a
         damped mean of residuals,
-        :math:`b_i = \sum_u (r_{ui} - \mu - b_u) / (\lambda_i + n_i)`. "mean": the same, once for the items
+        b_i = Σ_u (r_ui - μ - b_u) / (λ_i + n_i). "mean": the same, once for the items
         and then once for the users. "sgd": stochastic gradient descent,
-        :math:`b \leftarrow b + \eta (e - \lambda b)`. (Koren, "Factor in the neighbors", 2010, section 2.1.)
+        b ← b + η (e - λ b). (Koren, "Factor in the neighbors", 2010, section 2.1.)
     reg_user, reg_item : float
-        Damping :math:`\lambda_u, \lambda_i` of "als" and "mean", in ratings.
+        Damping λ_u, λ_i of "als" and "mean", in ratings.
     n_epochs : int, optional
         By default 10 for "als" and 20 for "sgd".
     lr, lr_decay, reg : float

@@ -16,9 +16,11 @@ from cfcore.models.core.state import State
 
 
 class GlobalMean(Model):
-    r"""Predict the mean of the training ratings for every user and item.
+    """Predict the mean of the training ratings for every user and item.
 
-    .. math:: \hat r_{ui} = \mu
+    ::
+
+        r̂_ui = μ
 
     It has no hyper-parameters. Unknown users and items have the same prediction. All scores are equal, so
     `recommend` lists the items with most training ratings first.

@@ -140,16 +140,16 @@ class Explaining(Preferring):
         **Sums.** The effects are the terms of the prediction, and ``exact`` is True, for
 
         - `Baseline`: the user's bias is the damped mean of residuals. An effect is a residual over
-          :math:`n + \lambda`; the base is mean and bias of the item. (For ``method="sgd"`` with `given`.)
+          n + λ; the base is mean and bias of the item. (For ``method="sgd"`` with `given`.)
         - `ItemKNN`: an effect is the weight of a neighbour times the deviation of its rating; the base is
           the centre, biases included. Items that are no neighbours have the effect 0.
-        - `SVDpp`, `TimeSVDpp`: :math:`|N(u)|^{-1/2} y_j \cdot q_i`, the effect of having rated an item,
-          whatever the rating; biases and :math:`p_u \cdot q_i`, which the ratings formed as well, are in the
+        - `SVDpp`, `TimeSVDpp`: ``|N(u)|^(-1/2) y_j · q_i``, the effect of having rated an item,
+          whatever the rating; biases and p_u · q_i, which the ratings formed as well, are in the
           base. Leave one rating out to see the effect of its value.
         - `AsymmetricSVD`: both terms of an item; the base is the mean and the biases.
         - `Blend`: the weighted sums of the members' effects, exact where they are; ``members`` has the part
           of each.
-        - `EASE`, preferences: :math:`x_{uj} B_{ji}`, with the base 0. Predicted ratings as of `Baseline`.
+        - `EASE`, preferences: x_uj B_ji, with the base 0. Predicted ratings as of `Baseline`.
         - `Ranker`: a predicted rating as of the rater; a preference as of the chooser, times the worth, which
           is held: both factors are in ``members``. (Of choosers for lists, such as `EASE`.)
         - `GlobalMean`, `Popularity`: no rating has an effect.
@@ -157,13 +157,15 @@ class Explaining(Preferring):
         **Leaving one out.** For others (`SVD`, `RBM`, `UserKNN`, ...) an effect is the prediction given all
         ratings of the user less that without this one, both as for a new user:
 
-        .. math:: \hat r_{ui}(R_u) - \hat r_{ui}(R_u \setminus \{r_{uj}\})
+        ::
+
+            r̂_ui(R_u) - r̂_ui(R_u \ {r_uj})
 
         The base is the prediction for a user without ratings. What these differences leave of the score is
         in ``others``: joint effects of ratings, which depend on each other, and for a user of training
         ``training``, the difference of the fit to the prediction for a new user with the same ratings.
         ``exact`` is False. With n ratings it costs what `for_users` costs for n users with n - 1 each; for
-        `SVD` and its kind with k factors :math:`O(n k^2 + k^3)`, unless ``item_frequencies`` of `TimeSVDpp`
+        `SVD` and its kind with k factors O(n k² + k^3), unless ``item_frequencies`` of `TimeSVDpp`
         are on; for `RBM` n comparisons with the users of the fit, unless by="user".
 
         `UserKNN` compares the user without each rating with the others, whose means and biases stay, which

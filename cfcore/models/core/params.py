@@ -13,6 +13,7 @@ from typing import Any, Self
 import numpy as np
 
 from cfcore.errors import shown
+from cfcore.models.core.other_names import OTHER_NAMES, hint
 
 #: Numbers beyond this are refused: they are not finite in float32. Of integers, those that int64 cannot hold.
 LARGEST, LARGEST_INT = 1e38, 1e18
@@ -30,6 +31,13 @@ class Params:
     This is scikit-learn's convention: ``sklearn.base.clone``, grid searches and pipelines work with these
     classes, and scikit-learn need not be imported here.
     """
+
+    def __new__(cls, *args: Any, **kwargs: Any) -> Self:
+        if not OTHER_NAMES.keys().isdisjoint(kwargs):
+            said = hint(kwargs, cls.default_params())
+            if said:
+                raise TypeError(f"{cls.__name__}: {said}")
+        return super().__new__(cls)
 
     @classmethod
     def default_params(cls) -> dict[str, Any]:
@@ -83,9 +91,8 @@ class Params:
         names = self.default_params()
         outer = given.get(name, getattr(self, name, None))
         if name not in names or (nested and not hasattr(outer, "set_params")):
-            raise ValueError(
-                f"{type(self).__name__} has no parameter {key!r}; it has {', '.join(names) or 'none'}"
-            )
+            said = hint([name], names) or f"it has {', '.join(names) or 'none'}"
+            raise ValueError(f"{type(self).__name__} has no parameter {key!r}; {said}")
         if nested and isinstance(outer, Params):
             outer._check_name(inner)
 

@@ -28,9 +28,11 @@ CHOICES_PER_BLOCK = 1 << 21
 
 
 class Preferring(Intervals):
-    r"""Preferences: chance that a user will choose an item, times a power of the worth of its rating.
+    """Preferences: chance that a user will choose an item, times a power of the worth of its rating.
 
-    .. math:: s_{ui} = \max(c_{ui}, \epsilon) \, P(r_{ui} \ge \ell)^w
+    ::
+
+        s_ui = max(c_ui, ε) P(r_ui ≥ ℓ)^w
 
     The choice c is relative: it compares items for one user. The worth is the chance that the rating will be
     at least the level from which items are relevant (`cfcore.metrics.relevant_from`). The power is 1 unless
@@ -184,9 +186,11 @@ class Preferring(Intervals):
         return self.snapshot()._preference(users, items, timestamps)
 
     def preference(self, users: Any, items: Any = None, timestamps: Any = None, *, given: Any = None) -> Any:
-        r"""Predict how likely users are to choose items and to be content with them, for comparisons.
+        """Predict how likely users are to choose items and to be content with them, for comparisons.
 
-        .. math:: s_{ui} = \max(c_{ui}, 10^{-4}) \, P(r_{ui} \ge \ell)
+        ::
+
+            s_ui = max(c_ui, 10^-4) P(r_ui ≥ ℓ)
 
         Parameters
         ----------

@@ -35,24 +35,22 @@ SPARSE = 24.0
 
 
 class ALS(FactorModel):
-    r"""Matrix factorisation with biases and implicit sets, by alternating least squares.
+    """Matrix factorisation with biases and implicit sets, by alternating least squares.
 
-    .. math::
+    ::
 
-        \hat r_{ui} = \mu + b_u + b_i + x_u \cdot z_i, \qquad
-        x_u = p_u + |N_u|^{-1/2} \sum_{j \in N_u} y_j, \qquad
-        z_i = q_i + |N_i|^{-1/2} \sum_{v \in N_i} w_v
+        r̂_ui = μ + b_u + b_i + x_u · z_i
+        x_u = p_u + |N_u|^(-1/2) Σ_{j ∈ N_u} y_j
+        z_i = q_i + |N_i|^(-1/2) Σ_{v ∈ N_i} w_v
 
     where N(u) are the items that u rated, and N(i) the users who rated i. The parameters minimise
 
-    .. math::
+    ::
 
-        \sum_{u,i} \omega_{ui} (r_{ui} - \hat r_{ui})^2
-        + \lambda \Bigl(\sum_u n_u |p_u|^2 + \sum_i n_i |q_i|^2\Bigr)
-        + \lambda_b \Bigl(\sum_u b_u^2 + \sum_i b_i^2\Bigr)
-        + \lambda_y \Bigl(\sum_j |y_j|^2 + \sum_v |w_v|^2\Bigr)
+        Σ_{u,i} ω_ui (r_ui - r̂_ui)² + λ (Σ_u n_u |p_u|² + Σ_i n_i |q_i|²) + λ_b (Σ_u b_u² + Σ_i b_i²)
+            + λ_y (Σ_j |y_j|² + Σ_v |w_v|²)
 
-    with the weights :math:`\omega` given to `fit` (else 1) and their sums n, which are numbers of ratings.
+    with the weights ω given to `fit` (else 1) and their sums n, which are numbers of ratings.
 
     Parameters
     ----------
@@ -61,12 +59,12 @@ class ALS(FactorModel):
     n_epochs : int, default 20
         Times that all items, and then all users, are solved for.
     reg : float, optional
-        :math:`\lambda`; by default :math:`3.2\, s \sqrt d`, with `scale_reg` :math:`9\, s / d`, for d ratings
+        λ; by default 3.2 s √d, with `scale_reg` 9 s / d, for d ratings
         per user and item, of standard deviation s; but for `scale_reg`, d is at least 24.
     reg_bias : float, optional
-        :math:`\lambda_b`; by default 5: as much as five ratings.
+        λ_b; by default 5: as much as five ratings.
     reg_implicit : float, optional
-        :math:`\lambda_y`; by default :math:`.87\, s\, d`.
+        λ_y; by default .87 s d.
     scale_reg : bool, default False
         Whether a row's penalty grows with its ratings (ALS-WR). By default all n above are 1.
     sets : {"both", "user", "item"} or None, default "both"
@@ -103,7 +101,7 @@ class ALS(FactorModel):
     factors and bias of each item together; the y; factors and bias of each user together. The normal
     equations of a row are those of a row of `BayesianSVD`, without the noise. Y. Zhou, Wilkinson, Schreiber
     and Pan, "Large-scale parallel collaborative filtering for the Netflix Prize" (AAIM 2008), whose weighted
-    :math:`\lambda` is that of `scale_reg`; Hu, Koren and Volinsky, "Collaborative filtering for implicit
+    λ is that of `scale_reg`; Hu, Koren and Volinsky, "Collaborative filtering for implicit
     feedback datasets" (ICDM 2008); Koren, "Factorization meets the neighborhood" (KDD 2008), for the sets.
 
     An epoch costs O(n k^2 + (n_users + n_items) k^3) for n ratings and k factors; the sets add O(n k). Any

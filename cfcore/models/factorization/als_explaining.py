@@ -19,10 +19,10 @@ CLOSE = 1e-4
 
 
 def by_ratings(state: ALSState, user: int, item: int) -> Contributions | None:
-    r"""The part of a prediction that each rating of the user, and each item of the user's set, explains.
+    """The part of a prediction that each rating of the user, and each item of the user's set, explains.
 
     With factors and bias in one row, and those of the items likewise (z, 1), the user's row is
-    :math:`A^{-1} (\sum_j \omega_j z_j t_j + \lambda n c)` with the targets t and the mean c of the set: the
+    A⁻¹ (Σ_j ω_j z_j t_j + λ n c) with the targets t and the mean c of the set: the
     prediction is linear in both (Hu, Koren and Volinsky, "Collaborative filtering for implicit feedback
     datasets", section 5).
 

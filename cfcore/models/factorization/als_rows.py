@@ -167,7 +167,7 @@ def improved_members(side: Side, owners: tuple[Array, Array], rows: Array, membe
         in_blocks(roots[:, np.newaxis] * (rows - sums[:, :k])),
         side.penalties.reg_implicit / side.penalties.reg, noise=0.0,
     )  # fmt: skip
-    kernel = backends.kernel("factorization.gibbs")
+    kernel = backends.kernel("factorization.gibbs_priors")
     n_threads = threads_worth(side.n_threads, 4 * side.ratings.n * k)
     for span in spans(owners[0], 4 * k):
         kernel.draw_members(draws, DrawKey(0, 0, 0), span, n_threads)

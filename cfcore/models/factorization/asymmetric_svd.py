@@ -168,26 +168,25 @@ class AsymmetricState(SVDppState):
 
 
 class AsymmetricSVD(SVDpp):
-    r"""Asymmetric SVD: matrix factorisation in which a user is described by the items that the user rated.
+    """Asymmetric SVD: matrix factorisation in which a user is described by the items that the user rated.
 
-    .. math::
+    ::
 
-        \hat r_{ui} = \mu + b_u + b_i + q_i \cdot \Bigl(|R(u)|^{-1/2} \sum_{j \in R(u)}
-            \frac{r_{uj} - b'_{uj}}{s} x_j + |N(u)|^{-1/2} \sum_{j \in N(u)} y_j\Bigr)
+        r̂_ui = μ + b_u + b_i + q_i · (|R(u)|^(-1/2) Σ_{j ∈ R(u)} ((r_uj - b'_uj) / s) x_j
+            + |N(u)|^(-1/2) Σ_{j ∈ N(u)} y_j)
 
     R(u) are the items that u rated in training, N(u) those and the ones of the pairs given as ``implicit``.
     Users have a bias and no factors of their own: they are described by sums over their items.
-    Trained by stochastic gradient descent as `SVDpp` without :math:`p_u`: for each rating, with
-    :math:`e = r_{ui} - \hat r_{ui}` and :math:`z_u` for the sum in brackets,
+    Trained by stochastic gradient descent as `SVDpp` without p_u: for each rating, with
+    e = r_ui - r̂_ui and z_u for the sum in brackets,
 
-    .. math::
+    ::
 
-        q_i \leftarrow q_i + \eta (e z_u - \lambda q_i), \quad
-        x_j \leftarrow x_j + \eta_y \Bigl(e |R(u)|^{-1/2} \frac{r_{uj} - b'_{uj}}{s} q_i - \lambda_y x_j\Bigr)
-            \quad \text{for all } j \in R(u)
+        q_i ← q_i + η (e z_u - λ q_i)
+        x_j ← x_j + η_y (e |R(u)|^(-1/2) ((r_uj - b'_uj) / s) q_i - λ_y x_j)    for all j ∈ R(u)
 
-    and the :math:`y_j` and biases as in `SVDpp`. Koren, "Factorization meets the neighborhood: a multifaceted
-    collaborative filtering model" (KDD 2008), equations 13 and 14. The :math:`b'_{uj}` are constants, as in
+    and the y_j and biases as in `SVDpp`. Koren, "Factorization meets the neighborhood: a multifaceted
+    collaborative filtering model" (KDD 2008), equations 13 and 14. The b'_uj are constants, as in
     Koren, "Factor in the neighbors" (TKDD 2010): the mean plus a damped mean error of the item's ratings (the
     sum of the errors of n ratings over n + 25), and then of the user's (over n + 10). Division by the
     ratings' standard deviation s scales x; then one rule holds for x and y on any scale of ratings.
@@ -213,9 +212,9 @@ class AsymmetricSVD(SVDpp):
         y.
     user_bias_, item_bias_ : ndarray, shape (n_users,), (n_items,)
     rating_errors_ : ndarray of float32, shape (n_ratings,)
-        :math:`(r_{uj} - b'_{uj}) / s`, in the order of ``seen_items_``.
+        (r_uj - b'_uj) / s, in the order of ``seen_items_``.
     user_offsets_, item_offsets_ : ndarray of float32, shape (n_users,), (n_items,)
-        :math:`b'_{uj}` is the sum of both and the mean.
+        b'_uj is the sum of both and the mean.
     spread_ : float
         s.
     user_factors_ : ndarray, shape (n_users, 0) or (n_users, n_factors)
@@ -227,9 +226,9 @@ class AsymmetricSVD(SVDpp):
     -----
     The rule for learning rates and regularisation is that of `SVDpp`, with d and s as there, but for
 
-    .. math::
+    ::
 
-        \sum_t \eta_t = 0.112 / s, \quad \eta_y = \eta \min(3, 75 / d), \quad \lambda_y = 0.3\, s\, d^{-3/2}
+        Σ_t η_t = 0.112 / s,    η_y = η min(3, 75 / d),    λ_y = 0.3 s d^(-3/2)
 
     The constants were found by cross-validation within the training rows of MovieLens 100K (u1) and 1M. With
     50 factors the RMSE there is .906 and .842, of `SVDpp` .906 and .839, and of `SVD` .914 and .846.
@@ -240,7 +239,7 @@ class AsymmetricSVD(SVDpp):
 
     An epoch takes about two thirds longer than one of `SVDpp`: sets have two members for each rating.
 
-    `similar_items` compares q by cosine; `similar_users` compares :math:`z_u`.
+    `similar_items` compares q by cosine; `similar_users` compares z_u.
 
     Examples
     --------

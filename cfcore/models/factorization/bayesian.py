@@ -41,15 +41,13 @@ LARGE, ENOUGH = 1.05, 100
 
 
 class BayesianSVD(BayesianUpdates, Featured, Exploring):
-    r"""Bayesian matrix factorisation with implicit sets of users and of items, by Gibbs sampling.
+    """Bayesian matrix factorisation with implicit sets of users and of items, by Gibbs sampling.
 
-    .. math::
+    ::
 
-        r_{ui} = \mu + b_u + b_i + \sum_l b_{u,s_l(t)} + x_u \cdot z_i + \epsilon, \qquad
-        \epsilon \sim N(0, (\alpha \alpha_u)^{-1})
-
-        x_u = p_u + |N_u|^{-1/2} \sum_{j \in N_u} y_j, \qquad
-        z_i = q_i + |N_i|^{-1/2} \sum_{v \in N_i} w_v
+        r_ui = μ + b_u + b_i + Σ_l b_{u,s_l(t)} + x_u · z_i + ε,    ε ~ N(0, (α α_u)⁻¹)
+        x_u = p_u + |N_u|^(-1/2) Σ_{j ∈ N_u} y_j
+        z_i = q_i + |N_i|^(-1/2) Σ_{v ∈ N_i} w_v
 
     where N(u) are the items that u rated, N(i) the users who rated i, and s_l(t) the session of length l
     (a day, half an hour, two minutes, a quarter of a minute) in which u rated at time t. There are no
@@ -70,7 +68,7 @@ class BayesianSVD(BayesianUpdates, Featured, Exploring):
         Biases of users' sessions where ratings have timestamps. Lengths that the timestamps are too coarse
         for, and those in which next to no ratings share a session, are left out. None: times are ignored.
     user_noise : bool, default True
-        Whether each user has a precision of the noise (:math:`\alpha_u`) of its own.
+        Whether each user has a precision of the noise (α_u) of its own.
     likelihood : {"gaussian", "ordinal"}, default "gaussian"
         "gaussian": ratings are numbers, as above. "ordinal": the right side is a latent rating, and a rating
         is the level between whose cut points it is (ordered probit); predictions are expected ratings. For
@@ -139,8 +137,8 @@ class BayesianSVD(BayesianUpdates, Featured, Exploring):
     units of the ratings' variance, so that nothing depends on the unit of the ratings.
 
     With ``likelihood="ordinal"`` a rating is at most level l if the latent rating is at most the cut point
-    c(l): its probability is :math:`\Phi(\sqrt{\alpha_u} (c_l - f))`, f being the sum without noise, and
-    :math:`\alpha = 1`. Latent ratings are drawn from truncated normal distributions by inversion, exactly at
+    c(l): its probability is Φ(√(α_u) (c_l - f)), f being the sum without noise, and
+    α = 1. Latent ratings are drawn from truncated normal distributions by inversion, exactly at
     any distance; before them the cut points, with latent ratings integrated out, by a Metropolis-Hastings
     step from a normal distribution around the mode of their density (a step of Newton's method).
 
@@ -148,7 +146,7 @@ class BayesianSVD(BayesianUpdates, Featured, Exploring):
     not draws: the mean of predictions is the same, with less variance.
 
     Features F(u), with weights a, are a further set in the prior means of rows: x_u has the further term
-    :math:`|F_u|^{-1/2} \sum_{f \in F_u} a_{uf} e_f`, and the prior mean of b_u is :math:`\sum_f a_{uf} c_f`;
+    ``|F_u|^(-1/2) Σ_{f ∈ F_u} a_uf e_f``, and the prior mean of b_u is Σ_f a_uf c_f;
     items likewise. Effects e and c have normal priors, whose precisions are drawn. Users and items without
     ratings are predicted from their features: they are known, and listed.
 

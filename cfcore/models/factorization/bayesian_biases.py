@@ -11,6 +11,7 @@ from cfcore import backends
 from cfcore.kernels.records import BiasDraws, DrawKey
 from cfcore.models.factorization.bayesian_noise import GaussianNoise
 from cfcore.models.factorization.bayesian_priors import drawn_precision
+from cfcore.models.factorization.bayesian_residuals import Residuals
 from cfcore.models.factorization.bayesian_side import BIASES
 from cfcore.models.factorization.user_sessions import Sessions
 from cfcore.threads import threads_worth
@@ -49,7 +50,7 @@ class Biases:
         rng: np.random.Generator,
     ) -> None:  # fmt: skip
         self.rng = rng
-        self.groups = [(by_user, np.arange(len(users), dtype=np.int32)), by_item]
+        self.groups: list[tuple[Array, Array | None]] = [(by_user, None), by_item]
         self.sessions = Sessions.none(len(by_user) - 1)
         self.session_at: list[Array] = []
         if seconds is not None:
@@ -79,29 +80,40 @@ class Biases:
         """Variance of a rating's sessions in the prior."""
         return float(np.sum(1 / self.precisions[2:]))
 
-    def draw(self, key: tuple[int, int], errors: Array, noise: GaussianNoise, n_threads: int | None) -> None:
-        """Draw all biases, and the precisions of each kind; the errors (float64[n]) follow the biases.
+    def draw(
+        self, key: tuple[int, int], residuals: Residuals, noise: GaussianNoise, n_threads: int | None
+    ) -> None:
+        """Draw all biases, and the precisions of each kind; the targets follow the biases.
 
         Parameters
         ----------
         key : (seed, sweep)
-        errors : float64[n], changed in place
-            Ratings less all that is predicted of them.
+        residuals : Residuals
+            Whose targets are changed in place.
         noise : GaussianNoise
         n_threads : int or None
         """
         weights = noise.weights()
-        kernel = backends.kernel("factorization.gibbs")
-        n_threads = threads_worth(n_threads, len(errors), "ratings")
-        for at, ((indptr, ratings), biases) in enumerate(zip(self.groups, self.biases, strict=True)):
+        kernel = backends.kernel("factorization.gibbs_biases")
+        n_threads = threads_worth(n_threads, len(residuals.targets), "ratings")
+        # Those of items come last: their draws sort the targets by item, for the draws of rows.
+        for at in (0, *range(2, len(self.groups)), 1):
+            (indptr, ratings), biases = self.groups[at], self.biases[at]
             mean = float(self.scalars[0]) if at == 1 else 0.0
             terms = self.features[at]
             if terms is not None:
                 biases -= terms.bias_sums
+            before = biases.copy() if at == 1 else None
+            of_items = (residuals.by_item, residuals.cross) if at == 1 else (None, None)
             draws = BiasDraws(
-                indptr, ratings, errors, biases, mean, float(self.precisions[at]), noise.precision, weights
-            )
+                indptr, residuals.targets, residuals.products, biases, mean,
+                float(self.precisions[at]), noise.precision, ratings, weights, *of_items,
+            )  # fmt: skip
             kernel.draw_biases(draws, DrawKey(key[0], BIASES + at, key[1]), (0, len(biases)), n_threads)
+            if before is not None:
+                kernel.subtract_steps(
+                    residuals.ratings.indices, biases - before, residuals.targets, n_threads
+                )
             apart = self._with_ratings(at, biases) - mean
             squares = float(np.sum(apart**2)) + mean * mean
             self.precisions[at] = drawn_precision(len(apart) + (at == 1), squares, self.rng)

@@ -135,7 +135,7 @@ class FeatureTerms:
         draws = MemberDraws(
             self.indptr, self.owners, weights, in_blocks(effects), in_blocks(errors), penalty, self.values
         )
-        kernel = backends.kernel("factorization.gibbs")
+        kernel = backends.kernel("factorization.gibbs_priors")
         n_threads = threads_worth(n_threads, 4 * len(self.owners) * k)
         kernel.draw_members(draws, key, (0, len(effects)), n_threads)
         return from_blocks(draws.members, k)

@@ -8,6 +8,7 @@ import numpy as np
 from scipy.special import gammaincinv, gammaln
 
 from cfcore.models.factorization.bayesian_priors import drawn_precision
+from cfcore.models.factorization.bayesian_residuals import Residuals
 
 Array = np.ndarray[Any, Any]
 
@@ -53,8 +54,6 @@ class GaussianNoise:
         self.latents = values / self.spread
         self.cut_points: Array | None = None
         self.counts = np.bincount(users, minlength=n_users)
-        self.rated = np.flatnonzero(self.counts)
-        self.firsts = (np.cumsum(self.counts) - self.counts)[self.rated]
         self.user_weights = np.ones(n_users)
         self.rating_weights: Array | None = None
         self.scalars = np.array([1.0, 8.0, 0.0])
@@ -71,39 +70,30 @@ class GaussianNoise:
             return found if self.rating_weights is None else self.rating_weights
         return found * self.rating_weights
 
-    def log_likelihood(self, errors: Array) -> float:
-        """Logarithm of the density of the ratings, given their errors (float64[n])."""
-        squares = self._squares(errors)
+    def log_likelihood(self, residuals: Residuals) -> float:
+        """Logarithm of the density of the ratings, in units of their spread."""
+        squares = residuals.squared_errors()
         each = self.counts * np.log(self.user_weights * (self.precision / (2 * np.pi)))
         total = float(np.sum(each - self.precision * squares * self.user_weights))
         if self.rating_weights is not None:
             total += float(np.sum(np.log(self.rating_weights.astype(np.float64))))
         return total / 2
 
-    def draw(self, key: tuple[int, int], errors: Array, n_threads: int | None) -> None:
+    def draw(self, key: tuple[int, int], residuals: Residuals, n_threads: int | None) -> None:
         """Draw the precisions, and latent ratings where these are not the ratings.
 
         Parameters
         ----------
         key : (seed, sweep)
-        errors : float64[n]
-            (Latent) ratings less their predictions; changed with the latent ratings.
+        residuals : Residuals
+            Of the latest parameters; targets and sums of squares change with the latent ratings.
         n_threads : int or None
         """
-        squares = self._squares(errors)
+        squares = residuals.squared_errors()
         if self.user_noise:
             self._draw_user_weights(squares)
         total = float(np.sum(squares * self.user_weights))  # by BLAS, bits would depend on its threads
-        self.scalars[0] = drawn_precision(len(errors), total, self.rng)
-
-    def _squares(self, errors: Array) -> Array:
-        """Sums of squares of each user's errors: float64[n_users]."""
-        squares = errors * errors
-        if self.rating_weights is not None:
-            squares *= self.rating_weights
-        found = np.zeros(len(self.user_weights))
-        found[self.rated] = np.add.reduceat(squares, self.firsts)
-        return found
+        self.scalars[0] = drawn_precision(len(self.users), total, self.rng)
 
     def _draw_user_weights(self, squares: Array) -> None:
         shape = self.scalars[1] / 2
@@ -135,13 +125,16 @@ class GaussianNoise:
         """Add the precision to its mean over `n` sweeps, this one included."""
         self.scalars[2] += (self.scalars[0] - self.scalars[2]) / n
 
-    def expected(self, rows: Array, errors: Array) -> Array:
+    def expected(self, rows: Array, residuals: Residuals) -> Array:
         """Expected ratings less their mean, for some of them, by the parameters as they are drawn."""
-        found: Array = self.spread * (self.latents[rows] - errors[rows])
+        found: Array = self.spread * (self.latents[rows] - residuals.errors(rows))
         return found
 
-    def rmse(self, errors: Array) -> float:
-        """Error of the parameters as they are drawn on the training ratings, given the errors of these."""
+    def rmse(self, residuals: Residuals) -> float:
+        """Error of the parameters as they are drawn on the training ratings."""
+        if self.rating_weights is None:
+            return self.spread * float(np.sqrt(np.sum(residuals.squared_errors()) / len(self.users)))
+        errors = residuals.errors(slice(None))
         return self.spread * float(np.sqrt(np.mean(errors * errors)))
 
     def carried(self) -> dict[str, Array]:

@@ -18,6 +18,7 @@ from cfcore.models.factorization.bayesian_cut_points import (
     proposal_from,
 )
 from cfcore.models.factorization.bayesian_noise import GaussianNoise
+from cfcore.models.factorization.bayesian_residuals import Residuals
 from cfcore.models.factorization.bayesian_side import FIXED, LATENTS
 from cfcore.threads import threads_worth
 
@@ -72,6 +73,8 @@ class OrderedProbit(GaussianNoise):
         self.levels, codes = np.unique(values, return_inverse=True)
         self.cut_points: Array = first_cut_points(np.bincount(codes))
         self.set_levels(codes)
+        self.rated = np.flatnonzero(self.counts)
+        self.firsts = (np.cumsum(self.counts) - self.counts)[self.rated]
         self.judged = np.arange(0, len(values), max(1, len(values) // JUDGED))
         self.probit = np.array([0.0, 0.0, 0.0, FIXED])
         self.predictions = np.zeros(len(values))  # memory for those of a sweep
@@ -93,24 +96,31 @@ class OrderedProbit(GaussianNoise):
 
     # ------------------------------------------------------------------ draws
 
-    def draw(self, key: tuple[int, int], errors: Array, n_threads: int | None) -> None:
+    def draw(self, key: tuple[int, int], residuals: Residuals, n_threads: int | None) -> None:
         """Draw cut points, latent ratings and the users' precisions.
 
         Parameters
         ----------
         key : (seed, sweep)
-        errors : float64[n], overwritten
-            Latent ratings less their predictions.
+        residuals : Residuals
+            Targets and sums of squares change with the latent ratings.
         n_threads : int or None
         """
-        predictions = np.subtract(self.latents, errors, out=self.predictions)
+        predictions = np.subtract(self.latents, residuals.targets, out=self.predictions)
+        predictions += residuals.products
         ratings = OrdinalRatings(
             self.indptr, self.ratings, self.piece_levels, predictions, self.weights(), len(self.levels)
         )
         self._draw_cut_points(key, ratings, n_threads)
-        np.subtract(self.latents, predictions, out=errors)
+        errors = np.subtract(self.latents, predictions, out=self.predictions)
+        np.add(errors, residuals.products, out=residuals.targets, casting="same_kind")
         if self.user_noise:
-            self._draw_user_weights(self._squares(errors))
+            squares = (
+                errors * errors if self.rating_weights is None else errors * errors * self.rating_weights
+            )
+            found = np.zeros(len(self.user_weights))
+            found[self.rated] = np.add.reduceat(squares, self.firsts)
+            self._draw_user_weights(found)
 
     def _draw_cut_points(self, key: tuple[int, int], ratings: OrdinalRatings, n_threads: int | None) -> None:
         """Draw cut points and latent ratings; the latter with those proposed, which are mostly accepted."""
@@ -154,18 +164,18 @@ class OrderedProbit(GaussianNoise):
 
     # ------------------------------------------------------------------ what the trainer asks for
 
-    def expected(self, rows: Array, errors: Array) -> Array:
+    def expected(self, rows: Array, residuals: Residuals) -> Array:
         """Expected ratings for some of the ratings, by the parameters as they are drawn."""
-        predictions = (self.latents[rows] - errors[rows])[:, np.newaxis]
+        predictions = (self.latents[rows] - residuals.errors(rows))[:, np.newaxis]
         scale = np.sqrt(self.user_weights[self.users[rows]])[:, np.newaxis]
         return expected(ndtr((self.cut_points - predictions) * scale), self.levels)
 
-    def rmse(self, errors: Array) -> float:
+    def rmse(self, residuals: Residuals) -> float:
         """Error of the expected ratings on some training ratings."""
-        apart = self.expected(self.judged, errors) - self.values[self.judged]
+        apart = self.expected(self.judged, residuals) - self.values[self.judged]
         return float(np.sqrt(np.mean(apart * apart)))
 
-    def log_likelihood(self, errors: Array) -> float:
+    def log_likelihood(self, residuals: Residuals) -> float:
         """Logarithm of the ratings' probability, by this sweep's cut points and earlier predictions."""
         return float(self.probit[0])
 

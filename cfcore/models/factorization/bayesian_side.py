@@ -154,15 +154,15 @@ class Side:
         n = len(given)
         mean = given.mean(axis=0)
         apart = given - mean
-        scale = np.einsum("nf,ng->fg", apart, apart) + WISHART * (k + 1) * np.eye(k)
+        scale = products_of(apart, n_threads) + WISHART * (k + 1) * np.eye(k)
         scale += n / (n + 1) * np.outer(mean, mean)
         freedom = k + FREEDOM + n
-        squares = np.einsum("nf,ng->fg", self.members, self.members)
+        squares = products_of(self.members, n_threads)
         if self.has_sets:
             scale += self.penalty[0] * squares
             freedom += len(self.members)
         if features is not None:
-            scale += features.penalty[0] * np.einsum("nf,ng->fg", features.effects, features.effects)
+            scale += features.penalty[0] * products_of(features.effects, n_threads)
             freedom += len(features.effects)
         if key[1] >= FIXED:
             self.precision[:] = wishart(scale, freedom, self.rng)
@@ -184,17 +184,17 @@ class Side:
         """Draw the members with rows and noise in units in which the noise is white."""
         k = self.n_factors
         draws = MemberDraws(
-            owners[0], owners[1], self.weights, in_blocks(np.einsum("nf,fg->ng", self.members, root)),
-            in_blocks(np.einsum("nf,fg->ng", errors, root)), float(self.penalty[0]),
+            owners[0], owners[1], self.weights, in_blocks(times(self.members, root, n_threads)),
+            in_blocks(times(errors, root, n_threads)), float(self.penalty[0]),
         )  # fmt: skip
-        kernel = backends.kernel("factorization.gibbs")
+        kernel = backends.kernel("factorization.gibbs_priors")
         n_threads = threads_worth(n_threads, 4 * len(self.indices) * k)
         drawn = DrawKey(key[0], MEMBERS + self.kind, key[1])
         for span in spans(owners[0], 4 * row_length(k, "float64")):
             kernel.draw_members(draws, drawn, span, n_threads)
         back = np.linalg.inv(root)
-        self.members[:] = np.einsum("nf,fg->ng", from_blocks(draws.members, k), back)
-        self.sums[:] = rows - self.mean - np.einsum("nf,fg->ng", from_blocks(draws.errors, k), back)
+        self.members[:] = times(from_blocks(draws.members, k), back, n_threads)
+        self.sums[:] = rows - self.mean - times(from_blocks(draws.errors, k), back, n_threads)
 
     def draw_rows(
         self, key: tuple[int, int], others: Side, targets: Array,
@@ -244,6 +244,24 @@ class Drawing:
     def __call__(self, key: DrawKey) -> None:
         for span in self.spans:
             self.kernel.draw_rows(self.ratings, self.draws, key, self.scratch, span, self.n_threads)
+
+
+def products_of(rows: Array, n_threads: int | None) -> Array:
+    """The sum of the products x x' of rows (float64[n, k]): float64[k, k]."""
+    kernel, (n, k) = backends.kernel("factorization.gibbs_priors"), rows.shape
+    found = np.empty((k, k))
+    parts = np.empty((kernel.n_parts(n), k, k))
+    kernel.sum_products(np.ascontiguousarray(rows), parts, found, threads_worth(n_threads, n * k * k))
+    return found
+
+
+def times(rows: Array, matrix: Array, n_threads: int | None) -> Array:
+    """Rows (float64[n, k]) times a matrix."""
+    kernel, found = backends.kernel("factorization.gibbs_priors"), np.empty(rows.shape)
+    work = rows.size * len(matrix)
+    held = np.ascontiguousarray(rows), np.ascontiguousarray(matrix)
+    kernel.multiply_matrix(*held, found, threads_worth(n_threads, work))
+    return found
 
 
 def wishart(inverse_scale: Array, freedom: float, rng: np.random.Generator) -> Array:

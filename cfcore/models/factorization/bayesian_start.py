@@ -67,10 +67,7 @@ class Start:
         self._set_noise(chain, sample, float(shape))
         self._set_biases(chain, sample, rng)
         chain.spread = chain.noise.spread
-        chain._multiply()
-        chain.targets[:] = chain.noise.latents
-        for (indptr, ratings), biases in zip(chain.biases.groups, chain.biases.biases, strict=True):
-            chain.targets[ratings] -= np.repeat(biases, np.diff(indptr))
+        chain.renew()
 
     @staticmethod
     def _set_rows(side: Side, rows: Array, at: Array, rng: np.random.Generator) -> None:

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
 
-from cfcore import backends
 from cfcore.arrays import check_memory
 from cfcore.data import Ratings
-from cfcore.kernels.records import Factors
 from cfcore.models.core.fit_context import FitContext
 from cfcore.models.factorization.bayesian_biases import Biases
 from cfcore.models.factorization.bayesian_diagnostics import Trace
@@ -18,9 +16,9 @@ from cfcore.models.factorization.bayesian_features import FeatureTerms
 from cfcore.models.factorization.bayesian_moments import SessionMoments
 from cfcore.models.factorization.bayesian_noise import GaussianNoise
 from cfcore.models.factorization.bayesian_ordinal import OrderedProbit
+from cfcore.models.factorization.bayesian_residuals import RENEWED, Residuals
 from cfcore.models.factorization.bayesian_samples import Samples
 from cfcore.models.factorization.bayesian_side import FIXED, Side
-from cfcore.threads import threads_worth
 
 Array = np.ndarray[Any, Any]
 
@@ -68,9 +66,7 @@ class GibbsTrainer:
         if context.weights is not None:
             self.noise.rating_weights = context.weights[users.order]
         self.spread = self.noise.spread
-        self.targets = self.noise.latents.copy()  # less all biases, as they are drawn
-        self.products, self.errors = np.zeros(n), np.empty(n)
-        self.by_user, self.by_item = np.empty(n, dtype=np.float32), np.empty(n, dtype=np.float32)
+        self.residuals = Residuals(users.indptr, users.indices, train.n_items)
         ordered = None if seconds is None else seconds[users.order]
         by_item = items.indptr, self.item_order
         self.biases = Biases(self.codes[0], users.indptr, by_item, ordered, self.rng)
@@ -82,6 +78,7 @@ class GibbsTrainer:
         self.moments = SessionMoments(self.biases.sessions, self.biases.session_at, train.n_users)
         self.samples = Samples(self.users, self.items, model.burn_in, model.n_samples, n_kept)
         self.samples.hold(self.seed, self.biases, self.noise)
+        self.renew()
         self.trace = Trace(n, model.burn_in, model.n_samples)
         self.seconds = ordered
         self.n_sweeps_before = 0  # of a fit that goes on from an earlier one
@@ -100,20 +97,31 @@ class GibbsTrainer:
         key = self.seed, self.n_sweeps_before + k
         restart(self.rng, *key)
         self.interrupted = False
-        # Written in place: new memory of the size of the ratings would have to be mapped in each sweep.
-        errors = np.subtract(self.targets, self.products, out=self.errors)
-        self.noise.draw(key, errors, self.n_threads)
+        residuals = self.residuals
+        if key[1] % RENEWED == 0:
+            residuals.renew(self.noise.latents, self._groups())
+        self.noise.draw(key, residuals, self.n_threads)
         self._pause()
-        self.biases.draw(key, errors, self.noise, self.n_threads)
+        self.biases.draw(key, residuals, self.noise, self.n_threads)
         self._pause()
-        np.add(errors, self.products, out=self.targets)
         if key[1] >= FIXED:
             self._draw_scales()
         self._draw_rows(key, self.samples.keeps(k))
         self._multiply()
-        np.subtract(self.targets, self.products, out=errors)
-        self._keep(k, errors)
-        return self.noise.rmse(errors)
+        self._keep(k)
+        return self.noise.rmse(residuals)
+
+    def renew(self) -> None:
+        """Compute what is left of the ratings, after parameters were set."""
+        self.residuals.renew(self.noise.latents, self._groups())
+        self._multiply()
+
+    def _multiply(self) -> None:
+        weights = self.noise.rating_weights
+        self.residuals.multiply(self.users.rows, self.items.rows, weights, self.n_threads)
+
+    def _groups(self) -> Iterable[tuple[tuple[Array, Array | None], Array]]:
+        return zip(self.biases.groups, self.biases.biases, strict=True)
 
     def _pause(self) -> None:
         """Raise KeyboardInterrupt between two steps if the thread that called `fit` was interrupted."""
@@ -121,52 +129,40 @@ class GibbsTrainer:
             raise KeyboardInterrupt
 
     def _draw_scales(self) -> None:
-        """Draw the scales of the rows of users and of items; the products follow them."""
-        weights, products = self.noise.weights(), self.products
-        weighted = products if weights is None else products * weights
-        # Not by BLAS, whose bits depend on its threads.
-        square = self.noise.precision * float(np.einsum("i,i->", weighted, products))
-        product = self.noise.precision * float(np.einsum("i,i->", weighted, self.targets))
-        total = 1.0
+        """Draw the scales of the rows of users and of items."""
+        # Sums not by BLAS, whose bits depend on its threads.
+        square = float(np.sum(self.residuals.squares[:, 2] * self.noise.user_weights))
+        square, product = (
+            self.noise.precision * each for each in (square, float(np.sum(self.residuals.cross)))
+        )
         for side in (self.users, self.items):
             factor = side.draw_scale(square, product)
-            square, product, total = square * factor**2, product * factor, total * factor
-        if total != 1:
-            self.products *= total
+            square, product = square * factor**2, product * factor
 
     def _draw_rows(self, key: tuple[int, int], keeps: bool) -> None:
         """Draw priors, sets and rows of items, and then of users."""
         users, items, weights = self.users, self.items, self.noise.user_weights
-        np.copyto(self.by_user, self.targets, casting="same_kind")
-        np.take(self.by_user, self.item_order, out=self.by_item, mode="clip")
         items.draw_prior(key, (users.indptr, users.indices), self.n_threads)
         own = self.noise.rating_weights
         of_item = None if own is None else own[self.item_order]
         each = np.full(items.n, self.noise.precision), weights.astype(np.float32), of_item
-        items.draw_rows(key, users, self.by_item, each, None, self.n_threads)
+        items.draw_rows(key, users, self.residuals.by_item, each, None, self.n_threads)
         self._pause()
         users.draw_prior(key, (items.indptr, items.indices), self.n_threads)
         each = self.noise.precision * weights, np.ones(items.n, dtype=np.float32), own
         means = self.samples.row_means if keeps else None
-        users.draw_rows(key, items, self.by_user, each, means, self.n_threads)
+        users.draw_rows(key, items, self.residuals.targets, each, means, self.n_threads)
 
-    def _multiply(self) -> None:
-        """Compute the products of the rows of each rating's user and item."""
-        users, items = self.users.rows, self.items.rows
-        zeros = np.zeros(len(users), dtype=np.float32), np.zeros(len(items), dtype=np.float32)
-        n_threads = threads_worth(self.n_threads, len(self.products) * users.shape[1])
-        factors = Factors(users, items, *zeros, mean=0.0)
-        backends.kernel("factorization.svd").predict(*self.codes, factors, self.products, n_threads)
-
-    def _keep(self, k: int, errors: Array) -> None:
+    def _keep(self, k: int) -> None:
         """Add the parameters to the means, which are those of the last sweep until the end of the burn-in."""
         n = max(k + 1 - self.burn_in, 1)
         self.biases.keep(n)
         self.noise.keep(n)
         self.moments.add(n, self.biases.biases[0], self.biases.biases[2:])
         rows = self.trace.rows
-        log_likelihood = self.noise.log_likelihood(errors) - len(errors) * float(np.log(self.spread))
-        self.trace.add(k, self.noise.expected(rows, errors), log_likelihood)
+        log_likelihood = self.noise.log_likelihood(self.residuals)
+        log_likelihood -= len(self.codes[0]) * float(np.log(self.spread))
+        self.trace.add(k, self.noise.expected(rows, self.residuals), log_likelihood)
         self.samples.keep(k)
 
     # ------------------------------------------------------------------ arrays
@@ -180,8 +176,7 @@ class GibbsTrainer:
         """Parameters as they are drawn, and the samples."""
         live = {"users": self.users.rows, "items": self.items.rows, "item_precision": self.items.precision}
         live |= self.users.arrays("users") | self.items.arrays("items")
-        live |= {"targets": self.targets, "products": self.products}
-        live |= self.noise.carried()
+        live |= self.residuals.arrays() | self.noise.carried()
         return live | self.biases.carried() | self.samples.carried() | self.trace.arrays()
 
     def fields(self, arrays: Mapping[str, Array], n_epochs: int) -> dict[str, Any]:

@@ -14,7 +14,7 @@ Array = np.ndarray[Any, Any]
 
 
 def by_sets(state: Any, user: int, item: int) -> Contributions:
-    r"""The terms of each item of a user's sets: :math:`w_{uj} y_j \cdot q_i`, summed over the implicit terms.
+    """The terms of each item of a user's sets: w_uj y_j · q_i, summed over the implicit terms.
 
     Parameters
     ----------

@@ -1,12 +1,14 @@
-r"""Predictions of factor models for an unknown user and a known item, or the other way round.
+"""Predictions of factor models for an unknown user and a known item, or the other way round.
 
 An unknown user stands for the users who rated the item. The prediction is
 
-.. math:: \mu + b_i + f_i + a, \qquad
-    f_i = \frac{\sum_{u \in R(i)} q_i \cdot z_u + d\, q_i \cdot \bar z}{n_i + d}
+::
+
+    μ + b_i + f_i + a
+    f_i = (Σ_{u ∈ R(i)} q_i · z_u + d q_i · z̄) / (n_i + d)
 
 with the users R(i) who rated item i, their number n_i, their factors z_u (in `SVDpp` with the sums over their
-sets), and the mean :math:`\bar z` of the factors over all ratings. The constant a makes the mean over all
+sets), and the mean z̄ of the factors over all ratings. The constant a makes the mean over all
 training ratings the mean rating. Unknown items likewise, with users and items exchanged.
 """
 

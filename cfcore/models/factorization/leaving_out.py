@@ -49,10 +49,13 @@ def state_without_each(model: Any, own: Ratings) -> FactorState:
 
 
 def rows_without_each(factors: Array, targets: Array, prior: RowPrior, noise: float) -> Array:
-    r"""The rows that `ridge` solves for without each target in turn, and at the end with all.
+    """The rows that `ridge` solves for without each target in turn, and at the end with all.
 
-    .. math:: w_{(j)} = w - A^{-1} z_j \frac{t_j - z_j \cdot w}{1 - h_j}, \quad
-        A = Z^T Z + \sigma^2 C^{-1}, \quad h_j = z_j^T A^{-1} z_j
+    ::
+
+        w_{(j)} = w - A⁻¹ z_j ((t_j - z_j · w) / (1 - h_j))
+        A = Zᵀ Z + σ² C⁻¹
+        h_j = z_jᵀ A⁻¹ z_j
 
     with the rows z of factors and 1 (the formula of Sherman and Morrison; Cook and Weisberg, "Residuals and
     influence in regression", 1982, section 2.2).

@@ -1,7 +1,7 @@
 """Rows of users and items from few ratings: least squares with the rows of the fit as prior.
 
 The row w of a user, factors and bias, has the prior N(m, C) with mean and covariance of the rows of the users
-in the fit, each counted once for each of its ratings. Ratings have noise of variance :math:`\\sigma^2`. So a
+in the fit, each counted once for each of its ratings. Ratings have noise of variance σ². So a
 user with one rating stays close to the mean user, and one with many is determined by them. (Ridge regression
 with an empirical prior; a user's posterior mean in Salakhutdinov and Mnih, "Bayesian probabilistic matrix
 factorization", 2008.)
@@ -59,10 +59,13 @@ class RowPrior:
 
 
 def row_prior(factors: Array, bias: Array, variance: float, counts: Array, mean: Array) -> RowPrior:
-    r"""Covariance of rows around a mean, with one further row of average variance in all directions.
+    """Covariance of rows around a mean, with one further row of average variance in all directions.
 
-    .. math:: C = \frac{n S + V}{n + 1}, \quad S = \frac{\sum_u c_u (w_u - m) (w_u - m)^T}{\sum_u c_u},
-        \quad n = \frac{(\sum_u c_u)^2}{\sum_u c_u^2}
+    ::
+
+        C = (n S + V) / (n + 1)
+        S = (Σ_u c_u (w_u - m) (w_u - m)ᵀ) / (Σ_u c_u)
+        n = ((Σ_u c_u)²) / (Σ_u c_u²)
 
     Rows count by their ratings: those of few ratings are close to 0 by regularisation, and the ratings to
     come are mostly of others. With rows that count once, errors after one rating are .006 to .026 larger
@@ -121,9 +124,12 @@ def inverse(covariance: Array) -> Array:
 def ridge(
     indptr: Array, columns: Array, targets: Array, factors: Array, prior: RowPrior, means: Array, noise: float
 ) -> Array:
-    r"""Solve for the bias b and the factors p of each row, the factors q of the columns held.
+    """Solve for the bias b and the factors p of each row, the factors q of the columns held.
 
-    .. math:: \min_w \sum_j (t_j - b - q_j \cdot p)^2 / \sigma^2 + (w - m)^T C^{-1} (w - m), \quad w = (p, b)
+    ::
+
+        min_w Σ_j (t_j - b - q_j · p)² / σ² + (w - m)ᵀ C⁻¹ (w - m)
+        w = (p, b)
 
     Parameters
     ----------
@@ -136,7 +142,7 @@ def ridge(
     means : ndarray, shape (n_rows, size)
         m of each row, in place of ``prior.mean``.
     noise : float
-        :math:`\sigma^2`.
+        σ².
 
     Returns
     -------

@@ -95,15 +95,18 @@ class Rates(DecayingRates):
 
 
 class SVD(FactorModel):
-    r"""Matrix factorisation with biases, trained by stochastic gradient descent.
+    """Matrix factorisation with biases, trained by stochastic gradient descent.
 
-    .. math:: \hat r_{ui} = \mu + b_u + b_i + p_u \cdot q_i
+    ::
 
-    For each rating, with :math:`e = r_{ui} - \hat r_{ui}`:
+        r̂_ui = μ + b_u + b_i + p_u · q_i
 
-    .. math::
+    For each rating, with e = r_ui - r̂_ui:
 
-        b_u \leftarrow b_u + \eta_b (e - \lambda_b b_u), \quad p_u \leftarrow p_u + \eta (e q_i - \lambda p_u)
+    ::
+
+        b_u ← b_u + η_b (e - λ_b b_u)
+        p_u ← p_u + η (e q_i - λ p_u)
 
     and the same for the item. Funk (2006); Koren, Bell and Volinsky, "Matrix factorization techniques for
     recommender systems" (2009).
@@ -111,7 +114,7 @@ class SVD(FactorModel):
     Parameters
     ----------
     n_factors : int, default 100
-        Length of the rows :math:`p_u` and :math:`q_i`: numbers by which each user and each item is described,
+        Length of the rows p_u and q_i: numbers by which each user and each item is described,
         and whose product is the part of a rating that the biases do not explain. More of them describe finer
         tastes, and need more ratings and time. 0 trains the biases alone.
     n_epochs : int, optional
@@ -119,18 +122,18 @@ class SVD(FactorModel):
     lr, lr_decay : float, optional
         Learning rate of the first epoch, and the factor on it after each epoch.
     reg : float, optional
-        Regularisation :math:`\lambda`. What is not given of `lr`, `lr_decay` and `reg` follows the data: see
+        Regularisation λ. What is not given of `lr`, `lr_decay` and `reg` follows the data: see
         Notes.
     lr_bias, reg_bias : float, optional
         The same for the biases. By default those given for the factors, or by a rule of their own.
     biased : bool, default True
-        False leaves out the mean and the biases: :math:`\hat r_{ui} = p_u \cdot q_i`.
+        False leaves out the mean and the biases: r̂_ui = p_u · q_i.
     init : {"normal", "uniform"}, default "normal"
         Distribution of the first factors: normal around 0, or uniform from 0. Factors of users and items
         without ratings start at 0.
     init_scale : float, optional
         Standard deviation of "normal" (0.01 for ratings from 1 to 5), upper end of "uniform"
-        (:math:`\sqrt{n\_factors} / 10` for ratings from 1 to 5).
+        (√(n_factors) / 10 for ratings from 1 to 5).
     init_bias : float, optional
         The biases start at so many times (0 to 1) their damped means, as in `Baseline`, but with the damping
         estimated from the ratings. By default 0 on dense data and up to 1 on sparse data, by the rule in
@@ -138,7 +141,7 @@ class SVD(FactorModel):
     clip_error : bool, default False
         Take the error on the prediction clipped to the scale of the ratings.
     update : {"simultaneous", "sequential"}, default "simultaneous"
-        "sequential" updates :math:`q_i` first, and :math:`p_u` with the new :math:`q_i`.
+        "sequential" updates q_i first, and p_u with the new q_i.
     random_state : int, SeedSequence, Generator or None
     n_threads : int, optional
         All cores by default. The result does not depend on it.
@@ -160,26 +163,29 @@ class SVD(FactorModel):
 
     Notes
     -----
-    An unknown user stands for those who rated the item: the prediction is :math:`\mu + b_i + f_i + a`, with
-    the mean :math:`f_i` of :math:`q_i \cdot p_u` over these users, damped by ten ratings of the mean one, and
-    a constant a with which the mean over the training ratings is :math:`\mu`. An unknown item likewise, both
-    :math:`\mu`. The validation error of a fit leaves f and a out.
+    An unknown user stands for those who rated the item: the prediction is μ + b_i + f_i + a, with
+    the mean f_i of q_i · p_u over these users, damped by ten ratings of the mean one, and
+    a constant a with which the mean over the training ratings is μ. An unknown item likewise, both
+    μ. The validation error of a fit leaves f and a out.
 
     The rule for learning rates and regularisation: with d ratings per user and item (the number of ratings
     over that of users and items together) and ratings of standard deviation s,
 
-    .. math:: \lambda = 0.375\, s / \sqrt d, \quad \lambda_b = 0.75 / d, \quad
-        \sum_t \eta_t = 1.51 / (s\, d^{0.3}), \quad \sum_t \eta_{b,t} = \max(0.1, 2.5 / d)
+    ::
+
+        λ = 0.375 s / √d,    λ_b = 0.75 / d,    Σ_t η_t = 1.51 / (s d^0.3),    Σ_t η_{b,t} = max(0.1, 2.5 / d)
 
     where t runs over the epochs, and the last learning rate is a twentieth of the first. On sparse data, with
     d below 24, biases learnt from few ratings each would have larger errors than damped means. So they start
     at damped means times
 
-    .. math:: w = \min(1, \max(0, 2 - d / 12))
+    ::
 
-    (`init_bias`), which is 1 up to d = 12 and 0 from d = 24 on; the sum of :math:`\eta_b` is multiplied by
-    max(1 - w, 0.03); and d is at least 24 in the rules for :math:`\lambda_b` and :math:`\eta_b`, and
-    min(24, 2 d) in the rule for :math:`\lambda`. The sum of the
+        w = min(1, max(0, 2 - d / 12))
+
+    (`init_bias`), which is 1 up to d = 12 and 0 from d = 24 on; the sum of η_b is multiplied by
+    max(1 - w, 0.03); and d is at least 24 in the rules for λ_b and η_b, and
+    min(24, 2 d) in the rule for λ. The sum of the
     learning rates matters: the first factors are so small that each direction grows to a useful size only
     after some epochs, the most useful direction first, and a larger sum lets more directions grow. The
     constants were found by cross-validation within the training rows of MovieLens 100K (u1) and 1M, those for

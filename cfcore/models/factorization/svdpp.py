@@ -93,29 +93,30 @@ def bias_rates(model: SVDpp, density: float, total: float) -> tuple[float, float
 
 
 class SVDpp(FactorModel):
-    r"""SVD++: matrix factorisation in which the set of items that a user rated adds to the user's factors.
+    """SVD++: matrix factorisation in which the set of items that a user rated adds to the user's factors.
 
-    .. math:: \hat r_{ui} = \mu + b_u + b_i + q_i \cdot \Bigl(p_u + |N(u)|^{-1/2} \sum_{j \in N(u)} y_j\Bigr)
+    ::
+
+        r̂_ui = μ + b_u + b_i + q_i · (p_u + |N(u)|^(-1/2) Σ_{j ∈ N(u)} y_j)
 
     N(u) are the items that u rated in training, and those of the pairs given as ``implicit``. Trained by
-    stochastic gradient descent: for each rating, with :math:`e = r_{ui} - \hat r_{ui}` and :math:`z_u` for
+    stochastic gradient descent: for each rating, with e = r_ui - r̂_ui and z_u for
     the sum in brackets,
 
-    .. math::
+    ::
 
-        b_u \leftarrow b_u + \eta_b (e - \lambda_b b_u), \quad
-        p_u \leftarrow p_u + \eta (e q_i - \lambda p_u), \quad
-        q_i \leftarrow q_i + \eta (e z_u - \lambda q_i)
+        b_u ← b_u + η_b (e - λ_b b_u)
+        p_u ← p_u + η (e q_i - λ p_u)
+        q_i ← q_i + η (e z_u - λ q_i)
+        y_j ← y_j + η_y (e |N(u)|^(-1/2) q_i - λ_y y_j)    for all j ∈ N(u)
 
-        y_j \leftarrow y_j + \eta_y (e |N(u)|^{-1/2} q_i - \lambda_y y_j) \quad \text{for all } j \in N(u)
-
-    and :math:`b_i` as :math:`b_u`. Koren, "Factorization meets the neighborhood: a multifaceted collaborative
+    and b_i as b_u. Koren, "Factorization meets the neighborhood: a multifaceted collaborative
     filtering model" (KDD 2008).
 
     Parameters
     ----------
     n_factors : int, default 100
-        Length of the rows :math:`p_u` and :math:`q_i`: numbers by which each user and each item is described,
+        Length of the rows p_u and q_i: numbers by which each user and each item is described,
         and whose product is the part of a rating that the biases do not explain. More of them describe finer
         tastes, and need more ratings and time. 0 trains the biases alone.
     n_epochs : int, optional
@@ -123,7 +124,7 @@ class SVDpp(FactorModel):
     lr, lr_decay : float, optional
         Learning rate of the first epoch, and the factor on it after each epoch.
     reg : float, optional
-        Regularisation :math:`\lambda`. Where `lr`, `lr_decay` or `reg` is not given, it follows the data by
+        Regularisation λ. Where `lr`, `lr_decay` or `reg` is not given, it follows the data by
         the rule in the Notes.
     lr_bias, reg_bias, reg_implicit : float, optional
         The same for the biases, and for the y. By default `lr` and `reg` if they are given, or else by rules
@@ -165,15 +166,15 @@ class SVDpp(FactorModel):
 
     Notes
     -----
-    An unknown user stands for those who rated the item: the prediction is :math:`\mu + b_i + f_i + a`, with
-    the mean :math:`f_i` of :math:`q_i \cdot z_u` over these users, damped by ten ratings of the mean one, and
-    a constant a with which the mean over the training ratings is :math:`\mu`. An unknown item likewise, both
-    :math:`\mu`. The validation error of a fit leaves f and a out.
+    An unknown user stands for those who rated the item: the prediction is μ + b_i + f_i + a, with
+    the mean f_i of q_i · z_u over these users, damped by ten ratings of the mean one, and
+    a constant a with which the mean over the training ratings is μ. An unknown item likewise, both
+    μ. The validation error of a fit leaves f and a out.
 
-    Summed over j, the last step above reads :math:`s_u \leftarrow s_u + \eta_y (e q_i - \lambda_y s_u)` for
-    the sum :math:`s_u = |N(u)|^{-1/2} \sum y_j`. So the sum is formed once an epoch for each user, updated by
+    Summed over j, the last step above reads s_u ← s_u + η_y (e q_i - λ_y s_u) for
+    the sum ``s_u = |N(u)|^(-1/2) Σ y_j``. So the sum is formed once an epoch for each user, updated by
     the user's ratings, and its change is written to the y once: an epoch costs about twice one of `SVD`, and
-    not :math:`|N(u)|` times as much.
+    not ``|N(u)|`` times as much.
 
     Users are cut into batches, 16 or more, which are trained one after the other in a new order in each
     epoch; within a batch ratings are visited block by block, as in `SVD`. The users of a batch start from the
@@ -185,22 +186,20 @@ class SVDpp(FactorModel):
     The rule for learning rates and regularisation: with d ratings per user and item (the number of ratings
     over that of users and items together) and ratings of standard deviation s,
 
-    .. math::
+    ::
 
-        \lambda = 0.335\, s / \sqrt d, \quad \lambda_b = 0.02, \quad \lambda_y = 2.2\, s / d^2
-
-        \sum_t \eta_t = 0.336 / s, \quad \sum_t \eta_{b,t} = \max(0.055, 1.4 / d), \quad
-        \eta_y = \eta \min(1, 7.7 / d)
+        λ = 0.335 s / √d,    λ_b = 0.02,    λ_y = 2.2 s / d²
+        Σ_t η_t = 0.336 / s,    Σ_t η_{b,t} = max(0.055, 1.4 / d),    η_y = η min(1, 7.7 / d)
 
     where t runs over the epochs, and the last learning rate is a fiftieth of the first. On sparse data, with
-    d below 16, the biases start at damped means times :math:`w = \min(1, \max(0, 2 - d / 8))` (`init_bias`);
-    the sum of :math:`\eta_b`, for which d is at least 16 then, is multiplied by max(1 - w, 0.03). In the rule
-    for :math:`\lambda`, a d below 24 is replaced by min(24, 2 d), as in `SVD`. A y is updated by all
+    d below 16, the biases start at damped means times w = min(1, max(0, 2 - d / 8)) (`init_bias`);
+    the sum of η_b, for which d is at least 16 then, is multiplied by max(1 - w, 0.03). In the rule
+    for λ, a d below 24 is replaced by min(24, 2 d), as in `SVD`. A y is updated by all
     ratings of all users that rated its item, hence the higher powers of d. The constants were found by
     cross-validation within the training rows of MovieLens 100K (u1) and 1M, those for sparse data on 3 to 75%
     of these rows and on training rows of MovieTweetings; the powers of s follow from the equations.
 
-    `similar_items` compares q by cosine; `similar_users` compares :math:`z_u`.
+    `similar_items` compares q by cosine; `similar_users` compares z_u.
 
     Examples
     --------

@@ -39,25 +39,21 @@ SMALL = 10**7
 
 
 class TimeSVDpp(TimeUpdatable):
-    r"""timeSVD++: SVD++ whose parameters depend on time. Needs ratings with timestamps.
+    """timeSVD++: SVD++ whose parameters depend on time. Needs ratings with timestamps.
 
-    .. math::
+    ::
 
-        \hat r_{ui}(t) = \mu + b_u(t) + b_i(t)
-            + q_i \cdot \Bigl(p_u(t) + |N(u)|^{-1/2} \sum_{j \in N(u)} y_j\Bigr)
+        r̂_ui(t) = μ + b_u(t) + b_i(t) + q_i · (p_u(t) + |N(u)|^(-1/2) Σ_{j ∈ N(u)} y_j)
+        b_u(t) = b_u + α_u dev_u(t) + b_{u,t} + Σ_l b_{u,s_l(t)}
+        p_u(t) = p_u + α_u' dev_u(t) + p_{u,t}
+        b_i(t) = (b_i + b_{i,Bin(t)}) (c_u + c_{u,t}) + b_{i,f} + b_{i,weekday(t)} + b_{i,week(t)}
 
-        b_u(t) = b_u + \alpha_u \mathrm{dev}_u(t) + b_{u,t} + \sum_l b_{u,s_l(t)}, \qquad
-        p_u(t) = p_u + \alpha_u' \mathrm{dev}_u(t) + p_{u,t}
-
-        b_i(t) = (b_i + b_{i,\mathrm{Bin}(t)}) (c_u + c_{u,t}) + b_{i,f} + b_{i,\mathrm{weekday}(t)} +
-            b_{i,\mathrm{week}(t)}
-
-    where t is a day (UTC), :math:`\mathrm{dev}_u(t) = \mathrm{sign}(t - t_u) |t - t_u|^{0.4}` the distance in
-    days to the user's mean date :math:`t_u`, f the logarithm, rounded down, of the number of the user's
+    where t is a day (UTC), ``dev_u(t) = sign(t - t_u) |t - t_u|^0.4`` the distance in
+    days to the user's mean date t_u, f the logarithm, rounded down, of the number of the user's
     ratings that day, and s_l(t) the session of length l (half an hour, two minutes, a quarter of a minute) in
     which the user rated: ratings come in bursts, and the errors of a burst are correlated. Trained by
     stochastic gradient descent like `SVDpp`: each rating updates every parameter x of its prediction by
-    :math:`\eta_x (e\, \partial \hat r / \partial x - \lambda_x x)`; :math:`c_u` starts at 1 and is
+    η_x (e ∂ r̂ / ∂ x - λ_x x); c_u starts at 1 and is
     regularised towards 1. Koren, "Collaborative filtering with temporal dynamics" (KDD 2009), and for f and c
     "The BellKor solution to the Netflix grand prize" (2009).
 
@@ -69,19 +65,19 @@ class TimeSVDpp(TimeUpdatable):
     ================  =======================  =======  ======================  =======  =====================
     parameter         term                     default  lr                      reg      Netflix: lr, reg
     ================  =======================  =======  ======================  =======  =====================
-    user_slope        :math:`\alpha_u`         off      .007 lr_bias            .05      3.11e-6, 3.95
-    user_scale        :math:`c_u`              on       .9 lr_bias / s²         .008 s²  .00564, .0476
-    day_bias          :math:`b_{u,t}`          on       .87 lr_bias             .2       .00257, .00231
-    day_scale         :math:`c_{u,t}`          on       .36 lr_bias / s²        .08 s²   .00103, .019
-    user_drift        :math:`\alpha_u'`        on       .01 lr_implicit         .045 s
-    day_factors       :math:`p_{u,t}`          on       .6 lr_implicit          .27 s
-    item_bins         :math:`b_{i,Bin(t)}`     on       .044 lr_bias            .02      .000115, .0929
-    item_frequencies  :math:`b_{i,f}`          off      .044 lr_bias            .02      .00236, 1.1e-8
-    item_weekdays     :math:`b_{i,weekday}`    off      .073 lr_bias            .02
-    item_weeks        :math:`b_{i,week}`       off      .073 lr_bias            .02
-    sessions, 1800 s  :math:`b_{u,s(t)}`       on       .4 lr_bias              .2
-    sessions, 120 s   :math:`b_{u,s(t)}`       on       .8 lr_bias              .2
-    sessions, 15 s    :math:`b_{u,s(t)}`       on       1.2 lr_bias             .2
+    user_slope        α_u                      off      .007 lr_bias            .05      3.11e-6, 3.95
+    user_scale        c_u                      on       .9 lr_bias / s²         .008 s²  .00564, .0476
+    day_bias          b_{u,t}                  on       .87 lr_bias             .2       .00257, .00231
+    day_scale         c_{u,t}                  on       .36 lr_bias / s²        .08 s²   .00103, .019
+    user_drift        α_u'                     on       .01 lr_implicit         .045 s
+    day_factors       p_{u,t}                  on       .6 lr_implicit          .27 s
+    item_bins         b_{i,Bin(t)}             on       .044 lr_bias            .02      .000115, .0929
+    item_frequencies  b_{i,f}                  off      .044 lr_bias            .02      .00236, 1.1e-8
+    item_weekdays     b_{i,weekday}            off      .073 lr_bias            .02
+    item_weeks        b_{i,week}               off      .073 lr_bias            .02
+    sessions, 1800 s  b_{u,s(t)}               on       .4 lr_bias              .2
+    sessions, 120 s   b_{u,s(t)}               on       .8 lr_bias              .2
+    sessions, 15 s    b_{u,s(t)}               on       1.2 lr_bias             .2
     ================  =======================  =======  ======================  =======  =====================
 
     Parameters

@@ -55,7 +55,7 @@ class Updatable(Model):
     def fold_in(
         self, ratings: Any, *columns: Any, unknown_items: str = "error", duplicates: Duplicates = "error"
     ) -> Self:
-        r"""Give factors and biases to new users, or new ones to users with new ratings; items are held.
+        """Give factors and biases to new users, or new ones to users with new ratings; items are held.
 
         With everything else as it is, the factors and the bias of each user in `ratings` are solved for by
         least squares. Mean and covariance of the users in the fit are their prior, so that a user with one
@@ -89,12 +89,14 @@ class Updatable(Model):
 
         Notes
         -----
-        .. math:: \min_w \sum_j (r_{uj} - \mu - b_j - b - q_j \cdot z)^2 / \sigma^2 + (w - m)^T C^{-1} (w - m)
+        ::
+
+            min_w Σ_j (r_uj - μ - b_j - b - q_j · z)² / σ² + (w - m)ᵀ C⁻¹ (w - m)
 
         with w = (z, b), m and C the mean and the covariance of w over the users in the fit, each counted once
         for each of its ratings (kept as ``user_prior_mean_`` and ``user_prior_covariance_`` by the first
         call; the bias in m is such that the mean prediction of the training ratings is their mean), and
-        :math:`\sigma^2` 1.3 times the last mean squared training error (``noise_variance_``): errors of new
+        σ² 1.3 times the last mean squared training error (``noise_variance_``): errors of new
         ratings are larger. In `SVD`
         z is p; in `SVDpp` it is p and the sum over the set N(u) together, and p is what the sum lacks.
 

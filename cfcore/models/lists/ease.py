@@ -26,12 +26,15 @@ REG_USER, REG_ITEM = 5.0, 2.0
 
 
 class EASE(Model):
-    r"""Lists by EASE, a linear model of the ratings of an item on those of all others, in closed form.
+    """Lists by EASE, a linear model of the ratings of an item on those of all others, in closed form.
 
-    .. math:: s_{uj} = \sum_i x_{ui} B_{ij}, \qquad
-        B = I - P \, \mathrm{diagMat}(1 / \mathrm{diag} P), \qquad P = (X^\top X + \lambda I)^{-1}
+    ::
 
-    B has the least squared error of X B, with a penalty :math:`\lambda \|B\|^2` and a diagonal of 0. Scores
+        s_uj = Σ_i x_ui B_ij
+        B = I - P diagMat(1 / diag P)
+        P = (Xᵀ X + λ I)⁻¹
+
+    B has the least squared error of X B, with a penalty λ ‖B‖² and a diagonal of 0. Scores
     rank items that a user may choose, and are no ratings: `recommend` ranks by them
     (``ranks_by = "preference"``). (Steck, "Embarrassingly shallow autoencoders for sparse data", WWW 2019.)
 
@@ -42,7 +45,7 @@ class EASE(Model):
     Parameters
     ----------
     reg : float, optional
-        :math:`\lambda`, in ratings of weight 1. By default it depends on the ratings; see Notes.
+        λ, in ratings of weight 1. By default it depends on the ratings; see Notes.
     values : {"ratings", "ones"}, default "ratings"
         What a rating weighs in X: itself over the highest of the scale, so that items that people rated high
         count more; or 1 each. Where a scale does not start above 0, ratings are moved so that the lowest
@@ -63,7 +66,7 @@ class EASE(Model):
     weighted_items_ : ndarray of int32, shape (n_weighted,), or None
         Codes of the items that have weights; None: all.
     reg_ : float
-        :math:`\lambda` of the fit.
+        λ of the fit.
     user_bias_, item_bias_ : ndarray of float64, shape (n_users,), (n_items,)
         Of predicted ratings; 0 for users and items without ratings.
     values_ : {"ratings", "ones"}
@@ -77,7 +80,7 @@ class EASE(Model):
     **Similar items** are those that a user who rated only the item would be recommended:
     ``similar_items(i)`` lists row i of B, which is not symmetric. Beyond `max_items` an item has none.
 
-    **Default of** `reg`: :math:`70 \, n_{users} / \sqrt{n_{ratings}}`, from 200 to 500, for weights whose
+    **Default of** `reg`: 70 n_users / √(n_ratings), from 200 to 500, for weights whose
     mean square is about .55, as of one to five stars; with ``values="ones"`` twice that. It is
     found by cross-validation of ndcg@10 within training rows (``python benchmarks/defaults.py --lists``). The
     optimum is flat: half or twice the penalty changes ndcg by 2 % or less, and weights of 1 lower it by 5 %.

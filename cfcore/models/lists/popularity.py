@@ -27,19 +27,21 @@ class PopularityState(State):
 
 
 class Popularity(Model):
-    r"""Rank items by the number of their training ratings, for lists to compare others with.
+    """Rank items by the number of their training ratings, for lists to compare others with.
 
     Its lists (`recommend`) are ranked by preference, which is the number of ratings of the item over that of
     the most rated item. Its predictions are damped means of items,
 
-    .. math:: \hat r_{ui} = \mu + \frac{\sum_v (r_{vi} - \mu)}{\lambda + n_i},
+    ::
+
+        r̂_ui = μ + (Σ_v (r_vi - μ)) / (λ + n_i)
 
     by which its lists are not sorted.
 
     Parameters
     ----------
     reg_item : float, default 2.0
-        Damping :math:`\lambda` of the means, in ratings.
+        Damping λ of the means, in ratings.
 
     Attributes
     ----------

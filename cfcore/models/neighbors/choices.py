@@ -1,8 +1,8 @@
-r"""`CoRatings`: how likely users are to choose items, by the users who rated the same items.
+"""`CoRatings`: how likely users are to choose items, by the users who rated the same items.
 
-.. math::
+::
 
-    c_{ui} = \sum_{j \in I_u} g(r_{uj}) \, n_j^{-.7} n_i^{-.6} \sum_{v} n_v^{-.5} x_{vj} x_{vi}
+    c_ui = Σ_{j ∈ I_u} g(r_uj) n_j^-.7 n_i^-.6 Σ_v n_v^-.5 x_vj x_vi
 
 x tells who rated what in training, n are numbers of ratings, and g is the square of a rating's position
 between the ends of the scale. These are the lists of Deshpande and Karypis, "Item-based top-N recommendation

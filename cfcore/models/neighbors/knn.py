@@ -9,15 +9,13 @@ from cfcore.models.neighbors.state import ItemNeighborState, UserNeighborState
 
 
 class ItemKNN(KNN):
-    r"""Predict from the most similar items among those that the user rated.
+    """Predict from the most similar items among those that the user rated.
 
-    .. math::
+    ::
 
-        \hat r_{ui} = c_{ui} + \sigma_i
-        \frac{\sum_{j \in N(i; u)} \operatorname{sign}(s_{ij}) |s_{ij}|^\rho\, d_{uj}}
-        {\lambda + \sum_{j \in N(i; u)} |s_{ij}|^\rho}
+        r̂_ui = c_ui + σ_i ((Σ_{j ∈ N(i; u)} sign(s_ij) |s_ij|^ρ d_uj) / (λ + Σ_{j ∈ N(i; u)} |s_ij|^ρ))
 
-    N(i; u) are the `n_neighbors` items nearest to i that user u rated; :math:`\sigma_i` is 1 but for
+    N(i; u) are the `n_neighbors` items nearest to i that user u rated; σ_i is 1 but for
     z-scores.
 
     Parameters
@@ -32,7 +30,7 @@ class ItemKNN(KNN):
     n_neighbors : int or None, default 30
         How many of the nearest count; None for all. Equally near ones: those that sort first by id.
     center : {"baseline", "zscore", "mean", None}, default "baseline"
-        What :math:`c` is, around which the deviations :math:`d` of the ratings are averaged: overall mean
+        What c is, around which the deviations d of the ratings are averaged: overall mean
         plus biases of user and item; the item's mean, deviations being in standard deviations; the item's
         mean; the overall mean (with positive weights and no damping: the weighted mean of plain ratings).
     shrinkage : float, optional
@@ -47,10 +45,10 @@ class ItemKNN(KNN):
     positive_only : bool, default True
         Leave negative similarities out. Otherwise they count by their size, the deviation's sign reversed.
     damping : float, optional
-        :math:`\lambda`, which pulls predictions from little evidence toward the centre. By default 8 over the
+        λ, which pulls predictions from little evidence toward the centre. By default 8 over the
         square root of the number of ratings around the baseline, and 0 around anything else.
     power : float, optional
-        :math:`\rho`, above 1 for more weight to the nearest. By default 2 around the baseline and 1 around
+        ρ, above 1 for more weight to the nearest. By default 2 around the baseline and 1 around
         anything else. Halves of whole numbers up to 8 are fastest.
     reg_user, reg_item : float, default 8 and 3
         Regularisation of the baseline's biases (pseudo-counts), fitted by alternating least squares.
@@ -70,16 +68,16 @@ class ItemKNN(KNN):
     user_centers_, item_centers_ : float64[n_users + 1], float64[n_items + 1]
         Means or, around the baseline, biases; the last is for the unknown.
     deviations_ : float32[n_ratings]
-        :math:`d` of each training rating: the rating less its centre, over the item's standard deviation for
+        d of each training rating: the rating less its centre, over the item's standard deviation for
         z-scores; user by user, in the order of ``seen_indptr_`` and ``seen_items_``.
     rule_ : dict
         How neighbours are weighted: ``n_neighbors`` (0: all), ``damping``, ``power`` and ``positive_only`` as
-        they are used, defaults filled in, and ``additive``, whether :math:`c` is the mean plus both centres.
+        they are used, defaults filled in, and ``additive``, whether c is the mean plus both centres.
 
     Notes
     -----
-    Without any neighbour the prediction is :math:`c`. An unknown item is predicted by the user's mean, as if
-    it were equally similar to all items; an unknown user by :math:`c` alone, which around None is the overall
+    Without any neighbour the prediction is c. An unknown item is predicted by the user's mean, as if
+    it were equally similar to all items; an unknown user by c alone, which around None is the overall
     mean; both unknown, by the overall mean. Around the baseline, what is unknown has the mean bias of all
     ratings.
 
@@ -90,7 +88,9 @@ class ItemKNN(KNN):
     Lists by preference (``recommend(..., by="preference")``) choose items that were rated by the users who
     rated the items that the user rated,
 
-    .. math:: c_{ui} = \sum_{j \in I_u} g(r_{uj}) \, n_j^{-.7} n_i^{-.6} \sum_{v \in U_i \cap U_j} n_v^{-.5},
+    ::
+
+        c_ui = Σ_{j ∈ I_u} g(r_uj) n_j^-.7 n_i^-.6 Σ_{v ∈ U_i ∩ U_j} n_v^-.5
 
     over the largest for the user; g is the square of a rating's position between the ends of the scale, and n
     are numbers of ratings (item-based lists, Deshpande and Karypis 2004). On MovieLens 100K (u1) they have
@@ -165,15 +165,13 @@ class ItemKNN(KNN):
 
 
 class UserKNN(KNN):
-    r"""Predict from the most similar users among those who rated the item.
+    """Predict from the most similar users among those who rated the item.
 
-    .. math::
+    ::
 
-        \hat r_{ui} = c_{ui} + \sigma_u
-        \frac{\sum_{v \in N(u; i)} \operatorname{sign}(s_{uv}) |s_{uv}|^\rho\, d_{vi}}
-        {\lambda + \sum_{v \in N(u; i)} |s_{uv}|^\rho}
+        r̂_ui = c_ui + σ_u ((Σ_{v ∈ N(u; i)} sign(s_uv) |s_uv|^ρ d_vi) / (λ + Σ_{v ∈ N(u; i)} |s_uv|^ρ))
 
-    N(u; i) are the `n_neighbors` users nearest to u who rated item i; :math:`\sigma_u` is 1 but for z-scores.
+    N(u; i) are the `n_neighbors` users nearest to u who rated item i; σ_u is 1 but for z-scores.
 
     This is `ItemKNN` with the roles of users and items exchanged throughout: in what the parameters mean, in
     the attributes and in how unknown users and items are predicted. Only defaults differ.

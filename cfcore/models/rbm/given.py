@@ -53,11 +53,13 @@ def with_cases(state: RBMState, given: Ratings, shrinks: bool = True) -> RBMStat
 
 
 def with_units(state: RBMState, given: Ratings, n_threads: int | None, shrinks: bool = True) -> RBMState:
-    r"""The state with the users of some ratings as visible units, in place of its own.
+    """The state with the users of some ratings as visible units, in place of its own.
 
     The parameters of a unit are a weighted mean of those of the units of the fit. The weight of one is
 
-    .. math:: \pi_v \propto \prod_j p_v(r_j \mid h_j)^\tau
+    ::
+
+        π_v ∝ Π_j p_v(r_j | h_j)^τ
 
     for the ratings given, each by the hidden units of its item. `shrinks` tells whether the distributions of
     items count besides, by ``state.half_of_units``.

@@ -41,16 +41,16 @@ WEIGHT_DECAY = {"item": 0.03, "user": 0.02}
 
 
 class RBM(RBMBase):
-    r"""Conditional restricted Boltzmann machine with softmax visible units.
+    """Conditional restricted Boltzmann machine with softmax visible units.
 
     A case is one item (or user). It has a visible unit i for each user (or item), whose states are the levels
-    k of the scale. Only the units with a rating take part; :math:`r_i` is 1 for them and for further pairs
+    k of the scale. Only the units with a rating take part; r_i is 1 for them and for further pairs
     given to `fit`, else 0. The binary hidden units j are common to all cases:
 
-    .. math::
+    ::
 
-        P(h_j = 1 \mid V) = \sigma\Big(b_j + \sum_{i} W_{i, v_i, j} + \sum_i r_i D_{ij}\Big), \quad
-        P(v_i = k \mid h) \propto \exp\Big(b_{ik} + \sum_j W_{ikj} h_j\Big)
+        P(h_j = 1 | V) = σ(b_j + Σ_i W_{i, v_i, j} + Σ_i r_i D_ij)
+        P(v_i = k | h) ∝ exp(b_ik + Σ_j W_ikj h_j)
 
     Training is by contrastive divergence: each parameter is updated by the difference between its statistics
     given the data and given the data's reconstruction after T steps of Gibbs sampling. Salakhutdinov, Mnih
@@ -131,10 +131,10 @@ class RBM(RBMBase):
     ten ratings per user and item the error is above that of `Baseline` at any rate.
 
     Ordinal units have levels with the same probabilities, but W_i = A U_i, and U_i is trained, where
-    A A' = S, S_kl = exp(-|r_k - r_l| / (0.7 (r_max - r_min))), r being the ratings that levels stand for. So
-    the update of W is S times that of softmax units, and an update for a 4 is in part one for a 3 and a 5.
-    Zheng et al., "A neural autoregressive approach to collaborative filtering" (2016), share weights in the
-    same way, their A adding up the levels below. The 0.7 was found as the rates were.
+    A A' = S, S_kl = ``exp(-|r_k - r_l| / (0.7 (r_max - r_min)))``, r being the ratings that
+    levels stand for. So the update of W is S times that of softmax units, and an update for a 4 is in part
+    one for a 3 and a 5. Zheng et al., "A neural autoregressive approach to collaborative filtering" (2016),
+    share weights in the same way, their A adding up the levels below. The 0.7 was found as the rates were.
 
     Where it is known that ratings exist whose values are to be predicted, ``fit(train, implicit=pairs)``
     adds them to r. Where the pairs are a test set's, an error so obtained uses the test set, and must be

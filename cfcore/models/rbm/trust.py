@@ -1,10 +1,11 @@
-r"""`ratings_for_half`: how far predictions for new users, who are visible units, are to be trusted.
+"""`ratings_for_half`: how far predictions for new users, who are visible units, are to be trusted.
 
 The distributions from n ratings given have the weight n / (n + b) beside those of the items, b being found
 from the training users, each of whom is left out of the units that make up its own:
 
-.. math:: b = \mathrm{argmin} \sum_n \sum_{(u, i)}
-    \left(r_{ui} - f_i - \frac{n}{n + b} (p^n_{ui} - f_i)\right)^2
+::
+
+    b = argmin Σ_n Σ_{(u, i)} (r_ui - f_i - (n / (n + b)) (p^n_ui - f_i))²
 
 with f the expectation of the item's ratings and p^n the prediction from n of the user's ratings. With ample
 training ratings b is below 1. With few, a mean of the parameters of others makes larger errors for a user of

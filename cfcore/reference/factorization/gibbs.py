@@ -6,11 +6,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cfcore.kernels.records import (
-    BiasDraws,
     DrawKey,
-    MemberDraws,
     RatingRows,
     RowDraws,
+    RowProducts,
     check_span,
     check_written,
 )
@@ -19,7 +18,8 @@ from cfcore.reference.common.rng import philox
 
 Float64 = NDArray[np.float64]
 
-PIECE, TILE = 2048, 64
+PIECE, TILE, LONG = 2048, 64, 32768
+BATCH, WIDEST = 8, 64
 
 
 def scratch_shape(n_threads: int, width: int, most: int) -> tuple[int, int]:
@@ -27,8 +27,11 @@ def scratch_shape(n_threads: int, width: int, most: int) -> tuple[int, int]:
     check_threads(n_threads)
     if not (0 <= width <= 2**20 and 0 <= most < 2**48):
         raise ValueError("scratch_shape: width must be at most 2^20 and most below 2^48, both at least 0")
-    pieces = most // PIECE + 1 if most > PIECE else 0
-    return n_threads + pieces, width * width + 3 * width + TILE * width + 512
+    sums = width * (width + 1)
+    batches = 2 * sums + 10 * width if width > WIDEST else (BATCH + 1) * sums + BATCH * width * (width + 3)
+    size = batches + TILE * width + 512
+    pieces = (most // PIECE + 1) * sums if most > LONG else 0
+    return n_threads + 1 + -(-pieces // size), size
 
 
 def draw_rows(
@@ -57,9 +60,9 @@ def draw_rows(
     if scratch.shape[0] < wanted[0] or scratch.shape[1] < wanted[1]:
         raise ValueError(f"draw_rows: scratch must be of shape {wanted}, not {scratch.shape}")
     slots = -(-draws.n_factors // 2)
-    noise = _normals(key, begin, end, slots)
+    noise = normal_numbers(key, begin, end, slots)
     if not draws.own_numbers:
-        noise[:] = _normals(key, 0, 1, slots)
+        noise[:] = normal_numbers(key, 0, 1, slots)
     failed = sum(not _draw_row(ratings, draws, row, noise[row - begin]) for row in range(begin, end))
     if failed:
         raise ValueError(f"draw_rows: the precisions of {failed} rows are not positive definite")
@@ -105,50 +108,28 @@ def _piece(ratings: RatingRows, draws: RowDraws, begin: int, end: int) -> tuple[
     return gram, rest
 
 
-def draw_biases(draws: BiasDraws, key: DrawKey, span: tuple[int, int], n_threads: int) -> None:
-    """A bias of each group from its conditional distribution; see the kernel."""
-    check_record(draws, BiasDraws, "draw_biases: draws")
-    check_record(key, DrawKey, "draw_biases: key")
-    check_written((draws,))
-    begin, end = check_span("draw_biases", span, draws.n_groups, "groups")
+def multiply_rows(ratings: RatingRows, products: RowProducts, span: tuple[int, int], n_threads: int) -> None:
+    """Products of rows and columns, and sums of squares; see the kernel."""
+    check_record(ratings, RatingRows, "multiply_rows: ratings")
+    check_record(products, RowProducts, "multiply_rows: products")
+    if (ratings.n_rows, ratings.n_columns, ratings.n) != (products.n_rows, products.n_columns, products.n):
+        raise ValueError("multiply_rows: ratings and products must be of as many rows, columns and ratings")
+    check_written((products,), (ratings,))
+    begin, end = check_span("multiply_rows", span, products.n_rows, "rows")
     check_threads(n_threads)
-    noise = _normals(key, begin, end, 1)[:, 0]
-    for group in range(begin, end):
-        members = draws.ratings[draws.indptr[group] : draws.indptr[group + 1]]
-        weights = np.ones(len(members)) if draws.weights is None else draws.weights[members].astype(float)
-        total = float(np.sum(weights * draws.errors[members])) + np.sum(weights) * draws.biases[group]
-        precision = draws.precision + draws.noise_precision * np.sum(weights)
-        mean = (draws.precision * draws.mean + draws.noise_precision * total) / precision
-        step = mean + noise[group - begin] / np.sqrt(precision) - draws.biases[group]
-        draws.biases[group] += step
-        draws.errors[members] -= step
+    for row in range(begin, end):
+        mine = slice(ratings.indptr[row], ratings.indptr[row + 1])
+        found = products.columns[ratings.indices[mine]] @ products.rows[row]
+        products.products[mine] = found
+        target, product = ratings.values[mine].astype(np.float64), found.astype(np.float64)
+        weights = (
+            np.ones(len(found)) if products.weights is None else products.weights[mine].astype(np.float64)
+        )
+        for at, each in enumerate((target * target, target * product, product * product)):
+            products.squares[row, at] = np.sum(weights * each)
 
 
-def draw_members(draws: MemberDraws, key: DrawKey, span: tuple[int, int], n_threads: int) -> None:
-    """Rows of the members of sets, one after the other; see the kernel."""
-    check_record(draws, MemberDraws, "draw_members: draws")
-    check_record(key, DrawKey, "draw_members: key")
-    check_written((draws,))
-    begin, end = check_span("draw_members", span, draws.n_members, "members")
-    check_threads(n_threads)
-    noise = _normals(key, begin, end, 4 * draws.n_blocks).reshape(end - begin, draws.n_blocks, 8)
-    noise *= draws.noise
-    for j in range(begin, end):
-        owners = draws.owners[draws.indptr[j] : draws.indptr[j + 1]]
-        weights = draws.weights[owners]
-        if draws.values is not None:
-            weights = weights * draws.values[draws.indptr[j] : draws.indptr[j + 1]]
-        squares = float(np.sum(weights * weights))
-        precision = squares + draws.penalty
-        member = draws.members[:, j]
-        sums = np.einsum("u,buf->bf", weights, draws.errors[:, owners])
-        step = noise[j - begin] / np.sqrt(precision) + (sums + squares * member) / precision - member
-        member += step
-        # An owner may have a member once only, so that no index is repeated.
-        draws.errors[:, owners] -= weights[:, np.newaxis] * step[:, np.newaxis]
-
-
-def _normals(key: DrawKey, begin: int, end: int, n_slots: int) -> Float64:
+def normal_numbers(key: DrawKey, begin: int, end: int, n_slots: int) -> Float64:
     """Two standard normal numbers for each slot of some rows, by the method of Box and Muller."""
     counters = np.empty((end - begin, n_slots, 4), dtype=np.uint32)
     counters[:, :, 0] = np.arange(n_slots)

@@ -15,7 +15,7 @@ from scipy import stats
 from cfcore.arrays import padded
 from cfcore.kernels import available_levels, use_level
 from cfcore.kernels.factorization import gibbs as compiled
-from cfcore.kernels.records import BiasDraws, DrawKey, MemberDraws, RatingRows, RowDraws
+from cfcore.kernels.records import DrawKey, RatingRows, RowDraws, RowProducts
 from cfcore.reference.factorization import gibbs as twin
 
 BOTH = pytest.mark.parametrize("module", [compiled, twin], ids=["compiled", "reference"])
@@ -118,21 +118,6 @@ def test_weights_of_ratings_multiply_their_precision(module: Any) -> None:
         draw(module, (twice, replace(draws, weights=weights)))
 
 
-def test_members_without_noise_are_the_means_that_they_are_drawn_around() -> None:
-    """Many rounds without noise end at the solution of ridge regression."""
-    draws = replace(members_case(4, n_blocks=1), noise=0.0)
-    matrix, sums = sums_of(draws)
-    rows = draws.errors[0] + sums[0]
-    gram = matrix.T @ matrix + draws.penalty * np.eye(draws.n_members)
-    for _ in range(200):
-        compiled.draw_members(draws, KEY, (0, 7), 1)
-    np.testing.assert_allclose(draws.members[0], np.linalg.solve(gram, matrix.T @ rows), atol=1e-9)
-    one, other = (replace(members_case(5), noise=0.0) for _ in range(2))
-    compiled.draw_members(one, KEY, (0, 7), 1)
-    twin.draw_members(other, KEY, (0, 7), 1)
-    np.testing.assert_allclose(one.members, other.members, rtol=1e-10, atol=1e-12)
-
-
 def test_draws_are_from_the_conditional_distribution() -> None:
     """Standardised by the conditional's mean and covariance, draws are independent standard normals."""
     ratings, draws = rows_case([7], 4, seed=3)
@@ -155,17 +140,70 @@ def test_draws_are_from_the_conditional_distribution() -> None:
     assert stats.kstest(squares, stats.chi2(4).cdf).pvalue > 1e-3
 
 
-@pytest.mark.parametrize("k", [8, 32, 40])
-def test_same_bits_for_threads_spans_and_levels(k: int) -> None:
-    case = rows_case([3, 5000, 0, 70, 2048, 2049, 11, 64, 9000], k, n_columns=500)
+@pytest.mark.parametrize("k", [8, 32, 40, 72])
+@pytest.mark.parametrize("weighted", [False, True])
+def test_same_bits_for_threads_spans_and_levels(k: int, weighted: bool) -> None:
+    ratings, draws = rows_case([3, 5000, 0, 70, 2048, 2049, 11, 64, 33000, 5], k, n_columns=500)
+    if not weighted:
+        draws = replace(draws, column_weight=np.ones_like(draws.column_weight))
+    case = ratings, draws
     expected = draw(compiled, case)
-    found = [draw(compiled, case, n_threads=3), draw(compiled, case, cuts=[0, 1, 2, 6, 9])]
+    found = [draw(compiled, case, n_threads=3), draw(compiled, case, cuts=[0, 1, 2, 6, 10])]
     for level in available_levels():
         with use_level(level):
             found.append(draw(compiled, case, n_threads=2))
     for one in found:
         assert one.rows.tobytes() == expected.rows.tobytes()
         assert one.means.tobytes() == expected.means.tobytes()
+
+
+@pytest.mark.parametrize("k", [40, 72])
+def test_the_twin_draws_the_same_of_wide_and_long_rows(k: int) -> None:
+    case = rows_case([3, 5000, 0, 70, 2048, 2049, 33000, 1, 2, 3], k, n_columns=500)
+    found, expected = draw(compiled, case), draw(twin, case)
+    np.testing.assert_allclose(found.rows, expected.rows, rtol=1e-4, atol=1e-4)
+    np.testing.assert_allclose(found.means, expected.means, rtol=1e-4, atol=1e-4)
+
+
+def test_rows_do_not_depend_on_those_that_are_drawn_with_them() -> None:
+    """A row whose precision is not positive definite is reported, and changes no other."""
+    ratings, draws = rows_case([4, 70, 0, 9, 3], 5)
+    expected = draw(compiled, (ratings, draws))
+    scratch = np.full(compiled.scratch_shape(1, draws.width, 70), np.nan)
+    precisions = draws.row_precision.copy()
+    precisions[1] = -1e6
+    bad = replace(draws, row_precision=precisions, rows=draws.rows.copy(), means=None)
+    with pytest.raises(ValueError, match="the precisions of 1 rows are not positive definite"):
+        compiled.draw_rows(ratings, bad, KEY, scratch, (0, 5), 1)
+    others = [0, 2, 3, 4]
+    assert bad.rows[others].tobytes() == expected.rows[others].tobytes()
+
+
+def products_case(case: Any, weighted: bool = False) -> RowProducts:
+    ratings, draws = case
+    rng = np.random.default_rng(1)
+    rows = padded(rng.normal(0, 0.5, (draws.n_rows, draws.n_factors)).astype(np.float32))
+    weights = rng.uniform(0.5, 2, ratings.n).astype(np.float32) if weighted else None
+    products, squares = np.full(ratings.n, np.nan, dtype=np.float32), np.full((draws.n_rows, 3), np.nan)
+    return RowProducts(rows, draws.columns, products, squares, weights)
+
+
+@pytest.mark.parametrize("k", [7, 32, 40])
+@pytest.mark.parametrize("weighted", [False, True])
+def test_products_and_their_sums(k: int, weighted: bool) -> None:
+    case = rows_case([3, 500, 0, 70, 64, 9], k)
+    found, expected = (products_case(case, weighted) for _ in range(2))
+    compiled.multiply_rows(case[0], found, (0, 2), 2)
+    compiled.multiply_rows(case[0], found, (2, 6), 1)
+    twin.multiply_rows(case[0], expected, (0, 6), 1)
+    np.testing.assert_allclose(found.products, expected.products, rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(found.squares, expected.squares, rtol=1e-5, atol=1e-5)
+    for level in available_levels():
+        with use_level(level):
+            again = products_case(case, weighted)
+            compiled.multiply_rows(case[0], again, (0, 6), 3)
+        assert again.products.tobytes() == found.products.tobytes()
+        assert again.squares.tobytes() == found.squares.tobytes()
 
 
 def test_every_part_of_the_key_gives_other_draws() -> None:
@@ -175,99 +213,6 @@ def test_every_part_of_the_key_gives_other_draws() -> None:
     for change in ({"seed": 1}, {"kind": 1}, {"sweep": 1}):
         other = draw(compiled, case, replace(KEY, **change)).rows
         assert (other[:, :3] != first[:, :3]).all()
-
-
-def biases_case(seed: int = 0, weighted: bool = True, n_groups: int = 6, n: int = 80) -> BiasDraws:
-    rng = np.random.default_rng(seed)
-    groups = rng.integers(0, n_groups, n)
-    indptr = np.append(0, np.cumsum(np.bincount(groups, minlength=n_groups))).astype(np.int64)
-    weights = rng.uniform(0.5, 2, n).astype(np.float32) if weighted else None
-    return BiasDraws(
-        indptr, np.argsort(groups, kind="stable").astype(np.int32), rng.normal(0, 1, n),
-        rng.normal(0, 1, n_groups), 0.3, 2.0, 1.5, weights,
-    )  # fmt: skip
-
-
-@pytest.mark.parametrize("weighted", [False, True])
-def test_biases_and_their_errors(weighted: bool) -> None:
-    found, expected, first = (biases_case(1, weighted) for _ in range(3))
-    compiled.draw_biases(found, KEY, (0, 2), 2)
-    compiled.draw_biases(found, KEY, (2, 6), 1)
-    twin.draw_biases(expected, KEY, (0, 6), 1)
-    np.testing.assert_allclose(found.biases, expected.biases, rtol=1e-12)
-    np.testing.assert_allclose(found.errors, expected.errors, rtol=1e-10, atol=1e-13)
-    group = np.repeat(np.arange(6), np.diff(found.indptr))
-    # What a bias and an error add up to stays.
-    np.testing.assert_allclose(
-        found.errors[found.ratings] + found.biases[group], first.errors[first.ratings] + first.biases[group]
-    )
-
-
-def test_biases_are_from_their_conditional_distribution() -> None:
-    rng = np.random.default_rng(2)
-    n = 5000
-    draws = BiasDraws(
-        2 * np.arange(n + 1, dtype=np.int64), np.arange(2 * n, dtype=np.int32),
-        np.tile([0.5, -0.2], n), rng.normal(0, 1, n), 0.3, 2.0, 1.5, None,
-    )  # fmt: skip
-    whole = draws.errors.reshape(n, 2).sum(axis=1) + 2 * draws.biases
-    compiled.draw_biases(draws, KEY, (0, n), 1)
-    mean = (2.0 * 0.3 + 1.5 * whole) / (2.0 + 2 * 1.5)
-    assert stats.kstest((draws.biases - mean) * np.sqrt(5.0), "norm").pvalue > 1e-3
-
-
-def members_case(
-    seed: int = 0, n_blocks: int = 2, n_members: int = 7, n_owners: int = 9, valued: bool = False
-) -> MemberDraws:
-    rng = np.random.default_rng(seed)
-    held = rng.random((n_members, n_owners)) < 0.5
-    indptr = np.append(0, np.cumsum(held.sum(axis=1))).astype(np.int64)
-    weights = 1 / np.sqrt(np.maximum(held.sum(axis=0), 1))
-    return MemberDraws(
-        indptr, np.nonzero(held)[1].astype(np.int32), weights, rng.normal(0, 1, (n_blocks, n_members, 8)),
-        rng.normal(0, 1, (n_blocks, n_owners, 8)), 1.7,
-        rng.normal(0, 1, indptr[-1]).astype(np.float32) if valued else None,
-    )  # fmt: skip
-
-
-def sums_of(draws: MemberDraws) -> Any:
-    """Weighted sums of each owner's members."""
-    matrix = np.zeros((draws.n_owners, draws.n_members))
-    for j in range(draws.n_members):
-        owners = draws.owners[draws.indptr[j] : draws.indptr[j + 1]]
-        values = 1 if draws.values is None else draws.values[draws.indptr[j] : draws.indptr[j + 1]]
-        matrix[owners, j] = draws.weights[owners] * values
-    return matrix, np.einsum("uj,bjf->buf", matrix, draws.members)
-
-
-@settings(max_examples=20, deadline=None)
-@given(st.integers(0, 99), st.integers(1, 3), st.booleans())
-def test_members_and_the_errors_of_their_owners(seed: int, n_blocks: int, valued: bool) -> None:
-    found, expected, first = (members_case(seed, n_blocks, valued=valued) for _ in range(3))
-    compiled.draw_members(found, KEY, (0, 3), 2)
-    compiled.draw_members(found, KEY, (3, 7), 1)
-    twin.draw_members(expected, KEY, (0, 7), 1)
-    np.testing.assert_allclose(found.members, expected.members, rtol=1e-10, atol=1e-12)
-    np.testing.assert_allclose(found.errors, expected.errors, rtol=1e-10, atol=1e-12)
-    np.testing.assert_allclose(found.errors + sums_of(found)[1], first.errors + sums_of(first)[1], atol=1e-12)
-
-
-@pytest.mark.parametrize("valued", [False, True])
-def test_members_settle_at_the_posterior_of_the_regression(valued: bool) -> None:
-    """Over many sweeps, mean and covariance of a column are those of ridge regression."""
-    draws = members_case(4, n_blocks=1, valued=valued)
-    matrix, sums = sums_of(draws)
-    rows = draws.errors[0] + sums[0]
-    covariance = np.linalg.inv(matrix.T @ matrix + draws.penalty * np.eye(draws.n_members))
-    expected = covariance @ matrix.T @ rows
-    total, squares, n = np.zeros_like(expected), np.zeros((7, 7)), 6000
-    for sweep in range(n):
-        compiled.draw_members(draws, DrawKey(5, 2, sweep), (0, 7), 1)
-        total += draws.members[0]
-        apart = draws.members[0] - expected
-        squares += apart @ apart.T / 8
-    np.testing.assert_allclose(total / n, expected, atol=0.06)
-    np.testing.assert_allclose(squares / n, covariance, atol=0.04)
 
 
 @BOTH
@@ -289,7 +234,11 @@ def test_refusals(module: Any) -> None:
         module.draw_rows(ratings, bad, KEY, scratch, (0, 2), 1)
     with pytest.raises(ValueError, match="width must be at most"):
         module.scratch_shape(1, 2**21, 4)
-    with pytest.raises(TypeError, match="draws must be a BiasDraws"):
-        module.draw_biases(draws, KEY, (0, 1), 1)
-    with pytest.raises(TypeError, match="draws must be a MemberDraws"):
-        module.draw_members(draws, KEY, (0, 1), 1)
+    products = products_case(case := rows_case([3, 4], 3))
+    with pytest.raises(ValueError, match="as many rows, columns and ratings"):
+        module.multiply_rows(rows_case([3, 5], 3)[0], products, (0, 2), 1)
+    changed = replace(products, products=case[0].values)
+    with pytest.raises(ValueError, match="share memory"):
+        module.multiply_rows(case[0], changed, (0, 2), 1)
+    with pytest.raises(TypeError, match="products must be a RowProducts"):
+        module.multiply_rows(case[0], draws, (0, 2), 1)

@@ -88,7 +88,9 @@ class Gaussian:
         """Draw the ratings anew, given the parameters of the sampler."""
         noise = trainer.noise
         precisions = noise.precision * noise.user_weights[trainer.codes[0]]
-        trainer.targets[:] = trainer.products + rng.normal(size=len(precisions)) / np.sqrt(precisions)
+        errors = rng.normal(size=len(precisions)) / np.sqrt(precisions)
+        noise.latents += errors - trainer.residuals.errors(slice(None))
+        trainer.renew()
 
 
 def ratings() -> cf.Ratings:

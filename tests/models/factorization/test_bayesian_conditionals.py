@@ -16,6 +16,7 @@ from cfcore.models.factorization import bayesian_noise
 from cfcore.models.factorization.bayesian_biases import Biases
 from cfcore.models.factorization.bayesian_noise import GaussianNoise
 from cfcore.models.factorization.bayesian_priors import RATE, SHAPE
+from cfcore.models.factorization.bayesian_residuals import Residuals
 from cfcore.models.factorization.bayesian_side import FIXED, FREEDOM, WISHART, Side, wishart
 
 Array = np.ndarray[Any, Any]
@@ -48,11 +49,26 @@ def noise_of(user_noise: bool, seed: int = 0) -> tuple[GaussianNoise, Array]:
     return GaussianNoise(users, 5, errors.copy(), user_noise, rng), errors
 
 
+def residuals_of(users: Array, errors: Array, items: Array | None = None) -> Residuals:
+    """Residuals of ratings of which nothing is predicted."""
+    n_users = int(users[-1]) + 1
+    codes = np.zeros(len(users), dtype=np.int32) if items is None else items
+    found = Residuals(
+        np.append(0, np.cumsum(np.bincount(users))),
+        codes,
+        4,
+    )
+    found.targets[:] = errors
+    found.multiply(np.zeros((n_users, 16), dtype=np.float32), np.zeros((4, 16), dtype=np.float32), None, 1)
+    return found
+
+
 def test_the_noise_precision() -> None:
     noise, errors = noise_of(False)
+    residuals = residuals_of(noise.users, errors)
     drawn = []
     for sweep in range(3_000):
-        noise.draw((0, sweep), errors, 1)
+        noise.draw((0, sweep), residuals, 1)
         drawn.append(noise.precision)
     expected = stats.gamma(SHAPE + len(errors) / 2, scale=1 / (RATE + np.sum(errors**2) / 2))
     assert uniform(expected.cdf(drawn))
@@ -61,10 +77,11 @@ def test_the_noise_precision() -> None:
 def test_precisions_of_users_and_then_of_all() -> None:
     noise, errors = noise_of(True)
     squares = np.bincount(noise.users, errors**2)
+    residuals = residuals_of(noise.users, errors)
     of_users, of_all = [], []
     for sweep in range(3_000):
         noise.scalars[:2] = 2.0, 5.0
-        noise.draw((0, sweep), errors, 1)
+        noise.draw((0, sweep), residuals, 1)
         expected = stats.gamma((5 + noise.counts) / 2, scale=2 / (5 + 2.0 * squares))
         of_users.append(expected.cdf(noise.user_weights))
         rate = RATE + np.sum(squares * noise.user_weights) / 2
@@ -148,10 +165,13 @@ def test_precisions_and_mean_of_biases() -> None:
     biases = Biases(users, by_user, by_item, None, rng)
     errors = rng.normal(0.4, 1, 24)
     noise = GaussianNoise(users, 6, errors.copy(), False, rng)
+    items = np.empty(24, dtype=np.int32)
+    items[by_item[1]] = np.repeat(np.arange(4, dtype=np.int32), 6)
+    residuals = residuals_of(users, errors, items)
     of_precisions, of_mean = [], []
     for sweep in range(3_000):
         before = float(biases.scalars[0])
-        biases.draw((9, sweep), errors, noise, 1)
+        biases.draw((9, sweep), residuals, noise, 1)
         user_rate = RATE + np.sum(biases.biases[0] ** 2) / 2
         rate = RATE + (np.sum((biases.biases[1] - before) ** 2) + before**2) / 2
         shapes = np.array([SHAPE + 6 / 2, SHAPE + (4 + 1) / 2])

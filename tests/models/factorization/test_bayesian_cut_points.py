@@ -11,6 +11,7 @@ from scipy.special import log_ndtr, ndtr
 
 from cfcore.models.factorization.bayesian_cut_points import PRIOR, first_cut_points, is_far
 from cfcore.models.factorization.bayesian_ordinal import OrderedProbit
+from cfcore.models.factorization.bayesian_residuals import Residuals
 
 
 def sampler(values: Any, seed: int = 0) -> OrderedProbit:
@@ -19,13 +20,20 @@ def sampler(values: Any, seed: int = 0) -> OrderedProbit:
     return OrderedProbit(users, 3, np.asarray(values, float), False, np.random.default_rng(seed))
 
 
+def residuals_of(noise: OrderedProbit, predictions: Any) -> Residuals:
+    """Residuals of the latent ratings, of which biases predict all."""
+    n = len(noise.values)
+    found = Residuals(np.append(0, np.cumsum(noise.counts)), np.zeros(n, dtype=np.int32), 1)
+    found.targets[:] = noise.latents - predictions
+    return found
+
+
 def drawn(values: Any, predictions: Any, n: int, seed: int = 0) -> tuple[Any, OrderedProbit]:
     """Cut points of many sweeps with the same predictions, after those in which all steps are taken."""
     noise = sampler(values, seed)
     found = []
     for sweep in range(20 + n):
-        errors = noise.latents - predictions
-        noise.draw((seed, sweep), errors, 1)
+        noise.draw((seed, sweep), residuals_of(noise, predictions), 1)
         found.append(noise.cut_points.copy())
     return np.array(found[20:]), noise
 
@@ -110,8 +118,8 @@ def test_far_steps_are_noticed_both_ways() -> None:
 @pytest.mark.parametrize("n_levels", [1, 2])
 def test_few_levels(n_levels: int) -> None:
     noise = sampler(np.arange(9) % n_levels)
-    errors = np.linspace(-1, 1, 9)
-    noise.draw((0, 30), errors, 1)
+    residuals = residuals_of(noise, np.linspace(-1, 1, 9))
+    noise.draw((0, 30), residuals, 1)
     assert np.isfinite(noise.latents).all()
     assert len(noise.cut_points) == n_levels - 1
-    assert np.isfinite(noise.rmse(errors))
+    assert np.isfinite(noise.rmse(residuals))

@@ -275,7 +275,7 @@ class Ordinal:
 
     def simulate(self, trainer: Any, rng: np.random.Generator) -> None:
         noise = trainer.noise
-        predictions = noise.latents - (trainer.targets - trainer.products)
+        predictions = noise.latents - trainer.residuals.errors(slice(None))
         precisions = noise.user_weights[trainer.codes[0]]
         latents = predictions + rng.normal(size=len(precisions)) / np.sqrt(precisions)
         noise.set_levels(np.searchsorted(noise.cut_points, latents))

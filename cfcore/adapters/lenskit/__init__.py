@@ -1,0 +1,1 @@
+"""Components of LensKit pipelines, which `cfcore.lenskit` names."""

@@ -1,0 +1,25 @@
+"""The package ``surprise.model_selection`` of scikit-surprise."""
+
+from cfcore.adapters.surprise.model_selection import (
+    GridSearchCV,
+    KFold,
+    LeaveOneOut,
+    PredefinedKFold,
+    RandomizedSearchCV,
+    RepeatedKFold,
+    ShuffleSplit,
+    cross_validate,
+    train_test_split,
+)
+
+__all__ = [
+    "GridSearchCV",
+    "KFold",
+    "LeaveOneOut",
+    "PredefinedKFold",
+    "RandomizedSearchCV",
+    "RepeatedKFold",
+    "ShuffleSplit",
+    "cross_validate",
+    "train_test_split",
+]

@@ -1,0 +1,79 @@
+"""Settings of Sphinx for the documentation of cfcore: `python -m sphinx -W docs build/docs`."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE))  # the extensions of this folder
+# Examples print the same on any machine: bars and colours are for terminals.
+os.environ.setdefault("TQDM_DISABLE", "1")
+
+import cfcore  # noqa: E402
+
+project = "cfcore"
+author = copyright = "The cfcore developers"
+version = release = cfcore.__version__
+
+extensions = [
+    "myst_parser",
+    "numpydoc",
+    "sphinx.ext.autodoc",
+    "sphinx.ext.autosummary",
+    "sphinx.ext.intersphinx",
+    "sphinx.ext.viewcode",
+    "sphinx_copybutton",
+    "sphinx_design",
+    "sphinx_gallery.gen_gallery",
+    "references",
+]
+exclude_patterns = ["build", "README.md", "examples/*", "reference/_templates"]
+templates_path = ["_templates"]
+source_suffix = {".rst": "restructuredtext", ".md": "markdown"}
+nitpicky = False
+# Pages are read without a network: no inventories of other sites are fetched.
+intersphinx_mapping: dict[str, tuple[str, str | None]] = {}
+html_math_renderer = "mathml"
+
+myst_enable_extensions = ["colon_fence", "dollarmath", "deflist"]
+myst_heading_anchors = 3
+
+autosummary_generate = True
+autosummary_imported_members = False
+autodoc_typehints = "none"  # types are in the docstrings
+autodoc_member_order = "bysource"
+numpydoc_show_class_members = False
+numpydoc_xref_param_type = False
+add_module_names = False
+
+sphinx_gallery_conf = {
+    "examples_dirs": "examples",
+    "gallery_dirs": "gallery",
+    "image_scrapers": ("references",),
+    "filename_pattern": "/plot_",
+    "within_subsection_order": "FileNameSortKey",
+    "download_all_examples": False,
+    "remove_config_comments": True,
+    "show_memory": False,
+    "min_reported_time": 1,
+    "abort_on_example_error": True,
+    "matplotlib_animations": False,
+}
+
+html_theme = "pydata_sphinx_theme"
+html_title = f"cfcore {version}"
+html_static_path = ["_static"]
+html_css_files = ["cfcore.css"]
+html_show_sourcelink = False
+html_theme_options = {
+    "navbar_end": ["version-switcher", "theme-switcher"],
+    "switcher": {"json_url": "_static/versions.json", "version_match": version},
+    "check_switcher": False,
+    "show_nav_level": 1,
+    "navigation_with_keys": True,
+    "footer_start": ["copyright"],
+    "footer_end": [],
+}
+html_context = {"default_mode": "auto"}
