@@ -226,6 +226,42 @@ def test_a_column_transformer_makes_the_features() -> None:
     assert np.isfinite(search.cv_results_["mean_test_score"]).all()
 
 
+def test_arrays_of_a_column_transformer() -> None:
+    named = pandas.DataFrame({"who": [f"u{user}" for user in USERS], "what": [f"i{item}" for item in ITEMS]})
+    named["genre"] = FEATURED["genre"]
+    encoder = OneHotEncoder(sparse_output=False)
+    prepare = ColumnTransformer([("kind", encoder, ["genre"])], remainder="passthrough")
+    pipeline = make_pipeline(prepare, RatingRegressor(BAYES, item_columns=slice(0, 3)))
+    pipeline.fit(named, Y)
+    flags = {
+        str(at): [float(GENRE_OF[item] == genre) for item in GENRE_OF]
+        for at, genre in enumerate(sorted(GENRES))
+    }
+    table = {"item": [f"i{item}" for item in GENRE_OF], **flags}
+    expected = BAYES.clone().fit((named["who"], named["what"], Y), item_features=table)
+    np.testing.assert_array_equal(pipeline.predict(named), expected.predict(named["who"], named["what"]))
+    sparse_one = ColumnTransformer(
+        [("kind", OneHotEncoder(), ["genre"])], remainder="passthrough", sparse_threshold=1
+    )
+    with pytest.raises(TypeError, match="dense data is required"):
+        make_pipeline(sparse_one, RatingRegressor(BAYES, item_columns=slice(0, 3))).fit(FEATURED, Y)
+
+
+@pytest.mark.usefixtures("routing")
+def test_times_of_predictions_are_routed() -> None:
+    times = np.random.default_rng(1).integers(9 * 10**8, 10**9, len(Y))
+    model = cf.TimeSVDpp(n_factors=2, n_epochs=2, random_state=0)
+    regressor = RatingRegressor(model).set_fit_request(timestamps=True).set_predict_request(timestamps=True)
+    pipeline = make_pipeline(ColumnTransformer([("ids", "passthrough", ["userId", "movieId"])]), regressor)
+    pipeline.fit(FRAME, Y, timestamps=times)
+    own = model.clone().fit((USERS, ITEMS, Y, times)).predict(USERS, ITEMS, times)
+    np.testing.assert_array_equal(pipeline.predict(FRAME, timestamps=times), own)
+    with pytest.raises(ValueError, match=r"timestamps must be of shape \(500,\), not \(3,\)"):
+        RatingRegressor(model).fit(X, Y, timestamps=times[:3])
+    with pytest.raises(ValueError, match="X has a column of times as well"):
+        RatingRegressor(model).fit(np.column_stack([X, times]), Y, timestamps=times)
+
+
 # ---------------------------------------------------------------------- transform
 
 

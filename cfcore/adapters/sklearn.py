@@ -64,7 +64,8 @@ class RatingRegressor(RegressorMixin, TransformerMixin, BaseEstimator):
     it, time, in this order; or a data frame whose columns are found by name, in any order, also behind the
     prefix of a column transformer (``remainder__userId``). Other columns of a frame are not used, which is
     said by a warning. `predict` takes frames with the same names; an array has the columns that X had in
-    `fit`. The columns are ids, not numbers: they must not be scaled or imputed.
+    `fit`. The columns are ids, not numbers: they must not be scaled or imputed. X is dense: a column
+    transformer needs ``sparse_threshold=0``.
 
     **Metadata.** `sample_weight`, `timestamps`, `user_features` and `item_features` are arguments of the
     methods, which scikit-learn routes where asked to

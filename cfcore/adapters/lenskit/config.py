@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import AliasChoices, BaseModel, BeforeValidator, Field, PlainSerializer, create_model
+from pydantic import (
+    AliasChoices,
+    BaseModel,
+    BeforeValidator,
+    Field,
+    PlainSerializer,
+    create_model,
+    model_validator,
+)
 
 from cfcore import codec
 from cfcore.models.core.model import Model
@@ -26,19 +34,31 @@ PLAIN: dict[str, Any] = {"int": int, "float": float, "bool": bool, "str": str, "
 
 
 def as_model(value: Any) -> Any:
-    """An unfitted model of a model, a class, a name or a description."""
+    """An unfitted model of a model, a class, a name or a description; ValueError for wrong parameters too."""
     if isinstance(value, Model):
-        return value.clone()
+        return checked(value.clone())
     if isinstance(value, type) and issubclass(value, Model):
-        return value()
+        return checked(value())
     if isinstance(value, str):
         entry = BY_NAME.get(value) or BY_COMMAND.get(value)
         if entry is None:
             raise ValueError(f"there is no model {value!r}; there are {', '.join(BY_NAME)}")
         return entry.load()()
     if isinstance(value, dict) and "class" in value:
-        return find_class(value["class"]).from_description({"params": {}, **value}, find_class)
+        try:
+            return find_class(value["class"]).from_description({"params": {}, **value}, find_class)
+        except TypeError as error:
+            raise ValueError(str(error)) from error
     raise ValueError(f"model must be a model of cfcore, such as cfcore.SVD(), not {value!r}")
+
+
+def checked(model: Model) -> Model:
+    """The model, if its hyper-parameters are valid; else ValueError, as pydantic wants it."""
+    try:
+        model.check_params()
+    except TypeError as error:
+        raise ValueError(str(error)) from error
+    return model
 
 
 def as_value(value: Any) -> Any:
@@ -136,9 +156,16 @@ def config_of(entry: Entry, module: str) -> Any:
     clash = sorted(fields.keys() & ScorerOptions.model_fields.keys())
     if clash:
         raise TypeError(f"{entry.name}: {', '.join(clash)} is also the name of an option of scorers")
+
+    def check(config: Any) -> Any:
+        checked(kind(**{name: getattr(config, name) for name in kind.default_params()}))
+        return config
+
+    validators: dict[str, Any] = {"check": model_validator(mode="after")(check)}
     return create_model(
         f"{entry.name}Config", __base__=ScorerOptions, __module__=module,
-        __doc__=f"Hyper-parameters of `cfcore.{entry.name}`, and options of scorers.", **fields,
+        __doc__=f"Hyper-parameters of `cfcore.{entry.name}`, and options of scorers.",
+        __validators__=validators, **fields,
     )  # fmt: skip
 
 

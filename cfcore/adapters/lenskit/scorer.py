@@ -14,7 +14,7 @@ from lenskit.training import Trainable, TrainingOptions
 from cfcore.adapters.lenskit.config import CFConfig, ScorerOptions
 from cfcore.adapters.lenskit.data import features_of, rated_items, ratings_of
 from cfcore.adapters.lenskit.scores import scores_for_user
-from cfcore.errors import DataError
+from cfcore.errors import DataError, NotFittedError
 from cfcore.models.core.given import session_user
 from cfcore.models.core.model import Model
 
@@ -50,14 +50,14 @@ class Scorer(Component[ItemList], Trainable):
         """Whether `train` has been called."""
         return hasattr(self, "model")
 
-    def train(self, data: Dataset, options: TrainingOptions = TrainingOptions()) -> None:  # noqa: B008
+    def train(self, data: Dataset, options: TrainingOptions | None = None) -> None:
         """Fit the model to the ratings of a data set.
 
         Parameters
         ----------
         data : Dataset
             Of repeated pairs the latest rating counts. Timestamps reach models that use them.
-        options : TrainingOptions
+        options : TrainingOptions, optional
             With ``retrain=False`` a trained scorer stays as it is. `rng` gives the model its `random_state`;
             without, that of the configuration counts, or else LensKit's generator.
 
@@ -66,6 +66,7 @@ class Scorer(Component[ItemList], Trainable):
         DataError
             The interactions have no ratings, and the model predicts ratings.
         """
+        options = TrainingOptions() if options is None else options
         if self.is_trained() and not options.retrain:
             return
         model = self.make_model()
@@ -101,6 +102,10 @@ class Scorer(Component[ItemList], Trainable):
         ItemList
             The items with scores; see `ScorerOptions` for those of unknown items and users.
         """
+        if not self.is_trained():
+            raise NotFittedError(
+                f"this {type(self).__name__} is not trained; call pipeline.train(data) first"
+            )
         query = RecQuery.create(query)
         scores = np.full(len(items), np.nan)
         if len(items) == 0:

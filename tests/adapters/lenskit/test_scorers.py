@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from lenskit import operations
+from lenskit import batch, operations
 from lenskit.data import Dataset, DatasetBuilder, ItemList, RecQuery, from_interactions_df
 from lenskit.pipeline import Pipeline, predict_pipeline, topn_pipeline
 from lenskit.training import TrainingOptions
@@ -95,6 +95,14 @@ def test_each_model_has_a_scorer() -> None:
     for wrong in ({"n_factors": "many"}, {"factors": 3}, {"history": "sometimes"}):
         with pytest.raises(ValueError, match=next(iter(wrong))):
             lk.SVDScorer(**wrong)
+    for make in (
+        lambda **params: lk.SVDScorer(**params),
+        lambda **params: lk.CFScorer(model=cf.SVD(**params)),
+    ):
+        with pytest.raises(ValueError, match="n_factors must be >= 0, not -3"):
+            make(n_factors=-3)
+    with pytest.raises(cf.NotFittedError, match="SVDScorer is not trained"):
+        scores(lk.SVDScorer(), USER)
     with pytest.raises(ValueError, match="there is no model 'SVM'"):
         lk.CFScorer(model="SVM")
 
@@ -201,6 +209,17 @@ def test_pickles_and_configurations() -> None:
     np.testing.assert_array_equal(operations.recommend(anew, USER).ids(), lists.ids())
     for clone in (pipeline.clone(), Pipeline.from_config(pipeline.config)):
         assert not clone.component("scorer").is_trained()
+
+
+def test_many_processes() -> None:
+    pipeline = topn_pipeline(lk.ItemKNNScorer(rank_by="preference"), n=5)
+    pipeline.train(DATA)
+    users = np.unique(RATINGS.users)[:6].tolist()
+    alone, many = (batch.recommend(pipeline, users, n_jobs=n_jobs) for n_jobs in (1, 2))
+    for user in users:
+        np.testing.assert_array_equal(alone.lookup(user).ids(), many.lookup(user).ids())
+        expected, _ = cf.ItemKNN().fit(TRAIN).recommend(user, 5, by="preference")
+        np.testing.assert_array_equal(alone.lookup(user).ids(), expected)
 
 
 def test_a_model_of_a_file() -> None:
