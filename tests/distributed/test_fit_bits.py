@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from typing import Any
 
 import numpy as np
@@ -40,12 +39,9 @@ MODELS = {
 
 
 def differing(one: Any, other: Any) -> list[str]:
-    """Fields of the states of two models whose bits differ."""
-    return [
-        field.name
-        for field in dataclasses.fields(one._state)
-        if not same(getattr(one._state, field.name), getattr(other._state, field.name))
-    ]
+    """Fitted attributes of two models whose bits differ."""
+    names = [name for name in dir(one) if name.endswith("_") and not name.startswith("_")]
+    return [name for name in names if not same(getattr(one, name), getattr(other, name))]
 
 
 def same(one: Any, other: Any) -> bool:
