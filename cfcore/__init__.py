@@ -17,6 +17,7 @@ from cfcore.errors import (
 from cfcore.registry import ENTRIES
 
 if TYPE_CHECKING:
+    from cfcore import distributed as distributed
     from cfcore import errors as errors
     from cfcore import metrics as metrics
     from cfcore import plots as plots

@@ -10,7 +10,6 @@ from __future__ import annotations
 import io
 import json
 import math
-import mmap
 import os
 import stat
 import sys
@@ -20,6 +19,7 @@ from typing import IO, Any
 import numpy as np
 
 from cfcore.errors import FileFormatError
+from cfcore.memory import map_file
 
 __all__ = [
     "NAMES",
@@ -144,7 +144,7 @@ def map_tensors(file: IO[bytes], size: int) -> tuple[dict[str, str], dict[str, A
     if sys.byteorder != "little" or not size:
         file.seek(begin)
         return metadata, {name: _tensor(file, dtype, shape) for name, (dtype, shape, _) in found.items()}
-    held = mmap.mmap(file.fileno(), size, access=mmap.ACCESS_READ)
+    held = map_file(file, size)
     arrays = {}
     for name, (dtype, shape, at) in found.items():
         flat: Array = np.frombuffer(held, dtype, math.prod(shape), begin + at)

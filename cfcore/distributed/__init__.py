@@ -7,9 +7,17 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from cfcore.distributed.fitting import fit as fit
+    from cfcore.distributed.models import ShardedModel as ShardedModel
+    from cfcore.distributed.models import load as load
+    from cfcore.distributed.models import recommend as recommend
+    from cfcore.distributed.models import shard as shard
+    from cfcore.distributed.ratings import Ratings as Ratings
+    from cfcore.distributed.selection import cross_validate as cross_validate
+    from cfcore.distributed.selection import search as search
 
 _MODULES = {
-    "fit": "fitting",
+    "Ratings": "ratings", "ShardedModel": "models", "cross_validate": "selection", "fit": "fitting",
+    "load": "models", "recommend": "models", "search": "selection", "shard": "models",
 }  # fmt: skip
 
 __all__ = sorted(_MODULES)

@@ -19,7 +19,7 @@ from cfcore.models.core.side_tables import given_features
 from cfcore.random import RandomState
 from cfcore.selection.folds import Folds, Pair, folds
 from cfcore.selection.table import Table
-from cfcore.selection.workers import Stop, prepared, share, side_by_side
+from cfcore.selection.workers import Stop, prepared, run, share, side_by_side
 
 __all__ = ["cross_validate"]
 
@@ -122,32 +122,42 @@ def cross_validate(
     workers, threads = share(n_jobs)
 
     def one(task: tuple[int, Pair], stop: Stop) -> dict[str, float]:
-        fold, (train, test) = task
-        timed = Timed(prepared(model, threads))
-        start = time.perf_counter()
-        timed.model.fit(train, callback=stop, **side)
-        fit_seconds = time.perf_counter() - start
-        try:
-            values, facts = measured(timed, test, wanted, threshold, options)
-        except DataError as error:
-            raise DataError(f"fold {fold}: {error}") from error
-        popular[fold] = values.popularity
+        fold, pair = task
+        own, asked = prepared(model, threads), (wanted, threshold, options)
+        row, popular[fold], facts = run(of_fold, own, fold, pair, asked, side, stop=stop)
         if facts is not None:
             all_facts.append(facts)
-        return {
-            **values,
-            "fit_seconds": fit_seconds,
-            "predict_seconds": timed.seconds,
-            "n_train": len(train),
-            "n_test": len(test),
-            "n_unknown": values.unknown,
-        }
+        return row
 
     found = list(side_by_side(one, numbered(folds(ratings, cv, random_state)), workers))
     warn_of_differences("cross_validate", all_facts)
     columns = {name: [row[name] for row in found] for name in found[0]}
     lines = {name: [popular[fold][name] for fold in range(len(found))] for name in popular[0]}
     return Table({"fold": range(len(found)), **columns}, summary=True, popularity=lines)
+
+
+def of_fold(
+    model: Model, fold: int, pair: Pair, asked: tuple[Any, float | None, ListOptions],
+    side: Mapping[str, Any], stop: Stop | None,
+) -> tuple[dict[str, float], dict[str, float], Facts | None]:  # fmt: skip
+    """Fit and measure one fold: a row of the table, metrics of lists by popularity, facts of the metrics."""
+    (train, test), timed = pair, Timed(model)
+    start = time.perf_counter()
+    timed.model.fit(train, callback=stop, **side)
+    fit_seconds = time.perf_counter() - start
+    try:
+        values, facts = measured(timed, test, *asked)
+    except DataError as error:
+        raise DataError(f"fold {fold}: {error}") from error
+    row = {
+        **values,
+        "fit_seconds": fit_seconds,
+        "predict_seconds": timed.seconds,
+        "n_train": len(train),
+        "n_test": len(test),
+        "n_unknown": values.unknown,
+    }
+    return row, values.popularity, facts
 
 
 def numbered(pairs: Iterable[Pair]) -> Iterator[tuple[int, Pair]]:

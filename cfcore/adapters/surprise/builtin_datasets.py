@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 import os
+import shutil
 import zipfile
 from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.request import urlretrieve
 
-__all__ = ["BUILTIN_DATASETS", "BuiltinDataset", "download_builtin_dataset", "get_dataset_dir", "stored_at"]
+__all__ = [
+    "BUILTIN_DATASETS",
+    "BuiltinDataset",
+    "copy_of_cfcore",
+    "download_builtin_dataset",
+    "get_dataset_dir",
+    "stored_at",
+]
 
 
 class BuiltinDataset(NamedTuple):
@@ -67,20 +75,26 @@ _AT_IMPORT = {name: entry.path for name, entry in BUILTIN_DATASETS.items()}
 
 
 def stored_at(name: str) -> str:
-    """The path that the ratings of a data set have, or would have after a download.
-
-    A path that was set in `BUILTIN_DATASETS` counts first. Else, where ``SURPRISE_DATA_FOLDER`` is not set
-    and the data set is not in ``~/.surprise_data/``, a copy in the folder that ``CFCORE_DATA`` names is used.
-    """
+    """The path that the ratings of a data set have, or would have after a download."""
     set_path = BUILTIN_DATASETS[name].path
-    if set_path != _AT_IMPORT[name]:
-        return set_path
-    path, of_cfcore = _path(name), os.environ.get("CFCORE_DATA")
-    if "SURPRISE_DATA_FOLDER" not in os.environ and of_cfcore and not os.path.isfile(path):
-        copy = Path(of_cfcore).joinpath(*_FILES[name][-2:])
-        if copy.is_file():
-            return str(copy)
-    return path
+    return set_path if set_path != _AT_IMPORT[name] else _path(name)
+
+
+def copy_of_cfcore(name: str) -> bool:
+    """Copy a data set from the folder that ``CFCORE_DATA`` names, in place of a download.
+
+    Only if ``SURPRISE_DATA_FOLDER`` is not set. Returns whether there is such a data set.
+    """
+    of_cfcore = os.environ.get("CFCORE_DATA")
+    if "SURPRISE_DATA_FOLDER" in os.environ or not of_cfcore:
+        return False
+    source, path = Path(of_cfcore).joinpath(*_FILES[name][-2:]), Path(stored_at(name))
+    if not source.is_file():
+        return False
+    get_dataset_dir()
+    shutil.copytree(source.parent, path.parent, dirs_exist_ok=True)
+    print(f"Dataset {name} has been copied from {source.parent} to {path.parent}")
+    return True
 
 
 def download_builtin_dataset(name: str) -> None:

@@ -53,14 +53,14 @@ class Dataset:
         Notes
         -----
         The folder is `get_dataset_dir()`: ``SURPRISE_DATA_FOLDER``, or ``~/.surprise_data/``. Where the
-        former is not set and the latter does not have it, a copy in the folder that ``CFCORE_DATA`` names is
-        read.
+        former is not set, and the folder that ``CFCORE_DATA`` names has the data set, it is copied from there
+        in place of a download.
         """
         if name not in BUILTIN_DATASETS:
             accepted = ", ".join(BUILTIN_DATASETS)
             raise ValueError(f"unknown dataset {name}. Accepted values are {accepted}.")
         path = builtin_datasets.stored_at(name)
-        if not os.path.isfile(path):
+        if not os.path.isfile(path) and not builtin_datasets.copy_of_cfcore(name):
             if prompt and not _agreed(name):
                 print("Ok then, I'm out!")
                 sys.exit()

@@ -180,6 +180,7 @@ class Model(Saved, Recommender, Explaining, Forgetting):
         checkpoint: str | os.PathLike[str] | None = None,
         duplicates: Duplicates = "error",
         weights: Any = None,
+        memory_limit: int | str | None = None,
     ) -> Self:
         """Fit the model; an earlier fit is discarded.
 
@@ -215,6 +216,10 @@ class Model(Saved, Recommender, Explaining, Forgetting):
             Weight of each rating's squared error, in the order of `ratings`; positive, by default 1. A weight
             of 2 is that of the same rating given twice. `ALS` and `BayesianSVD`, where it multiplies
             the precision of the rating's noise, take weights.
+        memory_limit : int or str, optional
+            Bytes, or text such as "2GB", that the process may have in memory: large arrays, those of the
+            fitted model included, are in files without names; more time, the same bits. By default that of
+            ``Ratings.open(folder, memory_limit=...)``, or none. Linux and macOS only.
 
         Returns
         -------
@@ -234,8 +239,9 @@ class Model(Saved, Recommender, Explaining, Forgetting):
         train, held_out = self._taken(ratings, columns, validation, duplicates)
         own = self._weights_of(train, weights, duplicates)
         return self._run(
-            train, held_out, early_stopping, callback=callback, checkpoint=checkpoint, weights=own
-        )
+            train, held_out, early_stopping, callback=callback, checkpoint=checkpoint, weights=own,
+            memory_limit=memory_limit,
+        )  # fmt: skip
 
     def _weights_of(self, train: Ratings, weights: Any, duplicates: Duplicates) -> Array | None:
         """The argument `weights` of `fit`; TypeError if the model takes none."""
@@ -275,6 +281,7 @@ class Model(Saved, Recommender, Explaining, Forgetting):
         callback: Callback | None = None,
         checkpoint: str | os.PathLike[str] | None = None,
         weights: Array | None = None,
+        memory_limit: int | str | None = None,
         **side: Any,
     ) -> Self:
         """Check the arguments and fit; further arguments of a subclass's `fit` are side information."""
@@ -285,6 +292,7 @@ class Model(Saved, Recommender, Explaining, Forgetting):
             raise TypeError(f"callback must be callable or None, not {callback!r}")
         self.check_params()
         self._check_timestamps(train)
+        within = train.within(memory_limit)
         written = None
         if checkpoint is not None:
             params = self.get_params(deep=False)
@@ -292,16 +300,17 @@ class Model(Saved, Recommender, Explaining, Forgetting):
             identity = identity_of(self._file_name(), params, train, held_out, early_stopping, extra)
             written = Checkpoint(checkpoint, identity)
         try:
-            context = self._context(
-                train,
-                validation=held_out,
-                patience=early_stopping,
-                callback=callback,
-                checkpoint=written,
-                side=side,
-                weights=weights,
-            )
-            self._state = self._fit(train, context)
+            with within:
+                context = self._context(
+                    train,
+                    validation=held_out,
+                    patience=early_stopping,
+                    callback=callback,
+                    checkpoint=written,
+                    side=side,
+                    weights=weights,
+                )
+                self._state = self._fit(train, context)
         except BaseException:  # also Ctrl-C: a state published for a callback is not that of a whole fit
             self._state = None
             raise

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
 
 from cfcore import backends
 from cfcore.kernels.records import BiasDraws, DrawKey
+from cfcore.models.factorization.bayesian_nested import Nested
 from cfcore.models.factorization.bayesian_noise import GaussianNoise
 from cfcore.models.factorization.bayesian_priors import drawn_precision
 from cfcore.models.factorization.bayesian_residuals import Residuals
@@ -56,6 +57,8 @@ class Biases:
         if seconds is not None:
             self.sessions, codes = Sessions.with_codes(users, seconds, len(by_user) - 1)
             self.groups += self._session_groups(codes)
+        own = [self.groups[0], *self.groups[2:]]
+        self.nested = Nested(own) if len(own) > 1 else None  # users and sessions
         self.biases = [np.zeros(len(indptr) - 1) for indptr, _ in self.groups]
         self.means = [np.zeros(len(indptr) - 1) for indptr, _ in self.groups]
         self.precisions = np.full(len(self.groups), 5.0)
@@ -96,11 +99,13 @@ class Biases:
         weights = noise.weights()
         kernel = backends.kernel("factorization.gibbs_biases")
         n_threads = threads_worth(n_threads, len(residuals.targets), "ratings")
+        if self.nested is not None:
+            self._draw_nested(self.nested, residuals, noise, n_threads)
+            self._draw_precisions(key, (0, *range(2, len(self.groups))), n_threads)
         # Those of items come last: their draws sort the targets by item, for the draws of rows.
-        for at in (0, *range(2, len(self.groups)), 1):
-            (indptr, ratings), biases = self.groups[at], self.biases[at]
+        for at in (0, 1) if self.nested is None else (1,):
+            (indptr, ratings), biases, terms = self.groups[at], self.biases[at], self.features[at]
             mean = float(self.scalars[0]) if at == 1 else 0.0
-            terms = self.features[at]
             if terms is not None:
                 biases -= terms.bias_sums
             before = biases.copy() if at == 1 else None
@@ -114,17 +119,39 @@ class Biases:
                 kernel.subtract_steps(
                     residuals.ratings.indices, biases - before, residuals.targets, n_threads
                 )
-            apart = self._with_ratings(at, biases) - mean
-            squares = float(np.sum(apart**2)) + mean * mean
-            self.precisions[at] = drawn_precision(len(apart) + (at == 1), squares, self.rng)
             if terms is not None:
                 biases += terms.bias_sums
-                terms.draw_on_biases(key, biases - mean, float(self.precisions[at]), n_threads)
+            self._draw_precisions(key, (at,), n_threads)
         # Given its precision, the mean of the items' biases is normal in the prior, of that precision.
         items = self.biases[1] if self.features[1] is None else self.biases[1] - self.features[1].bias_sums
         items = self._with_ratings(1, items)
         n = len(items) + 1
         self.scalars[0] = items.sum() / n + self.rng.normal() / np.sqrt(self.precisions[1] * n)
+
+    def _draw_nested(
+        self, nested: Nested, residuals: Residuals, noise: GaussianNoise, n_threads: int | None
+    ) -> None:
+        """Draw the biases of users and sessions."""
+        given, terms, errors = noise.rating_weights, self.features[0], residuals.errors(slice(None))
+        at = [0, *range(2, len(self.groups))]
+        biases, precisions = [self.biases[one] for one in at], self.precisions[at]
+        prior = np.zeros(len(biases[0])) if terms is None else terms.bias_sums
+        sums = nested.sums(errors if given is None else errors * given)
+        square = float(np.sum(residuals.squared_errors() * noise.user_weights))
+        steps = nested.draw(biases, precisions, prior, sums, square, noise, self.rng)
+        self.precisions[at] = precisions
+        residuals.subtract(nested.codes, steps, n_threads)
+
+    def _draw_precisions(self, key: tuple[int, int], kinds: Iterable[int], n_threads: int | None) -> None:
+        """Draw precisions given the biases of these kinds, and the effects of features on these."""
+        for at in kinds:
+            mean, terms = float(self.scalars[0]) if at == 1 else 0.0, self.features[at]
+            apart = self.biases[at] - mean
+            own = self._with_ratings(at, apart if terms is None else apart - terms.bias_sums)
+            squares = float(np.sum(own**2)) + mean * mean
+            self.precisions[at] = drawn_precision(len(own) + (at == 1), squares, self.rng)
+            if terms is not None:
+                terms.draw_on_biases(key, apart, float(self.precisions[at]), n_threads)
 
     def _with_ratings(self, at: int, biases: Array) -> Array:
         """Biases of a kind without those of groups that have no ratings: these do not inform the prior."""

@@ -9,7 +9,9 @@ import numpy as np
 from cfcore import backends
 from cfcore.arrays import aligned_zeros, row_length
 from cfcore.kernels.records import DrawKey, MemberDraws, RatingRows, RowDraws
+from cfcore.models.factorization import bayesian_priors as priors
 from cfcore.models.factorization.bayesian_priors import drawn_precision
+from cfcore.models.factorization.bayesian_scales import drawn_scale
 from cfcore.models.factorization.sets import from_blocks, in_blocks, set_weights, spans
 from cfcore.threads import threads_worth
 
@@ -107,28 +109,9 @@ class Side:
         """
         k = self.n_factors
         power, spread = k * (k + FREEDOM), WISHART * (k + 1) * float(np.trace(self.precision)) / 2
-
-        def density(log: float) -> float:
-            s = np.exp(log)
-            return float(-power * log - spread / s**2 - square * s**2 / 2 + product * s)
-
-        mode, width = 0.0, 1.0
-        for _ in range(50):
-            s = np.exp(mode)
-            slope = -power + 2 * spread / s**2 - square * s**2 + product * s
-            width = 4 * spread / s**2 + 2 * square * s**2 + abs(product) * s
-            step = float(np.clip(slope / width, -1, 1))
-            mode += step
-            if abs(step) < 1e-6:
-                break
-        curve = 4 * spread * np.exp(-2 * mode) + 2 * square * np.exp(2 * mode) - product * np.exp(mode)
-        deviation = 1 / np.sqrt(curve if curve > 0 else width)
-        # A Metropolis-Hastings step from 0, with a normal distribution at the mode as proposal.
-        new = mode + deviation * self.rng.normal()
-        gain = density(new) - density(0.0) + ((new - mode) ** 2 - mode**2) / (2 * deviation**2)
-        if not np.log(self.rng.random()) < gain:
-            return 1.0
-        factor = float(np.exp(new))
+        factor = drawn_scale(power, spread, square, product, self.rng)
+        if factor == 1:
+            return factor
         self.rows *= np.float32(factor)
         self.members *= factor
         self.sums *= factor
@@ -193,8 +176,30 @@ class Side:
         for span in spans(owners[0], 4 * row_length(k, "float64")):
             kernel.draw_members(draws, drawn, span, n_threads)
         back = np.linalg.inv(root)
+        apart = from_blocks(draws.errors, k)
         self.members[:] = times(from_blocks(draws.members, k), back, n_threads)
-        self.sums[:] = rows - self.mean - times(from_blocks(draws.errors, k), back, n_threads)
+        self.sums[:] = rows - self.mean - times(apart, back, n_threads)
+        if key[1] >= FIXED:
+            self.draw_member_scale(apart, times(self.sums, root, n_threads))
+
+    def draw_member_scale(self, apart: Array, sums: Array) -> None:
+        """Draw a factor of the members, which their precision follows; the rows stay as they are.
+
+        Members that are in few sets are near their prior, and its precision is near what they are.
+
+        Parameters
+        ----------
+        apart, sums : float64[n, n_factors]
+            Rows less all parts of their prior means, and their sums of members, in units in which the noise
+            of rows is white.
+        """
+        square = float(np.sum(sums * sums))
+        product = square + float(np.sum(sums * apart))
+        spread = priors.RATE * float(self.penalty[0])
+        factor = drawn_scale(2 * priors.SHAPE, spread, square, product, self.rng)
+        self.members *= factor
+        self.sums *= factor
+        self.penalty /= factor**2
 
     def draw_rows(
         self, key: tuple[int, int], others: Side, targets: Array,

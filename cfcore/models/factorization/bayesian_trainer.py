@@ -18,6 +18,7 @@ from cfcore.models.factorization.bayesian_noise import GaussianNoise
 from cfcore.models.factorization.bayesian_ordinal import OrderedProbit
 from cfcore.models.factorization.bayesian_residuals import RENEWED, Residuals
 from cfcore.models.factorization.bayesian_samples import Samples
+from cfcore.models.factorization.bayesian_shifts import shift
 from cfcore.models.factorization.bayesian_side import FIXED, Side
 
 Array = np.ndarray[Any, Any]
@@ -107,6 +108,8 @@ class GibbsTrainer:
         if key[1] >= FIXED:
             self._draw_scales()
         self._draw_rows(key, self.samples.keeps(k))
+        if key[1] >= FIXED:
+            self._shift()
         self._multiply()
         self._keep(k)
         return self.noise.rmse(residuals)
@@ -152,6 +155,14 @@ class GibbsTrainer:
         each = self.noise.precision * weights, np.ones(items.n, dtype=np.float32), own
         means = self.samples.row_means if keeps else None
         users.draw_rows(key, items, self.residuals.targets, each, means, self.n_threads)
+
+    def _shift(self) -> None:
+        """Move what rows and biases have in common between them; the targets follow the biases."""
+        c, of_items = shift(self.users, self.items, self.biases, self.n_threads)
+        self.samples.row_means[:, : len(c)] += c.astype(np.float32)
+        _, of_users = shift(self.items, self.users, self.biases, self.n_threads)
+        for codes, *steps in zip(self.codes, of_items, of_users, strict=True):
+            self.residuals.subtract(codes, np.add(*steps), self.n_threads)
 
     def _keep(self, k: int) -> None:
         """Add the parameters to the means, which are those of the last sweep until the end of the burn-in."""
@@ -201,6 +212,7 @@ class GibbsTrainer:
         """Use what another chain on the same ratings has made of them, in place of copies."""
         self.codes, self.item_order, self.seconds = first.codes, first.item_order, first.seconds
         self.biases.groups, self.biases.session_at = first.biases.groups, first.biases.session_at
+        self.biases.nested = first.biases.nested
 
 
 def generator_of(seed: int) -> np.random.Generator:

@@ -273,12 +273,13 @@ class SVDpp(FactorModel):
         implicit: Any = None,
         duplicates: Duplicates = "error",
         weights: Any = None,
+        memory_limit: int | str | None = None,
     ) -> Self:
         """Fit the model, forgetting any earlier fit.
 
         Parameters
         ----------
-        ratings, validation, early_stopping, callback, checkpoint, duplicates, weights
+        ratings, validation, early_stopping, callback, checkpoint, duplicates, weights, memory_limit
             As for every model; see `Model.fit`.
         implicit : Ratings, DataFrame, (users, items) or scipy sparse matrix, optional
             Further pairs for the sets N(u): pages viewed, purchases, ratings whose value is not known. Values
@@ -304,6 +305,7 @@ class SVDpp(FactorModel):
             callback=callback,
             checkpoint=checkpoint,
             weights=own,
+            memory_limit=memory_limit,
             implicit=sets,
         )
 

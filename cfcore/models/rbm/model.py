@@ -231,12 +231,13 @@ class RBM(RBMBase):
         implicit: Any = None,
         duplicates: Duplicates = "error",
         weights: Any = None,
+        memory_limit: int | str | None = None,
     ) -> Self:
         """Fit the model, forgetting any earlier fit.
 
         Parameters
         ----------
-        ratings, validation, early_stopping, callback, checkpoint, duplicates, weights
+        ratings, validation, early_stopping, callback, checkpoint, duplicates, weights, memory_limit
             As for every model; see `Model.fit`.
         implicit : Ratings, DataFrame, (users, items) or scipy sparse matrix, optional
             Further pairs for r: ratings known to exist whose values are not known. Values, where there are
@@ -266,6 +267,7 @@ class RBM(RBMBase):
             callback=callback,
             checkpoint=checkpoint,
             weights=own,
+            memory_limit=memory_limit,
             implicit=sets,
         )
 

@@ -247,13 +247,20 @@ def test_prompt(
     assert len(server) == downloads
 
 
-def test_a_copy_of_cfcore_is_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_data_set_of_cfcore_is_copied(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     monkeypatch.delenv("SURPRISE_DATA_FOLDER", raising=False)
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("CFCORE_DATA", str(tmp_path))
     (tmp_path / "ml-100k").mkdir()
     (tmp_path / "ml-100k" / "u.data").write_text("1\t2\t3\t4\n")
+    (tmp_path / "ml-100k" / "u.item").write_text("2|Title\n")
     assert Dataset.load_builtin("ml-100k").raw_ratings == [("1", "2", 3.0, "4")]
+    assert "has been copied from" in capsys.readouterr().out
+    titles = Path(get_dataset_dir()) / "ml-100k" / "ml-100k" / "u.item"  # where the guide reads them
+    assert titles.read_text() == "2|Title\n"
+    assert titles.is_relative_to(tmp_path / ".surprise_data")
     with pytest.raises(ValueError, match=r"unknown dataset x\. Accepted values are ml-100k, ml-1m, jester\."):
         Dataset.load_builtin("x")
     assert np.isfinite(Dataset.load_builtin("ml-100k").build_full_trainset().global_mean)

@@ -232,6 +232,9 @@ def statistics(drawn: Parameters, codes: Any) -> dict[str, float]:
         if side.features is not None:
             for what, value in vars(side.features).items():
                 found |= {f"{name} {what}": np.mean(value), f"{name} {what} squares": np.mean(value**2)}
+    for name, at in (("users", 0), ("items", 1)):  # between the mean of rows and the other side's biases
+        lines = drawn.sides[1 - at].rows @ drawn.sides[at].mean
+        found[f"{name} mean and biases"] = np.mean(lines * drawn.biases[1 - at])
     products = np.sum(drawn.sides[0].rows[codes[0]] * drawn.sides[1].rows[codes[1]], axis=1)
     found |= {"products": np.mean(products), "products squares": np.log(np.mean(products**2))}
     return {name: float(value) for name, value in found.items()}

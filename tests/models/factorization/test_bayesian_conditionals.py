@@ -17,6 +17,7 @@ from cfcore.models.factorization.bayesian_biases import Biases
 from cfcore.models.factorization.bayesian_noise import GaussianNoise
 from cfcore.models.factorization.bayesian_priors import RATE, SHAPE
 from cfcore.models.factorization.bayesian_residuals import Residuals
+from cfcore.models.factorization.bayesian_shifts import shift
 from cfcore.models.factorization.bayesian_side import FIXED, FREEDOM, WISHART, Side, wishart
 
 Array = np.ndarray[Any, Any]
@@ -127,8 +128,9 @@ def owners_of(side: Side) -> tuple[Array, Array]:
 
 
 @pytest.mark.parametrize("has_sets", [False, True])
-def test_mean_and_precision_of_rows(has_sets: bool) -> None:
+def test_mean_and_precision_of_rows(monkeypatch: pytest.MonkeyPatch, has_sets: bool) -> None:
     """The normal-Wishart posterior, and the penalty of the members given the precision."""
+    monkeypatch.setattr(Side, "draw_member_scale", lambda *given: None)  # it changes the penalty again
     side = side_of(has_sets)
     k, n, owners = side.n_factors, side.n, owners_of(side)
     members, sums = side.members.copy(), 0.3 * side.rows[::-1, :k].astype(float)
@@ -181,3 +183,78 @@ def test_precisions_and_mean_of_biases() -> None:
         of_mean.append(stats.norm.cdf(apart * np.sqrt(5 * biases.precisions[1])))
     assert all(uniform(each) for each in np.transpose(of_precisions))
     assert uniform(of_mean)
+
+
+def test_the_scale_of_members() -> None:
+    """The penalty, given rows and members over their scale, by its density on a grid."""
+    side, rng = side_of(True), np.random.default_rng(6)
+    sums, apart = rng.normal(size=(6, 3)), rng.normal(size=(6, 3))
+    rows, members = sums + apart, side.members.copy()
+    drawn = []
+    for _ in range(3_000):
+        side.sums[:] = sums  # in units of the noise, of which the sums have the members' scale
+        before = float(side.penalty[0])
+        side.draw_member_scale(rows - sums, sums)
+        factor = np.sqrt(before / side.penalty[0])
+        np.testing.assert_allclose(side.members, members * factor)
+        sums, members = sums * factor, side.members.copy()
+        drawn.append(float(side.penalty[0]))
+    # The sums times the root of the penalty stay as they are.
+    grid = np.exp(np.linspace(np.log(1e-3), np.log(1e3), 20_001))
+    scaled = (sums * np.sqrt(side.penalty[0])).ravel()
+    parts = scaled / np.sqrt(grid)[:, np.newaxis]
+    logs = SHAPE * np.log(grid) - RATE * grid - np.sum((rows.ravel() - parts) ** 2, axis=1) / 2
+    chances = np.cumsum(np.exp(logs - logs.max()))
+    assert uniform(np.interp(drawn[20:], grid, chances / chances[-1]))
+
+
+@pytest.mark.parametrize("own", [0, 1])
+def test_shifts_between_rows_and_biases(own: int) -> None:
+    """What is moved has its normal distribution, and no prediction changes."""
+    rng = np.random.default_rng(7)
+    users = np.repeat(np.arange(6, dtype=np.int32), 4)
+    items = np.tile(np.arange(4, dtype=np.int32), 6)
+    order = np.argsort(items, kind="stable").astype(np.int32)
+    by_user, by_item = np.arange(0, 25, 4, dtype=np.int64), np.arange(0, 25, 6, dtype=np.int64)
+    biases = Biases(users, by_user, (by_item, order), None, rng)
+    biases.precisions[:] = 3.0, 5.0
+    sides = Side(0, by_user, items, 4, 2, False, rng), Side(1, by_item, users[order], 6, 2, False, rng)
+    for side in sides:
+        side.rows[:, :2] = rng.normal(size=(side.n, 2))
+        side.precision[:] = [[3.0, 1.0], [1.0, 2.0]]
+        side.mean[:] = rng.normal(size=2)
+    for at, n in enumerate((6, 4)):
+        biases.biases[at][:] = rng.normal(size=n)
+    side, other = sides[own], sides[1 - own]
+
+    def predicted() -> Array:
+        rows = [one.rows[:, :2].astype(float) for one in sides]
+        found = np.sum(rows[0][users] * rows[1][items], axis=1)
+        return found + biases.biases[0][users] + biases.biases[1][items]
+
+    start, scores = predicted(), []
+    # Coordinates: c, the number that is moved from the other side's biases, the mean of the items' biases.
+    mean, held = side.mean.copy(), [one.copy() for one in biases.biases]
+    rows = other.rows[:, :2].astype(float)
+    weights, normal = [], []
+    for row, bias in zip(rows, held[1 - own], strict=True):  # (bias - c . row - moved) around its mean
+        weights.append([*row, 1.0, float(own == 0)])
+        normal.append((biases.precisions[1 - own], bias))
+    for bias in held[own]:
+        weights.append([0.0, 0.0, -1.0, float(own == 1)])
+        normal.append((biases.precisions[own], bias))
+    weights.append([0.0, 0.0, 0.0, 1.0])
+    normal.append((biases.precisions[1], 0.0))
+    design, (each, values) = np.array(weights), np.array(normal).T
+    precision = (design.T * each) @ design
+    linear = design.T @ (each * values)
+    precision[:2, :2] += side.precision
+    linear[:2] -= side.precision @ mean
+    centre, root, total = np.linalg.solve(precision, linear), np.linalg.cholesky(precision), np.zeros(3)
+    for _ in range(1_500):
+        c, steps = shift(side, other, biases, 1)
+        total += [*c, steps[own][0]]
+        np.testing.assert_allclose(biases.biases[own] - held[own], total[2], atol=1e-9)
+        scores.append(root.T @ (np.append(total, biases.scalars[0]) - centre))
+    np.testing.assert_allclose(predicted(), start, atol=2e-4)
+    assert all(uniform(stats.norm.cdf(each)) for each in np.transpose(scores))
