@@ -9,6 +9,7 @@ from typing import Any
 
 from cfcore.distributed.fit_cluster import Cluster
 from cfcore.distributed.fit_engine import DaskEngine
+from cfcore.distributed.running import client_of
 from cfcore.models.core.engine import use_engine
 
 __all__ = ["fit"]
@@ -95,7 +96,11 @@ def fit(
     >>> client = Client(n_workers=2, threads_per_worker=1)  # doctest: +SKIP
     >>> model = cf.distributed.fit(cf.SVD(n_factors=64), ratings)  # doctest: +SKIP
     """
-    client = client_or_current(client)
+    client = client_of(client)
+    from distributed import Client
+
+    if not isinstance(client, Client):
+        raise TypeError(f"client must be a dask.distributed.Client, not {type(client).__name__}")
     if checkpoint is not None:
         options["checkpoint"] = checkpoint
 
@@ -119,21 +124,3 @@ def fit(
             raise
 
     return fitted()
-
-
-def client_or_current(client: Any) -> Any:
-    """A client, or the current one; raises if there is none."""
-    try:
-        from distributed import Client, default_client
-    except ImportError as error:
-        raise ImportError("cfcore.distributed needs Dask: pip install 'cfcore[distributed]'") from error
-    if client is None:
-        try:
-            return default_client()
-        except ValueError as error:
-            raise ValueError(
-                "there is no Dask client: make one, client = dask.distributed.Client(...), or pass client="
-            ) from error
-    if not isinstance(client, Client):
-        raise TypeError(f"client must be a dask.distributed.Client, not {type(client).__name__}")
-    return client

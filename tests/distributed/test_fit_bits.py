@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -101,3 +102,9 @@ def test_plain_columns_and_the_current_client(client: Any) -> None:
     columns = (["ann", "ann", "bob", "eve"], ["x", "y", "x", "y"], [5, 4, 3, 2])
     local = cf.SVD(n_factors=2, random_state=0).fit(columns)
     assert differing(local, cf.distributed.fit(cf.SVD(n_factors=2, random_state=0), columns)) == []
+
+
+@pytest.mark.parametrize("name", ["SVD", "ALS", "BayesianSVD", "ItemKNN"])
+def test_ratings_in_files(name: str, client: Any, train: cf.Ratings, tmp_path: Path) -> None:
+    opened = cf.Ratings.open(train.save_shards(tmp_path / "shards", shard_size=2_000))
+    assert differing(MODELS[name]().fit(train), cf.distributed.fit(MODELS[name](), opened)) == []
