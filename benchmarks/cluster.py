@@ -167,8 +167,8 @@ def killer(cluster: Any, after: float, rng: random.Random) -> Callable[[], bool]
     done, found = threading.Event(), []
 
     def kill() -> None:
-        if not done.wait(after):
-            os.kill(rng.choice(known(cluster)), signal.SIGKILL)
+        if not done.wait(after) and (workers := known(cluster)):
+            os.kill(rng.choice(workers), signal.SIGKILL)
             found.append(True)
 
     thread = threading.Thread(target=kill)
