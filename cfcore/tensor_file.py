@@ -158,7 +158,8 @@ def map_tensors(file: IO[bytes], size: int, small: int = 0) -> tuple[dict[str, s
     if sys.byteorder != "little" or not size:
         file.seek(begin)
         return metadata, {name: _tensor(file, dtype, shape) for name, (dtype, shape, _) in found.items()}
-    held = map_file(file, size)
+    # Of a model plain, so that `release` can give pages back.
+    held = mmap.mmap(file.fileno(), size, access=mmap.ACCESS_READ) if small else map_file(file, size)
     arrays = {}
     for name, (dtype, shape, at) in found.items():
         flat: Array = np.frombuffer(held, dtype, math.prod(shape), begin + at)

@@ -356,7 +356,8 @@ class BayesianSVD(BayesianUpdates, Featured, Exploring):
             ("seen_times", "seen_weights", "item_members", "item_precisions", "chain_scalars")
         )
         found = dataclasses.replace(state, **{**fields, **nothing})
-        vars(found)["item_rows"] = state.item_rows  # the same items
+        for name in ("item_rows", "items", "item_layouts"):  # of the same items
+            vars(found)[name] = getattr(state, name)
         return found
 
     def _session_scores(self, session: Session) -> Array | None:
