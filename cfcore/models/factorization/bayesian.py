@@ -60,7 +60,8 @@ class BayesianSVD(BayesianUpdates, Featured, Exploring):
         Length of the rows p, q, y and w.
     n_samples : int, default 600
         Sweeps over all parameters, over which predictions are means. With half as many the error is .0002
-        larger on a part of u1's training rows (``benchmarks/bayesian.py choose``).
+        larger on a part of u1's training rows, and .0006 on one of ML-1M's (``benchmarks/bayesian.py
+        choose``).
     burn_in : int, default 100
         Sweeps before these, which start from random factors.
     sets : {"both", "user", "item"} or None, default "both"
