@@ -5,8 +5,9 @@
     python benchmarks/als.py choose                 # the search for the defaults, on training rows only
 
 An iteration solves for all items and all users once: the time of four less that of one, over three. cfcore is
-timed with the sets of `ALS` and without, which is the model of the others; cmfrec by Cholesky in double and
-float32, as LensKit and cfcore solve, and by three steps of conjugate gradients, its approximate default.
+timed with the sets of `ALS` and without, which is the model of the others, the latter by Cholesky factors and
+by three steps of conjugate gradients; cmfrec by Cholesky in double and float32, as LensKit solves, and by
+three steps of conjugate gradients, its approximate default.
 Settings of the others are those of their documentation. Peers that are not installed are left out.
 """
 
@@ -80,6 +81,9 @@ def speed(train: Any, n_threads: int, quick: bool) -> list[dict[str, Any]]:
     n_factors = 8 if quick else FACTORS
     contenders: dict[str, Callable[[int], Any]] = {
         "cfcore ALS, no sets": lambda n: of_cfcore(train, n, n_threads, n_factors=n_factors, sets=None),
+        "cfcore ALS, no sets, conjugate gradients": lambda n: of_cfcore(
+            train, n, n_threads, n_factors=n_factors, sets=None, solver="cg"
+        ),
         "cfcore ALS": lambda n: of_cfcore(train, n, n_threads, n_factors=n_factors),
     }
     if not quick and installed("cmfrec"):
@@ -107,6 +111,10 @@ def predictions(train: Any, test: Any, quick: bool) -> Iterator[tuple[str, Calla
     yield (
         "cfcore ALS, no sets",
         lambda: of_cfcore(train, epochs.get("n_epochs", 20), 1, sets=None).predict(test),
+    )
+    yield (
+        "cfcore ALS, conjugate gradients",
+        lambda: of_cfcore(train, epochs.get("n_epochs", 20), 1, solver="cg").predict(test),
     )
     codes = np.searchsorted(train.user_ids, test.users), np.searchsorted(train.item_ids, test.items)
     if not quick and installed("cmfrec"):

@@ -17,6 +17,7 @@ from cfcore.errors import (
 from cfcore.registry import ENTRIES
 
 if TYPE_CHECKING:
+    from cfcore import distributed as distributed
     from cfcore import errors as errors
     from cfcore import metrics as metrics
     from cfcore import plots as plots
@@ -43,6 +44,7 @@ _PUBLIC: dict[str, tuple[str, str | None]] = {
     "Ratings": ("cfcore.data.ratings", "Ratings"),
     "backend": ("cfcore.backends", "backend"),
     "datasets": ("cfcore.data.datasets", None),
+    "distributed": ("cfcore.distributed", None),
     "errors": ("cfcore.errors", None),
     "load": ("cfcore.persist", "load"),
     "metrics": ("cfcore.metrics", None),

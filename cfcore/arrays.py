@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import os
 from collections.abc import Collection
+from contextvars import ContextVar
 from typing import Any
 
 import numpy as np
 
 __all__ = [
     "aligned_zeros",
+    "as_padded",
     "available_memory",
     "check_memory",
+    "in_files",
     "objects",
     "padded",
     "row_length",
@@ -24,6 +27,9 @@ Array = np.ndarray[Any, Any]
 #: and a line that another core has just written is slow to read: threads that write to neighbouring lines
 #: would invalidate each other's lines at every write.
 APART = 4096
+
+#: Whether large arrays are in files, and need not fit in memory: see `cfcore.memory`.
+in_files: ContextVar[bool] = ContextVar("cfcore_in_files", default=False)
 
 
 def row_length(n_factors: int, dtype: Any) -> int:
@@ -55,6 +61,12 @@ def padded(factors: Array) -> Array:
     return rows
 
 
+def as_padded(factors: Array) -> Array:
+    """The factors themselves if they are such rows and aligned to them, else `padded`: not to be written."""
+    whole = factors.shape[1] * factors.itemsize % 64 == 0 and factors.flags.c_contiguous
+    return factors if whole and factors.ctypes.data % 64 == 0 else padded(factors)
+
+
 def objects(values: Collection[Any]) -> Array:
     """An array of objects, one for each value: NumPy would make numbers, or more dimensions, of some."""
     array = np.empty(len(values), dtype=object)
@@ -71,7 +83,7 @@ def check_memory(n_bytes: int, what: str) -> None:
     what : str
         What needs them, with the hyper-parameter to lower: "n_factors=100000: the factors of 943 users".
     """
-    free = available_memory()
+    free = None if in_files.get() else available_memory()
     if free is not None and n_bytes > free:
         raise MemoryError(f"{what} need {n_bytes / 2**30:,.1f} GiB; {free / 2**30:,.1f} GiB are available")
 

@@ -17,7 +17,7 @@ from tests.source import DECLARED, PACKAGE, ROOT, SOURCES, Source, sources
 FLOORS: tuple[tuple[str, ...], ...] = (
     ("errors", "random", "progress", "arrays", "atomic", "html", "kernels.records"),
     ("kernels", "reference"),
-    ("threads", "backends"),
+    ("threads", "backends", "memory"),
     ("tensor_file", "codec"),
     ("data",),
     ("metrics",),

@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from cfcore import backends
 
 __all__ = [
-    "Compressed", "Index", "compress", "counts", "first_repeat", "position_dtype", "resolve_repeats", "rows",
-    "sets", "slices",
+    "Compressed", "Index", "compress", "counts", "first_repeat", "kept_of_repeats", "position_dtype",
+    "resolve_repeats", "rows", "sets", "slices",
 ]  # fmt: skip
 
 #: Ratings that a call of a kernel works on: about .3 s, after which Ctrl-C takes effect.
@@ -270,12 +270,26 @@ def resolve_repeats(
     n_items: int,
     how: str,
 ) -> tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.float32], NDArray[np.int64] | None]:
-    """One row a pair.
+    """One row a pair; see `kept_of_repeats`."""
+    columns = users, items, values
+    kept, new_values = kept_of_repeats(columns, timestamps, n_users, n_items, how)
+    return users[kept], items[kept], new_values, None if timestamps is None else timestamps[kept]
+
+
+def kept_of_repeats(
+    columns: tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.float32]],
+    timestamps: NDArray[np.int64] | None,
+    n_users: int,
+    n_items: int,
+    how: str,
+) -> tuple[Positions, NDArray[np.float32]]:
+    """The rows to keep, ascending, and their ratings.
 
     "last" keeps the latest row where there are timestamps (of equal ones the last row), else the last row;
     "first" the earliest, else the first row; "mean" the row of "last" with the mean of all ratings of the
     pair. The rows kept are in input order.
     """
+    users, items, values = columns
     grouped = compress(users, items, values, n_users, n_items)
     row_of = np.repeat(np.arange(n_users, dtype=np.int32), np.diff(grouped.indptr))
     starts = np.ones(len(values), dtype=bool)
@@ -301,4 +315,4 @@ def resolve_repeats(
         new_values = means[in_order].astype(np.float32)
     else:
         new_values = values[kept]
-    return users[kept], items[kept], new_values, None if timestamps is None else timestamps[kept]
+    return kept, new_values

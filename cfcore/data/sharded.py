@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager
 from typing import Any
 
 from cfcore.data.container import Container
+from cfcore.memory import as_bytes, limited
 
 __all__ = ["Sharded", "check_size"]
+
+#: Bytes of the arrays of a batch that is read; they are collected, and so are in files.
+BATCH_ARRAY = 1 << 19
 
 
 class Sharded(Container):
     """The methods of `Ratings` for data that need not fit in memory."""
 
     __slots__ = ()
+
+    def within(self, memory_limit: int | str | None = None) -> AbstractContextManager[None]:
+        """A block in which large new arrays are in files, if there is a limit: `cfcore.memory.limited`."""
+        return limited(as_bytes(memory_limit))
 
     def save_shards(self, folder: Any, *, shard_size: int | None = None, overwrite: bool = False) -> Any:
         """Write the ratings to a folder of files with a range of users each, which `open` maps.
@@ -57,13 +66,67 @@ class Sharded(Container):
         return save(self, folder, shard_size, overwrite)
 
     @classmethod
-    def open(cls, folder: Any) -> Any:
+    def read_to_shards(
+        cls,
+        path: Any,
+        folder: Any,
+        *,
+        memory_limit: int | str | None = None,
+        shard_size: int | None = None,
+        overwrite: bool = False,
+        **options: Any,
+    ) -> Any:
+        """Convert files of ratings, which may be more than fit in memory, to a folder of shards.
+
+        Parameters
+        ----------
+        path : path, file object, or list of them
+            As of `read`: text, JSON lines, parquet or Arrow files, compressed or not; also a folder of them.
+        folder : path-like
+            Of the shards; see `save_shards`.
+        memory_limit : int or str, optional
+            Bytes, or text such as "2GB", that the process may have in memory meanwhile: what is read is in
+            files without names in `folder`, which need about 50 bytes a rating. The vocabularies, and a batch
+            of the file, must fit.
+        shard_size, overwrite
+            As of `save_shards`.
+        **options
+            As of `read`: ``user, item, rating, timestamp, separator, header, scale, duplicates, missing,
+            ids`` ...
+
+        Returns
+        -------
+        Ratings
+            As ``Ratings.open(folder, memory_limit=memory_limit)``.
+
+        Raises
+        ------
+        DataError, FileNotFoundError, ImportError, ValueError, TypeError
+            As `read`; FileExistsError as `save_shards`.
+        """
+        from cfcore.data.readers import read_fields
+        from cfcore.data.shards import Saver, save
+
+        check_size(shard_size)
+        limit = as_bytes(memory_limit)
+        place = Saver(folder, overwrite).path
+        with limited(limit, place, BATCH_ARRAY):
+            save(cls._new(*read_fields(path, **options)), place, shard_size, True)
+        return cls.open(place, memory_limit=limit)
+
+    @classmethod
+    def open(cls, folder: Any, *, memory_limit: int | str | None = None) -> Any:
         """The ratings in a folder of shards, mapped: they may be more than fit in memory.
 
         Parameters
         ----------
         folder : path-like
             Written by `save_shards` or by ``cfcore.distributed``.
+        memory_limit : int or str, optional
+            Bytes, or text such as "2GB", that this process may have in memory while models are fitted to
+            these ratings: large arrays, factors included, are in files that have no names, in this folder if
+            it may be written to, else in that of temporary files. Fits take more time, and have the same
+            bits. Linux and macOS only.
 
         Returns
         -------
@@ -81,7 +144,7 @@ class Sharded(Container):
         """
         from cfcore.data.shards.opened import opened
 
-        return opened(folder)
+        return opened(folder, memory_limit)
 
 
 def check_size(shard_size: Any) -> None:

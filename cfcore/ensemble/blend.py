@@ -212,6 +212,8 @@ class Blend(ExplainedSum):
         item_features: Any = None,
         duplicates: Duplicates = "error",
         weights: Any = None,
+        memory_limit: int | str | None = None,
+        **others: Any,
     ) -> Self:
         """Fit the models and find their weights; see `Model.fit`.
 
@@ -228,12 +230,17 @@ class Blend(ExplainedSum):
             As in `Model.fit`.
         weights : None
             A blend takes no weights of ratings.
+        memory_limit : int or str, optional
+            As in `Model.fit`.
         """
+        self._refuse_others(others)
         if ratings is not None or self.cv != "prefit" or self.method != "mean":
             train, held_out = self._taken(ratings, columns, validation, duplicates)
             self._weights_of(train, weights, duplicates)
             side = self._features(user_features, item_features, train)
-            return self._run(train, held_out, early_stopping, callback=callback, **side)
+            return self._run(
+                train, held_out, early_stopping, callback=callback, memory_limit=memory_limit, **side
+            )
         self.check_params()
         members = self._prefit_members()
         known = parts.union(members)

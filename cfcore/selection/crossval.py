@@ -17,9 +17,10 @@ from cfcore.metrics.result import Facts, warn_of_differences
 from cfcore.models.core.model import Model
 from cfcore.models.core.side_tables import given_features
 from cfcore.random import RandomState
+from cfcore.selection.fold_weights import FoldWeights
 from cfcore.selection.folds import Folds, Pair, folds
 from cfcore.selection.table import Table
-from cfcore.selection.workers import Stop, prepared, share, side_by_side
+from cfcore.selection.workers import Stop, prepared, run, share, side_by_side
 
 __all__ = ["cross_validate"]
 
@@ -43,6 +44,7 @@ def cross_validate(
     candidates: str = "all",
     user_features: Any = None,
     item_features: Any = None,
+    weights: Any = None,
 ) -> Table:
     """Fit a model on the training part of each fold, and measure its predictions of the test part.
 
@@ -75,6 +77,9 @@ def cross_validate(
         "test" or a single time here.
     user_features, item_features : DataFrame, dict, (sparse matrix, ids) or Features, optional
         Tables for the fits of models that take features, as `BayesianSVD.fit`.
+    weights : array_like of float, shape (n_ratings,), optional
+        Weights of `ratings`, for models that take them, as `ALS` and `BayesianSVD`: each fit has those of its
+        training part. Test ratings count alike.
 
     Returns
     -------
@@ -115,6 +120,7 @@ def cross_validate(
         ratings = as_ratings(ratings, duplicates=duplicates, timed=needs_times(model))
     names = None if ratings is None else ratings.column_names
     side = given_features(model, user_features, item_features, names)
+    weighted = FoldWeights(model, ratings, weights, duplicates)
     wanted, all_facts = parse(metrics), list[Facts]()
     check_threshold(threshold)
     options = ListOptions(by, min_support, exclude_seen, items, exclude, timestamps, candidates)
@@ -122,32 +128,43 @@ def cross_validate(
     workers, threads = share(n_jobs)
 
     def one(task: tuple[int, Pair], stop: Stop) -> dict[str, float]:
-        fold, (train, test) = task
-        timed = Timed(prepared(model, threads))
-        start = time.perf_counter()
-        timed.model.fit(train, callback=stop, **side)
-        fit_seconds = time.perf_counter() - start
-        try:
-            values, facts = measured(timed, test, wanted, threshold, options)
-        except DataError as error:
-            raise DataError(f"fold {fold}: {error}") from error
-        popular[fold] = values.popularity
+        fold, pair = task
+        own, asked = prepared(model, threads), (wanted, threshold, options)
+        more = {**side, **weighted.of(pair[0])}
+        row, popular[fold], facts = run(of_fold, own, fold, pair, asked, more, stop=stop)
         if facts is not None:
             all_facts.append(facts)
-        return {
-            **values,
-            "fit_seconds": fit_seconds,
-            "predict_seconds": timed.seconds,
-            "n_train": len(train),
-            "n_test": len(test),
-            "n_unknown": values.unknown,
-        }
+        return row
 
     found = list(side_by_side(one, numbered(folds(ratings, cv, random_state)), workers))
     warn_of_differences("cross_validate", all_facts)
     columns = {name: [row[name] for row in found] for name in found[0]}
     lines = {name: [popular[fold][name] for fold in range(len(found))] for name in popular[0]}
     return Table({"fold": range(len(found)), **columns}, summary=True, popularity=lines)
+
+
+def of_fold(
+    model: Model, fold: int, pair: Pair, asked: tuple[Any, float | None, ListOptions],
+    side: Mapping[str, Any], stop: Stop | None,
+) -> tuple[dict[str, float], dict[str, float], Facts | None]:  # fmt: skip
+    """Fit and measure one fold: a row of the table, metrics of lists by popularity, facts of the metrics."""
+    (train, test), timed = pair, Timed(model)
+    start = time.perf_counter()
+    timed.model.fit(train, callback=stop, **side)
+    fit_seconds = time.perf_counter() - start
+    try:
+        values, facts = measured(timed, test, *asked)
+    except DataError as error:
+        raise DataError(f"fold {fold}: {error}") from error
+    row = {
+        **values,
+        "fit_seconds": fit_seconds,
+        "predict_seconds": timed.seconds,
+        "n_train": len(train),
+        "n_test": len(test),
+        "n_unknown": values.unknown,
+    }
+    return row, values.popularity, facts
 
 
 def numbered(pairs: Iterable[Pair]) -> Iterator[tuple[int, Pair]]:

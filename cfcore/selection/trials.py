@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 
+from cfcore.data import Ratings
 from cfcore.errors import DataError
 from cfcore.metrics.measured import measured
 from cfcore.metrics.names import Metric
@@ -17,8 +18,9 @@ from cfcore.metrics.result import Facts
 from cfcore.models.core.model import Model
 from cfcore.selection import spaces
 from cfcore.selection import study as studies
+from cfcore.selection.fold_weights import FoldWeights
 from cfcore.selection.folds import Pair
-from cfcore.selection.workers import Stop
+from cfcore.selection.workers import Stop, elsewhere
 
 __all__ = ["Goal", "Judge"]
 
@@ -45,6 +47,8 @@ class Goal:
         How lists are made.
     side : mapping of str to Features
         Further arguments of the fits.
+    weights : FoldWeights, optional
+        Of the training ratings.
     """
 
     metric: Metric
@@ -52,6 +56,13 @@ class Goal:
     threshold: float | None = None
     options: ListOptions | None = None
     side: Mapping[str, Any] = field(default_factory=dict)
+    weights: FoldWeights | None = None
+
+    def of(self, train: Ratings) -> Goal:
+        """The goal with the weights of some of the ratings among the arguments of the fit."""
+        if self.weights is None:
+            return self
+        return replace(self, side={**self.side, **self.weights.of(train)}, weights=None)
 
 
 class Judge:
@@ -122,7 +133,7 @@ class Judge:
         # Of a sampler these are sweeps.
         n_epochs = params.get("n_epochs") or params.get("n_samples", 30) + params.get("burn_in", 0)
         errors = []
-        for fold, (train, held) in enumerate(self.pairs):
+        for fold, pair in enumerate(self.pairs):
 
             def watch(epochs: int, history: dict[str, list[float]], first: bool = fold == 0) -> None:
                 stop(epochs, history)
@@ -131,14 +142,14 @@ class Judge:
                 if first and metric.name == "rmse" and whole < PARTS and 0 < part < PARTS:
                     self.report(trial, history["validation_rmse"][-1], part)
 
-            fitted = model.clone().fit(train, validation=held, callback=watch, **self.goal.side)
+            other, task = elsewhere.get(), (model.clone(), fold, pair, self.goal.of(pair[0]))
+            if other is None:
+                found, facts, _ = measure_fold(*task, watch)
+            else:  # another process reports at its end
+                found, facts, history = other.run(measure_fold, (*task, None), stop)
+                for epochs in range(1, 1 + max(map(len, history.values()), default=0)):
+                    watch(epochs, {name: values[:epochs] for name, values in history.items()})
             self.check_time()
-            try:
-                found, facts = measured(
-                    fitted, held, [metric], self.goal.threshold, self.goal.options, popularity=False
-                )
-            except DataError as error:
-                raise DataError(f"fold {fold}: {error}") from error
             if facts is not None:
                 self.facts[fold] = facts
             value = found[metric.label]
@@ -159,3 +170,16 @@ class Judge:
     def check_time(self) -> None:
         if self.deadline is not None and time.monotonic() > self.deadline:
             raise OutOfTime
+
+
+def measure_fold(
+    model: Model, fold: int, pair: Pair, goal: Goal, callback: Any
+) -> tuple[Mapping[str, float], Facts | None, Mapping[str, list[float]]]:
+    """Fit and measure one fold: values by the labels of metrics, facts of them, and errors by epoch."""
+    train, held = pair
+    fitted = model.fit(train, validation=held, callback=callback, **goal.side)
+    try:
+        found, facts = measured(fitted, held, [goal.metric], goal.threshold, goal.options, popularity=False)
+    except DataError as error:
+        raise DataError(f"fold {fold}: {error}") from error
+    return found, facts, fitted.history_

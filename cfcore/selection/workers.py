@@ -6,17 +6,48 @@ import contextvars
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from cfcore.errors import shown
 from cfcore.models.core.model import Model
 from cfcore.models.core.params import as_python
 from cfcore.threads import resolve_threads
 
-__all__ = ["Stop", "prepared", "share", "side_by_side"]
+__all__ = ["Elsewhere", "Stop", "elsewhere", "prepared", "run", "share", "side_by_side"]
 
 Task = TypeVar("Task")
 Result = TypeVar("Result")
+
+
+class Elsewhere(Protocol):
+    """What runs fits in other processes.
+
+    Attributes
+    ----------
+    workers : int
+        Fits that it runs side by side.
+    threads : int
+        Of each.
+    """
+
+    workers: int
+    threads: int
+
+    def run(self, function: Callable[..., Any], arguments: tuple[Any, ...], stop: Stop) -> Any:
+        """``function(*arguments)``; KeyboardInterrupt once `stop` was called."""
+
+
+#: Where fits run; None for threads of this process.
+elsewhere: contextvars.ContextVar[Elsewhere | None] = contextvars.ContextVar("cfcore_elsewhere", default=None)
+
+
+def run(function: Callable[..., Result], *arguments: Any, stop: Stop) -> Result:
+    """``function(*arguments, stop)`` here, or ``function(*arguments, None)`` in another process."""
+    other = elsewhere.get()
+    if other is None:
+        return function(*arguments, stop)
+    found: Result = other.run(function, (*arguments, None), stop)
+    return found
 
 
 def share(n_jobs: int | None) -> tuple[int, int]:
@@ -32,14 +63,15 @@ def share(n_jobs: int | None) -> tuple[int, int]:
     ValueError
         For any other number below 1.
     """
-    cores = resolve_threads(None)
+    other = elsewhere.get()
+    cores = resolve_threads(None) if other is None else other.workers
     if n_jobs is None or n_jobs == -1:
         n_jobs = cores
     n_jobs = as_python(n_jobs)
     if isinstance(n_jobs, bool) or not isinstance(n_jobs, int) or n_jobs < 1:
         raise ValueError(f"n_jobs must be an integer of at least 1, -1 or None, got {shown(n_jobs)}")
     workers = min(n_jobs, cores)
-    return workers, cores // workers
+    return workers, cores // workers if other is None else other.threads
 
 
 def prepared(model: Model, threads: int) -> Model:
@@ -57,6 +89,10 @@ class Stop:
 
     def __init__(self) -> None:
         self._event = threading.Event()
+
+    def is_now(self) -> bool:
+        """Whether the fits are to end."""
+        return self._event.is_set()
 
     def now(self) -> None:
         """End the fits at their next epoch."""

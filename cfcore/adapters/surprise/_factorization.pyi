@@ -23,3 +23,10 @@ def products(
     users: NDArray[int32],
     out: NDArray[float64],
 ) -> None: ...
+def implicit_rows(
+    columns: Columns,
+    users: NDArray[int32],
+    pu: NDArray[float64],
+    yj: NDArray[float64],
+    out: NDArray[float64],
+) -> None: ...

@@ -4,6 +4,7 @@ The numbers are those of one rating after the other. Ratings without a common us
 or run side by side without changing them.
 """
 cimport numpy as cnp
+from libc.math cimport sqrt
 from libc.stdint cimport int32_t, int64_t, uint8_t
 
 import numpy as np
@@ -241,3 +242,44 @@ def products(const double[:, ::1] qi, const double[:, ::1] pu, const int32_t[::1
         for r in range(n):
             if users[r] >= 0 and items[r] >= 0:
                 dot(<void *>&qi[items[r], 0], step, <void *>&pu[users[r], 0], step, &out[r], k, NULL)
+
+
+def implicit_rows(columns, const int32_t[::1] users, const double[:, ::1] pu, const double[:, ::1] yj,
+                  double[:, ::1] out):
+    """Factors of users with the implicit part of SVD++: p_u + sum of y_j / sqrt(number of ratings of u).
+
+    Parameters
+    ----------
+    columns : Columns
+    users : int32[n]
+        Users that are wanted; negative ids are skipped.
+    pu, yj : float64[n_users, n_factors], float64[n_items, n_factors]
+    out : float64[n_users, n_factors], overwritten in the rows of `users`
+        The sum is one of y_j after the other, in the order of the user's ratings.
+    """
+    cdef const int64_t[::1] starts = columns.user_indptr
+    cdef const int32_t[::1] items = columns.user_items
+    cdef Py_ssize_t n_users = columns.n_users, n_items = columns.n_items, k = pu.shape[1], u, f, entry, r
+    cdef double root
+    if pu.shape[0] < n_users or yj.shape[0] < n_items or yj.shape[1] != k:
+        raise ValueError("pu and yj need one row for each user or item of the training set")
+    if out.shape[0] != pu.shape[0] or out.shape[1] != k:
+        raise ValueError("out needs the shape of pu")
+    done = np.zeros(n_users + 1, dtype=np.uint8)
+    cdef uint8_t[::1] seen = done
+    for r in range(users.shape[0]):
+        if users[r] >= n_users:
+            raise ValueError("users: an id is not among those of the training set")
+    with nogil:
+        for r in range(users.shape[0]):
+            u = users[r]
+            if u < 0 or seen[u]:
+                continue
+            seen[u] = 1
+            out[u, :] = 0
+            for entry in range(starts[u], starts[u + 1]):
+                for f in range(k):
+                    out[u, f] += yj[items[entry], f]
+            root = sqrt(<double>(starts[u + 1] - starts[u]))
+            for f in range(k):
+                out[u, f] = pu[u, f] + out[u, f] / root

@@ -7,8 +7,9 @@ Values = NDArray[float64]
 def weighted_sums(
     sim: Values,
     entries: tuple[NDArray[int64], Codes, Values, Values | None],
-    pairs: tuple[Codes, Codes],
+    pairs: tuple[Codes, Codes, NDArray[int64]],
     k: int,
     sums: tuple[Values, Values],
     counts: Codes,
+    avx2: bool,
 ) -> None: ...

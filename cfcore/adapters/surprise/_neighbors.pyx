@@ -1,5 +1,5 @@
 """Weighted sums over nearest neighbours in float64; see `knns.py`."""
-from libc.stdint cimport int32_t, int64_t
+from libc.stdint cimport int32_t, int64_t, uint8_t
 
 import numpy as np
 
@@ -9,11 +9,24 @@ cdef extern from "neighbors.h" nogil:
         double denominator
         Py_ssize_t n_neighbors
 
-    Sums nearest "cf_nearest"(const double *sims, const int32_t *xs, const double *values,
-                              const double *divisors, Py_ssize_t n, Py_ssize_t k, double *near, int32_t *at)
+    ctypedef struct List "cf_list":
+        const int32_t *xs
+        const double *values
+        const double *divisors
+        Py_ssize_t n
+
+    ctypedef struct Room "cf_room":
+        double *sims
+        int32_t *at
+        uint8_t *bins
+        int32_t *order
+
+    Sums nearest "cf_nearest"(const double *sims, const List *entries, Py_ssize_t k, const Room *room,
+                              int avx2)
 
 
-def weighted_sums(const double[:, ::1] sim, entries, pairs, Py_ssize_t k, sums, int32_t[::1] counts):
+def weighted_sums(const double[:, ::1] sim, entries, pairs, Py_ssize_t k, sums, int32_t[::1] counts,
+                  bint avx2):
     """Sums over the k nearest neighbours of x who rated y: of similarity times value, and of similarity.
 
     Neighbours with a similarity of 0 or less do not count. Among equals the earlier in y's list is nearer.
@@ -24,47 +37,59 @@ def weighted_sums(const double[:, ::1] sim, entries, pairs, Py_ssize_t k, sums, 
     sim : float64[n_x, n_x]
     entries : (int64[n_y + 1], int32[n], float64[n], float64[n] or None)
         Of y: where its list starts, xs, values, and divisors of the products.
-    pairs : (int32[m], int32[m])
-        x and y; a pair with a negative id gets sums of 0.
+    pairs : (int32[m], int32[m], int64[m])
+        x and y, where a pair with a negative id gets sums of 0; and the order in which the pairs are done,
+        which is best by x, so that its row is in the cache.
     k : int
     sums : (float64[m], float64[m]), overwritten
         Of products, and of similarities.
     counts : int32[m], overwritten
         Number of neighbours; -1 where a similarity is NaN.
+    avx2 : bool
+        Whether the processor has AVX2.
     """
     cdef const int64_t[::1] starts = entries[0]
     cdef const int32_t[::1] xs = entries[1], of_x = pairs[0], of_y = pairs[1]
+    cdef const int64_t[::1] order_of = pairs[2]
     cdef const double[::1] values = entries[2], divisors = entries[2] if entries[3] is None else entries[3]
     cdef bint divided = entries[3] is not None
     cdef double[::1] products = sums[0], weights = sums[1]
     cdef Py_ssize_t m = of_x.shape[0], n = xs.shape[0], n_x = sim.shape[0], n_y = starts.shape[0] - 1
-    cdef Py_ssize_t r, start, length, longest = 0
+    cdef Py_ssize_t r, step, start, longest = 0
     cdef Sums found
+    cdef List of
+    cdef Room room
     if values.shape[0] != n or divisors.shape[0] != n or sim.shape[1] != n_x:
         raise ValueError("entries or sim do not fit to each other")
     if not m == of_y.shape[0] == products.shape[0] == weights.shape[0] == counts.shape[0]:
         raise ValueError("pairs, sums and counts have different lengths")
+    if order_of.shape[0] != m:
+        raise ValueError("pairs, sums and counts have different lengths")
     if n and (np.max(entries[1]) >= n_x or np.min(entries[1]) < 0):
         raise ValueError("sim needs a row for each user, or each item, of the training set")
     for r in range(m):
-        if of_x[r] >= n_x or of_y[r] >= n_y:
+        if of_x[r] >= n_x or of_y[r] >= n_y or not 0 <= order_of[r] < m:
             raise ValueError("sim needs a row for each user, or each item, of the training set")
     for r in range(n_y):
         if not 0 <= starts[r] <= starts[r + 1] <= n:
             raise ValueError("entries: starts are not ascending")
         longest = max(longest, starts[r + 1] - starts[r])
     k = max(<Py_ssize_t>0, min(k, longest))
-    cdef double[::1] near = np.empty(k + 1)
-    cdef int32_t[::1] at = np.empty(k + 1, dtype=np.int32)
+    cdef double[::1] sims = np.empty(longest + 1)
+    cdef int32_t[::1] at = np.empty(longest + 1, dtype=np.int32), order = np.empty(k + 1, dtype=np.int32)
+    cdef uint8_t[::1] bins = np.empty(longest + 1, dtype=np.uint8)
+    room.sims, room.at, room.bins, room.order = &sims[0], &at[0], &bins[0], &order[0]
     with nogil:
-        for r in range(m):
+        for step in range(m):
+            r = order_of[step]
             found.numerator = found.denominator = 0
             found.n_neighbors = 0
             if of_x[r] >= 0 and of_y[r] >= 0 and k > 0:
                 start = starts[of_y[r]]
-                length = starts[of_y[r] + 1] - start
-                if length:
-                    found = nearest(&sim[of_x[r], 0], &xs[start], &values[start],
-                                    &divisors[start] if divided else NULL, length, k, &near[0], &at[0])
+                of.n = starts[of_y[r] + 1] - start
+                if of.n:
+                    of.xs, of.values = &xs[start], &values[start]
+                    of.divisors = &divisors[start] if divided else NULL
+                    found = nearest(&sim[of_x[r], 0], &of, k, &room, avx2)
             products[r], weights[r] = found.numerator, found.denominator
             counts[r] = <int32_t>found.n_neighbors

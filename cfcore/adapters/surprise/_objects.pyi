@@ -1,7 +1,7 @@
 from collections.abc import Callable
 from typing import Any
 
-from numpy import int32
+from numpy import int32, uint8
 from numpy.typing import NDArray
 
 from cfcore.adapters.surprise.batch import Estimates
@@ -18,3 +18,6 @@ def predictions(
     default: Callable[[], float] | None,
     default_value: float | None,
 ) -> list[Prediction]: ...
+def add_pairs(
+    rows: list[tuple[Any, Any, Any]], uid: Any, items: list[Any], wanted: NDArray[uint8], value: float
+) -> None: ...

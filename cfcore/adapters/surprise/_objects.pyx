@@ -114,8 +114,8 @@ def predictions(kind, list rows, estimates, tuple scale, default, default_value)
     cdef const int32_t[::1] counts = estimates.actual_k if counted else np.zeros(0, dtype=np.int32)
     cdef Py_ssize_t n = values.shape[0], k
     cdef double lowest = scale[0], highest = scale[1], value
-    cdef dict plain = {"was_impossible": False}, with_count = {"actual_k": 0, "was_impossible": False}
-    cdef dict details
+    cdef dict plain = {"was_impossible": False}, details
+    cdef list with_count = []
     cdef list impossible = [{"was_impossible": True, "reason": message} for message in estimates.messages]
     cdef PyTypeObject *made_of = <PyTypeObject *>kind
     cdef PyObject *made
@@ -131,8 +131,11 @@ def predictions(kind, list rows, estimates, tuple scale, default, default_value)
             est = max(least, min(most, est))
         else:
             if counted and counts[k] >= 0:
-                details = PyDict_Copy(with_count)
-                details["actual_k"] = counts[k]
+                if counts[k] >= len(with_count):
+                    with_count += [None] * (counts[k] + 1 - len(with_count))
+                if with_count[counts[k]] is None:
+                    with_count[counts[k]] = {"actual_k": counts[k], "was_impossible": False}
+                details = PyDict_Copy(with_count[counts[k]])
             else:
                 details = PyDict_Copy(plain)
             value = values[k]
@@ -156,6 +159,28 @@ def predictions(kind, list rows, estimates, tuple scale, default, default_value)
         set_item(made, 4, <PyObject *>details)
         put(found, k, made)
     return found
+
+
+def add_pairs(list rows, uid, list items, const uint8_t[::1] wanted, value):
+    """Append (uid, item, value) for the items that are wanted.
+
+    Parameters
+    ----------
+    rows : list, changed in place
+    uid : object
+    items : list
+    wanted : uint8[len(items)]
+    value : float
+    """
+    cdef Py_ssize_t k
+    if len(items) != wanted.shape[0]:
+        raise ValueError("wanted: one flag is needed for each item")
+    for k in range(wanted.shape[0]):
+        if wanted[k]:
+            row = (uid, items[k], value)
+            # As `put` does; a collection would find the same of each of millions of rows.
+            PyObject_GC_UnTrack(<void *>row)
+            rows.append(row)
 
 
 cdef inline void set_item(PyObject *row, Py_ssize_t position, PyObject *value):

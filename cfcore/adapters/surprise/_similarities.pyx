@@ -3,12 +3,13 @@
 A sum is of floats in ascending order of y, which defines its rounding; or of whole numbers, whose sums are
 exact in any order. The cost is one addition of a few lanes for each y and pair of its ratings.
 """
-from libc.stdint cimport int32_t, int64_t, uint8_t, uint32_t
+from libc.stdint cimport int32_t, int64_t, uint8_t, uint64_t
 
 import numpy as np
 
 cdef extern from "similarities.h" nogil:
     enum:
+        MSD "CF_MSD"
         MEASURES "CF_PEARSON_BASELINE"
 
     ctypedef struct Entries "cf_entries":
@@ -28,13 +29,15 @@ cdef extern from "similarities.h" nogil:
         int64_t min_support
         double shrinkage
         double unit
+        int wide
 
     Py_ssize_t lanes_of "cf_lanes"(int measure)
-    void fill_table "cf_table"(int measure, uint32_t *table, uint32_t own, uint32_t most)
-    int exact_row "cf_exact"(const Entries *entries, const Rule *rule, Py_ssize_t x, uint32_t *sums,
-                             const uint32_t *tables, Py_ssize_t table_size, double *row)
+    Py_ssize_t words_of "cf_words"(int measure)
+    void fill_table "cf_table"(const Rule *rule, uint64_t *table, uint64_t own, uint64_t most)
+    int exact_row "cf_exact"(const Entries *entries, const Rule *rule, Py_ssize_t x, uint64_t *sums,
+                             const uint64_t *tables, Py_ssize_t table_size, double *row, int avx2)
     int row_in_order "cf_in_order"(const Entries *entries, const Rule *rule, Py_ssize_t x, double *sums,
-                                   double *row)
+                                   double *row, int avx2)
     void mirror "cf_mirror"(double *sim, Py_ssize_t n)
 
 
@@ -65,28 +68,31 @@ cdef Rule rule_of(rule, double unit):
     return found
 
 
-def exact(by_x, by_y, whole, double unit, rule, double[:, ::1] sim):
+def exact(by_x, by_y, whole, multiples, rule, double[:, ::1] sim, bint avx2):
     """Similarities of ratings that are multiples of a unit.
 
     Parameters
     ----------
     by_x, by_y : Rows
     whole : (uint8[n], uint8[n])
-        The ratings of `by_x` and of `by_y` as multiples of `unit`, at most 127, such that no sum of squares
-        reaches 2^32.
-    unit : float
-        A power of 2.
+        The ratings of `by_x` and of `by_y` as multiples of the unit.
+    multiples : (float, int)
+        The unit, a power of 2; and the number of bits of the greatest sum of products, squares or squared
+        differences, as `bits_of` returns it.
     rule : (int, int, float)
         Number of the measure, which is not "pearson_baseline"; min_support; shrinkage.
     sim : float64[n_x, n_x], overwritten
+    avx2 : bool
+        Whether the processor has AVX2.
     """
     cdef const uint8_t[::1] whole_x = whole[0], whole_y = whole[1]
-    cdef Rule how = rule_of(rule, unit)
-    cdef Py_ssize_t n = sim.shape[0], x, lanes = lanes_of(how.measure)
-    cdef uint32_t most, own
+    cdef Rule how = rule_of(rule, multiples[0])
+    cdef Py_ssize_t n = sim.shape[0], x, words = words_of(how.measure)
+    cdef uint64_t most, own
     cdef int status = 0
-    identity(sim)
     if whole_x.shape[0] == 0:
+        sim[:, :] = 0
+        identity(sim)
         return
     following = np.array(by_y.indptr)
     cdef Entries entries = entries_of(by_x, by_y, following, sim)
@@ -95,20 +101,41 @@ def exact(by_x, by_y, whole, double unit, rule, double[:, ::1] sim):
     if how.measure == MEASURES:
         raise ValueError("rule: pearson_baseline has no exact sums")
     most = max(np.max(whole[0]), np.max(whole[1]))
+    how.wide = bits_of(int(most), int(np.max(np.diff(by_x.indptr))), how.measure)
+    if how.wide == 0 or how.wide != multiples[1]:
+        raise ValueError("multiples: sums do not fit into 64 bits")
     entries.whole_x, entries.whole_y = &whole_x[0], &whole_y[0]
-    cdef uint32_t[::1] tables = np.empty((most + 1) * (most + 1) * lanes, dtype=np.uint32)
-    cdef uint32_t[::1] sums = np.empty(n * lanes, dtype=np.uint32)
+    cdef uint64_t[::1] tables = np.empty((most + 1) * (most + 1) * words, dtype=np.uint64)
+    cdef uint64_t[::1] sums = np.empty(n * words, dtype=np.uint64)
     with nogil:
         for own in range(most + 1):
-            fill_table(how.measure, &tables[own * (most + 1) * lanes], own, most)
+            fill_table(&how, &tables[own * (most + 1) * words], own, most)
         for x in range(n):
-            status |= exact_row(&entries, &how, x, &sums[0], &tables[0], (most + 1) * lanes, &sim[x, 0])
+            status |= exact_row(&entries, &how, x, &sums[0], &tables[0], (most + 1) * words, &sim[x, 0], avx2)
         mirror(&sim[0, 0], n)
+    identity(sim)
     if status:
         raise ZeroDivisionError("float division")
 
 
-def in_order(by_x, by_y, rule, double[:, ::1] sim):
+def bits_of(most, longest, measure):
+    """Bits of the greatest sum of products, or 0 if the sums of a pair need more than 64 bits.
+
+    Parameters
+    ----------
+    most : int
+        Greatest rating, as a multiple.
+    longest : int
+        Greatest number of ratings of one x, and so of a pair.
+    measure : int
+        Number of the measure.
+    """
+    wide = (most * most * longest).bit_length() or 1
+    sums = 1 if measure == MSD else 3
+    return wide if wide < 32 and sums * wide + longest.bit_length() <= 64 else 0
+
+
+def in_order(by_x, by_y, rule, double[:, ::1] sim, bint avx2):
     """Similarities of any ratings, or of residuals.
 
     Parameters
@@ -117,27 +144,30 @@ def in_order(by_x, by_y, rule, double[:, ::1] sim):
     rule : (int, int, float)
         Number of the measure, min_support, shrinkage.
     sim : float64[n_x, n_x], overwritten
+    avx2 : bool
+        Whether the processor has AVX2.
     """
     cdef Rule how = rule_of(rule, 1)
     cdef Py_ssize_t n = sim.shape[0], x
     cdef int status = 0
-    identity(sim)
     if len(by_x.others) == 0:
+        sim[:, :] = 0
+        identity(sim)
         return
     following = np.array(by_y.indptr)
     cdef Entries entries = entries_of(by_x, by_y, following, sim)
     cdef double[::1] sums = np.empty(n * lanes_of(how.measure))
     with nogil:
         for x in range(n):
-            status |= row_in_order(&entries, &how, x, &sums[0], &sim[x, 0])
+            status |= row_in_order(&entries, &how, x, &sums[0], &sim[x, 0], avx2)
         mirror(&sim[0, 0], n)
+    identity(sim)
     if status:
         raise ZeroDivisionError("float division")
 
 
 cdef identity(double[:, ::1] sim):
-    """1 on the diagonal; all of it where there are no ratings."""
+    """1 on the diagonal."""
     cdef Py_ssize_t x
-    sim[:, :] = 0
     for x in range(sim.shape[0]):
         sim[x, x] = 1

@@ -11,20 +11,7 @@
 #include <stdint.h>
 #include <string.h>
 
-#if defined(_MSC_VER)
-#define CF_RESTRICT __restrict
-#define CF_INLINE static __forceinline
-#else
-#define CF_RESTRICT restrict
-#define CF_INLINE static inline __attribute__((always_inline))
-#endif
-
-#if defined(__x86_64__) && defined(__GNUC__)
-#define CF_HAS_AVX2 1
-#define CF_AVX2 __attribute__((target("avx2,fma")))
-#else
-#define CF_HAS_AVX2 0
-#endif
+#include "targets.h"
 
 #if defined(__aarch64__)
 #define CF_FUSED 1 /* every processor has a fused multiply-add */

@@ -61,9 +61,9 @@ class _Factors(AlgoBase):
     def _keep(self, found: Parameters) -> None:
         self.bu, self.bi, self.pu, self.qi = found.bu, found.bi, found.pu, found.qi
 
-    def _user_rows(self) -> Array:
-        """Factors of users as predictions use them."""
-        return self.pu
+    def _user_rows(self, users: Codes) -> Array:
+        """Factors as predictions use them, of some users; rows of others may hold anything."""
+        return _rows(self.pu)
 
     def estimate(self, u: Any, i: Any) -> Any:
         """Estimate of a pair of inner ids, not clipped."""
@@ -85,17 +85,16 @@ class _Factors(AlgoBase):
         return self.pu[u]
 
     def _estimates(self, users: Codes, items: Codes) -> Estimates:
-        known_users, known_items = users >= 0, items >= 0
-        both = known_users & known_items
         dots = np.zeros(len(users))
         # As np.dot of two rows, which is what `estimate` calls.
-        _factorization.products(_rows(self.qi), _rows(self._user_rows()), items, users, dots)
+        _factorization.products(_rows(self.qi), self._user_rows(users), items, users, dots)
         if not self.biased:
-            return Estimates(dots, (~both).astype(np.uint8), (_UNKNOWN,))
-        values = np.full(len(users), float(self.trainset.global_mean))
-        values[known_users] += self.bu[users[known_users]]
-        values[known_items] += self.bi[items[known_items]]
-        values[both] += dots[both]
+            return Estimates(dots, ((users < 0) | (items < 0)).astype(np.uint8), (_UNKNOWN,))
+        # The bias of -1, the last one, is 0.
+        values = np.append(self.bu, 0.0)[users]
+        values += float(self.trainset.global_mean)
+        values += np.append(self.bi, 0.0)[items]
+        values += dots
         return Estimates(values)
 
 
@@ -178,7 +177,7 @@ class SVD(_Factors):
 
 
 class SVDpp(_Factors):
-    """SVD++: r = mu + b_u + b_i + q_i . (p_u + |I_u|^-1/2 sum of y_j over the items j that u rated).
+    """SVD++: ``r = mu + b_u + b_i + q_i . (p_u + |I_u|^-1/2 sum of y_j)`` over the items j that u rated.
 
     Koren, "Factorization meets the neighborhood", KDD 2008.
 
@@ -256,18 +255,13 @@ class SVDpp(_Factors):
         self.yj = yj
 
     def _row_of(self, u: int) -> Any:
-        assert self.yj is not None
-        found = self._ratings()
-        rated = found.user_items[found.user_indptr[u] : found.user_indptr[u + 1]]
-        return self.pu[u] + _sum_of(self.yj, rated) / np.sqrt(len(rated))
+        return self._user_rows(np.array([u], dtype=np.int32))[u]
 
-    def _user_rows(self) -> Array:
+    def _user_rows(self, users: Codes) -> Array:
         assert self.yj is not None
-        found = self._ratings()
-        rows, indptr = np.empty_like(self.pu), found.user_indptr
-        for u in range(len(rows)):
-            rated = found.user_items[indptr[u] : indptr[u + 1]]
-            rows[u] = self.pu[u] + _sum_of(self.yj, rated) / np.sqrt(len(rated))
+        pu = _rows(self.pu)
+        rows = np.empty_like(pu)
+        _factorization.implicit_rows(self._ratings(), users, pu, _rows(self.yj), rows)
         return rows
 
 
@@ -354,14 +348,6 @@ def _avx2() -> bool:
 
 def _rows(rows: Any) -> Array:
     return np.ascontiguousarray(rows, dtype=np.float64)
-
-
-def _sum_of(rows: Array, codes: Any) -> Array:
-    """Sum of some rows, added one after the other."""
-    total = np.zeros(rows.shape[1])
-    for code in codes:
-        total += rows[code]
-    return total
 
 
 def _repeated(found: Columns) -> NDArray[np.uint8]:

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from cfcore.adapters.surprise import _similarities
 from cfcore.adapters.surprise.columns import rows_of
+from cfcore.kernels import simd
 
 __all__ = ["cosine", "msd", "pearson", "pearson_baseline"]
 
@@ -174,30 +175,31 @@ def matrix(name: str, lists: Lists, min_support: Any, baselines: tuple[Any, ...]
     sim = np.empty((n_x, n_x))
     rule = (NAMES.index(name), support, float(shrinkage))
     longest = int(np.diff(by_x.indptr).max(initial=0))
-    if name != "pearson_baseline" and (scale := _scale(lists.ratings, longest, name)):
-        step, least = scale
-        whole_x, whole_y = (np.rint((rows.ratings - least) * step).astype(np.uint8) for rows in (by_x, by_y))
-        _similarities.exact(by_x, by_y, (whole_x, whole_y), 1 / step, rule, sim)
+    avx2 = simd.current_level() != "baseline"
+    multiples = None if name == "pearson_baseline" else _multiples(lists.ratings, name)
+    if multiples:
+        step, least, most = multiples
+        bits = _similarities.bits_of(most, longest, rule[0])
+    if multiples and bits:
+        whole = tuple(np.rint((rows.ratings - least) * step).astype(np.uint8) for rows in (by_x, by_y))
+        _similarities.exact(by_x, by_y, (whole[0], whole[1]), (1 / step, bits), rule, sim, avx2)
     else:
-        _similarities.in_order(by_x, by_y, rule, sim)
+        _similarities.in_order(by_x, by_y, rule, sim, avx2)
     return sim
 
 
-def _scale(ratings: NDArray[np.float64], longest: int, name: str) -> tuple[float, float] | None:
-    """A factor and an origin that make small whole numbers of all ratings; None: sums would not be exact."""
+def _multiples(ratings: NDArray[np.float64], name: str) -> tuple[float, float, int] | None:
+    """Factor and origin that make small whole numbers of all ratings, and the greatest; None if none does."""
     if not len(ratings):
         return None
     least, most = float(ratings.min()), float(ratings.max())
     origin = least if name == "msd" else 0.0
-    if not np.isfinite(most) or not np.isfinite(least) or least < origin:
+    if not (origin <= least and most - origin <= _MOST):  # NaN too
         return None
     for step in (1.0, 2.0, 4.0, 8.0):
-        largest = (most - origin) * step
-        if largest > _MOST or largest**2 * longest >= 2**32:
-            return None
         scaled = ratings * step
-        if np.array_equal(scaled, np.rint(scaled)):
-            return step, origin
+        if (most - origin) * step <= _MOST and np.array_equal(scaled, np.rint(scaled)):
+            return step, origin, round((most - origin) * step)
     return None
 
 

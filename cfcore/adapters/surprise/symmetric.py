@@ -11,11 +11,13 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from cfcore import backends
 from cfcore.adapters.surprise import _neighbors
 from cfcore.adapters.surprise.algo_base import AlgoBase
 from cfcore.adapters.surprise.batch import Estimates
 from cfcore.adapters.surprise.columns import flat, rows_of
 from cfcore.adapters.surprise.predictions import PredictionImpossible
+from cfcore.kernels import simd
 
 if TYPE_CHECKING:
     from cfcore.adapters.surprise.trainset import Trainset
@@ -157,10 +159,11 @@ class SymmetricAlgo(AlgoBase):
         _neighbors.weighted_sums(
             sim,
             (starts, xs, values, divisors),
-            (both, at),
+            (both, at, _by_code(both, len(sim))),
             operator.index(self.k),
             (found.products, found.weights),
             found.counts,
+            simd.current_level() != "baseline",
         )
         for row in np.flatnonzero(found.counts < 0).tolist():
             part = slice(starts[at[row]], starts[at[row] + 1])
@@ -168,6 +171,13 @@ class SymmetricAlgo(AlgoBase):
             products, weights, count = _in_heap_order(sim[x[row]], entries, self.k)
             found.products[row], found.weights[row], found.counts[row] = products, weights, count
         return found
+
+
+def _by_code(codes: Codes, n: int) -> NDArray[np.int64]:
+    """Positions of codes from -1 to n - 1, ascending by code."""
+    order = np.empty(len(codes), dtype=np.int64)
+    backends.kernel("tables.csr").counting_sort(codes + np.int32(1), np.empty(n + 2, dtype=np.int64), order)
+    return order
 
 
 def _in_heap_order(

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
-from itertools import compress, repeat
 from typing import Any
 
 import numpy as np
 
+from cfcore.adapters.surprise import _objects
 from cfcore.adapters.surprise.columns import (
     Codes,
     Columns,
@@ -251,8 +251,7 @@ class Trainset:
             for user in range(self.n_users):
                 unrated = np.ones(self.n_items, dtype=np.uint8)
                 unrated[rated[bounds[user] : bounds[user + 1]]] = 0
-                selected = compress(raw_items, unrated.tobytes())
-                pairs += zip(repeat(users[user]), selected, repeat(value))
+                _objects.add_pairs(pairs, users[user], raw_items, unrated, value)
         return pairs
 
     # ------------------------------------------------------------------ ids

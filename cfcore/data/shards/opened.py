@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import os
+from contextlib import AbstractContextManager
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from cfcore.data import ids
-from cfcore.data.index import Compressed, Index, derived, position_dtype
+from cfcore.data.index import Compressed, Index, compress, derived, position_dtype
 from cfcore.data.ratings import Ratings, from_fields
 from cfcore.data.shards.folder import Folder
 from cfcore.errors import FileFormatError
+from cfcore.memory import as_bytes, limited
 
 __all__ = ["OpenedRatings"]
 
@@ -31,25 +33,29 @@ class OpenedRatings(Ratings):
     Parameters
     ----------
     folder : Folder
+    memory_limit : int or None
+        Bytes that this process may have in memory.
     """
 
-    __slots__ = ("_columns", "_folder")
+    __slots__ = ("_columns", "_folder", "memory_limit")
 
     _folder: Folder
     _columns: dict[str, Any]
+    memory_limit: int | None
 
-    def __init__(self, folder: Folder) -> None:
-        self._set_folder(folder)
+    def __init__(self, folder: Folder, memory_limit: int | None = None) -> None:
+        self._set_folder(folder, memory_limit)
 
-    def _set_folder(self, folder: Folder) -> None:
+    def _set_folder(self, folder: Folder, memory_limit: int | None) -> None:
         object.__setattr__(self, "_folder", folder)
+        object.__setattr__(self, "memory_limit", memory_limit)
         object.__setattr__(self, "_columns", {})
         object.__setattr__(self, "scale", folder.scale)
         object.__setattr__(self, "_column_names", dict(folder.column_names))
         self.drop_index()
 
     def __getstate__(self) -> Any:
-        return (self._folder,)
+        return self._folder, self.memory_limit
 
     def __setstate__(self, state: Any) -> None:
         self._set_folder(*state)
@@ -79,7 +85,8 @@ class OpenedRatings(Ratings):
     @property
     def user_ids(self) -> NDArray[Any]:  # type: ignore[override]
         """The vocabulary of users."""
-        return self._folder.user_ids
+        with self.within():
+            return self._folder.user_ids
 
     @property
     def item_ids(self) -> NDArray[Any]:  # type: ignore[override]
@@ -147,6 +154,10 @@ class OpenedRatings(Ratings):
         ]
         return found[0] if len(found) == 1 else tuple(found)
 
+    def within(self, memory_limit: int | str | None = None) -> AbstractContextManager[None]:
+        """A block in which large arrays are in files of the folder, if there is a limit; see `limited`."""
+        return limited(as_bytes(memory_limit) or self.memory_limit, self.folder)
+
     def drop_index(self) -> None:
         """Free columns and index; the next use computes them again."""
         self._columns.clear()
@@ -165,7 +176,8 @@ class OpenedRatings(Ratings):
 
     def _column(self, name: str) -> Any:
         if name not in self._columns:
-            self._columns.update(self._read())
+            with self.within():
+                self._columns.update(self._read())
         return self._columns[name]
 
     def _read(self) -> dict[str, Any]:
@@ -235,9 +247,14 @@ class ShardIndex(Index):
     @derived
     def by_user(self) -> Compressed:
         indptr, items, values = self.rows_by_user
-        dtype = position_dtype(len(values))
-        order = self._joined("rows", dtype)
+        order = self._joined("rows", position_dtype(len(values)))
         return Compressed(indptr, items, values, order, self._n_items)
+
+    @derived
+    def by_item(self) -> Compressed:
+        with self._ratings.within():
+            found = compress(self._item_codes, self._user_codes, self._values, self._n_items, self._n_users)
+        return found
 
     @derived
     def rows_by_user(self) -> tuple[Array, Array, Array]:
@@ -245,8 +262,9 @@ class ShardIndex(Index):
 
     @derived
     def items_by_user(self) -> tuple[Array, Array]:
-        indptr = np.zeros(self._n_users + 1, dtype=np.int64)
-        np.cumsum(self.user_counts, out=indptr[1:])
+        with self._ratings.within():
+            indptr = np.zeros(self._n_users + 1, dtype=np.int64)
+            np.cumsum(self.user_counts, out=indptr[1:])
         indptr.flags.writeable = False
         return indptr, self._joined("items", np.int32)
 
@@ -264,7 +282,8 @@ class ShardIndex(Index):
         if len(shards) == 1 and getattr(shards[0], name).dtype == dtype:
             found: Array = getattr(shards[0], name)
             return found
-        out: Array = np.empty(len(self._ratings), dtype=dtype)
+        with self._ratings.within():
+            out: Array = np.empty(len(self._ratings), dtype=dtype)
         at = 0
         for shard in shards:
             for begin in range(0, shard.n_ratings, PIECE):
@@ -275,6 +294,7 @@ class ShardIndex(Index):
         return out
 
 
-def opened(path: str | os.PathLike[str]) -> OpenedRatings:
+def opened(path: str | os.PathLike[str], memory_limit: Any = None) -> OpenedRatings:
     """The ratings of a folder; see ``Ratings.open``."""
-    return OpenedRatings(Folder(path))
+    limit = as_bytes(memory_limit)
+    return OpenedRatings(Folder(path), limit)

@@ -15,12 +15,15 @@ from cfcore.data.index import position_dtype
 from cfcore.data.shards.folder import FORMAT, HEADER, KIND
 from cfcore.tensor_file import write_tensors
 
-__all__ = ["LEAST", "Saver", "cuts", "save", "take"]
+__all__ = ["LEAST", "Saver", "cuts", "save"]
 
 Array = np.ndarray[Any, Any]
 
 #: Ratings of a shard, at least, where there are many; below, there are FEW shards of at least SMALL ratings.
 LEAST, FEW, SMALL = 5_000_000, 4, 1_000
+
+#: Files beside the shards; the header is the first to be removed.
+OWN = (HEADER, "users.safetensors", "items.safetensors")
 
 
 def cuts(counts: Array, shard_size: int | None = None) -> Array:
@@ -50,7 +53,7 @@ def cuts(counts: Array, shard_size: int | None = None) -> Array:
 
 
 class Saver:
-    """A folder of shards that is being written: shards in any order, then `finish`.
+    """A folder of shards that is being written: `clear`, shards in any order, then `finish`.
 
     Parameters
     ----------
@@ -68,27 +71,30 @@ class Saver:
     def __init__(self, path: str | os.PathLike[str], overwrite: bool = False) -> None:
         self.path = Path(os.path.expanduser(path)).absolute()
         self.path.mkdir(parents=True, exist_ok=True)
-        held = [one for one in self.path.iterdir() if not one.name.startswith(".")]
-        ours = (self.path / HEADER).is_file() or all(one.name.startswith("shard-") for one in held)
-        if held and not (overwrite and ours):
-            advice = "overwrite=True replaces it" if ours else "give a new folder"
-            raise FileExistsError(f"{self.path} has files already, such as {held[0].name}; {advice}")
-        (self.path / HEADER).unlink(missing_ok=True)
-        for one in held:
-            if one.name.startswith("shard-"):
-                one.unlink()
+        held = [one.name for one in self.path.iterdir() if not one.name.startswith(".")]
+        others = [name for name in held if name not in OWN and not name.startswith("shard-")]
+        if held and (others or not overwrite):
+            advice = "give a new folder" if others else "overwrite=True replaces it"
+            raise FileExistsError(f"{self.path} has files already, such as {(others or held)[0]}; {advice}")
 
-    @staticmethod
-    def name_of(number: int) -> str:
-        """The file name of a shard."""
-        return f"shard-{number:05d}.safetensors"
+    def clear(self) -> None:
+        """Remove the shards of before, the header first."""
+        for name in OWN:
+            (self.path / name).unlink(missing_ok=True)
+        for one in self.path.glob("shard-*"):
+            one.unlink()
 
     def write(self, number: int, begin: int, end: int, arrays: Mapping[str, Array]) -> dict[str, Any]:
         """Write a shard; its entry for the header. See `Shard` for the arrays."""
-        name = self.name_of(number)
+        return self.put(self.path, number, begin, end, arrays)
+
+    @staticmethod
+    def put(path: Path, number: int, begin: int, end: int, arrays: Mapping[str, Array]) -> dict[str, Any]:
+        """As `write`, in another process than that of the folder."""
+        name = f"shard-{number:05d}.safetensors"
         entry = {"file": name, "begin": begin, "end": end, "n_ratings": len(arrays["values"])}
         text = json.dumps({"kind": f"{KIND}: shard", "format": FORMAT, **entry})
-        with atomic.replacing(self.path / name) as file:
+        with atomic.replacing(path / name) as file:
             write_tensors(file, {"cfcore": text}, dict(arrays))
         return entry
 
@@ -121,25 +127,6 @@ class Saver:
         return self.path
 
 
-def take(order: Array, users: Array, columns: Mapping[str, Array], begin: int, end: int) -> dict[str, Array]:
-    """The arrays of a shard.
-
-    Parameters
-    ----------
-    order : int[n]
-        Ratings of the shard, by user and item.
-    users : int32[n]
-        Their users.
-    columns : mapping
-        items, values, rows and, if there are any, timestamps, which `order` is into.
-    begin, end : int
-        Codes of the users.
-    """
-    counts = np.bincount(users - begin, minlength=end - begin)
-    arrays = {name: column[order] for name, column in columns.items()}
-    return {"indptr": np.append(0, np.cumsum(counts)).astype(np.int64), **arrays}
-
-
 def save(
     ratings: Any,
     path: str | os.PathLike[str],
@@ -149,6 +136,7 @@ def save(
 ) -> Path:
     """Write `Ratings` to a folder of shards; see ``Ratings.save_shards``."""
     saver = Saver(path, overwrite)
+    saver.clear()
     bounds = cuts(ratings.user_counts, shard_size)
     rows = ratings.by_user
     dtype = position_dtype(len(ratings))

@@ -4,21 +4,18 @@ The twin is `cfcore.reference.factorization.als`, the inner loops are in `als_lo
 """
 cimport numpy as cnp
 from cython.parallel cimport prange, threadid
-from libc.stdint cimport int32_t, int64_t
+from libc.stdint cimport int32_t, int64_t, uintptr_t
 
 from cfcore.kernels.common.arrays cimport check_array, check_record, overlaps, pointer
 from cfcore.kernels.common.loops cimport table_in
 from cfcore.kernels.common.threads cimport report_workers, team_present, team_size
-from cfcore.kernels.factorization.als_loops cimport SCALARS, VECTORS, ALSLoops, SolveArrays
-from cfcore.kernels.factorization.gibbs_loops cimport TILE
+from cfcore.kernels.factorization.als_loops cimport ALSLoops, SolveArrays, scratch_size, sums_size
+from cfcore.kernels.factorization.gibbs_loops cimport BATCH, LONG, PIECE
 
 from cfcore.kernels import simd
 from cfcore.kernels.records import RatingRows, RowSolves, check_span, check_written
 
 cnp.import_array()
-
-cdef enum:
-    PIECE = 2048  # ratings whose sums are one part of those of a row
 
 cdef const ALSLoops *loops = NULL
 
@@ -52,9 +49,10 @@ def scratch_shape(n_threads, width, most):
     if not (0 <= width <= 2**20 and 0 <= most < 2**48):
         raise ValueError("scratch_shape: width must be at most 2^20 and most below 2^48, both at least 0")
     row, n = width, most
-    # Scalars, sums of squares, vectors, two tiles of float32; a page apart.
-    return (n_threads + (n // PIECE + 1 if n > PIECE else 0),
-            SCALARS + row * row + VECTORS * row + TILE * row + 512)
+    size = scratch_size(row) + 512  # a page apart
+    # A row for each thread, and those of the pieces of a long row.
+    pieces = (n // PIECE + 1) * sums_size(row) if n > LONG else 0
+    return n_threads + (pieces + size - 1) // size, size
 
 
 def solve_rows(ratings, solves, scratch, span, n_threads):
@@ -86,8 +84,9 @@ def solve_rows(ratings, solves, scratch, span, n_threads):
     -----
     O(n k^2 + n_rows k^3) for rows of k numbers. Products are summed in float32 in tiles of 64 ratings (an
     error of about 5e-7 of the sum), tiles in double in pieces of 2048 ratings, and pieces in their order: the
-    same bits for any number of threads, spans and SIMD levels. All threads sum the pieces of a long row.
-    Matrices are factorised, and the bias is eliminated, in double. Zhou et al., "Large-scale parallel
+    same bits for any number of threads, spans and SIMD levels. All threads sum the pieces of a row of more
+    than 32768 ratings. Matrices are factorised, and the bias is eliminated, in double, 8 at a time, those of
+    more than 64 numbers alone. Zhou et al., "Large-scale parallel
     collaborative filtering for the Netflix Prize" (2008).
     """
     check_record(ratings, RatingRows, "solve_rows: ratings")
@@ -123,29 +122,30 @@ def solve_rows(ratings, solves, scratch, span, n_threads):
     wanted = scratch_shape(n_threads, solves.width, most)
     if scratch.shape[0] < wanted[0] or scratch.shape[1] < wanted[1]:
         raise ValueError(f"solve_rows: scratch must be of shape {wanted}, not {scratch.shape}")
-    cdef double *room = <double *>pointer(scratch)
-    cdef Py_ssize_t apart = scratch.shape[1]
+    # The loops are faster in whole cache lines.
+    cdef double *room = <double *>((<uintptr_t>pointer(scratch) + 63) // 64 * 64)
+    cdef Py_ssize_t apart = (scratch.shape[1] - 8) // 8 * 8
     cdef double *pieces = room + <Py_ssize_t>n_threads * apart
-    cdef Py_ssize_t failed = 0, size = SCALARS + given.width * (given.width + 2)
-    for row in prange(begin, end, nogil=True, schedule="dynamic", chunksize=8, num_threads=team):
+    cdef Py_ssize_t failed = 0, size = sums_size(given.width)
+    cdef Py_ssize_t batch, n_batches = (end - begin + BATCH - 1) // BATCH
+    for batch in prange(n_batches, nogil=True, schedule="dynamic", num_threads=team):
         workers |= team_present()
-        if given.indptr[row + 1] - given.indptr[row] <= PIECE:
-            loops.sum_piece(&given, given.indptr[row], given.indptr[row + 1], room + threadid() * apart)
-            failed += not loops.finish_row(&given, row, room + threadid() * apart)
+        failed += loops.solve_batch(&given, begin + batch * BATCH, min(begin + (batch + 1) * BATCH, end),
+                                    room + threadid() * apart)
     for row in range(begin, end):
         n = given.indptr[row + 1] - given.indptr[row]
-        if n <= PIECE:
+        if n <= LONG:
             continue
         n_pieces = (n + PIECE - 1) // PIECE
         for piece in prange(n_pieces, nogil=True, schedule="dynamic", num_threads=team):
             loops.sum_piece(&given, given.indptr[row] + piece * PIECE,
                             min(given.indptr[row] + (piece + 1) * PIECE, given.indptr[row + 1]),
-                            pieces + piece * apart)
+                            pieces + piece * size, <float *>(room + threadid() * apart))
         with nogil:
             for piece in range(1, n_pieces):
                 for at in range(size):
-                    pieces[at] += pieces[piece * apart + at]
-            failed += not loops.finish_row(&given, row, pieces)
+                    pieces[at] += pieces[piece * size + at]
+            failed += loops.finish_row(&given, row, pieces, room)
     report_workers(workers)
     if failed:
         raise ValueError(f"solve_rows: the matrices of {failed} rows are not positive definite")

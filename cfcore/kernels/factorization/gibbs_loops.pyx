@@ -38,7 +38,7 @@ cdef extern from "factorization/row_batches.h" nogil:
     void to_lanes "cf_to_lanes"(double *out, const double **rows, Py_ssize_t at, const double *factors,
                                 const double *added, Py_ssize_t n) noexcept
     void factorise_batch "cf_factorise_batch"(double *batch, double *inverses, Py_ssize_t n,
-                                              Py_ssize_t stride) noexcept
+                                              Py_ssize_t stride, int rights) noexcept
     void solve_upper_batch "cf_solve_batch"(const double *batch, const double *inverses, double *right,
                                             Py_ssize_t n, Py_ssize_t stride) noexcept
 
@@ -138,7 +138,7 @@ cdef inline Py_ssize_t solve_batch(const RowArrays *given, const Py_ssize_t *row
     for i in range(size):
         for lane in range(8):
             batch[(i * stride + size) * 8 + lane] = solutions[i * 8 + lane]
-    factorise_batch(batch, inverses, size, stride)
+    factorise_batch(batch, inverses, size, stride, 1)
     for lane in range(n_rows):
         is_good = True
         for i in range(size):

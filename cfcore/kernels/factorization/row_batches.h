@@ -1,6 +1,6 @@
 /* Factors and solutions of 8 symmetric matrices at a time, one in each lane of 8 doubles: the pivots of one matrix
    wait for each other, those of 8 do not. Number (i, j) of the matrices is at batch[(i * stride + j) * 8 + lane], in
-   rows of `n` columns and one more, of right-hand sides; `n` is a multiple of 8. Each number is computed by the same
+   rows of `n` columns and those of one or two right-hand sides; `n` is a multiple of 8. Each number is computed by the same
    operations in the same order at any vector width, and does not depend on the other lanes. */
 #ifndef CFCORE_ROW_BATCHES_H
 #define CFCORE_ROW_BATCHES_H
@@ -104,9 +104,9 @@ CF_INLINE void cf_finish_tile(double *batch, const double *inverses, ptrdiff_t s
 }
 
 /* The upper factors U of U'U in place of the upper triangles, the inverses of their diagonals, and the solutions of
-   U'x = right in place of the right-hand sides: x is one more column of the factor. Where a matrix is not positive
+   U'x = right in place of the `rights` right-hand sides, a constant: x is one more column of the factor. Where a matrix is not positive
    definite, an inverse is not in (0, inf). */
-CF_INLINE void cf_factorise_batch(double *batch, double *inverses, ptrdiff_t n, ptrdiff_t stride) {
+CF_INLINE void cf_factorise_batch(double *batch, double *inverses, ptrdiff_t n, ptrdiff_t stride, int rights) {
     for (ptrdiff_t part = 0; part < CF_BATCH; part += CF_BATCH_LANES) {
         double *at = batch + part, *inverse = inverses + part;
         for (ptrdiff_t i = 0; i < n; i += CF_TALL) {
@@ -126,7 +126,7 @@ CF_INLINE void cf_factorise_batch(double *batch, double *inverses, ptrdiff_t n, 
             }
             ptrdiff_t j = i + CF_TALL;
             for (; j < n; j += CF_BROAD) cf_finish_tile(at, inverse, stride, i, j, CF_BROAD);
-            cf_finish_tile(at, inverse, stride, i, n, 1);
+            cf_finish_tile(at, inverse, stride, i, n, rights);
         }
     }
 }

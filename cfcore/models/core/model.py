@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -180,6 +181,8 @@ class Model(Saved, Recommender, Explaining, Forgetting):
         checkpoint: str | os.PathLike[str] | None = None,
         duplicates: Duplicates = "error",
         weights: Any = None,
+        memory_limit: int | str | None = None,
+        **others: Any,
     ) -> Self:
         """Fit the model; an earlier fit is discarded.
 
@@ -215,6 +218,10 @@ class Model(Saved, Recommender, Explaining, Forgetting):
             Weight of each rating's squared error, in the order of `ratings`; positive, by default 1. A weight
             of 2 is that of the same rating given twice. `ALS` and `BayesianSVD`, where it multiplies
             the precision of the rating's noise, take weights.
+        memory_limit : int or str, optional
+            Bytes, or text such as "2GB", that the process may have in memory: large arrays, those of the
+            fitted model included, are in files without names; more time, the same bits. By default that of
+            ``Ratings.open(folder, memory_limit=...)``, or none. Linux and macOS only.
 
         Returns
         -------
@@ -231,21 +238,35 @@ class Model(Saved, Recommender, Explaining, Forgetting):
             A hyper-parameter is out of range; the message names it. After this and `DataError` the model
             keeps its earlier fit. A fit that is interrupted later (Ctrl-C) leaves the model unfitted.
         """
+        self._refuse_others(others)
         train, held_out = self._taken(ratings, columns, validation, duplicates)
         own = self._weights_of(train, weights, duplicates)
         return self._run(
-            train, held_out, early_stopping, callback=callback, checkpoint=checkpoint, weights=own
-        )
+            train, held_out, early_stopping, callback=callback, checkpoint=checkpoint, weights=own,
+            memory_limit=memory_limit,
+        )  # fmt: skip
 
-    def _weights_of(self, train: Ratings, weights: Any, duplicates: Duplicates) -> Array | None:
-        """The argument `weights` of `fit`; TypeError if the model takes none."""
+    def _weights_of(
+        self, train: Ratings, weights: Any, duplicates: Duplicates, method: str = "fit"
+    ) -> Array | None:
+        """The argument `weights` of `fit` or `partial_fit`; TypeError if the model takes none."""
         if weights is None:
             return None
         if not self.takes_weights:
             raise TypeError(
-                f"{type(self).__name__}.fit takes no weights; ALS and BayesianSVD do. Leave out weights="
+                f"{type(self).__name__}.{method} takes no weights; ALS and BayesianSVD do. Leave out weights="
             )
         return as_weights(weights, len(train), duplicates != "error")
+
+    def _refuse_others(self, others: Mapping[str, Any]) -> None:
+        """Raise TypeError for arguments that `fit` of this model does not have, such as features."""
+        if not others:
+            return
+        name = next(iter(others))
+        told = f"{type(self).__name__}.fit takes no {name}="
+        if name in ("user_features", "item_features"):
+            told += "; BayesianSVD takes features, and a Blend for its members that do. Leave it out"
+        raise TypeError(told)
 
     def _refuse_columns(self, method: str, columns: tuple[Any, ...]) -> None:
         """Raise TypeError for users, items and ratings that are given one by one."""
@@ -275,6 +296,7 @@ class Model(Saved, Recommender, Explaining, Forgetting):
         callback: Callback | None = None,
         checkpoint: str | os.PathLike[str] | None = None,
         weights: Array | None = None,
+        memory_limit: int | str | None = None,
         **side: Any,
     ) -> Self:
         """Check the arguments and fit; further arguments of a subclass's `fit` are side information."""
@@ -285,6 +307,7 @@ class Model(Saved, Recommender, Explaining, Forgetting):
             raise TypeError(f"callback must be callable or None, not {callback!r}")
         self.check_params()
         self._check_timestamps(train)
+        within = train.within(memory_limit)
         written = None
         if checkpoint is not None:
             params = self.get_params(deep=False)
@@ -292,16 +315,17 @@ class Model(Saved, Recommender, Explaining, Forgetting):
             identity = identity_of(self._file_name(), params, train, held_out, early_stopping, extra)
             written = Checkpoint(checkpoint, identity)
         try:
-            context = self._context(
-                train,
-                validation=held_out,
-                patience=early_stopping,
-                callback=callback,
-                checkpoint=written,
-                side=side,
-                weights=weights,
-            )
-            self._state = self._fit(train, context)
+            with within:
+                context = self._context(
+                    train,
+                    validation=held_out,
+                    patience=early_stopping,
+                    callback=callback,
+                    checkpoint=written,
+                    side=side,
+                    weights=weights,
+                )
+                self._state = self._fit(train, context)
         except BaseException:  # also Ctrl-C: a state published for a callback is not that of a whole fit
             self._state = None
             raise

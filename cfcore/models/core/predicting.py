@@ -15,6 +15,7 @@ from cfcore.errors import DataWarning, warn
 from cfcore.models.core.distributions import OF, STATISTICS, Distributed
 from cfcore.models.core.given import is_session, user_of
 from cfcore.models.core.ids import check_known, codes_of_pairs
+from cfcore.models.core.lazily import is_lazy, lazy_predictions
 from cfcore.models.core.params import check_choice, check_flag
 from cfcore.models.core.single import PLAIN
 
@@ -45,7 +46,8 @@ class Predicting(Distributed):
         users : array_like or scalar
             Raw user ids. Or, as the only argument, pairs: Ratings, DataFrame, scipy sparse matrix,
             (users, items[, values[, timestamps]]), a dict of columns, or rows (a list of tuples, an array
-            n x 2, ...). Values are ignored.
+            n x 2, ...). Values are ignored. A Dask DataFrame gives a Dask Series of predictions, which are
+            computed partition by partition where they are needed.
         items : array_like or scalar, optional
             Raw item ids. A single user or item is paired with all of the others.
         timestamps : array_like or scalar, optional
@@ -105,6 +107,13 @@ class Predicting(Distributed):
                 return answer
         check_choice("unknown", unknown, ("fallback", "nan", "error"))
         check_flag("return_known", return_known)
+        if given is None and is_lazy(users):
+            options = {
+                "unknown": unknown, "return_known": return_known, "return_std": return_std,
+                "statistic": statistic,
+            }  # fmt: skip
+            self._check_fitted()
+            return lazy_predictions(self.snapshot(), users, items, timestamps, options)
         check_choice("statistic", statistic, STATISTICS)
         if not isinstance(return_std, (bool, np.bool_)):
             check_choice("return_std", return_std, (True, False, *OF))

@@ -98,14 +98,22 @@ class Side:
         return rows.astype(np.float64)
 
     def solving(
-        self, own: tuple[Array, Array], others: tuple[Array, Array], mean: float, totals: Array
+        self,
+        own: tuple[Array, Array],
+        others: tuple[Array, Array],
+        mean: float,
+        totals: Array,
+        steps: int = 0,
     ) -> Solving:
-        """What solves for padded rows and biases, `own`, given those of the other side."""
+        """What solves for padded rows and biases, `own`, given those of the other side.
+
+        With `steps`, it improves them by so many steps of conjugate gradients instead.
+        """
         solves = RowSolves(
             own[0], own[1], others[0], others[1], self.penalties.reg * self.penalties.scales(totals),
             np.zeros(len(own[0])), mean, None, np.full(len(own[0]), self.penalties.reg_bias), self.weights,
         )  # fmt: skip
-        return Solving(self.ratings, solves, self.n_threads)
+        return Solving(self.ratings, solves, self.n_threads, steps)
 
 
 class Solving:
@@ -117,11 +125,20 @@ class Solving:
     solves : RowSolves
         Without centres.
     n_threads : int or None
+    steps : int
+        Of conjugate gradients; 0 for exact solutions.
     """
 
-    def __init__(self, ratings: RatingRows, solves: RowSolves, n_threads: int | None) -> None:
+    def __init__(self, ratings: RatingRows, solves: RowSolves, n_threads: int | None, steps: int = 0) -> None:
+        self.ratings, self.solves, self.steps, width = ratings, solves, steps, solves.width
+        if steps:
+            cost = 3 * width * (steps + 1)
+            self.steps_kernel = backends.kernel("factorization.als_steps")
+            self.n_threads = threads_worth(n_threads, ratings.n * cost)
+            self.scratch = np.empty(self.steps_kernel.scratch_shape(self.n_threads, width))
+            self.spans = spans(ratings.indptr, cost, width)
+            return
         self.kernel = backends.kernel("factorization.als")
-        self.ratings, self.solves, width = ratings, solves, solves.width
         cost, row_cost = width * (width + 16), width**3 // 3 + 1
         self.n_threads = threads_worth(n_threads, ratings.n * cost + solves.n_rows * row_cost)
         most = int(np.diff(ratings.indptr).max(initial=0))
@@ -133,6 +150,10 @@ class Solving:
         held = self.solves
         solves = held if centres is None else replace(held, centres=centres)
         for span in self.spans:
+            if self.steps:
+                own = self.ratings, solves, self.steps, self.scratch, span, self.n_threads
+                self.steps_kernel.improve_rows(*own)
+                continue
             self.kernel.solve_rows(self.ratings, solves, self.scratch, span, self.n_threads)
         return held.squares
 

@@ -36,11 +36,13 @@ class ALSTrainer:
         Arrays of the state to start from, as of `arrays`.
     weights : float32[n] or None
         Of the training ratings.
+    steps : int
+        Of conjugate gradients for each row; 0 for exact solutions.
     """
 
     def __init__(
         self, train: Ratings, context: FitContext, rates: Mapping[str, float], first: Mapping[str, Array],
-        weights: Array | None,
+        weights: Array | None, steps: int = 0,
     ) -> None:  # fmt: skip
         self.context, self.rates = context, dict(rates)
         self.n_factors = first["user_factors"].shape[1]
@@ -61,7 +63,7 @@ class ALSTrainer:
             self.sides[kind] = side
             self.solving[kind] = side.solving(
                 (self.rows[kind], self.biases[kind]), (self.rows[other], self.biases[other]), self.mean,
-                side.totals(),
+                side.totals(), steps,
             )  # fmt: skip
         self.total = float(self.sides["user"].totals().sum())
 
@@ -80,9 +82,14 @@ class ALSTrainer:
         try:
             squares = self.solving[kind](side.sums(padded(members)))
         except ValueError as error:  # not positive definite by rounding
+            told = f"ALS: the equations of the {kind}s have no solution in double precision with"
+            reg = self.rates["reg"]
+            if side.weights is None:
+                raise DivergenceError(f"{told} reg={reg:g}. Try reg=None, the default") from error
+            apart = float(side.weights.max()) / float(side.weights.min())
             raise DivergenceError(
-                f"ALS: the equations of the {kind}s have no solution in double precision with "
-                f"reg={self.rates['reg']:g}. Try reg=None, the default"
+                f"{told} reg={reg:g} and weights of which the greatest is {apart:.2g} times the least. Try "
+                f"weights that differ less, such as weights=np.sqrt(weights), or reg={100 * reg:.2g}"
             ) from error
         return float(squares.sum())
 

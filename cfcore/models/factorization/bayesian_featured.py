@@ -29,12 +29,14 @@ class Featured(Model):
         item_features: Any = None,
         duplicates: Duplicates = "error",
         weights: Any = None,
+        memory_limit: int | str | None = None,
+        **others: Any,
     ) -> Self:
         """Fit the model, forgetting any earlier fit.
 
         Parameters
         ----------
-        ratings, validation, early_stopping, callback, checkpoint, duplicates, weights
+        ratings, validation, early_stopping, callback, checkpoint, duplicates, weights, memory_limit
             As for every model; see `Model.fit`.
         user_features, item_features : DataFrame, dict, (sparse matrix, ids) or Features, optional
             Tables of what is known of users and of items, in the forms that `cfcore.Features` takes: numbers,
@@ -52,12 +54,14 @@ class Featured(Model):
             As `Model.fit` does; DataError for tables that cannot be used, or whose ids are not those of the
             ratings, as well.
         """
+        self._refuse_others(others)
         train, held_out = self._taken(ratings, columns, validation, duplicates)
         own = self._weights_of(train, weights, duplicates)
         train, side = with_features(train, user_features, item_features)
         return self._run(
-            train, held_out, early_stopping, callback=callback, checkpoint=checkpoint, weights=own, **side
-        )
+            train, held_out, early_stopping, callback=callback, checkpoint=checkpoint, weights=own,
+            memory_limit=memory_limit, **side,
+        )  # fmt: skip
 
     def _asked_alone(self) -> bool:
         # Ids made for this call are of no user: they must not take the features of a user of the same id.

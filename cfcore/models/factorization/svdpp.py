@@ -273,12 +273,14 @@ class SVDpp(FactorModel):
         implicit: Any = None,
         duplicates: Duplicates = "error",
         weights: Any = None,
+        memory_limit: int | str | None = None,
+        **others: Any,
     ) -> Self:
         """Fit the model, forgetting any earlier fit.
 
         Parameters
         ----------
-        ratings, validation, early_stopping, callback, checkpoint, duplicates, weights
+        ratings, validation, early_stopping, callback, checkpoint, duplicates, weights, memory_limit
             As for every model; see `Model.fit`.
         implicit : Ratings, DataFrame, (users, items) or scipy sparse matrix, optional
             Further pairs for the sets N(u): pages viewed, purchases, ratings whose value is not known. Values
@@ -294,6 +296,7 @@ class SVDpp(FactorModel):
         DataError, ValueError, TypeError
             As `Model.fit` does; DataError for pairs that cannot be used as well.
         """
+        self._refuse_others(others)
         train, held_out = self._taken(ratings, columns, validation, duplicates)
         own = self._weights_of(train, weights, duplicates)
         sets = None if implicit is None else joined(train, implicit)
@@ -304,6 +307,7 @@ class SVDpp(FactorModel):
             callback=callback,
             checkpoint=checkpoint,
             weights=own,
+            memory_limit=memory_limit,
             implicit=sets,
         )
 

@@ -231,12 +231,14 @@ class RBM(RBMBase):
         implicit: Any = None,
         duplicates: Duplicates = "error",
         weights: Any = None,
+        memory_limit: int | str | None = None,
+        **others: Any,
     ) -> Self:
         """Fit the model, forgetting any earlier fit.
 
         Parameters
         ----------
-        ratings, validation, early_stopping, callback, checkpoint, duplicates, weights
+        ratings, validation, early_stopping, callback, checkpoint, duplicates, weights, memory_limit
             As for every model; see `Model.fit`.
         implicit : Ratings, DataFrame, (users, items) or scipy sparse matrix, optional
             Further pairs for r: ratings known to exist whose values are not known. Values, where there are
@@ -253,6 +255,7 @@ class RBM(RBMBase):
             As `Model.fit` does; DataError also for pairs that cannot be used, and for ratings of more than 64
             different values.
         """
+        self._refuse_others(others)
         train, held_out = self._taken(ratings, columns, validation, duplicates)
         own = self._weights_of(train, weights, duplicates)
         find_levels(train.values)  # refused before an earlier fit is forgotten
@@ -266,6 +269,7 @@ class RBM(RBMBase):
             callback=callback,
             checkpoint=checkpoint,
             weights=own,
+            memory_limit=memory_limit,
             implicit=sets,
         )
 

@@ -10,7 +10,8 @@ from cfcore.reference.common.checks import check_array, check_record, check_thre
 
 Float64 = NDArray[np.float64]
 
-PIECE, TILE, SCALARS, VECTORS = 2048, 64, 8, 5
+PIECE, TILE, SCALARS, LONG = 2048, 64, 8, 32768
+BATCH, WIDEST = 8, 64
 
 
 def scratch_shape(n_threads: int, width: int, most: int) -> tuple[int, int]:
@@ -18,8 +19,11 @@ def scratch_shape(n_threads: int, width: int, most: int) -> tuple[int, int]:
     check_threads(n_threads)
     if not (0 <= width <= 2**20 and 0 <= most < 2**48):
         raise ValueError("scratch_shape: width must be at most 2^20 and most below 2^48, both at least 0")
-    pieces = most // PIECE + 1 if most > PIECE else 0
-    return n_threads + pieces, SCALARS + width * width + VECTORS * width + TILE * width + 512
+    sums = SCALARS + width * (width + 2)
+    batches = 2 * sums + 3 * width if width > WIDEST else (BATCH + 1) * sums + BATCH * width * (width + 6)
+    size = batches + TILE * width + 512
+    pieces = (most // PIECE + 1) * sums if most > LONG else 0
+    return n_threads + -(-pieces // size), size
 
 
 def solve_rows(

@@ -104,17 +104,25 @@ def test_the_twin_finds_the_same(
     np.testing.assert_allclose(found.squares, expected.squares, rtol=1e-4, atol=1e-4)
 
 
-@pytest.mark.parametrize(("k", "weighted"), [(8, False), (32, True), (40, False), (64, False)])
+@pytest.mark.parametrize(("k", "weighted"), [(8, False), (32, True), (40, False), (64, False), (72, True)])
 def test_same_bits_for_threads_spans_and_levels(k: int, weighted: bool) -> None:
-    given_case = case([3, 5000, 0, 70, 2048, 2049, 11, 64, 9000], k, n_columns=500, weighted=weighted)
+    given_case = case([3, 5000, 0, 70, 2048, 2049, 11, 64, 33000, 5], k, n_columns=500, weighted=weighted)
     expected = solve(compiled, given_case)
-    found = [solve(compiled, given_case, n_threads=3), solve(compiled, given_case, cuts=[0, 1, 2, 6, 9])]
+    found = [solve(compiled, given_case, n_threads=3), solve(compiled, given_case, cuts=[0, 1, 2, 6, 10])]
     for level in available_levels():
         with use_level(level):
             found.append(solve(compiled, given_case, n_threads=2))
     for one in found:
         for name in ("rows", "biases", "squares"):
             assert getattr(one, name).tobytes() == getattr(expected, name).tobytes()
+
+
+@pytest.mark.parametrize("k", [48, 72])
+def test_the_twin_solves_for_the_same_wide_and_long_rows(k: int) -> None:
+    given_case = case([3, 5000, 0, 70, 2048, 2049, 33000, 1, 2, 3], k, n_columns=500, centred=True)
+    found, expected = solve(compiled, given_case), solve(twin, given_case)
+    for name in ("rows", "biases", "squares"):
+        np.testing.assert_allclose(getattr(found, name), getattr(expected, name), rtol=1e-3, atol=1e-4)
 
 
 def test_a_weight_of_two_is_the_rating_twice() -> None:

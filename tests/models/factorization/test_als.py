@@ -30,6 +30,33 @@ def make(**params: Any) -> cf.ALS:
     return cf.ALS(**{"n_factors": 3, "n_epochs": 5, "scale_reg": True, "random_state": 0, **params})
 
 
+@SETS
+def test_conjugate_gradients_end_at_the_same_factors(sets: str | None) -> None:
+    """After many epochs; errors are those of the exact epochs on the way. Rows that come later are exact."""
+    fits = [make(sets=sets, solver=solver, n_epochs=60).fit(RATINGS) for solver in ("cholesky", "cg")]
+    errors = [np.array(one.history_["train_rmse"]) for one in fits]
+    np.testing.assert_allclose(errors[1], errors[0], atol=0.02)
+    np.testing.assert_allclose(errors[1][-1], errors[0][-1], atol=1e-3)
+    predicted = [one.predict(RATINGS.users, RATINGS.items) for one in fits]
+    np.testing.assert_allclose(predicted[1], predicted[0], atol=0.02)
+    given = dict(zip(RATINGS.items[:9].tolist(), RATINGS.values[:9].tolist(), strict=True))
+    asked = RATINGS.items[:4]
+    apart = fits[1].predict(asked, given=given) - fits[0].predict(asked, given=given)
+    assert np.abs(apart).max() < 0.02
+
+
+def test_conjugate_gradients_take_weights_threads_and_checkpoints(tmp_path: Any) -> None:
+    usual = make(solver="cg", n_threads=1).fit(RATINGS, weights=WEIGHTS)
+    other = make(solver="cg", n_threads=3).fit(RATINGS, weights=WEIGHTS, checkpoint=tmp_path / "als")
+    assert other.user_factors_.tobytes() == usual.user_factors_.tobytes()
+    assert (
+        usual.history_["train_rmse"][-1]
+        < make(solver="cg", n_epochs=1).fit(RATINGS).history_["train_rmse"][0]
+    )
+    with pytest.raises(ValueError, match="solver must be"):
+        make(solver="qr").fit(RATINGS)
+
+
 def centres(model: Any, kind: str) -> Any:
     """Sums over the sets of users, or items."""
     members = model.implicit_factors_ if kind == "user" else model.implicit_user_factors_
