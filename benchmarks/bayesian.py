@@ -2,7 +2,9 @@
 
     python benchmarks/bayesian.py accuracy --data u1 --seeds 3
     python benchmarks/bayesian.py accuracy --data ml-1m --splits 5 --seeds 1
-    python benchmarks/bayesian.py coverage --data ml-1m
+    python benchmarks/bayesian.py coverage --data ml-1m --splits 5 --seeds 1
+    python benchmarks/bayesian.py given --data ml-1m    # latency of lists for users who come with ratings
+    python benchmarks/bayesian.py memory --data ml-1m    # of a process that loads a model, mapped and not
     python benchmarks/bayesian.py time      # terms of time that were tried, on training rows: an hour
     python benchmarks/bayesian.py speed
     python benchmarks/bayesian.py race      # time until the final accuracy of myFM, u1
@@ -24,6 +26,9 @@ import bayesian_speed
 import bayesian_time
 import numpy as np
 from bayesian_accuracy import LATEST, accuracy, others
+from bayesian_coverage import coverage
+from bayesian_given import SWEEPS, latencies
+from bayesian_memory import memory
 from measure import arguments, describe, machine, write
 
 import cfcore as cf
@@ -67,28 +72,6 @@ def choose_features(data: str, quick: bool, n_seeds: int = 2) -> list[Row]:
     return rows
 
 
-def coverage(data: str, n_seeds: int, quick: bool) -> list[Row]:
-    """Parts of the test ratings that are in their intervals, below and above them; and scaled errors."""
-    split: Any = ("ml-100k", data) if data.startswith("u") else (data, 0.1)
-    train, test = cf.datasets.load(split[0], split=split[1])
-    rows: list[Row] = []
-    for seed in range(n_seeds):
-        model = cf.BayesianSVD(random_state=seed, **(FEW if quick else {})).fit(train)
-        for part in (0.5, 0.8, 0.9, 0.95):
-            low, high = model.predict_interval(test, coverage=part)
-            below, above = float(np.mean(test.values < low)), float(np.mean(test.values > high))
-            rows.append({"data": data, "seed": seed, "coverage": part, "covered": 1 - below - above})
-            print(
-                f"{data}, seed {seed}, {part:.0%}: {1 - below - above:.1%} covered, {below:.1%} below, "
-                f"{above:.1%} above, mean width {np.mean(high - low):.3f}",
-                flush=True,
-            )
-        predicted, std = model.predict(test, return_std=True)
-        scaled = float(np.sqrt(np.mean(((test.values - predicted) / std) ** 2)))
-        print(f"{data}, seed {seed}: root mean square of errors over standard deviations {scaled:.3f}")
-    return rows
-
-
 def choose(data: str, quick: bool) -> list[Row]:
     """RMSE of settings around the defaults on a part of the training rows."""
     part, held = held_out(data)
@@ -114,10 +97,12 @@ def terms_of_time(data: str, n_seeds: int, quick: bool) -> list[Row]:
 def main() -> None:
     """Measure, print, write."""
     parser = arguments(__doc__.splitlines()[0])
-    kinds = ("accuracy", "coverage", "time", "speed", "race", "agree", "choose")
+    kinds = ("accuracy", "coverage", "given", "memory", "time", "speed", "race", "agree", "choose")
     parser.add_argument("what", choices=kinds)
     parser.add_argument("--data", default="u1", help=HELP)
-    parser.add_argument("--splits", type=int, default=1, metavar="N", help="accuracy: N random splits")
+    parser.add_argument(
+        "--splits", type=int, default=1, metavar="N", help="accuracy and coverage: N random splits"
+    )
     parser.add_argument("--others", action="store_true", help="accuracy: SVDpp and TimeSVDpp alone")
     parser.add_argument("--likelihood", help="accuracy: gaussian or ordinal")
     parser.add_argument("--seeds", type=int, default=3)
@@ -137,7 +122,11 @@ def main() -> None:
                 [] if options.others else accuracy(data, options.splits, n_seeds, options.features, params)
             )
     elif options.what == "coverage":
-        rows = coverage(options.data, n_seeds, options.quick)
+        rows = coverage(options.data, options.splits, n_seeds, FEW if options.quick else {})
+    elif options.what == "given":
+        rows = latencies(options.data, options.quick)
+    elif options.what == "memory":
+        rows = memory(options.data, FEW if options.quick else SWEEPS)
     elif options.what == "time":
         rows = terms_of_time(options.data, n_seeds, options.quick)
     elif options.what == "choose":

@@ -11,6 +11,7 @@ import numpy as np
 
 __all__ = [
     "aligned_zeros",
+    "as_padded",
     "available_memory",
     "check_memory",
     "in_files",
@@ -58,6 +59,12 @@ def padded(factors: Array) -> Array:
     rows = aligned_zeros(len(factors), row_length(factors.shape[1], factors.dtype), factors.dtype)
     rows[:, : factors.shape[1]] = factors
     return rows
+
+
+def as_padded(factors: Array) -> Array:
+    """The factors themselves if they are such rows and aligned to them, else `padded`: not to be written."""
+    whole = factors.shape[1] * factors.itemsize % 64 == 0 and factors.flags.c_contiguous
+    return factors if whole and factors.ctypes.data % 64 == 0 else padded(factors)
 
 
 def objects(values: Collection[Any]) -> Array:

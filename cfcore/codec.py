@@ -17,12 +17,13 @@ from typing import IO, Any
 
 import numpy as np
 
-from cfcore import atomic
+from cfcore import atomic, tensor_file
 from cfcore.errors import FileFormatError
 from cfcore.tensor_file import (
     NAMES,
     Place,
     binary,
+    map_tensors,
     name_of,
     opened,
     read_table,
@@ -105,13 +106,16 @@ def write(place: Place, header: dict[str, Any], arrays: dict[str, Array], *, cle
         write_tensors(file, metadata, tensors)
 
 
-def read(place: Place) -> tuple[dict[str, Any], dict[str, Array]]:
+def read(place: Place, *, mapped: bool = False) -> tuple[dict[str, Any], dict[str, Array]]:
     """Read the header and the arrays of a file that `write` wrote.
 
     Parameters
     ----------
     place : path-like or file object
         "~" stands for the home folder. A file object is read from its position to its end.
+    mapped : bool
+        Map arrays of 64 KiB and more into memory: reading one of a file that was shortened ends the process.
+        The whole file is read once, for its checksum.
 
     Raises
     ------
@@ -120,12 +124,17 @@ def read(place: Place) -> tuple[dict[str, Any], dict[str, Array]]:
     OSError
         There is no such file, or it cannot be read.
     TypeError
-        A file object in text mode.
+        A file object in text mode, or one that should be mapped.
+    ValueError
+        A pipe that should be mapped.
     """
     name, source = name_of(place), opened(place)
+    if mapped:
+        _check_mappable(place)
     try:
         with source as (file, size):
-            metadata, tensors = read_tensors(file, size)
+            found = map_tensors(file, size, tensor_file.SMALL) if mapped else read_tensors(file, size)
+        metadata, tensors = found
         if "cfcore" not in metadata:
             raise FileFormatError(f"{name}: a safetensors file, but not one that cfcore wrote")
         written, _, text = metadata["cfcore"].partition(" ")
@@ -148,6 +157,15 @@ def read(place: Place) -> tuple[dict[str, Any], dict[str, Array]]:
         raise
     except _DAMAGE as error:
         raise FileFormatError(f"{name}: damaged, or not a file that cfcore wrote ({error})") from error
+
+
+def _check_mappable(place: Place) -> None:
+    if not isinstance(place, (str, os.PathLike)):
+        raise TypeError(
+            f"{name_of(place)}: a path is wanted with memory_map=True; leave it out to read a file object"
+        )
+    if not os.path.isfile(os.path.expanduser(os.fsdecode(place))):
+        raise ValueError(f"{name_of(place)}: a pipe cannot be mapped; leave out memory_map=True")
 
 
 def written_by(path: str | os.PathLike[str]) -> str:

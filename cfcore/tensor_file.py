@@ -1,8 +1,8 @@
 """The safetensors format: the length of a JSON table of contents, the table, then raw little-endian arrays.
 
-The library of that name is not used, because it maps files into memory: a process that reads a mapped file is
-killed when another one shortens it. Nor does it write to file objects. Here only shards of ratings, which may
-be larger than memory, are mapped.
+The library of that name is not used, because it always maps files into memory: a process that reads a mapped
+file is killed when another one shortens it. Nor does it write to file objects. Here shards of ratings, which
+may be larger than memory, are mapped, and models where that is asked for.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import io
 import json
 import math
+import mmap
 import os
 import stat
 import sys
@@ -30,6 +31,7 @@ __all__ = [
     "opened",
     "read_table",
     "read_tensors",
+    "release",
     "unique",
     "write_tensors",
 ]
@@ -45,6 +47,11 @@ _DTYPES = {
     "I32": "<i4", "F32": "<f4", "U64": "<u8", "I64": "<i8", "F64": "<f8",
 }  # fmt: skip
 NAMES = {dtype: name for name, dtype in _DTYPES.items()}
+
+#: Arrays of whole groups of so many bytes, as rows of factors often are, begin at multiples of it.
+_GROUP = 64
+#: Smaller arrays of a model are read into memory where its file is mapped.
+SMALL = 1 << 16
 
 #: Longest table of contents (that of the safetensors library), and most dimensions of an array.
 _LONGEST_TABLE, _MOST_DIMENSIONS = 100_000_000, 8
@@ -103,9 +110,14 @@ class opened:
 
 
 def write_tensors(file: IO[bytes], metadata: dict[str, str], tensors: dict[str, Array]) -> None:
-    """Write a safetensors file: greatest elements first, so that all are aligned."""
+    """Write a safetensors file: arrays of whole groups of 64 bytes first, then greatest elements first.
+
+    All are aligned so, for files that are mapped, and those of whole groups to groups.
+    """
     table: dict[str, Any] = {"__metadata__": metadata}
-    order = sorted(tensors, key=lambda name: (-tensors[name].itemsize, name))
+    order = sorted(
+        tensors, key=lambda name: (tensors[name].nbytes % _GROUP > 0, -tensors[name].itemsize, name)
+    )
     end = 0
     for name in order:
         array = tensors[name]
@@ -116,7 +128,7 @@ def write_tensors(file: IO[bytes], metadata: dict[str, str], tensors: dict[str, 
             "data_offsets": [begin, end],
         }
     text = json.dumps(table, separators=(",", ":")).encode()
-    text += b" " * (-len(text) % 8)
+    text += b" " * (-(len(text) + 8) % _GROUP)
     file.write(len(text).to_bytes(8, "little"))
     file.write(text)
     for name in order:
@@ -131,7 +143,7 @@ def read_tensors(file: IO[bytes], size: int) -> tuple[dict[str, str], dict[str, 
     return metadata, {name: _tensor(file, dtype, shape) for name, (dtype, shape, _) in found.items()}
 
 
-def map_tensors(file: IO[bytes], size: int) -> tuple[dict[str, str], dict[str, Array]]:
+def map_tensors(file: IO[bytes], size: int, small: int = 0) -> tuple[dict[str, str], dict[str, Array]]:
     """As `read_tensors`, with arrays that are views of the mapped file: read-only, and nothing is read yet.
 
     Parameters
@@ -139,17 +151,37 @@ def map_tensors(file: IO[bytes], size: int) -> tuple[dict[str, str], dict[str, A
     file : file object
         Of a regular file, read from its beginning. It may be closed afterwards.
     size : int
+    small : int
+        Arrays of fewer bytes are copied, and truth values checked.
     """
     metadata, found, begin = _contents(file, size)
     if sys.byteorder != "little" or not size:
         file.seek(begin)
         return metadata, {name: _tensor(file, dtype, shape) for name, (dtype, shape, _) in found.items()}
-    held = map_file(file, size)
+    # Of a model plain, so that `release` can give pages back.
+    held = mmap.mmap(file.fileno(), size, access=mmap.ACCESS_READ) if small else map_file(file, size)
     arrays = {}
     for name, (dtype, shape, at) in found.items():
         flat: Array = np.frombuffer(held, dtype, math.prod(shape), begin + at)
-        arrays[name] = flat.reshape(shape)
+        arrays[name] = flat.reshape(shape).copy() if flat.nbytes < small else flat.reshape(shape)
+        if small and dtype.kind == "b" and flat.view(np.uint8).max(initial=0) > 1:
+            raise ValueError("booleans other than 0 and 1")
     return metadata, arrays
+
+
+def release(arrays: Iterable[Array]) -> None:
+    """Give the pages of mapped arrays back to the system, which reads them again when they are used."""
+    maps = {}
+    for array in arrays:
+        base: Any = array
+        while isinstance(base, np.ndarray) and base.base is not None:
+            base = base.base
+        base = getattr(base, "obj", base)  # of a memoryview
+        if isinstance(base, mmap.mmap):
+            maps[id(base)] = base
+    for memory in maps.values():
+        if hasattr(memory, "madvise") and hasattr(mmap, "MADV_DONTNEED"):
+            memory.madvise(mmap.MADV_DONTNEED)
 
 
 def _contents(file: IO[bytes], size: int) -> tuple[dict[str, str], dict[str, Any], int]:
@@ -188,7 +220,7 @@ def _are_sizes(shape: Any, most: int) -> bool:
 
 
 def _tensor(file: IO[bytes], dtype: np.dtype[Any], shape: list[int]) -> Array:
-    array = np.empty(shape, dtype=dtype)
+    array = _aligned(shape, dtype)
     if array.size:
         _fill(file, array.reshape(-1).view(np.uint8).data)
     # Little-endian in the file; here in native byte order.
@@ -196,6 +228,15 @@ def _tensor(file: IO[bytes], dtype: np.dtype[Any], shape: list[int]) -> Array:
     if dtype.kind == "b" and array.view(np.uint8).max(initial=0) > 1:
         raise ValueError("booleans other than 0 and 1")
     return array
+
+
+def _aligned(shape: list[int], dtype: np.dtype[Any]) -> Array:
+    """An array that begins at a multiple of 64 bytes: rows of whole groups need no padded copy."""
+    n_bytes = math.prod(shape) * dtype.itemsize
+    room = np.empty(n_bytes + _GROUP, dtype=np.uint8)
+    skip = -room.ctypes.data % _GROUP
+    held: Array = room[skip : skip + n_bytes].view(dtype).reshape(shape)
+    return held
 
 
 def _exactly(file: IO[bytes], n: int) -> bytes:

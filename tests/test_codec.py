@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import cfcore as cf
-from cfcore import codec
+from cfcore import codec, tensor_file
 
 ARRAYS = {
     "floats": np.array([1.5, np.nan, -0.0, np.inf]),
@@ -193,6 +193,67 @@ def test_a_file_that_shrinks_while_it_is_read(tmp_path: Path, monkeypatch: pytes
     monkeypatch.setattr(codec, "read_tensors", cut_short)
     with pytest.raises(cf.FileFormatError, match="truncated"):
         codec.read(path)
+
+
+def test_large_arrays_of_a_mapped_file_stay_in_it(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    arrays = {
+        "big": np.arange(20_000.0),
+        "small": np.arange(3.0),
+        "none": np.zeros((0, 4)),
+        "ids": np.array(["a"]),
+    }
+    codec.write(path, {}, arrays)
+    read, mapped = codec.read(path)[1], codec.read(path, mapped=True)[1]
+    for name, array in arrays.items():
+        np.testing.assert_array_equal(mapped[name], array)
+        assert mapped[name].dtype == read[name].dtype
+    assert not mapped["big"].flags.writeable
+    assert mapped["small"].flags.writeable
+    with open(path, "r+b") as file:  # what must not be done shows that the array is in the file
+        file.seek(-20_000 * 8 - 8 * 4, os.SEEK_END)
+        content = path.read_bytes()
+        file.seek(content.index(np.arange(1.0, 3.0).tobytes()))
+        file.write(np.array([77.0]).tobytes())
+    assert mapped["big"][1] == 77
+    assert read["big"][1] == 1
+    with pytest.raises(cf.FileFormatError, match="checksum"):
+        codec.read(path, mapped=True)
+
+
+def test_arrays_of_whole_groups_are_aligned_to_them(tmp_path: Path) -> None:
+    arrays = {
+        "rows": np.zeros((5, 16), dtype=np.float32), "odd": np.zeros(7), "flags": np.zeros(3, dtype=bool),
+        "whole": np.zeros(64, dtype=np.uint8), "more": np.zeros((3, 16_384), dtype=np.float32),
+    }  # fmt: skip
+    codec.write(tmp_path / "file", {}, arrays)
+    for mapped in (False, True):
+        read = codec.read(tmp_path / "file", mapped=mapped)[1]
+        for name in ("rows", "whole", "more"):
+            assert mapped is False or read[name].nbytes < 65536 or read[name].ctypes.data % 64 == 0
+        assert all(array.flags.aligned for array in read.values())
+    with open(tmp_path / "file", "rb") as file:
+        table = tensor_file.read_table(file, (tmp_path / "file").stat().st_size)
+    del table["__metadata__"]
+    assert {name for name, one in table.items() if one["data_offsets"][0] % 64 == 0} >= {
+        "rows",
+        "whole",
+        "more",
+    }
+
+
+def test_what_cannot_be_mapped_is_refused(tmp_path: Path) -> None:
+    codec.write(tmp_path / "file", {}, {"x": np.arange(3)})
+    with open(tmp_path / "file", "rb") as file, pytest.raises(TypeError, match="a path is wanted"):
+        codec.read(file, mapped=True)
+    os.mkfifo(tmp_path / "pipe")
+    writer = os.open(tmp_path / "pipe", os.O_RDWR)
+    with pytest.raises(ValueError, match="a pipe cannot be mapped; leave out memory_map=True"):
+        codec.read(tmp_path / "pipe", mapped=True)
+    os.close(writer)
+    (tmp_path / "empty").touch()
+    with pytest.raises(cf.FileFormatError):
+        codec.read(tmp_path / "empty", mapped=True)
 
 
 def test_safetensors_of_other_programs(tmp_path: Path) -> None:

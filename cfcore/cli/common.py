@@ -35,6 +35,14 @@ ItemFeaturesOption = Annotated[
     Path | None,
     typer.Option("--item-features", metavar="FILE", help="Table of items, such as their genres, likewise."),
 ]
+MemoryMapOption = Annotated[
+    bool,
+    typer.Option(
+        "--memory-map",
+        help="Leave large arrays of MODEL in the file, which must not be written to meanwhile; it may be "
+        "replaced or removed.",
+    ),
+]
 ThreadsOption = Annotated[int, typer.Option(min=0, help="Threads of the compiled kernels; 0: all cores.")]
 JsonOption = Annotated[
     Path | None, typer.Option("--json", metavar="FILE", help="Write a report there; - is standard output.")

@@ -11,6 +11,7 @@ import typer
 from cfcore.cli.common import (
     DataArgument,
     JsonOption,
+    MemoryMapOption,
     ModelArgument,
     ThreadsOption,
     need_folder,
@@ -74,6 +75,7 @@ def evaluate(
     ] = False,
     level: Annotated[float, typer.Option(min=0.01, max=0.999, help="Of the intervals.")] = 0.95,
     threads: ThreadsOption = 0,
+    memory_map: MemoryMapOption = False,
     json_file: JsonOption = None,
 ) -> None:
     """Print RMSE, MAE and FCP of a fitted model on ratings; with --k also the metrics of its lists.
@@ -98,7 +100,7 @@ def evaluate(
 
     tell_sources()
     need_folder(json_file, "--json")
-    fitted = load_model(model, threads)
+    fitted = load_model(model, threads, memory_map=memory_map)
     check_explores(fitted, criterion_of(by))
     test = read_part(data, split, 1, reading, fitted)
     options: dict[str, Any] = {

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import numpy as np
 import typer
 
-from cfcore.cli.common import JsonRowsOption, ModelArgument, OutOption, ThreadsOption
+from cfcore.cli.common import JsonRowsOption, MemoryMapOption, ModelArgument, OutOption, ThreadsOption
 from cfcore.cli.errors import say, usage
 from cfcore.cli.ids import as_ids
 from cfcore.cli.models import load_model
@@ -35,6 +35,7 @@ def explain(
     out: OutOption = None,
     as_json: JsonRowsOption = False,
     threads: ThreadsOption = 0,
+    memory_map: MemoryMapOption = False,
 ) -> None:
     """Tell which ratings of a user pull predictions up or down, and by how much, greatest effects first.
 
@@ -48,7 +49,7 @@ def explain(
 
       cfcore explain ease.cf me 50 --given mine.csv
     """
-    fitted = load_model(model, threads)
+    fitted = load_model(model, threads, memory_map=memory_map)
     (wanted,) = as_ids(fitted, "user", [who])
     listed = as_ids(fitted, "item", items)
     ratings = read([given], reading, fitted) if given else None

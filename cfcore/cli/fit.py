@@ -29,6 +29,7 @@ from cfcore.cli.common import (
 from cfcore.cli.errors import UsageError, usage
 from cfcore.cli.models import Parts, build_model, fitting
 from cfcore.cli.reading import Reading, hold_out, read_part
+from cfcore.cli.weights import WeightsOption, read_weights
 from cfcore.models.core.side_tables import given_features
 
 
@@ -59,6 +60,7 @@ def fit(
         Path | None,
         typer.Option(metavar="FILE", help="Keep a file of the state after each epoch, and go on from it."),
     ] = None,
+    weights: WeightsOption = "",
     user_features: UserFeaturesOption = None,
     item_features: ItemFeaturesOption = None,
     seed: SeedOption = 0,
@@ -79,6 +81,8 @@ def fit(
 
       cfcore fit r.csv -o b.cf -m bayesian-svd --item-features movies.csv
 
+      cfcore fit r.csv -o a.cf -m als --weights confidence
+
       zcat part-*.gz | cfcore fit - -o m.cf -m blend --members item-knn,svdpp
     """
     tell_sources()
@@ -95,11 +99,14 @@ def fit(
     held_out = None
     if validation:
         train, held_out = hold_out(train, validation, seed, "--validation")
+    own = read_weights(data, weights, reading, train, fitted)
     if "verbose" in fitted.get_params():
         fitted.set_params(verbose=int(on_terminal()))
     start = time.perf_counter()
     with usage():  # a hyper-parameter may be out of range
         side = given_features(fitted, user_features, item_features, train.column_names)
+        if own is not None:
+            side["weights"] = own
         fitted.fit(
             train, validation=held_out, early_stopping=early_stopping or None, checkpoint=checkpoint, **side
         )

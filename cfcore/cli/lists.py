@@ -14,13 +14,14 @@ import typer
 from cfcore.cli.common import (
     ItemFeaturesOption,
     JsonRowsOption,
+    MemoryMapOption,
     ModelArgument,
     OutOption,
     ThreadsOption,
     UserFeaturesOption,
     on_terminal,
 )
-from cfcore.cli.errors import UsageError, say
+from cfcore.cli.errors import UsageError, say, usage
 from cfcore.cli.ids import as_ids
 from cfcore.cli.models import load_model
 from cfcore.cli.rows import RowWriter
@@ -28,6 +29,7 @@ from cfcore.data.checks import as_timestamps
 from cfcore.data.names import distinct_names
 from cfcore.errors import DataError
 from cfcore.metrics.options import CRITERIA, EXPLORING
+from cfcore.models.core.distributions import check_unused
 from cfcore.progress import progress_bar
 
 #: Lists that are in memory at once.
@@ -83,8 +85,9 @@ def recommend(
     exclude: ExcludedOption = None,
     by: CriterionOption = "",
     n_std: Annotated[
-        float, typer.Option(min=0, help="Standard deviations above the mean, of --by upper.")
-    ] = 1.0,
+        float | None,
+        typer.Option(min=0, help="Standard deviations above the mean, of --by upper.", show_default="1"),
+    ] = None,
     seed: Annotated[
         int | None, typer.Option(min=0, help="Chooses the sample of --by sample.", show_default="any")
     ] = None,
@@ -92,6 +95,7 @@ def recommend(
     out: OutOption = None,
     as_json: JsonRowsOption = False,
     threads: ThreadsOption = 0,
+    memory_map: MemoryMapOption = False,
     user_features: UserFeaturesOption = None,
     item_features: ItemFeaturesOption = None,
 ) -> None:
@@ -119,7 +123,7 @@ def recommend(
     if bool(users) + (users_file is not None) + all_users != 1:
         raise UsageError("give the users to recommend to: their ids, --users FILE or --all")
     criterion = criterion_of(by)
-    fitted = load_model(model, threads, user_features, item_features)
+    fitted = load_model(model, threads, user_features, item_features, memory_map)
     check_explores(fitted, criterion)
     if all_users:
         wanted = fitted.user_ids_[fitted.user_counts_ > 0]
@@ -127,10 +131,11 @@ def recommend(
         wanted = as_ids(fitted, "user", users or read_ids(users_file, "--users"))
         tell_unknown(wanted[~fitted.is_known(wanted)], len(wanted))
     names = distinct_names(fitted.column_names_, ("user", "item"), ("rank", "score"))
-    exploring: dict[str, Any] = {}
-    if criterion in EXPLORING:
-        # Lists are made some at a time: one sample for all of them.
-        exploring = {"n_std": n_std, "random_state": np.random.SeedSequence(seed)}
+    exploring: dict[str, Any] = {"n_std": n_std, "random_state": seed}
+    with usage():
+        check_unused(criterion, n_std, seed)
+    if criterion == "sample":  # lists are made some at a time: one sample for all of them
+        exploring["random_state"] = np.random.SeedSequence(seed)
     length = max(1, min(n, len(fitted.item_ids_)))  # lists are padded to it
     excluded = excluded_items(fitted, exclude_item, exclude)
     moment = time_of(fitted, at)
@@ -225,6 +230,7 @@ def similar(
     out: OutOption = None,
     as_json: JsonRowsOption = False,
     threads: ThreadsOption = 0,
+    memory_map: MemoryMapOption = False,
 ) -> None:
     """List the items most similar to items, or the users most similar to users.
 
@@ -234,7 +240,7 @@ def similar(
 
       cfcore similar svd.cf 196 --users -n 3 --json
     """
-    fitted = load_model(model, threads)
+    fitted = load_model(model, threads, memory_map=memory_map)
     kind = "user" if compare_users else "item"
     name = fitted.column_names_[kind]
     name = kind if name in ("rank", "similarity") else name

@@ -160,7 +160,8 @@ def value_of(text: str) -> Any:
 
 
 def load_model(
-    path: Path, threads: int = 0, users: Path | None = None, items: Path | None = None
+    path: Path, threads: int = 0, users: Path | None = None, items: Path | None = None,
+    memory_map: bool = False,
 ) -> Model:  # fmt: skip
     """The model in a file, with this number of threads (0: as in the file), and with tables of features."""
     import cfcore as cf
@@ -169,7 +170,7 @@ def load_model(
         what = "a folder, not a model file" if path.is_dir() else "there is no such model file"
         what = "not a regular file" if path.exists() and not path.is_dir() else what
         raise UsageError(f"{path}: {what}; `cfcore fit DATA --out FILE` writes one")
-    model = cf.load(path)
+    model = cf.load(path, memory_map=memory_map)
     if threads and "n_threads" in model.get_params():
         model.set_params(n_threads=threads)
     if users is None and items is None:

@@ -11,6 +11,7 @@ import typer
 from cfcore.cli.common import (
     ItemFeaturesOption,
     JsonRowsOption,
+    MemoryMapOption,
     ModelArgument,
     OutOption,
     ThreadsOption,
@@ -62,6 +63,7 @@ def predict(
     out: OutOption = None,
     as_json: JsonRowsOption = False,
     threads: ThreadsOption = 0,
+    memory_map: MemoryMapOption = False,
     user_features: UserFeaturesOption = None,
     item_features: ItemFeaturesOption = None,
 ) -> None:
@@ -90,7 +92,7 @@ def predict(
     check_paths(pairs_files)
     if interval == 1:
         raise UsageError("--interval 1: a coverage is below 1, such as 0.9")
-    fitted = load_model(model, threads, user_features, item_features)
+    fitted = load_model(model, threads, user_features, item_features, memory_map)
     numbers = ["prediction", *(["std"] if std else []), *(["low", "high"] if interval else [])]
     if len(numbers) > 1 and not fitted._has_distributions():
         option = "--std" if std else f"--interval {interval:g}"

@@ -29,6 +29,7 @@ from cfcore.cli.errors import UsageError, usage
 from cfcore.cli.lists import CriterionOption, SupportOption, ThresholdOption, check_explores, criterion_of
 from cfcore.cli.models import Parts, build_model, fitting, value_of
 from cfcore.cli.reading import Reading, read_part
+from cfcore.cli.weights import WeightsOption, read_weights
 
 if TYPE_CHECKING:
     from cfcore.selection import Search
@@ -69,6 +70,7 @@ def tune(
             show_default="a range for each parameter that matters",
         ),
     ] = None,
+    weights: WeightsOption = "",
     metric: MetricOption = "",
     by: CriterionOption = "",
     min_support: SupportOption = 0,
@@ -116,6 +118,7 @@ def tune(
         raise UsageError(f"--cv {cv}: it must be from 2 to the number of ratings, {len(train):,}")
     start = fitting(start, train, members)
     check_explores(start, criterion)
+    own = read_weights(data, weights, reading, train, start)
     metric = metric or usual_metric(start)
     with usage():  # a wrong range, budget or metric, or another search in the study
         found = search(
@@ -133,6 +136,7 @@ def tune(
             random_state=seed,
             refit=out is not None,
             verbose=int(on_terminal()),
+            weights=own,
         )
     if out is not None:
         found.model.save(out)

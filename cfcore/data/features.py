@@ -15,7 +15,7 @@ from cfcore.data.feature_table import Table, table_of
 from cfcore.data.ratings import Ratings
 from cfcore.errors import DataError, DataWarning, shown, warn
 
-__all__ = ["Features", "aligned", "check_encoding", "encoding_names", "of_encoding"]
+__all__ = ["Features", "aligned", "check_encoding", "encoding_names", "of_encoding", "of_matrix"]
 
 Array = np.ndarray[Any, Any]
 
@@ -306,6 +306,13 @@ def of_encoding(
     made = object.__new__(Features)
     made._fill(found, own, tuple(dict(column) for column in encoding), where)
     return made
+
+
+def of_matrix(encoding: Sequence[Mapping[str, Any]], ids: Array, matrix: Any) -> Features:
+    """Features in an encoding, from their rows: ascending `ids`, and weights as a sparse matrix of rows."""
+    arrays = np.array(matrix.indices, np.int32), np.array(matrix.indptr, np.int64)
+    names, values = tuple(encoding_names(encoding)), np.array(matrix.data, np.float32)
+    return _restored(tuple(map(dict, encoding)), np.array(ids), *arrays, names, values)
 
 
 def aligned(features: Features, ids: Array, rated: Array, where: str, column: str) -> Array:

@@ -213,6 +213,7 @@ class Blend(ExplainedSum):
         duplicates: Duplicates = "error",
         weights: Any = None,
         memory_limit: int | str | None = None,
+        **others: Any,
     ) -> Self:
         """Fit the models and find their weights; see `Model.fit`.
 
@@ -232,6 +233,7 @@ class Blend(ExplainedSum):
         memory_limit : int or str, optional
             As in `Model.fit`.
         """
+        self._refuse_others(others)
         if ratings is not None or self.cv != "prefit" or self.method != "mean":
             train, held_out = self._taken(ratings, columns, validation, duplicates)
             self._weights_of(train, weights, duplicates)

@@ -229,7 +229,7 @@ class Cases:
         model, by = self.model, self.options.by
         score = model.score_codes
         if by in EXPLORING:
-            score = model.explorer(by, random_state=SEED).score_codes
+            score = model.explorer(by, random_state=SEED if by == "sample" else None).score_codes
         elif (by or getattr(model, "ranks_by", "rating")) == "preference":
             score = model.preference_codes
         times: tuple[Array, ...] = ()

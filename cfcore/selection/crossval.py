@@ -17,6 +17,7 @@ from cfcore.metrics.result import Facts, warn_of_differences
 from cfcore.models.core.model import Model
 from cfcore.models.core.side_tables import given_features
 from cfcore.random import RandomState
+from cfcore.selection.fold_weights import FoldWeights
 from cfcore.selection.folds import Folds, Pair, folds
 from cfcore.selection.table import Table
 from cfcore.selection.workers import Stop, prepared, run, share, side_by_side
@@ -43,6 +44,7 @@ def cross_validate(
     candidates: str = "all",
     user_features: Any = None,
     item_features: Any = None,
+    weights: Any = None,
 ) -> Table:
     """Fit a model on the training part of each fold, and measure its predictions of the test part.
 
@@ -75,6 +77,9 @@ def cross_validate(
         "test" or a single time here.
     user_features, item_features : DataFrame, dict, (sparse matrix, ids) or Features, optional
         Tables for the fits of models that take features, as `BayesianSVD.fit`.
+    weights : array_like of float, shape (n_ratings,), optional
+        Weights of `ratings`, for models that take them, as `ALS` and `BayesianSVD`: each fit has those of its
+        training part. Test ratings count alike.
 
     Returns
     -------
@@ -115,6 +120,7 @@ def cross_validate(
         ratings = as_ratings(ratings, duplicates=duplicates, timed=needs_times(model))
     names = None if ratings is None else ratings.column_names
     side = given_features(model, user_features, item_features, names)
+    weighted = FoldWeights(model, ratings, weights, duplicates)
     wanted, all_facts = parse(metrics), list[Facts]()
     check_threshold(threshold)
     options = ListOptions(by, min_support, exclude_seen, items, exclude, timestamps, candidates)
@@ -124,7 +130,8 @@ def cross_validate(
     def one(task: tuple[int, Pair], stop: Stop) -> dict[str, float]:
         fold, pair = task
         own, asked = prepared(model, threads), (wanted, threshold, options)
-        row, popular[fold], facts = run(of_fold, own, fold, pair, asked, side, stop=stop)
+        more = {**side, **weighted.of(pair[0])}
+        row, popular[fold], facts = run(of_fold, own, fold, pair, asked, more, stop=stop)
         if facts is not None:
             all_facts.append(facts)
         return row

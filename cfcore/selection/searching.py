@@ -25,6 +25,7 @@ from cfcore.progress import progress_bar
 from cfcore.random import RandomState, generator
 from cfcore.selection import spaces
 from cfcore.selection import study as studies
+from cfcore.selection.fold_weights import FoldWeights
 from cfcore.selection.folds import Folds, folds
 from cfcore.selection.table import Table
 from cfcore.selection.trials import Goal, Judge
@@ -92,6 +93,7 @@ def search(
     candidates: str = "all",
     user_features: Any = None,
     item_features: Any = None,
+    weights: Any = None,
 ) -> Search:
     """Search better hyper-parameters, judged by ratings held out within those given.
 
@@ -135,6 +137,9 @@ def search(
         For a metric of lists, as for `cross_validate`.
     user_features, item_features : DataFrame, dict, (sparse matrix, ids) or Features, optional
         Tables for the fits of models that take features, as `BayesianSVD.fit`.
+    weights : array_like of float, shape (n_ratings,), optional
+        Weights of `ratings`, for models that take them, as `ALS` and `BayesianSVD`: each fit has those of its
+        training part. Test ratings count alike.
 
     Returns
     -------
@@ -191,6 +196,7 @@ def search(
     built_in, defaults = ({}, {}) if space is not None else spaces.default_space(model, train)
     space = spaces.check_space(built_in if space is None else space, model)
     side = given_features(model, user_features, item_features, train.column_names)
+    weighted = FoldWeights(model, train, weights, duplicates)
     workers, threads = share(n_jobs)
     if cv is None:
         cv = 5 if len(train) <= FEW else [split.holdout(train, 0.1, random_state)]
@@ -204,6 +210,7 @@ def search(
     facts = studies.fingerprint(
         train, model=model, space=space, metric=judged_by.label, folds=[len(held) for _, held in pairs],
         random_state=random_state, **({} if of_ratings else options.facts(threshold)), **digests(side),
+        **weighted.facts(),
     )  # fmt: skip
     level = optuna.logging.get_verbosity()
     optuna.logging.set_verbosity(optuna.logging.WARNING)
@@ -226,7 +233,7 @@ def search(
             if grid is not None:
                 left = grid.order(None if n_trials is None or n_trials >= len(grid) else random_state)
             asked = studies.Asked(kept, n_trials, deadline, left)
-            goal = Goal(judged_by, maximize, threshold, options, side)
+            goal = Goal(judged_by, maximize, threshold, options, side, weighted)
             start = seeded(prepared(model, threads), random_state)
             judge = Judge(start, space, pairs, goal, kept, asked, deadline)
             title = "search" if n_trials else f"search, {budget} at most"
@@ -237,7 +244,14 @@ def search(
     finally:
         optuna.logging.set_verbosity(level)
     warn_of_differences("search", judge.facts.values())
-    return report(model, kept, space, judged_by.label, maximize, (train, side) if refit else None)
+    return report(
+        model,
+        kept,
+        space,
+        judged_by.label,
+        maximize,
+        (train, {**side, **weighted.of(train)}) if refit else None,
+    )
 
 
 def seeded(model: Model, seed: int) -> Model:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 
+from cfcore.data import Ratings
 from cfcore.errors import DataError
 from cfcore.metrics.measured import measured
 from cfcore.metrics.names import Metric
@@ -17,6 +18,7 @@ from cfcore.metrics.result import Facts
 from cfcore.models.core.model import Model
 from cfcore.selection import spaces
 from cfcore.selection import study as studies
+from cfcore.selection.fold_weights import FoldWeights
 from cfcore.selection.folds import Pair
 from cfcore.selection.workers import Stop, elsewhere
 
@@ -45,6 +47,8 @@ class Goal:
         How lists are made.
     side : mapping of str to Features
         Further arguments of the fits.
+    weights : FoldWeights, optional
+        Of the training ratings.
     """
 
     metric: Metric
@@ -52,6 +56,13 @@ class Goal:
     threshold: float | None = None
     options: ListOptions | None = None
     side: Mapping[str, Any] = field(default_factory=dict)
+    weights: FoldWeights | None = None
+
+    def of(self, train: Ratings) -> Goal:
+        """The goal with the weights of some of the ratings among the arguments of the fit."""
+        if self.weights is None:
+            return self
+        return replace(self, side={**self.side, **self.weights.of(train)}, weights=None)
 
 
 class Judge:
@@ -131,7 +142,7 @@ class Judge:
                 if first and metric.name == "rmse" and whole < PARTS and 0 < part < PARTS:
                     self.report(trial, history["validation_rmse"][-1], part)
 
-            other, task = elsewhere.get(), (model.clone(), fold, pair, self.goal)
+            other, task = elsewhere.get(), (model.clone(), fold, pair, self.goal.of(pair[0]))
             if other is None:
                 found, facts, _ = measure_fold(*task, watch)
             else:  # another process reports at its end

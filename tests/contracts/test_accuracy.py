@@ -15,6 +15,7 @@ from tests.contracts import structures
 #: not named is tried on data that has a little of everything.
 TRIED_ON: dict[str, tuple[Callable[[int], structures.Parts], float]] = {
     "SVD": (structures.factors, 0.65),
+    # Its regularisation is that of ratings of films, which have more noise: `test_als_finds_factors` sets it.
     "ALS": (structures.factors, 0.75),
     "SVDpp": (structures.choices, 0.95),
     "AsymmetricSVD": (structures.choices, 0.95),
@@ -53,6 +54,15 @@ def test_beats_the_baseline(name: str, seed: int) -> None:
     data, part = TRIED_ON.get(name, OTHERWISE)
     parts = data(seed)
     assert error(made(name), parts) < part * error(cf.Baseline(), parts)
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_als_finds_factors(seed: int) -> None:
+    """With the regularisation of such data in place of the rule's it is as good as `SVD`."""
+    parts = structures.factors(seed)
+    found = error(cf.ALS(n_factors=2, reg=1, random_state=0), parts)
+    assert found < 0.6 * error(cf.Baseline(), parts)
+    assert found < error(cf.SVD(random_state=0), parts)
 
 
 @pytest.mark.parametrize("name", NO_BETTER)

@@ -231,8 +231,9 @@ class AlgoBase:
     def to_cfcore(self) -> Any:
         """The fitted model of cfcore.
 
-        With ``engine="cfcore"``, the one that predicts. Else a new one with the parameters of this algorithm
-        (what has its default gets cfcore's), fitted on its training set.
+        With ``engine="cfcore"``, the one that predicts. Else one with the factors and biases of this
+        algorithm or, for neighbours, fitted with its similarities and weights: for known users and items, its
+        predictions are those of this algorithm, up to rounding and to the choice among equally near ones.
 
         Raises
         ------

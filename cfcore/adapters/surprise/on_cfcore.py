@@ -14,6 +14,7 @@ import cfcore as cf
 from cfcore.adapters.surprise import baseline_only, knns, matrix_factorization
 from cfcore.adapters.surprise.algo_base import AlgoBase
 from cfcore.adapters.surprise.batch import Estimates
+from cfcore.adapters.surprise.conversion import baseline_of, neighbors_of, svd_of, svdpp_of
 from cfcore.adapters.surprise.translation import to_baseline, to_neighbors, to_svd, to_svdpp
 from cfcore.data.id_columns import as_id_column
 from cfcore.data.ids import factorize
@@ -170,25 +171,35 @@ ON_CFCORE: dict[type[Any], type[Any]] = {
     kind.__mro__[2]: kind
     for kind in (SVD, SVDpp, KNNBasic, KNNWithMeans, KNNWithZScore, KNNBaseline, BaselineOnly)
 }
+_NEIGHBORS = (KNNBasic, KNNWithMeans, KNNWithZScore, KNNBaseline)
 _TRANSLATIONS = {
     SVD: to_svd,
     SVDpp: to_svdpp,
     BaselineOnly: to_baseline,
-    **dict.fromkeys((KNNBasic, KNNWithMeans, KNNWithZScore, KNNBaseline), to_neighbors),
+    **dict.fromkeys(_NEIGHBORS, to_neighbors),
 }
+_CONVERSIONS = {
+    SVD: svd_of,
+    SVDpp: svdpp_of,
+    BaselineOnly: baseline_of,
+    **dict.fromkeys(_NEIGHBORS, neighbors_of),
+}
+
+
+def _kind(algo: Any) -> tuple[type[Any], dict[str, Any]]:
+    """The class of an algorithm on cfcore, and the defaults of its constructor."""
+    original = next(one for one in ON_CFCORE if isinstance(algo, one))
+    return ON_CFCORE[original], {name: one.default for name, one in signature(original).parameters.items()}
 
 
 def _fitted(algo: Any, trainset: Trainset) -> Any:
     """The model of cfcore that an algorithm translates to, fitted."""
-    kind = next(one for one in _TRANSLATIONS if isinstance(algo, one.__mro__[2]))
-    original = kind.__mro__[2]
-    defaults = {name: one.default for name, one in signature(original).parameters.items()}
-    model = _TRANSLATIONS[kind](algo, defaults)
-    return model.fit(ratings_of(trainset))
+    kind, defaults = _kind(algo)
+    return _TRANSLATIONS[kind](algo, defaults).fit(ratings_of(trainset))
 
 
 def fitted_model(algo: Any) -> Any:
-    """cfcore's model for an algorithm with the engine "surprise": its parameters, fitted on its training set.
+    """cfcore's model with the parameters of a fitted algorithm of the engine "surprise".
 
     Raises
     ------
@@ -202,4 +213,10 @@ def fitted_model(algo: Any) -> Any:
         raise TypeError(f"cfcore has no model for {type(algo).__name__}; it has for {names}")
     if not hasattr(algo, "trainset"):
         raise NotFittedError(f"call fit of this {type(algo).__name__} before to_cfcore")
-    return _fitted(algo, algo.trainset)
+    kind, defaults = _kind(algo)
+    trainset, inner = algo.trainset, algo.trainset.inner_ids()
+    codes = (
+        _vocabulary(inner["users"], trainset.n_users, "users")[1],
+        _vocabulary(inner["items"], trainset.n_items, "items")[1],
+    )
+    return _CONVERSIONS[kind](algo, defaults, ratings_of(trainset), codes)

@@ -14,6 +14,7 @@ import cfcore
 from cfcore.adapters.surprise.columns import Columns
 from cfcore.adapters.surprise.engine import ENGINES, on_engine
 from cfcore.adapters.surprise.predictions import Prediction
+from cfcore.adapters.surprise.stored_shapes import check_arrays
 from cfcore.adapters.surprise.trainset import Trainset
 from cfcore.codec import from_json, to_json
 from cfcore.models.core.model import Model
@@ -194,6 +195,7 @@ class Restoring:
         algo = object.__new__(kind)
         own = {str(name): self.value(entry) for name, entry in kept["attributes"].items()}
         vars(algo).update(own)
+        check_arrays(algo)
         return algo
 
     def value(self, kept: Any) -> Any:
@@ -208,13 +210,18 @@ class Restoring:
             "$float64s": lambda name: list(self._arrays[name].astype(np.float64)),
             "$tuple": lambda entries: tuple(self.value(entry) for entry in entries),
             "$dict": lambda pairs: {self.value(key): self.value(value) for key, value in pairs},
-            "$scalar": lambda name: self._arrays[name][()],
+            "$scalar": self._scalar,
             "$array": lambda name: self._arrays[name],
             "$trainset": self.trainset,
             "$random_state": self._random_state,
             "$model": lambda name: cfcore.load(io.BytesIO(self._arrays[name].tobytes())),
         }
         return makers[form](content)
+
+    def _scalar(self, name: str) -> Any:
+        if self._arrays[name].size != 1:  # files have it as an array of one number
+            raise ValueError(f"{name}: shape {self._arrays[name].shape} in place of a number")
+        return self._arrays[name].reshape(-1)[0]
 
     def _random_state(self, kept: Any) -> np.random.RandomState:
         name, position, has_gauss, gauss = kept
@@ -231,6 +238,9 @@ class Restoring:
             columns = Columns(n_users=n_users, n_items=n_items, **arrays)
             columns.check()
             ids = {kind: self._numbered(*entry) for kind, entry in kept["ids"].items()}
+            for kind, n in (("users", n_users), ("items", n_items)):
+                if sorted(ids[kind].values()) != list(range(n)):
+                    raise ValueError(f"ids of {kind}: not one for each of {n} inner ids")
             least, greatest = map(self.value, kept["rating_scale"])
             self._trainsets[key] = Trainset.from_columns(
                 columns, ids["users"], ids["items"], (least, greatest), n_ratings
@@ -238,6 +248,8 @@ class Restoring:
         return self._trainsets[key]
 
     def _numbered(self, raw: Any, numbers: str) -> dict[Any, int]:
+        if self._arrays[numbers].dtype != np.int64:
+            raise ValueError(f"{numbers}: inner ids of {self._arrays[numbers].dtype}")
         return dict(zip(self.column(raw), self._arrays[numbers].tolist(), strict=True))
 
     def column(self, kept: dict[str, Any]) -> list[Any]:

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
         SGDRates,
     )
     from cfcore.kernels.records.gibbs import BiasDraws, DrawKey, MemberDraws, RowDraws, RowProducts
+    from cfcore.kernels.records.given import GivenRatings, GivenRows, GivenSamples
     from cfcore.kernels.records.implicit import (
         ImplicitRows,
         ImplicitSets,
@@ -124,6 +125,7 @@ _ROOMS = {
     ),
     "als": ("RowSolves",),
     "gibbs": ("BiasDraws", "DrawKey", "MemberDraws", "RowDraws", "RowProducts"),
+    "given": ("GivenRatings", "GivenRows", "GivenSamples"),
     "implicit": (
         "ImplicitRows",
         "ImplicitSets",
@@ -221,6 +223,9 @@ __all__ = [
     "DrawKey",
     "FactorSamples",
     "Factors",
+    "GivenRatings",
+    "GivenRows",
+    "GivenSamples",
     "GramMatrix",
     "ImplicitRows",
     "ImplicitSets",

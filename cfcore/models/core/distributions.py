@@ -29,6 +29,26 @@ STATISTICS = ("mean", "median", "mode")
 PAIRS_PER_BLOCK = 2_048
 
 
+def exploration_of(by: str, n_std: float | None, random_state: RandomState) -> Exploration:
+    """The options of lists that explore.
+
+    Raises
+    ------
+    ValueError
+        An option of another `by` is given.
+    """
+    check_number("n_std", n_std, 0, none=True)
+    check_unused(by, n_std, random_state)
+    return Exploration(by, 1.0 if n_std is None else float(n_std), random_state)
+
+
+def check_unused(by: Any, n_std: float | None, random_state: RandomState) -> None:
+    """Raise ValueError for an option that `by` has no use for."""
+    for name, value, wanted in (("n_std", n_std, "upper"), ("random_state", random_state, "sample")):
+        if value is not None and not (isinstance(by, str) and by == wanted):
+            raise ValueError(f'{name}= is for by="{wanted}" alone: leave it out, or pass by="{wanted}"')
+
+
 @dataclass(frozen=True)
 class Exploration:
     """What lists that explore are ranked by.
@@ -96,7 +116,7 @@ class Distributed(NewUsers):
         here._check_fitted()
         return here._predictive(users, items, timestamps)
 
-    def explorer(self, by: str, *, n_std: float = 1.0, random_state: RandomState = None) -> Self:
+    def explorer(self, by: str, *, n_std: float | None = None, random_state: RandomState = None) -> Self:
         """Return a copy of the model by whose predictions lists explore; the model itself is not changed.
 
         ``recommend(..., by="upper")`` lists what ``explorer("upper").recommend(..., by="rating")`` does.
@@ -106,21 +126,23 @@ class Distributed(NewUsers):
         by : {"upper", "sample"}
             "upper": predictions are `n_std` standard deviations of the mean above it (upper confidence
             bounds). "sample": they are those of one of the kept samples (Thompson sampling).
-        n_std : float, default 1.0
-            At least 0; for "upper".
+        n_std : float, optional
+            At least 0, by default 1; for "upper".
         random_state : int, SeedSequence, Generator, BitGenerator, RandomState or None
-            Chooses the sample; None: another one in each call.
+            For "sample", chooses it; None: another one in each call.
 
         Raises
         ------
         TypeError
             The model has no distributions.
+        ValueError
+            `n_std` is given for "sample", or `random_state` for "upper".
         """
         check_choice("by", by, EXPLORING)
-        check_number("n_std", n_std, 0)
+        exploration = exploration_of(by, n_std, random_state)
         here = self.snapshot()
         here._check_fitted()
-        return here._explorer(Exploration(by, float(n_std), random_state))
+        return here._explorer(exploration)
 
     # ------------------------------------------------------------------ statistics
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -181,6 +182,7 @@ class Model(Saved, Recommender, Explaining, Forgetting):
         duplicates: Duplicates = "error",
         weights: Any = None,
         memory_limit: int | str | None = None,
+        **others: Any,
     ) -> Self:
         """Fit the model; an earlier fit is discarded.
 
@@ -236,6 +238,7 @@ class Model(Saved, Recommender, Explaining, Forgetting):
             A hyper-parameter is out of range; the message names it. After this and `DataError` the model
             keeps its earlier fit. A fit that is interrupted later (Ctrl-C) leaves the model unfitted.
         """
+        self._refuse_others(others)
         train, held_out = self._taken(ratings, columns, validation, duplicates)
         own = self._weights_of(train, weights, duplicates)
         return self._run(
@@ -243,15 +246,27 @@ class Model(Saved, Recommender, Explaining, Forgetting):
             memory_limit=memory_limit,
         )  # fmt: skip
 
-    def _weights_of(self, train: Ratings, weights: Any, duplicates: Duplicates) -> Array | None:
-        """The argument `weights` of `fit`; TypeError if the model takes none."""
+    def _weights_of(
+        self, train: Ratings, weights: Any, duplicates: Duplicates, method: str = "fit"
+    ) -> Array | None:
+        """The argument `weights` of `fit` or `partial_fit`; TypeError if the model takes none."""
         if weights is None:
             return None
         if not self.takes_weights:
             raise TypeError(
-                f"{type(self).__name__}.fit takes no weights; ALS and BayesianSVD do. Leave out weights="
+                f"{type(self).__name__}.{method} takes no weights; ALS and BayesianSVD do. Leave out weights="
             )
         return as_weights(weights, len(train), duplicates != "error")
+
+    def _refuse_others(self, others: Mapping[str, Any]) -> None:
+        """Raise TypeError for arguments that `fit` of this model does not have, such as features."""
+        if not others:
+            return
+        name = next(iter(others))
+        told = f"{type(self).__name__}.fit takes no {name}="
+        if name in ("user_features", "item_features"):
+            told += "; BayesianSVD takes features, and a Blend for its members that do. Leave it out"
+        raise TypeError(told)
 
     def _refuse_columns(self, method: str, columns: tuple[Any, ...]) -> None:
         """Raise TypeError for users, items and ratings that are given one by one."""

@@ -14,7 +14,7 @@ from cfcore.data.ids import as_column, is_single
 from cfcore.errors import DataError
 from cfcore.kernels.records import Factors, ItemOrder, ListQueries
 from cfcore.metrics.options import CRITERIA, EXPLORING
-from cfcore.models.core.distributions import Exploration
+from cfcore.models.core.distributions import Exploration, check_unused, exploration_of
 from cfcore.models.core.given import user_of
 from cfcore.models.core.ids import column_of
 from cfcore.models.core.params import check_flag, check_number
@@ -69,7 +69,7 @@ class Recommender(Preferring, Similar):
         exclude: Any = None,
         timestamps: Any = None,
         as_frame: bool | str = False,
-        n_std: float = 1.0,
+        n_std: float | None = None,
         random_state: RandomState = None,
     ) -> Any:
         """Recommend items to one user, or to each of many users.
@@ -109,8 +109,8 @@ class Recommender(Preferring, Similar):
             Return a data frame with a row for each listed item and the columns user, item, score and rank
             (from 1); those of users and items have the names that they had in training (``column_names_``).
             True: of the library that `users` is a column of, or else of the first one installed.
-        n_std : float, default 1.0
-            For ``by="upper"``; at least 0.
+        n_std : float, optional
+            For ``by="upper"``; at least 0, by default 1.
         random_state : int, SeedSequence, Generator, BitGenerator, RandomState or None
             For ``by="sample"``, chooses the sample; None: another one in each call.
 
@@ -142,6 +142,7 @@ class Recommender(Preferring, Similar):
         result either.
         """
         plain = items is None and exclude is None and timestamps is None and as_frame is False
+        plain = plain and n_std is None and random_state is None
         if plain and (type(users) in PLAIN if given is None else users is None):
             answer = self._quick_list(users, n, by, given, exclude_seen, min_support)
             if answer is not None:
@@ -185,7 +186,7 @@ class Recommender(Preferring, Similar):
         exclude: Any = None,
         timestamps: Any = None,
         as_frame: bool | str = False,
-        n_std: float = 1.0,
+        n_std: float | None = None,
         random_state: RandomState = None,
     ) -> Iterator[Any]:
         """Recommend to many users in batches, for results that do not fit in memory as a whole.
@@ -308,7 +309,9 @@ class Recommender(Preferring, Similar):
         return np.broadcast_to(times, n_lists)
 
 
-def exploring(by: Any, n_std: float, random_state: RandomState) -> Any:
+def exploring(by: Any, n_std: float | None, random_state: RandomState) -> Any:
     """The argument `by` with the options of lists that explore, if these do."""
-    check_number("n_std", n_std, 0)
-    return Exploration(by, float(n_std), random_state) if type(by) is str and by in EXPLORING else by
+    if type(by) is str and by in EXPLORING:
+        return exploration_of(by, n_std, random_state)
+    check_unused(by, n_std, random_state)
+    return by

@@ -21,7 +21,7 @@ from cfcore.models.factorization.als_rows import Penalties, Side
 from cfcore.models.factorization.als_state import ALSState
 from cfcore.models.factorization.als_trainer import ALSTrainer, first_arrays
 from cfcore.models.factorization.base import FactorModel
-from cfcore.models.factorization.joining import joined_rows, scattered
+from cfcore.models.factorization.joining import joined_rows, scattered, weights_of_later
 from cfcore.models.factorization.rates import density_and_spread
 from cfcore.random import RandomState
 
@@ -237,12 +237,25 @@ class ALS(FactorModel):
             "implicit_user_factors": scattered(before.implicit_user_factors, users_at, train.n_users),
         }
         if before.seen_weights is not None:
-            own = weights_of_later(before, users_at, items_at, train)
+            cells = train.user_codes, train.item_codes, train.values
+            own = weights_of_later(before, users_at, items_at, cells, train.n_items)
             _, _, fields["seen_weights"] = joined_rows(
                 before.seen_indptr, items_at[before.seen_items], users_at, train.n_users, train.user_codes,
                 train.item_codes, (before.seen_weights, own),
             )  # fmt: skip
         return fields
+
+    def _with_weights(self, state: Any, train: Ratings, weights: Array) -> Any:
+        if state.seen_values is None:
+            raise ValueError(
+                "partial_fit: the model does not keep its ratings, and so no weights; leave out weights=, or "
+                "call fit with all ratings and their weights"
+            )
+        held = np.ones(len(state.seen_items), dtype=np.float32)
+        if state.seen_weights is not None:
+            held[:] = state.seen_weights
+        held[places_of(state, train.user_codes, train.item_codes)] = weights
+        return state.changed(seen_weights=held)
 
     def _solved(self, state: Any, kind: str, train: Ratings, codes: Array) -> Any:
         """As in `FactorModel`, by the equations of the fit."""
@@ -301,28 +314,13 @@ class ALS(FactorModel):
 def weights_of(state: ALSState, users: Array, items: Array) -> Array:
     """Weights of ratings that a state has: float32[n]."""
     assert state.seen_weights is not None
+    found: Array = state.seen_weights[places_of(state, users, items)]
+    return found
+
+
+def places_of(state: ALSState, users: Array, items: Array) -> Array:
+    """Positions of ratings of a state in its `seen_items`: int[n]."""
     width = np.int64(len(state.item_ids))
     owners = np.repeat(np.arange(len(state.user_ids)), np.diff(state.seen_indptr))
     keys = owners * width + state.seen_items
-    found: Array = state.seen_weights[np.searchsorted(keys, users * width + items)]
-    return found
-
-
-def weights_of_later(before: ALSState, users_at: Array, items_at: Array, train: Ratings) -> Array:
-    """Weights of ratings that join those of a state: float32[n].
-
-    Those that the state has keep their weights; others, also those that replace a rating of another value,
-    count 1.
-    """
-    own, values = before.seen_weights, before.seen_values
-    found = np.ones(len(train), dtype=np.float32)
-    if own is None or values is None or not len(own):
-        return found
-    width = np.int64(train.n_items)
-    owners = np.repeat(users_at.astype(np.int64), np.diff(before.seen_indptr))
-    keys = owners * width + items_at[before.seen_items]  # ascending, as the old codes are
-    wanted = train.user_codes * width + train.item_codes
-    at = np.minimum(np.searchsorted(keys, wanted), len(keys) - 1)
-    same = (keys[at] == wanted) & (values[at] == train.values)
-    found[same] = own[at[same]]
-    return found
+    return np.searchsorted(keys, users * width + items)

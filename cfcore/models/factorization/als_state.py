@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from cfcore.arrays import padded
+from cfcore.arrays import as_padded
 from cfcore.models.core.fields import PRODUCT, array
 from cfcore.models.factorization.state import FactorState
 
@@ -46,9 +46,9 @@ class ALSState(FactorState):
 
     def member_rows(self, kind: str) -> Array:
         """The factors that the sets of users (or items) are sums of, in padded rows if there are any."""
-        return self.item_members if kind == "user" else padded(self.implicit_user_factors)
+        return self.item_members if kind == "user" else as_padded(self.implicit_user_factors)
 
     @cached_property
     def item_members(self) -> Array:
         """The y in padded rows."""
-        return padded(self.implicit_factors)
+        return as_padded(self.implicit_factors)

@@ -82,9 +82,14 @@ class ALSTrainer:
         try:
             squares = self.solving[kind](side.sums(padded(members)))
         except ValueError as error:  # not positive definite by rounding
+            told = f"ALS: the equations of the {kind}s have no solution in double precision with"
+            reg = self.rates["reg"]
+            if side.weights is None:
+                raise DivergenceError(f"{told} reg={reg:g}. Try reg=None, the default") from error
+            apart = float(side.weights.max()) / float(side.weights.min())
             raise DivergenceError(
-                f"ALS: the equations of the {kind}s have no solution in double precision with "
-                f"reg={self.rates['reg']:g}. Try reg=None, the default"
+                f"{told} reg={reg:g} and weights of which the greatest is {apart:.2g} times the least. Try "
+                f"weights that differ less, such as weights=np.sqrt(weights), or reg={100 * reg:.2g}"
             ) from error
         return float(squares.sum())
 

@@ -112,7 +112,7 @@ class BayesianSVD(BayesianUpdates, Featured, Exploring):
     noise_precision_ : float
         Mean of the noise's precision, in the unit of the ratings; 1 if these are ordinal.
     levels_ : ndarray of float64, shape (n_levels,), or None
-        The different training ratings; None if there are more than 256.
+        The different training ratings; None if there are more than 256. Their number is ``n_levels_``.
     cut_points_ : ndarray of float64, shape (n_kept, n_levels - 1), or None
         Samples of the cut points of ordinal ratings, and None for others. Biases and factors are then in the
         unit of the latent ratings' noise.
@@ -352,9 +352,12 @@ class BayesianSVD(BayesianUpdates, Featured, Exploring):
         state: BayesianState = self._state
         fields: dict[str, Any] = users_of(state, given, self.n_threads) | user_fields(given)
         # What only `partial_fit` reads is of the users of the fit.
-        nothing = dict.fromkeys(("seen_times", "item_members", "item_precisions", "chain_scalars"))
+        nothing = dict.fromkeys(
+            ("seen_times", "seen_weights", "item_members", "item_precisions", "chain_scalars")
+        )
         found = dataclasses.replace(state, **{**fields, **nothing})
-        vars(found)["item_rows"] = state.item_rows  # the same items
+        for name in ("item_rows", "items", "item_layouts"):  # of the same items
+            vars(found)[name] = getattr(state, name)
         return found
 
     def _session_scores(self, session: Session) -> Array | None:

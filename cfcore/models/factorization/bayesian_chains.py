@@ -27,7 +27,7 @@ Array = np.ndarray[Any, Any]
 #: Fields of the state that are means over sweeps: of several chains, means of theirs.
 MEANS = ("user_bias", "item_bias", "session_bias", "user_feature_effects", "item_feature_effects")
 #: Fields whose first dimension is that of samples, or of chains; of other fields of samples it is the second.
-BY_SAMPLE_OR_CHAIN = (*BY_SAMPLE, "item_precisions", "chain_scalars")
+BY_SAMPLE_OR_CHAIN = (*BY_SAMPLE, "chain_scalars")
 
 
 class Chains:
@@ -51,6 +51,7 @@ class Chains:
     ) -> None:  # fmt: skip
         self.context, n = context, model.n_chains
         self.seconds = None if seconds is None else seconds[train.by_user.order]
+        self.weights = None if context.weights is None else context.weights[train.by_user.order]
         self.n_sweeps, self.limit = model.burn_in + model.n_samples, model.stop_at_r_hat
         self.levels = levels_of(train.values, model.likelihood)
         seed = seed64(context.rng)
@@ -159,7 +160,15 @@ class Chains:
         """The state with these means of biases, and the samples of so many sweeps of each chain."""
         last = joined([chain.last() for chain in self.chains])
         found = diagnose(self.traces, n_epochs)
-        return self._state(arrays, history, n_epochs, diagnostics=found, seen_times=self.seconds, **last)
+        return self._state(
+            arrays,
+            history,
+            n_epochs,
+            diagnostics=found,
+            seen_times=self.seconds,
+            seen_weights=self.weights,
+            **last,
+        )
 
     def _state(
         self, arrays: Mapping[str, Array], history: Mapping[str, list[float]], n_epochs: int, **more: Any
@@ -174,6 +183,7 @@ class Chains:
             fields |= first.moments.fields(first.moments.pooled(each), first.spread)
         return self.context.state(
             BayesianState, **fields, history=dict(history), n_epochs=n_epochs, levels=self.levels,
+            n_levels=0 if self.levels is None else len(self.levels),
             spread=self.chains[0].spread, time_unit=self.context.side.get("time_unit", 1),
             weighted=self.context.weights is not None, **encoded_features(self.context.side), **more,
         )  # fmt: skip

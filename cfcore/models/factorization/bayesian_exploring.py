@@ -31,7 +31,7 @@ def state_of_sample(state: BayesianState, rng: np.random.Generator) -> BayesianS
         if field.init and isinstance(getattr(state, field.name), np.ndarray)
     }
     if state.implicit_factors.shape[1]:
-        fields["implicit_factors"] = state.implicit_factors[:, at * k : (at + 1) * k]
+        fields["implicit_factors"] = state.implicit_factors[:, at * k : (at + 1) * k].copy()
     spread = np.float32(state.spread)
     means = fields["user_factors"] * np.float32(n_kept)
     fields["user_factors"] = means + sign * spread * fields["user_draws"]
@@ -39,8 +39,10 @@ def state_of_sample(state: BayesianState, rng: np.random.Generator) -> BayesianS
     biases = fields["user_biases"][:, 0]
     if state.user_bias_draws is not None:
         biases = biases + sign * fields["user_bias_draws"][:, 0]
+        fields["user_biases"] = np.ascontiguousarray(biases[:, np.newaxis])
         fields["user_bias_draws"] = np.zeros_like(fields["user_bias_draws"])
     fields["user_bias"], fields["item_bias"] = spread * biases, spread * fields["item_biases"][:, 0]
+    fields["sample"] = int(sign) * (at + 1)
     return dataclasses.replace(state, **fields)
 
 

@@ -30,6 +30,7 @@ class Featured(Model):
         duplicates: Duplicates = "error",
         weights: Any = None,
         memory_limit: int | str | None = None,
+        **others: Any,
     ) -> Self:
         """Fit the model, forgetting any earlier fit.
 
@@ -53,6 +54,7 @@ class Featured(Model):
             As `Model.fit` does; DataError for tables that cannot be used, or whose ids are not those of the
             ratings, as well.
         """
+        self._refuse_others(others)
         train, held_out = self._taken(ratings, columns, validation, duplicates)
         own = self._weights_of(train, weights, duplicates)
         train, side = with_features(train, user_features, item_features)

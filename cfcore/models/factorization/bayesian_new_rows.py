@@ -14,7 +14,7 @@ from cfcore.errors import DataError
 from cfcore.models.factorization.bayesian_features import entry_fields, rows_at, weighted
 from cfcore.models.factorization.bayesian_state import BayesianState
 
-__all__ = ["features_of", "from_features", "matrix_of", "priors_of", "state_with"]
+__all__ = ["features_of", "from_features", "matrix_of", "priors_of", "state_with", "widened"]
 
 Array = np.ndarray[Any, Any]
 
@@ -56,7 +56,7 @@ def state_with(state: BayesianState, kind: str, table: Any, name: str) -> Bayesi
     if len(new) == 0:
         return state
     union = merge(ids, features.ids[new], where)
-    wider = _with_ids(state, kind, union, encode(union, ids, where))
+    wider = widened(state, kind, union, encode(union, ids, where))
     at = encode(union, features.ids[new], where)
     return _with_rows(wider, kind, at, rows_at(features, new))
 
@@ -115,7 +115,7 @@ def _with_rows(state: BayesianState, kind: str, at: Array, matrix: csr_array) ->
     return dataclasses.replace(state, **fields)
 
 
-def _with_ids(state: BayesianState, kind: str, ids: Array, at: Array) -> BayesianState:
+def widened(state: BayesianState, kind: str, ids: Array, at: Array) -> BayesianState:
     """The state with a larger vocabulary, in which the present ids have the codes `at`; others are empty."""
     n, symbol = len(ids), f"n_{kind}s"
     fields: dict[str, Any] = {f"{kind}_ids": ids}

@@ -14,7 +14,7 @@ from cfcore.models.factorization.bayesian_side import Side
 Array = np.ndarray[Any, Any]
 
 #: What is kept with samples along the first axis.
-BY_SAMPLE = ("prior_means", "prior_precisions", "precisions", "cut_points")
+BY_SAMPLE = ("prior_means", "prior_precisions", "item_precisions", "precisions", "cut_points")
 #: Fractions of multiples of this are spread evenly over [0, 1), however many there are.
 GOLDEN = (np.sqrt(5) - 1) / 2
 
@@ -67,6 +67,7 @@ class Samples:
             "user_weights": np.zeros((users.n + 1, n_kept), dtype=np.float32),
             "prior_means": np.zeros((n_kept, k)),
             "prior_precisions": np.zeros((n_kept, k, k)),
+            "item_precisions": np.zeros((n_kept, k, k)),
             "precisions": np.zeros((n_kept, 1 + len(biases.precisions))),
         }
         if self.noise.cut_points is not None:
@@ -106,6 +107,7 @@ class Samples:
             held[name][:-1, at] = drawn
         held["user_weights"][:-1, at] = self.noise.user_weights
         held["prior_means"][at], held["prior_precisions"][at] = users.mean, users.precision
+        held["item_precisions"][at] = items.precision
         held["precisions"][at] = self.noise.precision, *biases.precisions
         if self.noise.cut_points is not None:
             held["cut_points"][at] = self.noise.cut_points

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from cfcore.models.factorization.bayesian_biases import Biases
+from cfcore.models.factorization.bayesian_features import weighted
 from cfcore.models.factorization.bayesian_side import Side
 from cfcore.models.factorization.bayesian_state import BayesianState
 from cfcore.models.factorization.joining import scattered
@@ -53,7 +54,9 @@ class Start:
         items.mean = state.item_factors[-1, own].astype(np.float64)
         assert state.item_precisions is not None
         assert state.chain_scalars is not None
-        items.precision = state.item_precisions[number].copy()
+        items.precision = state.item_precisions[sample].copy()
+        self._set_effects(users, "user", own, n_kept / state.spread)
+        self._set_effects(items, "item", own, 1.0)
         means = state.user_factors[:-1, own] * np.float32(n_kept / state.spread)
         self._set_rows(users, means + state.user_draws[:-1, own], self.users_at, rng)
         self._set_rows(items, state.item_factors[:-1, own], self.items_at, rng)
@@ -69,12 +72,25 @@ class Start:
         chain.spread = chain.noise.spread
         chain.renew()
 
+    def _set_effects(self, side: Side, kind: str, own: slice, scale: float) -> None:
+        """Effects of features: those on rows of the last sample, those on biases by their means."""
+        terms = side.features
+        if terms is None:
+            return
+        state = self.state
+        factors, effects = (getattr(state, f"{kind}_feature_{name}") for name in ("factors", "effects"))
+        terms.effects[:] = scale * factors[:-1, own].astype(np.float64)
+        side.mean = scale * factors[-1, own].astype(np.float64)
+        terms.bias_effects[:] = effects[:-1].astype(np.float64) / state.spread
+        terms.sums[:] = weighted(terms.matrix, terms.effects)
+        terms.bias_sums[:] = terms.matrix @ terms.bias_effects
+
     @staticmethod
     def _set_rows(side: Side, rows: Array, at: Array, rng: np.random.Generator) -> None:
         k = side.n_factors
         root = np.linalg.cholesky(side.precision)
         drawn = np.linalg.solve(root.T, rng.normal(size=(k, side.n))).T
-        side.rows[:, :k] = side.mean + drawn
+        side.rows[:, :k] = side.mean + drawn + (0.0 if side.features is None else side.features.sums)
         side.rows[at, :k] = rows
 
     @staticmethod
@@ -103,10 +119,14 @@ class Start:
             found.precisions[:] = state.precisions[sample, 1:][kinds]
         else:
             found.precisions[:2] = state.precisions[sample, 1:3]
-        found.scalars[0] = float(np.mean(state.item_biases[:-1, sample], dtype=np.float64))
+        if state.item_feature_effects is None:
+            found.scalars[0] = float(np.mean(state.item_biases[:-1, sample], dtype=np.float64))
+        else:
+            found.scalars[0] = float(state.item_feature_effects[-1]) / state.spread
         for at, mean in ((0, 0.0), (1, float(found.scalars[0]))):
             drawn = rng.normal(size=len(found.biases[at])) / np.sqrt(found.precisions[at])
-            found.biases[at][:] = mean + drawn
+            terms = found.features[at]
+            found.biases[at][:] = mean + drawn + (0.0 if terms is None else terms.bias_sums)
         found.biases[0][self.users_at] = state.user_biases[:-1, sample]
         found.biases[1][self.items_at] = state.item_biases[:-1, sample]
         if len(found.sessions.lengths):

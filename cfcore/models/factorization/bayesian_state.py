@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 
-from cfcore.arrays import padded
+from cfcore.arrays import as_padded
 from cfcore.data.features import check_encoding, encoding_names
 from cfcore.data.times import UNITS
 from cfcore.kernels.records import Factors, FactorSamples
@@ -88,22 +88,29 @@ class BayesianState(State):
     spread : float
         Standard deviation of the training ratings, which is the unit of the samples.
     weighted : bool
-        Whether the training ratings had weights, which are not kept.
+        Whether the training ratings had weights.
     time_unit : int
         How many of the unit of the training timestamps make a second.
     levels : ndarray of float64, shape (n_levels,), or None
         The different training ratings; None if there are more than 256.
+    n_levels : int
+        Their number, 0 without: what tells that levels of a file are all there.
     cut_points : ndarray of float64, shape (n_kept, n_levels - 1), or None
         Samples of the cut points of an ordered probit, in the unit of the latent ratings' noise.
+    sample : int
+        Of a state of one of the samples: its number, from 1 on, negative where what draws add is subtracted.
+        Of others 0.
     diagnostics : Diagnostics
         Of no draws for parameters of other origin.
     seen_times : ndarray of int64, shape (n_seen,), or None
         Times of the training ratings in seconds, in the order of ``seen_items``, where there are sessions; 8
         bytes a rating, which `fold_in` and `partial_fit` read.
+    seen_weights : ndarray of float32, shape (n_seen,), or None
+        Weights of the training ratings, in the order of ``seen_items``; None where all are 1.
     item_members : ndarray of float32, shape (n_users, n_chains * n_factors), or None
         The w of the last sweep, over `spread`, from which `partial_fit` goes on, as from the next two.
-    item_precisions : ndarray of float64, shape (n_chains, n_factors, n_factors), or None
-        Precision of the items' rows in the prior.
+    item_precisions : ndarray of float64, shape (n_kept, n_factors, n_factors), or None
+        Of the items' rows in the prior, over `spread`, for new items and `partial_fit`.
     chain_scalars : ndarray of float64, shape (n_chains, 3), or None
         Factors on the precisions of the y and of the w, and shape of the users' noise precisions.
     """
@@ -129,9 +136,10 @@ class BayesianState(State):
     prior_precisions: Array = array("float64", "n_kept", "n_factors", "n_factors", high=PRODUCT)
     precisions: Array = array("float64", "n_kept", None, low=0, high=PRODUCT)
     seen_times: Array | None = array("int64", "n_seen", optional=True)
+    seen_weights: Array | None = array("float32", "n_seen", optional=True, low=0)
     item_members: Array | None = array("float32", "n_users", None, optional=True, high=PRODUCT)
     item_precisions: Array | None = array(
-        "float64", "n_chains", "n_factors", "n_factors", optional=True, high=PRODUCT
+        "float64", "n_kept", "n_factors", "n_factors", optional=True, high=PRODUCT
     )
     chain_scalars: Array | None = array("float64", "n_chains", 3, optional=True, low=0, high=PRODUCT)
     user_featured: Array | None = array("b", "n_users", optional=True)
@@ -165,6 +173,8 @@ class BayesianState(State):
     time_unit: int = 1
     weighted: bool = False
     levels: Array | None = array("float64", "n_levels", optional=True, order="ascending")
+    n_levels: int = 0
+    sample: int = 0
     cut_points: Array | None = array("float64", "n_kept", None, optional=True, high=PRODUCT)
     diagnostics: Diagnostics = NO_DRAWS
 
@@ -186,6 +196,8 @@ class BayesianState(State):
         if not isinstance(self.diagnostics, Diagnostics):
             raise ValueError(f"diagnostics_ must be a Diagnostics, not {self.diagnostics!r}")
         n_kept, n_factors = self.prior_means.shape
+        if type(self.sample) is not int or abs(self.sample) >= 2**31 or (self.sample and n_kept > 1):
+            raise ValueError(f"sample_ must be the number of the only sample, or 0, not {self.sample!r}")
         n_columns = n_kept * n_factors
         if self.user_factors.shape[1] != n_columns:
             raise ValueError(f"user_factors_ has {self.user_factors.shape[1]} columns, not {n_columns}")
@@ -193,9 +205,10 @@ class BayesianState(State):
             raise ValueError(f"implicit_factors_ must have {n_columns} columns or none")
         if self.precisions.shape[1] != 3 + len(self.session_lengths):
             raise ValueError(f"precisions_ must have {3 + len(self.session_lengths)} columns")
-        for name in ("precisions", "user_weights"):
-            if (getattr(self, name) <= 0).any():
+        for name in ("precisions", "user_weights", "seen_weights"):
+            if getattr(self, name) is not None and (getattr(self, name) <= 0).any():
                 raise ValueError(f"{name}_ must be positive")
+        self._verify_levels()
         self._verify_cut_points()
         self._verify_chains()
         if len(self.session_numbers):
@@ -224,6 +237,11 @@ class BayesianState(State):
             if self.item_members is not None and self.item_members.shape[1] != n_columns:
                 raise ValueError(f"item_members_ must have {n_columns} columns")
 
+    def _verify_levels(self) -> None:
+        held = 0 if self.levels is None else len(self.levels)
+        if type(self.n_levels) is not int or self.n_levels != held:
+            raise ValueError(f"levels_ has {held} entries, and n_levels_ is {self.n_levels!r}")
+
     def _verify_cut_points(self) -> None:
         if self.cut_points is None:
             return
@@ -248,6 +266,10 @@ class BayesianState(State):
         """Another state with some fields changed."""
         if changes.keys() & {"seen_indptr", "seen_items"}:  # the times of others are not known
             changes.setdefault("seen_times", None)
+            changes.setdefault("seen_weights", None)
+        if "levels" in changes:
+            levels = changes["levels"]
+            changes.setdefault("n_levels", 0 if levels is None else len(levels))
         return super().replaced(**changes)
 
     # ------------------------------------------------------------------ files
@@ -292,12 +314,12 @@ class BayesianState(State):
     @cached_property
     def user_rows(self) -> Array:
         """Rows of users, and of the unknown, padded as the kernels read them."""
-        return padded(self.user_factors)
+        return as_padded(self.user_factors)
 
     @cached_property
     def item_rows(self) -> Array:
         """Rows of items, and of the unknown, padded."""
-        return padded(self.item_factors)
+        return as_padded(self.item_factors)
 
     @cached_property
     def all_factors(self) -> Factors:

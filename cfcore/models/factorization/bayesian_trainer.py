@@ -204,7 +204,6 @@ class GibbsTrainer:
         penalties = float(self.users.penalty[0]), float(self.items.penalty[0])
         return {
             "item_members": self.items.members.astype(np.float32) if self.items.has_sets else None,
-            "item_precisions": self.items.precision[np.newaxis].copy(),
             "chain_scalars": np.array([[*penalties, float(self.noise.scalars[1])]]),
         }
 

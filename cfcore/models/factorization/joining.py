@@ -8,7 +8,7 @@ import numpy as np
 
 from cfcore.data.ids import encode, merge
 
-__all__ = ["joined_ids", "joined_rows", "kept_ratings", "scattered"]
+__all__ = ["joined_ids", "joined_rows", "kept_ratings", "scattered", "weights_of_later"]
 
 Array = np.ndarray[Any, Any]
 
@@ -111,3 +111,36 @@ def joined_rows(
     new_values[from_cells] = np.append(values[1], values[0][owner_touched])[first]
     new_values[~from_cells] = values[0][~owner_touched]
     return new_indptr, new_members, new_values
+
+
+def weights_of_later(
+    before: Any, users_at: Array, items_at: Array, cells: tuple[Array, Array, Array], n_items: int
+) -> Array:
+    """Weights of ratings that join those of a state: float32[n].
+
+    Those that the state has keep their weights; others, also those that replace a rating of another value,
+    count 1.
+
+    Parameters
+    ----------
+    before : State
+        With `seen_weights`, which may be None.
+    users_at, items_at : int[n_users], int[n_items]
+        New codes of the state's users and items.
+    cells : (int32[n], int32[n], float32[n])
+        Users and items of the ratings in new codes, and values.
+    n_items : int
+        Of the new codes.
+    """
+    own, values = before.seen_weights, before.seen_values
+    found = np.ones(len(cells[0]), dtype=np.float32)
+    if own is None or values is None or not len(own):
+        return found
+    width = np.int64(n_items)
+    owners = np.repeat(users_at.astype(np.int64), np.diff(before.seen_indptr))
+    keys = owners * width + items_at[before.seen_items]  # ascending, as the old codes are
+    wanted = cells[0] * width + cells[1]
+    at = np.minimum(np.searchsorted(keys, wanted), len(keys) - 1)
+    same = (keys[at] == wanted) & (values[at] == cells[2])
+    found[same] = own[at[same]]
+    return found

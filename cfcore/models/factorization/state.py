@@ -10,7 +10,7 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 
-from cfcore.arrays import padded
+from cfcore.arrays import as_padded
 from cfcore.kernels.records import Factors
 from cfcore.models.core.fields import PRODUCT, array, is_finite
 from cfcore.models.core.noise import error_variance
@@ -244,12 +244,12 @@ class FactorState(State):
     @cached_property
     def user_rows(self) -> Array:
         """Factors of users in padded rows, as the kernels read them."""
-        return padded(self.user_factors)
+        return as_padded(self.user_factors)
 
     @cached_property
     def item_rows(self) -> Array:
         """Factors of items in padded rows."""
-        return padded(self.item_factors)
+        return as_padded(self.item_factors)
 
     @cached_property
     def factors(self) -> Factors:

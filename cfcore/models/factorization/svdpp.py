@@ -274,6 +274,7 @@ class SVDpp(FactorModel):
         duplicates: Duplicates = "error",
         weights: Any = None,
         memory_limit: int | str | None = None,
+        **others: Any,
     ) -> Self:
         """Fit the model, forgetting any earlier fit.
 
@@ -295,6 +296,7 @@ class SVDpp(FactorModel):
         DataError, ValueError, TypeError
             As `Model.fit` does; DataError for pairs that cannot be used as well.
         """
+        self._refuse_others(others)
         train, held_out = self._taken(ratings, columns, validation, duplicates)
         own = self._weights_of(train, weights, duplicates)
         sets = None if implicit is None else joined(train, implicit)

@@ -68,8 +68,10 @@ class Updatable(Model):
             earlier one. Where the model keeps no values (``seen_values_`` is None), and by `TimeSVDpp`, which
             keeps no times, known users are solved for from these ratings alone, with a warning if there are
             fewer than the user had.
-        unknown_items : {"error", "ignore"}, default "error"
-            What to do with ratings of items that have no training ratings.
+        unknown_items : {"error", "ignore", "add"}, default "error"
+            What to do with ratings of items that have no training ratings: raise an error; leave them out; or
+            solve for these items too, by the same equations, after the users, whose rows are those of the
+            other ratings.
         duplicates : {"error", "last", "first", "mean"}, default "error"
             As in `Model.fit`.
 
@@ -101,8 +103,8 @@ class Updatable(Model):
         z is p; in `SVDpp` it is p and the sum over the set N(u) together, and p is what the sum lacks.
 
         The mean, the scale, ``history_`` and all parameters of items stay as they are. In `SVDpp` the user's
-        set N(u) is that of all items seen. `TimeSVDpp`, which needs timestamps here as well, solves then for
-        the biases of the users' days: see its Notes.
+        set N(u) is that of all items seen, new ones included. `TimeSVDpp`, which needs timestamps here as
+        well, solves then for the biases of the users' days: see its Notes.
 
         A user's result does not depend on the others in the call. One with n ratings costs O(n k^2 + k^3)
         for k factors.
@@ -111,25 +113,38 @@ class Updatable(Model):
         self._check_updatable("fold_in")
         here = self.snapshot()
         here._check_fitted()
-        check_choice("unknown_items", unknown_items, ("error", "ignore"))
+        check_choice("unknown_items", unknown_items, ("error", "ignore", "add"))
         given = here._later(ratings, duplicates)
         known = here._state.items.recode(given.item_ids, given.item_codes) >= 0
-        if not known.any() or (unknown_items == "error" and not known.all()):
-            unknown = np.unique(given.items[~known])
-            raise DataError(
-                f"fold_in: {len(unknown)} of the items have no training ratings: "
-                f"{', '.join(map(str, unknown[:5]))}{', ...' if len(unknown) > 5 else ''}"
-                + ('; pass unknown_items="ignore" to leave them out' if known.any() else "")
-            )
-        given = here._with_kept(given if known.all() else given.subset(known))
-        here._warn_of_fewer_ratings(given)
-        state, train = here._joined(given)
-        self._state = here._solved(state, "user", train, np.flatnonzero(train.user_counts))
+        if unknown_items != "add" and (not known.any() or (unknown_items == "error" and not known.all())):
+            raise DataError(no_ratings_of(given, known))
+        if known.any():
+            some = here._with_kept(given if known.all() else given.subset(known))
+            here._warn_of_fewer_ratings(some)
+            state, train = here._joined(some)
+            here._state = here._solved(state, "user", train, np.flatnonzero(train.user_counts))
+        if unknown_items == "add" and not known.all():
+            here._state = here._with_new_items(given.subset(~known))
+        self._state = here._state
         return self
 
+    def _with_new_items(self, given: Ratings) -> Any:
+        """The state in which items of ratings by known users are solved for, the users being held."""
+        before: FactorState = self._state
+        codes = before.users.recode(given.user_ids, given.user_codes)
+        if (codes < 0).any():
+            first = given.users[int((codes < 0).argmax())]
+            raise DataError(
+                f"fold_in: user {first} has ratings of new items alone, from which neither can be found; "
+                "leave the user out, or call partial_fit"
+            )
+        state, train = self._joined(given)
+        return self._solved(state, "item", train, np.flatnonzero(train.item_counts))
+
     def partial_fit(
-        self, ratings: Any, n_epochs: int | None = None, *columns: Any, duplicates: Duplicates = "error"
-    ) -> Self:
+        self, ratings: Any, n_epochs: int | None = None, *columns: Any, duplicates: Duplicates = "error",
+        weights: Any = None,
+    ) -> Self:  # fmt: skip
         """Go on training from the parameters of the model, on the ratings given.
 
         New users and items are given factors and biases first, solved for from their ratings as in `fold_in`
@@ -147,6 +162,9 @@ class Updatable(Model):
         duplicates : {"error", "last", "first", "mean"}, default "error"
             As in `Model.fit`: of repeated pairs within `ratings`. A pair that was rated in training may be
             rated again.
+        weights : array_like of float, shape (n_ratings,), optional
+            Weights of `ratings`, of models that take them, as in `fit`. By default 1, but that of a rating of
+            the same pair and value that the model keeps. Weights of earlier ratings are kept.
 
         Returns
         -------
@@ -168,7 +186,7 @@ class Updatable(Model):
         here = self.snapshot()
         if not here.is_fitted():
             here.n_epochs = n_epochs or here.n_epochs
-            self._state = here.fit(ratings, duplicates=duplicates)._state
+            self._state = here.fit(ratings, duplicates=duplicates, weights=weights)._state
             return self
         here.check_params()
         before: FactorState = here._state
@@ -179,7 +197,11 @@ class Updatable(Model):
                 f"on as it is: set_params(n_factors={n_factors})"
             )
         here._check_rates("partial_fit", ("lr", "reg", "lr_bias", "reg_bias"))
-        state, train = here._joined(here._later(ratings, duplicates))
+        given = here._later(ratings, duplicates)
+        own = here._weights_of(given, weights, duplicates, "partial_fit")
+        state, train = here._joined(given)
+        if own is not None:
+            state = here._with_weights(state, train, own)
         for kind in ("user", "item"):
             state = here._solved(state, kind, train, newcomers(before, state, train, kind))
         context = FitContext(
@@ -192,6 +214,10 @@ class Updatable(Model):
         total = (before.n_epochs or 0) + (trained.n_epochs or 0)
         self._state = trained.changed(n_epochs=total, **state.prior_fields())  # type: ignore[attr-defined]
         return self
+
+    def _with_weights(self, state: Any, train: Ratings, weights: Array) -> Any:
+        """A joined state in which the ratings given have these weights; of models that take weights."""
+        raise NotImplementedError
 
     def _loop_options(self, before: Any) -> dict[str, Any]:
         """Further arguments of the loop over the passes of `partial_fit`."""
@@ -360,3 +386,14 @@ def newcomers(before: State, state: State, train: Ratings, kind: str) -> Array:
     had = np.zeros(len(getattr(state, f"{kind}_ids")), dtype=bool)
     had[encode(getattr(state, f"{kind}_ids"), ids[counts > 0], kind)] = True
     return np.flatnonzero((getattr(train, f"{kind}_counts") > 0) & ~had)
+
+
+def no_ratings_of(given: Ratings, known: Array) -> str:
+    """The message of `fold_in` for ratings of items without training ratings: those not `known` (bool[n])."""
+    unknown = np.unique(given.items[~known])
+    return (
+        f"fold_in: {len(unknown)} of the items have no training ratings: "
+        f"{', '.join(map(str, unknown[:5]))}{', ...' if len(unknown) > 5 else ''}"
+        '; pass unknown_items="add" to give them rows'
+        + (', or unknown_items="ignore" to leave them out' if known.any() else "")
+    )

@@ -232,6 +232,7 @@ class RBM(RBMBase):
         duplicates: Duplicates = "error",
         weights: Any = None,
         memory_limit: int | str | None = None,
+        **others: Any,
     ) -> Self:
         """Fit the model, forgetting any earlier fit.
 
@@ -254,6 +255,7 @@ class RBM(RBMBase):
             As `Model.fit` does; DataError also for pairs that cannot be used, and for ratings of more than 64
             different values.
         """
+        self._refuse_others(others)
         train, held_out = self._taken(ratings, columns, validation, duplicates)
         own = self._weights_of(train, weights, duplicates)
         find_levels(train.values)  # refused before an earlier fit is forgotten

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import pickle
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -181,6 +182,37 @@ def test_other_and_damaged_files(trainset: surprise.Trainset, tmp_path: Path) ->
     path.write_bytes(b"")
     with pytest.raises(cf.FileFormatError):
         dump.load(path)
+
+
+def strange(array: Any) -> Iterator[Any]:
+    """Arrays in place of one: of another length or dtype, and with other numbers."""
+    yield array[: len(array) // 2]
+    if array.dtype.kind in "fi":
+        yield array.astype(np.float32)
+        yield np.full_like(array, 10**6)
+
+
+@pytest.mark.parametrize("name", ALGORITHMS)
+def test_strange_arrays_under_a_right_checksum(
+    name: str, trainset: surprise.Trainset, tmp_path: Path
+) -> None:
+    """They are refused when the file is read, or the algorithm predicts with them."""
+    path = tmp_path / "file"
+    dump.dump(path, algo=getattr(surprise, name)(**QUIET[name]).fit(trainset))
+    header, arrays = codec.read(path)
+    pairs = trainset.build_testset()[:20]
+    refused = 0
+    for key, array in arrays.items():
+        for changed in strange(array.reshape(-1) if not array.ndim else array):
+            try:
+                codec.write(path, header, arrays | {key: changed})
+                loaded = dump.load(path)[1]
+            except (cf.FileFormatError, TypeError):
+                refused += 1
+                continue
+            assert len(loaded.test(pairs)) == 20
+            assert loaded.trainset.n_ratings == trainset.n_ratings
+    assert refused > len(arrays)
 
 
 @pytest.mark.parametrize(

@@ -164,11 +164,40 @@ def test_in_searches(split: Any) -> None:
     assert isinstance(search.best_estimator["rmse"].to_cfcore(), cf.SVD)
 
 
-def test_to_cfcore_of_the_other_engine(split: Any) -> None:
-    algo = algorithm("SVD", n_factors=5).fit(split[0])
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [
+        ("SVD", {"n_factors": 5, "lr_bu": 0.01}),
+        ("SVD", {"biased": False}),
+        ("SVDpp", {"n_epochs": 2}),
+        ("BaselineOnly", {"bsl_options": {"method": "sgd"}}),
+        ("KNNBasic", {}),
+        ("KNNBasic", {"k": 3, "sim_options": {"name": "pearson_baseline", "user_based": False}}),
+        ("KNNWithMeans", {"sim_options": {"name": "pearson", "min_support": 3}}),
+        ("KNNWithZScore", {"sim_options": {"name": "pearson_baseline", "shrinkage": 5}}),
+        ("KNNBaseline", {"bsl_options": {"reg_u": 3}, "sim_options": {"user_based": False}}),
+    ],
+)
+def test_to_cfcore_keeps_the_predictions_of_the_other_engine(
+    name: str, options: dict[str, Any], split: Any
+) -> None:
+    trainset, testset = split
+    algo = algorithm(name, **options).fit(trainset)
     model = algo.to_cfcore()
-    assert (type(model), model.n_factors, model.random_state) == (cf.SVD, 5, 1)
-    assert model.item_factors_.shape == (split[0].n_items, 5)
+    by_item = options.get("sim_options", {}).get("user_based") is False
+    assert type(model) is (cf.ItemKNN if by_item else MODELS[name])
+    found = [one for one in algo.test(testset) if one.details.get("actual_k", 1) > 0]
+    assert len(found) > 200
+    users, items = [one.uid for one in found], [one.iid for one in found]
+    assert np.allclose(np.clip(model.predict(users, items), 1, 5), [one.est for one in found], atol=1e-5)
+    assert len(model.recommend(users[0], n=3)[0]) == 3
+    seen = set(model.recommend(users[0], n=60, exclude_seen=False)[0]) - set(
+        model.recommend(users[0], n=60)[0]
+    )
+    assert len(seen) == len(trainset.ur[trainset.to_inner_uid(users[0])])
+
+
+def test_to_cfcore_refused() -> None:
     for engine in ("surprise", "cfcore"):
         with pytest.raises(cf.NotFittedError, match="call fit of this SVD before to_cfcore"):
             surprise.SVD(engine=engine).to_cfcore()

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import cfcore as cf
-from cfcore.models.factorization import bayesian_given
+from cfcore.models.factorization import sets
 
 Array = np.ndarray[Any, Any]
 DAY = 86_400
@@ -123,7 +123,7 @@ def test_one_user_is_answered_as_many_are(timed: bool, monkeypatch: pytest.Monke
     for user, one in zip(users.tolist(), expected, strict=True):
         alone = model.for_users(given_of(user, timed=timed))
         assert alone.predict(user, user % 60, times) == one
-    monkeypatch.setattr(bayesian_given, "CHUNK", 1)
+    monkeypatch.setattr(sets, "WORK", 1)  # one user a call
     again = model.for_users(given).predict(users, users % 60, np.full(len(users), times))
     np.testing.assert_array_equal(again, expected)
 
