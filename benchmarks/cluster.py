@@ -1,8 +1,8 @@
 """Fits on Dask clusters on this machine: bits, lost workers, time of an epoch.
 
     python benchmarks/cluster.py agree              # MovieLens 1M: bits of fits on 1, 2 and 4 workers
-    python benchmarks/cluster.py kills              # MovieLens 100K: 20 fits each, of which a worker is killed
-    python benchmarks/cluster.py overhead           # MovieLens 1M: seconds of an epoch, less those of a local fit
+    python benchmarks/cluster.py kills              # MovieLens 100K: 20 fits each that lose a worker
+    python benchmarks/cluster.py overhead           # MovieLens 1M: seconds of an epoch, and of local ones
     python benchmarks/cluster.py scale              # 20 million ratings on two workers
 
 Workers are processes of one thread (`LocalCluster`). In `agree` and `kills`, the work is divided between all
