@@ -25,6 +25,8 @@ from cfcore.registry import ENTRIES
 
 #: Calls kept of each function.
 KEPT = 24
+#: Compiled modules whose functions set up the process (files in memory, allocators) and take no records.
+OF_PROCESS = {"common.mapped"}
 
 _NUMBERS = itertools.count()
 
@@ -45,7 +47,8 @@ class Call:
 def kernel_names() -> list[str]:
     """Every module with a stub is a kernel: "factorization.svd", ..."""
     root = Path(kernels.__file__).parent
-    return sorted(".".join(path.relative_to(root).with_suffix("").parts) for path in root.rglob("*.pyi"))
+    names = {".".join(path.relative_to(root).with_suffix("").parts) for path in root.rglob("*.pyi")}
+    return sorted(names - OF_PROCESS)
 
 
 def functions_of(kernel: str) -> dict[str, Callable[..., Any]]:
@@ -130,6 +133,7 @@ def ratings_of(
 
 
 VARIATIONS: dict[str, list[dict[str, Any]]] = {
+    "ALS": [{}, {"solver": "cg"}],
     "BayesianSVD": [{}, {"likelihood": "ordinal"}],
     "Baseline": [{}, {"method": "sgd"}],
     "ItemKNN": [{}, {"storage": 3}, {"similarity": "pearson", "power": 1.3}, {"similarity": "jaccard"}],

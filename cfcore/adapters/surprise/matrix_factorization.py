@@ -177,7 +177,9 @@ class SVD(_Factors):
 
 
 class SVDpp(_Factors):
-    """SVD++: ``r = mu + b_u + b_i + q_i . (p_u + |I_u|^-1/2 sum of y_j)`` over the items j that u rated.
+    """SVD++, with the set of the items that a user rated.
+
+    ``r = mu + b_u + b_i + q_i . (p_u + |I_u|^-1/2 sum of y_j)``, where j are the items that u rated.
 
     Koren, "Factorization meets the neighborhood", KDD 2008.
 
