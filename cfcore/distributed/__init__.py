@@ -6,6 +6,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from cfcore.distributed.fitting import fit as fit
     from cfcore.distributed.models import ShardedModel as ShardedModel
     from cfcore.distributed.models import load as load
     from cfcore.distributed.models import recommend as recommend
@@ -15,8 +16,8 @@ if TYPE_CHECKING:
     from cfcore.distributed.selection import search as search
 
 _MODULES = {
-    "Ratings": "ratings", "ShardedModel": "models", "cross_validate": "selection", "load": "models",
-    "recommend": "models", "search": "selection", "shard": "models",
+    "Ratings": "ratings", "ShardedModel": "models", "cross_validate": "selection", "fit": "fitting",
+    "load": "models", "recommend": "models", "search": "selection", "shard": "models",
 }  # fmt: skip
 
 __all__ = sorted(_MODULES)

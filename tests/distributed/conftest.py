@@ -16,7 +16,7 @@ import cfcore as cf
 def cluster() -> Iterator[Any]:
     """Two workers of one thread."""
     with LocalCluster(
-        n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None,
+        n_workers=2, threads_per_worker=1, processes=True, dashboard_address=":0",
         silence_logs=logging.CRITICAL,
     ) as found:  # fmt: skip
         yield found

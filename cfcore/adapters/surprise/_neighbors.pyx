@@ -1,4 +1,5 @@
 """Weighted sums over nearest neighbours in float64; see `knns.py`."""
+from cpython.exc cimport PyErr_CheckSignals
 from libc.stdint cimport int32_t, int64_t, uint8_t
 
 import numpy as np
@@ -81,6 +82,9 @@ def weighted_sums(const double[:, ::1] sim, entries, pairs, Py_ssize_t k, sums, 
     room.sims, room.at, room.bins, room.order = &sims[0], &at[0], &bins[0], &order[0]
     with nogil:
         for step in range(m):
+            if step % 4096 == 0:
+                with gil:
+                    PyErr_CheckSignals()
             r = order_of[step]
             found.numerator = found.denominator = 0
             found.n_neighbors = 0

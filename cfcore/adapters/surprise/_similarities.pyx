@@ -3,6 +3,7 @@
 A sum is of floats in ascending order of y, which defines its rounding; or of whole numbers, whose sums are
 exact in any order. The cost is one addition of a few lanes for each y and pair of its ratings.
 """
+from cpython.exc cimport PyErr_CheckSignals
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint64_t
 
 import numpy as np
@@ -111,6 +112,9 @@ def exact(by_x, by_y, whole, multiples, rule, double[:, ::1] sim, bint avx2):
         for own in range(most + 1):
             fill_table(&how, &tables[own * (most + 1) * words], own, most)
         for x in range(n):
+            if x % 64 == 0:
+                with gil:
+                    PyErr_CheckSignals()
             status |= exact_row(&entries, &how, x, &sums[0], &tables[0], (most + 1) * words, &sim[x, 0], avx2)
         mirror(&sim[0, 0], n)
     identity(sim)
@@ -159,6 +163,9 @@ def in_order(by_x, by_y, rule, double[:, ::1] sim, bint avx2):
     cdef double[::1] sums = np.empty(n * lanes_of(how.measure))
     with nogil:
         for x in range(n):
+            if x % 64 == 0:
+                with gil:
+                    PyErr_CheckSignals()
             status |= row_in_order(&entries, &how, x, &sums[0], &sim[x, 0], avx2)
         mirror(&sim[0, 0], n)
     identity(sim)

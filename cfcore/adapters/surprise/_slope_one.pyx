@@ -1,4 +1,5 @@
 """Deviations of Slope One in float64; see `slope_one.py`."""
+from cpython.exc cimport PyErr_CheckSignals
 from libc.math cimport NAN
 from libc.stdint cimport int32_t, int64_t
 
@@ -28,6 +29,9 @@ def deviations(columns, int64_t[:, ::1] freq, double[:, ::1] dev):
         raise ValueError("freq and dev need a row and a column for each item")
     with nogil:
         for u in range(n_users):
+            if u % 256 == 0:
+                with gil:
+                    PyErr_CheckSignals()
             for a in range(starts[u], starts[u + 1]):
                 i, rating = items[a], ratings[a]
                 for b in range(starts[u], starts[u + 1]):
@@ -65,6 +69,9 @@ def add_deviations(columns, const int64_t[:, ::1] freq, const double[:, ::1] dev
             raise ValueError("pairs: an id is not among those of the training set")
     with nogil:
         for r in range(users.shape[0]):
+            if r % 65536 == 0:
+                with gil:
+                    PyErr_CheckSignals()
             if users[r] < 0 or items[r] < 0:
                 continue
             i, total, count = items[r], 0, 0

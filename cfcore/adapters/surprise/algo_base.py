@@ -46,6 +46,7 @@ class AlgoBase:
     bu: NDArray[np.float64] | None
     bi: NDArray[np.float64] | None
     sim: NDArray[np.float64]
+    _kept: tuple[Trainset, Columns] | None
 
     def __init__(self, **kwargs: Any) -> None:
         settle(self, kwargs.get("engine"))
@@ -71,7 +72,7 @@ class AlgoBase:
         """
         self.trainset = trainset
         self.bu = self.bi = None
-        self._kept = (trainset, trainset.columns())
+        self._kept = None
         return self
 
     # ------------------------------------------------------------------ predictions
@@ -186,18 +187,15 @@ class AlgoBase:
         NameError
             ``sim_options["name"]`` is no similarity.
         """
-        options, found = self.sim_options, self.trainset.columns()
+        options, trainset = self.sim_options, self.trainset
         by_user = options["user_based"]
-        if by_user:
-            lists = similarities.Lists(found.n_users, found.item_indptr, found.item_users, found.item_ratings)
-        else:
-            lists = similarities.Lists(found.n_items, found.user_indptr, found.user_items, found.user_ratings)
+        lists, keys = similarities.lists_of(trainset, by_user)
         name = options.get("name", "msd").lower()
         baselines: tuple[Any, ...] = ()
         if name == "pearson_baseline":
             bu, bi = self.compute_baselines()
-            pair = (bu, bi) if by_user else (bi, bu)
-            baselines = (self.trainset.global_mean, *pair, options.get("shrinkage", 100))
+            of_x, of_y = (bu, bi) if by_user else (bi, bu)
+            baselines = (trainset.global_mean, of_x, of_y[keys], options.get("shrinkage", 100))
         self._say(f"Computing the {name} similarity matrix...")
         if name not in similarities.NAMES:
             raise NameError(f"Wrong sim name {name}. Allowed values are {', '.join(similarities.NAMES)}.")

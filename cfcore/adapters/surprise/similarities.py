@@ -11,7 +11,7 @@ import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from itertools import chain
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +19,9 @@ from numpy.typing import NDArray
 from cfcore.adapters.surprise import _similarities
 from cfcore.adapters.surprise.columns import rows_of
 from cfcore.kernels import simd
+
+if TYPE_CHECKING:
+    from cfcore.adapters.surprise.trainset import Trainset
 
 __all__ = ["cosine", "msd", "pearson", "pearson_baseline"]
 
@@ -201,6 +204,24 @@ def _multiples(ratings: NDArray[np.float64], name: str) -> tuple[float, float, i
         if (most - origin) * step <= _MOST and np.array_equal(scaled, np.rint(scaled)):
             return step, origin, round((most - origin) * step)
     return None
+
+
+def lists_of(trainset: Trainset, by_user: bool) -> tuple[Lists, Any]:
+    """The lists of a training set whose users, or items, are compared, and what selects y in their order.
+
+    The order is that of the dict, in which sums are made; it is another than that of inner ids only in a
+    training set made by hand.
+    """
+    found = trainset.columns()
+    n_x = found.n_users if by_user else found.n_items
+    given = trainset.given_lists("ir" if by_user else "ur")
+    keys = None if given is None else np.fromiter(given, np.int64, len(given))
+    if keys is not None and np.any(np.diff(keys) < 0):
+        assert given is not None
+        return _lists(n_x, given), keys
+    if by_user:
+        return Lists(n_x, found.item_indptr, found.item_users, found.item_ratings), slice(None)
+    return Lists(n_x, found.user_indptr, found.user_items, found.user_ratings), slice(None)
 
 
 def _lists(n_x: int, yr: Ratings) -> Lists:

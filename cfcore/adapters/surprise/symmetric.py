@@ -86,7 +86,7 @@ class SymmetricAlgo(AlgoBase):
 
     @xr.setter
     def xr(self, lists: Mapping[int, list[tuple[int, float]]]) -> None:
-        self._own_lists["xr"] = lists
+        vars(self).setdefault("_own_lists", {})["xr"] = lists
 
     @property
     def yr(self) -> Mapping[int, list[tuple[int, float]]]:
@@ -95,7 +95,7 @@ class SymmetricAlgo(AlgoBase):
 
     @yr.setter
     def yr(self, lists: Mapping[int, list[tuple[int, float]]]) -> None:
-        self._own_lists["yr"] = lists
+        vars(self).setdefault("_own_lists", {})["yr"] = lists
 
     def _lists(self, name: str) -> Any:
         if name in vars(self).get("_own_lists", {}):

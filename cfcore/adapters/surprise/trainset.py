@@ -149,6 +149,10 @@ class Trainset:
             self._lists[kind], self._copies[kind] = lists, _copy(lists)
         return lists
 
+    def given_lists(self, kind: str) -> Lists | None:
+        """`ur` or `ir` if it has been given or handed out; None if it is that of the columns."""
+        return self._lists.get(kind)
+
     def columns(self) -> Columns:
         """The ratings as arrays: in the order of `all_ratings`, by user as `ur`, and by item as `ir`.
 

@@ -250,7 +250,7 @@ class LeastSquares(LiveBiases):
         self.rows = RatingRows(by_user.indptr, by_user.indices, by_user.values, train.n_items)
         self.biases = Biases(users, items, self.mean)
         columns = RatingRows(by_item.indptr, by_item.indices, by_item.values, train.n_users)
-        self._problems = {
+        self.problems = {
             **_problems(0, "item", columns, Biases(items, users, self.mean), float(reg_item)),
             **_problems(1, "user", self.rows, self.biases, float(reg_user)),
         }
@@ -269,11 +269,11 @@ class LeastSquares(LiveBiases):
 
     def parts(self, k: int) -> list[Rows]:
         """Ranges of items, then ranges of users, which need the biases of all items."""
-        return list(self._problems)
+        return list(self.problems)
 
     def run_part(self, part: Rows) -> None:
         """Solve for a range of biases, with those of the other side held fixed."""
-        self.kernel.solve(*self._problems[part], self.n_threads)
+        self.kernel.solve(*self.problems[part], self.n_threads)
 
 
 def _problems(

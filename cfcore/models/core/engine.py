@@ -13,7 +13,7 @@ __all__ = ["Engine", "current_engine", "use_engine"]
 class Engine(Protocol):
     """Does the work of fits elsewhere, with the bits of a fit in this process."""
 
-    def trainer(self, trainer: Any) -> Any:
+    def trainer(self, trainer: Any, context: Any, n_epochs: int) -> Any:
         """A trainer, made from one in its initial state, that `run_epochs` calls in its place."""
 
     def compare(self, comparison: Any, progress: Callable[[int], object] | None) -> None:

@@ -88,7 +88,7 @@ def run_epochs(
         remedy = f"Try lr={lr / 4:.2g}" if lr else "Try a smaller lr"
     engine = current_engine()
     if engine is not None:
-        trainer = engine.trainer(trainer)
+        trainer = engine.trainer(trainer, context, n_epochs)
     return _Loop(trainer, context, n_epochs, remedy, start, growth).run()
 
 

@@ -145,6 +145,11 @@ class Solving:
         self.scratch = np.empty(self.kernel.scratch_shape(self.n_threads, width, most))
         self.spans = spans(ratings.indptr, cost, row_cost)
 
+    @staticmethod
+    def centres(side: Side, members: Array) -> Array | None:
+        """What rows are called with: the sums over their sets, given padded rows of the members."""
+        return side.sums(members)
+
     def __call__(self, centres: Array | None) -> Array:
         """Overwrite rows and biases; the sum of weighted squared errors of each row."""
         held = self.solves

@@ -80,7 +80,8 @@ class ALSTrainer:
             rows = self.rows[kind][:, : self.n_factors]
             members[:] = improved_members(side, (owners.indptr, owners.indices), rows, members)
         try:
-            squares = self.solving[kind](side.sums(padded(members)))
+            solving = self.solving[kind]
+            squares = solving(solving.centres(side, padded(members)))
         except ValueError as error:  # not positive definite by rounding
             told = f"ALS: the equations of the {kind}s have no solution in double precision with"
             reg = self.rates["reg"]

@@ -21,7 +21,7 @@ from cfcore.kernels.records import (
     RatingColumns,
     SGDRates,
 )
-from cfcore.models.core.stripes import stripes
+from cfcore.models.core.stripes import bounds, stripes
 from cfcore.random import seed64
 from cfcore.threads import threads_worth
 
@@ -61,7 +61,7 @@ class Blocks:
     def __init__(
         self, train: Ratings, row_bytes: int, rng: np.random.Generator, n_threads: int | None
     ) -> None:
-        self._rng = rng
+        self.rng = rng
         self._width = max(row_bytes // 4, 16)
         self.kernel = backends.kernel("factorization.svd")
         self.n_threads = threads_worth(n_threads, len(train), "block_ratings")
@@ -78,6 +78,9 @@ class Blocks:
             stripes(train.user_counts, n_users), stripes(train.item_counts, n_items), n_users, n_items
         )
         lay_out(columns, stripe_of, self.layout, seed64(rng), self.n_threads)
+        # First user of each user stripe, and first item of each item stripe.
+        self.user_ptr = bounds(stripe_of.user_stripes, n_users)
+        self.item_ptr = bounds(stripe_of.item_stripes, n_items)
         self.rounds = rounds(n_users, n_items)
         # Twice, so that the rounds from any one on are a slice: numbers of blocks less their item stripe, and
         # item stripes.
@@ -90,11 +93,11 @@ class Blocks:
 
     def visits(self) -> BlockVisits:
         """All blocks in an order for an epoch, and where the sweep of each begins, both drawn at random."""
-        shift = int(self._rng.integers(len(self.rounds)))
+        shift = int(self.rng.integers(len(self.rounds)))
         rows = slice(len(self.rounds) - shift, 2 * len(self.rounds) - shift)
-        shuffled = self._rng.permutation(self.n_item_stripes).astype(np.int32)
+        shuffled = self.rng.permutation(self.n_item_stripes).astype(np.int32)
         order = (self._first_blocks[rows] + shuffled[self._item_stripes[rows]]).ravel()
-        return BlockVisits(order, self._rng.integers(0, 2**40, len(order)))
+        return BlockVisits(order, self.rng.integers(0, 2**40, len(order)))
 
     def train(self, factors: Factors, rates: SGDRates, visits: BlockVisits) -> Array:
         """Update factors and biases, in place, by the ratings of some blocks.

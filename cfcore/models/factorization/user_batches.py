@@ -89,8 +89,8 @@ class UserBatches:
     ) -> None:
         self._rng, self.sets = rng, sets
         self.kernel = backends.kernel("factorization.svdpp" if days is None else "factorization.timesvdpp")
-        self._work = (len(train) + len(sets.members)) * max(table.shape[1], 16)
-        self.n_threads = threads_worth(n_threads, self._work)
+        self.work = (len(train) + len(sets.members)) * max(table.shape[1], 16)
+        self.use_threads(n_threads)
         limit = MAX_OVERLAP if sets.weights is None else MAX_WEIGHTED_OVERLAP
         limit *= max(1.0, len(train) / (train.n_users + train.n_items) / DENSE)
         most = max(1, int(min(MAX_USERS, limit / max(overlap(sets), 1e-9))))
@@ -141,6 +141,10 @@ class UserBatches:
         lay_out(columns, grid, blocks, seed64(self._rng), self.n_threads)
         return blocks
 
+    def use_threads(self, n_threads: int | None) -> None:
+        """Have calls use so many threads, where their work is worth it."""
+        self.n_threads = threads_worth(n_threads, self.work)
+
     def visits(self) -> UserBatchVisits:
         """All batches and blocks in an order for an epoch, and where sweeps begin, all drawn at random."""
         n_batches = self.layout.n_batches
@@ -178,7 +182,7 @@ class UserBatches:
 
     def _slices(self, n_visits: int) -> Iterator[tuple[int, int]]:
         """Ranges of visits for one call each."""
-        step = max(1, int(self.layout.n_batches * SLICE / self._work))
+        step = max(1, int(self.layout.n_batches * SLICE / self.work))
         for begin in range(0, n_visits, step):
             yield begin, min(begin + step, n_visits)
 

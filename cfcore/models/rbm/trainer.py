@@ -152,6 +152,14 @@ class RBMTrainer:
             rows=thread_rows(self._n_threads, 2 * cases.n_levels * batch, np.int32),
         )
 
+    def use_threads(self, n_threads: int | None) -> None:
+        """Have mini-batches use so many threads, where their work is worth it."""
+        n_threads = threads_worth(n_threads, self.cases.n, "ratings")
+        if n_threads != self._n_threads:
+            self._n_threads, before = n_threads, self._scratch
+            new = self._new_scratch()
+            self._scratch = dataclasses.replace(before, gradients=new.gradients, rows=new.rows)
+
     # ------------------------------------------------------------------ epochs
 
     def epoch(self, k: int) -> float:

@@ -226,6 +226,25 @@ def test_a_training_set_by_hand() -> None:
         )
 
 
+def test_sums_are_in_the_order_of_a_dict() -> None:
+    rng = np.random.RandomState(0)
+    lists = {y: [(x, rng.uniform(1, 5)) for x in rng.permutation(6)[:5].tolist()] for y in range(30)}
+    given = {y: lists[y] for y in rng.permutation(30).tolist()}
+    ur: dict[int, list[tuple[int, float]]] = {x: [] for x in range(6)}
+    for y, entries in given.items():
+        for x, rating in entries:
+            ur[x].append((y, rating))
+    ids = ({str(x): x for x in range(6)}, {str(y): y for y in range(30)})
+    by_hand = Trainset(ur, given, 6, 30, 150, (1, 5), *ids)
+    algo = surprise.KNNBaseline(verbose=False, sim_options={"name": "pearson_baseline"}).fit(by_hand)
+    expected = similarities.pearson_baseline(6, given, 1, by_hand.global_mean, algo.bu, algo.bi)
+    assert np.array_equal(algo.sim, expected)
+    ascending = dict(sorted(given.items()))
+    other = similarities.pearson_baseline(6, ascending, 1, by_hand.global_mean, algo.bu, algo.bi)
+    assert not np.array_equal(other, expected)
+    np.testing.assert_allclose(other, expected, rtol=1e-9)
+
+
 def test_the_random_predictor_draws_as_numpy_is_seeded(trainset: Trainset) -> None:
     algo, test_set = surprise.NormalPredictor().fit(trainset), half_stars()[1]
     np.random.seed(1)  # noqa: NPY002

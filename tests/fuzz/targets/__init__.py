@@ -17,6 +17,7 @@ _MODULES = {
     "model-files": "files",
     "sealed-models": "files",
     "checkpoints": "files",
+    "surprise-files": "surprise_files",
     "ratings": "ratings",
     "arguments": "arguments",
     "commands": "commands",

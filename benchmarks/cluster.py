@@ -1,0 +1,316 @@
+"""Fits on Dask clusters on this machine: bits, lost workers, time of an epoch.
+
+    python benchmarks/cluster.py agree              # MovieLens 1M: bits of fits on 1, 2 and 4 workers
+    python benchmarks/cluster.py kills              # MovieLens 100K: 20 fits each that lose a worker
+    python benchmarks/cluster.py overhead           # MovieLens 1M: seconds of an epoch, and of local ones
+    python benchmarks/cluster.py scale              # 20 million ratings on two workers
+
+Workers are processes of one thread (`LocalCluster`). In `agree` and `kills`, the work is divided between all
+of them, even where that takes longer than to leave it to one. In `scale`, an epoch on two workers is compared
+with one on a local thread over the speed-up that two independent processes reach, each of which runs the
+local fit: they share memory and caches, too. Seconds of an epoch are those of a fit less those of one of half
+as many epochs, which sends the same data, over the difference.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+import multiprocessing
+import os
+import random
+import signal
+import statistics
+import sys
+import threading
+import time
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
+from typing import Any
+
+import numpy as np
+from measure import arguments, describe, machine, show, table, write
+
+#: Fits of `agree`: name and hyper-parameters.
+AGREE: dict[str, tuple[str, dict[str, Any]]] = {
+    "Baseline": ("Baseline", {}),
+    "SVD": ("SVD", {"n_epochs": 5, "random_state": 0}),
+    "SVDpp": ("SVDpp", {"n_epochs": 3, "random_state": 0}),
+    "TimeSVDpp": ("TimeSVDpp", {"n_epochs": 2, "random_state": 0}),
+    "ALS": ("ALS", {"n_epochs": 3, "random_state": 0}),
+    "BayesianSVD": ("BayesianSVD", {"burn_in": 3, "n_samples": 4, "random_state": 0}),
+    "ItemKNN": ("ItemKNN", {}),
+    "UserKNN": ("UserKNN", {"storage": 60}),
+    "EASE": ("EASE", {}),
+    "RBM": ("RBM", {"n_epochs": 1, "n_hidden": 50, "random_state": 0}),
+}
+#: Fits of `kills`.
+KILLS: dict[str, dict[str, Any]] = {
+    "SVD": {"n_epochs": 60, "random_state": 0},
+    "ALS": {"n_epochs": 15, "random_state": 0},
+    "BayesianSVD": {"burn_in": 8, "n_samples": 12, "random_state": 0},
+}
+#: Fits of `overhead` and `scale`, by the number of factors.
+TIMED: dict[str, Callable[[int, int], dict[str, Any]]] = {
+    "SVD": lambda k, n: {"n_factors": k, "n_epochs": n},
+    "SVDpp": lambda k, n: {"n_factors": k, "n_epochs": n},
+    "ALS": lambda k, n: {"n_factors": k, "n_epochs": n},
+    "BayesianSVD": lambda k, n: {"n_factors": k, "burn_in": 1, "n_samples": n - 1},
+}
+
+
+@contextmanager
+def cluster_of(n_workers: int) -> Iterator[tuple[Any, Any]]:
+    """A cluster of processes of one thread, and its client."""
+    from distributed import Client, LocalCluster
+
+    options = {"processes": True, "dashboard_address": ":0", "silence_logs": logging.CRITICAL}
+    with (
+        LocalCluster(n_workers=n_workers, threads_per_worker=1, **options) as cluster,
+        Client(cluster) as client,
+    ):
+        yield cluster, client
+
+
+def made(name: str, params: dict[str, Any]) -> Any:
+    import cfcore as cf
+
+    kind = getattr(cf, name)
+    threads = {} if name in ("Baseline", "Popularity") else {"n_threads": 1}
+    return kind(**params, **threads)
+
+
+def data(name: str, quick: bool) -> Any:
+    import cfcore as cf
+
+    if quick:
+        return cf.datasets.synthetic(400, 100, 10_000)
+    if name == "20m":
+        return cf.datasets.synthetic(138_493, 26_744, 20_000_000, timestamps=False)
+    return cf.datasets.load(name)
+
+
+def differing(one: Any, other: Any) -> list[str]:
+    """Fields of the states of two fits whose bits differ."""
+    found = []
+    for field in dataclasses.fields(one._state):
+        a, b = (getattr(model._state, field.name) for model in (one, other))
+        if isinstance(a, np.ndarray) and a.dtype != object:
+            same = a.dtype == b.dtype and a.shape == b.shape and a.tobytes() == b.tobytes()
+        else:
+            same = repr(a) == repr(b)
+        if not same:
+            found.append(field.name)
+    return found
+
+
+def agree(quick: bool) -> list[dict[str, Any]]:
+    """Fits on 1, 2 and 4 workers beside local ones."""
+    import cfcore as cf
+    from cfcore.distributed import fit_blocks
+
+    fit_blocks.LATENCY = 0.0  # divide the work between all workers, even where that takes longer
+    train = data("ml-1m", quick)
+    locals_ = {name: made(*given).fit(train) for name, given in AGREE.items()}
+    rows = []
+    for n_workers in (1, 2, 4):
+        with cluster_of(n_workers):
+            for name, given in AGREE.items():
+                fields = differing(locals_[name], cf.distributed.fit(made(*given), train))
+                rows.append({"model": name, "workers": n_workers, "differing": fields})
+    return rows
+
+
+def kills(quick: bool) -> list[dict[str, Any]]:
+    """Fits of which a worker is killed at a random moment."""
+    import cfcore as cf
+    from cfcore.distributed import fit_blocks
+
+    fit_blocks.LATENCY = 0.0
+    train, rng = data("ml-100k", quick), random.Random(0)
+    n_kills, rows = (1 if quick else 20), []
+    for name, params in KILLS.items():
+        local, n_killed, n_same, spent = made(name, params).fit(train), 0, 0, []
+        usual = None
+        while n_killed < n_kills:
+            with cluster_of(3) as (cluster, _):
+                if usual is None:
+                    usual = timed(partial(cf.distributed.fit, made(name, params), train))
+                while n_killed < n_kills and len(known(cluster)) > 1:
+                    killed = killer(cluster, rng.uniform(0, usual), rng)
+                    start = time.perf_counter()
+                    found = cf.distributed.fit(made(name, params), train)
+                    seconds = time.perf_counter() - start
+                    if killed():
+                        n_killed += 1
+                        n_same += not differing(local, found)
+                        spent.append(seconds)
+        print(
+            f"{name}: {n_same} of {n_killed} fits have the bits of the local one", file=sys.stderr, flush=True
+        )
+        rows.append(
+            {
+                "model": name,
+                "kills": n_killed,
+                "same": n_same,
+                "usual": usual,
+                "median": statistics.median(spent),
+            }
+        )
+    return rows
+
+
+def known(cluster: Any) -> list[int]:
+    """Processes of workers that the scheduler knows; a nanny gives up one that is killed as it starts."""
+    workers = cluster.scheduler.workers
+    return [nanny.process.pid for nanny in cluster.workers.values() if nanny.worker_address in workers]
+
+
+def killer(cluster: Any, after: float, rng: random.Random) -> Callable[[], bool]:
+    """Kill a worker after some seconds; what is returned tells whether it was, and ends the waiting."""
+    done, found = threading.Event(), []
+
+    def kill() -> None:
+        if not done.wait(after) and (workers := known(cluster)):
+            os.kill(rng.choice(workers), signal.SIGKILL)
+            found.append(True)
+
+    thread = threading.Thread(target=kill)
+    thread.start()
+
+    def killed() -> bool:
+        done.set()
+        thread.join()
+        return bool(found)
+
+    return killed
+
+
+def timed(call: Callable[[], Any]) -> float:
+    start = time.perf_counter()
+    call()
+    return time.perf_counter() - start
+
+
+def epoch_seconds(fit: Callable[..., Any], name: str, n_factors: int, n_epochs: int) -> float:
+    """Seconds of an epoch: those of a fit less those of one of half as many epochs, over the difference."""
+    half = n_epochs // 2
+    long, short = (
+        timed(lambda n=n: fit(made(name, {**TIMED[name](n_factors, n), "random_state": 0})))
+        for n in (n_epochs, half)
+    )
+    return (long - short) / (n_epochs - half)
+
+
+def overhead(quick: bool) -> list[dict[str, Any]]:
+    """Seconds of an epoch on two workers, and in this process on one thread."""
+    import cfcore as cf
+
+    train, rows = data("ml-1m", quick), []
+    with cluster_of(2):
+        for name in TIMED:
+            n = 4 if quick else 24 if name == "SVD" else 6
+            local = epoch_seconds(lambda model: model.fit(train), name, 64, n)
+            here = epoch_seconds(lambda model: cf.distributed.fit(model, train), name, 64, n)
+            rows.append({"model": name, "local": local, "cluster": here, "overhead": here - local})
+    return rows
+
+
+def alone(name: str, n_factors: int, n_epochs: int, quick: bool, barrier: Any, results: Any) -> None:
+    """The local fit in a process of its own, beside others."""
+    warnings.simplefilter("ignore")
+    train = data("20m", quick)
+    train.by_user, train.by_item  # noqa: B018
+    barrier.wait()
+    results.put(epoch_seconds(lambda model: model.fit(train), name, n_factors, n_epochs))
+
+
+def side_by_side(n: int, *given: Any) -> float:
+    """Mean seconds of an epoch in `n` independent processes at the same time."""
+    context = multiprocessing.get_context("spawn")
+    barrier, results = context.Barrier(n), context.Queue()
+    processes = [context.Process(target=alone, args=(*given, barrier, results)) for _ in range(n)]
+    for process in processes:
+        process.start()
+    found = [results.get() for _ in processes]
+    for process in processes:
+        process.join()
+    return statistics.mean(found)
+
+
+def scale(quick: bool, models: list[str], n_factors: int) -> list[dict[str, Any]]:
+    """20 million ratings on two workers."""
+    import cfcore as cf
+
+    rows = []
+    for name in models:
+        n = 4 if name != "SVD" or quick else 16
+        one, two = (side_by_side(processes, name, n_factors, n, quick) for processes in (1, 2))
+        train = data("20m", quick)
+        with cluster_of(2):
+            here = epoch_seconds(lambda model: cf.distributed.fit(model, train), name, n_factors, n)  # noqa: B023
+        speed_up = 2 * one / two
+        row = {
+            "model": name,
+            "factors": n_factors,
+            "local": one,
+            "speed-up of two": speed_up,
+            "cluster": here,
+        }
+        rows.append({**row, "over reachable": here / (one / speed_up)})
+    return rows
+
+
+def main() -> None:
+    """Measure, print, write."""
+    parser = arguments(__doc__.splitlines()[0])
+    parser.add_argument("what", choices=["agree", "kills", "overhead", "scale"])
+    parser.add_argument("--models", default="SVD,ALS,BayesianSVD", help="of `scale`")
+    parser.add_argument("--factors", type=int, default=64, metavar="K", help="of `scale`")
+    options = parser.parse_args()
+    warnings.simplefilter("ignore")
+    facts = machine()
+    print(describe(facts), "\n")
+    if options.what == "agree":
+        rows = agree(options.quick)
+        lines = [[row["model"], row["workers"], ", ".join(row["differing"]) or "none"] for row in rows]
+        print(table(["model", "workers", "fields that differ"], lines))
+    elif options.what == "kills":
+        rows = kills(options.quick)
+        lines = [
+            [
+                row["model"],
+                row["kills"],
+                row["same"],
+                show(row["usual"], "{:.1f}"),
+                show(row["median"], "{:.1f}"),
+            ]
+            for row in rows
+        ]
+        print(table(["model", "workers killed", "same bits", "s unbroken", "s with a kill (median)"], lines))
+    elif options.what == "overhead":
+        rows = overhead(options.quick)
+        lines = [
+            [row["model"], *(show(row[key]) for key in ("local", "cluster", "overhead"))] for row in rows
+        ]
+        print(table(["seconds of an epoch, 64 factors", "local", "two workers", "difference"], lines))
+    else:
+        rows = scale(options.quick, options.models.split(","), options.factors)
+        keys = ("local", "speed-up of two", "cluster", "over reachable")
+        lines = [[row["model"], row["factors"], *(show(row[key]) for key in keys)] for row in rows]
+        headings = [
+            "model",
+            "factors",
+            "s an epoch, local",
+            "speed-up of two processes",
+            "s on two workers",
+            "over reachable",
+        ]
+        print(table(headings, lines))
+    write(options.json, {"machine": facts, "rows": rows})
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,238 @@
+"""`Cluster`: tasks on the workers of a Dask client, repeated when workers are lost."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+import weakref
+from collections.abc import Callable, Coroutine, Sequence
+from typing import Any, TypeVar
+
+from cfcore.distributed.fit_tasks import Static
+
+__all__ = ["Cluster", "Held", "Tasks"]
+
+Result = TypeVar("Result")
+
+#: Seconds for which a fit waits for workers; a nanny restarts a lost one within some seconds.
+PATIENCE = 300.0
+#: Times that the same work is tried again, however workers are lost.
+MOST_TRIES = 50
+
+
+class Held:
+    """Data of a fit for tasks, sent to a worker when a task first needs them there, and again when lost.
+
+    Parameters
+    ----------
+    value : object
+        Pickles.
+    """
+
+    def __init__(self, value: Any) -> None:
+        self.value = Static(value)
+        self.future: Any = None
+
+
+class Tasks:
+    """The tasks of one try; see `Cluster.run`.
+
+    Attributes
+    ----------
+    workers : list of str
+        Addresses of the workers, in a fixed order.
+    """
+
+    def __init__(self, cluster: Cluster, workers: Sequence[str]) -> None:
+        self.cluster, self.workers = cluster, workers
+        # Not kept: results are released as soon as no other task needs them.
+        self.futures: Any = weakref.WeakSet()
+
+    def near(self, at: int) -> str:
+        """The worker that part `at` is best placed at."""
+        return self.workers[at % len(self.workers)]
+
+    def put(self, value: Any, at: int = 0) -> Any:
+        """Send a value to the worker that part `at` is best placed at; its future."""
+        return self.put_all([(value, at)])[0]
+
+    def put_all(self, values: Sequence[tuple[Any, int]]) -> list[Any]:
+        """Send values, each with a number as in `put`, all at once; their futures."""
+        found = self.cluster.scattered([(value, self.near(at)) for value, at in values])
+        self.futures.update(found)
+        return found
+
+    def held(self, data: Sequence[Held], first: int = 0) -> list[Any]:
+        """The futures of data that workers hold from one try to the next, near parts from `first` on."""
+        missing = {
+            at: one
+            for at, one in enumerate(data, first)
+            if one.future is None or one.future.status != "finished"
+        }
+        sent = self.cluster.scattered([(one.value, self.near(at)) for at, one in missing.items()])
+        for one, future in zip(missing.values(), sent, strict=True):
+            one.future = future
+        return [one.future for one in data]
+
+    def submit(self, function: Callable[..., Any], *args: Any, at: int | None = None) -> Any:
+        """Have a function called with the results of futures; best near part `at`. Its future."""
+        near: dict[str, Any] = {}
+        if at is not None:
+            near = {"workers": [self.near(at)], "allow_other_workers": True}
+        future = self.cluster.client.submit(function, *args, pure=False, **near)
+        self.futures.add(future)
+        return future
+
+    def gather(self, futures: Sequence[Any]) -> list[Any]:
+        """Results of futures."""
+        cluster = self.cluster
+        client = cluster.client
+        found = cluster.wait(client.gather(list(futures), direct=cluster.direct, asynchronous=True))
+        return list(found)
+
+    def as_completed(self, futures: Sequence[Any]) -> Any:
+        """Numbers of futures, as they are finished, with their results."""
+        left = dict(enumerate(futures))
+        while left:
+            done = self.cluster.wait(_any_done(list(left.values())))
+            ready = [at for at, future in left.items() if future.key in done]
+            for at, result in zip(ready, self.gather([left[at] for at in ready]), strict=True):
+                del left[at]
+                yield at, result
+
+
+async def _any_done(futures: list[Any]) -> set[str]:
+    from distributed import wait
+
+    found = await wait(futures, return_when="FIRST_COMPLETED")
+    return {future.key for future in found.done}
+
+
+class Cluster:
+    """The workers of a client, and how work is given to them.
+
+    Parameters
+    ----------
+    client : distributed.Client
+    """
+
+    def __init__(self, client: Any) -> None:
+        self.client, self.loop = client, client.loop.asyncio_loop
+        self.stopped = threading.Event()
+        self.direct = False
+        workers = self.workers()
+        try:  # whether this process can reach workers without a way through the scheduler
+            self.wait(self._reach(workers[0]))
+            self.direct = True
+        except (TimeoutError, OSError):
+            pass
+
+    async def _reach(self, worker: str) -> None:
+        async with asyncio.timeout(3):
+            async with self.client.rpc(worker) as remote:
+                await remote.identity()
+
+    def wait(self, coroutine: Coroutine[Any, Any, Result]) -> Result:
+        """Run a coroutine on the loop of the client; Ctrl-C in this thread takes effect meanwhile."""
+        future = asyncio.run_coroutine_threadsafe(_awaited(coroutine), self.loop)
+        try:
+            while True:
+                try:
+                    return future.result(timeout=0.5)
+                except TimeoutError:
+                    if future.done():
+                        raise
+                    self._check()
+        except BaseException:
+            future.cancel()
+            raise
+
+    def _check(self) -> None:
+        """Raise if the fit is to end."""
+        if self.stopped.is_set():
+            raise KeyboardInterrupt
+        if self.client.status != "running":
+            raise ConnectionError(
+                f"the scheduler of the client is lost (the client is {self.client.status}); call fit again "
+                "with a new client, and with checkpoint=path to go on from the last epoch"
+            )
+
+    def workers(self) -> list[str]:
+        """Addresses of the workers, in the order of their names; waits for one."""
+        started = time.monotonic()
+        while True:
+            self._check()
+            found = self.wait(self.client.scheduler.identity(n_workers=-1))["workers"]
+            if found:
+                return sorted(found, key=lambda address: (str(found[address]["name"]), address))
+            if time.monotonic() - started > PATIENCE:
+                raise TimeoutError(f"the cluster has had no workers for {PATIENCE:.0f} s; start some")
+            time.sleep(0.2)
+
+    def scattered(self, values: Sequence[tuple[Any, str]]) -> list[Any]:
+        """The futures of values, each of which is sent to a worker."""
+        of_worker: dict[str, list[int]] = {}
+        for at, (_, worker) in enumerate(values):
+            of_worker.setdefault(worker, []).append(at)
+        if not values:
+            return []
+        sending = [
+            self.client.scatter(
+                [values[at][0] for at in own], workers=[worker], direct=self.direct, hash=False,
+                asynchronous=True, timeout=30,
+            )
+            for worker, own in of_worker.items()
+        ]  # fmt: skip
+        found: list[Any] = [None] * len(values)
+        for own, futures in zip(of_worker.values(), self.wait(_all(sending)), strict=True):
+            for at, future in zip(own, futures, strict=True):
+                found[at] = future
+        return found
+
+    def run(self, work: Callable[[Tasks], Result]) -> Result:
+        """Results of some work: a function that submits tasks, waits for them, and writes nothing.
+
+        When workers are lost with results that only they had, the work is done again.
+        """
+        from distributed import KilledWorker
+
+        # CancelledError (of the futures module): a future's data are lost. OSError: a connection is.
+        lost = (KilledWorker, OSError, TimeoutError, asyncio.CancelledError, *_cancelled())
+        for n_tries in range(MOST_TRIES):
+            tasks = None
+            try:
+                tasks = Tasks(self, self.workers())
+                return work(tasks)
+            except BaseException as error:
+                self._drop(tasks)
+                if not isinstance(error, lost) or n_tries == MOST_TRIES - 1:
+                    raise
+                self._check()
+                time.sleep(min(0.1 * 2**n_tries, 2.0))
+        raise AssertionError
+
+    def _drop(self, tasks: Tasks | None) -> None:
+        """Cancel what is left of a try."""
+        if tasks is None or self.client.status != "running":
+            return
+        pending = [future for future in tasks.futures if not future.done()]
+        cancelling = self.client.cancel(pending, asynchronous=True, force=True)
+        asyncio.run_coroutine_threadsafe(_awaited(cancelling), self.loop)
+
+
+async def _all(coroutines: Sequence[Any]) -> list[Any]:
+    return list(await asyncio.gather(*coroutines))
+
+
+async def _awaited(coroutine: Any) -> Any:
+    return await coroutine
+
+
+def _cancelled() -> tuple[type[BaseException], ...]:
+    """The errors of futures whose data are lost."""
+    from concurrent.futures import CancelledError
+
+    from distributed.client import FutureCancelledError
+
+    return CancelledError, FutureCancelledError

@@ -1,0 +1,189 @@
+"""Rows of users and of items on a cluster: least squares of `ALS` and `Baseline`, and draws of samplers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+
+from cfcore.distributed.fit_cluster import Cluster, Held, Tasks
+from cfcore.distributed.fit_row_tasks import DrawJob, RowsPart, draw_rows, solve_biases, solve_rows
+from cfcore.kernels.records import DrawKey, RatingRows, RowDraws
+from cfcore.models.basic.baseline import LeastSquares
+from cfcore.models.factorization.als_trainer import ALSTrainer
+from cfcore.models.factorization.bayesian_side import Side
+
+__all__ = ["BiasesOnCluster", "DrawingOnCluster", "SolvingOnCluster", "ranges"]
+
+Array = np.ndarray[Any, Any]
+
+#: Ranges of rows for each worker: while results of one travel, the worker has the next.
+RANGES = 2
+
+
+def ranges(indptr: Array, n: int, cost: int, row_cost: int) -> list[tuple[int, int]]:
+    """At most `n` ranges of rows of about the same cost: so much a rating, and so much a row.
+
+    Parameters
+    ----------
+    indptr : int64[n_rows + 1]
+    n, cost, row_cost : int
+    """
+    n_rows = len(indptr) - 1
+    work = indptr.astype(np.float64) * cost + np.arange(n_rows + 1.0) * row_cost
+    cuts = np.searchsorted(work, work[-1] * np.arange(1, n) / n)
+    return [span for span in pairwise([0, *cuts.tolist(), n_rows]) if span[0] < span[1]]
+
+
+def rows_part(
+    ratings: RatingRows, span: tuple[int, int], weights: Array | None, fixed: dict[str, Any]
+) -> RowsPart:
+    """The ratings of a range of rows."""
+    begin, end = span
+    first, last = int(ratings.indptr[begin]), int(ratings.indptr[end])
+    return RowsPart(
+        begin, ratings.n_rows, ratings.indptr[begin : end + 1] - first, ratings.indices[first:last],
+        ratings.values[first:last], None if weights is None else weights[first:last], ratings.n_columns,
+        int(np.diff(ratings.indptr).max(initial=0)), fixed,
+    )  # fmt: skip
+
+
+class SolvingOnCluster:
+    """Solves for all rows of a side of `ALS`, in place of `Solving`.
+
+    Parameters
+    ----------
+    trainer : ALSTrainer
+    kind : {"user", "item"}
+    cluster : Cluster
+    """
+
+    def __init__(self, trainer: ALSTrainer, kind: str, cluster: Cluster) -> None:
+        self.cluster, self.solves = cluster, trainer.solving[kind].solves
+        ratings, solves = trainer.sides[kind].ratings, self.solves
+        width = solves.width
+        n = RANGES * len(cluster.workers())
+        self.spans = ranges(ratings.indptr, n, width * (width + 16), width**3 // 3 + 1)
+        self.parts = []
+        for begin, end in self.spans:
+            fixed = {"penalty": solves.penalty[begin:end], "bias_penalty": None, "mean": solves.mean}
+            if solves.bias_penalty is not None:
+                fixed["bias_penalty"] = solves.bias_penalty[begin:end]
+            self.parts.append(Held(rows_part(ratings, (begin, end), solves.weights, fixed)))
+
+    @staticmethod
+    def centres(side: Any, members: Array) -> Array | None:
+        """The members' padded rows: workers sum them."""
+        return members if members.shape[1] else None
+
+    def __call__(self, members: Array | None) -> Array:
+        """Overwrite rows and biases; the sum of weighted squared errors of each row."""
+        solves = self.solves
+        columns = solves.columns, solves.column_biases
+
+        def work(tasks: Tasks) -> list[Any]:
+            shared, held = tasks.put((columns, members)), tasks.held(self.parts)
+            return tasks.gather(
+                [tasks.submit(solve_rows, part, shared, at=at) for at, part in enumerate(held)]
+            )
+
+        for span, found in zip(self.spans, self.cluster.run(work), strict=True):
+            own = slice(*span)
+            solves.rows[own], solves.biases[own], solves.squares[own] = found
+        return solves.squares
+
+
+class DrawingOnCluster:
+    """Draws all rows of a side of a sampler, in place of `Drawing`, whose arguments it is called with.
+
+    Parameters
+    ----------
+    side : Side
+    cluster : Cluster
+    """
+
+    def __init__(self, side: Side, cluster: Cluster) -> None:
+        self.cluster = cluster
+        width = side.rows.shape[1]
+        n = RANGES * len(cluster.workers())
+        self.spans = ranges(side.indptr, n, width * (width + 16), width**3 // 3)
+        none = np.zeros(0, dtype=np.float32)  # values change with every sweep
+        self.parts = []
+        for begin, end in self.spans:
+            first, last = side.indptr[begin], side.indptr[end]
+            self.parts.append(
+                Held(
+                    RowsPart(
+                        begin, side.n, side.indptr[begin : end + 1] - first, side.indices[first:last], none,
+                        None, side.n_others, side.most, {},
+                    )
+                )
+            )  # fmt: skip
+
+    def __call__(self, ratings: RatingRows, draws: RowDraws, most: int, n_threads: int | None) -> Any:
+        """What draws the rows of these records."""
+
+        def draw(key: DrawKey) -> None:
+            found = self.cluster.run(lambda tasks: self._run(tasks, ratings, draws, key))
+            for span, (rows, means) in zip(self.spans, found, strict=True):
+                draws.rows[slice(*span)] = rows
+                if draws.means is not None:
+                    draws.means[slice(*span)] = means
+
+        return draw
+
+    def _run(self, tasks: Tasks, ratings: RatingRows, draws: RowDraws, key: DrawKey) -> Sequence[Any]:
+        shared = {
+            "columns": draws.columns, "precision": draws.precision, "column_weight": draws.column_weight,
+            "with_means": draws.means is not None, "key": (key.seed, key.kind, key.sweep),
+        }  # fmt: skip
+        given: list[tuple[Any, int]] = [(shared, 0)]
+        for at, (begin, end) in enumerate(self.spans):
+            own = slice(int(ratings.indptr[begin]), int(ratings.indptr[end]))
+            job = DrawJob(
+                ratings.values[own], draws.prior_mean[begin:end], draws.row_precision[begin:end],
+                None if draws.weights is None else draws.weights[own],
+            )  # fmt: skip
+            given.append((job, at))
+        held = tasks.held(self.parts)
+        sent, *jobs = tasks.put_all(given)
+        return tasks.gather(
+            [
+                tasks.submit(draw_rows, part, job, sent, at=at)
+                for at, (part, job) in enumerate(zip(held, jobs, strict=True))
+            ]
+        )
+
+
+class BiasesOnCluster:
+    """Solves for all biases of a `LeastSquares`, in place of its method ``solve``.
+
+    Parameters
+    ----------
+    trainer : LeastSquares
+    cluster : Cluster
+    """
+
+    def __init__(self, trainer: LeastSquares, cluster: Cluster) -> None:
+        self.cluster = cluster
+        self.stages: list[list[tuple[Any, Held]]] = [[], []]
+        for part, (rows, biases, reg) in trainer.problems.items():
+            fixed = {"mean": biases.mean, "reg": reg}
+            held = rows_part(rows, (0, rows.n_rows), None, fixed)
+            self.stages[part.stage].append((biases, Held(held)))
+
+    def __call__(self) -> None:
+        """Solve for the biases of items, and then of users."""
+        for stage in self.stages:
+            found = self.cluster.run(lambda tasks, stage=stage: self._run(tasks, stage))  # type: ignore[misc]
+            for (biases, _), own in zip(stage, found, strict=True):
+                biases.row_bias[:] = own
+
+    @staticmethod
+    def _run(tasks: Tasks, stage: list[tuple[Any, Held]]) -> Sequence[Any]:
+        columns, held = tasks.put(stage[0][0].column_bias), tasks.held([part for _, part in stage])
+        return tasks.gather(
+            [tasks.submit(solve_biases, part, columns, at=at) for at, part in enumerate(held)]
+        )

@@ -1,0 +1,126 @@
+"""`fit`: models fitted on a Dask cluster, with the bits of a fit in one process."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from contextvars import copy_context
+from typing import Any
+
+from cfcore.distributed.fit_cluster import Cluster
+from cfcore.distributed.fit_engine import DaskEngine
+from cfcore.distributed.running import client_of
+from cfcore.models.core.engine import use_engine
+
+__all__ = ["fit"]
+
+
+def fit(
+    model: Any,
+    ratings: Any,
+    *,
+    client: Any = None,
+    checkpoint: str | os.PathLike[str] | None = None,
+    **options: Any,
+) -> Any:
+    """Fit a model on the workers of a Dask cluster.
+
+    The result has the bits of ``model.fit(ratings)``, however many workers there are, and whatever becomes of
+    them meanwhile.
+
+    Parameters
+    ----------
+    model : Model
+        Fitted in place, as by its method ``fit``.
+    ratings : Ratings, or anything that ``model.fit`` takes
+    client : distributed.Client, optional
+        By default the current one.
+    checkpoint : path-like, optional
+        As of ``model.fit``: a file, written by this process after each epoch, from which a fit goes on that
+        ended because the scheduler, or this process, was lost. Files of fits in one process, and on clusters
+        of any size, are the same.
+    **options
+        Further arguments of ``model.fit``: ``validation``, ``early_stopping``, ``callback``, ``weights``, ...
+
+    Returns
+    -------
+    Model or awaitable
+        The model; with an asynchronous client, what to ``await`` for it.
+
+    Raises
+    ------
+    ImportError
+        Dask is not installed.
+    ValueError
+        There is no client.
+    ConnectionError
+        The scheduler was lost.
+    TimeoutError
+        The cluster has had no workers for five minutes.
+
+    Notes
+    -----
+    An epoch is a set of short tasks: functions of a part of the ratings, which workers keep for the time of
+    the fit, and of parameters. Their division does not change the result, because that of the fit in one
+    process is the same for any number of threads. After each epoch the parameters are in this process. A
+    worker that is lost, at any moment, costs at most the time of its epoch so far (of a step of it for `ALS`
+    and `BayesianSVD`, of some rows for similarities), and the time to send its part of the ratings to another
+    one. Keys of tasks are new in each try.
+
+    What workers do, and what is done here:
+
+    ============================  ==============================  ==================================
+    model                         workers, side by side           this process
+    ============================  ==============================  ==================================
+    `SVD`, `Baseline` by "sgd"    blocks of shards of users       order of blocks
+    `ALS`                         rows of users, rows of items    members of sets
+    `BayesianSVD`                 rows of users, rows of items    biases, noise, priors, sets
+    `ItemKNN`, `UserKNN`          similarities of rows            centres
+    `EASE`                        Gram matrix                     its inverse
+    `Baseline` by "als"           biases                          error
+    ============================  ==============================  ==================================
+
+    Batches of users of `SVDpp`, `AsymmetricSVD` and `TimeSVDpp`, and mini-batches of RBMs, each start from
+    what the one before has left, and take some milliseconds: less than a message. So these models train on
+    one worker at a time, by tasks of some seconds, and further workers take over when it is lost, but do not
+    make the fit faster. Other models are fitted in this process.
+
+    A task uses as many threads as its worker has (``nthreads``), and one task of a worker at a time; steps in
+    this process use ``model.n_threads``. Ctrl-C cancels the tasks. If this process cannot reach the workers,
+    data go through the scheduler, which takes longer.
+
+    Examples
+    --------
+    >>> import cfcore as cf
+    >>> from dask.distributed import Client  # doctest: +SKIP
+    >>> client = Client(n_workers=2, threads_per_worker=1)  # doctest: +SKIP
+    >>> model = cf.distributed.fit(cf.SVD(n_factors=64), ratings)  # doctest: +SKIP
+    """
+    client = client_of(client)
+    from distributed import Client
+
+    if not isinstance(client, Client):
+        raise TypeError(f"client must be a dask.distributed.Client, not {type(client).__name__}")
+    if checkpoint is not None:
+        options["checkpoint"] = checkpoint
+
+    def run() -> Any:
+        with use_engine(DaskEngine(cluster := Cluster(client))):
+            clusters.append(cluster)
+            return model.fit(ratings, **options)
+
+    clusters: list[Cluster] = []
+    if not client.asynchronous:
+        return run()
+
+    async def fitted() -> Any:
+        running = asyncio.get_running_loop().run_in_executor(None, copy_context().run, run)
+        try:
+            return await asyncio.shield(running)
+        except asyncio.CancelledError:
+            for cluster in clusters:
+                cluster.stopped.set()
+            await asyncio.wait([running])
+            raise
+
+    return fitted()
