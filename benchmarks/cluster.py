@@ -1,15 +1,15 @@
 """Fits on Dask clusters on this machine: bits, lost workers, time of an epoch.
 
-    python benchmarks/cluster.py agree              # bits of fits on 1, 2 and 4 workers, on MovieLens 1M
-    python benchmarks/cluster.py kills              # 20 fits each, of whose workers one is killed with -9
-    python benchmarks/cluster.py overhead           # seconds of an epoch, less those in one process
+    python benchmarks/cluster.py agree              # MovieLens 1M: bits of fits on 1, 2 and 4 workers
+    python benchmarks/cluster.py kills              # MovieLens 100K: 20 fits each that lose a worker
+    python benchmarks/cluster.py overhead           # MovieLens 1M: seconds of an epoch, and of local ones
     python benchmarks/cluster.py scale              # 20 million ratings on two workers
 
-Workers are processes of one thread (`LocalCluster`). In `agree`, the work is divided between all of them,
-even where that takes longer than to leave it to one. In `scale`, an epoch on two workers is compared with one
-on a local thread over the speed-up that two independent processes reach, each of which runs the local fit:
-they share memory and caches, too. Seconds of an epoch are those of a fit less those of one of half as many
-epochs, which sends the same data, over the difference.
+Workers are processes of one thread (`LocalCluster`). In `agree` and `kills`, the work is divided between all
+of them, even where that takes longer than to leave it to one. In `scale`, an epoch on two workers is compared
+with one on a local thread over the speed-up that two independent processes reach, each of which runs the
+local fit: they share memory and caches, too. Seconds of an epoch are those of a fit less those of one of half
+as many epochs, which sends the same data, over the difference.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ import os
 import random
 import signal
 import statistics
+import sys
 import threading
 import time
 import warnings
@@ -125,8 +126,10 @@ def agree(quick: bool) -> list[dict[str, Any]]:
 def kills(quick: bool) -> list[dict[str, Any]]:
     """Fits of which a worker is killed at a random moment."""
     import cfcore as cf
+    from cfcore.distributed import fit_blocks
 
-    train, rng = data("ml-1m", quick), random.Random(0)
+    fit_blocks.LATENCY = 0.0
+    train, rng = data("ml-100k", quick), random.Random(0)
     n_kills, rows = (1 if quick else 20), []
     for name, params in KILLS.items():
         local, n_killed, n_same, spent = made(name, params).fit(train), 0, 0, []
@@ -144,6 +147,9 @@ def kills(quick: bool) -> list[dict[str, Any]]:
                         n_killed += 1
                         n_same += not differing(local, found)
                         spent.append(seconds)
+        print(
+            f"{name}: {n_same} of {n_killed} fits have the bits of the local one", file=sys.stderr, flush=True
+        )
         rows.append(
             {
                 "model": name,

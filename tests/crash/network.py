@@ -65,6 +65,14 @@ def on(host: str, *command: str) -> subprocess.Popen[bytes]:
     )  # fmt: skip
 
 
+def keep(running: list[subprocess.Popen[Any]], host: str, command: tuple[str, ...]) -> None:
+    """Start a worker, and again when it ends, as it does when the scheduler has given it up."""
+    while True:
+        running.append(on(host, *command))
+        running[-1].wait()
+        time.sleep(1)
+
+
 def fit(contact: str) -> None:
     """Fit on the cluster, cut workers off, and compare; runs on the scheduler's host."""
     from distributed import Client
@@ -101,10 +109,10 @@ def fit(contact: str) -> None:
                 np.array_equal(getattr(model, field), getattr(local, field))
                 for field in ("user_factors_", "item_factors_", "user_bias_", "item_bias_")
             )
+            print(f"{name}: cut off for {cuts} s, fitted in {seconds:.1f} s, same bits: {same}", flush=True)
             # Until the second cut is over, whether or not the fit has waited for that.
             time.sleep(1.5 * PATIENCE)
             client.wait_for_workers(2, timeout=120)
-            print(f"{name}: cut off for {cuts} s, fitted in {seconds:.1f} s, same bits: {same}", flush=True)
 
 
 def cut_off(host: str, seconds: float) -> None:
@@ -138,7 +146,8 @@ def main() -> None:
         options = "--nthreads", "1", "--no-dashboard", "--local-directory"
         for host in list(HOSTS)[1:]:
             given = ["--host", HOSTS[host], *options, tempfile.mkdtemp()]
-            running.append(on(host, "-m", "distributed.cli.dask_worker", contact, *given))
+            command = "-m", "distributed.cli.dask_worker", contact, *given
+            threading.Thread(target=keep, args=(running, host, command), daemon=True).start()
         here = subprocess.Popen(
             ["ip", "netns", "exec", "cfcore-s", sys.executable, __file__, "--fit", contact],
             env={**os.environ, "PYTHONPATH": str(ROOT)}, stderr=subprocess.PIPE, text=True,
