@@ -19,6 +19,7 @@ _MODULES = {
     "checkpoints": "files",
     "surprise-files": "surprise_files",
     "ratings": "ratings",
+    "shards": "shards",
     "arguments": "arguments",
     "commands": "commands",
     "faulty": "faulty",
