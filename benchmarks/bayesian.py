@@ -76,7 +76,7 @@ def choose(data: str, quick: bool) -> list[Row]:
     """RMSE of settings around the defaults on a part of the training rows."""
     part, held = held_out(data)
     settings: list[dict[str, Any]] = [{"n_factors": k} for k in (8, 16, 32, 48)]
-    settings += [{"n_kept": 200}, {"n_samples": 200, "burn_in": 60}, {"n_samples": 600, "burn_in": 200}]
+    settings += [{"n_kept": 200}, {"n_samples": 300}, {"n_samples": 1200, "burn_in": 200}]
     rows: list[Row] = []
     for params in [FEW] if quick else settings:
         model = cf.BayesianSVD(random_state=1, **params).fit(part)

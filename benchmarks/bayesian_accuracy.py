@@ -51,19 +51,28 @@ def others(data: str, n_splits: int) -> list[Row]:
 def accuracy(
     data: str, n_splits: int, n_seeds: int, with_features: bool, params: Mapping[str, Any]
 ) -> list[Row]:
-    """RMSE with times and, on u1 to u5, without; of each seed, or of each of several splits by seed 0."""
+    """RMSE and R-hat with times and, on u1 to u5, without; of each seed, or of several splits by seed 0."""
     side = side_of(data) if with_features else {}
     said = "".join(f", {name}={value!r}" for name, value in params.items()) + ", features" * with_features
     rows: list[Row] = []
     for sessions in ("auto", None) if data.startswith("u") else ("auto",):
-        errors = []
+        errors, converged = [], []
         for split in range(n_splits):
             train, test = split_of(data, split)
             for seed in range(n_seeds):
                 model = cf.BayesianSVD(sessions=sessions, random_state=seed, **params).fit(train, **side)
                 predicted = model.predict(test) if sessions else model.predict(test, timestamps=False)
                 errors.append(float(cf.metrics.rmse(test.values, predicted)))
+                held = model.diagnostics_
+                converged.append((held.r_hat, held.r_hat_max, held.r_hat_log_likelihood))
         named = ", ".join(f"{error:.4f}" for error in errors)
-        print(f"{data}, sessions={sessions!r}{said}: {np.mean(errors):.4f} ({named})", flush=True)
-        rows.append({"data": data, "sessions": sessions, "features": with_features, "rmse": errors})
+        print(f"{data}, sessions={sessions!r}{said}: {np.mean(errors):.4f} ({named})")
+        most = [f"{each:.3f}" for each in np.max(converged, axis=0)]
+        print(
+            f"  R-hat, largest of the runs: nine tenths of 200 predictions {most[0]}, the worst of these "
+            f"{most[1]}, log-likelihood {most[2]}",
+            flush=True,
+        )
+        row = {"data": data, "sessions": sessions, "features": with_features, "rmse": errors}
+        rows.append({**row, "r_hat": converged})
     return rows

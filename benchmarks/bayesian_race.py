@@ -18,7 +18,7 @@ Row = dict[str, Any]
 
 
 #: Sweeps before the samples, and samples, of fits; the last are the defaults.
-BUDGETS = ((10, 20), (20, 40), (30, 90), (100, 300))
+BUDGETS = ((10, 20), (20, 40), (30, 90), (100, 600))
 
 
 def race(quick: bool) -> list[Row]:

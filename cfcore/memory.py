@@ -20,7 +20,7 @@ __all__ = ["as_bytes", "limited", "map_file", "resident"]
 Array = np.ndarray[Any, Any]
 
 #: Arrays of this part of the limit, or larger, are in files.
-PART, LEAST_ARRAY, MOST_ARRAY = 32, 1 << 16, 1 << 26
+PART, LEAST_ARRAY, MOST_ARRAY = 128, 1 << 16, 1 << 26
 #: Bytes beyond what a process has already that a limit must leave.
 LEAST = 64 << 20
 

@@ -146,8 +146,9 @@ class Container:
             f"scale {self.scale[0]:g} to {self.scale[1]:g}",
             f"mean {self.mean:.3g}",
         ]
-        if self.timestamps is not None:
-            first, last = int(self.timestamps.min()), int(self.timestamps.max())
+        span = self._time_span()
+        if span is not None:
+            first, last = span
             unit = times.unit_by_largest(last)
             if first > 0 and last < times.END * unit:
                 seconds = np.array([first // unit, last // unit], dtype="datetime64[s]")
@@ -156,6 +157,12 @@ class Container:
             else:
                 parts.append(f"timestamps {first} to {last}")
         return f"Ratings({', '.join(parts)})"
+
+    def _time_span(self) -> tuple[int, int] | None:
+        """The first and the last timestamp, if there are any."""
+        if self.timestamps is None:
+            return None
+        return int(self.timestamps.min()), int(self.timestamps.max())
 
     def _repr_html_(self) -> str:
         """The first rows, for notebooks."""

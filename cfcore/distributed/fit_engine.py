@@ -56,6 +56,13 @@ class DaskEngine:
             return SequenceOnCluster(trainer, cluster)
         if isinstance(trainer, ALSTrainer):
             steps: Any = trainer.solving
+            if any(each.steps for each in steps.values()):
+                warn(
+                    "ALS(solver='cg'): its epochs run in this process, not on the cluster; pass "
+                    "solver='cholesky' to run them there",
+                    DataWarning,
+                )
+                return trainer
             for kind in steps:
                 steps[kind] = SolvingOnCluster(trainer, kind, cluster)
         elif isinstance(trainer, Chains):

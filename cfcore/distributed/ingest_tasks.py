@@ -74,6 +74,8 @@ class Written:
         The first row that repeats another, if that is an error.
     low, high, total : float
         Of the ratings.
+    times : (int, int) or None
+        The first and the last timestamp.
     exact : bool
         Whether the total does not depend on the order of the sum.
     """
@@ -86,6 +88,7 @@ class Written:
     low: float
     high: float
     total: float
+    times: tuple[int, int] | None
     exact: bool
 
 
@@ -255,7 +258,8 @@ def write(
     return Written(
         entry, np.diff(arrays["indptr"]), (codes, counts), dropped, repeat,
         float(values.min(initial=np.inf)), float(values.max(initial=-np.inf)),
-        float(np.add.reduce(values, dtype=np.float64)), exact,
+        float(np.add.reduce(values, dtype=np.float64)),
+        None if times is None or not len(times) else (int(times.min()), int(times.max())), exact,
     )  # fmt: skip
 
 

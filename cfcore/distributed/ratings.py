@@ -290,11 +290,13 @@ class _Ingest:
             item_counts[one.items[0]] += one.items[1]
         user_counts = np.concatenate([one.user_counts for one in written])
         scale = self.rules.scale or (min(one.low for one in written), max(one.high for one in written))
+        spans = [one.times for one in written if one.times is not None]
+        times = (min(first for first, _ in spans), max(last for _, last in spans)) if spans else None
         n = int(user_counts.sum())
         mean = sum(one.total for one in written) / n
         entries = [one.entry for one in written]
         given: dict[str, Any] = {
-            "scale": scale, "timed": self.timed, "column_names": result_names(_with_roles(self.rules.names)),
+            "scale": scale, "times": times, "column_names": result_names(_with_roles(self.rules.names)),
         }  # fmt: skip
         users, items = (vocabularies[0], user_counts), (vocabularies[1], item_counts)
         path = self.saver.finish(entries, users, items, mean=mean, **given)

@@ -119,7 +119,7 @@ def _join(place: Any, parts: Sequence[Array]) -> Array | None:
         # The last entry is that of the unknown.
         short = [np.delete(part, -1, axis=axis) for part in parts[:-1]]
         return np.concatenate([*short, parts[-1]], axis=axis)
-    except (IndexError, ValueError):
+    except (LookupError, TypeError, ValueError):
         return None
 
 
@@ -207,7 +207,7 @@ def joined(path: Path) -> Model:
     arrays = dict(_read(path, SHARED))
     for name, place in header["places"].items():
         if place != "shared":
-            found = _join(place, [part[name] for part in parts])
+            found = _join(place, [part[name] for part in parts if name in part])
             if found is None:
                 raise FileFormatError(f"{path}: the arrays {name} of the shards do not fit together")
             arrays[name] = found

@@ -166,6 +166,11 @@ def test_folders_that_are_not_complete_or_damaged_are_refused(tmp_path: Path) ->
         cf.Ratings.open(folder).to_memory()
     shard.write_bytes(content)
     cf.Ratings.open(folder).to_memory()
+    flipped = bytearray(content)
+    flipped[-3] ^= 1
+    shard.write_bytes(flipped)
+    with pytest.raises(FileFormatError, match=r"shard-00002\.safetensors: damaged, its checksum"):
+        cf.Ratings.open(folder).to_memory()
     (folder / "users.safetensors").write_bytes((folder / "items.safetensors").read_bytes())
     with pytest.raises(FileFormatError, match=r"users\.safetensors"):
         _ = cf.Ratings.open(folder).user_ids

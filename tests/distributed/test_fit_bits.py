@@ -70,6 +70,14 @@ def test_bits_are_those_of_a_fit_in_one_process(name: str, client: Any, train: c
     np.testing.assert_array_equal(model.predict(users, items), local.predict(users, items))
 
 
+def test_steps_of_conjugate_gradients_run_in_this_process(client: Any, train: cf.Ratings) -> None:
+    local, model = (cf.ALS(n_factors=8, n_epochs=3, solver="cg", random_state=0) for _ in range(2))
+    local.fit(train)
+    with pytest.warns(cf.errors.DataWarning, match="pass solver='cholesky' to run them there"):
+        cf.distributed.fit(model, train, client=client)
+    assert differing(local, model) == []
+
+
 def test_weights_validation_and_early_stopping(client: Any, train: cf.Ratings) -> None:
     rng = np.random.default_rng(0)
     rows = rng.random(len(train)) < 0.9

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import gc
+import tempfile
+import time
 from pathlib import Path
 from typing import Any
 
@@ -147,3 +149,33 @@ def test_an_asynchronous_client(cluster: LocalCluster, tmp_path: Path) -> None:
             )
 
     same(asyncio.run(ingest()), cf.Ratings.from_frame(table()))
+
+
+def slow(frame: pd.DataFrame) -> pd.DataFrame:
+    time.sleep(30)
+    return frame
+
+
+def test_cancellation_ends_the_tasks(cluster: LocalCluster, tmp_path: Path) -> None:
+    import asyncio
+
+    async def cancelled() -> Any:
+        async with Client(cluster.scheduler_address, asynchronous=True) as client:
+            frame = in_parts(table()).map_partitions(slow, meta=table().iloc[:0])
+            work = asyncio.ensure_future(cf.distributed.Ratings.from_dask(frame, client))
+            for _ in range(100):
+                await asyncio.sleep(0.1)
+                if any((await client.processing()).values()):
+                    break
+            work.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await work
+            for _ in range(100):
+                await asyncio.sleep(0.1)
+                if not any((await client.processing()).values()):
+                    return True
+            return False
+
+    before = set(Path(tempfile.gettempdir()).glob("cfcore-shards-*"))
+    assert asyncio.run(cancelled())
+    assert set(Path(tempfile.gettempdir()).glob("cfcore-shards-*")) <= before

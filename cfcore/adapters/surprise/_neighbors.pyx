@@ -66,8 +66,9 @@ def weighted_sums(const double[:, ::1] sim, entries, pairs, Py_ssize_t k, sums, 
         raise ValueError("pairs, sums and counts have different lengths")
     if order_of.shape[0] != m:
         raise ValueError("pairs, sums and counts have different lengths")
-    if n and (np.max(entries[1]) >= n_x or np.min(entries[1]) < 0):
-        raise ValueError("sim needs a row for each user, or each item, of the training set")
+    for r in range(n):
+        if not 0 <= xs[r] < n_x:
+            raise ValueError("sim needs a row for each user, or each item, of the training set")
     for r in range(m):
         if of_x[r] >= n_x or of_y[r] >= n_y or not 0 <= order_of[r] < m:
             raise ValueError("sim needs a row for each user, or each item, of the training set")

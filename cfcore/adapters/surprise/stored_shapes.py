@@ -37,6 +37,8 @@ _INTEGERS = {"cltr_i": "item clusters", "cltr_u": "user clusters", "freq": None}
 def check_arrays(algo: Any) -> None:
     """Raise ValueError if an array of a fitted algorithm has another dtype or shape than a fit gives.
 
+    LookupError or TypeError if it has no ``sim_options`` that say by whom.
+
     Parameters
     ----------
     algo : AlgoBase
@@ -46,7 +48,7 @@ def check_arrays(algo: Any) -> None:
     if trainset is None:
         return
     sizes = {"users": trainset.n_users, "items": trainset.n_items}
-    by_user = bool(dict(own.get("sim_options") or {}).get("user_based", True))
+    by_user = bool(dict(own["sim_options"])["user_based"])
     sizes["x"], sizes["y"] = (sizes["users"], sizes["items"])[:: 1 if by_user else -1]
     for name, dimensions in _SHAPES.items():
         held = own.get(name)

@@ -159,7 +159,7 @@ class SymmetricAlgo(AlgoBase):
         _neighbors.weighted_sums(
             sim,
             (starts, xs, values, divisors),
-            (both, at, _by_code(both, len(sim))),
+            (both, at, _by_code(both, len(sim)) if n > 1 else np.zeros(n, dtype=np.int64)),
             operator.index(self.k),
             (found.products, found.weights),
             found.counts,

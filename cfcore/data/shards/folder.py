@@ -79,7 +79,7 @@ class Shard:
 
     @cached_property
     def arrays(self) -> dict[str, Array]:
-        """All arrays by name, mapped and read-only.
+        """All arrays by name, mapped and read-only; the file is read once, to check it.
 
         Raises
         ------
@@ -88,7 +88,12 @@ class Shard:
         """
         with opened(self.path) as (file, size):
             try:
-                found = map_tensors(file, size)[1]
+                metadata, found = map_tensors(file, size)
+                written, _, text = metadata["cfcore"].partition(" ")
+                if written != codec.checksum(text, found):
+                    raise FileFormatError(f"{self.path}: damaged, its checksum does not match its content")
+            except FileFormatError:
+                raise
             except (ArithmeticError, LookupError, RecursionError, TypeError, ValueError) as error:
                 raise FileFormatError(f"{self.path}: damaged, or no shard of ratings ({error})") from error
         n, positions = self.n_ratings, ("int32", "int64")
@@ -104,6 +109,12 @@ class Shard:
         indptr = found["indptr"]
         if indptr[0] != 0 or indptr[-1] != n or (indptr[1:] < indptr[:-1]).any():
             raise FileFormatError(f"{self.path}: indptr must ascend from 0 to {n}")
+        items = found["items"]
+        if n and not (int(items.min()) >= 0 and int(items.max()) < self.n_items):
+            raise FileFormatError(f"{self.path}: items must be in [0, {self.n_items})")
+        low, high = found["values"].min(initial=0), found["values"].max(initial=0)
+        if not (np.isfinite(low) and np.isfinite(high)):  # NaN is the least and the greatest
+            raise FileFormatError(f"{self.path}: values must be finite numbers")
         return {name: found[name] for name in wanted}
 
     @property
@@ -165,6 +176,8 @@ class Folder:
     mean : float
         Of all ratings, with the bits of `Ratings.mean`.
     timed : bool
+    times : (int, int) or None
+        The first and the last timestamp.
     column_names : dict of str to str
     shards : tuple of Shard
         In the order of their users; they cover all.
@@ -213,7 +226,9 @@ class Folder:
         self.mean = float(header["mean"])
         if not (np.isfinite(self.mean) and np.isfinite(low) and np.isfinite(high) and low <= high):
             raise ValueError(f"scale {header['scale']!r}, mean {self.mean}")
-        self.timed = bool(header["timestamps"])
+        times = header["timestamps"]
+        self.times = None if times is None else (int(times[0]), int(times[1]))
+        self.timed = times is not None
         self.column_names = {role: str(header["column_names"][role]) for role in UNNAMED}
         shards, at, n = [], 0, 0
         for entry in header["shards"]:

@@ -9,10 +9,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from cfcore import html
 from cfcore.data import ids
 from cfcore.data.index import Compressed, Index, compress, derived, position_dtype
 from cfcore.data.ratings import Ratings, from_fields
-from cfcore.data.shards.folder import Folder
+from cfcore.data.shards.folder import Folder, Shard
 from cfcore.errors import FileFormatError
 from cfcore.memory import as_bytes, limited
 
@@ -136,6 +137,15 @@ class OpenedRatings(Ratings):
         """Mean rating."""
         return self._folder.mean
 
+    def _time_span(self) -> tuple[int, int] | None:
+        return self._folder.times
+
+    def _repr_html_(self) -> str:
+        """Numbers alone: the first rows would have to be looked for in all shards."""
+        numbers = (len(self), self.n_users, self.n_items, len(self.shards))
+        heads = ("ratings", "users", "items", "shards")
+        return html.table(heads, [[f"{number:,}" for number in numbers]], repr(self))
+
     def encode(self, users: Any = None, items: Any = None) -> Any:
         """Codes of raw ids, -1 for those that have no ratings here.
 
@@ -180,6 +190,13 @@ class OpenedRatings(Ratings):
                 self._columns.update(self._read())
         return self._columns[name]
 
+    def _rows(self, shard: Shard) -> Array:
+        """Positions of the ratings of a shard, checked."""
+        rows, n = shard.rows, self.n_ratings
+        if len(rows) and not (int(rows.min()) >= 0 and int(rows.max()) < n):
+            raise FileFormatError(f"{shard.path}: rows must be in [0, {n})")
+        return rows
+
     def _read(self) -> dict[str, Any]:
         """The columns in the original order."""
         n = self.n_ratings
@@ -189,13 +206,9 @@ class OpenedRatings(Ratings):
         }  # fmt: skip
         if self._folder.timed:
             found["timestamps"] = np.empty(n, dtype=np.int64)
-        seen = 0
+        seen = np.zeros(n, dtype=bool)
         for shard in self.shards:
-            rows, indptr = shard.rows, shard.indptr
-            if len(rows) and not (int(rows.min()) >= 0 and int(rows.max()) < n):
-                raise FileFormatError(f"{shard.path}: rows must be in [0, {n})")
-            if len(rows) and not (int(shard.items.min()) >= 0 and int(shard.items.max()) < self.n_items):
-                raise FileFormatError(f"{shard.path}: items must be in [0, {self.n_items})")
+            rows, indptr = self._rows(shard), shard.indptr
             for begin in range(0, shard.n_ratings, PIECE):
                 piece = slice(begin, min(begin + PIECE, shard.n_ratings))
                 at = rows[piece]
@@ -207,9 +220,9 @@ class OpenedRatings(Ratings):
                 found["values"][at] = shard.values[piece]
                 if shard.timestamps is not None:
                     found["timestamps"][at] = shard.timestamps[piece]
-                seen += len(at)
-        if seen != n:
-            raise FileFormatError(f"{self.folder}: shards of {seen} ratings, not {n}")
+                seen[at] = True
+        if not seen.all():
+            raise FileFormatError(f"{self.folder}: no shard has the rating at position {int(seen.argmin())}")
         for held in found.values():
             if held is not None:
                 held.flags.writeable = False
@@ -247,6 +260,8 @@ class ShardIndex(Index):
     @derived
     def by_user(self) -> Compressed:
         indptr, items, values = self.rows_by_user
+        for shard in self._ratings.shards:
+            self._ratings._rows(shard)
         order = self._joined("rows", position_dtype(len(values)))
         return Compressed(indptr, items, values, order, self._n_items)
 

@@ -94,8 +94,9 @@ class Saver:
         name = f"shard-{number:05d}.safetensors"
         entry = {"file": name, "begin": begin, "end": end, "n_ratings": len(arrays["values"])}
         text = json.dumps({"kind": f"{KIND}: shard", "format": FORMAT, **entry})
+        plain = {key: np.ascontiguousarray(array) for key, array in arrays.items()}
         with atomic.replacing(path / name) as file:
-            write_tensors(file, {"cfcore": text}, dict(arrays))
+            write_tensors(file, {"cfcore": f"{codec.checksum(text, plain)} {text}"}, plain)
         return entry
 
     def finish(
@@ -106,7 +107,7 @@ class Saver:
         *,
         scale: tuple[float, float],
         mean: float,
-        timed: bool,
+        times: tuple[int, int] | None,
         column_names: Mapping[str, str],
     ) -> Path:
         """Write vocabularies, each with its counts, and the header; the folder is complete then."""
@@ -119,7 +120,7 @@ class Saver:
             "kind": KIND, "format": FORMAT, "cfcore": cfcore.__version__,
             "n_ratings": sum(entry["n_ratings"] for entry in entries), "n_users": len(users[0]),
             "n_items": len(items[0]), "scale": list(map(float, scale)), "mean": float(mean),
-            "timestamps": bool(timed), "column_names": dict(column_names),
+            "timestamps": None if times is None else list(times), "column_names": dict(column_names),
             "shards": sorted(entries, key=lambda entry: entry["begin"]),
         }  # fmt: skip
         with atomic.replacing(self.path / HEADER, text=True) as file:
@@ -154,5 +155,5 @@ def save(
     users, items = (ratings.user_ids, ratings.user_counts), (ratings.item_ids, ratings.item_counts)
     return saver.finish(
         entries, users, items, scale=ratings.scale, mean=ratings.mean,
-        timed=ratings.timestamps is not None, column_names=ratings.column_names,
+        times=ratings._time_span(), column_names=ratings.column_names,
     )  # fmt: skip

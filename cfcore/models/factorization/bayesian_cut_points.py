@@ -15,12 +15,15 @@ Array = np.ndarray[Any, Any]
 PRIOR = 0.04
 #: Steps of more cut points than this are shortened, so that they are mostly accepted.
 WHOLE = 10
+#: Degrees of freedom of the t distribution of steps. Where ratings are many, a sweep may move the mode by
+#: many of its standard deviations: under a normal distribution the way back would be too improbable.
+FREEDOM = 30.0
 #: Most that the logarithm of a distance of cut points changes in a step; further steps are not taken.
 MOST_STEP = 5.0
 
 
 class Proposal(NamedTuple):
-    """A normal distribution of steps of the first cut point and of the logarithms of distances between them.
+    """A t distribution of steps of the first cut point, and of the logarithms of distances between them.
 
     Attributes
     ----------
@@ -31,7 +34,7 @@ class Proposal(NamedTuple):
     root : float64[2, n]
         Cholesky factor of their precision, lower, in banded form.
     size : float
-        Standard deviation of steps, over that of the precision.
+        Scale of steps, over that of the precision.
     log_scale : float
         Logarithm of the normal density at its mean in these coordinates, but for a constant.
     """
@@ -136,4 +139,4 @@ def log_chance(proposal: Proposal, start: Array, end: Array) -> float:
     step = (end - start)[0] + np.append(0.0, np.cumsum(gaps * np.log(np.diff(end) / gaps)))
     apart = (step - proposal.mean) / proposal.size
     white = proposal.root[0] * apart + np.append(proposal.root[1, :-1] * apart[1:], 0.0)
-    return proposal.log_scale - float(np.sum(white * white)) / 2
+    return proposal.log_scale - (FREEDOM + len(white)) / 2 * float(np.log1p(np.sum(white * white) / FREEDOM))

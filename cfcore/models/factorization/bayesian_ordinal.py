@@ -11,6 +11,7 @@ from cfcore import backends
 from cfcore.errors import DataError
 from cfcore.kernels.records import DrawKey, OrdinalRatings
 from cfcore.models.factorization.bayesian_cut_points import (
+    FREEDOM,
     first_cut_points,
     is_far,
     log_chance,
@@ -41,12 +42,12 @@ JUDGED = 1 << 12
 class OrderedProbit(GaussianNoise):
     """Levels between cut points of latent ratings, whose noise has precision 1, times one of each user.
 
-    Cut points are drawn with the latent ratings integrated out, by a Metropolis-Hastings step from a normal
-    distribution around the mode of their density, which a step of Newton's method finds (as in Qi and Minka,
-    "Hessian-based Markov chain Monte Carlo algorithms", 2002), in logarithms of distances. Then latent
-    ratings are drawn given these (Albert and Chib, "Bayesian analysis of binary and polychotomous response
-    data", 1993). Cut points drawn given the latent ratings would hardly move (Cowles, "Accelerating Monte
-    Carlo Markov chain convergence for cumulative-link generalized linear models", 1996).
+    Cut points are drawn with the latent ratings integrated out, by a Metropolis-Hastings step from a
+    multivariate t distribution around the mode of their density, which a step of Newton's method finds (as in
+    Qi and Minka, "Hessian-based Markov chain Monte Carlo algorithms", 2002), in logarithms of distances. Then
+    latent ratings are drawn given these (Albert and Chib, "Bayesian analysis of binary and polychotomous
+    response data", 1993). Cut points drawn given the latent ratings would hardly move (Cowles, "Accelerating
+    Monte Carlo Markov chain convergence for cumulative-link generalized linear models", 1996).
 
     Parameters
     ----------
@@ -125,6 +126,7 @@ class OrderedProbit(GaussianNoise):
     def _draw_cut_points(self, key: tuple[int, int], ratings: OrdinalRatings, n_threads: int | None) -> None:
         """Draw cut points and latent ratings; the latter with those proposed, which are mostly accepted."""
         now, noise, chance = self.cut_points, self.rng.normal(size=len(self.cut_points)), self.rng.random()
+        noise *= np.sqrt(FREEDOM / self.rng.chisquare(FREEDOM))
         here = proposal_from(now, self._sums(ratings, now, None, n_threads)) if len(now) else None
         is_first = self.probit[3] > 0
         self.probit[3] -= is_first

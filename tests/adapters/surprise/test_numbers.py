@@ -44,10 +44,22 @@ def test_the_numbers_are_those_of_scikit_surprise(data: str, name: str) -> None:
         assert found["all"] == expected["all"]
 
 
-@pytest.mark.parametrize("name", ["svd", "svdpp", "nmf", "svdpp that diverges"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "svd",
+        "svdpp",
+        "svdpp that diverges",
+        "nmf",
+        "KNNBasic msd of users",
+        "KNNWithZScore pearson of items",
+        "KNNBaseline pearson_baseline of users",
+    ],
+)
 def test_the_numbers_are_the_same_at_each_simd_level(name: str) -> None:
     kind, arguments = ALGORITHMS[name]
     for level in available_levels():
         with use_level(level):
             found = summary(algorithm(kind), arguments, *trained_on("half stars"))
         assert found["arrays"] == RECORDED[f"half stars: {name}"]["arrays"], level
+        assert found["details"] == RECORDED[f"half stars: {name}"]["details"], level

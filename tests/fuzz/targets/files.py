@@ -197,7 +197,7 @@ def _dtypes(content: Any) -> dict[str, Any]:
     return held if isinstance(held, dict) else {}
 
 
-def _changed(stream: Stream, content: Any, tensors: dict[str, Any]) -> bytes:
+def changed_content(stream: Stream, content: Any, tensors: dict[str, Any]) -> bytes:
     """One to three changes of a file's content, sealed."""
     content, tensors = json.loads(json.dumps(content)), dict(tensors)
     for _ in range(stream.pick((1, 1, 1, 2, 3))):
@@ -225,7 +225,7 @@ def _parts() -> tuple[tuple[Any, dict[str, Any]], ...]:
 
 def run_sealed(data: bytes) -> None:
     stream = Stream(data)
-    _load(_changed(stream, *stream.pick(_parts())))
+    _load(changed_content(stream, *stream.pick(_parts())))
 
 
 #: Models whose fits write checkpoints, with parameters that make a fit short.
@@ -283,7 +283,7 @@ def run_checkpoint(data: bytes) -> None:
             changed[stream.below(len(changed))] = stream.byte()
         _resume(make, ratings, bytes(changed[: len(changed) - stream.pick((0, 0, 0, 1, 50))]))
     else:
-        _resume(make, ratings, _changed(stream, *parts_of(content)))
+        _resume(make, ratings, changed_content(stream, *parts_of(content)))
 
 
 TARGETS = {

@@ -12,6 +12,7 @@ from scipy.special import log_ndtr, ndtr
 from cfcore.models.factorization.bayesian_cut_points import PRIOR, first_cut_points, is_far
 from cfcore.models.factorization.bayesian_ordinal import OrderedProbit
 from cfcore.models.factorization.bayesian_residuals import Residuals
+from cfcore.models.factorization.bayesian_side import FIXED
 
 
 def sampler(values: Any, seed: int = 0) -> OrderedProbit:
@@ -113,6 +114,19 @@ def test_far_steps_are_noticed_both_ways() -> None:
     assert is_far(end, start)
     assert is_far(start, np.array([0.0, 0.0, 1.0]))
     assert not is_far(start, np.array([5.0, 5.5, 7.0]))
+
+
+def test_cut_points_of_many_ratings_follow_their_predictions() -> None:
+    """Predictions that move by many standard deviations of the cut points: these do not stay behind."""
+    rng = np.random.default_rng(0)
+    predictions = rng.normal(size=60_000)
+    values = np.searchsorted([-1.0, 0.0, 1.0], predictions + rng.normal(size=len(predictions)))
+    noise = sampler(values)
+    for sweep in range(30):
+        noise.draw((0, sweep), residuals_of(noise, predictions + 0.1 * (-1) ** (sweep // 3)), 1)
+    assert noise.probit[1] == 30 - FIXED
+    assert noise.probit[2] > 0.7 * noise.probit[1]
+    np.testing.assert_allclose(noise.cut_points, [-1.1, -0.1, 0.9], atol=0.03)
 
 
 @pytest.mark.parametrize("n_levels", [1, 2])
