@@ -152,20 +152,29 @@ class Trial(Biases):
             there = (place >= 0) & (place < len(keys)) & (users[at] == self.test[0])
             self.sides.append((at, np.where(there, np.abs(self.test[2] - seconds[at]), np.inf)))
 
-    def draw(self, key: tuple[int, int], errors: Array, noise: Any, n_threads: int | None) -> None:
-        """Draw biases and then the further terms."""
-        super().draw(key, errors, noise, n_threads)
-        weights, kernel = noise.weights(), backends.kernel("factorization.gibbs")
+    def draw(self, key: tuple[int, int], residuals: Any, noise: Any, n_threads: int | None) -> None:
+        """Draw the further terms and then biases, of which those of items must be the last."""
+        weights, kernel = noise.weights(), backends.kernel("factorization.gibbs_biases")
+        targets, products = residuals.targets, residuals.products
+        if key[1] % bayesian_trainer.RENEWED == 0:  # the targets have been computed without these terms
+            for bounds, order, biases, _, _ in self.more:
+                targets[order] -= np.repeat(biases, np.diff(bounds))
+            for values in self.path_values:
+                targets -= values
         for at, more in enumerate(self.more):
             bounds, order, biases, precision, _ = more
-            record = BiasDraws(bounds, order, errors, biases, 0.0, precision, noise.precision, weights)
+            record = BiasDraws(
+                bounds, targets, products, biases, 0.0, precision, noise.precision, order, weights
+            )
             kernel.draw_biases(record, DrawKey(key[0], 200 + at, key[1]), (0, len(biases)), 1)
             more[3] = float(self.trial_rng.gamma(1 + len(biases) / 2) / (0.1 + np.sum(biases**2) / 2))
-        precisions = noise.precision * (np.ones(len(errors)) if weights is None else weights)
+        precisions = noise.precision * (np.ones(len(targets)) if weights is None else weights)
         for path, values in zip(self.paths, self.path_values, strict=True):
-            errors += values
-            values[:] = path.draw(errors, precisions)
-            errors -= values
+            errors = residuals.errors(slice(None)) + values
+            drawn = path.draw(errors, precisions)
+            targets -= drawn - values
+            values[:] = drawn
+        super().draw(key, residuals, noise, n_threads)
 
     def keep(self, n: int) -> None:
         """Add what the further terms predict to its mean."""
