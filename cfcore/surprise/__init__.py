@@ -7,7 +7,8 @@ models of the same names: on all cores, and with lower errors.
 The modules here have the names that people import from; what they hold is in `cfcore.adapters.surprise`.
 """
 
-from cfcore.adapters.surprise.__main__ import VERSION as __version__
+from cfcore.adapters.surprise import accuracy as accuracy  # itself: `measures` finds functions that are added
+from cfcore.adapters.surprise.__main__ import VERSION
 from cfcore.adapters.surprise.algorithms import (
     NMF,
     SVD,
@@ -29,19 +30,18 @@ from cfcore.adapters.surprise.dataset import Dataset
 from cfcore.adapters.surprise.engine import use
 from cfcore.adapters.surprise.reader import Reader
 from cfcore.adapters.surprise.trainset import Trainset
-from cfcore.surprise import (
-    accuracy,
-    builtin_datasets,
-    dataset,
-    dump,
-    model_selection,
-    prediction_algorithms,
-    reader,
-    similarities,
-    trainset,
-    utils,
-)
+from cfcore.surprise import builtin_datasets as builtin_datasets
+from cfcore.surprise import dataset as dataset
+from cfcore.surprise import dump, model_selection
+from cfcore.surprise import prediction_algorithms as prediction_algorithms
+from cfcore.surprise import reader as reader
+from cfcore.surprise import similarities as similarities
+from cfcore.surprise import trainset as trainset
+from cfcore.surprise import utils as utils
 
+__version__ = VERSION
+
+# As in scikit-surprise, `import *` brings no other module: programs have variables of these names.
 __all__ = [
     "NMF",
     "SVD",
@@ -60,17 +60,8 @@ __all__ = [
     "SVDpp",
     "SlopeOne",
     "Trainset",
-    "__version__",
-    "accuracy",
-    "builtin_datasets",
-    "dataset",
     "dump",
     "get_dataset_dir",
     "model_selection",
-    "prediction_algorithms",
-    "reader",
-    "similarities",
-    "trainset",
     "use",
-    "utils",
 ]

@@ -1,5 +1,6 @@
 """The module ``surprise.dataset`` of scikit-surprise."""
 
+from cfcore.adapters.surprise.builtin_datasets import download_builtin_dataset
 from cfcore.adapters.surprise.dataset import (
     BUILTIN_DATASETS,
     Dataset,
@@ -17,5 +18,6 @@ __all__ = [
     "DatasetUserFolds",
     "Reader",
     "Trainset",
+    "download_builtin_dataset",
     "get_dataset_dir",
 ]

@@ -176,7 +176,7 @@ def svdpp(columns, repeated, span, parameters, constants, bint avx2):
     cdef const double[::1] ratings = columns.ratings
     cdef const uint8_t[::1] twice = repeated
     cdef Py_ssize_t first = span[0], last = span[1], end, longest = 0, padded
-    if not 0 <= first <= last <= n or twice.shape[0] != columns.n_users or model.yj == NULL and n:
+    if not 0 <= first <= last <= n or twice.shape[0] != columns.n_users or parameters.yj is None:
         raise ValueError("svdpp: span, repeated or yj does not fit to the ratings")
     end = first
     while end < last:

@@ -25,6 +25,8 @@ def rmse(predictions: Iterable[Any], verbose: bool = True) -> float:
     ------
     ValueError
         There are no predictions.
+    TypeError
+        A prediction has no true rating.
     """
     value = np.sqrt(_squared(predictions))
     if verbose:
@@ -70,15 +72,15 @@ def fcp(predictions: Iterable[Any], verbose: bool = True) -> float:
         raise ValueError("Prediction list is empty.")
     of_users: dict[Any, list[tuple[float, float]]] = {}
     for user, _, true, estimated, _ in rows:
-        of_users.setdefault(user, []).append((true, estimated))
+        of_users.setdefault(user, []).append((_number(true), _number(estimated)))
     concordant, discordant = [], []
     for pairs in of_users.values():
         of_user = np.array(pairs, dtype=np.float64)
-        higher, above = _pairs_above(of_user[:, 0], of_user[:, 1])
+        above, not_above = _pairs(of_user[:, 0], of_user[:, 1])
         if above:
             concordant.append(above)
-        if higher > above:
-            discordant.append(higher - above)
+        if not_above:
+            discordant.append(not_above)
     right = np.mean(concordant) if concordant else 0
     wrong = np.mean(discordant) if discordant else 0
     if right + wrong == 0:
@@ -95,15 +97,24 @@ def fcp(predictions: Iterable[Any], verbose: bool = True) -> float:
 _BLOCK = 256
 
 
-def _pairs_above(true: NDArray[np.float64], estimated: NDArray[np.float64]) -> tuple[int, int]:
-    """Pairs of which the first is rated higher, and those of them whose estimate is higher too."""
-    higher = above = 0
+def _pairs(true: NDArray[np.float64], estimated: NDArray[np.float64]) -> tuple[int, int]:
+    """Pairs of which the first is rated higher: those where its estimate is higher too, and the others.
+
+    Where an estimate is NaN, a pair is neither.
+    """
+    above = not_above = 0
     for start in range(0, len(true), _BLOCK):
         part = slice(start, start + _BLOCK)
-        is_higher = true[part, None] > true
-        higher += int(np.count_nonzero(is_higher))
-        above += int(np.count_nonzero(is_higher & (estimated[part, None] > estimated)))
-    return higher, above
+        is_higher, estimate = true[part, None] > true, estimated[part, None]
+        above += int(np.count_nonzero(is_higher & (estimate > estimated)))
+        not_above += int(np.count_nonzero(is_higher & (estimate <= estimated)))
+    return above, not_above
+
+
+def _number(rating: Any) -> Any:
+    if rating is None:  # which NumPy takes for NaN
+        raise TypeError("a prediction has no true rating (r_ui is None), or no estimate")
+    return rating
 
 
 def _ratings(predictions: Iterable[Any]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -112,8 +123,8 @@ def _ratings(predictions: Iterable[Any]) -> tuple[NDArray[np.float64], NDArray[n
         raise ValueError("Prediction list is empty.")
     true, estimated = [], []
     for _, _, rating, estimate, _ in rows:
-        true.append(rating)
-        estimated.append(estimate)
+        true.append(_number(rating))
+        estimated.append(_number(estimate))
     return np.fromiter(true, np.float64, len(rows)), np.fromiter(estimated, np.float64, len(rows))
 
 

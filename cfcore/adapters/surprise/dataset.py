@@ -247,7 +247,7 @@ class DatasetUserFolds(Dataset):
         if folds_files is None:
             raise TypeError("folds_files: pairs of files for training and testing are wanted, not None")
         self.folds_files = list(folds_files)
-        for train, test in self.folds_files:
-            for path in (train, test):
+        for files in self.folds_files:
+            for path in files:
                 if not os.path.isfile(os.path.expanduser(path)):
                     raise ValueError(f"File {path} does not exist.")

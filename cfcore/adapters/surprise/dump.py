@@ -68,6 +68,14 @@ def dump(
         print("The dump has been saved as file", file_name)
 
 
+class _Unpickler(pickles.Unpickler):
+    """Makes the classes of this package where a pickle names those of scikit-surprise."""
+
+    def find_class(self, module: str, name: str) -> Any:
+        ours = module == "surprise" or module.startswith("surprise.")
+        return super().find_class(f"cfcore.{module}" if ours else module, name)
+
+
 def _stored(predictions: Any, algo: Any) -> tuple[dict[str, Any], dict[str, Any]]:
     """Header and arrays of a file."""
     storing, content = Storing(), {"predictions": None, "algo": None}
@@ -87,8 +95,8 @@ def load(file_name: str | os.PathLike[str], *, pickle: bool = False) -> tuple[li
     ----------
     file_name : path-like
     pickle : bool
-        Allows to read a pickle, such as those that scikit-surprise writes. **This runs code that is in the
-        file**: only for files from those you trust.
+        Allows to read a pickle, such as those that scikit-surprise writes, whose algorithms are then those of
+        this package. **This runs code that is in the file**: only for files from those you trust.
 
     Returns
     -------
@@ -111,7 +119,7 @@ def load(file_name: str | os.PathLike[str], *, pickle: bool = False) -> tuple[li
                 f"runs code that is in it. If you trust the file: load(..., pickle=True)"
             )
         with open(file_name, "rb") as file:
-            content = pickles.load(file)
+            content = _Unpickler(file).load()
         return content["predictions"], content["algo"]
     header, arrays = codec.read(file_name)
     try:

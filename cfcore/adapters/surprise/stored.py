@@ -38,6 +38,8 @@ ALGORITHMS = {
     "SVDpp": "matrix_factorization",
     "SlopeOne": "slope_one",
 }
+#: Types of numbers that a column may hold side by side.
+_NUMBERS: tuple[Any, ...] = (np.float64, float, int)
 #: Attributes that algorithms make again.
 _DERIVED = ("_kept",)
 _ROOM = __name__.rpartition(".")[0]
@@ -149,8 +151,18 @@ class Storing:
             array[:] = values
         elif kinds == {int} and min(values) >= -(2**63) and max(values) < 2**63:
             array = np.array(values, dtype=np.int64)
-        elif kinds and kinds <= {float, np.float64}:
+        elif kinds == {float}:
             array = np.array(values, dtype=np.float64)
+        elif (
+            kinds
+            and kinds <= set(_NUMBERS)
+            and all(-(2**53) <= value <= 2**53 for value in values if type(value) is int)
+        ):
+            # Estimates: NumPy's, or a limit of the rating scale, which may be an int.
+            codes = np.array([_NUMBERS.index(type(value)) for value in values], dtype=np.uint8)
+            return {
+                "$numbers": [self._array(np.array(values, dtype=np.float64), name), self._array(codes, name)]
+            }
         else:
             return {"$json": to_json(values, name)}
         self.arrays[entry] = array
@@ -256,6 +268,10 @@ class Restoring:
         """Ids or numbers."""
         if "$json" in kept:
             return list(from_json(kept["$json"]))
+        if "$numbers" in kept:
+            numbers, codes = (self._arrays[entry] for entry in kept["$numbers"])
+            kinds = [_NUMBERS[code] for code in codes.tolist()]
+            return [kind(number) for kind, number in zip(kinds, numbers.tolist(), strict=True)]
         return list(self._arrays[kept["$array"]].tolist())
 
     def predictions(self, kept: dict[str, Any]) -> list[Prediction]:

@@ -75,6 +75,13 @@ class SymmetricAlgo(AlgoBase):
         self._own_lists: dict[str, Any] = {}
         return self
 
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        # scikit-surprise pickles the lists as attributes; mostly, they are those of the training set.
+        own = {name: state[name] for name in ("xr", "yr") if name in state}
+        vars(self).update({name: value for name, value in state.items() if name not in own})
+        kept = vars(self).setdefault("_own_lists", {})
+        kept.update({name: lists for name, lists in own.items() if lists is not self._lists(name)})
+
     def switch(self, u_stuff: Stuff, i_stuff: Other) -> tuple[Any, Any]:
         """What is of x, and what is of y: (`u_stuff`, `i_stuff`), or the other way round for items."""
         return (u_stuff, i_stuff) if self.sim_options["user_based"] else (i_stuff, u_stuff)

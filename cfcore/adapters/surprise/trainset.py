@@ -343,6 +343,13 @@ class Trainset:
                 state[name] = {kind: kept for kind, kept in state[name].items() if kind not in derived}
         return state
 
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        if "ur" in state:  # pickled by scikit-surprise, which has the lists as attributes
+            state = dict(state)
+            self._lists, self._copies = {"ur": state.pop("ur"), "ir": state.pop("ir")}, {}
+            self._rows = self._columns = None
+        self.__dict__.update(state)
+
 
 def _joined(sizes: tuple[int, int], in_order: tuple[Any, Any, Any], by_user: Rows, by_item: Rows) -> Columns:
     users, items, ratings = in_order

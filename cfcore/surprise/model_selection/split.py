@@ -9,6 +9,7 @@ from cfcore.adapters.surprise.model_selection.split import (
     get_cv,
     train_test_split,
 )
+from cfcore.adapters.surprise.utils import get_rng
 
 __all__ = [
     "KFold",
@@ -17,5 +18,6 @@ __all__ = [
     "RepeatedKFold",
     "ShuffleSplit",
     "get_cv",
+    "get_rng",
     "train_test_split",
 ]

@@ -55,3 +55,16 @@ def test_fcp_needs_pairs() -> None:
     ):
         with pytest.raises(ValueError, match="Does every user have at least two predictions"):
             accuracy.fcp(rows)
+
+
+def test_predictions_without_a_true_rating_are_refused() -> None:
+    for measure in (accuracy.rmse, accuracy.mse, accuracy.mae, accuracy.fcp):
+        with pytest.raises(TypeError, match="no true rating"):
+            measure([Prediction(0, 0, None, 3.0, {}), Prediction(0, 1, 4.0, 2.0, {})])
+
+
+def test_fcp_leaves_out_estimates_that_are_no_numbers() -> None:
+    rows = [Prediction(0, 0, 3.0, float("nan"), {}), Prediction(0, 1, 4.0, 3.0, {})]
+    with pytest.raises(ValueError, match="Does every user have at least two predictions"):
+        accuracy.fcp(rows)
+    assert accuracy.fcp([*rows, Prediction(0, 2, 5.0, 4.0, {})], verbose=False) == 1

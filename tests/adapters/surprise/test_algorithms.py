@@ -208,6 +208,13 @@ def test_errors_of_options(trainset: Trainset) -> None:
         surprise.KNNBasic(min_k=0, k=0, verbose=False).fit(trainset).predict("u1", "i1")
 
 
+def test_without_factors_there_are_biases(trainset: Trainset) -> None:
+    rows = half_stars()[1]
+    of_svd = surprise.SVD(n_factors=0, lr_all=0.007).fit(trainset).test(rows)
+    assert surprise.SVDpp(n_factors=0).fit(trainset).test(rows) == of_svd
+    assert len({row.est for row in of_svd}) > 5
+
+
 def test_a_training_set_by_hand() -> None:
     ur = {1: [(0, 4.0), (1, 2.5)], 0: [(1, 5.0), (0, 3.0)]}
     ir = {1: [(1, 2.5), (0, 5.0)], 0: [(1, 4.0), (0, 3.0)]}

@@ -190,6 +190,8 @@ def test_folds(tmp_path: Path) -> None:
     assert second[1] == [("b", "1", 3.0), ("a", "1", 4.0)]
     with pytest.raises(ValueError, match="does not exist"):
         Dataset.load_from_folds([("nowhere", files[1])], Reader())
+    with pytest.raises(ValueError, match="File nowhere does not exist"):
+        Dataset.load_from_folds([("nowhere",)], Reader())  # type: ignore[list-item]
 
 
 # ---------------------------------------------------------------------- built-in data sets

@@ -111,8 +111,17 @@ def test_predictions_of_any_kind(tmp_path: Path) -> None:
     kept, _ = dump.load(tmp_path / "file")
     assert kept == rows
     assert str(kept[0]) == str(rows[0])
+    assert [type(row.est) for row in kept] == [type(row.est) for row in rows]
     kept[0].details["x"] = 1
     assert "x" not in kept[1].details
+
+
+def test_estimates_keep_their_types(tmp_path: Path) -> None:
+    for estimates in ([np.float64(2.5), np.float64(3.0)], [np.float64(2.5), 5, 1.0], [2**60, 1.5]):
+        rows = [surprise.Prediction("a", item, 4.0, est, {}) for item, est in enumerate(estimates)]
+        dump.dump(tmp_path / "file", rows)
+        kept, _ = dump.load(tmp_path / "file")
+        assert repr(kept) == repr(rows)
 
 
 class Own(surprise.AlgoBase):

@@ -178,6 +178,15 @@ def test_unknown_measures(data: Any) -> None:
         cross_validate(NormalPredictor(), data, ["nothing"], cv=2)
 
 
+def test_a_measure_of_my_own(data: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    def greatest(predictions: Any, verbose: bool = True) -> float:
+        return float(max(abs(row.r_ui - row.est) for row in predictions))
+
+    monkeypatch.setattr(accuracy, "greatest", greatest, raising=False)
+    found = cross_validate(SVD(), data, ["Greatest", "rmse"], cv=2)
+    assert (found["test_greatest"] > found["test_rmse"]).all()
+
+
 # ---------------------------------------------------------------------- search
 
 

@@ -20,30 +20,32 @@ NAMES = {
     ),
     "accuracy": "rmse mse mae fcp",
     "builtin_datasets": "BUILTIN_DATASETS BuiltinDataset download_builtin_dataset get_dataset_dir",
-    "dataset": "Dataset DatasetAutoFolds DatasetUserFolds Reader Trainset",
+    "dataset": "Dataset DatasetAutoFolds DatasetUserFolds Reader Trainset download_builtin_dataset",
     "dump": "dump load",
     "model_selection": (
         "KFold ShuffleSplit train_test_split RepeatedKFold LeaveOneOut PredefinedKFold "
         "cross_validate GridSearchCV RandomizedSearchCV"
     ),
-    "model_selection.search": "BaseSearchCV GridSearchCV RandomizedSearchCV",
+    "model_selection.search": "BaseSearchCV GridSearchCV RandomizedSearchCV fit_and_score get_cv get_rng",
     "model_selection.split": (
-        "KFold ShuffleSplit train_test_split RepeatedKFold LeaveOneOut PredefinedKFold get_cv"
+        "KFold ShuffleSplit train_test_split RepeatedKFold LeaveOneOut PredefinedKFold get_cv get_rng"
     ),
-    "model_selection.validation": "cross_validate fit_and_score print_summary",
+    "model_selection.validation": "cross_validate fit_and_score print_summary get_cv",
     "prediction_algorithms": (
         "AlgoBase NormalPredictor BaselineOnly KNNBasic KNNBaseline KNNWithMeans SVD SVDpp NMF "
         "SlopeOne CoClustering PredictionImpossible Prediction KNNWithZScore"
     ),
-    "prediction_algorithms.algo_base": "AlgoBase",
-    "prediction_algorithms.baseline_only": "BaselineOnly",
-    "prediction_algorithms.co_clustering": "CoClustering",
-    "prediction_algorithms.knns": "SymmetricAlgo KNNBasic KNNBaseline KNNWithMeans KNNWithZScore",
-    "prediction_algorithms.matrix_factorization": "SVD SVDpp NMF",
+    "prediction_algorithms.algo_base": "AlgoBase Prediction PredictionImpossible baseline_als baseline_sgd",
+    "prediction_algorithms.baseline_only": "AlgoBase BaselineOnly",
+    "prediction_algorithms.co_clustering": "AlgoBase CoClustering get_rng",
+    "prediction_algorithms.knns": (
+        "AlgoBase PredictionImpossible SymmetricAlgo KNNBasic KNNBaseline KNNWithMeans KNNWithZScore"
+    ),
+    "prediction_algorithms.matrix_factorization": "AlgoBase PredictionImpossible SVD SVDpp NMF get_rng",
     "prediction_algorithms.optimize_baselines": "baseline_als baseline_sgd",
     "prediction_algorithms.predictions": "Prediction PredictionImpossible",
-    "prediction_algorithms.random_pred": "NormalPredictor",
-    "prediction_algorithms.slope_one": "SlopeOne",
+    "prediction_algorithms.random_pred": "AlgoBase NormalPredictor",
+    "prediction_algorithms.slope_one": "AlgoBase PredictionImpossible SlopeOne",
     "reader": "Reader",
     "similarities": "cosine msd pearson pearson_baseline",
     "trainset": "Trainset",
@@ -60,6 +62,15 @@ def test_names(module: str) -> None:
         assert inspect.getdoc(value)
         if name in surprise.__all__ and not inspect.ismodule(getattr(surprise, name)):
             assert value is getattr(surprise, name)
+
+
+def test_import_star_brings_the_same_names_as_there() -> None:
+    found: dict[str, Any] = {"dataset": "of a program", "trainset": "too"}
+    exec("from cfcore.surprise import *", found)
+    modules = {name for name, value in found.items() if inspect.ismodule(value)}
+    assert modules == {"dump", "model_selection"}
+    assert {"SVD", "Trainset", "get_dataset_dir", "use"} <= set(found)
+    assert (found["dataset"], found["trainset"]) == ("of a program", "too")
 
 
 PROGRAM = f"""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from abc import ABC
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from itertools import product
 from typing import Any
@@ -30,6 +30,7 @@ class BaseSearchCV(ABC):
     best_index: dict[str, int]
     cv_results: dict[str, Any]
 
+    @abstractmethod
     def __init__(
         self,
         algo_class: Any,
@@ -50,7 +51,7 @@ class BaseSearchCV(ABC):
                     f"It looks like the measure you want to use with refit ({refit}) is not in the measures "
                     f"parameter"
                 )
-            self.refit: bool | str = refit
+            self.refit: bool | str = refit.lower()
         else:
             self.refit = self.measures[0] if refit is True else False
         self.return_train_measures, self.n_jobs = return_train_measures, n_jobs
@@ -104,7 +105,7 @@ class BaseSearchCV(ABC):
             results[f"param_{name}"] = [params[name] for params in self.param_combinations]
         self.cv_results = results
         if self.refit:
-            self.best_estimator[str(self.refit).lower()].fit(data.build_full_trainset())
+            self.best_estimator[str(self.refit)].fit(data.build_full_trainset())
 
     def _summarise(self, name: str, test: Any, train: Any | None, results: dict[str, Any]) -> None:
         """Add the columns of a measure to the results, and what is best by it."""
@@ -133,14 +134,14 @@ class BaseSearchCV(ABC):
         """`AlgoBase.test` of the best algorithm; ValueError if `refit` is False."""
         if not self.refit:
             raise ValueError("refit is False, cannot use test()")
-        predictions: list[Any] = self.best_estimator[str(self.refit).lower()].test(testset, verbose)
+        predictions: list[Any] = self.best_estimator[str(self.refit)].test(testset, verbose)
         return predictions
 
     def predict(self, *args: Any) -> Any:
         """`AlgoBase.predict` of the best algorithm; ValueError if `refit` is False."""
         if not self.refit:
             raise ValueError("refit is False, cannot use predict()")
-        return self.best_estimator[str(self.refit).lower()].predict(*args)
+        return self.best_estimator[str(self.refit)].predict(*args)
 
 
 class GridSearchCV(BaseSearchCV):
