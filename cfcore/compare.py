@@ -29,6 +29,8 @@ MODELS = {command: entry.name for command, entry in BY_COMMAND.items() if not en
 #: Up to which time the twin does the whole job, and the time of a smaller job otherwise (s).
 REFERENCE_LIMIT = 30.0
 REFERENCE_BUDGET = 10.0
+#: Sweeps up to which a sampler is compared with its twin: a sweep makes differences by rounding larger.
+MOST_SWEEPS = 60
 #: Ratings of the first, small trial, from which the twin's time is estimated.
 TRIAL_ROWS = 4_000
 #: Fits shorter than this are repeated, and the median taken (s).
@@ -288,6 +290,8 @@ def _measure_reference(
     with cf.backend("reference"):
         run(Job(min(500, n_rows), None if n_epochs is None else 1))  # imports are not timed
         job = choose_job(lambda trial: run(trial)[1], n_rows, n_epochs)
+        if is_sampler(name) and job.epochs is not None:
+            job = Job(job.rows, min(job.epochs, MOST_SWEEPS))
         expected, row.reference_seconds = run(job)
     runs = [run(job)]
     while runs[0][1] < SHORT and len(runs) < 3:
@@ -298,9 +302,14 @@ def _measure_reference(
     row.reference_difference = float(np.abs(runs[0][0] - expected).max())
 
 
+def is_sampler(name: str) -> bool:
+    """Whether the epochs of the model called `name` are sweeps."""
+    return "n_samples" in BY_COMMAND[name].load().default_params()
+
+
 def epochs_of(name: str, n_epochs: int) -> dict[str, int]:
     """Hyper-parameters of a fit of so many epochs; of a sampler these are sweeps."""
-    if "n_samples" in BY_COMMAND[name].load().default_params():
+    if is_sampler(name):
         return {"n_samples": n_epochs, "burn_in": 0}
     return {"n_epochs": n_epochs}
 

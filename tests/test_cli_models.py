@@ -233,7 +233,7 @@ def test_shell_completion_offers_the_commands() -> None:
         text=True,
         env={**os.environ, "_CFCORE_COMPLETE": "complete_bash", "COMP_WORDS": "cfcore re", "COMP_CWORD": "1"},
     )
-    assert done.stdout.split() == ["recommend"]
+    assert done.stdout.split() == ["recommend", "report"]
 
 
 def test_compare_draws_a_picture(folder: Path, tmp_path: Path) -> None:

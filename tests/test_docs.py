@@ -12,11 +12,13 @@ import cfcore as cf
 from cfcore.data.sources import UnavailableError
 
 DOCS = Path(__file__).parents[1] / "docs"
-#: Pages about other libraries, some of which are not installed here, have tests of their own.
+#: Pages about other libraries, some of which are not installed here, have tests of their own. That about
+#: clusters has calls on folders of a cluster; tests/distributed and tests/data/test_shards*.py make them.
 PAGES = sorted(
     page
     for page in DOCS.rglob("*.md")
-    if "```python" in page.read_text(encoding="utf-8") and not page.name.startswith("coming_from")
+    if "```python" in page.read_text(encoding="utf-8")
+    and not page.name.startswith(("coming_from", "beyond_one_machine"))
 )
 
 pytestmark = pytest.mark.skipif(not DOCS.exists(), reason="tests run without the repository around them")

@@ -275,9 +275,15 @@ def remarks(rows: list[Row], others: list[Peer]) -> list[str]:
         if row.error:
             texts.append(f"{row.model} failed: {row.error}")
         elif row.reference_job not in (None, WHOLE):
+            sampler = "n_samples" in row.params
+            why = (
+                "rounding parts samplers after many sweeps"
+                if sampler
+                else "the twin would take more than half a minute"
+            )
             texts.append(
-                f"* {row.model}: the twin would take more than half a minute, so both were timed on "
-                f"{row.reference_job} ({row.reference_compiled_seconds:.3f} s compiled)."
+                f"* {row.model}: {why}, so both were timed on {row.reference_job} "
+                f"({row.reference_compiled_seconds:.3f} s compiled)."
             )
     unknown = max((row.n_unknown or 0 for row in rows), default=0)
     if unknown:

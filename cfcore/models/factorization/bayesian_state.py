@@ -232,6 +232,8 @@ class BayesianState(State):
             raise ValueError("item_members_, item_precisions_ and chain_scalars_ belong together")
         if self.chain_scalars is not None:
             n_columns = self.prior_means.shape[1] * len(self.chain_scalars)
+            if len(self.chain_scalars) != self.diagnostics.n_chains:
+                raise ValueError(f"chain_scalars_ must have {self.diagnostics.n_chains} rows, one a chain")
             if (self.chain_scalars <= 0).any():
                 raise ValueError("chain_scalars_ must be positive")
             if self.item_members is not None and self.item_members.shape[1] != n_columns:
