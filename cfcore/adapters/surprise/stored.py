@@ -207,7 +207,7 @@ class Restoring:
         algo = object.__new__(kind)
         own = {str(name): self.value(entry) for name, entry in kept["attributes"].items()}
         vars(algo).update(own)
-        check_arrays(algo)
+        check_arrays(algo, kept["class"] if kept["engine"] == ENGINES[0] else "")
         return algo
 
     def value(self, kept: Any) -> Any:

@@ -52,7 +52,7 @@ def scratch_shape(n_threads, width, most):
     size = scratch_size(row) + 512  # a page apart
     # A row for each thread, and those of the pieces of a long row.
     pieces = (n // PIECE + 1) * sums_size(row) if n > LONG else 0
-    return n_threads + (pieces + size - 1) // size, size
+    return int(n_threads) + (pieces + size - 1) // size, size
 
 
 def solve_rows(ratings, solves, scratch, span, n_threads):

@@ -45,7 +45,7 @@ def scratch_shape(n_threads, width):
     team_size(n_threads)
     if not 0 <= width <= 2**20:
         raise ValueError("scratch_shape: width must be between 0 and 2^20")
-    return n_threads, VECTORS * width + 512  # a page apart
+    return int(n_threads), VECTORS * int(width) + 512  # a page apart
 
 
 def improve_rows(ratings, solves, steps, scratch, span, n_threads):

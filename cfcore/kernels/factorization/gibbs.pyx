@@ -68,7 +68,7 @@ def scratch_shape(n_threads, width, most):
     size = scratch_size(row) + 512  # a page apart
     # A row for each thread, one for the prior's precision, and those of the pieces of a long row.
     pieces = (n // PIECE + 1) * sums_size(row) if n > LONG else 0
-    return n_threads + 1 + (pieces + size - 1) // size, size
+    return int(n_threads) + 1 + (pieces + size - 1) // size, size
 
 
 def draw_rows(ratings, draws, key, scratch, span, n_threads):

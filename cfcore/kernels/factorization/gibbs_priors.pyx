@@ -34,7 +34,7 @@ simd.register("factorization.gibbs_priors_loops", _use)
 
 def n_parts(n):
     """The number of parts that `sum_products` sums over so many rows."""
-    return (n + BLOCK - 1) // BLOCK
+    return (int(n) + BLOCK - 1) // BLOCK
 
 
 def sum_products(rows, parts, sums, n_threads):

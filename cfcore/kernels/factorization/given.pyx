@@ -45,14 +45,15 @@ def scratch_shape(n_threads, n_factors, n_lengths):
         When an argument is out of range.
     """
     team_size(n_threads)
-    cdef Py_ssize_t width, size
+    cdef Py_ssize_t width, size, n
     if not (1 <= n_factors <= 2**16 and 0 <= n_lengths <= 64):
         raise ValueError("scratch_shape: n_factors must be between 1 and 2^16, n_lengths at most 64")
-    width, size = (n_factors + 15) // 16 * 16, n_factors // 8 * 8 + 8
+    n = n_factors  # of any integer type, whose own arithmetic may overflow
+    width, size = (n + 15) // 16 * 16, n // 8 * 8 + 8
     # Sums of squares, of rows and of targets; the equations; sums of sessions; two tiles of float32.
     cdef Py_ssize_t equations = width * (width + 2) + size * (size + 12) + 16
-    cdef Py_ssize_t each = equations + (n_lengths + 1) * (width + 3) + TILE * (width + 1)
-    return n_threads, each * (TOGETHER if n_factors <= FEW else 1) + 512
+    cdef Py_ssize_t each = equations + (<Py_ssize_t>n_lengths + 1) * (width + 3) + TILE * (width + 1)
+    return int(n_threads), each * (TOGETHER if n <= FEW else 1) + 512
 
 
 def solve_users(ratings, samples, rows, scratch, span, n_threads):
