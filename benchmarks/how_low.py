@@ -13,7 +13,6 @@ probit). myFM 0.4.0 needs ``setuptools<80`` beside it.
 
 from __future__ import annotations
 
-import importlib.util
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -21,7 +20,7 @@ from typing import Any
 
 import myfm_models
 import numpy as np
-from measure import arguments, describe, machine, table, write
+from measure import arguments, describe, is_importable, machine, table, write
 
 import cfcore as cf
 from cfcore.compare import MODELS, peers
@@ -108,9 +107,9 @@ def others(quick: bool) -> Iterator[Row]:
     for peer in peers(commands, train, test):
         yield {name: getattr(peer, name) for name in ("library", "algorithm", "fit_seconds", "rmse")}
     for name in ("surprise", "myfm"):
-        if importlib.util.find_spec(name) is None:
+        if not is_importable(name):
             print(f"{name} is not installed")
-    if importlib.util.find_spec("myfm"):
+    if is_importable("myfm"):
         yield from myfm_rows(quick)
 
 

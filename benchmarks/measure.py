@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import importlib.util
 import json
 import os
 import platform
@@ -53,6 +54,13 @@ def installed_version(package: str) -> str | None:
         return version(package)
     except PackageNotFoundError:
         return None
+
+
+def is_importable(module: str) -> bool:
+    """Whether a module can be imported; `surprise` is the library, not the benchmark of that name."""
+    if module == "surprise":
+        return installed_version("scikit-surprise") is not None
+    return importlib.util.find_spec(module) is not None
 
 
 def describe(facts: Mapping[str, Any]) -> str:

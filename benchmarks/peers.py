@@ -15,7 +15,6 @@ NumPy from `rbm.py`, with mini-batches of 200 users, on one thread, timed on a f
 from __future__ import annotations
 
 import argparse
-import importlib.util
 import sys
 import warnings
 from collections.abc import Callable, Iterator
@@ -24,7 +23,7 @@ from typing import Any
 
 import numpy as np
 from libmf_build import Libmf, MissingError, load, quiet_import
-from measure import alternate, arguments, describe, machine, seconds, show, table, write
+from measure import alternate, arguments, describe, is_importable, machine, seconds, show, table, write
 from rbm import Job, numpy_loop, torch_versions
 
 import cfcore as cf
@@ -343,7 +342,7 @@ def jobs(bench: Bench) -> Iterator[Line]:
         ("pip", "LIBMF", lambda: factors_libmf(bench)),
     ]
     for module, name, run in parts:
-        if importlib.util.find_spec(module) is None:
+        if not is_importable(module):
             yield Line("-", name, missing=f"{module} is not installed")
             continue
         try:

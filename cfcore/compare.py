@@ -6,7 +6,6 @@ dropped before each timed fit.
 
 from __future__ import annotations
 
-import importlib.util
 import math
 import statistics
 import time
@@ -325,9 +324,10 @@ def peers(
     The models run with the library's defaults, neighbourhoods with the similarity it recommends
     (``pearson_baseline``). Its predictions are clipped to the scale like ours.
     """
-    if importlib.util.find_spec("surprise") is None:
+    try:
+        import surprise
+    except ImportError:
         return
-    import surprise
 
     reader = surprise.Reader(rating_scale=train.scale)
     data = surprise.Dataset(reader)
