@@ -33,7 +33,9 @@ simd.register("factorization.gibbs_priors_loops", _use)
 
 
 def n_parts(n):
-    """The number of parts that `sum_products` sums over so many rows."""
+    """The number of parts that `sum_products` sums over n rows, in [0, 2^48); else ValueError."""
+    if not 0 <= n < 2**48:
+        raise ValueError(f"n_parts: n must be at least 0 and below 2^48, not {n}")
     return (int(n) + BLOCK - 1) // BLOCK
 
 

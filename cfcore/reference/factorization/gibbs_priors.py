@@ -16,6 +16,8 @@ BLOCK = 256
 
 def n_parts(n: int) -> int:
     """The number of parts of `sum_products`; see the kernel."""
+    if not 0 <= n < 2**48:
+        raise ValueError(f"n_parts: n must be at least 0 and below 2^48, not {n}")
     return -(-n // BLOCK)
 
 
