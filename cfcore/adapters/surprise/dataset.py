@@ -1,4 +1,4 @@
-"""Data sets: `Dataset` and what its methods return, as of scikit-surprise."""
+"""`Dataset` of scikit-surprise, and the data sets that its methods return."""
 
 from __future__ import annotations
 

@@ -37,7 +37,7 @@ def dump(
         With 1, the name of the file is printed.
     pickle : bool
         Allows a pickle, where an algorithm of your own or ids of unusual types cannot be stored otherwise.
-        **Whoever loads a pickle runs code that is in it.** Built-in algorithms are stored as arrays all the
+        **Loading a pickle runs the code in it.** Built-in algorithms are stored as arrays all the
         same.
 
     Raises
@@ -55,7 +55,7 @@ def dump(
                 f"{error}; dump(..., pickle=True) pickles it, load(..., pickle=True) reads it"
             ) from None
         warnings.warn(
-            f"{os.fspath(file_name)} is a pickle ({error}): whoever loads it runs code that is in it",
+            f"{os.fspath(file_name)} is a pickle ({error}): loading it runs the code in it",
             stacklevel=2,
         )
         with atomic.replacing(file_name) as file:
@@ -115,8 +115,8 @@ def load(file_name: str | os.PathLike[str], *, pickle: bool = False) -> tuple[li
     if _is_pickle(start):
         if not pickle:
             raise FileFormatError(
-                f"{os.fspath(file_name)}: a pickle, as scikit-surprise writes it; whoever loads a pickle "
-                f"runs code that is in it. If you trust the file: load(..., pickle=True)"
+                f"{os.fspath(file_name)}: a pickle, as scikit-surprise writes it; loading a pickle "
+                f"runs the code in it. If you trust the file: load(..., pickle=True)"
             )
         with open(file_name, "rb") as file:
             content = _Unpickler(file).load()

@@ -138,7 +138,7 @@ def test_own_algorithms_need_a_pickle(trainset: surprise.Trainset, tmp_path: Pat
     ):
         dump.dump(tmp_path / "file", algo=algo)
     assert not (tmp_path / "file").exists()
-    with pytest.warns(UserWarning, match="is a pickle.*whoever loads it runs code that is in it"):
+    with pytest.warns(UserWarning, match="is a pickle.*loading it runs the code in it"):
         dump.dump(tmp_path / "file", algo=algo, pickle=True)
     with pytest.raises(cf.FileFormatError, match=r"a pickle.*load\(\.\.\., pickle=True\)"):
         dump.load(tmp_path / "file")
