@@ -148,7 +148,8 @@ def resolve_threads(n_threads: int | None) -> int:
     ----------
     n_threads : int or None
         A count from 1 to `MAX_THREADS`. None means the environment variable ``CFCORE_NUM_THREADS`` if it
-        is set, or else every core this process may use.
+        is set, or else every core this process may use, or fewer where OpenMP is limited to fewer:
+        by ``OMP_NUM_THREADS``, or in this thread by ``threadpoolctl.threadpool_limits``.
 
     Raises
     ------
@@ -160,7 +161,9 @@ def resolve_threads(n_threads: int | None) -> int:
     if n_threads is None:
         configured = os.environ.get("CFCORE_NUM_THREADS", "").strip()
         if not configured:
-            return min(available_cores(), MAX_THREADS)
+            from cfcore.kernels.common.threads import most_threads
+
+            return min(available_cores(), most_threads() or MAX_THREADS, MAX_THREADS)
         source, value = "CFCORE_NUM_THREADS", int(configured) if configured.isdecimal() else configured
     try:
         count = operator.index(value)  # type: ignore[arg-type]

@@ -14,8 +14,17 @@ from importlib.machinery import ModuleSpec
 from types import ModuleType
 from typing import Any
 
-from cfcore.kernels.levels import LEVELS
-from cfcore.kernels.simd import available_levels, current_level, use_level
+from cfcore.kernels.forks import inherited_runtimes, openmp_runtimes
+
+_inherited = inherited_runtimes()  # before the first extension module, which loads its own
+
+from cfcore.kernels.common import threads  # noqa: E402  # now, and not after a fork: it remembers the process
+from cfcore.kernels.levels import LEVELS  # noqa: E402
+from cfcore.kernels.simd import available_levels, current_level, use_level  # noqa: E402
+
+if _inherited and openmp_runtimes() == _inherited:
+    # Forked, and the runtime is shared with another library, which may have had threads before the fork.
+    threads.use_one_thread()
 
 __all__ = ["KERNELS", "LEVELS", "available_levels", "current_level", "use_level"]
 

@@ -23,25 +23,16 @@ cdef extern from *:
     #else
     static int cfcore_team_present(void) { return 1; }
     #endif
-    #ifdef _WIN32
-    static int cfcore_team_size(int n_threads) { return n_threads; }
-    #else
-    #include <sys/types.h>
-    #include <unistd.h>
-    static pid_t cfcore_home_process;
-    __attribute__((constructor)) static void cfcore_remember_process(void) {
-        cfcore_home_process = getpid();
-    }
-    static int cfcore_team_size(int n_threads) {
-        return getpid() == cfcore_home_process ? n_threads : 1;
-    }
-    #endif
     """
-    int cfcore_team_size(int n_threads) noexcept nogil
     int cfcore_team_present() noexcept nogil
 
 cdef enum:
     MAX_THREADS = 1024  # OpenMP ends the process if it cannot start a thread
+
+
+# `n_threads`, or 1 in a forked process. In one module for all kernels: a module that is first loaded after the fork
+# could not tell.
+cdef int team_limit(int n_threads) noexcept nogil
 
 
 # For `workers_of_last_call`: how many threads the parallel region had that this thread opened last.
@@ -53,7 +44,7 @@ cdef inline int team_size(object n_threads) except -1:
     report_workers(0)
     if not 1 <= n_threads <= MAX_THREADS:
         raise ValueError(f"n_threads must be between 1 and {MAX_THREADS}, not {n_threads}")
-    return cfcore_team_size(n_threads)
+    return team_limit(n_threads)
 
 
 cdef inline int team_present() noexcept nogil:
