@@ -7,6 +7,7 @@ CFCORE_SANITIZE     address,undefined or thread: code that checks itself; see te
 CFCORE_LINES=1      the release with line numbers, for profilers
 CFCORE_NO_OPENMP=1  build as if the compiler had no OpenMP
 CFCORE_NEED_OPENMP=1  stop if the compiler has no OpenMP: for wheels
+CFCORE_ABI3=1       modules of the limited API, which work on Python 3.11 and newer; not on free-threaded Pythons
 CFCORE_KERNELS      comma-separated kernels to build (while developing one): factorization.svd,... or
                     adapters.surprise._svd,...
 CFCORE_LEVELS       comma-separated SIMD levels to build (default: all that the target supports)
@@ -40,6 +41,8 @@ SANITIZE = os.environ.get("CFCORE_SANITIZE", "")
 FLAVOUR = "debug" if DEBUG else "lines" if LINES else "release"
 FLAVOUR += f"-{SANITIZE}" if SANITIZE else ""
 GENERATED = Path("build") / f"cython-{FLAVOUR}"
+# Free-threaded Pythons have no stable binary interface, up to 3.14.
+ABI3 = os.environ.get("CFCORE_ABI3", "0") not in ("", "0") and not sysconfig.get_config_var("Py_GIL_DISABLED")
 
 DIRECTIVES = {
     "language_level": 3,
@@ -105,12 +108,14 @@ def extension(kernel: str, source: Path) -> Extension:
     # Assertions in a .pyx cost a branch in a hot loop: only the debug build keeps them.
     macros = [("NPY_NO_DEPRECATED_API", "NPY_2_0_API_VERSION"), ("NPY_TARGET_VERSION", "NPY_2_0_API_VERSION")]
     macros += [("CFCORE_DEBUG", "1")] if DEBUG else [("CYTHON_WITHOUT_ASSERTIONS", "1")]
+    macros += [("Py_LIMITED_API", "0x030B0000")] if ABI3 else []
     return Extension(
         f"cfcore.{kernel}" if ADAPTERS in source.parents else f"cfcore.kernels.{kernel}",
         [str(source)],
         include_dirs=[str(KERNELS), str(source.parent), np.get_include()],
         define_macros=macros,
         depends=headers_of(source, set()),
+        py_limited_api=ABI3,
     )
 
 
@@ -197,7 +202,7 @@ class BuildExt(build_ext):
         # Time stamps do not distinguish debug from release object files. The stamp is written last, so that
         # the files of an interrupted build are built again.
         stamp = Path(self.build_temp) / "flavour"
-        flavour = f"{FLAVOUR} openmp={bool(compile_openmp)}"
+        flavour = f"{FLAVOUR} openmp={bool(compile_openmp)}" + " abi3" * ABI3
         if not stamp.exists() or stamp.read_text() != flavour:
             self.force = True
             stamp.unlink(missing_ok=True)
@@ -257,4 +262,5 @@ if __name__ == "__main__":
         if BUILDING
         else [],
         cmdclass={"build_ext": BuildExt},
+        options={"bdist_wheel": {"py_limited_api": "cp311"}} if ABI3 else {},
     )
