@@ -7,7 +7,7 @@ CFCORE_SANITIZE     address,undefined or thread: code that checks itself; see te
 CFCORE_LINES=1      the release with line numbers, for profilers
 CFCORE_NO_OPENMP=1  build as if the compiler had no OpenMP
 CFCORE_NEED_OPENMP=1  stop if the compiler has no OpenMP: for wheels
-CFCORE_ABI3=1       modules of the limited API, which work on Python 3.11 and newer; not on free-threaded Pythons
+CFCORE_ABI3=1       modules of the limited API, for Python 3.11 and newer; no effect on a free-threaded one
 CFCORE_KERNELS      comma-separated kernels to build (while developing one): factorization.svd,... or
                     adapters.surprise._svd,...
 CFCORE_LEVELS       comma-separated SIMD levels to build (default: all that the target supports)

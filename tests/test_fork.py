@@ -87,7 +87,7 @@ def test_children_of_a_parallel_parent(how: str, tmp_path: Path) -> None:
 
 def run(script: Path, argument: str) -> None:
     done = subprocess.run(
-        [sys.executable, script, argument], capture_output=True, text=True, timeout=120,
+        [sys.executable, script, argument], capture_output=True, text=True, timeout=250,
         # The smallest call is worth all threads.
         env=os.environ | {"PYTHONPATH": str(Path(cf.__file__).parents[1]), "CFCORE_MINIMUM_WORK": "0"},
     )  # fmt: skip
@@ -96,8 +96,8 @@ def run(script: Path, argument: str) -> None:
 
 
 LATER = """
-import faulthandler
 import os
+import signal
 import sys
 
 import numpy as np
@@ -105,7 +105,6 @@ import numpy as np
 import cfcore as cf
 from cfcore.threads import workers_of_last_call
 
-faulthandler.dump_traceback_later(60, exit=True)  # a child that hangs is not waited for
 rng = np.random.default_rng(0)
 cells = rng.choice(150 * 100, 5_000, replace=False)
 COLUMNS = cells // 100, cells % 100, rng.integers(1, 6, 5_000).astype(np.float32), cells * 3600
@@ -118,6 +117,7 @@ def predictions(kind):
 def in_child(function):
     pid = os.fork()
     if pid == 0:
+        signal.alarm(100)  # ends a child that hangs
         function()
         sys.stdout.flush()
         os._exit(0)
@@ -172,13 +172,12 @@ def test_runtimes_that_came_with_a_fork(tmp_path: Path) -> None:
 
 FIRST_IN_CHILD = """
 import ctypes
-import faulthandler
 import os
+import signal
 import sys
 
 import numpy as np
 
-faulthandler.dump_traceback_later(60, exit=True)
 
 
 def kernels_runtime():
@@ -201,6 +200,7 @@ if __name__ == "__main__":
         gomp.GOMP_parallel(team, None, 2, 0)  # two threads, which wait for more work from now on
     pid = os.fork()
     if pid == 0:
+        signal.alarm(100)
         import cfcore as cf
 
         rng = np.random.default_rng(0)

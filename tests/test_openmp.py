@@ -17,7 +17,7 @@ SCRIPT = """
 import faulthandler
 import sys
 
-faulthandler.dump_traceback_later(100, exit=True)
+faulthandler.dump_traceback_later(200, exit=True)
 for name in sys.argv[1].split(","):
     __import__(name)
 
@@ -78,7 +78,7 @@ print(workers, len(runtimes))
 def run(order: str, folder: Path) -> list[bytes]:
     folder.mkdir()
     done = subprocess.run(
-        [sys.executable, "-c", SCRIPT, order, str(folder)], capture_output=True, text=True, timeout=120,
+        [sys.executable, "-c", SCRIPT, order, str(folder)], capture_output=True, text=True, timeout=250,
         env=os.environ | {"PYTHONPATH": str(Path(cf.__file__).parents[1]), "CFCORE_MINIMUM_WORK": "0"},
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
@@ -100,7 +100,7 @@ def test_omp_num_threads_is_the_most_by_default(wanted: str) -> None:
     program = "from cfcore.threads import resolve_threads; print(resolve_threads(None), resolve_threads(4))"
     environment = {key: value for key, value in os.environ.items() if key != "CFCORE_NUM_THREADS"}
     done = subprocess.run(
-        [sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=True,
+        [sys.executable, "-c", program], capture_output=True, text=True, timeout=250, check=True,
         env=environment | {"PYTHONPATH": str(Path(cf.__file__).parents[1]), "OMP_NUM_THREADS": wanted},
     )  # fmt: skip
     default, asked = map(int, done.stdout.split())

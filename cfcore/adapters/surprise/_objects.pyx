@@ -11,24 +11,52 @@ import numpy as np
 cnp.import_array()
 
 cdef extern from "Python.h":
-    ctypedef struct PyTypeObject:
-        PyObject *(*tp_alloc)(PyTypeObject *kind, Py_ssize_t n_items)
-    void PyTuple_SET_ITEM(PyObject *row, Py_ssize_t position, PyObject *value)
-    PyObject *PyTuple_GET_ITEM(PyObject *row, Py_ssize_t position)
+    ctypedef struct PyTypeObject
     void PyObject_GC_UnTrack(void *one)
-    void Py_XINCREF(PyObject *one)
+
+# All of it is in the limited API too, of which tuples and types are opaque; elsewhere the macros are faster.
 
 cdef extern from *:
     """
     #include <numpy/arrayscalars.h>
-    static PyObject *cfcore_new_float64(double value)
+    #ifdef Py_LIMITED_API
+      #define CFCORE_ALLOC(kind) ((allocfunc)PyType_GetSlot((PyTypeObject *)(kind), Py_tp_alloc))
+      #define CFCORE_TUPLE_SET PyTuple_SetItem
+      #define CFCORE_TUPLE_GET PyTuple_GetItem
+    #else
+      #define CFCORE_ALLOC(kind) (((PyTypeObject *)(kind))->tp_alloc)
+      #define CFCORE_TUPLE_SET PyTuple_SET_ITEM
+      #define CFCORE_TUPLE_GET PyTuple_GET_ITEM
+    #endif
+    static PyObject *cfcore_new_float64(allocfunc alloc, double value)
     {
-        PyObject *made = PyArrayScalar_New(Double);
-        if (made) PyArrayScalar_ASSIGN(made, Double, value);
+        PyObject *made = alloc(&PyDoubleArrType_Type, 0);
+        if (made) ((PyDoubleScalarObject *)made)->obval = value;
+        return made;
+    }
+    /* A tuple of the kind given, of the first three of a row and two more. */
+    static PyObject *cfcore_new_row(allocfunc alloc, PyObject *kind, PyObject *row, PyObject *est, PyObject *details)
+    {
+        PyObject *made = alloc((PyTypeObject *)kind, 5);
+        if (!made) return NULL;
+        PyObject *held[5] = {CFCORE_TUPLE_GET(row, 0), CFCORE_TUPLE_GET(row, 1), CFCORE_TUPLE_GET(row, 2), est,
+                             details};
+        for (Py_ssize_t k = 0; k < 5; k++) {
+            Py_XINCREF(held[k]);
+            CFCORE_TUPLE_SET(made, k, held[k]);
+        }
+        /* Ids and numbers are in no cycle: the collector, which would visit millions of Predictions again and
+           again, need not know of them. */
+        PyObject_GC_UnTrack(made);
         return made;
     }
     """
-    object new_float64 "cfcore_new_float64"(double value)
+    ctypedef void *allocfunc
+    allocfunc alloc_of "CFCORE_ALLOC"(object kind)
+    allocfunc alloc_of_float64 "CFCORE_ALLOC"(PyTypeObject *kind)
+    object new_float64 "cfcore_new_float64"(allocfunc alloc, double value)
+    object new_row "cfcore_new_row"(allocfunc alloc, object kind, object row, object est, object details)
+    PyTypeObject *float64_type "&PyDoubleArrType_Type"
 
 
 def encode(rows, dict users, dict items):
@@ -117,9 +145,7 @@ def predictions(kind, list rows, estimates, tuple scale, default, default_value)
     cdef dict plain = {"was_impossible": False}, details
     cdef list with_count = []
     cdef list impossible = [{"was_impossible": True, "reason": message} for message in estimates.messages]
-    cdef PyTypeObject *made_of = <PyTypeObject *>kind
-    cdef PyObject *made
-    cdef PyObject *row
+    cdef allocfunc alloc = alloc_of(kind), alloc_float64 = alloc_of_float64(float64_type)
     least, most = scale
     if len(rows) != n or (counted and counts.shape[0] != n) or (some_impossible and reasons.shape[0] != n):
         raise ValueError("one estimate is needed for each row")
@@ -147,17 +173,8 @@ def predictions(kind, list rows, estimates, tuple scale, default, default_value)
             elif python_float[k]:
                 est = PyFloat_FromDouble(value)
             else:
-                est = new_float64(value)
-        made = made_of.tp_alloc(made_of, 5)
-        if made == NULL:
-            raise MemoryError
-        row = <PyObject *>rows[k]
-        set_item(made, 0, PyTuple_GET_ITEM(row, 0))
-        set_item(made, 1, PyTuple_GET_ITEM(row, 1))
-        set_item(made, 2, PyTuple_GET_ITEM(row, 2))
-        set_item(made, 3, <PyObject *>est)
-        set_item(made, 4, <PyObject *>details)
-        put(found, k, made)
+                est = new_float64(alloc_float64, value)
+        found[k] = new_row(alloc, kind, rows[k], est, details)
     return found
 
 
@@ -178,26 +195,6 @@ def add_pairs(list rows, uid, list items, const uint8_t[::1] wanted, value):
     for k in range(wanted.shape[0]):
         if wanted[k]:
             row = (uid, items[k], value)
-            # As `put` does; a collection would find the same of each of millions of rows.
+            # As `new_row` does; a collection would find the same of each of millions of rows.
             PyObject_GC_UnTrack(<void *>row)
             rows.append(row)
-
-
-cdef inline void set_item(PyObject *row, Py_ssize_t position, PyObject *value):
-    Py_XINCREF(value)
-    PyTuple_SET_ITEM(row, position, value)
-
-
-cdef extern from *:
-    """
-    /* Takes the reference to `one`. Ids and numbers are in no cycle: the collector, which would visit
-       millions of Predictions again and again, need not know of them. */
-    static void cfcore_put(PyObject *found, Py_ssize_t k, PyObject *one)
-    {
-        PyObject *old = PyList_GET_ITEM(found, k);
-        PyObject_GC_UnTrack(one);
-        PyList_SET_ITEM(found, k, one);
-        Py_DECREF(old);
-    }
-    """
-    void put "cfcore_put"(list found, Py_ssize_t k, PyObject *one)

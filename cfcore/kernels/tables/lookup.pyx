@@ -14,8 +14,14 @@ from cfcore.kernels.common.arrays cimport length, pointer
 cnp.import_array()
 
 cdef extern from "Python.h":
-    Py_ssize_t PyUnicode_GET_LENGTH(object text)
-    uint32_t PyUnicode_READ_CHAR(object text, Py_ssize_t at)
+    Py_ssize_t PyUnicode_GetLength(object text) except -1
+    uint32_t PyUnicode_ReadChar(object text, Py_ssize_t at)
+    uint32_t *PyUnicode_AsUCS4(object text, uint32_t *into, Py_ssize_t size, int with_null) except NULL
+    uint32_t *PyUnicode_AsUCS4Copy(object text) except NULL
+    void PyMem_Free(void *held)
+
+cdef enum:
+    FEW = 128  # code points of a string that is looked up without memory of its own
 
 ctypedef fused integer:
     int8_t
@@ -129,29 +135,39 @@ cdef inline Py_ssize_t find_integer(const integer *ids, Py_ssize_t n, int64_t nu
     return begin if begin < n and ids[begin] == own else -1
 
 
-cdef Py_ssize_t find_text(const uint32_t *ids, Py_ssize_t n, Py_ssize_t width, object raw):
+cdef Py_ssize_t find_text(const uint32_t *ids, Py_ssize_t n, Py_ssize_t width, object raw) except -2:
     """Position of a string among rows of `width` code points, padded with NULs."""
-    cdef Py_ssize_t begin = 0, end = n, middle, size = PyUnicode_GET_LENGTH(raw)
-    while size and PyUnicode_READ_CHAR(raw, size - 1) == 0:
+    cdef Py_ssize_t begin = 0, end = n, middle, whole = PyUnicode_GetLength(raw), size = whole
+    cdef uint32_t[FEW] few
+    cdef uint32_t *points = few
+    while size and PyUnicode_ReadChar(raw, size - 1) == 0:
         size -= 1
     if size > width:
         return -1
+    if whole <= FEW:
+        PyUnicode_AsUCS4(raw, few, FEW, 0)
+    else:
+        points = PyUnicode_AsUCS4Copy(raw)
     while begin < end:
         middle = (begin + end) // 2
-        if compare_text(ids + middle * width, width, raw, size) < 0:
+        if compare_text(ids + middle * width, width, points, size) < 0:
             begin = middle + 1
         else:
             end = middle
-    return begin if begin < n and compare_text(ids + begin * width, width, raw, size) == 0 else -1
+    if begin == n or compare_text(ids + begin * width, width, points, size) != 0:
+        begin = -1
+    if points != few:
+        PyMem_Free(points)
+    return begin
 
 
-cdef inline int compare_text(const uint32_t *own, Py_ssize_t width, object raw, Py_ssize_t size):
+cdef inline int compare_text(
+    const uint32_t *own, Py_ssize_t width, const uint32_t *points, Py_ssize_t size
+) noexcept nogil:
     cdef Py_ssize_t k
-    cdef uint32_t point
     for k in range(size):
-        point = PyUnicode_READ_CHAR(raw, k)
-        if own[k] != point:
-            return -1 if own[k] < point else 1
+        if own[k] != points[k]:
+            return -1 if own[k] < points[k] else 1
     return 1 if size < width and own[size] != 0 else 0
 
 
