@@ -179,7 +179,6 @@ import sys
 import numpy as np
 
 
-
 def kernels_runtime():
     import cfcore.kernels
     from cfcore.kernels.forks import openmp_runtimes
@@ -191,10 +190,10 @@ if __name__ == "__main__":
     pid = os.fork()  # which runtime is cfcore's, is found in a child: this process has not loaded it
     if pid == 0:
         with open(f"{sys.argv[1]}/runtimes", "w") as file:
-            file.write("\n".join(kernels_runtime()))
+            print(*kernels_runtime(), sep="|", end="", file=file)
         os._exit(0)
     os.waitpid(pid, 0)
-    for path in filter(None, open(f"{sys.argv[1]}/runtimes").read().split("\n")):
+    for path in filter(None, open(f"{sys.argv[1]}/runtimes").read().split("|")):
         gomp = ctypes.CDLL(path)
         team = ctypes.CFUNCTYPE(None, ctypes.c_void_p)(lambda _: None)
         gomp.GOMP_parallel(team, None, 2, 0)  # two threads, which wait for more work from now on
