@@ -35,12 +35,13 @@ cdef extern from *:
         return made;
     }
     /* A tuple of the kind given, of the first three of a row and two more. */
-    static PyObject *cfcore_new_row(allocfunc alloc, PyObject *kind, PyObject *row, PyObject *est, PyObject *details)
+    static PyObject *cfcore_new_row(allocfunc alloc, PyObject *kind, PyObject *row, PyObject *est,
+                                    PyObject *details)
     {
         PyObject *made = alloc((PyTypeObject *)kind, 5);
         if (!made) return NULL;
-        PyObject *held[5] = {CFCORE_TUPLE_GET(row, 0), CFCORE_TUPLE_GET(row, 1), CFCORE_TUPLE_GET(row, 2), est,
-                             details};
+        PyObject *held[5] = {CFCORE_TUPLE_GET(row, 0), CFCORE_TUPLE_GET(row, 1), CFCORE_TUPLE_GET(row, 2),
+                             est, details};
         for (Py_ssize_t k = 0; k < 5; k++) {
             Py_XINCREF(held[k]);
             CFCORE_TUPLE_SET(made, k, held[k]);

@@ -30,8 +30,8 @@ cdef enum:
     MAX_THREADS = 1024  # OpenMP ends the process if it cannot start a thread
 
 
-# `n_threads`, or 1 in a forked process. In one module for all kernels: one that is first loaded after the fork
-# could not tell.
+# `n_threads`, or 1 in a forked process. In one module for all kernels: one loaded after the fork could
+# not tell.
 cdef int team_limit(int n_threads) noexcept nogil
 
 
