@@ -4,9 +4,9 @@
     python .ci/bits.py SVD RBM > other.txt    # some of them
     CFCORE_SIMD=baseline python .ci/bits.py
 
-On one machine all have the same bits with any compiler and SIMD level. On another, so do all but what calls
-exp and log of the C library, NumPy or BLAS: predictions by RBM differ in the last bits where the processor has
-no FMA, as glibc has another exp for it.
+On one machine all have the same bits at any SIMD level. On another, so do all but what calls exp and log of
+the C library, NumPy or BLAS: predictions by RBM differ in the last bits where the processor has no FMA, as
+glibc has another exp for it.
 """
 
 from __future__ import annotations
