@@ -1,7 +1,7 @@
 # Lines and separators of delimited text, for `text` and `tokens`.
 
 cimport numpy as cnp
-from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
+from cpython.bytes cimport PyBytes_AsString, PyBytes_Size
 from libc.string cimport memchr
 
 from cfcore.kernels.common.arrays cimport check_array, length, pointer
@@ -20,7 +20,7 @@ cdef struct Line:
 cdef inline Text text_of(object text, str name) except *:
     """Bytes of an argument that is a bytes object or an array of uint8."""
     if isinstance(text, bytes):
-        return Text(data=<const unsigned char *>PyBytes_AS_STRING(text), size=PyBytes_GET_SIZE(text))
+        return Text(data=<const unsigned char *>PyBytes_AsString(text), size=PyBytes_Size(text))
     check_array(text, cnp.NPY_UINT8, 1, False, name)
     return Text(data=<const unsigned char *>pointer(text), size=length(text))
 
