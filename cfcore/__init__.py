@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from cfcore.persist import load as load
     from cfcore.registry import *  # noqa: F403
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 # Public name -> (module, attribute or None for the module itself). Resolved on first use, so that
 # `import cfcore` stays light.
