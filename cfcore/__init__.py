@@ -67,15 +67,17 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> Any:
-    try:
-        module_name, attribute = _PUBLIC[name]
-    except KeyError:
-        raise AttributeError(f"module 'cfcore' has no attribute {name!r}") from None
-    module = importlib.import_module(module_name)
-    value = module if attribute is None else getattr(module, attribute)
-    globals()[name] = value
-    return value
+if not TYPE_CHECKING:  # for type checkers only the names imported above exist
+
+    def __getattr__(name: str) -> Any:
+        try:
+            module_name, attribute = _PUBLIC[name]
+        except KeyError:
+            raise AttributeError(f"module 'cfcore' has no attribute {name!r}") from None
+        module = importlib.import_module(module_name)
+        value = module if attribute is None else getattr(module, attribute)
+        globals()[name] = value
+        return value
 
 
 def __dir__() -> list[str]:
