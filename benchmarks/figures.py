@@ -37,8 +37,7 @@ def compare(report: Report) -> Figures:
         name = row["model"]
         fits[name] = row["fit_seconds"]
         found |= {f"{name} {what}": row[what] for what in ("rmse", "mae", "fit_seconds")}
-        found |= {f"{name} {what}": row[what] for what in ("predictions_per_second", "speedup")}
-        found[f"{name} twin_seconds"] = row["reference_seconds"]
+        found[f"{name} predictions_per_second"] = row["predictions_per_second"]
         found[f"{name} peak_mb"] = row["peak_bytes"] and row["peak_bytes"] / 1e6
     for row in report["peers"]:
         name = f"peer {row['algorithm']}"
@@ -47,6 +46,12 @@ def compare(report: Report) -> Figures:
         if row["fit_seconds"] and fits.get(row["counterpart"]):
             found[f"{name} over ours"] = row["fit_seconds"] / fits[row["counterpart"]]
     return known(found)
+
+
+def twins(report: Report) -> Figures:
+    """Seconds of the twin of each model, and how many times as fast the model is."""
+    found = {f"{row['model']} twin_seconds": row["reference_seconds"] for row in report["models"]}
+    return known(found | {f"{row['model']} speedup": row["speedup"] for row in report["models"]})
 
 
 def article(report: Report) -> Figures:
@@ -275,6 +280,7 @@ OF: dict[str, Callable[[Report], Figures]] = {
     "serving": serving,
     "startup": startup,
     "time-ablation": time_ablation,
+    "twins": twins,
 }
 
 

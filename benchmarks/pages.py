@@ -28,6 +28,9 @@ PAGE, TEMPLATE = ROOT / "docs" / "benchmarks.md", ROOT / "docs" / "benchmarks.md
 README = ROOT / "README.md"
 MARKS = "<!-- figures -->\n", "<!-- end of figures -->\n"
 
+#: Load of two cores above which times are not those of an idle machine.
+BUSY = 1.5
+
 Files = Mapping[str, Mapping[str, Any]]
 
 
@@ -48,7 +51,9 @@ def machine(file: Mapping[str, Any]) -> str:
     facts = file["machine"]
     day = datetime.fromisoformat(file["date"])
     level = {"avx512": "AVX-512", "avx2": "AVX2"}.get(facts["simd_level"], facts["simd_level"])
-    return f"{facts['processor']}, {facts['cores']} cores, {level}, cfcore {facts['cfcore']}, {day:%-d %B %Y}"
+    said = f"{facts['processor']}, {facts['cores']} cores, {level}, cfcore {facts['cfcore']}, {day:%-d %B %Y}"
+    busy = facts["load"] and facts["load"][0] > BUSY
+    return f"{said}, beside other processes, so that times are too long" if busy else said
 
 
 def fill(template: str, files: Files) -> str:

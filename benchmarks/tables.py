@@ -82,7 +82,7 @@ def ratio(figures: Mapping[str, float], name: str) -> str:
 def compared(files: Files) -> str:
     """Models of ``cfcore compare``."""
     file = files["compare"]
-    figures = file["figures"]
+    figures = {**files.get("twins", {}).get("figures", {}), **file["figures"]}
     rows = [
         [f"`{row['model']}`", cell(figures, f"{row['model']} rmse", ".4f"),
          cell(figures, f"{row['model']} mae", ".4f"), seconds(figures[f"{row['model']} fit_seconds"]),
@@ -240,7 +240,8 @@ def readme(files: Files) -> str:
     """README's table of models and what is said below it."""
     from pages import machine
 
-    small, low, ranked = (files[name]["figures"] for name in ("compare", "how-low", "ranking"))
+    small = files["compare"]["figures"]
+    used = {"compare": "`cfcore compare ml-100k --no-reference`"}
     names = sorted(METHODS, key=lambda name: -small[f"{name} rmse"])
     rows = [
         [
@@ -251,15 +252,18 @@ def readme(files: Files) -> str:
         ]
         for name in names
     ]
-    blend = [cell(low, "Blend of six rmse", ".4f"), seconds(low["Blend of six seconds"])]
-    rows.append(["`Blend`", "of six of these, weights from the training rows", *blend])
-    scores = ", ".join(
-        f"{ranked[f'u1 {name} by preference']:.3f}" for name in ("EASE", "Ranker", "Popularity")
-    )
-    rows.append(["`EASE`, `Ranker`, `Popularity`", f"models for lists (nDCG@10 on u1: {scores})", "", ""])
-    where = "; ".join(dict.fromkeys(machine(files[name]) for name in ("compare", "how-low", "ranking")))
-    return (
-        grid(["model", "method", "RMSE, u1", "fit, s"], rows, 2)
-        + "\n\nOutput of `cfcore compare ml-100k`, `python benchmarks/how_low.py` (the blend, one thread) and"
-        f"\n`python benchmarks/ranking.py` (lists); {where}.\n"
-    )
+    if "how-low" in files:
+        low = files["how-low"]["figures"]
+        used["how-low"] = "`python benchmarks/how_low.py` (the blend, one thread)"
+        blend = [cell(low, "Blend of six rmse", ".4f"), seconds(low["Blend of six seconds"])]
+        rows.append(["`Blend`", "of six of these, weights from the training rows", *blend])
+    said = "models for lists"
+    if "ranking" in files:
+        ranked = files["ranking"]["figures"]
+        used["ranking"] = "`python benchmarks/ranking.py` (lists)"
+        each = [f"{ranked[f'u1 {name} by preference']:.3f}" for name in ("EASE", "Ranker", "Popularity")]
+        said += f" (nDCG@10 on u1: {', '.join(each)})"
+    rows.append(["`EASE`, `Ranker`, `Popularity`", said, "", ""])
+    where = "; ".join(dict.fromkeys(machine(files[name]) for name in used))
+    table = grid(["model", "method", "RMSE, u1", "fit, s"], rows, 2)
+    return f"{table}\n\nOutput of {', '.join(used.values())}; {where}.\n"

@@ -55,7 +55,8 @@ COMMANDS = {
     "rbm-story": "rbm_story.py --plot benchmarks/rbm_story.png",
     "accuracy-1m": "accuracy.py --data ml-1m",
     "bayesian-features-1m": "bayesian.py accuracy --data ml-1m --splits 5 --seeds 1 --features",
-    "compare": "cfcore compare ml-100k",
+    "compare": "cfcore compare ml-100k --no-reference",
+    "twins": "cfcore compare ml-100k --no-peers",
     "article": "article.py",
     "startup": "startup.py",
     "how-low": "how_low.py --plot benchmarks/how_low.png",
@@ -114,13 +115,15 @@ def run(name: str) -> bool:
     # cfcore is that of this checkout, installed or built in place.
     path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH", "")]))
     environment = {**os.environ, "PYTHONPATH": path, "COLUMNS": "160"}
+    load = [round(value, 2) for value in os.getloadavg()] if hasattr(os, "getloadavg") else None
     done = subprocess.run([*call, "--json", str(new)], cwd=ROOT, env=environment, check=False)
     if done.returncode or not new.exists():
         new.unlink(missing_ok=True)
         return False
     report = json.loads(new.read_text(encoding="utf-8"))
     if "command" not in report:  # `cfcore compare` writes no heading
-        facts = {"machine": {**machine(), "load": None}}
+        sys.path.insert(0, str(ROOT))
+        facts = {"machine": {**machine(), "load": load}}
         report = {**heading(said(name)), **facts, **report}
     new.write_text(whole(name, report), encoding="utf-8")
     new.replace(RESULTS / f"{name}.json")
