@@ -5,6 +5,8 @@
     python benchmarks/cluster.py schedulers         # 5 fits each that lose the scheduler, and go on
     python benchmarks/cluster.py overhead           # MovieLens 1M: seconds of an epoch, and of local ones
     python benchmarks/cluster.py scale              # 20 million ratings on two workers
+    python benchmarks/cluster.py plan               # a billion ratings on 16 machines, from rates here
+    python benchmarks/cluster.py plan --plan users=1e7,machines=4,memory=128
 
 Workers are processes of one thread (`LocalCluster`). In `agree`, `kills` and `schedulers`, the work is
 divided between all of them, even where that takes longer than to leave it to one. In `scale`, an epoch on two
@@ -27,6 +29,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from cluster_kills import differing, kills, schedulers
+from cluster_plan import Plan, measured, report
 from measure import arguments, describe, machine, show, table, write
 
 #: Fits of `agree`: name and hyper-parameters.
@@ -189,12 +192,15 @@ def scale(quick: bool, models: list[str], n_factors: int) -> list[dict[str, Any]
 def main() -> None:
     """Measure, print, write."""
     parser = arguments(__doc__.splitlines()[0])
-    parser.add_argument("what", choices=["agree", "kills", "schedulers", "overhead", "scale"])
+    parser.add_argument("what", choices=["agree", "kills", "schedulers", "overhead", "scale", "plan"])
     parser.add_argument(
         "--models", default="SVD,ALS,BayesianSVD", help="of `kills`, `schedulers` and `scale`"
     )
     parser.add_argument("--number", type=int, metavar="N", help="kills of each model")
     parser.add_argument("--factors", type=int, default=64, metavar="K", help="of `scale`")
+    parser.add_argument(
+        "--plan", default="", help="of `plan`: numbers of ratings, users, items, factors, ..."
+    )
     options = parser.parse_args()
     warnings.simplefilter("ignore")
     facts = machine()
@@ -225,6 +231,10 @@ def main() -> None:
             [row["model"], *(show(row[key]) for key in ("local", "cluster", "overhead"))] for row in rows
         ]
         print(table(["seconds of an epoch, 64 factors", "local", "two workers", "difference"], lines))
+    elif options.what == "plan":
+        plan = Plan.of(options.plan)
+        told, rows = report(plan, measured(options.quick, plan.factors))
+        print(told)
     else:
         rows = scale(options.quick, options.models.split(","), options.factors)
         keys = ("local", "speed-up of two", "cluster", "over reachable")

@@ -12,6 +12,7 @@ from typing import Any
 from cfcore import selection
 from cfcore.data import Ratings
 from cfcore.distributed.running import client_of
+from cfcore.distributed.versions import check_versions
 from cfcore.selection.workers import Stop, elsewhere
 
 __all__ = ["cross_validate", "search"]
@@ -76,6 +77,7 @@ def _on_cluster(
     options.setdefault("n_jobs", None)
 
     def call(own: Any) -> Any:
+        own.sync(check_versions, own)
         token = elsewhere.set(OnWorkers(own))
         try:
             return method(*arguments, **options)

@@ -159,3 +159,24 @@ def threads_of_a_task() -> int:
 
     with own_threads() as n_threads:
         return n_threads
+
+
+def test_work_that_ends_its_workers_is_given_up(train: cf.Ratings, monkeypatch: Any) -> None:
+    import dask
+
+    from cfcore.distributed import fit_rows
+
+    monkeypatch.setattr(fit_rows, "solve_rows", end_worker)
+    few = dask.config.set({"distributed.scheduler.allowed-failures": 0})
+    own = {"n_workers": 1, "threads_per_worker": 1, "dashboard_address": ":0"}
+    with (
+        few,
+        LocalCluster(**own, silence_logs=logging.CRITICAL) as cluster,
+        Client(cluster, set_as_default=False) as client,
+        pytest.raises(RuntimeError, match=r"workers were lost 3 times over.*memory"),
+    ):
+        cf.distributed.fit(cf.ALS(n_factors=4, n_epochs=2), train, client=client)
+
+
+def end_worker(*arguments: Any) -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
