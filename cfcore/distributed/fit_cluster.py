@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 from cfcore.distributed.fit_tasks import Static
 from cfcore.distributed.versions import check_versions
 
-__all__ = ["Cluster", "Held", "Tasks"]
+__all__ = ["Cluster", "Held", "Tasks", "cancelled_errors"]
 
 Result = TypeVar("Result")
 
@@ -205,7 +205,7 @@ class Cluster:
         from distributed import KilledWorker
 
         # CancelledError (of the futures module): a future's data are lost. OSError: a connection is.
-        lost = (KilledWorker, OSError, TimeoutError, asyncio.CancelledError, *_cancelled())
+        lost = (KilledWorker, OSError, TimeoutError, asyncio.CancelledError, *cancelled_errors())
         n_killed = 0
         for n_tries in range(MOST_TRIES):
             tasks = None
@@ -243,7 +243,7 @@ async def _awaited(coroutine: Any) -> Any:
     return await coroutine
 
 
-def _cancelled() -> tuple[type[BaseException], ...]:
+def cancelled_errors() -> tuple[type[BaseException], ...]:
     """The errors of futures whose data are lost."""
     from concurrent.futures import CancelledError
 

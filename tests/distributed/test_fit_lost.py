@@ -12,11 +12,12 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
-from distributed import Client, LocalCluster
+from distributed import Client, KilledWorker, LocalCluster
 
 import cfcore as cf
 from cfcore.distributed import fit_blocks
@@ -161,22 +162,14 @@ def threads_of_a_task() -> int:
         return n_threads
 
 
-def test_work_that_ends_its_workers_is_given_up(train: cf.Ratings, monkeypatch: Any) -> None:
-    import dask
+def test_work_that_ends_its_workers_is_given_up(client: Any) -> None:
+    from cfcore.distributed.fit_cluster import Cluster, Tasks
 
-    from cfcore.distributed import fit_rows
+    def killing(tasks: Tasks) -> None:
+        tried.append(True)
+        raise KilledWorker("solve_rows-1", SimpleNamespace(address="tcp://10.0.0.1:1"), 3)
 
-    monkeypatch.setattr(fit_rows, "solve_rows", end_worker)
-    few = dask.config.set({"distributed.scheduler.allowed-failures": 0})
-    own = {"n_workers": 1, "threads_per_worker": 1, "dashboard_address": ":0"}
-    with (
-        few,
-        LocalCluster(**own, silence_logs=logging.CRITICAL) as cluster,
-        Client(cluster, set_as_default=False) as client,
-        pytest.raises(RuntimeError, match=r"workers were lost 3 times over.*memory"),
-    ):
-        cf.distributed.fit(cf.ALS(n_factors=4, n_epochs=2), train, client=client)
-
-
-def end_worker(*arguments: Any) -> None:
-    os.kill(os.getpid(), signal.SIGKILL)
+    tried: list[bool] = []
+    with pytest.raises(RuntimeError, match=r"lost 3 times over.*solve_rows-1.*more memory"):
+        Cluster(client).run(killing)
+    assert len(tried) == 3
