@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import faulthandler
+import logging
 import os
 import random
 import signal
@@ -167,6 +168,7 @@ def cluster_of_commands(folder: Path) -> Iterator[tuple[subprocess.Popen[bytes],
 
 def schedulers(train: Any, models: list[str], n_kills: int) -> list[dict[str, Any]]:
     """Fits with ``checkpoint=`` whose scheduler is killed, and that go on with another one."""
+    logging.getLogger("distributed").setLevel(logging.CRITICAL)  # it tells of the lost scheduler
     rows = []
     for name in models:
         local, rng, n_same, n_left = made(name).fit(train), random.Random(0), 0, []

@@ -227,10 +227,12 @@ def encode(frame: Any, number: int, start: int, rules: Rules, folder: str, token
         if not len(column):
             columns[role] = []
             continue
-        known, codes = vocabulary(folder, role, token)[0], slice(None)
-        if rules.kind(role) is not None:  # ids are converted to that kind
-            column, codes = ids.factorize(column, name, rules.kind(role))
-        columns[role] = ids.encode(known, column, name)[codes]
+        known = vocabulary(folder, role, token)[0]
+        if rules.kind(role) is None:
+            columns[role] = ids.encode(known, column, name)
+        else:  # ids are converted to that kind
+            own, codes = ids.factorize(column, name, rules.kind(role))
+            columns[role] = ids.encode(known, own, name)[codes]
     columns["rating"] = values
     columns["row"] = np.arange(start, start + len(values))
     if timed:
