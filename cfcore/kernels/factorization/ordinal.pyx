@@ -104,7 +104,7 @@ def sum_likelihood(ratings, cut_points, sums, span, n_threads):
 
 
 def n_blocks(n):
-    """The number of blocks of 4096 that `draw_latents` draws n latents in; ValueError unless 0 <= n < 2^48."""
+    """Blocks of 4096 that `draw_latents` draws n latents in; ValueError unless 0 <= n < 2^48."""
     if not 0 <= n < 2**48:
         raise ValueError(f"n_blocks: n must be at least 0 and below 2^48, not {n}")
     return (int(n) + DRAWN - 1) // DRAWN
@@ -144,10 +144,10 @@ def draw_latents(draws, cut_points, sums, key, span, n_threads):
     the side where the mass beyond the draw is at most a half, so that nothing cancels; one uniform number of
     32 bits a rating, no rejection. A tile of 64 ratings is drawn in float32, with errors of about 1e-6 of the
     probability, if each interval begins within 4 standard deviations of the prediction, holds a thousandth
-    of the mass beyond its nearer end, and the draw is not among the outermost 5e-10. All other tiles are drawn in
-    double: Wichura's AS 241 down to a mass of 2e-11, and beyond it Newton's method on the logarithm of the
-    tail, exact to about 1e-14 of the probability at any distance of the interval from the prediction. The
-    same bits for any number of threads, spans and SIMD levels.
+    of the mass beyond its nearer end, and the draw is not among the outermost 5e-10. All other tiles are
+    drawn in double: Wichura's AS 241 down to a mass of 2e-11, and beyond it Newton's method on the logarithm
+    of the tail, exact to about 1e-14 of the probability at any distance of the interval from the prediction.
+    The same bits for any number of threads, spans and SIMD levels.
     """
     check_record(draws, LatentDraws, "draw_latents: draws")
     check_array(cut_points, cnp.NPY_FLOAT64, 1, False, "draw_latents: cut_points")
