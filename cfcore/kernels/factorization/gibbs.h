@@ -148,7 +148,8 @@ CF_INLINE void cf_add_squares(double (*sums)[8], const float *targets, const flo
 #endif
 
 /* out[a][j] = the sum over f of rows[a][f] matrix[f][j], for `tall` rows, a constant, and 8 columns from j on. */
-CF_INLINE void cf_multiply_block(double *CF_RESTRICT out, const double *rows, const double *matrix, ptrdiff_t k, int tall) {
+CF_INLINE void cf_multiply_block(double *CF_RESTRICT out, const double *rows, const double *matrix, ptrdiff_t k,
+                                 int tall) {
     cf_f64_vector sum[CF_DOUBLE_ROWS * cf_parts_f64];
     for (int a = 0; a < tall * cf_parts_f64; ++a) sum[a] = (cf_f64_vector){0};
     for (ptrdiff_t f = 0; f < k; ++f)
@@ -160,8 +161,8 @@ CF_INLINE void cf_multiply_block(double *CF_RESTRICT out, const double *rows, co
             ((cf_f64_vector *)(out + a * k))[part] = sum[a * cf_parts_f64 + part];
 }
 
-/* n rows of k numbers times a matrix. The last group of columns begins within the one before, if it must: each number is
-   the same sum, wherever it is computed. */
+/* n rows of k numbers times a matrix. The last group of columns begins within the one before, if it must: each number
+   is the same sum, wherever it is computed. */
 CF_INLINE void cf_multiply_matrix(double *CF_RESTRICT out, const double *rows, const double *matrix, ptrdiff_t n,
                                   ptrdiff_t k) {
     ptrdiff_t row = 0;

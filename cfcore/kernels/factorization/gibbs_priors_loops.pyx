@@ -10,8 +10,8 @@ from cfcore.kernels.factorization.gibbs_priors_loops cimport MemberArrays, Prior
 cdef extern from "factorization/gibbs.h" nogil:
     void multiply_rows "cf_multiply_rows"(double *sums, const double *rows, Py_ssize_t n,
                                           Py_ssize_t k) noexcept
-    void multiply_all "cf_multiply_matrix"(double *out, const double *rows, const double *matrix, Py_ssize_t n,
-                                           Py_ssize_t k) noexcept
+    void multiply_all "cf_multiply_matrix"(double *out, const double *rows, const double *matrix,
+                                           Py_ssize_t n, Py_ssize_t k) noexcept
     void add_eight "cf_add_eight"(double *sum, const double *row, double weight) noexcept
 
 

@@ -82,8 +82,8 @@ typedef struct {
 
 CF_INLINE int cf_is_turned(const cf_tails *tails, int k) { return tails->first[k] + tails->last[k] < 0.0; }
 
-/* The tails of the intervals of `first` and `last`. `is_open` is a constant: whether there is nothing above b. Loops are
-   short, so that the processor runs several rounds of each at a time. */
+/* The tails of the intervals of `first` and `last`. `is_open` is a constant: whether there is nothing above b. Loops
+   are short, so that the processor runs several rounds of each at a time. */
 CF_INLINE void cf_fill_tails(cf_tails *tails, int is_open) {
     for (int k = 0; k < CF_ORDINAL_TILE; ++k) {
         double first = tails->first[k], last = tails->last[k];
