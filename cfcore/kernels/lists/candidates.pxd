@@ -28,6 +28,7 @@ cdef struct Group:
     int32_t *columns     # [n_lists][n + SPARE], the candidates
     int32_t *ends        # [64 n_panels + 1], where the lists of a column end
     Py_ssize_t start, stop, room
+    bint many            # ratings
 
 
 cdef inline bint exclude(const ListArrays *given, const Group *g, Py_ssize_t k) noexcept nogil:
