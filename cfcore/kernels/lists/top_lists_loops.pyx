@@ -35,7 +35,6 @@ cdef extern from "lists/side_by_side.h" nogil:
 cdef double SLACK = 1e-6  # more than float32 rounds off, of what is computed from few numbers
 cdef enum:
     SPLIT = 32  # ratings of a list whose coarse sums are made in two steps
-    SOME = 8    # lists whose sums of a panel are made one after the other
     MANY = 4    # times that a row of a panel is read, from which on all of it is read in order first
     BLOCK = 8   # pairs whose groups have bounds in one row
 
@@ -54,11 +53,15 @@ cdef inline void bound(const ListArrays *given, const Group *g, Py_ssize_t k,
 
 
 cdef inline void find(const ListArrays *given, const Group *g, Py_ssize_t k, Py_ssize_t panel,
-                      uint64_t closed, const int32_t *sums) noexcept nogil:
-    """Add the columns of a panel to the candidates of list k if they may belong to it, by their sums."""
-    cdef Py_ssize_t at = k - g.start, column
+                      uint64_t closed) noexcept nogil:
+    """Add the columns of a panel to the candidates of list k if they may belong to it."""
+    cdef int32_t[COLUMNS] sums
+    cdef Py_ssize_t at = k - g.start, user = given.users[k], column
+    cdef int64_t e = given.indptr[user], n_rated = given.indptr[user + 1] - e
     cdef int32_t sum
     cdef uint64_t bits, open = ~(closed | g.bitmaps[panel * given.together + at])
+    rounded_sums(given.rounded + panel * given.n_rows * COLUMNS, given.items + e, given.multiples + e,
+                 n_rated, sums)
     if g.limits[at] == INT32_MIN:
         g.limits[at] = limit_by(given, k, <double>reached(sums, open, given.n))
     bits = not_below(sums, g.limits[at]) & open
@@ -113,26 +116,34 @@ cdef inline void bound_groups(const ListArrays *given, const Group *g, Py_ssize_
             out[0] = -1
 
 
-cdef inline bint open_after(const ListArrays *given, const Group *g, Py_ssize_t k, Py_ssize_t pair,
-                            const int32_t *sums) noexcept nogil:
-    """Whether a column can come up to the limit of list k, by the coarse sums of the first part of the ratings."""
+cdef inline bint add_up(const ListArrays *given, Py_ssize_t user, Py_ssize_t pair, const int32_t *rests,
+                        float limit, int32_t *sums) noexcept nogil:
+    """Coarse sums of a pair; false if after the first part of the ratings none can come up to the limit."""
     cdef float[PAIR_GROUPS] limits
-    cdef Py_ssize_t j, user = given.users[k]
-    cdef const int32_t *rests = g.rests + (pair % BLOCK * given.together + k - g.start) * PAIR_GROUPS
+    cdef Py_ssize_t j
+    cdef int64_t e = given.indptr[user], n_rated = given.indptr[user + 1] - e, part = first_part(n_rated)
+    cdef const int8_t *weights = given.coarse + pair * given.n_rows * PAIR_COLUMNS
     cdef const float *scales = given.scales + pair * PAIR_COLUMNS
     cdef const float *units = given.group_scales + pair * PAIR_GROUPS
-    cdef float limit = coarse_limit(given, g, k, given.steps[user] / given.level_steps[user])
     cdef int32_t margin = given.level_margins[user]
+    pair_sums(weights, given.items + e, given.levels + e, part, given.runs[user], False, sums)
+    if part == n_rated:
+        return True
     for j in range(PAIR_GROUPS):
         limits[j] = limit - <float>rests[j] * units[j] * <float>(1 + SLACK)
         limits[j] -= fabs(limits[j]) * <float>SLACK
-    return 0 != (coarse_not_below(sums, margin, scales, limits)
-                 | coarse_not_below(sums + COLUMNS, margin, scales + COLUMNS, limits + PANEL_GROUPS))
+    if not (coarse_not_below(sums, margin, scales, limits)
+            | coarse_not_below(sums + COLUMNS, margin, scales + COLUMNS, limits + PANEL_GROUPS)):
+        return False
+    pair_sums(weights, given.items + e + part, given.levels + e + part, n_rated - part, given.runs[user], True,
+              sums)
+    return True
 
 
 cdef inline void find_in_pair(const ListArrays *given, const Group *g, Py_ssize_t k, Py_ssize_t pair,
-                              const uint64_t *closed, const int32_t *sums) noexcept nogil:
+                              const uint64_t *closed) noexcept nogil:
     """As `find` for two panels of coarse weights, whose sums and margins get the unit of `find`."""
+    cdef int32_t[PAIR_COLUMNS] sums
     cdef float[PANEL_GROUPS] limits
     cdef Py_ssize_t at = k - g.start, user = given.users[k], half, panel, column
     cdef int32_t margin = given.level_margins[user]
@@ -140,6 +151,9 @@ cdef inline void find_in_pair(const ListArrays *given, const Group *g, Py_ssize_
     cdef double scale, most, least
     cdef const float *scales
     cdef uint64_t bits
+    if not add_up(given, user, pair, g.rests + (pair % BLOCK * given.together + at) * PAIR_GROUPS,
+                  coarse_limit(given, g, k, factor), sums):
+        return
     for half in range(2):
         if g.counts[at] < 0:
             return
@@ -159,71 +173,6 @@ cdef inline void find_in_pair(const ListArrays *given, const Group *g, Py_ssize_
             if most >= g.limits[at]:
                 add(given, g, k, panel * COLUMNS + column, <int32_t>max(most, <double>INT32_MIN), least)
         make_room(g, at)
-
-
-cdef inline void fine_panel(const ListArrays *given, const Group *g, Py_ssize_t panel,
-                            uint64_t closed) noexcept nogil:
-    """Candidates of all lists in a panel. Sums of some lists come first, as their loads need not wait for `find`."""
-    cdef int32_t[SOME * COLUMNS] sums
-    cdef Py_ssize_t[SOME] some
-    cdef Py_ssize_t k = g.start, n_some, j
-    cdef int64_t e
-    cdef const int16_t *weights = given.rounded + panel * given.n_rows * COLUMNS
-    cdef const int32_t *bounds = g.bounds + (panel - ALWAYS) * given.together - g.start
-    if g.many:
-        read_ahead(weights, given.n_rows * COLUMNS * <Py_ssize_t>sizeof(int16_t))
-    while k < g.stop:
-        n_some = 0
-        while k < g.stop and n_some < SOME:
-            some[n_some] = k
-            n_some += g.counts[k - g.start] >= 0 and (panel < ALWAYS or bounds[k] >= g.limits[k - g.start])
-            k += 1
-        for j in range(n_some):
-            ask_for(given, g, some[j])
-            e = given.indptr[given.users[some[j]]]
-            rounded_sums(weights, given.items + e, given.multiples + e,
-                         given.indptr[given.users[some[j]] + 1] - e, sums + j * COLUMNS)
-        for j in range(n_some):
-            find(given, g, some[j], panel, closed, sums + j * COLUMNS)
-
-
-cdef inline void coarse_pair(const ListArrays *given, const Group *g, Py_ssize_t pair,
-                             const uint64_t *closed) noexcept nogil:
-    """As `fine_panel`, for two panels of coarse weights."""
-    cdef int32_t[SOME * PAIR_COLUMNS] sums
-    cdef Py_ssize_t[SOME] some
-    cdef Py_ssize_t k = g.start, n_some, j, user
-    cdef int64_t e, n, part
-    cdef const int8_t *weights = given.coarse + pair * given.n_rows * PAIR_COLUMNS
-    cdef const int32_t *rests = g.rests + pair % BLOCK * given.together * PAIR_GROUPS
-    cdef bint[SOME] open
-    if g.many:
-        read_ahead(weights, given.n_rows * PAIR_COLUMNS)
-    while k < g.stop:
-        n_some = 0
-        while k < g.stop and n_some < SOME:
-            some[n_some] = k
-            n_some += g.counts[k - g.start] >= 0 and rests[(k - g.start) * PAIR_GROUPS] >= 0
-            k += 1
-        for j in range(n_some):
-            user = given.users[some[j]]
-            e = given.indptr[user]
-            part = first_part(given.indptr[user + 1] - e)
-            pair_sums(weights, given.items + e, given.levels + e, part, given.runs[user], False,
-                      sums + j * PAIR_COLUMNS)
-        for j in range(n_some):
-            open[j] = open_after(given, g, some[j], pair, sums + j * PAIR_COLUMNS)
-        for j in range(n_some):
-            user = given.users[some[j]]
-            n = given.indptr[user + 1] - given.indptr[user]
-            part = first_part(n)
-            e = given.indptr[user] + part
-            if open[j]:
-                pair_sums(weights, given.items + e, given.levels + e, n - part, given.runs[user], True,
-                          sums + j * PAIR_COLUMNS)
-        for j in range(n_some):
-            if open[j]:
-                find_in_pair(given, g, some[j], pair, closed, sums + j * PAIR_COLUMNS)
 
 
 cdef inline void offer_to(const ListArrays *given, const int32_t *lists, Py_ssize_t n, Py_ssize_t column,
@@ -278,7 +227,7 @@ cdef void choose(const ListArrays *given, Group *g, const uint64_t *closed) noex
 cdef bint lists(const ListArrays *given, Py_ssize_t group, uint64_t *bitmaps, int32_t *codes) noexcept nogil:
     """`Lists`: all users of the group for one panel of items, then the next panel."""
     cdef Group g
-    cdef Py_ssize_t k, panel, pair, n_panels = given.n_panels
+    cdef Py_ssize_t k, at, panel, pair, n_panels = given.n_panels
     cdef int32_t item
     cdef bint valid = True
     cdef int64_t n_rated = 0
@@ -309,15 +258,26 @@ cdef bint lists(const ListArrays *given, Py_ssize_t group, uint64_t *bitmaps, in
             if g.counts[k - g.start] >= 0:
                 bound(given, &g, k, panel)
     for panel in range(given.n_fine):
-        fine_panel(given, &g, panel, closed[panel])
+        if g.many:
+            read_ahead(given.rounded + panel * given.n_rows * COLUMNS, given.n_rows * COLUMNS * <Py_ssize_t>sizeof(int16_t))
+        for k in range(g.start, g.stop):
+            at = k - g.start
+            if g.counts[at] >= 0 and (panel < ALWAYS or
+                                      g.bounds[(panel - ALWAYS) * given.together + at] >= g.limits[at]):
+                find(given, &g, k, panel, closed[panel])
     for pair in range((n_panels - given.n_fine) // 2):
+        if g.many:
+            read_ahead(given.coarse + pair * given.n_rows * PAIR_COLUMNS, given.n_rows * PAIR_COLUMNS)
         if pair % BLOCK == 0:
             if g.many:
                 read_ahead(given.groups + pair // BLOCK * given.n_rows * COLUMNS, given.n_rows * COLUMNS)
             for k in range(g.start, g.stop):
                 if g.counts[k - g.start] >= 0:
                     bound_groups(given, &g, k, pair // BLOCK)
-        coarse_pair(given, &g, pair, closed)
+        for k in range(g.start, g.stop):
+            at = k - g.start
+            if g.counts[at] >= 0 and g.rests[(pair % BLOCK * given.together + at) * PAIR_GROUPS] >= 0:
+                find_in_pair(given, &g, k, pair, closed)
     choose(given, &g, closed)
     for k in range(g.start, g.stop):
         heap_sort(given.scores + k * given.n, given.listed + k * given.n, given.n)
