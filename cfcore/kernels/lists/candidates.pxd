@@ -20,15 +20,16 @@ cdef struct Group:
     # The scratch of a group of lists in parts.
     uint64_t *bitmaps    # [n_panels][n_lists], columns that a list excludes
     uint64_t *row        # [n_panels], those of one list
-    int32_t *bounds      # [n_panels][n_lists], no rounded sum of a panel is above: of panels from ALWAYS on
-    int32_t *rests       # [pairs of a block][n_lists][PAIR_GROUPS], what later ratings add at most; -1: none passes
+    int32_t *bounds      # [n_fine - ALWAYS][n_lists], no rounded sum of a panel is above
+    int32_t *rests       # [BLOCK][n_lists][PAIR_GROUPS], what ratings after the first part add at most to coarse
+                         # sums of a pair; -1 first where all ratings are too few
     int32_t *limits      # a rounded sum below cannot belong to the list
     int32_t *counts      # of candidates; -1 if all columns are
     int32_t *sums        # [n_lists][n + SPARE], rounded, of the candidates; then lists, sorted by column
     int32_t *columns     # [n_lists][n + SPARE], the candidates
     int32_t *ends        # [64 n_panels + 1], where the lists of a column end
     Py_ssize_t start, stop, room
-    bint many            # ratings
+    bint many            # whether rows of a panel are read so often that all of it is read in order first
 
 
 cdef inline bint exclude(const ListArrays *given, const Group *g, Py_ssize_t k) noexcept nogil:

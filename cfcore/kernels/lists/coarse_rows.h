@@ -181,7 +181,10 @@ static inline uint64_t cf_coarse_not_below(const int32_t *sums, int32_t margin, 
         passed |= (uint64_t)(uint32_t)_mm_movemask_ps(_mm_cmpge_ps(x, _mm_set1_ps(limits[j / 16]))) << j;
     }
 #else
-    for (int j = 0; j < 64; j++) passed |= (uint64_t)((float)(sums[j] + margin) * scales[j] >= limits[j / 16]) << j;
+    for (int j = 0; j < 64; j++) {
+        const float x = (float)(sums[j] + margin) * scales[j];
+        passed |= (uint64_t)(x >= limits[j / 16]) << j;
+    }
 #endif
     return passed;
 }

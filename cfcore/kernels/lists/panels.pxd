@@ -35,7 +35,7 @@ cdef inline void peaks(const PanelArrays *given, Py_ssize_t block, float *column
 
 
 cdef inline void fill_groups(const float *weights, const float *inverses, int8_t *groups) noexcept nogil:
-    """The largest weight, or 0, of each group of a panel, rounded up to multiples of the unit of the group."""
+    """The largest weight, or 0, of each group of a panel, rounded up to multiples of its unit."""
     cdef Py_ssize_t k, j
     cdef float largest, x, up
     for k in range(PANEL_GROUPS):

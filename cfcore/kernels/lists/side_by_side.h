@@ -12,8 +12,8 @@
 #include "lists/rounded_rows.h"
 
 #define CF_SIDES 4
-/* Lists whose ratings are fetched in advance, and how many bytes of them: the processor fetches what follows. */
-#define CF_AHEAD 8
+/* Lists whose ratings are fetched in advance, and how many bytes of them: processors fetch what follows. */
+#define CF_LISTS_AHEAD 8
 #define CF_BEGINNING 256
 
 typedef struct {
@@ -81,13 +81,13 @@ static inline void cf_column_scores(const float *weights, const int64_t *indptr,
     cf_side sides[CF_SIDES];
     ptrdiff_t next = 0;
     int busy = 0;
-    for (ptrdiff_t e = 0; e < n && e < CF_AHEAD; e++) cf_fetch(indptr, items, values, rows[lists[e]]);
+    for (ptrdiff_t e = 0; e < n && e < CF_LISTS_AHEAD; e++) cf_fetch(indptr, items, values, rows[lists[e]]);
     while (busy || next < n) {
         for (; busy < CF_SIDES && next < n; busy++, next++) {
             const int64_t begin = indptr[rows[lists[next]]];
             cf_side side = {values + begin, items + begin, indptr[rows[lists[next]] + 1] - begin, 0, next};
             sides[busy] = side;
-            if (next + CF_AHEAD < n) cf_fetch(indptr, items, values, rows[lists[next + CF_AHEAD]]);
+            if (next + CF_LISTS_AHEAD < n) cf_fetch(indptr, items, values, rows[lists[next + CF_LISTS_AHEAD]]);
         }
         if (busy == CF_SIDES) cf_add_four(weights, sides);
         else if (busy > 1) cf_add_two(weights, sides);

@@ -92,7 +92,7 @@ def fill_panels(weights, panels, n_threads):
         workers |= team_present()
         loops.peaks(&given, k, columns + k * n_rows)
     cdef float largest = _largest(panels), inverse = 0
-    panels.scales[:], panels.group_scales[:] = 0, 0
+    panels.scales[:], panels.groups[:], panels.group_scales[:] = 0, 0, 0
     if largest >= smallest() and largest < INFINITY:
         inverse = HIGHEST / largest
         of_columns = np.append(by_block.max(axis=0), np.float32(0))[panels.sources[panels.n_fine :]]

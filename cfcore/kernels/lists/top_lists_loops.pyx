@@ -94,7 +94,7 @@ cdef inline void set_limits(float *limits, Py_ssize_t n, float limit) noexcept n
 
 cdef inline void bound_groups(const ListArrays *given, const Group *g, Py_ssize_t k,
                               Py_ssize_t block) noexcept nogil:
-    """What list k can get of 64 groups of coarse columns: of all ratings, and of those after the first part."""
+    """Bounds of the coarse sums of list k in 64 groups: of all ratings, and of those after the first part."""
     cdef int32_t[COLUMNS] sums, rests
     cdef float[PANEL_GROUPS] limits
     cdef Py_ssize_t at = k - g.start, user = given.users[k], j, first = block * BLOCK
@@ -103,7 +103,8 @@ cdef inline void bound_groups(const ListArrays *given, const Group *g, Py_ssize_
     cdef int32_t *out
     cdef uint64_t passed
     group_sums(groups, given.items + e, given.levels + e, part, given.runs[user], sums)
-    group_sums(groups, given.items + e + part, given.levels + e + part, n_rated - part, given.runs[user], rests)
+    group_sums(groups, given.items + e + part, given.levels + e + part, n_rated - part, given.runs[user],
+               rests)
     for j in range(COLUMNS):
         sums[j] += rests[j]
     set_limits(limits, PANEL_GROUPS,
@@ -135,8 +136,8 @@ cdef inline bint add_up(const ListArrays *given, Py_ssize_t user, Py_ssize_t pai
     if not (coarse_not_below(sums, margin, scales, limits)
             | coarse_not_below(sums + COLUMNS, margin, scales + COLUMNS, limits + PANEL_GROUPS)):
         return False
-    pair_sums(weights, given.items + e + part, given.levels + e + part, n_rated - part, given.runs[user], True,
-              sums)
+    pair_sums(weights, given.items + e + part, given.levels + e + part, n_rated - part, given.runs[user],
+              True, sums)
     return True
 
 
@@ -259,7 +260,8 @@ cdef bint lists(const ListArrays *given, Py_ssize_t group, uint64_t *bitmaps, in
                 bound(given, &g, k, panel)
     for panel in range(given.n_fine):
         if g.many:
-            read_ahead(given.rounded + panel * given.n_rows * COLUMNS, given.n_rows * COLUMNS * <Py_ssize_t>sizeof(int16_t))
+            read_ahead(given.rounded + panel * given.n_rows * COLUMNS,
+                       given.n_rows * COLUMNS * <Py_ssize_t>sizeof(int16_t))
         for k in range(g.start, g.stop):
             at = k - g.start
             if g.counts[at] >= 0 and (panel < ALWAYS or

@@ -114,7 +114,7 @@ class WeightPanels(Record):
     scales : float32[2 n_pairs, 64]
         The units of those columns, over that of `rounded`.
     most : int16[ceil((n_fine - 16) / 64), n_rows, 64]
-        most[p // 64, i, p % 64] is the largest weight of row i in panel p + 16, rounded as in `rounded`, or 0.
+        most[p // 64, i, p % 64] is the largest weight of row i in panel p + 16, as in `rounded`, or 0.
     groups : int8[ceil(n_pairs / 8), n_rows, 64]
         groups[q // 8, i, 8 (q % 8) + g] is the largest weight of row i in the columns [16 g, 16 g + 16) of
         coarse[q], or 0, over the unit of these columns and rounded up.
@@ -241,7 +241,7 @@ class CandidateScratch(BitmapScratch):
 
 
 def _list_codes(n: int, n_panels: int) -> int:
-    """Integers beside a list: its limit, number of candidates and two for each, bounds of panels and groups."""
+    """Integers beside a list: its limit, number of candidates and two for each, and bounds."""
     return 2 + n_panels + WEIGHT_COLUMNS + 2 * (n + SPARE_CANDIDATES)
 
 

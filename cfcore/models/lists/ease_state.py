@@ -208,7 +208,7 @@ class EaseState(State):
             aligned_zeros(n_pairs * n, 2 * WEIGHT_COLUMNS, np.int8).reshape(n_pairs, n, 2 * WEIGHT_COLUMNS),
             np.empty((2 * n_pairs, WEIGHT_COLUMNS), dtype=np.float32),
             np.zeros((n_blocks, n, WEIGHT_COLUMNS), dtype=np.int16),
-            np.zeros((n_group_blocks, n, WEIGHT_COLUMNS), dtype=np.int8),
+            np.empty((n_group_blocks, n, WEIGHT_COLUMNS), dtype=np.int8),
             np.empty((n_group_blocks, WEIGHT_COLUMNS), dtype=np.float32),
             np.empty((n_columns, n), dtype=np.float32),
             np.empty(n, dtype=np.float32),
