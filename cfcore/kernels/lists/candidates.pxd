@@ -2,7 +2,6 @@
 
 from libc.stdint cimport INT32_MIN, int32_t, int64_t, uint64_t
 
-from cfcore.kernels.common.lanes cimport cf_prefetch_read
 from cfcore.kernels.lists.panels cimport COLUMNS
 from cfcore.kernels.lists.top_lists_loops cimport ListArrays
 from cfcore.kernels.top_n.excluded cimport mark
@@ -12,8 +11,7 @@ cdef extern from "lists/rounded_rows.h" nogil:
     void insert "cf_insert"(double *best, Py_ssize_t n, double value) noexcept
 
 cdef enum:
-    LINE = 64  # bytes
-    FEW = 32   # items of a list
+    FEW = 32  # items of a list
 
 
 cdef struct Group:
@@ -21,15 +19,14 @@ cdef struct Group:
     uint64_t *bitmaps    # [n_panels][n_lists], columns that a list excludes
     uint64_t *row        # [n_panels], those of one list
     int32_t *bounds      # [n_fine - ALWAYS][n_lists], no rounded sum of a panel is above
-    int32_t *rests       # [BLOCK][n_lists][PAIR_GROUPS], what ratings after the first part add at most to coarse
-                         # sums of a pair; -1 first where all ratings are too few
+    int32_t *rests       # [BLOCK][n_lists][PAIR_GROUPS], coarse sums of later ratings; -1 first: none passes
     int32_t *limits      # a rounded sum below cannot belong to the list
     int32_t *counts      # of candidates; -1 if all columns are
     int32_t *sums        # [n_lists][n + SPARE], rounded, of the candidates; then lists, sorted by column
     int32_t *columns     # [n_lists][n + SPARE], the candidates
     int32_t *ends        # [64 n_panels + 1], where the lists of a column end
     Py_ssize_t start, stop, room
-    bint many            # whether rows of a panel are read so often that all of it is read in order first
+    bint many            # rows of a panel are read so often that all of it is read in order first
 
 
 cdef inline bint exclude(const ListArrays *given, const Group *g, Py_ssize_t k) noexcept nogil:
@@ -77,15 +74,6 @@ cdef inline void add(const ListArrays *given, const Group *g, Py_ssize_t k, Py_s
     else:
         heap_offer(best, given.listed + k * given.n, given.n, sure, <int32_t>column)
     g.limits[at] = max(g.limits[at], limit_by(given, k, best[worst]))
-
-
-cdef inline void ask_for(const ListArrays *given, const Group *g, Py_ssize_t k) noexcept nogil:
-    """Fetch what `add` changes, far from that of the list before, while sums are made."""
-    cdef Py_ssize_t at = k - g.start, next = at * g.room + g.counts[at]
-    cf_prefetch_read(given.scores + k * given.n, LINE)
-    cf_prefetch_read(given.scores + (k + 1) * given.n - 1, LINE)
-    cf_prefetch_read(g.sums + next, LINE)
-    cf_prefetch_read(g.columns + next, LINE)
 
 
 cdef inline void make_room(const Group *g, Py_ssize_t at) noexcept nogil:

@@ -5,7 +5,7 @@ from libc.string cimport memcpy, memset
 
 from cfcore.kernels.common.lanes cimport cf_prefetch_read
 from cfcore.kernels.common.loops cimport capsule_of
-from cfcore.kernels.lists.candidates cimport Group, add, ask_for, drop, exclude, limit_by, make_room
+from cfcore.kernels.lists.candidates cimport Group, add, drop, exclude, limit_by, make_room
 from cfcore.kernels.lists.panels cimport COLUMNS, PAIR_COLUMNS, PAIR_GROUPS, PANEL_GROUPS, peaks, rows
 from cfcore.kernels.lists.top_lists_loops cimport ALWAYS, SPARE, ListArrays, TopListLoops
 from cfcore.kernels.top_n.heap cimport heap_clear, heap_offer, heap_sort

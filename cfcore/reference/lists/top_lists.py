@@ -64,7 +64,7 @@ def fill_panels(weights: ItemWeights, panels: WeightPanels, n_threads: int) -> N
 
 
 def _fill_groups(panels: WeightPanels, later: Array, inverses: Array, inverse: Any) -> None:
-    """The largest weights of groups of columns, from the weights of 8-bit columns and one over their units."""
+    """The largest weights of groups, from the weights of 8-bit columns and one over their units."""
     panels.groups[:], panels.group_scales[:] = 0, 0
     if not inverse:
         return

@@ -271,7 +271,14 @@ def test_panels_and_multiples_are_those_of_the_twin(n_items: int, seed: int, kin
             for n_threads in (1, 3):
                 panels = case.panels(compiled, n_threads)
                 for name in (
-                    "rounded", "coarse", "scales", "most", "groups", "group_scales", "exact", "peaks"
+                    "rounded",
+                    "coarse",
+                    "scales",
+                    "most",
+                    "groups",
+                    "group_scales",
+                    "exact",
+                    "peaks",
                 ):
                     np.testing.assert_array_equal(getattr(panels, name), getattr(expected, name), name)
                 multiples = case.multiples(compiled, panels, n_threads)
