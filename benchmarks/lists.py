@@ -4,10 +4,10 @@
     python benchmarks/lists.py --memory          # memory for a million users of 20,000 items
     python benchmarks/lists.py --quick           # MovieLens 100K, and fewer users
 
-All rank by the same factors, those of an SVD with default hyper-parameters; EASE has a table of its
-own, of calls of EASE and SVD in turn. NumPy multiplies factors block by block (BLAS on the same number of threads), adds biases, removes seen
-items, and sorts the result of argpartition. For implicit the biases are two further factors. cfcore makes an
-item layout at the first call for a model, which has its own column.
+All rank by the same factors, those of an SVD with default hyper-parameters; EASE has a table of its own,
+from calls of EASE and SVD in turn. NumPy multiplies factors block by block (BLAS on the same number of
+threads), adds biases, removes seen items, and sorts the result of argpartition. For implicit the biases are
+two further factors. cfcore makes an item layout at the first call for a model, which has its own column.
 """
 
 from __future__ import annotations

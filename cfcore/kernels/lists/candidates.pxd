@@ -11,6 +11,7 @@ cdef extern from "lists/rounded_rows.h" nogil:
     void insert "cf_insert"(double *best, Py_ssize_t n, double value) noexcept
 
 cdef enum:
+    BLOCK = 8  # pairs whose groups have bounds in one row
     FEW = 32  # items of a list
 
 
@@ -18,7 +19,7 @@ cdef struct Group:
     # The scratch of a group of lists in parts.
     uint64_t *bitmaps    # [n_panels][n_lists], columns that a list excludes
     uint64_t *row        # [n_panels], those of one list
-    int32_t *bounds      # [n_fine - ALWAYS][n_lists], no rounded sum of a panel is above
+    int32_t *bounds      # [n_fine][n_lists], no rounded sum of a panel is above
     int32_t *rests       # [BLOCK][n_lists][PAIR_GROUPS], coarse sums of later ratings; -1 first: none passes
     int32_t *limits      # a rounded sum below cannot belong to the list
     int32_t *counts      # of candidates; -1 if all columns are
@@ -26,7 +27,8 @@ cdef struct Group:
     int32_t *columns     # [n_lists][n + SPARE], the candidates
     int32_t *ends        # [64 n_panels + 1], where the lists of a column end
     Py_ssize_t start, stop, room
-    bint many            # rows of a panel are read so often that all of it is read in order first
+    int64_t n_rated      # ratings of a list, on average
+    int64_t[BLOCK] open  # lists of which a pair of the block may hold an item
 
 
 cdef inline bint exclude(const ListArrays *given, const Group *g, Py_ssize_t k) noexcept nogil:

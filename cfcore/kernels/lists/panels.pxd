@@ -3,7 +3,7 @@
 from libc.stdint cimport int8_t, int16_t, int32_t
 from libc.string cimport memcpy, memset
 
-from cfcore.kernels.lists.top_lists_loops cimport ALWAYS, GROUP, ROWS, PanelArrays
+from cfcore.kernels.lists.top_lists_loops cimport GROUP, ROWS, UNBOUNDED, PanelArrays
 
 cdef extern from "lists/rounded_rows.h" nogil:
     enum:
@@ -72,9 +72,8 @@ cdef inline void rows(const PanelArrays *given, Py_ssize_t block, float inverse)
             for j in range(COLUMNS):
                 rounded[j] = <int16_t><int32_t>next_integer(tile[r][j] * inverse)
                 most = max(most, rounded[j])
-            later = panel - ALWAYS
-            if 0 <= later and panel < given.n_fine:
-                given.most[(later // COLUMNS * n + first + r) * COLUMNS + later % COLUMNS] = most
+            if panel < given.n_fine and given.n_fine > UNBOUNDED:
+                given.most[(panel // COLUMNS * n + first + r) * COLUMNS + panel % COLUMNS] = most
             later = panel - given.n_fine
             if later >= 0:
                 at = later // panels_of_block * n + first + r

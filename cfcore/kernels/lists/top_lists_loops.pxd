@@ -5,7 +5,7 @@ from libc.stdint cimport int8_t, int16_t, int32_t, int64_t, uint8_t, uint64_t
 cdef enum:
     SPARE = 256  # candidates of a list beyond n; more than two panels have
     GROUP = 16   # columns of 8-bit weights that share a bound
-    ALWAYS = 16  # panels of the most rated items, that are looked at without a bound
+    UNBOUNDED = 16  # so few fine panels are looked at without bounds, as nearly all lists need nearly all
 
 # An `ItemWeights` and a `WeightPanels` record.
 cdef struct PanelArrays:

@@ -5,9 +5,9 @@ from libc.string cimport memcpy, memset
 
 from cfcore.kernels.common.lanes cimport cf_prefetch_read
 from cfcore.kernels.common.loops cimport capsule_of
-from cfcore.kernels.lists.candidates cimport Group, add, drop, exclude, limit_by, make_room
+from cfcore.kernels.lists.candidates cimport BLOCK, Group, add, drop, exclude, limit_by, make_room
 from cfcore.kernels.lists.panels cimport COLUMNS, PAIR_COLUMNS, PAIR_GROUPS, PANEL_GROUPS, peaks, rows
-from cfcore.kernels.lists.top_lists_loops cimport ALWAYS, SPARE, ListArrays, TopListLoops
+from cfcore.kernels.lists.top_lists_loops cimport SPARE, UNBOUNDED, ListArrays, TopListLoops
 from cfcore.kernels.top_n.heap cimport heap_clear, heap_offer, heap_sort
 
 cdef extern from "lists/rounded_rows.h" nogil:
@@ -36,7 +36,6 @@ cdef double SLACK = 1e-6  # more than float32 rounds off, of what is computed fr
 cdef enum:
     SPLIT = 32  # ratings of a list whose coarse sums are made in two steps
     MANY = 4    # times that a row of a panel is read, from which on all of it is read in order first
-    BLOCK = 8   # pairs whose groups have bounds in one row
 
 
 cdef inline void bound(const ListArrays *given, const Group *g, Py_ssize_t k,
@@ -47,7 +46,7 @@ cdef inline void bound(const ListArrays *given, const Group *g, Py_ssize_t k,
     cdef Py_ssize_t j, panel
     rounded_sums(given.most + block * given.n_rows * COLUMNS, given.items + e, given.multiples + e, n_rated,
                  sums)
-    for j in range(min(<Py_ssize_t>COLUMNS, given.n_fine - ALWAYS - block * COLUMNS)):
+    for j in range(min(<Py_ssize_t>COLUMNS, given.n_fine - block * COLUMNS)):
         panel = block * COLUMNS + j
         g.bounds[panel * given.together + k - g.start] = sums[place(<int>j)]
 
@@ -92,29 +91,33 @@ cdef inline void set_limits(float *limits, Py_ssize_t n, float limit) noexcept n
         limits[j] = limit
 
 
-cdef inline void bound_groups(const ListArrays *given, const Group *g, Py_ssize_t k,
+cdef inline void bound_groups(const ListArrays *given, Group *g, Py_ssize_t k,
                               Py_ssize_t block) noexcept nogil:
     """Bounds of the coarse sums of list k in 64 groups: of all ratings, and of those after the first part."""
     cdef int32_t[COLUMNS] sums, rests
     cdef float[PANEL_GROUPS] limits
-    cdef Py_ssize_t at = k - g.start, user = given.users[k], j, first = block * BLOCK
+    cdef Py_ssize_t at = k - g.start, user = given.users[k], j
     cdef int64_t e = given.indptr[user], n_rated = given.indptr[user + 1] - e, part = first_part(n_rated)
     cdef const int8_t *groups = given.groups + block * given.n_rows * COLUMNS
     cdef int32_t *out
     cdef uint64_t passed
     group_sums(groups, given.items + e, given.levels + e, part, given.runs[user], sums)
-    group_sums(groups, given.items + e + part, given.levels + e + part, n_rated - part, given.runs[user],
-               rests)
-    for j in range(COLUMNS):
-        sums[j] += rests[j]
+    if part < n_rated:
+        group_sums(groups, given.items + e + part, given.levels + e + part, n_rated - part, given.runs[user],
+                   rests)
+        for j in range(COLUMNS):
+            sums[j] += rests[j]
     set_limits(limits, PANEL_GROUPS,
                coarse_limit(given, g, k, given.steps[user] / given.level_steps[user]))
     passed = coarse_not_below(sums, given.level_margins[user], given.group_scales + block * COLUMNS, limits)
-    for j in range(min(<Py_ssize_t>BLOCK, (given.n_panels - given.n_fine) // 2 - first)):
+    for j in range(min(<Py_ssize_t>BLOCK, (given.n_panels - given.n_fine) // 2 - block * BLOCK)):
         out = g.rests + (j * given.together + at) * PAIR_GROUPS
-        memcpy(out, rests + j * PAIR_GROUPS, PAIR_GROUPS * sizeof(int32_t))
-        if not passed >> (j * PAIR_GROUPS) & ((1 << PAIR_GROUPS) - 1):
-            out[0] = -1
+        out[0] = -1
+        if passed >> (j * PAIR_GROUPS) & ((1 << PAIR_GROUPS) - 1):
+            out[0] = 0
+            g.open[j] += 1
+            if part < n_rated:
+                memcpy(out, rests + j * PAIR_GROUPS, PAIR_GROUPS * sizeof(int32_t))
 
 
 cdef inline bint add_up(const ListArrays *given, Py_ssize_t user, Py_ssize_t pair, const int32_t *rests,
@@ -231,9 +234,9 @@ cdef bint lists(const ListArrays *given, Py_ssize_t group, uint64_t *bitmaps, in
     cdef Py_ssize_t k, at, panel, pair, n_panels = given.n_panels
     cdef int32_t item
     cdef bint valid = True
-    cdef int64_t n_rated = 0
+    cdef bint many, bounded = given.n_fine > UNBOUNDED
     cdef uint64_t *closed = bitmaps + given.together * n_panels  # columns that no list may have
-    g.start, g.room = group * given.together, given.n + SPARE
+    g.start, g.room, g.n_rated = group * given.together, given.n + SPARE, 0
     g.stop = min(g.start + given.together, given.n_lists)
     g.bitmaps, g.row = bitmaps, closed + n_panels
     g.rests = codes
@@ -248,34 +251,36 @@ cdef bint lists(const ListArrays *given, Py_ssize_t group, uint64_t *bitmaps, in
         if item < 0 or given.positions[item] < 0:
             closed[k // COLUMNS] |= <uint64_t>1 << (k % COLUMNS)
     for k in range(g.start, g.stop):
-        n_rated += given.indptr[given.users[k] + 1] - given.indptr[given.users[k]]
+        g.n_rated += given.indptr[given.users[k] + 1] - given.indptr[given.users[k]]
         heap_clear(given.scores + k * given.n, given.listed + k * given.n, given.n)
         g.limits[k - g.start] = INT32_MIN
         g.counts[k - g.start] = -1 if given.margins[given.users[k]] < 0 else 0
         valid &= exclude(given, &g, k)
-    g.many = n_rated >= MANY * given.n_rows
-    for panel in range((max(given.n_fine - ALWAYS, <Py_ssize_t>0) + COLUMNS - 1) // COLUMNS):
+    many = g.n_rated >= MANY * given.n_rows
+    g.n_rated //= max(g.stop - g.start, <Py_ssize_t>1)
+    for panel in range((given.n_fine + COLUMNS - 1) // COLUMNS if bounded else 0):
         for k in range(g.start, g.stop):
             if g.counts[k - g.start] >= 0:
                 bound(given, &g, k, panel)
     for panel in range(given.n_fine):
-        if g.many:
+        if many and not bounded:
             read_ahead(given.rounded + panel * given.n_rows * COLUMNS,
                        given.n_rows * COLUMNS * <Py_ssize_t>sizeof(int16_t))
         for k in range(g.start, g.stop):
             at = k - g.start
-            if g.counts[at] >= 0 and (panel < ALWAYS or
-                                      g.bounds[(panel - ALWAYS) * given.together + at] >= g.limits[at]):
+            if g.counts[at] >= 0 and (not bounded or
+                                      g.bounds[panel * given.together + at] >= g.limits[at]):
                 find(given, &g, k, panel, closed[panel])
     for pair in range((n_panels - given.n_fine) // 2):
-        if g.many:
-            read_ahead(given.coarse + pair * given.n_rows * PAIR_COLUMNS, given.n_rows * PAIR_COLUMNS)
         if pair % BLOCK == 0:
-            if g.many:
+            memset(g.open, 0, sizeof(g.open))
+            if many:
                 read_ahead(given.groups + pair // BLOCK * given.n_rows * COLUMNS, given.n_rows * COLUMNS)
             for k in range(g.start, g.stop):
                 if g.counts[k - g.start] >= 0:
                     bound_groups(given, &g, k, pair // BLOCK)
+        if g.open[pair % BLOCK] * g.n_rated >= MANY * given.n_rows:
+            read_ahead(given.coarse + pair * given.n_rows * PAIR_COLUMNS, given.n_rows * PAIR_COLUMNS)
         for k in range(g.start, g.stop):
             at = k - g.start
             if g.counts[at] >= 0 and g.rests[(pair % BLOCK * given.together + at) * PAIR_GROUPS] >= 0:

@@ -28,7 +28,7 @@ __all__ = [
 SWEEP_DEPTH, SWEEP_TILE, SWEEP_GROUP = 128, 64, 16
 #: Columns of a panel of weights; as in ``cfcore/kernels/lists/rounded_rows.h``.
 WEIGHT_COLUMNS = 64
-#: Columns of 8-bit weights that share a bound, and panels of 16-bit weights that have none; as in
+#: Columns of 8-bit weights that share a bound, and the most panels of 16-bit weights without bounds; as in
 #: ``cfcore/kernels/lists/top_lists_loops.pxd``.
 WEIGHT_GROUP, UNBOUNDED_PANELS = 16, 16
 #: Candidates beyond n for a list of n; as in ``cfcore/kernels/lists/top_lists_loops.pxd``.
@@ -113,8 +113,8 @@ class WeightPanels(Record):
         side by side in coarse[q].
     scales : float32[2 n_pairs, 64]
         The units of those columns, over that of `rounded`.
-    most : int16[ceil((n_fine - 16) / 64), n_rows, 64]
-        most[p // 64, i, p % 64] is the largest weight of row i in panel p + 16, as in `rounded`, or 0.
+    most : int16[ceil(n_fine / 64) if n_fine > 16 else 0, n_rows, 64]
+        most[p // 64, i, p % 64] is the largest weight of row i in panel p, as in `rounded`, or 0.
     groups : int8[ceil(n_pairs / 8), n_rows, 64]
         groups[q // 8, i, 8 (q % 8) + g] is the largest weight of row i in the columns [16 g, 16 g + 16) of
         coarse[q], or 0, over the unit of these columns and rounded up.
@@ -159,8 +159,8 @@ class WeightPanels(Record):
             raise ValueError(f"{self._name('exact')} must be of shape ({WEIGHT_COLUMNS} n_panels, n_rows)")
         if (self.n_blocks, self.n_group_blocks) != self.blocks(self.n_fine, self.n_pairs):
             raise ValueError(
-                f"{self._name('most')} must be of shape (ceil((n_fine - {UNBOUNDED_PANELS}) / "
-                f"{WEIGHT_COLUMNS}), ...), and groups of (ceil(n_pairs / 8), ...)"
+                f"{self._name('most')} must be of shape (ceil(n_fine / {WEIGHT_COLUMNS}), ...) for more than "
+                f"{UNBOUNDED_PANELS} panels, and groups of (ceil(n_pairs / 8), ...)"
             )
         if ((self.sources < 0) != (self.columns < 0)).any():
             raise ValueError(f"{self._name('columns')} must be -1 where sources are")
@@ -174,7 +174,8 @@ class WeightPanels(Record):
     def blocks(n_fine: int, n_pairs: int) -> tuple[int, int]:
         """`n_blocks` and `n_group_blocks`: how many rows of 64 bounds there are."""
         n_groups = 2 * WEIGHT_COLUMNS // WEIGHT_GROUP * n_pairs
-        return -(-max(n_fine - UNBOUNDED_PANELS, 0) // WEIGHT_COLUMNS), -(-n_groups // WEIGHT_COLUMNS)
+        n_bounded = n_fine if n_fine > UNBOUNDED_PANELS else 0
+        return -(-n_bounded // WEIGHT_COLUMNS), -(-n_groups // WEIGHT_COLUMNS)
 
 
 @dataclass(frozen=True, eq=False, repr=False)

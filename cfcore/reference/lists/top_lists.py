@@ -57,7 +57,7 @@ def fill_panels(weights: ItemWeights, panels: WeightPanels, n_threads: int) -> N
     panels.rounded[:] = rounded[:, : panels.n_fine].transpose(1, 0, 2)
     panels.coarse[:] = coarse.reshape(panels.n_rows, panels.n_pairs, 128).transpose(1, 0, 2)
     most = np.zeros((panels.n_rows, 64 * panels.n_blocks), dtype=np.int16)
-    bounded = rounded[:, UNBOUNDED_PANELS : panels.n_fine]
+    bounded = rounded[:, : panels.n_fine if panels.n_fine > UNBOUNDED_PANELS else 0]
     most[:, : bounded.shape[1]] = bounded.max(axis=2, initial=0)
     panels.most[:] = most.reshape(panels.n_rows, panels.n_blocks, 64).transpose(1, 0, 2)
     _fill_groups(panels, later, inverses, inverse)
