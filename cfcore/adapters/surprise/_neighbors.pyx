@@ -1,10 +1,14 @@
 """Weighted sums over nearest neighbours in float64; see `knns.py`."""
 from cpython.exc cimport PyErr_CheckSignals
-from libc.stdint cimport int32_t, int64_t, uint8_t
+from libc.stdint cimport int32_t, int64_t
 
 import numpy as np
 
 cdef extern from "neighbors.h" nogil:
+    enum:
+        RANKED "CF_RANKED"
+        BLOCK "CF_BLOCK"
+
     ctypedef struct Sums "cf_sums":
         double numerator
         double denominator
@@ -19,7 +23,7 @@ cdef extern from "neighbors.h" nogil:
     ctypedef struct Room "cf_room":
         double *sims
         int32_t *at
-        uint8_t *bins
+        int32_t *bins
         int32_t *order
 
     Sums nearest "cf_nearest"(const double *sims, const List *entries, Py_ssize_t k, const Room *room,
@@ -77,10 +81,10 @@ def weighted_sums(const double[:, ::1] sim, entries, pairs, Py_ssize_t k, sums, 
             raise ValueError("entries: starts are not ascending")
         longest = max(longest, starts[r + 1] - starts[r])
     k = max(<Py_ssize_t>0, min(k, longest))
-    cdef double[::1] sims = np.empty(longest + 1)
-    cdef int32_t[::1] at = np.empty(longest + 1, dtype=np.int32), order = np.empty(k + 1, dtype=np.int32)
-    cdef uint8_t[::1] bins = np.empty(longest + 1, dtype=np.uint8)
-    room.sims, room.at, room.bins, room.order = &sims[0], &at[0], &bins[0], &order[0]
+    cdef Py_ssize_t room_for = max(longest, <Py_ssize_t>RANKED) + BLOCK
+    cdef double[::1] sims = np.empty(room_for)
+    cdef int32_t[:, ::1] others = np.empty((3, room_for), dtype=np.int32)
+    room.sims, room.at, room.bins, room.order = &sims[0], &others[0, 0], &others[1, 0], &others[2, 0]
     with nogil:
         for step in range(m):
             if step % 4096 == 0:

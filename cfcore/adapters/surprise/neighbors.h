@@ -11,8 +11,9 @@
 #include "targets.h"
 
 enum {
-    CF_BINS = 128,   /* of similarities from 0 to 1 */
-    CF_RANKED = 96   /* candidates whose ranks are counted */
+    CF_BINS = 256,   /* between the least and the greatest similarity of the candidates */
+    CF_RANKED = 192, /* candidates whose ranks are counted */
+    CF_BLOCK = 8     /* of which so many at a time */
 };
 
 typedef struct {
@@ -27,50 +28,57 @@ typedef struct {
     ptrdiff_t n;
 } cf_list;
 
-/* Room for the candidates of the longest list. */
+/* Room for the candidates of the longest list, and for CF_RANKED + CF_BLOCK. */
 typedef struct {
     double *sims;
     int32_t *at;
-    uint8_t *bins;
-    int32_t *order; /* k */
+    int32_t *bins;
+    int32_t *order;
 } cf_room;
 
 /* Leave the candidates that may be among the k nearest: those of the bins from the k-th on. */
-CF_INLINE ptrdiff_t cf_cut(const cf_room *room, ptrdiff_t n, ptrdiff_t k)
+CF_INLINE ptrdiff_t cf_cut(const cf_room *room, ptrdiff_t n, ptrdiff_t k, double least, double most)
 {
+    double *CF_RESTRICT sims = room->sims;
+    int32_t *CF_RESTRICT bins = room->bins, *CF_RESTRICT at = room->at;
+    const double scale = (CF_BINS - 1) / (most - least);
     int32_t counts[CF_BINS] = {0};
     ptrdiff_t e, kept = 0, total = 0;
     int bin = CF_BINS;
-    for (e = 0; e < n; e++) {
-        const double sim = room->sims[e];
-        const int own = sim < 1 ? (int)(sim * CF_BINS) : CF_BINS - 1;
-        room->bins[e] = (uint8_t)own;
-        counts[own]++;
-    }
+    if (!(scale > 0 && scale < 1e300)) /* all are equal, or as good as; or one is infinite */
+        return n;
+    for (e = 0; e < n; e++) /* ascending with the similarity, whatever is rounded */
+        bins[e] = (int32_t)((sims[e] - least) * scale);
+    for (e = 0; e < n; e++)
+        counts[bins[e]]++;
     while (total < k)
         total += counts[--bin];
     for (e = 0; e < n; e++) {
-        room->sims[kept] = room->sims[e];
-        room->at[kept] = room->at[e];
-        kept += room->bins[e] >= bin;
+        sims[kept] = sims[e];
+        at[kept] = at[e];
+        kept += bins[e] >= bin;
     }
     return kept;
 }
 
-/* The order of the candidates by their ranks: how many are greater, or equal and earlier. */
+/* The order of the candidates by their ranks: how many are greater, and how many equal ones are earlier. */
 CF_INLINE ptrdiff_t cf_rank(const cf_room *room, ptrdiff_t n, ptrdiff_t k)
 {
-    const double *CF_RESTRICT sims = room->sims;
-    ptrdiff_t e, j;
-    for (e = 0; e < n; e++) {
-        const double sim = sims[e];
-        int64_t rank = 0;
-        for (j = 0; j < e; j++)
-            rank += sims[j] >= sim;
-        for (j = e + 1; j < n; j++)
-            rank += sims[j] > sim;
-        if (rank < k)
-            room->order[rank] = (int32_t)e;
+    double *CF_RESTRICT sims = room->sims;
+    int32_t *CF_RESTRICT order = room->order;
+    uint8_t equal[CF_RANKED] = {0};
+    ptrdiff_t start, e, j;
+    for (e = n; e < n + CF_BLOCK; e++)
+        sims[e] = -1;
+    for (start = 0; start < n; start += CF_BLOCK) {
+        int64_t ranks[CF_BLOCK] = {0};
+        for (j = 0; j < n; j++)
+            for (e = 0; e < CF_BLOCK; e++)
+                ranks[e] += sims[j] > sims[start + e];
+        for (e = 0; e < CF_BLOCK && start + e < n; e++) {
+            const ptrdiff_t rank = (ptrdiff_t)ranks[e];
+            order[rank + equal[rank]++] = (int32_t)(start + e);
+        }
     }
     return n < k ? n : k;
 }
@@ -105,6 +113,7 @@ CF_INLINE ptrdiff_t cf_insert(const cf_room *room, ptrdiff_t n, ptrdiff_t k)
 CF_INLINE cf_sums cf_nearest_body(const double *sims, const cf_list *list, ptrdiff_t k, const cf_room *room)
 {
     cf_sums found = {0, 0, 0};
+    double least = INFINITY, most = 0;
     ptrdiff_t n = 0, e;
     int unknown = 0;
     for (e = 0; e < list->n; e++) {
@@ -118,8 +127,13 @@ CF_INLINE cf_sums cf_nearest_body(const double *sims, const cf_list *list, ptrdi
         found.n_neighbors = -1;
         return found;
     }
+    for (e = 0; e < n; e++) {
+        const double sim = room->sims[e];
+        least = sim < least ? sim : least;
+        most = sim > most ? sim : most;
+    }
     if (n > k)
-        n = cf_cut(room, n, k);
+        n = cf_cut(room, n, k, least, most);
     n = n <= CF_RANKED ? cf_rank(room, n, k) : cf_insert(room, n, k);
     found.n_neighbors = n;
     for (e = 0; e < n; e++) {
