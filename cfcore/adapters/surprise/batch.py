@@ -86,7 +86,7 @@ def predictions(algo: Any, testset: Iterable[Any]) -> list[Prediction]:
         return _predictions(algo, testset)
 
 
-def _predictions(algo: AlgoBase, testset: Iterable[Any]) -> list[Prediction]:
+def _predictions(algo: Any, testset: Iterable[Any]) -> list[Prediction]:
     trainset = algo.trainset
     rows = testset if isinstance(testset, (list, tuple)) else list(testset)
     raw_users, raw_items = trainset._raw2inner_id_users, trainset._raw2inner_id_items
