@@ -26,6 +26,8 @@ ON_ROWS, ON_BIASES, LATENTS = 96, 98, 1000
 WISHART = 0.02
 #: Its degrees of freedom are k and this.
 FREEDOM = 1
+#: A product of doubles and its sum, in products of floats.
+WORK = 4
 #: Sweeps at the start for which the precisions of the priors have fixed values: factors near 0 would keep
 #: them high, and stay near 0 for hundreds of sweeps.
 FIXED, FIRST_PRECISION, FIRST_PENALTY = 5, 20.0, 5.0
@@ -256,14 +258,14 @@ def products_of(rows: Array, n_threads: int | None) -> Array:
     kernel, (n, k) = backends.kernel("factorization.gibbs_priors"), rows.shape
     found = np.empty((k, k))
     parts = np.empty((kernel.n_parts(n), k, k))
-    kernel.sum_products(np.ascontiguousarray(rows), parts, found, threads_worth(n_threads, n * k * k))
+    kernel.sum_products(np.ascontiguousarray(rows), parts, found, threads_worth(n_threads, WORK * n * k * k))
     return found
 
 
 def times(rows: Array, matrix: Array, n_threads: int | None) -> Array:
     """Rows (float64[n, k]) times a matrix."""
     kernel, found = backends.kernel("factorization.gibbs_priors"), np.empty(rows.shape)
-    work = rows.size * len(matrix)
+    work = WORK * rows.size * len(matrix)
     held = np.ascontiguousarray(rows), np.ascontiguousarray(matrix)
     kernel.multiply_matrix(*held, found, threads_worth(n_threads, work))
     return found
