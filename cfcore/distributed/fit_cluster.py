@@ -10,8 +10,9 @@ from collections.abc import Callable, Coroutine, Sequence
 from typing import Any, TypeVar
 
 from cfcore.distributed.fit_tasks import Static
+from cfcore.distributed.versions import check_versions
 
-__all__ = ["Cluster", "Held", "Tasks"]
+__all__ = ["Cluster", "Held", "Tasks", "cancelled_errors"]
 
 Result = TypeVar("Result")
 
@@ -19,6 +20,8 @@ Result = TypeVar("Result")
 PATIENCE = 300.0
 #: Times that the same work is tried again, however workers are lost.
 MOST_TRIES = 50
+#: Times that Dask gives up the same work, each because several workers were lost while they ran a task of it.
+MOST_KILLED = 3
 
 
 class Held:
@@ -120,6 +123,7 @@ class Cluster:
     def __init__(self, client: Any) -> None:
         self.client, self.loop = client, client.loop.asyncio_loop
         self.stopped = threading.Event()
+        self.checked: set[str] = set()  # workers that have this version of cfcore
         self.direct = False
         workers = self.workers()
         try:  # whether this process can reach workers without a way through the scheduler
@@ -165,6 +169,9 @@ class Cluster:
             self._check()
             found = self.wait(self.client.scheduler.identity(n_workers=-1))["workers"]
             if found:
+                if new := found.keys() - self.checked:
+                    self.wait(check_versions(self.client, new))
+                    self.checked |= new
                 return sorted(found, key=lambda address: (str(found[address]["name"]), address))
             if time.monotonic() - started > PATIENCE:
                 raise TimeoutError(f"the cluster has had no workers for {PATIENCE:.0f} s; start some")
@@ -198,7 +205,8 @@ class Cluster:
         from distributed import KilledWorker
 
         # CancelledError (of the futures module): a future's data are lost. OSError: a connection is.
-        lost = (KilledWorker, OSError, TimeoutError, asyncio.CancelledError, *_cancelled())
+        lost = (KilledWorker, OSError, TimeoutError, asyncio.CancelledError, *cancelled_errors())
+        n_killed = 0
         for n_tries in range(MOST_TRIES):
             tasks = None
             try:
@@ -208,6 +216,12 @@ class Cluster:
                 self._drop(tasks)
                 if not isinstance(error, lost) or n_tries == MOST_TRIES - 1:
                     raise
+                n_killed += isinstance(error, KilledWorker)
+                if n_killed == MOST_KILLED:
+                    raise RuntimeError(
+                        f"workers were lost {n_killed} times over while they ran the same task ({error}): "
+                        "they may need more memory; start them with more (--memory-limit), or more of them"
+                    ) from error
                 self._check()
                 time.sleep(min(0.1 * 2**n_tries, 2.0))
         raise AssertionError
@@ -229,7 +243,7 @@ async def _awaited(coroutine: Any) -> Any:
     return await coroutine
 
 
-def _cancelled() -> tuple[type[BaseException], ...]:
+def cancelled_errors() -> tuple[type[BaseException], ...]:
     """The errors of futures whose data are lost."""
     from concurrent.futures import CancelledError
 
