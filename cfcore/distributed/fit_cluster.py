@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import secrets
 import threading
 import time
 import weakref
 from collections.abc import Callable, Coroutine, Sequence
 from typing import Any, TypeVar
 
-from cfcore.distributed.fit_tasks import Static
+from cfcore.distributed.fit_exchange import GIVE_UP, install
+from cfcore.distributed.fit_tasks import Lost, Static
 
 __all__ = ["Cluster", "Held", "Tasks"]
 
@@ -42,10 +44,13 @@ class Tasks:
     ----------
     workers : list of str
         Addresses of the workers, in a fixed order.
+    token : str
+        Names a set of tasks that send each other data while they run; empty without one.
     """
 
     def __init__(self, cluster: Cluster, workers: Sequence[str]) -> None:
         self.cluster, self.workers = cluster, workers
+        self.token = ""
         # Not kept: results are released as soon as no other task needs them.
         self.futures: Any = weakref.WeakSet()
 
@@ -75,20 +80,32 @@ class Tasks:
             one.future = future
         return [one.future for one in data]
 
-    def submit(self, function: Callable[..., Any], *args: Any, at: int | None = None) -> Any:
-        """Have a function called with the results of futures; best near part `at`. Its future."""
+    def submit(
+        self, function: Callable[..., Any], *args: Any, at: int | None = None, only: bool = False
+    ) -> Any:
+        """Have a function called with results of futures, near part `at` if possible, or only; its future."""
         near: dict[str, Any] = {}
         if at is not None:
-            near = {"workers": [self.near(at)], "allow_other_workers": True}
+            near = {"workers": [self.near(at)], "allow_other_workers": not only}
         future = self.cluster.client.submit(function, *args, pure=False, **near)
         self.futures.add(future)
         return future
+
+    def together(self, n: int) -> str:
+        """Prepare `n` tasks at the workers of the first parts to send each other data; their token."""
+        ready, self.cluster.ready = self.cluster.ready, set()
+        new = [at for at in range(n) if self.near(at) not in ready]
+        self.gather([self.submit(install, at=at, only=True) for at in new])
+        self.cluster.ready = ready | {self.near(at) for at in new}  # not if a worker is lost
+        self.token = secrets.token_hex(8)
+        return self.token
 
     def gather(self, futures: Sequence[Any]) -> list[Any]:
         """Results of futures."""
         cluster = self.cluster
         client = cluster.client
-        found = cluster.wait(client.gather(list(futures), direct=cluster.direct, asynchronous=True))
+        gathering = client.gather(list(futures), direct=cluster.direct, asynchronous=True)
+        found = cluster.wait(gathering, self.workers)
         return list(found)
 
     def as_completed(self, futures: Sequence[Any]) -> Any:
@@ -120,6 +137,7 @@ class Cluster:
     def __init__(self, client: Any) -> None:
         self.client, self.loop = client, client.loop.asyncio_loop
         self.stopped = threading.Event()
+        self.ready: set[str] = set()  # workers that take in what tasks send each other
         self.direct = False
         workers = self.workers()
         try:  # whether this process can reach workers without a way through the scheduler
@@ -133,8 +151,11 @@ class Cluster:
             async with self.client.rpc(worker) as remote:
                 await remote.identity()
 
-    def wait(self, coroutine: Coroutine[Any, Any, Result]) -> Result:
-        """Run a coroutine on the loop of the client; Ctrl-C in this thread takes effect meanwhile."""
+    def wait(self, coroutine: Coroutine[Any, Any, Result], needed: Sequence[str] = ()) -> Result:
+        """Run a coroutine on the loop of the client; Ctrl-C in this thread takes effect meanwhile.
+
+        Raises `Lost` if it waits in vain, because a worker that is needed is lost.
+        """
         future = asyncio.run_coroutine_threadsafe(_awaited(coroutine), self.loop)
         try:
             while True:
@@ -144,9 +165,15 @@ class Cluster:
                     if future.done():
                         raise
                     self._check()
+                    if needed and not set(needed) <= set(self._identity()):
+                        raise Lost("a worker is lost") from None
         except BaseException:
             future.cancel()
             raise
+
+    def _identity(self) -> Any:
+        """The workers that the scheduler knows, by address."""
+        return self.wait(self.client.scheduler.identity(n_workers=-1))["workers"]
 
     def _check(self) -> None:
         """Raise if the fit is to end."""
@@ -163,7 +190,7 @@ class Cluster:
         started = time.monotonic()
         while True:
             self._check()
-            found = self.wait(self.client.scheduler.identity(n_workers=-1))["workers"]
+            found = self._identity()
             if found:
                 return sorted(found, key=lambda address: (str(found[address]["name"]), address))
             if time.monotonic() - started > PATIENCE:
@@ -198,7 +225,7 @@ class Cluster:
         from distributed import KilledWorker
 
         # CancelledError (of the futures module): a future's data are lost. OSError: a connection is.
-        lost = (KilledWorker, OSError, TimeoutError, asyncio.CancelledError, *_cancelled())
+        lost = (Lost, KilledWorker, OSError, TimeoutError, asyncio.CancelledError, *_cancelled())
         for n_tries in range(MOST_TRIES):
             tasks = None
             try:
@@ -206,6 +233,7 @@ class Cluster:
                 return work(tasks)
             except BaseException as error:
                 self._drop(tasks)
+                self.ready = set()
                 if not isinstance(error, lost) or n_tries == MOST_TRIES - 1:
                     raise
                 self._check()
@@ -217,8 +245,11 @@ class Cluster:
         if tasks is None or self.client.status != "running":
             return
         pending = [future for future in tasks.futures if not future.done()]
-        cancelling = self.client.cancel(pending, asynchronous=True, force=True)
-        asyncio.run_coroutine_threadsafe(_awaited(cancelling), self.loop)
+        cancelling = [self.client.cancel(pending, asynchronous=True, force=True)]
+        if tasks.token:  # those that run already cannot be cancelled
+            told = {"op": GIVE_UP, "token": tasks.token}
+            cancelling.append(self.client.scheduler.broadcast(msg=told, on_error="ignore"))
+        asyncio.run_coroutine_threadsafe(_all(cancelling), self.loop)
 
 
 async def _all(coroutines: Sequence[Any]) -> list[Any]:
