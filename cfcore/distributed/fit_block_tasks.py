@@ -20,6 +20,9 @@ __all__ = ["BlockJob", "BlockPart", "EpochJob", "Visit", "train_blocks"]
 
 Array = np.ndarray[Any, Any]
 
+#: Item stripes of a message.
+TOGETHER = 4
+
 
 @dataclass(frozen=True, eq=False)
 class BlockPart:
@@ -104,14 +107,16 @@ class BlockJob:
     epochs: Sequence[EpochJob]
 
 
-def train_blocks(part: Static, before: Any, given: Static) -> dict[str, Any]:
+def train_blocks(part: Static, users: Any, stripes: Any, given: Static) -> dict[str, Any]:
     """Train a shard of users for some epochs, in which it exchanges item stripes with the tasks of others.
 
     Parameters
     ----------
     part : Static of BlockPart
-    before : (users, user_bias, stripes)
-        Rows of users, and of the item stripes that training begins with here, each with biases.
+    users : (rows, biases), or dict
+        Of the users; or what the task before on the same shard has returned.
+    stripes : dict of int to (rows, biases)
+        Of the item stripes that training begins with here.
     given : Static of BlockJob
 
     Returns
@@ -124,7 +129,7 @@ def train_blocks(part: Static, before: Any, given: Static) -> dict[str, Any]:
     job: BlockJob = given.value
     mailbox = Mailbox.here()
     try:
-        return _Training(part.value, job, before, mailbox).run()
+        return _Training(part.value, job, _users(users), stripes, mailbox).run()
     except BaseException:
         mailbox.give_up(job.token)
         raise
@@ -132,17 +137,22 @@ def train_blocks(part: Static, before: Any, given: Static) -> dict[str, Any]:
         mailbox.close(job.token)
 
 
+def _users(users: Any) -> Any:
+    return users["users"] if isinstance(users, dict) else users
+
+
 class _Training:
     """The variables of a task."""
 
-    def __init__(self, part: BlockPart, job: BlockJob, before: Any, mailbox: Mailbox) -> None:
+    def __init__(self, part: BlockPart, job: BlockJob, own: Any, stripes: Any, mailbox: Mailbox) -> None:
         self.part, self.job, self.mailbox = part, job, mailbox
-        users, user_bias, stripes = before
+        users, user_bias = own
         width, dtype, n_items = users.shape[1], users.dtype, int(part.item_ptr[-1])
         self.users, self.user_bias = aligned_zeros(part.n_users, width, dtype), np.array(user_bias)
         self.users[:] = users
         self.items, self.item_bias = aligned_zeros(n_items, width, dtype), np.zeros(n_items, dtype=dtype)
         self.owned: set[int] = set()
+        self.leaving: dict[int, dict[int, int]] = {}  # stripes by number, for each shard
         for stripe, held in stripes.items():
             self._put(stripe, held)
         n_item_stripes = len(part.item_ptr) - 1
@@ -160,14 +170,37 @@ class _Training:
     def _span(self, stripe: int) -> slice:
         return slice(int(self.part.item_ptr[stripe]), int(self.part.item_ptr[stripe + 1]))
 
-    def _put(self, stripe: int, held: Any) -> None:
+    def _put(self, stripe: int, held: Sequence[Array]) -> None:
         span = self._span(stripe)
         self.items[span], self.item_bias[span] = held
         self.owned.add(stripe)
 
-    def _copy(self, stripe: int) -> tuple[Array, Array]:
-        span = self._span(stripe)
-        return self.items[span].copy(), self.item_bias[span].copy()
+    def _take(self, visit: Visit, wait: bool) -> bool:
+        """Take in the stripe of a visit; False if it has not arrived, and is not to be waited for."""
+        if visit.number is None:
+            return True
+        found = self.mailbox.take(self.job.token, visit.number, wait=False)
+        if found is None and wait:
+            self._send()  # or another shard would wait for it
+            found = self.mailbox.take(self.job.token, visit.number)
+        if found is not None:
+            span = self._span(visit.stripe)
+            n, width = span.stop - span.start, self.items.shape[1]
+            self._put(visit.stripe, (found[: n * width].reshape(n, width), found[n * width :]))
+        return found is not None
+
+    def _send(self, least: int = 1) -> None:
+        """Send on what is to go to shards for which there are so many stripes."""
+        for shard, numbers in self.leaving.items():
+            if len(numbers) >= least:
+                arrays = {
+                    number: (self.items[span], self.item_bias[span])
+                    for number, stripe in numbers.items()
+                    for span in (self._span(stripe),)
+                }
+                self.mailbox.send(self.job.addresses[shard], self.job.token, arrays)
+                self.owned -= set(numbers.values())
+                numbers.clear()
 
     def run(self) -> dict[str, Any]:
         """All epochs."""
@@ -176,11 +209,14 @@ class _Training:
             self._run_epoch(epoch)
             squares.append(self.scratch.squares[epoch.order])
             sound.append(self._is_sound())
-        items = {stripe: self._copy(stripe) for stripe in sorted(self.owned)}
+        spans = {stripe: self._span(stripe) for stripe in sorted(self.owned)}
+        items = {
+            stripe: (self.items[span].copy(), self.item_bias[span].copy()) for stripe, span in spans.items()
+        }
         return {"users": (self.users, self.user_bias), "items": items, "squares": squares, "sound": sound}
 
     def _run_epoch(self, epoch: EpochJob) -> None:
-        token, visits = self.job.token, epoch.visits
+        visits = epoch.visits
         self.starts[epoch.order] = epoch.starts
         order = BlockVisits(epoch.order, self.starts)
         done = 0
@@ -190,12 +226,8 @@ class _Training:
                 n_threads = threads_worth(n_threads, len(self.part.ratings), "block_ratings")
             # Blocks of one stripe follow each other: further threads take those of the next stripes.
             while ready < len(visits) and ready - done < 2 * n_threads - 1:
-                visit = visits[ready]
-                if visit.number is not None:
-                    found = self.mailbox.take(token, visit.number, wait=ready == done)
-                    if found is None:
-                        break
-                    self._put(visit.stripe, found)
+                if not self._take(visits[ready], wait=ready == done):
+                    break
                 ready += 1
             span = visits[done].begin, visits[ready - 1].end
             with own_threads():
@@ -205,10 +237,11 @@ class _Training:
             for visit in visits[done:ready]:
                 if visit.leaves is not None:
                     shard, number = visit.leaves
-                    address = self.job.addresses[shard]
-                    self.mailbox.send(address, token, number, self._copy(visit.stripe))
-                    self.owned.remove(visit.stripe)
+                    self.leaving.setdefault(shard, {})[number] = visit.stripe
             done = ready
+            # Few messages take less time, but others may wait for the first and the last ones of an epoch.
+            self._send(min(TOGETHER, 1 + done // 2, 1 + (len(visits) - done) // 2))
+        self._send()
 
     def _is_sound(self) -> bool:
         return all(map(_is_usual, (self.users, self.user_bias, self.items, self.item_bias)))

@@ -155,6 +155,8 @@ class BlocksOnCluster:
         self.seconds = blocks.layout.n * (SECONDS + SECONDS_OF_NUMBER * trainer.factors.width)
         self.alone = False  # whether workers have waited for each other in vain
         self.shard_of: Array = np.empty(0, dtype=np.int64)
+        # Results of the last epochs on these workers: rows of users need not be sent again.
+        self.kept: tuple[list[str], list[Any]] | None = None
 
     def _divide(self, n: int) -> None:
         """Divide the ratings between `n` shards."""
@@ -187,7 +189,7 @@ class BlocksOnCluster:
                 self._run(k, 1)
             elif self.unseen and k:  # data are sent in the first epoch
                 seconds = (time.perf_counter() - started) / n
-                self.n_ahead = max(1, min(MOST_AHEAD, int(SECONDS_AHEAD / seconds), 4 * n))
+                self.n_ahead = max(1, min(MOST_AHEAD, int(SECONDS_AHEAD / seconds), 16 * n))
         self.lowest = min(self.lowest, self.errors[k])
         return self.errors[k]
 
@@ -206,6 +208,7 @@ class BlocksOnCluster:
             errors.append(blocks.error(squares))
         sound = all(all(one["sound"]) for one in found)
         if n > 1 and not (sound and self._falls(errors)):
+            self.kept = None
             return False
         self.errors |= dict(enumerate(errors, k))
         for own, one in zip(self.spans, found, strict=True):
@@ -228,19 +231,26 @@ class BlocksOnCluster:
         n = 1 if self.alone else n
         if not len(self.shard_of) or n != self.n:  # a worker has been lost, or has come
             self._divide(n)
+            self.kept = None
         planned = plan([one.order for one in visits], len(blocks.rounds), n_items, self.shard_of)
         token = tasks.together(len(self.parts))
         given: list[tuple[Any, int]] = []
-        for shard, own in enumerate(self.spans):
-            begun = {visit.stripe for visit in planned[0][shard][1] if visit.number is None}
+        for shard, (_, visited) in enumerate(planned[0]):
+            begun = {visit.stripe for visit in visited if visit.number is None}
             begun = begun if len(self.parts) > 1 else set(range(n_items))
             spans = {stripe: slice(*blocks.item_ptr[stripe : stripe + 2]) for stripe in sorted(begun)}
             items = {
                 stripe: (factors.item_factors[span], factors.item_bias[span])
                 for stripe, span in spans.items()
             }
-            given.append(((factors.user_factors[own], factors.user_bias[own], items), shard))
-        held, before = tasks.held(self.parts), tasks.put_all(given)
+            given.append((items, shard))
+        kept, self.kept = self.kept, None
+        if kept is not None and kept[0] == tasks.workers and all(one.done() for one in kept[1]):
+            users = kept[1]
+        else:
+            rows = [(factors.user_factors[own], factors.user_bias[own]) for own in self.spans]
+            users = tasks.put_all([(own, shard) for shard, own in enumerate(rows)])
+        held, stripes_of = tasks.held(self.parts), tasks.put_all(given)
         futures = []
         for shard, part in enumerate(held):
             epochs = []
@@ -248,9 +258,12 @@ class BlocksOnCluster:
                 order, first = one.order[epoch[shard][0]], np.int32(self.first[shard] * n_items)
                 epochs.append(EpochJob(order - first, one.starts[order], rate, epoch[shard][1]))
             job = BlockJob(token, tasks.workers, factors.mean, epochs)
-            futures.append(tasks.submit(train_blocks, part, before[shard], Static(job), at=shard, only=True))
+            own = part, users[shard], stripes_of[shard], Static(job)
+            futures.append(tasks.submit(train_blocks, *own, at=shard, only=True))
         try:
-            return planned, tasks.gather(futures)
+            found = tasks.gather(futures)
         except Late:
             self.alone = True
             raise
+        self.kept = list(tasks.workers), futures
+        return planned, found

@@ -11,12 +11,16 @@ import asyncio
 import threading
 import time
 import weakref
-from collections.abc import Hashable
+from collections.abc import Hashable, Mapping, Sequence
 from typing import Any
+
+import numpy as np
 
 from cfcore.distributed.fit_tasks import Late, Lost
 
 __all__ = ["GIVE_UP", "Mailbox", "install"]
+
+Array = np.ndarray[Any, Any]
 
 #: Names of what workers can be asked for.
 PUT, GIVE_UP = "cfcore_put", "cfcore_give_up"
@@ -38,8 +42,8 @@ class Mailbox:
     def __init__(self, worker: Any) -> None:
         self.worker = worker
         self.changed = threading.Condition()
-        self.held: dict[Any, dict[Hashable, Any]] = {}  # by the set of tasks
-        self.given_up: dict[Any, float] = {}  # and when
+        self.held: dict[str, dict[Hashable, Array]] = {}  # by the set of tasks
+        self.given_up: dict[str, float] = {}  # and when
         worker.handlers[PUT] = self._put
         worker.handlers[GIVE_UP] = self.give_up
 
@@ -55,10 +59,12 @@ class Mailbox:
             found: Mailbox = _installed[worker]
             return found
 
-    def _put(self, token: str, key: Any, value: Any) -> str:
+    def _put(self, token: str, keys: Sequence[Hashable], ends: Sequence[int], values: Array) -> str:
         with self.changed:
             if token not in self.given_up:
-                self.held.setdefault(token, {})[_as_key(key)] = value
+                held = self.held.setdefault(token, {})
+                for key, begin, end in zip(keys, (0, *ends), ends, strict=False):
+                    held[key] = values[begin:end]
             self.changed.notify_all()
         return "OK"
 
@@ -97,31 +103,36 @@ class Mailbox:
                     raise Late(f"no rows have arrived for {PATIENCE:.0f} s")
                 self.changed.wait(left)
 
-    def send(self, address: str, token: str, key: Hashable, value: Any) -> None:
-        """Send a value, which nobody writes any more, to another worker; returns at once."""
+    def send(self, address: str, token: str, arrays: Mapping[int, Sequence[Array]]) -> None:
+        """Send arrays of one dtype to another worker, each key's as one; returns at once.
+
+        Parameters
+        ----------
+        address, token : str
+        arrays : dict of int to list of ndarray
+            Copied before this returns.
+        """
+        ends = np.cumsum([sum(one.size for one in own) for own in arrays.values()]).tolist()
+        values = np.concatenate([one.reshape(-1) for own in arrays.values() for one in own])
         if address == self.worker.address:
-            self._put(token, key, value)
+            self._put(token, list(arrays), ends, values)
             return
-        sending = self._send(address, token, key, value)
+        sending = self._send(address, token, list(arrays), ends, values)
         asyncio.run_coroutine_threadsafe(sending, self.worker.loop.asyncio_loop)
 
-    async def _send(self, address: str, token: str, key: Hashable, value: Any) -> None:
+    async def _send(self, address: str, token: str, keys: list[int], ends: list[int], values: Array) -> None:
         from distributed.protocol import to_serialize
 
         try:
-            remote = self.worker.rpc(address)
-            await getattr(remote, PUT)(token=token, key=key, value=to_serialize(value))
-        except Exception:  # the other worker is lost, or has not installed a mailbox since it was started
+            put = getattr(self.worker.rpc(address), PUT)
+            await put(token=token, keys=keys, ends=ends, values=to_serialize(values))
+        except Exception:  # the other worker is lost, or has been started again
             self.give_up(token)
 
     def close(self, token: str) -> None:
         """Forget what is left of a set."""
         with self.changed:
             self.held.pop(token, None)
-
-
-def _as_key(key: Any) -> Hashable:
-    return tuple(key) if isinstance(key, list) else key
 
 
 def install() -> None:
