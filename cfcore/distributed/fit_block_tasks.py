@@ -11,6 +11,7 @@ import numpy as np
 from cfcore import backends
 from cfcore.arrays import aligned_zeros
 from cfcore.distributed.fit_exchange import Mailbox
+from cfcore.distributed.fit_files import mapped
 from cfcore.distributed.fit_tasks import Static, own_threads
 from cfcore.kernels.records import BlockLayout, BlockScratch, BlockVisits, Factors, SGDRates
 from cfcore.models.core.fields import PRODUCT
@@ -30,7 +31,7 @@ class BlockPart:
 
     Attributes
     ----------
-    ratings : RATING[n]
+    ratings : RATING[n] or InFile
         Codes of users count from the first of these stripes.
     block_ptr : int64[n_blocks + 1]
     item_ptr : int32[n_item_stripes + 1]
@@ -38,7 +39,7 @@ class BlockPart:
     n_users : int
     """
 
-    ratings: Array
+    ratings: Any
     block_ptr: Array
     item_ptr: Array
     n_users: int
@@ -156,7 +157,7 @@ class _Training:
         for stripe, held in stripes.items():
             self._put(stripe, held)
         n_item_stripes = len(part.item_ptr) - 1
-        self.layout = BlockLayout(part.ratings, part.block_ptr, n_item_stripes)
+        self.layout = BlockLayout(mapped(part.ratings), part.block_ptr, n_item_stripes)
         self.factors = Factors(self.users, self.items, self.user_bias, self.item_bias, job.mean)
         n_blocks = len(part.block_ptr) - 1
         self.starts = np.zeros(n_blocks, dtype=np.int64)
@@ -223,7 +224,7 @@ class _Training:
         while done < len(visits):
             ready = done
             with own_threads() as n_threads:
-                n_threads = threads_worth(n_threads, len(self.part.ratings), "block_ratings")
+                n_threads = threads_worth(n_threads, self.layout.n, "block_ratings")
             # Blocks of one stripe follow each other: further threads take those of the next stripes.
             while ready < len(visits) and ready - done < 2 * n_threads - 1:
                 if not self._take(visits[ready], wait=ready == done):

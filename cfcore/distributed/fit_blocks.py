@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+import weakref
+from collections.abc import Iterator, Sequence
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from cfcore.distributed.fit_block_tasks import BlockJob, BlockPart, EpochJob, Visit, train_blocks
 from cfcore.distributed.fit_cluster import Cluster, Held, Tasks
+from cfcore.distributed.fit_files import InFile, remove, write
 from cfcore.distributed.fit_tasks import Late, Static
 from cfcore.kernels.records import BlockVisits, SGDRates
 from cfcore.models.core.stripes import stripes
@@ -28,6 +31,8 @@ Shard = tuple[Array, list[Visit]]
 SECONDS, SECONDS_OF_NUMBER = 4e-9, 8e-11
 #: Seconds of an epoch for which workers wait for each other; a part of them to pass on an item stripe.
 LATENCY, EXCHANGE = 0.01, 0.03
+#: Ratings that are copied to a file at a time.
+PIECE = 1 << 20
 #: Most epochs, and seconds of epochs, between two looks at parameters.
 MOST_AHEAD, SECONDS_AHEAD = 32, 4.0
 
@@ -142,9 +147,13 @@ class BlocksOnCluster:
         Of the fit.
     unseen : bool
         Whether parameters are needed after the last epoch alone.
+    folder : Path, optional
+        One that all workers share: for the ratings, which are not sent then.
     """
 
-    def __init__(self, trainer: BlockTrainer, cluster: Cluster, n_epochs: int, unseen: bool) -> None:
+    def __init__(
+        self, trainer: BlockTrainer, cluster: Cluster, n_epochs: int, unseen: bool, folder: Path | None = None
+    ) -> None:
         self.trainer, self.cluster = trainer, cluster
         self.n_epochs, self.unseen = n_epochs, unseen
         self.errors: dict[int, float] = {}  # of epochs that have been run
@@ -155,6 +164,9 @@ class BlocksOnCluster:
         self.seconds = blocks.layout.n * (SECONDS + SECONDS_OF_NUMBER * trainer.factors.width)
         self.alone = False  # whether workers have waited for each other in vain
         self.shard_of: Array = np.empty(0, dtype=np.int64)
+        self.folder = folder
+        self.files: list[InFile] = []
+        weakref.finalize(self, remove, self.files)
         # Results of the last epochs on these workers: rows of users need not be sent again.
         self.kept: tuple[list[str], list[Any]] | None = None
 
@@ -165,14 +177,30 @@ class BlocksOnCluster:
         self.shard_of, self.n = shards(self.counts, n), n
         bounds = np.searchsorted(self.shard_of, np.arange(int(self.shard_of.max()) + 2))
         self.spans, self.first, self.parts = [], bounds, []
+        remove(self.files)
         for begin, end in pairwise(bounds.tolist()):  # of user stripes
             users = slice(int(blocks.user_ptr[begin]), int(blocks.user_ptr[end]))
             own = layout.block_ptr[begin * n_items : end * n_items + 1]
-            ratings = layout.ratings[own[0] : own[-1]].copy()
-            ratings["user"] -= users.start
+            ratings = self._ratings(int(own[0]), int(own[-1]), users.start)
             self.spans.append(users)
             part = BlockPart(ratings, own - own[0], blocks.item_ptr, users.stop - users.start)
             self.parts.append(Held(part))
+
+    def _ratings(self, begin: int, end: int, first: int) -> Any:
+        """Ratings in the order of the blocks, users counted from the first one, in memory or in a file."""
+        ratings = self.trainer.blocks.layout.ratings
+
+        def pieces() -> Iterator[Array]:
+            for at in range(begin, end, PIECE):
+                piece = ratings[at : min(at + PIECE, end)].copy()
+                piece["user"] -= first
+                yield piece
+
+        if self.folder is None:
+            return np.concatenate([ratings[:0], *pieces()])
+        found = write(self.folder, pieces(), ratings.dtype)
+        self.files.append(found)
+        return found
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.trainer, name)

@@ -19,6 +19,7 @@ MODELS = {
     "AsymmetricSVD": lambda: cf.AsymmetricSVD(n_factors=8, n_epochs=2, random_state=0),
     "TimeSVDpp": lambda: cf.TimeSVDpp(n_factors=6, n_epochs=2, random_state=0),
     "ALS": lambda: cf.ALS(n_factors=8, n_epochs=3, random_state=0),
+    "ALS of columns for several workers": lambda: cf.ALS(n_factors=20, n_epochs=2, random_state=0),
     "ALS without sets": lambda: cf.ALS(n_factors=8, n_epochs=3, sets=None, random_state=0),
     "BayesianSVD": lambda: cf.BayesianSVD(n_factors=6, burn_in=3, n_samples=4, random_state=0),
     "BayesianSVD, two chains": lambda: cf.BayesianSVD(
