@@ -4,12 +4,14 @@
     python benchmarks/cluster.py kills              # MovieLens 100K: 20 fits each that lose a worker
     python benchmarks/cluster.py overhead           # MovieLens 1M: seconds of an epoch, and of local ones
     python benchmarks/cluster.py scale              # 20 million ratings on two workers
+    python benchmarks/cluster.py hundred_million    # from parquet files to written lists; 10 GB of disk
 
 Workers are processes of one thread (`LocalCluster`). In `agree` and `kills`, the work is divided between all
 of them, even where that takes longer than to leave it to one. In `scale`, an epoch on two workers is compared
 with one on a local thread over the speed-up that two independent processes reach, each of which runs the
 local fit: they share memory and caches, too. Seconds of an epoch are those of a fit less those of one of half
-as many epochs, which sends the same data, over the difference.
+as many epochs, which sends the same data, over the difference. In `hundred_million`, memory is that of all
+processes (proportional set sizes, at the same time), and pages of files that they map are counted apart.
 """
 
 from __future__ import annotations
@@ -30,6 +32,7 @@ from contextlib import contextmanager
 from functools import partial
 from typing import Any
 
+import cluster_large
 import numpy as np
 from measure import arguments, describe, machine, show, table, write
 
@@ -57,6 +60,7 @@ TIMED: dict[str, Callable[[int, int], dict[str, Any]]] = {
     "SVD": lambda k, n: {"n_factors": k, "n_epochs": n},
     "SVDpp": lambda k, n: {"n_factors": k, "n_epochs": n},
     "ALS": lambda k, n: {"n_factors": k, "n_epochs": n},
+    "ALS without sets": lambda k, n: {"n_factors": k, "n_epochs": n, "sets": None},
     "BayesianSVD": lambda k, n: {"n_factors": k, "burn_in": 1, "n_samples": n - 1},
 }
 
@@ -77,7 +81,7 @@ def cluster_of(n_workers: int) -> Iterator[tuple[Any, Any]]:
 def made(name: str, params: dict[str, Any]) -> Any:
     import cfcore as cf
 
-    kind = getattr(cf, name)
+    kind = getattr(cf, name.split()[0])
     threads = {} if name in ("Baseline", "Popularity") else {"n_threads": 1}
     return kind(**params, **threads)
 
@@ -268,9 +272,11 @@ def scale(quick: bool, models: list[str], n_factors: int) -> list[dict[str, Any]
 def main() -> None:
     """Measure, print, write."""
     parser = arguments(__doc__.splitlines()[0])
-    parser.add_argument("what", choices=["agree", "kills", "overhead", "scale"])
-    parser.add_argument("--models", default="SVD,ALS,BayesianSVD", help="of `scale`")
-    parser.add_argument("--factors", type=int, default=64, metavar="K", help="of `scale`")
+    parser.add_argument("what", choices=["agree", "kills", "overhead", "scale", "hundred_million"])
+    parser.add_argument("--models", default="SVD,ALS without sets,ALS,BayesianSVD", help="of `scale`")
+    parser.add_argument("--ratings", type=int, default=100_000_000, metavar="N", help="of `hundred_million`")
+    parser.add_argument("--folder", metavar="PATH", help="of `hundred_million`; by default a temporary one")
+    parser.add_argument("--factors", type=int, default=32, metavar="K", help="of `scale`")
     options = parser.parse_args()
     warnings.simplefilter("ignore")
     facts = machine()
@@ -298,6 +304,11 @@ def main() -> None:
             [row["model"], *(show(row[key]) for key in ("local", "cluster", "overhead"))] for row in rows
         ]
         print(table(["seconds of an epoch, 64 factors", "local", "two workers", "difference"], lines))
+    elif options.what == "hundred_million":
+        n = 20_000 if options.quick else options.ratings
+        print(f"{n:,} ratings in parquet files", end="\n\n")
+        rows = cluster_large.steps(n, options.folder, options.quick)
+        print(table(cluster_large.HEADINGS, cluster_large.lines(rows)))
     else:
         rows = scale(options.quick, options.models.split(","), options.factors)
         keys = ("local", "speed-up of two", "cluster", "over reachable")

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import shutil
+import sys
 import tempfile
 import threading
 import time
@@ -18,6 +20,20 @@ import numpy as np
 PART, OF_USER, N_ITEMS = 5_000_000, 160, 30_000
 #: Bytes that the process of the client, and each of two workers, may have in memory.
 OF_CLIENT, OF_WORKER = "1.6GB", "2GB"
+
+
+HEADINGS = ("step", "s", "peak GB of processes", "with mapped files", "GB on disk")
+
+
+def lines(rows: list[dict[str, Any]]) -> list[list[str]]:
+    """Cells of a table."""
+    found = []
+    for row in rows:
+        held = [f"{row[name] / 1e9:.2f}" for name in ("own", "both", "disk")]
+        found.append([row["step"], f"{row['seconds']:.1f}", *held])
+        for name, seconds in row.get("phases", {}).items():
+            found.append([f"  of these: {name}", f"{seconds:.1f}", "", "", ""])
+    return found
 
 
 class Memory:
@@ -89,13 +105,13 @@ def write_parts(folder: Path, n_ratings: int, part: int) -> None:
     n_files = max(2, n_ratings // part)
     schema = pyarrow.schema([("user", "int64"), ("item", "int64"), ("rating", "float32")])
     folder.mkdir()
-    writers = [pyarrow.parquet.ParquetWriter(folder / f"part-{at:03d}.parquet", schema) for at in range(n_files)]
+    writers = [
+        pyarrow.parquet.ParquetWriter(folder / f"part-{at:03d}.parquet", schema) for at in range(n_files)
+    ]
     n_users = max(50, n_ratings // n_files // OF_USER)
     n_items = min(N_ITEMS, max(50, n_ratings // 50))
     for at in range(n_files):
-        own = cf.datasets.synthetic(
-            n_users, n_items, n_ratings // n_files, random_state=at, timestamps=False
-        )
+        own = cf.datasets.synthetic(n_users, n_items, n_ratings // n_files, random_state=at, timestamps=False)
         order = np.random.default_rng(at).permutation(len(own))
         users = (own.user_codes.astype(np.int64) * n_files + at) * 2_654_435_761 % 2**40
         columns = users, own.item_codes.astype(np.int64) + 1, own.values
@@ -146,13 +162,13 @@ def steps(n_ratings: int, where: str | None, quick: bool) -> list[dict[str, Any]
             rows.append(
                 {"step": step, "seconds": seconds, "own": own, "files": files, "both": both, "disk": disk}
             )
-            print(f"{step}: {seconds:.1f} s, {own / 1e9:.2f} GB, with files {both / 1e9:.2f} GB", flush=True)
+            print(f"{step}: {seconds:.1f} s", file=sys.stderr, flush=True)
 
         with (
             dask.config.set({"temporary-directory": str(folder / "dask")}),
             LocalCluster(
                 n_workers=2, threads_per_worker=1, processes=True, dashboard_address=":0",
-                memory_limit=OF_WORKER,
+                memory_limit=OF_WORKER, silence_logs=logging.CRITICAL,
             ) as cluster,
             Client(cluster) as client,
         ):  # fmt: skip
@@ -161,7 +177,7 @@ def steps(n_ratings: int, where: str | None, quick: bool) -> list[dict[str, Any]
             with phases(times):
                 cf.distributed.Ratings.from_parquet(folder / "parquet", client, folder=folder / "shards")
             took = time.perf_counter() - start
-            note("ids, codes, shuffle, shards", took)
+            note("from parquet to shards", took)
             rows[-1]["phases"] = times
             start = time.perf_counter()
             ratings = cf.Ratings.open(folder / "shards", memory_limit=None if quick else OF_CLIENT)

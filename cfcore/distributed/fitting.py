@@ -62,10 +62,17 @@ def fit(
     -----
     An epoch is a set of short tasks: functions of a part of the ratings, which workers keep for the time of
     the fit, and of parameters. Their division does not change the result, because that of the fit in one
-    process is the same for any number of threads. After each epoch the parameters are in this process. A
-    worker that is lost, at any moment, costs at most the time of its epoch so far (of a step of it for `ALS`
-    and `BayesianSVD`, of some rows for similarities), and the time to send its part of the ratings to another
-    one. Keys of tasks are new in each try.
+    process is the same for any number of threads. After each epoch the parameters are in this process; where
+    nobody looks at them (no validation, callback or checkpoint), those of `SVD` after some epochs that take
+    four seconds at most. A worker that is lost, at any moment, costs at most the time since then (of a step
+    of an epoch for `ALS` and `BayesianSVD`, of some rows for similarities), and the time to send its part of
+    the ratings to another one. Keys of tasks are new in each try.
+
+    Shards of users of `SVD` are trained at the same time, one on each worker. An item stripe passes from one
+    to the other as soon as it has been trained on, directly, as rows do in Dask's p2p shuffle. A task that
+    waits in vain for a lost one ends, and all of them are run again, with fewer shards if there are fewer
+    workers. Of `Ratings` in a folder that all workers share, workers map files that this process writes
+    there, which vanish when the fit ends.
 
     What workers do, and what is done here:
 
@@ -73,7 +80,7 @@ def fit(
     model                         workers, side by side           this process
     ============================  ==============================  ==================================
     `SVD`, `Baseline` by "sgd"    blocks of shards of users       order of blocks
-    `ALS`                         rows of users, rows of items    members of sets
+    `ALS`                         rows; columns of set members    error
     `BayesianSVD`                 rows of users, rows of items    biases, noise, priors, sets
     `ItemKNN`, `UserKNN`          similarities of rows            centres
     `EASE`                        Gram matrix                     its inverse

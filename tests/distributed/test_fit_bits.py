@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from pathlib import Path
 from typing import Any
 
@@ -116,4 +117,7 @@ def test_plain_columns_and_the_current_client(client: Any) -> None:
 @pytest.mark.parametrize("name", ["SVD", "ALS", "BayesianSVD", "ItemKNN"])
 def test_ratings_in_files(name: str, client: Any, train: cf.Ratings, tmp_path: Path) -> None:
     opened = cf.Ratings.open(train.save_shards(tmp_path / "shards", shard_size=2_000))
+    before = sorted((tmp_path / "shards").iterdir())
     assert differing(MODELS[name]().fit(train), cf.distributed.fit(MODELS[name](), opened)) == []
+    gc.collect()
+    assert sorted((tmp_path / "shards").iterdir()) == before
