@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import secrets
+import signal
 import threading
 import time
 import weakref
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, TypeVar
 
 from cfcore.distributed.fit_exchange import GIVE_UP, install
@@ -146,6 +148,29 @@ class Cluster:
         except (TimeoutError, OSError):
             pass
 
+    @contextmanager
+    def interruptible(self) -> Iterator[None]:
+        """Have Ctrl-C end the fit even where the KeyboardInterrupt is lost.
+
+        That of a method ``__del__``, or of a callback of a weak reference, does not get further; and results
+        of tasks are released by such methods many times a second.
+        """
+        before = signal.getsignal(signal.SIGINT)
+        if threading.current_thread() is not threading.main_thread() or not callable(before):
+            yield
+            return
+
+        def stop(number: int, frame: Any) -> Any:
+            self.stopped.set()
+            return before(number, frame)
+
+        signal.signal(signal.SIGINT, stop)
+        try:
+            yield
+        finally:
+            if signal.getsignal(signal.SIGINT) is stop:
+                signal.signal(signal.SIGINT, before)
+
     async def _reach(self, worker: str) -> None:
         async with asyncio.timeout(3):
             async with self.client.rpc(worker) as remote:
@@ -158,6 +183,8 @@ class Cluster:
         """
         future = asyncio.run_coroutine_threadsafe(_awaited(coroutine), self.loop)
         try:
+            if self.stopped.is_set():
+                raise KeyboardInterrupt
             while True:
                 try:
                     return future.result(timeout=0.5)

@@ -132,9 +132,12 @@ def improve_columns(sets: Static, kind: str, weights: Static, rows: Array, membe
     rows, members : float32[n_rows, k], float32[n_members, k]
         A multiple of 8 columns, but for the last ones.
     """
-    own, owners = (sets.value[one].mapped() for one in (kind, "item" if kind == "user" else "user"))
+    held: dict[str, Sets] = sets.value
+    own: Any = held[kind].mapped()
+    owners = held["item" if kind == "user" else "user"].mapped()
+    held_weights, penalties = weights.value
     with own_threads() as n_threads:
-        side = Side(own, *weights.value, n_threads)  # type: ignore[arg-type]
+        side = Side(own, held_weights, penalties, n_threads)
         return improved_members(side, (owners.indptr, owners.indices), ready(rows), ready(members))
 
 

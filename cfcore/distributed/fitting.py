@@ -9,7 +9,10 @@ from typing import Any
 
 from cfcore.distributed.fit_cluster import Cluster
 from cfcore.distributed.fit_engine import DaskEngine
+from cfcore.distributed.models import shard
 from cfcore.distributed.running import client_of
+from cfcore.distributed.sharding import check_new
+from cfcore.memory import as_bytes, limited
 from cfcore.models.core.engine import use_engine
 
 __all__ = ["fit"]
@@ -21,6 +24,7 @@ def fit(
     *,
     client: Any = None,
     checkpoint: str | os.PathLike[str] | None = None,
+    sharded: str | os.PathLike[str] | None = None,
     **options: Any,
 ) -> Any:
     """Fit a model on the workers of a Dask cluster.
@@ -39,13 +43,18 @@ def fit(
         As of ``model.fit``: a file, written by this process after each epoch, from which a fit goes on that
         ended because the scheduler, or this process, was lost. Files of fits in one process, and on clusters
         of any size, are the same.
+    sharded : path-like, optional
+        A new folder that all workers share, for a `ShardedModel`, which is returned: rows of users in a file
+        a shard. With ``memory_limit`` (or that of ratings from ``cfcore.Ratings.open``) rows of users are in
+        files here, too, and a worker of `SVD` has those of its shard: no process has all of them in memory.
     **options
-        Further arguments of ``model.fit``: ``validation``, ``early_stopping``, ``callback``, ``weights``, ...
+        Further arguments of ``model.fit``: ``memory_limit``, ``validation``, ``early_stopping``,
+        ``callback``, ``weights``, ...
 
     Returns
     -------
-    Model or awaitable
-        The model; with an asynchronous client, what to ``await`` for it.
+    Model, ShardedModel or awaitable
+        The model, or the sharded one; with an asynchronous client, what to ``await`` for it.
 
     Raises
     ------
@@ -57,6 +66,8 @@ def fit(
         The scheduler was lost.
     TimeoutError
         The cluster has had no workers for five minutes.
+    FileExistsError
+        There are files in the folder `sharded`.
 
     Notes
     -----
@@ -111,10 +122,19 @@ def fit(
     if checkpoint is not None:
         options["checkpoint"] = checkpoint
 
+    if sharded is not None:
+        check_new(sharded)
+
     def run() -> Any:
-        with use_engine(DaskEngine(cluster := Cluster(client))):
-            clusters.append(cluster)
-            return model.fit(ratings, **options)
+        cluster = Cluster(client)
+        clusters.append(cluster)
+        with use_engine(DaskEngine(cluster)), cluster.interruptible():
+            model.fit(ratings, **options)
+        if sharded is None:
+            return model
+        limit = options.get("memory_limit") or getattr(ratings, "memory_limit", None)
+        with limited(as_bytes(limit), getattr(ratings, "folder", None)):
+            return shard(model, sharded)
 
     clusters: list[Cluster] = []
     if not client.asynchronous:
