@@ -7,10 +7,12 @@ import importlib.util
 import json
 import os
 import platform
+import shlex
 import statistics
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -131,8 +133,23 @@ def arguments(description: str) -> argparse.ArgumentParser:
     return parser
 
 
+def command() -> str:
+    """The command that runs, without `--json FILE`, which says where and not what."""
+    given = [Path(sys.argv[0]).name, *sys.argv[1:]]
+    if "--json" in given:
+        place = given.index("--json")
+        del given[place : place + 2]
+    return shlex.join(["python", f"benchmarks/{given[0]}", *given[1:]])
+
+
+def heading(said: str) -> dict[str, str]:
+    """The first fields of every file of figures: the command, and when it ended (UTC)."""
+    return {"command": said, "date": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M")}
+
+
 def write(path: Path | None, report: Mapping[str, Any]) -> None:
-    """Write the report as JSON if a path was given."""
+    """Write the report as JSON if a path was given, with the command and the date."""
     if path is not None:
-        path.write_text(json.dumps(report, indent=2, default=str) + "\n")
+        whole = {**heading(command()), **report}
+        path.write_text(json.dumps(whole, indent=1, default=str) + "\n", encoding="utf-8")
         print(f"written to {path}", file=sys.stderr)

@@ -154,7 +154,7 @@ def in_process(job: str, **given: Any) -> dict[str, Any]:
     """Run a job in a new process, and return its result."""
     command = [sys.executable, __file__, job, json.dumps(given)]
     found: dict[str, Any] = json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE).stdout)
-    return given | found
+    return {name: value for name, value in given.items() if name != "folder"} | found
 
 
 # ---------------------------------------------------------------------- the process that starts them

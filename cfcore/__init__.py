@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from cfcore.persist import load as load
     from cfcore.registry import *  # noqa: F403
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 # Public name -> (module, attribute or None for the module itself). Resolved on first use, so that
 # `import cfcore` stays light.
@@ -67,15 +67,17 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> Any:
-    try:
-        module_name, attribute = _PUBLIC[name]
-    except KeyError:
-        raise AttributeError(f"module 'cfcore' has no attribute {name!r}") from None
-    module = importlib.import_module(module_name)
-    value = module if attribute is None else getattr(module, attribute)
-    globals()[name] = value
-    return value
+if not TYPE_CHECKING:  # for type checkers only the names imported above exist
+
+    def __getattr__(name: str) -> Any:
+        try:
+            module_name, attribute = _PUBLIC[name]
+        except KeyError:
+            raise AttributeError(f"module 'cfcore' has no attribute {name!r}") from None
+        module = importlib.import_module(module_name)
+        value = module if attribute is None else getattr(module, attribute)
+        globals()[name] = value
+        return value
 
 
 def __dir__() -> list[str]:

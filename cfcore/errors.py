@@ -37,7 +37,8 @@ class DuplicateError(DataError):
         self, problem: str, remedy: str = 'pass duplicates="last", "first" or "mean" to keep one rating'
     ) -> None:
         super().__init__(problem, remedy)
-        self.problem, self.remedy = problem, remedy
+        self.problem: str = problem
+        self.remedy: str = remedy
 
     def __str__(self) -> str:
         return f"{self.problem}; {self.remedy}"

@@ -67,10 +67,12 @@ html_title = f"cfcore {version}"
 html_static_path = ["_static"]
 html_css_files = ["cfcore.css"]
 html_show_sourcelink = False
+#: The site of several versions (`versions.py`) has a menu of them; one that is built alone has none.
+SHOWN = os.environ.get("CFCORE_DOCS_VERSION")
+menu = {"json_url": "/switcher.json", "version_match": SHOWN}
 html_theme_options = {
-    "navbar_end": ["version-switcher", "theme-switcher"],
-    "switcher": {"json_url": "_static/versions.json", "version_match": version},
-    "check_switcher": False,
+    "navbar_end": ["version-switcher", "theme-switcher"] if SHOWN else ["theme-switcher"],
+    **({"switcher": menu, "check_switcher": False} if SHOWN else {}),
     "show_nav_level": 1,
     "navigation_with_keys": True,
     "footer_start": ["copyright"],

@@ -62,6 +62,11 @@ def shard(
 def load(folder: str | os.PathLike[str]) -> ShardedModel:
     """The sharded model of a folder; nothing but its header is read.
 
+    Parameters
+    ----------
+    folder : path
+        Where `ShardedModel.save` wrote it.
+
     Raises
     ------
     FileFormatError

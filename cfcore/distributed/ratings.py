@@ -38,6 +38,13 @@ class Ratings(OpenedRatings):
 
     `from_parquet` and `from_dask` make them, and `cfcore.Ratings.open` opens their folder again. Models are
     fitted to them by `cfcore.distributed.fit`, or in one process, to the same bits.
+
+    Parameters
+    ----------
+    folder : Folder
+        The opened folder of the shards.
+    memory_limit : int, optional
+        Bytes that the ratings may take in memory at once.
     """
 
     __slots__ = ("__weakref__",)

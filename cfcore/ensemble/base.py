@@ -125,6 +125,7 @@ class Ensemble(Model):
         return model
 
     def to_content(self) -> tuple[dict[str, Any], dict[str, Array]]:
+        """Header and arrays of a file, those of the members among them."""
         header, arrays = super().to_content()
         kept = self._kept_models()
         header["models"] = None if kept is None else described(kept)
@@ -143,6 +144,7 @@ class Ensemble(Model):
     def from_content(
         cls, header: dict[str, Any], arrays: dict[str, Array], find_class: Callable[[Any], type[Model]]
     ) -> Self:
+        """The ensemble of a file, from its header and arrays, as `to_content` returned them."""
         parts_of: dict[str, dict[str, Array]] = {}
         for name, array in arrays.items():
             at, inside, inner_name = name.partition("/")

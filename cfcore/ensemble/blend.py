@@ -131,6 +131,11 @@ class Blend(ExplainedSum):
     def set_params(self, **params: Any) -> Self:
         """Set hyper-parameters of the blend, hyper-parameters of members, or whole members, by name.
 
+        Parameters
+        ----------
+        **params
+            Values by the names of `get_params`.
+
         Raises
         ------
         ValueError

@@ -63,6 +63,13 @@ class Judged:
 def relevant_from(scale: tuple[float, float]) -> float:
     """The least rating of a relevant item, unless a threshold is given: three quarters up the scale.
 
+    Parameters
+    ----------
+    scale : (float, float)
+        Least and largest rating.
+
+    Notes
+    -----
     4 on a scale of 1 to 5, as is usual for MovieLens; 7.75 on one of 1 to 10, that is, whole ratings from 8.
     """
     low, high = scale

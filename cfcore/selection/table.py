@@ -54,7 +54,9 @@ class Table(Mapping[str, Array]):
         self._columns = {name: np.asarray(column) for name, column in columns.items()}
         self._summary = summary
         self._errors = dict(errors or {})
-        self.popularity = {name: np.asarray(column) for name, column in (popularity or {}).items()}
+        self.popularity: dict[str, Array] = {
+            name: np.asarray(column) for name, column in (popularity or {}).items()
+        }
 
     def __getitem__(self, name: str) -> Array:
         return self._columns[name]

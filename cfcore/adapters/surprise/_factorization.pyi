@@ -4,10 +4,10 @@ from numpy.typing import NDArray
 from cfcore.adapters.surprise.columns import Columns
 from cfcore.adapters.surprise.factors import Constants, Parameters
 
-Plan = tuple[NDArray[int32], NDArray[int64]]
+_Plan = tuple[NDArray[int32], NDArray[int64]]
 
-def schedule(columns: Columns) -> Plan: ...
-def svd(columns: Columns, plan: Plan, parameters: Parameters, constants: Constants, avx2: bool) -> None: ...
+def schedule(columns: Columns) -> _Plan: ...
+def svd(columns: Columns, plan: _Plan, parameters: Parameters, constants: Constants, avx2: bool) -> None: ...
 def svdpp(
     columns: Columns,
     repeated: NDArray[uint8],

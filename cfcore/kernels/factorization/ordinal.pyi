@@ -3,20 +3,20 @@ from numpy.typing import NDArray
 
 from cfcore.kernels.records import DrawKey, OrdinalRatings
 
-Float64 = NDArray[np.float64]
+_Float64 = NDArray[np.float64]
 
 def sum_likelihood(
-    ratings: OrdinalRatings, cut_points: Float64, sums: Float64, span: tuple[int, int], n_threads: int
+    ratings: OrdinalRatings, cut_points: _Float64, sums: _Float64, span: tuple[int, int], n_threads: int
 ) -> None: ...
 def draw_latents(
     ratings: OrdinalRatings,
-    cut_points: Float64,
-    latents: Float64,
-    sums: Float64,
+    cut_points: _Float64,
+    latents: _Float64,
+    sums: _Float64,
     key: DrawKey,
     span: tuple[int, int],
     n_threads: int,
 ) -> None: ...
 def level_chances(
-    means: Float64, scales: Float64, cut_points: Float64, chances: Float64, n_threads: int
+    means: _Float64, scales: _Float64, cut_points: _Float64, chances: _Float64, n_threads: int
 ) -> None: ...

@@ -1,17 +1,17 @@
 import numpy as np
 from numpy.typing import NDArray
 
-Float64 = NDArray[np.float64]
+_Float64 = NDArray[np.float64]
 
 def solve_few(
-    rows: Float64,
-    targets: Float64,
-    mean: Float64,
-    covariance: Float64,
+    rows: _Float64,
+    targets: _Float64,
+    mean: _Float64,
+    covariance: _Float64,
     noise: float,
-    scratch: Float64,
-    out: Float64,
+    scratch: _Float64,
+    out: _Float64,
 ) -> bool: ...
 def solve_many(
-    rows: Float64, targets: Float64, mean: Float64, penalty: Float64, scratch: Float64, out: Float64
+    rows: _Float64, targets: _Float64, mean: _Float64, penalty: _Float64, scratch: _Float64, out: _Float64
 ) -> bool: ...

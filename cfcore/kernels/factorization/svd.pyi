@@ -11,8 +11,8 @@ from cfcore.kernels.records import (
     SGDRates,
 )
 
-Int32 = NDArray[np.int32]
-Float64 = NDArray[np.float64]
+_Int32 = NDArray[np.int32]
+_Float64 = NDArray[np.float64]
 
 def lay_out(
     columns: RatingColumns,
@@ -31,4 +31,4 @@ def train(
     span: tuple[int, int],
     n_threads: int,
 ) -> None: ...
-def predict(users: Int32, items: Int32, factors: Factors, out: Float64, n_threads: int) -> None: ...
+def predict(users: _Int32, items: _Int32, factors: Factors, out: _Float64, n_threads: int) -> None: ...

@@ -199,6 +199,12 @@ class Baseline(Model):
 class LiveBiases:
     """The live biases of a fit, and the state with them."""
 
+    train: Ratings
+    context: FitContext
+    user_bias: Array
+    item_bias: Array
+    mean: float
+
     def __init__(self, train: Ratings, context: FitContext) -> None:
         self.train, self.context = train, context
         self.user_bias, self.item_bias = np.zeros(train.n_users), np.zeros(train.n_items)

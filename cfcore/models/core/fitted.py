@@ -154,6 +154,10 @@ class Fitted:
     def encode_users(self, users: Any) -> Array:
         """Codes of raw user ids, one or a column: int32[n], -1 for users without training ratings.
 
+        Parameters
+        ----------
+        users : id or array_like of ids, shape (n,)
+
         Raises
         ------
         NotFittedError

@@ -69,6 +69,11 @@ class Params:
     def set_params(self, **params: Any) -> Self:
         """Set hyper-parameters by name and return the model; they take effect at the next ``fit``.
 
+        Parameters
+        ----------
+        **params
+            Values by the names of `get_params`.
+
         Raises
         ------
         ValueError
