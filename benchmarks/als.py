@@ -6,8 +6,8 @@
 
 An iteration solves for all items and all users once: the time of four less that of one, over three. cfcore is
 timed with the sets of `ALS` and without, which is the model of the others, the latter by Cholesky factors and
-by three steps of conjugate gradients; cmfrec by Cholesky in double and float32, as LensKit solves, and by
-three steps of conjugate gradients, its approximate default.
+by two steps of conjugate gradients, which end at the same error; cmfrec by Cholesky in double and float32, as
+LensKit solves, and by three steps of conjugate gradients, its approximate default.
 Settings of the others are those of their documentation. Peers that are not installed are left out.
 """
 

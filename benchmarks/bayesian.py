@@ -3,6 +3,7 @@
     python benchmarks/bayesian.py accuracy --data u1 --seeds 3
     python benchmarks/bayesian.py accuracy --data ml-1m --splits 5 --seeds 1
     python benchmarks/bayesian.py coverage --data ml-1m --splits 5 --seeds 1
+    python benchmarks/bayesian.py rhat --data u1    # convergence with the defaults, of one chain and of four
     python benchmarks/bayesian.py given --data ml-1m    # latency of lists for users who come with ratings
     python benchmarks/bayesian.py memory --data ml-1m    # of a process that loads a model, mapped and not
     python benchmarks/bayesian.py time      # terms of time that were tried, on training rows: an hour
@@ -29,6 +30,7 @@ from bayesian_accuracy import LATEST, accuracy, others
 from bayesian_coverage import coverage
 from bayesian_given import SWEEPS, latencies
 from bayesian_memory import memory
+from bayesian_rhat import rhat
 from measure import arguments, describe, machine, write
 
 import cfcore as cf
@@ -75,7 +77,7 @@ def choose_features(data: str, quick: bool, n_seeds: int = 2) -> list[Row]:
 def choose(data: str, quick: bool) -> list[Row]:
     """RMSE of settings around the defaults on a part of the training rows."""
     part, held = held_out(data)
-    settings: list[dict[str, Any]] = [{"n_factors": k} for k in (8, 16, 32, 48)]
+    settings: list[dict[str, Any]] = [{"n_factors": k} for k in (8, 16, 32, 48, 64)]
     settings += [{"n_kept": 200}, {"n_samples": 300}, {"n_samples": 1200, "burn_in": 200}]
     rows: list[Row] = []
     for params in [FEW] if quick else settings:
@@ -97,7 +99,9 @@ def terms_of_time(data: str, n_seeds: int, quick: bool) -> list[Row]:
 def main() -> None:
     """Measure, print, write."""
     parser = arguments(__doc__.splitlines()[0])
-    kinds = ("accuracy", "coverage", "given", "memory", "time", "speed", "race", "agree", "choose")
+    kinds = (
+        "accuracy", "coverage", "rhat", "given", "memory", "time", "speed", "race", "agree", "choose"
+    )  # fmt: skip
     parser.add_argument("what", choices=kinds)
     parser.add_argument("--data", default="u1", help=HELP)
     parser.add_argument(
@@ -123,6 +127,8 @@ def main() -> None:
             )
     elif options.what == "coverage":
         rows = coverage(options.data, options.splits, n_seeds, FEW if options.quick else {})
+    elif options.what == "rhat":
+        rows = rhat(options.data, n_seeds, FEW if options.quick else {})
     elif options.what == "given":
         rows = latencies(options.data, options.quick)
     elif options.what == "memory":

@@ -54,6 +54,6 @@ def memory(data: str, params: dict[str, Any]) -> list[Row]:
                 {"how": how, "after": after, "own": own, "files": files}
                 for after, (own, files) in json.loads(done.stdout).items()
             ]
-    print(f"{data}, {model.n_kept} samples of {model.n_factors} factors at most, a file of {size} MiB")
+    print(f"{data}, {model.n_kept} samples of {model.n_factors_} factors at most, a file of {size} MiB")
     print(table(["", "after", "own MiB", "of files MiB"], [list(row.values()) for row in rows]))
     return rows

@@ -2,38 +2,38 @@
 
     python benchmarks/cluster.py agree              # MovieLens 1M: bits of fits on 1, 2 and 4 workers
     python benchmarks/cluster.py kills              # MovieLens 100K: 20 fits each that lose a worker
+    python benchmarks/cluster.py schedulers         # 5 fits each that lose the scheduler, and go on
     python benchmarks/cluster.py overhead           # MovieLens 1M: seconds of an epoch, and of local ones
     python benchmarks/cluster.py scale              # 20 million ratings on two workers
     python benchmarks/cluster.py hundred_million    # from parquet files to written lists; 10 GB of disk
+    python benchmarks/cluster.py plan               # a billion ratings on 16 machines, from rates here
+    python benchmarks/cluster.py plan --plan users=1e7,machines=4,memory=128
 
-Workers are processes of one thread (`LocalCluster`). In `agree` and `kills`, the work is divided between all
-of them, even where that takes longer than to leave it to one. In `scale`, an epoch on two workers is compared
-with one on a local thread over the speed-up that two independent processes reach, each of which runs the
-local fit: they share memory and caches, too. Seconds of an epoch are those of a fit less those of one of half
-as many epochs, which sends the same data, over the difference. In `hundred_million`, memory is that of all
-processes (proportional set sizes, at the same time), and pages of files that they map are counted apart.
+Workers are processes of one thread (`LocalCluster`). In `agree`, `kills` and `schedulers`, the work is
+divided between all of them, even where that takes longer than to leave it to one. In `scale`, an epoch on two
+workers is compared with one on a local thread over the speed-up that two independent processes reach, each of
+which runs the local fit: they share memory and caches, too. Seconds of an epoch are those of a fit less those
+of one of half as many epochs, which sends the same data, over the difference. In `hundred_million`, memory
+is that of all processes (proportional set sizes, at the same time), and pages of files that they map are
+counted apart.
 """
 
 from __future__ import annotations
 
-import dataclasses
 import logging
 import multiprocessing
 import os
-import random
-import signal
 import statistics
 import sys
-import threading
 import time
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from functools import partial
 from typing import Any
 
 import cluster_large
-import numpy as np
+from cluster_kills import differing, kills, schedulers
+from cluster_plan import Plan, measured, report
 from measure import arguments, describe, machine, show, table, write
 
 #: Fits of `agree`: name and hyper-parameters.
@@ -49,12 +49,6 @@ AGREE: dict[str, tuple[str, dict[str, Any]]] = {
     "EASE": ("EASE", {}),
     "RBM": ("RBM", {"n_epochs": 1, "n_hidden": 50, "random_state": 0}),
 }
-#: Fits of `kills`.
-KILLS: dict[str, dict[str, Any]] = {
-    "SVD": {"n_epochs": 20, "random_state": 0},
-    "ALS": {"n_epochs": 10, "random_state": 0},
-    "BayesianSVD": {"burn_in": 4, "n_samples": 6, "random_state": 0},
-}
 #: Fits of `overhead` and `scale`, by the number of factors.
 TIMED: dict[str, Callable[[int, int], dict[str, Any]]] = {
     "SVD": lambda k, n: {"n_factors": k, "n_epochs": n},
@@ -63,6 +57,10 @@ TIMED: dict[str, Callable[[int, int], dict[str, Any]]] = {
     "ALS without sets": lambda k, n: {"n_factors": k, "n_epochs": n, "sets": None},
     "BayesianSVD": lambda k, n: {"n_factors": k, "burn_in": 1, "n_samples": n - 1},
 }
+
+
+if sys.platform == "linux":  # workers that take little time to start; read by `distributed` as it is imported
+    os.environ.setdefault("DASK_DISTRIBUTED__WORKER__MULTIPROCESSING_METHOD", "forkserver")
 
 
 @contextmanager
@@ -76,6 +74,14 @@ def cluster_of(n_workers: int) -> Iterator[tuple[Any, Any]]:
         Client(cluster) as client,
     ):
         yield cluster, client
+
+
+#: Models of `kills` and `schedulers`, and of `scale`.
+KILLED, SCALED = "SVD,ALS,BayesianSVD", "SVD,ALS without sets,ALS,BayesianSVD"
+
+
+def models_of(given: str | None, usual: str) -> list[str]:
+    return (given or usual).split(",")
 
 
 def made(name: str, params: dict[str, Any]) -> Any:
@@ -96,20 +102,6 @@ def data(name: str, quick: bool) -> Any:
     return cf.datasets.load(name)
 
 
-def differing(one: Any, other: Any) -> list[str]:
-    """Fields of the states of two fits whose bits differ."""
-    found = []
-    for field in dataclasses.fields(one._state):
-        a, b = (getattr(model._state, field.name) for model in (one, other))
-        if isinstance(a, np.ndarray) and a.dtype != object:
-            same = a.dtype == b.dtype and a.shape == b.shape and a.tobytes() == b.tobytes()
-        else:
-            same = repr(a) == repr(b)
-        if not same:
-            found.append(field.name)
-    return found
-
-
 def agree(quick: bool) -> list[dict[str, Any]]:
     """Fits on 1, 2 and 4 workers beside local ones."""
     import cfcore as cf
@@ -127,71 +119,12 @@ def agree(quick: bool) -> list[dict[str, Any]]:
     return rows
 
 
-def kills(quick: bool) -> list[dict[str, Any]]:
-    """Fits of which a worker is killed at a random moment."""
-    import cfcore as cf
+def divided(quick: bool) -> Any:
+    """Data of fits whose work is divided between all workers, even where that takes longer."""
     from cfcore.distributed import fit_blocks
 
     fit_blocks.LATENCY = 0.0
-    train, rng = data("ml-100k", quick), random.Random(0)
-    n_kills, rows = (1 if quick else 20), []
-    for name, params in KILLS.items():
-        local, n_killed, n_same, spent = made(name, params).fit(train), 0, 0, []
-        usual = None
-        while n_killed < n_kills:
-            with cluster_of(6) as (cluster, _):
-                if usual is None:
-                    usual = timed(partial(cf.distributed.fit, made(name, params), train))
-                while n_killed < n_kills and len(known(cluster)) > 1:
-                    killed = killer(cluster, rng.uniform(0, usual), rng)
-                    start = time.perf_counter()
-                    found = cf.distributed.fit(made(name, params), train)
-                    seconds = time.perf_counter() - start
-                    if killed():
-                        n_killed += 1
-                        n_same += not differing(local, found)
-                        spent.append(seconds)
-                    else:
-                        usual = min(usual, seconds)
-        print(
-            f"{name}: {n_same} of {n_killed} fits have the bits of the local one", file=sys.stderr, flush=True
-        )
-        rows.append(
-            {
-                "model": name,
-                "kills": n_killed,
-                "same": n_same,
-                "usual": usual,
-                "median": statistics.median(spent),
-            }
-        )
-    return rows
-
-
-def known(cluster: Any) -> list[int]:
-    """Processes of workers that the scheduler knows; a nanny gives up one that is killed as it starts."""
-    workers = cluster.scheduler.workers
-    return [nanny.process.pid for nanny in cluster.workers.values() if nanny.worker_address in workers]
-
-
-def killer(cluster: Any, after: float, rng: random.Random) -> Callable[[], bool]:
-    """Kill a worker after some seconds; what is returned tells whether it was, and ends the waiting."""
-    done, found = threading.Event(), []
-
-    def kill() -> None:
-        if not done.wait(after) and (workers := known(cluster)):
-            os.kill(rng.choice(workers), signal.SIGKILL)
-            found.append(True)
-
-    thread = threading.Thread(target=kill)
-    thread.start()
-
-    def killed() -> bool:
-        done.set()
-        thread.join()
-        return bool(found)
-
-    return killed
+    return data("ml-100k", quick)
 
 
 def timed(call: Callable[[], Any]) -> float:
@@ -272,11 +205,16 @@ def scale(quick: bool, models: list[str], n_factors: int) -> list[dict[str, Any]
 def main() -> None:
     """Measure, print, write."""
     parser = arguments(__doc__.splitlines()[0])
-    parser.add_argument("what", choices=["agree", "kills", "overhead", "scale", "hundred_million"])
-    parser.add_argument("--models", default="SVD,ALS without sets,ALS,BayesianSVD", help="of `scale`")
+    names = ["agree", "kills", "schedulers", "overhead", "scale", "hundred_million", "plan"]
+    parser.add_argument("what", choices=names)
+    parser.add_argument("--models", help="of `kills`, `schedulers` and `scale`, by default some")
     parser.add_argument("--ratings", type=int, default=100_000_000, metavar="N", help="of `hundred_million`")
     parser.add_argument("--folder", metavar="PATH", help="of `hundred_million`; by default a temporary one")
+    parser.add_argument("--number", type=int, metavar="N", help="kills of each model")
     parser.add_argument("--factors", type=int, default=32, metavar="K", help="of `scale`")
+    parser.add_argument(
+        "--plan", default="", help="of `plan`: numbers of ratings, users, items, factors, ..."
+    )
     options = parser.parse_args()
     warnings.simplefilter("ignore")
     facts = machine()
@@ -286,18 +224,21 @@ def main() -> None:
         lines = [[row["model"], row["workers"], ", ".join(row["differing"]) or "none"] for row in rows]
         print(table(["model", "workers", "fields that differ"], lines))
     elif options.what == "kills":
-        rows = kills(options.quick)
+        headings = ["model", "workers killed", "same bits", "s unbroken", "s with a kill", "at most"]
+        n = options.number or (1 if options.quick else 20)
+        rows = kills(cluster_of, divided(options.quick), models_of(options.models, KILLED), n)
+        keys = ("kills", "same", "usual", "median", "most")
+        forms = ("{}", "{}", *["{:.1f}"] * 3)
         lines = [
-            [
-                row["model"],
-                row["kills"],
-                row["same"],
-                show(row["usual"], "{:.1f}"),
-                show(row["median"], "{:.1f}"),
-            ]
+            [row["model"], *(show(row[key], form) for key, form in zip(keys, forms, strict=True))]
             for row in rows
         ]
-        print(table(["model", "workers killed", "same bits", "s unbroken", "s with a kill (median)"], lines))
+        print(table(headings, lines))
+    elif options.what == "schedulers":
+        n = options.number or (1 if options.quick else 5)
+        rows = schedulers(divided(options.quick), models_of(options.models, KILLED), n)
+        lines = [[row["model"], row["kills"], row["same"], row["epochs left"]] for row in rows]
+        print(table(["model", "schedulers killed", "same bits", "epochs left to another"], lines))
     elif options.what == "overhead":
         rows = overhead(options.quick)
         lines = [
@@ -309,8 +250,12 @@ def main() -> None:
         print(f"{n:,} ratings in parquet files", end="\n\n")
         rows = cluster_large.steps(n, options.folder, options.quick)
         print(table(cluster_large.HEADINGS, cluster_large.lines(rows)))
+    elif options.what == "plan":
+        plan = Plan.of(options.plan)
+        told, rows = report(plan, measured(options.quick, plan.factors))
+        print(told)
     else:
-        rows = scale(options.quick, options.models.split(","), options.factors)
+        rows = scale(options.quick, models_of(options.models, SCALED), options.factors)
         keys = ("local", "speed-up of two", "cluster", "over reachable")
         lines = [[row["model"], row["factors"], *(show(row[key]) for key in keys)] for row in rows]
         headings = [

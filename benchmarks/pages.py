@@ -6,7 +6,7 @@
     {{file: name | .4f}}            a figure of a file, in a format of Python
     {{table NAME}}                  a table of `tables.py`
     {{source file, file}}           commands, machine and date of files
-    {{if file, file}} ... {{end}}   a part that is left out while one of the files is missing
+    {{if file, file}} ... {{end}}   a part that is replaced by its commands while a file is missing
 
 Called by `update.py`. `unknown` finds figures of a page that are in no file.
 """
@@ -56,15 +56,28 @@ def machine(file: Mapping[str, Any]) -> str:
     return f"{said}, beside other processes, so that times are too long" if busy else said
 
 
+def unmeasured(names: list[str], said: set[str]) -> str:
+    """What stands in the place of a part whose files are missing, once for each command."""
+    from update import COMMANDS
+    from update import said as command
+
+    new = [name for name in names if name in COMMANDS and name not in said]
+    said.update(new)
+    commands = ", ".join(f"`{command(name)}`" for name in new)
+    return f"\n*Not measured with this version: {commands}.*\n" if new else ""
+
+
 def fill(template: str, files: Files) -> str:
     """A page from its template and the files."""
+
+    said: set[str] = set()
 
     def names_of(text: str) -> list[str]:
         return [name.strip() for name in text.split(",")]
 
     def part(found: re.Match[str]) -> str:
         missing = [name for name in names_of(found[1]) if name not in files]
-        return "" if missing else found[2]
+        return unmeasured(missing, said) if missing else found[2]
 
     def value(found: re.Match[str]) -> str:
         what = found[1].strip()

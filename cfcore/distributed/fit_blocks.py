@@ -30,7 +30,7 @@ Shard = tuple[Array, list[Visit]]
 #: Seconds of a rating in an epoch, and of each number of its rows, on one thread.
 SECONDS, SECONDS_OF_NUMBER = 4e-9, 8e-11
 #: Seconds of an epoch for which workers wait for each other; a part of them to pass on an item stripe.
-LATENCY, EXCHANGE = 0.01, 0.03
+LATENCY, EXCHANGE = 0.015, 0.03
 #: Ratings that are copied to a file at a time.
 PIECE = 1 << 20
 #: Most epochs, and seconds of epochs, between two looks at parameters.

@@ -14,8 +14,9 @@ from typing import Any, TypeVar
 
 from cfcore.distributed.fit_exchange import GIVE_UP, install
 from cfcore.distributed.fit_tasks import Lost, Static
+from cfcore.distributed.versions import check_versions
 
-__all__ = ["Cluster", "Held", "Tasks"]
+__all__ = ["Cluster", "Held", "Tasks", "cancelled_errors"]
 
 Result = TypeVar("Result")
 
@@ -23,6 +24,8 @@ Result = TypeVar("Result")
 PATIENCE = 300.0
 #: Times that the same work is tried again, however workers are lost.
 MOST_TRIES = 50
+#: Times that Dask gives up the same work, each because several workers were lost while they ran a task of it.
+MOST_KILLED = 3
 
 
 class Held:
@@ -140,6 +143,7 @@ class Cluster:
         self.client, self.loop = client, client.loop.asyncio_loop
         self.stopped = threading.Event()
         self.ready: set[str] = set()  # workers that take in what tasks send each other
+        self.checked: set[str] = set()  # workers that have this version of cfcore
         self.direct = False
         workers = self.workers()
         try:  # whether this process can reach workers without a way through the scheduler
@@ -219,6 +223,9 @@ class Cluster:
             self._check()
             found = self._identity()
             if found:
+                if new := found.keys() - self.checked:
+                    self.wait(check_versions(self.client, new))
+                    self.checked |= new
                 return sorted(found, key=lambda address: (str(found[address]["name"]), address))
             if time.monotonic() - started > PATIENCE:
                 raise TimeoutError(f"the cluster has had no workers for {PATIENCE:.0f} s; start some")
@@ -252,7 +259,8 @@ class Cluster:
         from distributed import KilledWorker
 
         # CancelledError (of the futures module): a future's data are lost. OSError: a connection is.
-        lost = (Lost, KilledWorker, OSError, TimeoutError, asyncio.CancelledError, *_cancelled())
+        lost = (Lost, KilledWorker, OSError, TimeoutError, asyncio.CancelledError, *cancelled_errors())
+        n_killed = 0
         for n_tries in range(MOST_TRIES):
             tasks = None
             try:
@@ -263,6 +271,12 @@ class Cluster:
                 self.ready = set()
                 if not isinstance(error, lost) or n_tries == MOST_TRIES - 1:
                     raise
+                n_killed += isinstance(error, KilledWorker)
+                if n_killed == MOST_KILLED:
+                    raise RuntimeError(
+                        f"workers were lost {n_killed} times over while they ran the same task ({error}): "
+                        "they may need more memory; start them with more (--memory-limit), or more of them"
+                    ) from error
                 self._check()
                 time.sleep(min(0.1 * 2**n_tries, 2.0))
         raise AssertionError
@@ -287,7 +301,7 @@ async def _awaited(coroutine: Any) -> Any:
     return await coroutine
 
 
-def _cancelled() -> tuple[type[BaseException], ...]:
+def cancelled_errors() -> tuple[type[BaseException], ...]:
     """The errors of futures whose data are lost."""
     from concurrent.futures import CancelledError
 

@@ -14,6 +14,7 @@ from cfcore.distributed.running import client_of
 from cfcore.distributed.sharding import check_new
 from cfcore.memory import as_bytes, limited
 from cfcore.models.core.engine import use_engine
+from cfcore.models.core.model import Model
 
 __all__ = ["fit"]
 
@@ -59,11 +60,13 @@ def fit(
     Raises
     ------
     ImportError
-        Dask is not installed.
+        Dask is not installed, or a worker has no cfcore, or another version of it.
     ValueError
         There is no client.
     ConnectionError
         The scheduler was lost.
+    RuntimeError
+        Workers were lost again and again while they ran the same task.
     TimeoutError
         The cluster has had no workers for five minutes.
     FileExistsError
@@ -115,10 +118,8 @@ def fit(
     >>> model = cf.distributed.fit(cf.SVD(n_factors=64), ratings)  # doctest: +SKIP
     """
     client = client_of(client)
-    from distributed import Client
-
-    if not isinstance(client, Client):
-        raise TypeError(f"client must be a dask.distributed.Client, not {type(client).__name__}")
+    if not isinstance(model, Model):
+        raise TypeError(f"model must be a model of cfcore, such as cf.SVD(), not {_told(model)}")
     if checkpoint is not None:
         options["checkpoint"] = checkpoint
 
@@ -151,3 +152,7 @@ def fit(
             raise
 
     return fitted()
+
+
+def _told(found: Any) -> str:
+    return f"the class {found.__name__}" if isinstance(found, type) else type(found).__name__

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -21,8 +22,8 @@ from cfcore.errors import DataError, DuplicateError
 from cfcore.tensor_file import opened, read_tensors
 
 __all__ = [
-    "Scan", "Written", "empty", "encode", "merge", "put_vocabulary", "renumber", "scan", "vocabulary",
-    "write",
+    "Scan", "Written", "check_shared", "empty", "encode", "mark", "merge", "put_vocabulary", "renumber",
+    "scan", "vocabulary", "write",
 ]  # fmt: skip
 
 Array = np.ndarray[Any, Any]
@@ -170,8 +171,33 @@ def _joined(one: Any, other: Any, column: str) -> tuple[Array, Array]:
     return vocabulary, counts
 
 
-def put_vocabulary(found: Scan, folder: str) -> Scan:
+def mark(folder: str, token: str) -> Path:
+    """The file by which workers know the folder of the calling process."""
+    return Path(folder, f".ingest-{token}")
+
+
+def check_shared(folder: str, token: str) -> None:
+    """Raise OSError unless this is the folder of the calling process."""
+    if not mark(folder, token).exists():
+        missing = "there is another one" if Path(folder).is_dir() else "it does not exist"
+        raise OSError(
+            f"the folder of the shards, {folder}, is not that of the worker {_worker()}: {missing}. Pass one "
+            "that all workers and this process share by the same path, folder=..."
+        )
+
+
+def _worker() -> str:
+    from distributed import get_worker
+
+    try:
+        return f"{get_worker().address} of {socket.gethostname()}"
+    except ValueError:  # not in a task
+        return socket.gethostname()
+
+
+def put_vocabulary(found: Scan, folder: str, token: str) -> Scan:
     """Write the vocabularies to temporary files of the folder; what is known without them."""
+    check_shared(folder, token)
     for role, held in (("user", found.users), ("item", found.items)):
         if held is not None:
             codec.write(_place(folder, role), {}, {"ids": held[0], "counts": held[1]})
@@ -193,11 +219,20 @@ def encode(frame: Any, number: int, start: int, rules: Rules, folder: str, token
     """A partition as a frame of codes, ratings and positions in the original order."""
     import pandas
 
+    check_shared(folder, token)
     users, items, values, times, _ = _columns(frame, number, rules)
     columns: dict[str, Any] = {}
     for role, column in (("user", users), ("item", items)):
         name = rules.names[role]
-        columns[role] = ids.encode(vocabulary(folder, role, token)[0], column, name) if len(column) else []
+        if not len(column):
+            columns[role] = []
+            continue
+        known = vocabulary(folder, role, token)[0]
+        if rules.kind(role) is None:
+            columns[role] = ids.encode(known, column, name)
+        else:  # ids are converted to that kind
+            own, codes = ids.factorize(column, name, rules.kind(role))
+            columns[role] = ids.encode(known, own, name)[codes]
     columns["rating"] = values
     columns["row"] = np.arange(start, start + len(values))
     if timed:
@@ -206,8 +241,9 @@ def encode(frame: Any, number: int, start: int, rules: Rules, folder: str, token
 
 
 def write(
-    frame: Any, number: int, bounds: tuple[int, int], sizes: tuple[int, int], folder: str, duplicates: str
-) -> Written:
+    frame: Any, number: int, bounds: tuple[int, int], sizes: tuple[int, int], place: tuple[str, str],
+    duplicates: str,
+) -> Written:  # fmt: skip
     """Write the shard of the users from ``bounds[0]`` up to ``bounds[1] - 1``.
 
     Parameters
@@ -218,9 +254,10 @@ def write(
     bounds : (int, int)
     sizes : (int, int)
         Numbers of items, and of ratings, of all shards.
-    folder : str
+    place : (folder, token)
     duplicates : {"error", "last", "first", "mean"}
     """
+    check_shared(*place)
     (begin, end), (n_items, n) = bounds, sizes
     users = frame.index.to_numpy().astype(np.int32)
     items, values, rows = (frame[name].to_numpy() for name in ("item", "rating", "row"))
@@ -251,7 +288,7 @@ def write(
     }  # fmt: skip
     if times is not None:
         arrays["timestamps"] = times[order]
-    entry = Saver.put(Path(folder), number, begin, end, arrays)
+    entry = Saver.put(Path(place[0]), number, begin, end, arrays)
     codes, counts = np.unique(items, return_counts=True)
     scaled = values.astype(np.float64) / STEP
     exact = bool((scaled == np.round(scaled)).all() and (np.abs(values) <= MOST).all())

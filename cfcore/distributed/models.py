@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import os
 import shutil
+import socket
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +17,7 @@ from cfcore.data.sharded import check_size
 from cfcore.distributed.sharding import assigned, divide, joined, part_of, read_header
 from cfcore.models.core.lazily import is_lazy, lazy_predictions
 from cfcore.models.core.model import Model
+from cfcore.threads import policy
 
 __all__ = ["ShardedModel", "load", "recommend", "shard"]
 
@@ -93,12 +96,16 @@ class ShardedModel:
     """
 
     def __init__(self, folder: str | os.PathLike[str]) -> None:
-        self.folder = Path(os.path.expanduser(folder)).absolute()
-        self._header = read_header(self.folder)
+        self._set(Path(os.path.expanduser(folder)).absolute(), None)
+
+    def _set(self, folder: Path, header: dict[str, Any] | None) -> None:
+        self.folder = folder
+        self._header = read_header(folder) if header is None else header
         self.shards: list[dict[str, Any]] = self._header["shards"]
 
     def __reduce__(self) -> Any:
-        return ShardedModel, (self.folder,)
+        # With its header: a worker that lacks the folder says so when it needs it.
+        return _received, (self.folder, self._header)
 
     def __repr__(self) -> str:
         kind, n = self._header["model"].get("class"), self.n_users
@@ -113,7 +120,13 @@ class ShardedModel:
         """The model of the users of a shard and of all items: its answers for them are those of the whole."""
         if not 0 <= number < len(self.shards):
             raise IndexError(f"there are {len(self.shards)} shards; there is no {number}")
-        return part_of(self.folder, number)
+        try:
+            return part_of(self.folder, number)
+        except FileNotFoundError as error:
+            raise FileNotFoundError(
+                f"{error.filename or self.folder}: not on {socket.gethostname()}; all workers must share the "
+                "folder of a sharded model, by the same path"
+            ) from error
 
     def predict(self, users: Any, items: Any = None, timestamps: Any = None, **options: Any) -> Any:
         """Predict ratings, as `Model.predict`.
@@ -192,6 +205,12 @@ class ShardedModel:
         return place
 
 
+def _received(folder: Path, header: dict[str, Any]) -> ShardedModel:
+    found = ShardedModel.__new__(ShardedModel)
+    found._set(folder, header)
+    return found
+
+
 def recommend(
     model: Any, n: int = 10, *, users: Any = None, npartitions: int | None = None, **options: Any
 ) -> Any:
@@ -202,7 +221,7 @@ def recommend(
     model : Model or ShardedModel
         Fitted. The workers get a model of which each partition needs the users of one shard, or the whole.
     n : int, default 10
-    users : array_like, optional
+    users : array_like or dask.dataframe.Series, optional
         Raw ids; by default all users with training ratings.
     npartitions : int, optional
         Of models that are not sharded; by default one for 50,000 users.
@@ -226,6 +245,18 @@ def recommend(
     import dask
     import dask.dataframe
 
+    if not isinstance(model, (Model, ShardedModel)):
+        raise TypeError(f"model must be a model of cfcore, fitted, not {type(model).__name__}")
+    if npartitions is not None and (isinstance(model, ShardedModel) or npartitions < 1):
+        sharded = isinstance(model, ShardedModel)
+        told = (
+            "a sharded model has a partition a shard"
+            if sharded
+            else f"it must be at least 1, not {npartitions}"
+        )
+        raise ValueError(f"npartitions: {told}")
+    if users is not None and hasattr(users, "compute"):  # a Series of Dask
+        users = users.compute()
     lists = dask.delayed(_lists)
     if isinstance(model, ShardedModel):
         first = model.part(0)
@@ -246,9 +277,11 @@ def recommend(
 
 
 def _lists(model: Any, number: int | None, users: Any, n: int, options: dict[str, Any]) -> Any:
-    own = model if number is None else model.part(number)
-    users = own.known_users_ if users is None else users
-    return own.recommend(users, n, as_frame="pandas", **options)
+    # A task for each thread of a worker runs at the same time.
+    with policy(minimum_work=math.inf):
+        own = model if number is None else model.part(number)
+        users = own.known_users_ if users is None else users
+        return own.recommend(users, n, as_frame="pandas", **options)
 
 
 def _is_constant(one: Any) -> bool:

@@ -23,7 +23,7 @@ from cfcore.data.shards import Folder, Saver, cuts
 from cfcore.data.shards.opened import OpenedRatings
 from cfcore.distributed import ingest_tasks
 from cfcore.distributed.running import Tasks, client_of, run
-from cfcore.errors import DataError, DuplicateError
+from cfcore.errors import DataError, DuplicateError, FileFormatError
 
 __all__ = ["Ratings"]
 
@@ -86,8 +86,12 @@ class Ratings(OpenedRatings):
         except ImportError as error:
             raise ImportError("reading parquet needs pip install 'cfcore[distributed]'") from error
         place = [os.fspath(one) for one in path] if isinstance(path, (list, tuple)) else os.fspath(path)
-        names = _names(list(dask.dataframe.read_parquet(place).columns), given, place)
-        frame = dask.dataframe.read_parquet(place, columns=list(dict.fromkeys(names.values())))
+        try:
+            frame = dask.dataframe.read_parquet(place)
+        except ValueError as error:  # of Dask, and of pyarrow
+            raise FileFormatError(f"{place}: not read as parquet ({error})") from error
+        names = _names(_columns(frame), given, place)
+        frame = frame[[name for name in dict.fromkeys(names.values()) if name in frame.columns]]
         return cls.from_dask(
             frame, client, folder=folder, **(given | names), scale=scale, duplicates=duplicates,
             missing=missing, ids=ids, shard_size=shard_size, overwrite=overwrite, verbose=verbose,
@@ -124,7 +128,8 @@ class Ratings(OpenedRatings):
             Of the shards: one that this process and all workers share, by the same path. By default a
             temporary one of this computer, which is removed with the ratings; for a LocalCluster.
         user, item, rating, timestamp : str, optional
-            Names of the columns; by default those with usual names. ``timestamp=False`` reads none.
+            Names of the columns, or of the index; by default those with usual names. ``timestamp=False``
+            reads none.
         scale, duplicates, missing, ids
             As of `cfcore.Ratings`.
         shard_size, overwrite
@@ -143,11 +148,13 @@ class Ratings(OpenedRatings):
             As `cfcore.Ratings` does; the message names the partition and the row in it. For repeated pairs a
             DuplicateError.
         ImportError
-            Dask is not installed.
+            Dask is not installed, or a worker has no cfcore, or another version of it.
         FileExistsError
             The folder has files, and they are not to be replaced.
         OSError
-            The workers write to another folder than this process reads.
+            A worker does not have the folder.
+        TypeError
+            For what is no DataFrame of Dask.
 
         Notes
         -----
@@ -160,7 +167,12 @@ class Ratings(OpenedRatings):
         as_missing(missing)
         check_size(shard_size)
         given = {"user": user, "item": item, "rating": rating, "timestamp": timestamp}
-        names = _names(list(frame.columns), given, "the frame")
+        if not (hasattr(frame, "to_delayed") and hasattr(frame, "columns")):
+            raise TypeError(
+                f"frame must be a DataFrame of Dask, not {type(frame).__name__}; "
+                "dask.dataframe.from_pandas makes one, and cfcore.Ratings takes what is in memory"
+            )
+        names = _names(_columns(frame), given, "the frame")
         rules = Rules(None if scale is None else as_scale(scale), duplicates, missing, names, ids)
         temporary = folder is None
         place = tempfile.mkdtemp(prefix="cfcore-shards-") if folder is None else folder
@@ -211,29 +223,29 @@ class _Ingest:
 
     async def run(self, tasks: Tasks) -> Path:
         """Run all tasks; the folder."""
+        mark = ingest_tasks.mark(self.folder, self.token)
+        mark.touch()
+        try:
+            return await self._ingest(tasks)
+        finally:
+            for path in (mark, *self.saver.path.glob(".vocabulary-*.safetensors")):
+                path.unlink(missing_ok=True)
+
+    async def _ingest(self, tasks: Tasks) -> Path:
         import dask
 
         rules, names = self.rules, self.rules.names
         scan = dask.delayed(ingest_tasks.scan)
         scans = [scan(part, number, rules) for number, part in enumerate(self.partitions)]
         merged = _tree(scans, names)
-        put = dask.delayed(ingest_tasks.put_vocabulary)(merged, self.folder)
+        put = dask.delayed(ingest_tasks.put_vocabulary)(merged, self.folder, self.token)
         sized = [dask.delayed(_size)(one) for one in scans]
         *sizes, found = await tasks.each([*sized, put], "ids")
         n = sum(size for size, _, _ in sizes)
         _check_kinds(sizes, names)
         if not n:
             raise DataError("the frame is empty: ratings need at least one row")
-        if not self.saver.path.joinpath(".vocabulary-user.safetensors").exists():
-            raise OSError(
-                f"the workers write to another {self.folder} than this process reads: pass a folder that all "
-                "of them share, folder=..."
-            )
-        try:
-            return await self._shards(tasks, found, [size for size, _, _ in sizes], n)
-        finally:
-            for role in ("user", "item"):
-                self.saver.path.joinpath(f".vocabulary-{role}.safetensors").unlink(missing_ok=True)
+        return await self._shards(tasks, found, [size for size, _, _ in sizes], n)
 
     async def _shards(self, tasks: Tasks, found: Any, sizes: list[int], n: int) -> Path:
         user_ids, user_counts = ingest_tasks.vocabulary(self.folder, "user", self.token)
@@ -247,7 +259,7 @@ class _Ingest:
         sizes_of_all, how = (len(item_ids), n), self.rules.duplicates
         written = await tasks.each(
             [
-                write(part, number, own, sizes_of_all, self.folder, how)
+                write(part, number, own, sizes_of_all, (self.folder, self.token), how)
                 for number, (part, own) in enumerate(zip(shuffled, ranges, strict=True))
             ],
             "shards",
@@ -357,6 +369,12 @@ def _names(present: list[Any], given: dict[str, Any], where: Any) -> dict[str, s
     if timestamp is False:
         names.pop("timestamp", None)
     return dict(names)
+
+
+def _columns(frame: Any) -> list[Any]:
+    """Names of the columns of a frame, and of its index if it has one."""
+    found, name = list(frame.columns), frame.index.name
+    return found if name is None or name in found else [*found, name]
 
 
 def _with_roles(names: Any) -> dict[str, str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
+from cfcore.distributed.versions import check_versions
 from cfcore.progress import progress_bar
 
 __all__ = ["Tasks", "client_of", "run"]
@@ -15,23 +16,33 @@ def client_of(client: Any = None) -> Any:
 
     Raises
     ------
+    ConnectionError
+        The client is closed, or has lost its scheduler.
     ImportError
         Dask is not installed.
+    TypeError
+        It is something else.
     ValueError
         There is no client.
     """
     try:
-        from distributed import default_client
+        from distributed import Client, default_client
     except ImportError as error:
         raise ImportError("cfcore.distributed needs Dask: pip install 'cfcore[distributed]'") from error
-    if client is not None:
-        return client
-    try:
-        return default_client()
-    except ValueError as error:
-        raise ValueError(
-            "there is no client of Dask: make one by distributed.Client(), or pass client="
-        ) from error
+    if client is None:
+        try:
+            client = default_client()
+        except ValueError as error:
+            raise ValueError(
+                "there is no client of Dask: make one by distributed.Client(), or pass client="
+            ) from error
+    if not isinstance(client, Client):
+        raise TypeError(f"client must be a dask.distributed.Client, not {type(client).__name__}")
+    if client.status in ("closing", "closed"):
+        raise ConnectionError("the client is closed, or its scheduler is lost: make a new distributed.Client")
+    if client.status == "newly-created":
+        raise ConnectionError("the client is asynchronous and not connected yet: await it first")
+    return client
 
 
 class Tasks:
@@ -76,6 +87,7 @@ def run(client: Any, verbose: bool, work: Callable[[Tasks], Awaitable[Any]]) -> 
     async def guarded() -> Any:
         tasks = Tasks(client, verbose)
         try:
+            await check_versions(client)
             return await work(tasks)
         finally:
             await tasks.release()

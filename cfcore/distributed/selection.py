@@ -6,18 +6,23 @@ import asyncio
 import functools
 import itertools
 import threading
+import time
 from collections.abc import Callable
 from typing import Any
 
 from cfcore import selection
 from cfcore.data import Ratings
+from cfcore.distributed.fit_cluster import cancelled_errors
 from cfcore.distributed.running import client_of
+from cfcore.distributed.versions import check_versions
 from cfcore.selection.workers import Stop, elsewhere
 
 __all__ = ["cross_validate", "search"]
 
 #: Seconds between two looks at Ctrl-C.
 PAUSE = 0.2
+#: Times that a fit is tried, however workers with its ratings are lost.
+MOST_TRIES = 20
 
 
 class OnWorkers:
@@ -38,7 +43,19 @@ class OnWorkers:
         self._numbers = itertools.count()
 
     def run(self, function: Callable[..., Any], arguments: tuple[Any, ...], stop: Stop) -> Any:
-        """``function(*arguments)`` on a worker."""
+        """``function(*arguments)`` on a worker; again when a worker is lost that had the arguments."""
+        for n_tries in itertools.count(1):
+            try:
+                return self._run(function, arguments, stop)
+            except cancelled_errors():
+                if n_tries == MOST_TRIES or self.client.status != "running":
+                    raise
+                if stop.is_now():
+                    raise KeyboardInterrupt from None
+                time.sleep(PAUSE)
+        raise AssertionError
+
+    def _run(self, function: Callable[..., Any], arguments: tuple[Any, ...], stop: Stop) -> Any:
         sent = [
             tuple(map(self._send, one)) if isinstance(one, tuple) else self._send(one) for one in arguments
         ]
@@ -57,10 +74,10 @@ class OnWorkers:
                 future.cancel(force=True)
 
     def _send(self, one: Any) -> Any:
-        """Ratings as data of the cluster, sent once."""
+        """Ratings as data of the cluster, sent once, and again when they are lost."""
         if not isinstance(one, Ratings):
             return one
-        if id(one) not in self._sent:
+        if id(one) not in self._sent or self._sent[id(one)][1].status != "finished":
             self._sent[id(one)] = one, self.client.scatter(one, hash=False)
         return self._sent[id(one)][1]
 
@@ -76,6 +93,7 @@ def _on_cluster(
     options.setdefault("n_jobs", None)
 
     def call(own: Any) -> Any:
+        own.sync(check_versions, own)
         token = elsewhere.set(OnWorkers(own))
         try:
             return method(*arguments, **options)

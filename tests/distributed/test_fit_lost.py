@@ -12,11 +12,12 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
-from distributed import Client, LocalCluster
+from distributed import Client, KilledWorker, LocalCluster
 
 import cfcore as cf
 from cfcore.distributed import fit_blocks
@@ -186,3 +187,16 @@ def threads_of_a_task() -> int:
 
     with own_threads() as n_threads:
         return n_threads
+
+
+def test_work_that_ends_its_workers_is_given_up(client: Any) -> None:
+    from cfcore.distributed.fit_cluster import Cluster, Tasks
+
+    def killing(tasks: Tasks) -> None:
+        tried.append(True)
+        raise KilledWorker("solve_rows-1", SimpleNamespace(address="tcp://10.0.0.1:1"), 3)
+
+    tried: list[bool] = []
+    with pytest.raises(RuntimeError, match=r"lost 3 times over.*solve_rows-1.*more memory"):
+        Cluster(client).run(killing)
+    assert len(tried) == 3

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
+import signal
 import threading
 import time
 from typing import Any
@@ -87,3 +89,30 @@ def test_an_interrupt_cancels_the_fits(client: Client, train: cf.Ratings) -> Non
     stop.now()
     thread.join(20)
     assert found == [True]
+
+
+def test_a_worker_that_is_lost_costs_time_only(train: cf.Ratings) -> None:
+    def slow(test: Any, predictions: Any) -> float:
+        time.sleep(1.5)
+        return float(os.getpid())
+
+    killed: list[int] = []
+    own = {"n_workers": 2, "threads_per_worker": 1, "dashboard_address": ":0"}
+    with (
+        LocalCluster(**own, silence_logs=logging.CRITICAL) as cluster,
+        Client(cluster, set_as_default=False) as client,
+    ):
+
+        def kill() -> None:
+            while not (busy := [one for one, tasks in client.processing().items() if tasks]):
+                time.sleep(0.05)
+            killed.append(client.run(os.getpid, workers=busy[:1])[busy[0]])
+            os.kill(killed[0], signal.SIGKILL)
+
+        thread = threading.Thread(target=kill)
+        thread.start()
+        table = cf.distributed.cross_validate(cf.Baseline(), train, 2, ["rmse", slow], client=client)
+        thread.join()
+    wanted = cf.selection.cross_validate(cf.Baseline(), train, 2)
+    assert list(table["rmse"]) == list(wanted["rmse"])
+    assert killed[0] not in table["slow"][:2]

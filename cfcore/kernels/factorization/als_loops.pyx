@@ -3,7 +3,7 @@ from libc.math cimport INFINITY
 from libc.stdint cimport int32_t
 from libc.string cimport memset
 
-from cfcore.kernels.common.lanes cimport cf_dot_f64, cf_prefetch_read
+from cfcore.kernels.common.lanes cimport cf_dot_f64
 from cfcore.kernels.common.loops cimport capsule_of
 from cfcore.kernels.factorization.als_loops cimport SCALARS, ALSLoops, SolveArrays, sums_size
 from cfcore.kernels.factorization.gibbs_loops cimport BATCH, LONG, PIECE, TILE, WIDEST
@@ -13,6 +13,8 @@ cdef extern from "factorization/gibbs.h" nogil:
                                         Py_ssize_t width, double *rest, const float *targets) noexcept
     void add_targets "cf_add_targets"(double *rest, const float *scaled, const float *targets, Py_ssize_t n,
                                       Py_ssize_t width) noexcept
+    void gather_rows "cf_gather_rows"(float *z, double *ones, const float *columns, const int32_t *indices,
+                                      Py_ssize_t n, Py_ssize_t ahead, Py_ssize_t width) noexcept
 
 cdef extern from "factorization/cholesky.h" nogil:
     bint factorise_groups "cf_factorise_groups"(double *a, double *inverses, Py_ssize_t n,
@@ -29,9 +31,6 @@ cdef extern from "factorization/row_batches.h" nogil:
                                               Py_ssize_t stride, int rights) noexcept
     void solve_upper_batch "cf_solve_batch"(const double *batch, const double *inverses, double *right,
                                             Py_ssize_t n, Py_ssize_t stride) noexcept
-
-cdef enum:
-    AHEAD = 8  # ratings between asking for the row of a column and copying it
 
 
 cdef inline void sum_tiles(const SolveArrays *given, Py_ssize_t begin, Py_ssize_t end, Py_ssize_t width,
@@ -52,31 +51,30 @@ cdef inline void sum_tiles(const SolveArrays *given, Py_ssize_t begin, Py_ssize_
     memset(gram, 0, (width + 2) * width * sizeof(double))
     if weighted:
         scaled = z + TILE * width
-    for k in range(TILE):
-        units[k] = 1
+        for k in range(TILE):
+            units[k] = 1
     for first in range(begin, end, 64):  # TILE, as a literal: Cython makes a C loop of it
         n = min(<Py_ssize_t>TILE, end - first)
         for k in range(n):
-            if first + k + AHEAD < end:
-                cf_prefetch_read(given.columns + given.indices[first + k + AHEAD] * width,
-                                 width * sizeof(float))
             column = given.indices[first + k]
-            row = given.columns + column * width
             target = <float>(given.values[first + k] - given.mean - given.column_biases[column])
             targets[k] = target
             product = target
             if weighted:
                 weight = given.weights[first + k]
                 product *= weight
+                row = given.columns + column * width
                 for f in range(width):
                     scaled[k * width + f] = row[f] * weight
-            for f in range(width):
-                z[k * width + f] = row[f]
+                    z[k * width + f] = row[f]
             squares += product * target
             total += product
             n_weights += weight
+        if weighted:
+            add_targets(ones, scaled, units, n, width)
+        else:
+            gather_rows(z, ones, given.columns, given.indices + first, n, end - first, width)
         add_products(gram, scaled, z, n, width, rest, targets)
-        add_targets(ones, scaled, units, n, width)
     room[0], room[1], room[2] = squares, total, n_weights
 
 

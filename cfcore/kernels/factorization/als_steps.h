@@ -13,6 +13,59 @@ typedef struct {
     double of_ones, of_errors, weights;
 } cf_step_sums;
 
+#if defined(__GNUC__)
+  #if defined(__clang__)
+    #define CF_MIX(a, b, i, j, k, l) __builtin_shufflevector(a, b, i, j, k, l)
+  #else
+    #define CF_MIX(a, b, i, j, k, l) __builtin_shuffle(a, b, (cf_i32_quarter){i, j, k, l})
+typedef int32_t cf_i32_quarter __attribute__((vector_size(16)));
+  #endif
+
+/* `cf_dot_f32` but for the sum of the last four lanes. */
+CF_INLINE cf_f32_quarter cf_dot_quarter(const float *p, const float *q, int groups) {
+    cf_f32_vector sum[2][cf_parts_f32]; /* of even and odd groups */
+    for (int group = 0; group < groups; ++group)
+        for (int part = 0; part < cf_parts_f32; ++part) {
+            const cf_f32_vector product = ((const cf_f32_vector *)(p + group * CF_F32_LANES))[part] *
+                                          ((const cf_f32_vector *)(q + group * CF_F32_LANES))[part];
+            if (group < 2)
+                sum[group][part] = product;
+            else
+                sum[group % 2][part] += product;
+        }
+    for (int part = 0; groups > 1 && part < cf_parts_f32; ++part) sum[0][part] += sum[1][part];
+    const cf_f32_quarter even = CF_F32_QUARTER(sum[0], 0) + CF_F32_QUARTER(sum[0], 2);
+    const cf_f32_quarter odd = CF_F32_QUARTER(sum[0], 1) + CF_F32_QUARTER(sum[0], 3);
+    return even + odd;
+}
+
+/* d[k] = z . p for n rows z of `columns`: four sums of lanes at a time, as `cf_dot_f32` adds them. */
+CF_INLINE void cf_dots(float *d, const float *p, const float *columns, const int32_t *indices, ptrdiff_t n,
+                       ptrdiff_t ahead, int groups) {
+    const ptrdiff_t width = groups * CF_F32_LANES;
+    ptrdiff_t k = 0;
+    for (; k + 4 <= n; k += 4) {
+        cf_f32_quarter dot[4], first, last;
+        for (int a = 0; a < 4; ++a) {
+            if (k + a + CF_STEP_AHEAD < ahead)
+                cf_prefetch_read(columns + (ptrdiff_t)indices[k + a + CF_STEP_AHEAD] * width, width * sizeof(float));
+            dot[a] = cf_dot_quarter(p, columns + (ptrdiff_t)indices[k + a] * width, groups);
+        }
+        first = CF_MIX(dot[0], dot[1], 0, 1, 4, 5) + CF_MIX(dot[0], dot[1], 2, 3, 6, 7);
+        last = CF_MIX(dot[2], dot[3], 0, 1, 4, 5) + CF_MIX(dot[2], dot[3], 2, 3, 6, 7);
+        first = CF_MIX(first, last, 0, 2, 4, 6) + CF_MIX(first, last, 1, 3, 5, 7);
+        memcpy(d + k, &first, sizeof(first));
+    }
+    for (; k < n; ++k) d[k] = cf_dot_f32(p, columns + (ptrdiff_t)indices[k] * width, width);
+}
+#else
+CF_INLINE void cf_dots(float *d, const float *p, const float *columns, const int32_t *indices, ptrdiff_t n,
+                       ptrdiff_t ahead, int groups) {
+    for (ptrdiff_t k = 0; k < n; ++k)
+        d[k] = cf_dot_f32(p, columns + (ptrdiff_t)indices[k] * groups * CF_F32_LANES, groups * CF_F32_LANES);
+}
+#endif
+
 /* A tile of ratings: d = target - z . p - bias, or z . p + bias where there are no targets. `groups` of 16 numbers is a
    constant for which the sums stay in registers. Errors and weights are summed where there are targets. */
 CF_INLINE void cf_add_step(cf_step_sums *sums, const float *p, float bias, const float *columns, const int32_t *indices,
@@ -22,11 +75,7 @@ CF_INLINE void cf_add_step(cf_step_sums *sums, const float *p, float bias, const
     float d[CF_TILE], times[CF_TILE];
     double ones = 0, errors = 0, all = 0;
     for (int part = 0; part < groups * cf_parts_f32; ++part) sum[part] = square[part] = (cf_f32_vector){0};
-    for (ptrdiff_t k = 0; k < n; ++k) { /* by itself, so that the sums of several products are formed at a time */
-        if (targets && k + CF_STEP_AHEAD < n)
-            cf_prefetch_read(columns + (ptrdiff_t)indices[k + CF_STEP_AHEAD] * width, width * sizeof(float));
-        d[k] = cf_dot_f32(p, columns + (ptrdiff_t)indices[k] * width, width);
-    }
+    cf_dots(d, p, columns, indices, n, targets ? n : 0, groups);
     for (ptrdiff_t k = 0; k < n; ++k) d[k] = targets ? targets[k] - (d[k] + bias) : d[k] + bias;
     for (ptrdiff_t k = 0; k < n; ++k) times[k] = weights ? weights[k] * d[k] : d[k];
     for (ptrdiff_t k = 0; k < n; ++k) {

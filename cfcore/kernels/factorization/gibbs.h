@@ -7,6 +7,8 @@
 
 #define CF_TILE 64 /* ratings whose products are summed in float32, before the sum is added to one of doubles */
 
+#define CF_GATHER_AHEAD 8 /* ratings between asking for the row of a column and copying it */
+
 /* Rows and groups of 16 columns of a matrix of sums that are kept in registers at a time: as many as fit. */
 #if defined(CF_BYTES) && CF_BYTES == 64
   #define CF_GRAM_ROWS 8
@@ -72,6 +74,29 @@ CF_INLINE void cf_add_products(double *CF_RESTRICT gram, const float *scaled, co
     }
 }
 
+/* Copy rows of `columns` one after the other into z, and add their sum to `ones`; rows up to `ahead` are asked for. */
+CF_INLINE void cf_gather_rows(float *CF_RESTRICT z, double *CF_RESTRICT ones, const float *columns,
+                              const int32_t *indices, ptrdiff_t n, ptrdiff_t ahead, ptrdiff_t width) {
+    for (ptrdiff_t f = 0; f < width; f += 4 * CF_F32_LANES) {
+        const int groups = width - f < 4 * CF_F32_LANES ? (int)((width - f) / CF_F32_LANES) : 4;
+        cf_f32_vector sum[4 * cf_parts_f32];
+        for (int part = 0; part < 4 * cf_parts_f32; ++part) sum[part] = (cf_f32_vector){0};
+        for (ptrdiff_t k = 0; k < n; ++k) {
+            const cf_f32_vector *row = (const cf_f32_vector *)(columns + (ptrdiff_t)indices[k] * width + f);
+            cf_f32_vector *to = (cf_f32_vector *)(z + k * width + f);
+            if (k + CF_GATHER_AHEAD < ahead)
+                cf_prefetch_read(columns + (ptrdiff_t)indices[k + CF_GATHER_AHEAD] * width + f,
+                                 groups * CF_F32_LANES * sizeof(float));
+            for (int part = 0; part < groups * cf_parts_f32; ++part) {
+                to[part] = row[part];
+                sum[part] += row[part];
+            }
+        }
+        for (int group = 0; group < groups; ++group)
+            cf_add_lanes(ones + f + group * CF_F32_LANES, sum + group * cf_parts_f32);
+    }
+}
+
 /* rest[i] += sum over t of scaled[t][i] targets[t] */
 CF_INLINE void cf_add_targets(double *CF_RESTRICT rest, const float *scaled, const float *targets, ptrdiff_t n,
                               ptrdiff_t width) {
@@ -115,10 +140,79 @@ CF_INLINE void cf_add_squares(double (*sums)[8], const float *targets, const flo
     }
 }
 
-/* to += times row, n doubles */
-CF_INLINE void cf_add_times(double *CF_RESTRICT to, const double *CF_RESTRICT row, double times, ptrdiff_t n) {
-    for (ptrdiff_t i = 0; i < n; ++i)
-        to[i] += times * row[i];
+/* Rows of a matrix of doubles, by groups of 8 columns, that are kept in registers at a time. */
+#if defined(CF_BYTES) && CF_BYTES == 64
+  #define CF_DOUBLE_ROWS 8
+#else
+  #define CF_DOUBLE_ROWS 4
+#endif
+
+/* out[a][j] = the sum over f of rows[a][f] matrix[f][j], for `tall` rows, a constant, and 8 columns from j on. */
+CF_INLINE void cf_multiply_block(double *CF_RESTRICT out, const double *rows, const double *matrix, ptrdiff_t k,
+                                 int tall) {
+    cf_f64_vector sum[CF_DOUBLE_ROWS * cf_parts_f64];
+    for (int a = 0; a < tall * cf_parts_f64; ++a) sum[a] = (cf_f64_vector){0};
+    for (ptrdiff_t f = 0; f < k; ++f)
+        for (int a = 0; a < tall; ++a)
+            for (int part = 0; part < cf_parts_f64; ++part)
+                sum[a * cf_parts_f64 + part] += rows[a * k + f] * ((const cf_f64_vector *)(matrix + f * k))[part];
+    for (int a = 0; a < tall; ++a)
+        for (int part = 0; part < cf_parts_f64; ++part)
+            ((cf_f64_vector *)(out + a * k))[part] = sum[a * cf_parts_f64 + part];
+}
+
+/* n rows of k numbers times a matrix. The last group of columns begins within the one before, if it must: each number
+   is the same sum, wherever it is computed. */
+CF_INLINE void cf_multiply_matrix(double *CF_RESTRICT out, const double *rows, const double *matrix, ptrdiff_t n,
+                                  ptrdiff_t k) {
+    ptrdiff_t row = 0;
+    if (k < CF_F64_LANES) {
+        for (; row < n; ++row)
+            for (ptrdiff_t j = 0; j < k; ++j) {
+                double sum = 0;
+                for (ptrdiff_t f = 0; f < k; ++f) sum += rows[row * k + f] * matrix[f * k + j];
+                out[row * k + j] = sum;
+            }
+        return;
+    }
+    for (; row < n; row += row + CF_DOUBLE_ROWS <= n ? CF_DOUBLE_ROWS : 1)
+        for (ptrdiff_t j = 0; j < k; j += CF_F64_LANES) {
+            const ptrdiff_t at = j + CF_F64_LANES <= k ? j : k - CF_F64_LANES;
+            if (row + CF_DOUBLE_ROWS <= n)
+                cf_multiply_block(out + row * k + at, rows + row * k, matrix + at, k, CF_DOUBLE_ROWS);
+            else
+                cf_multiply_block(out + row * k + at, rows + row * k, matrix + at, k, 1);
+        }
+}
+
+/* sums[f][j] = the sum over rows of row[f] row[j], for j of the group of f and of those after it. */
+CF_INLINE void cf_multiply_rows(double *CF_RESTRICT sums, const double *rows, ptrdiff_t n, ptrdiff_t k) {
+    if (k < CF_F64_LANES) {
+        for (ptrdiff_t f = 0; f < k; ++f)
+            for (ptrdiff_t j = 0; j < k; ++j) {
+                double sum = 0;
+                for (ptrdiff_t row = 0; row < n; ++row) sum += rows[row * k + f] * rows[row * k + j];
+                sums[f * k + j] = sum;
+            }
+        return;
+    }
+    for (ptrdiff_t f = 0; f < k; f += CF_F64_LANES)
+        for (ptrdiff_t j = f; j < k; j += CF_F64_LANES) {
+            const ptrdiff_t at = j + CF_F64_LANES <= k ? j : k - CF_F64_LANES;
+            const ptrdiff_t top = f + CF_F64_LANES <= k ? f : k - CF_F64_LANES;
+            for (int half = 0; half < CF_F64_LANES; half += CF_DOUBLE_ROWS) {
+                cf_f64_vector sum[CF_DOUBLE_ROWS * cf_parts_f64];
+                for (int a = 0; a < CF_DOUBLE_ROWS * cf_parts_f64; ++a) sum[a] = (cf_f64_vector){0};
+                for (ptrdiff_t row = 0; row < n; ++row)
+                    for (int a = 0; a < CF_DOUBLE_ROWS; ++a)
+                        for (int part = 0; part < cf_parts_f64; ++part)
+                            sum[a * cf_parts_f64 + part] += rows[row * k + top + half + a] *
+                                                            ((const cf_f64_vector *)(rows + row * k + at))[part];
+                for (int a = 0; a < CF_DOUBLE_ROWS; ++a)
+                    for (int part = 0; part < cf_parts_f64; ++part)
+                        ((cf_f64_vector *)(sums + (top + half + a) * k + at))[part] = sum[a * cf_parts_f64 + part];
+            }
+        }
 }
 
 /* sum += weight row, 8 doubles */

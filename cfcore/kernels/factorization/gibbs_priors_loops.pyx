@@ -8,26 +8,28 @@ from cfcore.kernels.common.normals cimport normal_pair
 from cfcore.kernels.factorization.gibbs_priors_loops cimport MemberArrays, PriorLoops
 
 cdef extern from "factorization/gibbs.h" nogil:
-    void add_times "cf_add_times"(double *to, const double *row, double times, Py_ssize_t n) noexcept
+    void multiply_rows "cf_multiply_rows"(double *sums, const double *rows, Py_ssize_t n,
+                                          Py_ssize_t k) noexcept
+    void multiply_all "cf_multiply_matrix"(double *out, const double *rows, const double *matrix,
+                                           Py_ssize_t n, Py_ssize_t k) noexcept
     void add_eight "cf_add_eight"(double *sum, const double *row, double weight) noexcept
 
 
 cdef void sum_products(const double *rows, Py_ssize_t n, Py_ssize_t k, double *sums) noexcept nogil:
-    cdef Py_ssize_t row, f, first
-    memset(sums, 0, k * k * sizeof(double))
-    for row in range(n):
-        for f in range(k):
-            first = f // 8 * 8
-            add_times(sums + f * k + first, rows + row * k + first, rows[row * k + f], k - first)
+    """`cf_multiply_rows`, compiled for 32 factors separately."""
+    if k == 32:
+        multiply_rows(sums, rows, n, 32)
+    else:
+        multiply_rows(sums, rows, n, k)
 
 
 cdef void multiply_matrix(const double *rows, Py_ssize_t n, Py_ssize_t k, const double *matrix,
                           double *out) noexcept nogil:
-    cdef Py_ssize_t row, f
-    memset(out, 0, n * k * sizeof(double))
-    for row in range(n):
-        for f in range(k):
-            add_times(out + row * k, matrix + f * k, rows[row * k + f], k)
+    """`cf_multiply_matrix`, compiled for 32 factors separately."""
+    if k == 32:
+        multiply_all(out, rows, matrix, n, 32)
+    else:
+        multiply_all(out, rows, matrix, n, k)
 
 
 cdef inline double member_weight(const MemberArrays *given, Py_ssize_t k) noexcept nogil:

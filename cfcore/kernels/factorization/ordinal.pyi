@@ -1,17 +1,17 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from cfcore.kernels.records import DrawKey, OrdinalRatings
+from cfcore.kernels.records import DrawKey, LatentDraws, OrdinalRatings
 
 _Float64 = NDArray[np.float64]
 
 def sum_likelihood(
     ratings: OrdinalRatings, cut_points: _Float64, sums: _Float64, span: tuple[int, int], n_threads: int
 ) -> None: ...
+def n_blocks(n: int) -> int: ...
 def draw_latents(
-    ratings: OrdinalRatings,
+    draws: LatentDraws,
     cut_points: _Float64,
-    latents: _Float64,
     sums: _Float64,
     key: DrawKey,
     span: tuple[int, int],

@@ -4,20 +4,29 @@ The twin is `cfcore.reference.factorization.ordinal`, the inner loops are in `or
 """
 cimport numpy as cnp
 from cython.parallel cimport prange
-from libc.stdint cimport int32_t, int64_t
+from libc.math cimport INFINITY
+from libc.stdint cimport int32_t, int64_t, uint8_t
 
 from cfcore.kernels.common.arrays cimport check_array, check_record, pointer
 from cfcore.kernels.common.loops cimport table_in
 from cfcore.kernels.common.threads cimport report_workers, team_present, team_size
-from cfcore.kernels.factorization.ordinal_loops cimport SUMS, OrdinalArrays, OrdinalLoops
+from cfcore.kernels.factorization.ordinal_loops cimport (
+    DRAWN,
+    SUMS,
+    LatentArrays,
+    OrdinalArrays,
+    OrdinalLoops,
+)
 
 from cfcore.kernels import simd
 from cfcore.kernels.records import (
     DrawKey,
+    LatentDraws,
     OrdinalRatings,
     check_apart,
     check_cut_points,
     check_span,
+    check_written,
 )
 
 cnp.import_array()
@@ -31,25 +40,6 @@ def _use(capsule):
 
 
 simd.register("factorization.ordinal_loops", _use)
-
-
-cdef OrdinalArrays _checked(function, ratings, cut_points, sums) except *:
-    check_record(ratings, OrdinalRatings, f"{function}: ratings")
-    check_array(cut_points, cnp.NPY_FLOAT64, 1, False, f"{function}: cut_points")
-    check_array(sums, cnp.NPY_FLOAT64, 2, True, f"{function}: sums")
-    check_cut_points(function, cut_points, ratings.n_levels)
-    if sums.shape[0] != ratings.n_pieces or sums.shape[1] != SUMS:
-        raise ValueError(f"{function}: sums must be of shape ({ratings.n_pieces}, {SUMS}), not {sums.shape}")
-    cdef OrdinalArrays given = OrdinalArrays(
-        indptr=<const int64_t *>pointer(ratings.indptr), ratings=<const int32_t *>pointer(ratings.ratings),
-        levels=<const int32_t *>pointer(ratings.levels),
-        predictions=<const double *>pointer(ratings.predictions), weights=NULL,
-        cut_points=<const double *>pointer(cut_points), latents=NULL, sums=<double *>pointer(sums),
-        n_levels=ratings.n_levels, seed=0, kind=0, sweep=0,
-    )
-    if ratings.weights is not None:
-        given.weights = <const float *>pointer(ratings.weights)
-    return given
 
 
 def sum_likelihood(ratings, cut_points, sums, span, n_threads):
@@ -85,9 +75,25 @@ def sum_likelihood(ratings, cut_points, sums, span, n_threads):
     relative error 1e-13 at any distance from the prediction, up to 1e8 standard deviations. The same bits for
     any number of threads, spans and SIMD levels: lanes of 8 ratings, added at the end of a piece.
     """
-    cdef OrdinalArrays given = _checked("sum_likelihood", ratings, cut_points, sums)
-    read = dict(_arrays_of(ratings), cut_points=cut_points)
-    check_apart("sum_likelihood", {"sums": sums}, read)
+    check_record(ratings, OrdinalRatings, "sum_likelihood: ratings")
+    check_array(cut_points, cnp.NPY_FLOAT64, 1, False, "sum_likelihood: cut_points")
+    check_array(sums, cnp.NPY_FLOAT64, 2, True, "sum_likelihood: sums")
+    check_cut_points("sum_likelihood", cut_points, ratings.n_levels)
+    if sums.shape[0] != ratings.n_pieces or sums.shape[1] != SUMS:
+        raise ValueError(
+            f"sum_likelihood: sums must be of shape ({ratings.n_pieces}, {SUMS}), not {sums.shape}"
+        )
+    read = {name: held for name, held, _ in ratings.arrays()}
+    check_apart("sum_likelihood", {"sums": sums}, dict(read, cut_points=cut_points))
+    cdef OrdinalArrays given = OrdinalArrays(
+        indptr=<const int64_t *>pointer(ratings.indptr), ratings=<const int32_t *>pointer(ratings.ratings),
+        levels=<const int32_t *>pointer(ratings.levels),
+        predictions=<const double *>pointer(ratings.predictions), weights=NULL,
+        cut_points=<const double *>pointer(cut_points), sums=<double *>pointer(sums),
+        n_levels=ratings.n_levels,
+    )
+    if ratings.weights is not None:
+        given.weights = <const float *>pointer(ratings.weights)
     cdef Py_ssize_t begin, end, piece
     begin, end = check_span("sum_likelihood", span, ratings.n_pieces, "pieces")
     cdef int workers = 0, team = team_size(n_threads)
@@ -97,22 +103,31 @@ def sum_likelihood(ratings, cut_points, sums, span, n_threads):
     report_workers(workers)
 
 
-def draw_latents(ratings, cut_points, latents, sums, key, span, n_threads):
-    """Draw the latent ratings of pieces from their truncated normal distributions.
+def n_blocks(n):
+    """Blocks of 4096 that `draw_latents` draws n latents in; ValueError unless 0 <= n < 2^48."""
+    if not 0 <= n < 2**48:
+        raise ValueError(f"n_blocks: n must be at least 0 and below 2^48, not {n}")
+    return (int(n) + DRAWN - 1) // DRAWN
+
+
+def draw_latents(draws, cut_points, sums, key, span, n_threads):
+    """Draw latent ratings from their truncated normal distributions; targets follow them.
+
+    The latent rating of a rating of level l is normal around the prediction f, latent - target + product, and
+    between the cut points c_(l-1) and c_l.
 
     Parameters
     ----------
-    ratings : OrdinalRatings
+    draws : LatentDraws
+        `latents` and `targets` are changed in place.
     cut_points : float64[n_levels - 1]
         Ascending.
-    latents : float64[n], overwritten
-        For the ratings of the pieces drawn.
-    sums : float64[n_pieces, 6], overwritten
-        As by `sum_likelihood`, at these cut points: they cost little more here.
+    sums : float64[n_blocks(n)], overwritten
+        For the blocks drawn: the sum of log P(l), as in `sum_likelihood`.
     key : DrawKey
-        A rating's number is that of (seed, kind, sweep, rating).
+        The ratings of a tile of 64 take words of the numbers of (seed, kind, sweep, rating // 4).
     span : (begin, end)
-        The pieces to draw.
+        The blocks of 4096 ratings to draw.
     n_threads : int in [1, 1024]
 
     Raises
@@ -126,26 +141,46 @@ def draw_latents(ratings, cut_points, latents, sums, key, span, n_threads):
     Notes
     -----
     O(n). By the inverse distribution function (Devroye, "Non-uniform random variate generation", 1986), on
-    the side where the mass beyond the draw is at most a half, so that nothing cancels: Wichura's AS 241 down
-    to a mass of 2e-11, and beyond it Newton's method on the logarithm of the tail. Exact to about 1e-14 of
-    the probability at any distance of the interval from the prediction; one uniform number of 52 bits a
-    rating, no rejection. The same bits for any number of threads, spans and SIMD levels.
+    the side where the mass beyond the draw is at most a half, so that nothing cancels; one uniform number of
+    32 bits a rating, no rejection. A tile of 64 ratings is drawn in float32, with errors of about 1e-6 of the
+    probability, if each interval begins within 4 standard deviations of the prediction, holds a thousandth
+    of the mass beyond its nearer end, and the draw is not among the outermost 5e-10. All other tiles are
+    drawn in double: Wichura's AS 241 down to a mass of 2e-11, and beyond it Newton's method on the logarithm
+    of the tail, exact to about 1e-14 of the probability at any distance of the interval from the prediction.
+    The same bits for any number of threads, spans and SIMD levels.
     """
-    cdef OrdinalArrays given = _checked("draw_latents", ratings, cut_points, sums)
+    check_record(draws, LatentDraws, "draw_latents: draws")
+    check_array(cut_points, cnp.NPY_FLOAT64, 1, False, "draw_latents: cut_points")
+    check_array(sums, cnp.NPY_FLOAT64, 1, True, "draw_latents: sums")
     check_record(key, DrawKey, "draw_latents: key")
-    check_array(latents, cnp.NPY_FLOAT64, 1, True, "draw_latents: latents")
-    if latents.shape[0] != ratings.n:
-        raise ValueError(f"draw_latents: there must be {ratings.n} latents, not {latents.shape[0]}")
-    read = dict(_arrays_of(ratings), cut_points=cut_points)
-    check_apart("draw_latents", {"latents": latents, "sums": sums}, read)
-    given.latents = <double *>pointer(latents)
+    check_cut_points("draw_latents", cut_points, draws.n_levels)
+    cdef Py_ssize_t begin, end, block, level, n = draws.n
+    if sums.shape[0] != n_blocks(n):
+        raise ValueError(f"draw_latents: there must be {n_blocks(n)} sums, not {sums.shape[0]}")
+    check_written((draws,))
+    read = {name: held for name, held, _ in draws.arrays()}
+    check_apart("draw_latents", {"sums": sums}, dict(read, cut_points=cut_points))
+    written = {"latents": draws.latents, "targets": draws.targets}
+    check_apart("draw_latents", written, {"cut_points": cut_points})
+    begin, end = check_span("draw_latents", span, n_blocks(n), "blocks")
+    cdef LatentArrays given
+    given.levels = <const uint8_t *>pointer(draws.levels)
+    given.latents = <double *>pointer(draws.latents)
+    given.targets = <float *>pointer(draws.targets)
+    given.products = <const float *>pointer(draws.products)
+    given.weights = NULL
     given.seed, given.kind, given.sweep = key.seed, key.kind, key.sweep
-    cdef Py_ssize_t begin, end, piece
-    begin, end = check_span("draw_latents", span, ratings.n_pieces, "pieces")
+    if draws.weights is not None:
+        given.weights = <const float *>pointer(draws.weights)
+    cdef const double *cuts = <const double *>pointer(cut_points)
+    cdef double *found = <double *>pointer(sums)
+    given.ends[0], given.ends[<Py_ssize_t>draws.n_levels] = -INFINITY, INFINITY
+    for level in range(1, draws.n_levels):
+        given.ends[level] = cuts[level - 1]
     cdef int workers = 0, team = team_size(n_threads)
-    for piece in prange(begin, end, nogil=True, schedule="dynamic", num_threads=team):
+    for block in prange(begin, end, nogil=True, schedule="dynamic", num_threads=team):
         workers |= team_present()
-        loops.draw_piece(&given, piece)
+        found[block] = loops.draw_block(&given, block * DRAWN, min((block + 1) * DRAWN, n))
     report_workers(workers)
 
 
@@ -198,7 +233,3 @@ def level_chances(means, scales, cut_points, chances, n_threads):
         workers |= team_present()
         loops.mean_chances(f + pair * m, s + pair * m, cuts, m, n_cuts, out + pair * n_cuts)
     report_workers(workers)
-
-
-def _arrays_of(ratings):
-    return {name: held for name, held, _ in ratings.arrays()}

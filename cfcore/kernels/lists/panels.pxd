@@ -3,7 +3,7 @@
 from libc.stdint cimport int8_t, int16_t, int32_t
 from libc.string cimport memcpy, memset
 
-from cfcore.kernels.lists.top_lists_loops cimport ROWS, PanelArrays
+from cfcore.kernels.lists.top_lists_loops cimport GROUP, ROWS, UNBOUNDED, PanelArrays
 
 cdef extern from "lists/rounded_rows.h" nogil:
     enum:
@@ -13,6 +13,8 @@ cdef extern from "lists/rounded_rows.h" nogil:
 cdef extern from "lists/coarse_rows.h" nogil:
     enum:
         PAIR_COLUMNS "CF_PAIR_COLUMNS"
+        PANEL_GROUPS "CF_PANEL_GROUPS"
+        PAIR_GROUPS "CF_PAIR_GROUPS"
 
 
 cdef inline void peaks(const PanelArrays *given, Py_ssize_t block, float *columns) noexcept nogil:
@@ -32,12 +34,25 @@ cdef inline void peaks(const PanelArrays *given, Py_ssize_t block, float *column
         memcpy(given.peaks + row, &largest, sizeof(float))
 
 
+cdef inline void fill_groups(const float *weights, const float *inverses, int8_t *groups) noexcept nogil:
+    """The largest weight, or 0, of each group of a panel, rounded up to multiples of its unit."""
+    cdef Py_ssize_t k, j
+    cdef float largest, x, up
+    for k in range(PANEL_GROUPS):
+        largest = 0
+        for j in range(GROUP * k, GROUP * (k + 1)):
+            largest = weights[j] if weights[j] > largest else largest
+        x = largest * inverses[k]
+        up = next_integer(x)
+        groups[k] = <int8_t><int32_t>(up + 1 if up < x else up)
+
+
 cdef inline void rows(const PanelArrays *given, Py_ssize_t block, float inverse) noexcept nogil:
     """`Rows`: each row is read from memory once, and its columns are picked in the cache."""
     cdef float[ROWS][64] tile
     cdef int16_t[64] aside
     cdef Py_ssize_t n = given.n_rows, first = block * ROWS, size = min(<Py_ssize_t>ROWS, n - first)
-    cdef Py_ssize_t panel, later, r, j
+    cdef Py_ssize_t panel, later, at, r, j
     cdef const float *row
     cdef const float *inverses
     cdef const int32_t *sources
@@ -45,6 +60,7 @@ cdef inline void rows(const PanelArrays *given, Py_ssize_t block, float inverse)
     cdef int8_t *coarse
     cdef int16_t most
     cdef float *exact
+    cdef Py_ssize_t panels_of_block = 2 * COLUMNS // PAIR_GROUPS
     for panel in range(given.n_panels):
         sources = given.sources + panel * COLUMNS
         for r in range(size):
@@ -56,9 +72,13 @@ cdef inline void rows(const PanelArrays *given, Py_ssize_t block, float inverse)
             for j in range(COLUMNS):
                 rounded[j] = <int16_t><int32_t>next_integer(tile[r][j] * inverse)
                 most = max(most, rounded[j])
-            given.most[(panel // COLUMNS * n + first + r) * COLUMNS + panel % COLUMNS] = most
+            if panel < given.n_fine and given.n_fine > UNBOUNDED:
+                given.most[(panel // COLUMNS * n + first + r) * COLUMNS + panel % COLUMNS] = most
             later = panel - given.n_fine
             if later >= 0:
+                at = later // panels_of_block * n + first + r
+                fill_groups(tile[r], given.group_inverses + later * PANEL_GROUPS,
+                            given.groups + at * COLUMNS + later % panels_of_block * PANEL_GROUPS)
                 inverses = given.inverses + later * COLUMNS
                 coarse = given.coarse + (later // 2 * n + first + r) * PAIR_COLUMNS + later % 2 * COLUMNS
                 for j in range(COLUMNS):

@@ -9,6 +9,8 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "common/lanes.h"
+
 #define CF_COLUMNS 64
 
 #if defined(__GNUC__) && !defined(__clang__)
@@ -147,6 +149,18 @@ static inline uint64_t cf_not_below(const int32_t *sums, int32_t limit) {
 static inline int cf_place(int column) { return column; }
 
 #endif
+
+/* Read memory in order, which is several times as fast as by rows here and there: these then hit the cache. */
+static inline void cf_read_ahead(const void *begin, ptrdiff_t bytes) {
+#if defined(__GNUC__)
+    const char *at = (const char *)begin;
+    int sum = 0;
+    for (ptrdiff_t k = 0; k < bytes; k += 64) sum += at[k];
+    __asm__ volatile("" : : "r"(sum));
+#else
+    cf_prefetch_read(begin, bytes);
+#endif
+}
 
 /* Number of the lowest bit that is set; one must be. */
 static inline int cf_lowest(uint64_t bits) {

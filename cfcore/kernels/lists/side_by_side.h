@@ -8,9 +8,13 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "common/lanes.h"
 #include "lists/rounded_rows.h"
 
 #define CF_SIDES 4
+/* Lists whose ratings are fetched in advance, and how many bytes of them: processors fetch what follows. */
+#define CF_LISTS_AHEAD 8
+#define CF_BEGINNING 256
 
 typedef struct {
     const float *x;        /* what is left of the ratings */
@@ -65,6 +69,11 @@ static CF_NO_VECTORS void cf_add_one(const float *weights, cf_side *s) {
     cf_advance(s, n, sum);
 }
 
+static inline void cf_fetch(const int64_t *indptr, const int32_t *items, const float *values, int32_t row) {
+    cf_prefetch_read(items + indptr[row], CF_BEGINNING);
+    cf_prefetch_read(values + indptr[row], CF_BEGINNING);
+}
+
 /* Scores of lists[0 ... n - 1], whose ratings are those of rows[list]. */
 static inline void cf_column_scores(const float *weights, const int64_t *indptr, const int32_t *items,
                                     const float *values, const int32_t *rows, const int32_t *lists,
@@ -72,11 +81,13 @@ static inline void cf_column_scores(const float *weights, const int64_t *indptr,
     cf_side sides[CF_SIDES];
     ptrdiff_t next = 0;
     int busy = 0;
+    for (ptrdiff_t e = 0; e < n && e < CF_LISTS_AHEAD; e++) cf_fetch(indptr, items, values, rows[lists[e]]);
     while (busy || next < n) {
         for (; busy < CF_SIDES && next < n; busy++, next++) {
             const int64_t begin = indptr[rows[lists[next]]];
             cf_side side = {values + begin, items + begin, indptr[rows[lists[next]] + 1] - begin, 0, next};
             sides[busy] = side;
+            if (next + CF_LISTS_AHEAD < n) cf_fetch(indptr, items, values, rows[lists[next + CF_LISTS_AHEAD]]);
         }
         if (busy == CF_SIDES) cf_add_four(weights, sides);
         else if (busy > 1) cf_add_two(weights, sides);

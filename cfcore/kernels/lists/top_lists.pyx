@@ -15,7 +15,7 @@ from cfcore.kernels.common.arrays cimport check_record, pointer
 from cfcore.kernels.common.loops cimport table_in
 from cfcore.kernels.common.threads cimport report_workers, team_present, team_size
 from cfcore.kernels.lists.multiples cimport HIGHEST, HIGHEST_LEVEL, levels_of, multiples_of, smallest
-from cfcore.kernels.lists.top_lists_loops cimport ROWS, ListArrays, PanelArrays, TopListLoops
+from cfcore.kernels.lists.top_lists_loops cimport GROUP, ROWS, ListArrays, PanelArrays, TopListLoops
 from cfcore.kernels.top_n.excluded cimport check_excluded
 
 import numpy as np
@@ -35,6 +35,7 @@ from cfcore.kernels.records import (
 
 cnp.import_array()
 
+cdef float ROUNDED_UP = 127.0 / 126  # the unit of a group over the largest of its columns
 cdef float FINEST = 2.0**-20  # the least largest weight that the unit of a column is for, over that of all
 
 cdef const TopListLoops *loops = NULL
@@ -66,7 +67,8 @@ def fill_panels(weights, panels, n_threads):
     Notes
     -----
     The unit of 16-bit weights is the largest weight over 32767, and that of a column of 8-bit weights is the
-    largest of the column over 127. They are 0 if the largest weight is not in [1e-30, inf).
+    largest of the column over 127. They are 0 if the largest weight is not in [1e-30, inf). Of 16 columns the
+    largest weight of a row is rounded up to multiples of 127/126 of the largest unit among them.
     """
     cdef int workers = 0, team = team_size(n_threads)
     check_record(weights, ItemWeights, "fill_panels: weights")
@@ -76,11 +78,13 @@ def fill_panels(weights, panels, n_threads):
         raise ValueError("fill_panels: panels must have a row for each item of weights")
     cdef Py_ssize_t k, n_rows = panels.n_rows, n_blocks = (n_rows + ROWS - 1) // ROWS
     inverses, by_block = np.zeros(panels.scales.shape, np.float32), np.zeros((n_blocks, n_rows), np.float32)
+    group_inverses = np.zeros(panels.group_scales.size, np.float32)
     cdef PanelArrays given = PanelArrays(
         weights=<const float *>pointer(weights.values), sources=<const int32_t *>pointer(panels.sources),
         rounded=<int16_t *>pointer(panels.rounded), coarse=<int8_t *>pointer(panels.coarse),
         most=<int16_t *>pointer(panels.most), exact=<float *>pointer(panels.exact),
         peaks=<float *>pointer(panels.peaks), inverses=<const float *>pointer(inverses),
+        groups=<int8_t *>pointer(panels.groups), group_inverses=<const float *>pointer(group_inverses),
         n_rows=n_rows, n_panels=panels.n_panels, n_fine=panels.n_fine,
     )
     cdef float *columns = <float *>pointer(by_block)
@@ -88,7 +92,7 @@ def fill_panels(weights, panels, n_threads):
         workers |= team_present()
         loops.peaks(&given, k, columns + k * n_rows)
     cdef float largest = _largest(panels), inverse = 0
-    panels.scales[:] = 0
+    panels.scales[:], panels.groups[:], panels.group_scales[:] = 0, 0, 0
     if largest >= smallest() and largest < INFINITY:
         inverse = HIGHEST / largest
         of_columns = np.append(by_block.max(axis=0), np.float32(0))[panels.sources[panels.n_fine :]]
@@ -96,6 +100,9 @@ def fill_panels(weights, panels, n_threads):
             np.float32(HIGHEST_LEVEL), np.maximum(of_columns, np.float32(largest * FINEST)), out=inverses
         )
         np.divide(np.float32(inverse), inverses, out=panels.scales)
+        of_groups = inverses.reshape(-1, GROUP).min(axis=1) / np.float32(ROUNDED_UP)
+        group_inverses[: of_groups.size] = of_groups
+        panels.group_scales.reshape(-1)[: of_groups.size] = np.float32(inverse) / of_groups
     for k in prange(n_blocks, nogil=True, schedule="dynamic", num_threads=team):
         workers |= team_present()
         loops.rows(&given, k, inverse)
@@ -191,9 +198,10 @@ def best_lists(rated, multiples, panels, queries, order, lists, scratch, n_threa
     Notes
     -----
     Scores are those of `weighted_sums.score_rows`, the same bits; no matrix of them is made. O(n_items) for
-    each rating, of rounded weights in panels that may hold an item of the list; users whose margin is -1, and
-    those of whom too many items have scores within the margin, have all scores added up, one after the
-    other. NaN is never listed. The same bits for any number of threads and SIMD level.
+    each rating, of rounded weights in panels that may hold an item of the list. Panels of 8-bit weights are
+    left out, or after half of the ratings, where the largest weights of 16 items tell that none can be. Users
+    whose margin is -1, and those of whom too many items have scores within the margin, have all scores added
+    up, one after the other. NaN is never listed. The same bits for any number of threads and SIMD level.
     """
     check_record(rated, RatingRows, "best_lists: rated")
     check_record(multiples, RatingMultiples, "best_lists: multiples")
@@ -220,6 +228,8 @@ def best_lists(rated, multiples, panels, queries, order, lists, scratch, n_threa
         rounded=<const int16_t *>pointer(panels.rounded),
         coarse=<const int8_t *>pointer(panels.coarse), scales=<const float *>pointer(panels.scales),
         most=<const int16_t *>pointer(panels.most), exact=<const float *>pointer(panels.exact),
+        groups=<const int8_t *>pointer(panels.groups),
+        group_scales=<const float *>pointer(panels.group_scales),
         columns=<const int32_t *>pointer(panels.columns), places=<const int32_t *>pointer(panels.places),
         users=<const int32_t *>pointer(queries.rows),
         starts=<const int64_t *>pointer(queries.starts),

@@ -4,6 +4,8 @@ from libc.stdint cimport int8_t, int16_t, int32_t, int64_t, uint8_t, uint64_t
 
 cdef enum:
     SPARE = 256  # candidates of a list beyond n; more than two panels have
+    GROUP = 16   # columns of 8-bit weights that share a bound
+    UNBOUNDED = 16  # so few fine panels are looked at without bounds, as nearly all lists need nearly all
 
 # An `ItemWeights` and a `WeightPanels` record.
 cdef struct PanelArrays:
@@ -12,9 +14,11 @@ cdef struct PanelArrays:
     int16_t *rounded
     int8_t *coarse
     int16_t *most
+    int8_t *groups
     float *exact
     float *peaks
     const float *inverses  # one over the unit of each column of `coarse`
+    const float *group_inverses  # and of each group
     Py_ssize_t n_rows, n_panels, n_fine
 
 # A `RatingRows`, a `RatingMultiples` and a `WeightPanels` record, and what `best_lists` is given beside them.
@@ -33,6 +37,8 @@ cdef struct ListArrays:
     const int8_t *coarse
     const float *scales
     const int16_t *most
+    const int8_t *groups
+    const float *group_scales
     const float *exact
     const int32_t *columns
     const int32_t *places

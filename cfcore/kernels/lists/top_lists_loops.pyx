@@ -1,13 +1,13 @@
 """Loops of `cfcore.kernels.lists.top_lists`."""
 from libc.math cimport INFINITY, ceil, fabs, floor
 from libc.stdint cimport INT32_MAX, INT32_MIN, int8_t, int16_t, int32_t, int64_t, uint8_t, uint64_t
-from libc.string cimport memset
+from libc.string cimport memcpy, memset
 
 from cfcore.kernels.common.lanes cimport cf_prefetch_read
 from cfcore.kernels.common.loops cimport capsule_of
-from cfcore.kernels.lists.panels cimport COLUMNS, PAIR_COLUMNS, peaks, rows
-from cfcore.kernels.lists.top_lists_loops cimport SPARE, ListArrays, TopListLoops
-from cfcore.kernels.top_n.excluded cimport mark
+from cfcore.kernels.lists.candidates cimport BLOCK, Group, add, drop, exclude, limit_by, make_room
+from cfcore.kernels.lists.panels cimport COLUMNS, PAIR_COLUMNS, PAIR_GROUPS, PANEL_GROUPS, peaks, rows
+from cfcore.kernels.lists.top_lists_loops cimport SPARE, UNBOUNDED, ListArrays, TopListLoops
 from cfcore.kernels.top_n.heap cimport heap_clear, heap_offer, heap_sort
 
 cdef extern from "lists/rounded_rows.h" nogil:
@@ -16,114 +16,39 @@ cdef extern from "lists/rounded_rows.h" nogil:
     uint64_t not_below "cf_not_below"(const int32_t *sums, int32_t limit) noexcept
     int32_t reached "cf_reached"(const int32_t *sums, uint64_t open, int64_t n) noexcept
     int place "cf_place"(int column) noexcept
-    void insert "cf_insert"(double *best, Py_ssize_t n, double value) noexcept
     int lowest "cf_lowest"(uint64_t bits) noexcept
+    void read_ahead "cf_read_ahead"(const void *begin, Py_ssize_t bytes) noexcept
 
 cdef extern from "lists/coarse_rows.h" nogil:
-    void coarse_sums "cf_coarse_sums"(const int8_t *pair, const int32_t *items, const uint8_t *x,
-                                      Py_ssize_t n, Py_ssize_t run, int32_t *out) noexcept
+    void pair_sums "cf_pair_sums"(const int8_t *pair, const int32_t *items, const uint8_t *x, Py_ssize_t n,
+                                  Py_ssize_t run, bint more, int32_t *out) noexcept
+    void group_sums "cf_group_sums"(const int8_t *groups, const int32_t *items, const uint8_t *x,
+                                    Py_ssize_t n, Py_ssize_t run, int32_t *out) noexcept
     uint64_t coarse_not_below "cf_coarse_not_below"(const int32_t *sums, int32_t margin, const float *scales,
-                                                    float limit) noexcept
+                                                    const float *limits) noexcept
 
 cdef extern from "lists/side_by_side.h" nogil:
     void column_scores "cf_column_scores"(const float *weights, const int64_t *indptr, const int32_t *items,
                                           const float *values, const int32_t *rows, const int32_t *lists,
                                           Py_ssize_t n, float *scores) noexcept
 
-cdef enum:
-    LINE = 64  # bytes
-    FEW = 32   # items of a list
 cdef double SLACK = 1e-6  # more than float32 rounds off, of what is computed from few numbers
-
-
-cdef struct Group:
-    # The scratch of a group of lists in parts.
-    uint64_t *bitmaps    # [n_panels][n_lists], columns that a list excludes
-    uint64_t *row        # [n_panels], those of one list
-    int32_t *bounds      # [n_panels][n_lists], no rounded sum of a panel is above
-    int32_t *limits      # a rounded sum below cannot belong to the list
-    int32_t *counts      # of candidates; -1 if all columns are
-    int32_t *sums        # [n_lists][n + SPARE], rounded, of the candidates; then lists, sorted by column
-    int32_t *columns     # [n_lists][n + SPARE], the candidates
-    int32_t *ends        # [64 n_panels + 1], where the lists of a column end
-    Py_ssize_t start, stop, room
-
-
-cdef inline bint exclude(const ListArrays *given, const Group *g, Py_ssize_t k) noexcept nogil:
-    """Mark the columns that list k excludes, in a row that stays in the cache; false if an item is wrong."""
-    cdef Py_ssize_t panel
-    cdef bint valid = mark(g.row, given.excluded + given.starts[k], given.stops[k] - given.starts[k],
-                           given.places, given.n_items, True)
-    for panel in range(given.n_panels):
-        g.bitmaps[panel * given.together + k - g.start] = g.row[panel]
-        g.row[panel] = 0
-    return valid
+cdef enum:
+    SPLIT = 32  # ratings of a list whose coarse sums are made in two steps
+    MANY = 4    # times that a row of a panel is read, from which on all of it is read in order first
 
 
 cdef inline void bound(const ListArrays *given, const Group *g, Py_ssize_t k,
                        Py_ssize_t block) noexcept nogil:
-    """Bounds of the rounded sums of list k in 64 panels: sums of the largest weights of rows."""
+    """Bounds of the rounded sums of list k in 64 fine panels: sums of the largest weights of rows."""
     cdef int32_t[COLUMNS] sums
     cdef int64_t e = given.indptr[given.users[k]], n_rated = given.indptr[given.users[k] + 1] - e
     cdef Py_ssize_t j, panel
     rounded_sums(given.most + block * given.n_rows * COLUMNS, given.items + e, given.multiples + e, n_rated,
                  sums)
-    for j in range(min(<Py_ssize_t>COLUMNS, given.n_panels - block * COLUMNS)):
+    for j in range(min(<Py_ssize_t>COLUMNS, given.n_fine - block * COLUMNS)):
         panel = block * COLUMNS + j
         g.bounds[panel * given.together + k - g.start] = sums[place(<int>j)]
-
-
-cdef inline void drop(const Group *g, Py_ssize_t at) noexcept nogil:
-    """Drop the candidates of a list that are below its limit."""
-    cdef int32_t *sums = g.sums + at * g.room
-    cdef int32_t *columns = g.columns + at * g.room
-    cdef int32_t e, kept = 0
-    for e in range(g.counts[at]):
-        sums[kept], columns[kept] = sums[e], columns[e]
-        kept += sums[e] >= g.limits[at]
-    g.counts[at] = kept
-
-
-cdef inline int32_t limit_by(const ListArrays *given, Py_ssize_t k, double worst) noexcept nogil:
-    """What sums of list k are at least, if n columns are sure to have at least `worst`."""
-    cdef double limit = worst - 2.0 * given.margins[given.users[k]]
-    return <int32_t>limit if limit > INT32_MIN else INT32_MIN
-
-
-cdef inline void add(const ListArrays *given, const Group *g, Py_ssize_t k, Py_ssize_t column,
-                     int32_t sum, double sure) noexcept nogil:
-    """Add a column to the candidates of list k: its score is from sure - margin to sum + margin.
-
-    The best n sure scores so far are where the list will be: few are sorted, and many in a heap.
-    """
-    cdef Py_ssize_t at = k - g.start, worst = 0
-    cdef double *best = given.scores + k * given.n
-    g.sums[at * g.room + g.counts[at]] = sum
-    g.columns[at * g.room + g.counts[at]] = <int32_t>column
-    g.counts[at] += 1
-    if given.n <= FEW:
-        insert(best, given.n, sure)
-        worst = given.n - 1
-    else:
-        heap_offer(best, given.listed + k * given.n, given.n, sure, <int32_t>column)
-    g.limits[at] = max(g.limits[at], limit_by(given, k, best[worst]))
-
-
-cdef inline void ask_for(const ListArrays *given, const Group *g, Py_ssize_t k) noexcept nogil:
-    """Fetch what `add` changes, far from that of the list before, while sums are made."""
-    cdef Py_ssize_t at = k - g.start, next = at * g.room + g.counts[at]
-    cf_prefetch_read(given.scores + k * given.n, LINE)
-    cf_prefetch_read(given.scores + (k + 1) * given.n - 1, LINE)
-    cf_prefetch_read(g.sums + next, LINE)
-    cf_prefetch_read(g.columns + next, LINE)
-
-
-cdef inline void make_room(const Group *g, Py_ssize_t at) noexcept nogil:
-    """Room for a panel of candidates, or all columns are."""
-    if g.counts[at] > g.room - COLUMNS:
-        drop(g, at)
-        if g.counts[at] > g.room - COLUMNS:
-            g.counts[at] = -1
 
 
 cdef inline void find(const ListArrays *given, const Group *g, Py_ssize_t k, Py_ssize_t panel,
@@ -134,7 +59,6 @@ cdef inline void find(const ListArrays *given, const Group *g, Py_ssize_t k, Py_
     cdef int64_t e = given.indptr[user], n_rated = given.indptr[user + 1] - e
     cdef int32_t sum
     cdef uint64_t bits, open = ~(closed | g.bitmaps[panel * given.together + at])
-    ask_for(given, g, k)
     rounded_sums(given.rounded + panel * given.n_rows * COLUMNS, given.items + e, given.multiples + e,
                  n_rated, sums)
     if g.limits[at] == INT32_MIN:
@@ -149,28 +73,98 @@ cdef inline void find(const ListArrays *given, const Group *g, Py_ssize_t k, Py_
     make_room(g, at)
 
 
+cdef inline int64_t first_part(int64_t n_rated) noexcept nogil:
+    """How many ratings are added up before the others: an even number, or all."""
+    return n_rated // 4 * 2 if n_rated >= SPLIT else n_rated
+
+
+cdef inline float coarse_limit(const ListArrays *given, const Group *g, Py_ssize_t k,
+                               double factor) noexcept nogil:
+    """The limit of list k in the unit of coarse sums, less what is rounded off."""
+    cdef double limit = (g.limits[k - g.start] + <double>given.margins[given.users[k]]) / factor
+    return <float>(limit - SLACK * fabs(limit)) if g.limits[k - g.start] > INT32_MIN else -INFINITY
+
+
+cdef inline void set_limits(float *limits, Py_ssize_t n, float limit) noexcept nogil:
+    cdef Py_ssize_t j
+    for j in range(n):
+        limits[j] = limit
+
+
+cdef inline void bound_groups(const ListArrays *given, Group *g, Py_ssize_t k,
+                              Py_ssize_t block) noexcept nogil:
+    """Bounds of the coarse sums of list k in 64 groups: of all ratings, and of those after the first part."""
+    cdef int32_t[COLUMNS] sums, rests
+    cdef float[PANEL_GROUPS] limits
+    cdef Py_ssize_t at = k - g.start, user = given.users[k], j
+    cdef int64_t e = given.indptr[user], n_rated = given.indptr[user + 1] - e, part = first_part(n_rated)
+    cdef const int8_t *groups = given.groups + block * given.n_rows * COLUMNS
+    cdef int32_t *out
+    cdef uint64_t passed
+    group_sums(groups, given.items + e, given.levels + e, part, given.runs[user], sums)
+    if part < n_rated:
+        group_sums(groups, given.items + e + part, given.levels + e + part, n_rated - part, given.runs[user],
+                   rests)
+        for j in range(COLUMNS):
+            sums[j] += rests[j]
+    set_limits(limits, PANEL_GROUPS,
+               coarse_limit(given, g, k, given.steps[user] / given.level_steps[user]))
+    passed = coarse_not_below(sums, given.level_margins[user], given.group_scales + block * COLUMNS, limits)
+    for j in range(min(<Py_ssize_t>BLOCK, (given.n_panels - given.n_fine) // 2 - block * BLOCK)):
+        out = g.rests + (j * given.together + at) * PAIR_GROUPS
+        out[0] = -1
+        if passed >> (j * PAIR_GROUPS) & ((1 << PAIR_GROUPS) - 1):
+            out[0] = 0
+            g.open[j] += 1
+            if part < n_rated:
+                memcpy(out, rests + j * PAIR_GROUPS, PAIR_GROUPS * sizeof(int32_t))
+
+
+cdef inline bint add_up(const ListArrays *given, Py_ssize_t user, Py_ssize_t pair, const int32_t *rests,
+                        float limit, int32_t *sums) noexcept nogil:
+    """Coarse sums of a pair; false if after the first part of the ratings none can come up to the limit."""
+    cdef float[PAIR_GROUPS] limits
+    cdef Py_ssize_t j
+    cdef int64_t e = given.indptr[user], n_rated = given.indptr[user + 1] - e, part = first_part(n_rated)
+    cdef const int8_t *weights = given.coarse + pair * given.n_rows * PAIR_COLUMNS
+    cdef const float *scales = given.scales + pair * PAIR_COLUMNS
+    cdef const float *units = given.group_scales + pair * PAIR_GROUPS
+    cdef int32_t margin = given.level_margins[user]
+    pair_sums(weights, given.items + e, given.levels + e, part, given.runs[user], False, sums)
+    if part == n_rated:
+        return True
+    for j in range(PAIR_GROUPS):
+        limits[j] = limit - <float>rests[j] * units[j] * <float>(1 + SLACK)
+        limits[j] -= fabs(limits[j]) * <float>SLACK
+    if not (coarse_not_below(sums, margin, scales, limits)
+            | coarse_not_below(sums + COLUMNS, margin, scales + COLUMNS, limits + PANEL_GROUPS)):
+        return False
+    pair_sums(weights, given.items + e + part, given.levels + e + part, n_rated - part, given.runs[user],
+              True, sums)
+    return True
+
+
 cdef inline void find_in_pair(const ListArrays *given, const Group *g, Py_ssize_t k, Py_ssize_t pair,
                               const uint64_t *closed) noexcept nogil:
     """As `find` for two panels of coarse weights, whose sums and margins get the unit of `find`."""
     cdef int32_t[PAIR_COLUMNS] sums
+    cdef float[PANEL_GROUPS] limits
     cdef Py_ssize_t at = k - g.start, user = given.users[k], half, panel, column
-    cdef int64_t e = given.indptr[user], n_rated = given.indptr[user + 1] - e
     cdef int32_t margin = given.level_margins[user]
     cdef double own = given.margins[user], factor = given.steps[user] / given.level_steps[user]
-    cdef double limit, scale, most, least
-    cdef float single
+    cdef double scale, most, least
     cdef const float *scales
     cdef uint64_t bits
-    coarse_sums(given.coarse + pair * given.n_rows * PAIR_COLUMNS, given.items + e, given.levels + e,
-                n_rated, given.runs[user], sums)
+    if not add_up(given, user, pair, g.rests + (pair % BLOCK * given.together + at) * PAIR_GROUPS,
+                  coarse_limit(given, g, k, factor), sums):
+        return
     for half in range(2):
         if g.counts[at] < 0:
             return
         panel = given.n_fine + 2 * pair + half
         scales = given.scales + (2 * pair + half) * COLUMNS
-        limit = (g.limits[at] + own) / factor
-        single = <float>(limit - SLACK * fabs(limit)) if g.limits[at] > INT32_MIN else -INFINITY
-        bits = coarse_not_below(sums + half * COLUMNS, margin, scales, single)
+        set_limits(limits, PANEL_GROUPS, coarse_limit(given, g, k, factor))
+        bits = coarse_not_below(sums + half * COLUMNS, margin, scales, limits)
         bits &= ~(closed[panel] | g.bitmaps[panel * given.together + at])
         while bits:
             column = lowest(bits)
@@ -237,15 +231,17 @@ cdef void choose(const ListArrays *given, Group *g, const uint64_t *closed) noex
 cdef bint lists(const ListArrays *given, Py_ssize_t group, uint64_t *bitmaps, int32_t *codes) noexcept nogil:
     """`Lists`: all users of the group for one panel of items, then the next panel."""
     cdef Group g
-    cdef Py_ssize_t k, at, panel, n_panels = given.n_panels
+    cdef Py_ssize_t k, at, panel, pair, n_panels = given.n_panels
     cdef int32_t item
-    cdef const int32_t *bounds
     cdef bint valid = True
+    cdef bint many, bounded = given.n_fine > UNBOUNDED
     cdef uint64_t *closed = bitmaps + given.together * n_panels  # columns that no list may have
-    g.start, g.room = group * given.together, given.n + SPARE
+    g.start, g.room, g.n_rated = group * given.together, given.n + SPARE, 0
     g.stop = min(g.start + given.together, given.n_lists)
     g.bitmaps, g.row = bitmaps, closed + n_panels
-    g.limits, g.counts = codes, codes + given.together
+    g.rests = codes
+    g.limits = g.rests + given.together * BLOCK * PAIR_GROUPS
+    g.counts = g.limits + given.together
     g.sums = g.counts + given.together
     g.columns = g.sums + given.together * g.room
     g.bounds = g.columns + given.together * g.room
@@ -255,25 +251,40 @@ cdef bint lists(const ListArrays *given, Py_ssize_t group, uint64_t *bitmaps, in
         if item < 0 or given.positions[item] < 0:
             closed[k // COLUMNS] |= <uint64_t>1 << (k % COLUMNS)
     for k in range(g.start, g.stop):
+        g.n_rated += given.indptr[given.users[k] + 1] - given.indptr[given.users[k]]
         heap_clear(given.scores + k * given.n, given.listed + k * given.n, given.n)
         g.limits[k - g.start] = INT32_MIN
         g.counts[k - g.start] = -1 if given.margins[given.users[k]] < 0 else 0
         valid &= exclude(given, &g, k)
-    for panel in range((n_panels + COLUMNS - 1) // COLUMNS):
+    many = g.n_rated >= MANY * given.n_rows
+    g.n_rated //= max(g.stop - g.start, <Py_ssize_t>1)
+    for panel in range((given.n_fine + COLUMNS - 1) // COLUMNS if bounded else 0):
         for k in range(g.start, g.stop):
             if g.counts[k - g.start] >= 0:
                 bound(given, &g, k, panel)
     for panel in range(given.n_fine):
+        if many and not bounded:
+            read_ahead(given.rounded + panel * given.n_rows * COLUMNS,
+                       given.n_rows * COLUMNS * <Py_ssize_t>sizeof(int16_t))
         for k in range(g.start, g.stop):
             at = k - g.start
-            if g.counts[at] >= 0 and g.bounds[panel * given.together + at] >= g.limits[at]:
+            if g.counts[at] >= 0 and (not bounded or
+                                      g.bounds[panel * given.together + at] >= g.limits[at]):
                 find(given, &g, k, panel, closed[panel])
-    for panel in range(given.n_fine, n_panels, 2):
-        bounds = g.bounds + panel * given.together
+    for pair in range((n_panels - given.n_fine) // 2):
+        if pair % BLOCK == 0:
+            memset(g.open, 0, sizeof(g.open))
+            if many:
+                read_ahead(given.groups + pair // BLOCK * given.n_rows * COLUMNS, given.n_rows * COLUMNS)
+            for k in range(g.start, g.stop):
+                if g.counts[k - g.start] >= 0:
+                    bound_groups(given, &g, k, pair // BLOCK)
+        if g.open[pair % BLOCK] * g.n_rated >= MANY * given.n_rows:
+            read_ahead(given.coarse + pair * given.n_rows * PAIR_COLUMNS, given.n_rows * PAIR_COLUMNS)
         for k in range(g.start, g.stop):
             at = k - g.start
-            if g.counts[at] >= 0 and max(bounds[at], bounds[at + given.together]) >= g.limits[at]:
-                find_in_pair(given, &g, k, (panel - given.n_fine) // 2, closed)
+            if g.counts[at] >= 0 and g.rests[(pair % BLOCK * given.together + at) * PAIR_GROUPS] >= 0:
+                find_in_pair(given, &g, k, pair, closed)
     choose(given, &g, closed)
     for k in range(g.start, g.stop):
         heap_sort(given.scores + k * given.n, given.listed + k * given.n, given.n)

@@ -62,7 +62,7 @@ if TYPE_CHECKING:
         SimilarityScratch,
         ValueRatings,
     )
-    from cfcore.kernels.records.ordinal import OrdinalRatings, check_cut_points
+    from cfcore.kernels.records.ordinal import LatentDraws, OrdinalRatings, check_cut_points
     from cfcore.kernels.records.rbm import (
         BATCH_RATING,
         BatchScratch,
@@ -160,7 +160,7 @@ _ROOMS = {
         "SimilarityScratch",
         "ValueRatings",
     ),
-    "ordinal": ("OrdinalRatings", "check_cut_points"),
+    "ordinal": ("LatentDraws", "OrdinalRatings", "check_cut_points"),
     "rbm": (
         "BATCH_RATING",
         "BatchScratch",
@@ -232,6 +232,7 @@ __all__ = [
     "ItemOrder",
     "ItemPanels",
     "ItemWeights",
+    "LatentDraws",
     "LevelRatings",
     "ListQueries",
     "ListScratch",

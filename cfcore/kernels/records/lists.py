@@ -28,6 +28,9 @@ __all__ = [
 SWEEP_DEPTH, SWEEP_TILE, SWEEP_GROUP = 128, 64, 16
 #: Columns of a panel of weights; as in ``cfcore/kernels/lists/rounded_rows.h``.
 WEIGHT_COLUMNS = 64
+#: Columns of 8-bit weights that share a bound, and the most panels of 16-bit weights without bounds; as in
+#: ``cfcore/kernels/lists/top_lists_loops.pxd``.
+WEIGHT_GROUP, UNBOUNDED_PANELS = 16, 16
 #: Candidates beyond n for a list of n; as in ``cfcore/kernels/lists/top_lists_loops.pxd``.
 SPARE_CANDIDATES = 256
 
@@ -110,8 +113,13 @@ class WeightPanels(Record):
         side by side in coarse[q].
     scales : float32[2 n_pairs, 64]
         The units of those columns, over that of `rounded`.
-    most : int16[ceil(n_panels / 64), n_rows, 64]
-        most[p // 64, i, p % 64] is the largest weight of row i in panel p, rounded as in `rounded`, or 0.
+    most : int16[ceil(n_fine / 64) if n_fine > 16 else 0, n_rows, 64]
+        most[p // 64, i, p % 64] is the largest weight of row i in panel p, as in `rounded`, or 0.
+    groups : int8[ceil(n_pairs / 8), n_rows, 64]
+        groups[q // 8, i, 8 (q % 8) + g] is the largest weight of row i in the columns [16 g, 16 g + 16) of
+        coarse[q], or 0, over the unit of these columns and rounded up.
+    group_scales : float32[ceil(n_pairs / 8), 64]
+        The units of groups, over that of `rounded`.
     exact : float32[64 n_panels, n_rows]
         exact[64 p + c, i] is that weight.
     peaks : float32[n_rows]
@@ -125,6 +133,8 @@ class WeightPanels(Record):
     coarse: Array = array("int8", "n_pairs", "n_rows", 2 * WEIGHT_COLUMNS, written=True)
     scales: Array = array("float32", "n_coarse", WEIGHT_COLUMNS, written=True)
     most: Array = array("int16", "n_blocks", "n_rows", WEIGHT_COLUMNS, written=True)
+    groups: Array = array("int8", "n_group_blocks", "n_rows", WEIGHT_COLUMNS, written=True)
+    group_scales: Array = array("float32", "n_group_blocks", WEIGHT_COLUMNS, written=True)
     exact: Array = array("float32", "n_columns", "n_rows", written=True)
     peaks: Array = array("float32", "n_rows", written=True)
     n_panels: int = dimension()
@@ -132,6 +142,7 @@ class WeightPanels(Record):
     n_pairs: int = dimension()
     n_coarse: int = dimension()
     n_blocks: int = dimension()
+    n_group_blocks: int = dimension()
     n_columns: int = dimension()
     n_rows: int = dimension()
     n_items: int = dimension()
@@ -146,9 +157,10 @@ class WeightPanels(Record):
             )
         if self.n_columns != WEIGHT_COLUMNS * self.n_panels:
             raise ValueError(f"{self._name('exact')} must be of shape ({WEIGHT_COLUMNS} n_panels, n_rows)")
-        if self.n_blocks != -(-self.n_panels // WEIGHT_COLUMNS):
+        if (self.n_blocks, self.n_group_blocks) != self.blocks(self.n_fine, self.n_pairs):
             raise ValueError(
-                f"{self._name('most')} must be of shape (ceil(n_panels / {WEIGHT_COLUMNS}), ...)"
+                f"{self._name('most')} must be of shape (ceil(n_fine / {WEIGHT_COLUMNS}), ...) for more than "
+                f"{UNBOUNDED_PANELS} panels, and groups of (ceil(n_pairs / 8), ...)"
             )
         if ((self.sources < 0) != (self.columns < 0)).any():
             raise ValueError(f"{self._name('columns')} must be -1 where sources are")
@@ -157,6 +169,13 @@ class WeightPanels(Record):
             raise ValueError(
                 f"{self._name('columns')} must hold each item at most once, and places must tell where"
             )
+
+    @staticmethod
+    def blocks(n_fine: int, n_pairs: int) -> tuple[int, int]:
+        """`n_blocks` and `n_group_blocks`: how many rows of 64 bounds there are."""
+        n_groups = 2 * WEIGHT_COLUMNS // WEIGHT_GROUP * n_pairs
+        n_bounded = n_fine if n_fine > UNBOUNDED_PANELS else 0
+        return -(-n_bounded // WEIGHT_COLUMNS), -(-n_groups // WEIGHT_COLUMNS)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -223,8 +242,8 @@ class CandidateScratch(BitmapScratch):
 
 
 def _list_codes(n: int, n_panels: int) -> int:
-    """Integers beside a list: its limit, number of candidates and two for each, and bounds of panels."""
-    return 2 + n_panels + 2 * (n + SPARE_CANDIDATES)
+    """Integers beside a list: its limit, number of candidates and two for each, and bounds."""
+    return 2 + n_panels + WEIGHT_COLUMNS + 2 * (n + SPARE_CANDIDATES)
 
 
 @dataclass(frozen=True, eq=False, repr=False)

@@ -16,7 +16,7 @@ from cfcore.kernels.records.base import (
     integer,
 )
 
-__all__ = ["OrdinalRatings", "check_cut_points"]
+__all__ = ["LatentDraws", "OrdinalRatings", "check_cut_points"]
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -51,6 +51,37 @@ class OrdinalRatings(Record):
         check_compressed(self._name("indptr"), self.indptr, self.n)
         check_codes(self._name("ratings"), self.ratings, self.n)
         check_codes(self._name("levels"), self.levels, self.n_levels)
+        if self.weights is not None and not (self.weights > 0).all():
+            raise ValueError(f"{self._name('weights')} must be positive")
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class LatentDraws(Record):
+    """Latent ratings that are drawn, and what the model predicts of them.
+
+    Attributes
+    ----------
+    levels : uint8[n]
+        The level of each rating, from 0.
+    latents : float64[n]
+    targets, products : float32[n]
+        Latent ratings less all biases, and products of rows: the prediction is latent - target + product.
+    weights : float32[n], optional
+        Precisions of the latent ratings; 1 where None.
+    n_levels : int in [1, 256]
+    """
+
+    levels: Array = array("uint8", "n")
+    latents: Array = array("float64", "n", written=True)
+    targets: Array = array("float32", "n", written=True)
+    products: Array = array("float32", "n")
+    weights: Array | None = array("float32", "n", optional=True)
+    n_levels: int = integer(1, 256, default=1)
+    n: int = dimension()
+
+    def _check(self) -> None:
+        if self.n and self.levels.max() >= self.n_levels:
+            raise ValueError(f"{self._name('levels')} holds {self.levels.max()}, of {self.n_levels} levels")
         if self.weights is not None and not (self.weights > 0).all():
             raise ValueError(f"{self._name('weights')} must be positive")
 

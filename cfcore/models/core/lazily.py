@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
+
+from cfcore.errors import DataError
+from cfcore.threads import policy
 
 __all__ = ["is_lazy", "lazy_predictions"]
 
@@ -26,13 +30,18 @@ def lazy_predictions(model: Any, frame: Any, items: Any, timestamps: Any, option
 
     Raises
     ------
+    DataError
+        When it is computed; the message names the partition and the row in it.
     TypeError
         For arguments beside the pairs, and for answers of more than one column.
     """
     import dask
 
     if items is not None or timestamps not in (None, False):
-        raise TypeError("predict takes the pairs of a Dask DataFrame as its only argument")
+        raise TypeError(
+            "predict takes the pairs of a Dask DataFrame as its only argument: pass the frame, such as "
+            "model.predict(ddf), instead of its columns"
+        )
     several = [name for name in ("return_std", "return_known") if options.get(name)]
     if several:
         raise TypeError(f"predict of a Dask DataFrame gives one column: leave out {several[0]}=")
@@ -41,5 +50,13 @@ def lazy_predictions(model: Any, frame: Any, items: Any, timestamps: Any, option
     return frame.map_partitions(_predicted, held, timestamps, options, meta=meta, enforce_metadata=False)
 
 
-def _predicted(frame: Any, model: Any, timestamps: Any, options: dict[str, Any]) -> Any:
-    return model.predict(frame, timestamps=timestamps, **options)
+def _predicted(
+    frame: Any, model: Any, timestamps: Any, options: dict[str, Any], partition_info: Any = None
+) -> Any:
+    try:
+        # A task for each thread of a worker runs at the same time.
+        with policy(minimum_work=math.inf):
+            return model.predict(frame, timestamps=timestamps, **options)
+    except DataError as error:
+        where = "" if partition_info is None else f"partition {partition_info['number']}: "
+        raise DataError(f"{where}{error}") from error

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from scipy.special import gammaincinv, gammaln
 
+from cfcore.models.factorization import bayesian_priors as priors
 from cfcore.models.factorization.bayesian_priors import drawn_precision
 from cfcore.models.factorization.bayesian_residuals import Residuals
 
@@ -14,6 +15,8 @@ Array = np.ndarray[Any, Any]
 
 #: Steps of the random walk of the shape of users' noise precisions in a sweep, and their standard deviation.
 SHAPE_STEPS, SHAPE_STEP = 3, 0.1
+#: Bounds of users' precisions.
+LEAST, MOST = 1e-3, 1e3
 
 
 class GaussianNoise:
@@ -95,11 +98,33 @@ class GaussianNoise:
         total = float(np.sum(squares * self.user_weights))  # by BLAS, bits would depend on its threads
         self.scalars[0] = drawn_precision(len(self.users), total, self.rng)
 
+    def draw_scale(self) -> None:
+        """Multiply all users' precisions by a factor, and divide the common one by it, where both are drawn.
+
+        Their products do not change, so that the factor c depends on the priors alone: with n users of shape
+        s it has the density c^(n s / 2 - a - 1) exp(-c s sum(weights) / 2 - b precision / c), where a and b
+        are shape and rate of the prior of the precision. Proposed is c without the last term.
+        """
+        if not self.user_noise or self.cut_points is not None:
+            return
+        rated = self.counts > 0
+        shape = self.scalars[1] / 2
+        power = np.sum(rated) * shape - priors.SHAPE
+        if power <= 0:
+            return
+        factor = self.rng.standard_gamma(power) / (shape * float(np.sum(self.user_weights[rated])))
+        scaled = factor * self.user_weights[rated]
+        rate = priors.RATE * self.scalars[0]
+        within = bool(scaled.min() >= LEAST and scaled.max() <= MOST)
+        if np.log(self.rng.random()) < rate - rate / factor and within:
+            self.user_weights[rated] = scaled
+            self.scalars[0] /= factor
+
     def _draw_user_weights(self, squares: Array) -> None:
         shape = self.scalars[1] / 2
         drawn = self.rng.standard_gamma(shape + self.counts / 2)
         self.user_weights[:] = drawn / (shape + self.scalars[0] * squares / 2)
-        self.user_weights[:] = np.clip(self.user_weights, 1e-3, 1e3)
+        self.user_weights[:] = np.clip(self.user_weights, LEAST, MOST)
         self.draw_shape(self.user_weights[self.counts > 0])
 
     def draw_shape(self, weights: Array) -> None:

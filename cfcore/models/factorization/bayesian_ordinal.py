@@ -9,7 +9,7 @@ from scipy.special import log_ndtr, ndtr
 
 from cfcore import backends
 from cfcore.errors import DataError
-from cfcore.kernels.records import DrawKey, OrdinalRatings
+from cfcore.kernels.records import DrawKey, LatentDraws, OrdinalRatings
 from cfcore.models.factorization.bayesian_cut_points import (
     FREEDOM,
     first_cut_points,
@@ -33,6 +33,10 @@ MOST_LEVELS = 256
 BLOCK = 1 << 14
 #: Ratings of the pieces of one call of a kernel, after which Ctrl-C is handled: about .3 s.
 CALL = 1 << 24
+#: Those of a block of draws.
+DRAWN = 4096
+#: From sweep EACH on, cut points are drawn in every EVERY-th sweep: they take longer than latent ratings.
+EACH, EVERY = 16, 4
 #: Work of a rating, in multiplications.
 WORK = 200
 #: The training error is that of at most about so many ratings, evenly spaced.
@@ -47,7 +51,8 @@ class OrderedProbit(GaussianNoise):
     Qi and Minka, "Hessian-based Markov chain Monte Carlo algorithms", 2002), in logarithms of distances. Then
     latent ratings are drawn given these (Albert and Chib, "Bayesian analysis of binary and polychotomous
     response data", 1993). Cut points drawn given the latent ratings would hardly move (Cowles, "Accelerating
-    Monte Carlo Markov chain convergence for cumulative-link generalized linear models", 1996).
+    Monte Carlo Markov chain convergence for cumulative-link generalized linear models", 1996). After the
+    first sweeps cut points are drawn in every fourth sweep, and all else in each.
 
     Parameters
     ----------
@@ -83,6 +88,7 @@ class OrderedProbit(GaussianNoise):
     def set_levels(self, codes: Array) -> None:
         """Take the ratings' positions among the levels, and divide the ratings of each level into pieces."""
         n_levels, n = len(self.levels), len(codes)
+        self.codes = codes.astype(np.uint8)
         keys = np.arange(n) // BLOCK * n_levels + codes
         n_pieces = -(-n // BLOCK) * n_levels
         self.ratings = np.argsort(keys, kind="stable").astype(np.int32)
@@ -107,60 +113,72 @@ class OrderedProbit(GaussianNoise):
             Targets and sums of squares change with the latent ratings.
         n_threads : int or None
         """
-        predictions = np.subtract(self.latents, residuals.targets, out=self.predictions)
-        predictions += residuals.products
-        ratings = OrdinalRatings(
-            self.indptr, self.ratings, self.piece_levels, predictions, self.weights(), len(self.levels)
-        )
-        self._draw_cut_points(key, ratings, n_threads)
-        errors = np.subtract(self.latents, predictions, out=self.predictions)
-        np.add(errors, residuals.products, out=residuals.targets, casting="same_kind")
-        if self.user_noise:
-            squares = (
-                errors * errors if self.rating_weights is None else errors * errors * self.rating_weights
+        if key[1] < EACH or key[1] % EVERY == 0:
+            predictions = np.subtract(self.latents, residuals.targets, out=self.predictions)
+            predictions += residuals.products
+            self._draw_cut_points(
+                OrdinalRatings(
+                    self.indptr,
+                    self.ratings,
+                    self.piece_levels,
+                    predictions,
+                    self.weights(),
+                    len(self.levels),
+                ),
+                n_threads,
             )
+        self._draw_latents(key, residuals, n_threads)
+        if self.user_noise:
+            squares = residuals.errors(slice(None)) ** 2
+            if self.rating_weights is not None:
+                squares *= self.rating_weights
             found = np.zeros(len(self.user_weights))
             found[self.rated] = np.add.reduceat(squares, self.firsts)
             self._draw_user_weights(found)
 
-    def _draw_cut_points(self, key: tuple[int, int], ratings: OrdinalRatings, n_threads: int | None) -> None:
-        """Draw cut points and latent ratings; the latter with those proposed, which are mostly accepted."""
+    def _draw_cut_points(self, ratings: OrdinalRatings, n_threads: int | None) -> None:
+        """Draw cut points."""
         now, noise, chance = self.cut_points, self.rng.normal(size=len(self.cut_points)), self.rng.random()
         noise *= np.sqrt(FREEDOM / self.rng.chisquare(FREEDOM))
-        here = proposal_from(now, self._sums(ratings, now, None, n_threads)) if len(now) else None
         is_first = self.probit[3] > 0
         self.probit[3] -= is_first
         self.probit[1] += not is_first
-        if here is not None:
-            new = moved(now, here, noise)
-            if not is_far(now, new):
-                sums = self._sums(ratings, new, key, n_threads)
-                there = proposal_from(new, sums)
-                if there is not None:
-                    ratio = there.log_density - here.log_density
-                    ratio += log_chance(there, new, now) - log_chance(here, now, new)
-                    if is_first or np.log(chance) < ratio:
-                        now[:] = new
-                        self.probit[0] = np.sum(sums[:, 0])
-                        self.probit[2] += not is_first
-                        return
-        self.probit[0] = np.sum(self._sums(ratings, now, key, n_threads)[:, 0])
+        here = proposal_from(now, self._sums(ratings, now, n_threads)) if len(now) else None
+        new = now if here is None else moved(now, here, noise)
+        if here is None or is_far(now, new):
+            return
+        there = proposal_from(new, self._sums(ratings, new, n_threads))
+        if there is not None:
+            ratio = there.log_density - here.log_density
+            ratio += log_chance(there, new, now) - log_chance(here, now, new)
+            if is_first or np.log(chance) < ratio:
+                now[:] = new
+                self.probit[2] += not is_first
 
-    def _sums(
-        self, ratings: OrdinalRatings, cut_points: Array, key: tuple[int, int] | None, n_threads: int | None
-    ) -> Array:
-        """Sums of the kernel for each level, float64[n_levels, 6]; with a key, latent ratings are drawn."""
+    def _draw_latents(self, key: tuple[int, int], residuals: Residuals, n_threads: int | None) -> None:
+        """Draw latent ratings, which the targets follow; and sum the log-likelihood."""
+        kernel = backends.kernel("factorization.ordinal")
+        draws = LatentDraws(
+            self.codes, self.latents, residuals.targets, residuals.products, self.weights(), len(self.levels)
+        )
+        sums = np.empty(kernel.n_blocks(draws.n))
+        n_threads = threads_worth(n_threads, WORK * draws.n)
+        step = CALL // DRAWN
+        for begin in range(0, len(sums), step):
+            span = begin, min(begin + step, len(sums))
+            drawn = DrawKey(key[0], LATENTS, key[1])
+            kernel.draw_latents(draws, self.cut_points, sums, drawn, span, n_threads)
+        self.probit[0] = np.sum(sums)
+
+    def _sums(self, ratings: OrdinalRatings, cut_points: Array, n_threads: int | None) -> Array:
+        """Sums of the kernel for each level: float64[n_levels, 6]."""
         kernel = backends.kernel("factorization.ordinal")
         sums = np.empty((ratings.n_pieces, 6))
         n_threads = threads_worth(n_threads, WORK * ratings.n)
         pieces = CALL // BLOCK * len(self.levels)
         for begin in range(0, ratings.n_pieces, pieces):
             span = begin, min(begin + pieces, ratings.n_pieces)
-            if key is None:
-                kernel.sum_likelihood(ratings, cut_points, sums, span, n_threads)
-            else:
-                drawn = DrawKey(key[0], LATENTS, key[1])
-                kernel.draw_latents(ratings, cut_points, self.latents, sums, drawn, span, n_threads)
+            kernel.sum_likelihood(ratings, cut_points, sums, span, n_threads)
         n = len(self.levels)
         return np.stack([np.bincount(self.piece_levels, one, minlength=n) for one in sums.T], axis=1)
 

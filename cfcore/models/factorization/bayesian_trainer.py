@@ -24,6 +24,10 @@ from cfcore.models.factorization.bayesian_side import FIXED, Side
 Array = np.ndarray[Any, Any]
 
 
+#: Default numbers of factors: of any data, and of data with at least so many ratings per user and item.
+N_FACTORS, MANY_RATINGS, MORE_FACTORS = 32, 60, 48
+
+
 class GibbsTrainer:
     """Parameters in units of the ratings' standard deviation, drawn in turn from their conditionals.
 
@@ -48,7 +52,8 @@ class GibbsTrainer:
         self.seed, self.rng, self.n_threads = seed, generator_of(seed), context.n_threads
         self.burn_in = model.burn_in
         users, items = train.by_user, train.by_item
-        n, k = len(train), model.n_factors
+        n = len(train)
+        k = factors_for(train) if model.n_factors is None else model.n_factors
         self._check_memory(train, k, min(model.n_samples, n_kept))
         place = np.empty(n, dtype=np.int32)
         place[users.order] = np.arange(n, dtype=np.int32)
@@ -132,7 +137,7 @@ class GibbsTrainer:
             raise KeyboardInterrupt
 
     def _draw_scales(self) -> None:
-        """Draw the scales of the rows of users and of items."""
+        """Draw the scales of the rows of users and of items, and of the users' precisions."""
         # Sums not by BLAS, whose bits depend on its threads.
         square = float(np.sum(self.residuals.squares[:, 2] * self.noise.user_weights))
         square, product = (
@@ -141,6 +146,7 @@ class GibbsTrainer:
         for side in (self.users, self.items):
             factor = side.draw_scale(square, product)
             square, product = square * factor**2, product * factor
+        self.noise.draw_scale()
 
     def _draw_rows(self, key: tuple[int, int], keeps: bool) -> None:
         """Draw priors, sets and rows of items, and then of users."""
@@ -212,6 +218,12 @@ class GibbsTrainer:
         self.codes, self.item_order, self.seconds = first.codes, first.item_order, first.seconds
         self.biases.groups, self.biases.session_at = first.biases.groups, first.biases.session_at
         self.biases.nested = first.biases.nested
+
+
+def factors_for(train: Ratings) -> int:
+    """The default number of factors: more where rows of factors have many ratings each."""
+    n_rows = np.count_nonzero(train.user_counts) + np.count_nonzero(train.item_counts)
+    return MORE_FACTORS if len(train) >= MANY_RATINGS * n_rows else N_FACTORS
 
 
 def generator_of(seed: int) -> np.random.Generator:

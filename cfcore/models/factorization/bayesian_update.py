@@ -35,11 +35,16 @@ N_SWEEPS = 100
 class BayesianUpdates(Model):
     """The part of `BayesianSVD` that takes ratings after the fit. Each call makes a new state."""
 
-    n_factors: int
+    n_factors: int | None
     n_samples: int
     burn_in: int
     n_chains: int
     n_threads: int | None
+
+    @property
+    def n_factors_(self) -> int:
+        """Length of the rows of factors, which may be a default that depends on the training ratings."""
+        return int(self.prior_means_.shape[1])
 
     def fold_in(
         self, ratings: Any, *columns: Any, unknown_items: str = "error", duplicates: Duplicates = "error",
@@ -173,6 +178,8 @@ class BayesianUpdates(Model):
             self._state = here.fit(ratings, duplicates=duplicates, **side)._state
             return self
         here.check_params()
+        if here.n_factors is None:  # that of the fit, however many ratings there are now
+            here.n_factors = here._state.prior_means.shape[1]
         here._check_as_fitted()
         for kind, table in (("user", user_features), ("item", item_features)):
             if table is not None:

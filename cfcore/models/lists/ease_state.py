@@ -201,12 +201,15 @@ class EaseState(State):
         places[items[order]] = np.arange(n, dtype=np.int32)
         n_pairs = int(n_panels * COARSE) // 2
         n_fine = n_panels - 2 * n_pairs
+        n_blocks, n_group_blocks = WeightPanels.blocks(n_fine, n_pairs)
         panels = WeightPanels(
             sources, columns, places,
             aligned_zeros(n_fine * n, WEIGHT_COLUMNS, np.int16).reshape(n_fine, n, WEIGHT_COLUMNS),
             aligned_zeros(n_pairs * n, 2 * WEIGHT_COLUMNS, np.int8).reshape(n_pairs, n, 2 * WEIGHT_COLUMNS),
             np.empty((2 * n_pairs, WEIGHT_COLUMNS), dtype=np.float32),
-            np.zeros((-(-n_panels // WEIGHT_COLUMNS), n, WEIGHT_COLUMNS), dtype=np.int16),
+            np.zeros((n_blocks, n, WEIGHT_COLUMNS), dtype=np.int16),
+            np.empty((n_group_blocks, n, WEIGHT_COLUMNS), dtype=np.int8),
+            np.empty((n_group_blocks, WEIGHT_COLUMNS), dtype=np.float32),
             np.empty((n_columns, n), dtype=np.float32),
             np.empty(n, dtype=np.float32),
         )  # fmt: skip

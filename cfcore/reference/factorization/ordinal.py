@@ -9,10 +9,12 @@ from numpy.typing import NDArray
 
 from cfcore.kernels.records import (
     DrawKey,
+    LatentDraws,
     OrdinalRatings,
     check_apart,
     check_cut_points,
     check_span,
+    check_written,
 )
 from cfcore.reference.common.checks import check_array, check_record, check_threads
 from cfcore.reference.common.rng import philox
@@ -21,44 +23,69 @@ Float64 = NDArray[np.float64]
 
 #: Cut points further from a prediction count as this, in standard deviations.
 BOUND = 1e8
+#: Ratings of a block of draws.
+DRAWN = 4096
 
 
 def sum_likelihood(
     ratings: OrdinalRatings, cut_points: Float64, sums: Float64, span: tuple[int, int], n_threads: int
 ) -> None:
     """Log-likelihood of cut points and its derivatives, by pieces; see the kernel."""
-    _check("sum_likelihood", ratings, cut_points, sums)
-    check_apart("sum_likelihood", {"sums": sums}, dict(_arrays_of(ratings), cut_points=cut_points))
+    check_record(ratings, OrdinalRatings, "sum_likelihood: ratings")
+    check_array(cut_points, np.float64, 1, False, "sum_likelihood: cut_points")
+    check_array(sums, np.float64, 2, True, "sum_likelihood: sums")
+    check_cut_points("sum_likelihood", cut_points, ratings.n_levels)
+    if sums.shape != (ratings.n_pieces, 6):
+        raise ValueError(f"sum_likelihood: sums must be of shape ({ratings.n_pieces}, 6), not {sums.shape}")
+    read = {name: held for name, held, _ in ratings.arrays()}
+    check_apart("sum_likelihood", {"sums": sums}, dict(read, cut_points=cut_points))
     begin, end = check_span("sum_likelihood", span, ratings.n_pieces, "pieces")
     check_threads(n_threads)
     for piece in range(begin, end):
         _sum_piece(ratings, cut_points, sums, piece)
 
 
+def n_blocks(n: int) -> int:
+    """The number of blocks in which `draw_latents` draws; see the kernel."""
+    if not 0 <= n < 2**48:
+        raise ValueError(f"n_blocks: n must be at least 0 and below 2^48, not {n}")
+    return (int(n) + DRAWN - 1) // DRAWN
+
+
 def draw_latents(
-    ratings: OrdinalRatings,
+    draws: LatentDraws,
     cut_points: Float64,
-    latents: Float64,
     sums: Float64,
     key: DrawKey,
     span: tuple[int, int],
     n_threads: int,
 ) -> None:
     """Latent ratings from their truncated normal distributions; see the kernel."""
-    _check("draw_latents", ratings, cut_points, sums)
+    check_record(draws, LatentDraws, "draw_latents: draws")
+    check_array(cut_points, np.float64, 1, False, "draw_latents: cut_points")
+    check_array(sums, np.float64, 1, True, "draw_latents: sums")
     check_record(key, DrawKey, "draw_latents: key")
-    check_array(latents, np.float64, 1, True, "draw_latents: latents")
-    if len(latents) != ratings.n:
-        raise ValueError(f"draw_latents: there must be {ratings.n} latents, not {len(latents)}")
-    read = dict(_arrays_of(ratings), cut_points=cut_points)
-    check_apart("draw_latents", {"latents": latents, "sums": sums}, read)
-    begin, end = check_span("draw_latents", span, ratings.n_pieces, "pieces")
+    check_cut_points("draw_latents", cut_points, draws.n_levels)
+    if len(sums) != n_blocks(draws.n):
+        raise ValueError(f"draw_latents: there must be {n_blocks(draws.n)} sums, not {len(sums)}")
+    check_written((draws,))
+    read = {name: held for name, held, _ in draws.arrays()}
+    check_apart("draw_latents", {"sums": sums}, dict(read, cut_points=cut_points))
+    written = {"latents": draws.latents, "targets": draws.targets}
+    check_apart("draw_latents", written, {"cut_points": cut_points})
+    begin, end = check_span("draw_latents", span, n_blocks(draws.n), "blocks")
     check_threads(n_threads)
-    for piece in range(begin, end):
-        _sum_piece(ratings, cut_points, sums, piece)
-        own, first, last, scale, (low, high) = _piece(ratings, cut_points, piece)
-        x = _truncated(first, last, _uniform(key, own)) / scale
-        latents[own] = np.clip(ratings.predictions[own] + x, low, high)
+    ends = np.concatenate([[-np.inf], cut_points, [np.inf]])
+    for block in range(begin, end):
+        own = np.arange(block * DRAWN, min((block + 1) * DRAWN, draws.n))
+        predictions = draws.latents[own] - draws.targets[own] + draws.products[own]
+        low, high = ends[draws.levels[own]], ends[draws.levels[own] + np.intp(1)]
+        scale = _scale(draws.weights, own)
+        first, last = (np.clip((end - predictions) * scale, -BOUND, BOUND) for end in (low, high))
+        sums[block] = _log_mass(first, last).sum()
+        x = predictions + _truncated(first, last, _uniform(key, own)) / scale
+        draws.latents[own] = np.clip(x, low, high)
+        draws.targets[own] = draws.latents[own] - predictions + draws.products[own]
 
 
 def level_chances(
@@ -84,30 +111,22 @@ def level_chances(
         chances[:, cut] = ndtr(scales * (points - means)).mean(axis=1)
 
 
-def _check(function: str, ratings: OrdinalRatings, cut_points: Float64, sums: Float64) -> None:
-    check_record(ratings, OrdinalRatings, f"{function}: ratings")
-    check_array(cut_points, np.float64, 1, False, f"{function}: cut_points")
-    check_array(sums, np.float64, 2, True, f"{function}: sums")
-    check_cut_points(function, cut_points, ratings.n_levels)
-    if sums.shape != (ratings.n_pieces, 6):
-        raise ValueError(f"{function}: sums must be of shape ({ratings.n_pieces}, 6), not {sums.shape}")
-
-
-def _arrays_of(ratings: OrdinalRatings) -> dict[str, NDArray[Any]]:
-    return {name: held for name, held, _ in ratings.arrays()}
+def _scale(weights: NDArray[np.float32] | None, own: NDArray[Any]) -> Float64:
+    """Square roots of the precisions of some of the ratings."""
+    return np.ones(len(own)) if weights is None else np.sqrt(weights[own].astype(np.float64))
 
 
 def _piece(ratings: OrdinalRatings, cut_points: Float64, piece: int) -> tuple[Any, ...]:
-    """Ratings of a piece, ends of their level in standard deviations, 1 over these, and the cut points."""
+    """Ends of the level of a piece in the ratings' standard deviations, and 1 over these."""
     own = ratings.ratings[ratings.indptr[piece] : ratings.indptr[piece + 1]]
     ends = np.concatenate([[-np.inf], cut_points, [np.inf]])[ratings.levels[piece] :][:2]
-    scale = np.ones(len(own)) if ratings.weights is None else np.sqrt(ratings.weights[own].astype(np.float64))
+    scale = _scale(ratings.weights, own)
     first, last = (np.clip((end - ratings.predictions[own]) * scale, -BOUND, BOUND) for end in ends)
-    return own, first, last, scale, ends
+    return first, last, scale
 
 
 def _sum_piece(ratings: OrdinalRatings, cut_points: Float64, sums: Float64, piece: int) -> None:
-    _, first, last, scale, _ = _piece(ratings, cut_points, piece)
+    first, last, scale = _piece(ratings, cut_points, piece)
     logs = _log_mass(first, last)
     low, high = (scale * np.exp(_log_density(end) - logs) for end in (first, last))
     sums[piece] = (
@@ -150,13 +169,13 @@ def _truncated(first: Float64, last: Float64, uniform: Float64) -> Float64:
     return np.where(turned, -x, x)
 
 
-def _uniform(key: DrawKey, rows: NDArray[np.int32]) -> Float64:
-    """A number in (0, 1) of each row, from 52 bits."""
-    counters = np.zeros((len(rows), 4), dtype=np.uint32)
-    counters[:, 1] = rows
+def _uniform(key: DrawKey, ratings: NDArray[np.intp]) -> Float64:
+    """A number in (0, 1) of each rating, from 32 bits; four ratings of a tile of 64 share a counter."""
+    counters = np.zeros((len(ratings), 4), dtype=np.uint32)
+    counters[:, 1] = ratings // 64 * 16 + ratings % 16
     counters[:, 2:] = key.sweep, key.kind
     words = np.empty_like(counters)
     philox(counters, words, key.seed)
-    pairs = (words[:, 0].astype(np.uint64) << np.uint64(32)) | words[:, 1]
-    found: Float64 = (pairs >> np.uint64(12)).astype(np.float64) / 2.0**52 + 2.0**-53
+    own = words[np.arange(len(ratings)), ratings % 64 // 16].astype(np.float64)
+    found: Float64 = (own + 0.5) / 2.0**32
     return found

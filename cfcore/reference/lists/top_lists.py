@@ -18,6 +18,7 @@ from cfcore.kernels.records import (
     WeightPanels,
     check_written,
 )
+from cfcore.kernels.records.lists import UNBOUNDED_PANELS, WEIGHT_GROUP
 from cfcore.reference.common.checks import check_record, check_threads
 from cfcore.reference.lists.weighted_sums import weighted_sum
 from cfcore.reference.top_n.scores import best, check_excluded
@@ -25,6 +26,7 @@ from cfcore.reference.top_n.scores import best, check_excluded
 Array = NDArray[Any]
 
 HIGHEST, HIGHEST_LEVEL, MOST, WIDEST, SMALLEST, FINEST = 32767, 127, 2147000000, 2**30, 1e-30, 2.0**-20
+ROUNDED_UP = 127 / 126
 
 
 def fill_panels(weights: ItemWeights, panels: WeightPanels, n_threads: int) -> None:
@@ -55,8 +57,23 @@ def fill_panels(weights: ItemWeights, panels: WeightPanels, n_threads: int) -> N
     panels.rounded[:] = rounded[:, : panels.n_fine].transpose(1, 0, 2)
     panels.coarse[:] = coarse.reshape(panels.n_rows, panels.n_pairs, 128).transpose(1, 0, 2)
     most = np.zeros((panels.n_rows, 64 * panels.n_blocks), dtype=np.int16)
-    most[:, : panels.n_panels] = rounded.max(axis=2, initial=0)
+    bounded = rounded[:, : panels.n_fine if panels.n_fine > UNBOUNDED_PANELS else 0]
+    most[:, : bounded.shape[1]] = bounded.max(axis=2, initial=0)
     panels.most[:] = most.reshape(panels.n_rows, panels.n_blocks, 64).transpose(1, 0, 2)
+    _fill_groups(panels, later, inverses, inverse)
+
+
+def _fill_groups(panels: WeightPanels, later: Array, inverses: Array, inverse: Any) -> None:
+    """The largest weights of groups, from the weights of 8-bit columns and one over their units."""
+    panels.groups[:], panels.group_scales[:] = 0, 0
+    if not inverse:
+        return
+    of_groups = inverses.reshape(-1, WEIGHT_GROUP).min(axis=1) / np.float32(ROUNDED_UP)
+    panels.group_scales.reshape(-1)[: len(of_groups)] = inverse / of_groups
+    largest = later.reshape(panels.n_rows, -1, WEIGHT_GROUP).max(axis=2, initial=0)
+    groups = np.zeros((panels.n_rows, 64 * panels.n_group_blocks), dtype=np.int8)
+    groups[:, : len(of_groups)] = np.ceil(largest * of_groups)
+    panels.groups[:] = groups.reshape(panels.n_rows, panels.n_group_blocks, 64).transpose(1, 0, 2)
 
 
 def fill_multiples(

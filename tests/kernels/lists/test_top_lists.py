@@ -73,10 +73,12 @@ class Case:
         places = np.full(n, -1, dtype=np.int32)
         places[self.sources.reshape(-1)[:n]] = np.arange(n)
         n_pairs = n_panels // 2 if self.n_fine is None else (n_panels - self.n_fine) // 2
+        n_blocks, n_group_blocks = WeightPanels.blocks(n_panels - 2 * n_pairs, n_pairs)
         panels = WeightPanels(
             self.sources, self.sources, places, np.full((n_panels - 2 * n_pairs, n, 64), 9, dtype=np.int16),
             np.full((n_pairs, n, 128), 9, dtype=np.int8), np.full((2 * n_pairs, 64), 9, dtype=np.float32),
-            np.zeros((-(-n_panels // 64), n, 64), dtype=np.int16),
+            np.zeros((n_blocks, n, 64), dtype=np.int16),
+            np.full((n_group_blocks, n, 64), 9, dtype=np.int8), np.full((n_group_blocks, 64), 9, np.float32),
             np.full((64 * n_panels, n), np.nan, dtype=np.float32), np.full(n, np.nan, dtype=np.float32),
         )  # fmt: skip
         kernel.fill_panels(self.weights, panels, n_threads)
@@ -174,6 +176,51 @@ def test_lists_do_not_depend_on_which_weights_have_8_bits(kind: str) -> None:
                 np.testing.assert_array_equal(lists.scores, scores)
 
 
+@pytest.mark.parametrize("n_fine", [18, 2, 0])
+def test_lists_are_right_where_few_panels_can_hold_an_item_of_them(n_fine: int) -> None:
+    case = popular_first()
+    positions, scores = case.expected(10)
+    case.n_fine = n_fine
+    for level in kernels.available_levels():
+        with kernels.use_level(level):
+            for together in (40, 7):
+                lists = case.lists(compiled, 10, 1, together)
+                np.testing.assert_array_equal(lists.positions, positions)
+                np.testing.assert_array_equal(lists.scores, scores)
+
+
+def popular_first() -> Case:
+    """A case of 1500 items whose panels begin with those that have the largest weights."""
+    case = Case(1500, n_users=12, share=0.08)
+    sizes = np.exp(case.rng.normal(size=1500)).astype(np.float32)
+    case.weights = ItemWeights((case.weights.values + np.float32(0.5)) * sizes)
+    case.sources.reshape(-1)[:1500] = np.argsort(-sizes)
+    case.listed = case.rng.permutation(1500).astype(np.int32)
+    return case
+
+
+@pytest.mark.parametrize("kernel", IMPLEMENTATIONS, ids=["compiled", "twin"])
+def test_bounds_of_groups_are_the_largest_weights_rounded_up(kernel: ModuleType) -> None:
+    case = popular_first()
+    case.n_fine = 2
+    panels = case.panels(kernel)
+    weights = np.pad(case.weights.values.astype(np.float64), ((0, 0), (0, 1)))
+    weights = weights[:, case.sources[2:]].reshape(1500, -1, 16)
+    n_groups = weights.shape[1]
+    unit = float(panels.peaks.max()) / 32767 * panels.group_scales.reshape(-1).astype(np.float64)
+    bounds = (panels.groups.transpose(1, 0, 2).reshape(1500, -1) * unit)[:, :n_groups]
+    largest = weights.max(axis=2, initial=0)
+    assert (bounds >= largest * (1 - 1e-6)).all()
+    assert (bounds - largest <= unit[:n_groups] * (1 + 1e-5)).all()
+    assert not panels.groups[-1, :, n_groups % 64 :].any()
+    of_columns = panels.scales.reshape(-1, 16).max(axis=1)
+    np.testing.assert_allclose(panels.group_scales.reshape(-1)[:n_groups], of_columns * 127 / 126, rtol=1e-6)
+    case.n_fine = 20
+    panels = case.panels(kernel)
+    np.testing.assert_array_equal(panels.most[0, :, :20], panels.rounded.max(axis=2, initial=0).T)
+    assert not panels.most[0, :, 20:].any()
+
+
 def test_levels_are_the_stars_where_ratings_are_and_else_as_fine_as_bytes_permit() -> None:
     for kind, steps in (("stars", 5), ("any", 127)):
         case = Case(200, kind=kind)
@@ -223,7 +270,16 @@ def test_panels_and_multiples_are_those_of_the_twin(n_items: int, seed: int, kin
         with kernels.use_level(level):
             for n_threads in (1, 3):
                 panels = case.panels(compiled, n_threads)
-                for name in ("rounded", "coarse", "scales", "most", "exact", "peaks"):
+                for name in (
+                    "rounded",
+                    "coarse",
+                    "scales",
+                    "most",
+                    "groups",
+                    "group_scales",
+                    "exact",
+                    "peaks",
+                ):
                     np.testing.assert_array_equal(getattr(panels, name), getattr(expected, name), name)
                 multiples = case.multiples(compiled, panels, n_threads)
                 np.testing.assert_array_equal(multiples.steps, margins.steps)
@@ -305,7 +361,7 @@ def test_what_does_not_fit_is_refused(kernel: ModuleType) -> None:
 
 def test_panels_that_contradict_themselves_are_refused() -> None:
     panels = Case(80).panels(twin)
-    names = ("sources", "columns", "places", "rounded", "coarse", "scales", "most", "exact", "peaks")
+    names = [name for name in vars(panels) if isinstance(getattr(panels, name), np.ndarray)]
     fields = {name: getattr(panels, name) for name in names}
     for name, value in (("columns", fields["columns"][0, 1]), ("places", 5), ("sources", -1)):
         changed = fields[name].copy()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,7 @@ from scipy import stats
 from scipy.special import log_ndtr, ndtr
 
 from cfcore.models.factorization.bayesian_cut_points import PRIOR, first_cut_points, is_far
-from cfcore.models.factorization.bayesian_ordinal import OrderedProbit
+from cfcore.models.factorization.bayesian_ordinal import EACH, EVERY, OrderedProbit
 from cfcore.models.factorization.bayesian_residuals import Residuals
 from cfcore.models.factorization.bayesian_side import FIXED
 
@@ -30,10 +31,10 @@ def residuals_of(noise: OrderedProbit, predictions: Any) -> Residuals:
 
 
 def drawn(values: Any, predictions: Any, n: int, seed: int = 0) -> tuple[Any, OrderedProbit]:
-    """Cut points of many sweeps with the same predictions, after those in which all steps are taken."""
+    """Cut points of many steps with the same predictions, after those that are all taken."""
     noise = sampler(values, seed)
     found = []
-    for sweep in range(20 + n):
+    for sweep in range(0, EVERY * (20 + n), EVERY):
         noise.draw((seed, sweep), residuals_of(noise, predictions), 1)
         found.append(noise.cut_points.copy())
     return np.array(found[20:]), noise
@@ -122,11 +123,28 @@ def test_cut_points_of_many_ratings_follow_their_predictions() -> None:
     predictions = rng.normal(size=60_000)
     values = np.searchsorted([-1.0, 0.0, 1.0], predictions + rng.normal(size=len(predictions)))
     noise = sampler(values)
-    for sweep in range(30):
-        noise.draw((0, sweep), residuals_of(noise, predictions + 0.1 * (-1) ** (sweep // 3)), 1)
+    for step in range(30):
+        noise.draw((0, EVERY * step), residuals_of(noise, predictions + 0.1 * (-1) ** (step // 3)), 1)
     assert noise.probit[1] == 30 - FIXED
     assert noise.probit[2] > 0.7 * noise.probit[1]
     np.testing.assert_allclose(noise.cut_points, [-1.1, -0.1, 0.9], atol=0.03)
+
+
+def test_cut_points_stay_for_some_sweeps_and_latent_ratings_do_not() -> None:
+    """In each of the first sweeps a step is made, later in every fourth, and it is counted."""
+    rng = np.random.default_rng(0)
+    predictions = rng.normal(size=2000)
+    noise = sampler(np.searchsorted([-1.0, 1.0], predictions + rng.normal(size=2000)))
+    cuts, latents = [], []
+    for sweep in range(EACH + 2 * EVERY):
+        noise.draw((0, sweep), residuals_of(noise, predictions), 1)
+        cuts.append(noise.cut_points.copy())
+        latents.append(noise.latents.copy())
+    moved = [not np.array_equal(*pair) for pair in pairwise(cuts)]
+    assert sum(moved[: EACH - 1]) > EACH // 2
+    assert not any(moved[EACH:][: EVERY - 1])
+    assert noise.probit[1] == EACH - FIXED + 2
+    assert all((one != other).mean() > 0.99 for one, other in pairwise(latents))
 
 
 @pytest.mark.parametrize("n_levels", [1, 2])
