@@ -168,7 +168,11 @@ def cluster_of_commands(folder: Path) -> Iterator[tuple[subprocess.Popen[bytes],
 
 def schedulers(train: Any, models: list[str], n_kills: int) -> list[dict[str, Any]]:
     """Fits with ``checkpoint=`` whose scheduler is killed, and that go on with another one."""
-    logging.getLogger("distributed").setLevel(logging.CRITICAL)  # it tells of the lost scheduler
+    import distributed
+
+    # It tells of the lost scheduler.
+    logging.getLogger(distributed.client.__name__).setLevel(logging.CRITICAL)
+    logging.getLogger(distributed.utils.__name__).setLevel(logging.CRITICAL)
     rows = []
     for name in models:
         local, rng, n_same, n_left = made(name).fit(train), random.Random(0), 0, []
@@ -199,6 +203,8 @@ def interrupted(folder: Path, name: str, train: Any, last: int, after: float) ->
             seen.append(epochs)
             if epochs == last:
                 threading.Timer(after, scheduler.kill).start()
+            elif epochs > last:  # the epoch was short
+                scheduler.kill()
 
         try:
             fitted(made(name), train, client=client, checkpoint=folder / "checkpoint", callback=kill)
