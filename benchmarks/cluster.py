@@ -5,6 +5,7 @@
     python benchmarks/cluster.py schedulers         # 5 fits each that lose the scheduler, and go on
     python benchmarks/cluster.py overhead           # MovieLens 1M: seconds of an epoch, and of local ones
     python benchmarks/cluster.py scale              # 20 million ratings on two workers
+    python benchmarks/cluster.py hundred_million    # from parquet files to written lists; 10 GB of disk
     python benchmarks/cluster.py plan               # a billion ratings on 16 machines, from rates here
     python benchmarks/cluster.py plan --plan users=1e7,machines=4,memory=128
 
@@ -12,7 +13,9 @@ Workers are processes of one thread (`LocalCluster`). In `agree`, `kills` and `s
 divided between all of them, even where that takes longer than to leave it to one. In `scale`, an epoch on two
 workers is compared with one on a local thread over the speed-up that two independent processes reach, each of
 which runs the local fit: they share memory and caches, too. Seconds of an epoch are those of a fit less those
-of one of half as many epochs, which sends the same data, over the difference.
+of one of half as many epochs, which sends the same data, over the difference. In `hundred_million`, memory
+is that of all processes (proportional set sizes, at the same time), and pages of files that they map are
+counted apart.
 """
 
 from __future__ import annotations
@@ -28,6 +31,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import cluster_large
 from cluster_kills import differing, kills, schedulers
 from cluster_plan import Plan, measured, report
 from measure import arguments, describe, machine, show, table, write
@@ -50,6 +54,7 @@ TIMED: dict[str, Callable[[int, int], dict[str, Any]]] = {
     "SVD": lambda k, n: {"n_factors": k, "n_epochs": n},
     "SVDpp": lambda k, n: {"n_factors": k, "n_epochs": n},
     "ALS": lambda k, n: {"n_factors": k, "n_epochs": n},
+    "ALS without sets": lambda k, n: {"n_factors": k, "n_epochs": n, "sets": None},
     "BayesianSVD": lambda k, n: {"n_factors": k, "burn_in": 1, "n_samples": n - 1},
 }
 
@@ -71,10 +76,18 @@ def cluster_of(n_workers: int) -> Iterator[tuple[Any, Any]]:
         yield cluster, client
 
 
+#: Models of `kills` and `schedulers`, and of `scale`.
+KILLED, SCALED = "SVD,ALS,BayesianSVD", "SVD,ALS without sets,ALS,BayesianSVD"
+
+
+def models_of(given: str | None, usual: str) -> list[str]:
+    return (given or usual).split(",")
+
+
 def made(name: str, params: dict[str, Any]) -> Any:
     import cfcore as cf
 
-    kind = getattr(cf, name)
+    kind = getattr(cf, name.split()[0])
     threads = {} if name in ("Baseline", "Popularity") else {"n_threads": 1}
     return kind(**params, **threads)
 
@@ -192,12 +205,13 @@ def scale(quick: bool, models: list[str], n_factors: int) -> list[dict[str, Any]
 def main() -> None:
     """Measure, print, write."""
     parser = arguments(__doc__.splitlines()[0])
-    parser.add_argument("what", choices=["agree", "kills", "schedulers", "overhead", "scale", "plan"])
-    parser.add_argument(
-        "--models", default="SVD,ALS,BayesianSVD", help="of `kills`, `schedulers` and `scale`"
-    )
+    names = ["agree", "kills", "schedulers", "overhead", "scale", "hundred_million", "plan"]
+    parser.add_argument("what", choices=names)
+    parser.add_argument("--models", help="of `kills`, `schedulers` and `scale`, by default some")
+    parser.add_argument("--ratings", type=int, default=100_000_000, metavar="N", help="of `hundred_million`")
+    parser.add_argument("--folder", metavar="PATH", help="of `hundred_million`; by default a temporary one")
     parser.add_argument("--number", type=int, metavar="N", help="kills of each model")
-    parser.add_argument("--factors", type=int, default=64, metavar="K", help="of `scale`")
+    parser.add_argument("--factors", type=int, default=32, metavar="K", help="of `scale`")
     parser.add_argument(
         "--plan", default="", help="of `plan`: numbers of ratings, users, items, factors, ..."
     )
@@ -212,7 +226,7 @@ def main() -> None:
     elif options.what == "kills":
         headings = ["model", "workers killed", "same bits", "s unbroken", "s with a kill", "at most"]
         n = options.number or (1 if options.quick else 20)
-        rows = kills(cluster_of, divided(options.quick), options.models.split(","), n)
+        rows = kills(cluster_of, divided(options.quick), models_of(options.models, KILLED), n)
         keys = ("kills", "same", "usual", "median", "most")
         forms = ("{}", "{}", *["{:.1f}"] * 3)
         lines = [
@@ -222,7 +236,7 @@ def main() -> None:
         print(table(headings, lines))
     elif options.what == "schedulers":
         n = options.number or (1 if options.quick else 5)
-        rows = schedulers(divided(options.quick), options.models.split(","), n)
+        rows = schedulers(divided(options.quick), models_of(options.models, KILLED), n)
         lines = [[row["model"], row["kills"], row["same"], row["epochs left"]] for row in rows]
         print(table(["model", "schedulers killed", "same bits", "epochs left to another"], lines))
     elif options.what == "overhead":
@@ -231,12 +245,17 @@ def main() -> None:
             [row["model"], *(show(row[key]) for key in ("local", "cluster", "overhead"))] for row in rows
         ]
         print(table(["seconds of an epoch, 64 factors", "local", "two workers", "difference"], lines))
+    elif options.what == "hundred_million":
+        n = 20_000 if options.quick else options.ratings
+        print(f"{n:,} ratings in parquet files", end="\n\n")
+        rows = cluster_large.steps(n, options.folder, options.quick)
+        print(table(cluster_large.HEADINGS, cluster_large.lines(rows)))
     elif options.what == "plan":
         plan = Plan.of(options.plan)
         told, rows = report(plan, measured(options.quick, plan.factors))
         print(told)
     else:
-        rows = scale(options.quick, options.models.split(","), options.factors)
+        rows = scale(options.quick, models_of(options.models, SCALED), options.factors)
         keys = ("local", "speed-up of two", "cluster", "over reachable")
         lines = [[row["model"], row["factors"], *(show(row[key]) for key in keys)] for row in rows]
         headings = [

@@ -1,4 +1,4 @@
-"""Tasks of stochastic gradient descent over blocks: a shard of users, and the item stripes that it has."""
+"""Tasks of stochastic gradient descent over blocks: one a shard of users, between which item stripes pass."""
 
 from __future__ import annotations
 
@@ -10,14 +10,19 @@ import numpy as np
 
 from cfcore import backends
 from cfcore.arrays import aligned_zeros
+from cfcore.distributed.fit_exchange import Mailbox
+from cfcore.distributed.fit_files import mapped
 from cfcore.distributed.fit_tasks import Static, own_threads
 from cfcore.kernels.records import BlockLayout, BlockScratch, BlockVisits, Factors, SGDRates
 from cfcore.models.core.fields import PRODUCT
 from cfcore.threads import threads_worth
 
-__all__ = ["BlockJob", "BlockPart", "pick", "train_blocks"]
+__all__ = ["BlockJob", "BlockPart", "EpochJob", "Visit", "train_blocks"]
 
 Array = np.ndarray[Any, Any]
+
+#: Item stripes of a message.
+TOGETHER = 4
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,7 +31,7 @@ class BlockPart:
 
     Attributes
     ----------
-    ratings : RATING[n]
+    ratings : RATING[n] or InFile
         Codes of users count from the first of these stripes.
     block_ptr : int64[n_blocks + 1]
     item_ptr : int32[n_item_stripes + 1]
@@ -34,10 +39,53 @@ class BlockPart:
     n_users : int
     """
 
-    ratings: Array
+    ratings: Any
     block_ptr: Array
     item_ptr: Array
     n_users: int
+
+
+@dataclass(frozen=True)
+class Visit:
+    """Blocks of one item stripe that follow each other in a shard.
+
+    Attributes
+    ----------
+    stripe : int
+    begin, end : int
+        Of these blocks in the order of the epoch.
+    number : int or None
+        Under which the stripe comes from another shard, one of its own in a set of tasks; None where it is
+        there already.
+    leaves : (shard, number) or None
+        Where it goes next.
+    """
+
+    stripe: int
+    begin: int
+    end: int
+    number: int | None
+    leaves: tuple[int, int] | None
+
+
+@dataclass(frozen=True, eq=False)
+class EpochJob:
+    """What a shard does in an epoch.
+
+    Attributes
+    ----------
+    order : int32[n_visits]
+        Blocks of the `BlockPart`, those of each `Visit` after the other.
+    starts : int64[n_visits]
+        Where the sweep of each of these blocks begins.
+    rates : SGDRates
+    visits : list of Visit
+    """
+
+    order: Array
+    starts: Array
+    rates: SGDRates
+    visits: Sequence[Visit]
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,105 +94,164 @@ class BlockJob:
 
     Attributes
     ----------
-    epoch, stage : int
-    order : int32[n_visits]
-        Blocks of the `BlockPart`.
-    starts : int64[n_visits]
-        Where the sweep of each of these blocks begins.
-    rates : SGDRates
+    token : str
+        The set of the tasks that run together.
+    addresses : list of str
+        Workers of the shards.
     mean : float
-    leaving : tuple of int
-        Item stripes that the shard had, and has no longer, when the task begins.
-    is_last : bool
-        Whether it is the last task of the shard in the epoch.
+    epochs : list of EpochJob
     """
 
-    epoch: int
-    stage: int
-    order: Array
-    starts: Array
-    rates: SGDRates
+    token: str
+    addresses: Sequence[str]
     mean: float
-    leaving: tuple[int, ...]
-    is_last: bool
+    epochs: Sequence[EpochJob]
 
 
-def train_blocks(part: Static, before: Any, arrived: Sequence[dict[int, Any]], given: Static) -> Any:
-    """Train on blocks, in their order.
+def train_blocks(part: Static, users: Any, stripes: Any, given: Static) -> dict[str, Any]:
+    """Train a shard of users for some epochs, in which it exchanges item stripes with the tasks of others.
 
     Parameters
     ----------
     part : Static of BlockPart
-    before : dict
-        What the task before on the same users has returned.
-    arrived : list of dict
-        Results of `pick` from tasks of other shards.
+    users : (rows, biases), or dict
+        Of the users; or what the task before on the same shard has returned.
+    stripes : dict of int to (rows, biases)
+        Of the item stripes that training begins with here.
     given : Static of BlockJob
 
     Returns
     -------
     dict
-        "users": their factors and biases; "items": those of each item stripe that the shard has; "squares":
-        sums of squared errors of the blocks, by epoch and stage; "sound": for each epoch, whether all these
-        parameters are of a usual size at its end.
+        "users": their rows and biases; "items": those of each item stripe that the shard has at the end;
+        "squares": sums of squared errors of the blocks of each epoch, in its order; "sound": for each epoch,
+        whether all these parameters are of a usual size at its end.
     """
-    held: BlockPart = part.value
     job: BlockJob = given.value
-    users, user_bias = before["users"]
-    width, dtype = users.shape[1], users.dtype
-    rows, bias = aligned_zeros(held.n_users, width, dtype), np.array(user_bias)
-    rows[:] = users
-    stripes = {stripe: own for stripe, own in before["items"].items() if stripe not in job.leaving}
-    for found in arrived:
-        stripes |= found
-    ptr, n_item_stripes = held.item_ptr, len(held.item_ptr) - 1
-    items, item_bias = aligned_zeros(int(ptr[-1]), width, dtype), np.zeros(int(ptr[-1]), dtype=dtype)
-    visited = np.unique(job.order % n_item_stripes).tolist()
-    for stripe in visited:
-        span = slice(int(ptr[stripe]), int(ptr[stripe + 1]))
-        items[span], item_bias[span] = stripes[stripe]
-    factors = Factors(rows, items, bias, item_bias, job.mean)
-    squares = _train(held, job, factors)
-    for stripe in visited:
-        span = slice(int(ptr[stripe]), int(ptr[stripe + 1]))
-        # Copies: a view would keep the rows of all items.
-        stripes[stripe] = items[span].copy(), item_bias[span].copy()
-    sound = dict(before["sound"])
-    if job.is_last:
-        sound[job.epoch] = all(map(_is_usual, (rows, bias, *(a for own in stripes.values() for a in own))))
-    return {
-        "users": (rows, bias),
-        "items": stripes,
-        "squares": {**before["squares"], (job.epoch, job.stage): squares},
-        "sound": sound,
-    }
+    mailbox = Mailbox.here()
+    try:
+        return _Training(part.value, job, _users(users), stripes, mailbox).run()
+    except BaseException:
+        mailbox.give_up(job.token)
+        raise
+    finally:
+        mailbox.close(job.token)
 
 
-def _train(held: BlockPart, job: BlockJob, factors: Factors) -> Array:
-    """Update the factors in place; the sum of squared errors of each block, in the order of the visits."""
-    n_item_stripes, n_blocks = len(held.item_ptr) - 1, len(held.block_ptr) - 1
-    layout = BlockLayout(held.ratings, held.block_ptr, n_item_stripes)
-    starts = np.zeros(n_blocks, dtype=np.int64)
-    starts[job.order] = job.starts
-    scratch = BlockScratch(
-        np.zeros(n_blocks),
-        np.empty((n_blocks, 3), np.int32),
-        np.empty(n_blocks // n_item_stripes + n_item_stripes, np.int32),
-    )
-    visits = BlockVisits(job.order, starts)
-    with own_threads() as n_threads:
-        n_threads = threads_worth(n_threads, len(held.ratings), "block_ratings")
-        kernel = backends.kernel("factorization.svd")
-        kernel.train(layout, factors, job.rates, visits, scratch, (0, len(job.order)), n_threads)
-    found: Array = scratch.squares[job.order]
-    return found
+def _users(users: Any) -> Any:
+    return users["users"] if isinstance(users, dict) else users
+
+
+class _Training:
+    """The variables of a task."""
+
+    def __init__(self, part: BlockPart, job: BlockJob, own: Any, stripes: Any, mailbox: Mailbox) -> None:
+        self.part, self.job, self.mailbox = part, job, mailbox
+        users, user_bias = own
+        width, dtype, n_items = users.shape[1], users.dtype, int(part.item_ptr[-1])
+        self.users, self.user_bias = aligned_zeros(part.n_users, width, dtype), np.array(user_bias)
+        self.users[:] = users
+        self.items, self.item_bias = aligned_zeros(n_items, width, dtype), np.zeros(n_items, dtype=dtype)
+        self.owned: set[int] = set()
+        self.leaving: dict[int, dict[int, int]] = {}  # stripes by number, for each shard
+        for stripe, held in stripes.items():
+            self._put(stripe, held)
+        n_item_stripes = len(part.item_ptr) - 1
+        self.layout = BlockLayout(mapped(part.ratings), part.block_ptr, n_item_stripes)
+        self.factors = Factors(self.users, self.items, self.user_bias, self.item_bias, job.mean)
+        n_blocks = len(part.block_ptr) - 1
+        self.starts = np.zeros(n_blocks, dtype=np.int64)
+        self.scratch = BlockScratch(
+            np.zeros(n_blocks),
+            np.empty((n_blocks, 3), np.int32),
+            np.empty(n_blocks // n_item_stripes + n_item_stripes, np.int32),
+        )
+        self.kernel = backends.kernel("factorization.svd")
+
+    def _span(self, stripe: int) -> slice:
+        return slice(int(self.part.item_ptr[stripe]), int(self.part.item_ptr[stripe + 1]))
+
+    def _put(self, stripe: int, held: Sequence[Array]) -> None:
+        span = self._span(stripe)
+        self.items[span], self.item_bias[span] = held
+        self.owned.add(stripe)
+
+    def _take(self, visit: Visit, wait: bool) -> bool:
+        """Take in the stripe of a visit; False if it has not arrived, and is not to be waited for."""
+        if visit.number is None:
+            return True
+        found = self.mailbox.take(self.job.token, visit.number, wait=False)
+        if found is None and wait:
+            self._send()  # or another shard would wait for it
+            found = self.mailbox.take(self.job.token, visit.number)
+        if found is not None:
+            span = self._span(visit.stripe)
+            n, width = span.stop - span.start, self.items.shape[1]
+            self._put(visit.stripe, (found[: n * width].reshape(n, width), found[n * width :]))
+        return found is not None
+
+    def _send(self, least: int = 1) -> None:
+        """Send on what is to go to shards for which there are so many stripes."""
+        for shard, numbers in self.leaving.items():
+            if len(numbers) >= least:
+                arrays = {
+                    number: (self.items[span], self.item_bias[span])
+                    for number, stripe in numbers.items()
+                    for span in (self._span(stripe),)
+                }
+                self.mailbox.send(self.job.addresses[shard], self.job.token, arrays)
+                self.owned -= set(numbers.values())
+                numbers.clear()
+
+    def run(self) -> dict[str, Any]:
+        """All epochs."""
+        squares, sound = [], []
+        for epoch in self.job.epochs:
+            self._run_epoch(epoch)
+            squares.append(self.scratch.squares[epoch.order])
+            sound.append(self._is_sound())
+        spans = {stripe: self._span(stripe) for stripe in sorted(self.owned)}
+        items = {
+            stripe: (self.items[span].copy(), self.item_bias[span].copy()) for stripe, span in spans.items()
+        }
+        return {"users": (self.users, self.user_bias), "items": items, "squares": squares, "sound": sound}
+
+    def _run_epoch(self, epoch: EpochJob) -> None:
+        visits = epoch.visits
+        self.starts[epoch.order] = epoch.starts
+        order = BlockVisits(epoch.order, self.starts)
+        done = 0
+        while done < len(visits):
+            ready = done
+            with own_threads() as n_threads:
+                n_threads = threads_worth(n_threads, self.layout.n, "block_ratings")
+            # Blocks of one stripe follow each other: further threads take those of the next stripes.
+            while ready < len(visits) and ready - done < 2 * n_threads - 1:
+                if not self._take(visits[ready], wait=ready == done):
+                    break
+                ready += 1
+            span = visits[done].begin, visits[ready - 1].end
+            with own_threads():
+                self.kernel.train(
+                    self.layout, self.factors, epoch.rates, order, self.scratch, span, n_threads
+                )
+            for visit in visits[done:ready]:
+                if visit.leaves is not None:
+                    shard, number = visit.leaves
+                    self.leaving.setdefault(shard, {})[number] = visit.stripe
+            done = ready
+            # Few messages take less time, but others may wait for the first and the last ones of an epoch.
+            self._send(min(TOGETHER, 1 + done // 2, 1 + (len(visits) - done) // 2))
+        self._send()
+
+    def _is_sound(self) -> bool:
+        return all(map(_is_usual, (self.users, self.user_bias, self.items, self.item_bias)))
 
 
 def _is_usual(array: Array) -> bool:
     """Whether all numbers are finite, and far from where they would overflow."""
-    return not array.size or (float(array.min()) >= -PRODUCT and float(array.max()) <= PRODUCT)
-
-
-def pick(found: dict[str, Any], stripes: Sequence[int]) -> dict[int, Any]:
-    """Rows of some item stripes of what `train_blocks` has returned, for another shard."""
-    return {stripe: found["items"][stripe] for stripe in stripes}
+    flat = array.reshape(-1)
+    with np.errstate(over="ignore", invalid="ignore"):
+        if float(np.dot(flat, flat)) <= PRODUCT**2:  # one pass over memory, and no other if all is well
+            return True
+    return float(array.min()) >= -PRODUCT and float(array.max()) <= PRODUCT

@@ -1,143 +1,134 @@
-"""Stochastic gradient descent over blocks on a cluster: item stripes travel between shards of users."""
+"""Stochastic gradient descent over blocks on a cluster: item stripes pass between shards of users."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+import weakref
+from collections.abc import Iterator, Sequence
+from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from cfcore.distributed.fit_block_tasks import BlockJob, BlockPart, pick, train_blocks
+from cfcore.distributed.fit_block_tasks import BlockJob, BlockPart, EpochJob, Visit, train_blocks
 from cfcore.distributed.fit_cluster import Cluster, Held, Tasks
-from cfcore.distributed.fit_tasks import Static
+from cfcore.distributed.fit_files import InFile, remove, write
+from cfcore.distributed.fit_tasks import Late, Static
+from cfcore.kernels.records import BlockVisits, SGDRates
 from cfcore.models.core.stripes import stripes
 from cfcore.models.core.training import GROWTH
 from cfcore.models.factorization.block_grid import BlockTrainer
 
-__all__ = ["BlocksOnCluster", "Graph", "plan"]
+__all__ = ["BlocksOnCluster", "plan", "shards", "worthwhile"]
 
 Array = np.ndarray[Any, Any]
-#: Epoch, stage and shard.
-Task = tuple[int, int, int]
 
-#: Seconds of a rating in an epoch, and of each number of its rows, on one thread; seconds that pass from the
-#: end of a task to the beginning of one on another worker, with a few megabytes of rows of items.
-SECONDS, SECONDS_OF_NUMBER, LATENCY = 4e-9, 8e-11, 0.02
+#: Positions of the blocks of a shard in the order of an epoch, and its visits, which refer to them.
+Shard = tuple[Array, list[Visit]]
+
+#: Seconds of a rating in an epoch, and of each number of its rows, on one thread.
+SECONDS, SECONDS_OF_NUMBER = 4e-9, 8e-11
+#: Seconds of an epoch for which workers wait for each other; a part of them to pass on an item stripe.
+LATENCY, EXCHANGE = 0.015, 0.03
+#: Ratings that are copied to a file at a time.
+PIECE = 1 << 20
 #: Most epochs, and seconds of epochs, between two looks at parameters.
-MOST_AHEAD, SECONDS_AHEAD = 16, 4.0
+MOST_AHEAD, SECONDS_AHEAD = 32, 4.0
 
 
-def plan(order: Array, n_rounds: int, n_item_stripes: int, shard_of: Array) -> dict[tuple[int, int], Array]:
-    """Divide an epoch into tasks, of a shard of user stripes each, in stages.
+def plan(orders: Sequence[Array], n_rounds: int, n_item_stripes: int, shard_of: Array) -> list[list[Shard]]:
+    """Divide epochs between shards of consecutive user stripes, such that item stripes rarely change theirs.
 
-    An item stripe passes to another shard in the stage after its last one in the shard before. So the tasks
-    of a stage share no stripe, and all that they need comes from stages before. With as many user stripes as
-    item stripes, and s shards of as many, there are s + 1 stages. Whatever the shards, each user stripe and
-    each item stripe has its blocks in the order of the epoch, and so the result has the same bits.
+    A visit is the blocks of an item stripe in a shard, up to the one with which it goes on to another shard.
+    From one round to the next, an item stripe goes to the user stripe before, and from the first one to the
+    last. So the sum of round and user stripe is the same in a visit, differs between the visits of a shard,
+    and is never lower in the next visit of the item stripe. In the order of these sums each user stripe, and
+    each item stripe, has its blocks in the order of the epoch, and so the result has the same bits; and no
+    shard waits for another one that waits for it.
 
     Parameters
     ----------
-    order : int32[n_blocks]
-        Blocks, in rounds of blocks that share no stripe.
+    orders : list of int32[n_blocks]
+        Blocks of each epoch, in rounds of blocks that share no stripe.
     n_rounds, n_item_stripes : int
     shard_of : int[n_user_stripes]
+        Ascending.
 
     Returns
     -------
-    dict of (stage, shard) to int array
-        Positions in `order`, ascending; by stages.
+    list of list of (int array, list of Visit)
+        For each epoch and shard, positions in the order of the epoch, and visits, which refer to them.
     """
-    users, items = np.divmod(order.reshape(n_rounds, -1), n_item_stripes)
-    shards = shard_of[users]
-    stages = np.empty_like(shards)
-    of_user, of_item = np.zeros(len(shard_of), np.int64), np.zeros(n_item_stripes, np.int64)
-    last = np.full(n_item_stripes, -1)
-    for at, (user, item, shard) in enumerate(zip(users, items, shards, strict=True)):
-        moves = (last[item] >= 0) & (last[item] != shard)
-        stages[at] = np.maximum(of_user[user], of_item[item] + moves)
-        of_user[user] = of_item[item] = stages[at]
-        last[item] = shard
-    numbers, where = np.unique(stages.ravel() * len(shard_of) + shards.ravel(), return_inverse=True)
-    parts = np.split(np.argsort(where, kind="stable"), np.cumsum(np.bincount(where))[:-1])
-    names = [divmod(int(number), len(shard_of)) for number in numbers]
-    return dict(zip(names, parts, strict=True))
+    every: list[tuple[int, Array]] = []  # shard and positions of the visits, which are named by numbers
+    latest: dict[int, int] = {}  # the last visit of each item stripe
+    arrive, leave = set(), {}
+    epochs = []
+    for order in orders:
+        own = _visits(order, n_rounds, n_item_stripes, shard_of)
+        numbers = range(len(every), len(every) + len(own))
+        every += own
+        for number in sorted(numbers, key=lambda number: int(every[number][1][0])):
+            shard, positions = every[number]
+            stripe = int(order[positions[0]]) % n_item_stripes
+            before = latest.get(stripe)
+            if before is not None and every[before][0] != shard:
+                leave[before] = shard, number
+                arrive.add(number)
+            latest[stripe] = number
+        epochs.append(numbers)
+    return [
+        [_in_shard(order, n_item_stripes, [
+            (number, every[number][1], number in arrive, leave.get(number))
+            for number in numbers if every[number][0] == shard
+        ]) for shard in range(int(shard_of.max()) + 1)]
+        for order, numbers in zip(orders, epochs, strict=True)
+    ]  # fmt: skip
 
 
-def shards(counts: Array, n_item_stripes: int, n: int) -> Array:
-    """Shard of each user stripe, such that a round has about as many blocks of each of `n` shards.
+def _in_shard(order: Array, n_item_stripes: int, visits: Sequence[Any]) -> Shard:
+    """The visits of a shard in an epoch, one after the other."""
+    found, begin = [], 0
+    for number, positions, arrives, leaves in visits:
+        stripe, end = int(order[positions[0]]) % n_item_stripes, begin + len(positions)
+        found.append(Visit(stripe, begin, end, number if arrives else None, leaves))
+        begin = end
+    return np.concatenate([positions for _, positions, _, _ in visits]), found
 
-    A round is of consecutive user stripes, as many as there are item stripes at most.
+
+def _visits(order: Array, n_rounds: int, n_item_stripes: int, shard_of: Array) -> list[tuple[int, Array]]:
+    """Shard and positions of all visits of an epoch; those of a shard in the order in which it has them."""
+    if not shard_of.any():
+        return [(0, np.arange(len(order)))]
+    users, items = np.divmod(order, n_item_stripes)
+    by_item = np.argsort(items, kind="stable")
+    new = (np.diff(items[by_item]) != 0) | (np.diff(shard_of[users[by_item]]) != 0)
+    found = np.split(by_item, np.flatnonzero(new) + 1)
+    first = np.array([positions[0] for positions in found])
+    sums = first // (len(order) // n_rounds) + users[first]
+    return [(int(shard_of[users[first[at]]]), found[at]) for at in np.argsort(sums, kind="stable")]
+
+
+def shards(counts: Array, n: int) -> Array:
+    """Shard of each user stripe, of about as many ratings each.
 
     Parameters
     ----------
     counts : int[n_user_stripes]
         Ratings of each user stripe.
-    n_item_stripes, n : int
+    n : int
     """
-    if len(counts) <= n_item_stripes:
-        found: Array = np.unique(stripes(counts, n), return_inverse=True)[1]
-        return found
-    n = min(n, n_item_stripes)
-    return np.arange(len(counts)) * n // n_item_stripes % n
+    found: Array = np.unique(stripes(counts, n), return_inverse=True)[1]
+    return found
 
 
 def worthwhile(n_workers: int, n_user_stripes: int, n_item_stripes: int, seconds: float) -> int:
     """The number of shards with which an epoch takes least, if one thread takes so many seconds for it."""
     tried = np.arange(1, max(1, min(n_workers, n_user_stripes, n_item_stripes)) + 1)
-    stages = (tried + 1) * max(1.0, n_user_stripes / n_item_stripes)
-    stages[0] = 1
-    return int(tried[np.argmin(seconds / tried + stages * LATENCY)])
-
-
-class Graph:
-    """Tasks of some epochs, and how item stripes pass from one to the next.
-
-    Parameters
-    ----------
-    plans : list of dict
-        Of `plan`, one for each epoch.
-    items : list of int arrays
-        Item stripes of the visits of each epoch, in their order.
-
-    Attributes
-    ----------
-    tasks : list of (epoch, stage, shard)
-        In an order in which they may run.
-    first : list of list of int
-        Item stripes that each shard has at the beginning.
-    arriving : dict of task to dict of task to list of int
-        Item stripes that a task takes from tasks of other shards.
-    leaving : dict of task to tuple of int
-        Item stripes that other shards have taken since the task before of the shard.
-    owners : dict of int to int
-        The shard that has each item stripe at the end.
-    last : set of task
-        The last task of each shard in each epoch.
-    """
-
-    def __init__(self, plans: Sequence[dict[tuple[int, int], Array]], items: Sequence[Array]) -> None:
-        self.tasks = [(epoch, *name) for epoch, one in enumerate(plans) for name in one]
-        n_shards = 1 + max(shard for _, _, shard in self.tasks)
-        self.first: list[list[int]] = [[] for _ in range(n_shards)]
-        self.arriving: dict[Task, dict[Task, list[int]]] = {task: {} for task in self.tasks}
-        self.last = set({(task[0], task[2]): task for task in self.tasks}.values())
-        self.owners: dict[int, int] = {}
-        latest: dict[int, Task] = {}  # the last task on each stripe
-        left: list[set[int]] = [set() for _ in range(n_shards)]
-        self.leaving: dict[Task, tuple[int, ...]] = {}
-        for task in self.tasks:
-            epoch, stage, shard = task
-            for stripe in np.unique(items[epoch][plans[epoch][stage, shard]]).tolist():
-                owner = self.owners.get(stripe)
-                if owner is None:
-                    self.first[shard].append(stripe)
-                elif owner != shard:
-                    self.arriving[task].setdefault(latest[stripe], []).append(stripe)
-                    left[owner].add(stripe)
-                self.owners[stripe], latest[stripe] = shard, task
-            self.leaving[task] = tuple(sorted(left[shard]))
-            left[shard] = set()
+    # An item stripe visits each shard once, or twice where the epoch begins and ends.
+    apart = LATENCY * (1 + EXCHANGE * n_item_stripes * (1 + 1 / tried))
+    apart[0] = 0
+    return int(tried[np.argmin(seconds / tried + apart)])
 
 
 class BlocksOnCluster:
@@ -156,37 +147,60 @@ class BlocksOnCluster:
         Of the fit.
     unseen : bool
         Whether parameters are needed after the last epoch alone.
+    folder : Path, optional
+        One that all workers share: for the ratings, which are not sent then.
     """
 
-    def __init__(self, trainer: BlockTrainer, cluster: Cluster, n_epochs: int, unseen: bool) -> None:
+    def __init__(
+        self, trainer: BlockTrainer, cluster: Cluster, n_epochs: int, unseen: bool, folder: Path | None = None
+    ) -> None:
         self.trainer, self.cluster = trainer, cluster
         self.n_epochs, self.unseen = n_epochs, unseen
         self.errors: dict[int, float] = {}  # of epochs that have been run
         self.lowest, self.n_ahead = np.inf, 1
         blocks = trainer.blocks
+        # Ratings of each user stripe.
+        self.counts = np.diff(blocks.layout.block_ptr[:: blocks.n_item_stripes])
+        self.seconds = blocks.layout.n * (SECONDS + SECONDS_OF_NUMBER * trainer.factors.width)
+        self.alone = False  # whether workers have waited for each other in vain
+        self.shard_of: Array = np.empty(0, dtype=np.int64)
+        self.folder = folder
+        self.files: list[InFile] = []
+        weakref.finalize(self, remove, self.files)
+        # Results of the last epochs on these workers: rows of users need not be sent again.
+        self.kept: tuple[list[str], list[Any]] | None = None
+
+    def _divide(self, n: int) -> None:
+        """Divide the ratings between `n` shards."""
+        blocks = self.trainer.blocks
         layout, n_items = blocks.layout, blocks.n_item_stripes
-        counts = np.diff(layout.block_ptr[::n_items])  # ratings of each user stripe
-        n_workers, width = len(cluster.workers()), trainer.factors.width
-        n = worthwhile(n_workers, len(counts), n_items, layout.n * (SECONDS + SECONDS_OF_NUMBER * width))
-        self.shard_of = shards(counts, n_items, n)
-        n_shards = int(self.shard_of.max()) + 1
-        self.local = np.empty(len(counts), dtype=np.int64)  # number of each user stripe in its shard
-        self.users: list[Array] = []  # codes of the users of each shard
-        self.parts: list[Held] = []
-        positions = np.empty(trainer.factors.n_users, dtype=np.int32)
-        for shard in range(n_shards):
-            own = np.flatnonzero(self.shard_of == shard)
-            self.local[own] = np.arange(len(own))
-            spans = [slice(*blocks.user_ptr[stripe : stripe + 2]) for stripe in own]
-            users = np.concatenate([np.arange(span.start, span.stop) for span in spans])
-            positions[users] = np.arange(len(users))
-            begins, ends = layout.block_ptr[own * n_items], layout.block_ptr[(own + 1) * n_items]
-            ratings = np.concatenate([layout.ratings[a:b] for a, b in zip(begins, ends, strict=True)])
-            ratings["user"] = positions[ratings["user"]]
-            sizes = np.diff(layout.block_ptr).reshape(-1, n_items)[own]
-            block_ptr = np.append(0, np.cumsum(sizes)).astype(np.int64)
-            self.users.append(users)
-            self.parts.append(Held(BlockPart(ratings, block_ptr, blocks.item_ptr, len(users))))
+        self.shard_of, self.n = shards(self.counts, n), n
+        bounds = np.searchsorted(self.shard_of, np.arange(int(self.shard_of.max()) + 2))
+        self.spans, self.first, self.parts = [], bounds, []
+        remove(self.files)
+        for begin, end in pairwise(bounds.tolist()):  # of user stripes
+            users = slice(int(blocks.user_ptr[begin]), int(blocks.user_ptr[end]))
+            own = layout.block_ptr[begin * n_items : end * n_items + 1]
+            ratings = self._ratings(int(own[0]), int(own[-1]), users.start)
+            self.spans.append(users)
+            part = BlockPart(ratings, own - own[0], blocks.item_ptr, users.stop - users.start)
+            self.parts.append(Held(part))
+
+    def _ratings(self, begin: int, end: int, first: int) -> Any:
+        """Ratings in the order of the blocks, users counted from the first one, in memory or in a file."""
+        ratings = self.trainer.blocks.layout.ratings
+
+        def pieces() -> Iterator[Array]:
+            for at in range(begin, end, PIECE):
+                piece = ratings[at : min(at + PIECE, end)].copy()
+                piece["user"] -= first
+                yield piece
+
+        if self.folder is None:
+            return np.concatenate([ratings[:0], *pieces()])
+        found = write(self.folder, pieces(), ratings.dtype)
+        self.files.append(found)
+        return found
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.trainer, name)
@@ -203,47 +217,33 @@ class BlocksOnCluster:
                 self._run(k, 1)
             elif self.unseen and k:  # data are sent in the first epoch
                 seconds = (time.perf_counter() - started) / n
-                self.n_ahead = max(1, min(MOST_AHEAD, int(SECONDS_AHEAD / seconds), 4 * n))
+                self.n_ahead = max(1, min(MOST_AHEAD, int(SECONDS_AHEAD / seconds), 16 * n))
         self.lowest = min(self.lowest, self.errors[k])
         return self.errors[k]
 
     def _run(self, k: int, n: int) -> bool:
         """Run `n` epochs; False, without any effect, if training may have diverged in one of several."""
         trainer = self.trainer
-        blocks, factors, n_items = trainer.blocks, trainer.factors, trainer.blocks.n_item_stripes
+        blocks, factors = trainer.blocks, trainer.factors
         visits = [blocks.visits() for _ in range(n)]
-        plans = [plan(one.order, len(blocks.rounds), n_items, self.shard_of) for one in visits]
-        graph = Graph(plans, [one.order % n_items for one in visits])
-        jobs = {}
-        for task in graph.tasks:
-            at, stage, shard = task
-            own = visits[at].order[plans[at][stage, shard]]
-            stripes_of, items = np.divmod(own, np.int32(n_items))
-            order = (self.local[stripes_of] * n_items + items).astype(np.int32)
-            jobs[task] = Static(
-                BlockJob(
-                    at, stage, order, visits[at].starts[own], trainer.steps(k + at), factors.mean,
-                    graph.leaving[task], task in graph.last,
-                )
-            )  # fmt: skip
-        found = self.cluster.run(lambda tasks: tasks.gather(self._submit(tasks, graph, jobs)))
+        rates = [trainer.steps(k + at) for at in range(n)]
+        planned, found = self.cluster.run(lambda tasks: self._submit(tasks, visits, rates))
         errors = []
         for at, one in enumerate(visits):
             squares = np.zeros(blocks.layout.n_blocks)
-            for (stage, shard), where in plans[at].items():
-                squares[one.order[where]] = found[shard]["squares"][at, stage]
+            for (positions, _), own in zip(planned[at], found, strict=True):
+                squares[one.order[positions]] = own["squares"][at]
             errors.append(blocks.error(squares))
-        sound = all(all(one["sound"].values()) for one in found)
+        sound = all(all(one["sound"]) for one in found)
         if n > 1 and not (sound and self._falls(errors)):
+            self.kept = None
             return False
         self.errors |= dict(enumerate(errors, k))
-        for shard, one in enumerate(found):
-            own = self.users[shard]
+        for own, one in zip(self.spans, found, strict=True):
             factors.user_factors[own], factors.user_bias[own] = one["users"]
             for stripe, rows in one["items"].items():
-                if graph.owners[stripe] == shard:
-                    span = slice(*blocks.item_ptr[stripe : stripe + 2])
-                    factors.item_factors[span], factors.item_bias[span] = rows
+                span = slice(*blocks.item_ptr[stripe : stripe + 2])
+                factors.item_factors[span], factors.item_bias[span] = rows
         return True
 
     def _falls(self, errors: list[float]) -> bool:
@@ -251,31 +251,47 @@ class BlocksOnCluster:
         lowest = np.minimum.accumulate([self.lowest, *errors[:-1]])
         return bool((np.array(errors) <= GROWTH * lowest).all())
 
-    def _submit(self, tasks: Tasks, graph: Graph, jobs: dict[Task, Static]) -> list[Any]:
-        """Submit all tasks; the futures of the last of each shard."""
-        factors, ptr = self.trainer.factors, self.trainer.blocks.item_ptr
-        held = tasks.held(self.parts)
+    def _submit(self, tasks: Tasks, visits: Sequence[BlockVisits], rates: Sequence[SGDRates]) -> Any:
+        """Run epochs on the workers of a try; their plan, and the results of all shards."""
+        blocks, factors = self.trainer.blocks, self.trainer.factors
+        n_items = blocks.n_item_stripes
+        n = worthwhile(len(tasks.workers), len(self.counts), n_items, self.seconds)
+        n = 1 if self.alone else n
+        if not len(self.shard_of) or n != self.n:  # a worker has been lost, or has come
+            self._divide(n)
+            self.kept = None
+        planned = plan([one.order for one in visits], len(blocks.rounds), n_items, self.shard_of)
+        token = tasks.together(len(self.parts))
         given: list[tuple[Any, int]] = []
-        for shard, own in enumerate(graph.first):
-            users = self.users[shard]
+        for shard, (_, visited) in enumerate(planned[0]):
+            begun = {visit.stripe for visit in visited if visit.number is None}
+            begun = begun if len(self.parts) > 1 else set(range(n_items))
+            spans = {stripe: slice(*blocks.item_ptr[stripe : stripe + 2]) for stripe in sorted(begun)}
             items = {
-                stripe: (
-                    factors.item_factors[ptr[stripe] : ptr[stripe + 1]],
-                    factors.item_bias[ptr[stripe] : ptr[stripe + 1]],
-                )
-                for stripe in own
+                stripe: (factors.item_factors[span], factors.item_bias[span])
+                for stripe, span in spans.items()
             }
-            rows = factors.user_factors[users], factors.user_bias[users]
-            given.append(({"users": rows, "items": items, "squares": {}, "sound": {}}, shard))
-        latest = tasks.put_all(given)
-        results: dict[Task, Any] = {}
-        for task in graph.tasks:
-            shard = task[2]
-            arrived = [
-                tasks.submit(pick, results[source], tuple(own), at=source[2])
-                for source, own in graph.arriving[task].items()
-            ]
-            latest[shard] = results[task] = tasks.submit(
-                train_blocks, held[shard], latest[shard], arrived, jobs[task], at=shard
-            )
-        return latest
+            given.append((items, shard))
+        kept, self.kept = self.kept, None
+        if kept is not None and kept[0] == tasks.workers and all(one.done() for one in kept[1]):
+            users = kept[1]
+        else:
+            rows = [(factors.user_factors[own], factors.user_bias[own]) for own in self.spans]
+            users = tasks.put_all([(own, shard) for shard, own in enumerate(rows)])
+        held, stripes_of = tasks.held(self.parts), tasks.put_all(given)
+        futures = []
+        for shard, part in enumerate(held):
+            epochs = []
+            for one, rate, epoch in zip(visits, rates, planned, strict=True):
+                order, first = one.order[epoch[shard][0]], np.int32(self.first[shard] * n_items)
+                epochs.append(EpochJob(order - first, one.starts[order], rate, epoch[shard][1]))
+            job = BlockJob(token, tasks.workers, factors.mean, epochs)
+            own = part, users[shard], stripes_of[shard], Static(job)
+            futures.append(tasks.submit(train_blocks, *own, at=shard, only=True))
+        try:
+            found = tasks.gather(futures)
+        except Late:
+            self.alone = True
+            raise
+        self.kept = list(tasks.workers), futures
+        return planned, found

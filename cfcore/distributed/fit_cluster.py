@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import secrets
+import signal
 import threading
 import time
 import weakref
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, TypeVar
 
-from cfcore.distributed.fit_tasks import Static
+from cfcore.distributed.fit_exchange import GIVE_UP, install
+from cfcore.distributed.fit_tasks import Lost, Static
 from cfcore.distributed.versions import check_versions
 
 __all__ = ["Cluster", "Held", "Tasks", "cancelled_errors"]
@@ -45,10 +49,13 @@ class Tasks:
     ----------
     workers : list of str
         Addresses of the workers, in a fixed order.
+    token : str
+        Names a set of tasks that send each other data while they run; empty without one.
     """
 
     def __init__(self, cluster: Cluster, workers: Sequence[str]) -> None:
         self.cluster, self.workers = cluster, workers
+        self.token = ""
         # Not kept: results are released as soon as no other task needs them.
         self.futures: Any = weakref.WeakSet()
 
@@ -78,20 +85,32 @@ class Tasks:
             one.future = future
         return [one.future for one in data]
 
-    def submit(self, function: Callable[..., Any], *args: Any, at: int | None = None) -> Any:
-        """Have a function called with the results of futures; best near part `at`. Its future."""
+    def submit(
+        self, function: Callable[..., Any], *args: Any, at: int | None = None, only: bool = False
+    ) -> Any:
+        """Have a function called with results of futures, near part `at` if possible, or only; its future."""
         near: dict[str, Any] = {}
         if at is not None:
-            near = {"workers": [self.near(at)], "allow_other_workers": True}
+            near = {"workers": [self.near(at)], "allow_other_workers": not only}
         future = self.cluster.client.submit(function, *args, pure=False, **near)
         self.futures.add(future)
         return future
+
+    def together(self, n: int) -> str:
+        """Prepare `n` tasks at the workers of the first parts to send each other data; their token."""
+        ready, self.cluster.ready = self.cluster.ready, set()
+        new = [at for at in range(n) if self.near(at) not in ready]
+        self.gather([self.submit(install, at=at, only=True) for at in new])
+        self.cluster.ready = ready | {self.near(at) for at in new}  # not if a worker is lost
+        self.token = secrets.token_hex(8)
+        return self.token
 
     def gather(self, futures: Sequence[Any]) -> list[Any]:
         """Results of futures."""
         cluster = self.cluster
         client = cluster.client
-        found = cluster.wait(client.gather(list(futures), direct=cluster.direct, asynchronous=True))
+        gathering = client.gather(list(futures), direct=cluster.direct, asynchronous=True)
+        found = cluster.wait(gathering, self.workers)
         return list(found)
 
     def as_completed(self, futures: Sequence[Any]) -> Any:
@@ -123,6 +142,7 @@ class Cluster:
     def __init__(self, client: Any) -> None:
         self.client, self.loop = client, client.loop.asyncio_loop
         self.stopped = threading.Event()
+        self.ready: set[str] = set()  # workers that take in what tasks send each other
         self.checked: set[str] = set()  # workers that have this version of cfcore
         self.direct = False
         workers = self.workers()
@@ -132,15 +152,43 @@ class Cluster:
         except (TimeoutError, OSError):
             pass
 
+    @contextmanager
+    def interruptible(self) -> Iterator[None]:
+        """Have Ctrl-C end the fit even where the KeyboardInterrupt is lost.
+
+        That of a method ``__del__``, or of a callback of a weak reference, does not get further; and results
+        of tasks are released by such methods many times a second.
+        """
+        before = signal.getsignal(signal.SIGINT)
+        if threading.current_thread() is not threading.main_thread() or not callable(before):
+            yield
+            return
+
+        def stop(number: int, frame: Any) -> Any:
+            self.stopped.set()
+            return before(number, frame)
+
+        signal.signal(signal.SIGINT, stop)
+        try:
+            yield
+        finally:
+            if signal.getsignal(signal.SIGINT) is stop:
+                signal.signal(signal.SIGINT, before)
+
     async def _reach(self, worker: str) -> None:
         async with asyncio.timeout(3):
             async with self.client.rpc(worker) as remote:
                 await remote.identity()
 
-    def wait(self, coroutine: Coroutine[Any, Any, Result]) -> Result:
-        """Run a coroutine on the loop of the client; Ctrl-C in this thread takes effect meanwhile."""
+    def wait(self, coroutine: Coroutine[Any, Any, Result], needed: Sequence[str] = ()) -> Result:
+        """Run a coroutine on the loop of the client; Ctrl-C in this thread takes effect meanwhile.
+
+        Raises `Lost` if it waits in vain, because a worker that is needed is lost.
+        """
         future = asyncio.run_coroutine_threadsafe(_awaited(coroutine), self.loop)
         try:
+            if self.stopped.is_set():
+                raise KeyboardInterrupt
             while True:
                 try:
                     return future.result(timeout=0.5)
@@ -148,9 +196,15 @@ class Cluster:
                     if future.done():
                         raise
                     self._check()
+                    if needed and not set(needed) <= set(self._identity()):
+                        raise Lost("a worker is lost") from None
         except BaseException:
             future.cancel()
             raise
+
+    def _identity(self) -> Any:
+        """The workers that the scheduler knows, by address."""
+        return self.wait(self.client.scheduler.identity(n_workers=-1))["workers"]
 
     def _check(self) -> None:
         """Raise if the fit is to end."""
@@ -167,7 +221,7 @@ class Cluster:
         started = time.monotonic()
         while True:
             self._check()
-            found = self.wait(self.client.scheduler.identity(n_workers=-1))["workers"]
+            found = self._identity()
             if found:
                 if new := found.keys() - self.checked:
                     self.wait(check_versions(self.client, new))
@@ -205,7 +259,7 @@ class Cluster:
         from distributed import KilledWorker
 
         # CancelledError (of the futures module): a future's data are lost. OSError: a connection is.
-        lost = (KilledWorker, OSError, TimeoutError, asyncio.CancelledError, *cancelled_errors())
+        lost = (Lost, KilledWorker, OSError, TimeoutError, asyncio.CancelledError, *cancelled_errors())
         n_killed = 0
         for n_tries in range(MOST_TRIES):
             tasks = None
@@ -214,6 +268,7 @@ class Cluster:
                 return work(tasks)
             except BaseException as error:
                 self._drop(tasks)
+                self.ready = set()
                 if not isinstance(error, lost) or n_tries == MOST_TRIES - 1:
                     raise
                 n_killed += isinstance(error, KilledWorker)
@@ -231,8 +286,11 @@ class Cluster:
         if tasks is None or self.client.status != "running":
             return
         pending = [future for future in tasks.futures if not future.done()]
-        cancelling = self.client.cancel(pending, asynchronous=True, force=True)
-        asyncio.run_coroutine_threadsafe(_awaited(cancelling), self.loop)
+        cancelling = [self.client.cancel(pending, asynchronous=True, force=True)]
+        if tasks.token:  # those that run already cannot be cancelled
+            told = {"op": GIVE_UP, "token": tasks.token}
+            cancelling.append(self.client.scheduler.broadcast(msg=told, on_error="ignore"))
+        asyncio.run_coroutine_threadsafe(_all(cancelling), self.loop)
 
 
 async def _all(coroutines: Sequence[Any]) -> list[Any]:

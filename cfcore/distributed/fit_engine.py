@@ -11,8 +11,14 @@ import numpy as np
 
 from cfcore.distributed.fit_blocks import BlocksOnCluster
 from cfcore.distributed.fit_cluster import Cluster, Held, Tasks
+from cfcore.distributed.fit_files import shared_folder
 from cfcore.distributed.fit_pair_tasks import Pairs, compare
-from cfcore.distributed.fit_rows import BiasesOnCluster, DrawingOnCluster, SolvingOnCluster
+from cfcore.distributed.fit_rows import (
+    BiasesOnCluster,
+    DrawingOnCluster,
+    ImprovingOnCluster,
+    SolvingOnCluster,
+)
 from cfcore.distributed.fit_sequence_tasks import InSequence, run_parts
 from cfcore.distributed.fit_tasks import Static
 from cfcore.errors import DataWarning, warn
@@ -51,7 +57,8 @@ class DaskEngine:
         if isinstance(trainer, BlockTrainer):
             looking = context.validation, context.callback, context.checkpoint
             unseen = all(one is None for one in looking)
-            return BlocksOnCluster(trainer, cluster, n_epochs, unseen)
+            folder = shared_folder(context.train, cluster)
+            return BlocksOnCluster(trainer, cluster, n_epochs, unseen, folder)
         if isinstance(trainer, (UserBatchTrainer, RBMTrainer)):
             return SequenceOnCluster(trainer, cluster)
         if isinstance(trainer, ALSTrainer):
@@ -65,6 +72,7 @@ class DaskEngine:
                 return trainer
             for kind in steps:
                 steps[kind] = SolvingOnCluster(trainer, kind, cluster)
+            trainer.improving = ImprovingOnCluster(trainer, cluster)
         elif isinstance(trainer, Chains):
             for chain in trainer.chains:
                 for side in (chain.users, chain.items):

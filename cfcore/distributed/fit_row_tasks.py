@@ -9,6 +9,7 @@ import numpy as np
 
 from cfcore import backends
 from cfcore.arrays import aligned_zeros
+from cfcore.distributed.fit_files import mapped
 from cfcore.distributed.fit_tasks import Static, aligned, own_threads, ready
 from cfcore.kernels.records import (
     Biases,
@@ -19,11 +20,11 @@ from cfcore.kernels.records import (
     RowDraws,
     RowSolves,
 )
-from cfcore.models.factorization.als_rows import Solving
+from cfcore.models.factorization.als_rows import Side, Solving, improved_members
 from cfcore.models.factorization.bayesian_side import Drawing
 from cfcore.threads import threads_worth
 
-__all__ = ["DrawJob", "RowsPart", "draw_rows", "solve_biases", "solve_rows"]
+__all__ = ["DrawJob", "RowsPart", "Sets", "draw_rows", "improve_columns", "solve_biases", "solve_rows"]
 
 Array = np.ndarray[Any, Any]
 
@@ -89,6 +90,55 @@ def solve_rows(part: Static, shared: Any) -> tuple[Array, Array, Array]:
         )  # fmt: skip
         squares = Solving(ratings, solves, n_threads)(centres)
     return rows, solves.biases, squares
+
+
+@dataclass(frozen=True, eq=False)
+class Sets:
+    """The sets of the rows of a side, in place of its `RatingRows`: which members each has.
+
+    Attributes
+    ----------
+    indptr, indices : int64[n_rows + 1], int32[n], or `InFile`
+    """
+
+    indptr: Any
+    indices: Any
+
+    def mapped(self) -> Sets:
+        """With the arrays."""
+        return Sets(mapped(self.indptr), mapped(self.indices))
+
+    @property
+    def n_rows(self) -> int:
+        """Number of rows."""
+        return len(self.indptr) - 1
+
+    @property
+    def n(self) -> int:
+        """Number of members of all sets."""
+        return len(self.indices)
+
+
+def improve_columns(sets: Static, kind: str, weights: Static, rows: Array, members: Array) -> Array:
+    """`improved_members` for some columns, which do not depend on the others.
+
+    Parameters
+    ----------
+    sets : Static of dict of str to Sets
+        Of users, and of items.
+    kind : {"user", "item"}
+        Whose sets they are.
+    weights : Static of (float32[n] or None, Penalties)
+    rows, members : float32[n_rows, k], float32[n_members, k]
+        A multiple of 8 columns, but for the last ones.
+    """
+    held: dict[str, Sets] = sets.value
+    own: Any = held[kind].mapped()
+    owners = held["item" if kind == "user" else "user"].mapped()
+    held_weights, penalties = weights.value
+    with own_threads() as n_threads:
+        side = Side(own, held_weights, penalties, n_threads)
+        return improved_members(side, (owners.indptr, owners.indices), ready(rows), ready(members))
 
 
 @dataclass(frozen=True, eq=False)

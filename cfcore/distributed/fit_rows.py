@@ -9,13 +9,23 @@ from typing import Any
 import numpy as np
 
 from cfcore.distributed.fit_cluster import Cluster, Held, Tasks
-from cfcore.distributed.fit_row_tasks import DrawJob, RowsPart, draw_rows, solve_biases, solve_rows
+from cfcore.distributed.fit_row_tasks import (
+    DrawJob,
+    RowsPart,
+    Sets,
+    draw_rows,
+    improve_columns,
+    solve_biases,
+    solve_rows,
+)
 from cfcore.kernels.records import DrawKey, RatingRows, RowDraws
 from cfcore.models.basic.baseline import LeastSquares
+from cfcore.models.factorization.als_rows import Side
 from cfcore.models.factorization.als_trainer import ALSTrainer
-from cfcore.models.factorization.bayesian_side import Side
+from cfcore.models.factorization.bayesian_side import Side as SampledSide
+from cfcore.models.factorization.sets import COLUMNS
 
-__all__ = ["BiasesOnCluster", "DrawingOnCluster", "SolvingOnCluster", "ranges"]
+__all__ = ["BiasesOnCluster", "DrawingOnCluster", "ImprovingOnCluster", "SolvingOnCluster", "ranges"]
 
 Array = np.ndarray[Any, Any]
 
@@ -95,6 +105,48 @@ class SolvingOnCluster:
         return solves.squares
 
 
+class ImprovingOnCluster:
+    """Improves the members of sets of `ALS`, in place of `improved_members`: each worker has some columns.
+
+    Parameters
+    ----------
+    trainer : ALSTrainer
+    cluster : Cluster
+    """
+
+    def __init__(self, trainer: ALSTrainer, cluster: Cluster) -> None:
+        self.cluster = cluster
+        self.kinds = {id(side): kind for kind, side in trainer.sides.items()}
+        sets, self.sides = {}, {}
+        for kind, side in trainer.sides.items():
+            sets[kind] = Sets(side.ratings.indptr, side.ratings.indices)
+            self.sides[kind] = Held((side.weights, side.penalties))
+        self.sets = [Held(sets) for _ in cluster.workers()]
+
+    def __call__(self, side: Side, owners: Any, rows: Array, members: Array) -> Array:
+        """The factors of the members: float32[n_members, n_factors]."""
+        k, kind = rows.shape[1], self.kinds[id(side)]
+        n_blocks = -(-k // COLUMNS)
+        n = min(n_blocks, len(self.sets))
+        cuts = [min(k, COLUMNS * (n_blocks * at // n)) for at in range(n)] + [k]
+
+        def work(tasks: Tasks) -> list[Any]:
+            columns = [
+                tuple(np.ascontiguousarray(one[:, begin:end]) for one in (rows, members))
+                for begin, end in pairwise(cuts)
+            ]
+            given = tasks.put_all([(one, at) for at, own in enumerate(columns) for one in own])
+            [weights], sets = tasks.held([self.sides[kind]]), tasks.held(self.sets[:n])
+            return tasks.gather(
+                [
+                    tasks.submit(improve_columns, sets[at], kind, weights, *given[2 * at : 2 * at + 2], at=at)
+                    for at in range(n)
+                ]
+            )
+
+        return np.concatenate(self.cluster.run(work), axis=1)
+
+
 class DrawingOnCluster:
     """Draws all rows of a side of a sampler, in place of `Drawing`, whose arguments it is called with.
 
@@ -104,7 +156,7 @@ class DrawingOnCluster:
     cluster : Cluster
     """
 
-    def __init__(self, side: Side, cluster: Cluster) -> None:
+    def __init__(self, side: SampledSide, cluster: Cluster) -> None:
         self.cluster = cluster
         width = side.rows.shape[1]
         n = RANGES * len(cluster.workers())

@@ -12,12 +12,20 @@ import numpy as np
 
 from cfcore.arrays import aligned_zeros
 
-__all__ = ["Static", "aligned", "own_threads", "ready"]
+__all__ = ["Late", "Lost", "Static", "aligned", "own_threads", "ready"]
 
 Array = np.ndarray[Any, Any]
 
 #: One call of kernels at a time in a process: it uses all threads of the worker.
 _busy = threading.Lock()
+
+
+class Lost(RuntimeError):
+    """What a task needs is no longer there: the work is done again."""
+
+
+class Late(Lost):
+    """A task has waited too long for another one."""
 
 
 @contextmanager

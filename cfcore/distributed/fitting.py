@@ -9,7 +9,10 @@ from typing import Any
 
 from cfcore.distributed.fit_cluster import Cluster
 from cfcore.distributed.fit_engine import DaskEngine
+from cfcore.distributed.models import shard
 from cfcore.distributed.running import client_of
+from cfcore.distributed.sharding import check_new
+from cfcore.memory import as_bytes, limited
 from cfcore.models.core.engine import use_engine
 from cfcore.models.core.model import Model
 
@@ -22,6 +25,7 @@ def fit(
     *,
     client: Any = None,
     checkpoint: str | os.PathLike[str] | None = None,
+    sharded: str | os.PathLike[str] | None = None,
     **options: Any,
 ) -> Any:
     """Fit a model on the workers of a Dask cluster.
@@ -40,13 +44,18 @@ def fit(
         As of ``model.fit``: a file, written by this process after each epoch, from which a fit goes on that
         ended because the scheduler, or this process, was lost. Files of fits in one process, and on clusters
         of any size, are the same.
+    sharded : path-like, optional
+        A new folder that all workers share, for a `ShardedModel`, which is returned: rows of users in a file
+        a shard. With ``memory_limit`` (or that of ratings from ``cfcore.Ratings.open``) rows of users are in
+        files here, too, and a worker of `SVD` has those of its shard: no process has all of them in memory.
     **options
-        Further arguments of ``model.fit``: ``validation``, ``early_stopping``, ``callback``, ``weights``, ...
+        Further arguments of ``model.fit``: ``memory_limit``, ``validation``, ``early_stopping``,
+        ``callback``, ``weights``, ...
 
     Returns
     -------
-    Model or awaitable
-        The model; with an asynchronous client, what to ``await`` for it.
+    Model, ShardedModel or awaitable
+        The model, or the sharded one; with an asynchronous client, what to ``await`` for it.
 
     Raises
     ------
@@ -60,15 +69,24 @@ def fit(
         Workers were lost again and again while they ran the same task.
     TimeoutError
         The cluster has had no workers for five minutes.
+    FileExistsError
+        There are files in the folder `sharded`.
 
     Notes
     -----
     An epoch is a set of short tasks: functions of a part of the ratings, which workers keep for the time of
     the fit, and of parameters. Their division does not change the result, because that of the fit in one
-    process is the same for any number of threads. After each epoch the parameters are in this process. A
-    worker that is lost, at any moment, costs at most the time of its epoch so far (of a step of it for `ALS`
-    and `BayesianSVD`, of some rows for similarities), and the time to send its part of the ratings to another
-    one. Keys of tasks are new in each try.
+    process is the same for any number of threads. After each epoch the parameters are in this process; where
+    nobody looks at them (no validation, callback or checkpoint), those of `SVD` after some epochs that take
+    four seconds at most. A worker that is lost, at any moment, costs at most the time since then (of a step
+    of an epoch for `ALS` and `BayesianSVD`, of some rows for similarities), and the time to send its part of
+    the ratings to another one. Keys of tasks are new in each try.
+
+    Shards of users of `SVD` are trained at the same time, one on each worker. An item stripe passes from one
+    to the other as soon as it has been trained on, directly, as rows do in Dask's p2p shuffle. A task that
+    waits in vain for a lost one ends, and all of them are run again, with fewer shards if there are fewer
+    workers. Of `Ratings` in a folder that all workers share, workers map files that this process writes
+    there, which vanish when the fit ends.
 
     What workers do, and what is done here:
 
@@ -76,7 +94,7 @@ def fit(
     model                         workers, side by side           this process
     ============================  ==============================  ==================================
     `SVD`, `Baseline` by "sgd"    blocks of shards of users       order of blocks
-    `ALS`                         rows of users, rows of items    members of sets
+    `ALS`                         rows; columns of set members    error
     `BayesianSVD`                 rows of users, rows of items    biases, noise, priors, sets
     `ItemKNN`, `UserKNN`          similarities of rows            centres
     `EASE`                        Gram matrix                     its inverse
@@ -105,10 +123,19 @@ def fit(
     if checkpoint is not None:
         options["checkpoint"] = checkpoint
 
+    if sharded is not None:
+        check_new(sharded)
+
     def run() -> Any:
-        with use_engine(DaskEngine(cluster := Cluster(client))):
-            clusters.append(cluster)
-            return model.fit(ratings, **options)
+        cluster = Cluster(client)
+        clusters.append(cluster)
+        with use_engine(DaskEngine(cluster)), cluster.interruptible():
+            model.fit(ratings, **options)
+        if sharded is None:
+            return model
+        limit = options.get("memory_limit") or getattr(ratings, "memory_limit", None)
+        with limited(as_bytes(limit), getattr(ratings, "folder", None)):
+            return shard(model, sharded)
 
     clusters: list[Cluster] = []
     if not client.asynchronous:

@@ -20,7 +20,7 @@ from cfcore.errors import FileFormatError
 from cfcore.models.core.model import Model
 from cfcore.persist import find_class
 
-__all__ = ["FORMAT", "assigned", "divide", "joined", "part_of", "read_header"]
+__all__ = ["FORMAT", "assigned", "check_new", "divide", "joined", "part_of", "read_header"]
 
 Array = np.ndarray[Any, Any]
 
@@ -121,6 +121,16 @@ def _join(place: Any, parts: Sequence[Array]) -> Array | None:
         return np.concatenate([*short, parts[-1]], axis=axis)
     except (LookupError, TypeError, ValueError):
         return None
+
+
+def check_new(folder: str | os.PathLike[str]) -> None:
+    """Raise FileExistsError if a folder for a sharded model has files."""
+    path = Path(os.path.expanduser(folder))
+    held = [one.name for one in path.iterdir()] if path.is_dir() else []
+    if held or path.is_file():
+        raise FileExistsError(
+            f"{path} has files already, such as {(held or [path.name])[0]}; give a new folder"
+        )
 
 
 def _clear(path: Path, overwrite: bool) -> None:

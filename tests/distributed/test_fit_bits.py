@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ MODELS = {
     "AsymmetricSVD": lambda: cf.AsymmetricSVD(n_factors=8, n_epochs=2, random_state=0),
     "TimeSVDpp": lambda: cf.TimeSVDpp(n_factors=6, n_epochs=2, random_state=0),
     "ALS": lambda: cf.ALS(n_factors=8, n_epochs=3, random_state=0),
+    "ALS of columns for several workers": lambda: cf.ALS(n_factors=20, n_epochs=2, random_state=0),
     "ALS without sets": lambda: cf.ALS(n_factors=8, n_epochs=3, sets=None, random_state=0),
     "BayesianSVD": lambda: cf.BayesianSVD(n_factors=6, burn_in=3, n_samples=4, random_state=0),
     "BayesianSVD, two chains": lambda: cf.BayesianSVD(
@@ -115,4 +117,7 @@ def test_plain_columns_and_the_current_client(client: Any) -> None:
 @pytest.mark.parametrize("name", ["SVD", "ALS", "BayesianSVD", "ItemKNN"])
 def test_ratings_in_files(name: str, client: Any, train: cf.Ratings, tmp_path: Path) -> None:
     opened = cf.Ratings.open(train.save_shards(tmp_path / "shards", shard_size=2_000))
+    before = sorted((tmp_path / "shards").iterdir())
     assert differing(MODELS[name]().fit(train), cf.distributed.fit(MODELS[name](), opened)) == []
+    gc.collect()
+    assert sorted((tmp_path / "shards").iterdir()) == before

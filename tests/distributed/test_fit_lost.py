@@ -118,6 +118,33 @@ def test_an_interrupt_cancels_the_tasks(client: Any, train: cf.Ratings) -> None:
     assert not any(client.processing().values())
 
 
+class Interrupting:
+    """Ctrl-C arrives while it is deleted, where Python lets no error through."""
+
+    def __del__(self) -> None:
+        os.kill(os.getpid(), signal.SIGINT)
+        for _ in range(1000):
+            pass
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_an_interrupt_in_a_finaliser_is_not_lost(client: Any, train: cf.Ratings) -> None:
+    seen: list[int] = []
+
+    def interrupt(epochs: int, history: Any) -> None:
+        seen.append(epochs)
+        if epochs == 3:
+            Interrupting()
+
+    handler = signal.getsignal(signal.SIGINT)
+    model = cf.ALS(n_factors=4, n_epochs=50, random_state=0)
+    with pytest.raises(KeyboardInterrupt):
+        cf.distributed.fit(model, train, client=client, callback=interrupt)
+    assert seen == [1, 2, 3]
+    assert not model.is_fitted()
+    assert signal.getsignal(signal.SIGINT) is handler
+
+
 def test_an_asynchronous_client_is_awaited(cluster: Any, train: cf.Ratings) -> None:
     async def fitted() -> Any:
         async with Client(cluster.scheduler_address, asynchronous=True, set_as_default=False) as client:

@@ -119,3 +119,20 @@ def test_folders_of_models(tmp_path: Path, train: cf.Ratings) -> None:
     with pytest.raises(FileFormatError):
         cf.distributed.load(tmp_path / "copy")
     assert not any(path.suffix in (".pkl", ".pickle") for path in (tmp_path / "model").iterdir())
+
+
+@pytest.mark.parametrize("limit", [None, "1GB"])
+def test_a_fit_gives_a_sharded_model(limit: Any, client: Any, train: cf.Ratings, tmp_path: Path) -> None:
+    ratings = cf.Ratings.open(train.save_shards(tmp_path / "shards"), memory_limit=limit)
+    local = cf.SVD(n_factors=8, n_epochs=3, random_state=0).fit(train)
+    model = cf.SVD(n_factors=8, n_epochs=3, random_state=0)
+    found = cf.distributed.fit(model, ratings, sharded=tmp_path / "model")
+    assert isinstance(found, cf.distributed.ShardedModel)
+    assert len(found.shards) > 1
+    users, items = train.user_ids[train.user_codes[:300]], train.item_ids[train.item_codes[:300]]
+    np.testing.assert_array_equal(found.predict(users, items), local.predict(users, items))
+    np.testing.assert_array_equal(found.to_local().user_factors_, local.user_factors_)
+    seen: list[int] = []
+    with pytest.raises(FileExistsError, match="give a new folder"):  # before the fit, not after it
+        cf.distributed.fit(model, ratings, sharded=tmp_path / "model", callback=lambda *given: seen.append(1))
+    assert not seen

@@ -154,7 +154,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     algo = getattr(algorithms, args.algo)(**_params(parser, args.params))
     if args.with_dump or args.dump_dir:
         sys.stderr.write("--with-dump and -dump-dir have no effect, as in scikit-surprise 1.1.5\n")
-    splits: Any = KFold(n_splits=args.n_folds)
+    splits: Any = KFold(n_splits=args.n_folds, random_state=args.seed)
     data: Any
     if args.load_builtin is not None:
         data = Dataset.load_builtin(args.load_builtin)

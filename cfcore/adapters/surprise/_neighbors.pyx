@@ -1,10 +1,14 @@
 """Weighted sums over nearest neighbours in float64; see `knns.py`."""
 from cpython.exc cimport PyErr_CheckSignals
-from libc.stdint cimport int32_t, int64_t, uint8_t
+from libc.stdint cimport int32_t, int64_t, uint64_t
 
 import numpy as np
 
 cdef extern from "neighbors.h" nogil:
+    enum:
+        RANKED "CF_RANKED"
+        BLOCK "CF_BLOCK"
+
     ctypedef struct Sums "cf_sums":
         double numerator
         double denominator
@@ -19,11 +23,29 @@ cdef extern from "neighbors.h" nogil:
     ctypedef struct Room "cf_room":
         double *sims
         int32_t *at
-        uint8_t *bins
+        int32_t *bins
         int32_t *order
 
+    ctypedef struct Ranking "cf_ranking":
+        double *sims
+        int32_t *places
+        int32_t *entries
+        uint64_t *filled
+        double *spare
+        int32_t *ids
+        int32_t *spare_ids
+        int32_t *found
+        Py_ssize_t n
+
+    bint sort_row "cf_sort_row"(Ranking *ranking, const double *row, Py_ssize_t n_x)
+    bint nearest_sorted "cf_nearest_sorted"(const Ranking *ranking, const List *entries, Py_ssize_t k,
+                                            Sums *sums)
     Sums nearest "cf_nearest"(const double *sims, const List *entries, Py_ssize_t k, const Room *room,
                               int avx2)
+
+
+cdef enum:
+    WORTH_SORTING = 8  # entries of the lists of an x, for each entry of its row
 
 
 def weighted_sums(const double[:, ::1] sim, entries, pairs, Py_ssize_t k, sums, int32_t[::1] counts,
@@ -60,6 +82,7 @@ def weighted_sums(const double[:, ::1] sim, entries, pairs, Py_ssize_t k, sums, 
     cdef Sums found
     cdef List of
     cdef Room room
+    cdef Ranking ranking
     if values.shape[0] != n or divisors.shape[0] != n or sim.shape[1] != n_x:
         raise ValueError("entries or sim do not fit to each other")
     if not m == of_y.shape[0] == products.shape[0] == weights.shape[0] == counts.shape[0]:
@@ -77,10 +100,19 @@ def weighted_sums(const double[:, ::1] sim, entries, pairs, Py_ssize_t k, sums, 
             raise ValueError("entries: starts are not ascending")
         longest = max(longest, starts[r + 1] - starts[r])
     k = max(<Py_ssize_t>0, min(k, longest))
-    cdef double[::1] sims = np.empty(longest + 1)
-    cdef int32_t[::1] at = np.empty(longest + 1, dtype=np.int32), order = np.empty(k + 1, dtype=np.int32)
-    cdef uint8_t[::1] bins = np.empty(longest + 1, dtype=np.uint8)
-    room.sims, room.at, room.bins, room.order = &sims[0], &at[0], &bins[0], &order[0]
+    cdef Py_ssize_t room_for = max(longest, <Py_ssize_t>RANKED) + BLOCK
+    cdef double[::1] sims = np.empty(room_for)
+    cdef int32_t[:, ::1] others = np.empty((3, room_for), dtype=np.int32)
+    room.sims, room.at, room.bins, room.order = &sims[0], &others[0, 0], &others[1, 0], &others[2, 0]
+    cdef double[:, ::1] row = np.empty((2, n_x + 1))
+    cdef int32_t[:, ::1] ranks = np.empty((5, n_x + 1), dtype=np.int32)
+    cdef uint64_t[::1] filled = np.zeros(n_x // 64 + 1, dtype=np.uint64)
+    cdef Py_ssize_t ahead, total
+    cdef int32_t last = -1
+    cdef bint is_sorted = False
+    ranking.sims, ranking.spare, ranking.filled = &row[0, 0], &row[1, 0], &filled[0]
+    ranking.places, ranking.entries, ranking.found = &ranks[0, 0], &ranks[1, 0], &ranks[2, 0]
+    ranking.ids, ranking.spare_ids, ranking.n = &ranks[3, 0], &ranks[4, 0], 0
     with nogil:
         for step in range(m):
             if step % 4096 == 0:
@@ -92,9 +124,17 @@ def weighted_sums(const double[:, ::1] sim, entries, pairs, Py_ssize_t k, sums, 
             if of_x[r] >= 0 and of_y[r] >= 0 and k > 0:
                 start = starts[of_y[r]]
                 of.n = starts[of_y[r] + 1] - start
+                if of_x[r] != last:
+                    last, total, ahead = of_x[r], 0, step
+                    while ahead < m and of_x[order_of[ahead]] == last and total <= WORTH_SORTING * n_x:
+                        if of_y[order_of[ahead]] >= 0:
+                            total += starts[of_y[order_of[ahead]] + 1] - starts[of_y[order_of[ahead]]]
+                        ahead += 1
+                    is_sorted = total > WORTH_SORTING * n_x and sort_row(&ranking, &sim[last, 0], n_x)
                 if of.n:
                     of.xs, of.values = &xs[start], &values[start]
                     of.divisors = &divisors[start] if divided else NULL
-                    found = nearest(&sim[of_x[r], 0], &of, k, &room, avx2)
+                    if not (is_sorted and nearest_sorted(&ranking, &of, k, &found)):
+                        found = nearest(&sim[of_x[r], 0], &of, k, &room, avx2)
             products[r], weights[r] = found.numerator, found.denominator
             counts[r] = <int32_t>found.n_neighbors

@@ -102,7 +102,7 @@ def exact(by_x, by_y, whole, multiples, rule, double[:, ::1] sim, bint avx2):
     if how.measure == MEASURES:
         raise ValueError("rule: pearson_baseline has no exact sums")
     most = max(np.max(whole[0]), np.max(whole[1]))
-    how.wide = bits_of(int(most), int(np.max(np.diff(by_x.indptr))), how.measure)
+    how.wide = bits_of(int(most), most_common(by_x), how.measure)
     if how.wide == 0 or how.wide != multiples[1]:
         raise ValueError("multiples: sums do not fit into 64 bits")
     entries.whole_x, entries.whole_y = &whole_x[0], &whole_y[0]
@@ -122,6 +122,27 @@ def exact(by_x, by_y, whole, multiples, rule, double[:, ::1] sim, bint avx2):
         raise ZeroDivisionError("float division")
 
 
+def most_common(by_x):
+    """Bound of the number of common ratings of a pair, where each rating of y counts with each of the other.
+
+    Parameters
+    ----------
+    by_x : Rows
+        In the order of y.
+    """
+    cdef const int64_t[::1] starts = by_x.indptr
+    cdef const int32_t[::1] ys = by_x.others
+    cdef Py_ssize_t x, longest = 0
+    cdef int64_t at, again = 1, most = 1
+    for x in range(starts.shape[0] - 1):
+        longest = max(longest, starts[x + 1] - starts[x])
+        again = 1
+        for at in range(starts[x] + 1, starts[x + 1]):
+            again = again + 1 if ys[at] == ys[at - 1] else 1
+            most = max(most, again)
+    return longest * most
+
+
 def bits_of(most, longest, measure):
     """Bits of the greatest sum of products, or 0 if the sums of a pair need more than 64 bits.
 
@@ -130,7 +151,7 @@ def bits_of(most, longest, measure):
     most : int
         Greatest rating, as a multiple.
     longest : int
-        Greatest number of ratings of one x, and so of a pair.
+        Greatest number of ratings of a pair, as `most_common` returns it.
     measure : int
         Number of the measure.
     """

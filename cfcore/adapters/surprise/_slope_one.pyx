@@ -5,6 +5,8 @@ from libc.stdint cimport int32_t, int64_t
 
 import numpy as np
 
+from cfcore.adapters.surprise.means import whole_parts
+
 
 def deviations(columns, int64_t[:, ::1] freq, double[:, ::1] dev):
     """Mean differences of the ratings, cut to whole numbers, of all pairs of items.
@@ -20,7 +22,7 @@ def deviations(columns, int64_t[:, ::1] freq, double[:, ::1] dev):
     cdef const int32_t[::1] items = columns.user_items
     cdef Py_ssize_t n = columns.n_items, n_users = columns.n_users, u, a, b, i, j
     # Sums of whole numbers are exact: one pass of integers, in any order.
-    whole = np.trunc(columns.user_ratings).astype(np.int64)
+    whole = whole_parts(columns.user_ratings).astype(np.int64)
     cdef const int64_t[::1] ratings = whole
     sums = np.zeros((n, n), dtype=np.int64)
     cdef int64_t[:, ::1] total = sums

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cfcore.adapters.surprise import _objects
+from cfcore.adapters.surprise.columns import without_collector
 from cfcore.adapters.surprise.predictions import Prediction
 from cfcore.adapters.surprise.trainset import Trainset
 
@@ -81,6 +82,11 @@ def predictions(algo: Any, testset: Iterable[Any]) -> list[Prediction]:
         For which `is_exact` is true.
     testset : iterable of (uid, iid, r_ui)
     """
+    with without_collector():
+        return _predictions(algo, testset)
+
+
+def _predictions(algo: Any, testset: Iterable[Any]) -> list[Prediction]:
     trainset = algo.trainset
     rows = testset if isinstance(testset, (list, tuple)) else list(testset)
     raw_users, raw_items = trainset._raw2inner_id_users, trainset._raw2inner_id_items

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from cfcore.adapters.surprise import _co_clustering
 from cfcore.adapters.surprise.algo_base import AlgoBase
 from cfcore.adapters.surprise.batch import Estimates
-from cfcore.adapters.surprise.means import group_means
+from cfcore.adapters.surprise.means import group_means, whole_parts
 from cfcore.adapters.surprise.utils import get_rng
 
 if TYPE_CHECKING:
@@ -67,8 +67,8 @@ class CoClustering(AlgoBase):
         cltr_u: Clusters = rng.randint(self.n_cltr_u, size=trainset.n_users)
         cltr_i: Clusters = rng.randint(self.n_cltr_i, size=trainset.n_items)
         cltr_u, cltr_i = cltr_u.astype(np.int64), cltr_i.astype(np.int64)
-        by_user = (found.user_indptr, found.user_items, np.trunc(found.user_ratings))
-        by_item = (found.item_indptr, found.item_users, np.trunc(found.item_ratings))
+        by_user = (found.user_indptr, found.user_items, whole_parts(found.user_ratings))
+        by_item = (found.item_indptr, found.item_users, whole_parts(found.item_ratings))
         user_mean = group_means(by_user[0], by_user[2])
         item_mean = group_means(by_item[0], by_item[2])
         for epoch in range(self.n_epochs):
@@ -96,7 +96,7 @@ class CoClustering(AlgoBase):
         float64[n_cltr_u], float64[n_cltr_i], float64[n_cltr_u, n_cltr_i]
         """
         found, mean = self._ratings(), self.trainset.global_mean
-        ratings = np.trunc(found.ratings)
+        ratings = whole_parts(found.ratings)
         u, i = cltr_u[found.users], cltr_i[found.items]
         n_u, n_i = self.n_cltr_u, self.n_cltr_i
         shape = (n_u, n_i)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["group_deviations", "group_means"]
+__all__ = ["group_deviations", "group_means", "whole_parts"]
 
 Array = NDArray[np.float64]
 
@@ -51,6 +51,14 @@ def group_deviations(indptr: NDArray[np.int64], ratings: Array, means: Array) ->
         start, end = bounds[group], bounds[group + 1]
         found[group] = total(squares[start:end]) / (end - start)
     return np.sqrt(found)
+
+
+def whole_parts(ratings: Array) -> Array:
+    """``int`` of each rating, as a float64; ValueError for NaN and OverflowError for infinity, as `int`."""
+    finite = np.isfinite(ratings)
+    if not finite.all():
+        int(ratings[~finite][0])
+    return np.trunc(ratings)
 
 
 def _exact(ratings: Array) -> bool:

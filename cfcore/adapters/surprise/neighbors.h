@@ -8,11 +8,16 @@
 #include <stdint.h>
 #include <string.h>
 
+#if defined(_MSC_VER)
+#include <intrin.h>
+#endif
+
 #include "targets.h"
 
 enum {
-    CF_BINS = 128,   /* of similarities from 0 to 1 */
-    CF_RANKED = 96   /* candidates whose ranks are counted */
+    CF_BINS = 256,   /* between the least and the greatest similarity of the candidates */
+    CF_RANKED = 192, /* candidates whose ranks are counted */
+    CF_BLOCK = 8     /* of which so many at a time */
 };
 
 typedef struct {
@@ -27,50 +32,69 @@ typedef struct {
     ptrdiff_t n;
 } cf_list;
 
-/* Room for the candidates of the longest list. */
+/* Room for the candidates of the longest list, and for CF_RANKED + CF_BLOCK. */
 typedef struct {
     double *sims;
     int32_t *at;
-    uint8_t *bins;
-    int32_t *order; /* k */
+    int32_t *bins;
+    int32_t *order;
 } cf_room;
 
-/* Leave the candidates that may be among the k nearest: those of the bins from the k-th on. */
-CF_INLINE ptrdiff_t cf_cut(const cf_room *room, ptrdiff_t n, ptrdiff_t k)
+/* Position of the lowest bit that is set. */
+CF_INLINE int cf_lowest(uint64_t bits)
 {
+#if defined(_MSC_VER)
+    unsigned long at;
+    _BitScanForward64(&at, bits);
+    return (int)at;
+#else
+    return __builtin_ctzll(bits);
+#endif
+}
+
+/* Leave the candidates that may be among the k nearest: those of the bins from the k-th on. */
+CF_INLINE ptrdiff_t cf_cut(const cf_room *room, ptrdiff_t n, ptrdiff_t k, double least, double most)
+{
+    double *CF_RESTRICT sims = room->sims;
+    int32_t *CF_RESTRICT bins = room->bins, *CF_RESTRICT at = room->at;
+    const double scale = (CF_BINS - 1) / (most - least);
     int32_t counts[CF_BINS] = {0};
     ptrdiff_t e, kept = 0, total = 0;
     int bin = CF_BINS;
-    for (e = 0; e < n; e++) {
-        const double sim = room->sims[e];
-        const int own = sim < 1 ? (int)(sim * CF_BINS) : CF_BINS - 1;
-        room->bins[e] = (uint8_t)own;
-        counts[own]++;
-    }
+    if (!(scale > 0 && scale < 1e300)) /* all are equal, or as good as; or one is infinite */
+        return n;
+    for (e = 0; e < n; e++) /* ascending with the similarity, whatever is rounded */
+        bins[e] = (int32_t)((sims[e] - least) * scale);
+    for (e = 0; e < n; e++)
+        counts[bins[e]]++;
     while (total < k)
         total += counts[--bin];
     for (e = 0; e < n; e++) {
-        room->sims[kept] = room->sims[e];
-        room->at[kept] = room->at[e];
-        kept += room->bins[e] >= bin;
+        sims[kept] = sims[e];
+        at[kept] = at[e];
+        kept += bins[e] >= bin;
     }
     return kept;
 }
 
-/* The order of the candidates by their ranks: how many are greater, or equal and earlier. */
+/* The order of the candidates by their ranks: how many are greater, and how many equal ones are earlier. */
 CF_INLINE ptrdiff_t cf_rank(const cf_room *room, ptrdiff_t n, ptrdiff_t k)
 {
-    const double *CF_RESTRICT sims = room->sims;
-    ptrdiff_t e, j;
-    for (e = 0; e < n; e++) {
-        const double sim = sims[e];
-        int64_t rank = 0;
-        for (j = 0; j < e; j++)
-            rank += sims[j] >= sim;
-        for (j = e + 1; j < n; j++)
-            rank += sims[j] > sim;
-        if (rank < k)
-            room->order[rank] = (int32_t)e;
+    double *CF_RESTRICT sims = room->sims;
+    int32_t *CF_RESTRICT order = room->order;
+    uint8_t equal[CF_RANKED] = {0};
+    ptrdiff_t start, e, j;
+    for (e = n; e < n + CF_BLOCK; e++)
+        sims[e] = -1;
+    for (start = 0; start < n; start += CF_BLOCK) {
+        int64_t ranks[CF_BLOCK] = {0};
+        for (j = 0; j < n; j++)
+            for (e = 0; e < CF_BLOCK; e++)
+                ranks[e] += sims[j] > sims[start + e];
+        for (e = 0; e < CF_BLOCK && start + e < n; e++) {
+            const ptrdiff_t rank = (ptrdiff_t)ranks[e];
+            order[rank + equal[rank]++] = (int32_t)(start + e);
+        }
     }
     return n < k ? n : k;
 }
@@ -105,6 +129,7 @@ CF_INLINE ptrdiff_t cf_insert(const cf_room *room, ptrdiff_t n, ptrdiff_t k)
 CF_INLINE cf_sums cf_nearest_body(const double *sims, const cf_list *list, ptrdiff_t k, const cf_room *room)
 {
     cf_sums found = {0, 0, 0};
+    double least = INFINITY, most = 0;
     ptrdiff_t n = 0, e;
     int unknown = 0;
     for (e = 0; e < list->n; e++) {
@@ -118,8 +143,13 @@ CF_INLINE cf_sums cf_nearest_body(const double *sims, const cf_list *list, ptrdi
         found.n_neighbors = -1;
         return found;
     }
+    for (e = 0; e < n; e++) {
+        const double sim = room->sims[e];
+        least = sim < least ? sim : least;
+        most = sim > most ? sim : most;
+    }
     if (n > k)
-        n = cf_cut(room, n, k);
+        n = cf_cut(room, n, k, least, most);
     n = n <= CF_RANKED ? cf_rank(room, n, k) : cf_insert(room, n, k);
     found.n_neighbors = n;
     for (e = 0; e < n; e++) {
@@ -132,6 +162,120 @@ CF_INLINE cf_sums cf_nearest_body(const double *sims, const cf_list *list, ptrdi
             found.numerator += sim * list->values[at];
     }
     return found;
+}
+
+/* ------------------------------------------------------------------ many lists for one x */
+
+/* The others in the order of their similarity to x, and room for a list. */
+typedef struct {
+    double *sims;     /* above 0, descending */
+    int32_t *places;  /* of each other: where it is in `sims`, or -1 */
+    int32_t *entries; /* of each place: the entry of the list */
+    uint64_t *filled; /* a bit for each place, 0 between calls */
+    double *spare;
+    int32_t *ids, *spare_ids;
+    int32_t *found; /* places of the nearest */
+    ptrdiff_t n;
+} cf_ranking;
+
+/* Sort by descending similarity; 0 if one is NaN. */
+static int cf_sort_row(cf_ranking *r, const double *row, ptrdiff_t n_x)
+{
+    double *from = r->sims, *to = r->spare, *kept;
+    int32_t *ids = r->ids, *to_ids = r->spare_ids, *kept_ids;
+    ptrdiff_t n = 0, width, start, e;
+    for (e = 0; e < n_x; e++) {
+        if (row[e] != row[e])
+            return 0;
+        from[n] = row[e];
+        ids[n] = (int32_t)e;
+        r->places[e] = -1;
+        n += row[e] > 0;
+    }
+    for (width = 1; width < n; width *= 2) {
+        for (start = 0; start < n; start += 2 * width) {
+            const ptrdiff_t middle = start + width < n ? start + width : n;
+            const ptrdiff_t end = start + 2 * width < n ? start + 2 * width : n;
+            ptrdiff_t left = start, right = middle;
+            for (e = start; e < end; e++) {
+                const int first = right == end || (left < middle && from[left] >= from[right]);
+                const ptrdiff_t taken = first ? left : right;
+                to[e] = from[taken];
+                to_ids[e] = ids[taken];
+                left += first;
+                right += !first;
+            }
+        }
+        kept = from, from = to, to = kept;
+        kept_ids = ids, ids = to_ids, to_ids = kept_ids;
+    }
+    r->sims = from, r->spare = to, r->ids = ids, r->spare_ids = to_ids;
+    r->n = n;
+    for (e = 0; e < n; e++)
+        r->places[ids[e]] = (int32_t)e;
+    return 1;
+}
+
+/* As cf_nearest_body of the row that is sorted; 0 if many candidates are equal, or one is there twice. */
+static int cf_nearest_sorted(const cf_ranking *r, const cf_list *list, ptrdiff_t k, cf_sums *sums)
+{
+    enum { MOST_MOVES = 4096 };
+    const double *sims = r->sims;
+    int32_t *found = r->found;
+    const ptrdiff_t n_words = (r->n + 63) / 64;
+    ptrdiff_t e, j, word, held = 0, moves = 0;
+    int far = 0, twice = 0;
+    for (e = 0; e < list->n; e++) {
+        const int32_t place = r->places[list->xs[e]];
+        if (place >= 0) {
+            const uint64_t bit = (uint64_t)1 << (place & 63);
+            twice |= (r->filled[place >> 6] & bit) != 0;
+            r->filled[place >> 6] |= bit;
+            r->entries[place] = (int32_t)e;
+        }
+    }
+    if (twice) { /* ratings of a pair that was rated again */
+        memset(r->filled, 0, n_words * sizeof *r->filled);
+        return 0;
+    }
+    for (word = 0; word < n_words; word++) {
+        uint64_t bits = r->filled[word];
+        r->filled[word] = 0;
+        while (bits) {
+            const int32_t place = (int32_t)(64 * word + cf_lowest(bits));
+            bits &= bits - 1;
+            if (held >= k && sims[place] != sims[found[k - 1]]) {
+                far = 1; /* as all others */
+                break;
+            }
+            found[held++] = place;
+        }
+        if (far)
+            break;
+    }
+    for (; word < n_words; word++)
+        r->filled[word] = 0;
+    for (e = 1; e < held; e++) { /* the earlier in the list first, among equals */
+        const int32_t place = found[e];
+        for (j = e; j > 0 && sims[found[j - 1]] == sims[place]; j--) {
+            if (r->entries[found[j - 1]] < r->entries[place])
+                break;
+            found[j] = found[j - 1];
+            moves++;
+        }
+        found[j] = place;
+        if (moves > MOST_MOVES)
+            return 0;
+    }
+    sums->numerator = sums->denominator = 0;
+    sums->n_neighbors = held < k ? held : k;
+    for (e = 0; e < sums->n_neighbors; e++) {
+        const double sim = sims[found[e]];
+        const int32_t at = r->entries[found[e]];
+        sums->denominator += sim;
+        sums->numerator += list->divisors ? sim * list->values[at] / list->divisors[at] : sim * list->values[at];
+    }
+    return 1;
 }
 
 #if CF_HAS_AVX2

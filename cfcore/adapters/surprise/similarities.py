@@ -177,12 +177,11 @@ def matrix(name: str, lists: Lists, min_support: Any, baselines: tuple[Any, ...]
     by_y = rows_of(by_x.others, xs, by_x.ratings, n_y)
     sim = np.empty((n_x, n_x))
     rule = (NAMES.index(name), support, float(shrinkage))
-    longest = int(np.diff(by_x.indptr).max(initial=0))
     avx2 = simd.current_level() != "baseline"
     multiples = None if name == "pearson_baseline" else _multiples(lists.ratings, name)
     if multiples:
         step, least, most = multiples
-        bits = _similarities.bits_of(most, longest, rule[0])
+        bits = _similarities.bits_of(most, _similarities.most_common(by_x), rule[0])
     if multiples and bits:
         whole = tuple(np.rint((rows.ratings - least) * step).astype(np.uint8) for rows in (by_x, by_y))
         _similarities.exact(by_x, by_y, (whole[0], whole[1]), (1 / step, bits), rule, sim, avx2)

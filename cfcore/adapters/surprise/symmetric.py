@@ -167,7 +167,7 @@ class SymmetricAlgo(AlgoBase):
             sim,
             (starts, xs, values, divisors),
             (both, at, _by_code(both, len(sim)) if n > 1 else np.zeros(n, dtype=np.int64)),
-            max(min(operator.index(self.k), len(sim)), 0),  # any integer; no more neighbours are there
+            max(min(operator.index(self.k), len(xs)), 0),  # any integer; no more neighbours are there
             (found.products, found.weights),
             found.counts,
             simd.current_level() != "baseline",

@@ -54,6 +54,7 @@ class ALSTrainer:
             "user": first["implicit_factors"].copy(), "item": first["implicit_user_factors"].copy(),
         }  # fmt: skip
         self.sides, self.solving = {}, {}
+        self.improving: Any = improved_members  # or what does the same elsewhere
         by = {"user": train.by_user, "item": train.by_item}
         for kind, other in (("user", "item"), ("item", "user")):
             held = by[kind]
@@ -78,7 +79,7 @@ class ALSTrainer:
         if members.shape[1]:
             owners = self.sides[other].ratings
             rows = self.rows[kind][:, : self.n_factors]
-            members[:] = improved_members(side, (owners.indptr, owners.indices), rows, members)
+            members[:] = self.improving(side, (owners.indptr, owners.indices), rows, members)
         try:
             solving = self.solving[kind]
             squares = solving(solving.centres(side, padded(members)))

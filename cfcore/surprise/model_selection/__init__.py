@@ -11,6 +11,9 @@ from cfcore.adapters.surprise.model_selection import (
     cross_validate,
     train_test_split,
 )
+from cfcore.surprise.model_selection import search as search
+from cfcore.surprise.model_selection import split as split
+from cfcore.surprise.model_selection import validation as validation
 
 __all__ = [
     "GridSearchCV",

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+import cfcore.surprise as surprise
 from cfcore.surprise.__main__ import main
 
 
@@ -47,6 +48,15 @@ def test_cross_validation(folder: Path, capsys: pytest.CaptureFixture[str]) -> N
     assert outputs[0] == outputs[1] != outputs[2]
     run("-algo", "NormalPredictor")  # ml-100k, five folds
     assert "of algorithm NormalPredictor on 5 split(s)" in capsys.readouterr().out
+
+
+def test_the_seed_is_that_of_the_folds_too(capsys: pytest.CaptureFixture[str]) -> None:
+    run("-algo", "BaselineOnly", "-params", "{'verbose': False}", "-n-folds", "3", "-seed", "4")
+    shown = re.findall(r"RMSE \(testset\) +([0-9.]+) +([0-9.]+) +([0-9.]+)", capsys.readouterr().out)
+    data = surprise.Dataset.load_builtin("ml-100k", prompt=False)
+    folds = surprise.model_selection.KFold(3, random_state=4)
+    found = surprise.model_selection.cross_validate(surprise.BaselineOnly(verbose=False), data, cv=folds)
+    assert list(shown[0]) == [f"{error:.4f}" for error in found["test_rmse"]]
 
 
 def test_custom_files(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:

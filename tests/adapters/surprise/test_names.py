@@ -152,3 +152,9 @@ def test_arguments(name: str) -> None:
     shown = ", ".join(map(str, parameters)).replace(", *, pickle=False", "")
     own = [one for one in parameters if one.name not in ("engine", "pickle")]
     assert ", ".join(map(str, own)) == SIGNATURES[name], shown
+
+
+@pytest.mark.parametrize("module", [name for name in NAMES if "." in name])
+def test_modules_are_attributes_of_their_package_without_an_import_of_their_own(module: str) -> None:
+    program = f"import cfcore.surprise; cfcore.surprise.{module}"
+    subprocess.run([sys.executable, "-c", program], check=True)
