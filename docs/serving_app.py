@@ -1,4 +1,7 @@
-"""Lists over HTTP: `uvicorn serving_app:app`. Needs fastapi, and a model in the file that MODEL names."""
+"""Lists over HTTP: `uvicorn serving_app:app`. Needs fastapi, uvicorn, and a model in the file `MODEL`.
+
+For integer ids; for string ids write str in place of int for users and items.
+"""
 
 from __future__ import annotations
 
@@ -13,12 +16,12 @@ app = FastAPI()
 models = {"current": cf.load(os.environ.get("MODEL", "ranker.cf"))}
 
 
-def as_rows(items: Any, scores: Any) -> list[dict[str, float]]:
+def as_rows(items: Any, scores: Any) -> list[dict[str, int | float]]:
     return [{"item": int(item), "score": float(score)} for item, score in zip(items, scores, strict=True)]
 
 
 @app.get("/lists/{user}")
-def of_user(user: int, n: int = 10) -> list[dict[str, float]]:
+def of_user(user: int, n: int = 10) -> list[dict[str, int | float]]:
     model = models["current"]
     if not model.knows(user):
         raise HTTPException(404, f"user {user} has no ratings; POST them to /lists")
@@ -26,7 +29,7 @@ def of_user(user: int, n: int = 10) -> list[dict[str, float]]:
 
 
 @app.post("/lists")
-def of_session(ratings: dict[int, float], n: int = 10) -> list[dict[str, float]]:
+def of_session(ratings: dict[int, float], n: int = 10) -> list[dict[str, int | float]]:
     """A list for ratings by item, of somebody whom the model does not know."""
     try:
         return as_rows(*models["current"].recommend(given=ratings, n=n))

@@ -68,6 +68,7 @@ def test_application_answers_and_exchanges_its_model(tmp_path: Path, monkeypatch
         def listed(model: cf.Model) -> None:
             items = client.get("/lists/196?n=5").json()
             assert [row["item"] for row in items] == model.recommend(196, n=5)[0].tolist()
+            assert all(type(row["item"]) is int for row in items)
 
         listed(first)
         assert client.get("/lists/99999").status_code == 404

@@ -83,6 +83,9 @@ def evaluate(
     Lists are those of cfcore recommend with the same options; beside their metrics stand those of lists by
     popularity, for comparison.
 
+    Errors are only honest on ratings that the model was not fitted on: pass to fit and to evaluate the same
+    --split, or a file of other ratings.
+
     Examples:
 
       cfcore evaluate svdpp.cf test.csv

@@ -71,7 +71,7 @@ def fit(
 
     Examples:
 
-      cfcore fit ml-100k --out svdpp.cf
+      cfcore fit ml-100k --split u1 --out svdpp.cf
 
       cfcore fit ratings.csv -o svd.cf -m svd --set n_factors=50 --validation .1
 

@@ -40,6 +40,7 @@ def default_space(model: Model, ratings: Ratings) -> tuple[dict[str, Any], dict[
     if name is None or not BY_NAME[name].space:
         raise ValueError(
             f"there are no ranges built in for {type(model).__name__}; name those to vary with space="
+            + (" (of members: itemknn__n_neighbors and such)" if name == "Blend" else "")
         )
     space = dict(BY_NAME[name].space)
     if name == "Baseline" and getattr(model, "method", "als") == "sgd":
