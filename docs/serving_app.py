@@ -6,13 +6,14 @@ For integer ids; for string ids write str in place of int for users and items.
 from __future__ import annotations
 
 import os
-from typing import Any
+from typing import Annotated, Any
 
-from fastapi import FastAPI, HTTPException
+from fastapi import FastAPI, HTTPException, Query
 
 import cfcore as cf
 
 app = FastAPI()
+Length = Annotated[int, Query(ge=1, le=1000)]
 models = {"current": cf.load(os.environ.get("MODEL", "ranker.cf"))}
 
 
@@ -21,7 +22,7 @@ def as_rows(items: Any, scores: Any) -> list[dict[str, int | float]]:
 
 
 @app.get("/lists/{user}")
-def of_user(user: int, n: int = 10) -> list[dict[str, int | float]]:
+def of_user(user: int, n: Length = 10) -> list[dict[str, int | float]]:
     model = models["current"]
     if not model.knows(user):
         raise HTTPException(404, f"user {user} has no ratings; POST them to /lists")
@@ -29,7 +30,7 @@ def of_user(user: int, n: int = 10) -> list[dict[str, int | float]]:
 
 
 @app.post("/lists")
-def of_session(ratings: dict[int, float], n: int = 10) -> list[dict[str, int | float]]:
+def of_session(ratings: dict[int, float], n: Length = 10) -> list[dict[str, int | float]]:
     """A list for ratings by item, of somebody whom the model does not know."""
     try:
         return as_rows(*models["current"].recommend(given=ratings, n=n))
@@ -39,5 +40,8 @@ def of_session(ratings: dict[int, float], n: int = 10) -> list[dict[str, int | f
 
 @app.post("/reload")
 def reload(path: str) -> str:
-    models["current"] = cf.load(path)  # requests in progress finish with the model that they began with
+    try:
+        models["current"] = cf.load(path)  # requests in progress finish with the model that they began with
+    except (OSError, cf.FileFormatError) as error:
+        raise HTTPException(422, str(error)) from error
     return path

@@ -73,6 +73,8 @@ def test_application_answers_and_exchanges_its_model(tmp_path: Path, monkeypatch
         listed(first)
         assert client.get("/lists/99999").status_code == 404
         assert client.post("/reload", params={"path": str(tmp_path / "second.cf")}).status_code == 200
+        assert client.post("/reload", params={"path": str(tmp_path / "third.cf")}).status_code == 422
+        assert client.get("/lists/196?n=-1").status_code == 422
         listed(second)
         items = client.post("/lists?n=3", json={"50": 5, "172": 4}).json()
         assert [row["item"] for row in items] == second.recommend(given={50: 5, 172: 4}, n=3)[0].tolist()

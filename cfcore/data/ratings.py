@@ -88,8 +88,8 @@ class Ratings(Sharded):
     def __init__(
         self,
         users: ArrayLike,
-        items: ArrayLike,
-        values: ArrayLike,
+        items: ArrayLike | None = None,
+        values: ArrayLike | None = None,
         timestamps: ArrayLike | Literal[False] | None = None,
         *,
         scale: tuple[float, float] | None = None,
@@ -97,6 +97,11 @@ class Ratings(Sharded):
         missing: Missing = None,
         ids: IdKinds = None,
     ) -> None:
+        if items is None or values is None:
+            raise TypeError(
+                "Ratings needs three columns, users, items and values; of a frame "
+                'Ratings.from_frame(frame, user="user", item="item", rating="rating")'
+            )
         rules = Rules(scale, duplicates, missing, ids=ids)
         self._set(*encoded(users, items, values, timestamps, rules))
 

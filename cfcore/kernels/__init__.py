@@ -11,6 +11,7 @@ import importlib
 import sys
 from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -18,7 +19,16 @@ from cfcore.kernels.forks import inherited_runtimes, openmp_runtimes
 
 _inherited = inherited_runtimes()  # before the first extension module, which loads its own
 
-from cfcore.kernels.common import threads  # noqa: E402  # now, and not after a fork: it remembers the process
+try:  # now, and not after a fork: it remembers the process
+    from cfcore.kernels.common import threads
+except ImportError as error:
+    _folder = Path(__file__).resolve().parent
+    if any((_folder / "common").glob("threads.*.so")) or any((_folder / "common").glob("threads.*.pyd")):
+        raise
+    raise ImportError(
+        f"the kernels in {_folder} are not compiled: Python was started in the folder of cfcore's sources. "
+        f"Start it in another folder, or compile them in place: pip install -e {_folder.parents[1]}"
+    ) from error
 from cfcore.kernels.levels import LEVELS  # noqa: E402
 from cfcore.kernels.simd import available_levels, current_level, use_level  # noqa: E402
 

@@ -11,6 +11,7 @@ from cfcore.data import Ratings, as_ratings, needs_times
 from cfcore.errors import DataWarning, shown, warn
 from cfcore.metrics.lists import Judged, check_k, relevant_from
 from cfcore.metrics.options import EXPLORING, SEED, ListOptions
+from cfcore.metrics.overlap import in_training
 
 __all__ = ["Cases", "judge"]
 
@@ -168,21 +169,7 @@ class Cases:
 
     def _in_training(self, chosen: Array) -> Array:
         """Which of some test ratings are of pairs that are in training."""
-        model, items = self.model, self.item_of[chosen]
-        users = self.user_codes[self.row_of[chosen]]
-        # Binary searches for all pairs at once, each in the training items of its user, which are sorted.
-        known = (users >= 0) & (items >= 0)
-        low = np.where(known, model.seen_indptr_[users], 0)
-        end = np.where(known, model.seen_indptr_[users + 1], 0)
-        high = end.copy()
-        while (open_ := low < high).any():
-            middle = (low + high) // 2
-            below = np.zeros(len(low), dtype=bool)
-            below[open_] = model.seen_items_[middle[open_]] < items[open_]
-            low, high = np.where(open_ & below, middle + 1, low), np.where(open_ & ~below, middle, high)
-        seen: Array = low < end
-        seen[seen] = model.seen_items_[low[seen]] == items[seen]
-        return seen
+        return in_training(self.model, self.user_codes[self.row_of[chosen]], self.item_of[chosen])
 
     # ------------------------------------------------------------------ lists
 

@@ -94,8 +94,8 @@ def evaluate(
     Warns
     -----
     DataWarning
-        Most users or items are unknown to the model, or the test ratings are on another scale than those of
-        training.
+        Most users or items are unknown to the model, most test ratings are of pairs that it was fitted on, or
+        they are on another scale than those of training.
 
     Examples
     --------

@@ -11,10 +11,11 @@ import numpy as np
 from cfcore import html
 from cfcore.data import Ratings
 from cfcore.errors import DataWarning, warn
+from cfcore.metrics.overlap import in_training
 
 __all__ = ["Facts", "Metrics", "facts_of", "warn_of_differences"]
 
-#: From this part of unknown pairs on there is a warning.
+#: From this part of unknown pairs, or of training pairs, on there is a warning.
 MOST = 0.5
 #: Many test ratings, none of them above this part of the training scale, may be of another scale.
 PART, MANY = 0.55, 100
@@ -30,6 +31,8 @@ class Facts:
         Test ratings.
     unknown_users, unknown_items, unknown : int
         Test ratings whose user, whose item, and whose user or item has no training ratings.
+    trained : int
+        Test ratings of pairs that have a training rating.
     outside : int
         Test ratings outside the scale of training.
     lowest, highest : float
@@ -42,6 +45,7 @@ class Facts:
     unknown_users: int
     unknown_items: int
     unknown: int
+    trained: int
     outside: int
     lowest: float
     highest: float
@@ -51,20 +55,24 @@ class Facts:
 
 def facts_of(model: Any, test: Ratings) -> Facts:
     """Count the unknown users and items, and the ratings outside the scale, of test ratings."""
-    users = model.encode_users(test.user_ids)[test.user_codes] < 0
-    items = model.encode_items(test.item_ids)[test.item_codes] < 0
+    user_codes = model.encode_users(test.user_ids)[test.user_codes]
+    item_codes = model.encode_items(test.item_ids)[test.item_codes]
+    users, items = user_codes < 0, item_codes < 0
+    trained = in_training(model, user_codes, item_codes)
     low, high = model.scale_
     # float32 as the ratings: 0.1 in float64 is less than 0.1 in float32.
     outside = (test.values < np.float32(low)) | (test.values > np.float32(high))
-    counts = [int(np.count_nonzero(which)) for which in (users, items, users | items, outside)]
+    n_users, n_items, n_unknown, n_trained, n_outside = (
+        int(np.count_nonzero(which)) for which in (users, items, users | items, trained, outside)
+    )
     lowest, highest = float(test.values.min()), float(test.values.max())
     return Facts(
-        len(test), counts[0], counts[1], counts[2], counts[3], lowest, highest, test.scale, (low, high)
+        len(test), n_users, n_items, n_unknown, n_trained, n_outside, lowest, highest, test.scale, (low, high)
     )
 
 
 def warn_of_differences(what: str, facts: Iterable[Facts]) -> None:
-    """Warn where predictions are mostly fallbacks, or where the scales of training and test ratings differ.
+    """Warn where test ratings are mostly of unknown or of training pairs, or on another scale than training.
 
     Parameters
     ----------
@@ -74,10 +82,17 @@ def warn_of_differences(what: str, facts: Iterable[Facts]) -> None:
         Of each part of the test ratings.
     """
     facts = list(facts)
-    n, users, items, unknown, outside = (
+    n, users, items, unknown, trained, outside = (
         sum(getattr(one, name) for one in facts)
-        for name in ("n", "unknown_users", "unknown_items", "unknown", "outside")
+        for name in ("n", "unknown_users", "unknown_items", "unknown", "trained", "outside")
     )
+    if n and trained > MOST * n:
+        part = f"all {n:,}" if trained == n else f"{trained:,} of {n:,}"
+        warn(
+            f"{what}: {part} test ratings are of pairs that the model was fitted on; the error in training "
+            "is far too low: hold test ratings out of the fit (cf.split.holdout; --split of cfcore fit)",
+            DataWarning,
+        )
     if n and unknown > MOST * n:
         both = users == n and items == n
         which = "users and items" if both else "users" if users == n else "items" if items == n else None

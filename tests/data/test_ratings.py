@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -319,3 +320,9 @@ def test_arguments_that_models_accept(small: cf.Ratings) -> None:
     assert [list(column) for column in as_pairs(small.to_scipy())[:2]] == [[0, 1, 1, 2], [0, 0, 2, 1]]
     with pytest.raises(cf.DataError, match="pairs must be"):
         as_pairs([1, 2])
+
+
+def test_a_frame_is_named_by_from_frame() -> None:
+    frame = pd.DataFrame({"user": [1, 1], "item": [1, 2], "rating": [3.0, 4.0]})
+    with pytest.raises(TypeError, match=r"users, items and values; of a frame Ratings\.from_frame\(frame"):
+        cf.Ratings(frame)

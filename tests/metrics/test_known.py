@@ -43,7 +43,8 @@ def test_counts_of_unknown(model: Any, split: Any) -> None:
 
 
 def test_all_known_is_said_by_nothing(model: Any, split: Any) -> None:
-    found = silent(model, split[0])
+    known = model.knows(split[1].users, split[1].items)
+    found = silent(model, tuple(column[known] for column in columns(split[1])))
     assert (found.unknown_users, found.unknown_items, found.unknown) == (0, 0, 0)
     assert "unknown" not in repr(found)
 
@@ -95,14 +96,15 @@ def test_a_smaller_scale(split: Any) -> None:
     with pytest.warns(cf.DataWarning, match=r"from 1 to 5, but those of training from 1 to 10; are both"):
         metrics.evaluate(model, (*tested[:2], np.ceil(tested[2])))
     # A test part of high ratings only, and parts that declare their scale, are as they should be.
+    users, items, values = tested
     silent(model, (users[values > 3], items[values > 3], np.ceil(2 * values[values > 3])))
     silent(model, cf.Ratings(users, items, np.ceil(values), scale=(1, 10)).subset(values < 3))
 
 
 def test_float_scales_do_not_warn() -> None:
     model = cf.GlobalMean().fit(([1, 2], [1, 2], [0.1, 0.9]))
-    silent(model, ([1, 2], [1, 2], [0.1, 0.9]))
-    silent(cf.GlobalMean().fit(cf.Ratings([1, 2], [1, 2], [0.1, 0.3], scale=(0.1, 0.3))), ([1], [1], [0.3]))
+    silent(model, ([1, 2], [2, 1], [0.1, 0.9]))
+    silent(cf.GlobalMean().fit(cf.Ratings([1, 2], [1, 2], [0.1, 0.3], scale=(0.1, 0.3))), ([1], [2], [0.3]))
 
 
 def test_lists_without_ground_truth(model: Any, split: Any) -> None:
@@ -145,3 +147,18 @@ def test_cross_validation_counts_and_warns_once() -> None:
     low = cf.Ratings(ratings.users, ratings.items, np.minimum(ratings.values, 2), scale=ratings.scale)
     with pytest.raises(cf.DataError, match=r"fold 0: ndcg@5: no item is relevant"):
         cf.selection.cross_validate(cf.Baseline(), low, 3, "ndcg@5")
+
+
+def test_training_ratings_are_no_test(model: Any, split: Any) -> None:
+    train, test = split
+    with pytest.warns(
+        cf.errors.DataWarning, match="all .* test ratings are of pairs that the model was fitted on"
+    ):
+        metrics.evaluate(model, train)
+    with pytest.warns(cf.errors.DataWarning, match="fitted on"):
+        metrics.evaluate(model, train, n_boot=5)
+    silent(model, test)
+    # Some pairs of later ratings may have been rated before.
+    few = np.arange(len(test) // 4)
+    both = [np.r_[old[few], new] for old, new in zip(columns(train), columns(test), strict=True)]
+    silent(model, tuple(both))
