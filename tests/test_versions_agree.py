@@ -25,7 +25,7 @@ def text(path: str) -> str:
 def test_version_is_the_same_everywhere() -> None:
     assert tomllib.loads(text("pyproject.toml"))["project"]["version"] == cf.__version__
     assert re.search(r"^version: (.*)$", text("CITATION.cff"), re.MULTILINE)[1] == cf.__version__  # type: ignore[index]
-    assert re.search(r'version = "(.*?)"', text("conda/meta.yaml"))[1] == cf.__version__  # type: ignore[index]
+    assert re.search(r'version: "(.*?)"', text("conda/recipe.yaml"))[1] == cf.__version__  # type: ignore[index]
 
 
 def test_changelog_begins_with_this_version_and_its_day() -> None:

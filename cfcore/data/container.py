@@ -95,7 +95,10 @@ class Container:
         )  # fmt: skip
 
     def __setstate__(self, state: tuple[Any, ...]) -> None:
-        self._set(*state)
+        # Arrays that come from another process may begin anywhere in the bytes that were received.
+        self._set(
+            *(np.require(one, requirements="A") if isinstance(one, np.ndarray) else one for one in state)
+        )
 
     # Sizes and summaries.
 

@@ -107,7 +107,7 @@ def plain(params: dict[str, Any]) -> dict[str, Any]:
 
 def fitted_names(model: Any) -> list[str]:
     """Names of the fitted attributes of a model, without those that follow from others."""
-    derived = ("known_users_", "known_items_", "user_feature_names_", "item_feature_names_")
+    derived = ("known_users_", "known_items_", "user_feature_names_", "item_feature_names_", "n_factors_")
     named = [name for name in dir(model) if name.endswith("_") and not name.startswith("_")]
     return [name for name in named if name not in derived]
 

@@ -326,3 +326,22 @@ def test_a_frame_is_named_by_from_frame() -> None:
     frame = pd.DataFrame({"user": [1, 1], "item": [1, 2], "rating": [3.0, 4.0]})
     with pytest.raises(TypeError, match=r"users, items and values; of a frame Ratings\.from_frame\(frame"):
         cf.Ratings(frame)
+
+
+def test_columns_that_were_received_anywhere_in_memory_are_aligned() -> None:
+    ratings = cf.datasets.synthetic(20, 10, 60, random_state=0)
+
+    def shifted(one: Any) -> Any:
+        if not isinstance(one, np.ndarray) or one.dtype.itemsize == 1:
+            return one
+        held = np.empty(one.nbytes + 1, dtype=np.uint8)
+        moved = held[1:].view(one.dtype)
+        moved[:] = one
+        return moved
+
+    made = cf.Ratings.__new__(cf.Ratings)
+    made.__setstate__(tuple(shifted(one) for one in ratings.__getstate__()))
+    np.testing.assert_array_equal(made.values, ratings.values)
+    assert made.user_codes.flags.aligned
+    model = cf.SVD(n_factors=2, n_epochs=2, random_state=0, n_threads=1)
+    np.testing.assert_array_equal(model.fit(made).predict(ratings), model.fit(ratings).predict(ratings))
