@@ -254,7 +254,7 @@ def readme(files: Files) -> str:
     ]
     if "how-low" in files:
         low = files["how-low"]["figures"]
-        used["how-low"] = "`python benchmarks/how_low.py` (the blend, one thread)"
+        used["how-low"] = f"`{files['how-low']['command']}` (the blend, one thread)"
         blend = [cell(low, "Blend of six rmse", ".4f"), seconds(low["Blend of six seconds"])]
         rows.append(["`Blend`", "of six of these, weights from the training rows", *blend])
     said = "models for lists"
