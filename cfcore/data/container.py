@@ -96,9 +96,10 @@ class Container:
 
     def __setstate__(self, state: tuple[Any, ...]) -> None:
         # Arrays that come from another process may begin anywhere in the bytes that were received.
-        self._set(
-            *(np.require(one, requirements="A") if isinstance(one, np.ndarray) else one for one in state)
-        )
+        aligned: list[Any] = [
+            np.require(one, requirements="A") if isinstance(one, np.ndarray) else one for one in state
+        ]
+        self._set(*aligned)
 
     # Sizes and summaries.
 
