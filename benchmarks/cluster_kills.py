@@ -74,7 +74,7 @@ def kills(cluster_of: Any, train: Any, models: list[str], n_kills: int) -> list[
         while n_killed < n_kills:  # a nanny gives up a worker that is killed as it starts: a new cluster then
             with cluster_of(WORKERS) as (cluster, client):
                 if usual is None:
-                    fitted(made(name), train)  # workers import what they need
+                    fitted(made(name), train)  # so that workers have imported all modules before
                     usual = fitted(made(name), train)[1]
                 while n_killed < n_kills:
                     try:

@@ -259,7 +259,7 @@ def scale(report: Report) -> Figures:
     return found
 
 
-#: Name of a file, or what it begins with -> its figures.
+#: Function that takes the figures of a file, by the name of the file or the beginning of it.
 OF: dict[str, Callable[[Report], Figures]] = {
     "accuracy": accuracy,
     "article": article,

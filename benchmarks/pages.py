@@ -94,7 +94,7 @@ def fill(template: str, files: Files) -> str:
 
 
 def pages() -> Iterator[tuple[Path, str]]:
-    """Each page and what it should hold."""
+    """Path and text of each page, made from the files."""
     files = read()
     yield PAGE, fill(TEMPLATE.read_text(encoding="utf-8"), files)
     before, _, rest = README.read_text(encoding="utf-8").partition(MARKS[0])

@@ -7,7 +7,7 @@ from typing import Any
 
 Files = Mapping[str, Mapping[str, Any]]
 
-#: README's rows: model -> what it is.
+#: Rows of README's table: a model and its method.
 METHODS = {
     "GlobalMean": "the mean of all ratings",
     "Baseline": "mean + user's and item's bias",

@@ -74,7 +74,7 @@ def faults() -> Iterator[str]:
 
 def is_elsewhere(text: str) -> bool:
     """Whether parameters are in another docstring, among the attributes, or in the only line."""
-    if "\nAttributes\n---" in text:  # of records that hold what they are made from
+    if "\nAttributes\n---" in text:  # a record, whose attributes are its arguments
         return True
     return bool(ELSEWHERE.search(text)) or ("Parameters\n" not in text and len(text.splitlines()) == 1)
 

@@ -134,7 +134,7 @@ def worthwhile(n_workers: int, n_user_stripes: int, n_item_stripes: int, seconds
 class BlocksOnCluster:
     """A `BlockTrainer` whose epochs run on a cluster: it has all else of the trainer.
 
-    Parameters of several epochs stay with the workers where nobody looks at them in between: without
+    Parameters of several epochs stay with the workers where nothing reads them in between: without
     validation ratings, callback and checkpoint. If training may have diverged in one of these epochs, they
     are run again, one by one.
 

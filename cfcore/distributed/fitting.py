@@ -77,7 +77,7 @@ def fit(
     An epoch is a set of short tasks: functions of a part of the ratings, which workers keep for the time of
     the fit, and of parameters. Their division does not change the result, because that of the fit in one
     process is the same for any number of threads. After each epoch the parameters are in this process; where
-    nobody looks at them (no validation, callback or checkpoint), those of `SVD` after some epochs that take
+    nothing reads them (no validation, callback or checkpoint), those of `SVD` after some epochs that take
     four seconds at most. A worker that is lost, at any moment, costs at most the time since then (of a step
     of an epoch for `ALS` and `BayesianSVD`, of some rows for similarities), and the time to send its part of
     the ratings to another one. Keys of tasks are new in each try.
