@@ -15,9 +15,7 @@ __all__ = ["NO_DRAWS", "Diagnostics", "Trace", "diagnose", "effective_sizes", "r
 Array = np.ndarray[Any, Any]
 
 #: Training ratings whose predictions are followed, and the most draws of a chain that are kept of them.
-N_PAIRS, MOST_DRAWS = 200, 1000
-#: Of the R-hats of these predictions, so large a part is at most the one that is reported.
-PART = 0.9
+N_PAIRS, MOST_DRAWS = 200, 2000
 #: Fewest samples from which R-hat is computed: those of fewer say little.
 FEWEST = 40
 
@@ -29,21 +27,21 @@ class Diagnostics:
     Attributes
     ----------
     n_chains, n_draws : int
-        Chains, and the draws of each that the figures are of: those after the burn-in, at most 1000, evenly
+        Chains, and the draws of each that the figures are of: those after the burn-in, at most 2000, evenly
         spaced.
     n_pairs : int
         Training ratings whose predictions are followed, evenly spaced among them.
     r_hat : float
-        Nine tenths of the predictions have an R-hat of at most this; 1 where chains, and their first and
-        second halves, agree. NaN with fewer than 4 draws.
+        The largest of the predictions and of the log-likelihood; 1 where chains, and their first and second
+        halves, agree. NaN with fewer than 4 draws. By it sampling ends, and a fit warns.
     r_hat_median, r_hat_max : float
         Median and largest of the predictions.
     r_hat_log_likelihood : float
         Of the log-likelihood of all training ratings, which mixes slower than predictions: it depends on all
-        precisions, and one chain seldom tells much of it.
+        precisions.
     ess_median, ess_min : float
         Effective sample sizes of the predictions, of the draws of all chains: so many independent draws have
-        a mean as exact. Of thinned draws where there were more than 1000.
+        a mean as exact. Of thinned draws where there were more than 2000.
     ess_log_likelihood : float
 
     Notes
@@ -88,13 +86,11 @@ class Diagnostics:
 
     def __str__(self) -> str:
         chains = "1 chain" if self.n_chains == 1 else f"{self.n_chains} chains"
-        ninth = f"predictions, {PART:.0%} of {self.n_pairs}"
         rows = [
             (f"{chains} of {self.n_draws} draws", "R-hat", "ESS"),
             ("log-likelihood", _number(self.r_hat_log_likelihood, 3), _number(self.ess_log_likelihood, 0)),
             ("predictions, median", _number(self.r_hat_median, 3), _number(self.ess_median, 0)),
-            (ninth, _number(self.r_hat, 3), ""),
-            ("predictions, worst", _number(self.r_hat_max, 3), _number(self.ess_min, 0)),
+            (f"predictions, worst of {self.n_pairs}", _number(self.r_hat_max, 3), _number(self.ess_min, 0)),
         ]
         width = max(len(row[0]) for row in rows)
         return "\n".join(f"{row[0]:<{width}} {row[1]:>7} {row[2]:>7}".rstrip() for row in rows)
@@ -112,6 +108,7 @@ class Trace:
     n : int
         Number of training ratings.
     burn_in, n_samples : int
+        The most that there may be.
 
     Attributes
     ----------
@@ -124,7 +121,7 @@ class Trace:
     """
 
     def __init__(self, n: int, burn_in: int, n_samples: int) -> None:
-        self.burn_in, self.n_samples = burn_in, n_samples
+        self.burn_in = burn_in
         self.rows = np.linspace(0, n - 1, min(n, N_PAIRS)).astype(np.int64)
         self.step = -(-n_samples // MOST_DRAWS)
         self.draws = np.zeros((-(-n_samples // self.step), len(self.rows)), dtype=np.float32)
@@ -143,12 +140,6 @@ class Trace:
         sums = self.log_likelihood[self.burn_in : n_sweeps : self.step]
         return np.column_stack([self.draws[:n].astype(np.float64), sums])
 
-    def is_checked(self, k: int) -> bool:
-        """Whether R-hat is computed after sweep `k`: about 20 times, and after the last."""
-        n = k + 1 - self.burn_in
-        each = max(FEWEST // 2, self.n_samples // 20)
-        return n == self.n_samples or (n >= FEWEST and n % each == 0)
-
     def arrays(self) -> dict[str, Array]:
         """Live arrays."""
         return {"trace_draws": self.draws, "trace_log_likelihood": self.log_likelihood}
@@ -166,7 +157,7 @@ def diagnose(traces: Sequence[Trace], n_sweeps: int) -> Diagnostics:
     found, sizes = r_hats(draws), effective_sizes(draws)
     return Diagnostics(
         n_chains, n_draws, n - 1,
-        r_hat=float(np.quantile(found[:-1], PART, method="higher")),
+        r_hat=float(found.max()),
         r_hat_median=float(np.median(found[:-1])), r_hat_max=float(found[:-1].max()),
         r_hat_log_likelihood=float(found[-1]), ess_median=float(np.median(sizes[:-1])),
         ess_min=float(sizes[:-1].min()), ess_log_likelihood=float(sizes[-1]),
@@ -175,8 +166,7 @@ def diagnose(traces: Sequence[Trace], n_sweeps: int) -> Diagnostics:
 
 def r_hat_of(traces: Sequence[Trace], n_sweeps: int) -> float:
     """`Diagnostics.r_hat` alone, which takes half the time."""
-    found = r_hats(np.array([trace.drawn(n_sweeps)[:, :-1] for trace in traces]))
-    return float(np.quantile(found, PART, method="higher"))
+    return float(r_hats(np.array([trace.drawn(n_sweeps) for trace in traces])).max())
 
 
 def r_hats(draws: Array) -> Array:

@@ -172,14 +172,15 @@ def test_diagnostics_are_frozen_and_printed_as_a_table() -> None:
         model.fit(ratings())
     found = model.diagnostics_
     assert (found.n_chains, found.n_draws, found.n_pairs) == (2, 60, 200)
-    assert 1 <= found.r_hat_median <= found.r_hat <= found.r_hat_max < 2
+    assert 1 <= found.r_hat_median <= found.r_hat_max <= found.r_hat < 2
     assert 0 < found.ess_min <= found.ess_median <= 120 * np.log10(120)
     with pytest.raises(FrozenInstanceError):
         found.r_hat = 1.0
     lines = str(found).splitlines()
     assert lines[0].startswith("2 chains of 60 draws")
     assert f"{found.r_hat_median:.3f}" in str(found)
-    assert len(lines) == 5
+    assert len(lines) == 4
+    assert found.r_hat == max(found.r_hat_max, found.r_hat_log_likelihood)
 
 
 def test_history_has_r_hat_and_the_log_likelihood() -> None:
@@ -208,10 +209,10 @@ def test_diagnostics_are_kept_in_files(tmp_path: Path) -> None:
 def test_sampling_ends_where_r_hat_is_low_enough() -> None:
     train = ratings()
     params = {**FEW, "n_samples": 2000, "n_chains": 2}
-    model = cf.BayesianSVD(**params, stop_at_r_hat=1.3).fit(train)
+    model = cf.BayesianSVD(**params, stop_at_r_hat=1.5).fit(train)
     assert 44 <= model.n_epochs_ < 1000
-    assert model.diagnostics_.r_hat == model.history_["r_hat"][-1] <= 1.3
-    assert all(r_hat > 1.3 for r_hat in model.history_["r_hat"][:-1])
+    assert model.diagnostics_.r_hat == model.history_["r_hat"][-1] <= 1.5
+    assert all(r_hat > 1.5 for r_hat in model.history_["r_hat"][:-1])
     assert np.isfinite(model.predict(train)).all()
 
 
