@@ -81,8 +81,8 @@ def test_parameters_are_those_of_a_fit_of_so_many_samples(monkeypatch: pytest.Mo
     columns = whole.item_factors_.reshape(len(whole.item_factors_), 2, 120, 2)
     own = model.item_factors_.reshape(len(model.item_factors_), 2, 8, 2)
     biases, numbers = (
-        whole._state.item_biases.reshape(-1, 2, 120),
-        whole._state.precisions.reshape(2, 120, -1),
+        whole.item_biases_.reshape(-1, 2, 120),
+        whole.precisions_.reshape(2, 120, -1),
     )
     for chain in range(2):
         at = [
@@ -92,9 +92,9 @@ def test_parameters_are_those_of_a_fit_of_so_many_samples(monkeypatch: pytest.Mo
         assert at[-1] == 119
         assert np.diff([-1, *at]).min() >= 8
         assert np.diff([-1, *at]).max() <= 24
-        held = model._state.item_biases.reshape(-1, 2, 8)[:, chain]
+        held = model.item_biases_.reshape(-1, 2, 8)[:, chain]
         np.testing.assert_array_equal(held, biases[:, chain, at])
-        held = model._state.precisions.reshape(2, 8, -1)[chain]
+        held = model.precisions_.reshape(2, 8, -1)[chain]
         np.testing.assert_array_equal(held, numbers[chain, at])
 
 
