@@ -59,8 +59,8 @@ class BayesianSVD(BayesianUpdates, Featured, Exploring):
         MovieTweetings: 9); a sweep costs O(n_factors^2) for each rating, at most 2.25 times as much.
     n_samples : int, optional
         Sweeps over all parameters, over which predictions are means. By default as many as it takes: 600, and
-        then 150 at a time until R-hat (``diagnostics_``) is at most 1.05, but no more than 1800. With 300 the
-        error is .0002 larger on a part of u1's training rows, and .0006 on one of ML-1M's
+        then 150 at a time until R-hat (``diagnostics_.r_hat_all``) is at most 1.05, but no more than 1800.
+        With 300 the error is .0002 larger on a part of u1's training rows, and .0006 on one of ML-1M's
         (``benchmarks/bayesian.py choose``).
     burn_in : int, default 100
         Sweeps before these, which start from random factors.
@@ -83,8 +83,9 @@ class BayesianSVD(BayesianUpdates, Featured, Exploring):
         Samplers that start apart, of `burn_in` and `n_samples` sweeps each. They run side by side on the
         threads; predictions are means over all of them. Several tell more about convergence.
     stop_at_r_hat : float, optional
-        Sampling ends early where R-hat (``diagnostics_``) is at most this, such as 1.02; it is computed about
-        20 times after the burn-in, from 40 samples on. Without `n_samples` it takes the place of 1.05.
+        Sampling ends early where R-hat (``diagnostics_.r_hat_all``) is at most this, such as 1.02; it is
+        computed about 20 times after the burn-in, from 40 samples on. Without `n_samples` it takes the place
+        of 1.05.
     random_state : int, SeedSequence, Generator, BitGenerator, RandomState or None
         Seed of all draws.
     n_threads : int, optional
@@ -189,9 +190,10 @@ class BayesianSVD(BayesianUpdates, Featured, Exploring):
 
     With validation ratings, ``early_stopping`` counts sweeps.
 
-    A fit of 100 samples or more warns (`ConvergenceWarning`) where R-hat of the log-likelihood, or of one of
-    200 predictions, is above 1.05 at its end. Draws of a chain depend on `random_state` and on its number
-    alone: the first of several is that of a fit with one, as far as both go.
+    A fit of 600 samples or more warns (`ConvergenceWarning`) where R-hat of the log-likelihood, or of one of
+    200 predictions, is above 1.05 at its end; one of 100 or more where that of a tenth of these is. Draws of
+    a chain depend on `random_state` and on its number alone: the first of several is that of a fit with one,
+    as far as both go.
 
     Examples
     --------

@@ -16,6 +16,8 @@ Array = np.ndarray[Any, Any]
 
 #: Training ratings whose predictions are followed, and the most draws of a chain that are kept of them.
 N_PAIRS, MOST_DRAWS = 200, 2000
+#: Of the R-hats of these predictions, so large a part is at most the one that is reported.
+PART = 0.9
 #: Fewest samples from which R-hat is computed: those of fewer say little.
 FEWEST = 40
 
@@ -32,13 +34,15 @@ class Diagnostics:
     n_pairs : int
         Training ratings whose predictions are followed, evenly spaced among them.
     r_hat : float
-        The largest of the predictions and of the log-likelihood; 1 where chains, and their first and second
-        halves, agree. NaN with fewer than 4 draws. By it sampling ends, and a fit warns.
+        Nine tenths of the predictions have an R-hat of at most this; 1 where chains, and their first and
+        second halves, agree. NaN with fewer than 4 draws.
     r_hat_median, r_hat_max : float
         Median and largest of the predictions.
     r_hat_log_likelihood : float
         Of the log-likelihood of all training ratings, which mixes slower than predictions: it depends on all
         precisions.
+    r_hat_all : float
+        The largest of all predictions and of the log-likelihood, by which sampling ends.
     ess_median, ess_min : float
         Effective sample sizes of the predictions, of the draws of all chains: so many independent draws have
         a mean as exact. Of thinned draws where there were more than 2000.
@@ -61,6 +65,11 @@ class Diagnostics:
     ess_median: float
     ess_min: float
     ess_log_likelihood: float
+
+    @property
+    def r_hat_all(self) -> float:
+        """The largest R-hat of all predictions and of the log-likelihood."""
+        return float(np.maximum(self.r_hat_max, self.r_hat_log_likelihood))
 
     @classmethod
     def of(cls, held: Any) -> Self:
@@ -86,11 +95,13 @@ class Diagnostics:
 
     def __str__(self) -> str:
         chains = "1 chain" if self.n_chains == 1 else f"{self.n_chains} chains"
+        ninth = f"predictions, {PART:.0%} of {self.n_pairs}"
         rows = [
             (f"{chains} of {self.n_draws} draws", "R-hat", "ESS"),
             ("log-likelihood", _number(self.r_hat_log_likelihood, 3), _number(self.ess_log_likelihood, 0)),
             ("predictions, median", _number(self.r_hat_median, 3), _number(self.ess_median, 0)),
-            (f"predictions, worst of {self.n_pairs}", _number(self.r_hat_max, 3), _number(self.ess_min, 0)),
+            (ninth, _number(self.r_hat, 3), ""),
+            ("predictions, worst", _number(self.r_hat_max, 3), _number(self.ess_min, 0)),
         ]
         width = max(len(row[0]) for row in rows)
         return "\n".join(f"{row[0]:<{width}} {row[1]:>7} {row[2]:>7}".rstrip() for row in rows)
@@ -157,7 +168,7 @@ def diagnose(traces: Sequence[Trace], n_sweeps: int) -> Diagnostics:
     found, sizes = r_hats(draws), effective_sizes(draws)
     return Diagnostics(
         n_chains, n_draws, n - 1,
-        r_hat=float(found.max()),
+        r_hat=float(np.quantile(found[:-1], PART, method="higher")),
         r_hat_median=float(np.median(found[:-1])), r_hat_max=float(found[:-1].max()),
         r_hat_log_likelihood=float(found[-1]), ess_median=float(np.median(sizes[:-1])),
         ess_min=float(sizes[:-1].min()), ess_log_likelihood=float(sizes[-1]),
@@ -165,7 +176,7 @@ def diagnose(traces: Sequence[Trace], n_sweeps: int) -> Diagnostics:
 
 
 def r_hat_of(traces: Sequence[Trace], n_sweeps: int) -> float:
-    """`Diagnostics.r_hat` alone, which takes half the time."""
+    """`Diagnostics.r_hat_all` alone, which takes half the time."""
     return float(r_hats(np.array([trace.drawn(n_sweeps) for trace in traces])).max())
 
 

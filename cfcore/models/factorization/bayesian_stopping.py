@@ -14,8 +14,8 @@ __all__ = ["Stopping"]
 
 #: Samples of a fit that finds their number: first, further ones at a time, and at most.
 SAMPLES, MORE, MOST_SAMPLES = 600, 150, 1800
-#: R-hat above which samples have not converged, and draws of all chains from which on a fit warns of it:
-#: R-hat of few varies too much.
+#: R-hat above which samples have not converged, and draws of all chains from which on a fit warns of it: R-hat
+#: of few varies too much. The largest varies most: it counts where a chain has as many samples as by default.
 LARGE, ENOUGH = 1.05, 100
 
 
@@ -66,14 +66,16 @@ class Stopping:
 
     def warn(self, name: str, burn_in: int, found: Diagnostics) -> None:
         """Warn if samples have not converged, and say what to change."""
-        if found.n_chains * found.n_draws < ENOUGH or not found.r_hat > max(self.limit, LARGE):
+        n_draws = found.n_chains * found.n_draws
+        r_hat = found.r_hat_all if found.n_draws >= SAMPLES else found.r_hat
+        if n_draws < ENOUGH or not r_hat > LARGE or found.r_hat_all <= self.limit:
             return
         more = [f"n_samples={2 * self.most}", f"burn_in={max(2 * burn_in, 100)}"]
         if found.n_chains == 1:
             more.append("n_chains=4, whose predictions are means over the chains")
-        what = "predictions" if found.r_hat == found.r_hat_max else "the log-likelihood"
+        what = "the log-likelihood" if r_hat == found.r_hat_log_likelihood else "predictions"
         warn(
-            f"{name}: the draws have not converged: R-hat of {what} is {found.r_hat:.3f}, and should be "
+            f"{name}: the draws have not converged: R-hat of {what} is {r_hat:.3f}, and should be "
             f"below {LARGE}. Try {', '.join(more[:-1])} or {more[-1]}; diagnostics_ has more",
             ConvergenceWarning,
         )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -27,9 +26,7 @@ def fitted(likelihood: str = "gaussian") -> cf.BayesianSVD:
     model = cf.BayesianSVD(
         n_factors=3, n_samples=300, burn_in=50, sessions=None, likelihood=likelihood, random_state=0
     )
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", cf.ConvergenceWarning)  # draws of few samples are what is tested
-        return model.fit(ratings())
+    return model.fit(ratings())
 
 
 def scores_of(found: Any) -> Any:

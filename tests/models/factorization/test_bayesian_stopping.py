@@ -48,7 +48,7 @@ def test_sampling_goes_on_until_r_hat_is_low_in_rounds() -> None:
         assert model.n_epochs_ == len(history["train_rmse"]) == 10 + n == history["r_hat_sweep"][-1]
         assert n in range(40, 121, 20)
         assert model.diagnostics_.n_draws == n
-        assert model.diagnostics_.r_hat == history["r_hat"][-1]
+        assert model.diagnostics_.r_hat_all == history["r_hat"][-1]
         rounds = dict(zip(history["r_hat_sweep"], history["r_hat"], strict=True))
         assert all(rounds[10 + before] > 1.3 for before in range(40, n, 20))
         assert n == 120 or rounds[10 + n] <= 1.3
