@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import cfcore.surprise as surprise
-from cfcore.adapters.surprise import _dense, similarities
+from cfcore.adapters.surprise import similarities
 from cfcore.kernels import available_levels, use_level
 
 SCALES = {
@@ -101,7 +102,8 @@ def test_ratings_that_are_not_finite(by_user: bool) -> None:
 
 def test_the_table_refuses_what_it_cannot_hold() -> None:
     lists, sim = lists_of(5, 9, 0.9, "five stars", 0), np.empty((5, 5))
-    if not _dense.available:
+    dense = import_module("cfcore.adapters.surprise._dense")
+    if not dense.available:
         return
     n = len(lists.ratings)
     for codes, multiples, rule, error in (
@@ -112,4 +114,4 @@ def test_the_table_refuses_what_it_cannot_hold() -> None:
         (np.ones(n - 1), (1.0, 1), (0, 1, 0.0), "fit"),
     ):
         with pytest.raises(ValueError, match=error):
-            _dense.similarities(lists, codes.astype(np.uint8), None, multiples, rule, sim, False)
+            dense.similarities(lists, codes.astype(np.uint8), None, multiples, rule, sim, False)
