@@ -226,34 +226,38 @@ static int cf_sort_row(cf_ranking *r, const double *row, ptrdiff_t n_x)
 static cf_sums cf_nearest_sorted(const cf_ranking *r, const cf_list *list, ptrdiff_t k)
 {
     const ptrdiff_t n_words = r->n_groups / 64 + 1;
+    const int32_t *CF_RESTRICT xs = list->xs, *CF_RESTRICT groups = r->groups;
+    const double *CF_RESTRICT values = list->values, *CF_RESTRICT divisors = list->divisors;
+    int32_t *CF_RESTRICT heads = r->heads, *CF_RESTRICT next = r->next;
+    uint64_t *CF_RESTRICT filled = r->filled;
     cf_sums sums = {0, 0, 0};
-    ptrdiff_t e, word;
+    ptrdiff_t e, word, n_neighbors = 0;
     for (e = list->n - 1; e >= 0; e--) { /* the earlier in the list first, among equals */
-        const int32_t group = r->groups[list->xs[e]];
-        const uint64_t bit = (uint64_t)1 << (group & 63), bits = r->filled[group >> 6];
-        const int32_t head = r->heads[group];
-        r->next[e] = bits & bit ? head : -1;
-        r->heads[group] = (int32_t)e;
-        r->filled[group >> 6] = bits | bit;
+        const int32_t group = groups[xs[e]];
+        const uint64_t bit = (uint64_t)1 << (group & 63), bits = filled[group >> 6];
+        const int32_t head = heads[group];
+        next[e] = bits & bit ? head : -1;
+        heads[group] = (int32_t)e;
+        filled[group >> 6] = bits | bit;
     }
-    r->filled[n_words - 1] &= ((uint64_t)1 << (r->n_groups & 63)) - 1;
-    for (word = 0; word < n_words && sums.n_neighbors < k; word++) {
-        uint64_t bits = r->filled[word];
-        r->filled[word] = 0;
-        while (bits && sums.n_neighbors < k) {
+    filled[n_words - 1] &= ((uint64_t)1 << (r->n_groups & 63)) - 1;
+    for (word = 0; word < n_words && n_neighbors < k; word++) {
+        uint64_t bits = filled[word];
+        filled[word] = 0;
+        while (bits && n_neighbors < k) {
             const ptrdiff_t group = 64 * word + cf_lowest(bits);
             const double sim = r->sims[group];
             bits &= bits - 1;
-            for (e = r->heads[group]; e >= 0 && sums.n_neighbors < k; e = r->next[e]) {
-                sums.n_neighbors++;
+            for (e = heads[group]; e >= 0 && n_neighbors < k; e = next[e]) {
+                n_neighbors++;
                 sums.denominator += sim;
-                sums.numerator +=
-                    list->divisors ? sim * list->values[e] / list->divisors[e] : sim * list->values[e];
+                sums.numerator += divisors ? sim * values[e] / divisors[e] : sim * values[e];
             }
         }
     }
     for (; word < n_words; word++)
-        r->filled[word] = 0;
+        filled[word] = 0;
+    sums.n_neighbors = n_neighbors;
     return sums;
 }
 
