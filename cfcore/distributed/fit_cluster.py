@@ -12,7 +12,7 @@ from collections.abc import Callable, Coroutine, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
-from cfcore.distributed.fit_exchange import GIVE_UP, install
+from cfcore.distributed.fit_exchange import GIVE_UP, Address, install
 from cfcore.distributed.fit_tasks import Lost, Static
 from cfcore.distributed.versions import check_versions
 
@@ -96,14 +96,15 @@ class Tasks:
         self.futures.add(future)
         return future
 
-    def together(self, n: int) -> str:
-        """Prepare `n` tasks at the workers of the first parts to send each other data; their token."""
-        ready, self.cluster.ready = self.cluster.ready, set()
+    def together(self, n: int) -> list[Address]:
+        """Prepare `n` tasks at the workers of the first parts to send each other data; their addresses."""
+        ready, self.cluster.ready = self.cluster.ready, {}
         new = [at for at in range(n) if self.near(at) not in ready]
-        self.gather([self.submit(install, at=at, only=True) for at in new])
-        self.cluster.ready = ready | {self.near(at) for at in new}  # not if a worker is lost
+        found = self.gather([self.submit(install, at=at, only=True) for at in new])
+        # Not if a worker is lost.
+        self.cluster.ready = ready | {self.near(at): own for at, own in zip(new, found, strict=True)}
         self.token = secrets.token_hex(8)
-        return self.token
+        return [self.cluster.ready[self.near(at)] for at in range(n)]
 
     def gather(self, futures: Sequence[Any]) -> list[Any]:
         """Results of futures."""
@@ -142,7 +143,7 @@ class Cluster:
     def __init__(self, client: Any) -> None:
         self.client, self.loop = client, client.loop.asyncio_loop
         self.stopped = threading.Event()
-        self.ready: set[str] = set()  # workers that take in what tasks send each other
+        self.ready: dict[str, Address] = {}  # workers that take in what tasks send each other
         self.checked: set[str] = set()  # workers that have this version of cfcore
         self.direct = False
         workers = self.workers()
@@ -268,7 +269,7 @@ class Cluster:
                 return work(tasks)
             except BaseException as error:
                 self._drop(tasks)
-                self.ready = set()
+                self.ready = {}
                 if not isinstance(error, lost) or n_tries == MOST_TRIES - 1:
                     raise
                 n_killed += isinstance(error, KilledWorker)
