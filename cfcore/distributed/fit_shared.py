@@ -22,7 +22,7 @@ import numpy as np
 
 from cfcore.arrays import aligned_zeros
 
-__all__ = ["Neighbours", "SharedRows"]
+__all__ = ["Neighbours", "SharedRows", "memory_file"]
 
 Array = np.ndarray[Any, Any]
 
@@ -57,10 +57,9 @@ class SharedRows:
     def __init__(self, n: int, width: int, dtype: Any, file: int | None = None) -> None:
         size = n * (width + 1) * np.dtype(dtype).itemsize
         self.file = file
-        if file is None and size and sys.platform == "linux":
-            with contextlib.suppress(OSError, AttributeError):  # old systems do not have it
-                self.file = os.memfd_create("cfcore")
-                os.ftruncate(self.file, size)
+        if file is None and size:
+            with contextlib.suppress(OSError):
+                self.file = memory_file(size)
         if self.file is None:
             self.rows, self.biases = aligned_zeros(n, width, dtype), np.zeros(n, dtype)
             return
@@ -74,6 +73,25 @@ class SharedRows:
         if self.file is not None:
             os.close(self.file)
             self.file = None
+
+
+def memory_file(size: int) -> int:
+    """The descriptor of a file of zeros in memory, which vanishes with the last process that has it.
+
+    Raises
+    ------
+    OSError
+        The system has no such files, or no memory for it.
+    """
+    if sys.platform != "linux" or not hasattr(os, "memfd_create"):
+        raise OSError("this system has no files in memory")
+    found = os.memfd_create("cfcore")
+    try:
+        os.ftruncate(found, size)
+    except OSError:
+        os.close(found)
+        raise
+    return found
 
 
 class Neighbours:
