@@ -119,7 +119,7 @@ class Sets:
         return len(self.indices)
 
 
-def improve_columns(sets: Static, kind: str, weights: Static, rows: Array, members: Array) -> Array:
+def improve_columns(sets: Static, kind: str, weights: Static, columns: tuple[Array, Array]) -> Array:
     """`improved_members` for some columns, which do not depend on the others.
 
     Parameters
@@ -129,9 +129,10 @@ def improve_columns(sets: Static, kind: str, weights: Static, rows: Array, membe
     kind : {"user", "item"}
         Whose sets they are.
     weights : Static of (float32[n] or None, Penalties)
-    rows, members : float32[n_rows, k], float32[n_members, k]
-        A multiple of 8 columns, but for the last ones.
+    columns : (float32[n_rows, k], float32[n_members, k])
+        Of the rows and of the members: a multiple of 8, but for the last ones.
     """
+    rows, members = columns
     held: dict[str, Sets] = sets.value
     own: Any = held[kind].mapped()
     owners = held["item" if kind == "user" else "user"].mapped()

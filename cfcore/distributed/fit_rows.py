@@ -33,6 +33,11 @@ Array = np.ndarray[Any, Any]
 RANGES = 2
 
 
+def n_ranges(cluster: Cluster) -> int:
+    """How many ranges of rows there are to be: fewer where results do not travel."""
+    return len(cluster.workers()) * (1 if cluster.run(Tasks.are_near) else RANGES)
+
+
 def ranges(indptr: Array, n: int, cost: int, row_cost: int) -> list[tuple[int, int]]:
     """At most `n` ranges of rows of about the same cost: so much a rating, and so much a row.
 
@@ -74,7 +79,7 @@ class SolvingOnCluster:
         self.cluster, self.solves = cluster, trainer.solving[kind].solves
         ratings, solves = trainer.sides[kind].ratings, self.solves
         width = solves.width
-        n = RANGES * len(cluster.workers())
+        n = n_ranges(cluster)
         self.spans = ranges(ratings.indptr, n, width * (width + 16), width**3 // 3 + 1)
         self.parts = []
         for begin, end in self.spans:
@@ -94,9 +99,9 @@ class SolvingOnCluster:
         columns = solves.columns, solves.column_biases
 
         def work(tasks: Tasks) -> list[Any]:
-            shared, held = tasks.put((columns, members)), tasks.held(self.parts)
-            return tasks.gather(
-                [tasks.submit(solve_rows, part, shared, at=at) for at, part in enumerate(held)]
+            [shared], held = tasks.share_all([((columns, members), 0)]), tasks.held(self.parts)
+            return tasks.results(
+                [tasks.call(solve_rows, part, shared, at=at) for at, part in enumerate(held)]
             )
 
         for span, found in zip(self.spans, self.cluster.run(work), strict=True):
@@ -135,13 +140,10 @@ class ImprovingOnCluster:
                 tuple(np.ascontiguousarray(one[:, begin:end]) for one in (rows, members))
                 for begin, end in pairwise(cuts)
             ]
-            given = tasks.put_all([(one, at) for at, own in enumerate(columns) for one in own])
+            given = tasks.share_all(list(zip(columns, range(n), strict=True)))
             [weights], sets = tasks.held([self.sides[kind]]), tasks.held(self.sets[:n])
-            return tasks.gather(
-                [
-                    tasks.submit(improve_columns, sets[at], kind, weights, *given[2 * at : 2 * at + 2], at=at)
-                    for at in range(n)
-                ]
+            return tasks.results(
+                [tasks.call(improve_columns, sets[at], kind, weights, given[at], at=at) for at in range(n)]
             )
 
         return np.concatenate(self.cluster.run(work), axis=1)
@@ -159,7 +161,7 @@ class DrawingOnCluster:
     def __init__(self, side: SampledSide, cluster: Cluster) -> None:
         self.cluster = cluster
         width = side.rows.shape[1]
-        n = RANGES * len(cluster.workers())
+        n = n_ranges(cluster)
         self.spans = ranges(side.indptr, n, width * (width + 16), width**3 // 3)
         none = np.zeros(0, dtype=np.float32)  # values change with every sweep
         self.parts = []
@@ -200,10 +202,10 @@ class DrawingOnCluster:
             )  # fmt: skip
             given.append((job, at))
         held = tasks.held(self.parts)
-        sent, *jobs = tasks.put_all(given)
-        return tasks.gather(
+        sent, *jobs = tasks.share_all(given)
+        return tasks.results(
             [
-                tasks.submit(draw_rows, part, job, sent, at=at)
+                tasks.call(draw_rows, part, job, sent, at=at)
                 for at, (part, job) in enumerate(zip(held, jobs, strict=True))
             ]
         )

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cfcore.adapters.surprise import _similarities
+from cfcore.adapters.surprise import _dense, _similarities
 from cfcore.adapters.surprise.columns import rows_of
 from cfcore.kernels import simd
 
@@ -28,6 +28,11 @@ __all__ = ["cosine", "msd", "pearson", "pearson_baseline"]
 NAMES = ("cosine", "msd", "pearson", "pearson_baseline")
 #: Largest whole number that stands for a rating where sums are exact.
 _MOST = 127
+#: How many values ratings have, at most, and the greatest whole number whose square is in a table of bytes.
+_MOST_CODES, _MOST_ROOT = 15, 15
+#: Numbers that are added by a table of all ratings in the time of one that is added to a pair that has it: of
+#: residuals, and of whole numbers.
+_WORTH = {"avx2": (5, 15), "avx512": (20, 50)}
 
 Sim = NDArray[np.float64]
 Ratings = Mapping[int, Iterable[tuple[int, float]]]
@@ -169,16 +174,18 @@ def matrix(name: str, lists: Lists, min_support: Any, baselines: tuple[Any, ...]
         of_x = np.ascontiguousarray(of_x, dtype=np.float64)
         if len(of_x) < n_x:
             raise ValueError(f"x_biases has {len(of_x)} numbers, but n_x is {n_x}")
-        ratings = ratings - (mean + of_y[ys] + of_x[lists.xs])
+        ratings = ratings - (mean + of_y.take(ys) + of_x.take(lists.xs))
         support = max(2, support)
+    sim = np.empty((n_x, n_x))
+    rule = (NAMES.index(name), support, float(shrinkage))
+    multiples = None if name == "pearson_baseline" else _multiples(lists.ratings, name)
+    if _by_table(name, lists, ratings, multiples, rule, sim):
+        return sim
     # By x, in the order of y; and by y, in the order of x.
     by_x = rows_of(lists.xs, ys, ratings, n_x)
     xs = np.repeat(np.arange(n_x, dtype=np.int32), np.diff(by_x.indptr))
     by_y = rows_of(by_x.others, xs, by_x.ratings, n_y)
-    sim = np.empty((n_x, n_x))
-    rule = (NAMES.index(name), support, float(shrinkage))
     avx2 = simd.current_level() != "baseline"
-    multiples = None if name == "pearson_baseline" else _multiples(lists.ratings, name)
     if multiples:
         step, least, most = multiples
         bits = _similarities.bits_of(most, _similarities.most_common(by_x), rule[0])
@@ -188,6 +195,33 @@ def matrix(name: str, lists: Lists, min_support: Any, baselines: tuple[Any, ...]
     else:
         _similarities.in_order(by_x, by_y, rule, sim, avx2)
     return sim
+
+
+def _by_table(
+    name: str, lists: Lists, ratings: Any, multiples: tuple[float, float, int] | None, rule: Any, sim: Sim
+) -> bool:
+    """Compute all similarities by a table of the ratings, if that is faster; whether it was done."""
+    n, level = len(ratings), simd.current_level()
+    if not (_dense.available and level in _WORTH) or n == 0:
+        return False
+    lengths = np.diff(lists.indptr)
+    worth = _WORTH[level][0 if name == "pearson_baseline" else 1]
+    if n * lists.n_x > worth * float(np.dot(lengths, lengths)):
+        return False
+    if name == "pearson_baseline":
+        if not np.isfinite(ratings).all():  # a missing one would not add 0
+            return False
+        return _dense.similarities(lists, None, ratings + 0.0, (1.0, 0), rule, sim, level == "avx512")
+    if multiples is None:
+        return False
+    step, origin, most = multiples
+    least = round((float(ratings.min()) - origin) * step)
+    if most - least >= _MOST_CODES or (most if name != "msd" else most - least) > _MOST_ROOT:
+        return False
+    codes = ((ratings - origin) * step).astype(np.uint8)
+    codes += np.uint8(1)
+    codes -= np.uint8(least)
+    return _dense.similarities(lists, codes, None, (1 / step, least), rule, sim, level == "avx512")
 
 
 def _multiples(ratings: NDArray[np.float64], name: str) -> tuple[float, float, int] | None:
