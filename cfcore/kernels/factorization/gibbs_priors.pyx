@@ -159,8 +159,9 @@ def draw_members(draws, key, span, n_threads):
     Notes
     -----
     O(n k). A thread draws 8 columns at a time, which do not depend on the others: the same bits for any
-    number of threads and spans, and for blocks apart from the others. Simm et al., "Macau: scalable Bayesian factorization with high-dimensional
-    side information using MCMC" (2017), whose regression is drawn as a whole.
+    number of threads and spans, and for blocks apart from the others. Simm et al., "Macau: scalable Bayesian
+    factorization with high-dimensional side information using MCMC" (2017), whose regression is drawn as a
+    whole.
     """
     check_record(draws, MemberDraws, "draw_members: draws")
     check_record(key, DrawKey, "draw_members: key")
