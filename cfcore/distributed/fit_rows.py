@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import pairwise
 from typing import Any
 
@@ -13,19 +13,24 @@ from cfcore.distributed.fit_row_tasks import (
     DrawJob,
     RowsPart,
     Sets,
+    draw_columns,
     draw_rows,
     improve_columns,
     solve_biases,
     solve_rows,
 )
-from cfcore.kernels.records import DrawKey, RatingRows, RowDraws
+from cfcore.kernels.records import DrawKey, MemberDraws, RatingRows, RowDraws
 from cfcore.models.basic.baseline import LeastSquares
 from cfcore.models.factorization.als_rows import Side
 from cfcore.models.factorization.als_trainer import ALSTrainer
 from cfcore.models.factorization.bayesian_side import Side as SampledSide
+from cfcore.models.factorization.bayesian_side import draw_members
 from cfcore.models.factorization.sets import COLUMNS
 
-__all__ = ["BiasesOnCluster", "DrawingOnCluster", "ImprovingOnCluster", "SolvingOnCluster", "ranges"]
+__all__ = [
+    "BiasesOnCluster", "DrawingOnCluster", "ImprovingOnCluster", "MembersOnCluster", "SolvingOnCluster",
+    "ranges",
+]  # fmt: skip
 
 Array = np.ndarray[Any, Any]
 
@@ -147,6 +152,54 @@ class ImprovingOnCluster:
             )
 
         return np.concatenate(self.cluster.run(work), axis=1)
+
+
+class MembersOnCluster:
+    """Draws the members of sets of a sampler, in place of `draw_members`: each worker has some columns.
+
+    Only of workers on the host of this process: the numbers that would travel are as many as the ratings.
+
+    Parameters
+    ----------
+    sides : dict of str to Side
+        Of users, and of items.
+    cluster : Cluster
+    """
+
+    def __init__(self, sides: Mapping[str, SampledSide], cluster: Cluster) -> None:
+        self.cluster = cluster
+        sets = {kind: Sets(side.indptr, side.indices) for kind, side in sides.items()}
+        self.sets = [Held(sets) for _ in cluster.workers()] if cluster.run(Tasks.are_near) else []
+        self.weights = {kind: Held(side.weights) for kind, side in sides.items()}
+
+    def of(self, kind: str) -> Callable[..., tuple[Array, Array]]:
+        """What draws the members of the sets of a side."""
+
+        def draw(draws: MemberDraws, key: DrawKey, n_threads: int | None) -> tuple[Array, Array]:
+            n = min(draws.n_blocks, len(self.sets))
+            if n < 2:
+                return draw_members(draws, key, n_threads)
+            cuts = [draws.n_blocks * at // n for at in range(n + 1)]
+            found = self.cluster.run(lambda tasks: self._run(tasks, kind, draws, key, cuts))
+            members, errors = (np.concatenate(parts) for parts in zip(*found, strict=True))
+            return members, errors
+
+        return draw
+
+    def _run(
+        self, tasks: Tasks, kind: str, draws: MemberDraws, key: DrawKey, cuts: list[int]
+    ) -> Sequence[Any]:
+        n = len(cuts) - 1
+        blocks = [(draws.members[begin:end], draws.errors[begin:end]) for begin, end in pairwise(cuts)]
+        shared = tasks.share_all(list(zip(blocks, range(n), strict=True)))
+        [weights], sets = tasks.held([self.weights[kind]]), tasks.held(self.sets[:n])
+        given = [(draws.penalty, begin, (key.seed, key.kind, key.sweep)) for begin in cuts[:-1]]
+        return tasks.results(
+            [
+                tasks.call(draw_columns, sets[at], kind, weights, shared[at], given[at], at=at)
+                for at in range(n)
+            ]
+        )
 
 
 class DrawingOnCluster:

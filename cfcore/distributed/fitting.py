@@ -96,7 +96,8 @@ def fit(
     ============================  ==============================  ==================================
     `SVD`, `Baseline` by "sgd"    blocks of shards of users       order of blocks
     `ALS`                         rows; columns of set members    error
-    `BayesianSVD`                 rows of users, rows of items    biases, noise, priors, sets
+    `BayesianSVD`                 rows; on this host, columns     biases, noise, priors
+                                  of set members
     `ItemKNN`, `UserKNN`          similarities of rows            centres
     `EASE`                        Gram matrix                     its inverse
     `Baseline` by "als"           biases                          error
