@@ -151,6 +151,8 @@ def test_wrong_names_of_parameters_set_nothing() -> None:
         with pytest.raises(ValueError, match="has no parameter"):
             blend.set_params(**wrong)
         assert repr(blend) == repr(cf.Blend([cf.ItemKNN(), cf.SVD()]))
+    with pytest.raises(ValueError, match=r"those of its models begin with itemknn__, svd__$"):
+        blend.set_params(n_neighbors=3)
     blend.set_params(models=[cf.SVD(), cf.EASE()], ease__reg=5.0)
     assert blend.models[1].reg == 5.0
 

@@ -111,6 +111,8 @@ def test_wrong_names_of_parameters_set_nothing() -> None:
         model.set_params(weight=0.5, chooser__reg=3.0, rater__levels=5)
     assert repr(model) == repr(cf.Ranker(cf.EASE(), cf.SVD()))
     assert model.set_params(rater=cf.ItemKNN(), rater__n_neighbors=3).rater.n_neighbors == 3
+    with pytest.raises(ValueError, match=r"those of its models begin with chooser__, rater__$"):
+        model.set_params(n_epochs=3)
     with pytest.raises(ValueError, match="no parameter 'rater__n_epochs': its rater is left to the default"):
         cf.Ranker().set_params(rater__n_epochs=3)
     ratings = cf.datasets.synthetic(60, 40, 900, random_state=0)

@@ -261,7 +261,7 @@ class BlocksOnCluster:
             self._divide(n)
             self.kept = None
         planned = plan([one.order for one in visits], len(blocks.rounds), n_items, self.shard_of)
-        token = tasks.together(len(self.parts))
+        addresses = tasks.together(len(self.parts))
         given: list[tuple[Any, int]] = []
         for shard, (_, visited) in enumerate(planned[0]):
             begun = {visit.stripe for visit in visited if visit.number is None}
@@ -285,7 +285,7 @@ class BlocksOnCluster:
             for one, rate, epoch in zip(visits, rates, planned, strict=True):
                 order, first = one.order[epoch[shard][0]], np.int32(self.first[shard] * n_items)
                 epochs.append(EpochJob(order - first, one.starts[order], rate, epoch[shard][1]))
-            job = BlockJob(token, tasks.workers, factors.mean, epochs)
+            job = BlockJob(tasks.token, addresses, factors.mean, epochs)
             own = part, users[shard], stripes_of[shard], Static(job)
             futures.append(tasks.submit(train_blocks, *own, at=shard, only=True))
         try:

@@ -170,6 +170,9 @@ class Blend(ExplainedSum):
         elif nested:
             given.get(name, members[name])._check_name(inner)
 
+    def _names_of_models(self) -> list[str]:
+        return list(parts.named(self.models))
+
     def clone(self) -> Self:
         """Return an unfitted blend of clones of the models, or of the same models with ``cv="prefit"``."""
         copied = super().clone() if self.cv != "prefit" else type(self)(**self.get_params(deep=False))

@@ -117,6 +117,10 @@ def test_a_session_has_no_user(fitted: Any, train: Any) -> None:
     session = dict(zip(given.items.tolist(), given.values.tolist(), strict=True))
     ids, _ = fitted.explain(None, item, given=session)
     assert set(ids.tolist()) == set(session)
+    named = fitted.explain(None, item, given=session)
+    assert named.user is None
+    assert "for the ratings given" in str(named)
+    assert "user" not in named.to_frame()
     assert len(fitted.explain(None, item, given=dict(list(session.items())[:1]))[1]) == 1
     nothing = fitted.explain(None, item, given={})
     assert (len(nothing.items), nothing.others, nothing.exact) == (0, 0, True)

@@ -130,7 +130,7 @@ def test_items_that_are_not_known_are_left_out_with_a_warning(fitted: Any, train
 
 def test_what_cannot_be_used_is_refused(fitted: Any, train: Any) -> None:
     item, high = train.item_ids[0], train.scale[1]
-    with pytest.raises(cf.DataError, match="the model's scale is"):
+    with pytest.raises(cf.DataError, match=r"given: the rating of item .* is .*; the model.s scale is"):
         fitted.predict(item, given={item: high + 1})
     with pytest.raises(cf.DataError, match="string"):
         fitted.predict("ann", item, given=(["ann"], [item], [high]))

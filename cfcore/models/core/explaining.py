@@ -198,8 +198,8 @@ class Explaining(Preferring):
         question = Question(own, criterion, bool(leave_one_out), here._time_of(timestamps))
         parts = target._explained(here, code, items, question)
         fields = {
-            "user": _plain(own.user_ids[0]), "by": criterion, "model": type(self).__name__,
-            "column_names": here._state.column_names,
+            "user": None if is_session(given) else _plain(own.user_ids[0]), "by": criterion,
+            "model": type(self).__name__, "column_names": here._state.column_names,
         }  # fmt: skip
         found = [
             Explanation.of(one, n, item=_plain(raw), **fields) for one, raw in zip(parts, wanted, strict=True)

@@ -65,7 +65,7 @@ class Explanation:
     Attributes
     ----------
     user, item : int or str
-        Raw ids. The user of a session is 0, or "" where ids are strings.
+        Raw ids. The user is None for the ratings of a session, ``given={item: rating}``.
     score : float
         The prediction, not clipped to the scale; with ``by="preference"`` the preference.
     base : float
@@ -163,8 +163,8 @@ class Explanation:
         Returns
         -------
         DataFrame or Table
-            Columns user, item, rated_item, rating, effect and rank (from 1); those of users, items and
-            ratings have the names that they had in training.
+            Columns user (not for ``given={item: rating}``), item, rated_item, rating, effect and rank (from
+            1); those of users, items and ratings have the names that they had in training.
         """
         return explanation_frame([self], library)
 
@@ -187,7 +187,8 @@ class Explanation:
     def title(self, names: Mapping[Any, str] | None = None) -> str:
         """What is explained, in a line; `names` as of `rows`."""
         score = f"{self.score:.2f}" if self.by == "rating" else self.number(self.score)
-        return f"{self.by} {score}: {called(self.item, names)} for user {shown(self.user)} ({self.model})"
+        whom = "the ratings given" if self.user is None else f"user {shown(self.user)}"
+        return f"{self.by} {score}: {called(self.item, names)} for {whom} ({self.model})"
 
     @property
     def how(self) -> str:
@@ -249,8 +250,9 @@ def explanation_frame(explanations: Sequence[Explanation], library: str | None =
     def joined(name: str) -> Array:
         return np.concatenate([getattr(one, name) for one in explanations]) if explanations else np.zeros(0)
 
-    data = {
-        names["user"]: repeated("user"),
+    # The ratings given of a session have no user.
+    data = {names["user"]: repeated("user")} if all(one.user is not None for one in explanations) else {}
+    data |= {
         names["item"]: repeated("item"),
         f"rated_{names['item']}": joined("items"),
         names["rating"]: joined("ratings"),

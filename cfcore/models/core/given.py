@@ -80,7 +80,8 @@ class NewUsers(SingleAnswers):
     def _given_ratings(self, given: Any, mention: bool) -> Ratings:
         """Ratings of known items, in the model's codes of items; all users have a code, ascending by id."""
         state = self._state
-        if is_session(given):
+        alone = is_session(given)
+        if alone:
             items, values = columns_of_session(given, are_strings(state.item_ids))
             user = session_user(state.user_ids, free=self._asked_alone())
             if not items:
@@ -101,7 +102,7 @@ class NewUsers(SingleAnswers):
             why = "the ratings of one user are a dict {item: rating}, of a user without ratings {}"
             raise DataError(f"given: {error}; {why}") from None
         state.users.encode(ratings.user_ids)  # ids of another kind than in training raise
-        check_scale_of(ratings, state.scale)
+        check_scale_of(ratings, state.scale, session=alone)
         items = state.items.recode(ratings.item_ids, ratings.item_codes)
         known = items >= 0
         if mention and not known.all():
@@ -190,16 +191,16 @@ def user_of(given: Any, known: Array) -> Any:
     return known[0].item() if isinstance(known[0], np.generic) else known[0]
 
 
-def check_scale_of(ratings: Ratings, scale: tuple[float, float]) -> None:
-    """Raise DataError for ratings outside the scale of a model."""
+def check_scale_of(ratings: Ratings, scale: tuple[float, float], session: bool = False) -> None:
+    """Raise DataError for ratings outside the scale of a model; those of a `session` have no user."""
     low, high = scale
     outside = (ratings.values < low) | (ratings.values > high)
     if outside.any():
         row = int(outside.argmax())
-        raise DataError(
-            f"ratings: row {row} (user {ratings.users[row]}, item {ratings.items[row]}) is "
-            f"{ratings.values[row]:g}; the model's scale is {low:g} to {high:g}"
-        )
+        where = f"ratings: row {row} (user {ratings.users[row]}, item {ratings.items[row]})"
+        if session:
+            where = f"given: the rating of item {_shown(ratings.items[row])}"
+        raise DataError(f"{where} is {ratings.values[row]:g}; the model's scale is {low:g} to {high:g}")
 
 
 def trust_in(counts: Array, half: float, most: float = 1.0) -> Array:

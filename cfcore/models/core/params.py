@@ -97,9 +97,15 @@ class Params:
         outer = given.get(name, getattr(self, name, None))
         if name not in names or (nested and not hasattr(outer, "set_params")):
             said = hint([name], names) or f"it has {', '.join(names) or 'none'}"
+            if inner_names := self._names_of_models():
+                said += f"; those of its models begin with {', '.join(f'{n}__' for n in inner_names)}"
             raise ValueError(f"{type(self).__name__} has no parameter {key!r}; {said}")
         if nested and isinstance(outer, Params):
             outer._check_name(inner)
+
+    def _names_of_models(self) -> list[str]:
+        """Names before ``__`` in the names of parameters of models within."""
+        return [name for name in self.default_params() if isinstance(getattr(self, name, None), Params)]
 
     def clone(self) -> Self:
         """Return an unfitted model with the same hyper-parameters."""
