@@ -29,6 +29,9 @@ MODELS = {
     "BayesianSVD, two chains": lambda: cf.BayesianSVD(
         n_factors=4, burn_in=2, n_samples=2, n_chains=2, likelihood="ordinal", random_state=0
     ),
+    "BayesianSVD that ends by R-hat": lambda: cf.BayesianSVD(
+        n_factors=4, burn_in=2, stop_at_r_hat=90, random_state=0
+    ),
     "RBM": lambda: cf.RBM(n_hidden=10, n_epochs=2, random_state=0),
     "RBM with persistent chains": lambda: cf.RBM(n_hidden=8, n_epochs=2, sampler="pcd", random_state=0),
     "ItemKNN": lambda: cf.ItemKNN(),

@@ -5,6 +5,7 @@ from cfcore.adapters.surprise.similarities import Lists
 
 available: bool
 
+def codes_of(ratings: NDArray[float64], least: float, step: float) -> NDArray[uint8] | None: ...
 def similarities(
     lists: Lists,
     codes: NDArray[uint8] | None,

@@ -42,6 +42,7 @@ cdef extern from "dense.h" nogil:
         int64_t long_period
 
     int64_t fill_tables "cf_dense_tables"(int measure, uint8_t *tables, int64_t n, int64_t least)
+    bint encode "cf_encode"(const double *ratings, Py_ssize_t n, double least, double step, uint8_t *codes)
     Py_ssize_t place_of "cf_place"(Py_ssize_t lane, bint wide)
     int tile "cf_dense_tile"(const Dense *dense, const Rule *rule, Py_ssize_t first, Py_ssize_t end,
                              bint wide)
@@ -84,12 +85,15 @@ def similarities(lists, codes, residuals, multiples, rule, double[:, ::1] sim, b
     cdef uint8_t[::1] codes_x = np.empty(n if exact else 1, dtype=np.uint8)
     cdef double[::1] residuals_x = np.empty(1 if exact else n)
     cdef int32_t[::1] ys = np.empty(n, dtype=np.int32)
-    counts = np.bincount(lists.xs, minlength=n_x)
-    if len(counts) != n_x:
-        raise ValueError("lists: an id is above n_x")
     starts = np.zeros(n_x + 1, dtype=np.int64)
+    cdef int64_t[::1] starts_x = starts
+    for at in range(n):
+        if not 0 <= xs[at] < n_x:
+            raise ValueError("lists: an id is not below n_x")
+        starts_x[xs[at] + 1] += 1
+    counts = starts[1:].copy()
     np.cumsum(counts, out=starts[1:])
-    cdef int64_t[::1] starts_x = starts, following = starts.copy()
+    cdef int64_t[::1] following = starts.copy()
     if starts_y[0] != 0 or starts_y[n_y] != n:
         raise ValueError("lists: starts are not of all ratings")
     if np.max(counts) >= 2**31 // 255:  # the sums of a pair are of 32 bits
@@ -122,6 +126,29 @@ def similarities(lists, codes, residuals, multiples, rule, double[:, ::1] sim, b
     if status:
         raise ZeroDivisionError("float division")
     return True
+
+
+def codes_of(const double[::1] ratings, double least, double step):
+    """Codes of ratings: 1 for `least`, and 1 more for each part of 1 that a step is.
+
+    Parameters
+    ----------
+    ratings : float64[n]
+    least : float
+        The least of them.
+    step : float
+        How many steps make 1.
+
+    Returns
+    -------
+    uint8[n] or None
+        None if a rating is not a whole number of steps, 0 to 14, above `least`.
+    """
+    found = np.empty(ratings.shape[0], dtype=np.uint8)
+    cdef uint8_t[::1] codes = found
+    if ratings.shape[0] and not encode(&ratings[0], ratings.shape[0], least, step, &codes[0]):
+        return None
+    return found
 
 
 cdef int of_codes(Dense *dense, const Rule *how, Py_ssize_t n_y, numbers, bint wide) except -1:

@@ -46,6 +46,21 @@ CF_INLINE ptrdiff_t cf_place(ptrdiff_t lane, int wide)
     return lane - at + (at < half ? 2 * at : 2 * (at - half) + 1);
 }
 
+/* Codes of ratings; 0 if one has none. */
+static int cf_encode(const double *ratings, ptrdiff_t n, double least, double step, uint8_t *CF_RESTRICT codes)
+{
+    int32_t wrong = 0;
+    ptrdiff_t at;
+    for (at = 0; at < n; at++) {
+        const double steps = (ratings[at] - least) * step;
+        const int32_t inside = (steps >= 0) & (steps < CF_CODES - 1);
+        const int32_t code = (int32_t)(inside ? steps : 0);
+        wrong |= !inside | ((double)code != steps);
+        codes[at] = (uint8_t)(code + 1);
+    }
+    return !wrong;
+}
+
 /* Tables of codes 1 to n, which stand for the numbers from `least` on; returns the greatest number in them. */
 static int64_t cf_dense_tables(int measure, uint8_t *tables, int64_t n, int64_t least)
 {
@@ -69,7 +84,7 @@ static int64_t cf_dense_tables(int measure, uint8_t *tables, int64_t n, int64_t 
 #include <immintrin.h>
 
 #define CF_WIDTH 32
-#define CF_TARGET __attribute__((target("avx2,fma")))
+#define CF_TARGET __attribute__((target("avx2,fma,prfchw")))
 #define CF_NAME(name) cf_avx2_##name
 #define CF_REPEAT(from) (cf_avx2_bytes) _mm256_broadcastsi128_si256(_mm_loadu_si128((const __m128i *)(from)))
 #define CF_LOOK_UP(table, codes) (cf_avx2_bytes) _mm256_shuffle_epi8((__m256i)(table), (__m256i)(codes))
@@ -82,7 +97,7 @@ static int64_t cf_dense_tables(int measure, uint8_t *tables, int64_t n, int64_t 
 #include "dense_loops.h"
 
 #define CF_WIDTH 64
-#define CF_TARGET __attribute__((target("avx2,fma,avx512f,avx512bw,avx512dq,avx512vl")))
+#define CF_TARGET __attribute__((target("avx2,fma,prfchw,avx512f,avx512bw,avx512dq,avx512vl")))
 #define CF_NAME(name) cf_avx512_##name
 #define CF_REPEAT(from) (cf_avx512_bytes) _mm512_broadcast_i32x4(_mm_loadu_si128((const __m128i *)(from)))
 #define CF_LOOK_UP(table, codes) (cf_avx512_bytes) _mm512_shuffle_epi8((__m512i)(table), (__m512i)(codes))

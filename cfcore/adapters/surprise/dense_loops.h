@@ -144,6 +144,13 @@ CF_TARGET static int CF_NAME(tile)(const cf_dense *d, const cf_rule *rule, ptrdi
     const ptrdiff_t width = d->n_x - d->first < d->lanes ? d->n_x - d->first : d->lanes;
     int status = 0;
     ptrdiff_t x, lane;
+    /* The matrix is larger than a cache; its lines come while sums are made. */
+    for (lane = 0; lane < width; lane++)
+        for (x = first; x < end + 7; x += 8)
+            __builtin_prefetch(d->sim + (d->first + lane) * d->n_x + (x < end ? x : end - 1), 1);
+    for (x = first; x < end; x++)
+        for (lane = 0; lane < width; lane += 8)
+            __builtin_prefetch(d->sim + x * d->n_x + d->first + lane, 1);
     for (x = first; x < end; x++) {
         cf_span span = {0, width};
         double *row = found[x - first];

@@ -172,16 +172,17 @@ class Side:
     ) -> None:  # fmt: skip
         """Draw the members with rows and noise in units in which the noise is white."""
         k = self.n_factors
+        white, white_errors = times(self.members, root, n_threads), times(errors, root, n_threads)
         draws = MemberDraws(
-            owners[0], owners[1], self.weights, in_blocks(times(self.members, root, n_threads)),
-            in_blocks(times(errors, root, n_threads)), float(self.penalty[0]),
+            owners[0], owners[1], self.weights, in_blocks(white), in_blocks(white_errors),
+            float(self.penalty[0]),
         )  # fmt: skip
         drawn = DrawKey(key[0], MEMBERS + self.kind, key[1])
         members, apart = self.drawing_members(draws, drawn, n_threads)
         n_threads = threads_worth(n_threads, 4 * len(self.indices) * k)
         back = np.linalg.inv(root)
-        apart = from_blocks(apart, k)
-        self.members[:] = times(from_blocks(members, k), back, n_threads)
+        apart = from_blocks(apart, k, white_errors)
+        self.members[:] = times(from_blocks(members, k, white), back, n_threads)
         self.sums[:] = rows - self.mean - times(apart, back, n_threads)
         if key[1] >= FIXED:
             self.draw_member_scale(apart, times(self.sums, root, n_threads))

@@ -115,3 +115,20 @@ def test_the_table_refuses_what_it_cannot_hold() -> None:
     ):
         with pytest.raises(ValueError, match=error):
             dense.similarities(lists, codes.astype(np.uint8), None, multiples, rule, sim, False)
+
+
+def test_codes_of_ratings() -> None:
+    codes_of = import_module("cfcore.adapters.surprise._dense").codes_of
+    np.testing.assert_array_equal(codes_of(np.array([0.5, 5, 2.5]), 0.5, 2.0), [1, 10, 5])
+    assert codes_of(np.array([1, 2.25]), 1.0, 2.0) is None
+    for beyond in (15.0, -1.0, np.inf, np.nan, 1e300):
+        assert codes_of(np.array([0, beyond]), 0.0, 1.0) is None
+
+
+def test_a_large_matrix() -> None:
+    lists = lists_of(800, 40, 0.5, "five stars", 3)
+    found = similarities.matrix("msd", lists, 1)
+    assert found.shape == (800, 800)
+    assert found.flags.c_contiguous
+    np.testing.assert_array_equal(found, found.T)
+    np.testing.assert_array_equal(np.diagonal(found), 1)
