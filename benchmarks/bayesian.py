@@ -3,7 +3,7 @@
     python benchmarks/bayesian.py accuracy --data u1 --seeds 3
     python benchmarks/bayesian.py accuracy --data ml-1m --splits 5 --seeds 1
     python benchmarks/bayesian.py coverage --data ml-1m --splits 5 --seeds 1
-    python benchmarks/bayesian.py rhat --data u1    # convergence with the defaults, of one chain and of four
+    python benchmarks/bayesian.py rhat --data u1    # convergence with the defaults, of one chain and of two
     python benchmarks/bayesian.py given --data ml-1m    # latency of lists for users who come with ratings
     python benchmarks/bayesian.py memory --data ml-1m    # of a process that loads a model, mapped and not
     python benchmarks/bayesian.py time      # terms of time that were tried, on training rows: an hour

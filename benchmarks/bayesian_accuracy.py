@@ -56,7 +56,7 @@ def accuracy(
     said = "".join(f", {name}={value!r}" for name, value in params.items()) + ", features" * with_features
     rows: list[Row] = []
     for sessions in ("auto", None) if data.startswith("u") else ("auto",):
-        errors, converged = [], []
+        errors, converged, taken = [], [], []
         for split in range(n_splits):
             train, test = split_of(data, split)
             for seed in range(n_seeds):
@@ -64,15 +64,16 @@ def accuracy(
                 predicted = model.predict(test) if sessions else model.predict(test, timestamps=False)
                 errors.append(float(cf.metrics.rmse(test.values, predicted)))
                 held = model.diagnostics_
-                converged.append((held.r_hat, held.r_hat_max, held.r_hat_log_likelihood))
+                converged.append((held.r_hat_median, held.r_hat_max, held.r_hat_log_likelihood))
+                taken.append(model.n_samples_)
         named = ", ".join(f"{error:.4f}" for error in errors)
         print(f"{data}, sessions={sessions!r}{said}: {np.mean(errors):.4f} ({named})")
         most = [f"{each:.3f}" for each in np.max(converged, axis=0)]
         print(
-            f"  R-hat, largest of the runs: nine tenths of 200 predictions {most[0]}, the worst of these "
-            f"{most[1]}, log-likelihood {most[2]}",
+            f"  R-hat, largest of the runs: median of 200 predictions {most[0]}, the worst of these "
+            f"{most[1]}, log-likelihood {most[2]}; {', '.join(map(str, taken))} samples",
             flush=True,
         )
         row = {"data": data, "sessions": sessions, "features": with_features, "rmse": errors}
-        rows.append({**row, "r_hat": converged})
+        rows.append({**row, "r_hat": converged, "n_samples": taken})
     return rows

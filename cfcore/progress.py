@@ -25,6 +25,9 @@ class _Silent:
     def set(self, **figures: Any) -> None:
         """Show figures, such as the current RMSE, after the bar."""
 
+    def expect(self, total: float) -> None:
+        """Set the amount of work, which has become known, or changed."""
+
 
 class _Tqdm(_Silent):
     def __init__(self, total: float | None, description: str) -> None:
@@ -42,6 +45,9 @@ class _Tqdm(_Silent):
 
     def set(self, **figures: Any) -> None:
         self._bar.set_postfix(figures, refresh=False)
+
+    def expect(self, total: float) -> None:
+        self._bar.total = total
 
 
 def progress_bar(total: float | None, description: str, enabled: bool | int) -> _Silent:

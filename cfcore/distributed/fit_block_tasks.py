@@ -10,18 +10,20 @@ import numpy as np
 
 from cfcore import backends
 from cfcore.arrays import aligned_zeros
-from cfcore.distributed.fit_exchange import Mailbox
+from cfcore.distributed.fit_exchange import IN_PLACE, Address, Mailbox
 from cfcore.distributed.fit_files import mapped
+from cfcore.distributed.fit_near import opened
+from cfcore.distributed.fit_shared import SharedRows
 from cfcore.distributed.fit_tasks import Static, own_threads
 from cfcore.kernels.records import BlockLayout, BlockScratch, BlockVisits, Factors, SGDRates
 from cfcore.models.core.fields import PRODUCT
 from cfcore.threads import threads_worth
 
-__all__ = ["BlockJob", "BlockPart", "EpochJob", "Visit", "train_blocks"]
+__all__ = ["BlockJob", "BlockPart", "EpochJob", "Visit", "same", "train_blocks"]
 
 Array = np.ndarray[Any, Any]
 
-#: Item stripes of a message.
+#: Item stripes of a message to another host.
 TOGETHER = 4
 
 
@@ -96,14 +98,14 @@ class BlockJob:
     ----------
     token : str
         The set of the tasks that run together.
-    addresses : list of str
-        Workers of the shards.
+    addresses : list of (str, str)
+        Of the workers of the shards.
     mean : float
     epochs : list of EpochJob
     """
 
     token: str
-    addresses: Sequence[str]
+    addresses: Sequence[Address]
     mean: float
     epochs: Sequence[EpochJob]
 
@@ -114,9 +116,9 @@ def train_blocks(part: Static, users: Any, stripes: Any, given: Static) -> dict[
     Parameters
     ----------
     part : Static of BlockPart
-    users : (rows, biases), or dict
+    users : (rows, biases), or dict; may be `Near`
         Of the users; or what the task before on the same shard has returned.
-    stripes : dict of int to (rows, biases)
+    stripes : dict of int to (rows, biases); may be `Near`
         Of the item stripes that training begins with here.
     given : Static of BlockJob
 
@@ -130,12 +132,17 @@ def train_blocks(part: Static, users: Any, stripes: Any, given: Static) -> dict[
     job: BlockJob = given.value
     mailbox = Mailbox.here()
     try:
-        return _Training(part.value, job, _users(users), stripes, mailbox).run()
+        return _Training(part.value, job, _users(opened(users)), opened(stripes), mailbox).run()
     except BaseException:
         mailbox.give_up(job.token)
         raise
     finally:
         mailbox.close(job.token)
+
+
+def same(found: dict[str, Any]) -> dict[str, Any]:
+    """What `train_blocks` has returned."""
+    return found
 
 
 def _users(users: Any) -> Any:
@@ -151,7 +158,9 @@ class _Training:
         width, dtype, n_items = users.shape[1], users.dtype, int(part.item_ptr[-1])
         self.users, self.user_bias = aligned_zeros(part.n_users, width, dtype), np.array(user_bias)
         self.users[:] = users
-        self.items, self.item_bias = aligned_zeros(n_items, width, dtype), np.zeros(n_items, dtype=dtype)
+        self.shared = SharedRows(n_items, width, dtype)
+        self.items, self.item_bias = self.shared.rows, self.shared.biases
+        self.of_others: dict[int, SharedRows | None] = {}  # by the shard; None on other hosts
         self.owned: set[int] = set()
         self.leaving: dict[int, dict[int, int]] = {}  # stripes by number, for each shard
         for stripe, held in stripes.items():
@@ -171,6 +180,10 @@ class _Training:
     def _span(self, stripe: int) -> slice:
         return slice(int(self.part.item_ptr[stripe]), int(self.part.item_ptr[stripe + 1]))
 
+    def _rows(self, stripe: int) -> tuple[Array, Array]:
+        span = self._span(stripe)
+        return self.items[span], self.item_bias[span]
+
     def _put(self, stripe: int, held: Sequence[Array]) -> None:
         span = self._span(stripe)
         self.items[span], self.item_bias[span] = held
@@ -184,36 +197,44 @@ class _Training:
         if found is None and wait:
             self._send()  # or another shard would wait for it
             found = self.mailbox.take(self.job.token, visit.number)
-        if found is not None:
+        if found is IN_PLACE:
+            self.owned.add(visit.stripe)
+        elif found is not None:
             span = self._span(visit.stripe)
             n, width = span.stop - span.start, self.items.shape[1]
             self._put(visit.stripe, (found[: n * width].reshape(n, width), found[n * width :]))
         return found is not None
 
     def _send(self, least: int = 1) -> None:
-        """Send on what is to go to shards for which there are so many stripes."""
+        """Send on what is to go to shards on this host, and to others for which there are so many stripes."""
         for shard, numbers in self.leaving.items():
-            if len(numbers) >= least:
-                arrays = {
-                    number: (self.items[span], self.item_bias[span])
-                    for number, stripe in numbers.items()
-                    for span in (self._span(stripe),)
-                }
-                self.mailbox.send(self.job.addresses[shard], self.job.token, arrays)
-                self.owned -= set(numbers.values())
-                numbers.clear()
+            address, token = self.job.addresses[shard], self.job.token
+            if numbers and shard not in self.of_others:
+                self.of_others[shard] = self.mailbox.rows_at(address, token, self.shared)
+            others = self.of_others.get(shard)
+            if others is not None:
+                for number, stripe in numbers.items():
+                    span = self._span(stripe)
+                    # They are not used there until the stripe arrives: it has left that shard before.
+                    others.rows[span], others.biases[span] = self._rows(stripe)
+                    self.mailbox.tell(address, token, number)
+            elif len(numbers) >= least:
+                arrays = {number: self._rows(stripe) for number, stripe in numbers.items()}
+                self.mailbox.send(address, token, arrays)
+            else:
+                continue
+            self.owned -= set(numbers.values())
+            numbers.clear()
 
     def run(self) -> dict[str, Any]:
         """All epochs."""
+        self.mailbox.expect(self.job.token, self.shared)
         squares, sound = [], []
         for epoch in self.job.epochs:
             self._run_epoch(epoch)
             squares.append(self.scratch.squares[epoch.order])
             sound.append(self._is_sound())
-        spans = {stripe: self._span(stripe) for stripe in sorted(self.owned)}
-        items = {
-            stripe: (self.items[span].copy(), self.item_bias[span].copy()) for stripe, span in spans.items()
-        }
+        items = {stripe: tuple(one.copy() for one in self._rows(stripe)) for stripe in sorted(self.owned)}
         return {"users": (self.users, self.user_bias), "items": items, "squares": squares, "sound": sound}
 
     def _run_epoch(self, epoch: EpochJob) -> None:

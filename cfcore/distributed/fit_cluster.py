@@ -12,7 +12,8 @@ from collections.abc import Callable, Coroutine, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
-from cfcore.distributed.fit_exchange import GIVE_UP, install
+from cfcore.distributed.fit_exchange import GIVE_UP, Address, install
+from cfcore.distributed.fit_near import Gone, Near, call_near, can_open, opened
 from cfcore.distributed.fit_tasks import Lost, Static
 from cfcore.distributed.versions import check_versions
 
@@ -56,6 +57,7 @@ class Tasks:
     def __init__(self, cluster: Cluster, workers: Sequence[str]) -> None:
         self.cluster, self.workers = cluster, workers
         self.token = ""
+        self.shared: list[Near] = []
         # Not kept: results are released as soon as no other task needs them.
         self.futures: Any = weakref.WeakSet()
 
@@ -72,6 +74,41 @@ class Tasks:
         found = self.cluster.scattered([(value, self.near(at)) for value, at in values])
         self.futures.update(found)
         return found
+
+    def share_all(self, values: Sequence[tuple[Any, int]]) -> list[Any]:
+        """As `put_all`, but in memory that workers map, if all of them are on this host; for `call`."""
+        if not self.are_near():
+            return self.put_all(values)
+        found = [Near(value) for value, _ in values]
+        self.shared += found
+        return list(found)
+
+    def call(self, function: Callable[..., Any], *args: Any, at: int) -> Any:
+        """As `submit`, of what `share_all` has returned too; for `results`."""
+        if self.are_near():
+            return self.submit(call_near, function, *args, at=at)
+        return self.submit(function, *args, at=at)
+
+    def results(self, futures: Sequence[Any]) -> list[Any]:
+        """As `gather`, of what `call` has returned; arrays may be read-only."""
+        return [opened(one) for one in self.gather(futures)]
+
+    def are_near(self) -> bool:
+        """Whether all workers are on the host of this process."""
+        near = self.cluster.near
+        if self.cluster.apart:
+            return False
+        new = [at for at, worker in enumerate(self.workers) if worker not in near]
+        if new:
+            try:
+                value = Near(True)
+            except OSError:  # this system does not have it
+                self.cluster.apart = True
+                return False
+            found = self.gather([self.submit(can_open, value, at=at, only=True) for at in new])
+            value.close()
+            near |= dict(zip((self.workers[at] for at in new), found, strict=True))
+        return all(near[worker] for worker in self.workers)
 
     def held(self, data: Sequence[Held], first: int = 0) -> list[Any]:
         """The futures of data that workers hold from one try to the next, near parts from `first` on."""
@@ -96,14 +133,20 @@ class Tasks:
         self.futures.add(future)
         return future
 
-    def together(self, n: int) -> str:
-        """Prepare `n` tasks at the workers of the first parts to send each other data; their token."""
-        ready, self.cluster.ready = self.cluster.ready, set()
+    def together(self, n: int) -> list[Address]:
+        """Prepare `n` tasks at the workers of the first parts to send each other data; their addresses."""
+        ready, self.cluster.ready = self.cluster.ready, {}
         new = [at for at in range(n) if self.near(at) not in ready]
-        self.gather([self.submit(install, at=at, only=True) for at in new])
-        self.cluster.ready = ready | {self.near(at) for at in new}  # not if a worker is lost
+        found = self.gather([self.submit(install, at=at, only=True) for at in new])
+        # Not if a worker is lost.
+        self.cluster.ready = ready | {self.near(at): own for at, own in zip(new, found, strict=True)}
         self.token = secrets.token_hex(8)
-        return self.token
+        return [self.cluster.ready[self.near(at)] for at in range(n)]
+
+    def close(self) -> None:
+        """Let go of the memory of what has been shared."""
+        for one in self.shared:
+            one.close()
 
     def gather(self, futures: Sequence[Any]) -> list[Any]:
         """Results of futures."""
@@ -142,7 +185,9 @@ class Cluster:
     def __init__(self, client: Any) -> None:
         self.client, self.loop = client, client.loop.asyncio_loop
         self.stopped = threading.Event()
-        self.ready: set[str] = set()  # workers that take in what tasks send each other
+        self.near: dict[str, bool] = {}  # workers, and whether they are on the host of this process
+        self.apart = False  # whether that no longer matters
+        self.ready: dict[str, Address] = {}  # workers that take in what tasks send each other
         self.checked: set[str] = set()  # workers that have this version of cfcore
         self.direct = False
         workers = self.workers()
@@ -265,10 +310,13 @@ class Cluster:
             tasks = None
             try:
                 tasks = Tasks(self, self.workers())
-                return work(tasks)
+                found = work(tasks)
+                tasks.close()
+                return found
             except BaseException as error:
                 self._drop(tasks)
-                self.ready = set()
+                self.ready, self.near = {}, {}
+                self.apart |= isinstance(error, Gone)  # a worker short of memory writes results to disk
                 if not isinstance(error, lost) or n_tries == MOST_TRIES - 1:
                     raise
                 n_killed += isinstance(error, KilledWorker)
@@ -283,7 +331,10 @@ class Cluster:
 
     def _drop(self, tasks: Tasks | None) -> None:
         """Cancel what is left of a try."""
-        if tasks is None or self.client.status != "running":
+        if tasks is None:
+            return
+        tasks.close()
+        if self.client.status != "running":
             return
         pending = [future for future in tasks.futures if not future.done()]
         cancelling = [self.client.cancel(pending, asynchronous=True, force=True)]

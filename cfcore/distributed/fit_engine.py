@@ -17,6 +17,7 @@ from cfcore.distributed.fit_rows import (
     BiasesOnCluster,
     DrawingOnCluster,
     ImprovingOnCluster,
+    MembersOnCluster,
     SolvingOnCluster,
 )
 from cfcore.distributed.fit_sequence_tasks import InSequence, run_parts
@@ -74,9 +75,15 @@ class DaskEngine:
                 steps[kind] = SolvingOnCluster(trainer, kind, cluster)
             trainer.improving = ImprovingOnCluster(trainer, cluster)
         elif isinstance(trainer, Chains):
+            members = None
             for chain in trainer.chains:
-                for side in (chain.users, chain.items):
+                sides = {"user": chain.users, "item": chain.items}
+                if chain.users.has_sets or chain.items.has_sets:  # the sets of all chains are the same
+                    members = members or MembersOnCluster(sides, cluster)
+                for kind, side in sides.items():
                     side.drawing = DrawingOnCluster(side, cluster)
+                    if members is not None:
+                        side.drawing_members = members.of(kind)
         elif isinstance(trainer, LeastSquares):
             trainer.solve = BiasesOnCluster(trainer, cluster)  # type: ignore[method-assign]
         else:

@@ -16,15 +16,19 @@ from cfcore.kernels.records import (
     DrawKey,
     ImplicitRows,
     ImplicitSets,
+    MemberDraws,
     RatingRows,
     RowDraws,
     RowSolves,
 )
 from cfcore.models.factorization.als_rows import Side, Solving, improved_members
-from cfcore.models.factorization.bayesian_side import Drawing
+from cfcore.models.factorization.bayesian_side import Drawing, draw_members
 from cfcore.threads import threads_worth
 
-__all__ = ["DrawJob", "RowsPart", "Sets", "draw_rows", "improve_columns", "solve_biases", "solve_rows"]
+__all__ = [
+    "DrawJob", "RowsPart", "Sets", "draw_columns", "draw_rows", "improve_columns", "solve_biases",
+    "solve_rows",
+]  # fmt: skip
 
 Array = np.ndarray[Any, Any]
 
@@ -119,7 +123,7 @@ class Sets:
         return len(self.indices)
 
 
-def improve_columns(sets: Static, kind: str, weights: Static, rows: Array, members: Array) -> Array:
+def improve_columns(sets: Static, kind: str, weights: Static, columns: tuple[Array, Array]) -> Array:
     """`improved_members` for some columns, which do not depend on the others.
 
     Parameters
@@ -129,9 +133,10 @@ def improve_columns(sets: Static, kind: str, weights: Static, rows: Array, membe
     kind : {"user", "item"}
         Whose sets they are.
     weights : Static of (float32[n] or None, Penalties)
-    rows, members : float32[n_rows, k], float32[n_members, k]
-        A multiple of 8 columns, but for the last ones.
+    columns : (float32[n_rows, k], float32[n_members, k])
+        Of the rows and of the members: a multiple of 8, but for the last ones.
     """
+    rows, members = columns
     held: dict[str, Sets] = sets.value
     own: Any = held[kind].mapped()
     owners = held["item" if kind == "user" else "user"].mapped()
@@ -139,6 +144,31 @@ def improve_columns(sets: Static, kind: str, weights: Static, rows: Array, membe
     with own_threads() as n_threads:
         side = Side(own, held_weights, penalties, n_threads)
         return improved_members(side, (owners.indptr, owners.indices), ready(rows), ready(members))
+
+
+def draw_columns(
+    sets: Static, kind: str, weights: Static, blocks: tuple[Array, Array], given: tuple[Any, ...]
+) -> tuple[Array, Array]:
+    """`draw_members` of a sampler for some blocks of columns, which do not depend on the others.
+
+    Parameters
+    ----------
+    sets, kind
+        As of `improve_columns`.
+    weights : Static of float64[n_rows]
+    blocks : (float64[n_blocks, n_members, 8], float64[n_blocks, n_rows, 8])
+        `members` and `errors` of `MemberDraws`.
+    given : (float, int, (int, int, int))
+        `penalty` and `first_block` of `MemberDraws`; a `DrawKey`.
+    """
+    penalty, first, key = given
+    owners = sets.value["item" if kind == "user" else "user"].mapped()
+    members, errors = (np.array(one) for one in blocks)
+    draws = MemberDraws(
+        owners.indptr, owners.indices, weights.value, members, errors, penalty, first_block=first
+    )
+    with own_threads() as n_threads:
+        return draw_members(draws, DrawKey(*key), n_threads)
 
 
 @dataclass(frozen=True, eq=False)

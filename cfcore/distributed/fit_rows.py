@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import pairwise
 from typing import Any
 
@@ -13,24 +13,34 @@ from cfcore.distributed.fit_row_tasks import (
     DrawJob,
     RowsPart,
     Sets,
+    draw_columns,
     draw_rows,
     improve_columns,
     solve_biases,
     solve_rows,
 )
-from cfcore.kernels.records import DrawKey, RatingRows, RowDraws
+from cfcore.kernels.records import DrawKey, MemberDraws, RatingRows, RowDraws
 from cfcore.models.basic.baseline import LeastSquares
 from cfcore.models.factorization.als_rows import Side
 from cfcore.models.factorization.als_trainer import ALSTrainer
 from cfcore.models.factorization.bayesian_side import Side as SampledSide
+from cfcore.models.factorization.bayesian_side import draw_members
 from cfcore.models.factorization.sets import COLUMNS
 
-__all__ = ["BiasesOnCluster", "DrawingOnCluster", "ImprovingOnCluster", "SolvingOnCluster", "ranges"]
+__all__ = [
+    "BiasesOnCluster", "DrawingOnCluster", "ImprovingOnCluster", "MembersOnCluster", "SolvingOnCluster",
+    "ranges",
+]  # fmt: skip
 
 Array = np.ndarray[Any, Any]
 
 #: Ranges of rows for each worker: while results of one travel, the worker has the next.
 RANGES = 2
+
+
+def n_ranges(cluster: Cluster) -> int:
+    """How many ranges of rows there are to be: fewer where results do not travel."""
+    return len(cluster.workers()) * (1 if cluster.run(Tasks.are_near) else RANGES)
 
 
 def ranges(indptr: Array, n: int, cost: int, row_cost: int) -> list[tuple[int, int]]:
@@ -74,7 +84,7 @@ class SolvingOnCluster:
         self.cluster, self.solves = cluster, trainer.solving[kind].solves
         ratings, solves = trainer.sides[kind].ratings, self.solves
         width = solves.width
-        n = RANGES * len(cluster.workers())
+        n = n_ranges(cluster)
         self.spans = ranges(ratings.indptr, n, width * (width + 16), width**3 // 3 + 1)
         self.parts = []
         for begin, end in self.spans:
@@ -94,9 +104,9 @@ class SolvingOnCluster:
         columns = solves.columns, solves.column_biases
 
         def work(tasks: Tasks) -> list[Any]:
-            shared, held = tasks.put((columns, members)), tasks.held(self.parts)
-            return tasks.gather(
-                [tasks.submit(solve_rows, part, shared, at=at) for at, part in enumerate(held)]
+            [shared], held = tasks.share_all([((columns, members), 0)]), tasks.held(self.parts)
+            return tasks.results(
+                [tasks.call(solve_rows, part, shared, at=at) for at, part in enumerate(held)]
             )
 
         for span, found in zip(self.spans, self.cluster.run(work), strict=True):
@@ -135,16 +145,61 @@ class ImprovingOnCluster:
                 tuple(np.ascontiguousarray(one[:, begin:end]) for one in (rows, members))
                 for begin, end in pairwise(cuts)
             ]
-            given = tasks.put_all([(one, at) for at, own in enumerate(columns) for one in own])
+            given = tasks.share_all(list(zip(columns, range(n), strict=True)))
             [weights], sets = tasks.held([self.sides[kind]]), tasks.held(self.sets[:n])
-            return tasks.gather(
-                [
-                    tasks.submit(improve_columns, sets[at], kind, weights, *given[2 * at : 2 * at + 2], at=at)
-                    for at in range(n)
-                ]
+            return tasks.results(
+                [tasks.call(improve_columns, sets[at], kind, weights, given[at], at=at) for at in range(n)]
             )
 
         return np.concatenate(self.cluster.run(work), axis=1)
+
+
+class MembersOnCluster:
+    """Draws the members of sets of a sampler, in place of `draw_members`: each worker has some columns.
+
+    Only of workers on the host of this process: the numbers that would travel are as many as the ratings.
+
+    Parameters
+    ----------
+    sides : dict of str to Side
+        Of users, and of items.
+    cluster : Cluster
+    """
+
+    def __init__(self, sides: Mapping[str, SampledSide], cluster: Cluster) -> None:
+        self.cluster = cluster
+        sets = {kind: Sets(side.indptr, side.indices) for kind, side in sides.items()}
+        self.sets = [Held(sets) for _ in cluster.workers()] if cluster.run(Tasks.are_near) else []
+        self.weights = {kind: Held(side.weights) for kind, side in sides.items()}
+
+    def of(self, kind: str) -> Callable[..., tuple[Array, Array]]:
+        """What draws the members of the sets of a side."""
+
+        def draw(draws: MemberDraws, key: DrawKey, n_threads: int | None) -> tuple[Array, Array]:
+            n = min(draws.n_blocks, len(self.sets))
+            if n < 2:
+                return draw_members(draws, key, n_threads)
+            cuts = [draws.n_blocks * at // n for at in range(n + 1)]
+            found = self.cluster.run(lambda tasks: self._run(tasks, kind, draws, key, cuts))
+            members, errors = (np.concatenate(parts) for parts in zip(*found, strict=True))
+            return members, errors
+
+        return draw
+
+    def _run(
+        self, tasks: Tasks, kind: str, draws: MemberDraws, key: DrawKey, cuts: list[int]
+    ) -> Sequence[Any]:
+        n = len(cuts) - 1
+        blocks = [(draws.members[begin:end], draws.errors[begin:end]) for begin, end in pairwise(cuts)]
+        shared = tasks.share_all(list(zip(blocks, range(n), strict=True)))
+        [weights], sets = tasks.held([self.weights[kind]]), tasks.held(self.sets[:n])
+        given = [(draws.penalty, begin, (key.seed, key.kind, key.sweep)) for begin in cuts[:-1]]
+        return tasks.results(
+            [
+                tasks.call(draw_columns, sets[at], kind, weights, shared[at], given[at], at=at)
+                for at in range(n)
+            ]
+        )
 
 
 class DrawingOnCluster:
@@ -159,7 +214,7 @@ class DrawingOnCluster:
     def __init__(self, side: SampledSide, cluster: Cluster) -> None:
         self.cluster = cluster
         width = side.rows.shape[1]
-        n = RANGES * len(cluster.workers())
+        n = n_ranges(cluster)
         self.spans = ranges(side.indptr, n, width * (width + 16), width**3 // 3)
         none = np.zeros(0, dtype=np.float32)  # values change with every sweep
         self.parts = []
@@ -200,10 +255,10 @@ class DrawingOnCluster:
             )  # fmt: skip
             given.append((job, at))
         held = tasks.held(self.parts)
-        sent, *jobs = tasks.put_all(given)
-        return tasks.gather(
+        sent, *jobs = tasks.share_all(given)
+        return tasks.results(
             [
-                tasks.submit(draw_rows, part, job, sent, at=at)
+                tasks.call(draw_rows, part, job, sent, at=at)
                 for at, (part, job) in enumerate(zip(held, jobs, strict=True))
             ]
         )

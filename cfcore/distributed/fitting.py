@@ -83,7 +83,8 @@ def fit(
     the ratings to another one. Keys of tasks are new in each try.
 
     Shards of users of `SVD` are trained at the same time, one on each worker. An item stripe passes from one
-    to the other as soon as it has been trained on, directly, as rows do in Dask's p2p shuffle. A task that
+    to the other as soon as it has been trained on, directly, as rows do in Dask's p2p shuffle; on one host
+    (of Linux), the one writes it into the memory of the other. A task that
     waits in vain for a lost one ends, and all of them are run again, with fewer shards if there are fewer
     workers. Of `Ratings` in a folder that all workers share, workers map files that this process writes
     there, which vanish when the fit ends.
@@ -95,7 +96,8 @@ def fit(
     ============================  ==============================  ==================================
     `SVD`, `Baseline` by "sgd"    blocks of shards of users       order of blocks
     `ALS`                         rows; columns of set members    error
-    `BayesianSVD`                 rows of users, rows of items    biases, noise, priors, sets
+    `BayesianSVD`                 rows; on this host, columns     biases, noise, priors
+                                  of set members
     `ItemKNN`, `UserKNN`          similarities of rows            centres
     `EASE`                        Gram matrix                     its inverse
     `Baseline` by "als"           biases                          error

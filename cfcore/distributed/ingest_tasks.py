@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 from collections.abc import Mapping, Sequence
 from contextlib import contextmanager
@@ -22,14 +23,16 @@ from cfcore.errors import DataError, DuplicateError
 from cfcore.tensor_file import opened, read_tensors
 
 __all__ = [
-    "Scan", "Written", "check_shared", "empty", "encode", "mark", "merge", "put_vocabulary", "renumber",
-    "scan", "vocabulary", "write",
+    "Scan", "Written", "check_shared", "empty", "encode", "mark", "merge", "put_in_place",
+    "put_vocabulary", "renumber", "scan", "vocabulary", "write",
 ]  # fmt: skip
 
 Array = np.ndarray[Any, Any]
 
 #: Multiples of this, up to MOST, have sums that do not depend on the order.
 STEP, MOST = 2.0**-10, 2.0**20
+#: Folder of shards with new positions, in that of the shards.
+RENUMBERED = ".renumbered"
 #: Columns of the frames of codes.
 DTYPES = {"user": "int32", "item": "int32", "rating": "float32", "row": "int64", "timestamp": "int64"}
 
@@ -300,14 +303,26 @@ def write(
     )  # fmt: skip
 
 
-def renumber(path: str, dropped: Array, entry: dict[str, Any]) -> None:
-    """Take ratings that were left out from the positions of those of a shard."""
+def renumber(folder: str, dropped: Array, entry: dict[str, Any]) -> str:
+    """Take ratings that were left out from the positions of those of a shard; the path of the new file.
+
+    The shard stays as it is: the task may run twice.
+    """
+    path = Path(folder, entry["file"])
     with opened(path) as (file, size):
         arrays = read_tensors(file, size)[1]
     rows = arrays["rows"]
     arrays["rows"] = (rows - np.searchsorted(dropped, rows)).astype(rows.dtype)
-    place = Path(path)
-    Saver.put(place.parent, int(place.stem.partition("-")[2]), entry["begin"], entry["end"], arrays)
+    new = path.parent / RENUMBERED
+    new.mkdir(exist_ok=True)
+    Saver.put(new, int(path.stem.partition("-")[2]), entry["begin"], entry["end"], arrays)
+    return str(new / path.name)
+
+
+def put_in_place(paths: Sequence[str]) -> None:
+    """Replace shards by the files that `renumber` has written."""
+    for path in paths:
+        os.replace(path, Path(path).parents[1] / Path(path).name)
 
 
 def empty(timed: bool) -> Any:

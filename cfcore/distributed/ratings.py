@@ -230,6 +230,7 @@ class _Ingest:
         finally:
             for path in (mark, *self.saver.path.glob(".vocabulary-*.safetensors")):
                 path.unlink(missing_ok=True)
+            _remove(str(self.saver.path / ingest_tasks.RENUMBERED))
 
     async def _ingest(self, tasks: Tasks) -> Path:
         import dask
@@ -267,9 +268,8 @@ class _Ingest:
         self._check_repeats(written, starts, user_ids, item_ids)
         dropped = np.sort(np.concatenate([one.dropped for one in written]))
         if len(dropped):
-            paths = [(str(self.saver.path / one.entry["file"]), one.entry) for one in written]
-            await tasks.each([_delayed(ingest_tasks.renumber)(path, dropped, entry) for path, entry in paths],
-                             "rows")  # fmt: skip
+            each = [_delayed(ingest_tasks.renumber)(self.folder, dropped, one.entry) for one in written]
+            ingest_tasks.put_in_place(await tasks.each(each, "rows"))
         return self._finish(written, (user_ids, item_ids))
 
     def _shuffled(self, starts: Array, bounds: Array) -> list[Any]:

@@ -129,9 +129,7 @@ class Judge:
         model, metric = self.model.clone(), self.goal.metric
         if trial.user_attrs.get(studies.START) != "given":
             model.set_params(**spaces.suggest(trial, self.space))
-        params = model.get_params(deep=False)
-        # Of a sampler these are sweeps.
-        n_epochs = params.get("n_epochs") or params.get("n_samples", 30) + params.get("burn_in", 0)
+        n_epochs = model._n_epochs_planned()
         errors = []
         for fold, pair in enumerate(self.pairs):
 

@@ -23,8 +23,14 @@ MODELS = {
     "ALS of columns for several workers": lambda: cf.ALS(n_factors=20, n_epochs=2, random_state=0),
     "ALS without sets": lambda: cf.ALS(n_factors=8, n_epochs=3, sets=None, random_state=0),
     "BayesianSVD": lambda: cf.BayesianSVD(n_factors=6, burn_in=3, n_samples=4, random_state=0),
+    "BayesianSVD of columns for several workers": lambda: cf.BayesianSVD(
+        n_factors=20, burn_in=2, n_samples=2, random_state=0
+    ),
     "BayesianSVD, two chains": lambda: cf.BayesianSVD(
         n_factors=4, burn_in=2, n_samples=2, n_chains=2, likelihood="ordinal", random_state=0
+    ),
+    "BayesianSVD that ends by R-hat": lambda: cf.BayesianSVD(
+        n_factors=4, burn_in=2, stop_at_r_hat=90, random_state=0
     ),
     "RBM": lambda: cf.RBM(n_hidden=10, n_epochs=2, random_state=0),
     "RBM with persistent chains": lambda: cf.RBM(n_hidden=8, n_epochs=2, sampler="pcd", random_state=0),

@@ -28,18 +28,16 @@ cdef extern from "neighbors.h" nogil:
 
     ctypedef struct Ranking "cf_ranking":
         double *sims
-        int32_t *places
-        int32_t *entries
+        int32_t *groups
+        int32_t *heads
+        int32_t *next
         uint64_t *filled
         double *spare
         int32_t *ids
         int32_t *spare_ids
-        int32_t *found
-        Py_ssize_t n
 
     bint sort_row "cf_sort_row"(Ranking *ranking, const double *row, Py_ssize_t n_x)
-    bint nearest_sorted "cf_nearest_sorted"(const Ranking *ranking, const List *entries, Py_ssize_t k,
-                                            Sums *sums)
+    Sums nearest_sorted "cf_nearest_sorted"(const Ranking *ranking, const List *entries, Py_ssize_t k)
     Sums nearest "cf_nearest"(const double *sims, const List *entries, Py_ssize_t k, const Room *room,
                               int avx2)
 
@@ -105,14 +103,15 @@ def weighted_sums(const double[:, ::1] sim, entries, pairs, Py_ssize_t k, sums, 
     cdef int32_t[:, ::1] others = np.empty((3, room_for), dtype=np.int32)
     room.sims, room.at, room.bins, room.order = &sims[0], &others[0, 0], &others[1, 0], &others[2, 0]
     cdef double[:, ::1] row = np.empty((2, n_x + 1))
-    cdef int32_t[:, ::1] ranks = np.empty((5, n_x + 1), dtype=np.int32)
+    cdef int32_t[:, ::1] ranks = np.zeros((4, n_x + 1), dtype=np.int32)
+    cdef int32_t[::1] following = np.empty(longest + 1, dtype=np.int32)
     cdef uint64_t[::1] filled = np.zeros(n_x // 64 + 1, dtype=np.uint64)
     cdef Py_ssize_t ahead, total
     cdef int32_t last = -1
     cdef bint is_sorted = False
     ranking.sims, ranking.spare, ranking.filled = &row[0, 0], &row[1, 0], &filled[0]
-    ranking.places, ranking.entries, ranking.found = &ranks[0, 0], &ranks[1, 0], &ranks[2, 0]
-    ranking.ids, ranking.spare_ids, ranking.n = &ranks[3, 0], &ranks[4, 0], 0
+    ranking.groups, ranking.heads, ranking.next = &ranks[0, 0], &ranks[1, 0], &following[0]
+    ranking.ids, ranking.spare_ids = &ranks[2, 0], &ranks[3, 0]
     with nogil:
         for step in range(m):
             if step % 4096 == 0:
@@ -134,7 +133,9 @@ def weighted_sums(const double[:, ::1] sim, entries, pairs, Py_ssize_t k, sums, 
                 if of.n:
                     of.xs, of.values = &xs[start], &values[start]
                     of.divisors = &divisors[start] if divided else NULL
-                    if not (is_sorted and nearest_sorted(&ranking, &of, k, &found)):
+                    if is_sorted:
+                        found = nearest_sorted(&ranking, &of, k)
+                    else:
                         found = nearest(&sim[of_x[r], 0], &of, k, &room, avx2)
             products[r], weights[r] = found.numerator, found.denominator
             counts[r] = <int32_t>found.n_neighbors

@@ -166,16 +166,16 @@ CF_INLINE cf_sums cf_nearest_body(const double *sims, const cf_list *list, ptrdi
 
 /* ------------------------------------------------------------------ many lists for one x */
 
-/* The others in the order of their similarity to x, and room for a list. */
+/* The others in groups of equal similarity to x, the most similar first, and room for a list. */
 typedef struct {
-    double *sims;     /* above 0, descending */
-    int32_t *places;  /* of each other: where it is in `sims`, or -1 */
-    int32_t *entries; /* of each place: the entry of the list */
-    uint64_t *filled; /* a bit for each place, 0 between calls */
+    double *sims;     /* of each group, above 0, descending */
+    int32_t *groups;  /* of each other; n_groups if the similarity is not above 0 */
+    int32_t *heads;   /* of each group: the first of its entries of the list, where `filled` says so */
+    int32_t *next;    /* of each entry of the list: the next one of its group, or -1 */
+    uint64_t *filled; /* a bit for each group and for the last number, 0 between calls */
     double *spare;
     int32_t *ids, *spare_ids;
-    int32_t *found; /* places of the nearest */
-    ptrdiff_t n;
+    ptrdiff_t n_groups;
 } cf_ranking;
 
 /* Sort by descending similarity; 0 if one is NaN. */
@@ -184,12 +184,12 @@ static int cf_sort_row(cf_ranking *r, const double *row, ptrdiff_t n_x)
     double *from = r->sims, *to = r->spare, *kept;
     int32_t *ids = r->ids, *to_ids = r->spare_ids, *kept_ids;
     ptrdiff_t n = 0, width, start, e;
+    double last = 0;
     for (e = 0; e < n_x; e++) {
         if (row[e] != row[e])
             return 0;
         from[n] = row[e];
         ids[n] = (int32_t)e;
-        r->places[e] = -1;
         n += row[e] > 0;
     }
     for (width = 1; width < n; width *= 2) {
@@ -210,72 +210,55 @@ static int cf_sort_row(cf_ranking *r, const double *row, ptrdiff_t n_x)
         kept_ids = ids, ids = to_ids, to_ids = kept_ids;
     }
     r->sims = from, r->spare = to, r->ids = ids, r->spare_ids = to_ids;
-    r->n = n;
-    for (e = 0; e < n; e++)
-        r->places[ids[e]] = (int32_t)e;
+    for (e = 0, r->n_groups = 0; e < n; e++) {
+        r->n_groups += e == 0 || from[e] != last;
+        last = from[e];
+        from[r->n_groups - 1] = last;
+        r->groups[ids[e]] = (int32_t)(r->n_groups - 1);
+    }
+    for (e = 0; e < n_x; e++)
+        if (!(row[e] > 0))
+            r->groups[e] = (int32_t)r->n_groups;
     return 1;
 }
 
-/* As cf_nearest_body of the row that is sorted; 0 if many candidates are equal, or one is there twice. */
-static int cf_nearest_sorted(const cf_ranking *r, const cf_list *list, ptrdiff_t k, cf_sums *sums)
+/* As cf_nearest_body of the row that is sorted. */
+static cf_sums cf_nearest_sorted(const cf_ranking *r, const cf_list *list, ptrdiff_t k)
 {
-    enum { MOST_MOVES = 4096 };
-    const double *sims = r->sims;
-    int32_t *found = r->found;
-    const ptrdiff_t n_words = (r->n + 63) / 64;
-    ptrdiff_t e, j, word, held = 0, moves = 0;
-    int far = 0, twice = 0;
-    for (e = 0; e < list->n; e++) {
-        const int32_t place = r->places[list->xs[e]];
-        if (place >= 0) {
-            const uint64_t bit = (uint64_t)1 << (place & 63);
-            twice |= (r->filled[place >> 6] & bit) != 0;
-            r->filled[place >> 6] |= bit;
-            r->entries[place] = (int32_t)e;
-        }
+    const ptrdiff_t n_words = r->n_groups / 64 + 1;
+    const int32_t *CF_RESTRICT xs = list->xs, *CF_RESTRICT groups = r->groups;
+    const double *CF_RESTRICT values = list->values, *CF_RESTRICT divisors = list->divisors;
+    int32_t *CF_RESTRICT heads = r->heads, *CF_RESTRICT next = r->next;
+    uint64_t *CF_RESTRICT filled = r->filled;
+    cf_sums sums = {0, 0, 0};
+    ptrdiff_t e, word, n_neighbors = 0;
+    for (e = list->n - 1; e >= 0; e--) { /* the earlier in the list first, among equals */
+        const int32_t group = groups[xs[e]];
+        const uint64_t bit = (uint64_t)1 << (group & 63), bits = filled[group >> 6];
+        const int32_t head = heads[group];
+        next[e] = bits & bit ? head : -1;
+        heads[group] = (int32_t)e;
+        filled[group >> 6] = bits | bit;
     }
-    if (twice) { /* ratings of a pair that was rated again */
-        memset(r->filled, 0, n_words * sizeof *r->filled);
-        return 0;
-    }
-    for (word = 0; word < n_words; word++) {
-        uint64_t bits = r->filled[word];
-        r->filled[word] = 0;
-        while (bits) {
-            const int32_t place = (int32_t)(64 * word + cf_lowest(bits));
+    filled[n_words - 1] &= ((uint64_t)1 << (r->n_groups & 63)) - 1;
+    for (word = 0; word < n_words && n_neighbors < k; word++) {
+        uint64_t bits = filled[word];
+        filled[word] = 0;
+        while (bits && n_neighbors < k) {
+            const ptrdiff_t group = 64 * word + cf_lowest(bits);
+            const double sim = r->sims[group];
             bits &= bits - 1;
-            if (held >= k && sims[place] != sims[found[k - 1]]) {
-                far = 1; /* as all others */
-                break;
+            for (e = heads[group]; e >= 0 && n_neighbors < k; e = next[e]) {
+                n_neighbors++;
+                sums.denominator += sim;
+                sums.numerator += divisors ? sim * values[e] / divisors[e] : sim * values[e];
             }
-            found[held++] = place;
         }
-        if (far)
-            break;
     }
     for (; word < n_words; word++)
-        r->filled[word] = 0;
-    for (e = 1; e < held; e++) { /* the earlier in the list first, among equals */
-        const int32_t place = found[e];
-        for (j = e; j > 0 && sims[found[j - 1]] == sims[place]; j--) {
-            if (r->entries[found[j - 1]] < r->entries[place])
-                break;
-            found[j] = found[j - 1];
-            moves++;
-        }
-        found[j] = place;
-        if (moves > MOST_MOVES)
-            return 0;
-    }
-    sums->numerator = sums->denominator = 0;
-    sums->n_neighbors = held < k ? held : k;
-    for (e = 0; e < sums->n_neighbors; e++) {
-        const double sim = sims[found[e]];
-        const int32_t at = r->entries[found[e]];
-        sums->denominator += sim;
-        sums->numerator += list->divisors ? sim * list->values[at] / list->divisors[at] : sim * list->values[at];
-    }
-    return 1;
+        filled[word] = 0;
+    sums.n_neighbors = n_neighbors;
+    return sums;
 }
 
 #if CF_HAS_AVX2

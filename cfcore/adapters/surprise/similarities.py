@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cfcore.adapters.surprise import _similarities
+from cfcore.adapters.surprise import _dense, _similarities
 from cfcore.adapters.surprise.columns import rows_of
 from cfcore.kernels import simd
 
@@ -28,6 +28,15 @@ __all__ = ["cosine", "msd", "pearson", "pearson_baseline"]
 NAMES = ("cosine", "msd", "pearson", "pearson_baseline")
 #: Largest whole number that stands for a rating where sums are exact.
 _MOST = 127
+#: Parts of 1 that ratings may be whole numbers of.
+_STEPS = (1.0, 2.0, 4.0, 8.0)
+#: How many values ratings have, at most, and the greatest whole number whose square is in a table of bytes.
+_MOST_CODES, _MOST_ROOT = 15, 15
+#: Numbers in a large page of memory.
+_PAGE = 2**18
+#: Numbers that are added by a table of all ratings in the time of one that is added to a pair that has it: of
+#: residuals, and of whole numbers.
+_WORTH = {"avx2": (5, 15), "avx512": (20, 50)}
 
 Sim = NDArray[np.float64]
 Ratings = Mapping[int, Iterable[tuple[int, float]]]
@@ -162,23 +171,25 @@ def matrix(name: str, lists: Lists, min_support: Any, baselines: tuple[Any, ...]
     """
     support = math.floor(min_support) if not isinstance(min_support, int) else min_support
     n_x, n_y = lists.n_x, len(lists.indptr) - 1
-    ys = np.repeat(np.arange(n_y, dtype=np.int32), np.diff(lists.indptr))
     ratings, shrinkage = lists.ratings, 0.0
     if name == "pearson_baseline":
         mean, of_x, of_y, shrinkage = baselines
         of_x = np.ascontiguousarray(of_x, dtype=np.float64)
         if len(of_x) < n_x:
             raise ValueError(f"x_biases has {len(of_x)} numbers, but n_x is {n_x}")
-        ratings = ratings - (mean + of_y[ys] + of_x[lists.xs])
+        ratings = ratings - (mean + of_y.take(_ys(lists)) + of_x.take(lists.xs))
         support = max(2, support)
+    sim = _room(n_x)
+    rule = (NAMES.index(name), support, float(shrinkage))
+    if _by_table(name, lists, ratings, rule, sim):
+        return sim
+    multiples = None if name == "pearson_baseline" else _multiples(lists.ratings, name)
     # By x, in the order of y; and by y, in the order of x.
+    ys = _ys(lists)
     by_x = rows_of(lists.xs, ys, ratings, n_x)
     xs = np.repeat(np.arange(n_x, dtype=np.int32), np.diff(by_x.indptr))
     by_y = rows_of(by_x.others, xs, by_x.ratings, n_y)
-    sim = np.empty((n_x, n_x))
-    rule = (NAMES.index(name), support, float(shrinkage))
     avx2 = simd.current_level() != "baseline"
-    multiples = None if name == "pearson_baseline" else _multiples(lists.ratings, name)
     if multiples:
         step, least, most = multiples
         bits = _similarities.bits_of(most, _similarities.most_common(by_x), rule[0])
@@ -190,6 +201,45 @@ def matrix(name: str, lists: Lists, min_support: Any, baselines: tuple[Any, ...]
     return sim
 
 
+def _room(n: int) -> Sim:
+    """A matrix that is not filled; a large one begins at a page of 2 MB, which spares hundreds of faults."""
+    if n * n < 2 * _PAGE:
+        return np.empty((n, n))
+    room = np.empty((-(-n * n // _PAGE) + 1) * _PAGE)
+    start = -room.ctypes.data // 8 % _PAGE
+    return room[start : start + n * n].reshape(n, n)
+
+
+def _ys(lists: Lists) -> NDArray[np.int32]:
+    """The y of each rating."""
+    return np.repeat(np.arange(len(lists.indptr) - 1, dtype=np.int32), np.diff(lists.indptr))
+
+
+def _by_table(name: str, lists: Lists, ratings: Any, rule: Any, sim: Sim) -> bool:
+    """Compute all similarities by a table of the ratings, if that is faster; whether it was done."""
+    n, level = len(ratings), simd.current_level()
+    if not (_dense.available and level in _WORTH) or n == 0:
+        return False
+    lengths = np.diff(lists.indptr)
+    worth = _WORTH[level][0 if name == "pearson_baseline" else 1]
+    if n * lists.n_x > worth * float(np.dot(lengths, lengths)):
+        return False
+    if name == "pearson_baseline":
+        if not np.isfinite(ratings).all():  # a missing one would not add 0
+            return False
+        return _dense.similarities(lists, None, ratings + 0.0, (1.0, 0), rule, sim, level == "avx512")
+    least, most = float(ratings.min()), float(ratings.max())
+    for step in _STEPS:
+        fits = name == "msd" or 0 <= least <= most * step <= _MOST_ROOT
+        if not (fits and (most - least) * step < _MOST_CODES):
+            return False
+        codes = _dense.codes_of(ratings, least, step) if (least * step).is_integer() else None
+        if codes is not None:
+            unit = (1 / step, round(least * step))
+            return _dense.similarities(lists, codes, None, unit, rule, sim, level == "avx512")
+    return False
+
+
 def _multiples(ratings: NDArray[np.float64], name: str) -> tuple[float, float, int] | None:
     """Factor and origin that make small whole numbers of all ratings, and the greatest; None if none does."""
     if not len(ratings):
@@ -198,7 +248,7 @@ def _multiples(ratings: NDArray[np.float64], name: str) -> tuple[float, float, i
     origin = least if name == "msd" else 0.0
     if not (origin <= least and most - origin <= _MOST):  # NaN too
         return None
-    for step in (1.0, 2.0, 4.0, 8.0):
+    for step in _STEPS:
         scaled = ratings * step
         if (most - origin) * step <= _MOST and np.array_equal(scaled, np.rint(scaled)):
             return step, origin, round((most - origin) * step)

@@ -159,8 +159,9 @@ def draw_members(draws, key, span, n_threads):
     Notes
     -----
     O(n k). A thread draws 8 columns at a time, which do not depend on the others: the same bits for any
-    number of threads and spans. Simm et al., "Macau: scalable Bayesian factorization with high-dimensional
-    side information using MCMC" (2017), whose regression is drawn as a whole.
+    number of threads and spans, and for blocks apart from the others. Simm et al., "Macau: scalable Bayesian
+    factorization with high-dimensional side information using MCMC" (2017), whose regression is drawn as a
+    whole.
     """
     check_record(draws, MemberDraws, "draw_members: draws")
     check_record(key, DrawKey, "draw_members: key")
@@ -173,7 +174,8 @@ def draw_members(draws, key, span, n_threads):
         weights=<const double *>pointer(draws.weights), values=NULL,
         members=<double *>pointer(draws.members),
         errors=<double *>pointer(draws.errors), penalty=draws.penalty, noise=draws.noise,
-        n_members=draws.n_members, n_owners=draws.n_owners, seed=key.seed, kind=key.kind, sweep=key.sweep,
+        n_members=draws.n_members, n_owners=draws.n_owners, first_block=draws.first_block, seed=key.seed,
+        kind=key.kind, sweep=key.sweep,
     )
     if draws.values is not None:
         given.values = <const float *>pointer(draws.values)

@@ -10,7 +10,7 @@ cdef struct MemberArrays:
     double *members
     double *errors
     double penalty, noise
-    Py_ssize_t n_members, n_owners
+    Py_ssize_t n_members, n_owners, first_block
     uint64_t seed
     uint32_t kind, sweep
 

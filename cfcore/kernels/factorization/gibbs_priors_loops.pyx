@@ -58,7 +58,7 @@ cdef void draw_block(const MemberArrays *given, Py_ssize_t block, Py_ssize_t beg
         precision = squares + given.penalty
         for lane in range(0, 8, 2):
             normal_pair(given.seed, given.kind, given.sweep, <uint32_t>j,
-                        <uint32_t>(block * 4 + lane // 2), two)
+                        <uint32_t>((given.first_block + block) * 4 + lane // 2), two)
             step[lane] = given.noise * two[0] / sqrt(precision)
             step[lane + 1] = given.noise * two[1] / sqrt(precision)
         for lane in range(8):

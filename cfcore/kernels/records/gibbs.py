@@ -177,6 +177,8 @@ class MemberDraws(Record):
         What each member is multiplied by in the sum of its owner, such as a feature; 1 where None.
     noise : float
         What the random numbers are multiplied by: with 0, members are the means that they are drawn around.
+    first_block : int
+        The number of the first of these blocks among all of the rows, by which random numbers differ.
     """
 
     indptr: Array = array("int64", "n_members + 1")
@@ -187,6 +189,7 @@ class MemberDraws(Record):
     penalty: float = real(0.0)
     values: Array | None = array("float32", "n", optional=True)
     noise: float = real(0.0, 1.0, default=1.0)
+    first_block: int = integer(0, 2**24, default=0)
     n_members: int = dimension()
     n_owners: int = dimension()
     n_blocks: int = dimension()

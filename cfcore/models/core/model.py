@@ -362,6 +362,10 @@ class Model(Saved, Recommender, Explaining, Forgetting):
             check_number("verbose", self.verbose, 0, integer=True)
         self._check_params()
 
+    def _n_epochs_planned(self) -> int:
+        """Epochs of a fit, for reports of its progress; 30 where they are not known."""
+        return int(getattr(self, "n_epochs", None) or 30)
+
     def uses_timestamps(self) -> bool:
         """Whether fits and predictions depend on time; other models leave out times that cannot be read."""
         return self.needs_timestamps

@@ -132,7 +132,8 @@ class _Loop:
         context = self.context
         if context.checkpoint is not None:
             self._resume(context.checkpoint)
-        with progress_bar(self.n_epochs, context.name, context.verbose) as bar:
+        planned = getattr(self.trainer, "planned", lambda: self.n_epochs)
+        with progress_bar(planned(), context.name, context.verbose) as bar:
             bar.update(len(self.train))
             while len(self.train) < self.n_epochs and not self.stop:
                 self._record(float(self.trainer.epoch(len(self.train))))
@@ -141,6 +142,7 @@ class _Loop:
                 if context.checkpoint is not None:
                     self._save(context.checkpoint)
                 bar.set(**{name: f"{one[-1]:.4f}" for name, one in self.history.items() if one})
+                bar.expect(planned())
                 bar.update(1)
         self._check_result()
         arrays = self.kept if self.kept_epoch < len(self.train) else self.trainer.arrays()

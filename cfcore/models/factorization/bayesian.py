@@ -11,7 +11,7 @@ import numpy as np
 from cfcore.arrays import padded
 from cfcore.data import Ratings
 from cfcore.data.times import UNITS, as_seconds, unit_of
-from cfcore.errors import ConvergenceWarning, DataWarning, warn
+from cfcore.errors import DataWarning, warn
 from cfcore.kernels.records import Factors
 from cfcore.metrics.lists import relevant_from
 from cfcore.models.core.fit_context import FitContext
@@ -23,7 +23,6 @@ from cfcore.models.core.state import State
 from cfcore.models.core.training import run_epochs
 from cfcore.models.factorization.base import predicted
 from cfcore.models.factorization.bayesian_chains import Chains
-from cfcore.models.factorization.bayesian_diagnostics import Diagnostics
 from cfcore.models.factorization.bayesian_exploring import Exploring
 from cfcore.models.factorization.bayesian_featured import Featured
 from cfcore.models.factorization.bayesian_given import solved, users_of
@@ -31,13 +30,11 @@ from cfcore.models.factorization.bayesian_levels import predictions, predictive
 from cfcore.models.factorization.bayesian_ordinal import MOST_LEVELS
 from cfcore.models.factorization.bayesian_predictive import Predictive
 from cfcore.models.factorization.bayesian_state import BayesianState
+from cfcore.models.factorization.bayesian_stopping import Stopping
 from cfcore.models.factorization.bayesian_update import BayesianUpdates
 from cfcore.random import RandomState
 
 __all__ = ["BayesianSVD"]
-
-#: R-hat above which a fit warns, and draws of all chains from which on: R-hat of few varies too much.
-LARGE, ENOUGH = 1.05, 100
 
 
 class BayesianSVD(BayesianUpdates, Featured, Exploring):
@@ -60,10 +57,11 @@ class BayesianSVD(BayesianUpdates, Featured, Exploring):
         Length of the rows p, q, y and w. By default 32, and 48 where training ratings are at least 60 times
         the users and items that have some, as in MovieLens 1M (92 times; u1 of MovieLens 100K: 31,
         MovieTweetings: 9); a sweep costs O(n_factors^2) for each rating, at most 2.25 times as much.
-    n_samples : int, default 600
-        Sweeps over all parameters, over which predictions are means. With half as many the error is .0002
-        larger on a part of u1's training rows, and .0006 on one of ML-1M's (``benchmarks/bayesian.py
-        choose``).
+    n_samples : int, optional
+        Sweeps over all parameters, over which predictions are means. By default as many as it takes: 600, and
+        then 150 at a time until R-hat (``diagnostics_.r_hat_all``) is at most 1.05, but no more than 900.
+        With 300 the error is .0002 larger on a part of u1's training rows, and .0006 on one of ML-1M's
+        (``benchmarks/bayesian.py choose``).
     burn_in : int, default 100
         Sweeps before these, which start from random factors.
     sets : {"both", "user", "item"} or None, default "both"
@@ -85,8 +83,9 @@ class BayesianSVD(BayesianUpdates, Featured, Exploring):
         Samplers that start apart, of `burn_in` and `n_samples` sweeps each. They run side by side on the
         threads; predictions are means over all of them. Several tell more about convergence.
     stop_at_r_hat : float, optional
-        Sampling ends early where R-hat (``diagnostics_``) is at most this, such as 1.02; it is computed about
-        20 times after the burn-in, from 40 samples on.
+        Sampling ends early where R-hat (``diagnostics_.r_hat_all``) is at most this, such as 1.02; it is
+        computed about 20 times after the burn-in, from 40 samples on. Without `n_samples` it takes the place
+        of 1.05.
     random_state : int, SeedSequence, Generator, BitGenerator, RandomState or None
         Seed of all draws.
     n_threads : int, optional
@@ -124,8 +123,8 @@ class BayesianSVD(BayesianUpdates, Featured, Exploring):
         ``train_rmse`` of the draw of each sweep (not of the means), ``log_likelihood`` of the training
         ratings given that draw (natural logarithm, the mean of the chains), and ``validation_rmse`` of the
         means; ``r_hat``, and the sweeps after which it was computed as ``r_hat_sweep``.
-    n_factors_, n_epochs_ : int
-        Length of the rows; number of sweeps of each chain, burn-in included.
+    n_factors_, n_samples_, n_epochs_ : int
+        Length of the rows; number of sweeps of each chain after the burn-in, and with it.
     diagnostics_ : Diagnostics
         R-hat and effective sample sizes of the predictions of 200 training ratings and of the log-likelihood;
         printed, a table. Their definitions are in its docstring.
@@ -191,11 +190,12 @@ class BayesianSVD(BayesianUpdates, Featured, Exploring):
 
     With validation ratings, ``early_stopping`` counts sweeps.
 
-    A fit of 100 samples or more warns (`ConvergenceWarning`) where R-hat of nine tenths of the predictions
-    is above 1.05. On u1 it is at most 1.010, that of the worst of 200 predictions 1.02 to 1.09, and that of
-    the log-likelihood, which the warning leaves out, 1.00 to 1.15: the noise's precision and the factors'
-    scale move slowly together. Draws of a chain depend on `random_state` and on its number alone: the first
-    of several is that of a fit with one.
+    A fit of 600 samples or more warns (`ConvergenceWarning`) where R-hat of the log-likelihood, or of one of
+    200 predictions, is above 1.05 at its end; one of 100 or more where that of a tenth of these is. On u1
+    600 to 900 samples suffice (``benchmarks/bayesian.py rhat``). On MovieLens 1M the log-likelihood mixes
+    slower: in one fit its R-hat was 1.06 after 1800, that of the worst prediction 1.02. Draws of a chain
+    depend on `random_state` and on its number alone: the first of several is that of a fit with one, as far
+    as both go.
 
     Examples
     --------
@@ -213,7 +213,7 @@ class BayesianSVD(BayesianUpdates, Featured, Exploring):
         self,
         *,
         n_factors: int | None = None,
-        n_samples: int = 600,
+        n_samples: int | None = None,
         burn_in: int = 100,
         sets: str | None = "both",
         sessions: str | None = "auto",
@@ -242,7 +242,7 @@ class BayesianSVD(BayesianUpdates, Featured, Exploring):
 
     def _check_params(self) -> None:
         check_number("n_factors", self.n_factors, 1, 2**16, integer=True, none=True)
-        check_number("n_samples", self.n_samples, 1, 2**30, integer=True)
+        check_number("n_samples", self.n_samples, 1, 2**30, integer=True, none=True)
         check_number("burn_in", self.burn_in, 0, 2**30, integer=True)
         check_number("n_kept", self.n_kept, 1, 2**20, integer=True)
         check_number("n_chains", self.n_chains, 1, 2**10, integer=True)
@@ -255,6 +255,9 @@ class BayesianSVD(BayesianUpdates, Featured, Exploring):
         check_choice("sessions", self.sessions, ("auto", None))
         check_flag("user_noise", self.user_noise)
         check_choice("likelihood", self.likelihood, ("gaussian", "ordinal"))
+
+    def _n_epochs_planned(self) -> int:
+        return int(self.burn_in + Stopping.of(self).planned)
 
     def uses_timestamps(self) -> bool:
         """Whether predictions depend on time: where there are sessions, or may be."""
@@ -280,24 +283,10 @@ class BayesianSVD(BayesianUpdates, Featured, Exploring):
             seconds = as_seconds(np.asarray(train.timestamps), unit, "timestamps")
             context = _in_seconds(context, unit)
         trainer = Chains(self, train, seconds, context)
-        state: Any = run_epochs(trainer, context, self.burn_in + self.n_samples, growth=np.inf)
+        state: Any = run_epochs(trainer, context, self.burn_in + trainer.stopping.most, growth=np.inf)
         found: BayesianState = state
-        if self.stop_at_r_hat is None or found.diagnostics.r_hat > self.stop_at_r_hat:
-            self._warn_unconverged(found.diagnostics)
+        trainer.stopping.warn(type(self).__name__, self.burn_in, found.diagnostics)
         return found
-
-    def _warn_unconverged(self, found: Diagnostics) -> None:
-        if found.n_chains * found.n_draws < ENOUGH or not found.r_hat > LARGE:
-            return
-        more = [f"n_samples={2 * self.n_samples}", f"burn_in={max(2 * self.burn_in, 100)}"]
-        if self.n_chains == 1:
-            more.append("n_chains=4, whose predictions are means over the chains")
-        warn(
-            f"{type(self).__name__}: the draws have not converged: R-hat of predictions is "
-            f"{found.r_hat:.3f}, and should be below {LARGE}. Try {', '.join(more[:-1])} or {more[-1]}; "
-            "diagnostics_ has more",
-            ConvergenceWarning,
-        )
 
     # ------------------------------------------------------------------ predicting
 

@@ -18,6 +18,7 @@ from cfcore.models.factorization.bayesian_ordinal import levels_of
 from cfcore.models.factorization.bayesian_samples import BY_SAMPLE
 from cfcore.models.factorization.bayesian_start import Start
 from cfcore.models.factorization.bayesian_state import BayesianState
+from cfcore.models.factorization.bayesian_stopping import Stopping
 from cfcore.models.factorization.bayesian_trainer import GibbsTrainer
 from cfcore.random import seed64
 from cfcore.threads import resolve_threads
@@ -52,7 +53,7 @@ class Chains:
         self.context, n = context, model.n_chains
         self.seconds = None if seconds is None else seconds[train.by_user.order]
         self.weights = None if context.weights is None else context.weights[train.by_user.order]
-        self.n_sweeps, self.limit = model.burn_in + model.n_samples, model.stop_at_r_hat
+        self.burn_in, self.stopping = model.burn_in, Stopping.of(model)
         self.levels = levels_of(train.values, model.likelihood)
         seed = seed64(context.rng)
         self.chains: list[GibbsTrainer] = []
@@ -71,7 +72,9 @@ class Chains:
         self.traces = [chain.trace for chain in self.chains]
         self.n_sweeps_run = np.zeros(1, dtype=np.int64)
         self.n_checks = np.zeros(1, dtype=np.int64)
-        self.checks = np.zeros((sum(map(self.traces[0].is_checked, range(self.n_sweeps))), 2))
+        n_checked = sum(map(self.stopping.is_checked, range(1, self.stopping.most + 1)))
+        self.checks = np.zeros((n_checked, 2))
+        self.n_planned = np.array([self.stopping.planned])
 
     # ------------------------------------------------------------------ what `run_epochs` asks for
 
@@ -79,10 +82,25 @@ class Chains:
         """Run sweep `k` of each chain; the RMSE of the draws on the training ratings."""
         errors = np.array(self._each(lambda chain: chain.epoch(k)))
         self.n_sweeps_run[0] = k + 1
-        if self.traces[0].is_checked(k):
+        if self.stopping.is_checked(k + 1 - self.burn_in):
             self.checks[self.n_checks[0]] = k + 1, r_hat_of(self.traces, k + 1)
             self.n_checks[0] += 1
+        self._plan(k + 1 - self.burn_in)
         return float(errors[0] if len(errors) == 1 else np.sqrt(np.mean(errors * errors)))
+
+    def _plan(self, n: int) -> None:
+        """After `n` samples: whether these are all, and further ones where those planned are not enough."""
+        if self.finished():
+            for chain in self.chains:
+                chain.samples.n_sweeps = self.burn_in + n
+        elif n == self.n_planned[0]:
+            self.n_planned[0] = self.stopping.more(n)
+            for chain in self.chains:
+                chain.samples.plan(int(self.n_planned[0]))
+
+    def planned(self) -> int:
+        """Sweeps that are planned."""
+        return self.burn_in + int(self.n_planned[0])
 
     def _each(self, run: Callable[[GibbsTrainer], float]) -> list[float]:
         """Results for all chains, which run on threads of their own."""
@@ -124,7 +142,10 @@ class Chains:
 
     def carried(self) -> dict[str, Array]:
         """Parameters as they are drawn, and the samples."""
-        own = {"n_sweeps_run": self.n_sweeps_run, "n_checks": self.n_checks, "checks": self.checks}
+        own = {
+            "n_sweeps_run": self.n_sweeps_run, "n_checks": self.n_checks, "checks": self.checks,
+            "n_planned": self.n_planned,
+        }  # fmt: skip
         return own | self._named(lambda chain: chain.carried())
 
     def _named(self, of: Callable[[GibbsTrainer], dict[str, Array]]) -> dict[str, Array]:
@@ -147,12 +168,12 @@ class Chains:
         }
 
     def finished(self) -> bool:
-        """Whether the latest R-hat is at most `stop_at_r_hat`."""
+        """Whether sampling ends: R-hat is low enough, or there may be no more samples."""
         n = int(self.n_checks[0])
-        if self.limit is None or n == 0:
+        if n == 0:
             return False
         sweep, r_hat = self.checks[n - 1]
-        return bool(sweep == self.n_sweeps_run[0] and r_hat <= self.limit)
+        return bool(sweep == self.n_sweeps_run[0]) and self.stopping.ends(int(sweep) - self.burn_in, r_hat)
 
     def state(
         self, arrays: Mapping[str, Array], history: Mapping[str, list[float]], n_epochs: int
@@ -165,6 +186,7 @@ class Chains:
             history,
             n_epochs,
             diagnostics=found,
+            n_samples=max(n_epochs - self.burn_in, 0),
             seen_times=self.seconds,
             seen_weights=self.weights,
             **last,

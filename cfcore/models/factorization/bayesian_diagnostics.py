@@ -15,7 +15,7 @@ __all__ = ["NO_DRAWS", "Diagnostics", "Trace", "diagnose", "effective_sizes", "r
 Array = np.ndarray[Any, Any]
 
 #: Training ratings whose predictions are followed, and the most draws of a chain that are kept of them.
-N_PAIRS, MOST_DRAWS = 200, 1000
+N_PAIRS, MOST_DRAWS = 200, 2000
 #: Of the R-hats of these predictions, so large a part is at most the one that is reported.
 PART = 0.9
 #: Fewest samples from which R-hat is computed: those of fewer say little.
@@ -29,7 +29,7 @@ class Diagnostics:
     Attributes
     ----------
     n_chains, n_draws : int
-        Chains, and the draws of each that the figures are of: those after the burn-in, at most 1000, evenly
+        Chains, and the draws of each that the figures are of: those after the burn-in, at most 2000, evenly
         spaced.
     n_pairs : int
         Training ratings whose predictions are followed, evenly spaced among them.
@@ -40,10 +40,12 @@ class Diagnostics:
         Median and largest of the predictions.
     r_hat_log_likelihood : float
         Of the log-likelihood of all training ratings, which mixes slower than predictions: it depends on all
-        precisions, and one chain seldom tells much of it.
+        precisions.
+    r_hat_all : float
+        The largest of all predictions and of the log-likelihood, by which sampling ends.
     ess_median, ess_min : float
         Effective sample sizes of the predictions, of the draws of all chains: so many independent draws have
-        a mean as exact. Of thinned draws where there were more than 1000.
+        a mean as exact. Of thinned draws where there were more than 2000.
     ess_log_likelihood : float
 
     Notes
@@ -63,6 +65,11 @@ class Diagnostics:
     ess_median: float
     ess_min: float
     ess_log_likelihood: float
+
+    @property
+    def r_hat_all(self) -> float:
+        """The largest R-hat of all predictions and of the log-likelihood."""
+        return float(np.maximum(self.r_hat_max, self.r_hat_log_likelihood))
 
     @classmethod
     def of(cls, held: Any) -> Self:
@@ -112,6 +119,7 @@ class Trace:
     n : int
         Number of training ratings.
     burn_in, n_samples : int
+        The most that there may be.
 
     Attributes
     ----------
@@ -124,7 +132,7 @@ class Trace:
     """
 
     def __init__(self, n: int, burn_in: int, n_samples: int) -> None:
-        self.burn_in, self.n_samples = burn_in, n_samples
+        self.burn_in = burn_in
         self.rows = np.linspace(0, n - 1, min(n, N_PAIRS)).astype(np.int64)
         self.step = -(-n_samples // MOST_DRAWS)
         self.draws = np.zeros((-(-n_samples // self.step), len(self.rows)), dtype=np.float32)
@@ -142,12 +150,6 @@ class Trace:
         n = max(-(-(n_sweeps - self.burn_in) // self.step), 0)
         sums = self.log_likelihood[self.burn_in : n_sweeps : self.step]
         return np.column_stack([self.draws[:n].astype(np.float64), sums])
-
-    def is_checked(self, k: int) -> bool:
-        """Whether R-hat is computed after sweep `k`: about 20 times, and after the last."""
-        n = k + 1 - self.burn_in
-        each = max(FEWEST // 2, self.n_samples // 20)
-        return n == self.n_samples or (n >= FEWEST and n % each == 0)
 
     def arrays(self) -> dict[str, Array]:
         """Live arrays."""
@@ -174,9 +176,8 @@ def diagnose(traces: Sequence[Trace], n_sweeps: int) -> Diagnostics:
 
 
 def r_hat_of(traces: Sequence[Trace], n_sweeps: int) -> float:
-    """`Diagnostics.r_hat` alone, which takes half the time."""
-    found = r_hats(np.array([trace.drawn(n_sweeps)[:, :-1] for trace in traces]))
-    return float(np.quantile(found, PART, method="higher"))
+    """`Diagnostics.r_hat_all` alone, which takes half the time."""
+    return float(r_hats(np.array([trace.drawn(n_sweeps) for trace in traces])).max())
 
 
 def r_hats(draws: Array) -> Array:

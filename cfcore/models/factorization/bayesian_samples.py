@@ -10,6 +10,7 @@ import numpy as np
 from cfcore.models.factorization.bayesian_biases import Biases
 from cfcore.models.factorization.bayesian_noise import GaussianNoise
 from cfcore.models.factorization.bayesian_side import Side
+from cfcore.models.factorization.bayesian_stopping import Stopping, kept_sweeps
 
 Array = np.ndarray[Any, Any]
 
@@ -17,6 +18,8 @@ Array = np.ndarray[Any, Any]
 BY_SAMPLE = ("prior_means", "prior_precisions", "item_precisions", "precisions", "cut_points")
 #: Fractions of multiples of this are spread evenly over [0, 1), however many there are.
 GOLDEN = (np.sqrt(5) - 1) / 2
+#: In place of a sweep that is not planned.
+NEVER = np.iinfo(np.int64).max
 
 
 class Samples:
@@ -28,21 +31,29 @@ class Samples:
     Parameters
     ----------
     users, items : Side
-    burn_in, n_samples : int
+    burn_in : int
+    stopping : Stopping
+        How many there are after these.
     most : int
         At most so many sweeps are kept. A sample takes 4 bytes for each factor of an item, and of each member
         of users' sets, and 8 for each factor of a user.
 
     Attributes
     ----------
+    sweeps : int64[n]
+        The sweeps that are kept, ascending, as far as they are planned.
+    n_sweeps : int
+        Sweeps in all.
     row_means : float32[n_users, width]
         Means of the conditional distributions of the users' rows in this sweep, see `keeps`.
     """
 
-    def __init__(self, users: Side, items: Side, burn_in: int, n_samples: int, most: int) -> None:
+    def __init__(self, users: Side, items: Side, burn_in: int, stopping: Stopping, most: int) -> None:
         self.users, self.items, self.burn_in = users, items, burn_in
-        self.sweeps = kept_sweeps(burn_in, n_samples, most)
-        self.n_sweeps = burn_in + n_samples
+        self.sweeps = np.full(min(stopping.most, most), NEVER)
+        planned = kept_sweeps(burn_in, stopping.planned, most)
+        self.sweeps[: len(planned)] = planned
+        self.n_sweeps = burn_in + stopping.most
         self.row_means = np.zeros_like(users.rows)
 
     def hold(self, seed: int, biases: Biases, noise: GaussianNoise) -> None:
@@ -83,6 +94,22 @@ class Samples:
     def n_kept(self, n_epochs: int) -> int:
         """The number of samples after so many sweeps; 0 before the first, when there is the latest sweep."""
         return int(np.searchsorted(self.sweeps, n_epochs))
+
+    def plan(self, n_samples: int) -> None:
+        """Plan further sweeps, after those planned so far: `n_samples` after the burn-in.
+
+        Of the samples so far those stay that are nearest to evenly spaced ones.
+        """
+        own = self.sweeps[self.sweeps < NEVER]
+        spread = kept_sweeps(self.burn_in, n_samples, len(self.sweeps))
+        new = spread[spread > own[-1]]
+        stay = nearest(own, spread[: len(spread) - len(new)])
+        for name, samples in self.held.items():
+            part = samples if name in BY_SAMPLE else samples.swapaxes(0, 1)
+            for at, before in enumerate(stay):
+                part[at] = part[before]
+        self.sweeps[:] = NEVER
+        self.sweeps[: len(stay) + len(new)] = np.append(own[stay], new)
 
     def keep(self, k: int) -> None:
         """Add the parameters to the samples if sweep `k` is kept."""
@@ -132,7 +159,7 @@ class Samples:
 
     def carried(self) -> dict[str, Array]:
         """Live arrays of the samples."""
-        return {f"sample_{name}": held for name, held in self.held.items()}
+        return {"kept_sweeps": self.sweeps} | {f"sample_{name}": held for name, held in self.held.items()}
 
     def fields(self, arrays: Mapping[str, Array], n_epochs: int, spread: float) -> dict[str, Any]:
         """Fields of the state after so many sweeps, with samples side by side."""
@@ -140,7 +167,8 @@ class Samples:
         held = self.held
         if not n:
             held, n = {name: arrays[f"latest_{name}"] for name in held}, 1
-        is_last = n_epochs == self.n_sweeps  # no further sweep changes the samples
+        # No further sweep changes the samples, and there are as many as there may be.
+        is_last = n_epochs == self.n_sweeps and n == len(self.sweeps)
         found: dict[str, Any] = {}
         for name, samples in held.items():
             part = samples[:n] if name in BY_SAMPLE else samples[:, :n]
@@ -158,7 +186,14 @@ class Samples:
         return found
 
 
-def kept_sweeps(burn_in: int, n_samples: int, most: int) -> Array:
-    """The sweeps whose samples are kept: at most so many, evenly spaced, the last among them."""
-    n_kept = min(n_samples, most)
-    return burn_in + (np.arange(1, n_kept + 1) * n_samples) // n_kept - 1
+def nearest(held: Array, wanted: Array) -> list[int]:
+    """Positions of different sweeps among those held, the nearest to each of those wanted; both ascend.
+
+    There are no more wanted than held.
+    """
+    found = np.searchsorted((held[1:] + held[:-1]) / 2, wanted)
+    n = len(wanted)
+    for at in range(n):
+        least = found[at - 1] + 1 if at else 0
+        found[at] = min(max(found[at], least), len(held) - n + at)
+    return [int(at) for at in found]

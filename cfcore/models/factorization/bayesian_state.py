@@ -100,6 +100,8 @@ class BayesianState(State):
     sample : int
         Of a state of one of the samples: its number, from 1 on, negative where what draws add is subtracted.
         Of others 0.
+    n_samples : int
+        Sweeps of each chain that predictions are means over, at least; 0 for parameters of other origin.
     diagnostics : Diagnostics
         Of no draws for parameters of other origin.
     seen_times : ndarray of int64, shape (n_seen,), or None
@@ -176,6 +178,7 @@ class BayesianState(State):
     n_levels: int = 0
     sample: int = 0
     cut_points: Array | None = array("float64", "n_kept", None, optional=True, high=PRODUCT)
+    n_samples: int = 0
     diagnostics: Diagnostics = NO_DRAWS
 
     _later: ClassVar[tuple[str, ...]] = (
@@ -195,6 +198,8 @@ class BayesianState(State):
             )
         if not isinstance(self.diagnostics, Diagnostics):
             raise ValueError(f"diagnostics_ must be a Diagnostics, not {self.diagnostics!r}")
+        if type(self.n_samples) is not int or self.n_samples < 0:
+            raise ValueError(f"n_samples_ must be a number of sweeps, not {self.n_samples!r}")
         n_kept, n_factors = self.prior_means.shape
         if type(self.sample) is not int or abs(self.sample) >= 2**31 or (self.sample and n_kept > 1):
             raise ValueError(f"sample_ must be the number of the only sample, or 0, not {self.sample!r}")

@@ -20,6 +20,7 @@ from cfcore.models.factorization.bayesian_residuals import RENEWED, Residuals
 from cfcore.models.factorization.bayesian_samples import Samples
 from cfcore.models.factorization.bayesian_shifts import shift
 from cfcore.models.factorization.bayesian_side import FIXED, Side
+from cfcore.models.factorization.bayesian_stopping import Stopping
 
 Array = np.ndarray[Any, Any]
 
@@ -50,11 +51,11 @@ class GibbsTrainer:
         self, model: Any, train: Ratings, seconds: Array | None, context: FitContext, seed: int, n_kept: int
     ) -> None:
         self.seed, self.rng, self.n_threads = seed, generator_of(seed), context.n_threads
-        self.burn_in = model.burn_in
+        self.burn_in, stopping = model.burn_in, Stopping.of(model)
         users, items = train.by_user, train.by_item
         n = len(train)
         k = factors_for(train) if model.n_factors is None else model.n_factors
-        self._check_memory(train, k, min(model.n_samples, n_kept))
+        self._check_memory(train, k, min(stopping.most, n_kept))
         place = np.empty(n, dtype=np.int32)
         place[users.order] = np.arange(n, dtype=np.int32)
         self.item_order = place[items.order]  # the ratings by item, of those by user
@@ -82,10 +83,10 @@ class GibbsTrainer:
                 side.features = FeatureTerms(at, given[0], given[1], side.rated, k, self.rng)
                 self.biases.features[at] = side.features
         self.moments = SessionMoments(self.biases.sessions, self.biases.session_at, train.n_users)
-        self.samples = Samples(self.users, self.items, model.burn_in, model.n_samples, n_kept)
+        self.samples = Samples(self.users, self.items, model.burn_in, stopping, n_kept)
         self.samples.hold(self.seed, self.biases, self.noise)
         self.renew()
-        self.trace = Trace(n, model.burn_in, model.n_samples)
+        self.trace = Trace(n, model.burn_in, stopping.most)
         self.seconds = ordered
         self.n_sweeps_before = 0  # of a fit that goes on from an earlier one
         self.interrupted = False  # by another thread

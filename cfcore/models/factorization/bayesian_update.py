@@ -36,7 +36,7 @@ class BayesianUpdates(Model):
     """The part of `BayesianSVD` that takes ratings after the fit. Each call makes a new state."""
 
     n_factors: int | None
-    n_samples: int
+    n_samples: int | None
     burn_in: int
     n_chains: int
     n_threads: int | None
@@ -197,7 +197,7 @@ class BayesianUpdates(Model):
             side={"time_unit": before.time_unit, **joined.side()}, weights=joined.weights,
         )  # fmt: skip
         trainer = Chains(here, train, times, context, Start(before, joined.users_at, joined.items_at))
-        found: Any = run_epochs(trainer, context, here.burn_in + here.n_samples, growth=np.inf)
+        found: Any = run_epochs(trainer, context, here.burn_in + trainer.stopping.most, growth=np.inf)
         self._state = dataclasses.replace(found, n_epochs=(before.n_epochs or 0) + found.n_epochs)
         return self
 

@@ -35,12 +35,20 @@ def in_blocks(rows: Array) -> Array:
     """Rows in blocks of 8 columns: float64[n_blocks, n, 8], the last filled up with zeros."""
     n, k = rows.shape
     n_blocks = -(-k // COLUMNS)
-    wide = np.zeros((n, n_blocks * COLUMNS))
-    wide[:, :k] = rows
+    wide = rows
+    if k < n_blocks * COLUMNS:
+        wide = np.zeros((n, n_blocks * COLUMNS))
+        wide[:, :k] = rows
     return np.ascontiguousarray(wide.reshape(n, n_blocks, COLUMNS).transpose(1, 0, 2))
 
 
-def from_blocks(blocks: Array, k: int) -> Array:
-    """The rows that `in_blocks` put into blocks."""
+def from_blocks(blocks: Array, k: int, out: Array | None = None) -> Array:
+    """The rows that `in_blocks` put into blocks; in `out` (float64[n, k]) if given.
+
+    New memory costs more than the copy: pages that are used for the first time.
+    """
     n_blocks, n, _ = blocks.shape
-    return blocks.transpose(1, 0, 2).reshape(n, n_blocks * COLUMNS)[:, :k]
+    if out is None or k < n_blocks * COLUMNS:
+        return blocks.transpose(1, 0, 2).reshape(n, n_blocks * COLUMNS)[:, :k]
+    np.copyto(out.reshape(n, n_blocks, COLUMNS), blocks.transpose(1, 0, 2))
+    return out

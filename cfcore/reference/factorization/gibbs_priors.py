@@ -63,8 +63,9 @@ def draw_members(draws: MemberDraws, key: DrawKey, span: tuple[int, int], n_thre
     check_written((draws,))
     begin, end = check_span("draw_members", span, draws.n_members, "members")
     check_threads(n_threads)
-    noise = normal_numbers(key, begin, end, 4 * draws.n_blocks).reshape(end - begin, draws.n_blocks, 8)
-    noise *= draws.noise
+    n_blocks = draws.first_block + draws.n_blocks
+    noise = normal_numbers(key, begin, end, 4 * n_blocks).reshape(end - begin, n_blocks, 8)
+    noise = noise[:, draws.first_block :] * draws.noise
     for j in range(begin, end):
         owners = draws.owners[draws.indptr[j] : draws.indptr[j + 1]]
         weights = draws.weights[owners]

@@ -57,7 +57,9 @@ def _value(stream: Stream, name: str) -> Any:
 
 
 def _bounded(name: str, value: Any) -> Any:
-    """Sizes are at most 50: more is right, and slow."""
+    """Sizes are at most 50, and samples are given: more is right, and slow."""
+    if name == "n_samples" and value is None:
+        return 50
     try:
         return min(value, 50) if name in SIZES and value > 50 else value
     except Exception:  # of what cannot be compared

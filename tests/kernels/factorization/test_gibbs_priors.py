@@ -55,6 +55,19 @@ def test_members_and_the_errors_of_their_owners(seed: int, n_blocks: int, valued
     np.testing.assert_allclose(found.errors + sums_of(found)[1], first.errors + sums_of(first)[1], atol=1e-12)
 
 
+@BOTH
+def test_blocks_apart_have_the_bits_of_all_at_once(module: Any) -> None:
+    whole, parts = members_case(n_blocks=3), []
+    for begin, end in ((0, 1), (1, 3)):
+        of_all = members_case(n_blocks=3)
+        blocks = {name: getattr(of_all, name)[begin:end].copy() for name in ("members", "errors")}
+        parts.append(replace(of_all, **blocks, first_block=begin))
+        module.draw_members(parts[-1], KEY, (0, 7), 1)
+    module.draw_members(whole, KEY, (0, 7), 1)
+    np.testing.assert_array_equal(np.concatenate([part.members for part in parts]), whole.members)
+    np.testing.assert_array_equal(np.concatenate([part.errors for part in parts]), whole.errors)
+
+
 @pytest.mark.parametrize("valued", [False, True])
 def test_members_settle_at_the_posterior_of_the_regression(valued: bool) -> None:
     """Over many sweeps, mean and covariance of a column are those of ridge regression."""
