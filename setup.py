@@ -16,7 +16,6 @@ CFCORE_LEVELS       comma-separated SIMD levels to build (default: all that the 
 from __future__ import annotations
 
 import os
-import platform
 import re
 import runpy
 import shutil
@@ -93,7 +92,8 @@ def target_is_x86_64() -> bool:
     if sys.platform == "darwin":
         flags = os.environ.get("ARCHFLAGS", "") or sysconfig.get_platform()
         return "x86_64" in flags and "arm64" not in flags and "universal" not in flags
-    return platform.machine().lower() in ("x86_64", "amd64") and sys.maxsize > 2**32
+    # "linux-x86_64", "win-amd64"; _PYTHON_HOST_PLATFORM names the target of a cross-build.
+    return sysconfig.get_platform().rpartition("-")[2].lower() in ("x86_64", "amd64")
 
 
 def wanted(variable: str, everything: list[str]) -> list[str]:

@@ -12,13 +12,14 @@ from cfcore import backends
 from cfcore.arrays import aligned_zeros
 from cfcore.distributed.fit_exchange import IN_PLACE, Address, Mailbox
 from cfcore.distributed.fit_files import mapped
+from cfcore.distributed.fit_near import opened
 from cfcore.distributed.fit_shared import SharedRows
 from cfcore.distributed.fit_tasks import Static, own_threads
 from cfcore.kernels.records import BlockLayout, BlockScratch, BlockVisits, Factors, SGDRates
 from cfcore.models.core.fields import PRODUCT
 from cfcore.threads import threads_worth
 
-__all__ = ["BlockJob", "BlockPart", "EpochJob", "Visit", "train_blocks"]
+__all__ = ["BlockJob", "BlockPart", "EpochJob", "Visit", "same", "train_blocks"]
 
 Array = np.ndarray[Any, Any]
 
@@ -115,9 +116,9 @@ def train_blocks(part: Static, users: Any, stripes: Any, given: Static) -> dict[
     Parameters
     ----------
     part : Static of BlockPart
-    users : (rows, biases), or dict
+    users : (rows, biases), or dict; may be `Near`
         Of the users; or what the task before on the same shard has returned.
-    stripes : dict of int to (rows, biases)
+    stripes : dict of int to (rows, biases); may be `Near`
         Of the item stripes that training begins with here.
     given : Static of BlockJob
 
@@ -131,12 +132,17 @@ def train_blocks(part: Static, users: Any, stripes: Any, given: Static) -> dict[
     job: BlockJob = given.value
     mailbox = Mailbox.here()
     try:
-        return _Training(part.value, job, _users(users), stripes, mailbox).run()
+        return _Training(part.value, job, _users(opened(users)), opened(stripes), mailbox).run()
     except BaseException:
         mailbox.give_up(job.token)
         raise
     finally:
         mailbox.close(job.token)
+
+
+def same(found: dict[str, Any]) -> dict[str, Any]:
+    """What `train_blocks` has returned."""
+    return found
 
 
 def _users(users: Any) -> Any:

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from cfcore.distributed.fit_block_tasks import BlockJob, BlockPart, EpochJob, Visit, train_blocks
+from cfcore.distributed.fit_block_tasks import BlockJob, BlockPart, EpochJob, Visit, same, train_blocks
 from cfcore.distributed.fit_cluster import Cluster, Held, Tasks
 from cfcore.distributed.fit_files import InFile, remove, write
 from cfcore.distributed.fit_tasks import Late, Static
@@ -277,8 +277,8 @@ class BlocksOnCluster:
             users = kept[1]
         else:
             rows = [(factors.user_factors[own], factors.user_bias[own]) for own in self.spans]
-            users = tasks.put_all([(own, shard) for shard, own in enumerate(rows)])
-        held, stripes_of = tasks.held(self.parts), tasks.put_all(given)
+            users = tasks.share_all([(own, shard) for shard, own in enumerate(rows)])
+        held, stripes_of = tasks.held(self.parts), tasks.share_all(given)
         futures = []
         for shard, part in enumerate(held):
             epochs = []
@@ -289,7 +289,11 @@ class BlocksOnCluster:
             own = part, users[shard], stripes_of[shard], Static(job)
             futures.append(tasks.submit(train_blocks, *own, at=shard, only=True))
         try:
-            found = tasks.gather(futures)
+            if tasks.are_near():  # results stay with the workers, for the next epochs
+                copies = [tasks.call(same, one, at=shard) for shard, one in enumerate(futures)]
+                found = tasks.results(copies)
+            else:
+                found = tasks.gather(futures)
         except Late:
             self.alone = True
             raise

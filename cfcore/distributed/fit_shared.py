@@ -28,8 +28,6 @@ Array = np.ndarray[Any, Any]
 
 #: Seconds between two looks at whether a worker has been closed.
 LOOK = 2.0
-#: Names of sockets begin with it that belong to the network namespace, and are no files.
-ABSTRACT = "\0"
 #: A message: what it is about, the set of tasks, a number. Answers to `OPEN` are `YES` with a file, or `NO`.
 _MESSAGE = struct.Struct("<c32sq")
 OPEN, ARRIVED, YES, NO = b"o", b"a", b"y", b"n"
@@ -131,7 +129,7 @@ class Neighbours:
         name = f"cfcore-{secrets.token_hex(16)}"
         listening = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         try:
-            listening.bind(ABSTRACT + name)
+            listening.bind(f"\0{name}")
             listening.listen()
         except OSError:
             listening.close()
@@ -158,11 +156,20 @@ class Neighbours:
                 own = self.reached.get(name) or self._connected(name)
                 own.settimeout(patience)
                 own.sendall(_MESSAGE.pack(OPEN, token.encode(), 0))
-                answer, files, _, _ = socket.recv_fds(own, 1, 1)
+                answer, files, _, _ = socket.recv_fds(own, _MESSAGE.size, 1)
             except OSError:
                 self._drop(name)
                 return None
-        return files[0] if answer == YES and files else None
+            except BaseException:  # Ctrl-C: a late answer would be taken for that of another call
+                self._drop(name)
+                raise
+            if answer == _MESSAGE.pack(YES, token.encode(), 0) and files:
+                return files[0]
+            for file in files:
+                os.close(file)
+            if answer != _MESSAGE.pack(NO, token.encode(), 0):
+                self._drop(name)
+            return None
 
     def tell(self, name: str, token: str, number: int) -> None:
         """Tell a worker that rows have been written there.
@@ -175,12 +182,16 @@ class Neighbours:
         with self.sending:
             if name not in self.reached:
                 raise ConnectionError("the worker is lost")
-            self.reached[name].sendall(_MESSAGE.pack(ARRIVED, token.encode(), number))
+            try:
+                self.reached[name].sendall(_MESSAGE.pack(ARRIVED, token.encode(), number))
+            except BaseException:  # a part of a message may have been sent
+                self._drop(name)
+                raise
 
     def _connected(self, name: str) -> socket.socket:
         own = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self.reached[name] = own
-        own.connect(ABSTRACT + name)
+        own.connect(f"\0{name}")
         return own
 
     def _drop(self, name: str) -> None:
@@ -211,10 +222,10 @@ class Neighbours:
                 if kind == ARRIVED:
                     self.arrived(token, number)
                 elif (file := self.file_of(token)) is None:
-                    own.sendall(NO)
+                    own.sendall(_MESSAGE.pack(NO, padded, 0))
                 else:
                     try:
-                        socket.send_fds(own, [YES], [file])
+                        socket.send_fds(own, [_MESSAGE.pack(YES, padded, 0)], [file])
                     finally:
                         os.close(file)
 

@@ -116,9 +116,16 @@ def test_the_thread_of_a_closed_worker_ends(mailbox: Mailbox, monkeypatch: Any) 
     assert mailbox.rows_at(("tcp://there", name), "a", SharedRows(5, 16, np.dtype("f4"))) is None
 
 
+OPEN = fit_shared.Neighbours.open
+
+
 def only_messages(wanted: bool) -> None:
-    """Have processes find no other one on their host."""
-    fit_shared.ABSTRACT = "no such folder/" if wanted else "\0"
+    """Have a process find no other one on its host."""
+
+    def none(*_: Any) -> None:
+        return None
+
+    fit_shared.Neighbours.open = none if wanted else OPEN  # type: ignore[method-assign]
 
 
 def test_workers_on_other_hosts_are_sent_the_same_rows(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import pickle
 import sys
 from typing import Any
@@ -10,8 +11,9 @@ import numpy as np
 import pytest
 
 import cfcore as cf
-from cfcore.distributed import fit_cluster, fit_near
+from cfcore.distributed import fit_cluster, fit_near, fit_shared
 from cfcore.distributed.fit_near import Gone, Near, call_near, opened
+from cfcore.distributed.fit_shared import Neighbours
 
 if sys.platform != "linux":
 
@@ -91,3 +93,27 @@ def test_a_fit_goes_on_when_shared_memory_is_gone(client: Any, train: cf.Ratings
     model = cf.distributed.fit(fitted("ALS", train), train)
     assert not any(n_opened[3:])  # arrays travel from then on
     np.testing.assert_array_equal(model.user_factors_, fitted("ALS", train).fit(train).user_factors_)
+
+
+def test_an_interrupt_leaves_no_answer_for_the_next_question(monkeypatch: Any) -> None:
+    held = {"a": 1.0, "b": 2.0}
+
+    def file_of(token: str) -> int:
+        found = fit_shared.memory_file(8)
+        os.pwrite(found, np.float64(held[token]).tobytes(), 0)
+        return found
+
+    def interrupted(*_: Any) -> Any:
+        raise KeyboardInterrupt
+
+    asked = [Neighbours(file_of, lambda *_: None, lambda: False) for _ in range(2)]
+    if not asked[0].name:  # this system has no such sockets
+        return
+    with monkeypatch.context() as patched:
+        patched.setattr(fit_shared.socket, "recv_fds", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            asked[0].open(asked[1].name, "a", 5.0)
+    file = asked[0].open(asked[1].name, "b", 5.0)
+    assert file is not None
+    assert np.frombuffer(os.pread(file, 8, 0))[0] == 2.0
+    os.close(file)

@@ -59,7 +59,7 @@ class BayesianSVD(BayesianUpdates, Featured, Exploring):
         MovieTweetings: 9); a sweep costs O(n_factors^2) for each rating, at most 2.25 times as much.
     n_samples : int, optional
         Sweeps over all parameters, over which predictions are means. By default as many as it takes: 600, and
-        then 150 at a time until R-hat (``diagnostics_.r_hat_all``) is at most 1.05, but no more than 1800.
+        then 150 at a time until R-hat (``diagnostics_.r_hat_all``) is at most 1.05, but no more than 900.
         With 300 the error is .0002 larger on a part of u1's training rows, and .0006 on one of ML-1M's
         (``benchmarks/bayesian.py choose``).
     burn_in : int, default 100
@@ -191,9 +191,11 @@ class BayesianSVD(BayesianUpdates, Featured, Exploring):
     With validation ratings, ``early_stopping`` counts sweeps.
 
     A fit of 600 samples or more warns (`ConvergenceWarning`) where R-hat of the log-likelihood, or of one of
-    200 predictions, is above 1.05 at its end; one of 100 or more where that of a tenth of these is. Draws of
-    a chain depend on `random_state` and on its number alone: the first of several is that of a fit with one,
-    as far as both go.
+    200 predictions, is above 1.05 at its end; one of 100 or more where that of a tenth of these is. On u1
+    600 to 900 samples suffice (``benchmarks/bayesian.py rhat``). On MovieLens 1M the log-likelihood mixes
+    slower: in one fit its R-hat was 1.06 after 1800, that of the worst prediction 1.02. Draws of a chain
+    depend on `random_state` and on its number alone: the first of several is that of a fit with one, as far
+    as both go.
 
     Examples
     --------

@@ -13,7 +13,7 @@ from cfcore.models.factorization.bayesian_diagnostics import FEWEST, Diagnostics
 __all__ = ["Stopping"]
 
 #: Samples of a fit that finds their number: first, further ones at a time, and at most.
-SAMPLES, MORE, MOST_SAMPLES = 600, 150, 1800
+SAMPLES, MORE, MOST_SAMPLES = 600, 150, 900
 #: R-hat above which samples have not converged, and draws of all chains from which on a fit warns of it:
 #: R-hat of few varies too much. The largest varies most: it counts where a chain has as many samples as by
 #: default.
