@@ -73,9 +73,16 @@ menu = {"json_url": "/switcher.json", "version_match": SHOWN}
 html_theme_options = {
     "navbar_end": ["version-switcher", "theme-switcher"] if SHOWN else ["theme-switcher"],
     **({"switcher": menu, "check_switcher": False} if SHOWN else {}),
+    "navbar_persistent": ["search-button"],  # the field would not fit into one line with the links
     "show_nav_level": 1,
     "navigation_with_keys": True,
     "footer_start": ["copyright"],
     "footer_end": [],
 }
+# Pages without pages below them have no navigation at the left.
+SINGLE = (
+    "article", "article_zh", "benchmarks", "beyond_one_machine", "coming_from_lenskit_and_implicit",
+    "coming_from_surprise", "glossary",
+)  # fmt: skip
+html_sidebars = {page: [] for page in SINGLE}
 html_context = {"default_mode": "auto"}
