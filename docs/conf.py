@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import inspect
 import os
 import sys
 from pathlib import Path
+from typing import Any
 
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE))  # the extensions of this folder
@@ -73,9 +75,31 @@ menu = {"json_url": "/switcher.json", "version_match": SHOWN}
 html_theme_options = {
     "navbar_end": ["version-switcher", "theme-switcher"] if SHOWN else ["theme-switcher"],
     **({"switcher": menu, "check_switcher": False} if SHOWN else {}),
+    "navbar_persistent": ["search-button"],  # the field would not fit into one line with the links
     "show_nav_level": 1,
     "navigation_with_keys": True,
     "footer_start": ["copyright"],
     "footer_end": [],
 }
+# Pages without pages below them have no navigation at the left.
+SINGLE = (
+    "article", "article_zh", "benchmarks", "beyond_one_machine", "coming_from_lenskit_and_implicit",
+    "coming_from_surprise", "glossary",
+)  # fmt: skip
+html_sidebars = {page: [] for page in SINGLE}
 html_context = {"default_mode": "auto"}
+
+
+def signature_of(
+    _app: Any, what: str, _name: str, found: Any, _options: Any, signature: str, _returns: str
+) -> Any:
+    """The signature of a model's ``__init__``: autodoc takes that of ``__new__``, which takes anything."""
+    if what != "class" or signature != "(*args, **kwargs)":
+        return None
+    own = inspect.signature(found)
+    parameters = [one.replace(annotation=inspect.Parameter.empty) for one in own.parameters.values()]
+    return str(own.replace(parameters=parameters, return_annotation=inspect.Signature.empty)), None
+
+
+def setup(app: Any) -> None:
+    app.connect("autodoc-process-signature", signature_of)

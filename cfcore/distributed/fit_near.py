@@ -51,7 +51,7 @@ class _Files:
         return token
 
     def close(self, token: str) -> None:
-        """Close a file; whoever has mapped it keeps its contents."""
+        """Close a file; processes that have mapped it keep its contents."""
         with self.changing:
             os.close(self.held.pop(token))
 
