@@ -17,9 +17,11 @@ from typing import Any
 import numpy as np
 
 #: Ratings of a partition, and of each user and item on average.
-PART, OF_USER, N_ITEMS = 5_000_000, 160, 30_000
+PART, OF_USER, N_ITEMS = 1_250_000, 160, 30_000
 #: Bytes that the process of the client, and each of two workers, may have in memory.
-OF_CLIENT, OF_WORKER = "1.6GB", "2GB"
+OF_CLIENT, OF_WORKER = "1.6GB", "2.2GB"
+#: Bytes on their way to other workers in Dask's shuffle; its default, 1 GiB, is half of such a worker.
+SHUFFLED = "128MiB"
 
 
 HEADINGS = ("step", "s", "peak GB of processes", "with mapped files", "GB on disk")
@@ -165,7 +167,9 @@ def steps(n_ratings: int, where: str | None, quick: bool) -> list[dict[str, Any]
             print(f"{step}: {seconds:.1f} s", file=sys.stderr, flush=True)
 
         with (
-            dask.config.set({"temporary-directory": str(folder / "dask")}),
+            dask.config.set(
+                {"temporary-directory": str(folder / "dask"), "distributed.p2p.comm.buffer": SHUFFLED}
+            ),
             LocalCluster(
                 n_workers=2, threads_per_worker=1, processes=True, dashboard_address=":0",
                 memory_limit=OF_WORKER, silence_logs=logging.CRITICAL,
