@@ -93,7 +93,8 @@ def target_is_x86_64() -> bool:
         flags = os.environ.get("ARCHFLAGS", "") or sysconfig.get_platform()
         return "x86_64" in flags and "arm64" not in flags and "universal" not in flags
     # "linux-x86_64", "win-amd64"; _PYTHON_HOST_PLATFORM names the target of a cross-build.
-    return sysconfig.get_platform().rpartition("-")[2].lower() in ("x86_64", "amd64")
+    machine = sysconfig.get_platform().rpartition("-")[2].lower()
+    return machine in ("x86_64", "amd64") and sys.maxsize > 2**32  # a 32-bit Python names the system
 
 
 def wanted(variable: str, everything: list[str]) -> list[str]:
