@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import _weakrefset
 import asyncio
 import secrets
 import signal
@@ -10,6 +11,7 @@ import time
 import weakref
 from collections.abc import Callable, Coroutine, Iterator, Sequence
 from contextlib import contextmanager
+from types import FrameType
 from typing import Any, TypeVar
 
 from cfcore.distributed.fit_exchange import GIVE_UP, Address, install
@@ -167,6 +169,16 @@ class Tasks:
                 yield at, result
 
 
+def _in_finaliser(frame: FrameType | None) -> bool:
+    """Whether a frame was called by a method ``__del__`` or by a callback of a weak reference."""
+    while frame is not None:
+        code = frame.f_code
+        if code.co_name == "__del__" or code.co_filename in (weakref.__file__, _weakrefset.__file__):
+            return True
+        frame = frame.f_back
+    return False
+
+
 async def _any_done(futures: list[Any]) -> set[str]:
     from distributed import wait
 
@@ -199,19 +211,23 @@ class Cluster:
 
     @contextmanager
     def interruptible(self) -> Iterator[None]:
-        """Have Ctrl-C end the fit even where the KeyboardInterrupt is lost.
+        """Have Ctrl-C end the fit even where a KeyboardInterrupt would be lost.
 
-        That of a method ``__del__``, or of a callback of a weak reference, does not get further; and results
-        of tasks are released by such methods many times a second.
+        Python prints errors of finalisers and goes on; and results of tasks are released by finalisers many
+        times a second. There the interrupt is only noted, and the next `wait` raises it.
         """
         before = signal.getsignal(signal.SIGINT)
         if threading.current_thread() is not threading.main_thread() or not callable(before):
             yield
             return
 
-        def stop(number: int, frame: Any) -> Any:
+        def stop(number: int, frame: FrameType | None) -> Any:
             self.stopped.set()
-            return before(number, frame)
+            try:
+                return before(number, frame)
+            except KeyboardInterrupt:
+                if not _in_finaliser(frame):
+                    raise
 
         signal.signal(signal.SIGINT, stop)
         try:

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import threading
 import time
+import weakref
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -118,23 +119,42 @@ def test_an_interrupt_cancels_the_tasks(client: Any, train: cf.Ratings) -> None:
     assert not any(client.processing().values())
 
 
+def interrupted() -> None:
+    """Have Ctrl-C arrive here."""
+    os.kill(os.getpid(), signal.SIGINT)
+    for _ in range(1000):
+        pass
+
+
 class Interrupting:
     """Ctrl-C arrives while it is deleted, where Python lets no error through."""
 
     def __del__(self) -> None:
-        os.kill(os.getpid(), signal.SIGINT)
-        for _ in range(1000):
-            pass
+        interrupted()
 
 
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
-def test_an_interrupt_in_a_finaliser_is_not_lost(client: Any, train: cf.Ratings) -> None:
+class Watched:
+    """What a weak reference can refer to."""
+
+
+def interrupt_in_a_method() -> None:
+    Interrupting()
+
+
+def interrupt_in_a_callback() -> None:
+    watched = Watched()
+    weakref.finalize(watched, interrupted)
+
+
+# A lost KeyboardInterrupt is reported as a warning, and pytest makes an error of it.
+@pytest.mark.parametrize("delete", [interrupt_in_a_method, interrupt_in_a_callback])
+def test_an_interrupt_in_a_finaliser_is_not_lost(delete: Any, client: Any, train: cf.Ratings) -> None:
     seen: list[int] = []
 
     def interrupt(epochs: int, history: Any) -> None:
         seen.append(epochs)
         if epochs == 3:
-            Interrupting()
+            delete()
 
     handler = signal.getsignal(signal.SIGINT)
     model = cf.ALS(n_factors=4, n_epochs=50, random_state=0)
