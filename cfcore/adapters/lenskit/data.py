@@ -46,6 +46,12 @@ def ratings_of(data: Dataset, scale: tuple[float, float] | None, need_values: bo
         scale = (0.0, 1.0) if scale is None else scale
     users = data.users.ids()[table.column("user_num").to_numpy()]
     items = data.items.ids()[table.column("item_num").to_numpy()]
+    if len(wrong := np.flatnonzero(~np.isfinite(values))):
+        at = wrong[0]
+        raise DataError(
+            f"{len(wrong)} of the ratings of this data set are no finite numbers, the first {values[at]:g}, of "
+            f"user {users[at]} and item {items[at]}; make the data set of rows without them"
+        )
     times = seconds(table.column("timestamp").to_numpy()) if "timestamp" in names else None
     return Ratings(users, items, values, times, scale=scale, duplicates="last")
 

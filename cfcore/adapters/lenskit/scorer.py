@@ -171,7 +171,7 @@ class Scorer(Component[ItemList], Trainable):
                 continue
             ids, values, times = found
             codes = self.item_codes[self.items.numbers(ids, missing="negative")]
-            kept = np.flatnonzero((codes >= 0) & np.isfinite(values))
+            kept = np.flatnonzero((codes >= 0) & ~np.isnan(values))
             if len(kept):
                 return codes[kept], values[kept], None if times is None else times[kept]
         return None

@@ -158,6 +158,24 @@ def test_when_a_history_counts() -> None:
         cf.DataError, match=r"is -3, and the scale .* CFScorer\(scale=\(low, high\), ...\) makes"
     ):
         scores(trained(SVD), RecQuery(history_items=low))
+    with pytest.raises(cf.DataError, match="is inf, and the scale"):
+        scores(trained(SVD), RecQuery(history_items=ItemList(ITEMS[:1], rating=[np.inf])))
+    # An item without a rating tells as little as one that is not there.
+    unrated = ItemList(ITEMS[:2], rating=[4.0, np.nan])
+    alone = ItemList(ITEMS[:1], rating=[4.0])
+    np.testing.assert_array_equal(
+        scores(trained(SVD), RecQuery(history_items=unrated)),
+        scores(trained(SVD), RecQuery(history_items=alone)),
+    )
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_ratings_that_are_no_numbers_are_named(value: float) -> None:
+    frame = FRAME.copy()
+    frame.loc[7, "rating"] = value
+    user, item = frame.loc[7, ["user_id", "item_id"]].astype(int)
+    with pytest.raises(cf.DataError, match=f"1 of the ratings .* {value}, of user {user} and item {item};"):
+        trained(SVD, from_interactions_df(frame))
 
 
 def test_seeds() -> None:
