@@ -7,6 +7,7 @@ processor. The twin is `cfcore.reference.factorization.gibbs_priors`, the loops 
 cimport numpy as cnp
 from cython.parallel cimport prange
 from libc.stdint cimport int32_t, int64_t
+from libc.string cimport memset
 
 from cfcore.kernels.common.arrays cimport check_array, check_record, pointer
 from cfcore.kernels.common.loops cimport table_in
@@ -82,12 +83,14 @@ def sum_products(rows, parts, sums, n_threads):
         loops.sum_products(x + part * BLOCK * k, min(<Py_ssize_t>BLOCK, n - part * BLOCK), k,
                            found + part * k * k)
     with nogil:
-        for f in range(k):
-            for g in range(f, k):
-                out[f * k + g] = 0
-                for part in range(n_blocks):
+        memset(out, 0, k * k * sizeof(double))
+        for part in range(n_blocks):
+            for f in range(k):
+                for g in range(f, k):
                     out[f * k + g] += found[part * k * k + f * k + g]
-                out[g * k + f] = out[f * k + g]
+        for f in range(k):
+            for g in range(f):
+                out[f * k + g] = out[g * k + f]
     report_workers(workers)
 
 
