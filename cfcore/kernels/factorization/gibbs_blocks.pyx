@@ -151,8 +151,8 @@ def multiply_blocks(blocks, matrix, rows, out, n_threads):
     report_workers(workers)
 
 
-cdef inline void gather_tile(const double *blocks, double *rows, Py_ssize_t begin, Py_ssize_t end, Py_ssize_t n,
-                             Py_ssize_t k) noexcept nogil:
+cdef inline void gather_tile(const double *blocks, double *rows, Py_ssize_t begin, Py_ssize_t end,
+                             Py_ssize_t n, Py_ssize_t k) noexcept nogil:
     cdef const double *held
     cdef Py_ssize_t row, block, lane
     for block in range((k + 7) // 8):

@@ -184,5 +184,11 @@ def draw_members(draws, key, span, n_threads):
         given.values = <const float *>pointer(draws.values)
     for block in prange(n_blocks, nogil=True, schedule="dynamic", num_threads=team):
         workers |= team_present()
-        loops.draw_block(&given, block, begin, end)
+        draw_own(&given, block, begin, end)
     report_workers(workers)
+
+
+cdef void draw_own(const MemberArrays *given, Py_ssize_t block, Py_ssize_t begin,
+                   Py_ssize_t end) noexcept nogil:
+    cdef MemberArrays own = given[0]  # in cache lines that no other thread writes
+    loops.draw_block(&own, block, begin, end)

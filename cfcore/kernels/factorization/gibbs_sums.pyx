@@ -1,4 +1,4 @@
-"""Sums over all rows of factors of a Gibbs sampler, in an order that does not depend on the number of threads.
+"""Sums over all rows of factors of a Gibbs sampler, in one order for any number of threads.
 
 The twin is `cfcore.reference.factorization.gibbs_sums`.
 """
@@ -48,8 +48,8 @@ def centre_rows(rows, mean, out, n_threads):
     cdef Py_ssize_t at, n = rows.shape[0], k = rows.shape[1]
     if n < 1 or mean.shape != (k,) or out.shape != rows.shape:
         raise ValueError(
-            f"centre_rows: mean and out must be of the shapes of rows {rows.shape}, of which there must be at "
-            f"least one, not {mean.shape} and {out.shape}"
+            f"centre_rows: mean and out must be of the shapes of rows {rows.shape}, at least one, not "
+            f"{mean.shape} and {out.shape}"
         )
     check_apart("centre_rows", {"mean": mean, "out": out}, {"rows": rows})
     cdef int workers = 0, team = team_size(n_threads)
@@ -66,8 +66,8 @@ def centre_rows(rows, mean, out, n_threads):
     report_workers(workers)
 
 
-cdef inline void sum_columns(const double *x, const double *weights, double *sums, Py_ssize_t n, Py_ssize_t k,
-                             Py_ssize_t begin, Py_ssize_t end) noexcept nogil:
+cdef inline void sum_columns(const double *x, const double *weights, double *sums, Py_ssize_t n,
+                             Py_ssize_t k, Py_ssize_t begin, Py_ssize_t end) noexcept nogil:
     """Sums of up to 8 columns, in the order of the rows, each times its weight where there are weights."""
     cdef double[8] held  # GROUP
     cdef double weight = 1
@@ -165,7 +165,9 @@ def sum_pairs(left, right, n_threads):
     check_array(left, cnp.NPY_FLOAT64, 2, False, "sum_pairs: left")
     check_array(right, cnp.NPY_FLOAT64, 2, False, "sum_pairs: right")
     if left.shape != right.shape:
-        raise ValueError(f"sum_pairs: left and right must be of one shape, not {left.shape} and {right.shape}")
+        raise ValueError(
+            f"sum_pairs: left and right must be of one shape, not {left.shape} and {right.shape}"
+        )
     cdef int workers = 0, team = team_size(n_threads)
     cdef const double *x = <const double *>pointer(left)
     cdef const double *y = <const double *>pointer(right)

@@ -115,9 +115,9 @@ class Record:
         self._check()
 
     def changed(self, **fields: Any) -> Self:
-        """The record with other numbers, and other arrays of floats of the same shapes.
+        """The record with other real numbers, and other arrays of floats of the same shapes.
 
-        Of codes and bounds, which are the same, nothing is checked again.
+        Integers stay: codes and bounds, which take longest to check and are not checked again.
         """
         arrays, numbers, dimensions = _fields(type(self))  # type: ignore[arg-type]
         found = object.__new__(type(self))
@@ -126,7 +126,7 @@ class Record:
         held.pop("extents", None)
         held.update(fields)
         sizes = {name: held[name] for name in dimensions}
-        may_change = {name for name, *_ in numbers}
+        may_change = {name for name, kind, *_ in numbers if kind == "real"}
         for field in arrays:
             if field.dtype is None or field.dtype.kind == "f":
                 may_change.add(field.name)

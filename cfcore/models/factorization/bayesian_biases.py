@@ -111,7 +111,7 @@ class Biases:
                 biases -= terms.bias_sums
             before = biases.copy() if at == 1 else None
             of_items = (residuals.by_item, residuals.cross) if at == 1 else (None, None)
-            changing = {
+            changing: dict[str, Any] = {
                 "targets": residuals.targets, "products": residuals.products, "biases": biases, "mean": mean,
                 "precision": float(self.precisions[at]), "noise_precision": noise.precision,
                 "weights": weights, "sorted": of_items[0], "cross": of_items[1],

@@ -11,7 +11,7 @@ from cfcore import backends
 from cfcore.arrays import aligned_zeros
 from cfcore.threads import threads_worth
 
-__all__ = ["TILE", "Rooms", "pass_threads", "product_threads", "products_of", "times"]
+__all__ = ["TILE", "Scratch", "pass_threads", "product_threads", "products_of", "times"]
 
 Array = np.ndarray[Any, Any]
 
@@ -21,15 +21,14 @@ WORK, PASS = 4, 64
 TILE = 64
 
 
-class Rooms:
+class Scratch:
     """Arrays that a step uses for a moment, in memory that is allocated once.
 
-    Pages of new memory are cleared by the system when they are first written, by one thread: in each sweep that
-    took as long as the passes over the arrays.
+    Of new memory, the system clears each page when it is first written.
     """
 
     def __init__(self) -> None:
-        self.rooms: dict[str, Array] = {}
+        self.memory: dict[str, Array] = {}
         self.arrays: dict[tuple[str, tuple[int, ...]], Array] = {}
 
     def take(self, name: str, *shape: int) -> Array:
@@ -37,10 +36,10 @@ class Rooms:
         found = self.arrays.get((name, shape))
         if found is None:
             size = prod(shape)
-            if name not in self.rooms or self.rooms[name].size < size:
-                self.rooms[name] = aligned_zeros(1, size, np.float64)
+            if name not in self.memory or self.memory[name].size < size:
+                self.memory[name] = aligned_zeros(1, size, np.float64)
                 self.arrays = {key: array for key, array in self.arrays.items() if key[0] != name}
-            found = self.arrays[name, shape] = self.rooms[name].reshape(-1)[:size].reshape(shape)
+            found = self.arrays[name, shape] = self.memory[name].reshape(-1)[:size].reshape(shape)
         return found
 
 

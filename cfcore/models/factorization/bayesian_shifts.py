@@ -47,7 +47,7 @@ def shift(
     ]
     of_items = np.array([float(own == 1), float(off == 1)])  # whose biases have the mean of items' biases
     # Unknown are c, the number that is moved, and the mean of the items' biases.
-    rows = other.rooms.take("extended", other.n, k + 2)
+    rows = other.scratch.take("extended", other.n, k + 2)
     of_pass = pass_threads(n_threads, rows)
     extend = backends.kernel("factorization.gibbs_rows").extend_rows
     extend(other.rows, np.array([1.0, of_items[1]]), rows, of_pass)

@@ -13,7 +13,7 @@ from cfcore.kernels.records import DrawKey, MemberDraws, RatingRows, RowDraws
 from cfcore.models.factorization import bayesian_priors as priors
 from cfcore.models.factorization.bayesian_passes import (
     TILE,
-    Rooms,
+    Scratch,
     pass_threads,
     product_threads,
     products_of,
@@ -57,23 +57,24 @@ class Side:
         Whether rows have the sets of the other side's members that they have ratings of.
     rng : Generator
         For the first rows, and for hyper-parameters.
-    rooms : Rooms, optional
+    scratch : Scratch, optional
         Those of the other side, whose steps take place at other times.
     """
 
     def __init__(
         self, kind: int, indptr: Array, indices: Array, n_others: int, n_factors: int, has_sets: bool,
-        rng: np.random.Generator, rooms: Rooms | None = None,
+        rng: np.random.Generator, scratch: Scratch | None = None,
     ) -> None:  # fmt: skip
         self.kind, self.indptr, self.indices, self.rng = kind, indptr, indices, rng
-        self.rooms = Rooms() if rooms is None else rooms
+        self.scratch = Scratch() if scratch is None else scratch
         self.n, self.n_others, self.n_factors = len(indptr) - 1, n_others, n_factors
         counts = np.diff(indptr)
         self.most = int(counts.max(initial=0))
         self.weights = set_weights(counts)
         self.rows = aligned_zeros(self.n, row_length(n_factors, "float32"), np.float32)
         self.rows[:, :n_factors] = rng.normal(0, 0.1, (self.n, n_factors))
-        self.row_means, self.before = (aligned_zeros(*self.rows.shape, np.float32) for _ in range(2))  # scratch
+        # Scratch of a draw of rows: the means of their distributions, and the rows before.
+        self.row_means, self.before = np.zeros_like(self.rows), np.zeros_like(self.rows)
         self.members = np.zeros((n_others if has_sets else 0, n_factors))
         self.sums = np.zeros((self.n, n_factors))
         self.mean, self.precision = np.zeros(n_factors), FIRST_PRECISION * np.eye(n_factors)
@@ -81,9 +82,10 @@ class Side:
         self.rated = counts > 0
         self.all_rated = bool(self.rated.all())
         self.features: Any = None  # FeatureTerms, where there are features
-        self.ratings: RatingRows | None = None  # of the last draw, and the members' draws: their codes are checked
+        # Records of the last draws, whose codes are checked.
+        self.ratings: RatingRows | None = None
         self.member_draws: MemberDraws | None = None
-        self.drawing: Any = partial(Drawing, rooms=self.rooms)  # or what draws rows elsewhere
+        self.drawing: Any = partial(Drawing, scratch=self.scratch)  # or what draws rows elsewhere
         self.drawing_members: Any = draw_members  # or what draws them elsewhere
 
     @property
@@ -149,11 +151,11 @@ class Side:
         member in their set.
         """
         k, features = self.n_factors, self.features
-        own = self.rooms.take("own", self.n, k)
+        own = self.scratch.take("own", self.n, k)
         self._subtract(None, self.sums, own, n_threads)
         given = own if self.all_rated else own[self.rated]  # rows without ratings do not inform the prior
         n = len(given)
-        mean, apart = np.empty(k), self.rooms.take("apart", n, k)
+        mean, apart = np.empty(k), self.scratch.take("apart", n, k)
         sums = backends.kernel("factorization.gibbs_sums")
         sums.centre_rows(given, mean, apart, pass_threads(n_threads, apart))
         scale = products_of(apart, n_threads) + WISHART * (k + 1) * np.eye(k)
@@ -193,23 +195,27 @@ class Side:
         self, key: tuple[int, int], own: Array, root: Array, owners: Any, n_threads: int | None
     ) -> None:
         """Draw the members with rows and noise in units in which the noise is white."""
-        k, n_blocks, rooms = self.n_factors, -(-self.n_factors // COLUMNS), self.rooms
+        k, n_blocks, take = self.n_factors, -(-self.n_factors // COLUMNS), self.scratch.take
         kernel = backends.kernel("factorization.gibbs_blocks")
-        white = rooms.take("members", n_blocks, len(self.members), COLUMNS)
-        white_errors = rooms.take("errors", n_blocks, self.n, COLUMNS)
+        white = take("members", n_blocks, len(self.members), COLUMNS)
+        white_errors = take("errors", n_blocks, self.n, COLUMNS)
         for rows, mean, blocks in ((self.members, None, white), (own, self.mean, white_errors)):
             of_product = product_threads(n_threads, rows)
-            scratch = rooms.take("tiles", of_product, 2 * TILE * k)
+            scratch = take("tiles", of_product, 2 * TILE * k)
             kernel.multiply_into_blocks(rows, mean, root, blocks, scratch, of_product)
-        changing = {"members": white, "errors": white_errors, "penalty": float(self.penalty[0])}
+        changing: dict[str, Any] = {
+            "members": white,
+            "errors": white_errors,
+            "penalty": float(self.penalty[0]),
+        }
         if self.member_draws is None or self.member_draws.owners is not owners[1]:
-            self.member_draws = MemberDraws(*owners, self.weights, **changing)
+            self.member_draws = MemberDraws(owners[0], owners[1], self.weights, **changing)
         drawn = DrawKey(key[0], MEMBERS + self.kind, key[1])
         members, errors = self.drawing_members(self.member_draws.changed(**changing), drawn, n_threads)
         back = np.linalg.inv(root)
-        product = rooms.take("apart", len(members[0]), k)
+        product = take("apart", len(members[0]), k)
         kernel.multiply_blocks(members, back, product, self.members, product_threads(n_threads, product))
-        product = rooms.take("apart", self.n, k)
+        product = take("apart", self.n, k)
         kernel.multiply_blocks(errors, back, own, product, product_threads(n_threads, product))
         self._subtract(self.mean, product, self.sums, n_threads)
         if key[1] >= FIXED:
@@ -265,7 +271,7 @@ class Side:
         if self.ratings is None:
             self.ratings = RatingRows(self.indptr, self.indices, targets, self.n_others)
         ratings = self.ratings.changed(values=targets)
-        prior = np.add(self.mean, self.sums, out=self.rooms.take("own", self.n, self.n_factors))
+        prior = np.add(self.mean, self.sums, out=self.scratch.take("own", self.n, self.n_factors))
         if self.features is not None:
             prior += self.features.sums
         overrelaxed = key[1] >= PLAIN
@@ -290,19 +296,19 @@ class Drawing:
     most : int
         Ratings of the row that has most.
     n_threads : int or None
-    rooms : Rooms, optional
+    scratch : Scratch, optional
     """
 
     def __init__(
         self, ratings: RatingRows, draws: RowDraws, most: int, n_threads: int | None,
-        rooms: Rooms | None = None,
+        scratch: Scratch | None = None,
     ) -> None:  # fmt: skip
         self.kernel = backends.kernel("factorization.gibbs")
         self.ratings, self.draws, width = ratings, draws, draws.width
         cost = width * (width + 16)
         self.n_threads = threads_worth(n_threads, ratings.n * cost + draws.n_rows * width**3 / 3)
         shape = self.kernel.scratch_shape(self.n_threads, width, most)
-        self.scratch = (Rooms() if rooms is None else rooms).take("rows", *shape)
+        self.scratch = (Scratch() if scratch is None else scratch).take("rows", *shape)
         self.spans = spans(ratings.indptr, cost, width**3 // 3)
 
     def __call__(self, key: DrawKey) -> None:
