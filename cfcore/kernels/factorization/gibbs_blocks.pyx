@@ -77,31 +77,31 @@ def multiply_into_blocks(rows, mean, matrix, blocks, scratch, n_threads):
     cdef Py_ssize_t apart = scratch.shape[1]
     for tile in prange((n + TILE - 1) // TILE, nogil=True, schedule="static", num_threads=team):
         workers |= team_present()
-        multiply_tile(x, m, a, to, room + threadid() * apart, tile * TILE, min((tile + 1) * TILE, n), n, k)
+        multiply_tile(x + tile * TILE * k, min(<Py_ssize_t>TILE, n - tile * TILE), m, a, to + tile * TILE * 8,
+                      n, k, room + threadid() * apart)
     report_workers(workers)
 
 
-cdef inline void multiply_tile(const double *x, const double *mean, const double *matrix, double *blocks,
-                               double *room, Py_ssize_t begin, Py_ssize_t end, Py_ssize_t n,
-                               Py_ssize_t k) noexcept nogil:
-    cdef const double *tile = x + begin * k
+cdef inline void multiply_tile(const double *x, Py_ssize_t n_rows, const double *mean, const double *matrix,
+                               double *blocks, Py_ssize_t n, Py_ssize_t k, double *room) noexcept nogil:
+    cdef const double *rows = x
     cdef double *found = room + TILE * k
     cdef double *to
     cdef Py_ssize_t row, f, block, lane
     if mean != NULL:
-        for row in range(end - begin):
+        for row in range(n_rows):
             for f in range(k):
-                room[row * k + f] = tile[row * k + f] - mean[f]
-        tile = room
-    loops.multiply_matrix(tile, end - begin, k, matrix, found)
+                room[row * k + f] = x[row * k + f] - mean[f]
+        rows = room
+    loops.multiply_matrix(rows, n_rows, k, matrix, found)
     for block in range((k + 7) // 8):
-        to = blocks + (block * n + begin) * 8
+        to = blocks + block * n * 8
         if k - block * 8 >= 8:
-            for row in range(end - begin):
+            for row in range(n_rows):
                 for lane in range(8):
                     to[row * 8 + lane] = found[row * k + block * 8 + lane]
         else:
-            for row in range(end - begin):
+            for row in range(n_rows):
                 for lane in range(8):
                     to[row * 8 + lane] = found[row * k + block * 8 + lane] if block * 8 + lane < k else 0
 
