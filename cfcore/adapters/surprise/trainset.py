@@ -251,11 +251,14 @@ class Trainset:
         raw_items = [items[item] for item in range(self.n_items)]
         bounds, rated = found.user_indptr.tolist(), found.user_items
         pairs: list[tuple[Any, Any, float]] = []
+        plain = True
         with without_collector():
             for user in range(self.n_users):
                 unrated = np.ones(self.n_items, dtype=np.uint8)
                 unrated[rated[bounds[user] : bounds[user + 1]]] = 0
-                _objects.add_pairs(pairs, users[user], raw_items, unrated, value)
+                plain &= _objects.add_pairs(pairs, users[user], raw_items, unrated, value)
+            if plain:
+                _objects.untrack(pairs)
         return pairs
 
     # ------------------------------------------------------------------ ids
