@@ -3,7 +3,7 @@
 The sums are those of `_similarities.pyx`, bit by bit: of whole numbers, which are exact in any order; or of
 residuals in ascending order of y, to which a missing one adds 0. The cost is a fraction of a cycle for each
 rating and each other user, or item, whether it rated the same or not: for ratings that are not very sparse,
-on processors with AVX2.
+on processors with AVX2. The twin is `cfcore.reference.surprise.dense`.
 """
 from cpython.exc cimport PyErr_CheckSignals
 from libc.stdint cimport int32_t, int64_t, uint8_t
