@@ -47,7 +47,8 @@ CF_INLINE ptrdiff_t cf_place(ptrdiff_t lane, int wide)
 }
 
 /* Codes of ratings; 0 if one has none. */
-static int cf_encode(const double *ratings, ptrdiff_t n, double least, double step, uint8_t *CF_RESTRICT codes)
+CF_INLINE int cf_encode_body(const double *ratings, ptrdiff_t n, double least, double step,
+                             uint8_t *CF_RESTRICT codes)
 {
     int32_t wrong = 0;
     ptrdiff_t at;
@@ -59,6 +60,22 @@ static int cf_encode(const double *ratings, ptrdiff_t n, double least, double st
         codes[at] = (uint8_t)(code + 1);
     }
     return !wrong;
+}
+
+#if CF_HAS_AVX2
+CF_AVX2 static int cf_encode_avx2(const double *ratings, ptrdiff_t n, double least, double step, uint8_t *codes)
+{
+    return cf_encode_body(ratings, n, least, step, codes);
+}
+#endif
+
+static int cf_encode(const double *ratings, ptrdiff_t n, double least, double step, uint8_t *codes)
+{
+#if CF_HAS_AVX2
+    if (__builtin_cpu_supports("avx2"))
+        return cf_encode_avx2(ratings, n, least, step, codes);
+#endif
+    return cf_encode_body(ratings, n, least, step, codes);
 }
 
 /* Tables of codes 1 to n, which stand for the numbers from `least` on; returns the greatest number in them. */

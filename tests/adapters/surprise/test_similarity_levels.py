@@ -132,3 +132,21 @@ def test_a_large_matrix() -> None:
     assert found.flags.c_contiguous
     np.testing.assert_array_equal(found, found.T)
     np.testing.assert_array_equal(np.diagonal(found), 1)
+
+
+def test_memory_of_a_matrix_is_used_again_only_when_nothing_refers_to_it() -> None:
+    lists = lists_of(800, 40, 0.5, "five stars", 3)
+    found = similarities.matrix("msd", lists, 1)
+    row, expected = found[5], found[5].copy()
+    address = found.ctypes.data
+    del found  # the row is a view of it
+    other = similarities.matrix("cosine", lists, 1)
+    assert not np.shares_memory(other, row)
+    np.testing.assert_array_equal(row, expected)
+    del row
+    again = similarities.matrix("cosine", lists, 1)
+    assert again.ctypes.data == address
+    np.testing.assert_array_equal(again, other)
+    again[:] = 0  # not shared with what is in use
+    assert other.any()
+    assert similarities.matrix("msd", lists_of(1700, 9, 0.5, "five stars", 3), 1).shape == (1700, 1700)
