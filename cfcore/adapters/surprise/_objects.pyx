@@ -32,19 +32,20 @@ cdef extern from *:
         if (made) ((PyDoubleScalarObject *)made)->obval = value;
         return made;
     }
-    /* Whether the collector need not know of what holds these: ids and numbers are in no cycle. Of millions of
-       rows, and of the list of them, each collection would visit all again. */
+    /* Whether the collector need not know of what holds these: ids and numbers are in no cycle. Of millions
+       of rows, and of the list of them, each collection would visit all again. */
     static int cfcore_plain(PyObject *first, PyObject *second, PyObject *third)
     {
         return !CFCORE_IS_GC(first) && !CFCORE_IS_GC(second) && !CFCORE_IS_GC(third);
     }
-    /* A tuple of a subclass without attributes: the first three of a row, and two more. *all_plain becomes 0 if
-       the collector knows of it. */
+    /* A tuple of a subclass without attributes: the first three of a row, and two more. *all_plain becomes 0
+       if the collector knows of it. */
     static PyObject *cfcore_new_row(PyObject *kind, PyObject *row, PyObject *est, PyObject *details,
                                     int *all_plain)
     {
     #ifdef Py_LIMITED_API
-        PyObject *uid = PyTuple_GetItem(row, 0), *iid = PyTuple_GetItem(row, 1), *r_ui = PyTuple_GetItem(row, 2);
+        PyObject *uid = PyTuple_GetItem(row, 0), *iid = PyTuple_GetItem(row, 1);
+        PyObject *r_ui = PyTuple_GetItem(row, 2);
         PyObject *parts = PyTuple_Pack(5, uid, iid, r_ui, est, details), *args, *made;
         args = parts ? PyTuple_Pack(1, parts) : NULL;
         Py_XDECREF(parts);
@@ -58,8 +59,8 @@ cdef extern from *:
             *all_plain = 0;
         return made;
     #else
-        PyObject *held[5] = {PyTuple_GET_ITEM(row, 0), PyTuple_GET_ITEM(row, 1), PyTuple_GET_ITEM(row, 2), est,
-                             details};
+        PyObject *held[5] = {PyTuple_GET_ITEM(row, 0), PyTuple_GET_ITEM(row, 1), PyTuple_GET_ITEM(row, 2),
+                             est, details};
         PyTupleObject *made = PyObject_GC_NewVar(PyTupleObject, (PyTypeObject *)kind, 5);
         if (!made) return NULL;
       #if PY_VERSION_HEX >= 0x030E0000

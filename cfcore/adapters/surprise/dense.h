@@ -97,6 +97,37 @@ static int64_t cf_dense_tables(int measure, uint8_t *tables, int64_t n, int64_t 
     return greatest;
 }
 
+/* Bring a matrix of x in another order back into that of ids, in place: row and column r are those of x order[r],
+   whose rank is r. `rows` has room for two rows. */
+static void cf_reorder(double *sim, ptrdiff_t n, const int32_t *order, const int32_t *ranks, double *rows,
+                       uint8_t *CF_RESTRICT done)
+{
+    double *held = rows, *other = rows + n, *kept;
+    ptrdiff_t first, row, j;
+    memset(done, 0, n);
+    for (first = 0; first < n; first++) {
+        if (done[first])
+            continue;
+        memcpy(held, sim + first * n, n * sizeof *sim);
+        done[first] = 1;
+        for (row = first;;) { /* each row takes the place of one that is held before */
+            const ptrdiff_t place = order[row];
+            const int last = done[place];
+            double *CF_RESTRICT to = sim + place * n;
+            const double *CF_RESTRICT from = held;
+            if (!last)
+                memcpy(other, to, n * sizeof *sim);
+            for (j = 0; j < n; j++)
+                to[j] = from[ranks[j]];
+            if (last)
+                break;
+            done[place] = 1;
+            row = place;
+            kept = held, held = other, other = kept;
+        }
+    }
+}
+
 #if CF_HAS_AVX2
 #include <immintrin.h>
 
