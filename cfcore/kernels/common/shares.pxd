@@ -1,9 +1,8 @@
 # Batches of rows that threads share: each thread begins with a contiguous share of its own.
 #
-# Passes over the same rows one after the other find what the pass before has written in the caches of the same
-# core: where cores are far apart, a line from the cache of another takes longer than one from memory. A thread
-# that has finished its share takes batches of others, so that one that is preempted does not delay the rest.
-# The result of a batch must not depend on the thread.
+# A pass over the rows finds what the pass before has written in the caches of the same core: lines from those
+# of another core take long. A thread that has finished its share takes batches of others, so that one that is
+# preempted does not delay the rest. The result of a batch must not depend on the thread.
 
 from libc.stdint cimport int32_t, int64_t
 

@@ -214,7 +214,7 @@ def multiply_rows(ratings, products, span, n_threads):
     if (ratings.n_rows, ratings.n_columns, ratings.n) != (products.n_rows, products.n_columns, products.n):
         raise ValueError("multiply_rows: ratings and products must be of as many rows, columns and ratings")
     check_written((products,), (ratings,))
-    cdef Py_ssize_t begin, end, row
+    cdef Py_ssize_t begin, end
     begin, end = check_span("multiply_rows", span, products.n_rows, "rows")
     cdef int workers = 0, team = team_size(n_threads)
     cdef ProductArrays given = ProductArrays(

@@ -183,14 +183,16 @@ cdef inline void sum_in_order(const Groups *given, Py_ssize_t begin, Py_ssize_t 
         sums.weights += lanes[lane].weights
 
 
-def subtract_steps(codes, steps, targets, n_threads):
-    """Subtract from each target the step of the bias of its group.
+def subtract_steps(codes, steps, others, targets, n_threads):
+    """Subtract from each target the step of the bias of its group, and then that of another group.
 
     Parameters
     ----------
     codes : int32[n]
         The group of each target.
     steps : float64[n_groups]
+    others : (int32[n], float64[n_others]) or None
+        Groups of another kind, and their steps.
     targets : float32[n], changed in place
     n_threads : int in [1, 1024]
 
@@ -209,8 +211,21 @@ def subtract_steps(codes, steps, targets, n_threads):
     check_array(codes, cnp.NPY_INT32, 1, False, "subtract_steps: codes")
     check_array(steps, cnp.NPY_FLOAT64, 1, False, "subtract_steps: steps")
     check_array(targets, cnp.NPY_FLOAT32, 1, True, "subtract_steps: targets")
-    check_apart("subtract_steps", {"targets": targets}, {"codes": codes, "steps": steps})
-    cdef Py_ssize_t k, n = length(codes), n_groups = length(steps), bad = 0
+    read = {"codes": codes, "steps": steps}
+    cdef const int32_t *other = NULL
+    cdef const double *other_step = NULL
+    cdef Py_ssize_t n_others = 0
+    if others is not None:
+        read["other codes"], read["other steps"] = others
+        check_array(read["other codes"], cnp.NPY_INT32, 1, False, "subtract_steps: other codes")
+        check_array(read["other steps"], cnp.NPY_FLOAT64, 1, False, "subtract_steps: other steps")
+        if len(read["other codes"]) != len(codes):
+            raise ValueError("subtract_steps: codes of both kinds must be of one length")
+        other = <const int32_t *>pointer(read["other codes"])
+        other_step = <const double *>pointer(read["other steps"])
+        n_others = length(read["other steps"])
+    check_apart("subtract_steps", {"targets": targets}, read)
+    cdef Py_ssize_t k, n = length(codes), n_groups = length(steps), bad = 0, worse = 0
     cdef int workers = 0, team = team_size(n_threads)
     if length(targets) != n:
         raise ValueError("subtract_steps: codes and targets must be of one length")
@@ -220,9 +235,13 @@ def subtract_steps(codes, steps, targets, n_threads):
     for k in prange((n + BLOCK - 1) // BLOCK, nogil=True, schedule="static", num_threads=team):
         workers |= team_present()
         bad += subtract_block(group, step, n_groups, target, k * BLOCK, min((k + 1) * BLOCK, n))
+        if other != NULL:
+            worse += subtract_block(other, other_step, n_others, target, k * BLOCK, min((k + 1) * BLOCK, n))
     report_workers(workers)
-    if bad:
-        raise ValueError(f"subtract_steps: {bad} codes are not in [0, {n_groups})")
+    if bad or worse:
+        raise ValueError(
+            f"subtract_steps: {bad or worse} codes are not in [0, {n_groups if bad else n_others})"
+        )
 
 
 cdef inline Py_ssize_t subtract_block(const int32_t *codes, const double *steps, Py_ssize_t n_groups,

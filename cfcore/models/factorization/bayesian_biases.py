@@ -122,7 +122,7 @@ class Biases:
             kernel.draw_biases(draws, DrawKey(key[0], BIASES + at, key[1]), (0, len(biases)), n_threads)
             if before is not None:
                 kernel.subtract_steps(
-                    residuals.ratings.indices, biases - before, residuals.targets, n_threads
+                    residuals.ratings.indices, biases - before, None, residuals.targets, n_threads
                 )
             if terms is not None:
                 biases += terms.bias_sums

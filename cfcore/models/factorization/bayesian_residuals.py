@@ -71,14 +71,18 @@ class Residuals:
         kernel = backends.kernel("factorization.gibbs")
         kernel.multiply_rows(self.ratings, products, (0, len(users)), n_threads)
 
-    def subtract(self, codes: Array, steps: Array, n_threads: int | None) -> None:
+    def subtract(
+        self, codes: Array, steps: Array, n_threads: int | None, others: tuple[Array, Array] | None = None
+    ) -> None:
         """Subtract the step (float64[n_groups]) of each target's group (int32[n]) from the targets.
+
+        With `others`, codes and steps of another kind, then also those.
 
         Products, and sums of squares, do not follow.
         """
         kernel = backends.kernel("factorization.gibbs_biases")
         n_threads = threads_worth(n_threads, len(codes), "ratings")
-        kernel.subtract_steps(codes, steps, self.targets, n_threads)
+        kernel.subtract_steps(codes, steps, others, self.targets, n_threads)
 
     def squared_errors(self) -> Array:
         """Sums of the squared errors of each user's ratings, each times its weight: float64[n_users]."""

@@ -73,8 +73,8 @@ class Side:
         self.weights = set_weights(counts)
         self.rows = aligned_zeros(self.n, row_length(n_factors, "float32"), np.float32)
         self.rows[:, :n_factors] = rng.normal(0, 0.1, (self.n, n_factors))
-        # Scratch of a draw of rows: the means of their distributions, and the rows before.
-        self.row_means, self.before = np.zeros_like(self.rows), np.zeros_like(self.rows)
+        # Scratch of a draw of rows: the means of their distributions, and draws that move them.
+        self.row_means, self.drawn = np.zeros_like(self.rows), np.zeros_like(self.rows)
         self.members = np.zeros((n_others if has_sets else 0, n_factors))
         self.sums = np.zeros((self.n, n_factors))
         self.mean, self.precision = np.zeros(n_factors), FIRST_PRECISION * np.eye(n_factors)
@@ -274,16 +274,15 @@ class Side:
         prior = np.add(self.mean, self.sums, out=self.scratch.take("own", self.n, self.n_factors))
         if self.features is not None:
             prior += self.features.sums
-        overrelaxed = key[1] >= PLAIN
+        overrelaxed, rows = key[1] >= PLAIN, self.rows
         if overrelaxed:
-            np.copyto(self.before, self.rows)
-            means = self.row_means if means is None else means
-        draws = RowDraws(self.rows, others.rows, prior, self.precision, *precisions[:2], means, precisions[2])
+            rows, means = self.drawn, self.row_means if means is None else means
+        draws = RowDraws(rows, others.rows, prior, self.precision, *precisions[:2], means, precisions[2])
         self.drawing(ratings, draws, self.most, n_threads)(DrawKey(key[0], ROWS + self.kind, key[1]))
         if overrelaxed:
             kernel = backends.kernel("factorization.gibbs_rows")
             factors = OVERRELAXED, float(np.sqrt(1 - OVERRELAXED**2))
-            kernel.overrelax_rows(self.rows, self.before, means, factors, pass_threads(n_threads, self.rows))
+            kernel.overrelax_rows(self.rows, self.drawn, means, factors, pass_threads(n_threads, self.rows))
 
 
 class Drawing:
