@@ -14,7 +14,7 @@ import math
 import operator
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, ClassVar, NamedTuple, Self
 
 import numpy as np
 
@@ -113,6 +113,31 @@ class Record:
         for name in dimensions:
             held[name] = sizes[name]
         self._check()
+
+    def changed(self, **fields: Any) -> Self:
+        """The record with other real numbers, and other arrays of floats of the same shapes.
+
+        Integers stay: codes and bounds, which take longest to check and are not checked again.
+        """
+        arrays, numbers, dimensions = _fields(type(self))  # type: ignore[arg-type]
+        found = object.__new__(type(self))
+        held = vars(found)
+        held.update(vars(self))
+        held.pop("extents", None)
+        held.update(fields)
+        sizes = {name: held[name] for name in dimensions}
+        may_change = {name for name, kind, *_ in numbers if kind == "real"}
+        for field in arrays:
+            if field.dtype is None or field.dtype.kind == "f":
+                may_change.add(field.name)
+                if field.name in fields and not (field.optional and held[field.name] is None):
+                    found._check_array(field, held[field.name], sizes)
+        if not may_change.issuperset(fields):
+            raise TypeError(f"{type(self).__name__}: of a record, {sorted(set(fields) - may_change)} stay")
+        for name, kind, low, high in numbers:
+            if name in fields:
+                held[name] = found._number(name, kind, low, high)
+        return found
 
     def _check(self) -> None:
         """Check what types and shapes do not say: codes, bounds, rows of whole groups of 64 bytes."""

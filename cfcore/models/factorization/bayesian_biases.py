@@ -65,6 +65,7 @@ class Biases:
         self.scalars = np.zeros(2)
         self.rated = [np.diff(indptr) > 0 for indptr, _ in self.groups[:2]]
         self.features: list[Any] = [None] * len(self.groups)  # FeatureTerms of users and of items
+        self.drawn: dict[int, BiasDraws] = {}  # of the last draws, whose codes are checked
 
     def _session_groups(self, placed: list[Array]) -> list[tuple[Array, Array]]:
         """Bounds and ratings of the sessions of each length, of which `placed` has that of each rating."""
@@ -110,10 +111,14 @@ class Biases:
                 biases -= terms.bias_sums
             before = biases.copy() if at == 1 else None
             of_items = (residuals.by_item, residuals.cross) if at == 1 else (None, None)
-            draws = BiasDraws(
-                indptr, residuals.targets, residuals.products, biases, mean,
-                float(self.precisions[at]), noise.precision, ratings, weights, *of_items,
-            )  # fmt: skip
+            changing: dict[str, Any] = {
+                "targets": residuals.targets, "products": residuals.products, "biases": biases, "mean": mean,
+                "precision": float(self.precisions[at]), "noise_precision": noise.precision,
+                "weights": weights, "sorted": of_items[0], "cross": of_items[1],
+            }  # fmt: skip
+            if at not in self.drawn or self.drawn[at].indptr is not indptr:  # which chains may share
+                self.drawn[at] = BiasDraws(indptr, ratings=ratings, **changing)
+            draws = self.drawn[at].changed(**changing)
             kernel.draw_biases(draws, DrawKey(key[0], BIASES + at, key[1]), (0, len(biases)), n_threads)
             if before is not None:
                 kernel.subtract_steps(

@@ -64,7 +64,7 @@ class GibbsTrainer:
         shape = train.n_items, k, sets in ("both", "user"), self.rng
         self.users = Side(0, users.indptr, users.indices, *shape)
         shape = train.n_users, k, sets in ("both", "item"), self.rng
-        self.items = Side(1, items.indptr, items.indices, *shape)
+        self.items = Side(1, items.indptr, items.indices, *shape, self.users.scratch)
         likelihood, mean = GaussianNoise, context.known["mean"]
         if model.likelihood == "ordinal":
             likelihood, mean = OrderedProbit, 0.0
