@@ -202,6 +202,7 @@ class Cluster:
         self.ready: dict[str, Address] = {}  # workers that take in what tasks send each other
         self.checked: set[str] = set()  # workers that have this version of cfcore
         self.direct = False
+        self.closing: list[Callable[[], object]] = []  # called at the end of the fit
         workers = self.workers()
         try:  # whether this process can reach workers without a way through the scheduler
             self.wait(self._reach(workers[0]))
@@ -257,11 +258,22 @@ class Cluster:
                     if future.done():
                         raise
                     self._check()
-                    if needed and not set(needed) <= set(self._identity()):
-                        raise Lost("a worker is lost") from None
+                    if needed:
+                        self.check_alive(needed)
         except BaseException:
             future.cancel()
             raise
+
+    def check_alive(self, needed: Sequence[str]) -> None:
+        """Raise if the fit is to end, and `Lost` if a worker is lost."""
+        self._check()
+        if not set(needed) <= set(self._identity()):
+            raise Lost("a worker is lost")
+
+    def close(self) -> None:
+        """End what a fit has left running."""
+        for one in self.closing:
+            one()
 
     def _identity(self) -> Any:
         """The workers that the scheduler knows, by address."""

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from cfcore.arrays import in_files
 from cfcore.distributed.fit_blocks import BlocksOnCluster
 from cfcore.distributed.fit_cluster import Cluster, Held, Tasks
 from cfcore.distributed.fit_files import shared_folder
@@ -20,6 +21,7 @@ from cfcore.distributed.fit_rows import (
     MembersOnCluster,
     SolvingOnCluster,
 )
+from cfcore.distributed.fit_sampler import sample_on_team
 from cfcore.distributed.fit_sequence_tasks import InSequence, run_parts
 from cfcore.distributed.fit_tasks import Static
 from cfcore.errors import DataWarning, warn
@@ -84,6 +86,8 @@ class DaskEngine:
                     side.drawing = DrawingOnCluster(side, cluster)
                     if members is not None:
                         side.drawing_members = members.of(kind)
+            if not in_files.get() and cluster.run(Tasks.are_near):
+                sample_on_team(trainer, cluster)
         elif isinstance(trainer, LeastSquares):
             trainer.solve = BiasesOnCluster(trainer, cluster)  # type: ignore[method-assign]
         else:

@@ -168,7 +168,8 @@ def draw_columns(
         owners.indptr, owners.indices, weights.value, members, errors, penalty, first_block=first
     )
     with own_threads() as n_threads:
-        return draw_members(draws, DrawKey(*key), n_threads)
+        draw_members(draws, DrawKey(*key), n_threads)
+    return members, errors
 
 
 @dataclass(frozen=True, eq=False)

@@ -172,17 +172,18 @@ class MembersOnCluster:
         self.sets = [Held(sets) for _ in cluster.workers()] if cluster.run(Tasks.are_near) else []
         self.weights = {kind: Held(side.weights) for kind, side in sides.items()}
 
-    def of(self, kind: str) -> Callable[..., tuple[Array, Array]]:
+    def of(self, kind: str) -> Callable[..., None]:
         """What draws the members of the sets of a side."""
 
-        def draw(draws: MemberDraws, key: DrawKey, n_threads: int | None) -> tuple[Array, Array]:
+        def draw(draws: MemberDraws, key: DrawKey, n_threads: int | None) -> None:
             n = min(draws.n_blocks, len(self.sets))
             if n < 2:
-                return draw_members(draws, key, n_threads)
+                draw_members(draws, key, n_threads)
+                return
             cuts = [draws.n_blocks * at // n for at in range(n + 1)]
             found = self.cluster.run(lambda tasks: self._run(tasks, kind, draws, key, cuts))
-            members, errors = (np.concatenate(parts) for parts in zip(*found, strict=True))
-            return members, errors
+            for (begin, end), (members, errors) in zip(pairwise(cuts), found, strict=True):
+                draws.members[begin:end], draws.errors[begin:end] = members, errors
 
         return draw
 

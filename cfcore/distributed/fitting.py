@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+from contextlib import closing
 from contextvars import copy_context
 from typing import Any
 
@@ -131,7 +132,7 @@ def fit(
     def run() -> Any:
         cluster = Cluster(client)
         clusters.append(cluster)
-        with use_engine(DaskEngine(cluster)), cluster.interruptible():
+        with use_engine(DaskEngine(cluster)), cluster.interruptible(), closing(cluster):
             model.fit(ratings, **options)
         if sharded is None:
             return model

@@ -14,7 +14,7 @@ import math
 import operator
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, ClassVar, NamedTuple, Self
 
 import numpy as np
 
@@ -90,6 +90,8 @@ class Record:
     ----------
     dtype : dtype or None
         float32 or float64 where the record has arrays of that kind.
+    divided : tuple of str
+        Dimensions that `renewed` may change: no code and no bound refers to them.
 
     Raises
     ------
@@ -100,6 +102,7 @@ class Record:
     """
 
     dtype: ClassVar[Any] = None
+    divided: ClassVar[tuple[str, ...]] = ()
 
     def __post_init__(self) -> None:
         arrays, numbers, dimensions = _fields(type(self))  # type: ignore[arg-type]
@@ -116,6 +119,38 @@ class Record:
 
     def _check(self) -> None:
         """Check what types and shapes do not say: codes, bounds, rows of whole groups of 64 bytes."""
+
+    def renewed(self, **fields: Any) -> Self:
+        """A copy with other arrays of floating-point numbers, of the same shapes, or other numbers.
+
+        Its codes and bounds are those of this record, and are not checked again: that takes time of O(n).
+
+        Raises
+        ------
+        TypeError
+            A field is unknown, or holds codes or bounds.
+        ValueError
+            A dtype, a shape or a number is not as that of this record.
+        """
+        arrays, numbers, dimensions = _fields(type(self))  # type: ignore[arg-type]
+        floating = {field.name for field in arrays if field.dtype is None or field.dtype.kind == "f"}
+        bad = fields.keys() - floating - {number[0] for number in numbers}
+        if bad:
+            raise TypeError(f"{self._name(min(bad))} cannot be renewed; make a new record")
+        found = object.__new__(type(self))
+        held = vars(found)
+        held.update({name: one for name, one in vars(self).items() if name != "extents"} | fields)
+        sizes = {name: held[name] for name in dimensions if name not in self.divided}
+        for field in arrays:
+            if held[field.name] is not None or not field.optional:
+                found._check_array(field, held[field.name], sizes)
+        for name, kind, low, high in numbers:
+            held[name] = found._number(name, kind, low, high)
+        held.update({name: sizes[name] for name in self.divided})
+        return found
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: one for name, one in vars(self).items() if name != "extents"}  # addresses of a process
 
     def _name(self, field: str) -> str:
         return f"{type(self).__name__}: {field}"

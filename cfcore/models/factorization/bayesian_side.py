@@ -12,7 +12,19 @@ from cfcore.kernels.records import DrawKey, MemberDraws, RatingRows, RowDraws
 from cfcore.models.factorization import bayesian_priors as priors
 from cfcore.models.factorization.bayesian_priors import drawn_precision
 from cfcore.models.factorization.bayesian_scales import drawn_scale
-from cfcore.models.factorization.sets import from_blocks, in_blocks, set_weights, spans
+from cfcore.models.factorization.bayesian_steps import (
+    WORK,
+    InProcess,
+    distances,
+    less,
+    overrelax,
+    prior_means,
+    restore_members,
+    restore_sums,
+    scale,
+    whiten,
+)
+from cfcore.models.factorization.sets import COLUMNS, set_weights, spans
 from cfcore.threads import threads_worth
 
 Array = np.ndarray[Any, Any]
@@ -26,8 +38,6 @@ ON_ROWS, ON_BIASES, LATENTS = 96, 98, 1000
 WISHART = 0.02
 #: Its degrees of freedom are k and this.
 FREEDOM = 1
-#: A product of doubles and its sum, in products of floats.
-WORK = 4
 #: Sweeps at the start for which the precisions of the priors have fixed values: factors near 0 would keep
 #: them high, and stay near 0 for hundreds of sweeps.
 FIXED, FIRST_PRECISION, FIRST_PENALTY = 5, 20.0, 5.0
@@ -72,6 +82,8 @@ class Side:
         self.features: Any = None  # FeatureTerms, where there are features
         self.drawing: Any = Drawing  # or what draws rows elsewhere
         self.drawing_members: Any = draw_members  # or what draws them elsewhere
+        self.work: Any = InProcess()  # or what has others do the other steps
+        self.records: dict[str, Any] = {}  # whose codes have been checked
 
     @property
     def has_sets(self) -> bool:
@@ -118,15 +130,17 @@ class Side:
         factor = drawn_scale(power, spread, square, product, self.rng)
         if factor == 1:
             return factor
-        self.rows *= np.float32(factor)
-        self.members *= factor
-        self.sums *= factor
+        self._scale([self.rows, self.sums], factor)
+        self._scale([self.members], factor)
         if self.features is not None:
             self.features.effects *= factor
             self.features.sums *= factor
         self.mean *= factor
         self.precision /= factor**2
         return factor
+
+    def _scale(self, arrays: list[Array], factor: float) -> None:
+        self.work.run(scale, len(arrays[0]), factor, arrays, n_threads=1)
 
     def draw_prior(self, key: tuple[int, int], owners: Any, n_threads: int | None) -> None:
         """Draw mean and precision of the rows around the sums of their sets, and then the sets' members.
@@ -135,26 +149,29 @@ class Side:
         that of the rows, with a sampled factor. `owners` are bounds and codes of the rows that have each
         member in their set.
         """
-        rows = self.rows[:, : self.n_factors].astype(np.float64)
-        k, features = self.n_factors, self.features
-        base = rows if features is None else rows - features.sums
-        own = base - self.sums
+        k, features, empty, shape = self.n_factors, self.features, self.work.empty, self.sums.shape
+        of_features = None if features is None else features.sums
+        own, apart = empty("own", shape), empty("apart", shape)
+        self.work.run(distances, self.n, self.rows, of_features, self.sums, own, n_threads=n_threads)
         given = own if self.rated.all() else own[self.rated]  # rows without ratings do not inform the prior
         n = len(given)
         mean = given.mean(axis=0)
-        apart = given - mean
-        scale = products_of(apart, n_threads) + WISHART * (k + 1) * np.eye(k)
-        scale += n / (n + 1) * np.outer(mean, mean)
+        if n == self.n:
+            self.work.run(less, n, given, mean, apart, n_threads=n_threads)
+        else:
+            np.subtract(given, mean, out=apart[:n])
+        inverse = products_of(apart[:n], n_threads) + WISHART * (k + 1) * np.eye(k)
+        inverse += n / (n + 1) * np.outer(mean, mean)
         freedom = k + FREEDOM + n
         squares = products_of(self.members, n_threads)
         if self.has_sets:
-            scale += self.penalty[0] * squares
+            inverse += self.penalty[0] * squares
             freedom += len(self.members)
         if features is not None:
-            scale += features.penalty[0] * products_of(features.effects, n_threads)
+            inverse += features.penalty[0] * products_of(features.effects, n_threads)
             freedom += len(features.effects)
         if key[1] >= FIXED:
-            self.precision[:] = wishart(scale, freedom, self.rng)
+            self.precision[:] = wishart(inverse, freedom, self.rng)
         root = np.linalg.cholesky(self.precision)
         noise = self.rng.normal(size=k)
         self.mean = n * mean / (n + 1) + np.linalg.solve(root.T, noise) / np.sqrt(n + 1)
@@ -162,48 +179,54 @@ class Side:
             size = float(np.sum(self.precision * squares))
             drawn = drawn_precision(self.members.size, size, self.rng)
             self.penalty[0] = drawn if key[1] >= FIXED else FIRST_PENALTY
-            self._draw_members(key, own - self.mean, base, root, owners, n_threads)
+            self._draw_members(key, (own, apart), root, owners, n_threads)
         if features is not None:
+            rows = self.rows[:, :k].astype(np.float64)
             features.draw(key, rows - self.sums - self.mean, self.precision, n_threads)
 
     def _draw_members(
-        self, key: tuple[int, int], errors: Array, rows: Array, root: Array, owners: Any,
+        self, key: tuple[int, int], scratch: tuple[Array, Array], root: Array, owners: Any,
         n_threads: int | None,
     ) -> None:  # fmt: skip
-        """Draw the members with rows and noise in units in which the noise is white."""
-        k = self.n_factors
-        white, white_errors = times(self.members, root, n_threads), times(errors, root, n_threads)
-        draws = MemberDraws(
-            owners[0], owners[1], self.weights, in_blocks(white), in_blocks(white_errors),
-            float(self.penalty[0]),
-        )  # fmt: skip
-        drawn = DrawKey(key[0], MEMBERS + self.kind, key[1])
-        members, apart = self.drawing_members(draws, drawn, n_threads)
-        n_threads = threads_worth(n_threads, 4 * len(self.indices) * k)
-        back = np.linalg.inv(root)
-        apart = from_blocks(apart, k, white_errors)
-        self.members[:] = times(from_blocks(members, k, white), back, n_threads)
-        self.sums[:] = rows - self.mean - times(apart, back, n_threads)
-        if key[1] >= FIXED:
-            self.draw_member_scale(apart, times(self.sums, root, n_threads))
+        """Draw the members with rows and noise in units in which the noise is white.
 
-    def draw_member_scale(self, apart: Array, sums: Array) -> None:
+        Of the first array of `scratch`, rows less sums of members are read; both are overwritten.
+        """
+        run, n_blocks = self.work.run, -(-self.n_factors // COLUMNS)
+        members = self.work.empty("members", (n_blocks, self.n_others, COLUMNS))
+        errors = self.work.empty("errors", (n_blocks, self.n, COLUMNS))
+        run(whiten, self.n_others, self.members, None, root, members, n_threads=n_threads)
+        run(whiten, self.n, scratch[0], self.mean, root, errors, n_threads=n_threads)
+        penalty = float(self.penalty[0])
+        if "members" not in self.records:
+            nothing = np.empty((0, self.n_others, COLUMNS)), np.empty((0, self.n, COLUMNS))
+            self.records["members"] = MemberDraws(*owners, self.weights, *nothing, 0.0)
+        draws = self.records["members"].renewed(members=members, errors=errors, penalty=penalty)
+        self.drawing_members(draws, DrawKey(key[0], MEMBERS + self.kind, key[1]), n_threads)
+        back = np.linalg.inv(root)
+        run(restore_members, self.n_others, members, back, self.members, n_threads=n_threads)
+        of_features = None if self.features is None else self.features.sums
+        given, out = (self.rows, of_features, self.mean), scratch if key[1] >= FIXED else None
+        matrices = back, root
+        run(restore_sums, self.n, given, errors, matrices, self.sums, out, n_threads=n_threads)
+        if out is not None:
+            self.draw_member_scale(*(float(np.sum(one)) for one in out))
+
+    def draw_member_scale(self, square: float, product: float) -> None:
         """Draw a factor of the members, which their precision follows; the rows stay as they are.
 
         Members that are in few sets are near their prior, and its precision is near what they are.
 
         Parameters
         ----------
-        apart, sums : float64[n, n_factors]
-            Rows less all parts of their prior means, and their sums of members, in units in which the noise
-            of rows is white.
+        square, product : float
+            In units in which the noise of rows is white: the sum of the squares of the sums of members, and
+            of these times what is left of the rows less all parts of their prior means.
         """
-        square = float(np.sum(sums * sums))
-        product = square + float(np.sum(sums * apart))
         spread = priors.RATE * float(self.penalty[0])
-        factor = drawn_scale(2 * priors.SHAPE, spread, square, product, self.rng)
-        self.members *= factor
-        self.sums *= factor
+        factor = drawn_scale(2 * priors.SHAPE, spread, square, square + product, self.rng)
+        self._scale([self.members], factor)
+        self._scale([self.sums], factor)
         self.penalty /= factor**2
 
     def draw_rows(
@@ -232,22 +255,23 @@ class Side:
         means : float32[n_rows, width] or None
             Overwritten by the means that the rows are drawn around.
         """
-        ratings = RatingRows(self.indptr, self.indices, targets, self.n_others)
-        prior = self.mean + self.sums
-        if self.features is not None:
-            prior += self.features.sums
-        before = self.rows.copy() if key[1] >= PLAIN else None
-        if means is None and before is not None:
-            means = self.row_means
+        ratings = self.records.get("ratings")
+        if ratings is None or ratings.values is not targets:
+            ratings = RatingRows(self.indptr, self.indices, targets, self.n_others)
+            self.records["ratings"] = ratings
+        run, empty = self.work.run, self.work.empty
+        prior = empty("own", self.sums.shape)
+        of_features = None if self.features is None else self.features.sums
+        run(prior_means, self.n, self.mean, self.sums, of_features, prior, n_threads=1)
+        before = None
+        if key[1] >= PLAIN:
+            before = empty("before", self.rows.shape, self.rows.dtype)
+            np.copyto(before, self.rows)
+            means = self.row_means if means is None else means
         draws = RowDraws(self.rows, others.rows, prior, self.precision, *precisions[:2], means, precisions[2])
         self.drawing(ratings, draws, self.most, n_threads)(DrawKey(key[0], ROWS + self.kind, key[1]))
-        if before is not None and means is not None:
-            before -= means
-            before *= np.float32(OVERRELAXED)
-            self.rows -= means
-            self.rows *= np.float32(np.sqrt(1 - OVERRELAXED**2))
-            self.rows += before
-            self.rows += means
+        if before is not None:
+            run(overrelax, self.n, self.rows, means, before, OVERRELAXED, n_threads=1)
 
 
 class Drawing:
@@ -275,13 +299,12 @@ class Drawing:
             self.kernel.draw_rows(self.ratings, self.draws, key, self.scratch, span, self.n_threads)
 
 
-def draw_members(draws: MemberDraws, key: DrawKey, n_threads: int | None) -> tuple[Array, Array]:
-    """Draw all members of sets, in calls of about .3 s; the members and the errors of the record."""
+def draw_members(draws: MemberDraws, key: DrawKey, n_threads: int | None) -> None:
+    """Draw all members of sets, in calls of about .3 s."""
     kernel, width = backends.kernel("factorization.gibbs_priors"), 8 * draws.n_blocks
     n_threads = threads_worth(n_threads, 4 * draws.n * width)
     for span in spans(draws.indptr, 4 * width):
         kernel.draw_members(draws, key, span, n_threads)
-    return draws.members, draws.errors
 
 
 def products_of(rows: Array, n_threads: int | None) -> Array:
@@ -290,15 +313,6 @@ def products_of(rows: Array, n_threads: int | None) -> Array:
     found = np.empty((k, k))
     parts = np.empty((kernel.n_parts(n), k, k))
     kernel.sum_products(np.ascontiguousarray(rows), parts, found, threads_worth(n_threads, WORK * n * k * k))
-    return found
-
-
-def times(rows: Array, matrix: Array, n_threads: int | None) -> Array:
-    """Rows (float64[n, k]) times a matrix."""
-    kernel, found = backends.kernel("factorization.gibbs_priors"), np.empty(rows.shape)
-    work = WORK * rows.size * len(matrix)
-    held = np.ascontiguousarray(rows), np.ascontiguousarray(matrix)
-    kernel.multiply_matrix(*held, found, threads_worth(n_threads, work))
     return found
 
 
