@@ -13,6 +13,7 @@ import secrets
 import select
 import socket
 import struct
+import threading
 import time
 from collections.abc import Callable, Sequence
 from itertools import pairwise
@@ -32,11 +33,13 @@ Array = np.ndarray[Any, Any]
 
 #: A message: what it is about, and numbers; `CALL` is followed by as many bytes as the last one tells.
 _MESSAGE = struct.Struct("<cqqq")
-CALL, REGION, REST, DONE, FAILED = b"c", b"r", b"p", b"d", b"f"
+CALL, REGION, REST, READY, DONE, FAILED = b"c", b"r", b"p", b"y", b"d", b"f"
 #: Seconds for which tasks run, if they are not in the midst of an epoch.
 SECONDS = 4.0
 #: Seconds that a task waits between epochs, and after which it is no longer relied on.
 IDLE, RELIED = 2.0, 1.0
+#: Seconds for which a worker keeps what it has mapped.
+KEPT = 10.0
 #: Spans for each worker: one that is done with its own takes those of others.
 SPANS = 3
 #: Ratings, or rows, below which a span is not divided further.
@@ -63,7 +66,7 @@ class Team:
         self.cluster, self.move = cluster, move
         self.is_open, self.is_lost = False, True
         self.sockets: list[socket.socket] = []
-        self.sent: list[int] = []  # regions, of each worker
+        self.sent: list[int] = []  # regions that each has
         self.workers: list[str] = []
         self.futures: list[Any] = []
         self.opened = self.used = 0.0
@@ -75,7 +78,7 @@ class Team:
         """Have a task ready on each of the workers of a try; called at the begin of an epoch."""
         if self.is_lost:
             # A worker that is not reached may still write: not to where it is read from then on.
-            self.common, self.is_lost = Common(), False
+            self.common, self.is_lost, self.token = Common(), False, secrets.token_hex(16)
             self.spans: dict[Any, tuple[Any, list[tuple[int, int]]]] = {}
             self.move(self.common)
             self.common.forget()
@@ -89,7 +92,8 @@ class Team:
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as listening:
             listening.bind(f"\0{name}")
             listening.listen()
-            self.futures = [tasks.submit(serve, name, at=at, only=True) for at in range(len(self.workers))]
+            given = name, self.token
+            self.futures = [tasks.submit(serve, *given, at=at, only=True) for at in range(len(self.workers))]
             try:
                 while len(self.sockets) < len(self.workers):
                     self._wait([listening])
@@ -97,16 +101,16 @@ class Team:
             except BaseException:
                 self.close()
                 raise
-        self.sent = [0] * len(self.sockets)
         self.opened, self.is_open = time.monotonic(), True
 
     def _accept(self, listening: socket.socket) -> None:
         own, _ = listening.accept()
-        if is_own(own):
-            own.setblocking(True)
-            self.sockets.append(own)
-        else:
+        own.setblocking(True)
+        if not is_own(own):
             own.close()
+            return
+        self.sockets.append(own)
+        self.sent.append(_MESSAGE.unpack(_received(own, _MESSAGE.size))[1])
 
     def rest(self) -> None:
         """Tell the tasks that an epoch is done."""
@@ -119,7 +123,7 @@ class Team:
         """End the tasks."""
         for own in self.sockets:
             own.close()
-        self.sockets, self.futures, self.is_open = [], [], False
+        self.sockets, self.sent, self.futures, self.is_open = [], [], [], False
 
     def _wait(self, sockets: Sequence[socket.socket]) -> list[socket.socket]:
         """Sockets that there is something to read from; `Lost` if a worker is."""
@@ -201,37 +205,85 @@ def _received(own: socket.socket, size: int) -> bytes:
 # ---------------------------------------------------------------------- on workers
 
 
-def serve(name: str) -> None:
+class _Kept:
+    """What the last task of a team on this worker has mapped, for the next one: pages take time to map."""
+
+    def __init__(self) -> None:
+        self.changing = threading.Lock()
+        self.token, self.mapped = "", Mapped()
+        self.until: threading.Timer | None = None
+
+    def take(self, token: str) -> Mapped:
+        """That of a team, which nothing else has from then on."""
+        with self.changing:
+            found = self.mapped if token == self.token else Mapped()
+            self._forget()
+            return found
+
+    def keep(self, token: str, mapped: Mapped) -> None:
+        """Keep that of a team, for some time."""
+        with self.changing:
+            self._forget()
+            self.token, self.mapped = token, mapped
+            self.until = threading.Timer(KEPT, self.take, ("",))
+            self.until.daemon = True
+            self.until.start()
+
+    def _forget(self) -> None:
+        self.token, self.mapped = "", Mapped()
+        if self.until is not None:
+            self.until.cancel()
+            self.until = None
+
+
+_kept = _Kept()
+
+
+def serve(name: str, token: str) -> None:
     """Run steps as a socket of another process on this host asks for them, until that closes it.
 
     Parameters
     ----------
     name : str
         Of the socket, in the abstract namespace.
+    token : str
+        Of the arrays in common, which are kept for the next task.
     """
-    mapped, step, given, timeout = Mapped(), None, (), None
+    mapped = _kept.take(token)
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as own, contextlib.suppress(OSError):
         own.connect(f"\0{name}")
-        while is_own(own):
-            own.settimeout(timeout)
+        own.sendall(_MESSAGE.pack(READY, len(mapped.regions), 0, 0))
+        if is_own(own):
+            _serve(own, mapped)
+            _kept.keep(token, mapped)
+
+
+def _serve(own: socket.socket, mapped: Mapped) -> None:
+    """Run steps until there is no further message."""
+    step: Any
+    step, given, timeout = None, (), None
+    while True:
+        own.settimeout(timeout)
+        try:
             message, files, _, _ = socket.recv_fds(own, _MESSAGE.size, 1)
-            own.settimeout(None)
-            if message and len(message) < _MESSAGE.size:
-                message += _received(own, _MESSAGE.size - len(message))
-            if not message:
-                return
-            kind, begin, end, size = _MESSAGE.unpack(message)
-            timeout = IDLE if kind == REST else None
-            if kind == REGION:
-                mapped.add(begin, files[0])
-            elif kind == CALL:
-                try:
-                    if size:
-                        step, given = mapped.value(_received(own, size))
-                    with own_threads() as n_threads:
-                        step((begin, end), n_threads, *given)
-                except Exception as error:
-                    told = pickle.dumps(error)
-                    own.sendall(_MESSAGE.pack(FAILED, len(told), 0, 0) + told)
-                else:
-                    own.sendall(_MESSAGE.pack(DONE, 0, 0, 0))
+        except TimeoutError:
+            return
+        if not message:
+            return
+        own.settimeout(None)
+        message += _received(own, _MESSAGE.size - len(message))
+        kind, begin, end, size = _MESSAGE.unpack(message)
+        timeout = IDLE if kind == REST else None
+        if kind == REGION:
+            mapped.add(begin, files[0])
+        elif kind == CALL:
+            try:
+                if size:
+                    step, given = mapped.value(_received(own, size))
+                with own_threads() as n_threads:
+                    step((begin, end), n_threads, *given)
+            except Exception as error:
+                told = pickle.dumps(error)
+                own.sendall(_MESSAGE.pack(FAILED, len(told), 0, 0) + told)
+            else:
+                own.sendall(_MESSAGE.pack(DONE, 0, 0, 0))
