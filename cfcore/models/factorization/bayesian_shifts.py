@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 
 from cfcore.models.factorization.bayesian_biases import Biases
-from cfcore.models.factorization.bayesian_side import Side, products_of
+from cfcore.models.factorization.bayesian_side import Side
+from cfcore.models.factorization.bayesian_steps import add, products_of, with_columns
 
 __all__ = ["shift"]
 
@@ -39,7 +40,6 @@ def shift(
         By how much biases have grown.
     """
     k, own, off = side.n_factors, side.kind, other.kind
-    rows = other.rows[:, :k].astype(np.float64)
     apart = [
         held if terms is None else held - terms.bias_sums
         for held, terms in zip(biases.biases[:2], biases.features[:2], strict=True)
@@ -47,8 +47,11 @@ def shift(
     of_items = np.array([float(own == 1), float(off == 1)])  # whose biases have the mean of items' biases
     # Unknown are c, the number that is moved, and the mean of the items' biases.
     known = np.flatnonzero(biases.rated[off])
-    columns = np.concatenate([rows[known], np.full((len(known), 2), (1.0, of_items[1]))], axis=1)
-    precision = float(biases.precisions[off]) * products_of(columns, n_threads)
+    work, last = other.work, np.array([1.0, of_items[1]])
+    every = work.empty("columns", (other.n, k + 2))
+    work.run(with_columns, other.n, other.rows, last, every, n_threads=1)
+    columns = every if len(known) == other.n else every[known]
+    precision = float(biases.precisions[off]) * products_of(columns, n_threads, work)
     linear = float(biases.precisions[off]) * np.einsum("nf,n->f", columns, apart[off][known])
     line, held = np.array([-1.0, of_items[0]]), apart[own][biases.rated[own]]
     precision[k:, k:] += float(biases.precisions[own]) * len(held) * np.outer(line, line)
@@ -59,9 +62,9 @@ def shift(
     root = np.linalg.cholesky(precision)
     drawn = np.linalg.solve(root.T, np.linalg.solve(root, linear) + side.rng.normal(size=k + 2))
     c, moved, mean = drawn[:k], drawn[k], float(drawn[k + 1])
-    side.rows[:, :k] += c.astype(np.float32)
+    side.work.run(add, side.n, c, [side.rows], n_threads=1)
     side.mean += c
-    steps = {own: np.full(side.n, moved), off: -moved - np.einsum("nf,f->n", rows, c)}
+    steps = {own: np.full(side.n, moved), off: -moved - np.einsum("nf,f->n", every[:, :k], c)}
     for kind, step in steps.items():  # of a bias without ratings only the mean of its prior moves
         step[~biases.rated[kind]] = kind * (mean - biases.scalars[0])
         biases.biases[kind] += step

@@ -13,12 +13,12 @@ from cfcore.models.factorization import bayesian_priors as priors
 from cfcore.models.factorization.bayesian_priors import drawn_precision
 from cfcore.models.factorization.bayesian_scales import drawn_scale
 from cfcore.models.factorization.bayesian_steps import (
-    WORK,
     InProcess,
     distances,
     less,
     overrelax,
     prior_means,
+    products_of,
     restore_members,
     restore_sums,
     scale,
@@ -160,15 +160,15 @@ class Side:
             self.work.run(less, n, given, mean, apart, n_threads=n_threads)
         else:
             np.subtract(given, mean, out=apart[:n])
-        inverse = products_of(apart[:n], n_threads) + WISHART * (k + 1) * np.eye(k)
+        inverse = products_of(apart[:n], n_threads, self.work) + WISHART * (k + 1) * np.eye(k)
         inverse += n / (n + 1) * np.outer(mean, mean)
         freedom = k + FREEDOM + n
-        squares = products_of(self.members, n_threads)
+        squares = products_of(self.members, n_threads, self.work)
         if self.has_sets:
             inverse += self.penalty[0] * squares
             freedom += len(self.members)
         if features is not None:
-            inverse += features.penalty[0] * products_of(features.effects, n_threads)
+            inverse += features.penalty[0] * products_of(features.effects, n_threads, self.work)
             freedom += len(features.effects)
         if key[1] >= FIXED:
             self.precision[:] = wishart(inverse, freedom, self.rng)
@@ -262,11 +262,10 @@ class Side:
         run, empty = self.work.run, self.work.empty
         prior = empty("own", self.sums.shape)
         of_features = None if self.features is None else self.features.sums
-        run(prior_means, self.n, self.mean, self.sums, of_features, prior, n_threads=1)
-        before = None
-        if key[1] >= PLAIN:
-            before = empty("before", self.rows.shape, self.rows.dtype)
-            np.copyto(before, self.rows)
+        before = empty("before", self.rows.shape, self.rows.dtype) if key[1] >= PLAIN else None
+        given = self.mean, self.sums, of_features, prior, self.rows, before
+        run(prior_means, self.n, *given, n_threads=1)
+        if before is not None:
             means = self.row_means if means is None else means
         draws = RowDraws(self.rows, others.rows, prior, self.precision, *precisions[:2], means, precisions[2])
         self.drawing(ratings, draws, self.most, n_threads)(DrawKey(key[0], ROWS + self.kind, key[1]))
@@ -305,15 +304,6 @@ def draw_members(draws: MemberDraws, key: DrawKey, n_threads: int | None) -> Non
     n_threads = threads_worth(n_threads, 4 * draws.n * width)
     for span in spans(draws.indptr, 4 * width):
         kernel.draw_members(draws, key, span, n_threads)
-
-
-def products_of(rows: Array, n_threads: int | None) -> Array:
-    """The sum of the products x x' of rows (float64[n, k]): float64[k, k]."""
-    kernel, (n, k) = backends.kernel("factorization.gibbs_priors"), rows.shape
-    found = np.empty((k, k))
-    parts = np.empty((kernel.n_parts(n), k, k))
-    kernel.sum_products(np.ascontiguousarray(rows), parts, found, threads_worth(n_threads, WORK * n * k * k))
-    return found
 
 
 def wishart(inverse_scale: Array, freedom: float, rng: np.random.Generator) -> Array:

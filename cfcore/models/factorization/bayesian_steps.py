@@ -7,7 +7,7 @@ step sums over rows.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -18,8 +18,9 @@ from cfcore.models.factorization.sets import COLUMNS
 from cfcore.threads import threads_worth
 
 __all__ = [
-    "BLOCK", "InProcess", "distances", "draw_biases", "less", "multiply_rows", "of_groups", "overrelax",
-    "prior_means", "restore_members", "restore_sums", "rows_times", "scale", "subtract", "whiten",
+    "BLOCK", "InProcess", "add", "distances", "draw_biases", "less", "multiply_rows", "of_groups",
+    "overrelax", "prior_means", "products_of", "restore_members", "restore_sums", "scale", "subtract",
+    "whiten", "with_columns",
 ]  # fmt: skip
 
 Array = np.ndarray[Any, Any]
@@ -29,6 +30,8 @@ Span = tuple[int, int]
 BLOCK = 256
 #: Rows that a step takes at a time, so that what it computes on the way stays in the cache.
 PIECE = 16 * BLOCK
+#: Groups of ratings that are filled at a time.
+GROUPS = 128
 #: A product of doubles and its sum, in products of floats.
 WORK = 4
 
@@ -59,30 +62,35 @@ class InProcess:
         step((0, n), n_threads, *given)
 
 
-def _pieces(span: Span) -> Iterator[slice]:
+def _pieces(span: Span, size: int = PIECE) -> Iterator[slice]:
     begin, end = span
-    for first in range(begin, end, PIECE):
-        yield slice(first, min(first + PIECE, end))
+    for first in range(begin, end, size):
+        yield slice(first, min(first + size, end))
 
 
-def rows_times(rows: Array, matrix: Array, n_threads: int | None) -> Array:
+def _times(rows: Array, matrix: Array, out: Array, n_threads: int | None) -> Array:
     """Rows (float64[n, k]) times a matrix."""
-    kernel, found = backends.kernel("factorization.gibbs_priors"), np.empty(rows.shape)
-    work = WORK * rows.size * len(matrix)
-    held = np.ascontiguousarray(rows), np.ascontiguousarray(matrix)
-    kernel.multiply_matrix(*held, found, threads_worth(n_threads, work))
-    return found
+    n_threads = threads_worth(n_threads, WORK * rows.size * len(matrix))
+    backends.kernel("factorization.gibbs_priors").multiply_matrix(rows, matrix, out, n_threads)
+    return out
 
 
 # ---------------------------------------------------------------------- rows, and members of sets
 
 
-def _base(own: slice, rows: Array, features: Array | None, k: int) -> Array:
+def _memory(span: Span, n_arrays: int, k: int) -> Iterator[tuple[slice, list[Array]]]:
+    """Pieces of a span, with arrays of their rows: new memory for each would cost page faults."""
+    held = np.empty((n_arrays, min(PIECE, span[1] - span[0]), k))
+    for own in _pieces(span):
+        yield own, [one[: own.stop - own.start] for one in held]
+
+
+def _base(own: slice, rows: Array, features: Array | None, out: Array) -> Array:
     """Rows less what features tell of them, in double."""
-    found = rows[own, :k].astype(np.float64)
+    np.copyto(out, rows[own, : out.shape[1]])
     if features is not None:
-        found -= features[own]
-    return found
+        out -= features[own]
+    return out
 
 
 def less(span: Span, n_threads: int | None, rows: Array, row: Array, out: Array) -> None:
@@ -90,12 +98,44 @@ def less(span: Span, n_threads: int | None, rows: Array, row: Array, out: Array)
     np.subtract(rows[slice(*span)], row, out=out[slice(*span)])
 
 
+def add(span: Span, n_threads: int | None, row: Array, arrays: Sequence[Array]) -> None:
+    """Add a row to the rows of arrays, in single precision."""
+    for array in arrays:
+        array[slice(*span), : len(row)] += row.astype(np.float32)
+
+
 def distances(
     span: Span, n_threads: int | None, rows: Array, features: Array | None, sums: Array, out: Array
 ) -> None:
     """`out` (float64[n, k]) is the rows less the sums of their sets, and what features tell of them."""
     for own in _pieces(span):
-        np.subtract(_base(own, rows, features, out.shape[1]), sums[own], out=out[own])
+        _base(own, rows, features, out[own])
+        out[own] -= sums[own]
+
+
+def with_columns(span: Span, n_threads: int | None, rows: Array, last: Array, out: Array) -> None:
+    """`out` (float64[n, k + m]) is the first k numbers of the rows and, for each, m further ones."""
+    own, k = slice(*span), out.shape[1] - len(last)
+    out[own, :k], out[own, k:] = rows[own, :k], last
+
+
+def sum_parts(span: Span, n_threads: int | None, rows: Array, parts: Array) -> None:
+    """Sums of products of blocks of the rows; see the kernel `sum_products`."""
+    (begin, end), k = span, rows.shape[1]
+    own = parts[begin // BLOCK : -(-end // BLOCK)]
+    n_threads = threads_worth(n_threads, WORK * (end - begin) * k * k)
+    kernel = backends.kernel("factorization.gibbs_priors")
+    kernel.sum_products(rows[begin:end], own, np.empty((k, k)), n_threads)
+
+
+def products_of(rows: Array, n_threads: int | None, work: Any) -> Array:
+    """The sum of the products x x' of rows (float64[n, k]): float64[k, k]."""
+    n, k = rows.shape
+    parts = work.empty("parts", (-(-n // BLOCK), k, k))
+    work.run(sum_parts, n, rows, parts, n_threads=n_threads)
+    upper = np.triu(np.add.reduce(parts, axis=0, initial=0.0))  # in the order of the parts
+    found: Array = upper + np.triu(upper, 1).T
+    return found
 
 
 def whiten(
@@ -103,24 +143,27 @@ def whiten(
 ) -> None:
     """Rows, less their mean if given, times a matrix, in blocks of columns (see `in_blocks`)."""
     k = rows.shape[1]
-    for own in _pieces(span):
-        white = rows_times(rows[own] if mean is None else rows[own] - mean, root, n_threads)
+    for own, (apart, white) in _memory(span, 2, k):
+        if mean is not None:
+            np.subtract(rows[own], mean, out=apart)
+        _times(rows[own] if mean is None else apart, root, white, n_threads)
         for at in range(len(blocks)):
             first, last = COLUMNS * at, min(COLUMNS * (at + 1), k)
             blocks[at, own, : last - first] = white[:, first:last]
             blocks[at, own, last - first :] = 0
 
 
-def _from_blocks(blocks: Array, own: slice, k: int) -> Array:
-    found = np.empty((own.stop - own.start, len(blocks) * COLUMNS))
-    np.copyto(found.reshape(len(found), len(blocks), COLUMNS), blocks[:, own].transpose(1, 0, 2))
-    return np.ascontiguousarray(found[:, :k])
+def _from_blocks(blocks: Array, own: slice, out: Array) -> Array:
+    for at in range(len(blocks)):
+        first, last = COLUMNS * at, min(COLUMNS * (at + 1), out.shape[1])
+        out[:, first:last] = blocks[at, own, : last - first]
+    return out
 
 
 def restore_members(span: Span, n_threads: int | None, blocks: Array, back: Array, members: Array) -> None:
     """`members` are those in blocks of columns times a matrix, the inverse of that of `whiten`."""
-    for own in _pieces(span):
-        members[own] = rows_times(_from_blocks(blocks, own, members.shape[1]), back, n_threads)
+    for own, (white,) in _memory(span, 1, members.shape[1]):
+        _times(_from_blocks(blocks, own, white), back, members[own], n_threads)
 
 
 def restore_sums(
@@ -143,11 +186,13 @@ def restore_sums(
         Overwritten by squares of the sums in units in which the errors are white, and products of both.
     """
     (rows, features, mean), (back, root), k = given, matrices, sums.shape[1]
-    for own in _pieces(span):
-        apart = _from_blocks(blocks, own, k)
-        sums[own] = _base(own, rows, features, k) - mean - rows_times(apart, back, n_threads)
+    for own, (apart, errors, white) in _memory(span, 3, k):
+        _times(_from_blocks(blocks, own, apart), back, errors, n_threads)
+        _base(own, rows, features, sums[own])
+        sums[own] -= mean
+        sums[own] -= errors
         if out is not None:
-            white = rows_times(sums[own], root, n_threads)
+            _times(sums[own], root, white, n_threads)
             np.multiply(white, white, out=out[0][own])
             np.multiply(white, apart, out=out[1][own])
 
@@ -160,10 +205,13 @@ def scale(span: Span, n_threads: int | None, factor: float, arrays: list[Array])
 
 
 def prior_means(
-    span: Span, n_threads: int | None, mean: Array, sums: Array, features: Array | None, out: Array
-) -> None:
-    """`out` is the means of the rows in the prior."""
+    span: Span, n_threads: int | None, mean: Array, sums: Array, features: Array | None, out: Array,
+    rows: Array, before: Array | None,
+) -> None:  # fmt: skip
+    """`out` is the means of the rows in the prior; and `before`, if given, a copy of the rows."""
     own = slice(*span)
+    if before is not None:
+        before[own] = rows[own]
     np.add(mean, sums[own], out=out[own])
     if features is not None:
         out[own] += features[own]
@@ -172,13 +220,16 @@ def prior_means(
 def overrelax(
     span: Span, n_threads: int | None, rows: Array, means: Array, before: Array, factor: float
 ) -> None:
-    """Turn independent draws around their means into ones that have a correlation with the rows before."""
+    """Turn independent draws around their means into ones that have a correlation with the rows before.
+
+    `before` is overwritten.
+    """
     for own in _pieces(span):
-        step = before[own] - means[own]
-        step *= np.float32(factor)
+        before[own] -= means[own]
+        before[own] *= np.float32(factor)
         rows[own] -= means[own]
         rows[own] *= np.float32(np.sqrt(1 - factor**2))
-        rows[own] += step
+        rows[own] += before[own]
         rows[own] += means[own]
 
 
@@ -187,7 +238,7 @@ def overrelax(
 
 def of_groups(span: Span, n_threads: int | None, values: Array, indptr: Array, out: Array) -> None:
     """`out` has the value of each group for each of its ratings, which are consecutive."""
-    for own in _pieces(span):
+    for own in _pieces(span, GROUPS):
         bounds = indptr[own.start : own.stop + 1]
         out[bounds[0] : bounds[-1]] = np.repeat(values[own], np.diff(bounds))
 
