@@ -66,6 +66,12 @@ class Common:
             self.named[name] = found
         return found
 
+    def keep(self, array: Array) -> Array:
+        """A copy of an array."""
+        found = self._new(array.nbytes).bytes[: array.nbytes].view(array.dtype).reshape(array.shape)
+        np.copyto(found, array)
+        return found
+
     def move(self, held: Any) -> Any:
         """A copy of an array, or of all in lists and tuples; the same one for the same array."""
         if isinstance(held, (list, tuple)):
@@ -73,9 +79,7 @@ class Common:
         if not isinstance(held, np.ndarray):
             return held
         if id(held) not in self.moved:
-            found = self._new(held.nbytes).bytes[: held.nbytes].view(held.dtype).reshape(held.shape)
-            np.copyto(found, held)
-            self.moved[id(held)] = held, found
+            self.moved[id(held)] = held, self.keep(held)
         return self.moved[id(held)][1]
 
     def forget(self) -> None:

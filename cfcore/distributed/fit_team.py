@@ -141,9 +141,10 @@ class Team:
 
     def run(self, step: Callable[..., None], n: int, *given: Any, indptr: Array | None = None) -> None:
         """Call a step with spans of `n` things; see `InProcess.run`."""
-        self.call(step, self._spans(n, indptr), *given)
+        self.call(step, self.spans_of(n, indptr), *given)
 
-    def _spans(self, n: int, indptr: Array | None) -> list[tuple[int, int]]:
+    def spans_of(self, n: int, indptr: Array | None) -> list[tuple[int, int]]:
+        """Spans of `n` things, of about as many ratings each if there are bounds of these."""
         key = n, id(indptr), len(self.sockets)
         if key not in self.spans:
             total = n if indptr is None else int(indptr[-1]) + n
