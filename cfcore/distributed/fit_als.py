@@ -8,13 +8,14 @@ from typing import Any
 import numpy as np
 
 from cfcore import backends
-from cfcore.arrays import as_padded, row_length
+from cfcore.arrays import as_padded
 from cfcore.distributed.fit_cluster import Cluster
 from cfcore.distributed.fit_common import Common
 from cfcore.distributed.fit_epochs import EpochsOnTeam
+from cfcore.distributed.fit_tasks import scratch
 from cfcore.distributed.fit_team import Team
 from cfcore.kernels.records import ImplicitRows, ImplicitSets, RatingRows, RowSolves
-from cfcore.models.factorization.als_rows import Side, Solving, improved_members
+from cfcore.models.factorization.als_rows import Side, improved_members
 from cfcore.models.factorization.als_trainer import ALSTrainer
 from cfcore.models.factorization.sets import COLUMNS
 from cfcore.threads import threads_worth
@@ -68,6 +69,7 @@ class _Solving:
             **{name: common.move(getattr(held, name)) for name in ("penalty", "bias_penalty", "squares")},
         )  # fmt: skip
         self.ratings, self.common = trainer.sides[own].ratings, common
+        self.most = int(np.diff(self.ratings.indptr).max(initial=0))
         self.sets: dict[Span, ImplicitSets] = {}
 
     def centres(self, side: Side, members: Array) -> Array | None:
@@ -84,8 +86,9 @@ class _Solving:
         if members is not None:
             shape = self.solves.rows.shape
             sums = [self.team.common.empty(f"sums {at}", shape, at) for at in (np.float32, np.float64)]
-        given = ratings, self.solves, members, sums, self._sets(spans) if sums else {}
-        self.team.call(solve_rows, spans, *given)
+        given = ratings, self.most, self.solves, members, sums, self._sets(spans) if sums else {}
+        gathered = [self.solves.columns, *([] if members is None else [members])]
+        self.team.call(solve_rows, spans, *given, gathered=gathered)
         return self.solves.squares
 
     def _sets(self, spans: list[Span]) -> dict[Span, ImplicitSets]:
@@ -120,13 +123,15 @@ def _improving(team: Team, trainer: ALSTrainer, elsewhere: Any) -> Any:
 
 
 def solve_rows(
-    span: Span, n_threads: int | None, ratings: RatingRows, solves: RowSolves, members: Array | None,
-    sums: list[Array], sets: dict[Span, ImplicitSets],
+    span: Span, n_threads: int | None, ratings: RatingRows, most: int, solves: RowSolves,
+    members: Array | None, sums: list[Array], sets: dict[Span, ImplicitSets],
 ) -> None:  # fmt: skip
     """Solve for some of the rows and biases of a side.
 
     Parameters
     ----------
+    most : int
+        Ratings of the row that has most.
     members : float32[n_columns, width] or None
         What the sets of the rows are sums of.
     sums : list of (float32[n_rows, width], float64[n_rows, width])
@@ -142,9 +147,12 @@ def solve_rows(
         kernel.implicit_sums(own, ImplicitRows(members, sums[0][begin:end]), threads)
         sums[1][begin:end] = sums[0][begin:end]
         solves = solves.renewed(centres=sums[1])
-    solving = Solving(ratings, solves, n_threads)
-    solving.spans = [span]
-    solving(None)
+    width = solves.width
+    work = (end - begin) * width**3 / 3 + int(ratings.indptr[end] - ratings.indptr[begin]) * width**2
+    n_threads, solver = threads_worth(n_threads, work), backends.kernel("factorization.als")
+    solver.solve_rows(
+        ratings, solves, scratch.of(solver.scratch_shape(n_threads, width, most)), span, n_threads
+    )
 
 
 def improve_columns(

@@ -257,7 +257,7 @@ class Cluster:
                 except TimeoutError:
                     if future.done():
                         raise
-                    self._check()
+                    self.check_going()
                     if needed:
                         self.check_alive(needed)
         except BaseException:
@@ -266,7 +266,7 @@ class Cluster:
 
     def check_alive(self, needed: Sequence[str]) -> None:
         """Raise if the fit is to end, and `Lost` if a worker is lost."""
-        self._check()
+        self.check_going()
         if not set(needed) <= set(self._identity()):
             raise Lost("a worker is lost")
 
@@ -279,7 +279,7 @@ class Cluster:
         """The workers that the scheduler knows, by address."""
         return self.wait(self.client.scheduler.identity(n_workers=-1))["workers"]
 
-    def _check(self) -> None:
+    def check_going(self) -> None:
         """Raise if the fit is to end."""
         if self.stopped.is_set():
             raise KeyboardInterrupt
@@ -293,7 +293,7 @@ class Cluster:
         """Addresses of the workers, in the order of their names; waits for one."""
         started = time.monotonic()
         while True:
-            self._check()
+            self.check_going()
             found = self._identity()
             if found:
                 if new := found.keys() - self.checked:
@@ -353,7 +353,7 @@ class Cluster:
                         f"workers were lost {n_killed} times over while they ran the same task ({error}): "
                         "they may need more memory; start them with more (--memory-limit), or more of them"
                     ) from error
-                self._check()
+                self.check_going()
                 time.sleep(min(0.1 * 2**n_tries, 2.0))
         raise AssertionError
 

@@ -8,10 +8,12 @@ import mmap
 import os
 import pickle
 import weakref
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
+from cfcore.arrays import aligned_zeros
 from cfcore.distributed.fit_shared import memory_file
 
 __all__ = ["Common", "Mapped"]
@@ -22,6 +24,10 @@ Array = np.ndarray[Any, Any]
 ALIGNED = 64
 #: Bytes of the memory for these, at least.
 LEAST = 1 << 20
+#: Bytes of arrays for which NumPy asks for large pages: those of memory in common are small.
+LARGE = 1 << 22
+#: How arrays are used.
+READ, WRITTEN, GATHERED = range(3)
 
 
 class _Region:
@@ -97,13 +103,15 @@ class Common:
         inside = begin - region.begin
         return (number, inside) if inside < len(region.bytes) else None
 
-    def packed(self, value: Any) -> bytes:
-        """A value as bytes for `Mapped.value`; its arrays that are not here are copied, until the next call."""
+    def packed(self, value: Any, gathered: Sequence[Array] = ()) -> bytes:
+        """A value as bytes for `Mapped.value`; its arrays that are not here are copied, until the next call.
+
+        Those that are `gathered` from, in no order, are read from copies in memory of large pages.
+        """
         self.used = 0
         while True:
             file = io.BytesIO()
-            pickler = _Pickler(file, self)
-            pickler.dump(value)
+            _Pickler(file, self, gathered).dump(value)
             if self.scratch is not None and self.used <= len(self.regions[self.scratch].bytes):
                 return file.getvalue()
             if not self.used:
@@ -125,17 +133,20 @@ class Common:
 class _Pickler(pickle.Pickler):
     """Writes where an array is in place of its numbers."""
 
-    def __init__(self, file: Any, common: Common) -> None:
+    def __init__(self, file: Any, common: Common, gathered: Sequence[Array]) -> None:
         super().__init__(file, protocol=5)
-        self.common = common
+        self.common, self.gathered = common, gathered
 
     def persistent_id(self, value: Any) -> Any:
         if type(value) is not np.ndarray or value.dtype.hasobject:
             return None
         found = self.common.place(value)
         if found is None:
-            return (*self.common.copied(value), value.shape, None, value.dtype, False)
-        return (*found, value.shape, value.strides, value.dtype, value.flags.writeable)
+            return (*self.common.copied(value), value.shape, None, value.dtype, READ)
+        use = WRITTEN if value.flags.writeable else READ
+        if value.nbytes >= LARGE and any(value is one for one in self.gathered):
+            use = GATHERED
+        return (*found, value.shape, value.strides, value.dtype, use)
 
 
 class Mapped:
@@ -144,6 +155,7 @@ class Mapped:
     def __init__(self) -> None:
         self.regions: dict[int, Array] = {}
         self.arrays: dict[Any, Array] = {}
+        self.large: dict[Any, tuple[Array, Array]] = {}  # with copies that are gathered from
 
     def add(self, number: int, file: int) -> None:
         """Map a region; closes the file."""
@@ -156,10 +168,19 @@ class Mapped:
         """The array that `Common` has told of."""
         found = self.arrays.get(told)
         if found is None:
-            number, begin, shape, strides, dtype, is_written = told
+            number, begin, shape, strides, dtype, use = told
             found = np.ndarray(shape, dtype, self.regions[number], begin, strides)
-            found.flags.writeable = is_written
+            if use == GATHERED:
+                own = aligned_zeros(found.size, 1, dtype).reshape(shape)
+                self.large[told] = found, own
+                found = own
+            found.flags.writeable = use == WRITTEN
             self.arrays[told] = found
+        if told in self.large:
+            common, own = self.large[told]
+            own.flags.writeable = True
+            np.copyto(own, common)
+            own.flags.writeable = False
         return found
 
     def value(self, packed: bytes) -> Any:

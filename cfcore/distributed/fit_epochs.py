@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from cfcore.distributed.fit_cluster import Tasks
+from cfcore.distributed.fit_tasks import Lost
 from cfcore.distributed.fit_team import Team
 
 __all__ = ["EpochsOnTeam"]
@@ -49,13 +50,23 @@ class EpochsOnTeam:
 
     def __call__(self, k: int) -> float:
         """Run epoch `k`; what the method returns."""
-        return self.team.cluster.run(lambda tasks: self._run(tasks, k))
+        cluster = self.team.cluster
+        if self.team.goes_on():  # the scheduler is not asked: it takes some milliseconds to answer
+            cluster.check_going()
+            try:
+                return self._run(k)
+            except Lost:
+                pass
+        return cluster.run(lambda tasks: self._run_with(tasks, k))
 
-    def _run(self, tasks: Tasks, k: int) -> float:
+    def _run_with(self, tasks: Tasks, k: int) -> float:
         if tasks.are_near():
             self.team.open(tasks)
         else:
             self.team.close()
+        return self._run(k)
+
+    def _run(self, k: int) -> float:
         begin = k
         if self.is_changed:
             begin = self.first

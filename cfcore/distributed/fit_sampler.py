@@ -8,14 +8,17 @@ from typing import Any
 
 import numpy as np
 
+from cfcore import backends
 from cfcore.distributed.fit_cluster import Cluster
 from cfcore.distributed.fit_common import Common
 from cfcore.distributed.fit_epochs import EpochsOnTeam
+from cfcore.distributed.fit_tasks import scratch
 from cfcore.distributed.fit_team import Team
 from cfcore.kernels.records import DrawKey, MemberDraws, RatingRows, RowDraws
 from cfcore.models.factorization.bayesian_chains import Chains
-from cfcore.models.factorization.bayesian_side import Drawing, draw_members
+from cfcore.models.factorization.bayesian_side import draw_members
 from cfcore.models.factorization.bayesian_trainer import GibbsTrainer
+from cfcore.threads import threads_worth
 
 __all__ = ["sample_on_team"]
 
@@ -101,8 +104,12 @@ def _drawing(team: Team, elsewhere: Any) -> Any:
     def drawing(ratings: RatingRows, draws: RowDraws, most: int, n_threads: int | None) -> Any:
         if not team.is_open:
             return elsewhere(ratings, draws, most, n_threads)
-        given = ratings, draws, most
-        return lambda key: team.run(draw_rows, ratings.n_rows, *given, key, indptr=ratings.indptr)
+
+        def draw(key: DrawKey) -> None:
+            given, columns = (ratings, draws, most, key), [draws.columns]
+            team.run(draw_rows, ratings.n_rows, *given, indptr=ratings.indptr, gathered=columns)
+
+        return draw
 
     return drawing
 
@@ -126,9 +133,11 @@ def draw_rows(
     key: DrawKey,
 ) -> None:  # fmt: skip
     """Draw some of the rows of a side."""
-    drawing = Drawing(ratings, draws, most, n_threads)
-    drawing.spans = [span]
-    drawing(key)
+    (begin, end), width = span, draws.width
+    work = (end - begin) * width**3 / 3 + int(ratings.indptr[end] - ratings.indptr[begin]) * width**2
+    n_threads, kernel = threads_worth(n_threads, work), backends.kernel("factorization.gibbs")
+    own = scratch.of(kernel.scratch_shape(n_threads, width, most))
+    kernel.draw_rows(ratings, draws, key, own, span, n_threads)
 
 
 def draw_columns(span: tuple[int, int], n_threads: int | None, draws: MemberDraws, key: DrawKey) -> None:

@@ -24,7 +24,7 @@ import numpy as np
 from cfcore.distributed.fit_cluster import Cluster, Tasks
 from cfcore.distributed.fit_common import Common, Mapped
 from cfcore.distributed.fit_shared import is_own
-from cfcore.distributed.fit_tasks import Lost, own_threads
+from cfcore.distributed.fit_tasks import Lost, own_threads, scratch
 from cfcore.models.factorization.bayesian_steps import BLOCK
 
 __all__ = ["Team", "serve"]
@@ -82,10 +82,8 @@ class Team:
             self.spans: dict[Any, tuple[Any, list[tuple[int, int]]]] = {}
             self.move(self.common)
             self.common.forget()
-        now = time.monotonic()
-        if self.is_open and self.workers == tasks.workers and now < self.opened + SECONDS:
-            if now < self.used + RELIED:
-                return
+        if self.workers == tasks.workers and self.goes_on():
+            return
         self.close()
         self.workers = list(tasks.workers)
         name = f"cfcore-{secrets.token_hex(16)}"
@@ -101,7 +99,13 @@ class Team:
             except BaseException:
                 self.close()
                 raise
-        self.opened, self.is_open = time.monotonic(), True
+        self.opened = self.used = time.monotonic()
+        self.is_open = True
+
+    def goes_on(self) -> bool:
+        """Whether there are tasks that can be relied on for another epoch."""
+        now = time.monotonic()
+        return self.is_open and now < self.opened + SECONDS and now < self.used + RELIED
 
     def _accept(self, listening: socket.socket) -> None:
         own, _ = listening.accept()
@@ -139,9 +143,12 @@ class Team:
 
     # ------------------------------------------------------------------ steps
 
-    def run(self, step: Callable[..., None], n: int, *given: Any, indptr: Array | None = None) -> None:
-        """Call a step with spans of `n` things; see `InProcess.run`."""
-        self.call(step, self.spans_of(n, indptr), *given)
+    def run(
+        self, step: Callable[..., None], n: int, *given: Any, indptr: Array | None = None,
+        gathered: Sequence[Array] = (),
+    ) -> None:  # fmt: skip
+        """Call a step with spans of `n` things; see `InProcess.run` and `Common.packed`."""
+        self.call(step, self.spans_of(n, indptr), *given, gathered=gathered)
 
     def spans_of(self, n: int, indptr: Array | None) -> list[tuple[int, int]]:
         """Spans of `n` things, of about as many ratings each if there are bounds of these."""
@@ -156,10 +163,13 @@ class Team:
             self.spans[key] = indptr, list(pairwise(ends))  # with the bounds, whose number is of no other
         return self.spans[key][1]
 
-    def call(self, step: Callable[..., None], spans: Sequence[tuple[int, int]], *given: Any) -> None:
+    def call(
+        self, step: Callable[..., None], spans: Sequence[tuple[int, int]], *given: Any,
+        gathered: Sequence[Array] = (),
+    ) -> None:  # fmt: skip
         """Call a step with some spans, each in one of the tasks, and wait for the end of all."""
         try:
-            self._call(list(spans), self.common.packed((step, given)))
+            self._call(list(spans), self.common.packed((step, given), gathered))
         except BaseException as error:
             self.close()
             self.is_lost = True
@@ -232,6 +242,7 @@ class _Kept:
 
     def _forget(self) -> None:
         self.token, self.mapped = "", Mapped()
+        scratch.clear()
         if self.until is not None:
             self.until.cancel()
             self.until = None
