@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -12,10 +13,11 @@ from cfcore.arrays import as_padded
 from cfcore.distributed.fit_cluster import Cluster
 from cfcore.distributed.fit_common import Common
 from cfcore.distributed.fit_epochs import EpochsOnTeam
+from cfcore.distributed.fit_sampler import draw_columns
 from cfcore.distributed.fit_tasks import scratch
 from cfcore.distributed.fit_team import Team
-from cfcore.kernels.records import ImplicitRows, ImplicitSets, RatingRows, RowSolves
-from cfcore.models.factorization.als_rows import Side, improved_members
+from cfcore.kernels.records import DrawKey, ImplicitRows, ImplicitSets, RatingRows, RowSolves
+from cfcore.models.factorization.als_rows import Side
 from cfcore.models.factorization.als_trainer import ALSTrainer
 from cfcore.models.factorization.sets import COLUMNS
 from cfcore.threads import threads_worth
@@ -24,6 +26,9 @@ __all__ = ["solve_on_team"]
 
 Array = np.ndarray[Any, Any]
 Span = tuple[int, int]
+
+#: Rows that a step takes at a time.
+PIECE = 256
 
 
 def solve_on_team(trainer: ALSTrainer, cluster: Cluster) -> None:
@@ -43,7 +48,7 @@ def solve_on_team(trainer: ALSTrainer, cluster: Cluster) -> None:
     team = Team(cluster, move)
     for kind, elsewhere in trainer.solving.items():
         trainer.solving[kind] = steps[kind] = _Solving(team, elsewhere)  # type: ignore[assignment]
-    trainer.improving = _improving(team, trainer, trainer.improving)
+    trainer.improving = _Improving(team, steps, trainer.improving)
     trainer.epoch = EpochsOnTeam(team, trainer.epoch, trainer.arrays)  # type: ignore[method-assign]
 
 
@@ -62,7 +67,7 @@ class _Solving:
     def move(self, trainer: ALSTrainer, kinds: tuple[str, str], common: Common) -> None:
         """Take rows, biases and ratings from where all processes have them."""
         own, other = kinds
-        held = self.solves
+        self.kind, held = own, self.solves
         self.solves = self.elsewhere.solves = dataclasses.replace(
             held, rows=trainer.rows[own], biases=trainer.biases[own], columns=trainer.rows[other],
             column_biases=trainer.biases[other], weights=trainer.sides[own].weights,
@@ -81,17 +86,21 @@ class _Solving:
         if not self.team.is_open:
             found: Array = self.elsewhere(members)
             return found
-        ratings, sums = self.ratings, None
+        ratings, sums = self.ratings, []
         spans = self.team.spans_of(ratings.n_rows, ratings.indptr)
         if members is not None:
-            shape = self.solves.rows.shape
-            sums = [self.team.common.empty(f"sums {at}", shape, at) for at in (np.float32, np.float64)]
-        given = ratings, self.most, self.solves, members, sums, self._sets(spans) if sums else {}
+            sums = [self.sums(members.shape[1]), self.sums(members.shape[1], np.float64)]
+        given = ratings, self.most, self.solves, members, sums, self.sets_of(spans) if sums else {}
         gathered = [self.solves.columns, *([] if members is None else [members])]
         self.team.call(solve_rows, spans, *given, gathered=gathered)
         return self.solves.squares
 
-    def _sets(self, spans: list[Span]) -> dict[Span, ImplicitSets]:
+    def sums(self, width: int, dtype: Any = np.float32) -> Array:
+        """Memory for sums over the sets of the rows."""
+        name = f"sums of {self.kind}s in {np.dtype(dtype)}"
+        return self.common.empty(name, (self.ratings.n_rows, width), dtype)
+
+    def sets_of(self, spans: list[Span]) -> dict[Span, ImplicitSets]:
         """The sets of the rows of each span; they are checked once."""
         ratings = self.ratings
         if self.sets.keys() != set(spans):
@@ -105,21 +114,41 @@ class _Solving:
         return self.sets
 
 
-def _improving(team: Team, trainer: ALSTrainer, elsewhere: Any) -> Any:
-    """What improves the members of sets of a side, in place of `improved_members`."""
+class _Improving:
+    """Improves the members of the sets of a side, in place of `improved_members`.
 
-    def improving(side: Side, owners: tuple[Array, Array], rows: Array, members: Array) -> Array:
+    Parameters
+    ----------
+    team : Team
+    steps : dict of str to _Solving
+    elsewhere : ImprovingOnCluster
+    """
+
+    def __init__(self, team: Team, steps: dict[str, _Solving], elsewhere: Any) -> None:
+        self.team, self.steps, self.elsewhere = team, steps, elsewhere
+
+    def __call__(self, side: Side, owners: tuple[Array, Array], rows: Array, members: Array) -> Array:
+        """The factors of the members, which are changed in place by the tasks of a team."""
+        team = self.team
         if not team.is_open:
-            found: Array = elsewhere(side, owners, rows, members)
+            found: Array = self.elsewhere(side, owners, rows, members)
             return found
-        side.member_draws(owners), side.sets  # noqa: B018  # checked here, once
-        n_blocks = -(-members.shape[1] // COLUMNS)
+        [step] = [one for one in self.steps.values() if one.ratings is side.ratings]
+        n_blocks, table = -(-members.shape[1] // COLUMNS), as_padded(members)
+        blocks, errors = (
+            team.common.empty(f"{name} of {step.kind}s", (n_blocks, len(held), COLUMNS), np.float64)
+            for name, held in (("members", members), ("errors", rows))
+        )
+        spans = team.spans_of(len(rows), side.ratings.indptr)
+        given = step.sets_of(spans), table, rows, side.roots, step.sums(table.shape[1]), errors
+        team.call(member_errors, spans, *given, gathered=[table])
+        team.run(into_blocks, len(members), members, blocks)
+        draws = side.member_draws(owners).renewed(members=blocks, errors=errors)
         n = min(len(team.workers), n_blocks)
         cuts = [n_blocks * at // n for at in range(n + 1)]
-        team.call(improve_columns, list(zip(cuts, cuts[1:], strict=False)), side, owners, rows, members)
+        team.call(draw_columns, list(pairwise(cuts)), draws, DrawKey(0, 0, 0))
+        team.run(out_of_blocks, len(members), blocks, members)
         return members
-
-    return improving
 
 
 def solve_rows(
@@ -155,10 +184,52 @@ def solve_rows(
     )
 
 
-def improve_columns(
-    span: Span, n_threads: int | None, side: Side, owners: tuple[Array, Array], rows: Array, members: Array
-) -> None:
-    """`improved_members` of some blocks of columns, in place."""
-    own = slice(COLUMNS * span[0], min(COLUMNS * span[1], members.shape[1]))
-    columns = (np.ascontiguousarray(one[:, own]) for one in (rows, members))
-    members[:, own] = improved_members(side.with_threads(n_threads), owners, *columns)
+def member_errors(
+    span: Span, n_threads: int | None, sets: dict[Span, ImplicitSets], table: Array, rows: Array,
+    roots: Array, sums: Array, blocks: Array,
+) -> None:  # fmt: skip
+    """What is left of some rows less the sums of their sets, each times a root, in blocks of columns.
+
+    Parameters
+    ----------
+    sets : dict of (begin, end) to ImplicitSets
+        Of the rows of each span.
+    table : float32[n_members, width]
+    rows : float32[n_rows, n_factors]
+    roots : float64[n_rows]
+    sums : float32[n_rows, width]
+        Scratch.
+    blocks : float64[n_blocks, n_rows, 8]
+        Overwritten.
+    """
+    begin, end = span
+    own = sets[span]
+    threads = threads_worth(n_threads, own.n_members * table.shape[1])
+    kernel = backends.kernel("factorization.svdpp")
+    kernel.implicit_sums(own, ImplicitRows(table, sums[begin:end]), threads)
+    for first in range(begin, end, PIECE):
+        piece = slice(first, min(first + PIECE, end))
+        apart = rows[piece].astype(np.float64)
+        apart -= sums[piece, : rows.shape[1]]
+        apart *= roots[piece, np.newaxis]
+        _into(apart, blocks, piece)
+
+
+def into_blocks(span: Span, n_threads: int | None, rows: Array, blocks: Array) -> None:
+    """Put some rows into blocks of columns; see `in_blocks`."""
+    _into(rows[slice(*span)], blocks, slice(*span))
+
+
+def _into(rows: Array, blocks: Array, own: slice) -> None:
+    for at in range(len(blocks)):
+        part = rows[:, COLUMNS * at : COLUMNS * (at + 1)]
+        blocks[at, own, : part.shape[1]] = part
+        blocks[at, own, part.shape[1] :] = 0
+
+
+def out_of_blocks(span: Span, n_threads: int | None, blocks: Array, rows: Array) -> None:
+    """Take some rows from blocks of columns."""
+    own = slice(*span)
+    for at in range(len(blocks)):
+        part = rows[own, COLUMNS * at : COLUMNS * (at + 1)]
+        part[:] = blocks[at, own, : part.shape[1]]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import functools
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -106,12 +105,6 @@ class Side:
             weights = self.roots * self.set_weights()
             held["draws"] = MemberDraws(*owners, weights, *nothing, penalty, noise=0.0)
         found: MemberDraws = held["draws"]
-        return found
-
-    def with_threads(self, n_threads: int | None) -> Side:
-        """A copy for other threads."""
-        found = copy.copy(self)
-        vars(found)["n_threads"] = n_threads
         return found
 
     def sums(self, table: Array) -> Array | None:
