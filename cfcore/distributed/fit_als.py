@@ -36,10 +36,12 @@ def solve_on_team(trainer: ALSTrainer, cluster: Cluster) -> None:
     steps: dict[str, _Solving] = {}
 
     def move(common: Common) -> None:
-        for held in (trainer.rows, trainer.biases, trainer.members):
-            held.update({kind: common.move(array) for kind, array in held.items()})
+        for live in (trainer.rows, trainer.biases, trainer.members):
+            live.update({kind: common.move(array) for kind, array in live.items()})
         for kind, side in trainer.sides.items():
-            values = {name: common.move(getattr(side.ratings, name)) for name in ("indptr", "indices", "values")}
+            values = {
+                name: common.move(getattr(side.ratings, name)) for name in ("indptr", "indices", "values")
+            }
             ratings = RatingRows(**values, n_columns=side.ratings.n_columns)
             trainer.sides[kind] = Side(ratings, common.move(side.weights), side.penalties, side.n_threads)
         for kind, other in (("user", "item"), ("item", "user")):

@@ -46,16 +46,15 @@ def sample_on_team(trainer: Chains, cluster: Cluster) -> None:
             side.drawing = _drawing(team, side.drawing)
             side.drawing_members = _drawing_members(team, side.drawing_members)
         chain.residuals.work = chain.biases.work = chain.noise.work = _Work(team, "ratings")
-        sweeps = EpochsOnTeam(team, chain.epoch, _live(chain), lambda chain=chain: chain.samples.sweeps)
-        chain.epoch = sweeps  # type: ignore[method-assign]
+        chain.epoch = _sweeps(chain, team)  # type: ignore[method-assign]
 
 
-def _live(chain: GibbsTrainer) -> Callable[[], dict[str, Array]]:
+def _sweeps(chain: GibbsTrainer, team: Team) -> EpochsOnTeam:
     def live() -> dict[str, Array]:
         arrays = chain.arrays() | chain.carried()
         return {name: one for name, one in arrays.items() if not name.startswith(REPEATED)}
 
-    return live
+    return EpochsOnTeam(team, chain.epoch, live, lambda: chain.samples.sweeps)
 
 
 def _move(chain: GibbsTrainer, common: Common) -> None:

@@ -1,8 +1,8 @@
 """`Team`: a task on each worker of this host, which runs steps on arrays in common as they are asked for.
 
-A task of Dask takes some milliseconds to be given to a worker, and as much to tell of its end: as long as many
-of the steps of a sweep. Here one task on each worker reads what to do from a socket of this process, for some
-seconds. What steps read and write is in memory that all map, so that messages are short.
+A task of Dask takes some milliseconds to be given to a worker, and as much to tell of its end: as long as
+many of the steps of a sweep. Here one task on each worker reads what to do from a socket of this process, for
+some seconds. What steps read and write is in memory that all map, so that messages are short.
 """
 
 from __future__ import annotations

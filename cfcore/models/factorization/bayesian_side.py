@@ -200,7 +200,7 @@ class Side:
         penalty = float(self.penalty[0])
         if "members" not in self.records:
             nothing = np.empty((0, self.n_others, COLUMNS)), np.empty((0, self.n, COLUMNS))
-            self.records["members"] = MemberDraws(*owners, self.weights, *nothing, 0.0)
+            self.records["members"] = MemberDraws(owners[0], owners[1], self.weights, *nothing, 0.0)
         draws = self.records["members"].renewed(members=members, errors=errors, penalty=penalty)
         self.drawing_members(draws, DrawKey(key[0], MEMBERS + self.kind, key[1]), n_threads)
         back = np.linalg.inv(root)

@@ -1,8 +1,8 @@
 """Steps of the sampler of `BayesianSVD` on spans of rows or ratings, which do not depend on each other.
 
-A step is called with a span (begin, end), a number of threads, and what it reads and writes. Elsewhere than in
-this process, `InProcess` is replaced by what divides the spans between processes: with the same bits, as no
-step sums over rows.
+A step is called with a span (begin, end), a number of threads, and what it reads and writes. Elsewhere than
+in this process, `InProcess` is replaced by what divides the spans between processes: with the same bits, as
+no step sums over rows.
 """
 
 from __future__ import annotations
