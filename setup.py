@@ -200,10 +200,11 @@ class BuildExt(build_ext):
             ext.extra_link_args = link_openmp + ([] if msvc else GNU_LINK_FLAGS)
         # The longest compilations first: a long one that begins last would leave the other cores idle.
         self.extensions.sort(key=effort, reverse=True)
-        # Time stamps do not distinguish debug from release object files. The stamp is written last, so that
-        # the files of an interrupted build are built again.
+        # Time stamps do not distinguish debug from release object files, or those of two compilers. The stamp
+        # is written last, so that the files of an interrupted build are built again.
         stamp = Path(self.build_temp) / "flavour"
-        flavour = f"{FLAVOUR} openmp={bool(compile_openmp)}" + " abi3" * ABI3
+        compiler = " ".join(getattr(self.compiler, "compiler_so", None) or [self.compiler.compiler_type])
+        flavour = f"{FLAVOUR} openmp={bool(compile_openmp)} {compiler}" + " abi3" * ABI3
         if not stamp.exists() or stamp.read_text() != flavour:
             self.force = True
             stamp.unlink(missing_ok=True)

@@ -212,6 +212,38 @@ def bayesian_speed(report: Report) -> Figures:
     }
 
 
+def bayesian_rhat(report: Report) -> Figures:
+    """The largest R-hat of the seeds of fits with the defaults, and the most samples that one took."""
+    default = [row for row in report["rows"] if row["n_chains"] == 1 and row["correlation"]]
+    seeds = [seed for row in default for seed in row["seeds"]]
+    return {
+        "of predictions": max(seed["r_hat_max"] for seed in seeds),
+        "of the log-likelihood": max(seed["r_hat_log_likelihood"] for seed in seeds),
+        "most samples": max(seed["n_samples"] for seed in seeds),
+    }
+
+
+def bayesian_coverage(report: Report) -> Figures:
+    """Percent of held-out ratings in intervals, by their coverage: ends over splits and seeds."""
+    found: Figures = {}
+    for part in sorted({row["coverage"] for row in report["rows"]}):
+        held = [100 * row["covered"] for row in report["rows"] if row["coverage"] == part]
+        found |= ends(f"{100 * part:.0f}%", held)
+    return found
+
+
+def als(report: Report) -> Figures:
+    """Milliseconds of an iteration, or RMSE, of each model; the best of each other library."""
+    unit = "ms" if "seconds" in report["rows"][0] else "RMSE"
+    found = {row["model"]: 1e3 * row["seconds"] if unit == "ms" else row["rmse"] for row in report["rows"]}
+    best = {
+        f"best {library}": min(value for name, value in found.items() if name.startswith(library))
+        for library in ("cmfrec", "LensKit")
+        if any(name.startswith(library) for name in found)
+    }
+    return {f"{name} {unit}": value for name, value in (found | best).items()}
+
+
 def kernels(report: Report) -> Figures:
     """Kernels over bare C loops, by data, work and SIMD level: ends over numbers of factors."""
     found: Figures = {}
@@ -254,6 +286,7 @@ def scale(report: Report) -> Figures:
         if cell["n"] == largest:
             name = f"{cell['model']} GB"
             found[name] = max(cell["peak"] / 1e9, found.get(name, 0.0))
+            found[f"{cell['model']} {cell['n_threads']} seconds"] = cell["epoch"]
     if report["read"]:
         found["read GB"] = report["read"]["peak"] / 1e9
     return found
@@ -262,8 +295,11 @@ def scale(report: Report) -> Figures:
 #: Function that takes the figures of a file, by the name of the file or the beginning of it.
 OF: dict[str, Callable[[Report], Figures]] = {
     "accuracy": accuracy,
+    "als": als,
     "article": article,
     "bayesian": bayesian,
+    "bayesian-coverage": bayesian_coverage,
+    "bayesian-rhat": bayesian_rhat,
     "bayesian-speed": bayesian_speed,
     "blend": blend,
     "compare": compare,

@@ -17,7 +17,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-PEERS = ("numpy", "scipy", "scikit-surprise", "implicit", "rectools", "lenskit", "torch")
+PEERS = ("numpy", "scipy", "scikit-surprise", "implicit", "rectools", "lenskit", "torch", "myfm", "cmfrec")
 
 
 def machine() -> dict[str, Any]:

@@ -42,6 +42,10 @@ COMMANDS = {
     "bayesian-features": "bayesian.py accuracy --data u1 --seeds 3 --features",
     "bayesian-u1": "bayesian.py accuracy --data u1 --seeds 3",
     "bayesian-latest": "bayesian.py accuracy --data latest --seeds 3",
+    "bayesian-movietweetings": "bayesian.py accuracy --data movietweetings --splits 5 --seeds 1",
+    "bayesian-rhat": "bayesian.py rhat --data u1",
+    "bayesian-coverage": "bayesian.py coverage --data ml-1m --splits 5 --seeds 1",
+    "als-accuracy": "als.py accuracy",
     "ranking": "ranking.py",
     "new-users": "new_users.py --seeds 0,1,2 --models SVD,SVDpp,TimeSVDpp,AsymmetricSVD,ItemKNN,RBM",
     "time-ablation": "time_ablation.py --data ml-100k",
@@ -64,9 +68,11 @@ COMMANDS = {
     "lists": "lists.py",
     "serving": "serving.py",
     "bayesian-speed": "bayesian.py speed",
+    "als-speed": "als.py speed",
     "kernels": "kernels.py --sizes 100k,1m",
     "rbm": "rbm.py",
     "peers": "peers.py",
+    "scale-bayesian": "scale.py --models BayesianSVD --factors 32 --sizes 1m,20m",
     "scale": "scale.py --sizes 1m,20m,100m --factors 64 --plot benchmarks/scale.png",
 }
 #: `cfcore` of this interpreter, whether its script is on the PATH or not.

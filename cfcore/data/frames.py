@@ -165,7 +165,8 @@ def lists(users: Any, ids: Any, scores: Any, library: str | None, names: Mapping
 
     Parameters
     ----------
-    users : array_like, shape (n_users,)
+    users : array_like, shape (n_users,), or None
+        None: there is no column of users.
     ids, scores : ndarray, shape (n_users, n)
         Scores are NaN beyond the end of a list.
     library : {"pandas", "polars", "pyarrow"} or None
@@ -176,8 +177,8 @@ def lists(users: Any, ids: Any, scores: Any, library: str | None, names: Mapping
     listed = ~np.isnan(scores)
     rows, ranks = np.nonzero(listed)
     named = distinct_names(names, ("user", "item"), ("score", "rank"))
-    data = {
-        named["user"]: as_column(users)[rows],
+    data = {} if users is None else {named["user"]: as_column(users)[rows]}
+    data |= {
         named["item"]: ids[listed],
         "score": scores[listed],
         "rank": ranks + 1,

@@ -145,7 +145,7 @@ class _Improving:
         given = step.sets_of(spans), table, rows, side.roots, step.sums(table.shape[1]), errors
         team.call(member_errors, spans, *given, gathered=[table])
         team.run(into_blocks, len(members), members, blocks)
-        draws = side.member_draws(owners).renewed(members=blocks, errors=errors)
+        draws = side.member_draws(owners).changed(members=blocks, errors=errors)
         n = min(len(team.workers), n_blocks)
         cuts = [n_blocks * at // n for at in range(n + 1)]
         team.call(draw_columns, list(pairwise(cuts)), draws, DrawKey(0, 0, 0))
@@ -177,7 +177,7 @@ def solve_rows(
         kernel = backends.kernel("factorization.svdpp")
         kernel.implicit_sums(own, ImplicitRows(members, sums[0][begin:end]), threads)
         sums[1][begin:end] = sums[0][begin:end]
-        solves = solves.renewed(centres=sums[1])
+        solves = solves.changed(centres=sums[1])
     width = solves.width
     work = (end - begin) * width**3 / 3 + int(ratings.indptr[end] - ratings.indptr[begin]) * width**2
     n_threads, solver = threads_worth(n_threads, work), backends.kernel("factorization.als")

@@ -171,8 +171,7 @@ def draw_columns(
         owners.indptr, owners.indices, weights.value, members, errors, penalty, first_block=first
     )
     with own_threads() as n_threads:
-        draw_members(draws, DrawKey(*key), n_threads)
-    return members, errors
+        return draw_members(draws, DrawKey(*key), n_threads)
 
 
 @dataclass(frozen=True, eq=False)

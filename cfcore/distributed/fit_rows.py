@@ -173,18 +173,18 @@ class MembersOnCluster:
         self.sets = [Held(sets) for _ in cluster.workers()] if cluster.run(Tasks.are_near) else []
         self.weights = {kind: Held(side.weights) for kind, side in sides.items()}
 
-    def of(self, kind: str) -> Callable[..., None]:
+    def of(self, kind: str) -> Callable[..., tuple[Array, Array]]:
         """What draws the members of the sets of a side."""
 
-        def draw(draws: MemberDraws, key: DrawKey, n_threads: int | None) -> None:
+        def draw(draws: MemberDraws, key: DrawKey, n_threads: int | None) -> tuple[Array, Array]:
             n = min(draws.n_blocks, len(self.sets))
             if n < 2:
-                draw_members(draws, key, n_threads)
-                return
+                return draw_members(draws, key, n_threads)
             cuts = [draws.n_blocks * at // n for at in range(n + 1)]
             found = self.cluster.run(lambda tasks: self._run(tasks, kind, draws, key, cuts))
             for (begin, end), (members, errors) in zip(pairwise(cuts), found, strict=True):
                 draws.members[begin:end], draws.errors[begin:end] = members, errors
+            return draws.members, draws.errors
 
         return draw
 

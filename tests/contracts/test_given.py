@@ -219,3 +219,15 @@ def test_a_model_for_users_can_be_kept(fitted: Any, train: Any, copied: str) -> 
         except TypeError:  # not compared
             continue
         assert (np.abs(similarities) <= 1 + 1e-6).all()
+
+
+def test_frames_name_users_and_a_session_has_no_name(fitted: Any, train: Any) -> None:
+    alone = fitted.recommend(n=3, given=session(train), as_frame="pandas")
+    assert list(alone.columns) == ["item", "score", "rank"]
+    items, scores = fitted.recommend(n=3, given=session(train))
+    assert alone["item"].tolist() == items.tolist()
+    np.testing.assert_array_equal(alone["score"], scores)
+    users = list(train.user_ids[:2])
+    named = fitted.recommend(users, n=3, given=own(train), as_frame="pandas")
+    assert list(named.columns) == ["user", "item", "score", "rank"]
+    assert set(named["user"]) <= set(users)

@@ -155,8 +155,8 @@ def draw_rows(ratings, draws, key, scratch, span, n_threads):
         pad_precision(&given, padded)
     for batch in prange(n_batches, nogil=True, schedule="dynamic", num_threads=team):
         workers |= team_present()
-        failed += loops.draw_batch(&given, begin + batch * BATCH, min(begin + (batch + 1) * BATCH, end),
-                                   room + threadid() * apart)
+        failed += draw_own(&given, begin + batch * BATCH, min(begin + (batch + 1) * BATCH, end),
+                           room + threadid() * apart)
     for row in range(begin, end):
         n = given.indptr[row + 1] - given.indptr[row]
         if n <= LONG:
@@ -224,8 +224,21 @@ def multiply_rows(ratings, products, span, n_threads):
         given.weights = <const float *>pointer(products.weights)
     for row in prange(begin, end, nogil=True, schedule="dynamic", chunksize=16, num_threads=team):
         workers |= team_present()
-        loops.multiply_row(&given, row)
+        multiply_own(&given, row)
     report_workers(workers)
+
+
+# A thread reads records of pointers from its own stack: what another thread writes may be in the same cache
+# lines as those on the stack of the calling thread.
+cdef Py_ssize_t draw_own(const RowArrays *given, Py_ssize_t begin, Py_ssize_t end,
+                         double *room) noexcept nogil:
+    cdef RowArrays own = given[0]
+    return loops.draw_batch(&own, begin, end, room)
+
+
+cdef void multiply_own(const ProductArrays *given, Py_ssize_t row) noexcept nogil:
+    cdef ProductArrays own = given[0]
+    loops.multiply_row(&own, row)
 
 
 cdef bint all_ones(const float *numbers, Py_ssize_t n) noexcept nogil:

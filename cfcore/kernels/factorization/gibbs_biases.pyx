@@ -91,7 +91,9 @@ cdef struct Sums:
     double targets, products, cross, weights
 
 
-cdef inline void draw_bias(const Groups *given, Py_ssize_t group, bint in_order) noexcept nogil:
+cdef void draw_bias(const Groups *shared, Py_ssize_t group, bint in_order) noexcept nogil:
+    cdef Groups own = shared[0]  # in cache lines that no other thread writes
+    cdef const Groups *given = &own
     cdef double total, weights, precision, mean, step
     cdef double[2] two
     cdef Sums sums

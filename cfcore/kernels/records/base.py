@@ -91,7 +91,7 @@ class Record:
     dtype : dtype or None
         float32 or float64 where the record has arrays of that kind.
     divided : tuple of str
-        Dimensions that `renewed` may change: no code and no bound refers to them.
+        Dimensions and integers that `changed` may change: no code and no bound refers to them.
 
     Raises
     ------
@@ -117,37 +117,35 @@ class Record:
             held[name] = sizes[name]
         self._check()
 
-    def _check(self) -> None:
-        """Check what types and shapes do not say: codes, bounds, rows of whole groups of 64 bytes."""
+    def changed(self, **fields: Any) -> Self:
+        """The record with other real numbers, and other arrays of floats of the same shapes.
 
-    def renewed(self, **fields: Any) -> Self:
-        """A copy with other arrays of floating-point numbers, of the same shapes, or other numbers.
-
-        Its codes and bounds are those of this record, and are not checked again: that takes time of O(n).
-
-        Raises
-        ------
-        TypeError
-            A field is unknown, or holds codes or bounds.
-        ValueError
-            A dtype, a shape or a number is not as that of this record.
+        Integers stay: codes and bounds, which take longest to check and are not checked again. What is in
+        `divided` may change.
         """
         arrays, numbers, dimensions = _fields(type(self))  # type: ignore[arg-type]
-        floating = {field.name for field in arrays if field.dtype is None or field.dtype.kind == "f"}
-        bad = fields.keys() - floating - {number[0] for number in numbers}
-        if bad:
-            raise TypeError(f"{self._name(min(bad))} cannot be renewed; make a new record")
         found = object.__new__(type(self))
         held = vars(found)
-        held.update({name: one for name, one in vars(self).items() if name != "extents"} | fields)
+        held.update(vars(self))
+        held.pop("extents", None)
+        held.update(fields)
         sizes = {name: held[name] for name in dimensions if name not in self.divided}
+        may_change = {name for name, kind, *_ in numbers if kind == "real" or name in self.divided}
         for field in arrays:
-            if held[field.name] is not None or not field.optional:
-                found._check_array(field, held[field.name], sizes)
+            if field.dtype is None or field.dtype.kind == "f":
+                may_change.add(field.name)
+                if not (field.optional and held[field.name] is None):
+                    found._check_array(field, held[field.name], sizes)
+        if not may_change.issuperset(fields):
+            raise TypeError(f"{type(self).__name__}: of a record, {sorted(set(fields) - may_change)} stay")
         for name, kind, low, high in numbers:
-            held[name] = found._number(name, kind, low, high)
-        held.update({name: sizes[name] for name in self.divided})
+            if name in fields:
+                held[name] = found._number(name, kind, low, high)
+        held.update({name: sizes[name] for name in dimensions if name in self.divided})
         return found
+
+    def _check(self) -> None:
+        """Check what types and shapes do not say: codes, bounds, rows of whole groups of 64 bytes."""
 
     def __getstate__(self) -> dict[str, Any]:
         return {name: one for name, one in vars(self).items() if name != "extents"}  # addresses of a process

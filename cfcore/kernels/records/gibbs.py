@@ -182,7 +182,7 @@ class MemberDraws(Record):
         The number of the first of these blocks among all of the rows, by which random numbers differ.
     """
 
-    divided: ClassVar[tuple[str, ...]] = ("n_blocks",)
+    divided: ClassVar[tuple[str, ...]] = ("n_blocks", "first_block")
 
     indptr: Array = array("int64", "n_members + 1")
     owners: Array = array("int32", "n")

@@ -15,7 +15,7 @@ from cfcore.errors import DataError
 from cfcore.kernels.records import Factors, ItemOrder, ListQueries
 from cfcore.metrics.options import CRITERIA, EXPLORING
 from cfcore.models.core.distributions import Exploration, check_unused, exploration_of
-from cfcore.models.core.given import user_of
+from cfcore.models.core.given import is_session, user_of
 from cfcore.models.core.ids import column_of
 from cfcore.models.core.params import check_flag, check_number
 from cfcore.models.core.preference import Preferring
@@ -108,6 +108,7 @@ class Recommender(Preferring, Similar):
         as_frame : bool or {"pandas", "polars", "pyarrow"}, default False
             Return a data frame with a row for each listed item and the columns user, item, score and rank
             (from 1); those of users and items have the names that they had in training (``column_names_``).
+            The ratings of one user, given as a dict, have no id of a user, and their frame no such column.
             True: of the library that `users` is a column of, or else of the first one installed.
         n_std : float, optional
             For ``by="upper"``; at least 0, by default 1.
@@ -148,6 +149,7 @@ class Recommender(Preferring, Similar):
             if answer is not None:
                 return answer
         by, here = exploring(by, n_std, random_state), self.snapshot()
+        is_unnamed = users is None and is_session(given)
         if given is not None:
             here, known = self._for_users(given)
             if users is None:
@@ -171,7 +173,8 @@ class Recommender(Preferring, Similar):
             ids, scores = (np.concatenate(columns) for columns in zip(*parts, strict=True))
         if as_frame is not False:
             library = None if as_frame is True else as_frame
-            return frames.lists(users, ids, scores, library, here._state.column_names)
+            named = None if is_unnamed else users
+            return frames.lists(named, ids, scores, library, here._state.column_names)
         return (ids[0], scores[0]) if single else (ids, scores)
 
     def recommend_batches(

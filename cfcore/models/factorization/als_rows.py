@@ -208,7 +208,7 @@ def improved_members(side: Side, owners: tuple[Array, Array], rows: Array, membe
     k = rows.shape[1]
     sums = side.sums(padded(members))
     assert sums is not None
-    draws = side.member_draws(owners).renewed(
+    draws = side.member_draws(owners).changed(
         members=in_blocks(members.astype(np.float64)),
         errors=in_blocks(side.roots[:, np.newaxis] * (rows - sums[:, :k])),
     )

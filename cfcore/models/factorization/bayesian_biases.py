@@ -64,7 +64,7 @@ class Biases:
         self.scalars = np.zeros(2)
         self.rated = [np.diff(indptr) > 0 for indptr, _ in self.groups[:2]]
         self.features: list[Any] = [None] * len(self.groups)  # FeatureTerms of users and of items
-        self.draws: dict[int, BiasDraws] = {}  # of users and of items
+        self.drawn: dict[int, BiasDraws] = {}  # of the last draws, whose codes are checked
         self.work: Any = InProcess()  # or what has others do it
 
     def _session_groups(self, placed: list[Array]) -> list[tuple[Array, Array]]:
@@ -103,13 +103,21 @@ class Biases:
             self._draw_precisions(key, (0, *range(2, len(self.groups))), n_threads)
         # Those of items come last: their draws sort the targets by item, for the draws of rows.
         for at in (0, 1) if self.nested is None else (1,):
-            biases, terms = self.biases[at], self.features[at]
+            (indptr, ratings), biases, terms = self.groups[at], self.biases[at], self.features[at]
+            mean = float(self.scalars[0]) if at == 1 else 0.0
             if terms is not None:
                 biases -= terms.bias_sums
             before = biases.copy() if at == 1 else None
-            draws = self._draws(at, residuals, noise.precision, weights)
-            given = draws, DrawKey(key[0], BIASES + at, key[1])
-            self.work.run(draw_biases, len(biases), *given, n_threads=n_threads, indptr=draws.indptr)
+            of_items = (residuals.by_item, residuals.cross) if at == 1 else (None, None)
+            changing: dict[str, Any] = {
+                "targets": residuals.targets, "products": residuals.products, "biases": biases, "mean": mean,
+                "precision": float(self.precisions[at]), "noise_precision": noise.precision,
+                "weights": weights, "sorted": of_items[0], "cross": of_items[1],
+            }  # fmt: skip
+            if at not in self.drawn or self.drawn[at].indptr is not indptr:  # which chains may share
+                self.drawn[at] = BiasDraws(indptr, ratings=ratings, **changing)
+            given = self.drawn[at].changed(**changing), DrawKey(key[0], BIASES + at, key[1])
+            self.work.run(draw_biases, len(biases), *given, n_threads=n_threads, indptr=indptr)
             if before is not None:
                 residuals.subtract(residuals.ratings.indices, biases - before, n_threads)
             if terms is not None:
@@ -120,22 +128,6 @@ class Biases:
         items = self._with_ratings(1, items)
         n = len(items) + 1
         self.scalars[0] = items.sum() / n + self.rng.normal() / np.sqrt(self.precisions[1] * n)
-
-    def _draws(
-        self, at: int, residuals: Residuals, noise_precision: float, weights: Array | None
-    ) -> BiasDraws:
-        """The record of a draw of the biases of users, or of items."""
-        changing: dict[str, Any] = {
-            "mean": float(self.scalars[0]) if at == 1 else 0.0, "precision": float(self.precisions[at]),
-            "noise_precision": noise_precision, "weights": weights,
-        }  # fmt: skip
-        if at not in self.draws:
-            (indptr, ratings), biases = self.groups[at], self.biases[at]
-            of_items = (residuals.by_item, residuals.cross) if at == 1 else (None, None)
-            self.draws[at] = BiasDraws(
-                indptr, residuals.targets, residuals.products, biases, 0.0, 0.0, 0.0, ratings, None, *of_items
-            )
-        return self.draws[at].renewed(**changing)
 
     def _draw_nested(
         self, nested: Nested, residuals: Residuals, noise: GaussianNoise, n_threads: int | None

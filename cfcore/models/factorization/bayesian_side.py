@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -10,19 +11,18 @@ from cfcore import backends
 from cfcore.arrays import aligned_zeros, row_length
 from cfcore.kernels.records import DrawKey, MemberDraws, RatingRows, RowDraws
 from cfcore.models.factorization import bayesian_priors as priors
+from cfcore.models.factorization.bayesian_passes import TILE, Scratch, pass_threads, product_threads
 from cfcore.models.factorization.bayesian_priors import drawn_precision
 from cfcore.models.factorization.bayesian_scales import drawn_scale
 from cfcore.models.factorization.bayesian_steps import (
     InProcess,
-    distances,
-    less,
+    from_blocks_times,
+    into_blocks_times,
     overrelax,
     prior_means,
-    products_of,
-    restore_members,
-    restore_sums,
     scale,
-    whiten,
+    subtract_sums,
+    times,
 )
 from cfcore.models.factorization.sets import COLUMNS, set_weights, spans
 from cfcore.threads import threads_worth
@@ -60,30 +60,37 @@ class Side:
         Whether rows have the sets of the other side's members that they have ratings of.
     rng : Generator
         For the first rows, and for hyper-parameters.
+    scratch : Scratch, optional
+        Those of the other side, whose steps take place at other times.
     """
 
     def __init__(
         self, kind: int, indptr: Array, indices: Array, n_others: int, n_factors: int, has_sets: bool,
-        rng: np.random.Generator,
+        rng: np.random.Generator, scratch: Scratch | None = None,
     ) -> None:  # fmt: skip
         self.kind, self.indptr, self.indices, self.rng = kind, indptr, indices, rng
+        self.scratch = Scratch() if scratch is None else scratch
         self.n, self.n_others, self.n_factors = len(indptr) - 1, n_others, n_factors
         counts = np.diff(indptr)
         self.most = int(counts.max(initial=0))
         self.weights = set_weights(counts)
         self.rows = aligned_zeros(self.n, row_length(n_factors, "float32"), np.float32)
         self.rows[:, :n_factors] = rng.normal(0, 0.1, (self.n, n_factors))
-        self.row_means = np.zeros_like(self.rows)  # scratch
+        # Scratch of a draw of rows: the means of their distributions, and the rows before.
+        self.row_means, self.before = np.zeros_like(self.rows), np.zeros_like(self.rows)
         self.members = np.zeros((n_others if has_sets else 0, n_factors))
         self.sums = np.zeros((self.n, n_factors))
         self.mean, self.precision = np.zeros(n_factors), FIRST_PRECISION * np.eye(n_factors)
         self.penalty = np.ones(1)
         self.rated = counts > 0
+        self.all_rated = bool(self.rated.all())
         self.features: Any = None  # FeatureTerms, where there are features
-        self.drawing: Any = Drawing  # or what draws rows elsewhere
+        # Records of the last draws, whose codes are checked.
+        self.ratings: RatingRows | None = None
+        self.member_draws: MemberDraws | None = None
+        self.drawing: Any = partial(Drawing, scratch=self.scratch)  # or what draws rows elsewhere
         self.drawing_members: Any = draw_members  # or what draws them elsewhere
         self.work: Any = InProcess()  # or what has others do the other steps
-        self.records: dict[str, Any] = {}  # whose codes have been checked
 
     @property
     def has_sets(self) -> bool:
@@ -130,8 +137,8 @@ class Side:
         factor = drawn_scale(power, spread, square, product, self.rng)
         if factor == 1:
             return factor
-        self._scale([self.rows, self.sums], factor)
-        self._scale([self.members], factor)
+        self._scale(factor, self.rows, self.sums)
+        self._scale(factor, self.members)
         if self.features is not None:
             self.features.effects *= factor
             self.features.sums *= factor
@@ -139,7 +146,7 @@ class Side:
         self.precision /= factor**2
         return factor
 
-    def _scale(self, arrays: list[Array], factor: float) -> None:
+    def _scale(self, factor: float, *arrays: Array) -> None:
         self.work.run(scale, len(arrays[0]), factor, arrays, n_threads=1)
 
     def draw_prior(self, key: tuple[int, int], owners: Any, n_threads: int | None) -> None:
@@ -149,26 +156,24 @@ class Side:
         that of the rows, with a sampled factor. `owners` are bounds and codes of the rows that have each
         member in their set.
         """
-        k, features, empty, shape = self.n_factors, self.features, self.work.empty, self.sums.shape
-        of_features = None if features is None else features.sums
-        own, apart = empty("own", shape), empty("apart", shape)
-        self.work.run(distances, self.n, self.rows, of_features, self.sums, own, n_threads=n_threads)
-        given = own if self.rated.all() else own[self.rated]  # rows without ratings do not inform the prior
+        k, features = self.n_factors, self.features
+        own = self.scratch.take("own", self.n, k)
+        self._subtract(None, self.sums, own, n_threads)
+        given = own if self.all_rated else own[self.rated]  # rows without ratings do not inform the prior
         n = len(given)
-        mean = given.mean(axis=0)
-        if n == self.n:
-            self.work.run(less, n, given, mean, apart, n_threads=n_threads)
-        else:
-            np.subtract(given, mean, out=apart[:n])
-        inverse = products_of(apart[:n], n_threads, self.work) + WISHART * (k + 1) * np.eye(k)
+        mean, apart = np.empty(k), self.scratch.take("apart", n, k)
+        sums = backends.kernel("factorization.gibbs_sums")
+        sums.centre_rows(given, mean, apart, pass_threads(n_threads, apart))
+        products_of = self.work.products_of
+        inverse = products_of(apart, n_threads) + WISHART * (k + 1) * np.eye(k)
         inverse += n / (n + 1) * np.outer(mean, mean)
         freedom = k + FREEDOM + n
-        squares = products_of(self.members, n_threads, self.work)
+        squares = products_of(self.members, n_threads)
         if self.has_sets:
             inverse += self.penalty[0] * squares
             freedom += len(self.members)
         if features is not None:
-            inverse += features.penalty[0] * products_of(features.effects, n_threads, self.work)
+            inverse += features.penalty[0] * products_of(features.effects, n_threads)
             freedom += len(features.effects)
         if key[1] >= FIXED:
             self.precision[:] = wishart(inverse, freedom, self.rng)
@@ -179,54 +184,67 @@ class Side:
             size = float(np.sum(self.precision * squares))
             drawn = drawn_precision(self.members.size, size, self.rng)
             self.penalty[0] = drawn if key[1] >= FIXED else FIRST_PENALTY
-            self._draw_members(key, (own, apart), root, owners, n_threads)
+            self._draw_members(key, own, root, owners, n_threads)
         if features is not None:
             rows = self.rows[:, :k].astype(np.float64)
             features.draw(key, rows - self.sums - self.mean, self.precision, n_threads)
 
-    def _draw_members(
-        self, key: tuple[int, int], scratch: tuple[Array, Array], root: Array, owners: Any,
-        n_threads: int | None,
-    ) -> None:  # fmt: skip
-        """Draw the members with rows and noise in units in which the noise is white.
-
-        Of the first array of `scratch`, rows less sums of members are read; both are overwritten.
-        """
-        run, n_blocks = self.work.run, -(-self.n_factors // COLUMNS)
-        members = self.work.empty("members", (n_blocks, self.n_others, COLUMNS))
-        errors = self.work.empty("errors", (n_blocks, self.n, COLUMNS))
-        run(whiten, self.n_others, self.members, None, root, members, n_threads=n_threads)
-        run(whiten, self.n, scratch[0], self.mean, root, errors, n_threads=n_threads)
-        penalty = float(self.penalty[0])
-        if "members" not in self.records:
-            nothing = np.empty((0, self.n_others, COLUMNS)), np.empty((0, self.n, COLUMNS))
-            self.records["members"] = MemberDraws(owners[0], owners[1], self.weights, *nothing, 0.0)
-        draws = self.records["members"].renewed(members=members, errors=errors, penalty=penalty)
-        self.drawing_members(draws, DrawKey(key[0], MEMBERS + self.kind, key[1]), n_threads)
-        back = np.linalg.inv(root)
-        run(restore_members, self.n_others, members, back, self.members, n_threads=n_threads)
+    def _subtract(self, mean: Array | None, sums: Array, out: Array, n_threads: int | None) -> None:
+        """Rows less what features tell of them, less a mean if there is one, and less sums."""
         of_features = None if self.features is None else self.features.sums
-        given, out = (self.rows, of_features, self.mean), scratch if key[1] >= FIXED else None
-        matrices = back, root
-        run(restore_sums, self.n, given, errors, matrices, self.sums, out, n_threads=n_threads)
-        if out is not None:
-            self.draw_member_scale(*(float(np.sum(one)) for one in out))
+        given = self.rows, of_features, mean, sums, out
+        self.work.run(subtract_sums, self.n, *given, n_threads=n_threads)
 
-    def draw_member_scale(self, square: float, product: float) -> None:
+    def _draw_members(
+        self, key: tuple[int, int], own: Array, root: Array, owners: Any, n_threads: int | None
+    ) -> None:
+        """Draw the members with rows and noise in units in which the noise is white."""
+        k, n_blocks, take = self.n_factors, -(-self.n_factors // COLUMNS), self.scratch.take
+        run = self.work.run
+        white = take("members", n_blocks, len(self.members), COLUMNS)
+        white_errors = take("errors", n_blocks, self.n, COLUMNS)
+        for rows, mean, blocks in ((self.members, None, white), (own, self.mean, white_errors)):
+            of_product = product_threads(n_threads, rows)
+            tiles = take("tiles", of_product, 2 * TILE * k)
+            run(into_blocks_times, len(rows), rows, mean, root, blocks, tiles, n_threads=n_threads)
+        changing: dict[str, Any] = {
+            "members": white,
+            "errors": white_errors,
+            "penalty": float(self.penalty[0]),
+        }
+        if self.member_draws is None or self.member_draws.owners is not owners[1]:
+            self.member_draws = MemberDraws(owners[0], owners[1], self.weights, **changing)
+        drawn = DrawKey(key[0], MEMBERS + self.kind, key[1])
+        members, errors = self.drawing_members(self.member_draws.changed(**changing), drawn, n_threads)
+        back = np.linalg.inv(root)
+        product = take("apart", len(members[0]), k)
+        run(from_blocks_times, len(product), members, back, product, self.members, n_threads=n_threads)
+        product = take("apart", self.n, k)
+        run(from_blocks_times, self.n, errors, back, own, product, n_threads=n_threads)
+        self._subtract(self.mean, product, self.sums, n_threads)
+        if key[1] >= FIXED:
+            run(times, self.n, self.sums, root, product, n_threads=n_threads)
+            self.draw_member_scale(own, product, n_threads)
+
+    def draw_member_scale(self, apart: Array, sums: Array, n_threads: int | None = 1) -> None:
         """Draw a factor of the members, which their precision follows; the rows stay as they are.
 
         Members that are in few sets are near their prior, and its precision is near what they are.
 
         Parameters
         ----------
-        square, product : float
-            In units in which the noise of rows is white: the sum of the squares of the sums of members, and
-            of these times what is left of the rows less all parts of their prior means.
+        apart, sums : float64[n, n_factors]
+            Rows less all parts of their prior means, and their sums of members, in units in which the noise
+            of rows is white.
+        n_threads : int or None
         """
+        kernel, n_threads = backends.kernel("factorization.gibbs_sums"), pass_threads(n_threads, sums)
+        square = kernel.sum_pairs(sums, sums, n_threads)
+        product = square + kernel.sum_pairs(sums, apart, n_threads)
         spread = priors.RATE * float(self.penalty[0])
-        factor = drawn_scale(2 * priors.SHAPE, spread, square, square + product, self.rng)
-        self._scale([self.members], factor)
-        self._scale([self.sums], factor)
+        factor = drawn_scale(2 * priors.SHAPE, spread, square, product, self.rng)
+        self._scale(factor, self.members)
+        self._scale(factor, self.sums)
         self.penalty /= factor**2
 
     def draw_rows(
@@ -255,22 +273,21 @@ class Side:
         means : float32[n_rows, width] or None
             Overwritten by the means that the rows are drawn around.
         """
-        ratings = self.records.get("ratings")
-        if ratings is None or ratings.values is not targets:
-            ratings = RatingRows(self.indptr, self.indices, targets, self.n_others)
-            self.records["ratings"] = ratings
-        run, empty = self.work.run, self.work.empty
-        prior = empty("own", self.sums.shape)
+        if self.ratings is None:
+            self.ratings = RatingRows(self.indptr, self.indices, targets, self.n_others)
+        ratings = self.ratings.changed(values=targets)
+        prior = self.scratch.take("own", self.n, self.n_factors)
+        before = self.before if key[1] >= PLAIN else None
         of_features = None if self.features is None else self.features.sums
-        before = empty("before", self.rows.shape, self.rows.dtype) if key[1] >= PLAIN else None
         given = self.mean, self.sums, of_features, prior, self.rows, before
-        run(prior_means, self.n, *given, n_threads=1)
+        self.work.run(prior_means, self.n, *given, n_threads=1)
         if before is not None:
             means = self.row_means if means is None else means
         draws = RowDraws(self.rows, others.rows, prior, self.precision, *precisions[:2], means, precisions[2])
         self.drawing(ratings, draws, self.most, n_threads)(DrawKey(key[0], ROWS + self.kind, key[1]))
         if before is not None:
-            run(overrelax, self.n, self.rows, means, before, OVERRELAXED, n_threads=1)
+            factors = OVERRELAXED, float(np.sqrt(1 - OVERRELAXED**2))
+            self.work.run(overrelax, self.n, self.rows, before, means, factors, n_threads=n_threads)
 
 
 class Drawing:
@@ -283,14 +300,19 @@ class Drawing:
     most : int
         Ratings of the row that has most.
     n_threads : int or None
+    scratch : Scratch, optional
     """
 
-    def __init__(self, ratings: RatingRows, draws: RowDraws, most: int, n_threads: int | None) -> None:
+    def __init__(
+        self, ratings: RatingRows, draws: RowDraws, most: int, n_threads: int | None,
+        scratch: Scratch | None = None,
+    ) -> None:  # fmt: skip
         self.kernel = backends.kernel("factorization.gibbs")
         self.ratings, self.draws, width = ratings, draws, draws.width
         cost = width * (width + 16)
         self.n_threads = threads_worth(n_threads, ratings.n * cost + draws.n_rows * width**3 / 3)
-        self.scratch = np.empty(self.kernel.scratch_shape(self.n_threads, width, most))
+        shape = self.kernel.scratch_shape(self.n_threads, width, most)
+        self.scratch = (Scratch() if scratch is None else scratch).take("rows", *shape)
         self.spans = spans(ratings.indptr, cost, width**3 // 3)
 
     def __call__(self, key: DrawKey) -> None:
@@ -298,12 +320,13 @@ class Drawing:
             self.kernel.draw_rows(self.ratings, self.draws, key, self.scratch, span, self.n_threads)
 
 
-def draw_members(draws: MemberDraws, key: DrawKey, n_threads: int | None) -> None:
-    """Draw all members of sets, in calls of about .3 s."""
+def draw_members(draws: MemberDraws, key: DrawKey, n_threads: int | None) -> tuple[Array, Array]:
+    """Draw all members of sets, in calls of about .3 s; the members and the errors of the record."""
     kernel, width = backends.kernel("factorization.gibbs_priors"), 8 * draws.n_blocks
     n_threads = threads_worth(n_threads, 4 * draws.n * width)
     for span in spans(draws.indptr, 4 * width):
         kernel.draw_members(draws, key, span, n_threads)
+    return draws.members, draws.errors
 
 
 def wishart(inverse_scale: Array, freedom: float, rng: np.random.Generator) -> Array:

@@ -14,26 +14,24 @@ import numpy as np
 
 from cfcore import backends
 from cfcore.kernels.records import BiasDraws, DrawKey, RatingRows, RowProducts
+from cfcore.models.factorization import bayesian_passes as passes
+from cfcore.models.factorization.bayesian_passes import TILE, pass_threads, product_threads
 from cfcore.models.factorization.sets import COLUMNS
 from cfcore.threads import threads_worth
 
 __all__ = [
-    "BLOCK", "InProcess", "add", "distances", "draw_biases", "less", "multiply_rows", "of_groups",
-    "overrelax", "prior_means", "products_of", "restore_members", "restore_sums", "scale", "subtract",
-    "whiten", "with_columns",
+    "BLOCK", "InProcess", "add", "draw_biases", "extend_rows", "from_blocks_times", "into_blocks_times",
+    "multiply_rows", "of_groups", "overrelax", "prior_means", "scale", "subtract", "subtract_sums",
+    "sum_parts", "times",
 ]  # fmt: skip
 
 Array = np.ndarray[Any, Any]
 Span = tuple[int, int]
 
-#: Rows of a product with a matrix in the kernel: spans of these steps are of multiples of so many.
+#: Rows of a part of the kernel `sum_products`: spans of rows are of multiples of so many.
 BLOCK = 256
-#: Rows that a step takes at a time, so that what it computes on the way stays in the cache.
-PIECE = 16 * BLOCK
-#: Groups of ratings that are filled at a time.
-GROUPS = 128
-#: A product of doubles and its sum, in products of floats.
-WORK = 4
+#: Rows, and groups of ratings, that a step takes at a time.
+PIECE, GROUPS = 16 * BLOCK, 128
 
 
 class InProcess:
@@ -42,6 +40,10 @@ class InProcess:
     def empty(self, name: str, shape: tuple[int, ...], dtype: Any = np.float64) -> Array:
         """An array to be written by steps; elsewhere, the same one for the same name."""
         return np.empty(shape, dtype)
+
+    def products_of(self, rows: Array, n_threads: int | None) -> Array:
+        """The sum of the products x x' of rows (float64[n, k]): float64[k, k]."""
+        return passes.products_of(rows, n_threads)
 
     def run(
         self, step: Callable[..., None], n: int, *given: Any, n_threads: int | None,
@@ -62,142 +64,88 @@ class InProcess:
         step((0, n), n_threads, *given)
 
 
-def _pieces(span: Span, size: int = PIECE) -> Iterator[slice]:
+def _pieces(span: Span, size: int) -> Iterator[slice]:
     begin, end = span
     for first in range(begin, end, size):
         yield slice(first, min(first + size, end))
 
 
-def _times(rows: Array, matrix: Array, out: Array, n_threads: int | None) -> Array:
-    """Rows (float64[n, k]) times a matrix."""
-    n_threads = threads_worth(n_threads, WORK * rows.size * len(matrix))
-    backends.kernel("factorization.gibbs_priors").multiply_matrix(rows, matrix, out, n_threads)
-    return out
-
-
 # ---------------------------------------------------------------------- rows, and members of sets
 
 
-def _memory(span: Span, n_arrays: int, k: int) -> Iterator[tuple[slice, list[Array]]]:
-    """Pieces of a span, with arrays of their rows: new memory for each would cost page faults."""
-    held = np.empty((n_arrays, min(PIECE, span[1] - span[0]), k))
-    for own in _pieces(span):
-        yield own, [one[: own.stop - own.start] for one in held]
+def subtract_sums(
+    span: Span, n_threads: int | None, rows: Array, features: Array | None, mean: Array | None,
+    sums: Array, out: Array,
+) -> None:  # fmt: skip
+    """`out` is the rows less what features tell of them, less a mean if there is one, and less sums."""
+    own = slice(*span)
+    if features is None:
+        kernel = backends.kernel("factorization.gibbs_rows")
+        kernel.subtract_sums(rows[own], mean, sums[own], out[own], pass_threads(n_threads, out[own]))
+    else:
+        base = rows[own, : out.shape[1]] - features[own]
+        np.subtract(base if mean is None else base - mean, sums[own], out=out[own])
 
 
-def _base(own: slice, rows: Array, features: Array | None, out: Array) -> Array:
-    """Rows less what features tell of them, in double."""
-    np.copyto(out, rows[own, : out.shape[1]])
-    if features is not None:
-        out -= features[own]
-    return out
+def into_blocks_times(
+    span: Span, n_threads: int | None, rows: Array, mean: Array | None, matrix: Array, blocks: Array,
+    tiles: Array,
+) -> None:  # fmt: skip
+    """Rows, less a mean if given, times a matrix, in blocks of columns; `tiles` are scratch, for all rows."""
+    kernel, k = backends.kernel("factorization.gibbs_blocks"), rows.shape[1]
+    threads = product_threads(n_threads, rows)
+    if span == (0, len(rows)) and len(tiles) >= threads:
+        kernel.multiply_into_blocks(rows, mean, matrix, blocks, tiles, threads)
+        return
+    held = np.empty(len(blocks) * PIECE * COLUMNS)
+    for own in _pieces(span, PIECE):
+        part, n = rows[own], own.stop - own.start
+        found = held[: len(blocks) * n * COLUMNS].reshape(len(blocks), n, COLUMNS)
+        threads = product_threads(n_threads, part)
+        kernel.multiply_into_blocks(part, mean, matrix, found, np.empty((threads, 2 * TILE * k)), threads)
+        blocks[:, own] = found
 
 
-def less(span: Span, n_threads: int | None, rows: Array, row: Array, out: Array) -> None:
-    """`out` is the rows less one row."""
-    np.subtract(rows[slice(*span)], row, out=out[slice(*span)])
-
-
-def add(span: Span, n_threads: int | None, row: Array, arrays: Sequence[Array]) -> None:
-    """Add a row to the rows of arrays, in single precision."""
-    for array in arrays:
-        array[slice(*span), : len(row)] += row.astype(np.float32)
-
-
-def distances(
-    span: Span, n_threads: int | None, rows: Array, features: Array | None, sums: Array, out: Array
+def from_blocks_times(
+    span: Span, n_threads: int | None, blocks: Array, matrix: Array, rows: Array, out: Array
 ) -> None:
-    """`out` (float64[n, k]) is the rows less the sums of their sets, and what features tell of them."""
-    for own in _pieces(span):
-        _base(own, rows, features, out[own])
-        out[own] -= sums[own]
+    """`rows` are those in blocks of columns, and `out` is these times a matrix."""
+    kernel = backends.kernel("factorization.gibbs_blocks")
+    if span == (0, len(out)):
+        kernel.multiply_blocks(blocks, matrix, rows, out, product_threads(n_threads, out))
+        return
+    held = np.empty(len(blocks) * PIECE * COLUMNS)
+    for own in _pieces(span, PIECE):
+        part = held[: len(blocks) * (own.stop - own.start) * COLUMNS].reshape(len(blocks), -1, COLUMNS)
+        np.copyto(part, blocks[:, own])
+        kernel.multiply_blocks(part, matrix, rows[own], out[own], product_threads(n_threads, out[own]))
 
 
-def with_columns(span: Span, n_threads: int | None, rows: Array, last: Array, out: Array) -> None:
-    """`out` (float64[n, k + m]) is the first k numbers of the rows and, for each, m further ones."""
-    own, k = slice(*span), out.shape[1] - len(last)
-    out[own, :k], out[own, k:] = rows[own, :k], last
+def times(span: Span, n_threads: int | None, rows: Array, matrix: Array, out: Array) -> None:
+    """`out` is the rows times a matrix."""
+    passes.times(rows[slice(*span)], matrix, n_threads, out[slice(*span)])
+
+
+def extend_rows(span: Span, n_threads: int | None, rows: Array, ends: Array, out: Array) -> None:
+    """`out` is the rows, each with the same numbers after it; see the kernel."""
+    own, kernel = slice(*span), backends.kernel("factorization.gibbs_rows")
+    kernel.extend_rows(rows[own], ends, out[own], pass_threads(n_threads, out[own]))
 
 
 def sum_parts(span: Span, n_threads: int | None, rows: Array, parts: Array) -> None:
     """Sums of products of blocks of the rows; see the kernel `sum_products`."""
     (begin, end), k = span, rows.shape[1]
-    own = parts[begin // BLOCK : -(-end // BLOCK)]
-    n_threads = threads_worth(n_threads, WORK * (end - begin) * k * k)
+    own, parts = rows[begin:end], parts[begin // BLOCK : -(-end // BLOCK)]
     kernel = backends.kernel("factorization.gibbs_priors")
-    kernel.sum_products(rows[begin:end], own, np.empty((k, k)), n_threads)
+    kernel.sum_products(own, parts, np.empty((k, k)), product_threads(n_threads, own))
 
 
-def products_of(rows: Array, n_threads: int | None, work: Any) -> Array:
-    """The sum of the products x x' of rows (float64[n, k]): float64[k, k]."""
-    n, k = rows.shape
-    parts = work.empty("parts", (-(-n // BLOCK), k, k))
-    work.run(sum_parts, n, rows, parts, n_threads=n_threads)
-    upper = np.triu(np.add.reduce(parts, axis=0, initial=0.0))  # in the order of the parts
-    found: Array = upper + np.triu(upper, 1).T
-    return found
+def add(span: Span, n_threads: int | None, row: Array, rows: Array) -> None:
+    """Add a row to rows, in single precision."""
+    rows[slice(*span), : len(row)] += row.astype(np.float32)
 
 
-def whiten(
-    span: Span, n_threads: int | None, rows: Array, mean: Array | None, root: Array, blocks: Array
-) -> None:
-    """Rows, less their mean if given, times a matrix, in blocks of columns (see `in_blocks`)."""
-    k = rows.shape[1]
-    for own, (apart, white) in _memory(span, 2, k):
-        if mean is not None:
-            np.subtract(rows[own], mean, out=apart)
-        _times(rows[own] if mean is None else apart, root, white, n_threads)
-        for at in range(len(blocks)):
-            first, last = COLUMNS * at, min(COLUMNS * (at + 1), k)
-            blocks[at, own, : last - first] = white[:, first:last]
-            blocks[at, own, last - first :] = 0
-
-
-def _from_blocks(blocks: Array, own: slice, out: Array) -> Array:
-    for at in range(len(blocks)):
-        first, last = COLUMNS * at, min(COLUMNS * (at + 1), out.shape[1])
-        out[:, first:last] = blocks[at, own, : last - first]
-    return out
-
-
-def restore_members(span: Span, n_threads: int | None, blocks: Array, back: Array, members: Array) -> None:
-    """`members` are those in blocks of columns times a matrix, the inverse of that of `whiten`."""
-    for own, (white,) in _memory(span, 1, members.shape[1]):
-        _times(_from_blocks(blocks, own, white), back, members[own], n_threads)
-
-
-def restore_sums(
-    span: Span, n_threads: int | None, given: tuple[Array, Array | None, Array], blocks: Array,
-    matrices: tuple[Array, Array], sums: Array, out: tuple[Array, Array] | None,
-) -> None:  # fmt: skip
-    """`sums` over sets: the rows less their mean and the errors that are left.
-
-    Parameters
-    ----------
-    given : (float32[n, width], float64[n, k] or None, float64[k])
-        Rows, what features tell of them, and their mean.
-    blocks : float64[n_blocks, n, 8]
-        The errors, white, in blocks of columns.
-    matrices : (float64[k, k], float64[k, k])
-        The inverse of that of `whiten`, and that one.
-    sums : float64[n, k]
-        Overwritten.
-    out : (float64[n, k], float64[n, k]), optional
-        Overwritten by squares of the sums in units in which the errors are white, and products of both.
-    """
-    (rows, features, mean), (back, root), k = given, matrices, sums.shape[1]
-    for own, (apart, errors, white) in _memory(span, 3, k):
-        _times(_from_blocks(blocks, own, apart), back, errors, n_threads)
-        _base(own, rows, features, sums[own])
-        sums[own] -= mean
-        sums[own] -= errors
-        if out is not None:
-            _times(sums[own], root, white, n_threads)
-            np.multiply(white, white, out=out[0][own])
-            np.multiply(white, apart, out=out[1][own])
-
-
-def scale(span: Span, n_threads: int | None, factor: float, arrays: list[Array]) -> None:
+def scale(span: Span, n_threads: int | None, factor: float, arrays: Sequence[Array]) -> None:
     """Multiply rows of arrays, each in its precision."""
     own = slice(*span)
     for array in arrays:
@@ -210,27 +158,20 @@ def prior_means(
 ) -> None:  # fmt: skip
     """`out` is the means of the rows in the prior; and `before`, if given, a copy of the rows."""
     own = slice(*span)
-    if before is not None:
-        before[own] = rows[own]
     np.add(mean, sums[own], out=out[own])
     if features is not None:
         out[own] += features[own]
+    if before is not None:
+        before[own] = rows[own]
 
 
 def overrelax(
-    span: Span, n_threads: int | None, rows: Array, means: Array, before: Array, factor: float
-) -> None:
-    """Turn independent draws around their means into ones that have a correlation with the rows before.
-
-    `before` is overwritten.
-    """
-    for own in _pieces(span):
-        before[own] -= means[own]
-        before[own] *= np.float32(factor)
-        rows[own] -= means[own]
-        rows[own] *= np.float32(np.sqrt(1 - factor**2))
-        rows[own] += before[own]
-        rows[own] += means[own]
+    span: Span, n_threads: int | None, rows: Array, before: Array, means: Array,
+    factors: tuple[float, float],
+) -> None:  # fmt: skip
+    """Each row on the other side of its mean; see the kernel."""
+    own, kernel = slice(*span), backends.kernel("factorization.gibbs_rows")
+    kernel.overrelax_rows(rows[own], before[own], means[own], factors, pass_threads(n_threads, rows[own]))
 
 
 # ---------------------------------------------------------------------- ratings

@@ -65,7 +65,7 @@ class GibbsTrainer:
         shape = train.n_items, k, sets in ("both", "user"), self.rng
         self.users = Side(0, users.indptr, users.indices, *shape)
         shape = train.n_users, k, sets in ("both", "item"), self.rng
-        self.items = Side(1, items.indptr, items.indices, *shape)
+        self.items = Side(1, items.indptr, items.indices, *shape, self.users.scratch)
         likelihood, mean = GaussianNoise, context.known["mean"]
         if model.likelihood == "ordinal":
             likelihood, mean = OrderedProbit, 0.0
@@ -167,7 +167,7 @@ class GibbsTrainer:
     def _shift(self) -> None:
         """Move what rows and biases have in common between them; the targets follow the biases."""
         c, of_items = shift(self.users, self.items, self.biases, self.n_threads)
-        self.users.work.run(add, self.users.n, c, [self.samples.row_means], n_threads=1)
+        self.users.work.run(add, self.users.n, c, self.samples.row_means, n_threads=1)
         _, of_users = shift(self.items, self.users, self.biases, self.n_threads)
         for codes, *steps in zip(self.codes, of_items, of_users, strict=True):
             self.residuals.subtract(codes, np.add(*steps), self.n_threads)

@@ -194,7 +194,7 @@ def test_the_scale_of_members() -> None:
     for _ in range(3_000):
         side.sums[:] = sums  # in units of the noise, of which the sums have the members' scale
         before = float(side.penalty[0])
-        side.draw_member_scale(float(np.sum(sums * sums)), float(np.sum(sums * (rows - sums))))
+        side.draw_member_scale(rows - sums, sums)
         factor = np.sqrt(before / side.penalty[0])
         np.testing.assert_allclose(side.members, members * factor)
         sums, members = sums * factor, side.members.copy()
