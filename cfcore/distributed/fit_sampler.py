@@ -27,7 +27,7 @@ __all__ = ["sample_on_team"]
 Array = np.ndarray[Any, Any]
 
 #: What of a chain its steps read and write.
-SIDE = ("indptr", "indices", "weights", "rows", "row_means", "before", "members", "sums")
+SIDE = ("indptr", "indices", "weights", "rows", "row_means", "drawn", "members", "sums")
 RESIDUALS = ("targets", "products", "by_item", "cross", "squares")
 #: Live arrays that need not be kept to repeat sweeps: these write the same once more.
 REPEATED = ("sample_", "trace_", "kept_sweeps")

@@ -183,6 +183,40 @@ def codes_of(const double[::1] ratings, double least, double step):
     return found
 
 
+def residuals_of(lists, double mean, const double[::1] of_x, const double[::1] of_y):
+    """What baselines leave of ratings: r - (mean + b_y + b_x), 0 without a sign.
+
+    Parameters
+    ----------
+    lists : Lists
+    mean : float
+    of_x, of_y : float64[n_x], float64[n_y]
+
+    Returns
+    -------
+    float64[n]
+    """
+    cdef const int64_t[::1] starts = lists.indptr
+    cdef const int32_t[::1] xs = lists.xs
+    cdef const double[::1] ratings = lists.ratings
+    cdef Py_ssize_t n = xs.shape[0], n_x = of_x.shape[0], n_y = starts.shape[0] - 1, y
+    cdef int64_t at
+    cdef double base
+    found = np.empty(n)
+    cdef double[::1] residuals = found
+    if of_y.shape[0] < n_y or ratings.shape[0] != n or starts[0] != 0 or starts[n_y] != n:
+        raise ValueError("lists and baselines do not fit to each other")
+    for y in range(n_y):
+        if not 0 <= starts[y] <= starts[y + 1] <= n:
+            raise ValueError("lists: starts are not ascending")
+        base = mean + of_y[y]
+        for at in range(starts[y], starts[y + 1]):
+            if not 0 <= xs[at] < n_x:
+                raise ValueError("lists: an id is not below n_x")
+            residuals[at] = ratings[at] - (base + of_x[xs[at]]) + 0.0
+    return found
+
+
 cdef int of_codes(Dense *dense, const Rule *how, Py_ssize_t n_y, numbers, bint wide) except -1:
     """All pairs; numbers are the greatest and least code, and the multiple of code 1."""
     cdef uint8_t[::1] tables = np.empty(6 * CODES * CODES, dtype=np.uint8)

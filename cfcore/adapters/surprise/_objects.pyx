@@ -21,7 +21,7 @@ cdef extern from *:
     #include <numpy/arrayscalars.h>
     #ifdef Py_LIMITED_API
       #define CFCORE_ALLOC(kind) ((allocfunc)PyType_GetSlot((PyTypeObject *)(kind), Py_tp_alloc))
-      #define CFCORE_IS_GC PyObject_IS_GC
+      #define CFCORE_IS_GC(one) (PyType_GetFlags(Py_TYPE(one)) & Py_TPFLAGS_HAVE_GC)
     #else
       #define CFCORE_IS_GC(one) PyType_IS_GC(Py_TYPE(one))
       #define CFCORE_ALLOC(kind) (((PyTypeObject *)(kind))->tp_alloc)

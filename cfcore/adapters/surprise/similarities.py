@@ -177,7 +177,7 @@ def matrix(name: str, lists: Lists, min_support: Any, baselines: tuple[Any, ...]
         of_x = np.ascontiguousarray(of_x, dtype=np.float64)
         if len(of_x) < n_x:
             raise ValueError(f"x_biases has {len(of_x)} numbers, but n_x is {n_x}")
-        ratings = ratings - (mean + of_y.take(_ys(lists)) + of_x.take(lists.xs))
+        ratings = _dense.residuals_of(lists, mean, of_x, np.ascontiguousarray(of_y, dtype=np.float64))
         support = max(2, support)
     sim = _room(n_x)
     rule = (NAMES.index(name), support, float(shrinkage))
@@ -248,7 +248,7 @@ def _by_table(name: str, lists: Lists, ratings: Any, rule: Any, sim: Sim) -> boo
     if name == "pearson_baseline":
         if not np.isfinite(ratings).all():  # a missing one would not add 0
             return False
-        return _dense.similarities(lists, None, ratings + 0.0, (1.0, 0), rule, sim, level == "avx512")
+        return _dense.similarities(lists, None, ratings, (1.0, 0), rule, sim, level == "avx512")
     least, most = float(ratings.min()), float(ratings.max())
     for step in _STEPS:
         fits = name == "msd" or 0 <= least <= most * step <= _MOST_ROOT

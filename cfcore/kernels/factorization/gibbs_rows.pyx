@@ -17,14 +17,14 @@ cdef enum:
     BLOCK = 256  # rows that a thread takes at a time
 
 
-def overrelax_rows(rows, before, means, factors, n_threads):
-    """Move each row to the other side of its mean: m + a (b - m) + c (x - m), with b the row before its draw.
+def overrelax_rows(rows, drawn, means, factors, n_threads):
+    """Move each row to the other side of its mean: m + a (x - m) + c (d - m), with d a draw around the mean.
 
     Parameters
     ----------
     rows : float32[n, width], changed in place
-        The rows x, as they are drawn.
-    before, means : float32[n, width]
+        The rows x.
+    drawn, means : float32[n, width]
     factors : (float, float)
         a and c, rounded to float32, as each operation is.
     n_threads : int in [1, 1024]
@@ -41,32 +41,32 @@ def overrelax_rows(rows, before, means, factors, n_threads):
     O(n width).
     """
     check_array(rows, cnp.NPY_FLOAT32, 2, True, "overrelax_rows: rows")
-    check_array(before, cnp.NPY_FLOAT32, 2, False, "overrelax_rows: before")
+    check_array(drawn, cnp.NPY_FLOAT32, 2, False, "overrelax_rows: drawn")
     check_array(means, cnp.NPY_FLOAT32, 2, False, "overrelax_rows: means")
-    if before.shape != rows.shape or means.shape != rows.shape:
+    if drawn.shape != rows.shape or means.shape != rows.shape:
         raise ValueError(
-            f"overrelax_rows: before and means must be of shape {rows.shape}, not {before.shape} and "
+            f"overrelax_rows: drawn and means must be of shape {rows.shape}, not {drawn.shape} and "
             f"{means.shape}"
         )
-    check_apart("overrelax_rows", {"rows": rows}, {"before": before, "means": means})
+    check_apart("overrelax_rows", {"rows": rows}, {"drawn": drawn, "means": means})
     cdef int workers = 0, team = team_size(n_threads)
-    cdef float of_before, of_draw
-    of_before, of_draw = factors
+    cdef float of_row, of_draw
+    of_row, of_draw = factors
     cdef Py_ssize_t block, n = rows.shape[0], width = rows.shape[1]
     cdef float *x = <float *>pointer(rows)
-    cdef const float *b = <const float *>pointer(before)
+    cdef const float *d = <const float *>pointer(drawn)
     cdef const float *m = <const float *>pointer(means)
     for block in prange((n + BLOCK - 1) // BLOCK, nogil=True, schedule="static", num_threads=team):
         workers |= team_present()
-        overrelax(x, b, m, of_before, of_draw, block * BLOCK * width, min((block + 1) * BLOCK, n) * width)
+        overrelax(x, d, m, of_row, of_draw, block * BLOCK * width, min((block + 1) * BLOCK, n) * width)
     report_workers(workers)
 
 
-cdef inline void overrelax(float *x, const float *b, const float *m, float of_before, float of_draw,
+cdef inline void overrelax(float *x, const float *d, const float *m, float of_row, float of_draw,
                            Py_ssize_t begin, Py_ssize_t end) noexcept nogil:
     cdef Py_ssize_t k
     for k in range(begin, end):
-        x[k] = ((x[k] - m[k]) * of_draw + (b[k] - m[k]) * of_before) + m[k]
+        x[k] = ((d[k] - m[k]) * of_draw + (x[k] - m[k]) * of_row) + m[k]
 
 
 def subtract_sums(rows, mean, sums, out, n_threads):

@@ -70,12 +70,16 @@ class Residuals:
         given, indptr = (self.ratings, products), self.ratings.indptr
         self.work.run(multiply_rows, len(users), *given, n_threads=n_threads, indptr=indptr)
 
-    def subtract(self, codes: Array, steps: Array, n_threads: int | None) -> None:
+    def subtract(
+        self, codes: Array, steps: Array, n_threads: int | None, others: tuple[Array, Array] | None = None
+    ) -> None:
         """Subtract the step (float64[n_groups]) of each target's group (int32[n]) from the targets.
+
+        With `others`, codes and steps of another kind, then also those.
 
         Products, and sums of squares, do not follow.
         """
-        self.work.run(subtract, len(codes), codes, steps, self.targets, n_threads=n_threads)
+        self.work.run(subtract, len(codes), codes, steps, others, self.targets, n_threads=n_threads)
 
     def squared_errors(self) -> Array:
         """Sums of the squared errors of each user's ratings, each times its weight: float64[n_users]."""

@@ -76,8 +76,8 @@ class Side:
         self.weights = set_weights(counts)
         self.rows = aligned_zeros(self.n, row_length(n_factors, "float32"), np.float32)
         self.rows[:, :n_factors] = rng.normal(0, 0.1, (self.n, n_factors))
-        # Scratch of a draw of rows: the means of their distributions, and the rows before.
-        self.row_means, self.before = np.zeros_like(self.rows), np.zeros_like(self.rows)
+        # Scratch of a draw of rows: the means of their distributions, and draws that move them.
+        self.row_means, self.drawn = np.zeros_like(self.rows), np.zeros_like(self.rows)
         self.members = np.zeros((n_others if has_sets else 0, n_factors))
         self.sums = np.zeros((self.n, n_factors))
         self.mean, self.precision = np.zeros(n_factors), FIRST_PRECISION * np.eye(n_factors)
@@ -277,17 +277,17 @@ class Side:
             self.ratings = RatingRows(self.indptr, self.indices, targets, self.n_others)
         ratings = self.ratings.changed(values=targets)
         prior = self.scratch.take("own", self.n, self.n_factors)
-        before = self.before if key[1] >= PLAIN else None
         of_features = None if self.features is None else self.features.sums
-        given = self.mean, self.sums, of_features, prior, self.rows, before
-        self.work.run(prior_means, self.n, *given, n_threads=1)
-        if before is not None:
-            means = self.row_means if means is None else means
-        draws = RowDraws(self.rows, others.rows, prior, self.precision, *precisions[:2], means, precisions[2])
+        given = self.mean, self.sums, of_features, prior
+        self.work.run(prior_means, self.n, *given, n_threads=n_threads)
+        overrelaxed, rows = key[1] >= PLAIN, self.rows
+        if overrelaxed:
+            rows, means = self.drawn, self.row_means if means is None else means
+        draws = RowDraws(rows, others.rows, prior, self.precision, *precisions[:2], means, precisions[2])
         self.drawing(ratings, draws, self.most, n_threads)(DrawKey(key[0], ROWS + self.kind, key[1]))
-        if before is not None:
+        if overrelaxed:
             factors = OVERRELAXED, float(np.sqrt(1 - OVERRELAXED**2))
-            self.work.run(overrelax, self.n, self.rows, before, means, factors, n_threads=n_threads)
+            self.work.run(overrelax, self.n, self.rows, self.drawn, means, factors, n_threads=n_threads)
 
 
 class Drawing:

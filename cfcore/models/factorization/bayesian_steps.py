@@ -153,25 +153,21 @@ def scale(span: Span, n_threads: int | None, factor: float, arrays: Sequence[Arr
 
 
 def prior_means(
-    span: Span, n_threads: int | None, mean: Array, sums: Array, features: Array | None, out: Array,
-    rows: Array, before: Array | None,
-) -> None:  # fmt: skip
-    """`out` is the means of the rows in the prior; and `before`, if given, a copy of the rows."""
+    span: Span, n_threads: int | None, mean: Array, sums: Array, features: Array | None, out: Array
+) -> None:
+    """`out` is the means of the rows in the prior."""
     own = slice(*span)
     np.add(mean, sums[own], out=out[own])
     if features is not None:
         out[own] += features[own]
-    if before is not None:
-        before[own] = rows[own]
 
 
 def overrelax(
-    span: Span, n_threads: int | None, rows: Array, before: Array, means: Array,
-    factors: tuple[float, float],
-) -> None:  # fmt: skip
+    span: Span, n_threads: int | None, rows: Array, drawn: Array, means: Array, factors: tuple[float, float]
+) -> None:
     """Each row on the other side of its mean; see the kernel."""
     own, kernel = slice(*span), backends.kernel("factorization.gibbs_rows")
-    kernel.overrelax_rows(rows[own], before[own], means[own], factors, pass_threads(n_threads, rows[own]))
+    kernel.overrelax_rows(rows[own], drawn[own], means[own], factors, pass_threads(n_threads, rows[own]))
 
 
 # ---------------------------------------------------------------------- ratings
@@ -190,11 +186,15 @@ def draw_biases(span: Span, n_threads: int | None, draws: BiasDraws, key: DrawKe
     backends.kernel("factorization.gibbs_biases").draw_biases(draws, key, span, n_threads)
 
 
-def subtract(span: Span, n_threads: int | None, codes: Array, steps: Array, targets: Array) -> None:
-    """Subtract the step of its group from each target; see the kernel."""
-    own = slice(*span)
+def subtract(
+    span: Span, n_threads: int | None, codes: Array, steps: Array, others: tuple[Array, Array] | None,
+    targets: Array,
+) -> None:  # fmt: skip
+    """Subtract the steps of its groups from each target; see the kernel."""
+    own, kernel = slice(*span), backends.kernel("factorization.gibbs_biases")
     n_threads = threads_worth(n_threads, len(codes), "ratings")
-    backends.kernel("factorization.gibbs_biases").subtract_steps(codes[own], steps, targets[own], n_threads)
+    further = None if others is None else (others[0][own], others[1])
+    kernel.subtract_steps(codes[own], steps, further, targets[own], n_threads)
 
 
 def multiply_rows(span: Span, n_threads: int | None, ratings: RatingRows, products: RowProducts) -> None:

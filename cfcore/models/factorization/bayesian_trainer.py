@@ -169,8 +169,8 @@ class GibbsTrainer:
         c, of_items = shift(self.users, self.items, self.biases, self.n_threads)
         self.users.work.run(add, self.users.n, c, self.samples.row_means, n_threads=1)
         _, of_users = shift(self.items, self.users, self.biases, self.n_threads)
-        for codes, *steps in zip(self.codes, of_items, of_users, strict=True):
-            self.residuals.subtract(codes, np.add(*steps), self.n_threads)
+        steps = [np.add(*both) for both in zip(of_items, of_users, strict=True)]
+        self.residuals.subtract(self.codes[0], steps[0], self.n_threads, (self.codes[1], steps[1]))
 
     def _keep(self, k: int) -> None:
         """Add the parameters to the means, which are those of the last sweep until the end of the burn-in."""

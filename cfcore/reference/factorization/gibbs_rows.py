@@ -15,21 +15,21 @@ Float64 = NDArray[np.float64]
 
 
 def overrelax_rows(
-    rows: Float32, before: Float32, means: Float32, factors: tuple[float, float], n_threads: int
+    rows: Float32, drawn: Float32, means: Float32, factors: tuple[float, float], n_threads: int
 ) -> None:
     """Each row on the other side of its mean; see the kernel."""
     check_array(rows, np.float32, 2, True, "overrelax_rows: rows")
-    check_array(before, np.float32, 2, False, "overrelax_rows: before")
+    check_array(drawn, np.float32, 2, False, "overrelax_rows: drawn")
     check_array(means, np.float32, 2, False, "overrelax_rows: means")
-    if before.shape != rows.shape or means.shape != rows.shape:
+    if drawn.shape != rows.shape or means.shape != rows.shape:
         raise ValueError(
-            f"overrelax_rows: before and means must be of shape {rows.shape}, not {before.shape} and "
+            f"overrelax_rows: drawn and means must be of shape {rows.shape}, not {drawn.shape} and "
             f"{means.shape}"
         )
-    check_apart("overrelax_rows", {"rows": rows}, {"before": before, "means": means})
+    check_apart("overrelax_rows", {"rows": rows}, {"drawn": drawn, "means": means})
     check_threads(n_threads)
-    of_before, of_draw = map(np.float32, factors)
-    rows[:] = ((rows - means) * of_draw + (before - means) * of_before) + means
+    of_row, of_draw = map(np.float32, factors)
+    rows[:] = ((drawn - means) * of_draw + (rows - means) * of_row) + means
 
 
 def subtract_sums(rows: Float32, mean: Float64 | None, sums: Float64, out: Float64, n_threads: int) -> None:

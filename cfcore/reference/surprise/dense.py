@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["available", "codes_of", "similarities"]
+__all__ = ["available", "codes_of", "residuals_of", "similarities"]
 
 available = True
 
@@ -70,6 +70,22 @@ def codes_of(ratings: NDArray[np.float64], least: float, step: float) -> NDArray
         if not np.all((steps >= 0) & (steps < CODES - 1) & (steps == np.floor(steps))):
             return None
     return (steps + 1).astype(np.uint8)
+
+
+def residuals_of(
+    lists: Any, mean: float, of_x: NDArray[np.float64], of_y: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """What baselines leave of ratings: r - (mean + b_y + b_x), 0 without a sign."""
+    n = len(lists.xs)
+    if len(of_y) < len(lists.indptr) - 1 or len(lists.ratings) != n or [*lists.indptr[[0, -1]]] != [0, n]:
+        raise ValueError("lists and baselines do not fit to each other")
+    if np.any(np.diff(lists.indptr) < 0):
+        raise ValueError("lists: starts are not ascending")
+    if np.any((lists.xs < 0) | (lists.xs >= len(of_x))):
+        raise ValueError("lists: an id is not below n_x")
+    ys = np.repeat(np.arange(len(lists.indptr) - 1), np.diff(lists.indptr))
+    found: NDArray[np.float64] = lists.ratings - (mean + of_y[ys] + of_x[lists.xs]) + 0.0
+    return found
 
 
 def _check_codes(codes: Array, measure: int, least: int) -> None:

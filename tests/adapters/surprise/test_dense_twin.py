@@ -106,7 +106,24 @@ def test_codes(ratings: list[float], least: float, step: float) -> None:
         np.testing.assert_array_equal(found, expected)
 
 
+@given(n_x=st.integers(1, 9), n_y=st.integers(1, 9), seed=st.integers(0, 99))
+def test_residuals(n_x: int, n_y: int, seed: int) -> None:
+    lists, rng = lists_of(n_x, n_y, 0.5, "five stars", seed), np.random.default_rng(seed)
+    baselines = (3.5, rng.normal(size=n_x), rng.normal(size=n_y))
+    found, expected = (one.residuals_of(lists, *baselines).tobytes() for one in (compiled, twin))
+    assert found == expected
+    level = (0.0, np.full(n_x, -0.0), np.full(n_y, -0.0))
+    zeros = similarities.Lists(n_x, lists.indptr, lists.xs, np.full(len(lists.xs), -0.0))
+    for one in (compiled, twin):
+        assert not np.signbit(one.residuals_of(zeros, *level)).any()
+        with pytest.raises(ValueError, match="fit to each other"):
+            one.residuals_of(lists, 3.5, baselines[1], baselines[2][1:])
+        if len(lists.xs):
+            with pytest.raises(ValueError, match="not below n_x"):
+                one.residuals_of(lists, 3.5, baselines[1][: lists.xs.max()], baselines[2])
+
+
 def test_signatures() -> None:
-    for name in ("codes_of", "similarities"):
+    for name in ("codes_of", "residuals_of", "similarities"):
         found = inspect.signature(getattr(compiled, name))
         assert list(found.parameters) == list(inspect.signature(getattr(twin, name)).parameters)

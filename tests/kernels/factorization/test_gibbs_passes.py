@@ -30,9 +30,9 @@ def test_rows_have_the_bits_of_the_same_operations_in_numpy(
     module: Any, n: int, k: int, n_threads: int
 ) -> None:
     width = -(-k // 16) * 16
-    drawn, before, means = (normal(n, width, at).mean(axis=2).astype(np.float32) for at in (1, 2, 3))
-    rows = drawn.copy()
-    module.overrelax_rows(rows, before, means, (-0.85, 0.5), n_threads)
+    before, drawn, means = (normal(n, width, at).mean(axis=2).astype(np.float32) for at in (1, 2, 3))
+    rows = before.copy()
+    module.overrelax_rows(rows, drawn, means, (-0.85, 0.5), n_threads)
     expected = (drawn - means) * np.float32(0.5) + (before - means) * np.float32(-0.85) + means
     assert rows.tobytes() == expected.tobytes()
     sums, mean, out = normal(n, k), normal(k), np.full((n, k), np.nan)
@@ -47,8 +47,8 @@ def test_rows_have_the_bits_of_the_same_operations_in_numpy(
 
 
 def test_an_over_relaxed_row_is_on_the_other_side_of_its_mean() -> None:
-    rows, before, means = (np.full((1, 16), number, dtype=np.float32) for number in (5, 7, 5))
-    gibbs_rows.overrelax_rows(rows, before, means, (-1.0, 0.0), 1)
+    rows, drawn, means = (np.full((1, 16), number, dtype=np.float32) for number in (7, 5, 5))
+    gibbs_rows.overrelax_rows(rows, drawn, means, (-1.0, 0.0), 1)
     np.testing.assert_array_equal(rows, np.full((1, 16), 3))
 
 
@@ -110,7 +110,7 @@ def test_products_in_blocks_have_the_bits_of_products_in_rows(n: int, k: int) ->
 @ROWS
 def test_refusals_of_rows(module: Any) -> None:
     rows, sums = np.zeros((3, 16), dtype=np.float32), np.zeros((3, 5))
-    with pytest.raises(ValueError, match=r"before and means must be of shape \(3, 16\)"):
+    with pytest.raises(ValueError, match=r"drawn and means must be of shape \(3, 16\)"):
         module.overrelax_rows(rows, rows[:2], rows, (0.0, 1.0), 1)
     with pytest.raises(ValueError, match="share memory"):
         module.overrelax_rows(rows, rows, rows.copy(), (0.0, 1.0), 1)
