@@ -8,8 +8,9 @@ import numpy as np
 
 from cfcore import backends
 from cfcore.models.factorization.bayesian_biases import Biases
-from cfcore.models.factorization.bayesian_passes import pass_threads, products_of
+from cfcore.models.factorization.bayesian_passes import pass_threads
 from cfcore.models.factorization.bayesian_side import Side
+from cfcore.models.factorization.bayesian_steps import add, extend_rows
 
 __all__ = ["shift"]
 
@@ -49,12 +50,12 @@ def shift(
     # Unknown are c, the number that is moved, and the mean of the items' biases.
     rows = other.scratch.take("extended", other.n, k + 2)
     of_pass = pass_threads(n_threads, rows)
-    extend = backends.kernel("factorization.gibbs_rows").extend_rows
-    extend(other.rows, np.array([1.0, of_items[1]]), rows, of_pass)
+    given = other.rows, np.array([1.0, of_items[1]]), rows
+    other.work.run(extend_rows, other.n, *given, n_threads=n_threads)
     columns, targets = rows, apart[off]
     if not other.all_rated:
         columns, targets = rows[other.rated], targets[other.rated]
-    precision, linear = products_of(columns, n_threads), np.empty(k + 2)
+    precision, linear = other.work.products_of(columns, n_threads), np.empty(k + 2)
     backends.kernel("factorization.gibbs_sums").weigh_rows(columns, targets, linear, of_pass)
     precision *= float(biases.precisions[off])
     linear *= float(biases.precisions[off])
@@ -67,7 +68,7 @@ def shift(
     root = np.linalg.cholesky(precision)
     drawn = np.linalg.solve(root.T, np.linalg.solve(root, linear) + side.rng.normal(size=k + 2))
     c, moved, mean = drawn[:k], drawn[k], float(drawn[k + 1])
-    side.rows[:, :k] += c.astype(np.float32)
+    side.work.run(add, side.n, c, side.rows, n_threads=1)
     side.mean += c
     steps = {own: np.full(side.n, moved), off: -moved - np.einsum("nf,f->n", rows[:, :k], c)}
     for each in (side, other):

@@ -11,16 +11,19 @@ from cfcore import backends
 from cfcore.arrays import aligned_zeros, row_length
 from cfcore.kernels.records import DrawKey, MemberDraws, RatingRows, RowDraws
 from cfcore.models.factorization import bayesian_priors as priors
-from cfcore.models.factorization.bayesian_passes import (
-    TILE,
-    Scratch,
-    pass_threads,
-    product_threads,
-    products_of,
-    times,
-)
+from cfcore.models.factorization.bayesian_passes import TILE, Scratch, pass_threads, product_threads
 from cfcore.models.factorization.bayesian_priors import drawn_precision
 from cfcore.models.factorization.bayesian_scales import drawn_scale
+from cfcore.models.factorization.bayesian_steps import (
+    InProcess,
+    from_blocks_times,
+    into_blocks_times,
+    overrelax,
+    prior_means,
+    scale,
+    subtract_sums,
+    times,
+)
 from cfcore.models.factorization.sets import COLUMNS, set_weights, spans
 from cfcore.threads import threads_worth
 
@@ -87,6 +90,7 @@ class Side:
         self.member_draws: MemberDraws | None = None
         self.drawing: Any = partial(Drawing, scratch=self.scratch)  # or what draws rows elsewhere
         self.drawing_members: Any = draw_members  # or what draws them elsewhere
+        self.work: Any = InProcess()  # or what has others do the other steps
 
     @property
     def has_sets(self) -> bool:
@@ -133,15 +137,17 @@ class Side:
         factor = drawn_scale(power, spread, square, product, self.rng)
         if factor == 1:
             return factor
-        self.rows *= np.float32(factor)
-        self.members *= factor
-        self.sums *= factor
+        self._scale(factor, self.rows, self.sums)
+        self._scale(factor, self.members)
         if self.features is not None:
             self.features.effects *= factor
             self.features.sums *= factor
         self.mean *= factor
         self.precision /= factor**2
         return factor
+
+    def _scale(self, factor: float, *arrays: Array) -> None:
+        self.work.run(scale, len(arrays[0]), factor, arrays, n_threads=1)
 
     def draw_prior(self, key: tuple[int, int], owners: Any, n_threads: int | None) -> None:
         """Draw mean and precision of the rows around the sums of their sets, and then the sets' members.
@@ -158,18 +164,19 @@ class Side:
         mean, apart = np.empty(k), self.scratch.take("apart", n, k)
         sums = backends.kernel("factorization.gibbs_sums")
         sums.centre_rows(given, mean, apart, pass_threads(n_threads, apart))
-        scale = products_of(apart, n_threads) + WISHART * (k + 1) * np.eye(k)
-        scale += n / (n + 1) * np.outer(mean, mean)
+        products_of = self.work.products_of
+        inverse = products_of(apart, n_threads) + WISHART * (k + 1) * np.eye(k)
+        inverse += n / (n + 1) * np.outer(mean, mean)
         freedom = k + FREEDOM + n
         squares = products_of(self.members, n_threads)
         if self.has_sets:
-            scale += self.penalty[0] * squares
+            inverse += self.penalty[0] * squares
             freedom += len(self.members)
         if features is not None:
-            scale += features.penalty[0] * products_of(features.effects, n_threads)
+            inverse += features.penalty[0] * products_of(features.effects, n_threads)
             freedom += len(features.effects)
         if key[1] >= FIXED:
-            self.precision[:] = wishart(scale, freedom, self.rng)
+            self.precision[:] = wishart(inverse, freedom, self.rng)
         root = np.linalg.cholesky(self.precision)
         noise = self.rng.normal(size=k)
         self.mean = n * mean / (n + 1) + np.linalg.solve(root.T, noise) / np.sqrt(n + 1)
@@ -184,25 +191,22 @@ class Side:
 
     def _subtract(self, mean: Array | None, sums: Array, out: Array, n_threads: int | None) -> None:
         """Rows less what features tell of them, less a mean if there is one, and less sums."""
-        if self.features is None:
-            kernel = backends.kernel("factorization.gibbs_rows")
-            kernel.subtract_sums(self.rows, mean, sums, out, pass_threads(n_threads, out))
-        else:
-            base = self.rows[:, : self.n_factors] - self.features.sums
-            np.subtract(base if mean is None else base - mean, sums, out=out)
+        of_features = None if self.features is None else self.features.sums
+        given = self.rows, of_features, mean, sums, out
+        self.work.run(subtract_sums, self.n, *given, n_threads=n_threads)
 
     def _draw_members(
         self, key: tuple[int, int], own: Array, root: Array, owners: Any, n_threads: int | None
     ) -> None:
         """Draw the members with rows and noise in units in which the noise is white."""
         k, n_blocks, take = self.n_factors, -(-self.n_factors // COLUMNS), self.scratch.take
-        kernel = backends.kernel("factorization.gibbs_blocks")
+        run = self.work.run
         white = take("members", n_blocks, len(self.members), COLUMNS)
         white_errors = take("errors", n_blocks, self.n, COLUMNS)
         for rows, mean, blocks in ((self.members, None, white), (own, self.mean, white_errors)):
             of_product = product_threads(n_threads, rows)
-            scratch = take("tiles", of_product, 2 * TILE * k)
-            kernel.multiply_into_blocks(rows, mean, root, blocks, scratch, of_product)
+            tiles = take("tiles", of_product, 2 * TILE * k)
+            run(into_blocks_times, len(rows), rows, mean, root, blocks, tiles, n_threads=n_threads)
         changing: dict[str, Any] = {
             "members": white,
             "errors": white_errors,
@@ -214,12 +218,13 @@ class Side:
         members, errors = self.drawing_members(self.member_draws.changed(**changing), drawn, n_threads)
         back = np.linalg.inv(root)
         product = take("apart", len(members[0]), k)
-        kernel.multiply_blocks(members, back, product, self.members, product_threads(n_threads, product))
+        run(from_blocks_times, len(product), members, back, product, self.members, n_threads=n_threads)
         product = take("apart", self.n, k)
-        kernel.multiply_blocks(errors, back, own, product, product_threads(n_threads, product))
+        run(from_blocks_times, self.n, errors, back, own, product, n_threads=n_threads)
         self._subtract(self.mean, product, self.sums, n_threads)
         if key[1] >= FIXED:
-            self.draw_member_scale(own, times(self.sums, root, n_threads, product), n_threads)
+            run(times, self.n, self.sums, root, product, n_threads=n_threads)
+            self.draw_member_scale(own, product, n_threads)
 
     def draw_member_scale(self, apart: Array, sums: Array, n_threads: int | None = 1) -> None:
         """Draw a factor of the members, which their precision follows; the rows stay as they are.
@@ -238,8 +243,8 @@ class Side:
         product = square + kernel.sum_pairs(sums, apart, n_threads)
         spread = priors.RATE * float(self.penalty[0])
         factor = drawn_scale(2 * priors.SHAPE, spread, square, product, self.rng)
-        self.members *= factor
-        self.sums *= factor
+        self._scale(factor, self.members)
+        self._scale(factor, self.sums)
         self.penalty /= factor**2
 
     def draw_rows(
@@ -271,18 +276,18 @@ class Side:
         if self.ratings is None:
             self.ratings = RatingRows(self.indptr, self.indices, targets, self.n_others)
         ratings = self.ratings.changed(values=targets)
-        prior = np.add(self.mean, self.sums, out=self.scratch.take("own", self.n, self.n_factors))
-        if self.features is not None:
-            prior += self.features.sums
+        prior = self.scratch.take("own", self.n, self.n_factors)
+        of_features = None if self.features is None else self.features.sums
+        given = self.mean, self.sums, of_features, prior
+        self.work.run(prior_means, self.n, *given, n_threads=n_threads)
         overrelaxed, rows = key[1] >= PLAIN, self.rows
         if overrelaxed:
             rows, means = self.drawn, self.row_means if means is None else means
         draws = RowDraws(rows, others.rows, prior, self.precision, *precisions[:2], means, precisions[2])
         self.drawing(ratings, draws, self.most, n_threads)(DrawKey(key[0], ROWS + self.kind, key[1]))
         if overrelaxed:
-            kernel = backends.kernel("factorization.gibbs_rows")
             factors = OVERRELAXED, float(np.sqrt(1 - OVERRELAXED**2))
-            kernel.overrelax_rows(self.rows, self.drawn, means, factors, pass_threads(n_threads, self.rows))
+            self.work.run(overrelax, self.n, self.rows, self.drawn, means, factors, n_threads=n_threads)
 
 
 class Drawing:
