@@ -202,6 +202,7 @@ class Cluster:
         self.ready: dict[str, Address] = {}  # workers that take in what tasks send each other
         self.checked: set[str] = set()  # workers that have this version of cfcore
         self.direct = False
+        self.closing: list[Callable[[], object]] = []  # called at the end of the fit
         workers = self.workers()
         try:  # whether this process can reach workers without a way through the scheduler
             self.wait(self._reach(workers[0]))
@@ -256,18 +257,29 @@ class Cluster:
                 except TimeoutError:
                     if future.done():
                         raise
-                    self._check()
-                    if needed and not set(needed) <= set(self._identity()):
-                        raise Lost("a worker is lost") from None
+                    self.check_going()
+                    if needed:
+                        self.check_alive(needed)
         except BaseException:
             future.cancel()
             raise
+
+    def check_alive(self, needed: Sequence[str]) -> None:
+        """Raise if the fit is to end, and `Lost` if a worker is lost."""
+        self.check_going()
+        if not set(needed) <= set(self._identity()):
+            raise Lost("a worker is lost")
+
+    def close(self) -> None:
+        """End what a fit has left running."""
+        for one in self.closing:
+            one()
 
     def _identity(self) -> Any:
         """The workers that the scheduler knows, by address."""
         return self.wait(self.client.scheduler.identity(n_workers=-1))["workers"]
 
-    def _check(self) -> None:
+    def check_going(self) -> None:
         """Raise if the fit is to end."""
         if self.stopped.is_set():
             raise KeyboardInterrupt
@@ -281,7 +293,7 @@ class Cluster:
         """Addresses of the workers, in the order of their names; waits for one."""
         started = time.monotonic()
         while True:
-            self._check()
+            self.check_going()
             found = self._identity()
             if found:
                 if new := found.keys() - self.checked:
@@ -341,7 +353,7 @@ class Cluster:
                         f"workers were lost {n_killed} times over while they ran the same task ({error}): "
                         "they may need more memory; start them with more (--memory-limit), or more of them"
                     ) from error
-                self._check()
+                self.check_going()
                 time.sleep(min(0.1 * 2**n_tries, 2.0))
         raise AssertionError
 

@@ -9,6 +9,8 @@ from typing import Any
 
 import numpy as np
 
+from cfcore.arrays import in_files
+from cfcore.distributed.fit_als import solve_on_team
 from cfcore.distributed.fit_blocks import BlocksOnCluster
 from cfcore.distributed.fit_cluster import Cluster, Held, Tasks
 from cfcore.distributed.fit_files import shared_folder
@@ -20,6 +22,7 @@ from cfcore.distributed.fit_rows import (
     MembersOnCluster,
     SolvingOnCluster,
 )
+from cfcore.distributed.fit_sampler import sample_on_team
 from cfcore.distributed.fit_sequence_tasks import InSequence, run_parts
 from cfcore.distributed.fit_tasks import Static
 from cfcore.errors import DataWarning, warn
@@ -74,6 +77,8 @@ class DaskEngine:
             for kind in steps:
                 steps[kind] = SolvingOnCluster(trainer, kind, cluster)
             trainer.improving = ImprovingOnCluster(trainer, cluster)
+            if self._has_team():
+                solve_on_team(trainer, cluster)
         elif isinstance(trainer, Chains):
             members = None
             for chain in trainer.chains:
@@ -84,6 +89,8 @@ class DaskEngine:
                     side.drawing = DrawingOnCluster(side, cluster)
                     if members is not None:
                         side.drawing_members = members.of(kind)
+            if self._has_team():
+                sample_on_team(trainer, cluster)
         elif isinstance(trainer, LeastSquares):
             trainer.solve = BiasesOnCluster(trainer, cluster)  # type: ignore[method-assign]
         else:
@@ -93,6 +100,10 @@ class DaskEngine:
                 DataWarning,
             )
         return trainer
+
+    def _has_team(self) -> bool:
+        """Whether arrays can be in memory that all workers map: on this host, without a limit of memory."""
+        return not in_files.get() and self.cluster.run(Tasks.are_near)
 
     def compare(self, comparison: Comparison, progress: Callable[[int], object] | None) -> None:
         """Write the similarities; of a matrix, the half below the diagonal."""

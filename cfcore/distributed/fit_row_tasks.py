@@ -103,14 +103,17 @@ class Sets:
     Attributes
     ----------
     indptr, indices : int64[n_rows + 1], int32[n], or `InFile`
+    n_columns : int
+        Members.
     """
 
     indptr: Any
     indices: Any
+    n_columns: int
 
     def mapped(self) -> Sets:
         """With the arrays."""
-        return Sets(mapped(self.indptr), mapped(self.indices))
+        return Sets(mapped(self.indptr), mapped(self.indices), self.n_columns)
 
     @property
     def n_rows(self) -> int:

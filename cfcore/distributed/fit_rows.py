@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from cfcore.arrays import as_padded
 from cfcore.distributed.fit_cluster import Cluster, Held, Tasks
 from cfcore.distributed.fit_row_tasks import (
     DrawJob,
@@ -96,7 +97,7 @@ class SolvingOnCluster:
     @staticmethod
     def centres(side: Any, members: Array) -> Array | None:
         """The members' padded rows: workers sum them."""
-        return members if members.shape[1] else None
+        return as_padded(members) if members.shape[1] else None
 
     def __call__(self, members: Array | None) -> Array:
         """Overwrite rows and biases; the sum of weighted squared errors of each row."""
@@ -126,16 +127,16 @@ class ImprovingOnCluster:
 
     def __init__(self, trainer: ALSTrainer, cluster: Cluster) -> None:
         self.cluster = cluster
-        self.kinds = {id(side): kind for kind, side in trainer.sides.items()}
+        self.of_trainer = trainer.sides
         sets, self.sides = {}, {}
         for kind, side in trainer.sides.items():
-            sets[kind] = Sets(side.ratings.indptr, side.ratings.indices)
+            sets[kind] = Sets(side.ratings.indptr, side.ratings.indices, side.ratings.n_columns)
             self.sides[kind] = Held((side.weights, side.penalties))
         self.sets = [Held(sets) for _ in cluster.workers()]
 
     def __call__(self, side: Side, owners: Any, rows: Array, members: Array) -> Array:
         """The factors of the members: float32[n_members, n_factors]."""
-        k, kind = rows.shape[1], self.kinds[id(side)]
+        k, [kind] = rows.shape[1], [kind for kind, one in self.of_trainer.items() if one is side]
         n_blocks = -(-k // COLUMNS)
         n = min(n_blocks, len(self.sets))
         cuts = [min(k, COLUMNS * (n_blocks * at // n)) for at in range(n)] + [k]
@@ -168,7 +169,7 @@ class MembersOnCluster:
 
     def __init__(self, sides: Mapping[str, SampledSide], cluster: Cluster) -> None:
         self.cluster = cluster
-        sets = {kind: Sets(side.indptr, side.indices) for kind, side in sides.items()}
+        sets = {kind: Sets(side.indptr, side.indices, side.n_others) for kind, side in sides.items()}
         self.sets = [Held(sets) for _ in cluster.workers()] if cluster.run(Tasks.are_near) else []
         self.weights = {kind: Held(side.weights) for kind, side in sides.items()}
 
@@ -181,8 +182,9 @@ class MembersOnCluster:
                 return draw_members(draws, key, n_threads)
             cuts = [draws.n_blocks * at // n for at in range(n + 1)]
             found = self.cluster.run(lambda tasks: self._run(tasks, kind, draws, key, cuts))
-            members, errors = (np.concatenate(parts) for parts in zip(*found, strict=True))
-            return members, errors
+            for (begin, end), (members, errors) in zip(pairwise(cuts), found, strict=True):
+                draws.members[begin:end], draws.errors[begin:end] = members, errors
+            return draws.members, draws.errors
 
         return draw
 

@@ -215,7 +215,7 @@ class Neighbours:
         """Read messages until the other process closes the socket, or ends."""
         with own, contextlib.suppress(OSError):
             own.setblocking(True)
-            trusted = _is_own(own)
+            trusted = is_own(own)
             while trusted and len(message := own.recv(_MESSAGE.size, socket.MSG_WAITALL)) == _MESSAGE.size:
                 kind, padded, number = _MESSAGE.unpack(message)
                 token = padded.rstrip(b"\0").decode()
@@ -230,7 +230,7 @@ class Neighbours:
                         os.close(file)
 
 
-def _is_own(own: socket.socket) -> bool:
+def is_own(own: socket.socket) -> bool:
     """Whether a process of the same user has connected."""
     size = struct.calcsize("3i")
     _, user, _ = struct.unpack("3i", own.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, size))

@@ -12,7 +12,7 @@ import numpy as np
 
 from cfcore.arrays import aligned_zeros
 
-__all__ = ["Late", "Lost", "Static", "aligned", "own_threads", "ready"]
+__all__ = ["Late", "Lost", "Scratch", "Static", "aligned", "own_threads", "ready", "scratch"]
 
 Array = np.ndarray[Any, Any]
 
@@ -35,6 +35,27 @@ def own_threads() -> Iterator[int]:
 
     with _busy:
         yield get_worker().state.nthreads
+
+
+class Scratch:
+    """Memory that steps of one kind write to, kept from one to the next: new pages take time."""
+
+    def __init__(self) -> None:
+        self.held = np.empty(0)
+
+    def of(self, shape: tuple[int, ...]) -> Array:
+        """An array of doubles."""
+        if self.held.shape != shape:
+            self.held = np.empty(shape)
+        return self.held
+
+    def clear(self) -> None:
+        """Let go of it."""
+        self.held = np.empty(0)
+
+
+#: For the steps of a worker, one of which runs at a time.
+scratch = Scratch()
 
 
 class Static:

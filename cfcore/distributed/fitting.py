@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+from contextlib import closing
 from contextvars import copy_context
 from typing import Any
 
@@ -82,6 +83,10 @@ def fit(
     of an epoch for `ALS` and `BayesianSVD`, of some rows for similarities), and the time to send its part of
     the ratings to another one. Keys of tasks are new in each try.
 
+    If all workers are on the host of this process, and there is no limit of memory, `ALS` and `BayesianSVD`
+    have ratings and parameters in memory that all of them map: there a task runs the steps of epochs for some
+    seconds, and a worker that is lost costs the epochs of these.
+
     Shards of users of `SVD` are trained at the same time, one on each worker. An item stripe passes from one
     to the other as soon as it has been trained on, directly, as rows do in Dask's p2p shuffle; on one host
     (of Linux), the one writes it into the memory of the other. A task that
@@ -96,8 +101,10 @@ def fit(
     ============================  ==============================  ==================================
     `SVD`, `Baseline` by "sgd"    blocks of shards of users       order of blocks
     `ALS`                         rows; columns of set members    error
-    `BayesianSVD`                 rows; on this host, columns     biases, noise, priors
-                                  of set members
+    `BayesianSVD` on this host    all that is of a row, a         priors; noise of users; what
+                                  rating or a column of set       sessions, features and levels
+                                  members                         add
+    `BayesianSVD` elsewhere       rows                            biases, noise, priors
     `ItemKNN`, `UserKNN`          similarities of rows            centres
     `EASE`                        Gram matrix                     its inverse
     `Baseline` by "als"           biases                          error
@@ -131,7 +138,7 @@ def fit(
     def run() -> Any:
         cluster = Cluster(client)
         clusters.append(cluster)
-        with use_engine(DaskEngine(cluster)), cluster.interruptible():
+        with use_engine(DaskEngine(cluster)), cluster.interruptible(), closing(cluster):
             model.fit(ratings, **options)
         if sharded is None:
             return model

@@ -12,6 +12,7 @@ import pytest
 from cfcore.kernels import records
 from cfcore.kernels.records import (
     RATING,
+    BiasDraws,
     BlockGrid,
     BlockLayout,
     BlockScratch,
@@ -234,6 +235,29 @@ def test_rows_of_ratings_ascend_to_their_number() -> None:
             RatingRows(np.array(bounds), codes, values, 2)
     with pytest.raises(ValueError, match=r"RatingRows: indices holds 1 at 1, which is not in \[0, 1\)"):
         RatingRows(np.array([0, 2]), codes, values, 1)
+
+
+def test_a_changed_record_has_the_same_codes_unchecked_and_checks_what_is_new() -> None:
+    bounds, codes = np.array([0, 1, 2]), np.array([0, 1], dtype=np.int32)
+    ratings = RatingRows(bounds, codes, np.zeros(2, dtype=np.float32), 2)
+    values = np.ones(2, dtype=np.float32)
+    changed = ratings.changed(values=values)
+    assert changed.values is values
+    assert changed.indices is codes
+    assert (changed.n, changed.n_rows, changed.n_columns) == (2, 2, 2)
+    assert not ratings.values.any()
+    assert [name for *_, name in changed.extents] == [name for *_, name in ratings.extents]
+    assert changed.extents != ratings.extents
+    with pytest.raises(ValueError, match=r"RatingRows: values must be of shape \(n\), got \(3,\)"):
+        ratings.changed(values=np.ones(3, dtype=np.float32))
+    with pytest.raises(ValueError, match="RatingRows: values must be of float32, not float64"):
+        ratings.changed(values=np.ones(2))
+    with pytest.raises(TypeError, match=r"RatingRows: of a record, \['indices', 'n_columns', 'none'\] stay"):
+        ratings.changed(indices=codes, n_columns=1, none=1)
+    draws = BiasDraws(bounds, values, values.copy(), np.zeros(2), 0.0, 1.0, 1.0)
+    assert draws.changed(mean=2.0, weights=values.copy()).mean == 2
+    with pytest.raises(ValueError, match=r"BiasDraws: precision must be between 0.0 and inf, not -1"):
+        draws.changed(precision=-1)
 
 
 def test_every_record_that_is_exported_is_frozen_and_documented() -> None:

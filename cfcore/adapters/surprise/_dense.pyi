@@ -15,3 +15,6 @@ def similarities(
     sim: NDArray[float64],
     wide: bool,
 ) -> bool: ...
+def residuals_of(
+    lists: Lists, mean: float, of_x: NDArray[float64], of_y: NDArray[float64]
+) -> NDArray[float64]: ...

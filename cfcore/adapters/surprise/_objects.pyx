@@ -21,12 +21,10 @@ cdef extern from *:
     #include <numpy/arrayscalars.h>
     #ifdef Py_LIMITED_API
       #define CFCORE_ALLOC(kind) ((allocfunc)PyType_GetSlot((PyTypeObject *)(kind), Py_tp_alloc))
-      #define CFCORE_TUPLE_SET PyTuple_SetItem
-      #define CFCORE_TUPLE_GET PyTuple_GetItem
+      #define CFCORE_IS_GC(one) (PyType_GetFlags(Py_TYPE(one)) & Py_TPFLAGS_HAVE_GC)
     #else
+      #define CFCORE_IS_GC(one) PyType_IS_GC(Py_TYPE(one))
       #define CFCORE_ALLOC(kind) (((PyTypeObject *)(kind))->tp_alloc)
-      #define CFCORE_TUPLE_SET PyTuple_SET_ITEM
-      #define CFCORE_TUPLE_GET PyTuple_GET_ITEM
     #endif
     static PyObject *cfcore_new_float64(allocfunc alloc, double value)
     {
@@ -34,29 +32,57 @@ cdef extern from *:
         if (made) ((PyDoubleScalarObject *)made)->obval = value;
         return made;
     }
-    /* A tuple of the kind given, of the first three of a row and two more. */
-    static PyObject *cfcore_new_row(allocfunc alloc, PyObject *kind, PyObject *row, PyObject *est,
-                                    PyObject *details)
+    /* Whether the collector need not know of what holds these: ids and numbers are in no cycle. Of millions
+       of rows, and of the list of them, each collection would visit all again. */
+    static int cfcore_plain(PyObject *first, PyObject *second, PyObject *third)
     {
-        PyObject *made = alloc((PyTypeObject *)kind, 5);
+        return !CFCORE_IS_GC(first) && !CFCORE_IS_GC(second) && !CFCORE_IS_GC(third);
+    }
+    /* A tuple of a subclass without attributes: the first three of a row, and two more. *all_plain becomes 0
+       if the collector knows of it. */
+    static PyObject *cfcore_new_row(PyObject *kind, PyObject *row, PyObject *est, PyObject *details,
+                                    int *all_plain)
+    {
+    #ifdef Py_LIMITED_API
+        PyObject *uid = PyTuple_GetItem(row, 0), *iid = PyTuple_GetItem(row, 1);
+        PyObject *r_ui = PyTuple_GetItem(row, 2);
+        PyObject *parts = PyTuple_Pack(5, uid, iid, r_ui, est, details), *args, *made;
+        args = parts ? PyTuple_Pack(1, parts) : NULL;
+        Py_XDECREF(parts);
+        if (!args) return NULL;
+        made = ((newfunc)PyType_GetSlot(&PyTuple_Type, Py_tp_new))((PyTypeObject *)kind, args, NULL);
+        Py_DECREF(args);
         if (!made) return NULL;
-        PyObject *held[5] = {CFCORE_TUPLE_GET(row, 0), CFCORE_TUPLE_GET(row, 1), CFCORE_TUPLE_GET(row, 2),
-                             est, details};
-        for (Py_ssize_t k = 0; k < 5; k++) {
-            Py_XINCREF(held[k]);
-            CFCORE_TUPLE_SET(made, k, held[k]);
-        }
-        /* Ids and numbers are in no cycle: the collector, which would visit millions of Predictions again and
-           again, need not know of them. */
-        PyObject_GC_UnTrack(made);
+        if (cfcore_plain(uid, iid, r_ui))
+            PyObject_GC_UnTrack(made);
+        else
+            *all_plain = 0;
         return made;
+    #else
+        PyObject *held[5] = {PyTuple_GET_ITEM(row, 0), PyTuple_GET_ITEM(row, 1), PyTuple_GET_ITEM(row, 2),
+                             est, details};
+        PyTupleObject *made = PyObject_GC_NewVar(PyTupleObject, (PyTypeObject *)kind, 5);
+        if (!made) return NULL;
+      #if PY_VERSION_HEX >= 0x030E0000
+        made->ob_hash = -1; /* not computed yet */
+      #endif
+        for (Py_ssize_t k = 0; k < 5; k++) {
+            Py_INCREF(held[k]);
+            PyTuple_SET_ITEM((PyObject *)made, k, held[k]);
+        }
+        if (!cfcore_plain(held[0], held[1], held[2])) {
+            PyObject_GC_Track(made);
+            *all_plain = 0;
+        }
+        return (PyObject *)made;
+    #endif
     }
     """
     ctypedef void *allocfunc
-    allocfunc alloc_of "CFCORE_ALLOC"(object kind)
     allocfunc alloc_of_float64 "CFCORE_ALLOC"(PyTypeObject *kind)
     object new_float64 "cfcore_new_float64"(allocfunc alloc, double value)
-    object new_row "cfcore_new_row"(allocfunc alloc, object kind, object row, object est, object details)
+    object new_row "cfcore_new_row"(object kind, object row, object est, object details, int *all_plain)
+    bint is_plain "cfcore_plain"(object first, object second, object third)
     PyTypeObject *float64_type "&PyDoubleArrType_Type"
 
 
@@ -146,7 +172,8 @@ def predictions(kind, list rows, estimates, tuple scale, default, default_value)
     cdef dict plain = {"was_impossible": False}, details
     cdef list with_count = []
     cdef list impossible = [{"was_impossible": True, "reason": message} for message in estimates.messages]
-    cdef allocfunc alloc = alloc_of(kind), alloc_float64 = alloc_of_float64(float64_type)
+    cdef int all_plain = 1
+    cdef allocfunc alloc_float64 = alloc_of_float64(float64_type)
     least, most = scale
     if len(rows) != n or (counted and counts.shape[0] != n) or (some_impossible and reasons.shape[0] != n):
         raise ValueError("one estimate is needed for each row")
@@ -175,12 +202,19 @@ def predictions(kind, list rows, estimates, tuple scale, default, default_value)
                 est = PyFloat_FromDouble(value)
             else:
                 est = new_float64(alloc_float64, value)
-        found[k] = new_row(alloc, kind, rows[k], est, details)
+        found[k] = new_row(kind, rows[k], est, details, &all_plain)
+    if all_plain and n:
+        PyObject_GC_UnTrack(<void *>found)
     return found
 
 
+def untrack(list rows):
+    """Take a list of rows, of which the collector does not know, from the collector as well."""
+    PyObject_GC_UnTrack(<void *>rows)
+
+
 def add_pairs(list rows, uid, list items, const uint8_t[::1] wanted, value):
-    """Append (uid, item, value) for the items that are wanted.
+    """Append (uid, item, value) for the items that are wanted; whether the collector need not know of them.
 
     Parameters
     ----------
@@ -191,11 +225,15 @@ def add_pairs(list rows, uid, list items, const uint8_t[::1] wanted, value):
     value : float
     """
     cdef Py_ssize_t k
+    cdef bint all_plain = True
     if len(items) != wanted.shape[0]:
         raise ValueError("wanted: one flag is needed for each item")
     for k in range(wanted.shape[0]):
         if wanted[k]:
             row = (uid, items[k], value)
-            # As `new_row` does; a collection would find the same of each of millions of rows.
-            PyObject_GC_UnTrack(<void *>row)
+            if is_plain(uid, items[k], value):
+                PyObject_GC_UnTrack(<void *>row)
+            else:
+                all_plain = False
             rows.append(row)
+    return all_plain

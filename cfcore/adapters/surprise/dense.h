@@ -47,7 +47,8 @@ CF_INLINE ptrdiff_t cf_place(ptrdiff_t lane, int wide)
 }
 
 /* Codes of ratings; 0 if one has none. */
-static int cf_encode(const double *ratings, ptrdiff_t n, double least, double step, uint8_t *CF_RESTRICT codes)
+CF_INLINE int cf_encode_body(const double *ratings, ptrdiff_t n, double least, double step,
+                             uint8_t *CF_RESTRICT codes)
 {
     int32_t wrong = 0;
     ptrdiff_t at;
@@ -59,6 +60,22 @@ static int cf_encode(const double *ratings, ptrdiff_t n, double least, double st
         codes[at] = (uint8_t)(code + 1);
     }
     return !wrong;
+}
+
+#if CF_HAS_AVX2
+CF_AVX2 static int cf_encode_avx2(const double *ratings, ptrdiff_t n, double least, double step, uint8_t *codes)
+{
+    return cf_encode_body(ratings, n, least, step, codes);
+}
+#endif
+
+static int cf_encode(const double *ratings, ptrdiff_t n, double least, double step, uint8_t *codes)
+{
+#if CF_HAS_AVX2
+    if (__builtin_cpu_supports("avx2"))
+        return cf_encode_avx2(ratings, n, least, step, codes);
+#endif
+    return cf_encode_body(ratings, n, least, step, codes);
 }
 
 /* Tables of codes 1 to n, which stand for the numbers from `least` on; returns the greatest number in them. */
@@ -78,6 +95,37 @@ static int64_t cf_dense_tables(int measure, uint8_t *tables, int64_t n, int64_t 
             }
         }
     return greatest;
+}
+
+/* Bring a matrix of x in another order back into that of ids, in place: row and column r are those of x order[r],
+   whose rank is r. `rows` has room for two rows. */
+static void cf_reorder(double *sim, ptrdiff_t n, const int32_t *order, const int32_t *ranks, double *rows,
+                       uint8_t *CF_RESTRICT done)
+{
+    double *held = rows, *other = rows + n, *kept;
+    ptrdiff_t first, row, j;
+    memset(done, 0, n);
+    for (first = 0; first < n; first++) {
+        if (done[first])
+            continue;
+        memcpy(held, sim + first * n, n * sizeof *sim);
+        done[first] = 1;
+        for (row = first;;) { /* each row takes the place of one that is held before */
+            const ptrdiff_t place = order[row];
+            const int last = done[place];
+            double *CF_RESTRICT to = sim + place * n;
+            const double *CF_RESTRICT from = held;
+            if (!last)
+                memcpy(other, to, n * sizeof *sim);
+            for (j = 0; j < n; j++)
+                to[j] = from[ranks[j]];
+            if (last)
+                break;
+            done[place] = 1;
+            row = place;
+            kept = held, held = other, other = kept;
+        }
+    }
 }
 
 #if CF_HAS_AVX2

@@ -42,6 +42,10 @@ def ratings_of(trainset: Trainset) -> cf.Ratings:
         Users rated an item more than once; as cfcore's models take one rating of a pair, it is the last one.
     """
     columns, inner = trainset.columns(), trainset.inner_ids()
+    made_of = _made_of(trainset)
+    if trainset._for_cfcore.get("made_of") == made_of:
+        known: cf.Ratings = trainset._for_cfcore["ratings"]
+        return known
     if not len(columns.ratings):
         raise DataError("the training set has no ratings; engine='cfcore' needs at least one")
     least, greatest = map(float, trainset.rating_scale)
@@ -50,18 +54,28 @@ def ratings_of(trainset: Trainset) -> cf.Ratings:
     user_ids, users = _vocabulary(inner["users"], columns.n_users, "users")
     item_ids, items = _vocabulary(inner["items"], columns.n_items, "items")
     parts = (users[columns.users], items[columns.items], columns.ratings)
+    unique = True
     try:
         found = cf.Ratings(*parts, scale=scale)
     except DuplicateError as error:
+        unique = False
         warnings.warn(
             f"engine='cfcore' keeps the last rating of each pair: {error}", DataWarning, stacklevel=5
         )
         found = cf.Ratings(*parts, scale=scale, duplicates="last")
     # Raw ids in place of the numbers, without encoding the columns again.
-    return cf.Ratings._new(
+    ratings = cf.Ratings._new(
         found.user_codes, found.item_codes, found.values, None,
         user_ids[found.user_ids], item_ids[found.item_ids], found.scale, found.column_names,
     )  # fmt: skip
+    trainset._for_cfcore = {"made_of": made_of, "ratings": ratings} if unique else {}  # else warn again
+    return ratings
+
+
+def _made_of(trainset: Trainset) -> tuple[Any, ...]:
+    """What is compared to see whether a training set has changed; `columns` does that for its ratings."""
+    ids = trainset.inner_ids().values()
+    return (trainset.columns(), *trainset.rating_scale, trainset.n_users, trainset.n_items, *map(len, ids))
 
 
 def _vocabulary(inner: dict[Any, int], n: int, kind: str) -> tuple[Any, Codes]:
@@ -110,9 +124,18 @@ class OnCfcore:
 
     def _keep(self, model: Any) -> None:
         self.model_ = model
-        ids = self.trainset.inner_ids()
-        self._user_codes = model.encode_users(_raw(ids["users"], self.trainset.n_users, "users"))
-        self._item_codes = model.encode_items(_raw(ids["items"], self.trainset.n_items, "items"))
+        trainset = self.trainset
+        ids, kept = trainset.inner_ids(), trainset._for_cfcore
+        if "codes" not in kept:
+            codes = (
+                model.encode_users(_raw(ids["users"], trainset.n_users, "users")),
+                model.encode_items(_raw(ids["items"], trainset.n_items, "items")),
+            )
+            if kept:  # of the ratings that the model was just fitted on
+                kept["codes"] = codes
+        else:
+            codes = kept["codes"]
+        self._user_codes, self._item_codes = codes
 
     def estimate(self, u: Any, i: Any) -> Any:
         """The model's prediction for a pair of inner ids, not clipped."""

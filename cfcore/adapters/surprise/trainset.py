@@ -74,6 +74,7 @@ class Trainset:
         self._lists: dict[str, Lists] = {"ur": ur, "ir": ir}
         self._copies: dict[str, Lists] = {}  # of the lists, as `_columns` has them
         self._columns: Columns | None = None
+        self._for_cfcore: dict[str, Any] = {}  # what fits by cfcore's models share; see `on_cfcore`
 
     @classmethod
     def from_codes(
@@ -251,11 +252,14 @@ class Trainset:
         raw_items = [items[item] for item in range(self.n_items)]
         bounds, rated = found.user_indptr.tolist(), found.user_items
         pairs: list[tuple[Any, Any, float]] = []
+        plain = True
         with without_collector():
             for user in range(self.n_users):
                 unrated = np.ones(self.n_items, dtype=np.uint8)
                 unrated[rated[bounds[user] : bounds[user + 1]]] = 0
-                _objects.add_pairs(pairs, users[user], raw_items, unrated, value)
+                plain &= _objects.add_pairs(pairs, users[user], raw_items, unrated, value)
+            if plain:
+                _objects.untrack(pairs)
         return pairs
 
     # ------------------------------------------------------------------ ids
@@ -329,7 +333,7 @@ class Trainset:
 
     def __getstate__(self) -> dict[str, Any]:
         """Without the lists that are those of the columns still, for small pickles."""
-        state = dict(self.__dict__)
+        state = {name: kept for name, kept in self.__dict__.items() if name != "_for_cfcore"}
         if self._columns is not None:
             derived = {
                 kind
@@ -348,6 +352,7 @@ class Trainset:
             state = dict(state)
             self._lists, self._copies = {"ur": state.pop("ur"), "ir": state.pop("ir")}, {}
             self._rows = self._columns = None
+        self._for_cfcore = {}
         self.__dict__.update(state)
 
 

@@ -9,6 +9,7 @@ from libc.string cimport memset
 
 from cfcore.kernels.common.arrays cimport check_array, check_record, overlaps, pointer
 from cfcore.kernels.common.loops cimport table_in
+from cfcore.kernels.common.shares cimport Share, divide, take
 from cfcore.kernels.common.threads cimport report_workers, team_present, team_size
 from cfcore.kernels.factorization.gibbs_loops cimport (
     BATCH,
@@ -32,6 +33,9 @@ from cfcore.kernels.records import (
 )
 
 cnp.import_array()
+
+cdef enum:
+    MANY = 16  # rows that a thread multiplies at a time
 
 cdef const GibbsLoops *loops = NULL
 
@@ -149,14 +153,14 @@ def draw_rows(ratings, draws, key, scratch, span, n_threads):
     cdef double *padded = room + <Py_ssize_t>n_threads * apart
     cdef double *pieces = padded + apart
     cdef Py_ssize_t failed = 0, size = sums_size(given.width)
-    cdef Py_ssize_t batch, n_batches = (end - begin + BATCH - 1) // BATCH
+    cdef Share[64] shares  # MOST_SHARES
+    cdef int worker, n_shares = divide(shares, team, given.indptr, begin, end, BATCH)
     given.padded = padded
     if end > begin:
         pad_precision(&given, padded)
-    for batch in prange(n_batches, nogil=True, schedule="dynamic", num_threads=team):
+    for worker in prange(team, nogil=True, schedule="static", chunksize=1, num_threads=team):
         workers |= team_present()
-        failed += loops.draw_batch(&given, begin + batch * BATCH, min(begin + (batch + 1) * BATCH, end),
-                                   room + threadid() * apart)
+        failed += draw_share(&given, shares, n_shares, worker, begin, end, room + threadid() * apart)
     for row in range(begin, end):
         n = given.indptr[row + 1] - given.indptr[row]
         if n <= LONG:
@@ -210,7 +214,7 @@ def multiply_rows(ratings, products, span, n_threads):
     if (ratings.n_rows, ratings.n_columns, ratings.n) != (products.n_rows, products.n_columns, products.n):
         raise ValueError("multiply_rows: ratings and products must be of as many rows, columns and ratings")
     check_written((products,), (ratings,))
-    cdef Py_ssize_t begin, end, row
+    cdef Py_ssize_t begin, end
     begin, end = check_span("multiply_rows", span, products.n_rows, "rows")
     cdef int workers = 0, team = team_size(n_threads)
     cdef ProductArrays given = ProductArrays(
@@ -222,10 +226,34 @@ def multiply_rows(ratings, products, span, n_threads):
     )
     if products.weights is not None:
         given.weights = <const float *>pointer(products.weights)
-    for row in prange(begin, end, nogil=True, schedule="dynamic", chunksize=16, num_threads=team):
+    cdef Share[64] shares  # MOST_SHARES
+    cdef int worker, n_shares = divide(shares, team, given.indptr, begin, end, MANY)
+    for worker in prange(team, nogil=True, schedule="static", chunksize=1, num_threads=team):
         workers |= team_present()
-        loops.multiply_row(&given, row)
+        multiply_share(&given, shares, n_shares, worker, begin, end)
     report_workers(workers)
+
+
+# A thread reads records of pointers from its own stack: what another thread writes may be in the same cache
+# lines as those on the stack of the calling thread.
+cdef Py_ssize_t draw_share(const RowArrays *given, Share *shares, int n_shares, int worker, Py_ssize_t begin,
+                           Py_ssize_t end, double *room) noexcept nogil:
+    cdef RowArrays own = given[0]
+    cdef Py_ssize_t failed = 0, batch = take(shares, n_shares, worker)
+    while batch >= 0:
+        failed += loops.draw_batch(&own, begin + batch * BATCH, min(begin + (batch + 1) * BATCH, end), room)
+        batch = take(shares, n_shares, worker)
+    return failed
+
+
+cdef void multiply_share(const ProductArrays *given, Share *shares, int n_shares, int worker,
+                         Py_ssize_t begin, Py_ssize_t end) noexcept nogil:
+    cdef ProductArrays own = given[0]
+    cdef Py_ssize_t row, batch = take(shares, n_shares, worker)
+    while batch >= 0:
+        for row in range(begin + batch * MANY, min(begin + (batch + 1) * MANY, end)):
+            loops.multiply_row(&own, row)
+        batch = take(shares, n_shares, worker)
 
 
 cdef bint all_ones(const float *numbers, Py_ssize_t n) noexcept nogil:

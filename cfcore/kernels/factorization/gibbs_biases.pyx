@@ -11,6 +11,7 @@ from libc.string cimport memset
 from cfcore.kernels.common.arrays cimport check_array, check_record, length, pointer
 from cfcore.kernels.common.lanes cimport cf_prefetch_read
 from cfcore.kernels.common.normals cimport normal_pair
+from cfcore.kernels.common.shares cimport Share, divide, take
 from cfcore.kernels.common.threads cimport report_workers, team_present, team_size
 
 from cfcore.kernels.records import BiasDraws, DrawKey, check_apart, check_span, check_written
@@ -20,6 +21,7 @@ cnp.import_array()
 cdef enum:
     AHEAD = 16  # ratings between asking for a target and reading it
     BLOCK = 4096  # targets that a thread takes at a time
+    MANY = 16  # groups that a thread takes at a time
 
 
 def draw_biases(draws, key, span, n_threads):
@@ -48,7 +50,7 @@ def draw_biases(draws, key, span, n_threads):
     check_record(draws, BiasDraws, "draw_biases: draws")
     check_record(key, DrawKey, "draw_biases: key")
     check_written((draws,))
-    cdef Py_ssize_t begin, end, group
+    cdef Py_ssize_t begin, end
     begin, end = check_span("draw_biases", span, draws.n_groups, "groups")
     cdef int workers = 0, team = team_size(n_threads)
     cdef Groups given = Groups(
@@ -66,9 +68,11 @@ def draw_biases(draws, key, span, n_threads):
         given.sorted = <float *>pointer(draws.sorted)
     if draws.cross is not None:
         given.cross = <double *>pointer(draws.cross)
-    for group in prange(begin, end, nogil=True, schedule="dynamic", chunksize=256, num_threads=team):
+    cdef Share[64] shares  # MOST_SHARES
+    cdef int worker, n_shares = divide(shares, team, given.indptr, begin, end, MANY)
+    for worker in prange(team, nogil=True, schedule="static", chunksize=1, num_threads=team):
         workers |= team_present()
-        draw_bias(&given, group, given.ratings == NULL)
+        draw_share(&given, shares, n_shares, worker, begin, end)
     report_workers(workers)
 
 
@@ -89,6 +93,16 @@ cdef struct Groups:
 # Of the ratings of a group, each times its weight: targets, products, targets times products, and 1.
 cdef struct Sums:
     double targets, products, cross, weights
+
+
+cdef void draw_share(const Groups *given, Share *shares, int n_shares, int worker, Py_ssize_t begin,
+                     Py_ssize_t end) noexcept nogil:
+    cdef Groups own = given[0]  # in cache lines that no other thread writes
+    cdef Py_ssize_t group, batch = take(shares, n_shares, worker)
+    while batch >= 0:
+        for group in range(begin + batch * MANY, min(begin + (batch + 1) * MANY, end)):
+            draw_bias(&own, group, own.ratings == NULL)
+        batch = take(shares, n_shares, worker)
 
 
 cdef inline void draw_bias(const Groups *given, Py_ssize_t group, bint in_order) noexcept nogil:
@@ -169,14 +183,16 @@ cdef inline void sum_in_order(const Groups *given, Py_ssize_t begin, Py_ssize_t 
         sums.weights += lanes[lane].weights
 
 
-def subtract_steps(codes, steps, targets, n_threads):
-    """Subtract from each target the step of the bias of its group.
+def subtract_steps(codes, steps, others, targets, n_threads):
+    """Subtract from each target the step of the bias of its group, and then that of another group.
 
     Parameters
     ----------
     codes : int32[n]
         The group of each target.
     steps : float64[n_groups]
+    others : (int32[n], float64[n_others]) or None
+        Groups of another kind, and their steps.
     targets : float32[n], changed in place
     n_threads : int in [1, 1024]
 
@@ -195,8 +211,21 @@ def subtract_steps(codes, steps, targets, n_threads):
     check_array(codes, cnp.NPY_INT32, 1, False, "subtract_steps: codes")
     check_array(steps, cnp.NPY_FLOAT64, 1, False, "subtract_steps: steps")
     check_array(targets, cnp.NPY_FLOAT32, 1, True, "subtract_steps: targets")
-    check_apart("subtract_steps", {"targets": targets}, {"codes": codes, "steps": steps})
-    cdef Py_ssize_t k, n = length(codes), n_groups = length(steps), bad = 0
+    read = {"codes": codes, "steps": steps}
+    cdef const int32_t *other = NULL
+    cdef const double *other_step = NULL
+    cdef Py_ssize_t n_others = 0
+    if others is not None:
+        read["other codes"], read["other steps"] = others
+        check_array(read["other codes"], cnp.NPY_INT32, 1, False, "subtract_steps: other codes")
+        check_array(read["other steps"], cnp.NPY_FLOAT64, 1, False, "subtract_steps: other steps")
+        if len(read["other codes"]) != len(codes):
+            raise ValueError("subtract_steps: codes of both kinds must be of one length")
+        other = <const int32_t *>pointer(read["other codes"])
+        other_step = <const double *>pointer(read["other steps"])
+        n_others = length(read["other steps"])
+    check_apart("subtract_steps", {"targets": targets}, read)
+    cdef Py_ssize_t k, n = length(codes), n_groups = length(steps), bad = 0, worse = 0
     cdef int workers = 0, team = team_size(n_threads)
     if length(targets) != n:
         raise ValueError("subtract_steps: codes and targets must be of one length")
@@ -206,9 +235,13 @@ def subtract_steps(codes, steps, targets, n_threads):
     for k in prange((n + BLOCK - 1) // BLOCK, nogil=True, schedule="static", num_threads=team):
         workers |= team_present()
         bad += subtract_block(group, step, n_groups, target, k * BLOCK, min((k + 1) * BLOCK, n))
+        if other != NULL:
+            worse += subtract_block(other, other_step, n_others, target, k * BLOCK, min((k + 1) * BLOCK, n))
     report_workers(workers)
-    if bad:
-        raise ValueError(f"subtract_steps: {bad} codes are not in [0, {n_groups})")
+    if bad or worse:
+        raise ValueError(
+            f"subtract_steps: {bad or worse} codes are not in [0, {n_groups if bad else n_others})"
+        )
 
 
 cdef inline Py_ssize_t subtract_block(const int32_t *codes, const double *steps, Py_ssize_t n_groups,

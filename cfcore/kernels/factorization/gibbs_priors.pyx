@@ -7,6 +7,7 @@ processor. The twin is `cfcore.reference.factorization.gibbs_priors`, the loops 
 cimport numpy as cnp
 from cython.parallel cimport prange
 from libc.stdint cimport int32_t, int64_t
+from libc.string cimport memset
 
 from cfcore.kernels.common.arrays cimport check_array, check_record, pointer
 from cfcore.kernels.common.loops cimport table_in
@@ -82,12 +83,14 @@ def sum_products(rows, parts, sums, n_threads):
         loops.sum_products(x + part * BLOCK * k, min(<Py_ssize_t>BLOCK, n - part * BLOCK), k,
                            found + part * k * k)
     with nogil:
-        for f in range(k):
-            for g in range(f, k):
-                out[f * k + g] = 0
-                for part in range(n_blocks):
+        memset(out, 0, k * k * sizeof(double))
+        for part in range(n_blocks):
+            for f in range(k):
+                for g in range(f, k):
                     out[f * k + g] += found[part * k * k + f * k + g]
-                out[g * k + f] = out[f * k + g]
+        for f in range(k):
+            for g in range(f):
+                out[f * k + g] = out[g * k + f]
     report_workers(workers)
 
 
@@ -181,5 +184,11 @@ def draw_members(draws, key, span, n_threads):
         given.values = <const float *>pointer(draws.values)
     for block in prange(n_blocks, nogil=True, schedule="dynamic", num_threads=team):
         workers |= team_present()
-        loops.draw_block(&given, block, begin, end)
+        draw_own(&given, block, begin, end)
     report_workers(workers)
+
+
+cdef void draw_own(const MemberArrays *given, Py_ssize_t block, Py_ssize_t begin,
+                   Py_ssize_t end) noexcept nogil:
+    cdef MemberArrays own = given[0]  # in cache lines that no other thread writes
+    loops.draw_block(&own, block, begin, end)

@@ -14,7 +14,7 @@ import math
 import operator
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, ClassVar, NamedTuple, Self
 
 import numpy as np
 
@@ -90,6 +90,8 @@ class Record:
     ----------
     dtype : dtype or None
         float32 or float64 where the record has arrays of that kind.
+    divided : tuple of str
+        Dimensions and integers that `changed` may change: no code and no bound refers to them.
 
     Raises
     ------
@@ -100,6 +102,7 @@ class Record:
     """
 
     dtype: ClassVar[Any] = None
+    divided: ClassVar[tuple[str, ...]] = ()
 
     def __post_init__(self) -> None:
         arrays, numbers, dimensions = _fields(type(self))  # type: ignore[arg-type]
@@ -114,8 +117,38 @@ class Record:
             held[name] = sizes[name]
         self._check()
 
+    def changed(self, **fields: Any) -> Self:
+        """The record with other real numbers, and other arrays of floats of the same shapes.
+
+        Integers stay: codes and bounds, which take longest to check and are not checked again. What is in
+        `divided` may change.
+        """
+        arrays, numbers, dimensions = _fields(type(self))  # type: ignore[arg-type]
+        found = object.__new__(type(self))
+        held = vars(found)
+        held.update(vars(self))
+        held.pop("extents", None)
+        held.update(fields)
+        sizes = {name: held[name] for name in dimensions if name not in self.divided}
+        may_change = {name for name, kind, *_ in numbers if kind == "real" or name in self.divided}
+        for field in arrays:
+            if field.dtype is None or field.dtype.kind == "f":
+                may_change.add(field.name)
+                if not (field.optional and held[field.name] is None):
+                    found._check_array(field, held[field.name], sizes)
+        if not may_change.issuperset(fields):
+            raise TypeError(f"{type(self).__name__}: of a record, {sorted(set(fields) - may_change)} stay")
+        for name, kind, low, high in numbers:
+            if name in fields:
+                held[name] = found._number(name, kind, low, high)
+        held.update({name: sizes[name] for name in dimensions if name in self.divided})
+        return found
+
     def _check(self) -> None:
         """Check what types and shapes do not say: codes, bounds, rows of whole groups of 64 bytes."""
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: one for name, one in vars(self).items() if name != "extents"}  # addresses of a process
 
     def _name(self, field: str) -> str:
         return f"{type(self).__name__}: {field}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 from cfcore.kernels.records.base import (
     Array,
@@ -180,6 +181,8 @@ class MemberDraws(Record):
     first_block : int
         The number of the first of these blocks among all of the rows, by which random numbers differ.
     """
+
+    divided: ClassVar[tuple[str, ...]] = ("n_blocks", "first_block")
 
     indptr: Array = array("int64", "n_members + 1")
     owners: Array = array("int32", "n")

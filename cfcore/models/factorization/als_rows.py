@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from cfcore import backends
-from cfcore.arrays import aligned_zeros, padded
+from cfcore.arrays import aligned_zeros, as_padded, padded
 from cfcore.kernels.records import (
     DrawKey,
     ImplicitRows,
@@ -18,7 +19,7 @@ from cfcore.kernels.records import (
     RatingRows,
     RowSolves,
 )
-from cfcore.models.factorization.sets import from_blocks, in_blocks, set_weights, spans
+from cfcore.models.factorization.sets import COLUMNS, from_blocks, in_blocks, set_weights, spans
 from cfcore.threads import threads_worth
 
 Array = np.ndarray[Any, Any]
@@ -81,6 +82,31 @@ class Side:
         """What the sum over the set of each row is multiplied by."""
         return set_weights(np.diff(self.ratings.indptr))
 
+    @functools.cached_property
+    def sets(self) -> ImplicitSets:
+        """The sets of the rows; checked once."""
+        return ImplicitSets(self.ratings.indptr, self.ratings.indices, self.ratings.n_columns)
+
+    @functools.cached_property
+    def roots(self) -> Array:
+        """Roots of what the penalty of rows is multiplied by."""
+        found: Array = np.sqrt(self.penalties.scales(self.totals()))
+        return found
+
+    def member_draws(self, owners: tuple[Array, Array]) -> MemberDraws:
+        """The record of members of the sets and of errors, without any: its codes are checked once.
+
+        `owners` are bounds and codes of the rows that have each member in their set.
+        """
+        held = vars(self)
+        if "draws" not in held or held["draws"].owners is not owners[1]:
+            nothing = np.empty((0, len(owners[0]) - 1, COLUMNS)), np.empty((0, len(self.roots), COLUMNS))
+            penalty = self.penalties.reg_implicit / self.penalties.reg
+            weights = self.roots * self.set_weights()
+            held["draws"] = MemberDraws(*owners, weights, *nothing, penalty, noise=0.0)
+        found: MemberDraws = held["draws"]
+        return found
+
     def sums(self, table: Array) -> Array | None:
         """The sums over the sets of rows: float64[n_rows, width]; None where members have no factors.
 
@@ -92,9 +118,9 @@ class Side:
         if not table.shape[1]:
             return None
         rows = aligned_zeros(self.ratings.n_rows, table.shape[1], np.float32)
-        sets = ImplicitSets(self.ratings.indptr, self.ratings.indices, len(table))
         n_threads = threads_worth(self.n_threads, self.ratings.n * table.shape[1])
-        backends.kernel("factorization.svdpp").implicit_sums(sets, ImplicitRows(table, rows), n_threads)
+        kernel = backends.kernel("factorization.svdpp")
+        kernel.implicit_sums(self.sets, ImplicitRows(table, rows), n_threads)
         return rows.astype(np.float64)
 
     def solving(
@@ -147,8 +173,8 @@ class Solving:
 
     @staticmethod
     def centres(side: Side, members: Array) -> Array | None:
-        """What rows are called with: the sums over their sets, given padded rows of the members."""
-        return side.sums(members)
+        """What rows are called with: the sums over their sets, given the rows of the members."""
+        return side.sums(as_padded(members))
 
     def __call__(self, centres: Array | None) -> Array:
         """Overwrite rows and biases; the sum of weighted squared errors of each row."""
@@ -182,12 +208,10 @@ def improved_members(side: Side, owners: tuple[Array, Array], rows: Array, membe
     k = rows.shape[1]
     sums = side.sums(padded(members))
     assert sums is not None
-    roots = np.sqrt(side.penalties.scales(side.totals()))
-    draws = MemberDraws(
-        owners[0], owners[1], roots * side.set_weights(), in_blocks(members.astype(np.float64)),
-        in_blocks(roots[:, np.newaxis] * (rows - sums[:, :k])),
-        side.penalties.reg_implicit / side.penalties.reg, noise=0.0,
-    )  # fmt: skip
+    draws = side.member_draws(owners).changed(
+        members=in_blocks(members.astype(np.float64)),
+        errors=in_blocks(side.roots[:, np.newaxis] * (rows - sums[:, :k])),
+    )
     kernel = backends.kernel("factorization.gibbs_priors")
     n_threads = threads_worth(side.n_threads, 4 * side.ratings.n * k)
     for span in spans(owners[0], 4 * k):

@@ -79,10 +79,12 @@ class ALSTrainer:
         if members.shape[1]:
             owners = self.sides[other].ratings
             rows = self.rows[kind][:, : self.n_factors]
-            members[:] = self.improving(side, (owners.indptr, owners.indices), rows, members)
+            found = self.improving(side, (owners.indptr, owners.indices), rows, members)
+            if found is not members:  # they may be improved in place elsewhere
+                members[:] = found
         try:
             solving = self.solving[kind]
-            squares = solving(solving.centres(side, padded(members)))
+            squares = solving(solving.centres(side, members))
         except ValueError as error:  # not positive definite by rounding
             told = f"ALS: the equations of the {kind}s have no solution in double precision with"
             reg = self.rates["reg"]

@@ -7,15 +7,14 @@ from typing import Any
 
 import numpy as np
 
-from cfcore import backends
 from cfcore.kernels.records import BiasDraws, DrawKey
 from cfcore.models.factorization.bayesian_nested import Nested
 from cfcore.models.factorization.bayesian_noise import GaussianNoise
 from cfcore.models.factorization.bayesian_priors import drawn_precision
 from cfcore.models.factorization.bayesian_residuals import Residuals
 from cfcore.models.factorization.bayesian_side import BIASES
+from cfcore.models.factorization.bayesian_steps import InProcess, draw_biases
 from cfcore.models.factorization.user_sessions import Sessions
-from cfcore.threads import threads_worth
 
 Array = np.ndarray[Any, Any]
 
@@ -65,6 +64,8 @@ class Biases:
         self.scalars = np.zeros(2)
         self.rated = [np.diff(indptr) > 0 for indptr, _ in self.groups[:2]]
         self.features: list[Any] = [None] * len(self.groups)  # FeatureTerms of users and of items
+        self.drawn: dict[int, BiasDraws] = {}  # of the last draws, whose codes are checked
+        self.work: Any = InProcess()  # or what has others do it
 
     def _session_groups(self, placed: list[Array]) -> list[tuple[Array, Array]]:
         """Bounds and ratings of the sessions of each length, of which `placed` has that of each rating."""
@@ -97,8 +98,6 @@ class Biases:
         n_threads : int or None
         """
         weights = noise.weights()
-        kernel = backends.kernel("factorization.gibbs_biases")
-        n_threads = threads_worth(n_threads, len(residuals.targets), "ratings")
         if self.nested is not None:
             self._draw_nested(self.nested, residuals, noise, n_threads)
             self._draw_precisions(key, (0, *range(2, len(self.groups))), n_threads)
@@ -110,15 +109,17 @@ class Biases:
                 biases -= terms.bias_sums
             before = biases.copy() if at == 1 else None
             of_items = (residuals.by_item, residuals.cross) if at == 1 else (None, None)
-            draws = BiasDraws(
-                indptr, residuals.targets, residuals.products, biases, mean,
-                float(self.precisions[at]), noise.precision, ratings, weights, *of_items,
-            )  # fmt: skip
-            kernel.draw_biases(draws, DrawKey(key[0], BIASES + at, key[1]), (0, len(biases)), n_threads)
+            changing: dict[str, Any] = {
+                "targets": residuals.targets, "products": residuals.products, "biases": biases, "mean": mean,
+                "precision": float(self.precisions[at]), "noise_precision": noise.precision,
+                "weights": weights, "sorted": of_items[0], "cross": of_items[1],
+            }  # fmt: skip
+            if at not in self.drawn or self.drawn[at].indptr is not indptr:  # which chains may share
+                self.drawn[at] = BiasDraws(indptr, ratings=ratings, **changing)
+            given = self.drawn[at].changed(**changing), DrawKey(key[0], BIASES + at, key[1])
+            self.work.run(draw_biases, len(biases), *given, n_threads=n_threads, indptr=indptr)
             if before is not None:
-                kernel.subtract_steps(
-                    residuals.ratings.indices, biases - before, residuals.targets, n_threads
-                )
+                residuals.subtract(residuals.ratings.indices, biases - before, n_threads)
             if terms is not None:
                 biases += terms.bias_sums
             self._draw_precisions(key, (at,), n_threads)

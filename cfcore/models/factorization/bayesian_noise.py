@@ -10,6 +10,7 @@ from scipy.special import gammaincinv, gammaln
 from cfcore.models.factorization import bayesian_priors as priors
 from cfcore.models.factorization.bayesian_priors import drawn_precision
 from cfcore.models.factorization.bayesian_residuals import Residuals
+from cfcore.models.factorization.bayesian_steps import InProcess, of_groups
 
 Array = np.ndarray[Any, Any]
 
@@ -57,9 +58,11 @@ class GaussianNoise:
         self.latents = values / self.spread
         self.cut_points: Array | None = None
         self.counts = np.bincount(users, minlength=n_users)
+        self.bounds = np.append(0, np.cumsum(self.counts)).astype(np.int64)
         self.user_weights = np.ones(n_users)
         self.rating_weights: Array | None = None
         self.scalars = np.array([1.0, 8.0, 0.0])
+        self.work: Any = InProcess()  # or what has others do it
 
     @property
     def precision(self) -> float:
@@ -68,10 +71,15 @@ class GaussianNoise:
 
     def weights(self) -> Array | None:
         """Weight of each rating's precision: float32[n]; None where all are 1."""
-        found = np.repeat(self.user_weights.astype(np.float32), self.counts) if self.user_noise else None
-        if self.rating_weights is None or found is None:
-            return found if self.rating_weights is None else self.rating_weights
-        return found * self.rating_weights
+        if not self.user_noise:
+            return self.rating_weights
+        found: Array = self.work.empty("weights", (len(self.users),), np.float32)
+        values = self.user_weights.astype(np.float32)
+        given = values, self.bounds, found
+        self.work.run(of_groups, len(values), *given, n_threads=1, indptr=self.bounds)
+        if self.rating_weights is not None:
+            found *= self.rating_weights
+        return found
 
     def log_likelihood(self, residuals: Residuals) -> float:
         """Logarithm of the density of the ratings, in units of their spread."""

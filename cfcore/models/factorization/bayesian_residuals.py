@@ -7,9 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from cfcore import backends
 from cfcore.kernels.records import RatingRows, RowProducts
-from cfcore.threads import threads_worth
+from cfcore.models.factorization.bayesian_steps import InProcess, multiply_rows, subtract
 
 Array = np.ndarray[Any, Any]
 
@@ -47,6 +46,7 @@ class Residuals:
         self.cross = np.zeros(n_items)
         self.squares = np.zeros((n_users, 3))
         self.ratings = RatingRows(indptr, indices, self.targets, n_items)
+        self.work: Any = InProcess()  # or what has others do it
 
     def renew(self, latents: Array, groups: Iterable[tuple[tuple[Array, Array | None], Array]]) -> None:
         """Compute the targets from the (latent) ratings and the groups of ratings that have a bias each."""
@@ -67,18 +67,19 @@ class Residuals:
         n_threads : int or None
         """
         products = RowProducts(users, items, self.products, self.squares, weights)
-        n_threads = threads_worth(n_threads, len(self.products) * users.shape[1])
-        kernel = backends.kernel("factorization.gibbs")
-        kernel.multiply_rows(self.ratings, products, (0, len(users)), n_threads)
+        given, indptr = (self.ratings, products), self.ratings.indptr
+        self.work.run(multiply_rows, len(users), *given, n_threads=n_threads, indptr=indptr)
 
-    def subtract(self, codes: Array, steps: Array, n_threads: int | None) -> None:
+    def subtract(
+        self, codes: Array, steps: Array, n_threads: int | None, others: tuple[Array, Array] | None = None
+    ) -> None:
         """Subtract the step (float64[n_groups]) of each target's group (int32[n]) from the targets.
+
+        With `others`, codes and steps of another kind, then also those.
 
         Products, and sums of squares, do not follow.
         """
-        kernel = backends.kernel("factorization.gibbs_biases")
-        n_threads = threads_worth(n_threads, len(codes), "ratings")
-        kernel.subtract_steps(codes, steps, self.targets, n_threads)
+        self.work.run(subtract, len(codes), codes, steps, others, self.targets, n_threads=n_threads)
 
     def squared_errors(self) -> Array:
         """Sums of the squared errors of each user's ratings, each times its weight: float64[n_users]."""

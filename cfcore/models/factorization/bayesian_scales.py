@@ -49,10 +49,10 @@ def drawn_scale(
 
     mode, width = 0.0, 1.0
     for _ in range(50):
-        s = np.exp(mode)
+        s = float(np.exp(mode))  # numbers of Python, which operations take a tenth of the time of
         slope = -power + 2 * spread / s**2 - square * s**2 + product * s
         width = 4 * spread / s**2 + 2 * square * s**2 + abs(product) * s
-        step = float(np.clip(slope / width, -1, 1))
+        step = max(-1.0, min(1.0, slope / width))
         mode += step
         if abs(step) < 1e-6:
             break

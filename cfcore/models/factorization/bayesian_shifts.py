@@ -6,8 +6,11 @@ from typing import Any
 
 import numpy as np
 
+from cfcore import backends
 from cfcore.models.factorization.bayesian_biases import Biases
-from cfcore.models.factorization.bayesian_side import Side, products_of
+from cfcore.models.factorization.bayesian_passes import pass_threads
+from cfcore.models.factorization.bayesian_side import Side
+from cfcore.models.factorization.bayesian_steps import add, extend_rows
 
 __all__ = ["shift"]
 
@@ -39,18 +42,24 @@ def shift(
         By how much biases have grown.
     """
     k, own, off = side.n_factors, side.kind, other.kind
-    rows = other.rows[:, :k].astype(np.float64)
     apart = [
         held if terms is None else held - terms.bias_sums
         for held, terms in zip(biases.biases[:2], biases.features[:2], strict=True)
     ]
     of_items = np.array([float(own == 1), float(off == 1)])  # whose biases have the mean of items' biases
     # Unknown are c, the number that is moved, and the mean of the items' biases.
-    known = np.flatnonzero(biases.rated[off])
-    columns = np.concatenate([rows[known], np.full((len(known), 2), (1.0, of_items[1]))], axis=1)
-    precision = float(biases.precisions[off]) * products_of(columns, n_threads)
-    linear = float(biases.precisions[off]) * np.einsum("nf,n->f", columns, apart[off][known])
-    line, held = np.array([-1.0, of_items[0]]), apart[own][biases.rated[own]]
+    rows = other.scratch.take("extended", other.n, k + 2)
+    of_pass = pass_threads(n_threads, rows)
+    given = other.rows, np.array([1.0, of_items[1]]), rows
+    other.work.run(extend_rows, other.n, *given, n_threads=n_threads)
+    columns, targets = rows, apart[off]
+    if not other.all_rated:
+        columns, targets = rows[other.rated], targets[other.rated]
+    precision, linear = other.work.products_of(columns, n_threads), np.empty(k + 2)
+    backends.kernel("factorization.gibbs_sums").weigh_rows(columns, targets, linear, of_pass)
+    precision *= float(biases.precisions[off])
+    linear *= float(biases.precisions[off])
+    line, held = np.array([-1.0, of_items[0]]), apart[own] if side.all_rated else apart[own][side.rated]
     precision[k:, k:] += float(biases.precisions[own]) * len(held) * np.outer(line, line)
     linear[k:] += float(biases.precisions[own]) * float(np.sum(held)) * line
     precision[:k, :k] += side.precision
@@ -59,11 +68,13 @@ def shift(
     root = np.linalg.cholesky(precision)
     drawn = np.linalg.solve(root.T, np.linalg.solve(root, linear) + side.rng.normal(size=k + 2))
     c, moved, mean = drawn[:k], drawn[k], float(drawn[k + 1])
-    side.rows[:, :k] += c.astype(np.float32)
+    side.work.run(add, side.n, c, side.rows, n_threads=1)
     side.mean += c
-    steps = {own: np.full(side.n, moved), off: -moved - np.einsum("nf,f->n", rows, c)}
-    for kind, step in steps.items():  # of a bias without ratings only the mean of its prior moves
-        step[~biases.rated[kind]] = kind * (mean - biases.scalars[0])
-        biases.biases[kind] += step
+    steps = {own: np.full(side.n, moved), off: -moved - np.einsum("nf,f->n", rows[:, :k], c)}
+    for each in (side, other):
+        step = steps[each.kind]
+        if not each.all_rated:  # of a bias without ratings only the mean of its prior moves
+            step[~each.rated] = each.kind * (mean - biases.scalars[0])
+        biases.biases[each.kind] += step
     biases.scalars[0] = mean
     return c, (steps[0], steps[1])

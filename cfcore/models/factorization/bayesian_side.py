@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -10,9 +11,20 @@ from cfcore import backends
 from cfcore.arrays import aligned_zeros, row_length
 from cfcore.kernels.records import DrawKey, MemberDraws, RatingRows, RowDraws
 from cfcore.models.factorization import bayesian_priors as priors
+from cfcore.models.factorization.bayesian_passes import TILE, Scratch, pass_threads, product_threads
 from cfcore.models.factorization.bayesian_priors import drawn_precision
 from cfcore.models.factorization.bayesian_scales import drawn_scale
-from cfcore.models.factorization.sets import from_blocks, in_blocks, set_weights, spans
+from cfcore.models.factorization.bayesian_steps import (
+    InProcess,
+    from_blocks_times,
+    into_blocks_times,
+    overrelax,
+    prior_means,
+    scale,
+    subtract_sums,
+    times,
+)
+from cfcore.models.factorization.sets import COLUMNS, set_weights, spans
 from cfcore.threads import threads_worth
 
 Array = np.ndarray[Any, Any]
@@ -26,8 +38,6 @@ ON_ROWS, ON_BIASES, LATENTS = 96, 98, 1000
 WISHART = 0.02
 #: Its degrees of freedom are k and this.
 FREEDOM = 1
-#: A product of doubles and its sum, in products of floats.
-WORK = 4
 #: Sweeps at the start for which the precisions of the priors have fixed values: factors near 0 would keep
 #: them high, and stay near 0 for hundreds of sweeps.
 FIXED, FIRST_PRECISION, FIRST_PENALTY = 5, 20.0, 5.0
@@ -50,28 +60,37 @@ class Side:
         Whether rows have the sets of the other side's members that they have ratings of.
     rng : Generator
         For the first rows, and for hyper-parameters.
+    scratch : Scratch, optional
+        Those of the other side, whose steps take place at other times.
     """
 
     def __init__(
         self, kind: int, indptr: Array, indices: Array, n_others: int, n_factors: int, has_sets: bool,
-        rng: np.random.Generator,
+        rng: np.random.Generator, scratch: Scratch | None = None,
     ) -> None:  # fmt: skip
         self.kind, self.indptr, self.indices, self.rng = kind, indptr, indices, rng
+        self.scratch = Scratch() if scratch is None else scratch
         self.n, self.n_others, self.n_factors = len(indptr) - 1, n_others, n_factors
         counts = np.diff(indptr)
         self.most = int(counts.max(initial=0))
         self.weights = set_weights(counts)
         self.rows = aligned_zeros(self.n, row_length(n_factors, "float32"), np.float32)
         self.rows[:, :n_factors] = rng.normal(0, 0.1, (self.n, n_factors))
-        self.row_means = np.zeros_like(self.rows)  # scratch
+        # Scratch of a draw of rows: the means of their distributions, and draws that move them.
+        self.row_means, self.drawn = np.zeros_like(self.rows), np.zeros_like(self.rows)
         self.members = np.zeros((n_others if has_sets else 0, n_factors))
         self.sums = np.zeros((self.n, n_factors))
         self.mean, self.precision = np.zeros(n_factors), FIRST_PRECISION * np.eye(n_factors)
         self.penalty = np.ones(1)
         self.rated = counts > 0
+        self.all_rated = bool(self.rated.all())
         self.features: Any = None  # FeatureTerms, where there are features
-        self.drawing: Any = Drawing  # or what draws rows elsewhere
+        # Records of the last draws, whose codes are checked.
+        self.ratings: RatingRows | None = None
+        self.member_draws: MemberDraws | None = None
+        self.drawing: Any = partial(Drawing, scratch=self.scratch)  # or what draws rows elsewhere
         self.drawing_members: Any = draw_members  # or what draws them elsewhere
+        self.work: Any = InProcess()  # or what has others do the other steps
 
     @property
     def has_sets(self) -> bool:
@@ -118,15 +137,17 @@ class Side:
         factor = drawn_scale(power, spread, square, product, self.rng)
         if factor == 1:
             return factor
-        self.rows *= np.float32(factor)
-        self.members *= factor
-        self.sums *= factor
+        self._scale(factor, self.rows, self.sums)
+        self._scale(factor, self.members)
         if self.features is not None:
             self.features.effects *= factor
             self.features.sums *= factor
         self.mean *= factor
         self.precision /= factor**2
         return factor
+
+    def _scale(self, factor: float, *arrays: Array) -> None:
+        self.work.run(scale, len(arrays[0]), factor, arrays, n_threads=1)
 
     def draw_prior(self, key: tuple[int, int], owners: Any, n_threads: int | None) -> None:
         """Draw mean and precision of the rows around the sums of their sets, and then the sets' members.
@@ -135,26 +156,27 @@ class Side:
         that of the rows, with a sampled factor. `owners` are bounds and codes of the rows that have each
         member in their set.
         """
-        rows = self.rows[:, : self.n_factors].astype(np.float64)
         k, features = self.n_factors, self.features
-        base = rows if features is None else rows - features.sums
-        own = base - self.sums
-        given = own if self.rated.all() else own[self.rated]  # rows without ratings do not inform the prior
+        own = self.scratch.take("own", self.n, k)
+        self._subtract(None, self.sums, own, n_threads)
+        given = own if self.all_rated else own[self.rated]  # rows without ratings do not inform the prior
         n = len(given)
-        mean = given.mean(axis=0)
-        apart = given - mean
-        scale = products_of(apart, n_threads) + WISHART * (k + 1) * np.eye(k)
-        scale += n / (n + 1) * np.outer(mean, mean)
+        mean, apart = np.empty(k), self.scratch.take("apart", n, k)
+        sums = backends.kernel("factorization.gibbs_sums")
+        sums.centre_rows(given, mean, apart, pass_threads(n_threads, apart))
+        products_of = self.work.products_of
+        inverse = products_of(apart, n_threads) + WISHART * (k + 1) * np.eye(k)
+        inverse += n / (n + 1) * np.outer(mean, mean)
         freedom = k + FREEDOM + n
         squares = products_of(self.members, n_threads)
         if self.has_sets:
-            scale += self.penalty[0] * squares
+            inverse += self.penalty[0] * squares
             freedom += len(self.members)
         if features is not None:
-            scale += features.penalty[0] * products_of(features.effects, n_threads)
+            inverse += features.penalty[0] * products_of(features.effects, n_threads)
             freedom += len(features.effects)
         if key[1] >= FIXED:
-            self.precision[:] = wishart(scale, freedom, self.rng)
+            self.precision[:] = wishart(inverse, freedom, self.rng)
         root = np.linalg.cholesky(self.precision)
         noise = self.rng.normal(size=k)
         self.mean = n * mean / (n + 1) + np.linalg.solve(root.T, noise) / np.sqrt(n + 1)
@@ -162,32 +184,49 @@ class Side:
             size = float(np.sum(self.precision * squares))
             drawn = drawn_precision(self.members.size, size, self.rng)
             self.penalty[0] = drawn if key[1] >= FIXED else FIRST_PENALTY
-            self._draw_members(key, own - self.mean, base, root, owners, n_threads)
+            self._draw_members(key, own, root, owners, n_threads)
         if features is not None:
+            rows = self.rows[:, :k].astype(np.float64)
             features.draw(key, rows - self.sums - self.mean, self.precision, n_threads)
 
-    def _draw_members(
-        self, key: tuple[int, int], errors: Array, rows: Array, root: Array, owners: Any,
-        n_threads: int | None,
-    ) -> None:  # fmt: skip
-        """Draw the members with rows and noise in units in which the noise is white."""
-        k = self.n_factors
-        white, white_errors = times(self.members, root, n_threads), times(errors, root, n_threads)
-        draws = MemberDraws(
-            owners[0], owners[1], self.weights, in_blocks(white), in_blocks(white_errors),
-            float(self.penalty[0]),
-        )  # fmt: skip
-        drawn = DrawKey(key[0], MEMBERS + self.kind, key[1])
-        members, apart = self.drawing_members(draws, drawn, n_threads)
-        n_threads = threads_worth(n_threads, 4 * len(self.indices) * k)
-        back = np.linalg.inv(root)
-        apart = from_blocks(apart, k, white_errors)
-        self.members[:] = times(from_blocks(members, k, white), back, n_threads)
-        self.sums[:] = rows - self.mean - times(apart, back, n_threads)
-        if key[1] >= FIXED:
-            self.draw_member_scale(apart, times(self.sums, root, n_threads))
+    def _subtract(self, mean: Array | None, sums: Array, out: Array, n_threads: int | None) -> None:
+        """Rows less what features tell of them, less a mean if there is one, and less sums."""
+        of_features = None if self.features is None else self.features.sums
+        given = self.rows, of_features, mean, sums, out
+        self.work.run(subtract_sums, self.n, *given, n_threads=n_threads)
 
-    def draw_member_scale(self, apart: Array, sums: Array) -> None:
+    def _draw_members(
+        self, key: tuple[int, int], own: Array, root: Array, owners: Any, n_threads: int | None
+    ) -> None:
+        """Draw the members with rows and noise in units in which the noise is white."""
+        k, n_blocks, take = self.n_factors, -(-self.n_factors // COLUMNS), self.scratch.take
+        run = self.work.run
+        white = take("members", n_blocks, len(self.members), COLUMNS)
+        white_errors = take("errors", n_blocks, self.n, COLUMNS)
+        for rows, mean, blocks in ((self.members, None, white), (own, self.mean, white_errors)):
+            of_product = product_threads(n_threads, rows)
+            tiles = take("tiles", of_product, 2 * TILE * k)
+            run(into_blocks_times, len(rows), rows, mean, root, blocks, tiles, n_threads=n_threads)
+        changing: dict[str, Any] = {
+            "members": white,
+            "errors": white_errors,
+            "penalty": float(self.penalty[0]),
+        }
+        if self.member_draws is None or self.member_draws.owners is not owners[1]:
+            self.member_draws = MemberDraws(owners[0], owners[1], self.weights, **changing)
+        drawn = DrawKey(key[0], MEMBERS + self.kind, key[1])
+        members, errors = self.drawing_members(self.member_draws.changed(**changing), drawn, n_threads)
+        back = np.linalg.inv(root)
+        product = take("apart", len(members[0]), k)
+        run(from_blocks_times, len(product), members, back, product, self.members, n_threads=n_threads)
+        product = take("apart", self.n, k)
+        run(from_blocks_times, self.n, errors, back, own, product, n_threads=n_threads)
+        self._subtract(self.mean, product, self.sums, n_threads)
+        if key[1] >= FIXED:
+            run(times, self.n, self.sums, root, product, n_threads=n_threads)
+            self.draw_member_scale(own, product, n_threads)
+
+    def draw_member_scale(self, apart: Array, sums: Array, n_threads: int | None = 1) -> None:
         """Draw a factor of the members, which their precision follows; the rows stay as they are.
 
         Members that are in few sets are near their prior, and its precision is near what they are.
@@ -197,13 +236,15 @@ class Side:
         apart, sums : float64[n, n_factors]
             Rows less all parts of their prior means, and their sums of members, in units in which the noise
             of rows is white.
+        n_threads : int or None
         """
-        square = float(np.sum(sums * sums))
-        product = square + float(np.sum(sums * apart))
+        kernel, n_threads = backends.kernel("factorization.gibbs_sums"), pass_threads(n_threads, sums)
+        square = kernel.sum_pairs(sums, sums, n_threads)
+        product = square + kernel.sum_pairs(sums, apart, n_threads)
         spread = priors.RATE * float(self.penalty[0])
         factor = drawn_scale(2 * priors.SHAPE, spread, square, product, self.rng)
-        self.members *= factor
-        self.sums *= factor
+        self._scale(factor, self.members)
+        self._scale(factor, self.sums)
         self.penalty /= factor**2
 
     def draw_rows(
@@ -232,22 +273,21 @@ class Side:
         means : float32[n_rows, width] or None
             Overwritten by the means that the rows are drawn around.
         """
-        ratings = RatingRows(self.indptr, self.indices, targets, self.n_others)
-        prior = self.mean + self.sums
-        if self.features is not None:
-            prior += self.features.sums
-        before = self.rows.copy() if key[1] >= PLAIN else None
-        if means is None and before is not None:
-            means = self.row_means
-        draws = RowDraws(self.rows, others.rows, prior, self.precision, *precisions[:2], means, precisions[2])
+        if self.ratings is None:
+            self.ratings = RatingRows(self.indptr, self.indices, targets, self.n_others)
+        ratings = self.ratings.changed(values=targets)
+        prior = self.scratch.take("own", self.n, self.n_factors)
+        of_features = None if self.features is None else self.features.sums
+        given = self.mean, self.sums, of_features, prior
+        self.work.run(prior_means, self.n, *given, n_threads=n_threads)
+        overrelaxed, rows = key[1] >= PLAIN, self.rows
+        if overrelaxed:
+            rows, means = self.drawn, self.row_means if means is None else means
+        draws = RowDraws(rows, others.rows, prior, self.precision, *precisions[:2], means, precisions[2])
         self.drawing(ratings, draws, self.most, n_threads)(DrawKey(key[0], ROWS + self.kind, key[1]))
-        if before is not None and means is not None:
-            before -= means
-            before *= np.float32(OVERRELAXED)
-            self.rows -= means
-            self.rows *= np.float32(np.sqrt(1 - OVERRELAXED**2))
-            self.rows += before
-            self.rows += means
+        if overrelaxed:
+            factors = OVERRELAXED, float(np.sqrt(1 - OVERRELAXED**2))
+            self.work.run(overrelax, self.n, self.rows, self.drawn, means, factors, n_threads=n_threads)
 
 
 class Drawing:
@@ -260,14 +300,19 @@ class Drawing:
     most : int
         Ratings of the row that has most.
     n_threads : int or None
+    scratch : Scratch, optional
     """
 
-    def __init__(self, ratings: RatingRows, draws: RowDraws, most: int, n_threads: int | None) -> None:
+    def __init__(
+        self, ratings: RatingRows, draws: RowDraws, most: int, n_threads: int | None,
+        scratch: Scratch | None = None,
+    ) -> None:  # fmt: skip
         self.kernel = backends.kernel("factorization.gibbs")
         self.ratings, self.draws, width = ratings, draws, draws.width
         cost = width * (width + 16)
         self.n_threads = threads_worth(n_threads, ratings.n * cost + draws.n_rows * width**3 / 3)
-        self.scratch = np.empty(self.kernel.scratch_shape(self.n_threads, width, most))
+        shape = self.kernel.scratch_shape(self.n_threads, width, most)
+        self.scratch = (Scratch() if scratch is None else scratch).take("rows", *shape)
         self.spans = spans(ratings.indptr, cost, width**3 // 3)
 
     def __call__(self, key: DrawKey) -> None:
@@ -282,24 +327,6 @@ def draw_members(draws: MemberDraws, key: DrawKey, n_threads: int | None) -> tup
     for span in spans(draws.indptr, 4 * width):
         kernel.draw_members(draws, key, span, n_threads)
     return draws.members, draws.errors
-
-
-def products_of(rows: Array, n_threads: int | None) -> Array:
-    """The sum of the products x x' of rows (float64[n, k]): float64[k, k]."""
-    kernel, (n, k) = backends.kernel("factorization.gibbs_priors"), rows.shape
-    found = np.empty((k, k))
-    parts = np.empty((kernel.n_parts(n), k, k))
-    kernel.sum_products(np.ascontiguousarray(rows), parts, found, threads_worth(n_threads, WORK * n * k * k))
-    return found
-
-
-def times(rows: Array, matrix: Array, n_threads: int | None) -> Array:
-    """Rows (float64[n, k]) times a matrix."""
-    kernel, found = backends.kernel("factorization.gibbs_priors"), np.empty(rows.shape)
-    work = WORK * rows.size * len(matrix)
-    held = np.ascontiguousarray(rows), np.ascontiguousarray(matrix)
-    kernel.multiply_matrix(*held, found, threads_worth(n_threads, work))
-    return found
 
 
 def wishart(inverse_scale: Array, freedom: float, rng: np.random.Generator) -> Array:

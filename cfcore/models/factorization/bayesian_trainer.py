@@ -20,6 +20,7 @@ from cfcore.models.factorization.bayesian_residuals import RENEWED, Residuals
 from cfcore.models.factorization.bayesian_samples import Samples
 from cfcore.models.factorization.bayesian_shifts import shift
 from cfcore.models.factorization.bayesian_side import FIXED, Side
+from cfcore.models.factorization.bayesian_steps import add
 from cfcore.models.factorization.bayesian_stopping import Stopping
 
 Array = np.ndarray[Any, Any]
@@ -64,7 +65,7 @@ class GibbsTrainer:
         shape = train.n_items, k, sets in ("both", "user"), self.rng
         self.users = Side(0, users.indptr, users.indices, *shape)
         shape = train.n_users, k, sets in ("both", "item"), self.rng
-        self.items = Side(1, items.indptr, items.indices, *shape)
+        self.items = Side(1, items.indptr, items.indices, *shape, self.users.scratch)
         likelihood, mean = GaussianNoise, context.known["mean"]
         if model.likelihood == "ordinal":
             likelihood, mean = OrderedProbit, 0.0
@@ -166,10 +167,10 @@ class GibbsTrainer:
     def _shift(self) -> None:
         """Move what rows and biases have in common between them; the targets follow the biases."""
         c, of_items = shift(self.users, self.items, self.biases, self.n_threads)
-        self.samples.row_means[:, : len(c)] += c.astype(np.float32)
+        self.users.work.run(add, self.users.n, c, self.samples.row_means, n_threads=1)
         _, of_users = shift(self.items, self.users, self.biases, self.n_threads)
-        for codes, *steps in zip(self.codes, of_items, of_users, strict=True):
-            self.residuals.subtract(codes, np.add(*steps), self.n_threads)
+        steps = [np.add(*both) for both in zip(of_items, of_users, strict=True)]
+        self.residuals.subtract(self.codes[0], steps[0], self.n_threads, (self.codes[1], steps[1]))
 
     def _keep(self, k: int) -> None:
         """Add the parameters to the means, which are those of the last sweep until the end of the burn-in."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from itertools import pairwise
 from typing import Any
 
@@ -26,8 +27,12 @@ def set_weights(counts: Array) -> Array:
 def spans(indptr: Array, each: int, row: int = 0) -> list[tuple[int, int]]:
     """Spans of rows of about equal work: `each` for a rating and `row` for a row."""
     n = len(indptr) - 1
-    work = (indptr * each + np.arange(n + 1) * row) // WORK
-    cuts = [0, *(np.flatnonzero(np.diff(work)) + 1).tolist(), n]
+
+    def work(row_at: int) -> int:
+        return int(indptr[row_at]) * each + row_at * row
+
+    bounds = range(WORK, work(n) + 1, WORK)
+    cuts = [0, *(bisect_left(range(n + 1), bound, key=work) for bound in bounds), n]
     return [(begin, end) for begin, end in pairwise(cuts) if begin < end]
 
 

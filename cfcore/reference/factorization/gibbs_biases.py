@@ -43,17 +43,29 @@ def draw_biases(draws: BiasDraws, key: DrawKey, span: tuple[int, int], n_threads
 
 
 def subtract_steps(
-    codes: NDArray[np.int32], steps: Float64, targets: NDArray[np.float32], n_threads: int
-) -> None:
-    """Subtract the step of each target's group; see the kernel."""
+    codes: NDArray[np.int32], steps: Float64, others: tuple[Any, Any] | None, targets: NDArray[np.float32],
+    n_threads: int,
+) -> None:  # fmt: skip
+    """Subtract the step of each target's group, and of another; see the kernel."""
     check_array(codes, np.int32, 1, False, "subtract_steps: codes")
     check_array(steps, np.float64, 1, False, "subtract_steps: steps")
     check_array(targets, np.float32, 1, True, "subtract_steps: targets")
-    check_apart("subtract_steps", {"targets": targets}, {"codes": codes, "steps": steps})
+    read: dict[str, Any] = {"codes": codes, "steps": steps}
+    if others is not None:
+        read["other codes"], read["other steps"] = others
+        check_array(others[0], np.int32, 1, False, "subtract_steps: other codes")
+        check_array(others[1], np.float64, 1, False, "subtract_steps: other steps")
+        if len(others[0]) != len(codes):
+            raise ValueError("subtract_steps: codes of both kinds must be of one length")
+    check_apart("subtract_steps", {"targets": targets}, read)
     check_threads(n_threads)
     if len(targets) != len(codes):
         raise ValueError("subtract_steps: codes and targets must be of one length")
-    known = (codes >= 0) & (codes < len(steps))
-    targets[known] = targets[known] - steps[codes[known]]
-    if not known.all():
-        raise ValueError(f"subtract_steps: {np.sum(~known)} codes are not in [0, {len(steps)})")
+    bad = []
+    for own, each in ((codes, steps), *(() if others is None else (others,))):
+        known = (own >= 0) & (own < len(each))
+        targets[known] = targets[known] - each[own[known]]
+        if not known.all():
+            bad.append((np.sum(~known), len(each)))
+    if bad:
+        raise ValueError(f"subtract_steps: {bad[0][0]} codes are not in [0, {bad[0][1]})")

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import heapq
 import pickle
+import weakref
 from typing import Any
 
 import numpy as np
@@ -258,3 +260,35 @@ def test_the_random_predictor_draws_as_numpy_is_seeded(trainset: Trainset) -> No
     at_once = algo.test(test_set)
     np.random.seed(1)  # noqa: NPY002
     assert at_once == [algo.predict(*row) for row in test_set]
+
+
+class Node:
+    """An id that refers to what it is in."""
+
+    held: Any = None
+
+
+@pytest.mark.parametrize("anti", [True, False])
+def test_rows_in_a_cycle_are_collected(anti: bool) -> None:
+    nodes = [Node() for _ in range(4)]
+    ratings = np.array([1.0, 2.0, 3.0, 5.0])
+    trainset = Trainset.from_codes(first_seen(nodes), first_seen(["a", "b", "a", "b"]), ratings, (1, 5))
+    rows: Any = trainset.build_anti_testset()
+    if not anti:
+        rows = surprise.BaselineOnly(verbose=False).fit(trainset).test(rows)
+    assert len(rows) == 4
+    nodes[0].held = rows
+    found = weakref.ref(nodes[0])
+    del nodes, trainset, rows
+    gc.collect()
+    assert found() is None
+
+
+def test_rows_of_plain_ids_are_not_visited_by_the_collector(trainset: Trainset) -> None:
+    rows = trainset.build_anti_testset()
+    found = surprise.SVD(random_state=0).fit(trainset).test(rows)
+    assert not any(map(gc.is_tracked, (rows, rows[0], found, found[0], found[0].details)))
+    with pytest.raises(TypeError):
+        hash(found[0])  # for its details
+    assert type(found) is list
+    assert [*found, found[0]][-1] is found[0]

@@ -10,6 +10,7 @@ import pytest
 
 import cfcore as cf
 import cfcore.surprise as surprise
+from cfcore.adapters.surprise.on_cfcore import ratings_of
 
 MODELS: dict[str, Any] = {
     "SVD": cf.SVD,
@@ -252,3 +253,24 @@ def test_names_of_arguments_elsewhere(model: Any, arguments: dict[str, Any], mes
     name = next(iter(arguments))
     with pytest.raises(ValueError, match=f"has no parameter '{name}'; {name} is called"):
         model().set_params(**{name: 1})
+
+
+def test_fits_on_one_training_set_share_its_ratings_until_it_changes() -> None:
+    trainset, _ = made()
+    first = surprise.SVD(random_state=0, engine="cfcore").fit(trainset)
+    again = surprise.SVD(random_state=0, engine="cfcore").fit(trainset)
+    assert ratings_of(trainset) is ratings_of(trainset)
+    rows = trainset.build_testset()[:20]
+    assert first.test(rows) == again.test(rows)
+    copy = pickle.loads(pickle.dumps(trainset))
+    assert surprise.SVD(random_state=0, engine="cfcore").fit(copy).test(rows) == first.test(rows)
+    before = len(ratings_of(trainset))
+    user, item = next(
+        (user, item)
+        for user in trainset.all_users()
+        for item in trainset.all_items()
+        if item not in dict(trainset.ur[user])
+    )
+    trainset.ur[user].append((item, 5.0))
+    trainset.ir[item].append((user, 5.0))
+    assert len(ratings_of(trainset)) == before + 1

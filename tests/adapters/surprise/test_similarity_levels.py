@@ -132,3 +132,33 @@ def test_a_large_matrix() -> None:
     assert found.flags.c_contiguous
     np.testing.assert_array_equal(found, found.T)
     np.testing.assert_array_equal(np.diagonal(found), 1)
+
+
+def test_memory_of_a_matrix_is_used_again_only_when_nothing_refers_to_it() -> None:
+    lists = lists_of(800, 40, 0.5, "five stars", 3)
+    found = similarities.matrix("msd", lists, 1)
+    row, expected = found[5], found[5].copy()
+    address = found.ctypes.data
+    del found  # the row is a view of it
+    other = similarities.matrix("cosine", lists, 1)
+    assert not np.shares_memory(other, row)
+    np.testing.assert_array_equal(row, expected)
+    del row
+    again = similarities.matrix("cosine", lists, 1)
+    assert again.ctypes.data == address
+    np.testing.assert_array_equal(again, other)
+    again[:] = 0  # not shared with what is in use
+    assert other.any()
+    assert similarities.matrix("msd", lists_of(1700, 9, 0.5, "five stars", 3), 1).shape == (1700, 1700)
+
+
+def test_users_of_few_and_of_many_ratings() -> None:
+    rng = np.random.default_rng(0)
+    n_x, n_y = 300, 600
+    ys, xs = np.nonzero(rng.random((n_y, n_x)) < rng.permutation(np.geomspace(0.005, 0.9, n_x)))
+    indptr = np.searchsorted(ys, np.arange(n_y + 1)).astype(np.int64)
+    lists = similarities.Lists(n_x, indptr, xs.astype(np.int32), rng.normal(3, 1, len(ys)))
+    found = matrices("pearson_baseline", lists, 1)
+    assert len(set(found.values())) == 1
+    sim = np.frombuffer(found["baseline"]).reshape(n_x, n_x)
+    np.testing.assert_array_equal(sim, sim.T)

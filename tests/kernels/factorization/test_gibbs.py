@@ -206,6 +206,22 @@ def test_products_and_their_sums(k: int, weighted: bool) -> None:
         assert again.squares.tobytes() == found.squares.tobytes()
 
 
+def test_more_threads_than_shares_or_rows() -> None:
+    counts = [0, 3, 50, 0, *range(1100), 0]
+    case = rows_case(counts, 3)
+    one, many = draw(compiled, case), draw(compiled, case, n_threads=70)
+    assert one.rows.tobytes() == many.rows.tobytes()
+    case = rows_case([0, 0, 5], 3)
+    assert draw(compiled, case).rows.tobytes() == draw(compiled, case, n_threads=9).rows.tobytes()
+    case = rows_case([0, 0, 0], 3)
+    assert draw(compiled, case).rows.tobytes() == draw(compiled, case, n_threads=2).rows.tobytes()
+    one, many = products_case(rows_case(counts, 3)), products_case(rows_case(counts, 3))
+    compiled.multiply_rows(rows_case(counts, 3)[0], one, (0, len(counts)), 1)
+    compiled.multiply_rows(rows_case(counts, 3)[0], many, (0, len(counts)), 70)
+    assert one.products.tobytes() == many.products.tobytes()
+    assert one.squares.tobytes() == many.squares.tobytes()
+
+
 def test_every_part_of_the_key_gives_other_draws() -> None:
     case = rows_case([4, 4], 3)
     first = draw(compiled, case).rows

@@ -61,7 +61,7 @@ def test_biases_that_sort_their_targets(weighted: bool) -> None:
         np.testing.assert_allclose(draws.biases, usual.biases, rtol=1e-12)
         codes = np.empty(80, dtype=np.int32)
         codes[draws.ratings] = np.repeat(np.arange(6, dtype=np.int32), np.diff(draws.indptr))
-        module.subtract_steps(codes, draws.biases - before, draws.targets, 2)
+        module.subtract_steps(codes, draws.biases - before, None, draws.targets, 2)
         np.testing.assert_allclose(draws.targets, usual.targets, atol=1e-6)
 
 
@@ -87,7 +87,7 @@ def test_same_bits_for_threads() -> None:
     for at, draws in enumerate(groups):
         compiled.draw_biases(draws, KEY, (0, 700), at + 1)
         codes = np.random.default_rng(0).integers(0, 700, 300_000).astype(np.int32)
-        compiled.subtract_steps(codes, draws.biases, draws.targets, at + 1)
+        compiled.subtract_steps(codes, draws.biases, None, draws.targets, at + 1)
     assert groups[0].biases.tobytes() == groups[1].biases.tobytes()
     assert groups[0].targets.tobytes() == groups[1].targets.tobytes()
 
@@ -114,7 +114,27 @@ def test_refusals(module: Any) -> None:
         module.draw_biases(replace(draws, products=draws.targets), KEY, (0, 1), 1)
     codes, steps = np.zeros(80, dtype=np.int32), np.zeros(6)
     with pytest.raises(ValueError, match="must be of one length"):
-        module.subtract_steps(codes[1:], steps, draws.targets, 1)
+        module.subtract_steps(codes[1:], steps, None, draws.targets, 1)
     codes[3] = 6
     with pytest.raises(ValueError, match=r"subtract_steps: 1 codes are not in \[0, 6\)"):
-        module.subtract_steps(codes, steps, draws.targets, 1)
+        module.subtract_steps(codes, steps, None, draws.targets, 1)
+
+
+@BOTH
+def test_two_steps_at_once_are_one_after_the_other(module: Any) -> None:
+    rng = np.random.default_rng(0)
+    n = 10_000  # several blocks
+    own, other = (rng.integers(0, 50, n).astype(np.int32) for _ in range(2))
+    steps, other_steps = rng.normal(size=50), rng.normal(size=50)
+    together = rng.normal(size=n).astype(np.float32)
+    apart = together.copy()
+    module.subtract_steps(own, steps, (other, other_steps), together, 2)
+    module.subtract_steps(own, steps, None, apart, 1)
+    module.subtract_steps(other, other_steps, None, apart, 1)
+    assert together.tobytes() == apart.tobytes()
+    with pytest.raises(ValueError, match=r"codes are not in \[0, 49\)"):
+        module.subtract_steps(own, steps, (other, other_steps[1:]), together, 1)
+    with pytest.raises(ValueError, match="codes of both kinds must be of one length"):
+        module.subtract_steps(own, steps, (other[1:], other_steps), together, 1)
+    with pytest.raises(ValueError, match="share memory"):
+        module.subtract_steps(own, steps, (together.view(np.int32), other_steps), together, 1)
