@@ -49,8 +49,8 @@ def ratings_of(data: Dataset, scale: tuple[float, float] | None, need_values: bo
     if len(wrong := np.flatnonzero(~np.isfinite(values))):
         at = wrong[0]
         raise DataError(
-            f"{len(wrong)} of the ratings of this data set are no finite numbers, the first {values[at]:g}, of "
-            f"user {users[at]} and item {items[at]}; make the data set of rows without them"
+            f"{len(wrong)} of the ratings of this data set are no finite numbers, the first {values[at]:g}, "
+            f"of user {users[at]} and item {items[at]}; make the data set of rows without them"
         )
     times = seconds(table.column("timestamp").to_numpy()) if "timestamp" in names else None
     return Ratings(users, items, values, times, scale=scale, duplicates="last")
