@@ -26,7 +26,7 @@ import numpy as np
 
 import cfcore as cf
 
-PAUSES, PATIENCE, READERS = (0, 1, 4, 20), 20.0, 2
+PAUSES, PATIENCE, READERS = (0, 1, 4, 20), 60.0, 2
 folder, names, tasks = sys.argv[1], json.loads(sys.argv[2]), sys.argv[3:]
 models = {name: cf.load(f"{folder}/{name}") for name in names}
 users, items, times = [10, 13, -5], [100, 102, -5], [880_000_000] * 3
@@ -125,7 +125,7 @@ def run(folder: Path, names: list[str], tasks: list[str], train: cf.Ratings) -> 
         make(name).fit(train).save(folder / name)
     done = subprocess.run(
         [sys.executable, "-c", SCRIPT, folder, json.dumps(names), *tasks], capture_output=True, text=True,
-        timeout=120, env=os.environ | {"PYTHONPATH": str(Path(cf.__file__).parents[1])},
+        timeout=280, env=os.environ | {"PYTHONPATH": str(Path(cf.__file__).parents[1])},
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     wrong: list[str] = json.loads(done.stdout)
