@@ -78,9 +78,10 @@ def limited(
     Notes
     -----
     The arrays are ordinary ones, whose pages the system reads from files when they are used. A thread looks
-    at the resident size of the process every millisecond and, from 3/4 of the limit on, takes pages of the
-    largest files out of the process. What is computed, and so every bit of a result, is the same. The limit
-    goes on while any such array exists. A process that is forked shares these arrays with its parent.
+    at the resident size of the process every millisecond. From 3/4 of the limit on, or 96 MiB below a limit
+    of less than 384 MiB, it takes pages of the largest files out of the process. What is computed, and so
+    every bit of a result, is the same. The limit goes on while any such array exists. A process that is
+    forked shares these arrays with its parent.
     """
     if limit is None:
         yield

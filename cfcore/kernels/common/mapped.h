@@ -44,11 +44,18 @@ typedef struct cfcore_mapping {
     struct cfcore_mapping *next;
     void *base;
     size_t size;
+    int fd, protection; /* -1 where the file has been closed */
     unsigned visited;
 } cfcore_mapping;
 
 /* Nanoseconds between two looks at the resident size: at the rate of page faults, some megabytes. */
 #define CFCORE_PAUSE 1000000
+/* Passes over the mappings at a time; in the last one small ones are among them. */
+#define CFCORE_PASSES 4
+/* Bytes by which a process may grow between two looks. */
+#define CFCORE_ROOM ((size_t)96 << 20)
+/* Bytes of a mapping whose file stays open. */
+#define CFCORE_LARGE ((size_t)1 << 22)
 
 static pthread_mutex_t cfcore_lock = PTHREAD_MUTEX_INITIALIZER;
 static cfcore_mapping *cfcore_mappings = NULL;
@@ -70,25 +77,49 @@ static size_t cfcore_resident(void) {
     return pages * (size_t)sysconf(_SC_PAGESIZE);
 }
 
+/* Remove the pages of a mapping from the process. */
+static void cfcore_remove_pages(cfcore_mapping *one) {
+#ifdef __linux__
+    /* The same mapping again, in place of the old one, under a lock that page faults of other threads wait for:
+       to remove pages beside these faults takes as long as these take to bring others. */
+    if (one->fd >= 0 && mmap(one->base, one->size, one->protection, MAP_SHARED | MAP_FIXED, one->fd, 0) != MAP_FAILED)
+        return;
+#endif
+    madvise(one->base, one->size, MADV_DONTNEED);
+}
+
+/* The resident size from which on pages are removed: a quarter below the limit, and more below a small one. */
+static size_t cfcore_first(size_t limit) {
+    const size_t small = limit / 2 < CFCORE_ROOM ? limit / 2 : CFCORE_ROOM;
+    return limit - (small > limit / 4 ? small : limit / 4);
+}
+
 /* Remove pages from the process, those of the largest mappings first. It begins well below the limit, because
-   other threads go on meanwhile; but not at once again where the rest of the process takes much of the limit. */
+   other threads go on meanwhile; but not at once again where the rest of the process takes much of the limit.
+   Where they bring pages back as fast, small mappings are not worth the time: large ones are removed again. */
 static void cfcore_trim(void) {
     static unsigned round = 0;
-    size_t resident = cfcore_resident(), most = cfcore_limit - cfcore_limit / 16;
+    const size_t first = cfcore_first(cfcore_limit), most = cfcore_limit - cfcore_limit / 8;
+    size_t resident = cfcore_resident();
     if (resident ? resident < cfcore_next : cfcore_total < cfcore_limit) return;
-    round++;
-    for (;;) {
-        cfcore_mapping *largest = NULL;
-        for (cfcore_mapping *one = cfcore_mappings; one != NULL; one = one->next)
-            if (one->visited != round && (largest == NULL || one->size > largest->size)) largest = one;
-        if (largest == NULL) break;
-        largest->visited = round;
-        madvise(largest->base, largest->size, MADV_DONTNEED);
-        resident = cfcore_resident();
-        if (resident && resident < cfcore_limit / 2) break;
+    for (int pass = 0; pass < CFCORE_PASSES; pass++) {
+        const size_t least = pass < CFCORE_PASSES - 1 ? cfcore_limit / 64 : 0;
+        round++;
+        for (;;) {
+            cfcore_mapping *largest = NULL;
+            for (cfcore_mapping *one = cfcore_mappings; one != NULL; one = one->next)
+                if (one->visited != round && one->size >= least && (largest == NULL || one->size > largest->size))
+                    largest = one;
+            if (largest == NULL) break;
+            largest->visited = round;
+            cfcore_remove_pages(largest);
+            resident = cfcore_resident();
+            if (resident && resident < first / 4 * 3) break;
+        }
+        if (resident && resident < cfcore_next) break;
     }
-    cfcore_next = resident + cfcore_limit / 8;
-    if (cfcore_next < cfcore_limit / 4 * 3) cfcore_next = cfcore_limit / 4 * 3;
+    cfcore_next = resident + cfcore_limit / 16;
+    if (cfcore_next < first) cfcore_next = first;
     if (cfcore_next > most) cfcore_next = most;
 }
 
@@ -134,7 +165,7 @@ static int cfcore_set_limit(size_t limit) {
     static int prepared = 0;
     pthread_mutex_lock(&cfcore_lock);
     cfcore_limit = limit;
-    cfcore_next = limit / 4 * 3;
+    cfcore_next = cfcore_first(limit);
     cfcore_errno = 0;
     cfcore_start();
     pthread_mutex_unlock(&cfcore_lock);
@@ -156,6 +187,8 @@ static void *cfcore_mapping_of(int fd, size_t size, int protection) {
     }
     entry->base = base;
     entry->size = size;
+    entry->fd = size >= CFCORE_LARGE ? fcntl(fd, F_DUPFD_CLOEXEC, 0) : -1;
+    entry->protection = protection;
     entry->visited = 0;
     pthread_mutex_lock(&cfcore_lock);
     entry->next = cfcore_mappings;
@@ -180,6 +213,7 @@ static size_t cfcore_found(void *base, int remove) {
         if (remove) {
             *at = entry->next;
             cfcore_total -= size;
+            if (entry->fd >= 0) close(entry->fd);
             munmap(base, size);  /* under the lock: the address may be another mapping's at once */
             free(entry);
         }
