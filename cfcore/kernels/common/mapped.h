@@ -54,13 +54,14 @@ typedef struct cfcore_mapping {
 #define CFCORE_PASSES 4
 /* Bytes by which a process may grow between two looks. */
 #define CFCORE_ROOM ((size_t)96 << 20)
-/* Bytes of a mapping whose file stays open. */
+/* Bytes of a mapping whose file stays open, and how many do at most: a process may have about a thousand. */
 #define CFCORE_LARGE ((size_t)1 << 22)
+#define CFCORE_OPEN 128
 
 static pthread_mutex_t cfcore_lock = PTHREAD_MUTEX_INITIALIZER;
 static cfcore_mapping *cfcore_mappings = NULL;
 static size_t cfcore_limit = 0, cfcore_next = 0, cfcore_total = 0;
-static int cfcore_watching = 0, cfcore_errno = 0;
+static int cfcore_watching = 0, cfcore_errno = 0, cfcore_n_open = 0;
 
 /* Bytes of the process that are in memory; 0 where the system does not tell. */
 static size_t cfcore_resident(void) {
@@ -187,10 +188,12 @@ static void *cfcore_mapping_of(int fd, size_t size, int protection) {
     }
     entry->base = base;
     entry->size = size;
-    entry->fd = size >= CFCORE_LARGE ? fcntl(fd, F_DUPFD_CLOEXEC, 0) : -1;
+    entry->fd = -1;
     entry->protection = protection;
     entry->visited = 0;
     pthread_mutex_lock(&cfcore_lock);
+    if (size >= CFCORE_LARGE && cfcore_n_open < CFCORE_OPEN) entry->fd = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+    cfcore_n_open += entry->fd >= 0;
     entry->next = cfcore_mappings;
     cfcore_mappings = entry;
     cfcore_total += size;
@@ -213,7 +216,10 @@ static size_t cfcore_found(void *base, int remove) {
         if (remove) {
             *at = entry->next;
             cfcore_total -= size;
-            if (entry->fd >= 0) close(entry->fd);
+            if (entry->fd >= 0) {
+                close(entry->fd);
+                cfcore_n_open--;
+            }
             munmap(base, size);  /* under the lock: the address may be another mapping's at once */
             free(entry);
         }
