@@ -16,7 +16,7 @@ __all__ = ["EpochsOnTeam"]
 
 Array = np.ndarray[Any, Any]
 
-#: Seconds of epochs between two copies of what they change.
+#: Seconds between two copies of the arrays that epochs change.
 SECONDS = 4.0
 
 

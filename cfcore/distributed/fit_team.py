@@ -31,14 +31,14 @@ __all__ = ["Team", "serve"]
 
 Array = np.ndarray[Any, Any]
 
-#: A message: what it is about, and numbers; `CALL` is followed by as many bytes as the last one tells.
+#: A message: its kind and three numbers. A packed step follows `CALL`; the last number is its size in bytes.
 _MESSAGE = struct.Struct("<cqqq")
 CALL, REGION, REST, READY, DONE, FAILED = b"c", b"r", b"p", b"y", b"d", b"f"
 #: Seconds for which tasks run, if they are not in the midst of an epoch.
 SECONDS = 4.0
 #: Seconds that a task waits between epochs, and after which it is no longer relied on.
 IDLE, RELIED = 2.0, 1.0
-#: Seconds for which a worker keeps what it has mapped.
+#: Seconds for which a worker keeps its mappings after a task has ended.
 KEPT = 10.0
 #: Spans for each worker. With 3, of which those that are done take further ones, epochs on two idle cores
 #: took 5% longer: with 1, a worker has the same rows in each step, and in its caches.

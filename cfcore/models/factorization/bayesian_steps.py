@@ -1,8 +1,8 @@
 """Steps of the sampler of `BayesianSVD` on spans of rows or ratings, which do not depend on each other.
 
-A step is called with a span (begin, end), a number of threads, and what it reads and writes. Elsewhere than
-in this process, `InProcess` is replaced by what divides the spans between processes: with the same bits, as
-no step sums over rows.
+A step is called with a span (begin, end), a number of threads, and the arrays that it reads and writes. On a
+cluster another class takes the place of `InProcess` and divides spans among processes. The bits are the same,
+because no step sums over rows.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ class InProcess:
             Further arguments of the step.
         n_threads : int or None
         indptr : int64[n + 1], optional
-            Bounds of the ratings of each, of the number of which the time of the step depends.
+            Bounds of the ratings of each. The time of the step depends on their number.
         """
         step((0, n), n_threads, *given)
 

@@ -263,7 +263,7 @@ def test_the_random_predictor_draws_as_numpy_is_seeded(trainset: Trainset) -> No
 
 
 class Node:
-    """An id that refers to what it is in."""
+    """An id that refers to the list that it is in."""
 
     held: Any = None
 
